@@ -1,0 +1,109 @@
+"""Where recorded bytes come from: plain, .gz, .xz, .zst and .zip files are read alike.
+
+A source is one stream of bytes with the name it would have unpacked. A zip gives one source per member. Every error
+about the content names file, line, field and reason (`BadLine`).
+"""
+
+import gzip
+import lzma
+import zipfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, cast
+
+import zstandard
+
+COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
+HEAD_BYTES = 4096
+DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
+
+
+class RecordingError(ValueError):
+    """A recording that cannot be read; the text is one line for a person."""
+
+
+class BadLine(RecordingError):
+    """A malformed line or record: file, line (from 1), field and reason."""
+
+    def __init__(self, file: str, line: int, field: str, reason: str) -> None:
+        super().__init__(f"{file}, line {line}, {field}: {reason}")
+        self.file, self.line, self.field, self.reason = file, line, field, reason
+
+
+@dataclass(frozen=True)
+class Source:
+    """One stream of recorded bytes; `member` is its name inside a zip, or empty."""
+
+    path: Path
+    member: str = ""
+
+    @property
+    def name(self) -> str:
+        """The file's name once unpacked."""
+        if self.member:
+            return self.member.rsplit("/", 1)[-1]
+        return self.path.stem if self.path.suffix in COMPRESSED_SUFFIXES else self.path.name
+
+    def open(self) -> BinaryIO:
+        """The decompressed bytes as a stream; the caller closes it. RecordingError when it cannot be opened."""
+        try:
+            return self._open()
+        except (OSError, zipfile.BadZipFile) as error:
+            raise RecordingError(f"{self.path}: cannot be opened: {error}") from error
+
+    def _open(self) -> BinaryIO:
+        if self.member:
+            return cast(BinaryIO, zipfile.ZipFile(self.path).open(self.member))
+        if self.path.suffix == ".gz":
+            return cast(BinaryIO, gzip.open(self.path, "rb"))
+        if self.path.suffix == ".xz":
+            return cast(BinaryIO, lzma.open(self.path, "rb"))
+        if self.path.suffix == ".zst":
+            return cast(BinaryIO, zstandard.open(self.path, "rb"))
+        return self.path.open("rb")
+
+    def head(self) -> bytes:
+        """The first bytes, for recognising the format."""
+        with self.open() as stream:
+            try:
+                return stream.read(HEAD_BYTES)
+            except DAMAGED as error:
+                raise RecordingError(f"{self.path}: damaged: {error}") from error
+
+    def lines(self) -> Iterator[tuple[int, str]]:
+        """(line number from 1, text without its end) of every line; blank lines are left out."""
+        number = 0
+        with self.open() as stream:
+            try:
+                for number, raw in enumerate(stream, 1):
+                    text = raw.decode("ascii", "replace").strip()
+                    if text:
+                        yield number, text
+            except DAMAGED as error:
+                raise RecordingError(f"{self.path}: damaged after line {number}: {error}") from error
+
+
+def sources(path: Path) -> list[Source]:
+    """The streams in a file: one, or one per member of a zip. RecordingError when the path does not exist."""
+    if not path.exists():
+        raise RecordingError(f"{path}: no such file")
+    if path.suffix != ".zip":
+        return [Source(path)]
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [Source(path, entry.filename) for entry in archive.infolist() if not entry.is_dir()]
+    except zipfile.BadZipFile as error:
+        raise RecordingError(f"{path}: not a readable zip: {error}") from error
+
+
+def whole_number(text: str, where: tuple[str, int, str]) -> int:
+    """The integer that a field holds. BadLine(file, line, field) when it holds something else or leaves int64."""
+    digits = text[1:] if text[:1] == "-" else text
+    if not digits.isdecimal() or not digits.isascii():
+        raise BadLine(*where, f"{text[:40]!r} is not a whole number")
+    value = int(text)
+    if not -(1 << 63) <= value < 1 << 63:
+        raise BadLine(*where, f"{text[:40]} is beyond 64 bits")
+    return value

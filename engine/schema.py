@@ -1,0 +1,592 @@
+"""The layout of every record: STATE, COMMAND and EVENT rows, capacities.
+
+Suffixes: `_ticks` price in ticks, `_subticks` 1/1000 tick, `_lots` quantity, `_micros` settlement currency in
+millionths, `_ppb` rate in 1e-9, `_ns` time in nanoseconds since the epoch (UTC), `_s` seconds; `_slot` a row's place
+in its array (NIL = -1 is nowhere), `_id` the outside name. All state is one record, so a snapshot is its bytes.
+"""
+
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+
+from engine.units import JIT
+
+SEMANTICS_VERSION = 1
+"""Changes whenever the same log would give other events; a journal names the version it was written under."""
+
+WORK_ITEMS = 64
+"""K: how many items of pending work each command does first."""
+EVENT_HEADROOM = 96
+"""Rows that must be free before a step that cannot pause; also the bound on what one such step may write."""
+MIN_EVENT_ROWS = 128
+"""The smallest event ring that `apply_batch` accepts."""
+MAX_REDUCE_ONLY_ORDERS = 32
+"""Resting reduce-only orders per account and contract: it bounds what one fill can cut."""
+MAX_TRAILING_ORDERS = 1024
+"""Trailing stops per contract: it bounds what one price can move."""
+
+MAX_CONTRACTS = 256
+LADDERS_PER_CONTRACT = 8
+TRIGGER_LADDER = 2
+"""Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
+EXPIRY_LADDER = MAX_CONTRACTS * LADDERS_PER_CONTRACT
+LAPSE_LADDER = EXPIRY_LADDER + 1
+LADDERS = LAPSE_LADDER + 1
+
+MAX_BRACKETS = 10
+MAX_SOURCES = 8
+BASIS_SAMPLES = 30
+ATTRIBUTES = 24
+MAX_JOBS = 1024
+LABEL_BYTES = 64
+
+
+def record(fields: list[Any]) -> np.dtype[Any]:
+    """A record dtype; with the JIT off its rows are np.record, so that kernels run as plain Python."""
+    return np.dtype(fields) if JIT else np.dtype((np.record, fields))
+
+
+# --- what goes in -------------------------------------------------------------------------------------------------
+
+COMMAND = record(
+    [
+        ("seq", "i8"),  # position in the log, 1 for the first; stamped by the sequencer
+        ("time_ns", "i8"),  # stamped by the sequencer; the engine's now never goes back
+        ("kind", "i1"),  # CommandKind
+        ("side", "i1"),  # Side; MASS_CANCEL: 0 = both
+        ("ord_type", "i1"),  # OrdType
+        ("tif", "i1"),  # TimeInForce
+        ("self_trade", "i1"),  # SelfTrade
+        ("trigger_source", "i1"),  # PriceSource
+        ("reason", "i2"),  # MASS_CANCEL: the Reason to give, 0 = MASS_CANCEL
+        ("flags", "i4"),  # ExecInst bits
+        ("account_slot", "i4"),  # who; MASS_CANCEL: NIL = any
+        ("contract_slot", "i4"),  # MASS_CANCEL: NIL = any; cancel and amend by order_id ignore it
+        ("group", "i4"),  # MASS_CANCEL: the self-trade group, NIL = any
+        ("order_id", "i8"),  # AMEND, CANCEL: the venue's id; 0 = find by cl_ord_id
+        ("cl_ord_id", "i8"),  # the client's id, 0 = none
+        ("qty_lots", "i8"),  # NEW, AMEND: total quantity including what is filled
+        ("price_ticks", "i8"),  # limit price; market orders 0; AMEND: 0 keeps it
+        ("trigger_price_ticks", "i8"),  # conditional orders; AMEND: 0 keeps it
+        ("offset_ticks", "i8"),  # trailing stops: distance from the watermark
+        ("display_lots", "i8"),  # icebergs: the quantity shown
+        ("expire_ns", "i8"),  # GTD: whole seconds; the order is gone at this instant
+        ("person", "i4"),  # who typed it: index of a person's knowledge, 0 = none
+        ("key", "i4"),  # which key signed it, for the record
+        ("spare", "i1", (16,)),  # zero
+    ]
+)
+
+LABEL = record(  # the row after a NEW or MASS_CANCEL that carries ExecInst.LABELLED
+    [
+        ("seq", "i8"),
+        ("time_ns", "i8"),
+        ("kind", "i1"),  # CommandKind.LABEL
+        ("pad", "i1", (7,)),
+        ("text", "i8", (8,)),  # UTF-8 bytes, zero-padded, as eight words
+        ("rest", "i1", (40,)),
+    ]
+)
+
+DIRECTIVE = record(  # commands of accounts, contracts, the venue, money and the index
+    [
+        ("seq", "i8"),
+        ("time_ns", "i8"),
+        ("kind", "i1"),
+        ("pad", "i1", (3,)),
+        ("code", "i4"),  # AccountAttribute, ContractParameter, VenueParameter, a state or an index source
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        ("index", "i4"),  # which element of an indexed parameter; collateral asset of a deposit (0 = settlement)
+        ("person", "i4"),  # PERSON_SET: whose knowledge
+        ("value", "i8"),  # the new value
+        ("amount_micros", "i8"),  # money moved; TRANSFER: positive into the isolated position
+        ("price_subticks", "i8"),  # INDEX_PRICE
+        ("source_time_ns", "i8"),  # INDEX_PRICE: when the source made it
+        ("actor", "i4"),  # person who asked, 0 = the system itself
+        ("approver", "i4"),  # second person, 0 = none needed
+        ("reason", "i4"),  # free code of the operator's registry
+        ("key", "i4"),
+        ("reference", "i8"),  # the registry's own number of the change
+        ("spare", "i1", (32,)),
+    ]
+)
+
+# --- what comes out -----------------------------------------------------------------------------------------------
+
+EVENT = record(  # order reports; one row for each recipient
+    [
+        ("seq", "i8"),  # the command that caused it
+        ("time_ns", "i8"),  # the engine's now
+        ("kind", "i1"),  # EventKind below NOTICE_FIRST
+        ("side", "i1"),
+        ("ord_type", "i1"),
+        ("tif", "i1"),
+        ("flags", "i4"),  # ExecInst bits and EventFlag bits
+        ("reason", "i2"),
+        ("contract_slot", "i2"),
+        ("account_slot", "i4"),
+        ("order_id", "i8"),
+        ("cl_ord_id", "i8"),
+        ("price_ticks", "i8"),  # FILL: the maker's price; else the order's limit
+        ("last_lots", "i8"),  # FILL: traded; CANCELLED, REDUCED: taken away; MASS_CANCELLED: orders cancelled
+        ("leaves_lots", "i8"),  # still open after this event, hidden included
+        ("filled_lots", "i8"),  # filled so far in all
+        ("level_lots", "i8"),  # visible quantity at price_ticks on the resting side after this event; NIL: no change
+        ("trade_id", "i8"),  # FILL: the same on both sides, counts up by one per contract
+        ("fee_micros", "i8"),  # FILL: positive is owed, negative a rebate; TRIGGERED, TRAILED, untriggered: trigger price
+        ("position_lots", "i8"),  # FILL: signed, after
+        ("entry_cost_micros", "i8"),  # FILL: signed, after
+        ("cash_micros", "i8"),  # FILL: the account's cash after, fee paid
+    ]
+)
+
+NOTICE = record(  # everything else that happens
+    [
+        ("seq", "i8"),
+        ("time_ns", "i8"),
+        ("kind", "i1"),  # EventKind from NOTICE_FIRST
+        ("pad", "i1", (3,)),
+        ("code", "i4"),  # attribute, parameter, state, source, command kind of a refusal
+        ("reason", "i2"),
+        ("contract_slot", "i2"),
+        ("account_slot", "i4"),
+        ("index", "i4"),
+        ("person", "i4"),
+        ("old_value", "i8"),
+        ("new_value", "i8"),
+        ("amount_micros", "i8"),
+        ("price_subticks", "i8"),
+        ("other_price_subticks", "i8"),
+        ("rate_ppb", "i8"),
+        ("position_lots", "i8"),
+        ("cash_micros", "i8"),
+        ("actor", "i4"),
+        ("approver", "i4"),
+        ("reference", "i8"),
+        ("spare", "i1", (8,)),
+    ]
+)
+
+# --- the state ----------------------------------------------------------------------------------------------------
+
+ORDER = record(  # one cache line
+    [
+        ("order_id", "i8"),  # serial * 2^22 + slot; 0 when the slot is free
+        ("cl_ord_id", "i8"),
+        ("leaves_lots", "i8"),  # open quantity, hidden included
+        ("filled_lots", "i8"),
+        ("loss_subticks", "i8"),  # adverse distance of the limit from the mark when admitted
+        ("price_ticks", "i4"),
+        ("next_slot", "i4"),  # behind it in its level's queue; free list
+        ("prev_slot", "i4"),
+        ("level_slot", "i4"),  # NIL while it is not in a queue
+        ("position_slot", "i4"),
+        ("side", "i1"),
+        ("ord_type", "i1"),
+        ("tif", "i1"),
+        ("flags", "i1"),  # the low seven ExecInst bits
+    ]
+)
+
+DETAIL = record(  # what only some orders have: written when flags, tif or type say so
+    [
+        ("display_lots", "i8"),
+        ("shown_lots", "i8"),  # of the leaves, what the book shows now
+        ("trigger_price_ticks", "i8"),
+        ("offset_ticks", "i8"),
+        ("watermark_subticks", "i8"),
+        ("expire_s", "i4"),  # seconds since 2025-01-01
+        ("expire_next_slot", "i4"),
+        ("expire_prev_slot", "i4"),
+        ("person", "i4"),
+        ("trigger_ladder", "i4"),  # the ladder it waits in
+        ("self_trade", "i1"),
+        ("trigger_source", "i1"),
+        ("pad", "i1", (2,)),
+    ]
+)
+
+LABEL_TEXT = record([("text", "i8", (8,))])
+
+OWN = record([("next_slot", "i4"), ("prev_slot", "i4")])  # an account's open orders in one contract, oldest first
+
+LEVEL = record(  # one price of one ladder: a FIFO queue
+    [
+        ("price_ticks", "i8"),
+        ("leaves_lots", "i8"),  # of all its orders, hidden included
+        ("hidden_lots", "i8"),
+        ("head_slot", "i4"),
+        ("tail_slot", "i4"),
+        ("orders", "i4"),
+        ("ladder_slot", "i4"),
+        ("leaf_node", "i4"),  # the trie node that names this level
+        ("next_slot", "i4"),  # free list
+        ("pad", "i1", (16,)),
+    ]
+)
+
+NODE = record(
+    [
+        ("bitmap", "i8"),  # which of the 64 children exist
+        ("parent", "i4"),
+        ("index", "i4"),  # its place in the parent
+        ("child", "i4", (64,)),
+    ]
+)
+
+LADDER = record(
+    [
+        ("root", "i4"),
+        ("height", "i4"),  # keys below 64^height are within reach
+        ("first_slot", "i4"),  # the entry first in direction
+        ("direction", "i4"),  # +1 lowest key first, -1 highest key first
+        ("leaf_node", "i4"),  # the leaf used last
+        ("leaf_prefix", "i4"),  # its key >> 6
+        ("entries", "i4"),
+        ("pad", "i4"),
+    ]
+)
+
+IDMAP = record(  # growth of an open-addressing table: the table of size n lives at offset n of its cells
+    [
+        ("size", "i8"),
+        ("live", "i8"),
+        ("old_size", "i8"),  # while growing: the table that is being emptied, else 0
+        ("cursor", "i8"),
+    ]
+)
+
+ACCOUNT = record(
+    [
+        ("cash_micros", "i8"),
+        ("gate", "i8"),  # 0: an ordinary order passes the ladder's account rows; else Reason of the row that fails
+        ("eligible_until_ns", "i8"),  # earliest expiry of what lets it open risk
+        ("group", "i4"),  # self-trade group, 0 = none
+        ("positions_head", "i4"),
+        ("position_slot", "i4"),  # the one used last
+        ("open_orders", "i4"),
+        ("max_open_orders", "i4"),
+        ("lapse_next_slot", "i4"),
+        ("lapse_prev_slot", "i4"),
+        ("state", "i1"),  # 0 never opened, 1 open, 2 closed
+        ("investor_class", "i1"),
+        ("restriction", "i1"),
+        ("liquidating", "i1"),  # flagged for liquidation
+        # the second line
+        ("collateral_units", "i8", (2,)),  # BTC, ETH in 1e-8
+        ("max_exposure_micros", "i8"),
+        ("max_leverage", "i4"),
+        ("self_trade", "i1"),
+        ("affiliation", "i1"),
+        ("warning_level", "i1"),
+        ("killed", "i1"),
+        ("lapse_s", "i4"),  # where it stands in the lapse ladder, 0 = nowhere
+        ("queue_next_slot", "i4"),  # liquidation queue
+        ("fund_day", "i4"),  # day of the last fund use, days since the epoch
+        ("liquidated_tick", "i4"),
+        ("fund_used_micros", "i8"),
+        ("pad", "i1", (16,)),
+    ]
+)
+
+PROFILE = record([("values", "i8", (ATTRIBUTES,))])  # the attributes as given, by AccountAttribute
+
+POSITION = record(  # one account in one contract
+    [
+        ("size_lots", "i8"),  # signed: long is positive
+        ("entry_cost_micros", "i8"),  # signed sum of trade notionals
+        ("buy_lots", "i8"),  # open buy orders
+        ("sell_lots", "i8"),
+        ("buy_subtick_lots", "i8"),  # sum of limit price x leaves
+        ("sell_subtick_lots", "i8"),  # sum of max(limit, mark when admitted) x leaves
+        ("loss_subtick_lots", "i8"),  # sum of adverse distance x leaves, both sides
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        # the second line
+        ("reduce_only_lots", "i8"),  # resting reduce-only orders
+        ("isolated_micros", "i8"),
+        ("realised_micros", "i8"),
+        ("funding_micros", "i8"),
+        ("opened_seq", "i8"),  # when it last left zero
+        ("own_head_slot", "i4"),
+        ("own_tail_slot", "i4"),
+        ("next_slot", "i4"),  # of the same account
+        ("leverage", "i4"),  # 0: the bracket's cap
+        ("reduce_only_orders", "i2"),
+        ("margin_mode", "i1"),
+        ("pad", "i1", (5,)),
+    ]
+)
+
+SOURCE = record(
+    [
+        ("weight", "i8"),
+        ("price_subticks", "i8"),
+        ("time_ns", "i8"),
+        ("live_since_ns", "i8"),
+    ]
+)
+
+CONTRACT = record(
+    [
+        ("gate", "i8"),  # 0: open, with its reference prices; else Reason for an opening order
+        ("max_buy_ticks", "i8"),  # band edges of this mark
+        ("min_sell_ticks", "i8"),
+        ("max_price_ticks", "i8"),
+        ("min_order_lots", "i8"),
+        ("max_order_lots", "i8"),
+        ("lot_step", "i8"),
+        ("max_position_lots", "i8"),
+        # the second line
+        ("micros_per_tick_lot", "i8"),
+        ("max_order_value_micros", "i8"),
+        ("taker_fee_ppb", "i8"),
+        ("maker_fee_ppb", "i8"),
+        ("mark_subticks", "i8"),  # 0: none yet
+        ("index_subticks", "i8"),
+        ("last_price_ticks", "i8"),  # of the last trade, 0: none yet
+        ("margin_free", "i1"),  # no rate or fee: orders need no margin
+        ("state", "i1"),  # MarketState
+        ("liquidation_enabled", "i1"),
+        ("brackets", "i1"),
+        ("needs_index", "i1"),
+        ("allow_thin_index", "i1"),
+        ("base_eligible", "i1"),
+        ("sources", "i1"),
+        # the third line: trading
+        ("trade_serial", "i8"),
+        ("last_high_ticks", "i8"),  # range of last prices whose triggers are not yet worked off
+        ("last_low_ticks", "i8"),
+        ("mark_high_subticks", "i8"),
+        ("mark_low_subticks", "i8"),
+        ("index_high_subticks", "i8"),
+        ("index_low_subticks", "i8"),
+        ("open_interest_lots", "i8"),
+        # cold
+        ("trailing_head_slot", "i4"),
+        ("trailing_tail_slot", "i4"),
+        ("trailing_orders", "i4"),
+        ("min_sources", "i4"),
+        ("max_open_interest_lots", "i8"),
+        ("band_ppb", "i8"),  # 0: no band
+        ("liquidation_fee_ppb", "i8"),
+        ("bracket_floor_micros", "i8", (MAX_BRACKETS,)),
+        ("bracket_leverage", "i8", (MAX_BRACKETS,)),
+        ("bracket_mmr_ppb", "i8", (MAX_BRACKETS,)),
+        ("bracket_deduction_micros", "i8", (MAX_BRACKETS,)),
+        ("funding_interval_s", "i8"),
+        ("funding_interest_ppb", "i8"),
+        ("funding_clamp_ppb", "i8"),
+        ("funding_cap_ppb", "i8"),
+        ("funding_equal_weights", "i8"),
+        ("impact_notional_micros", "i8"),
+        ("impact_excludes_affiliates", "i8"),
+        ("mark_clamp_ppb", "i8"),
+        ("sample_interval_s", "i8"),
+        ("disclosure_product", "i8"),
+        ("disclosure_loss", "i8"),
+        ("disclosure_affiliate", "i8"),
+        ("affiliate_present", "i8"),
+        ("source", SOURCE, (MAX_SOURCES,)),
+        ("basis_subticks", "i8", (BASIS_SAMPLES,)),  # the last samples of impact mid - index
+        ("basis_count", "i8"),
+        ("last_big_trade_ticks", "i8"),  # of at least a tenth of the impact notional
+        ("index_frozen_since_ns", "i8"),
+        ("index_live_since_ns", "i8"),
+        ("premium_sum", "i8", (2,)),  # weighted sum of premium samples in ppb, 128 bits as high and low
+        ("premium_weight", "i8"),
+        ("premium_samples", "i8"),
+        ("funding_rate_ppb", "i8"),  # of the last settled interval
+        ("funding_start_ns", "i8"),
+        ("next_sample_ns", "i8"),
+        ("next_funding_ns", "i8"),
+        ("funding_cursor", "i8"),
+        ("pad", "i1", (24,)),
+    ]
+)
+
+GROUP = record([("max_position_lots", "i8"), ("position_lots", "i8")])
+
+JOB = record(  # a mass cancel waiting to be worked off
+    [
+        ("before_serial", "i8"),  # orders accepted before this serial
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        ("group", "i4"),
+        ("cursor_slot", "i4"),
+        ("position_slot", "i4"),  # of a job on one account: whose orders come next
+        ("cancelled", "i4"),
+        ("reason", "i2"),
+        ("side", "i1"),
+        ("scope", "i1"),  # bits: keep reduce-only and protection, opening orders only, by label, quiet
+        ("pad", "i4"),
+        ("seq", "i8"),
+        ("label", "i8", (8,)),
+    ]
+)
+
+TAKER = record(  # the order that is being worked: it survives a pause between two event rings
+    [
+        ("order_id", "i8"),
+        ("cl_ord_id", "i8"),
+        ("leaves_lots", "i8"),
+        ("filled_lots", "i8"),
+        ("loss_subticks", "i8"),
+        ("price_ticks", "i8"),  # its limit
+        ("sweep_ticks", "i8"),  # how far it may reach now: the limit, tightened
+        ("display_lots", "i8"),
+        ("group", "i4"),
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        ("position_slot", "i4"),
+        ("order_slot", "i4"),
+        ("side", "i1"),
+        ("ord_type", "i1"),
+        ("tif", "i1"),
+        ("self_trade", "i1"),
+        ("flags", "i4"),  # ExecInst and EventFlag bits
+        ("done_reason", "i2"),  # why it stops, if something stopped it
+        ("purpose", "i2"),  # what follows the sweep
+        ("taker_fee_ppb", "i8"),
+        ("maker_fee_ppb", "i8"),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Capacities:
+    """How many rows a state may use; never more than its arrays have. Reaching one is a named refusal."""
+
+    orders: int = 1 << 22
+    accounts: int = 1 << 20
+    positions: int = 1 << 21
+    levels: int = 1 << 20
+    nodes: int = 1 << 19
+    groups: int = 1 << 16
+    persons: int = 1 << 16
+    jobs: int = MAX_JOBS
+
+
+VENUE = Capacities()
+SMALL = Capacities(orders=64, accounts=16, positions=32, levels=48, nodes=64, groups=8, persons=8, jobs=4)
+ORDER_SLOT_BITS = 22
+
+_HEADER = [
+    ("semantics_version", "i8"),
+    ("mode", "i8"),
+    ("last_seq", "i8"),
+    ("now_ns", "i8"),
+    ("next_due_ns", "i8"),  # the earliest thing due; 0 while work is pending
+    ("commands", "i8"),
+    ("refusals", "i8"),
+    ("venue_state", "i8"),
+    # where a paused command stands; idle at every digest
+    ("phase", "i8"),
+    ("work_left", "i8"),
+    ("taker", TAKER),
+    # serials and money
+    ("order_serial", "i8"),
+    ("fund_micros", "i8"),
+    ("fees_micros", "i8"),
+    ("deposits_micros", "i8"),
+    ("withdrawals_micros", "i8"),
+    ("collateral_units", "i8", (2,)),
+    ("listed_submicros", "i8"),
+    # pools: how many rows were ever used, how many are in use, the first free one
+    ("orders_used", "i8"),
+    ("orders_live", "i8"),
+    ("orders_free_slot", "i8"),
+    ("levels_used", "i8"),
+    ("levels_live", "i8"),
+    ("levels_free_slot", "i8"),
+    ("nodes_used", "i8"),
+    ("nodes_live", "i8"),
+    ("nodes_free_slot", "i8"),
+    ("positions_used", "i8"),
+    ("accounts_used", "i8"),
+    ("contracts_used", "i8"),
+    ("persons_used", "i8"),
+    ("groups_used", "i8"),
+    *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
+    ("jobs_head", "i8"),
+    ("jobs_count", "i8"),
+    ("pending_triggers", "i8"),  # contracts with triggers to work off
+    ("mark_tick_ns", "i8"),  # interval, 0: no mark ticks
+    ("next_mark_tick_ns", "i8"),
+    ("next_staleness_ns", "i8"),
+    ("mark_ticks", "i8"),
+    ("tick_cursor", "i8"),
+    ("liquidation_head_slot", "i8"),
+    ("liquidation_tail_slot", "i8"),
+    ("liquidation_count", "i8"),
+    ("index_stale_ns", "i8"),
+    ("index_recovery_ns", "i8"),
+    ("affiliate_post_only", "i8"),
+    ("institutions_skip_knowledge", "i8"),
+    ("collateral_enabled", "i8", (2,)),
+    ("collateral_haircut_ppb", "i8"),
+    ("collateral_cap_micros", "i8"),
+    ("order_map", IDMAP),
+    ("position_map", IDMAP),
+]
+
+
+
+def _cache_aligned(fields: list[Any]) -> np.dtype[Any]:
+    """A record whose arrays start on cache lines; the allocator must place the record itself on one."""
+    offsets, end = [], 0
+    for field in fields:
+        size = record([field]).itemsize
+        end += -end % 64 if len(field) == 3 else 0
+        offsets.append(end)
+        end += size
+    names = [field[0] for field in fields]
+    formats = [field[1] if len(field) == 2 else (field[1], field[2]) for field in fields]
+    layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": end + -end % 64}
+    return np.dtype(layout) if JIT else np.dtype((np.record, layout))
+
+
+STATE = _cache_aligned(
+    [
+        *_HEADER,
+        ("contracts", CONTRACT, (MAX_CONTRACTS,)),
+        ("ladders", LADDER, (LADDERS,)),
+        ("jobs", JOB, (MAX_JOBS,)),
+        ("groups", GROUP, (VENUE.groups,)),
+        ("persons", "i8", (VENUE.persons,)),  # derivatives knowledge valid until, ns
+        ("accounts", ACCOUNT, (VENUE.accounts,)),
+        ("profiles", PROFILE, (VENUE.accounts,)),
+        ("positions", POSITION, (VENUE.positions,)),
+        ("orders", ORDER, (VENUE.orders,)),
+        ("details", DETAIL, (VENUE.orders,)),
+        ("own", OWN, (VENUE.orders,)),
+        ("labels", LABEL_TEXT, (VENUE.orders,)),
+        ("levels", LEVEL, (VENUE.levels,)),
+        ("nodes", NODE, (VENUE.nodes,)),
+        ("order_cells", "i8", (4 * VENUE.orders,)),
+        ("position_cells", "i8", (4 * VENUE.positions,)),
+    ]
+)
+
+POOLED = {  # array -> header field that says how many of its rows are in use
+    "contracts": "contracts_used",
+    "groups": "groups_used",
+    "persons": "persons_used",
+    "accounts": "accounts_used",
+    "profiles": "accounts_used",
+    "positions": "positions_used",
+    "orders": "orders_used",
+    "details": "orders_used",
+    "own": "orders_used",
+    "labels": "orders_used",
+    "levels": "levels_used",
+    "nodes": "nodes_used",
+}
+
+for _name, _size in (("COMMAND", 128), ("LABEL", 128), ("DIRECTIVE", 128), ("EVENT", 128), ("NOTICE", 128)):
+    assert globals()[_name].itemsize == _size, (_name, globals()[_name].itemsize)
+for _name, _size in (("ORDER", 64), ("DETAIL", 64), ("LEVEL", 64), ("ACCOUNT", 128), ("POSITION", 128)):
+    assert globals()[_name].itemsize == _size, (_name, globals()[_name].itemsize)
+assert 0 < STATE.itemsize < 2**31, STATE.itemsize  # numpy keeps it in a C int and wraps silently
