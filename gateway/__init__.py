@@ -1,0 +1,1 @@
+"""The gateway: bytes to commands, events to bytes. It holds no rule."""

@@ -1,0 +1,63 @@
+"""Rate limits: token buckets in integer nanoseconds.
+
+A bucket is one number, the instant at which it would be full again (the generic cell rate algorithm), so taking costs
+two comparisons and nothing drifts.
+"""
+
+from dataclasses import dataclass
+
+NS_PER_S = 1_000_000_000
+
+
+class TokenBucket:
+    """Lets `burst` pass at once and `rate_per_s` in the long run.
+
+    >>> bucket = TokenBucket(rate_per_s=2, burst=1)
+    >>> bucket.take(0), bucket.take(0), bucket.take(500_000_000)
+    (0, 500000000, 0)
+    """
+
+    __slots__ = ("cost_ns", "full_ns", "span_ns")
+
+    def __init__(self, rate_per_s: int, burst: int) -> None:
+        if rate_per_s < 1 or burst < 1 or rate_per_s > NS_PER_S:
+            raise ValueError(f"rate {rate_per_s}/s, burst {burst}: both must be at least 1 and the rate at most 1e9")
+        self.cost_ns = NS_PER_S // rate_per_s
+        self.span_ns = self.cost_ns * burst
+        self.full_ns = -self.span_ns
+
+    def take(self, now_ns: int, tokens: int = 1) -> int:
+        """Take tokens and answer 0, or take nothing and answer how many ns to wait.
+
+        More tokens than the bucket holds are taken as a debt when it is full: a large frame passes once, late.
+        """
+        base = self.full_ns if self.full_ns > now_ns else now_ns
+        cost = self.cost_ns * tokens
+        wait = base + min(cost, self.span_ns) - now_ns - self.span_ns
+        if wait > 0:
+            return wait
+        self.full_ns = base + cost
+        return 0
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """What one key may do each second and at once; cancels have their own, larger bucket."""
+
+    orders_per_s: int = 20_000
+    orders_burst: int = 40_000
+    cancels_per_s: int = 100_000
+    cancels_burst: int = 200_000
+    queries_per_s: int = 2_000
+    queries_burst: int = 4_000
+
+
+class KeyLimits:
+    """The three buckets of one key; all sessions of the key share them."""
+
+    __slots__ = ("cancels", "orders", "queries")
+
+    def __init__(self, limits: RateLimits) -> None:
+        self.orders = TokenBucket(limits.orders_per_s, limits.orders_burst)
+        self.cancels = TokenBucket(limits.cancels_per_s, limits.cancels_burst)
+        self.queries = TokenBucket(limits.queries_per_s, limits.queries_burst)
