@@ -101,7 +101,7 @@ def code_of(reason: int, side: int = 0) -> ErrorCode:
     return _CODES.get(Reason(reason), ErrorCode.INVALID_ARGUMENTS)
 
 
-class Refusal(Exception):
+class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """A request that is answered with an error: code, the parameter at fault and the reason with its remedy."""
 
     def __init__(self, code: ErrorCode, reason: str, param: str = "", **data: object) -> None:
