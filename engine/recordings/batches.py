@@ -11,25 +11,26 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from engine.codes import CommandKind, OrdType
+from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
 from engine.schema import COMMAND
 
 BATCH_ROWS = 65_536
 READER_ID = 1 << 62
 """Ids from here up are the reader's own: anonymous quantity and aggressors that the recording does not name."""
 
-_COLUMNS = ("kind", "side", "tif", "flags", "cl_ord_id", "price_ticks", "qty_lots", "time_ns")
+_COLUMNS = ("kind", "side", "ord_type", "tif", "flags", "cl_ord_id", "price_ticks", "qty_lots", "time_ns")
 
-type Level = tuple[int, int]
-type Book = tuple[list[Level], list[Level]]
+Level = tuple[int, int]
+Book = tuple[list[Level], list[Level]]
 """(bids, asks), best first, as (price_ticks, qty_lots)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """A recorded execution; `cl_ord_id` is the order that it should take, 0 when the recording names none."""
+    """A recorded execution: the resting order that it should take and its side; 0 when the recording names none."""
 
     cl_ord_id: int
+    side: int
     price_ticks: int
     qty_lots: int
 
@@ -39,21 +40,22 @@ class Check:
     """What the recording says once the first `at` rows of its batch are applied.
 
     `books` are the recorded books after each execution of one sweep, the last one after everything; `executions` are
-    that sweep's, in order. `line` is the last book's line in its file.
+    that sweep's, in order. `message` is the number of the last recorded message.
     """
 
     at: int
-    line: int
-    books: list[Book] = field(default_factory=list)
-    executions: list[Execution] = field(default_factory=list)
+    message: int
+    books: list[Book]
+    executions: list[Execution]
 
 
 @dataclass(slots=True)
 class Batch:
-    """Command rows, for each row the number of recorded messages read once it is applied, and the checks."""
+    """Command rows; for each the number of its recorded message (from 1) and what a report calls it; the checks."""
 
     commands: np.ndarray[Any, Any]
     messages: np.ndarray[Any, Any]
+    sequences: np.ndarray[Any, Any]
     checks: list[Check] = field(default_factory=list)
 
 
@@ -91,34 +93,48 @@ class Rows:
         self.rows: list[tuple[int, ...]] = []
         self.messages: list[int] = []
         self.checks: list[Check] = []
-        self.message = 0
+        self.message, self.time_ns = 0, 0
 
     def __len__(self) -> int:
         return len(self.rows)
 
-    def add(self, kind: int, side: int, tif: int, cl_ord_id: int, price_ticks: int, qty_lots: int, time_ns: int) -> None:
-        """One command, belonging to the message now being read."""
-        self.rows.append((kind, side, tif, 0, cl_ord_id, price_ticks, qty_lots, time_ns))
+    def begin(self, message: int, time_ns: int) -> None:
+        """What follows belongs to this recorded message (from 1) and carries its time."""
+        self.message, self.time_ns = message, time_ns
+
+    def new(self, cl_ord_id: int, side: int, price_ticks: int, qty_lots: int, tif: int = TimeInForce.GTC) -> None:
+        """A limit order."""
+        self._add(CommandKind.NEW, side, OrdType.LIMIT, tif, 0, cl_ord_id, price_ticks, qty_lots)
+
+    def cancel(self, cl_ord_id: int) -> None:
+        """Cancel an order."""
+        self._add(CommandKind.CANCEL, 0, 0, 0, 0, cl_ord_id, 0, 0)
+
+    def amend(self, cl_ord_id: int, leaves_lots: int, price_ticks: int = 0) -> None:
+        """Leave an order with this open quantity; less at the same price (0 keeps it) keeps its priority."""
+        self._add(CommandKind.AMEND, 0, 0, 0, ExecInst.QTY_IS_LEAVES, cl_ord_id, price_ticks, leaves_lots)
+
+    def _add(self, *values: int) -> None:
+        self.rows.append((*values, self.time_ns))
         self.messages.append(self.message)
 
-    def check(self, check: Check) -> None:
+    def check(self, books: list[Book], executions: list[Execution]) -> None:
         """What should be true after the commands so far."""
-        check.at = len(self.rows)
-        self.checks.append(check)
+        self.checks.append(Check(len(self.rows), self.message, books, executions))
 
     def flush(self) -> Batch:
         """Everything gathered since the last flush."""
-        batch = Batch(command_rows(self.rows), np.array(self.messages, np.int64), self.checks)
+        messages = np.array(self.messages, np.int64)
+        batch = Batch(command_rows(self.rows), messages, messages, self.checks)
         self.rows, self.messages, self.checks = [], [], []
         return batch
 
 
-def command_rows(rows: list[tuple[int, ...]]) -> np.ndarray[Any, Any]:
-    """Command rows from (kind, side, tif, flags, cl_ord_id, price_ticks, qty_lots, time_ns) tuples."""
+def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:
+    """Command rows from tuples of the named columns."""
     commands = np.zeros(len(rows), COMMAND)
     if rows:
         columns = np.array(rows, np.int64)
-        for index, name in enumerate(_COLUMNS):
+        for index, name in enumerate(names):
             commands[name] = columns[:, index]
-        commands["ord_type"] = np.where(columns[:, 0] == CommandKind.NEW, OrdType.LIMIT, 0)
     return commands

@@ -1,17 +1,18 @@
 """Where recorded bytes come from: plain, .gz, .xz, .zst and .zip files are read alike.
 
 A source is one stream of bytes with the name it would have unpacked. A zip gives one source per member. Every error
-about the content names file, line, field and reason (`BadLine`).
+about the content names file, line, field and reason (`BadLineError`).
 """
 
 import gzip
+import io
 import lzma
 import zipfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import zstandard
 
@@ -24,12 +25,41 @@ class RecordingError(ValueError):
     """A recording that cannot be read; the text is one line for a person."""
 
 
-class BadLine(RecordingError):
+class BadLineError(RecordingError):
     """A malformed line or record: file, line (from 1), field and reason."""
 
     def __init__(self, file: str, line: int, field: str, reason: str) -> None:
         super().__init__(f"{file}, line {line}, {field}: {reason}")
         self.file, self.line, self.field, self.reason = file, line, field, reason
+
+
+class _Zstandard(io.RawIOBase):
+    """Zstandard frames as a raw stream; a file that ends within a frame is an EOFError, as in gzip and lzma."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("rb")
+        self._frame = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
+        self._ready = b""
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        while not self._ready:
+            data = self._file.read(zstandard.DECOMPRESSION_RECOMMENDED_INPUT_SIZE)
+            if not data:
+                if not self._frame.eof:
+                    raise EOFError("the compressed data ends early")
+                return 0
+            self._ready = self._frame.decompress(data)
+        size = min(len(buffer), len(self._ready))
+        buffer[:size] = self._ready[:size]
+        self._ready = self._ready[size:]
+        return size
+
+    def close(self) -> None:
+        self._file.close()
+        super().close()
 
 
 @dataclass(frozen=True)
@@ -61,7 +91,7 @@ class Source:
         if self.path.suffix == ".xz":
             return cast(BinaryIO, lzma.open(self.path, "rb"))
         if self.path.suffix == ".zst":
-            return cast(BinaryIO, zstandard.open(self.path, "rb"))
+            return io.BufferedReader(_Zstandard(self.path))
         return self.path.open("rb")
 
     def head(self) -> bytes:
@@ -99,11 +129,11 @@ def sources(path: Path) -> list[Source]:
 
 
 def whole_number(text: str, where: tuple[str, int, str]) -> int:
-    """The integer that a field holds. BadLine(file, line, field) when it holds something else or leaves int64."""
+    """The integer that a field holds. BadLineError(file, line, field) when it holds something else or leaves int64."""
     digits = text[1:] if text[:1] == "-" else text
     if not digits.isdecimal() or not digits.isascii():
-        raise BadLine(*where, f"{text[:40]!r} is not a whole number")
+        raise BadLineError(*where, f"{text[:40]!r} is not a whole number")
     value = int(text)
     if not -(1 << 63) <= value < 1 << 63:
-        raise BadLine(*where, f"{text[:40]} is beyond 64 bits")
+        raise BadLineError(*where, f"{text[:40]} is beyond 64 bits")
     return value

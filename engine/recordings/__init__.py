@@ -1,0 +1,72 @@
+"""Recorded order streams from outside: readers that turn them into command batches, and what they should have led to.
+
+`open_recording` recognises the format from the first bytes: flash1, LOBSTER, Bitstamp 2015, or our own CSV and JSONL.
+"""
+
+from pathlib import Path
+
+from engine.recordings import bitstamp, flash1, lobster, text
+from engine.recordings.batches import ContractSpec, Reader
+from engine.recordings.source import RecordingError, Source, sources
+
+FORMATS = ("flash1", "lobster", "bitstamp", "csv", "jsonl")
+
+
+def open_recording(
+    path: Path, format: str = "auto", book: Path | None = None, spec: ContractSpec | None = None, skip_bad: bool = False
+) -> Reader:
+    """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip.
+
+    `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
+    zip. RecordingError when the file cannot be opened or recognised.
+    """
+    streams = sources(path)
+    main = _main_stream(path, streams)
+    kind = recognise(main) if format == "auto" else format
+    if kind == "lobster":
+        return lobster.LobsterReader(main, _lobster_book(main, streams, book), spec, skip_bad)
+    if kind == "bitstamp":
+        return bitstamp.BitstampReader(main, sources(book)[0] if book else None, spec, skip_bad)
+    if book:
+        raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
+    if kind == "flash1":
+        return flash1.Flash1Reader(main, spec, skip_bad)
+    if kind in ("csv", "jsonl"):
+        return text.TextReader(main, spec, skip_bad)
+    raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
+
+
+def recognise(source: Source) -> str:
+    """The format of a stream. RecordingError when it is none of FORMATS."""
+    head = source.head()
+    if head.startswith(flash1.MAGIC) or flash1.is_csv(head):
+        return "flash1"
+    if bitstamp.is_log(head) or bitstamp.is_csv(head):
+        return "bitstamp"
+    if lobster.is_messages(head):
+        return "lobster"
+    if text.is_jsonl(head):
+        return "jsonl"
+    if text.is_csv(head):
+        return "csv"
+    raise RecordingError(f"{source.path}: not a recording that is recognised; name its format: {', '.join(FORMATS)}")
+
+
+def _main_stream(path: Path, streams: list[Source]) -> Source:
+    """The stream to replay: the only one, or of a LOBSTER zip the message file."""
+    messages = [source for source in streams if "_message_" in source.name]
+    if len(messages) == 1 or len(streams) == 1:
+        return (messages or streams)[0]
+    raise RecordingError(f"{path}: holds {len(streams)} files and not one message file; unpack the one to replay")
+
+
+def _lobster_book(main: Source, streams: list[Source], book: Path | None) -> Source:
+    if book:
+        return sources(book)[0]
+    name = main.name.replace("_message_", "_orderbook_")
+    beside = [source for source in streams if source.name == name]
+    if not main.member and name != main.name:
+        beside = [source for path in main.path.parent.glob(f"{name}*") for source in sources(path)]
+    if not beside:
+        raise RecordingError(f"{main.path}: its orderbook file is not beside it; name it with --book")
+    return beside[0]

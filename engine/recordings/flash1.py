@@ -1,0 +1,169 @@
+"""The flash1 format: a public matching-engine benchmark's order streams, binary or CSV.
+
+Binary: a 16-byte header (magic, version, count), then records of 40 bytes. CSV: a header line with the same columns.
+A modify cancels and reinserts at the new price and quantity, so its row says that the quantity is what is to be open
+(`QTY_IS_LEAVES`) and that priority goes (`FORFEIT_PRIORITY`). The format has no clock: all rows carry time 0.
+"""
+
+from collections.abc import Iterator
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
+from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, ContractSpec
+from engine.recordings.source import DAMAGED, BadLineError, RecordingError, Source, whole_number
+from engine.schema import COMMAND
+from engine.units import MAX_TICKS
+
+MAGIC = b"100_WBEM"
+CSV_COLUMNS = ("type", "side", "ioc", "quantity", "sequence", "order_id", "price_ticks")
+HEADER = np.dtype([("magic", "S8"), ("version", "<u4"), ("count", "<u4")])
+RECORD = np.dtype(
+    [
+        ("type", "u1"),  # 0 new, 1 cancel, 2 modify
+        ("side", "u1"),  # 0 buy, 1 sell
+        ("ioc", "u1"),
+        ("pad", "u1"),
+        ("quantity", "<u4"),
+        ("sequence", "<u8"),
+        ("order_id", "<u8"),
+        ("price_ticks", "<i8"),
+        ("zero", "<i8"),
+    ]
+)
+
+Records = np.ndarray[Any, Any]
+Chunk = tuple[Records, np.ndarray[Any, Any]]
+"""Records and the number of each in the recording, from 1."""
+
+_CANCEL = 1
+_TYPES = ("NEW", "CANCEL", "MODIFY")
+_KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.AMEND], np.int8)
+_SIDES = np.array([Side.BUY, Side.SELL], np.int8)
+_ORD_TYPES = np.array([OrdType.LIMIT, 0, 0], np.int8)
+_FLAGS = np.array([0, 0, ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES], np.int32)
+_TIFS = np.array([TimeInForce.GTC, TimeInForce.IOC], np.int8)
+_BOUNDS = {
+    "type": (0, 2),
+    "side": (0, 1),
+    "ioc": (0, 1),
+    "quantity": (1, (1 << 32) - 1),
+    "sequence": (0, (1 << 63) - 1),
+    "order_id": (1, READER_ID - 1),
+    "price_ticks": (1, MAX_TICKS),
+}
+_NOT_OF_CANCELS = ("quantity", "price_ticks")
+
+
+def is_csv(head: bytes) -> bool:
+    """Whether the first bytes are the CSV form's header line."""
+    return head.split(b"\n", 1)[0].strip() == ",".join(CSV_COLUMNS).encode()
+
+
+class Flash1Reader:
+    """Reads one flash1 stream, binary or CSV."""
+
+    format = "flash1"
+    depth = 0
+    has_clock = False
+
+    def __init__(self, source: Source, spec: ContractSpec | None = None, skip_bad: bool = False) -> None:
+        self.source, self.skip_bad = source, skip_bad
+        self.contract = spec or ContractSpec("FLASH1", max_order_lots=1 << 32)
+        self.total, self.bad = 0, 0
+
+    def batches(self) -> Iterator[Batch]:
+        """The whole stream, up to BATCH_ROWS records a batch."""
+        chunks = self._csv_chunks() if is_csv(self.source.head()) else self._binary_chunks()
+        for records, messages in chunks:
+            yield Batch(decode(records), messages, records["sequence"].astype(np.int64))
+
+    def _binary_chunks(self) -> Iterator[Chunk]:
+        with self.source.open() as stream:
+            header = np.frombuffer(self._exactly(stream, HEADER.itemsize, 0, "header"), HEADER)[0]
+            if header["magic"] != MAGIC:
+                raise BadLineError(self.source.name, 0, "magic", f"{bytes(header['magic'])!r} is not {MAGIC!r}")
+            self.total = int(header["count"])
+            for start in range(0, self.total, BATCH_ROWS):
+                rows = min(BATCH_ROWS, self.total - start)
+                data = self._exactly(stream, rows * RECORD.itemsize, start, "record")
+                yield self._good(np.frombuffer(data, RECORD), start + 1)
+
+    def _exactly(self, stream: BinaryIO, size: int, records_before: int, what: str) -> bytes:
+        try:
+            data = stream.read(size)
+        except DAMAGED as error:
+            raise RecordingError(f"{self.source.path}: damaged after record {records_before}: {error}") from error
+        if len(data) < size:
+            line = records_before + len(data) // RECORD.itemsize + 1
+            raise BadLineError(self.source.name, line, what, f"the file ends {size - len(data)} bytes early")
+        return data
+
+    def _good(self, records: Records, first_message: int) -> Chunk:
+        """The records within bounds; one that is not raises unless bad ones are skipped."""
+        good = np.ones(len(records), np.bool_)
+        for name, (low, high) in _BOUNDS.items():
+            column = records[name]
+            wrong = (column < low) | (column > high)
+            if name in _NOT_OF_CANCELS:
+                wrong &= records["type"] != _CANCEL
+            if wrong.any() and not self.skip_bad:
+                row = int(wrong.argmax())
+                reason = f"{column[row]} is not within {low} to {high}"
+                raise BadLineError(self.source.name, first_message + row, name, reason)
+            good &= ~wrong
+        messages = np.arange(first_message, first_message + len(records), dtype=np.int64)
+        if good.all():
+            return records, messages
+        self.bad += len(records) - int(good.sum())
+        return records[good], messages[good]
+
+    def _csv_chunks(self) -> Iterator[Chunk]:
+        rows: list[tuple[int, ...]] = []
+        messages: list[int] = []
+        for number, text in self.source.lines():
+            if number == 1:
+                continue
+            try:
+                rows.append(self._csv_row(number, text))
+                messages.append(number - 1)
+            except BadLineError:
+                if not self.skip_bad:
+                    raise
+                self.bad += 1
+            if len(rows) == BATCH_ROWS:
+                yield np.array(rows, RECORD), np.array(messages, np.int64)
+                rows, messages = [], []
+        yield np.array(rows, RECORD), np.array(messages, np.int64)
+
+    def _csv_row(self, number: int, text: str) -> tuple[int, ...]:
+        name, cells = self.source.name, text.split(",")
+        if len(cells) != len(CSV_COLUMNS):
+            raise BadLineError(name, number, "line", f"{len(cells)} fields instead of {len(CSV_COLUMNS)}")
+        if cells[0] not in _TYPES:
+            raise BadLineError(name, number, "type", f"{cells[0][:40]!r} is none of {', '.join(_TYPES)}")
+        kind, values = _TYPES.index(cells[0]), []
+        for column, cell in zip(CSV_COLUMNS[1:], cells[1:], strict=True):
+            value = whole_number(cell, (name, number, column))
+            low, high = _BOUNDS[column]
+            if not low <= value <= high and not (kind == _CANCEL and column in _NOT_OF_CANCELS):
+                raise BadLineError(name, number, column, f"{value} is not within {low} to {high}")
+            values.append(value)
+        side, ioc, quantity, sequence, order_id, price_ticks = values
+        return (kind, side, ioc, 0, quantity, sequence, order_id, price_ticks, 0)
+
+
+def decode(records: Records) -> np.ndarray[Any, Any]:
+    """Command rows of valid flash1 records, column by column."""
+    commands = np.zeros(len(records), COMMAND)
+    kinds = records["type"]
+    commands["kind"] = _KINDS[kinds]
+    commands["side"] = _SIDES[records["side"]]
+    commands["ord_type"] = _ORD_TYPES[kinds]
+    commands["tif"] = np.where(kinds == 0, _TIFS[records["ioc"]], 0)
+    commands["flags"] = _FLAGS[kinds]
+    commands["cl_ord_id"] = records["order_id"]
+    commands["qty_lots"] = records["quantity"]
+    commands["price_ticks"] = records["price_ticks"]
+    return commands
