@@ -38,20 +38,23 @@ class _Zstandard(io.RawIOBase):
 
     def __init__(self, path: Path) -> None:
         self._file = path.open("rb")
-        self._frame = zstandard.ZstdDecompressor().decompressobj(read_across_frames=True)
-        self._ready = b""
+        self._frame = zstandard.ZstdDecompressor().decompressobj()
+        self._data, self._ready = b"", b""
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
         while not self._ready:
-            data = self._file.read(zstandard.DECOMPRESSION_RECOMMENDED_INPUT_SIZE)
+            data = self._data or self._file.read(zstandard.DECOMPRESSION_RECOMMENDED_INPUT_SIZE)
             if not data:
                 if not self._frame.eof:
                     raise EOFError("the compressed data ends early")
                 return 0
+            if self._frame.eof:
+                self._frame = zstandard.ZstdDecompressor().decompressobj()
             self._ready = self._frame.decompress(data)
+            self._data = self._frame.unused_data
         size = min(len(buffer), len(self._ready))
         buffer[:size] = self._ready[:size]
         self._ready = self._ready[size:]

@@ -168,6 +168,13 @@ def test_damaged_compression_is_one_clear_error(tmp_path: Path, suffix: str) -> 
         read(open_recording(path, skip_bad=True))
 
 
+def test_several_zstandard_frames_are_one_file(tmp_path: Path) -> None:
+    half = len(FLASH1_CSV) // 2
+    frames = [zstandard.compress(part) for part in (FLASH1_CSV[:half].encode(), FLASH1_CSV[half:].encode())]
+    (tmp_path / "a.csv.zst").write_bytes(b"".join(frames))
+    assert len(rows(open_recording(tmp_path / "a.csv.zst"), "kind")) == 4
+
+
 def test_what_is_no_recording_says_so(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("hello\n")
     (tmp_path / "empty").write_bytes(b"")
