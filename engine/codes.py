@@ -123,7 +123,6 @@ class EventKind(IntEnum):
     REDUCED = 7
     REFILLED = 8
     TRIGGERED = 9
-    TRAILED = 10
     REPEATED = 11
     MASS_CANCELLED = 12
     NOTICE_FIRST = 32
@@ -298,6 +297,30 @@ class Mode(IntEnum):
 
     EXCHANGE = 1
     RESEARCH = 2
+
+
+class Phase(IntEnum):
+    """Where a command stands inside `apply_batch`."""
+
+    IDLE = 0
+    WORK = 1
+    COMMAND = 2
+
+
+class Stage(IntEnum):
+    """On what occasion an order is judged."""
+
+    NEW = 0
+    AMEND = 1
+    TRIGGER = 2
+
+
+class Purpose(IntEnum):
+    """Whose order is at the book: what follows its sweep."""
+
+    CLIENT = 0
+    PARTIAL_LIQUIDATION = 1
+    FULL_LIQUIDATION = 2
 
 
 class InvestorClass(IntEnum):

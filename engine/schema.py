@@ -38,6 +38,7 @@ MAX_BRACKETS = 10
 MAX_SOURCES = 8
 BASIS_SAMPLES = 30
 ATTRIBUTES = 24
+PARAMETERS = 40
 MAX_JOBS = 1024
 LABEL_BYTES = 64
 
@@ -201,6 +202,8 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
         ("expire_next_slot", "i4"),
         ("expire_prev_slot", "i4"),
         ("person", "i4"),
+        ("trail_next_slot", "i4"),  # trailing stops of a contract, oldest first
+        ("trail_prev_slot", "i4"),
         ("trigger_ladder", "i4"),  # the ladder it waits in
         ("self_trade", "i1"),
         ("trigger_source", "i1"),
@@ -245,7 +248,7 @@ LADDER = record(
         ("leaf_node", "i4"),  # the leaf used last
         ("leaf_prefix", "i4"),  # its key >> 6
         ("entries", "i4"),
-        ("pad", "i4"),
+        ("first_key", "i4"),
     ]
 )
 
@@ -257,6 +260,8 @@ IDMAP = record(  # growth of an open-addressing table: the table of size n lives
         ("cursor", "i8"),
     ]
 )
+
+CELL = record([("word", "i8")])  # tag and slot, 0 when empty
 
 ACCOUNT = record(
     [
@@ -368,7 +373,11 @@ CONTRACT = record(
         ("trailing_head_slot", "i4"),
         ("trailing_tail_slot", "i4"),
         ("trailing_orders", "i4"),
+        ("untriggered_orders", "i4"),
         ("min_sources", "i4"),
+        ("pad_triggers", "i4"),
+        ("parameters", "i8", (PARAMETERS,)),  # as given, by ContractParameter
+        ("triggers_since_ns", "i8"),  # when its oldest triggers still to work off became due, 0: none
         ("max_open_interest_lots", "i8"),
         ("band_ppb", "i8"),  # 0: no band
         ("liquidation_fee_ppb", "i8"),
@@ -403,7 +412,7 @@ CONTRACT = record(
         ("next_sample_ns", "i8"),
         ("next_funding_ns", "i8"),
         ("funding_cursor", "i8"),
-        ("pad", "i1", (24,)),
+        ("pad", "i1", (8,)),
     ]
 )
 
@@ -427,30 +436,38 @@ JOB = record(  # a mass cancel waiting to be worked off
     ]
 )
 
-TAKER = record(  # the order that is being worked: it survives a pause between two event rings
+TAKER = record(  # the order being judged or worked: scratch that survives a pause, no part of a snapshot
     [
         ("order_id", "i8"),
         ("cl_ord_id", "i8"),
         ("leaves_lots", "i8"),
         ("filled_lots", "i8"),
-        ("loss_subticks", "i8"),
         ("price_ticks", "i8"),  # its limit
         ("sweep_ticks", "i8"),  # how far it may reach now: the limit, tightened
+        ("loss_subticks", "i8"),
         ("display_lots", "i8"),
+        ("trigger_price_ticks", "i8"),
+        ("offset_ticks", "i8"),
+        ("expire_ns", "i8"),
+        ("old_leaves_lots", "i8"),  # amend: what the order counts for before, else 0
+        ("old_price_ticks", "i8"),
+        ("old_loss_subticks", "i8"),
+        ("flags", "i4"),  # ExecInst and EventFlag bits
         ("group", "i4"),
         ("account_slot", "i4"),
         ("contract_slot", "i4"),
-        ("position_slot", "i4"),
-        ("order_slot", "i4"),
+        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
+        ("order_slot", "i4"),  # NIL: not an order yet
+        ("person", "i4"),
+        ("done_reason", "i2"),  # why it stops, if something stopped it
+        ("purpose", "i2"),  # Purpose: what follows the sweep
         ("side", "i1"),
         ("ord_type", "i1"),
         ("tif", "i1"),
         ("self_trade", "i1"),
-        ("flags", "i4"),  # ExecInst and EventFlag bits
-        ("done_reason", "i2"),  # why it stops, if something stopped it
-        ("purpose", "i2"),  # what follows the sweep
-        ("taker_fee_ppb", "i8"),
-        ("maker_fee_ppb", "i8"),
+        ("trigger_source", "i1"),
+        ("stage", "i1"),  # Stage of judging: new, amend or trigger
+        ("pad", "i1", (2,)),
     ]
 )
 
@@ -483,9 +500,12 @@ _HEADER = [
     ("refusals", "i8"),
     ("venue_state", "i8"),
     # where a paused command stands; idle at every digest
-    ("phase", "i8"),
+    ("phase", "i8"),  # Phase of the command
+    ("sweeping", "i8"),  # 1: the taker is still at the book
     ("work_left", "i8"),
-    ("taker", TAKER),
+    ("ring_address", "i8"),  # where events go during a call, 0 outside
+    ("ring_rows", "i8"),
+    ("ring_written", "i8"),
     # serials and money
     ("order_serial", "i8"),
     ("fund_micros", "i8"),
@@ -512,7 +532,7 @@ _HEADER = [
     *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
     ("jobs_head", "i8"),
     ("jobs_count", "i8"),
-    ("pending_triggers", "i8"),  # contracts with triggers to work off
+    ("triggers_since_ns", "i8"),  # when the oldest triggers still to work off became due, 0: none
     ("mark_tick_ns", "i8"),  # interval, 0: no mark ticks
     ("next_mark_tick_ns", "i8"),
     ("next_staleness_ns", "i8"),
@@ -565,8 +585,9 @@ STATE = _cache_aligned(
         ("labels", LABEL_TEXT, (VENUE.orders,)),
         ("levels", LEVEL, (VENUE.levels,)),
         ("nodes", NODE, (VENUE.nodes,)),
-        ("order_cells", "i8", (4 * VENUE.orders,)),
-        ("position_cells", "i8", (4 * VENUE.positions,)),
+        ("order_cells", CELL, (4 * VENUE.orders,)),
+        ("position_cells", CELL, (4 * VENUE.positions,)),
+        ("taker", TAKER),
     ]
 )
 
@@ -587,6 +608,6 @@ POOLED = {  # array -> header field that says how many of its rows are in use
 
 for _name, _size in (("COMMAND", 128), ("LABEL", 128), ("DIRECTIVE", 128), ("EVENT", 128), ("NOTICE", 128)):
     assert globals()[_name].itemsize == _size, (_name, globals()[_name].itemsize)
-for _name, _size in (("ORDER", 64), ("DETAIL", 64), ("LEVEL", 64), ("ACCOUNT", 128), ("POSITION", 128)):
+for _name, _size in (("ORDER", 64), ("DETAIL", 72), ("LEVEL", 64), ("ACCOUNT", 128), ("POSITION", 128)):
     assert globals()[_name].itemsize == _size, (_name, globals()[_name].itemsize)
 assert 0 < STATE.itemsize < 2**31, STATE.itemsize  # numpy keeps it in a C int and wraps silently

@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
 from engine.schema import COMMAND
+from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, SUBTICKS
 
 BATCH_ROWS = 65_536
 READER_ID = 1 << 62
@@ -51,23 +52,35 @@ class Check:
 
 @dataclass(slots=True)
 class Batch:
-    """Command rows; for each the number of its recorded message (from 1) and what a report calls it; the checks."""
+    """Command rows; for each the number of its recorded message (from 1) and what a report calls it; the checks.
+
+    `read` counts the recorded messages up to the end of this batch, those that became no command included.
+    """
 
     commands: np.ndarray[Any, Any]
     messages: np.ndarray[Any, Any]
     sequences: np.ndarray[Any, Any]
+    read: int
     checks: list[Check] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
 class ContractSpec:
-    """The recorded market: name, what one tick and one lot are worth as decimal text, the largest price and order."""
+    """The recorded market: its name, what one tick and one lot are worth as decimal text, and the largest price.
+
+    The largest order, and the most that one account may have open on a side, follows from the largest price: their
+    product stays within what the engine can count.
+    """
 
     name: str = "RECORDING"
     tick: str = "1"
     lot: str = "1"
-    max_price_ticks: int = (1 << 30) - 1
-    max_order_lots: int = 1 << 31
+    max_price_ticks: int = 1 << 20
+
+    @property
+    def max_order_lots(self) -> int:
+        """The largest order quantity in lots."""
+        return min(MAX_LOTS, MAX_NOTIONAL_SUBMICROS // (self.max_price_ticks * SUBTICKS))
 
 
 class Reader(Protocol):
@@ -78,6 +91,8 @@ class Reader(Protocol):
     depth: int
     """How many levels of the book the recording shows; 0 when it shows none."""
     has_clock: bool
+    accounts: int
+    """Over how many accounts the orders are spread, by their `cl_ord_id`."""
     total: int
     bad: int
 
@@ -125,7 +140,7 @@ class Rows:
     def flush(self) -> Batch:
         """Everything gathered since the last flush."""
         messages = np.array(self.messages, np.int64)
-        batch = Batch(command_rows(self.rows), messages, messages, self.checks)
+        batch = Batch(command_rows(self.rows), messages, messages, self.message, self.checks)
         self.rows, self.messages, self.checks = [], [], []
         return batch
 

@@ -31,7 +31,8 @@ CSV_COLUMNS = ("id", "timestamp", "exchange.timestamp", "price", "volume", "acti
 ACTIONS = ("created", "changed", "deleted")
 PRICE_PLACES, QUANTITY_PLACES = 2, 8
 NS_PER_MS = 1_000_000
-MAX_ORDER_LOTS = 1 << 40
+MAX_PRICE_TICKS = 100_000
+MAX_ORDER_LOTS = 1 << 52
 
 _LOG_LINE = re.compile(rb"\d{13} (order_|trade )")
 
@@ -83,12 +84,14 @@ class BitstampReader:
 
     format = "bitstamp"
     has_clock = True
+    accounts = 8
+    """One account's open orders could not be counted in 10^-8 of a coin."""
 
     def __init__(
         self, source: Source, book: Source | None = None, spec: ContractSpec | None = None, skip_bad: bool = False
     ) -> None:
         self.source, self.book, self.skip_bad = source, book, skip_bad
-        self.contract = spec or ContractSpec("BTC_USD", "0.01", "0.00000001", 100_000, MAX_ORDER_LOTS)
+        self.contract = spec or ContractSpec("BTC_USD", "0.01", "0.00000001", MAX_PRICE_TICKS)
         self.total, self.bad, self.depth = 0, 0, 0
         self.rows = Rows()
         self.recorded = Queues()

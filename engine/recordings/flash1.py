@@ -66,18 +66,19 @@ class Flash1Reader:
 
     format = "flash1"
     depth = 0
+    accounts = 1
     has_clock = False
 
     def __init__(self, source: Source, spec: ContractSpec | None = None, skip_bad: bool = False) -> None:
         self.source, self.skip_bad = source, skip_bad
-        self.contract = spec or ContractSpec("FLASH1", max_order_lots=1 << 32)
+        self.contract = spec or ContractSpec("FLASH1")
         self.total, self.bad = 0, 0
 
     def batches(self) -> Iterator[Batch]:
         """The whole stream, up to BATCH_ROWS records a batch."""
         chunks = self._csv_chunks() if is_csv(self.source.head()) else self._binary_chunks()
         for records, messages in chunks:
-            yield Batch(decode(records), messages, records["sequence"].astype(np.int64))
+            yield Batch(decode(records), messages, records["sequence"].astype(np.int64), int(messages[-1]) if len(messages) else 0)
 
     def _binary_chunks(self) -> Iterator[Chunk]:
         with self.source.open() as stream:

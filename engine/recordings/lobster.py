@@ -39,6 +39,8 @@ from engine.units import MAX_TICKS, NS_PER_S
 FIELDS = ("time", "type", "order id", "size", "price", "direction")
 NEW, REDUCE, DELETE, EXECUTE = 1, 2, 3, 4
 BOOK_TYPES = (NEW, REDUCE, DELETE, EXECUTE)
+MAX_PRICE_TICKS = 1 << 27
+"""13,421 dollars: what this leaves for the largest order is 34 million shares."""
 QUIET_TYPES = (5, 6, 7)
 """Hidden execution, cross trade, halt: none changes the visible book."""
 
@@ -73,13 +75,16 @@ class LobsterReader:
 
     format = "lobster"
     has_clock = True
+    accounts = 1
 
     def __init__(
         self, messages: Source, book: Source, spec: ContractSpec | None = None, skip_bad: bool = False
     ) -> None:
         self.messages, self.book, self.skip_bad = messages, book, skip_bad
         named = _NAME.match(messages.name)
-        self.contract = spec or ContractSpec(named["ticker"] if named else "LOBSTER", tick="0.0001")
+        self.contract = spec or ContractSpec(
+            named["ticker"] if named else "LOBSTER", tick="0.0001", max_price_ticks=MAX_PRICE_TICKS
+        )
         self.midnight_ns = _midnight_ns(named["date"]) if named else 0
         self.depth = len(book.head().split(b"\n", 1)[0].split(b",")) // 4
         self.total, self.bad = 0, 0

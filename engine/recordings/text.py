@@ -95,6 +95,7 @@ class TextReader:
 
     has_clock = True
     depth = 0
+    accounts = 1
     total = 0
 
     def __init__(self, source: Source, spec: ContractSpec | None = None, skip_bad: bool = False) -> None:
@@ -179,7 +180,7 @@ class TextReader:
 
 def _batch(rows: list[tuple[int, ...]], messages: list[int]) -> Batch:
     numbers = np.array(messages, np.int64)
-    return Batch(command_rows(rows, _COLUMNS), numbers, numbers)
+    return Batch(command_rows(rows, _COLUMNS), numbers, numbers, messages[-1] if messages else 0)
 
 
 def _number(name: str, text: str, where: tuple[str, int, str]) -> int:

@@ -1,0 +1,463 @@
+"""The admission ladder: may this order of this account do this, now? Pure; the first failing row is the answer.
+
+The order that is judged stands in `s.taker`. "Opens" means that it may increase risk: everything but a reduce-only
+order. An ordinary order of an eligible account in an open market costs two comparisons for all the account rows.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine import book
+from engine.codes import (
+    NIL,
+    ExecInst,
+    MarketState,
+    OrdType,
+    PriceSource,
+    Reason,
+    Restriction,
+    SelfTrade,
+    Side,
+    Stage,
+    TimeInForce,
+    VenueState,
+)
+from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
+from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, clamp, opposite
+
+_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
+_POST_ONLY = int(ExecInst.POST_ONLY)
+_ICEBERG = int(ExecInst.ICEBERG)
+_CONDITIONAL = int(ExecInst.CONDITIONAL)
+_REJECT_POST_ONLY = int(ExecInst.REJECT_POST_ONLY)
+_CLIENT_FLAGS = int(
+    ExecInst.REDUCE_ONLY
+    | ExecInst.POST_ONLY
+    | ExecInst.ICEBERG
+    | ExecInst.LABELLED
+    | ExecInst.REJECT_POST_ONLY
+    | ExecInst.CONFIRMED
+)
+_BOOK_FLAGS = _POST_ONLY | _ICEBERG
+OPEN_ACCOUNT = 1
+CLOSED_ACCOUNT = 2
+
+
+@njit
+def is_conditional(ord_type):
+    """Whether a type waits for its trigger."""
+    return ord_type >= OrdType.STOP_MARKET
+
+
+@njit
+def is_market(ord_type):
+    """Whether a type has no limit of its own."""
+    return (
+        ord_type == OrdType.MARKET
+        or ord_type == OrdType.STOP_MARKET
+        or ord_type == OrdType.TAKE_MARKET
+        or ord_type == OrdType.TRAILING_STOP
+    )
+
+
+@njit
+def source_range(contract, source):
+    """The lowest and highest value of a price source that triggers still answer to, in ticks rounded inwards; 0: none.
+
+    A rising trigger t fires when t <= highest, a falling one when t >= lowest.
+    """
+    if source == PriceSource.LAST:
+        return contract.last_low_ticks, contract.last_high_ticks
+    if source == PriceSource.MARK:
+        return -(-contract.mark_low_subticks // SUBTICKS), contract.mark_high_subticks // SUBTICKS
+    return -(-contract.index_low_subticks // SUBTICKS), contract.index_high_subticks // SUBTICKS
+
+
+@njit
+def fires_rising(ord_type, side):
+    """Whether a conditional order fires when its source rises to the trigger: stops to buy, takes to sell."""
+    takes = ord_type == OrdType.TAKE_MARKET or ord_type == OrdType.TAKE_LIMIT
+    return (side == Side.BUY) != takes
+
+
+# --- rows 1 to 5: the account and the market ----------------------------------------------------------------------
+
+
+@njit
+def known_reason(s):
+    """Row 1: account and contract exist, the account is not closed."""
+    taker = s.taker
+    if taker.account_slot < 0 or taker.account_slot >= s.accounts_used:
+        return Reason.UNKNOWN_ACCOUNT
+    if s.accounts[taker.account_slot].state != OPEN_ACCOUNT:
+        closed = s.accounts[taker.account_slot].state == CLOSED_ACCOUNT
+        return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
+    if taker.contract_slot < 0 or taker.contract_slot >= s.contracts_used:
+        return Reason.UNKNOWN_CONTRACT
+    if s.contracts[taker.contract_slot].state == MarketState.DRAFT:
+        return Reason.UNKNOWN_CONTRACT
+    return Reason.NONE
+
+
+@njit
+def account_reason(s):
+    """Rows 2 to 4: what the operator or a liquidation has put on the account."""
+    account = s.accounts[s.taker.account_slot]
+    opens = s.taker.flags & _REDUCE_ONLY == 0
+    if account.restriction == Restriction.FROZEN:
+        return Reason.ACCOUNT_RESTRICTED
+    if account.restriction == Restriction.CANCEL_ONLY or account.killed:
+        return Reason.ACCOUNT_SUSPENDED
+    if account.liquidating:
+        return Reason.ACCOUNT_IN_LIQUIDATION
+    if opens and account.restriction == Restriction.REDUCE_ONLY:
+        return Reason.ACCOUNT_RESTRICTED
+    return Reason.NONE
+
+
+@njit
+def market_reason(s, contract):
+    """Row 5: the state of the venue and of the contract."""
+    if s.venue_state == VenueState.HALTED:
+        return Reason.VENUE_HALTED
+    if contract.state == MarketState.HALTED or contract.state == MarketState.SETTLED:
+        return Reason.MARKET_HALTED
+    if contract.state == MarketState.CANCEL_ONLY:
+        return Reason.MARKET_CANCEL_ONLY
+    if contract.state == MarketState.REDUCE_ONLY and s.taker.flags & _REDUCE_ONLY == 0:
+        return Reason.MARKET_REDUCE_ONLY
+    if contract.state == MarketState.POST_ONLY and s.taker.flags & _POST_ONLY == 0:
+        return Reason.MARKET_POST_ONLY
+    return Reason.NONE
+
+
+# --- row 16: form -------------------------------------------------------------------------------------------------
+
+
+@njit
+def _style_reason(s, contract):
+    taker = s.taker
+    if taker.side != Side.BUY and taker.side != Side.SELL:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.ord_type < OrdType.MARKET or taker.ord_type > OrdType.TRAILING_STOP:
+        return Reason.UNSUPPORTED_ORDER
+    tif = taker.tif
+    if tif != TimeInForce.GTC and tif != TimeInForce.IOC and tif != TimeInForce.FOK and tif != TimeInForce.GTD:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.self_trade < SelfTrade.CANCEL_MAKER or taker.self_trade > SelfTrade.DECREMENT:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.stage == Stage.NEW and taker.flags & ~(_CLIENT_FLAGS | _CONDITIONAL) != 0:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.flags & _REJECT_POST_ONLY and taker.flags & _POST_ONLY == 0:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.flags & _BOOK_FLAGS:
+        if is_market(taker.ord_type) or tif == TimeInForce.IOC or tif == TimeInForce.FOK:
+            return Reason.UNSUPPORTED_ORDER
+    if taker.flags & _CONDITIONAL:
+        if taker.trigger_source < PriceSource.MARK or taker.trigger_source > PriceSource.LAST:
+            return Reason.UNSUPPORTED_ORDER
+    return _iceberg_reason(s, contract)
+
+
+@njit
+def _price_reason(s, contract):
+    taker = s.taker
+    if not is_market(taker.ord_type):
+        if taker.price_ticks < 1 or taker.price_ticks > contract.max_price_ticks:
+            return Reason.BAD_TICK
+    if is_conditional(taker.ord_type) and taker.flags & _CONDITIONAL:
+        if taker.ord_type == OrdType.TRAILING_STOP:
+            if taker.offset_ticks < 1 or taker.offset_ticks > MAX_TICKS:
+                return Reason.BAD_TICK
+        elif taker.trigger_price_ticks < 1 or taker.trigger_price_ticks > contract.max_price_ticks:
+            return Reason.BAD_TICK
+    return Reason.NONE
+
+
+@njit
+def _quantity_reason(s, contract):
+    taker = s.taker
+    total = taker.leaves_lots + taker.filled_lots
+    if total <= 0 or total % contract.lot_step != 0:
+        return Reason.BAD_LOT
+    if taker.tif == TimeInForce.GTD and taker.stage != Stage.TRIGGER:
+        second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
+        if taker.expire_ns % NS_PER_S != 0 or taker.expire_ns <= s.now_ns or second > MAX_TICKS or second < 0:
+            return Reason.BAD_EXPIRY
+    if total < contract.min_order_lots:
+        return Reason.QTY_TOO_SMALL
+    if total > contract.max_order_lots:
+        return Reason.QTY_TOO_LARGE
+    return Reason.NONE
+
+
+@njit
+def _iceberg_reason(s, contract):
+    taker = s.taker
+    if taker.flags & _ICEBERG == 0:
+        return Reason.NONE
+    total = taker.leaves_lots + taker.filled_lots
+    if taker.display_lots < contract.min_order_lots or taker.display_lots > total:
+        return Reason.UNSUPPORTED_ORDER
+    if taker.display_lots < -(-total // 100) or taker.display_lots % contract.lot_step != 0:
+        return Reason.UNSUPPORTED_ORDER
+    return Reason.NONE
+
+
+@njit
+def _trigger_reason(s, contract):
+    """A condition that holds at entry is refused; a source without a value cannot be watched."""
+    taker = s.taker
+    low, high = source_range(contract, taker.trigger_source)
+    if low == 0 or high == 0:
+        return Reason.REFERENCE_PRICE_UNAVAILABLE
+    if taker.ord_type == OrdType.TRAILING_STOP:
+        return Reason.NONE
+    rising = fires_rising(taker.ord_type, taker.side)
+    if (rising and taker.trigger_price_ticks <= high) or (not rising and taker.trigger_price_ticks >= low):
+        return Reason.TRIGGER_WOULD_FIRE
+    return Reason.NONE
+
+
+@njit
+def _capacity_reason(s, contract):
+    taker = s.taker
+    if not book.has_room(s):
+        return Reason.CAPACITY
+    if taker.position_slot == NIL:
+        if s.positions_used >= s.positions_capacity:
+            return Reason.CAPACITY
+    elif taker.flags & _REDUCE_ONLY:
+        if s.positions[taker.position_slot].reduce_only_orders >= MAX_REDUCE_ONLY_ORDERS:
+            return Reason.CAPACITY
+    if taker.ord_type == OrdType.TRAILING_STOP and contract.trailing_orders >= MAX_TRAILING_ORDERS:
+        return Reason.CAPACITY
+    return Reason.NONE
+
+
+@njit
+def _plain_form(taker):
+    """A limit order that uses no option: most orders, and nothing of their style is left to check."""
+    return (
+        taker.ord_type == OrdType.LIMIT
+        and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.IOC)
+        and taker.flags == 0
+        and taker.self_trade == 0
+        and (taker.side == Side.BUY or taker.side == Side.SELL)
+    )
+
+
+@njit
+def form_reason(s, contract):
+    """Row 16: order form, ids, capacity."""
+    taker = s.taker
+    plain = _plain_form(taker)
+    if not plain:
+        reason = _style_reason(s, contract)
+        if reason != Reason.NONE:
+            return reason
+    reason = _price_reason(s, contract)
+    if reason != Reason.NONE:
+        return reason
+    reason = _quantity_reason(s, contract)
+    if reason != Reason.NONE:
+        return reason
+    if taker.stage == Stage.NEW:
+        if book.find_client_order(s, taker.account_slot, taker.cl_ord_id) != NIL:
+            return Reason.DUPLICATE_ID
+    if taker.flags & _CONDITIONAL:
+        reason = _trigger_reason(s, contract)
+        if reason != Reason.NONE:
+            return reason
+    if taker.stage == Stage.NEW:
+        return _capacity_reason(s, contract)
+    return Reason.NONE
+
+
+# --- rows 17 to 22: price, limits, flags, margin ------------------------------------------------------------------
+
+
+@njit
+def price_reason(s, contract):
+    """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
+    taker = s.taker
+    if taker.side == Side.BUY:
+        if taker.price_ticks > contract.max_buy_ticks:
+            return Reason.PRICE_OUT_OF_BAND
+    elif taker.price_ticks < contract.min_sell_ticks:
+        return Reason.PRICE_OUT_OF_BAND
+    if contract.max_order_value_micros != 0:
+        value = taker.price_ticks * taker.leaves_lots * contract.micros_per_tick_lot
+        if value > contract.max_order_value_micros:
+            return Reason.ORDER_VALUE_LIMIT
+    return Reason.NONE
+
+
+@njit
+def limit_reason(s, contract):
+    """Row 19: how much an account may have open, and the contract in all; the worst case counts."""
+    taker = s.taker
+    account = s.accounts[taker.account_slot]
+    if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
+        return Reason.TOO_MANY_ORDERS
+    if taker.flags & _CONDITIONAL:
+        return Reason.NONE
+    worst = taker.leaves_lots - taker.old_leaves_lots
+    if taker.position_slot != NIL:
+        position = s.positions[taker.position_slot]
+        if taker.side == Side.BUY:
+            worst += position.size_lots + position.buy_lots
+        else:
+            worst += position.sell_lots - position.size_lots
+    if worst > contract.max_position_lots:
+        return Reason.POSITION_LIMIT
+    if contract.max_open_interest_lots != 0:
+        if contract.open_interest_lots + taker.leaves_lots > contract.max_open_interest_lots:
+            return Reason.OPEN_INTEREST_CAP
+    return Reason.NONE
+
+
+@njit
+def reduce_only_reason(s):
+    """Row 20: a reduce-only order needs a position of the other side, and never asks for more than it."""
+    if s.taker.position_slot == NIL:
+        return Reason.REDUCE_ONLY_WOULD_INCREASE
+    size = s.positions[s.taker.position_slot].size_lots
+    if size == 0 or (size > 0) == (s.taker.side == Side.BUY):
+        return Reason.REDUCE_ONLY_WOULD_INCREASE
+    s.taker.leaves_lots = min(s.taker.leaves_lots, abs(size))
+    return Reason.NONE
+
+
+@njit
+def reaches(side, limit_ticks, price_ticks):
+    """Whether an order with this limit trades at this price of the other side."""
+    if price_ticks == NIL:
+        return False
+    return limit_ticks >= price_ticks if side == Side.BUY else limit_ticks <= price_ticks
+
+
+@njit
+def in_band(contract, maker_side, price_ticks):
+    """Whether a resting order is still within the band on its losing side."""
+    if maker_side == Side.BUY:
+        return price_ticks <= contract.max_buy_ticks
+    return price_ticks >= contract.min_sell_ticks
+
+
+@njit
+def _fillable_in_level(s, level, wanted_lots):
+    """What a taker with a group can really take of one level, and whether its own group stops it there."""
+    taker = s.taker
+    total = np.int64(0)
+    slot = level.head_slot
+    while slot != NIL and total < wanted_lots:
+        order = s.orders[slot]
+        if s.accounts[s.positions[order.position_slot].account_slot].group != taker.group:
+            total += order.leaves_lots
+        elif taker.self_trade != SelfTrade.CANCEL_MAKER:
+            return total, True
+        slot = order.next_slot
+    return total, False
+
+
+@njit
+def fillable_lots(s, contract, wanted_lots):
+    """What a fill-or-kill order could really take, hidden included, up to what it wants."""
+    taker = s.taker
+    ladder_slot = book.ladder_of(taker.contract_slot, opposite(taker.side))
+    level_slot = np.int64(s.ladders[ladder_slot].first_slot)
+    total = np.int64(0)
+    while level_slot != NIL and total < wanted_lots:
+        level = s.levels[level_slot]
+        if not reaches(taker.side, taker.sweep_ticks, level.price_ticks):
+            break
+        if in_band(contract, opposite(taker.side), level.price_ticks):
+            if taker.group == 0:
+                total += level.leaves_lots
+            else:
+                found, stopped = _fillable_in_level(s, level, wanted_lots - total)
+                total += found
+                if stopped:
+                    break
+        level_slot = book.next_level(s, level_slot)
+    return total
+
+
+@njit
+def flag_reason(s, contract):
+    """Row 21: what post-only and fill-or-kill demand of the book as it is."""
+    taker = s.taker
+    if taker.flags & _POST_ONLY:
+        if taker.flags & _REJECT_POST_ONLY:
+            best = book.best_price(s, taker.contract_slot, opposite(taker.side))
+            if reaches(taker.side, taker.price_ticks, best):
+                return Reason.POST_ONLY_WOULD_CROSS
+        if taker.sweep_ticks < 1 or taker.sweep_ticks > contract.max_price_ticks:
+            return Reason.POST_ONLY_WOULD_CROSS
+    if taker.tif == TimeInForce.FOK:
+        if fillable_lots(s, contract, taker.leaves_lots) < taker.leaves_lots:
+            return Reason.FOK_CANNOT_FILL
+    return Reason.NONE
+
+
+@njit
+def book_reason(s, contract):
+    """Rows 17 to 22, for an order that goes to the book now."""
+    taker = s.taker
+    opens = taker.flags & _REDUCE_ONLY == 0
+    if opens and contract.needs_index and contract.mark_subticks == 0:
+        return Reason.REFERENCE_PRICE_UNAVAILABLE
+    reason = price_reason(s, contract)
+    if reason == Reason.NONE:
+        reason = limit_reason(s, contract) if opens else reduce_only_reason(s)
+    if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
+        reason = flag_reason(s, contract)
+    return reason
+
+
+@njit
+def gate_reason(s):
+    """Rows 1 to 15: who, and in which market."""
+    reason = known_reason(s)
+    if reason != Reason.NONE:
+        return reason
+    account, contract = s.accounts[s.taker.account_slot], s.contracts[s.taker.contract_slot]
+    if account.gate != 0 or s.now_ns >= account.eligible_until_ns:
+        reason = account_reason(s)
+        if reason != Reason.NONE:
+            return reason
+    if contract.gate != 0:
+        return market_reason(s, contract)
+    return Reason.NONE
+
+
+@njit
+def order_reason(s):
+    """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
+    taker = s.taker
+    reason = gate_reason(s)
+    if reason != Reason.NONE:
+        return reason
+    contract = s.contracts[taker.contract_slot]
+    reason = form_reason(s, contract)
+    if reason != Reason.NONE:
+        return reason
+    if taker.flags & _CONDITIONAL:
+        return limit_reason(s, contract)
+    working_price(s, contract)
+    return book_reason(s, contract)
+
+
+@njit
+def working_price(s, contract):
+    """Set the limits that the order in `s.taker` works with: a market order's band edge, a post-only order's slide."""
+    taker = s.taker
+    if is_market(taker.ord_type):
+        edge = contract.max_buy_ticks if taker.side == Side.BUY else contract.min_sell_ticks
+        taker.price_ticks = clamp(edge, 1, contract.max_price_ticks)
+    taker.sweep_ticks = taker.price_ticks
+    if taker.flags & _POST_ONLY:
+        best = book.best_price(s, taker.contract_slot, opposite(taker.side))
+        if reaches(taker.side, taker.price_ticks, best):
+            taker.sweep_ticks = best - 1 if taker.side == Side.BUY else best + 1

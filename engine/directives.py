@@ -1,0 +1,370 @@
+"""Commands of accounts, contracts, the venue and money: each a ladder of refusals, then the writes and one notice."""
+
+import numpy as np
+from numba import njit
+
+from engine import admission, book, listing, mass_cancel, reports
+from engine.codes import NIL, AccountAttribute, CommandKind, ContractParameter, EventKind, MarketState
+from engine.codes import Reason, Restriction, SelfTrade, VenueParameter, VenueState
+from engine.schema import ATTRIBUTES, MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
+from engine.units import FOREVER_NS, INT64_MAX, MAX_DEPOSITS_MICROS
+
+DEFAULT_MAX_OPEN_ORDERS = 1000
+_FIRST_INDEXED = int(ContractParameter.BRACKET_FLOOR_MICROS)
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------
+
+
+@njit
+def _known_account(s, slot):
+    return 0 <= slot < s.accounts_used and s.accounts[slot].state == admission.OPEN_ACCOUNT
+
+
+@njit
+def open_account(s, d):
+    """Open an account in a slot that never had one, with an investor class and nothing else."""
+    slot = np.int64(d.account_slot)
+    if slot < 0 or slot >= s.accounts_capacity:
+        return reports.refused(s, d, Reason.CAPACITY)
+    if s.accounts[slot].state != 0:
+        return reports.refused(s, d, Reason.ALREADY_EXISTS)
+    s.accounts_used = max(s.accounts_used, slot + 1)
+    account = s.accounts[slot]
+    account.state = admission.OPEN_ACCOUNT
+    account.positions_head = NIL
+    account.position_slot = NIL
+    account.lapse_next_slot = NIL
+    account.lapse_prev_slot = NIL
+    account.queue_next_slot = NIL
+    account.max_open_orders = DEFAULT_MAX_OPEN_ORDERS
+    account.max_exposure_micros = INT64_MAX
+    account.eligible_until_ns = FOREVER_NS
+    account.investor_class = min(max(d.value, 0), 4)
+    s.profiles[slot].values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
+    reports.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
+
+
+@njit
+def _attribute_reason(s, d):
+    if not _known_account(s, d.account_slot):
+        return Reason.UNKNOWN_ACCOUNT
+    if d.code < 1 or d.code >= ATTRIBUTES or d.value < 0:
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.RESTRICTION and d.value > Restriction.CLOSED:
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.INVESTOR_CLASS and d.value > 4:
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.SELF_TRADE_MODE and d.value > SelfTrade.DECREMENT:
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.GROUP and d.value >= s.groups_capacity:
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.MAX_OPEN_ORDERS and d.value > s.orders_capacity:
+        return Reason.BAD_PARAMETER
+    return Reason.NONE
+
+
+@njit
+def set_attribute(s, d):
+    """Set one attribute of an account; the account's gate follows from all of them."""
+    reason = _attribute_reason(s, d)
+    if reason == Reason.NONE and d.code == AccountAttribute.RESTRICTION and not mass_cancel.has_room(s):
+        reason = Reason.CAPACITY
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    account, values = s.accounts[d.account_slot], s.profiles[d.account_slot].values
+    row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
+    row.old_value = values[d.code]
+    values[d.code] = d.value
+    if d.code == AccountAttribute.GROUP:
+        account.group = d.value
+        s.groups_used = max(s.groups_used, d.value + 1)
+    elif d.code == AccountAttribute.MAX_OPEN_ORDERS:
+        account.max_open_orders = d.value
+    elif d.code == AccountAttribute.MAX_EXPOSURE_MICROS:
+        account.max_exposure_micros = d.value
+    elif d.code == AccountAttribute.MAX_LEVERAGE:
+        account.max_leverage = d.value
+    elif d.code == AccountAttribute.SELF_TRADE_MODE:
+        account.self_trade = d.value
+    elif d.code == AccountAttribute.AFFILIATION:
+        account.affiliation = d.value
+    elif d.code == AccountAttribute.INVESTOR_CLASS:
+        account.investor_class = d.value
+    elif d.code == AccountAttribute.KILL_SWITCH:
+        account.killed = 1 if d.value != 0 else 0
+    elif d.code == AccountAttribute.RESTRICTION:
+        _restrict(s, d.account_slot, d.value)
+    set_account_gate(s, d.account_slot)
+
+
+@njit
+def _restrict(s, account_slot, restriction):
+    """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
+    account = s.accounts[account_slot]
+    account.restriction = restriction
+    account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
+    if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
+        return
+    job = s.jobs[mass_cancel.add(s, account_slot, NIL, 0)]
+    if restriction == Restriction.REDUCE_ONLY:
+        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
+        job.reason = Reason.ELIGIBILITY
+    else:
+        job.scope = mass_cancel.QUIET
+        job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
+
+
+@njit
+def set_account_gate(s, account_slot):
+    """An order needs the full account rows as soon as anything but eligibility dates is unusual."""
+    account = s.accounts[account_slot]
+    plain = account.restriction == Restriction.NONE and not account.killed and not account.liquidating
+    account.gate = 0 if plain else 1
+
+
+@njit
+def set_person(s, d):
+    """Until when a person's derivatives knowledge counts."""
+    if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    row = reports.directive_notice(s, EventKind.PERSON_CHANGED, d)
+    row.old_value = s.persons[d.person]
+    s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
+    s.persons[d.person] = d.value
+
+
+# --- money --------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _cash_notice(s, d, amount_micros):
+    row = reports.directive_notice(s, EventKind.CASH_CHANGED, d)
+    row.code = d.kind
+    row.amount_micros = amount_micros
+    row.cash_micros = s.accounts[d.account_slot].cash_micros
+
+
+@njit
+def deposit(s, d):
+    """Add cash to an account; all deposits together stay within 2^60 micros."""
+    if not _known_account(s, d.account_slot):
+        return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
+        return reports.refused(s, d, Reason.BAD_AMOUNT)
+    s.accounts[d.account_slot].cash_micros += d.amount_micros
+    s.deposits_micros += d.amount_micros
+    _cash_notice(s, d, d.amount_micros)
+
+
+@njit
+def deposit_fund(s, d):
+    """Seed the insurance fund."""
+    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
+        return reports.refused(s, d, Reason.BAD_AMOUNT)
+    s.fund_micros += d.amount_micros
+    s.deposits_micros += d.amount_micros
+    row = reports.directive_notice(s, EventKind.FUND_CHANGED, d)
+    row.cash_micros = s.fund_micros
+
+
+# --- contracts and the venue --------------------------------------------------------------------------------------
+
+
+@njit
+def create_contract(s, d):
+    """Create a contract in the next slot, as a draft that nobody can trade."""
+    if s.contracts_used >= MAX_CONTRACTS:
+        return reports.refused(s, d, Reason.CAPACITY)
+    slot = s.contracts_used
+    if d.contract_slot != slot:
+        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+    s.contracts_used += 1
+    contract = s.contracts[slot]
+    contract.state = MarketState.DRAFT
+    contract.gate = 1
+    contract.parameters[ContractParameter.LOT_STEP] = 1
+    contract.parameters[ContractParameter.NEEDS_INDEX] = 1
+    contract.parameters[ContractParameter.LIQUIDATION_ENABLED] = 1
+    book.reset_contract(s, slot)
+    listing.derive(contract)
+    listing.set_band(contract)
+    reports.directive_notice(s, EventKind.CONTRACT_CREATED, d)
+
+
+@njit
+def _known_contract(s, slot):
+    return 0 <= slot < s.contracts_used
+
+
+@njit
+def _swap_parameter(contract, code, index, value):
+    """Put in a value and return the one it replaces."""
+    if code == ContractParameter.BRACKET_FLOOR_MICROS:
+        old = contract.bracket_floor_micros[index]
+        contract.bracket_floor_micros[index] = value
+    elif code == ContractParameter.BRACKET_LEVERAGE:
+        old = contract.bracket_leverage[index]
+        contract.bracket_leverage[index] = value
+    elif code == ContractParameter.BRACKET_MMR_PPB:
+        old = contract.bracket_mmr_ppb[index]
+        contract.bracket_mmr_ppb[index] = value
+    elif code == ContractParameter.SOURCE_WEIGHT:
+        old = contract.source[index].weight
+        contract.source[index].weight = value
+    else:
+        old = contract.parameters[code]
+        contract.parameters[code] = value
+    return old
+
+
+@njit
+def _parameter_reason(s, d):
+    if not _known_contract(s, d.contract_slot):
+        return Reason.UNKNOWN_CONTRACT
+    if d.code < 1 or d.code > ContractParameter.SOURCE_WEIGHT or d.code >= PARAMETERS:
+        return Reason.BAD_PARAMETER
+    indexed = d.code >= _FIRST_INDEXED
+    places = MAX_SOURCES if d.code == ContractParameter.SOURCE_WEIGHT else MAX_BRACKETS
+    if d.index < 0 or d.index >= (places if indexed else 1):
+        return Reason.BAD_PARAMETER
+    if d.value < 0 and d.code != ContractParameter.MAKER_FEE_PPB and d.code != ContractParameter.FUNDING_INTEREST_PPB:
+        return Reason.BAD_PARAMETER
+    fixed = d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP
+    if fixed and s.contracts[d.contract_slot].state != MarketState.DRAFT:
+        return Reason.BAD_PARAMETER
+    return Reason.NONE
+
+
+@njit
+def set_parameter(s, d):
+    """Set one parameter; a listed contract must stay listable as a whole, or the change is taken back."""
+    reason = _parameter_reason(s, d)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    contract = s.contracts[d.contract_slot]
+    listed = contract.state != MarketState.DRAFT
+    bound = listing.notional_bound(contract) if listed else np.int64(0)
+    old = _swap_parameter(contract, d.code, d.index, d.value)
+    listing.derive(contract)
+    if listed:
+        reason = listing.reason(s, contract, s.listed_submicros - bound)
+        if reason != Reason.NONE:
+            _swap_parameter(contract, d.code, d.index, old)
+            listing.derive(contract)
+            return reports.refused(s, d, reason)
+        s.listed_submicros += listing.notional_bound(contract) - bound
+    listing.set_band(contract)
+    row = reports.directive_notice(s, EventKind.CONTRACT_CHANGED, d)
+    row.old_value = old
+
+
+@njit
+def list_contract(s, d):
+    """Open a draft for trading when it satisfies every rule of listing."""
+    if not _known_contract(s, d.contract_slot):
+        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+    contract = s.contracts[d.contract_slot]
+    if contract.state != MarketState.DRAFT:
+        return reports.refused(s, d, Reason.ALREADY_EXISTS)
+    reason = listing.reason(s, contract, s.listed_submicros)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    s.listed_submicros += listing.notional_bound(contract)
+    contract.state = MarketState.OPEN
+    listing.set_gate(s, contract)
+    listing.set_band(contract)
+    reports.directive_notice(s, EventKind.CONTRACT_LISTED, d)
+
+
+@njit
+def set_contract_state(s, d):
+    """Change a listed contract's state; REDUCE_ONLY also cancels its resting opening orders."""
+    if not _known_contract(s, d.contract_slot):
+        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+    contract = s.contracts[d.contract_slot]
+    if contract.state == MarketState.DRAFT or contract.state == MarketState.SETTLED:
+        return reports.refused(s, d, Reason.NOT_LISTED)
+    if d.code < MarketState.OPEN or d.code > MarketState.HALTED:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
+        return reports.refused(s, d, Reason.CAPACITY)
+    change_state(s, d.contract_slot, d.code)
+    row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
+    row.new_value = d.code
+
+
+@njit
+def change_state(s, contract_slot, state):
+    """Put a contract into a state; the caller reports it."""
+    contract = s.contracts[contract_slot]
+    contract.state = state
+    listing.set_gate(s, contract)
+    if state == MarketState.REDUCE_ONLY:
+        job = s.jobs[mass_cancel.add(s, NIL, contract_slot, 0)]
+        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
+        job.reason = Reason.MARKET_STATE
+
+
+@njit
+def set_venue_state(s, d):
+    """Halt or resume the whole venue."""
+    if d.code != VenueState.OPEN and d.code != VenueState.HALTED:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    row = reports.directive_notice(s, EventKind.VENUE_STATE_CHANGED, d)
+    row.old_value = s.venue_state
+    row.new_value = d.code
+    s.venue_state = d.code
+    for slot in range(s.contracts_used):
+        listing.set_gate(s, s.contracts[slot])
+
+
+@njit
+def set_venue_parameter(s, d):
+    """Set one parameter of the whole venue."""
+    row_kind = EventKind.VENUE_CHANGED
+    if d.value < 0:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    if d.code == VenueParameter.MARK_TICK_NS:
+        old = s.mark_tick_ns
+        s.mark_tick_ns = d.value
+    elif d.code == VenueParameter.INDEX_STALE_NS:
+        old = s.index_stale_ns
+        s.index_stale_ns = d.value
+    elif d.code == VenueParameter.INDEX_RECOVERY_NS:
+        old = s.index_recovery_ns
+        s.index_recovery_ns = d.value
+    else:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    row = reports.directive_notice(s, row_kind, d)
+    row.old_value = old
+
+
+@njit
+def apply(s, d):
+    """The switch on directives."""
+    kind = d.kind
+    if kind == CommandKind.ACCOUNT_OPEN:
+        open_account(s, d)
+    elif kind == CommandKind.ACCOUNT_SET:
+        set_attribute(s, d)
+    elif kind == CommandKind.PERSON_SET:
+        set_person(s, d)
+    elif kind == CommandKind.DEPOSIT:
+        deposit(s, d)
+    elif kind == CommandKind.FUND_DEPOSIT:
+        deposit_fund(s, d)
+    elif kind == CommandKind.CONTRACT_CREATE:
+        create_contract(s, d)
+    elif kind == CommandKind.CONTRACT_SET:
+        set_parameter(s, d)
+    elif kind == CommandKind.CONTRACT_LIST:
+        list_contract(s, d)
+    elif kind == CommandKind.CONTRACT_STATE:
+        set_contract_state(s, d)
+    elif kind == CommandKind.VENUE_STATE:
+        set_venue_state(s, d)
+    elif kind == CommandKind.VENUE_SET:
+        set_venue_parameter(s, d)
+    else:
+        reports.refused(s, d, Reason.BAD_COMMAND)

@@ -1,0 +1,84 @@
+"""The only writer of cash, positions, fees and the sums of open orders. It never reads the book.
+
+Conservation, exactly: sum(cash) - sum(entry cost) + fund + fee account = deposits - withdrawals, and the positions of
+a contract sum to zero. Entry cost is the signed sum of trade notionals.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine.codes import ExecInst, Side
+from engine.units import SUBTICKS, fee_micros, mul_div_floor
+
+_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
+
+
+@njit
+def margin_price_subticks(side, price_ticks, loss_subticks):
+    """The price at which an order counts for margin: a buy at its limit, a sell at max(limit, mark)."""
+    if side == Side.BUY:
+        return price_ticks * SUBTICKS
+    return price_ticks * SUBTICKS + loss_subticks
+
+
+@njit
+def count_open(s, position_slot, order_slot, lots):
+    """Add (or, with negative lots, take away) an order's open quantity to the sums that margin and limits read."""
+    order = s.orders[order_slot]
+    position = s.positions[position_slot]
+    if order.flags & _REDUCE_ONLY:
+        position.reduce_only_lots += lots
+        return
+    weight = margin_price_subticks(order.side, order.price_ticks, order.loss_subticks) * lots
+    if order.side == Side.BUY:
+        position.buy_lots += lots
+        position.buy_subtick_lots += weight
+    else:
+        position.sell_lots += lots
+        position.sell_subtick_lots += weight
+    position.loss_subtick_lots += order.loss_subticks * lots
+
+
+@njit
+def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
+    """Entry cost that a partial close releases: floor(cost * closed / |size|), all of it when flat."""
+    if closed_lots == size_lots:
+        return entry_cost_micros
+    return mul_div_floor(entry_cost_micros, closed_lots, size_lots)
+
+
+@njit
+def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
+    """Book one side of a trade and return its fee: the closing part realises, the rest opens at the trade price.
+
+    `signed_lots` is positive for the buyer, `price_micros` the notional of one lot. Realised = proceeds of the closed
+    part less its released entry cost. The fee rounds up and is taken from cash.
+    """
+    position = s.positions[position_slot]
+    account = s.accounts[position.account_slot]
+    size = position.size_lots
+    closed = np.int64(0)
+    if size * np.sign(signed_lots) < 0:
+        closed = min(abs(size), abs(signed_lots))
+        released = released_cost_micros(position.entry_cost_micros, closed, abs(size))
+        realised = np.sign(size) * closed * price_micros - released
+        position.entry_cost_micros -= released
+        position.realised_micros += realised
+        _credit(s, position, realised)
+    opened = abs(signed_lots) - closed
+    position.entry_cost_micros += np.sign(signed_lots) * opened * price_micros
+    position.size_lots = size + signed_lots
+    if opened != 0 and opened == abs(position.size_lots):
+        position.opened_seq = s.last_seq
+    s.contracts[position.contract_slot].open_interest_lots += max(position.size_lots, 0) - max(size, 0)
+    if fee_ppb == 0:
+        return np.int64(0)
+    fee = fee_micros(abs(signed_lots) * price_micros, fee_ppb)
+    account.cash_micros -= fee
+    s.fees_micros += fee
+    return fee
+
+
+@njit
+def _credit(s, position, amount_micros):
+    s.accounts[position.account_slot].cash_micros += amount_micros

@@ -1,0 +1,160 @@
+"""Mass cancels: jobs in a queue inside the state, worked off a bounded number of orders at a time.
+
+A job on one account walks that account's own orders, any other job the order slots. Orders accepted after the job are
+spared. The job at the head of the queue is the only one at work.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine import book, matching, reports
+from engine.codes import NIL, ExecInst, Reason
+from engine.schema import MAX_JOBS
+
+_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
+_LABELLED = int(ExecInst.LABELLED)
+
+KEEP_PROTECTION = 1
+OPENING_ONLY = 2
+BY_LABEL = 4
+QUIET = 8
+LOOKS_PER_ITEM = 256
+"""How many orders that do not match may be passed over for one item of work."""
+
+
+@njit
+def has_room(s):
+    """Whether one more job fits the queue."""
+    return s.jobs_count < s.jobs_capacity
+
+
+@njit
+def add(s, account_slot, contract_slot, side):
+    """Queue a job and return its slot; the caller narrows it down and has made sure of room."""
+    slot = (s.jobs_head + s.jobs_count) % MAX_JOBS
+    s.jobs_count += 1
+    s.next_due_ns = 0
+    job = s.jobs[slot]
+    job.before_serial = s.order_serial + 1
+    job.account_slot = account_slot
+    job.contract_slot = contract_slot
+    job.group = NIL
+    job.cursor_slot = NIL
+    job.position_slot = NIL
+    job.cancelled = 0
+    job.reason = Reason.MASS_CANCEL
+    job.side = side
+    job.scope = 0
+    job.seq = s.last_seq
+    for word in range(8):
+        job.label[word] = 0
+    if s.jobs_count == 1:
+        _begin(s, job)
+    return slot
+
+
+@njit
+def _begin(s, job):
+    """Put the cursor of the job at the head of the queue on the first order it looks at."""
+    if job.account_slot == NIL:
+        job.cursor_slot = 0
+        return
+    job.position_slot = s.accounts[job.account_slot].positions_head
+    _enter_position(s, job)
+
+
+@njit
+def _enter_position(s, job):
+    """Stand on the oldest order of the job's position, or of the next one that has any and may be looked at."""
+    while job.position_slot != NIL:
+        position = s.positions[job.position_slot]
+        if job.contract_slot == NIL or position.contract_slot == job.contract_slot:
+            job.cursor_slot = position.own_head_slot
+            if job.cursor_slot != NIL:
+                return
+        job.position_slot = position.next_slot
+    job.cursor_slot = NIL
+
+
+@njit
+def _same_label(s, job, slot):
+    if s.orders[slot].flags & _LABELLED == 0:
+        return False
+    for word in range(8):
+        if s.labels[slot].text[word] != job.label[word]:
+            return False
+    return True
+
+
+@njit
+def _matches(s, job, slot):
+    order = s.orders[slot]
+    if order.order_id == 0 or book.serial_of(order.order_id) >= job.before_serial:
+        return False
+    if job.side != 0 and order.side != job.side:
+        return False
+    position = s.positions[order.position_slot]
+    if job.contract_slot != NIL and position.contract_slot != job.contract_slot:
+        return False
+    if job.group != NIL and s.accounts[position.account_slot].group != job.group:
+        return False
+    if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & _REDUCE_ONLY:
+        return False
+    if job.scope & BY_LABEL and not _same_label(s, job, slot):
+        return False
+    return True
+
+
+@njit
+def _advance(s, job, slot):
+    """Move the cursor past an order that stays."""
+    if job.account_slot == NIL:
+        job.cursor_slot = slot + 1
+        return
+    job.cursor_slot = s.own[slot].next_slot
+    _leave_empty(s, job)
+
+
+@njit
+def _leave_empty(s, job):
+    if job.account_slot != NIL and job.cursor_slot == NIL and job.position_slot != NIL:
+        job.position_slot = s.positions[job.position_slot].next_slot
+        _enter_position(s, job)
+
+
+@njit
+def _at_end(s, job):
+    if job.account_slot == NIL:
+        return job.cursor_slot >= s.orders_used
+    return job.cursor_slot == NIL
+
+
+@njit
+def _finish(s, job):
+    if job.scope & QUIET == 0:
+        reports.mass_cancelled(s, job)
+    s.jobs_head = (s.jobs_head + 1) % MAX_JOBS
+    s.jobs_count -= 1
+    if s.jobs_count != 0:
+        _begin(s, s.jobs[s.jobs_head])
+    else:
+        s.jobs_head = 0
+
+
+@njit
+def step(s):
+    """One item of work for the job at the head: cancel its next order, or pass over some that do not match."""
+    job = s.jobs[s.jobs_head]
+    _leave_empty(s, job)
+    for _ in range(LOOKS_PER_ITEM):
+        if _at_end(s, job):
+            _finish(s, job)
+            return
+        slot = np.int64(job.cursor_slot)
+        if _matches(s, job, slot):
+            if job.account_slot == NIL:
+                job.cursor_slot = slot + 1
+            job.cancelled += 1
+            matching.cancel_order(s, slot, job.reason)
+            return
+        _advance(s, job, slot)

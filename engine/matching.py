@@ -1,0 +1,319 @@
+"""One order against the book, in price-time priority; a fill is at the maker's price.
+
+The order stands in `s.taker` and survives a pause there: each step of the sweep begins only when the event ring has
+room for all that one step can cause.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine import admission, book, ledger, reports
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, SelfTrade, Side, TimeInForce
+from engine.units import EPOCH_2025_S, NS_PER_S, opposite
+
+_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
+_POST_ONLY = int(ExecInst.POST_ONLY)
+_ICEBERG = int(ExecInst.ICEBERG)
+_CONDITIONAL = int(ExecInst.CONDITIONAL)
+_ROW_FLAGS = 127
+_NO_LIQUIDITY = int(Reason.NO_LIQUIDITY)
+_IOC_REMAINDER = int(Reason.IOC_REMAINDER)
+_TAKER = int(EventFlag.TAKER)
+_RESTING = int(EventFlag.RESTING)
+_FORCED = int(EventFlag.FORCED)
+_DONE = int(EventFlag.DONE)
+_SLID = int(EventFlag.SLID)
+
+
+# --- orders that leave --------------------------------------------------------------------------------------------
+
+
+@njit
+def _release(s, slot):
+    """Free the row of an order that is in no queue any more."""
+    order = s.orders[slot]
+    position_slot = np.int64(order.position_slot)
+    position = s.positions[position_slot]
+    if order.tif == TimeInForce.GTD:
+        book.leave_expiry(s, slot)
+    if order.flags & _CONDITIONAL:
+        s.contracts[position.contract_slot].untriggered_orders -= 1
+        if order.ord_type == OrdType.TRAILING_STOP:
+            book.leave_trailing(s, slot, position.contract_slot)
+    elif order.flags & _REDUCE_ONLY:
+        position.reduce_only_orders -= 1
+    book.leave_own(s, slot)
+    book.forget_order(s, slot, position.account_slot)
+    book.give_slot(s, slot)
+
+
+@njit
+def cancel_order(s, slot, reason):
+    """Take a waiting order off the venue, resting or untriggered, and report it."""
+    order = s.orders[slot]
+    lots = order.leaves_lots
+    shown = book.leave_queue(s, slot)
+    if order.flags & _CONDITIONAL:
+        shown = np.int64(NIL)
+    else:
+        ledger.count_open(s, order.position_slot, slot, -lots)
+    order.leaves_lots = 0
+    reports.order_event(s, EventKind.CANCELLED, slot, reason, lots, shown)
+    _release(s, slot)
+
+
+@njit
+def reduce_order(s, slot, lots, reason):
+    """Cut a resting order, which keeps its place; nothing left cancels it."""
+    order = s.orders[slot]
+    if lots >= order.leaves_lots:
+        cancel_order(s, slot, reason)
+        return
+    ledger.count_open(s, order.position_slot, slot, -lots)
+    shown = book.reduce(s, slot, lots)
+    reports.order_event(s, EventKind.REDUCED, slot, reason, lots, shown)
+
+
+@njit
+def _worst_reduce_only(s, position, spared_slot):
+    """The resting reduce-only order with the worst price, the youngest of equals; NIL when there is none."""
+    worst = np.int64(NIL)
+    slot = np.int64(position.own_head_slot)
+    while slot != NIL:
+        order = s.orders[slot]
+        if order.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY and slot != spared_slot:
+            if order.level_slot != NIL and (worst == NIL or _no_better(s, order, worst)):
+                worst = slot
+        slot = np.int64(s.own[slot].next_slot)
+    return worst
+
+
+@njit
+def _no_better(s, order, worst_slot):
+    worst = s.orders[worst_slot]
+    if order.price_ticks == worst.price_ticks:
+        return order.order_id > worst.order_id
+    return (order.price_ticks < worst.price_ticks) == (order.side == Side.BUY)
+
+
+@njit
+def trim_reduce_only(s, position_slot, spared_slot):
+    """Resting reduce-only quantity never exceeds the position: the excess is cut from the worst-priced orders."""
+    position = s.positions[position_slot]
+    while position.reduce_only_lots > 0:
+        slot = _worst_reduce_only(s, position, spared_slot)
+        if slot == NIL:
+            return
+        reducing = (position.size_lots > 0) == (s.orders[slot].side == Side.SELL) and position.size_lots != 0
+        excess = position.reduce_only_lots - (abs(position.size_lots) if reducing else 0)
+        if excess <= 0:
+            return
+        reduce_order(s, slot, excess, Reason.REDUCE_ONLY_EXCESS)
+
+
+# --- one step of a sweep ------------------------------------------------------------------------------------------
+
+
+@njit
+def _trade(s, contract, maker_slot, price_ticks):
+    """Trade the taker with the order at the head of the best level: maker's leg first, each reported to its owner."""
+    taker, maker = s.taker, s.orders[maker_slot]
+    lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
+    forced = taker.flags & _FORCED
+    maker_position, signed = np.int64(maker.position_slot), lots if taker.side == Side.BUY else -lots
+    price_micros = price_ticks * contract.micros_per_tick_lot
+    contract.trade_serial += 1
+    contract.last_price_ticks = price_ticks
+    contract.last_high_ticks = max(contract.last_high_ticks, price_ticks)
+    if price_ticks < contract.last_low_ticks or contract.last_low_ticks == 0:
+        contract.last_low_ticks = price_ticks
+    ledger.count_open(s, maker_position, maker_slot, -lots)
+    shown = book.hit(s, maker_slot, lots)
+    if maker.leaves_lots == 0:
+        shown = book.leave_queue(s, maker_slot)
+    maker_fee = ledger.book_fill(s, maker_position, -signed, price_micros, 0 if forced else contract.maker_fee_ppb)
+    event = reports.order_event(s, EventKind.FILL, maker_slot, 0, lots, shown)
+    event.flags |= forced
+    reports.price_of_fill(s, event, price_ticks, maker_fee, maker_position)
+    taker.leaves_lots -= lots
+    taker.filled_lots += lots
+    taker_fee = ledger.book_fill(s, taker.position_slot, signed, price_micros, 0 if forced else contract.taker_fee_ppb)
+    event = reports.taker_event(s, EventKind.FILL, 0, lots, NIL)
+    event.flags |= _TAKER
+    reports.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
+    _after_trade(s, maker_slot, maker_position)
+
+
+@njit
+def _after_trade(s, maker_slot, maker_position):
+    """Free a maker that is done, show an iceberg's next part, and cut what is no longer reduce-only."""
+    maker = s.orders[maker_slot]
+    if maker.leaves_lots == 0:
+        _release(s, maker_slot)
+    elif maker.flags & _ICEBERG and s.details[maker_slot].shown_lots == 0:
+        shown = book.refill(s, maker_slot)
+        reports.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
+    if s.positions[maker_position].reduce_only_lots > 0:
+        trim_reduce_only(s, maker_position, NIL)
+    if s.positions[s.taker.position_slot].reduce_only_lots > 0:
+        trim_reduce_only(s, s.taker.position_slot, NIL)
+
+
+@njit
+def _prevent_self_trade(s, maker_slot):
+    """Two orders of one group meet: the mode says which of them gives way."""
+    taker = s.taker
+    mode = taker.self_trade
+    if mode == SelfTrade.DECREMENT:
+        lots = min(taker.leaves_lots, s.orders[maker_slot].leaves_lots)
+        reduce_order(s, maker_slot, lots, Reason.SELF_TRADE)
+        taker.leaves_lots -= lots
+        kind = EventKind.CANCELLED if taker.leaves_lots == 0 else EventKind.REDUCED
+        reports.taker_event(s, kind, Reason.SELF_TRADE, lots, NIL)
+        if taker.leaves_lots == 0:
+            taker.done_reason = Reason.SELF_TRADE
+        return
+    if mode != SelfTrade.CANCEL_TAKER:
+        cancel_order(s, maker_slot, Reason.SELF_TRADE)
+    if mode != SelfTrade.CANCEL_MAKER:
+        taker.done_reason = Reason.SELF_TRADE
+
+
+@njit
+def sweep(s):
+    """Work the taker against the book. False when the ring is full: call again with an empty one."""
+    taker = s.taker
+    contract = s.contracts[taker.contract_slot]
+    maker_side = opposite(taker.side)
+    ladder = s.ladders[book.ladder_of(taker.contract_slot, maker_side)]
+    while taker.leaves_lots > 0 and taker.done_reason == 0:
+        price_ticks = np.int64(ladder.first_key)
+        if not admission.reaches(taker.side, taker.sweep_ticks, price_ticks):
+            break
+        if not reports.has_room(s):
+            return False
+        maker_slot = np.int64(s.levels[ladder.first_slot].head_slot)
+        if taker.group != 0:
+            maker_position = s.positions[s.orders[maker_slot].position_slot]
+            if s.accounts[maker_position.account_slot].group == taker.group:
+                _prevent_self_trade(s, maker_slot)
+                continue
+        if admission.in_band(contract, maker_side, price_ticks) or taker.flags & _FORCED:
+            _trade(s, contract, maker_slot, price_ticks)
+        else:
+            cancel_order(s, maker_slot, Reason.OUT_OF_BAND)
+    return True
+
+
+# --- before and after the sweep -----------------------------------------------------------------------------------
+
+
+@njit
+def crosses(s):
+    """Whether the taker would trade now."""
+    taker = s.taker
+    best = book.best_price(s, taker.contract_slot, opposite(taker.side))
+    return admission.reaches(taker.side, taker.sweep_ticks, best)
+
+
+@njit
+def may_rest(taker):
+    """Whether a remainder may stay on the book."""
+    return not admission.is_market(taker.ord_type) and (
+        taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD
+    )
+
+
+@njit
+def write_order(s):
+    """Write the row of the order in `s.taker`."""
+    taker = s.taker
+    order = s.orders[taker.order_slot]
+    order.order_id = taker.order_id
+    order.cl_ord_id = taker.cl_ord_id
+    order.leaves_lots = taker.leaves_lots
+    order.filled_lots = taker.filled_lots
+    order.loss_subticks = taker.loss_subticks
+    order.price_ticks = taker.price_ticks
+    order.position_slot = taker.position_slot
+    order.side = taker.side
+    order.ord_type = taker.ord_type
+    order.tif = taker.tif
+    order.flags = taker.flags & _ROW_FLAGS
+
+
+@njit
+def join_account(s):
+    """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
+    taker = s.taker
+    book.join_own(s, taker.order_slot)
+    book.name_order(s, taker.order_slot, taker.account_slot)
+    if taker.tif == TimeInForce.GTD:
+        s.details[taker.order_slot].expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
+        book.join_expiry(s, taker.order_slot)
+
+
+@njit
+def join_book(s):
+    """Put the order in `s.taker`, whose row is written, on the book and return what its level shows."""
+    taker = s.taker
+    slot = taker.order_slot
+    if taker.flags & _ICEBERG:
+        s.details[slot].display_lots = taker.display_lots
+        s.details[slot].shown_lots = min(taker.display_lots, taker.leaves_lots)
+    level_slot = book.join_queue(s, slot, book.ladder_of(taker.contract_slot, taker.side), taker.price_ticks)
+    ledger.count_open(s, taker.position_slot, slot, taker.leaves_lots)
+    level = s.levels[level_slot]
+    if taker.flags & _REDUCE_ONLY:
+        s.positions[taker.position_slot].reduce_only_orders += 1
+    return level.leaves_lots - level.hidden_lots
+
+
+@njit
+def rest(s, event_kind):
+    """Rest the order in `s.taker`, whose row is written, and report it; a newcomer keeps its size, others give way."""
+    shown = join_book(s)
+    event = reports.taker_event(s, event_kind, 0, 0, shown)
+    event.flags |= _RESTING
+    if s.taker.flags & _REDUCE_ONLY:
+        trim_reduce_only(s, s.taker.position_slot, s.taker.order_slot)
+    return event
+
+
+@njit
+def finish(s, listed):
+    """What follows a sweep: the remainder rests, or ends with its reason. `listed`: its account knows the order."""
+    taker = s.taker
+    if taker.leaves_lots > 0 and taker.done_reason == 0 and may_rest(taker):
+        write_order(s)
+        if not listed:
+            join_account(s)
+        rest(s, EventKind.RESTED)
+        return
+    if taker.leaves_lots > 0:
+        lots = taker.leaves_lots
+        taker.leaves_lots = 0
+        reports.taker_event(s, EventKind.CANCELLED, _end_reason(taker), lots, NIL)
+    if listed:
+        write_order(s)
+        _leave_unqueued(s, taker.order_slot)
+    else:
+        book.give_slot(s, taker.order_slot)
+
+
+@njit
+def _end_reason(taker):
+    if taker.done_reason != 0:
+        return np.int64(taker.done_reason)
+    if admission.is_market(taker.ord_type):
+        return np.int64(_NO_LIQUIDITY)
+    return np.int64(_IOC_REMAINDER)
+
+
+@njit
+def _leave_unqueued(s, slot):
+    """Release an order that was taken off its queue to be worked."""
+    order = s.orders[slot]
+    if order.flags & _REDUCE_ONLY:
+        s.positions[order.position_slot].reduce_only_orders += 1
+    _release(s, slot)

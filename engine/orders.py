@@ -1,0 +1,381 @@
+"""The handlers of order commands: new, amend, cancel and mass cancel.
+
+Each is a ladder of refusals, then "from here on it must succeed", then the writes.
+"""
+
+import numpy as np
+from numba import njit
+
+from engine import admission, book, ledger, mass_cancel, matching, reports, triggers
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, Restriction, Stage, TimeInForce
+from engine.units import opposite
+
+_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
+_POST_ONLY = int(ExecInst.POST_ONLY)
+_ICEBERG = int(ExecInst.ICEBERG)
+_LABELLED = int(ExecInst.LABELLED)
+_CONDITIONAL = int(ExecInst.CONDITIONAL)
+_FORFEIT_PRIORITY = int(ExecInst.FORFEIT_PRIORITY)
+_QTY_IS_LEAVES = int(ExecInst.QTY_IS_LEAVES)
+_CONTENTS = 127 & ~int(ExecInst.CONDITIONAL)
+_AMEND_FLAGS = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED)
+_CONFIRMED = int(ExecInst.CONFIRMED)
+_RESTING = int(EventFlag.RESTING)
+_UNTRIGGERED = int(EventFlag.UNTRIGGERED)
+_SLID = int(EventFlag.SLID)
+_KEEP_PROTECTION = int(ExecInst.KEEP_PROTECTION)
+_AMEND = int(EventFlag.AMEND)
+
+
+# --- new ----------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _load_command(s, c):
+    """Copy a NEW command into `s.taker`."""
+    taker = s.taker
+    taker.order_id = 0
+    taker.order_slot = NIL
+    taker.cl_ord_id = c.cl_ord_id
+    taker.leaves_lots = c.qty_lots
+    taker.filled_lots = 0
+    taker.price_ticks = c.price_ticks
+    taker.loss_subticks = 0
+    taker.flags = c.flags & ~_CONFIRMED
+    taker.side = c.side
+    taker.ord_type = c.ord_type
+    taker.tif = c.tif
+    taker.self_trade = c.self_trade
+    taker.account_slot = c.account_slot
+    taker.contract_slot = c.contract_slot
+    taker.position_slot = NIL
+    taker.group = 0
+    taker.person = c.person
+    taker.old_leaves_lots = 0
+    taker.done_reason = 0
+    taker.purpose = 0
+    taker.stage = Stage.NEW
+    if c.ord_type != OrdType.LIMIT or c.flags != 0 or c.tif == TimeInForce.GTD:
+        taker.display_lots = c.display_lots
+        taker.trigger_price_ticks = c.trigger_price_ticks
+        taker.offset_ticks = c.offset_ticks
+        taker.trigger_source = c.trigger_source
+        taker.expire_ns = c.expire_ns
+        if admission.is_conditional(c.ord_type):
+            taker.flags |= _CONDITIONAL
+
+
+@njit
+def _same_contents(s, slot, c):
+    """Whether a waiting order is what this NEW asks for."""
+    order = s.orders[slot]
+    return (
+        s.positions[order.position_slot].contract_slot == c.contract_slot
+        and order.side == c.side
+        and order.ord_type == c.ord_type
+        and order.tif == c.tif
+        and order.flags & _CONTENTS == c.flags & _CONTENTS
+        and (admission.is_market(c.ord_type) or order.price_ticks == c.price_ticks)
+        and order.leaves_lots + order.filled_lots == c.qty_lots
+    )
+
+
+@njit
+def _repeats(s, c):
+    """The slot of the waiting order that this NEW repeats, NIL when it is no repetition."""
+    if c.cl_ord_id == 0 or c.account_slot < 0 or c.account_slot >= s.accounts_used:
+        return np.int64(NIL)
+    slot = book.find_client_order(s, c.account_slot, c.cl_ord_id)
+    if slot != NIL and _same_contents(s, slot, c):
+        return np.int64(slot)
+    return np.int64(NIL)
+
+
+@njit
+def new(s, c, label):
+    """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one."""
+    taker = s.taker
+    _load_command(s, c)
+    known = admission.known_reason(s)
+    if known == Reason.NONE:
+        taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
+        taker.group = s.accounts[c.account_slot].group
+    reason = admission.order_reason(s)
+    if reason != Reason.NONE:
+        slot = _repeats(s, c)
+        if slot == NIL:
+            reports.rejected(s, c, reason, 0)
+        else:
+            _repeat(s, slot)
+        return
+    if taker.position_slot == NIL:
+        taker.position_slot = book.open_position(s, c.account_slot, c.contract_slot)
+    else:
+        s.accounts[c.account_slot].position_slot = taker.position_slot
+    taker.order_slot, taker.order_id = book.take_slot(s)
+    if c.flags & _LABELLED:
+        for word in range(8):
+            s.labels[taker.order_slot].text[word] = label.text[word]
+    if taker.flags & _CONDITIONAL:
+        _wait(s)
+        return
+    _settle_price(s)
+    if matching.crosses(s):
+        reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+        s.sweeping = 1
+    elif matching.may_rest(taker):
+        matching.write_order(s)
+        matching.join_account(s)
+        matching.rest(s, EventKind.ACCEPTED)
+    else:
+        reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+        matching.finish(s, False)
+
+
+@njit
+def _settle_price(s):
+    """A post-only order's slide becomes its limit."""
+    taker = s.taker
+    if taker.sweep_ticks != taker.price_ticks:
+        taker.price_ticks = taker.sweep_ticks
+        taker.flags |= _SLID
+
+
+@njit
+def _wait(s):
+    """A conditional order waits for its trigger; it holds no margin until then."""
+    taker = s.taker
+    if admission.is_market(taker.ord_type):
+        taker.price_ticks = 0
+    matching.write_order(s)
+    matching.join_account(s)
+    triggers.place(s)
+    s.contracts[taker.contract_slot].untriggered_orders += 1
+    if taker.ord_type == OrdType.TRAILING_STOP:
+        book.join_trailing(s, taker.order_slot, taker.contract_slot)
+    event = reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+    event.flags |= _UNTRIGGERED
+    event.fee_micros = taker.trigger_price_ticks
+
+
+@njit
+def _shown_of(s, slot):
+    """What the level of a resting order shows, NIL for an untriggered one."""
+    if s.orders[slot].flags & _CONDITIONAL:
+        return np.int64(NIL)
+    level = s.levels[s.orders[slot].level_slot]
+    return level.leaves_lots - level.hidden_lots
+
+
+@njit
+def _repeat(s, slot):
+    """A repeated command is answered with the order that it made before."""
+    event = reports.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
+    event.flags |= _UNTRIGGERED if s.orders[slot].flags & _CONDITIONAL else _RESTING
+
+
+# --- amend --------------------------------------------------------------------------------------------------------
+
+
+@njit
+def _find(s, c):
+    """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
+    if c.order_id == 0:
+        return np.int64(book.find_client_order(s, c.account_slot, c.cl_ord_id))
+    slot = book.find_order(s, c.order_id)
+    if slot == NIL or s.positions[s.orders[slot].position_slot].account_slot != c.account_slot:
+        return np.int64(NIL)
+    return np.int64(slot)
+
+
+@njit
+def _account_reason(s, account_slot):
+    """Rows 1 and 2, which even a cancel has to pass."""
+    if account_slot < 0 or account_slot >= s.accounts_used or s.accounts[account_slot].state == 0:
+        return Reason.UNKNOWN_ACCOUNT
+    if s.accounts[account_slot].state == admission.CLOSED_ACCOUNT:
+        return Reason.ACCOUNT_CLOSED
+    if s.accounts[account_slot].restriction == Restriction.FROZEN:
+        return Reason.ACCOUNT_RESTRICTED
+    return Reason.NONE
+
+
+@njit
+def _load_amended(s, slot, c):
+    """Put the order as it would be after the amendment into `s.taker`."""
+    order = s.orders[slot]
+    triggers.load(s, slot, Stage.AMEND)
+    taker = s.taker
+    taker.self_trade = c.self_trade
+    taker.person = c.person
+    if c.price_ticks != 0 and not admission.is_market(order.ord_type):
+        taker.price_ticks = c.price_ticks
+    if c.qty_lots != 0:
+        taker.leaves_lots = c.qty_lots if c.flags & _QTY_IS_LEAVES else c.qty_lots - order.filled_lots
+    if c.trigger_price_ticks != 0 and order.flags & _CONDITIONAL:
+        taker.trigger_price_ticks = c.trigger_price_ticks
+    if order.tif == TimeInForce.GTD:
+        taker.expire_ns = s.now_ns
+    if order.flags & _CONDITIONAL == 0:
+        taker.old_leaves_lots = order.leaves_lots
+        taker.old_price_ticks = order.price_ticks
+        taker.old_loss_subticks = order.loss_subticks
+        if order.flags & _ICEBERG:
+            taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
+
+
+@njit
+def amend(s, c):
+    """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
+    reason = _account_reason(s, c.account_slot)
+    if reason != Reason.NONE:
+        return reports.rejected(s, c, reason, _AMEND)
+    slot = _find(s, c)
+    if slot == NIL:
+        return reports.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
+    if c.flags & ~_AMEND_FLAGS != 0:
+        return reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, _AMEND)
+    if c.qty_lots < 0:
+        return reports.rejected(s, c, Reason.BAD_LOT, _AMEND)
+    if c.self_trade < 0 or c.self_trade > 3:
+        return reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, _AMEND)
+    _load_amended(s, slot, c)
+    if s.taker.leaves_lots <= 0:
+        matching.cancel_order(s, slot, Reason.AMENDED_AWAY)
+        return
+    reason = _amend_reason(s, slot, c)
+    if reason != Reason.NONE:
+        return reports.rejected(s, c, reason, _AMEND)
+    if s.orders[slot].flags & _CONDITIONAL:
+        _amend_untriggered(s, slot)
+    elif _keeps_priority(s, slot, c):
+        _amend_in_place(s, slot)
+    else:
+        _amend_afresh(s, slot)
+
+
+@njit
+def _keeps_priority(s, slot, c):
+    """No more quantity at the same price keeps the place in the queue, unless the client forfeits it."""
+    order = s.orders[slot]
+    same_price = s.taker.price_ticks == order.price_ticks
+    return same_price and s.taker.leaves_lots <= order.leaves_lots and c.flags & _FORFEIT_PRIORITY == 0
+
+
+@njit
+def _amend_reason(s, slot, c):
+    """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
+    untriggered = s.orders[slot].flags & _CONDITIONAL
+    if not untriggered and _keeps_priority(s, slot, c):
+        reason = admission.gate_reason(s)
+        if reason == Reason.NONE:
+            reason = admission.form_reason(s, s.contracts[s.taker.contract_slot])
+        return reason
+    return admission.order_reason(s)
+
+
+@njit
+def _amend_untriggered(s, slot):
+    """A waiting conditional order takes its new trigger, limit and quantity and queues up again."""
+    order, detail, taker = s.orders[slot], s.details[slot], s.taker
+    book.leave_queue(s, slot)
+    order.leaves_lots = taker.leaves_lots
+    order.price_ticks = taker.price_ticks
+    detail.shown_lots = taker.leaves_lots
+    detail.trigger_price_ticks = taker.trigger_price_ticks
+    book.join_queue(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
+    event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
+    event.flags |= _UNTRIGGERED
+
+
+@njit
+def _amend_in_place(s, slot):
+    order = s.orders[slot]
+    lots = order.leaves_lots - s.taker.leaves_lots
+    shown = _shown_of(s, slot)
+    if lots > 0:
+        ledger.count_open(s, order.position_slot, slot, -lots)
+        shown = book.reduce(s, slot, lots)
+    event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
+    event.flags |= _RESTING
+
+
+@njit
+def _amend_afresh(s, slot):
+    """The order leaves its place and comes to the book like a new one."""
+    order, taker = s.orders[slot], s.taker
+    old_price_ticks = np.int64(order.price_ticks)
+    ledger.count_open(s, order.position_slot, slot, -order.leaves_lots)
+    if order.flags & _REDUCE_ONLY:
+        s.positions[order.position_slot].reduce_only_orders -= 1
+    shown = book.leave_queue(s, slot)
+    _settle_price(s)
+    event = reports.taker_event(s, EventKind.AMENDED, 0, 0, shown)
+    event.entry_cost_micros = old_price_ticks
+    matching.write_order(s)
+    taker.old_leaves_lots = 0
+    s.sweeping = 1
+
+
+# --- cancel -------------------------------------------------------------------------------------------------------
+
+
+@njit
+def cancel(s, c):
+    """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
+    reason = _account_reason(s, c.account_slot)
+    if reason != Reason.NONE:
+        return reports.rejected(s, c, reason, 0)
+    slot = _find(s, c)
+    if slot == NIL:
+        return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
+    matching.cancel_order(s, slot, Reason.BY_CLIENT)
+
+
+@njit
+def _mass_cancel_reason(s, c):
+    if c.account_slot != NIL:
+        reason = _account_reason(s, c.account_slot)
+        if reason != Reason.NONE:
+            return reason
+    if c.contract_slot != NIL and (c.contract_slot < 0 or c.contract_slot >= s.contracts_used):
+        return Reason.UNKNOWN_CONTRACT
+    if c.side < 0 or c.side > 2 or c.group < NIL or c.reason < 0:
+        return Reason.UNSUPPORTED_ORDER
+    if c.flags & ~(_LABELLED | _KEEP_PROTECTION) != 0:
+        return Reason.UNSUPPORTED_ORDER
+    if not mass_cancel.has_room(s):
+        return Reason.CAPACITY
+    return Reason.NONE
+
+
+@njit
+def mass_cancel_orders(s, c, label):
+    """Queue a mass cancel; its first items are worked off in the same command."""
+    reason = _mass_cancel_reason(s, c)
+    if reason != Reason.NONE:
+        return reports.rejected(s, c, reason, 0)
+    job = s.jobs[mass_cancel.add(s, c.account_slot, c.contract_slot, c.side)]
+    job.group = c.group
+    if c.reason != 0:
+        job.reason = c.reason
+    if c.flags & _KEEP_PROTECTION:
+        job.scope |= mass_cancel.KEEP_PROTECTION
+    if c.flags & _LABELLED:
+        job.scope |= mass_cancel.BY_LABEL
+        for word in range(8):
+            job.label[word] = label.text[word]
+
+
+@njit
+def finish_sweep(s):
+    """Work the order at the book to its end. False when the event ring is full first."""
+    taker = s.taker
+    if not matching.sweep(s) or not reports.has_room(s):
+        return False
+    s.sweeping = 0
+    matching.finish(s, taker.stage != Stage.NEW)
+    contract = s.contracts[taker.contract_slot]
+    if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
+        triggers.observe(s, taker.contract_slot, 2)
+    return True

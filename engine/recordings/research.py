@@ -1,0 +1,44 @@
+"""The market in which a recording from outside runs: research is a mode of the state and parameters, not code.
+
+A recording knows no accounts, margin or index. Its contract has no brackets, no fees and no band and needs no index,
+which listing allows only in a state created in research mode; its accounts are institutional, in no self-trade group.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine.codes import AccountAttribute, CommandKind, ContractParameter, InvestorClass
+from engine.recordings.batches import ContractSpec
+from engine.schema import COMMAND, DIRECTIVE, Capacities
+
+
+def opening(spec: ContractSpec, accounts: int, capacities: Capacities) -> np.ndarray[Any, Any]:
+    """The commands that list the recorded contract in slot 0 and open the accounts, in an empty research state."""
+    rows: list[dict[str, int]] = [{"kind": CommandKind.CONTRACT_CREATE}]
+    for parameter, value in _parameters(spec).items():
+        rows.append({"kind": CommandKind.CONTRACT_SET, "code": parameter, "value": value})
+    rows.append({"kind": CommandKind.CONTRACT_LIST})
+    for slot in range(accounts):
+        rows.append({"kind": CommandKind.ACCOUNT_OPEN, "account_slot": slot, "value": InvestorClass.INSTITUTIONAL})
+        most = {"code": AccountAttribute.MAX_OPEN_ORDERS, "value": capacities.orders}
+        rows.append({"kind": CommandKind.ACCOUNT_SET, "account_slot": slot, **most})
+    directives = np.zeros(len(rows), DIRECTIVE)
+    for directive, row in zip(directives, rows, strict=True):
+        for name, value in row.items():
+            directive[name] = value
+    directives["seq"] = np.arange(1, len(rows) + 1)
+    return directives.view(COMMAND)
+
+
+def _parameters(spec: ContractSpec) -> dict[int, int]:
+    return {
+        ContractParameter.MICROS_PER_TICK_LOT: 1,
+        ContractParameter.MAX_PRICE_TICKS: spec.max_price_ticks,
+        ContractParameter.MIN_ORDER_LOTS: 1,
+        ContractParameter.MAX_ORDER_LOTS: spec.max_order_lots,
+        ContractParameter.LOT_STEP: 1,
+        ContractParameter.MAX_POSITION_LOTS: spec.max_order_lots,
+        ContractParameter.NEEDS_INDEX: 0,
+        ContractParameter.LIQUIDATION_ENABLED: 0,
+    }

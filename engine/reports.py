@@ -1,0 +1,234 @@
+"""What the engine tells the outside: it writes EVENT and NOTICE rows into the ring that the caller gave.
+
+The ring's address and fill are in the header only during a call, so that no helper has to carry an array.
+"""
+
+from typing import Any
+
+import numpy as np
+from numba import njit
+
+from engine import rows
+from engine.codes import NIL, EventFlag, EventKind, ExecInst
+from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
+from engine.units import JIT
+
+_DONE = int(EventFlag.DONE)
+_CONDITIONAL = int(ExecInst.CONDITIONAL)
+
+if JIT:
+    _address_of = rows.address_of
+    _event_at = rows.reader(EVENT)
+    _notice_at = rows.reader(NOTICE)
+
+else:
+    _ring: list[Any] = [None]
+
+    def _address_of(events: Any) -> int:
+        _ring[0] = events
+        return 0
+
+    def _event_at(address: int, index: int) -> Any:
+        return _ring[0][index]
+
+    def _notice_at(address: int, index: int) -> Any:
+        return _ring[0].view(NOTICE)[index]
+
+
+@njit
+def open_ring(s, events):
+    """Direct events into this array until `close_ring`."""
+    s.ring_address = _address_of(events)
+    s.ring_rows = len(events)
+    s.ring_written = 0
+
+
+@njit
+def close_ring(s):
+    """Forget the ring and return how many rows were written."""
+    written = s.ring_written
+    s.ring_address = 0
+    s.ring_rows = 0
+    s.ring_written = 0
+    return written
+
+
+@njit
+def has_room(s):
+    """Whether a step that cannot pause may begin."""
+    return s.ring_rows - s.ring_written >= EVENT_HEADROOM
+
+
+@njit
+def _next_event(s, kind):
+    event = _event_at(s.ring_address, s.ring_written)
+    s.ring_written += 1
+    event.seq = s.last_seq
+    event.time_ns = s.now_ns
+    event.kind = kind
+    event.trade_id = 0
+    event.fee_micros = 0
+    event.position_lots = 0
+    event.entry_cost_micros = 0
+    event.cash_micros = 0
+    return event
+
+
+@njit
+def order_event(s, kind, slot, reason, last_lots, level_lots):
+    """Report on an order by its row: what became of `last_lots` of it and what its level shows afterwards."""
+    event = _next_event(s, kind)
+    order = s.orders[slot]
+    position = s.positions[order.position_slot]
+    event.side = order.side
+    event.ord_type = order.ord_type
+    event.tif = order.tif
+    event.flags = order.flags
+    event.reason = reason
+    event.contract_slot = position.contract_slot
+    event.account_slot = position.account_slot
+    event.order_id = order.order_id
+    event.cl_ord_id = order.cl_ord_id
+    event.price_ticks = order.price_ticks
+    event.last_lots = last_lots
+    event.leaves_lots = order.leaves_lots
+    event.filled_lots = order.filled_lots
+    event.level_lots = level_lots
+    if order.flags & _CONDITIONAL:
+        event.fee_micros = s.details[slot].trigger_price_ticks
+    return event
+
+
+@njit
+def taker_event(s, kind, reason, last_lots, level_lots):
+    """Report on the order that is being judged or worked."""
+    event = _next_event(s, kind)
+    taker = s.taker
+    event.side = taker.side
+    event.ord_type = taker.ord_type
+    event.tif = taker.tif
+    event.flags = taker.flags
+    event.reason = reason
+    event.contract_slot = taker.contract_slot
+    event.account_slot = taker.account_slot
+    event.order_id = taker.order_id
+    event.cl_ord_id = taker.cl_ord_id
+    event.price_ticks = taker.price_ticks
+    event.last_lots = last_lots
+    event.leaves_lots = taker.leaves_lots
+    event.filled_lots = taker.filled_lots
+    event.level_lots = level_lots
+    return event
+
+
+@njit
+def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
+    """Complete a FILL: its price and fee, and the account's position and cash after it."""
+    position = s.positions[position_slot]
+    event.price_ticks = price_ticks
+    event.trade_id = s.contracts[position.contract_slot].trade_serial
+    event.fee_micros = fee_micros
+    event.position_lots = position.size_lots
+    event.entry_cost_micros = position.entry_cost_micros
+    event.cash_micros = s.accounts[position.account_slot].cash_micros
+    if event.leaves_lots == 0:
+        event.flags |= _DONE
+
+
+@njit
+def rejected(s, c, reason, flag):
+    """A refused order command, with what it asked for."""
+    event = _next_event(s, EventKind.REJECTED)
+    event.side = c.side
+    event.ord_type = c.ord_type
+    event.tif = c.tif
+    event.flags = c.flags | flag
+    event.reason = reason
+    event.contract_slot = max(min(np.int64(c.contract_slot), 32767), NIL)
+    event.account_slot = c.account_slot
+    event.order_id = c.order_id
+    event.cl_ord_id = c.cl_ord_id
+    event.price_ticks = c.price_ticks
+    event.last_lots = c.qty_lots
+    event.leaves_lots = 0
+    event.filled_lots = 0
+    event.level_lots = NIL
+    s.refusals += 1
+
+
+@njit
+def mass_cancelled(s, job):
+    """The end of a mass cancel: how many orders it took."""
+    event = _next_event(s, EventKind.MASS_CANCELLED)
+    event.seq = job.seq
+    event.side = job.side
+    event.ord_type = 0
+    event.tif = 0
+    event.flags = 0
+    event.reason = job.reason
+    event.contract_slot = job.contract_slot
+    event.account_slot = job.account_slot
+    event.order_id = 0
+    event.cl_ord_id = 0
+    event.price_ticks = 0
+    event.last_lots = job.cancelled
+    event.leaves_lots = 0
+    event.filled_lots = 0
+    event.level_lots = NIL
+
+
+@njit
+def notice(s, kind, account_slot, contract_slot):
+    """An empty NOTICE of a kind; the caller fills in what it is about."""
+    row = _notice_at(s.ring_address, s.ring_written)
+    s.ring_written += 1
+    row.seq = s.last_seq
+    row.time_ns = s.now_ns
+    row.kind = kind
+    for place in range(3):
+        row.pad[place] = 0
+    row.code = 0
+    row.reason = 0
+    row.contract_slot = contract_slot
+    row.account_slot = account_slot
+    row.index = 0
+    row.person = 0
+    row.old_value = 0
+    row.new_value = 0
+    row.amount_micros = 0
+    row.price_subticks = 0
+    row.other_price_subticks = 0
+    row.rate_ppb = 0
+    row.position_lots = 0
+    row.cash_micros = 0
+    row.actor = 0
+    row.approver = 0
+    row.reference = 0
+    for place in range(8):
+        row.spare[place] = 0
+    return row
+
+
+@njit
+def directive_notice(s, kind, d):
+    """A NOTICE about a directive: whom and what it names, and who asked for it."""
+    row = notice(s, kind, d.account_slot, max(min(np.int64(d.contract_slot), 32767), NIL))
+    row.code = d.code
+    row.index = d.index
+    row.person = d.person
+    row.new_value = d.value
+    row.amount_micros = d.amount_micros
+    row.actor = d.actor
+    row.approver = d.approver
+    row.reference = d.reference
+    return row
+
+
+@njit
+def refused(s, d, reason):
+    """A refused directive."""
+    row = directive_notice(s, EventKind.REFUSED, d)
+    row.code = d.kind
+    row.reason = reason
+    row.price_subticks = d.price_subticks
+    s.refusals += 1

@@ -1,0 +1,159 @@
+"""The door: `apply_batch(root, commands, events) -> (consumed, written)`. The only switch on command kind.
+
+Each command first does what is due, at most K items, then itself. Inside a command it may pause when the event ring
+is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
+"""
+
+from numba import njit
+
+from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
+from engine.codes import NIL, CommandKind, ExecInst, Phase, Reason, VenueState
+from engine.schema import COMMAND, DIRECTIVE, EXPIRY_LADDER, LABEL, LAPSE_LADDER, SEMANTICS_VERSION, WORK_ITEMS
+from engine.units import FOREVER_NS
+
+_LABELLED = int(ExecInst.LABELLED)
+_command_at = rows.reader(COMMAND)
+_directive_at = rows.reader(DIRECTIVE)
+_label_at = rows.reader(LABEL)
+
+
+@njit
+def initialise(root, mode):
+    """Make the zeroed record, whose capacities are set, an empty state in a mode that it keeps for life."""
+    s = root[0]
+    s.semantics_version = SEMANTICS_VERSION
+    s.mode = mode
+    s.venue_state = VenueState.OPEN
+    s.next_due_ns = FOREVER_NS
+    s.orders_free_slot = NIL
+    s.levels_free_slot = NIL
+    s.nodes_free_slot = NIL
+    s.liquidation_head_slot = NIL
+    s.liquidation_tail_slot = NIL
+    s.persons_used = 1
+    s.groups_used = 1
+    idmap.reset(s.order_map)
+    idmap.reset(s.position_map)
+    ladder.reset(s, EXPIRY_LADDER, 1)
+    ladder.reset(s, LAPSE_LADDER, 1)
+
+
+@njit
+def _begin(s, c):
+    """Take the command's sequence and time; the engine's now never goes back."""
+    s.last_seq = c.seq
+    s.now_ns = max(s.now_ns, c.time_ns)
+    s.commands += 1
+    s.work_left = WORK_ITEMS
+    s.phase = Phase.WORK
+
+
+@njit
+def _dispatch(s, address, index, label_index):
+    """The one switch on command kind; `label_index` is the row behind the command, or the command itself."""
+    c = _command_at(address, index)
+    kind = c.kind
+    if kind == CommandKind.NEW:
+        orders.new(s, c, _label_at(address, label_index))
+    elif kind == CommandKind.CANCEL:
+        orders.cancel(s, c)
+    elif kind == CommandKind.AMEND:
+        orders.amend(s, c)
+    elif kind == CommandKind.MASS_CANCEL:
+        orders.mass_cancel_orders(s, c, _label_at(address, label_index))
+    elif kind != CommandKind.TIME:
+        directives.apply(s, _directive_at(address, index))
+
+
+@njit
+def _label_rows(c, address, index, count):
+    """How many label rows follow this command: 1, 0, or -1 when the one that it announces is missing."""
+    if c.flags & _LABELLED == 0 or (c.kind != CommandKind.NEW and c.kind != CommandKind.MASS_CANCEL):
+        return 0
+    if index + 1 < count and _command_at(address, index + 1).kind == CommandKind.LABEL:
+        return 1
+    return -1
+
+
+@njit
+def _work(s):
+    """What is due before the command. False when it has to pause."""
+    while s.now_ns >= s.next_due_ns and s.work_left > 0:
+        if timers.run(s):
+            return True
+        if not s.sweeping or not orders.finish_sweep(s):
+            return False
+    timers.refresh(s)
+    return True
+
+
+@njit
+def _own_jobs(s):
+    """The first items of the jobs that this command queued. False when it has to pause."""
+    while s.work_left > 0 and s.jobs_count != 0:
+        if not reports.has_room(s):
+            return False
+        s.work_left -= 1
+        mass_cancel.step(s)
+    timers.refresh(s)
+    return True
+
+
+@njit
+def _step(s, address, index, count):
+    """One command, from where it stands to its end. Returns the rows it took, 0 when it has to pause."""
+    c = _command_at(address, index)
+    labels = _label_rows(c, address, index, count)
+    if s.phase == Phase.IDLE:
+        _begin(s, c)
+    if s.sweeping and not orders.finish_sweep(s):
+        return 0
+    if s.phase == Phase.WORK:
+        if s.now_ns >= s.next_due_ns and not _work(s):
+            return 0
+        if not reports.has_room(s):
+            return 0
+        s.phase = Phase.COMMAND
+        s.work_left = 0
+        jobs = s.jobs_count
+        if labels < 0:
+            reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, 0)
+        else:
+            _dispatch(s, address, index, index + labels)
+        if s.jobs_count > jobs:
+            s.work_left = WORK_ITEMS
+        if s.sweeping and not orders.finish_sweep(s):
+            return 0
+    if s.work_left > 0 and not _own_jobs(s):
+        return 0
+    s.phase = Phase.IDLE
+    if labels > 0:
+        s.last_seq = _command_at(address, index + 1).seq
+        return 2
+    return 1
+
+
+@njit
+def apply_rows(root, address, count, events):
+    """`apply_batch` for `count` commands at an address."""
+    s = root[0]
+    reports.open_ring(s, events)
+    consumed = 0
+    while consumed < count:
+        taken = _step(s, address, consumed, count)
+        if taken == 0:
+            break
+        consumed += taken
+    return consumed, reports.close_ring(s)
+
+
+@njit
+def apply_batch(root, commands, events):
+    """Apply commands in order and write what happened: (state, commands) -> (state, events).
+
+    `root`: the state, one STATE record. `commands`: COMMAND rows (DIRECTIVE and LABEL rows are the same 128 bytes),
+    numbered on from the state's last sequence. `events`: at least MIN_EVENT_ROWS rows. Returns how many commands were
+    consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
+    rest and an empty ring; until then nothing else may use the state.
+    """
+    return apply_rows(root, rows.address_of(commands), len(commands), events)
