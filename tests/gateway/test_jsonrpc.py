@@ -82,8 +82,8 @@ def test_any_params_of_any_method_are_answered(method, request_id, params):
 
 def test_numbers_stay_exact():
     text = "0.100000000000000000000000000001"
-    message = '{"id":1,"method":"private/buy","params":{"instrument_name":"B","amount":%s,"price":"%s"}}' % (text, text)
-    request = jsonrpc.decode(message.encode())
+    message = '{"id":1,"method":"private/buy","params":{"instrument_name":"B","amount":0.5,"price":"0.5"}}'
+    request = jsonrpc.decode(message.replace("0.5", text).encode())
     assert bytes(request.params.amount) == text.encode()
     assert bytes(request.params.price) == f'"{text}"'.encode()
 

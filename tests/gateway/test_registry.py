@@ -1,0 +1,122 @@
+"""The registry: what it keeps, what it refuses, and that intents are applied once."""
+
+import pytest
+
+from engine.codes import AccountAttribute, CommandKind, InvestorClass
+from gateway.registry import ContractRecord, Intent, Registry, RegistryError
+
+
+@pytest.fixture
+def registry(tmp_path):
+    registry = Registry(tmp_path / "registry.db")
+    yield registry
+    registry.close()
+
+
+def test_accounts_get_slots_and_intents(registry):
+    alice = registry.create_account("alice", 10, investor_class=InvestorClass.INDIVIDUAL)
+    desk = registry.create_account("alice-desk", 11, parent="alice")
+    assert (alice.slot, desk.slot, desk.parent_slot, desk.client) == (0, 1, 0, "alice")
+    assert [a.name for a in registry.accounts()] == ["alice", "alice-desk"]
+    opened = registry.pending_intents()
+    assert [(i.kind, i.account_slot, i.value, i.reference) for i in opened] == [
+        (CommandKind.ACCOUNT_OPEN, 0, 1, 1),
+        (CommandKind.ACCOUNT_OPEN, 1, 0, 2),
+    ]
+
+
+@pytest.mark.parametrize(
+    "name, parent, word",
+    [
+        ("alice", "", "exists"),
+        ("", "", "1 to 64"),
+        (" x", "", "1 to 64"),
+        ("x" * 65, "", "1 to 64"),
+        ("a\nb", "", "1 to 64"),
+        ("new", "nobody", "no account 'nobody'"),
+        ("new", "sub", "itself a sub-account"),
+    ],
+)
+def test_bad_accounts_change_nothing(registry, name, parent, word):
+    registry.create_account("alice", 1)
+    registry.create_account("sub", 1, parent="alice")
+    before = registry.accounts(), registry.pending_intents()
+    with pytest.raises(RegistryError, match=word):
+        registry.create_account(name, 2, parent=parent)
+    assert (registry.accounts(), registry.pending_intents()) == before
+
+
+def test_intents_are_applied_once_and_survive_a_restart(tmp_path):
+    first = Registry(tmp_path / "r.db")
+    first.create_account("a", 1)
+    first.set_attribute(0, AccountAttribute.VA_KNOWLEDGE, 1, 2, "assessed")
+    first.mark_applied([(1, 100, 0)])
+    first.close()
+    again = Registry(tmp_path / "r.db")
+    assert [i.reference for i in again.pending_intents()] == [2]
+    again.mark_applied([(2, 101, 1402)])
+    assert again.pending_intents() == []
+    assert again.refused_intents() == [(2, 1402, "assessed")]
+    again.close()
+
+
+def test_keys_scopes_and_separation_of_duties(registry):
+    registry.create_account("a", 1)
+    ann, bob = registry.person("Ann", 1), registry.person("Bob", 1)
+    assert registry.person("Ann", 5) == ann != bob
+    key = registry.add_key("k1", 0, ann, "hmac", b"s", ["trade", "read"], "bot", 2)
+    assert key.scopes == {"read", "trade"} and registry.key("k1") == key
+    with pytest.raises(RegistryError, match="one person"):
+        registry.add_key("k2", 0, ann, "hmac", b"s", ["admin"], "", 3)
+    with pytest.raises(RegistryError, match="one person"):
+        registry.add_key("k2", 0, bob, "hmac", b"s", ["trade", "compliance"], "", 3)
+    registry.revoke_key("k1", 9)
+    assert [k.id for k in registry.revoked_since(8)] == ["k1"]
+    registry.add_key("k2", 0, ann, "hmac", b"s", ["admin"], "", 10)
+    with pytest.raises(RegistryError, match="revoked already"):
+        registry.revoke_key("k1", 11)
+    with pytest.raises(RegistryError, match="no key 'k9'"):
+        registry.revoke_key("k9", 11)
+    for scopes in ([], ["root"]):
+        with pytest.raises(RegistryError, match="scopes"):
+            registry.add_key("k3", 0, bob, "hmac", b"s", scopes, "", 12)
+    assert [k.id for k in registry.keys(0)] == ["k1", "k2"]
+
+
+def test_signatures_are_remembered_over_a_restart_and_then_forgotten(tmp_path):
+    first = Registry(tmp_path / "r.db")
+    assert first.use_once(b"x", 100, 1)
+    assert not first.use_once(b"x", 100, 2)
+    first.close()
+    again = Registry(tmp_path / "r.db")
+    assert again.is_used(b"x") and not again.use_once(b"x", 100, 3)
+    assert again.use_once(b"y", 200_000_000_000, 150_000_000_000)
+    assert not again.is_used(b"x")
+    again.close()
+
+
+def test_contracts_come_with_their_intents(registry):
+    record = ContractRecord(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", "0.5", "0.0001", 5)
+    registry.add_contract(record, [Intent(CommandKind.CONTRACT_CREATE, contract_slot=0)])
+    assert registry.contracts() == [record]
+    assert registry.pending_intents()[0].contract_slot == 0
+    with pytest.raises(RegistryError, match="exists"):
+        registry.add_contract(record, [])
+
+
+def test_another_process_is_noticed(tmp_path):
+    server, tool = Registry(tmp_path / "r.db"), Registry(tmp_path / "r.db")
+    before = server.changes()
+    tool.create_account("a", 1)
+    assert server.changes() != before
+    assert len(server.pending_intents()) == 1
+    server.close()
+    tool.close()
+
+
+def test_a_newer_file_is_refused(tmp_path):
+    registry = Registry(tmp_path / "r.db")
+    registry._db.execute("PRAGMA user_version=99")
+    registry.close()
+    with pytest.raises(RegistryError, match="version 99"):
+        Registry(tmp_path / "r.db")
