@@ -119,14 +119,14 @@ def to_toml(config: Config) -> str:
     """The configuration as a TOML file, each setting with its meaning."""
     lines = []
     for item in fields(Config):
-        value = getattr(config, item.name)
-        text = str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, int) else _quoted(value)
-        lines.append(f"# {item.metadata['help']}\n{item.name} = {text}\n")
+        lines.append(f"# {item.metadata['help']}\n{item.name} = {_toml(getattr(config, item.name))}\n")
     return "\n".join(lines)
 
 
-def _quoted(text: str) -> str:
-    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
+def _toml(value: bool | int | str) -> str:
+    if isinstance(value, str):
+        return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'
+    return str(value).lower()
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:

@@ -195,7 +195,7 @@ def test_signed_http_covers_everything_and_allows_one_nonce_for_two_calls(desk):
     assert call(desk.header(target=other), "GET", other, b"", NOW)
     late = desk.header(nonce="z", stamp_ms=NOW_MS - 60_001)
     refused(ErrorCode.INVALID_CREDENTIALS, call, late, "GET", target, b"", NOW)
-    for header in ["", "Basic x", "deri-hmac-sha256 ", "deri-hmac-sha256 id=a,ts=x,sig=b,nonce=c", "Bearer", "Bearer x"]:
+    for header in ["", "Basic x", "deri-hmac-sha256 ", "deri-hmac-sha256 id=a,ts=x,sig=b,nonce=c", "Bearer x"]:
         refused(ErrorCode.UNAUTHORIZED, call, header, "GET", target, b"", NOW)
 
 
