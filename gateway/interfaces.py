@@ -1,4 +1,4 @@
-"""What a session tells the server, what it may read, and the rows that both speak of. Types only.
+"""What a session tells the server, and the event rows as tuples. Types only; what it may read is in `views`.
 
 A session never writes to a socket: `receive`, `tick` and `lost` answer a list of actions. A reply is released when
 everything that it can have seen is durable; the server sees to that, so a session just answers with what it reads.
@@ -8,7 +8,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
-from gateway.translate import Contract
+from gateway.channels import Channel
+from gateway.views import Outcome
 
 # --- event rows ---------------------------------------------------------------------------------------------------
 
@@ -76,15 +77,11 @@ class Notice(NamedTuple):
 
 
 class Pending(Protocol):
-    """A request that waits for what the engine makes of its commands."""
+    """A request that waits for what the engine makes of its command."""
 
-    def complete(self, rows: list[Row], reader: "Reader", now_ns: int) -> bytes | None:
-        """The whole reply, from the rows that the request's commands caused; None: it is not complete yet.
-
-        Called right after the batch was applied, before the next one is, with every row that carries the sequence of
-        the request's first command (rows of due timers and of other accounts among them). An incomplete one is called
-        again with each later batch's rows that carry that sequence: MASS_CANCELLED may come late.
-        """
+    def complete(self, outcome: Outcome, now_ns: int) -> bytes:
+        """The whole reply. Called once, when the command and all its work are done and before the next batch is
+        applied: what the projection says then is exactly as of this batch."""
         ...
 
 
@@ -111,21 +108,21 @@ class Submit:
 
 
 class Subscribe:
-    """Join channels, all of them acceptable to `Reader.accepts`; follows the reply that names them."""
+    """Join channels; follows the reply that names them."""
 
     __slots__ = ("channels",)
 
-    def __init__(self, channels: Sequence[str]) -> None:
+    def __init__(self, channels: Sequence[Channel]) -> None:
         self.channels = channels
 
 
 class Unsubscribe:
-    """Leave channels."""
+    """Leave the channels of these names."""
 
-    __slots__ = ("channels",)
+    __slots__ = ("names",)
 
-    def __init__(self, channels: Sequence[str]) -> None:
-        self.channels = channels
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
 
 
 class Close:
@@ -163,175 +160,3 @@ class SessionLike(Protocol):
     def lost(self, now_ns: int) -> list[Action]:
         """The connection is gone; only `Submit` makes sense now."""
         ...
-
-
-# --- what may be read ---------------------------------------------------------------------------------------------
-
-
-class Order(NamedTuple):
-    """An order, open or closed."""
-
-    order_id: int
-    cl_ord_id: int
-    created_ns: int
-    updated_ns: int
-    updated_seq: int
-    price_ticks: int
-    qty_lots: int  # total, filled included
-    leaves_lots: int
-    filled_lots: int
-    cost_tick_lots: int  # sum of price x quantity of its fills
-    fee_micros: int  # sum over its fills
-    trigger_price_ticks: int
-    account_slot: int
-    contract_slot: int
-    flags: int  # ExecInst bits
-    side: int
-    ord_type: int
-    tif: int
-    status: int  # OrdStatus
-    reason: int  # why it ended; 0 while open or filled
-    amended: int  # 1: was amended
-    triggered: int  # 1: was conditional and has triggered
-    label: bytes
-
-
-class Trade(NamedTuple):
-    """One leg of a trade: the taker's leg is the public one."""
-
-    seq: int
-    time_ns: int
-    order_id: int
-    cl_ord_id: int
-    trade_id: int
-    price_ticks: int
-    lots: int
-    leaves_lots: int
-    fee_micros: int
-    position_lots: int
-    cash_micros: int
-    mark_subticks: int
-    index_subticks: int
-    account_slot: int
-    contract_slot: int
-    flags: int  # ExecInst and EventFlag bits
-    side: int
-    ord_type: int
-    tick_direction: int  # 0 plus, 1 zero-plus, 2 minus, 3 zero-minus
-    label: bytes
-
-
-class Position(NamedTuple):
-    """An account's position in one contract."""
-
-    contract_slot: int
-    size_lots: int
-    entry_cost_micros: int
-    realised_micros: int
-    funding_micros: int
-    leverage: int
-    margin_mode: int
-    isolated_micros: int
-    initial_margin_micros: int
-    maintenance_margin_micros: int
-    unrealised_micros: int
-    liquidation_subticks: int  # 0: none
-    adl_lights: int
-
-
-class Figures(NamedTuple):
-    """An account's money."""
-
-    cash_micros: int
-    equity_micros: int
-    unrealised_micros: int
-    initial_margin_micros: int
-    maintenance_margin_micros: int
-    available_micros: int
-    withdrawable_micros: int
-    realised_micros: int
-
-
-class Ticker(NamedTuple):
-    """A contract as it stands; prices 0 and lots 0 when there is none."""
-
-    time_ns: int
-    state: int  # MarketState
-    bid_ticks: int
-    bid_lots: int
-    ask_ticks: int
-    ask_lots: int
-    last_ticks: int
-    mark_subticks: int
-    index_subticks: int
-    min_ticks: int
-    max_ticks: int
-    funding_rate_ppb: int  # of the last settled interval
-    predicted_rate_ppb: int
-    open_interest_lots: int
-    high_ticks: int  # of the last 24 hours, as the next four
-    low_ticks: int
-    volume_lots: int
-    volume_micros: int
-    open_ticks: int
-
-
-class Candle(NamedTuple):
-    """Open, high, low, close and volume of one period."""
-
-    start_ns: int
-    open_ticks: int
-    high_ticks: int
-    low_ticks: int
-    close_ticks: int
-    volume_lots: int
-    cost_micros: int
-
-
-class Funding(NamedTuple):
-    """One settled funding rate."""
-
-    time_ns: int
-    rate_ppb: int
-    index_subticks: int
-    mark_subticks: int
-
-
-class Book(NamedTuple):
-    """Depth: (price_ticks, lots), best first."""
-
-    change_id: int
-    time_ns: int
-    bids: list[tuple[int, int]]
-    asks: list[tuple[int, int]]
-
-
-class Reader(Protocol):
-    """Everything that a method may ask. It sees every command received so far; times in ns, contract NIL = all."""
-
-    contracts: dict[str, Contract]  # by name
-    slots: list[Contract]  # by slot
-    last_seq: int
-    accepting: bool  # False: shutting down, orders are refused
-
-    def accepts(self, channel: str, account_slot: int) -> bool: ...
-    def order(self, order_id: int) -> Order | None: ...
-    def find_order(self, account_slot: int, cl_ord_id: int) -> Order | None: ...
-    def open_orders(self, account_slot: int, contract_slot: int) -> list[Order]: ...
-    def order_history(self, account_slot: int, contract_slot: int, count: int, offset: int) -> list[Order]: ...
-    def user_trades(
-        self, account_slot: int, contract_slot: int, start_ns: int, end_ns: int, count: int, newest_first: bool
-    ) -> tuple[list[Trade], bool]: ...
-    def order_trades(self, account_slot: int, order_id: int) -> list[Trade]: ...
-    def trades(
-        self, contract_slot: int, start_ns: int, end_ns: int, count: int, newest_first: bool
-    ) -> tuple[list[Trade], bool]: ...
-    def position(self, account_slot: int, contract_slot: int) -> Position: ...
-    def positions(self, account_slot: int) -> list[Position]: ...
-    def figures(self, account_slot: int) -> Figures: ...
-    def transactions(self, account_slot: int, start_ns: int, end_ns: int) -> list[Row]: ...
-    def events_since(self, account_slot: int, seq: int, count: int) -> list[Row]: ...
-    def ticker(self, contract_slot: int) -> Ticker: ...
-    def book(self, contract_slot: int, depth: int) -> Book: ...
-    def candles(self, contract_slot: int, period_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
-    def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[Funding]: ...
