@@ -11,6 +11,18 @@ import numpy as np
 from engine.codes import AccountAttribute, CommandKind, ContractParameter, InvestorClass
 from engine.recordings.batches import ContractSpec
 from engine.schema import COMMAND, DIRECTIVE, Capacities
+from engine.units import FOREVER_NS
+
+_ELIGIBLE = {
+    AccountAttribute.KYC_UNTIL_NS: FOREVER_NS,
+    AccountAttribute.SCREENING_UNTIL_NS: FOREVER_NS,
+    AccountAttribute.JURISDICTION_PERMITTED: 1,
+    AccountAttribute.EVIDENCE_UNTIL_NS: FOREVER_NS,
+    AccountAttribute.CONFIRMATION_UNTIL_NS: FOREVER_NS,
+    AccountAttribute.VA_KNOWLEDGE: 1,
+    AccountAttribute.RISK_PROFILE: 1,
+    AccountAttribute.AGREEMENT: 1,
+}
 
 
 def opening(spec: ContractSpec, accounts: int, capacities: Capacities) -> np.ndarray[Any, Any]:
@@ -21,8 +33,8 @@ def opening(spec: ContractSpec, accounts: int, capacities: Capacities) -> np.nda
     rows.append({"kind": CommandKind.CONTRACT_LIST})
     for slot in range(accounts):
         rows.append({"kind": CommandKind.ACCOUNT_OPEN, "account_slot": slot, "value": InvestorClass.INSTITUTIONAL})
-        most = {"code": AccountAttribute.MAX_OPEN_ORDERS, "value": capacities.orders}
-        rows.append({"kind": CommandKind.ACCOUNT_SET, "account_slot": slot, **most})
+        for attribute, value in (_ELIGIBLE | {AccountAttribute.MAX_OPEN_ORDERS: capacities.orders}).items():
+            rows.append({"kind": CommandKind.ACCOUNT_SET, "account_slot": slot, "code": attribute, "value": value})
     directives = np.zeros(len(rows), DIRECTIVE)
     for directive, row in zip(directives, rows, strict=True):
         for name, value in row.items():

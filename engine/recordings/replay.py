@@ -1,0 +1,167 @@
+"""Replays a recording: reader -> engine -> totals, reports and the comparison with the recorded book.
+
+The loop is the same for every format. Where the recording says what should be true, the commands up to that point are
+applied as one batch and compared; between such points they go in as large batches as the reader gives.
+"""
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from engine.recordings.batches import Batch, Book, Check, Reader
+from engine.recordings.comparison import Comparison, Fill, fills_of
+from engine.recordings.report_stream import ReportStream
+from engine.recordings.runner import Runner
+from engine.recordings.source import RecordingError
+
+PACE_SLICE_NS = 10_000_000
+"""At a given speed, commands within this recorded time of each other go in together."""
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to replay.
+
+    `until_message` and `until_ns` end the replay after so many recorded messages or after a recorded time. `pace`
+    is called with a recorded time before what happened then is applied, and may wait. `progress` is called with
+    (messages read, messages in all or 0).
+    """
+
+    until_message: int | None = None
+    until_ns: int | None = None
+    reports: ReportStream | None = None
+    pace: Callable[[int], None] | None = None
+    progress: Callable[[int, int], None] | None = None
+    levels: int = 10
+
+
+@dataclass
+class ReplayResult:
+    """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first."""
+
+    format: str
+    contract: str
+    messages: int = 0
+    commands: int = 0
+    bad_lines: int = 0
+    seconds: float = 0.0
+    engine_seconds: float = 0.0
+    trades: int = 0
+    volume_lots: int = 0
+    rejects: dict[str, int] = field(default_factory=dict)
+    digest: str = ""
+    book_rows_checked: int | None = None
+    book_rows_equal: int | None = None
+    book_rows_one_event_off: int | None = None
+    executions: int | None = None
+    executions_as_recorded: int | None = None
+    differences: list[str] = field(default_factory=list)
+    depth: Book = field(default_factory=lambda: ([], []))
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; what does not apply to the recording is left out."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+
+def replay(reader: Reader, runner: Runner, options: Options) -> ReplayResult:
+    """Apply a whole recording to a research state that holds its market. RecordingError on a malformed line.
+
+    `digest` is left to the caller: it is the state's, once everything is applied.
+    """
+    if not reader.has_clock and (options.until_ns is not None or options.pace is not None):
+        raise RecordingError(f"a {reader.format} recording has no clock: neither a time nor a speed applies to it")
+    return _Replay(reader, runner, options).run()
+
+
+class _Replay:
+    def __init__(self, reader: Reader, runner: Runner, options: Options) -> None:
+        self.reader, self.runner, self.options = reader, runner, options
+        self.result = ReplayResult(reader.format, reader.contract.name)
+        self.comparison = Comparison(reader.depth)
+        self.fills: list[Fill] = []
+
+    def run(self) -> ReplayResult:
+        begun, result = time.perf_counter_ns(), self.result
+        engine_ns = self.runner.engine_ns
+        for batch in self.reader.batches():
+            self.comparison.depth = self.reader.depth
+            ended = self._cut(batch)
+            self._apply(batch)
+            result.messages = batch.read
+            if self.options.progress:
+                self.options.progress(batch.read, self.reader.total)
+            if ended:
+                break
+        if self.options.reports:
+            self.options.reports.finish()
+        result.seconds = (time.perf_counter_ns() - begun) / 1e9
+        result.engine_seconds = (self.runner.engine_ns - engine_ns) / 1e9
+        result.bad_lines = self.reader.bad
+        self._totals()
+        return result
+
+    def _cut(self, batch: Batch) -> bool:
+        """Shorten the batch to what is wanted; whether nothing after it is."""
+        options, rows, ended = self.options, len(batch.commands), False
+        if options.until_message is not None and batch.read >= options.until_message:
+            rows = int(np.searchsorted(batch.messages, options.until_message, "right"))
+            batch.read, ended = options.until_message, True
+        if options.until_ns is not None and rows and batch.commands["time_ns"][rows - 1] > options.until_ns:
+            rows = int(np.searchsorted(batch.commands["time_ns"], options.until_ns, "right"))
+            batch.read, ended = int(batch.messages[rows - 1]) if rows else 0, True
+        if ended:
+            batch.commands, batch.messages = batch.commands[:rows], batch.messages[:rows]
+            batch.sequences = batch.sequences[:rows]
+            batch.checks = [check for check in batch.checks if check.at <= rows and check.message <= batch.read]
+        return ended
+
+    def _apply(self, batch: Batch) -> None:
+        self.result.commands += len(batch.commands)
+        self.runner.stamp(batch.commands)
+        if self.reader.accounts > 1:
+            batch.commands["account_slot"] = batch.commands["cl_ord_id"] % self.reader.accounts
+        for start, stop, check in self._pieces(batch):
+            if self.options.pace and stop > start:
+                self.options.pace(int(batch.commands["time_ns"][stop - 1]))
+            self._piece(batch, start, stop)
+            if check:
+                self.comparison.check(check, self.fills, self.runner.depth)
+                self.fills = []
+
+    def _piece(self, batch: Batch, start: int, stop: int) -> None:
+        trades = self.runner.trades
+        for events in self.runner.apply(batch.commands[start:stop]):
+            if self.options.reports:
+                self.options.reports.write(batch.commands, batch.sequences, events)
+            if batch.checks and self.runner.trades > trades:
+                trades = self.runner.trades
+                self.fills += fills_of(events)
+
+    def _pieces(self, batch: Batch) -> Iterator[tuple[int, int, Check | None]]:
+        """(first row, row after the last, check that follows) of what goes into the engine together."""
+        start = 0
+        for check in batch.checks:
+            yield start, check.at, check
+            start = check.at
+        while start < len(batch.commands):
+            stop = len(batch.commands)
+            if self.options.pace:
+                times = batch.commands["time_ns"]
+                stop = int(np.searchsorted(times, times[start] + PACE_SLICE_NS, "right"))
+            yield start, stop, None
+            start = stop
+
+    def _totals(self) -> None:
+        result, runner, comparison = self.result, self.runner, self.comparison
+        result.trades, result.volume_lots, result.rejects = runner.trades, runner.volume_lots, runner.rejects
+        result.depth = runner.depth(self.options.levels)
+        if self.reader.depth:
+            result.book_rows_checked = comparison.book_rows_checked
+            result.book_rows_equal = comparison.book_rows_equal
+            result.book_rows_one_event_off = comparison.book_rows_one_event_off
+            result.executions = comparison.executions
+            result.executions_as_recorded = comparison.executions_as_recorded
+            result.differences = comparison.differences
