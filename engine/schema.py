@@ -43,9 +43,23 @@ MAX_JOBS = 1024
 LABEL_BYTES = 64
 
 
+class PlainRow(np.record):
+    """A row when the JIT is off: fields come before numpy's own attributes (`flags`, `size`) and widen to int64."""
+
+    def __getattribute__(self, name: str) -> Any:
+        fields = np.void.__getattribute__(self, "dtype").fields
+        if fields is None or name not in fields:
+            return np.void.__getattribute__(self, name)
+        value = np.void.getfield(self, *fields[name][:2])
+        return np.int64(value) if isinstance(value, np.integer) else value
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        np.void.setfield(self, value, *np.void.__getattribute__(self, "dtype").fields[name][:2])
+
+
 def record(fields: list[Any]) -> np.dtype[Any]:
-    """A record dtype; with the JIT off its rows are np.record, so that kernels run as plain Python."""
-    return np.dtype(fields) if JIT else np.dtype((np.record, fields))
+    """A record dtype; with the JIT off its rows are PlainRow, so that kernels run as plain Python."""
+    return np.dtype(fields) if JIT else np.dtype((PlainRow, fields))
 
 
 # --- what goes in -------------------------------------------------------------------------------------------------
@@ -565,7 +579,7 @@ def _cache_aligned(fields: list[Any]) -> np.dtype[Any]:
     names = [field[0] for field in fields]
     formats = [field[1] if len(field) == 2 else (field[1], field[2]) for field in fields]
     layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": end + -end % 64}
-    return np.dtype(layout) if JIT else np.dtype((np.record, layout))
+    return np.dtype(layout) if JIT else np.dtype((PlainRow, layout))
 
 
 STATE = _cache_aligned(
