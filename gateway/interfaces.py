@@ -58,7 +58,7 @@ class Notice(NamedTuple):
     reason: int
     contract_slot: int
     account_slot: int
-    index: int
+    item: int  # `index` of the row
     person: int
     old_value: int
     new_value: int

@@ -162,3 +162,14 @@ def encode(value: object) -> bytes:
     """Any result as JSON; numbers that must be exact are Raw."""
     return _ENCODE(value)
 
+
+class _Answer(msgspec.Struct):
+    error: Raw | None = None
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def is_error(answer: bytes) -> bool:
+    """Whether an answer made here is an error answer."""
+    return _ANSWER.decode(answer).error is not None
