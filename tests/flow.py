@@ -1,0 +1,213 @@
+"""A generator of command flow: a seed and a mix give a script that goes through every kind of command and bad input.
+
+Prices are drawn close around a centre that wanders, so that orders meet; client ids come from a small range, so that
+they repeat. An order id of -n stands for a recent order of the account (`pair.Pair` resolves it).
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.codes import AccountAttribute as A
+from engine.codes import CommandKind, ExecInst, MarketState, OrdType, Restriction, TimeInForce, VenueState
+from engine.codes import ContractParameter as P
+from engine.schema import COMMAND
+from tests import build
+from tests.build import CENTRE_TICKS, NIL, SECOND, START_NS
+from tests.pair import Reference, Script
+
+ACCOUNTS = 6
+GROUPS = (0, 1, 1, 2, 0, 2)
+CONTRACTS = 2
+EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, (1 << 31) - 1, 1 << 52)
+EDGE_FIELDS = (
+    "side ord_type tif self_trade trigger_source reason flags account_slot contract_slot group order_id cl_ord_id "
+    "qty_lots price_ticks trigger_price_ticks offset_ticks display_lots expire_ns time_ns"
+).split()
+LABELS = ("alpha", "beta", "gamma" * 12)
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How often what happens; shares of all commands, the rest are new orders."""
+
+    amends: float = 0.10
+    cancels: float = 0.10
+    mass_cancels: float = 0.02
+    directives: float = 0.04
+    references: float = 0.06
+    times: float = 0.03
+    junk: float = 0.05
+    conditional: float = 0.22
+    spread_ticks: int = 12
+
+
+def stage() -> Script:
+    """Accounts in groups and without, a plain contract and a perpetual with fees, band and reference prices."""
+    script: Script = [build.person(1)]
+    for account in range(ACCOUNTS):
+        script += build.opened(account, GROUPS[account])
+    script += build.listed(0, build.PLAIN_CONTRACT) + build.listed(1, build.PERPETUAL)
+    centre = CENTRE_TICKS * 1000
+    return [*script, Reference(1, centre, centre), Reference(0, centre, centre)]
+
+
+class _Flow:
+    """The columns of `count` drawn commands."""
+
+    def __init__(self, seed: int, count: int, mix: Mix) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.count = count
+        self.mix = mix
+        self.centre = CENTRE_TICKS + np.cumsum(self.rng.integers(-1, 2, count) * (self.rng.random(count) < 0.2))
+
+    def some(self, share: float) -> Any:
+        """True for about this share of the rows."""
+        return self.rng.random(self.count) < share
+
+    def pick(self, values: Any, weights: Any = None) -> Any:
+        """One of these values for each row."""
+        chances = None if weights is None else np.array(weights) / sum(weights)
+        return self.rng.choice(np.array(values, np.int64), self.count, p=chances)
+
+    def near(self, ticks: int) -> Any:
+        """A price around the wandering centre."""
+        return np.maximum(self.centre + self.rng.integers(-ticks, ticks + 1, self.count), 1)
+
+    def kinds(self) -> Any:
+        """What each command is; -1 stands for a directive, -2 for new reference prices."""
+        mix = self.mix
+        shares = [mix.amends, mix.cancels, mix.mass_cancels, mix.times, mix.directives, mix.references]
+        kinds = [CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.TIME, -1, -2]
+        return self.pick([CommandKind.NEW, *kinds], [1 - sum(shares), *shares])
+
+    def flags(self, new: Any, amend: Any) -> Any:
+        """Flags as a client might set them, not always sensible ones."""
+        flags = np.zeros(self.count, np.int64)
+        for flag, share in (
+            (ExecInst.REDUCE_ONLY, 0.2),
+            (ExecInst.POST_ONLY, 0.12),
+            (ExecInst.ICEBERG, 0.1),
+            (ExecInst.LABELLED, 0.06),
+            (ExecInst.CONFIRMED, 0.03),
+        ):
+            flags |= np.where(new & self.some(share), flag, 0)
+        flags |= np.where(new & (flags & ExecInst.POST_ONLY > 0) & self.some(0.3), ExecInst.REJECT_POST_ONLY, 0)
+        flags |= np.where(amend & self.some(0.15), ExecInst.FORFEIT_PRIORITY, 0)
+        return flags | np.where(amend & self.some(0.3), ExecInst.QTY_IS_LEAVES, 0)
+
+    def rows(self) -> Any:
+        """The COMMAND rows; directives and reference prices only as marks in `kind`."""
+        rows = np.zeros(self.count, COMMAND)
+        kinds = self.kinds()
+        new, amend = kinds == CommandKind.NEW, kinds == CommandKind.AMEND
+        mass = kinds == CommandKind.MASS_CANCEL
+        waits = new & self.some(self.mix.conditional)
+        plain = self.pick([OrdType.LIMIT, OrdType.MARKET], [12, 1])
+        rows["kind"] = kinds
+        rows["account_slot"] = np.where(mass & self.some(0.5), NIL, self.rng.integers(0, ACCOUNTS, self.count))
+        rows["contract_slot"] = np.where(mass & self.some(0.4), NIL, self.rng.integers(0, CONTRACTS, self.count))
+        rows["group"] = np.where(mass & self.some(0.4), self.rng.integers(0, 3, self.count), NIL)
+        rows["side"] = np.where(mass & self.some(0.6), 0, self.rng.integers(1, 3, self.count))
+        rows["ord_type"] = np.where(waits, self.rng.integers(3, 8, self.count), plain) * new
+        rows["flags"] = self.flags(new, amend)
+        tifs = self.pick([TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK, TimeInForce.GTD], [12, 2, 2, 2])
+        resting = rows["flags"] & (ExecInst.POST_ONLY | ExecInst.ICEBERG) > 0
+        rows["tif"] = np.where(resting & self.some(0.9), TimeInForce.GTC, tifs) * new
+        rows["self_trade"] = np.where(new | amend, self.rng.integers(0, 4, self.count), 0)
+        rows["qty_lots"] = 2 * self.rng.integers(1, 30, self.count) + (self.rng.random(self.count) < 0.04)
+        rows["price_ticks"] = np.where(amend & self.some(0.5), 0, self.near(self.mix.spread_ticks))
+        rows["trigger_source"] = self.rng.integers(0, 3, self.count)
+        rows["trigger_price_ticks"] = np.where(amend & self.some(0.7), 0, self.near(3 * self.mix.spread_ticks))
+        rows["offset_ticks"] = self.rng.integers(1, 20, self.count)
+        rows["display_lots"] = 2 * self.rng.integers(1, 8, self.count)
+        rows["cl_ord_id"] = np.where(self.some(0.7), self.rng.integers(1, 60, self.count), 0)
+        rows["order_id"] = np.where((amend & self.some(0.7)) | ((kinds == 3) & self.some(0.7)), self.some_back(), 0)
+        rows["person"] = 1
+        self._mass_flags(rows, mass)
+        self._times(rows)
+        self._junk(rows)
+        return rows
+
+    def some_back(self) -> Any:
+        """Recent orders, most often the most recent ones."""
+        return -np.minimum(1 + self.rng.geometric(0.12, self.count), 60)
+
+    def _mass_flags(self, rows: Any, mass: Any) -> None:
+        rows["flags"] |= np.where(mass & self.some(0.3), ExecInst.KEEP_PROTECTION, 0).astype(np.int32)
+        rows["flags"] |= np.where(mass & self.some(0.2), ExecInst.LABELLED, 0).astype(np.int32)
+        rows["reason"] = np.where(mass & self.some(0.2), 1313, 0)
+
+    def _times(self, rows: Any) -> None:
+        steps = np.where(self.some(0.15), self.rng.integers(0, 2 * SECOND, self.count), 0)
+        rows["time_ns"] = START_NS + np.cumsum(steps)
+        rows["expire_ns"] = (rows["time_ns"] // SECOND + self.rng.integers(1, 20, self.count)) * SECOND
+        rows["time_ns"] -= np.where(self.some(0.02), 5 * SECOND, 0)
+
+    def _junk(self, rows: Any) -> None:
+        """One field of some rows takes a value from the edges of what fits it."""
+        for index in np.flatnonzero(self.some(self.mix.junk)):
+            name = EDGE_FIELDS[self.rng.integers(len(EDGE_FIELDS))]
+            limits = np.iinfo(COMMAND[name])
+            value = min(max(EDGES[self.rng.integers(len(EDGES))], limits.min), limits.max)
+            if name == "time_ns":
+                value = min(value, START_NS)
+            rows[name][index] = value
+            if self.rng.random() < 0.05:
+                rows["kind"][index] = self.rng.choice([0, CommandKind.LABEL, 99, 127])
+
+    def directive(self, place: int) -> Any:
+        """One command of accounts, contracts or the venue; most restore what others restrict."""
+        account, contract = int(self.rng.integers(0, ACCOUNTS)), int(self.rng.integers(0, CONTRACTS))
+        junk = int(EDGES[self.rng.integers(len(EDGES))])
+        choices = (
+            lambda: build.account_set(account, A.GROUP, int(self.rng.integers(0, 3))),
+            lambda: build.account_set(account, A.RESTRICTION, int(self.rng.choice([0, 0, 0, 0, 1, 2, 3]))),
+            *[lambda: build.account_set(account, A.RESTRICTION, Restriction.NONE)] * 3,
+            lambda: build.account_set(account, A.KILL_SWITCH, int(self.rng.choice([0, 0, 0, 1]))),
+            *[lambda: build.account_set(account, A.KILL_SWITCH, 0)] * 2,
+            lambda: build.account_set(account, A.MAX_OPEN_ORDERS, int(self.rng.choice([3, 20, 200]))),
+            lambda: build.contract_state(contract, int(self.rng.choice([1, 1, 1, 1, 1, 2, 3, 4, 5]))),
+            *[lambda: build.contract_state(contract, MarketState.OPEN)] * 2,
+            lambda: build.venue_state(int(self.rng.choice([1, 1, 1, 2]))),
+            *[lambda: build.venue_state(VenueState.OPEN)] * 2,
+            lambda: build.contract_set(1, P.BAND_PPB, int(self.rng.choice([3_000_000, 30_000_000, 49_000_000]))),
+            lambda: build.contract_set(contract, P.MAX_ORDER_VALUE_MICROS, int(self.rng.choice([0, 4_000_000]))),
+            lambda: build.contract_set(contract, P.MAX_OPEN_INTEREST_LOTS, int(self.rng.choice([0, 0, 300]))),
+            lambda: build.contract_set(contract, P.MAX_ORDER_LOTS, int(self.rng.choice([40, 1000, 1000]))),
+            lambda: build.contract_set(contract, int(self.rng.integers(-1, 36)), junk, int(self.rng.integers(-1, 11))),
+            lambda: build.deposit(account + int(self.rng.integers(-1, 2)), junk),
+            lambda: build.account_set(account, int(self.rng.choice([17, 99, -1, 16])), junk),
+            lambda: build.directive(CommandKind.CONTRACT_LIST, contract_slot=contract),
+            lambda: build.directive(CommandKind.ACCOUNT_OPEN, account_slot=junk % 20 - 2),
+            lambda: build.directive(CommandKind.FUND_DEPOSIT, amount_micros=junk),
+            lambda: build.directive(CommandKind.PERSON_SET, person=junk % 20 - 2, value=junk),
+        )
+        return choices[self.rng.integers(len(choices))]()
+
+    def reference(self, place: int) -> Reference:
+        """A mark and an index a few ticks around the centre, in subticks."""
+        centre = int(self.centre[place]) * 1000
+        mark, index = (centre + int(self.rng.integers(-12_000, 12_001)) for _ in range(2))
+        return Reference(int(self.rng.integers(0, CONTRACTS)), max(mark, 1), max(index, 1))
+
+
+def flow(seed: int, count: int, mix: Mix | None = None) -> Script:
+    """`count` commands after the stage is set; the same seed and mix give the same script."""
+    draw = _Flow(seed, count, mix or Mix())
+    rows = draw.rows()
+    script: Script = []
+    for place in range(count):
+        row = rows[place : place + 1].copy()
+        kind = int(row["kind"][0])
+        if kind == -2:
+            script.append(draw.reference(place))
+        elif kind == -1:
+            script.append(draw.directive(place))
+            script[-1]["time_ns"] = row["time_ns"]  # type: ignore[index]
+        elif row["flags"][0] & ExecInst.LABELLED and kind in (1, 4) and draw.rng.random() < 0.95:
+            script.append(build.labelled(row, LABELS[draw.rng.integers(len(LABELS))]))
+        else:
+            script.append(row)
+    return script

@@ -1,0 +1,237 @@
+"""A naive engine: the rulebook in plain Python, sharing nothing with the product but its codes and record layouts.
+
+`Model.apply(rows)` takes one command (with its label row, if any) and returns the report rows as tuples. Orders are
+numbered 1, 2, 3 in order of acceptance.
+"""
+
+from dataclasses import dataclass
+
+from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueState
+from engine.schema import COMMAND, DIRECTIVE, LABEL
+from tests.model import directives, orders, work
+from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Position, Row
+
+__all__ = ["Limits", "Model"]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How many things of each kind there may be."""
+
+    orders: int = 1 << 22
+    accounts: int = 1 << 20
+    positions: int = 1 << 21
+    groups: int = 1 << 16
+    persons: int = 1 << 16
+    jobs: int = 1024
+
+
+class Model:
+    """The whole venue."""
+
+    def __init__(self, limits=None, mode=Mode.RESEARCH):
+        self.limits = limits or Limits()
+        self.mode = mode
+        self.now_ns = self.seq = self.serial = self.entries = 0
+        self.venue_state = VenueState.OPEN
+        self.venue_values = {}
+        self.accounts = {}
+        self.contracts = {}
+        self.orders = {}
+        self.persons = {}
+        self.jobs = []
+        self.triggers_since = 0
+        self.fees = self.fund = self.deposits = self.withdrawals = 0
+        self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
+        self.events = []
+
+    # --- looking up ------------------------------------------------------------------------------------------------
+
+    @property
+    def halted(self):
+        """The whole venue stands still."""
+        return self.venue_state == VenueState.HALTED
+
+    def place(self, order):
+        """An order's place; without word from outside, in order of acceptance."""
+        return self.places.get(order.id, order.id)
+
+    def by_client_id(self, account, cl_ord_id):
+        """An account's open order by the client's id."""
+        if not cl_ord_id:
+            return None
+        own = (order for order in self.orders.values() if order.account == account)
+        return next((order for order in own if order.cl_ord_id == cl_ord_id), None)
+
+    def position(self, account, contract, create=False):
+        """The position of an account in a contract, None before its first order there."""
+        positions = self.accounts[account].positions
+        found = next((position for position in positions if position.contract == contract), None)
+        if found is None and create:
+            found = Position(account, contract)
+            positions.append(found)
+        return found
+
+    def waiting(self, contract):
+        """The untriggered orders of a contract."""
+        return [order for order in self.orders.values() if order.waiting and order.contract == contract]
+
+    def open_interest(self, contract):
+        """The sum of all long positions."""
+        positions = (position for account in self.accounts.values() for position in account.positions)
+        return sum(max(position.size, 0) for position in positions if position.contract == contract)
+
+    def has_room(self, order, position):
+        """Whether one more order fits."""
+        if position is None:
+            used = sum(len(account.positions) for account in self.accounts.values())
+            if used >= self.limits.positions:
+                return False
+        return len(self.orders) < self.limits.orders
+
+    def has_job_room(self):
+        """Whether one more mass cancel fits."""
+        return len(self.jobs) < self.limits.jobs
+
+    # --- changing --------------------------------------------------------------------------------------------------
+
+    def accept(self, order):
+        """Number an order and enter it with its account."""
+        self.serial += 1
+        order.id = self.serial
+        self.orders[order.id] = order
+        self.position(order.account, order.contract, create=True).orders.append(order)
+
+    def add_job(self, **scope):
+        """Queue a mass cancel."""
+        job = work.Job(before=self.serial + 1, seq=self.seq, **scope)
+        self.jobs.append(job)
+        return job
+
+    def set_reference(self, contract_slot, mark, index):
+        """New mark and index prices, and what they set off."""
+        contract = self.contracts[contract_slot]
+        contract.mark, contract.index = mark, index
+        for source in (0, 1):
+            contract.notice(source)
+            work.observe(self, contract, source)
+
+    # --- reporting -------------------------------------------------------------------------------------------------
+
+    def _emit(self, names, **values):
+        self.events.append(tuple(values.get(name, 0) for name in names))
+
+    def report(self, kind, order, flags=0, price_ticks=None, **values):
+        """An event about an order as it is now."""
+        waits = order.flags & ExecInst.CONDITIONAL
+        values.setdefault("fee_micros", order.trigger if waits else 0)
+        self._emit(
+            EVENT_NAMES,
+            seq=self.seq,
+            time_ns=self.now_ns,
+            kind=int(kind),
+            side=order.side,
+            ord_type=order.ord_type,
+            tif=order.tif,
+            flags=int(order.flags | flags),
+            contract_slot=order.contract,
+            account_slot=order.account,
+            order_id=order.id,
+            cl_ord_id=order.cl_ord_id,
+            price_ticks=order.price if price_ticks is None else price_ticks,
+            leaves_lots=order.leaves,
+            filled_lots=order.filled,
+            **values,
+        )
+
+    def reject(self, command, reason, flag=0):
+        """An order command that changed nothing, with what it asked for."""
+        self._emit(
+            EVENT_NAMES,
+            seq=self.seq,
+            time_ns=self.now_ns,
+            kind=int(EventKind.REJECTED),
+            side=command.side,
+            ord_type=command.ord_type,
+            tif=command.tif,
+            flags=int(command.flags | flag),
+            reason=int(reason),
+            contract_slot=max(min(command.contract_slot, 32767), NIL),
+            account_slot=command.account_slot,
+            order_id=command.order_id,
+            cl_ord_id=command.cl_ord_id,
+            price_ticks=command.price_ticks,
+            last_lots=command.qty_lots,
+            level_lots=NIL,
+        )
+
+    def report_job(self, job):
+        """A mass cancel is complete."""
+        self._emit(
+            EVENT_NAMES,
+            seq=job.seq,
+            time_ns=self.now_ns,
+            kind=int(EventKind.MASS_CANCELLED),
+            side=job.side,
+            reason=int(job.reason),
+            contract_slot=job.contract,
+            account_slot=job.account,
+            last_lots=len(job.cancelled),
+            level_lots=NIL,
+        )
+
+    def notice(self, kind, directive, **values):
+        """A notice about a directive, with whom and what it names."""
+        named = {
+            "code": directive.code,
+            "contract_slot": max(min(directive.contract_slot, 32767), NIL),
+            "account_slot": directive.account_slot,
+            "index": directive.index,
+            "person": directive.person,
+            "new_value": directive.value,
+            "amount_micros": directive.amount_micros,
+            "actor": directive.actor,
+            "approver": directive.approver,
+            "reference": directive.reference,
+        }
+        self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **(named | values))
+
+    # --- the door --------------------------------------------------------------------------------------------------
+
+    def apply(self, rows):
+        """One command; returns its reports as tuples in the order of the EVENT or NOTICE layout."""
+        self.events = []
+        command = Row(COMMAND, rows[0])
+        self.seq, self.now_ns = command.seq, max(self.now_ns, command.time_ns)
+        work.do_due(self)
+        jobs = len(self.jobs)
+        self._dispatch(command, rows)
+        if len(self.jobs) > jobs:
+            work.do_jobs(self)
+        if len(rows) > 1:
+            self.seq = Row(LABEL, rows[1:2].view(LABEL)[0]).seq
+        return self.events
+
+    def _dispatch(self, command, rows):
+        labelled = command.kind in (CommandKind.NEW, CommandKind.MASS_CANCEL) and command.flags & ExecInst.LABELLED
+        if labelled and len(rows) == 1:
+            self.reject(command, Reason.UNSUPPORTED_ORDER)
+            return
+        label = tuple(rows[1:2].view(LABEL)[0]["text"].tolist()) if labelled else None
+        if command.kind == CommandKind.NEW:
+            orders.new(self, command, label)
+        elif command.kind == CommandKind.AMEND:
+            orders.amend(self, command)
+        elif command.kind == CommandKind.CANCEL:
+            orders.cancel(self, command)
+        elif command.kind == CommandKind.MASS_CANCEL:
+            orders.mass_cancel(self, command, label)
+        elif command.kind != CommandKind.TIME:
+            directives.apply(self, Row(DIRECTIVE, rows[:1].view(DIRECTIVE)[0]))
+
+    def recent_order(self, account, back):
+        """The account's `back`-th youngest open order if it has that many, else the `back`-th youngest of all orders."""
+        own = sorted(order.id for order in self.orders.values() if order.account == account)
+        return own[-back] if back <= len(own) else max(self.serial + 1 - back, 0)
+
+

@@ -1,0 +1,287 @@
+"""The admission ladder as the rulebook's table has it: one row after the other, the first that fails is the answer."""
+
+from engine.codes import AccountAttribute as A
+from engine.codes import ContractParameter as P
+from engine.codes import EventFlag, ExecInst, MarketState, OrdType, Reason, Restriction, Side, TimeInForce, VenueState
+from tests.model.ledger import ceil_div
+from tests.model.matching import fills_completely, in_band, market_limit, would_trade
+from tests.model.records import MARKET_TYPES, other_side
+
+CLIENT_FLAGS = (
+    ExecInst.REDUCE_ONLY
+    | ExecInst.POST_ONLY
+    | ExecInst.ICEBERG
+    | ExecInst.LABELLED
+    | ExecInst.REJECT_POST_ONLY
+    | ExecInst.CONFIRMED
+)
+CONDITIONAL_TYPES = range(OrdType.STOP_MARKET, OrdType.TRAILING_STOP + 1)
+MAX_TICKS = (1 << 30) - 1
+FIRST_EXPIRY_S = 1_735_689_600
+MAX_REDUCE_ONLY_ORDERS = 32
+MAX_TRAILING_ORDERS = 1024
+NS = 1_000_000_000
+
+
+class Request:
+    """An order as it is being judged: what it would be, on which occasion, and what it replaces."""
+
+    def __init__(self, order, new=False, replaces=None):
+        self.order = order
+        self.new = new
+        self.replaces = replaces
+
+    @property
+    def waits(self):
+        """It is, or stays, untriggered."""
+        return bool(self.order.flags & ExecInst.CONDITIONAL)
+
+    @property
+    def triggered(self):
+        """It has just fired."""
+        return not self.new and self.replaces is None
+
+
+def account_known(model, slot):
+    """Row 1, the account's half."""
+    account = model.accounts.get(slot)
+    if account is None:
+        return Reason.UNKNOWN_ACCOUNT
+    return Reason.ACCOUNT_CLOSED if account.closed else Reason.NONE
+
+
+def account_free(model, slot):
+    """Rows 1 and 2, which cancels have to pass as well."""
+    reason = account_known(model, slot)
+    if reason:
+        return reason
+    frozen = model.accounts[slot].values.get(A.RESTRICTION) == Restriction.FROZEN
+    return Reason.ACCOUNT_RESTRICTED if frozen else Reason.NONE
+
+
+def _existence(model, order):
+    reason = account_known(model, order.account)
+    if reason:
+        return reason
+    contract = model.contracts.get(order.contract)
+    if contract is None or contract.state == MarketState.DRAFT:
+        return Reason.UNKNOWN_CONTRACT
+    return Reason.NONE
+
+
+def _client(model, order):
+    """Rows 2 to 4 and the restriction to reducing."""
+    account = model.accounts[order.account]
+    restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
+    if restriction == Restriction.FROZEN:
+        return Reason.ACCOUNT_RESTRICTED
+    if restriction == Restriction.CANCEL_ONLY or account.values.get(A.KILL_SWITCH):
+        return Reason.ACCOUNT_SUSPENDED
+    if account.liquidating:
+        return Reason.ACCOUNT_IN_LIQUIDATION
+    if restriction == Restriction.REDUCE_ONLY and not order.reduce_only:
+        return Reason.ACCOUNT_RESTRICTED
+    return Reason.NONE
+
+
+def _market(model, order):
+    """Row 5."""
+    state = model.contracts[order.contract].state
+    if model.venue_state == VenueState.HALTED:
+        return Reason.VENUE_HALTED
+    if state in (MarketState.HALTED, MarketState.SETTLED):
+        return Reason.MARKET_HALTED
+    if state == MarketState.CANCEL_ONLY:
+        return Reason.MARKET_CANCEL_ONLY
+    if state == MarketState.REDUCE_ONLY and not order.reduce_only:
+        return Reason.MARKET_REDUCE_ONLY
+    if state == MarketState.POST_ONLY and not order.post_only:
+        return Reason.MARKET_POST_ONLY
+    return Reason.NONE
+
+
+def gates(model, order):
+    """Rows 1 to 15."""
+    return _existence(model, order) or _client(model, order) or _market(model, order)
+
+
+def _style(model, request):
+    order = request.order
+    contract = model.contracts[order.contract]
+    supported = (
+        order.side in (Side.BUY, Side.SELL)
+        and order.ord_type in range(OrdType.MARKET, OrdType.TRAILING_STOP + 1)
+        and order.tif in tuple(TimeInForce)
+        and order.self_trade in range(4)
+        and not order.flags & ~(CLIENT_FLAGS | (ExecInst.CONDITIONAL if order.ord_type in CONDITIONAL_TYPES else 0))
+    )
+    if not supported or (order.flags & ExecInst.REJECT_POST_ONLY and not order.post_only):
+        return Reason.UNSUPPORTED_ORDER
+    if (order.post_only or order.iceberg) and not order.may_rest:
+        return Reason.UNSUPPORTED_ORDER
+    if request.waits and order.source not in range(3):
+        return Reason.UNSUPPORTED_ORDER
+    if order.iceberg:
+        step, least = contract.parameters[P.LOT_STEP, 0], contract.parameters[P.MIN_ORDER_LOTS, 0]
+        if order.display < max(least, ceil_div(order.total, 100)) or order.display > order.total:
+            return Reason.UNSUPPORTED_ORDER
+        if order.display % step:
+            return Reason.UNSUPPORTED_ORDER
+    return Reason.NONE
+
+
+def _ticks(model, request):
+    order = request.order
+    highest = model.contracts[order.contract].parameters[P.MAX_PRICE_TICKS, 0]
+    if order.ord_type not in MARKET_TYPES and not 1 <= order.price <= highest:
+        return Reason.BAD_TICK
+    if request.waits and order.ord_type == OrdType.TRAILING_STOP:
+        return Reason.NONE if 1 <= order.offset <= MAX_TICKS else Reason.BAD_TICK
+    if request.waits and not 1 <= order.trigger <= highest:
+        return Reason.BAD_TICK
+    return Reason.NONE
+
+
+def _lots(model, request):
+    order = request.order
+    parameters = model.contracts[order.contract].parameters
+    if order.total <= 0 or order.total % parameters[P.LOT_STEP, 0]:
+        return Reason.BAD_LOT
+    if request.new and order.tif == TimeInForce.GTD:
+        second = order.expire_ns // NS - FIRST_EXPIRY_S
+        if order.expire_ns % NS or order.expire_ns <= model.now_ns or not 0 <= second <= MAX_TICKS:
+            return Reason.BAD_EXPIRY
+    if order.total < parameters[P.MIN_ORDER_LOTS, 0]:
+        return Reason.QTY_TOO_SMALL
+    if order.total > parameters[P.MAX_ORDER_LOTS, 0]:
+        return Reason.QTY_TOO_LARGE
+    return Reason.NONE
+
+
+def _trigger(model, request):
+    """A condition that holds already is refused, and so is one on a source without a value."""
+    order = request.order
+    contract = model.contracts[order.contract]
+    if not contract.value(order.source):
+        return Reason.REFERENCE_PRICE_UNAVAILABLE
+    trailing = order.ord_type == OrdType.TRAILING_STOP
+    return Reason.TRIGGER_WOULD_FIRE if not trailing and contract.fires(order) else Reason.NONE
+
+
+def _capacity(model, request):
+    order = request.order
+    position = model.position(order.account, order.contract)
+    if request.new and not model.has_room(order, position):
+        return Reason.CAPACITY
+    if order.reduce_only and not request.waits and request.replaces is None and position is not None:
+        if len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
+            return Reason.CAPACITY
+    if request.new and order.ord_type == OrdType.TRAILING_STOP:
+        trailing = [other for other in model.waiting(order.contract) if other.ord_type == OrdType.TRAILING_STOP]
+        return Reason.CAPACITY if len(trailing) >= MAX_TRAILING_ORDERS else Reason.NONE
+    return Reason.NONE
+
+
+def form(model, request):
+    """Row 16."""
+    reason = _style(model, request) or _ticks(model, request) or _lots(model, request)
+    if not reason and request.new and model.by_client_id(request.order.account, request.order.cl_ord_id):
+        reason = Reason.DUPLICATE_ID
+    if not reason and request.waits:
+        reason = _trigger(model, request)
+    return reason or _capacity(model, request)
+
+
+def _reference(model, order):
+    """Row 17."""
+    contract = model.contracts[order.contract]
+    return Reason.REFERENCE_PRICE_UNAVAILABLE if contract.parameters[P.NEEDS_INDEX, 0] and not contract.mark else 0
+
+
+def _price(model, order):
+    """Row 18: the band is judged at the price asked for."""
+    contract = model.contracts[order.contract]
+    if not in_band(contract, order.side, order.price):
+        return Reason.PRICE_OUT_OF_BAND
+    highest = contract.parameters[P.MAX_ORDER_VALUE_MICROS, 0]
+    value = order.price * order.leaves * contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    return Reason.ORDER_VALUE_LIMIT if highest and value > highest else Reason.NONE
+
+
+def _count(model, request):
+    """Row 19: open orders."""
+    account = model.accounts[request.order.account]
+    too_many = request.new and len(account.orders) >= account.max_open_orders
+    return Reason.TOO_MANY_ORDERS if too_many else Reason.NONE
+
+
+def _limits(model, request):
+    """Row 19: the position in the worst case, and the contract's open interest."""
+    order = request.order
+    contract, position = model.contracts[order.contract], model.position(order.account, order.contract)
+    worst = order.leaves
+    if position is not None:
+        same = sum(other.leaves for other in position.resting(side=order.side) if other is not request.replaces)
+        worst += same + (position.size if order.side == Side.BUY else -position.size)
+    if worst > contract.parameters[P.MAX_POSITION_LOTS, 0]:
+        return Reason.POSITION_LIMIT
+    cap = contract.parameters[P.MAX_OPEN_INTEREST_LOTS, 0]
+    if cap and model.open_interest(contract.slot) + order.leaves > cap:
+        return Reason.OPEN_INTEREST_CAP
+    return Reason.NONE
+
+
+def _reducing(model, order):
+    """Row 20: it needs a position of the other side and never asks for more than that."""
+    position = model.position(order.account, order.contract)
+    size = position.size if position else 0
+    if (size <= 0) if order.side == Side.SELL else (size >= 0):
+        return Reason.REDUCE_ONLY_WOULD_INCREASE
+    order.leaves = min(order.leaves, abs(size))
+    return Reason.NONE
+
+
+def slide(model, order):
+    """The price of a post-only order that would cross: one tick behind the best opposite price."""
+    contract = model.contracts[order.contract]
+    if not order.post_only or not would_trade(contract, order.side, order.price):
+        return order.price
+    return contract.best(other_side(order.side)).price + (-1 if order.side == Side.BUY else 1)
+
+
+def settle_price(model, order):
+    """A post-only order's slide becomes its limit."""
+    price = slide(model, order)
+    if price != order.price:
+        order.price = price
+        order.flags |= EventFlag.SLID
+
+
+def _flags(model, order):
+    """Row 21."""
+    contract = model.contracts[order.contract]
+    if order.flags & ExecInst.REJECT_POST_ONLY and would_trade(contract, order.side, order.price):
+        return Reason.POST_ONLY_WOULD_CROSS
+    if order.post_only and not 1 <= slide(model, order) <= contract.parameters[P.MAX_PRICE_TICKS, 0]:
+        return Reason.POST_ONLY_WOULD_CROSS
+    if order.tif == TimeInForce.FOK and not fills_completely(model, order):
+        return Reason.FOK_CANNOT_FILL
+    return Reason.NONE
+
+
+def judge(model, request):
+    """The whole ladder. A market order's limit is the band's edge."""
+    order = request.order
+    reason = gates(model, order) or form(model, request)
+    opens = not order.reduce_only
+    if request.waits:
+        return reason or (opens and _reference(model, order)) or _count(model, request)
+    if reason:
+        return reason
+    if order.is_market:
+        order.price = market_limit(model.contracts[order.contract], order.side)
+    if opens:
+        reason = _reference(model, order) or _price(model, order) or _count(model, request) or _limits(model, request)
+    else:
+        reason = _price(model, order) or _reducing(model, order)
+    return reason or _flags(model, order)

@@ -1,0 +1,226 @@
+"""Commands of accounts, contracts, the venue and money."""
+
+from engine.codes import AccountAttribute as A
+from engine.codes import CommandKind, EventKind, MarketState, Reason, Restriction, SelfTrade, VenueState
+from engine.codes import ContractParameter as P
+from engine.codes import VenueParameter as V
+from tests.model.listing import listing_reason, may_be_negative
+from tests.model.records import Account, Contract
+
+MAX_DEPOSITS = 1 << 60
+DEFAULT_MAX_OPEN_ORDERS = 1000
+ATTRIBUTES = 24
+INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
+FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
+MAX_CONTRACTS = 256
+
+
+def _refuse(model, directive, reason):
+    model.notice(
+        EventKind.REFUSED, directive, code=directive.kind, reason=int(reason), price_subticks=directive.price_subticks
+    )
+
+
+def _account_unknown(model, slot):
+    account = model.accounts.get(slot)
+    return Reason.UNKNOWN_ACCOUNT if account is None or account.closed else Reason.NONE
+
+
+def _open_account(model, directive):
+    slot = directive.account_slot
+    if not 0 <= slot < model.limits.accounts:
+        return Reason.CAPACITY
+    if slot in model.accounts:
+        return Reason.ALREADY_EXISTS
+    account = Account(slot, max_open_orders=DEFAULT_MAX_OPEN_ORDERS)
+    account.values[A.INVESTOR_CLASS] = min(max(directive.value, 0), 4)
+    model.accounts[slot] = account
+    model.notice(EventKind.ACCOUNT_OPENED, directive)
+    return Reason.NONE
+
+
+def _attribute_reason(model, directive):
+    code, value = directive.code, directive.value
+    reason = _account_unknown(model, directive.account_slot)
+    if reason:
+        return reason
+    highest = {
+        A.RESTRICTION: Restriction.CLOSED,
+        A.INVESTOR_CLASS: 4,
+        A.SELF_TRADE_MODE: SelfTrade.DECREMENT,
+        A.GROUP: model.limits.groups - 1,
+        A.MAX_OPEN_ORDERS: model.limits.orders,
+    }
+    if not 1 <= code < ATTRIBUTES or value < 0 or value > highest.get(code, value):
+        return Reason.BAD_PARAMETER
+    if code == A.RESTRICTION and not model.has_job_room():
+        return Reason.CAPACITY
+    return Reason.NONE
+
+
+def _set_attribute(model, directive):
+    reason = _attribute_reason(model, directive)
+    if reason:
+        return reason
+    account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
+    model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=account.values.get(code, 0))
+    account.values[code] = value
+    if code == A.GROUP:
+        account.group = value
+    elif code == A.MAX_OPEN_ORDERS:
+        account.max_open_orders = value
+    elif code == A.RESTRICTION:
+        _restrict(model, account, value)
+    return Reason.NONE
+
+
+def _restrict(model, account, restriction):
+    """What a restriction cancels."""
+    account.closed = restriction == Restriction.CLOSED
+    if restriction == Restriction.REDUCE_ONLY:
+        model.add_job(account=account.slot, reason=Reason.ELIGIBILITY, spare_reducing=True, quiet=True)
+    elif restriction == Restriction.FROZEN:
+        model.add_job(account=account.slot, reason=Reason.SANCTIONS, quiet=True)
+    elif restriction == Restriction.CLOSED:
+        model.add_job(account=account.slot, reason=Reason.ACCOUNT_CLOSED, quiet=True)
+
+
+def _set_person(model, directive):
+    if not 1 <= directive.person < model.limits.persons or directive.value < 0:
+        return Reason.BAD_PARAMETER
+    model.notice(EventKind.PERSON_CHANGED, directive, old_value=model.persons.get(directive.person, 0))
+    model.persons[directive.person] = directive.value
+    return Reason.NONE
+
+
+def _deposit(model, directive):
+    reason = _account_unknown(model, directive.account_slot)
+    if reason:
+        return reason
+    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
+        return Reason.BAD_AMOUNT
+    account = model.accounts[directive.account_slot]
+    account.cash += directive.amount_micros
+    model.deposits += directive.amount_micros
+    model.notice(EventKind.CASH_CHANGED, directive, code=directive.kind, cash_micros=account.cash)
+    return Reason.NONE
+
+
+def _deposit_fund(model, directive):
+    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
+        return Reason.BAD_AMOUNT
+    model.fund += directive.amount_micros
+    model.deposits += directive.amount_micros
+    model.notice(EventKind.FUND_CHANGED, directive, cash_micros=model.fund)
+    return Reason.NONE
+
+
+def _create_contract(model, directive):
+    if len(model.contracts) >= MAX_CONTRACTS:
+        return Reason.CAPACITY
+    if directive.contract_slot != len(model.contracts):
+        return Reason.UNKNOWN_CONTRACT
+    contract = Contract(directive.contract_slot)
+    contract.parameters = {(code, index): 0 for code in P for index in range(INDEXED.get(code, 1))}
+    contract.parameters |= {(P.LOT_STEP, 0): 1, (P.NEEDS_INDEX, 0): 1, (P.LIQUIDATION_ENABLED, 0): 1}
+    model.contracts[contract.slot] = contract
+    model.notice(EventKind.CONTRACT_CREATED, directive)
+    return Reason.NONE
+
+
+def _parameter_reason(model, directive):
+    contract = model.contracts.get(directive.contract_slot)
+    if contract is None:
+        return Reason.UNKNOWN_CONTRACT
+    if directive.code not in tuple(P) or not 0 <= directive.index < INDEXED.get(directive.code, 1):
+        return Reason.BAD_PARAMETER
+    if directive.value < 0 and not may_be_negative(directive.code):
+        return Reason.BAD_PARAMETER
+    if directive.code in FIXED_ONCE_LISTED and contract.state != MarketState.DRAFT:
+        return Reason.BAD_PARAMETER
+    return Reason.NONE
+
+
+def _set_parameter(model, directive):
+    reason = _parameter_reason(model, directive)
+    if reason:
+        return reason
+    contract = model.contracts[directive.contract_slot]
+    old = contract.parameters[directive.code, directive.index]
+    contract.parameters[directive.code, directive.index] = directive.value
+    if contract.state != MarketState.DRAFT:
+        reason = listing_reason(model, contract)
+    if reason:
+        contract.parameters[directive.code, directive.index] = old
+        return reason
+    model.notice(EventKind.CONTRACT_CHANGED, directive, old_value=old)
+    return Reason.NONE
+
+
+def _list_contract(model, directive):
+    contract = model.contracts.get(directive.contract_slot)
+    if contract is None:
+        return Reason.UNKNOWN_CONTRACT
+    if contract.state != MarketState.DRAFT:
+        return Reason.ALREADY_EXISTS
+    reason = listing_reason(model, contract)
+    if not reason:
+        contract.state = MarketState.OPEN
+        model.notice(EventKind.CONTRACT_LISTED, directive)
+    return reason
+
+
+def _set_contract_state(model, directive):
+    contract = model.contracts.get(directive.contract_slot)
+    if contract is None:
+        return Reason.UNKNOWN_CONTRACT
+    if contract.state in (MarketState.DRAFT, MarketState.SETTLED):
+        return Reason.NOT_LISTED
+    if directive.code not in range(MarketState.OPEN, MarketState.HALTED + 1):
+        return Reason.BAD_PARAMETER
+    if directive.code == MarketState.REDUCE_ONLY and not model.has_job_room():
+        return Reason.CAPACITY
+    old, contract.state = contract.state, directive.code
+    if contract.state == MarketState.REDUCE_ONLY:
+        model.add_job(contract=contract.slot, reason=Reason.MARKET_STATE, spare_reducing=True, quiet=True)
+    model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, old_value=old, new_value=directive.code)
+    return Reason.NONE
+
+
+def _set_venue_state(model, directive):
+    if directive.code not in tuple(VenueState):
+        return Reason.BAD_PARAMETER
+    model.notice(EventKind.VENUE_STATE_CHANGED, directive, old_value=model.venue_state, new_value=directive.code)
+    model.venue_state = directive.code
+    return Reason.NONE
+
+
+def _set_venue_value(model, directive):
+    if directive.value < 0 or directive.code not in (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS):
+        return Reason.BAD_PARAMETER
+    model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.venue_values.get(directive.code, 0))
+    model.venue_values[directive.code] = directive.value
+    return Reason.NONE
+
+
+HANDLERS = {
+    CommandKind.ACCOUNT_OPEN: _open_account,
+    CommandKind.ACCOUNT_SET: _set_attribute,
+    CommandKind.PERSON_SET: _set_person,
+    CommandKind.DEPOSIT: _deposit,
+    CommandKind.FUND_DEPOSIT: _deposit_fund,
+    CommandKind.CONTRACT_CREATE: _create_contract,
+    CommandKind.CONTRACT_SET: _set_parameter,
+    CommandKind.CONTRACT_LIST: _list_contract,
+    CommandKind.CONTRACT_STATE: _set_contract_state,
+    CommandKind.VENUE_STATE: _set_venue_state,
+    CommandKind.VENUE_SET: _set_venue_value,
+}
+
+
+def apply(model, directive):
+    """The switch on directives."""
+    handler = HANDLERS.get(directive.kind)
+    reason = handler(model, directive) if handler else Reason.BAD_COMMAND
+    if reason:
+        _refuse(model, directive, reason)

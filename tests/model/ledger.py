@@ -1,0 +1,39 @@
+"""Cash, positions and fees, in whole numbers of any size: floor and ceiling are the only roundings."""
+
+from engine.codes import ContractParameter as P
+
+PPB = 1_000_000_000
+
+
+def ceil_div(amount, divisor):
+    """The smallest whole number not below amount / divisor."""
+    return -(-amount // divisor)
+
+
+def fee_of(notional, rate_ppb):
+    """What a fill costs, rounded up; a rebate is rounded towards zero."""
+    return ceil_div(notional * rate_ppb, PPB)
+
+
+def settle(model, position, contract, lots, price, fee_ppb):
+    """Book one side of a trade, `lots` signed, and return its fee.
+
+    The part that closes releases floor(cost * closed / size) of the entry cost, all of it when flat, and its result
+    goes to cash; the rest opens at the trade's price.
+    """
+    unit = price * contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    account = model.accounts[position.account]
+    closing = min(abs(lots), abs(position.size)) if position.size * lots < 0 else 0
+    if closing:
+        whole = closing == abs(position.size)
+        released = position.entry_cost if whole else position.entry_cost * closing // abs(position.size)
+        proceeds = closing * unit if position.size > 0 else -closing * unit
+        position.entry_cost -= released
+        account.cash += proceeds - released
+    opening = abs(lots) - closing
+    position.entry_cost += opening * unit if lots > 0 else -opening * unit
+    position.size += lots
+    fee = fee_of(abs(lots) * unit, fee_ppb)
+    account.cash -= fee
+    model.fees += fee
+    return fee

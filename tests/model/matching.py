@@ -1,0 +1,232 @@
+"""One order against the book, written as the rulebook tells it: look at the best order, deal with it, look again."""
+
+import copy
+
+from engine.codes import ContractParameter as P
+from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side
+from tests.model.ledger import PPB, ceil_div, settle
+from tests.model.records import NIL, other_side
+
+
+def band_edges(contract):
+    """The highest price at which a buyer and the lowest at which a seller may trade now."""
+    highest, lowest = contract.parameters[P.MAX_PRICE_TICKS, 0], 1
+    band = contract.parameters[P.BAND_PPB, 0]
+    if band and contract.mark:
+        highest = min(highest, contract.mark * (PPB + band) // (PPB * 1000))
+        lowest = max(lowest, ceil_div(contract.mark * (PPB - band), PPB * 1000))
+    return highest, lowest
+
+
+def market_limit(contract, side):
+    """How far a market order may go: the band's edge."""
+    highest, lowest = band_edges(contract)
+    edge = highest if side == Side.BUY else lowest
+    return max(1, min(edge, contract.parameters[P.MAX_PRICE_TICKS, 0]))
+
+
+def in_band(contract, side, price):
+    """A price is out of the band only on its owner's losing side."""
+    highest, lowest = band_edges(contract)
+    return price <= highest if side == Side.BUY else price >= lowest
+
+
+def reaches(side, limit, price):
+    """Whether an order with this limit trades at a price of the other side."""
+    return limit >= price if side == Side.BUY else limit <= price
+
+
+def would_trade(contract, side, limit):
+    """Whether the best order of the other side is within reach."""
+    best = contract.best(other_side(side))
+    return best is not None and reaches(side, limit, best.price)
+
+
+def remove(model, order):
+    """Forget an order that ended."""
+    position = model.position(order.account, order.contract)
+    position.orders.remove(order)
+    del model.orders[order.id]
+
+
+def cancel(model, order, reason):
+    """Take an open order off the venue, resting or untriggered, and say so."""
+    contract = model.contracts[order.contract]
+    lots, order.leaves = order.leaves, 0
+    level = NIL
+    if order.resting:
+        contract.leave(order)
+        level = contract.visible(order.side, order.price)
+    model.report(EventKind.CANCELLED, order, reason=reason, last_lots=lots, level_lots=level)
+    remove(model, order)
+
+
+def cut(model, order, lots, reason):
+    """Take quantity off a resting order, which keeps its place."""
+    if lots >= order.leaves:
+        cancel(model, order, reason)
+        return
+    order.shrink(lots)
+    level = model.contracts[order.contract].visible(order.side, order.price)
+    model.report(EventKind.REDUCED, order, reason=reason, last_lots=lots, level_lots=level)
+
+
+def trim(model, position, newcomer=None):
+    """Resting reduce-only orders never sum to more than the position: the worst price gives way, then the youngest."""
+    while True:
+        resting = position.resting(reduce_only=True)
+        give_way = [order for order in resting if order is not newcomer]
+        if not give_way:
+            return
+        worst = min(give_way, key=lambda order: (order.price if order.side == Side.BUY else -order.price, -order.id))
+        reduces = position.size > 0 if worst.side == Side.SELL else position.size < 0
+        excess = sum(order.leaves for order in resting) - (abs(position.size) if reduces else 0)
+        if excess <= 0:
+            return
+        cut(model, worst, excess, Reason.REDUCE_ONLY_EXCESS)
+
+
+def _fill(model, order, position, contract, lots, price, flag):
+    """One leg of a trade: the order's quantity, the account's position and cash, and the report."""
+    order.filled += lots
+    order.leaves -= lots
+    rate = contract.parameters[P.TAKER_FEE_PPB if flag & EventFlag.TAKER else P.MAKER_FEE_PPB, 0]
+    signed = lots if order.side == Side.BUY else -lots
+    fee = settle(model, position, contract, signed, price, 0 if flag & EventFlag.FORCED else rate)
+    model.report(
+        EventKind.FILL,
+        order,
+        price_ticks=price,
+        last_lots=lots,
+        level_lots=NIL if flag & EventFlag.TAKER else contract.visible(order.side, price),
+        flags=flag | (0 if order.leaves else EventFlag.DONE),
+        trade_id=contract.trades,
+        fee_micros=fee,
+        position_lots=position.size,
+        entry_cost_micros=position.entry_cost,
+        cash_micros=model.accounts[order.account].cash,
+    )
+
+
+def trade(model, taker, maker, contract):
+    """Both legs at the maker's price, then what follows for the maker's order and for reduce-only orders."""
+    lots, price = min(taker.leaves, maker.shown), maker.price
+    contract.trades += 1
+    contract.last = price
+    contract.notice(PriceSource.LAST)
+    forced = EventFlag.FORCED if taker.forced else 0
+    maker.shown -= lots
+    if maker.leaves == lots:
+        contract.leave(maker)
+    makers, takers = model.position(maker.account, maker.contract), model.position(taker.account, taker.contract)
+    _fill(model, maker, makers, contract, lots, price, forced)
+    _fill(model, taker, takers, contract, lots, price, forced | EventFlag.TAKER)
+    if maker.leaves == 0:
+        remove(model, maker)
+    elif maker.shown == 0:
+        contract.leave(maker)
+        maker.show()
+        contract.join(maker)
+        model.report(EventKind.REFILLED, maker, level_lots=contract.visible(maker.side, maker.price))
+    trim(model, makers)
+    trim(model, takers)
+
+
+def _self_trade(model, taker, maker):
+    """Two orders of one group meet."""
+    if taker.self_trade == SelfTrade.DECREMENT:
+        lots = min(taker.leaves, maker.leaves)
+        cut(model, maker, lots, Reason.SELF_TRADE)
+        taker.leaves -= lots
+        kind = EventKind.REDUCED if taker.leaves else EventKind.CANCELLED
+        model.report(kind, taker, reason=Reason.SELF_TRADE, last_lots=lots, level_lots=NIL)
+        return
+    if taker.self_trade != SelfTrade.CANCEL_TAKER:
+        cancel(model, maker, Reason.SELF_TRADE)
+    if taker.self_trade != SelfTrade.CANCEL_MAKER:
+        taker.done_reason = Reason.SELF_TRADE
+
+
+def sweep(model, taker):
+    """Work the taker until it is filled, out of reach of the book, or stopped."""
+    contract = model.contracts[taker.contract]
+    group = model.accounts[taker.account].group
+    while taker.leaves and not taker.done_reason:
+        maker = contract.best(other_side(taker.side))
+        if maker is None or not reaches(taker.side, taker.price, maker.price):
+            return
+        if not taker.forced and not in_band(contract, maker.side, maker.price):
+            cancel(model, maker, Reason.OUT_OF_BAND)
+        elif group and model.accounts[maker.account].group == group:
+            _self_trade(model, taker, maker)
+        else:
+            trade(model, taker, maker, contract)
+
+
+def sure_lots(model, maker, taker):
+    """What is sure to be there of a resting order when its turn comes.
+
+    A reduce-only one shrinks with its owner's position: it counts for what it keeps if all its owner's other orders
+    of that side fill first.
+    """
+    if not maker.reduce_only or maker.account == taker.account:
+        return maker.leaves
+    position = model.position(maker.account, maker.contract)
+    others = sum(order.leaves for order in position.resting(side=maker.side))
+    slack = abs(position.size) - sum(order.leaves for order in position.resting(reduce_only=True))
+    return max(0, maker.leaves - max(0, others - slack))
+
+
+def fills_completely(model, taker):
+    """Whether a fill-or-kill order is sure to be filled: try it on a copy of the venue with what is sure."""
+    contract = model.contracts[taker.contract]
+    makers = [order for queue in contract.levels[other_side(taker.side)].values() for order in queue]
+    if sum(order.leaves for order in makers if reaches(taker.side, taker.price, order.price)) < taker.leaves:
+        return False
+    filled = _trial(model, taker, {maker.id: sure_lots(model, maker, taker) for maker in makers}) == taker.leaves
+    assert not filled or _trial(model, taker, {}) == taker.leaves, "a fill-or-kill order would be filled in part"
+    return filled
+
+
+def _trial(model, taker, sure):
+    """How much of an order a copy of the venue fills, when some of the makers are as small as is sure."""
+    events, model.events = model.events, []
+    copied, trial = copy.deepcopy((model, taker))
+    model.events = events
+    copied.position(trial.account, trial.contract, create=True)
+    for order in list(copied.orders.values()):
+        if order.resting and order.leaves > sure.get(order.id, order.leaves):
+            cut(copied, order, order.leaves - sure[order.id], Reason.REDUCE_ONLY_EXCESS)
+    before = trial.filled
+    sweep(copied, trial)
+    return trial.filled - before
+
+
+def end_reason(taker):
+    """Why a remainder that may not rest is cancelled."""
+    if taker.done_reason:
+        return taker.done_reason
+    return Reason.NO_LIQUIDITY if taker.is_market else Reason.IOC_REMAINDER
+
+
+def rest(model, order, kind, flags=0):
+    """Put an order on the book, where a reduce-only one keeps its size and makes the others give way."""
+    contract = model.contracts[order.contract]
+    order.show()
+    contract.join(order)
+    level = contract.visible(order.side, order.price)
+    model.report(kind, order, level_lots=level, flags=flags | EventFlag.RESTING)
+    order.flags &= 127
+    if order.reduce_only:
+        trim(model, model.position(order.account, order.contract), newcomer=order)
+
+
+def finish(model, taker):
+    """What follows a sweep: the remainder rests, or ends with its reason."""
+    if taker.leaves and not taker.done_reason and taker.may_rest:
+        rest(model, taker, EventKind.RESTED)
+        return
+    if taker.leaves:
+        lots, taker.leaves = taker.leaves, 0
+        model.report(EventKind.CANCELLED, taker, reason=end_reason(taker), last_lots=lots, level_lots=NIL)
+    remove(model, taker)

@@ -1,0 +1,209 @@
+"""The things of the naive engine as plain objects: no slots, no pools, no sums kept beside what they sum up."""
+
+from dataclasses import dataclass, field
+
+from sortedcontainers import SortedDict
+
+from engine.codes import ExecInst, OrdType, PriceSource, Side, TimeInForce
+from engine.schema import EVENT, NOTICE
+
+NIL = -1
+SUBTICKS = 1000
+MARKET_TYPES = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRAILING_STOP)
+TAKE_TYPES = (OrdType.TAKE_MARKET, OrdType.TAKE_LIMIT)
+EVENT_NAMES = EVENT.names
+NOTICE_NAMES = tuple(name for name in NOTICE.names if name not in ("pad", "spare"))
+
+
+def other_side(side):
+    """Who trades with this side."""
+    return Side.SELL if side == Side.BUY else Side.BUY
+
+
+@dataclass(eq=False)
+class Order:
+    """An order from its acceptance to its end; ids count up from 1."""
+
+    id: int
+    account: int
+    contract: int
+    side: int
+    ord_type: int
+    tif: int
+    flags: int
+    price: int
+    leaves: int
+    self_trade: int = 0
+    cl_ord_id: int = 0
+    filled: int = 0
+    shown: int = 0
+    display: int = 0
+    source: int = 0
+    trigger: int = 0
+    offset: int = 0
+    watermark: int = 0
+    expire_ns: int = 0
+    person: int = 0
+    label: bytes = b""
+    resting: bool = False
+    waiting: bool = False
+    done_reason: int = 0
+    entered: int = 0  # when it took its place among the triggers
+    armed: bool = False  # a trailing stop whose condition held when it was last looked at
+    forced: bool = False
+
+    @property
+    def is_market(self):
+        """It has no limit of its own."""
+        return self.ord_type in MARKET_TYPES
+
+    @property
+    def reduce_only(self):
+        """It may only shrink the position."""
+        return bool(self.flags & ExecInst.REDUCE_ONLY)
+
+    @property
+    def post_only(self):
+        """It never takes."""
+        return bool(self.flags & ExecInst.POST_ONLY)
+
+    @property
+    def iceberg(self):
+        """It shows a part of itself."""
+        return bool(self.flags & ExecInst.ICEBERG)
+
+    @property
+    def may_rest(self):
+        """Whether a remainder stays on the book."""
+        return not self.is_market and self.tif in (TimeInForce.GTC, TimeInForce.GTD)
+
+    @property
+    def rising(self):
+        """Stops to buy and takes to sell fire when their source rises."""
+        return (self.side == Side.BUY) != (self.ord_type in TAKE_TYPES)
+
+    @property
+    def total(self):
+        """What was asked for in all, filled included."""
+        return self.leaves + self.filled
+
+    def show(self):
+        """What the book shows of it from now on."""
+        self.shown = min(self.display, self.leaves) if self.iceberg else self.leaves
+
+    def shrink(self, lots):
+        """Lose quantity in place, hidden quantity first."""
+        self.leaves -= lots
+        self.shown = min(self.shown, self.leaves)
+
+
+@dataclass(eq=False)
+class Position:
+    """One account in one contract."""
+
+    account: int
+    contract: int
+    size: int = 0
+    entry_cost: int = 0
+    orders: list = field(default_factory=list)  # open, untriggered included, oldest first
+
+    def resting(self, side=None, reduce_only=False):
+        """Its orders on the book, of one side and kind."""
+        return [
+            order
+            for order in self.orders
+            if order.resting and order.reduce_only == reduce_only and side in (None, order.side)
+        ]
+
+
+@dataclass(eq=False)
+class Account:
+    """A client's account."""
+
+    slot: int
+    cash: int = 0
+    group: int = 0
+    closed: bool = False
+    liquidating: bool = False
+    max_open_orders: int = 0
+    values: dict = field(default_factory=dict)  # attributes as given
+    positions: list = field(default_factory=list)  # as they were opened
+
+    @property
+    def orders(self):
+        """All its open orders."""
+        return [order for position in self.positions for order in position.orders]
+
+
+@dataclass(eq=False)
+class Contract:
+    """A perpetual with its book."""
+
+    slot: int
+    state: int = 0
+    frozen: bool = False  # the whole venue is halted
+    parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
+    mark: int = 0
+    index: int = 0
+    last: int = 0
+    trades: int = 0
+    levels: dict = field(default_factory=lambda: {Side.BUY: SortedDict(), Side.SELL: SortedDict()})
+    seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
+    due: bool = False  # some trigger may be
+
+    def value(self, source):
+        """A price source's value in subticks, 0 where it has none."""
+        return {PriceSource.MARK: self.mark, PriceSource.INDEX: self.index, PriceSource.LAST: self.last * SUBTICKS}[source]
+
+    def notice(self, source):
+        """A source has a new value: what it has covered grows."""
+        value = self.value(source)
+        lowest, highest = self.seen.get(source, (value, value))
+        self.seen[source] = min(lowest, value), max(highest, value)
+
+    def forget(self):
+        """All triggers are worked off: of each source only the present value counts."""
+        values = {source: self.value(source) for source in PriceSource}
+        self.seen = {source: (value, value) for source, value in values.items() if value}
+        self.due = False
+
+    def fires(self, order):
+        """Whether an order's source has covered its trigger."""
+        if order.source not in self.seen:
+            return False
+        lowest, highest = self.seen[order.source]
+        return order.trigger * SUBTICKS <= highest if order.rising else order.trigger * SUBTICKS >= lowest
+
+    def best(self, side):
+        """The order with priority on a side, or nothing."""
+        levels = self.levels[side]
+        if not levels:
+            return None
+        return levels.peekitem(-1 if side == Side.BUY else 0)[1][0]
+
+    def queue(self, order):
+        """The orders that wait at an order's price."""
+        return self.levels[order.side].setdefault(order.price, [])
+
+    def visible(self, side, price):
+        """What the book shows at a price."""
+        return sum(order.shown for order in self.levels[side].get(price, ()))
+
+    def join(self, order):
+        """Put an order at the back of its queue."""
+        order.resting = True
+        self.queue(order).append(order)
+
+    def leave(self, order):
+        """Take an order out of its queue."""
+        order.resting = False
+        self.queue(order).remove(order)
+        if not self.queue(order):
+            del self.levels[order.side][order.price]
+
+
+class Row:
+    """A command of the log with its fields as attributes."""
+
+    def __init__(self, layout, record):
+        self.__dict__.update(zip(layout.names, record.tolist(), strict=True))
