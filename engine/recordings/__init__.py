@@ -6,14 +6,14 @@
 from pathlib import Path
 
 from engine.recordings import bitstamp, flash1, lobster, text
-from engine.recordings.batches import ContractSpec, Reader
+from engine.recordings.batches import Reader
 from engine.recordings.source import RecordingError, Source, sources
 
 FORMATS = ("flash1", "lobster", "bitstamp", "csv", "jsonl")
 
 
 def open_recording(
-    path: Path, format: str = "auto", book: Path | None = None, spec: ContractSpec | None = None, skip_bad: bool = False
+    path: Path, format: str = "auto", book: Path | None = None, skip_bad: bool = False
 ) -> Reader:
     """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip.
 
@@ -24,15 +24,15 @@ def open_recording(
     main = _main_stream(path, streams)
     kind = recognise(main) if format == "auto" else format
     if kind == "lobster":
-        return lobster.LobsterReader(main, _lobster_book(main, streams, book), spec, skip_bad)
+        return lobster.LobsterReader(main, _lobster_book(main, streams, book), skip_bad)
     if kind == "bitstamp":
-        return bitstamp.BitstampReader(main, sources(book)[0] if book else None, spec, skip_bad)
+        return bitstamp.BitstampReader(main, sources(book)[0] if book else None, skip_bad)
     if book:
         raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
     if kind == "flash1":
-        return flash1.Flash1Reader(main, spec, skip_bad)
+        return flash1.Flash1Reader(main, skip_bad)
     if kind in ("csv", "jsonl"):
-        return text.TextReader(main, spec, skip_bad)
+        return text.TextReader(main, skip_bad)
     raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
 
 

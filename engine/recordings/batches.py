@@ -5,20 +5,22 @@ one account (slot 0) on one contract (slot 0); the recorded order ids travel as 
 stamps `seq`.
 """
 
+import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
 from engine.schema import COMMAND
-from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, SUBTICKS
+from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, MAX_TICKS, SUBTICKS
 
 BATCH_ROWS = 65_536
 READER_ID = 1 << 62
 """Ids from here up are the reader's own: anonymous quantity and aggressors that the recording does not name."""
 
+_DECIMAL = re.compile(r"\d{1,18}(\.\d{1,12})?", re.ASCII)
 _COLUMNS = ("kind", "side", "ord_type", "tif", "flags", "cl_ord_id", "price_ticks", "qty_lots", "time_ns")
 
 Level = tuple[int, int]
@@ -81,6 +83,29 @@ class ContractSpec:
     def max_order_lots(self) -> int:
         """The largest order quantity in lots."""
         return min(MAX_LOTS, MAX_NOTIONAL_SUBMICROS // (self.max_price_ticks * SUBTICKS))
+
+
+def parse_contract(text: str, recorded: ContractSpec) -> ContractSpec:
+    """The recorded market with what a person says about it: `NAME,tick=0.01,lot=0.001,max_price_ticks=100000`.
+
+    Each part may be left out. ValueError names the part that is wrong.
+    """
+    changes: dict[str, Any] = {}
+    for part in filter(None, text.split(",")):
+        name, equals, value = part.partition("=")
+        if not equals:
+            changes["name"] = part
+        elif name in ("tick", "lot"):
+            if not _DECIMAL.fullmatch(value) or not value.strip("0."):
+                raise ValueError(f"contract: {name}={value!r} is not a decimal number above 0")
+            changes[name] = value
+        elif name == "max_price_ticks":
+            if not value.isdecimal() or not 0 < int(value) <= MAX_TICKS:
+                raise ValueError(f"contract: max_price_ticks={value!r} is not within 1 to {MAX_TICKS}")
+            changes[name] = int(value)
+        else:
+            raise ValueError(f"contract: {name!r} is none of tick, lot, max_price_ticks")
+    return replace(recorded, **changes)
 
 
 class Reader(Protocol):

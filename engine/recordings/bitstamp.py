@@ -87,11 +87,9 @@ class BitstampReader:
     accounts = 8
     """One account's open orders could not be counted in 10^-8 of a coin."""
 
-    def __init__(
-        self, source: Source, book: Source | None = None, spec: ContractSpec | None = None, skip_bad: bool = False
-    ) -> None:
+    def __init__(self, source: Source, book: Source | None = None, skip_bad: bool = False) -> None:
         self.source, self.book, self.skip_bad = source, book, skip_bad
-        self.contract = spec or ContractSpec("BTC_USD", "0.01", "0.00000001", MAX_PRICE_TICKS)
+        self.contract = ContractSpec("BTC_USD", "0.01", "0.00000001", MAX_PRICE_TICKS)
         self.total, self.bad, self.depth = 0, 0, 0
         self.rows = Rows()
         self.recorded = Queues()

@@ -69,16 +69,17 @@ class Flash1Reader:
     accounts = 1
     has_clock = False
 
-    def __init__(self, source: Source, spec: ContractSpec | None = None, skip_bad: bool = False) -> None:
+    def __init__(self, source: Source, skip_bad: bool = False) -> None:
         self.source, self.skip_bad = source, skip_bad
-        self.contract = spec or ContractSpec("FLASH1")
+        self.contract = ContractSpec("FLASH1")
         self.total, self.bad = 0, 0
 
     def batches(self) -> Iterator[Batch]:
         """The whole stream, up to BATCH_ROWS records a batch."""
         chunks = self._csv_chunks() if is_csv(self.source.head()) else self._binary_chunks()
         for records, messages in chunks:
-            yield Batch(decode(records), messages, records["sequence"].astype(np.int64), int(messages[-1]) if len(messages) else 0)
+            read = int(messages[-1]) if len(messages) else 0
+            yield Batch(decode(records), messages, records["sequence"].astype(np.int64), read)
 
     def _binary_chunks(self) -> Iterator[Chunk]:
         with self.source.open() as stream:

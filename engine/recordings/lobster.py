@@ -20,6 +20,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NoReturn
 from zoneinfo import ZoneInfo
 
 from engine.codes import Side, TimeInForce
@@ -30,6 +31,7 @@ from engine.recordings.batches import (
     Book,
     ContractSpec,
     Execution,
+    Level,
     Rows,
 )
 from engine.recordings.queues import Queues
@@ -46,6 +48,9 @@ QUIET_TYPES = (5, 6, 7)
 
 _NAME = re.compile(r"(?P<ticker>[A-Z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_\d+_message_\d+")
 _MESSAGE_LINE = re.compile(rb"\d+(\.\d+)?,[1-7],-?\d+,-?\d+,-?\d+,-?1\s*$")
+_MESSAGE = re.compile(r"(\d{1,6})(?:\.(\d+))?,(\d{1,18}),(-?\d{1,18}),(-?\d{1,18}),(-?\d{1,18}),(-?\d{1,18})", re.ASCII)
+_SIDE_OF = {"1": int(Side.BUY), "-1": int(Side.SELL)}
+_SIDES = (int(Side.BUY), int(Side.SELL))
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 
 
@@ -77,12 +82,10 @@ class LobsterReader:
     has_clock = True
     accounts = 1
 
-    def __init__(
-        self, messages: Source, book: Source, spec: ContractSpec | None = None, skip_bad: bool = False
-    ) -> None:
+    def __init__(self, messages: Source, book: Source, skip_bad: bool = False) -> None:
         self.messages, self.book, self.skip_bad = messages, book, skip_bad
         named = _NAME.match(messages.name)
-        self.contract = spec or ContractSpec(
+        self.contract = ContractSpec(
             named["ticker"] if named else "LOBSTER", tick="0.0001", max_price_ticks=MAX_PRICE_TICKS
         )
         self.midnight_ns = _midnight_ns(named["date"]) if named else 0
@@ -135,22 +138,24 @@ class LobsterReader:
                 self._torn = True
 
     def _message(self, line: int, text: str) -> Message:
-        cells = text.split(",")
-        if len(cells) != len(FIELDS):
-            raise BadLineError(self.messages.name, line, "line", f"{len(cells)} fields instead of {len(FIELDS)}")
-        kind, order_id, size, price, direction = [
-            whole_number(cell, (self.messages.name, line, name))
-            for cell, name in zip(cells[1:], FIELDS[1:], strict=True)
-        ]
-        message = Message(self._time_ns(line, cells[0]), kind, order_id, size, price, _side(direction), line)
+        cells = _MESSAGE.fullmatch(text)
+        if cells is None:
+            self._refuse_line(line, text)
+        seconds, fraction, kind, order_id, size, price, direction = cells.groups("")
+        time_ns = self.midnight_ns + int(seconds) * NS_PER_S + int(fraction[:9].ljust(9, "0"))
+        side = _SIDE_OF.get(direction, 0)
+        message = Message(time_ns, int(kind), int(order_id), int(size), int(price), side, line)
         self._validate(message)
         return message
 
-    def _time_ns(self, line: int, text: str) -> int:
-        seconds, _, fraction = text.partition(".")
-        where = (self.messages.name, line, "time")
-        nanoseconds = whole_number(fraction[:9].ljust(9, "0"), where)
-        return self.midnight_ns + whole_number(seconds, where) * NS_PER_S + nanoseconds
+    def _refuse_line(self, line: int, text: str) -> NoReturn:
+        """Say which field of a malformed line is wrong."""
+        name, cells = self.messages.name, text.split(",")
+        if len(cells) != len(FIELDS):
+            raise BadLineError(name, line, "line", f"{len(cells)} fields instead of {len(FIELDS)}")
+        for field, cell in zip(FIELDS[1:], cells[1:], strict=True):
+            whole_number(cell, (name, line, field))
+        raise BadLineError(name, line, "time", f"{cells[0][:40]!r} is not seconds after midnight")
 
     def _validate(self, message: Message) -> None:
         name = self.messages.name
@@ -219,7 +224,8 @@ class LobsterReader:
         """One aggressor for the group; the executions that it should have."""
         messages = [row[0] for row in group]
         for _, book in group:
-            self._seed_missing(book)
+            for side, levels in zip(_SIDES, book, strict=True):
+                self._seed_missing(side, levels)
         executions = [Execution(self._resting(each)[0], each.side, each.price, each.size) for each in messages]
         self._refuse_more_than_rests(messages, executions)
         side, prices = messages[0].side, [each.price for each in messages]
@@ -271,23 +277,22 @@ class LobsterReader:
 
     def _follow(self, book: Book) -> None:
         """Forget the levels that left the visible depth, seed those that entered it."""
-        for side, levels in zip(Side, book, strict=True):
-            visible = {price for price, _ in levels}
+        for side, levels in zip(_SIDES, book, strict=True):
             known = self.recorded.levels[side]
-            if known.keys() != visible:
+            visible = dict(levels)
+            if known.keys() != visible.keys():
                 for price in [price for price in known if price not in visible]:
                     for order_id in self.recorded.drop(side, price):
                         self.rows.cancel(order_id)
-        self._seed_missing(book)
+                self._seed_missing(side, levels)
 
-    def _seed_missing(self, book: Book) -> None:
-        for side, levels in zip(Side, book, strict=True):
-            known = self.recorded.levels[side]
-            for price, size in levels:
-                if price not in known:
-                    order_id = self._reader_id()
-                    self.recorded.add(order_id, side, price, size)
-                    self.rows.new(order_id, side, price, size)
+    def _seed_missing(self, side: int, levels: list[Level]) -> None:
+        known = self.recorded.levels[side]
+        for price, size in levels:
+            if price not in known:
+                order_id = self._reader_id()
+                self.recorded.add(order_id, side, price, size)
+                self.rows.new(order_id, side, price, size)
 
     def _rewrite(self, book: Book) -> None:
         """Start over from one recorded book: at the beginning, and after a line that had to be skipped."""
@@ -307,17 +312,13 @@ def _same_sweep(last: Message, message: Message) -> bool:
 def _before(message: Message, book: Book) -> Book:
     """The book before a message, from the book after it."""
     before: Book = ([], [])
-    for side, levels in zip(Side, book, strict=True):
+    for side, levels in zip(_SIDES, book, strict=True):
         sizes = dict(levels)
         if side == message.side and message.type in BOOK_TYPES:
             undone = -message.size if message.type == NEW else message.size
             sizes[message.price] = sizes.get(message.price, 0) + undone
         before[side - 1].extend((price, size) for price, size in sizes.items() if size > 0)
     return before
-
-
-def _side(direction: int) -> int:
-    return {1: Side.BUY, -1: Side.SELL}.get(direction, 0)
 
 
 def _midnight_ns(date: str) -> int:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import AccountAttribute, CommandKind, ContractParameter, InvestorClass
-from engine.recordings.batches import ContractSpec
-from engine.schema import COMMAND, DIRECTIVE, Capacities
+from engine.codes import AccountAttribute, CommandKind, ContractParameter, EventKind, InvestorClass, Reason
+from engine.recordings.batches import ContractSpec, Reader
+from engine.recordings.runner import Runner
+from engine.recordings.source import RecordingError
+from engine.schema import COMMAND, DIRECTIVE, NOTICE
 from engine.units import FOREVER_NS
 
 _ELIGIBLE = {
@@ -25,7 +27,18 @@ _ELIGIBLE = {
 }
 
 
-def opening(spec: ContractSpec, accounts: int, capacities: Capacities) -> np.ndarray[Any, Any]:
+def open_market(runner: Runner, reader: Reader) -> None:
+    """List a recording's contract and open its accounts. RecordingError when the engine refuses a part of it."""
+    commands = opening(reader.contract, reader.accounts, int(runner.root[0]["orders_capacity"]))
+    runner.stamp(commands)
+    for events in runner.apply(commands):
+        notices = events.view(NOTICE)
+        for notice in notices[notices["kind"] == EventKind.REFUSED]:
+            what, why = CommandKind(int(notice["code"])).name, Reason(int(notice["reason"])).name
+            raise RecordingError(f"{reader.contract}: the market cannot be opened: {what} is refused, {why}")
+
+
+def opening(spec: ContractSpec, accounts: int, max_orders: int) -> np.ndarray[Any, Any]:
     """The commands that list the recorded contract in slot 0 and open the accounts, in an empty research state."""
     rows: list[dict[str, int]] = [{"kind": CommandKind.CONTRACT_CREATE}]
     for parameter, value in _parameters(spec).items():
@@ -33,13 +46,12 @@ def opening(spec: ContractSpec, accounts: int, capacities: Capacities) -> np.nda
     rows.append({"kind": CommandKind.CONTRACT_LIST})
     for slot in range(accounts):
         rows.append({"kind": CommandKind.ACCOUNT_OPEN, "account_slot": slot, "value": InvestorClass.INSTITUTIONAL})
-        for attribute, value in (_ELIGIBLE | {AccountAttribute.MAX_OPEN_ORDERS: capacities.orders}).items():
+        for attribute, value in (_ELIGIBLE | {AccountAttribute.MAX_OPEN_ORDERS: max_orders}).items():
             rows.append({"kind": CommandKind.ACCOUNT_SET, "account_slot": slot, "code": attribute, "value": value})
     directives = np.zeros(len(rows), DIRECTIVE)
     for directive, row in zip(directives, rows, strict=True):
         for name, value in row.items():
             directive[name] = value
-    directives["seq"] = np.arange(1, len(rows) + 1)
     return directives.view(COMMAND)
 
 

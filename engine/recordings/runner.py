@@ -9,14 +9,13 @@ from numba import njit
 
 from engine import book, step
 from engine.codes import NIL, EventFlag, EventKind, Reason, Side
-from engine.recordings.batches import Book, Level
+from engine.recordings.batches import Book
 from engine.schema import EVENT
 
 RING_ROWS = 16_384
 """Small enough that events are still in the processor's cache when they are counted."""
 
 _FILL, _REJECTED, _TAKER = int(EventKind.FILL), int(EventKind.REJECTED), int(EventFlag.TAKER)
-_REFUSED = int(EventKind.REFUSED)
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _TOTALS = 0, 1, 2
 
@@ -31,7 +30,7 @@ class Runner:
         self._ring = np.zeros(ring_rows, EVENT)
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)
-        self._prices, self._lots = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        self._depth = np.zeros((4, 0), np.int64)
 
     def stamp(self, commands: np.ndarray[Any, Any]) -> None:
         """Number the commands on from the last ones; they must then be applied, in order."""
@@ -64,17 +63,15 @@ class Runner:
     @property
     def rejects(self) -> dict[str, int]:
         """How many commands were refused so far, by reason."""
-        return {Reason(code).name: int(self._rejects[code]) for code in np.flatnonzero(self._rejects)}
+        return {Reason(code).name: int(self._rejects[code]) for code in np.flatnonzero(self._rejects).tolist()}
 
     def depth(self, levels: int, contract_slot: int = 0) -> Book:
         """The best visible levels of both sides."""
-        if len(self._prices) < levels:
-            self._prices, self._lots = np.zeros(levels, np.int64), np.zeros(levels, np.int64)
-        return self._side(contract_slot, Side.BUY, levels), self._side(contract_slot, Side.SELL, levels)
-
-    def _side(self, contract_slot: int, side: int, levels: int) -> list[Level]:
-        count = _depth(self.root, contract_slot, side, self._prices[:levels], self._lots)
-        return list(zip(self._prices[:count].tolist(), self._lots[:count].tolist(), strict=True))
+        if self._depth.shape[1] < levels:
+            self._depth = np.zeros((4, levels), np.int64)
+        bids, asks = _write_depth(self.root, contract_slot, levels, self._depth)
+        bid_prices, bid_lots, ask_prices, ask_lots = self._depth[:, : max(bids, asks)].tolist()
+        return list(zip(bid_prices, bid_lots, strict=True))[:bids], list(zip(ask_prices, ask_lots, strict=True))[:asks]
 
 
 @njit
@@ -90,12 +87,18 @@ def _tally(events, totals, rejects):
 
 
 @njit
-def _depth(root, contract_slot, side, prices, lots):
-    """Write the visible levels of a side, best first, and return how many there are."""
+def _write_depth(root, contract_slot, levels, out):
+    """Write prices and quantities of the bids and of the asks, best first; how many levels of each."""
     s = root[0]
-    slot = s.ladders[book.ladder_of(contract_slot, side)].first_slot
+    bids = _write_side(s, book.ladder_of(contract_slot, Side.BUY), levels, out[0], out[1])
+    return bids, _write_side(s, book.ladder_of(contract_slot, Side.SELL), levels, out[2], out[3])
+
+
+@njit
+def _write_side(s, ladder_slot, levels, prices, lots):
+    slot = s.ladders[ladder_slot].first_slot
     count = 0
-    while slot != NIL and count < len(prices):
+    while slot != NIL and count < levels:
         level = s.levels[slot]
         if level.leaves_lots > level.hidden_lots:
             prices[count] = level.price_ticks

@@ -98,9 +98,9 @@ class TextReader:
     accounts = 1
     total = 0
 
-    def __init__(self, source: Source, spec: ContractSpec | None = None, skip_bad: bool = False) -> None:
+    def __init__(self, source: Source, skip_bad: bool = False) -> None:
         self.source, self.skip_bad = source, skip_bad
-        self.contract = spec or ContractSpec()
+        self.contract = ContractSpec()
         self.format = "jsonl" if source.head().startswith(b"{") else "csv"
         self.bad, self._time_ns = 0, 0
         self._header: list[str] = []

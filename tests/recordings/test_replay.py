@@ -1,0 +1,253 @@
+"""Replay: recordings through the engine, against somebody else's record of what happened."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+
+from engine.codes import Side
+from engine.recordings import open_recording
+from engine.recordings.batches import Book, Check, Execution
+from engine.recordings.comparison import Comparison, as_recorded
+from engine.recordings.research import open_market
+from engine.recordings.source import RecordingError, sources
+from tests.recordings.data import DATA, compiled, needs_data, play, research_runner
+from tests.recordings.test_readers import documented_example, lobster_files
+
+SMALL = sorted((DATA / "flash1_small").glob("*.csv"))
+ORDERBOOK_OF_SWEEP = (
+    "1000200,20,1000100,30,1000300,5,1000000,4\n"
+    "1000200,20,1000100,30,1000300,12,1000000,4\n"
+    "1000300,12,1000100,30,1000400,9,1000000,4\n"
+    "1000300,7,1000100,30,1000400,9,1000000,4\n"
+    "1000400,9,1000100,30,1000500,1,1000000,4\n"
+    "1000400,6,1000100,30,1000500,1,1000000,4\n"
+)
+MESSAGES_OF_SWEEP = (
+    "34200.1,1,11,10,1000100,1\n"
+    "34200.2,1,12,7,1000300,-1\n"
+    "34200.3,4,5,20,1000200,-1\n"
+    "34200.3,4,6,5,1000300,-1\n"
+    "34200.3,4,12,7,1000300,-1\n"
+    "34200.3,4,7,3,1000400,-1\n"
+)
+
+
+# --- against other engines and recorded books -------------------------------------------------------------------------
+
+
+@needs_data
+@compiled
+@pytest.mark.parametrize("path", SMALL, ids=lambda path: path.stem)
+def test_flash1_small_reports_are_byte_equal(path: Path) -> None:
+    result, reports = play(open_recording(path))
+    assert reports == path.with_name(f"{path.stem}_reports.txt").read_bytes()
+    assert result.messages == result.commands > 9000
+
+
+@needs_data
+@compiled
+@pytest.mark.parametrize("name", ["normal", "swing-40"])
+def test_flash1_reports_have_the_agreed_digest(name: str) -> None:
+    agreed = dict(reversed(line.split()) for line in (DATA / "flash1" / "reports.sha256").read_text().splitlines())
+    result, reports = play(open_recording(DATA / "flash1" / f"{name}.bin.xz"))
+    assert result.messages == 1_996_097
+    assert hashlib.sha256(reports).hexdigest() == agreed[f"{name}_seed23_count1000000_reports.txt"]
+
+
+@needs_data
+@compiled
+def test_reports_do_not_depend_on_the_event_ring() -> None:
+    assert play(open_recording(SMALL[0]), ring_rows=128)[1] == play(open_recording(SMALL[0]))[1]
+
+
+@needs_data
+@compiled
+@pytest.mark.parametrize(
+    ("name", "rows", "executions", "as_recorded_at_least"),
+    [
+        ("AAPL_2012-06-21_34200000_57600000_message_10.csv", 999, 98, 98),
+        ("LOBSTER_SampleFile_AMZN_2012-06-21_1.zip", 57_515, 8_974, 8_962),
+        ("LOBSTER_SampleFile_AMZN_2012-06-21_5.zip", 155_935, 8_974, 8_934),
+    ],
+)
+def test_lobster_book_is_exact_and_executions_are_as_recorded(
+    name: str, rows: int, executions: int, as_recorded_at_least: int
+) -> None:
+    result, _ = play(open_recording(DATA / "lobster" / name))
+    assert (result.book_rows_checked, result.book_rows_equal) == (rows, rows)
+    assert result.differences == []
+    assert result.executions == executions
+    assert (result.executions_as_recorded or 0) >= as_recorded_at_least >= 0.995 * executions
+    assert result.rejects == {}
+
+
+@needs_data
+@compiled
+def test_bitstamp_snapshots_are_reproduced() -> None:
+    log = DATA / "bitstamp_2015" / "2015-05-01.log.xz"
+    result, reports = play(open_recording(log))
+    assert (result.book_rows_checked, result.book_rows_equal) == (5011, 4941)
+    assert result.book_rows_one_event_off == 49
+    assert (result.executions, result.executions_as_recorded) == (575, 571)
+    assert set(result.rejects) == {"UNKNOWN_ORDER"}
+    from_csv, same_reports = play(open_recording(DATA / "bitstamp_2015" / "orders.csv.xz", book=log))
+    assert same_reports == reports
+    assert from_csv.book_rows_equal == result.book_rows_equal
+
+
+# --- the LOBSTER rules in small ---------------------------------------------------------------------------------------
+
+
+def test_a_sweep_is_one_aggressor_checked_at_every_row(tmp_path: Path) -> None:
+    """It reaches a level that was below the visible depth; the anonymous quantity goes first at its price."""
+    path = lobster_files(tmp_path, MESSAGES_OF_SWEEP, ORDERBOOK_OF_SWEEP)
+    result, reports = play(open_recording(path))
+    assert (result.book_rows_checked, result.book_rows_equal) == (6, 6)
+    assert (result.executions, result.executions_as_recorded) == (4, 4)
+    assert [line for line in reports.decode().split("\n") if line.startswith("1,")] == [
+        f"1,6,{price},{quantity},{maker},4611686018427387911"
+        for price, quantity, maker in (
+            (1000200, 20, 4611686018427387907),
+            (1000300, 5, 4611686018427387908),
+            (1000300, 7, 12),
+            (1000400, 3, 4611686018427387909),
+        )
+    ]
+
+
+def test_an_order_taken_out_of_turn_is_told_and_repaired(tmp_path: Path) -> None:
+    steps = ("34200.1,1,11", "34200.2,1,12", "34200.3,4,12", "34200.4,3,11")
+    messages = "".join(f"{step},10,1000100,1\n" for step in steps)
+    rows = "".join(f"1000200,20,1000100,{size}\n" for size in (40, 50, 40, 30))
+    result, _ = play(open_recording(lobster_files(tmp_path, messages, rows)))
+    assert (result.executions, result.executions_as_recorded) == (1, 0)
+    assert (result.book_rows_checked, result.book_rows_equal) == (4, 4)
+    assert result.rejects == {}
+    assert result.depth == ([(1000100, 30)], [(1000200, 20)])
+
+
+def test_a_recorded_book_that_disagrees_is_told(tmp_path: Path) -> None:
+    wrong = ORDERBOOK_OF_SWEEP.replace("1000300,7,1000100,30", "1000300,7,1000100,31")
+    result, _ = play(open_recording(lobster_files(tmp_path, MESSAGES_OF_SWEEP, wrong)))
+    assert (result.book_rows_checked, result.book_rows_equal) == (6, 5)
+    assert result.differences == ["message 6: bid 1 is 30 at 1000100, recorded 31 at 1000100"]
+
+
+def test_after_a_skipped_line_the_book_is_entered_again(tmp_path: Path) -> None:
+    lines = MESSAGES_OF_SWEEP.splitlines()
+    lines[1] = "34200.2,1,12,x,1000300,-1"
+    path = lobster_files(tmp_path, "\n".join(lines), ORDERBOOK_OF_SWEEP)
+    result, _ = play(open_recording(path, skip_bad=True))
+    assert result.bad_lines == 1
+    assert result.book_rows_equal == result.book_rows_checked
+    assert result.depth == ([(1000100, 30), (1000000, 4)], [(1000400, 6), (1000500, 1)])
+
+
+# --- comparison -------------------------------------------------------------------------------------------------------
+
+
+def test_executions_as_recorded_need_order_and_price() -> None:
+    recorded = [Execution(7, Side.SELL, 100, 5), Execution(8, Side.SELL, 101, 5)]
+    assert as_recorded(recorded, [(7, 100, 5), (8, 101, 5)]) == 2
+    assert as_recorded(recorded, [(7, 100, 2), (7, 100, 3), (8, 101, 5)]) == 2
+    assert as_recorded(recorded, [(7, 100, 5), (9, 101, 5)]) == 1
+    assert as_recorded(recorded, [(7, 99, 5), (8, 101, 5)]) == 1
+    assert as_recorded(recorded, [(7, 100, 5), (8, 101, 4)]) == 1
+    assert as_recorded(recorded, []) == 0
+
+
+FIRST, SECOND, THIRD, OTHER = [([(9, lots)], []) for lots in (1, 2, 3, 4)]
+
+
+@pytest.mark.parametrize(
+    ("snapshot", "equal", "one_event_off"),
+    [(SECOND, 1, 0), (FIRST, 0, 1), (THIRD, 0, 1), (OTHER, 0, 0)],
+    ids=["in step", "behind the feed", "ahead of the feed", "neither"],
+)
+def test_a_snapshot_between_two_events_is_compared_with_both_sides(
+    snapshot: Book, equal: int, one_event_off: int
+) -> None:
+    comparison = Comparison(depth=5)
+    comparison.check(Check(0, 1, [], []), [], lambda _: FIRST)
+    comparison.check(Check(0, 2, [], []), [], lambda _: SECOND)
+    comparison.check(Check(0, 3, [snapshot], []), [], lambda _: SECOND)
+    comparison.check(Check(0, 4, [], []), [], lambda _: THIRD)
+    assert comparison.book_rows_checked == 1
+    assert (comparison.book_rows_equal, comparison.book_rows_one_event_off) == (equal, one_event_off)
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The documented example of our own format."""
+    (tmp_path / "example.csv").write_text(documented_example()[0])
+    return tmp_path / "example.csv"
+
+
+def test_documented_example_replays(example: Path) -> None:
+    result, reports = play(open_recording(example))
+    assert reports.decode().split("\n") == [
+        "0,1,1,1,101,5",
+        "0,2,0,2,99,3",
+        "0,3,0,3,101,2",
+        "1,3,101,2,1,3",
+        "3,4,0,2,99,2",
+        "2,5,1,1,101",
+    ]
+    assert (result.messages, result.trades, result.volume_lots, result.rejects) == (5, 1, 2, {})
+    assert result.depth == ([(99, 2)], [])
+
+
+def test_until_stops_after_messages_or_at_a_time(example: Path) -> None:
+    for options in ({"until_message": 3}, {"until_ns": 3000}, {"until_ns": 3999}):
+        result, _ = play(open_recording(example), **options)
+        assert (result.messages, result.commands, result.trades) == (3, 3, 1)
+    assert play(open_recording(example), until_message=9)[0].messages == 5
+    assert play(open_recording(example), until_ns=1)[0].commands == 0
+
+
+def test_pace_is_asked_before_each_recorded_time(example: Path) -> None:
+    text = example.read_text().replace("3000,", "30000000,").replace("4000,", "40000000,").replace("5000,", "50000000,")
+    example.write_text(text)
+    asked: list[int] = []
+    paced, reports = play(open_recording(example), pace=asked.append)
+    assert asked == [2000, 40_000_000, 50_000_000]
+    assert reports == play(open_recording(example))[1]
+    assert paced.trades == 1
+
+
+def test_a_recording_without_a_clock_takes_neither_time_nor_speed(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("type,side,ioc,quantity,sequence,order_id,price_ticks\nNEW,0,0,1,0,1,5\n")
+    for options in ({"until_ns": 5}, {"pace": print}):
+        with pytest.raises(RecordingError, match="has no clock"):
+            play(open_recording(tmp_path / "a.csv"), **options)
+
+
+def test_refusals_are_counted_by_reason(tmp_path: Path) -> None:
+    lines = ["action,cl_ord_id,side,qty_lots,price_ticks,flags", "cancel,9,,,,", "new,1,buy,5,100,", "new,1,buy,6,100,"]
+    lines += ["new,2,sell,1,100,post_only reject_post_only", "amend,7,,5,,"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    result, _ = play(open_recording(tmp_path / "a.csv"))
+    assert result.rejects == {"DUPLICATE_ID": 1, "POST_ONLY_WOULD_CROSS": 1, "UNKNOWN_ORDER": 2}
+
+
+def test_progress_tells_what_is_read(example: Path) -> None:
+    told: list[tuple[int, int]] = []
+    play(open_recording(example), progress=lambda done, total: told.append((done, total)))
+    assert told == [(5, 0)]
+
+
+def test_a_market_that_cannot_be_opened_says_why(example: Path) -> None:
+    reader, runner = open_recording(example), research_runner()
+    play_first = open_recording(example)
+    open_market(runner, play_first)
+    with pytest.raises(RecordingError, match="CONTRACT_CREATE is refused"):
+        open_market(runner, reader)
+
+
+def test_names_survive_packing(tmp_path: Path) -> None:
+    (tmp_path / "a.csv.xz").write_bytes(b"")
+    assert sources(tmp_path / "a.csv.xz")[0].name == "a.csv"
