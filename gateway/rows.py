@@ -12,9 +12,10 @@ from gateway.errors import bad_param
 
 COMMAND_ROW = struct.Struct("<qq6bh4i8q2i16x")
 LABEL_ROW = struct.Struct(f"<qqb7x{LABEL_BYTES}s40x")
+DIRECTIVE_ROW = struct.Struct("<qqb3xiiiiiqqqqiiiiq32x")
 ROW_BYTES = COMMAND.itemsize
 
-assert COMMAND_ROW.size == LABEL_ROW.size == ROW_BYTES == LABEL.itemsize
+assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,3 +101,10 @@ def label_bytes(text: str | None, param: str = "label") -> bytes:
     if len(data) > LABEL_BYTES or not text.isprintable():
         raise bad_param(param, f"a label is at most {LABEL_BYTES} bytes of printable text; this one has {len(data)}")
     return data
+
+
+def directive_row(signer: Signer, kind: int, contract_slot: int, value: int) -> bytes:
+    """A directive that a client may give for its own account, such as a change of leverage."""
+    return DIRECTIVE_ROW.pack(
+        0, 0, kind, 0, signer.account_slot, contract_slot, 0, signer.person, value, 0, 0, 0, 0, 0, 0, signer.key, 0,
+    )  # fmt: skip

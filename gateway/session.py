@@ -33,13 +33,13 @@ _S = 1_000_000_000
 class Route(NamedTuple):
     """How a request is served."""
 
-    handler: Callable[[Any, Any, Any], Any]
+    handler: Callable[..., Any]
     scope: str
     bucket: str
     name: str
 
 
-_HANDLERS: dict[str, Callable[[Any, Any, Any], Any]] = {
+_HANDLERS: dict[str, Callable[..., Any]] = {
     **session_methods.HANDLERS,
     **market.HANDLERS,
     **trading.HANDLERS,

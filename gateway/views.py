@@ -275,5 +275,8 @@ class Projection(Protocol):
     def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]: ...
     def admission(self, account_slot: int, contract_slot: int) -> list[RuleState]: ...
     def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        """(sequence, channel-like kind "order", "trade" or "account", the data as pushed) after a sequence."""
+        """(sequence, kind "order", "trade" or "account", the data as pushed) after a sequence, oldest first.
+
+        A sequence is never split, so there may be more than `count`.
+        """
         ...

@@ -75,7 +75,8 @@ def period(start: Raw, end: Raw, now_ns: int) -> tuple[int, int]:
 def span_of(params: object, now_ns: int) -> Span:
     """The part of a history that a request asks for; the default order is newest first, oldest first for "asc"."""
     absent = Raw(b"")
-    start_ns, end_ns = period(getattr(params, "start_timestamp", absent), getattr(params, "end_timestamp", absent), now_ns)
+    start, end = getattr(params, "start_timestamp", absent), getattr(params, "end_timestamp", absent)
+    start_ns, end_ns = period(start, end, now_ns)
     return Span(
         start_ns,
         end_ns,
