@@ -20,11 +20,8 @@ from tests.pair import Reference, Script
 ACCOUNTS = 6
 GROUPS = (0, 1, 1, 2, 0, 2)
 CONTRACTS = 2
-EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, (1 << 31) - 1, 1 << 52)
-EDGE_FIELDS = (
-    "side ord_type tif self_trade trigger_source reason flags account_slot contract_slot group order_id cl_ord_id "
-    "qty_lots price_ticks trigger_price_ticks offset_ticks display_lots expire_ns time_ns"
-).split()
+EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, 1 << 52)
+EDGE_FIELDS = [name for name in COMMAND.names if name not in ("seq", "kind", "person", "key", "spare")]
 LABELS = ("alpha", "beta", "gamma" * 12)
 
 

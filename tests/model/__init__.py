@@ -230,7 +230,7 @@ class Model:
             directives.apply(self, Row(DIRECTIVE, rows[:1].view(DIRECTIVE)[0]))
 
     def recent_order(self, account, back):
-        """The account's `back`-th youngest open order if it has that many, else the `back`-th youngest of all orders."""
+        """The account's `back`-th youngest open order if it has that many, else the `back`-th youngest of all."""
         own = sorted(order.id for order in self.orders.values() if order.account == account)
         return own[-back] if back <= len(own) else max(self.serial + 1 - back, 0)
 

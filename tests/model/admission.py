@@ -173,9 +173,9 @@ def _capacity(model, request):
     position = model.position(order.account, order.contract)
     if request.new and not model.has_room(order, position):
         return Reason.CAPACITY
-    if order.reduce_only and not request.waits and request.replaces is None and position is not None:
-        if len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
-            return Reason.CAPACITY
+    comes_to_rest = order.reduce_only and not request.waits and request.replaces is None and position is not None
+    if comes_to_rest and len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
+        return Reason.CAPACITY
     if request.new and order.ord_type == OrdType.TRAILING_STOP:
         trailing = [other for other in model.waiting(order.contract) if other.ord_type == OrdType.TRAILING_STOP]
         return Reason.CAPACITY if len(trailing) >= MAX_TRAILING_ORDERS else Reason.NONE

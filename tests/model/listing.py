@@ -1,5 +1,7 @@
 """What a contract must satisfy to be listed (rulebook, sections 1 and 2), one reason each."""
 
+from itertools import pairwise
+
 from engine.codes import ContractParameter as P
 from engine.codes import MarketState, Mode, Reason
 from tests.model.ledger import PPB
@@ -51,7 +53,7 @@ def _brackets_reason(contract):
     table = brackets(contract)
     fine = bool(table) and table[0][0] == 0
     fine = fine and all(1 <= leverage <= 1000 and 0 < mmr * leverage < PPB for _, leverage, mmr in table)
-    for (floor, leverage, mmr), (next_floor, next_leverage, next_mmr) in zip(table, table[1:], strict=False):
+    for (floor, leverage, mmr), (next_floor, next_leverage, next_mmr) in pairwise(table):
         fine = fine and next_floor > floor and next_mmr >= mmr and next_leverage <= leverage
         fine = fine and next_floor * (next_mmr - mmr) % PPB == 0
     return Reason.NONE if fine else Reason.BAD_BRACKETS

@@ -153,7 +153,7 @@ class Contract:
 
     def value(self, source):
         """A price source's value in subticks, 0 where it has none."""
-        return {PriceSource.MARK: self.mark, PriceSource.INDEX: self.index, PriceSource.LAST: self.last * SUBTICKS}[source]
+        return (self.mark, self.index, self.last * SUBTICKS)[source]
 
     def notice(self, source):
         """A source has a new value: what it has covered grows."""

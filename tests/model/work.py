@@ -45,8 +45,8 @@ class Job:
             positions = reversed(model.accounts[self.account].positions)
             own = (order for position in positions for order in position.orders)
             return next((order for order in own if self.takes(model, order)), None)
-        ahead = [order for order in model.orders.values() if self.takes(model, order) and model.place(order) > self.passed]
-        return min(ahead, key=model.place, default=None)
+        taken = (order for order in model.orders.values() if self.takes(model, order))
+        return min((order for order in taken if model.place(order) > self.passed), key=model.place, default=None)
 
 
 def step_job(model):
@@ -172,7 +172,7 @@ def expiring(model):
 
 
 def do_due(model):
-    """What is due before a command, a bounded number of items: mass cancels, then by due time, expiries before triggers."""
+    """What is due before a command, a bounded number of items: mass cancels, then by time, expiries before triggers."""
     items = ITEMS_PER_COMMAND
     while items:
         order = expiring(model)
