@@ -1,0 +1,132 @@
+"""The visible books: what each price level shows, kept from the event stream.
+
+Every order event that touches a level says what the level shows afterwards, so a book is a map from price to
+quantity and a batch is the last word on each price it touched.
+"""
+
+from heapq import nlargest, nsmallest
+from typing import Any
+
+import numpy as np
+
+from engine.codes import Side
+from engine.schema import LADDERS_PER_CONTRACT
+from gateway.fold import CHANGE, level_key, levels
+
+Changes = dict[tuple[int, int], int]
+"""(side, price_ticks) -> lots shown now, 0 when the level is gone."""
+Moves = dict[tuple[int, int], tuple[int, int]]
+"""(side, price_ticks) -> (lots shown before, lots shown now)."""
+_PRICE_MASK = (1 << 30) - 1
+TOMBSTONES = 100_000
+
+
+class Book:
+    """One contract's visible levels. `touched` says at which change a level changed last, gone ones included."""
+
+    __slots__ = ("change_id", "floor_id", "sides", "touched")
+
+    def __init__(self) -> None:
+        self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.touched: Changes = {}
+        self.change_id = 0
+        self.floor_id = 0
+
+    def apply(self, changes: Changes, change_id: int) -> Moves:
+        """Take over the last word on some levels; answers what each showed before and shows now."""
+        moves: Moves = {}
+        for place, lots in changes.items():
+            side, price = place
+            levels_of_side = self.sides[side - 1]
+            moves[place] = (levels_of_side.get(price, 0), lots)
+            if lots:
+                levels_of_side[price] = lots
+            else:
+                levels_of_side.pop(price, None)
+            self.touched[place] = change_id
+        self.change_id = change_id
+        if len(self.touched) > TOMBSTONES + 2 * (len(self.sides[0]) + len(self.sides[1])):
+            self._forget()
+        return moves
+
+    def _forget(self) -> None:
+        """Drop the memory of levels that are gone: who lags behind this change needs a snapshot."""
+        self.touched = {
+            (side, price): at for (side, price), at in self.touched.items() if price in self.sides[side - 1]
+        }
+        self.floor_id = self.change_id
+
+    def since(self, change_id: int) -> Changes | None:
+        """All levels that changed after `change_id` as they are now; None: too long ago, a snapshot is needed."""
+        if change_id < self.floor_id:
+            return None
+        return {
+            (side, price): self.sides[side - 1].get(price, 0)
+            for (side, price), at in self.touched.items()
+            if at > change_id
+        }
+
+    def best(self, side: int, depth: int) -> list[tuple[int, int]]:
+        """The levels of a side from the best outwards, at most `depth`; 0 is all."""
+        rows = self.sides[side - 1].items()
+        if not depth or depth >= len(rows):
+            return sorted(rows, reverse=side == Side.BUY)
+        return nlargest(depth, rows) if side == Side.BUY else nsmallest(depth, rows)
+
+
+class Books:
+    """All books. Events are collected as they come and folded in when somebody looks."""
+
+    def __init__(self, event_rows: int) -> None:
+        self._books: dict[int, Book] = {}
+        self._changes = np.zeros(event_rows, CHANGE)
+        self._keys = self._changes["key"]
+        self._lots = self._changes["lots"]
+        self._pending: dict[int, int] = {}
+        self._pending_id = 0
+
+    def book(self, contract_slot: int) -> Book:
+        """A contract's book, up to date."""
+        if self._pending:
+            self.settle()
+        return self._books.setdefault(contract_slot, Book())
+
+    def collect(self, events: Any, seq: int) -> None:
+        """Note what a batch did to the levels; `seq`, its last command, becomes the id of the change."""
+        if len(events) > len(self._changes):
+            self._grow(len(events))
+        count = levels(events, self._changes)
+        if count:
+            self._pending.update(zip(self._keys[:count].tolist(), self._lots[:count].tolist(), strict=True))
+            self._pending_id = seq
+
+    def _grow(self, rows: int) -> None:
+        self._changes = np.zeros(rows, CHANGE)
+        self._keys = self._changes["key"]
+        self._lots = self._changes["lots"]
+
+    def settle(self) -> dict[int, Moves]:
+        """Fold in what was collected; answers the moves by contract slot."""
+        by_contract: dict[int, Changes] = {}
+        for key, lots in self._pending.items():
+            changes = by_contract.setdefault(key >> 31, {})
+            changes[(key >> 30 & 1) + 1, key & _PRICE_MASK] = lots
+        self._pending = {}
+        return {
+            contract_slot: self._books.setdefault(contract_slot, Book()).apply(changes, self._pending_id)
+            for contract_slot, changes in by_contract.items()
+        }
+
+    def load(self, state: Any) -> None:
+        """Take over the levels of an engine state, one STATE row."""
+        self._books = {}
+        self._pending = {}
+        rows = state["levels"][: int(state["levels_used"])]
+        live = rows[(rows["orders"] > 0) & (rows["ladder_slot"] >= 0)]
+        for row in live:
+            contract_slot, ladder = divmod(int(row["ladder_slot"]), LADDERS_PER_CONTRACT)
+            shown = int(row["leaves_lots"]) - int(row["hidden_lots"])
+            if ladder < Side.SELL and shown > 0:
+                self._pending[level_key(contract_slot, ladder + 1, int(row["price_ticks"]))] = shown
+        self._pending_id = int(state["last_seq"])
+        self.settle()

@@ -1,0 +1,460 @@
+"""What clients ask about, folded from the event stream and read from the engine's state.
+
+What is alive (positions, cash, marks, the market's state) is read where it lives, in the engine; what is past or what
+the engine does not keep (an order's history, own trades, candles, funding) is folded here with the last applied
+sequence and can be rebuilt from the journal. The server releases an answer when everything applied so far is durable,
+so nothing is ever said ahead of the log.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.codes import NIL, EventFlag, MarginMode, Mode, VenueState
+from engine.schema import LABEL, NOTICE
+from engine.units import PPB
+from gateway import fold, render
+from gateway.books import Books
+from gateway.candles import Candles
+from gateway.eligibility import rule_states
+from gateway.history import History, Segment
+from gateway.history_views import ROW, candle_view, order_view, trade_view, transaction_view, user_trade_view
+from gateway.registry import ContractRecord
+from gateway.translate import Contract, Unit
+from gateway.views import (
+    AccountView,
+    BookView,
+    Candle,
+    ContractTerms,
+    FundingView,
+    OrderView,
+    PositionView,
+    RuleState,
+    Span,
+    TickerView,
+    TradeView,
+    TransactionView,
+    UserTradeView,
+)
+
+_TAKER = int(EventFlag.TAKER)
+_BYTES = ROW.size
+
+
+class Projection:
+    """Reads of everything applied so far; `settle` is called first, so a read sees all that was received before it."""
+
+    def __init__(self, event_rows: int = 1 << 16) -> None:
+        self.books = Books(event_rows)
+        self.settle: Callable[[], object] = _nothing
+        self._view = fold.empty_view()
+        self._history = History()
+        self._candles = Candles()
+        self._contracts: list[Contract] = []
+        self._by_name: dict[str, Contract] = {}
+        self._row = self._view[0]
+        self._orders = memoryview(self._row["orders"].view(np.uint8).reshape(-1))
+        self._heads = self._row["accounts"]
+        self._next_slots = self._row["orders"]["next_slot"]
+        self._markets = self._row["markets"]
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def attach(self, root: Any) -> None:
+        """Read what is alive from this engine state."""
+        self._state = root[0]
+        self._engine_accounts = self._state["accounts"]
+        self._engine_contracts = self._state["contracts"]
+        self._positions = self._state["positions"]
+        self._ladders = self._state["ladders"]
+        self._levels = self._state["levels"]
+
+    def set_contracts(self, records: Sequence[ContractRecord]) -> None:
+        """The names and units of the contracts, by slot."""
+        for record in records[len(self._contracts) :]:
+            contract = Contract(
+                record.slot, record.name, record.base, record.settlement, Unit.parse(record.tick),
+                Unit.parse(record.lot), record.slot + 1, record.created_ns // 1_000_000,
+            )  # fmt: skip
+            self._contracts.append(contract)
+            self._by_name[contract.name] = contract
+
+    def apply(self, commands: Any, labels: Any, events: Any, notices: Any) -> tuple[Segment, int, int]:
+        """Fold one batch; answers where its history rows are: (segment, first, end)."""
+        segment = self._history.room(3 * len(events))
+        first = segment.used
+        history = (segment.legs[first:], segment.orders[first:])
+        written = fold.fold(self._view, (commands, labels, events, notices), history)
+        segment.used = first + written
+        if self._row["rare"]:
+            self._note_candles(segment, first)
+        self.books.collect(events, int(commands[-1]["seq"]))
+        return segment, first, segment.used
+
+    def replay(self, commands: Any, events: Any) -> None:
+        """Fold a batch of the journal."""
+        if len(commands):
+            self.apply(commands, commands.view(LABEL), events, events.view(NOTICE))
+
+    def _note_candles(self, segment: Segment, first: int) -> None:
+        kinds = segment.legs["kind"][first : segment.used]
+        for index in np.flatnonzero(kinds == fold.CANDLE_KIND).tolist():
+            self._candles.add(*candle_view(segment.data, (first + index) * _BYTES))
+
+    @property
+    def applied_seq(self) -> int:
+        """The last command whose events are folded in."""
+        return int(self._row["applied_seq"])
+
+    # --- saving ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file; the name appears when it is complete."""
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                head=np.array([self.applied_seq, self._row["orders_used"], self._row["accounts_used"]]),
+                orders=self._row["orders"][: int(self._row["orders_used"])],
+                accounts=self._row["accounts"][: int(self._row["accounts_used"])],
+                markets=self._row["markets"],
+                history=self._history.rows(),
+            )
+        partial.rename(path)
+
+    def load(self, path: Path) -> None:
+        """Take over what `save` wrote."""
+        with np.load(path, allow_pickle=False) as saved:
+            head = saved["head"]
+            self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
+            self._row["orders"][: head[1]] = saved["orders"]
+            self._row["accounts"][: head[2]] = saved["accounts"]
+            self._row["markets"] = saved["markets"]
+            self._history.load(saved["history"])
+        for segment in self._history.segments:
+            self._note_candles(segment, 0)
+
+    # --- contracts ------------------------------------------------------------------------------------------------
+
+    @property
+    def durable_seq(self) -> int:
+        """The sequence that an answer given now is released at."""
+        self.settle()
+        return int(self._state["last_seq"])
+
+    @property
+    def now_ns(self) -> int:
+        """The engine's now."""
+        return int(self._state["now_ns"])
+
+    def contracts(self) -> Sequence[Contract]:
+        """All contracts by slot."""
+        return self._contracts
+
+    def contract(self, name: str) -> Contract | None:
+        """The contract of this name."""
+        return self._by_name.get(name)
+
+    def contract_at(self, slot: int) -> Contract:
+        """The contract in this slot."""
+        return self._contracts[slot]
+
+    def terms(self, contract_slot: int) -> ContractTerms:
+        """The rules of a contract."""
+        row = self._engine_contracts[contract_slot]
+        brackets = [
+            (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
+            for at in range(int(row["brackets"]))
+        ]
+        return ContractTerms(
+            int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
+            int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
+            int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
+        )  # fmt: skip
+
+    def is_halted(self) -> bool:
+        """Whether the venue is halted."""
+        return int(self._state["venue_state"]) == VenueState.HALTED
+
+    # --- market ---------------------------------------------------------------------------------------------------
+
+    def ticker(self, contract_slot: int) -> TickerView:
+        """A contract's market as it stands."""
+        self.settle()
+        row = self._engine_contracts[contract_slot]
+        now_ns = self.now_ns
+        day = self._candles.day(contract_slot, now_ns, self._running(contract_slot))
+        bid, ask = self._best(contract_slot, 0), self._best(contract_slot, 1)
+        rate_ppb, interval_s = int(row["funding_rate_ppb"]), int(row["funding_interval_s"])
+        is_banded = int(row["band_ppb"]) > 0 and int(row["mark_subticks"]) > 0
+        return TickerView(
+            contract_slot, now_ns, int(row["state"]), *bid, *ask, int(row["last_price_ticks"]),
+            int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
+            int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
+            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), rate_ppb,
+            rate_ppb * 28_800 // interval_s if interval_s else 0, int(row["liquidation_enabled"]) != 0,
+        )  # fmt: skip
+
+    def _best(self, contract_slot: int, ladder: int) -> tuple[int, int]:
+        """(price, visible quantity) of the first level of a side, zeros when it is empty."""
+        row = self._ladders[contract_slot * 8 + ladder]
+        if not row["entries"]:
+            return 0, 0
+        level = self._levels[row["first_slot"]]
+        return int(level["price_ticks"]), int(level["leaves_lots"] - level["hidden_lots"])
+
+    def book(self, contract_slot: int, depth: int) -> BookView:
+        """The visible book; depth 0 is all of it."""
+        self.settle()
+        book = self.books.book(contract_slot)
+        return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
+
+    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
+        """Public trades."""
+        self.settle()
+        found = self._history.of_contract(contract_slot, fold.TRADE_KIND, _TAKER, span.ascending)
+        return _cut(_within(found, span, trade_view), span)
+
+    def running_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
+        """The candle of a resolution that trades go into now."""
+        start_ns = self.now_ns - self.now_ns % (resolution_s * 1_000_000_000)
+        found = self._candles.period(contract_slot, resolution_s, start_ns, start_ns, self._running(contract_slot))
+        return found[-1] if found else None
+
+    def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
+        """Candles that begin within [start, end]."""
+        self.settle()
+        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, self._running(contract_slot))
+
+    def _running(self, contract_slot: int) -> Candle | None:
+        row = self._markets[contract_slot]
+        if not row["candle_ns"]:
+            return None
+        return Candle(
+            int(row["candle_ns"]), int(row["open_ticks"]), int(row["high_ticks"]), int(row["low_ticks"]),
+            int(row["last_ticks"]), int(row["volume_lots"]), int(row["volume_tick_lots"]),
+        )  # fmt: skip
+
+    def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
+        """Settled funding rates."""
+        self.settle()
+        interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
+        views: list[FundingView] = []
+        previous = 0
+        for segment, index in self._history.of_contract(contract_slot, fold.FUNDING_KIND, 0, True):
+            row = ROW.unpack_from(segment.data, index * _BYTES)
+            if start_ns <= row[2] <= end_ns:
+                views.append(FundingView(row[2], row[13], previous, row[14], interval_s))
+            previous = row[13]
+        return views
+
+    # --- orders and own trades ------------------------------------------------------------------------------------
+
+    def order(self, account_slot: int, order_id: int) -> OrderView | None:
+        """An order of the account, open or closed."""
+        self.settle()
+        return self.order_now(account_slot, order_id)
+
+    def order_now(self, account_slot: int, order_id: int) -> OrderView | None:
+        """The same as of what is applied; a closed one is still found in its slot until that is used again."""
+        if order_id <= 0:
+            return None
+        view = order_view(self._orders, (order_id & fold.SLOT_MASK) * _BYTES)
+        if view.order_id == order_id:
+            return view if view.account_slot == account_slot else None
+        for segment, index in self._history.newest(account_slot, fold.ORDER_KIND):
+            if int(segment.legs[index]["order_id"]) == order_id:
+                return order_view(segment.data, index * _BYTES)
+        return None
+
+    def open_orders(self, account_slot: int) -> list[OrderView]:
+        """Open and untriggered orders, the latest first."""
+        self.settle()
+        return [order_view(self._orders, slot * _BYTES) for slot in self._open_slots(account_slot)]
+
+    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
+        """Closed orders of some contracts, the latest first."""
+        self.settle()
+        found = (
+            order_view(segment.data, index * _BYTES)
+            for segment, index in self._history.newest(account_slot, fold.ORDER_KIND)
+            if int(segment.legs[index]["contract_slot"]) in slots
+        )
+        return list(islice(found, span.offset, span.offset + span.count))
+
+    def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
+        """Own trades of some contracts."""
+        self.settle()
+        walk = self._history.oldest if span.ascending else self._history.newest
+        found = (
+            (segment, index)
+            for segment, index in walk(account_slot, fold.TRADE_KIND)
+            if int(segment.legs[index]["contract_slot"]) in slots
+        )
+        return _cut(_within(found, span, user_trade_view), span)
+
+    def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
+        """The trades of one order, oldest first."""
+        self.settle()
+        return [
+            user_trade_view(segment.data, index * _BYTES)
+            for segment, index in self._history.oldest(account_slot, fold.TRADE_KIND)
+            if int(segment.legs[index]["order_id"]) == order_id
+        ]
+
+    # --- account --------------------------------------------------------------------------------------------------
+
+    def _account_positions(self, account_slot: int) -> Iterator[Any]:
+        if 0 <= account_slot < int(self._state["accounts_used"]):
+            slot = int(self._engine_accounts[account_slot]["positions_head"])
+            while slot != NIL:
+                yield self._positions[slot]
+                slot = int(self._positions[slot]["next_slot"])
+
+    def position(self, account_slot: int, contract_slot: int) -> PositionView:
+        """The position in one contract; flat when there never was one."""
+        self.settle()
+        for row in self._account_positions(account_slot):
+            if int(row["contract_slot"]) == contract_slot:
+                return self._position_view(row)
+        contract = self._engine_contracts[contract_slot]
+        return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+
+    def positions(self, account_slot: int) -> list[PositionView]:
+        """Every position that is not flat."""
+        self.settle()
+        return [self._position_view(row) for row in self._account_positions(account_slot) if row["size_lots"]]
+
+    def _position_view(self, row: Any) -> PositionView:
+        slot = int(row["contract_slot"])
+        contract = self._engine_contracts[slot]
+        mark = int(contract["mark_subticks"]) or int(contract["last_price_ticks"]) * 1000
+        size, cost = int(row["size_lots"]), int(row["entry_cost_micros"])
+        value = size * mark * int(contract["micros_per_tick_lot"]) // 1000
+        notional = abs(value)
+        maintenance = self._maintenance_micros(contract, notional) if size else 0
+        leverage = self._leverage(row, contract)
+        initial = -(-notional // leverage)
+        return PositionView(
+            slot, size, cost, int(contract["mark_subticks"]), int(contract["index_subticks"]),
+            value - cost if size else 0, int(row["realised_micros"]), int(row["funding_micros"]), initial, maintenance,
+            leverage, 0, 0, int(row["margin_mode"]) == MarginMode.ISOLATED,
+        )  # fmt: skip
+
+    def _leverage(self, row: Any, contract: Any) -> int:
+        return int(row["leverage"]) or int(contract["bracket_leverage"][0]) or 1
+
+    def _maintenance_micros(self, contract: Any, notional_micros: int) -> int:
+        required = 0
+        for at in range(int(contract["brackets"])):
+            if notional_micros >= int(contract["bracket_floor_micros"][at]):
+                share = -(-notional_micros * int(contract["bracket_mmr_ppb"][at]) // PPB)
+                required = share - int(contract["bracket_deduction_micros"][at])
+        return required
+
+    def account(self, account_slot: int) -> AccountView:
+        """The money of an account."""
+        self.settle()
+        if not 0 <= account_slot < int(self._state["accounts_used"]):
+            return AccountView(account_slot)
+        cash = int(self._engine_accounts[account_slot]["cash_micros"])
+        views = [self._position_view(row) for row in self._account_positions(account_slot)]
+        unrealised = sum(view.unrealised_micros for view in views)
+        initial = sum(view.initial_margin_micros for view in views)
+        return AccountView(
+            account_slot, cash, cash + unrealised, unrealised, sum(view.realised_micros for view in views), initial,
+            sum(view.maintenance_margin_micros for view in views), max(0, cash + unrealised - initial),
+            max(0, min(cash, cash + min(0, unrealised) - initial)),
+        )  # fmt: skip
+
+    def leverage(self, account_slot: int, contract_slot: int) -> int:
+        """The leverage chosen for a contract, or the first bracket's cap."""
+        contract = self._engine_contracts[contract_slot]
+        for row in self._account_positions(account_slot):
+            if int(row["contract_slot"]) == contract_slot:
+                return self._leverage(row, contract)
+        return int(contract["bracket_leverage"][0]) or 1
+
+    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
+        """Changes of cash, newest first, and the number to continue before (0: no more)."""
+        self.settle()
+        found: list[TransactionView] = []
+        for number, segment, index in self._history.money(account_slot):
+            time_ns = int(segment.legs[index]["time_ns"])
+            if number > span.last_id or time_ns > span.end_ns:
+                continue
+            if time_ns < span.start_ns:
+                break
+            if len(found) == span.count:
+                return found, number
+            found.append(transaction_view(segment.data, index * _BYTES, number))
+        return found, 0
+
+    def admission(self, account_slot: int, contract_slot: int) -> list[RuleState]:
+        """The account rows of the admission ladder, one by one."""
+        self.settle()
+        if int(self._state["mode"]) == Mode.RESEARCH or not 0 <= account_slot < int(self._state["accounts_used"]):
+            return []
+        profile = self._state["profiles"][account_slot]["values"]
+        return rule_states(self._engine_accounts[account_slot], profile, self.now_ns)
+
+    def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
+        """Orders that changed after a sequence, as they are now, and trades and money since, by sequence."""
+        self.settle()
+        found = [
+            *self._orders_since(account_slot, sequence),
+            *self._trades_since(account_slot, sequence),
+        ]
+        found.sort(key=lambda entry: entry[0])
+        return found[:count]
+
+    def _orders_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
+        places = [(self._orders, slot) for slot in self._open_slots(account_slot)]
+        for segment, index in self._history.newest(account_slot, fold.ORDER_KIND):
+            if int(segment.legs[index]["seq"]) <= sequence:
+                break
+            places.append((segment.data, index))
+        for data, index in places:
+            seq = ROW.unpack_from(data, index * _BYTES)[4]
+            if seq > sequence:
+                view = order_view(data, index * _BYTES)
+                yield seq, "order", render.order(self._contracts[view.contract_slot], view)
+
+    def _open_slots(self, account_slot: int) -> Iterator[int]:
+        if 0 <= account_slot < len(self._heads) and self._heads[account_slot]["known"]:
+            slot = int(self._heads[account_slot]["head_slot"])
+            while slot != NIL:
+                yield slot
+                slot = int(self._next_slots[slot])
+
+    def _trades_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
+        for segment, index in self._history.newest(account_slot, fold.TRADE_KIND):
+            seq = int(segment.legs[index]["seq"])
+            if seq <= sequence:
+                return
+            view = user_trade_view(segment.data, index * _BYTES)
+            yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:
+    """The views of rows whose time and trade id lie in the span; stops when the walk has left its times."""
+    for segment, index in found:
+        row = segment.legs[index]
+        time_ns = int(row["time_ns"])
+        if time_ns > span.end_ns if span.ascending else time_ns < span.start_ns:
+            return
+        if span.start_ns <= time_ns <= span.end_ns and span.first_id <= int(row["trade_id"]) <= span.last_id:
+            yield make(segment.data, index * _BYTES)
+
+
+def _cut(views: Iterator[Any], span: Span) -> tuple[list[Any], bool]:
+    """The first `count` after `offset`, and whether there are more."""
+    found = list(islice(views, span.offset, span.offset + span.count + 1))
+    return found[: span.count], len(found) > span.count
