@@ -5,7 +5,6 @@ order. An ordinary order of an eligible account in an open market costs two comp
 """
 
 import numpy as np
-from numba import njit
 
 from engine import book
 from engine.codes import (
@@ -22,6 +21,8 @@ from engine.codes import (
     TimeInForce,
     VenueState,
 )
+from engine.kernels import inlined, kernel
+from engine.rows import account_at, contract_at, ladder_at, level_at, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, clamp, opposite
 
@@ -43,13 +44,13 @@ OPEN_ACCOUNT = 1
 CLOSED_ACCOUNT = 2
 
 
-@njit
+@inlined
 def is_conditional(ord_type):
     """Whether a type waits for its trigger."""
     return ord_type >= OrdType.STOP_MARKET
 
 
-@njit
+@inlined
 def is_market(ord_type):
     """Whether a type has no limit of its own."""
     return (
@@ -60,7 +61,7 @@ def is_market(ord_type):
     )
 
 
-@njit
+@kernel
 def source_range(contract, source):
     """The lowest and highest value of a price source that triggers still answer to, in ticks rounded inwards; 0: none.
 
@@ -73,7 +74,7 @@ def source_range(contract, source):
     return -(-contract.index_low_subticks // SUBTICKS), contract.index_high_subticks // SUBTICKS
 
 
-@njit
+@kernel
 def fires_rising(ord_type, side):
     """Whether a conditional order fires when its source rises to the trigger: stops to buy, takes to sell."""
     takes = ord_type == OrdType.TAKE_MARKET or ord_type == OrdType.TAKE_LIMIT
@@ -83,26 +84,26 @@ def fires_rising(ord_type, side):
 # --- rows 1 to 5: the account and the market ----------------------------------------------------------------------
 
 
-@njit
+@inlined
 def known_reason(s):
     """Row 1: account and contract exist, the account is not closed."""
     taker = s.taker
     if taker.account_slot < 0 or taker.account_slot >= s.accounts_used:
         return Reason.UNKNOWN_ACCOUNT
-    if s.accounts[taker.account_slot].state != OPEN_ACCOUNT:
-        closed = s.accounts[taker.account_slot].state == CLOSED_ACCOUNT
+    if account_at(s, taker.account_slot).state != OPEN_ACCOUNT:
+        closed = account_at(s, taker.account_slot).state == CLOSED_ACCOUNT
         return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
     if taker.contract_slot < 0 or taker.contract_slot >= s.contracts_used:
         return Reason.UNKNOWN_CONTRACT
-    if s.contracts[taker.contract_slot].state == MarketState.DRAFT:
+    if contract_at(s, taker.contract_slot).state == MarketState.DRAFT:
         return Reason.UNKNOWN_CONTRACT
     return Reason.NONE
 
 
-@njit
+@kernel
 def account_reason(s):
     """Rows 2 to 4: what the operator or a liquidation has put on the account."""
-    account = s.accounts[s.taker.account_slot]
+    account = account_at(s, s.taker.account_slot)
     opens = s.taker.flags & _REDUCE_ONLY == 0
     if account.restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
@@ -115,7 +116,7 @@ def account_reason(s):
     return Reason.NONE
 
 
-@njit
+@kernel
 def market_reason(s, contract):
     """Row 5: the state of the venue and of the contract."""
     if s.venue_state == VenueState.HALTED:
@@ -134,7 +135,7 @@ def market_reason(s, contract):
 # --- row 16: form -------------------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def _style_reason(s, contract):
     taker = s.taker
     if taker.side != Side.BUY and taker.side != Side.SELL:
@@ -146,7 +147,8 @@ def _style_reason(s, contract):
         return Reason.UNSUPPORTED_ORDER
     if taker.self_trade < SelfTrade.CANCEL_MAKER or taker.self_trade > SelfTrade.DECREMENT:
         return Reason.UNSUPPORTED_ORDER
-    if taker.stage == Stage.NEW and taker.flags & ~(_CLIENT_FLAGS | _CONDITIONAL) != 0:
+    own_flags = _CONDITIONAL if is_conditional(taker.ord_type) else 0
+    if taker.stage == Stage.NEW and taker.flags & ~(_CLIENT_FLAGS | own_flags) != 0:
         return Reason.UNSUPPORTED_ORDER
     if taker.flags & _REJECT_POST_ONLY and taker.flags & _POST_ONLY == 0:
         return Reason.UNSUPPORTED_ORDER
@@ -159,7 +161,7 @@ def _style_reason(s, contract):
     return _iceberg_reason(s, contract)
 
 
-@njit
+@inlined
 def _price_reason(s, contract):
     taker = s.taker
     if not is_market(taker.ord_type):
@@ -174,24 +176,24 @@ def _price_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@inlined
 def _quantity_reason(s, contract):
     taker = s.taker
-    total = taker.leaves_lots + taker.filled_lots
-    if total <= 0 or total % contract.lot_step != 0:
+    open_lots, filled = taker.leaves_lots, taker.filled_lots
+    if open_lots <= 0 or (open_lots % contract.lot_step + filled) % contract.lot_step != 0:
         return Reason.BAD_LOT
-    if taker.tif == TimeInForce.GTD and taker.stage != Stage.TRIGGER:
+    if taker.tif == TimeInForce.GTD and taker.stage == Stage.NEW:
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         if taker.expire_ns % NS_PER_S != 0 or taker.expire_ns <= s.now_ns or second > MAX_TICKS or second < 0:
             return Reason.BAD_EXPIRY
-    if total < contract.min_order_lots:
+    if open_lots < contract.min_order_lots - filled:
         return Reason.QTY_TOO_SMALL
-    if total > contract.max_order_lots:
+    if open_lots > contract.max_order_lots - filled:
         return Reason.QTY_TOO_LARGE
     return Reason.NONE
 
 
-@njit
+@kernel
 def _iceberg_reason(s, contract):
     taker = s.taker
     if taker.flags & _ICEBERG == 0:
@@ -204,7 +206,7 @@ def _iceberg_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def _trigger_reason(s, contract):
     """A condition that holds at entry is refused; a source without a value cannot be watched."""
     taker = s.taker
@@ -219,7 +221,7 @@ def _trigger_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@inlined
 def _capacity_reason(s, contract):
     taker = s.taker
     if not book.has_room(s):
@@ -227,15 +229,21 @@ def _capacity_reason(s, contract):
     if taker.position_slot == NIL:
         if s.positions_used >= s.positions_capacity:
             return Reason.CAPACITY
-    elif taker.flags & _REDUCE_ONLY:
-        if s.positions[taker.position_slot].reduce_only_orders >= MAX_REDUCE_ONLY_ORDERS:
-            return Reason.CAPACITY
     if taker.ord_type == OrdType.TRAILING_STOP and contract.trailing_orders >= MAX_TRAILING_ORDERS:
         return Reason.CAPACITY
     return Reason.NONE
 
 
-@njit
+@kernel
+def _reduce_only_capacity(s):
+    """A reduce-only order that goes to the book may rest there: what one fill can cut is bounded."""
+    position_slot = s.taker.position_slot
+    if position_slot != NIL and position_at(s, position_slot).reduce_only_orders >= MAX_REDUCE_ONLY_ORDERS:
+        return Reason.CAPACITY
+    return Reason.NONE
+
+
+@inlined
 def _plain_form(taker):
     """A limit order that uses no option: most orders, and nothing of their style is left to check."""
     return (
@@ -247,7 +255,7 @@ def _plain_form(taker):
     )
 
 
-@njit
+@inlined
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker
@@ -270,14 +278,25 @@ def form_reason(s, contract):
         if reason != Reason.NONE:
             return reason
     if taker.stage == Stage.NEW:
-        return _capacity_reason(s, contract)
-    return Reason.NONE
+        reason = _capacity_reason(s, contract)
+    if reason == Reason.NONE and taker.stage != Stage.AMEND:
+        if taker.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY:
+            return _reduce_only_capacity(s)
+    return reason
 
 
 # --- rows 17 to 22: price, limits, flags, margin ------------------------------------------------------------------
 
 
-@njit
+@kernel
+def reference_reason(s, contract):
+    """Row 17: an order that opens needs an index and a mark where the contract does."""
+    if s.taker.flags & _REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
+        return Reason.REFERENCE_PRICE_UNAVAILABLE
+    return Reason.NONE
+
+
+@inlined
 def price_reason(s, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
     taker = s.taker
@@ -293,18 +312,18 @@ def price_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@inlined
 def limit_reason(s, contract):
     """Row 19: how much an account may have open, and the contract in all; the worst case counts."""
     taker = s.taker
-    account = s.accounts[taker.account_slot]
+    account = account_at(s, taker.account_slot)
     if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
         return Reason.TOO_MANY_ORDERS
     if taker.flags & _CONDITIONAL:
         return Reason.NONE
     worst = taker.leaves_lots - taker.old_leaves_lots
     if taker.position_slot != NIL:
-        position = s.positions[taker.position_slot]
+        position = position_at(s, taker.position_slot)
         if taker.side == Side.BUY:
             worst += position.size_lots + position.buy_lots
         else:
@@ -317,19 +336,19 @@ def limit_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def reduce_only_reason(s):
     """Row 20: a reduce-only order needs a position of the other side, and never asks for more than it."""
     if s.taker.position_slot == NIL:
         return Reason.REDUCE_ONLY_WOULD_INCREASE
-    size = s.positions[s.taker.position_slot].size_lots
+    size = position_at(s, s.taker.position_slot).size_lots
     if size == 0 or (size > 0) == (s.taker.side == Side.BUY):
         return Reason.REDUCE_ONLY_WOULD_INCREASE
     s.taker.leaves_lots = min(s.taker.leaves_lots, abs(size))
     return Reason.NONE
 
 
-@njit
+@inlined
 def reaches(side, limit_ticks, price_ticks):
     """Whether an order with this limit trades at this price of the other side."""
     if price_ticks == NIL:
@@ -337,7 +356,7 @@ def reaches(side, limit_ticks, price_ticks):
     return limit_ticks >= price_ticks if side == Side.BUY else limit_ticks <= price_ticks
 
 
-@njit
+@inlined
 def in_band(contract, maker_side, price_ticks):
     """Whether a resting order is still within the band on its losing side."""
     if maker_side == Side.BUY:
@@ -345,46 +364,74 @@ def in_band(contract, maker_side, price_ticks):
     return price_ticks >= contract.min_sell_ticks
 
 
-@njit
-def _fillable_in_level(s, level, wanted_lots):
-    """What a taker with a group can really take of one level, and whether its own group stops it there."""
-    taker = s.taker
-    total = np.int64(0)
+@kernel
+def _sure_lots(s, order):
+    """What is sure to be there of a resting order when its turn comes.
+
+    A reduce-only one shrinks with its owner's position, so it counts for what it keeps if all its owner's other orders
+    of that side fill first.
+    """
+    position = position_at(s, order.position_slot)
+    if order.flags & _REDUCE_ONLY == 0 or position.account_slot == s.taker.account_slot:
+        return order.leaves_lots
+    others = position.sell_lots if order.side == Side.SELL else position.buy_lots
+    slack = abs(position.size_lots) - position.reduce_only_lots
+    return max(order.leaves_lots - max(others - slack, 0), 0)
+
+
+@kernel
+def _is_own_group(s, order):
+    return s.taker.group != 0 and account_at(s, position_at(s, order.position_slot).account_slot).group == s.taker.group
+
+
+@kernel
+def _stops_in_level(s, level):
+    """Whether the taker would end at an order of its own group in this level."""
+    if s.taker.group == 0 or s.taker.self_trade == SelfTrade.CANCEL_MAKER:
+        return False
     slot = level.head_slot
-    while slot != NIL and total < wanted_lots:
-        order = s.orders[slot]
-        if s.accounts[s.positions[order.position_slot].account_slot].group != taker.group:
-            total += order.leaves_lots
-        elif taker.self_trade != SelfTrade.CANCEL_MAKER:
-            return total, True
-        slot = order.next_slot
-    return total, False
+    while slot != NIL:
+        if _is_own_group(s, order_at(s, slot)):
+            return True
+        slot = order_at(s, slot).next_slot
+    return False
 
 
-@njit
+@kernel
+def _fillable_in_level(s, level, stops):
+    """What a taker can really take of one level; ahead of an order that stops it an iceberg gives what it shows."""
+    total = np.int64(0)
+    slot = np.int64(level.head_slot)
+    while slot != NIL:
+        order = order_at(s, slot)
+        if not _is_own_group(s, order):
+            sure = _sure_lots(s, order)
+            total += min(sure, book.shown_lots(s, slot)) if stops else sure
+        elif stops:
+            return total
+        slot = np.int64(order.next_slot)
+    return total
+
+
+@kernel
 def fillable_lots(s, contract, wanted_lots):
     """What a fill-or-kill order could really take, hidden included, up to what it wants."""
     taker = s.taker
     ladder_slot = book.ladder_of(taker.contract_slot, opposite(taker.side))
-    level_slot = np.int64(s.ladders[ladder_slot].first_slot)
-    total = np.int64(0)
-    while level_slot != NIL and total < wanted_lots:
-        level = s.levels[level_slot]
+    level_slot = np.int64(ladder_at(s, ladder_slot).first_slot)
+    total, stops = np.int64(0), False
+    while level_slot != NIL and total < wanted_lots and not stops:
+        level = level_at(s, level_slot)
         if not reaches(taker.side, taker.sweep_ticks, level.price_ticks):
             break
         if in_band(contract, opposite(taker.side), level.price_ticks):
-            if taker.group == 0:
-                total += level.leaves_lots
-            else:
-                found, stopped = _fillable_in_level(s, level, wanted_lots - total)
-                total += found
-                if stopped:
-                    break
+            stops = _stops_in_level(s, level)
+            total += _fillable_in_level(s, level, stops)
         level_slot = book.next_level(s, level_slot)
     return total
 
 
-@njit
+@kernel
 def flag_reason(s, contract):
     """Row 21: what post-only and fill-or-kill demand of the book as it is."""
     taker = s.taker
@@ -401,14 +448,14 @@ def flag_reason(s, contract):
     return Reason.NONE
 
 
-@njit
+@inlined
 def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
     opens = taker.flags & _REDUCE_ONLY == 0
-    if opens and contract.needs_index and contract.mark_subticks == 0:
-        return Reason.REFERENCE_PRICE_UNAVAILABLE
-    reason = price_reason(s, contract)
+    reason = reference_reason(s, contract)
+    if reason == Reason.NONE:
+        reason = price_reason(s, contract)
     if reason == Reason.NONE:
         reason = limit_reason(s, contract) if opens else reduce_only_reason(s)
     if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
@@ -416,13 +463,13 @@ def book_reason(s, contract):
     return reason
 
 
-@njit
+@inlined
 def gate_reason(s):
     """Rows 1 to 15: who, and in which market."""
     reason = known_reason(s)
     if reason != Reason.NONE:
         return reason
-    account, contract = s.accounts[s.taker.account_slot], s.contracts[s.taker.contract_slot]
+    account, contract = account_at(s, s.taker.account_slot), contract_at(s, s.taker.contract_slot)
     if account.gate != 0 or s.now_ns >= account.eligible_until_ns:
         reason = account_reason(s)
         if reason != Reason.NONE:
@@ -432,24 +479,25 @@ def gate_reason(s):
     return Reason.NONE
 
 
-@njit
+@inlined
 def order_reason(s):
     """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
     taker = s.taker
     reason = gate_reason(s)
     if reason != Reason.NONE:
         return reason
-    contract = s.contracts[taker.contract_slot]
+    contract = contract_at(s, taker.contract_slot)
     reason = form_reason(s, contract)
     if reason != Reason.NONE:
         return reason
     if taker.flags & _CONDITIONAL:
-        return limit_reason(s, contract)
+        reason = reference_reason(s, contract)
+        return limit_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
     return book_reason(s, contract)
 
 
-@njit
+@inlined
 def working_price(s, contract):
     """Set the limits that the order in `s.taker` works with: a market order's band edge, a post-only order's slide."""
     taker = s.taker

@@ -1,11 +1,23 @@
 """Commands of accounts, contracts, the venue and money: each a ladder of refusals, then the writes and one notice."""
 
 import numpy as np
-from numba import njit
 
 from engine import admission, book, listing, mass_cancel, reports
-from engine.codes import NIL, AccountAttribute, CommandKind, ContractParameter, EventKind, MarketState
-from engine.codes import Reason, Restriction, SelfTrade, VenueParameter, VenueState
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    CommandKind,
+    ContractParameter,
+    EventKind,
+    MarketState,
+    Reason,
+    Restriction,
+    SelfTrade,
+    VenueParameter,
+    VenueState,
+)
+from engine.kernels import kernel
+from engine.rows import account_at, contract_at, job_at, profile_at
 from engine.schema import ATTRIBUTES, MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
 from engine.units import FOREVER_NS, INT64_MAX, MAX_DEPOSITS_MICROS
 
@@ -16,21 +28,21 @@ _FIRST_INDEXED = int(ContractParameter.BRACKET_FLOOR_MICROS)
 # --- accounts -----------------------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def _known_account(s, slot):
-    return 0 <= slot < s.accounts_used and s.accounts[slot].state == admission.OPEN_ACCOUNT
+    return 0 <= slot < s.accounts_used and account_at(s, slot).state == admission.OPEN_ACCOUNT
 
 
-@njit
+@kernel
 def open_account(s, d):
     """Open an account in a slot that never had one, with an investor class and nothing else."""
     slot = np.int64(d.account_slot)
     if slot < 0 or slot >= s.accounts_capacity:
         return reports.refused(s, d, Reason.CAPACITY)
-    if s.accounts[slot].state != 0:
+    if account_at(s, slot).state != 0:
         return reports.refused(s, d, Reason.ALREADY_EXISTS)
     s.accounts_used = max(s.accounts_used, slot + 1)
-    account = s.accounts[slot]
+    account = account_at(s, slot)
     account.state = admission.OPEN_ACCOUNT
     account.positions_head = NIL
     account.position_slot = NIL
@@ -41,11 +53,11 @@ def open_account(s, d):
     account.max_exposure_micros = INT64_MAX
     account.eligible_until_ns = FOREVER_NS
     account.investor_class = min(max(d.value, 0), 4)
-    s.profiles[slot].values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
+    profile_at(s, slot).values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
     reports.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
 
 
-@njit
+@kernel
 def _attribute_reason(s, d):
     if not _known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
@@ -64,7 +76,7 @@ def _attribute_reason(s, d):
     return Reason.NONE
 
 
-@njit
+@kernel
 def set_attribute(s, d):
     """Set one attribute of an account; the account's gate follows from all of them."""
     reason = _attribute_reason(s, d)
@@ -72,7 +84,7 @@ def set_attribute(s, d):
         reason = Reason.CAPACITY
     if reason != Reason.NONE:
         return reports.refused(s, d, reason)
-    account, values = s.accounts[d.account_slot], s.profiles[d.account_slot].values
+    account, values = account_at(s, d.account_slot), profile_at(s, d.account_slot).values
     row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
@@ -98,15 +110,15 @@ def set_attribute(s, d):
     set_account_gate(s, d.account_slot)
 
 
-@njit
+@kernel
 def _restrict(s, account_slot, restriction):
     """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
-    account = s.accounts[account_slot]
+    account = account_at(s, account_slot)
     account.restriction = restriction
     account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
     if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
         return
-    job = s.jobs[mass_cancel.add(s, account_slot, NIL, 0)]
+    job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
     if restriction == Restriction.REDUCE_ONLY:
         job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
         job.reason = Reason.ELIGIBILITY
@@ -115,15 +127,15 @@ def _restrict(s, account_slot, restriction):
         job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
 
 
-@njit
+@kernel
 def set_account_gate(s, account_slot):
     """An order needs the full account rows as soon as anything but eligibility dates is unusual."""
-    account = s.accounts[account_slot]
+    account = account_at(s, account_slot)
     plain = account.restriction == Restriction.NONE and not account.killed and not account.liquidating
     account.gate = 0 if plain else 1
 
 
-@njit
+@kernel
 def set_person(s, d):
     """Until when a person's derivatives knowledge counts."""
     if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
@@ -137,27 +149,27 @@ def set_person(s, d):
 # --- money --------------------------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def _cash_notice(s, d, amount_micros):
     row = reports.directive_notice(s, EventKind.CASH_CHANGED, d)
     row.code = d.kind
     row.amount_micros = amount_micros
-    row.cash_micros = s.accounts[d.account_slot].cash_micros
+    row.cash_micros = account_at(s, d.account_slot).cash_micros
 
 
-@njit
+@kernel
 def deposit(s, d):
     """Add cash to an account; all deposits together stay within 2^60 micros."""
     if not _known_account(s, d.account_slot):
         return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
         return reports.refused(s, d, Reason.BAD_AMOUNT)
-    s.accounts[d.account_slot].cash_micros += d.amount_micros
+    account_at(s, d.account_slot).cash_micros += d.amount_micros
     s.deposits_micros += d.amount_micros
     _cash_notice(s, d, d.amount_micros)
 
 
-@njit
+@kernel
 def deposit_fund(s, d):
     """Seed the insurance fund."""
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
@@ -171,7 +183,7 @@ def deposit_fund(s, d):
 # --- contracts and the venue --------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def create_contract(s, d):
     """Create a contract in the next slot, as a draft that nobody can trade."""
     if s.contracts_used >= MAX_CONTRACTS:
@@ -180,7 +192,7 @@ def create_contract(s, d):
     if d.contract_slot != slot:
         return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
     s.contracts_used += 1
-    contract = s.contracts[slot]
+    contract = contract_at(s, slot)
     contract.state = MarketState.DRAFT
     contract.gate = 1
     contract.parameters[ContractParameter.LOT_STEP] = 1
@@ -192,12 +204,12 @@ def create_contract(s, d):
     reports.directive_notice(s, EventKind.CONTRACT_CREATED, d)
 
 
-@njit
+@kernel
 def _known_contract(s, slot):
     return 0 <= slot < s.contracts_used
 
 
-@njit
+@kernel
 def _swap_parameter(contract, code, index, value):
     """Put in a value and return the one it replaces."""
     if code == ContractParameter.BRACKET_FLOOR_MICROS:
@@ -218,7 +230,7 @@ def _swap_parameter(contract, code, index, value):
     return old
 
 
-@njit
+@kernel
 def _parameter_reason(s, d):
     if not _known_contract(s, d.contract_slot):
         return Reason.UNKNOWN_CONTRACT
@@ -231,18 +243,18 @@ def _parameter_reason(s, d):
     if d.value < 0 and d.code != ContractParameter.MAKER_FEE_PPB and d.code != ContractParameter.FUNDING_INTEREST_PPB:
         return Reason.BAD_PARAMETER
     fixed = d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP
-    if fixed and s.contracts[d.contract_slot].state != MarketState.DRAFT:
+    if fixed and contract_at(s, d.contract_slot).state != MarketState.DRAFT:
         return Reason.BAD_PARAMETER
     return Reason.NONE
 
 
-@njit
+@kernel
 def set_parameter(s, d):
     """Set one parameter; a listed contract must stay listable as a whole, or the change is taken back."""
     reason = _parameter_reason(s, d)
     if reason != Reason.NONE:
         return reports.refused(s, d, reason)
-    contract = s.contracts[d.contract_slot]
+    contract = contract_at(s, d.contract_slot)
     listed = contract.state != MarketState.DRAFT
     bound = listing.notional_bound(contract) if listed else np.int64(0)
     old = _swap_parameter(contract, d.code, d.index, d.value)
@@ -259,12 +271,12 @@ def set_parameter(s, d):
     row.old_value = old
 
 
-@njit
+@kernel
 def list_contract(s, d):
     """Open a draft for trading when it satisfies every rule of listing."""
     if not _known_contract(s, d.contract_slot):
         return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
-    contract = s.contracts[d.contract_slot]
+    contract = contract_at(s, d.contract_slot)
     if contract.state != MarketState.DRAFT:
         return reports.refused(s, d, Reason.ALREADY_EXISTS)
     reason = listing.reason(s, contract, s.listed_submicros)
@@ -277,36 +289,38 @@ def list_contract(s, d):
     reports.directive_notice(s, EventKind.CONTRACT_LISTED, d)
 
 
-@njit
+@kernel
 def set_contract_state(s, d):
     """Change a listed contract's state; REDUCE_ONLY also cancels its resting opening orders."""
     if not _known_contract(s, d.contract_slot):
         return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
-    contract = s.contracts[d.contract_slot]
+    contract = contract_at(s, d.contract_slot)
     if contract.state == MarketState.DRAFT or contract.state == MarketState.SETTLED:
         return reports.refused(s, d, Reason.NOT_LISTED)
     if d.code < MarketState.OPEN or d.code > MarketState.HALTED:
         return reports.refused(s, d, Reason.BAD_PARAMETER)
     if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
         return reports.refused(s, d, Reason.CAPACITY)
+    old = np.int64(contract.state)
     change_state(s, d.contract_slot, d.code)
     row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
+    row.old_value = old
     row.new_value = d.code
 
 
-@njit
+@kernel
 def change_state(s, contract_slot, state):
     """Put a contract into a state; the caller reports it."""
-    contract = s.contracts[contract_slot]
+    contract = contract_at(s, contract_slot)
     contract.state = state
     listing.set_gate(s, contract)
     if state == MarketState.REDUCE_ONLY:
-        job = s.jobs[mass_cancel.add(s, NIL, contract_slot, 0)]
+        job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
         job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
         job.reason = Reason.MARKET_STATE
 
 
-@njit
+@kernel
 def set_venue_state(s, d):
     """Halt or resume the whole venue."""
     if d.code != VenueState.OPEN and d.code != VenueState.HALTED:
@@ -316,10 +330,10 @@ def set_venue_state(s, d):
     row.new_value = d.code
     s.venue_state = d.code
     for slot in range(s.contracts_used):
-        listing.set_gate(s, s.contracts[slot])
+        listing.set_gate(s, contract_at(s, slot))
 
 
-@njit
+@kernel
 def set_venue_parameter(s, d):
     """Set one parameter of the whole venue."""
     row_kind = EventKind.VENUE_CHANGED
@@ -340,7 +354,7 @@ def set_venue_parameter(s, d):
     row.old_value = old
 
 
-@njit
+@kernel
 def apply(s, d):
     """The switch on directives."""
     kind = d.kind

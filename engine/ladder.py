@@ -6,65 +6,66 @@ because no window has to be moved.
 """
 
 import numpy as np
-from numba import njit
 
 from engine.codes import NIL
+from engine.kernels import inlined, kernel
+from engine.rows import child_at, ladder_at, node_at
 from engine.units import highest_bit, lowest_bit
 
 NODES_PER_INSERT = 5
 """The most nodes that one insertion can take."""
 
 
-@njit
+@inlined
 def _with_bit(word, bit):
     return word | (np.int64(1) << np.int64(bit))
 
 
-@njit
+@inlined
 def _without_bit(word, bit):
     return word & ~(np.int64(1) << np.int64(bit))
 
 
-@njit
+@inlined
 def _beyond(word, bit, direction):
     """The bits of a word that come after `bit` in the direction."""
     if direction > 0:
         return word & (np.int64(-2) << np.int64(bit))
-    return word & ((np.int64(1) << np.int64(bit)) - np.int64(1))
+    return word & ~(np.int64(-1) << np.int64(bit))
 
 
-@njit
+@inlined
 def _foremost(word, direction):
     return lowest_bit(word) if direction > 0 else highest_bit(word)
 
 
-@njit
+@kernel
 def _take_node(s, parent, index):
     slot = s.nodes_free_slot
     if slot != NIL:
-        s.nodes_free_slot = s.nodes[slot].parent
+        s.nodes_free_slot = node_at(s, slot).parent
     else:
         slot = s.nodes_used
         s.nodes_used += 1
     s.nodes_live += 1
-    node = s.nodes[slot]
+    node = node_at(s, slot)
     node.bitmap = 0
     node.parent = parent
     node.index = index
     return slot
 
 
-@njit
+@kernel
 def _give_node(s, slot):
-    s.nodes[slot].parent = s.nodes_free_slot
+    node_at(s, slot).parent = s.nodes_free_slot
     s.nodes_free_slot = slot
     s.nodes_live -= 1
 
 
-@njit
+@kernel
 def reset(s, ladder_slot, direction):
     """Make an empty ladder: direction +1 has its lowest key first, -1 its highest."""
-    ladder = s.ladders[ladder_slot]
+    ladder = ladder_at(s, ladder_slot)
     ladder.root = NIL
     ladder.height = 0
     ladder.first_slot = NIL
@@ -75,10 +76,10 @@ def reset(s, ladder_slot, direction):
     ladder.entries = 0
 
 
-@njit
+@inlined
 def find(s, ladder_slot, key):
     """The slot at a key, NIL where there is none; changes nothing."""
-    ladder = s.ladders[ladder_slot]
+    ladder = ladder_at(s, ladder_slot)
     node = ladder.leaf_node
     if ladder.leaf_prefix != key >> 6:
         node = ladder.root
@@ -87,64 +88,64 @@ def find(s, ladder_slot, key):
             return NIL
         while shift > 0:
             bit = (key >> shift) & 63
-            if (s.nodes[node].bitmap >> bit) & 1 == 0:
+            if (node_at(s, node).bitmap >> bit) & 1 == 0:
                 return NIL
-            node = s.nodes[node].child[bit]
+            node = child_at(node_at(s, node), bit).slot
             shift -= 6
     bit = key & 63
-    if (s.nodes[node].bitmap >> bit) & 1 == 0:
+    if (node_at(s, node).bitmap >> bit) & 1 == 0:
         return NIL
-    return s.nodes[node].child[bit]
+    return child_at(node_at(s, node), bit).slot
 
 
-@njit
-def _raise_root(s, ladder, key):
+@kernel
+def _raise_root(s, ladder_row, key):
     """Add floors until the key is within reach."""
-    if ladder.root == NIL:
-        ladder.height = 1
-        while key >> (6 * ladder.height) != 0:
-            ladder.height += 1
-        ladder.root = _take_node(s, NIL, 0)
-    while key >> (6 * ladder.height) != 0:
-        below = ladder.root
-        ladder.root = _take_node(s, NIL, 0)
-        s.nodes[ladder.root].bitmap = 1
-        s.nodes[ladder.root].child[0] = below
-        s.nodes[below].parent = ladder.root
-        s.nodes[below].index = 0
-        ladder.height += 1
+    if ladder_row.root == NIL:
+        ladder_row.height = 1
+        while key >> (6 * ladder_row.height) != 0:
+            ladder_row.height += 1
+        ladder_row.root = _take_node(s, NIL, 0)
+    while key >> (6 * ladder_row.height) != 0:
+        below = ladder_row.root
+        ladder_row.root = _take_node(s, NIL, 0)
+        node_at(s, ladder_row.root).bitmap = 1
+        child_at(node_at(s, ladder_row.root), 0).slot = below
+        node_at(s, below).parent = ladder_row.root
+        node_at(s, below).index = 0
+        ladder_row.height += 1
 
 
-@njit
-def _leaf_for(s, ladder, key):
+@kernel
+def _leaf_for(s, ladder_row, key):
     """The leaf that holds a key, made if it is missing."""
-    _raise_root(s, ladder, key)
-    node = ladder.root
-    shift = 6 * (ladder.height - 1)
+    _raise_root(s, ladder_row, key)
+    node = ladder_row.root
+    shift = 6 * (ladder_row.height - 1)
     while shift > 0:
         bit = (key >> shift) & 63
-        row = s.nodes[node]
+        row = node_at(s, node)
         if (row.bitmap >> bit) & 1:
-            node = row.child[bit]
+            node = child_at(row, bit).slot
         else:
             below = _take_node(s, node, bit)
             row.bitmap = _with_bit(row.bitmap, bit)
-            row.child[bit] = below
+            child_at(row, bit).slot = below
             node = below
         shift -= 6
-    ladder.leaf_node = node
-    ladder.leaf_prefix = key >> 6
+    ladder_row.leaf_node = node
+    ladder_row.leaf_prefix = key >> 6
     return node
 
 
-@njit
+@inlined
 def insert(s, ladder_slot, key, slot):
     """Put a slot at a key that holds none and return its leaf; the caller has made sure of free nodes."""
-    ladder = s.ladders[ladder_slot]
+    ladder = ladder_at(s, ladder_slot)
     leaf = ladder.leaf_node if ladder.leaf_prefix == key >> 6 else _leaf_for(s, ladder, key)
-    node = s.nodes[leaf]
+    node = node_at(s, leaf)
     node.bitmap = _with_bit(node.bitmap, key & 63)
-    node.child[key & 63] = slot
+    child_at(node, key & 63).slot = slot
     ladder.entries += 1
     if ladder.first_slot == NIL or (key - ladder.first_key) * ladder.direction < 0:
         ladder.first_slot = slot
@@ -152,34 +153,34 @@ def insert(s, ladder_slot, key, slot):
     return leaf
 
 
-@njit
+@kernel
 def after(s, ladder_slot, leaf, key):
     """The slot that follows a key in the ladder's direction, NIL at the end."""
-    direction = s.ladders[ladder_slot].direction
+    direction = ladder_at(s, ladder_slot).direction
     node, index, shift = np.int64(leaf), np.int64(key & 63), 0
-    rest = _beyond(s.nodes[node].bitmap, index, direction)
+    rest = _beyond(node_at(s, node).bitmap, index, direction)
     while rest == 0:
-        index = np.int64(s.nodes[node].index)
-        node = np.int64(s.nodes[node].parent)
+        index = np.int64(node_at(s, node).index)
+        node = np.int64(node_at(s, node).parent)
         if node == NIL:
             return NIL
         shift += 6
-        rest = _beyond(s.nodes[node].bitmap, index, direction)
-    slot = np.int64(s.nodes[node].child[_foremost(rest, direction)])
+        rest = _beyond(node_at(s, node).bitmap, index, direction)
+    slot = np.int64(child_at(node_at(s, node), _foremost(rest, direction)).slot)
     while shift > 0:
-        slot = np.int64(s.nodes[slot].child[_foremost(s.nodes[slot].bitmap, direction)])
+        slot = np.int64(child_at(node_at(s, slot), _foremost(node_at(s, slot).bitmap, direction)).slot)
         shift -= 6
     return slot
 
 
-@njit
+@kernel
 def remove(s, ladder_slot, leaf, key):
     """Take a key out; the caller sets the first entry afterwards when this was it."""
-    ladder = s.ladders[ladder_slot]
+    ladder = ladder_at(s, ladder_slot)
     ladder.entries -= 1
     node, bit = np.int64(leaf), np.int64(key & 63)
     while True:
-        row = s.nodes[node]
+        row = node_at(s, node)
         row.bitmap = _without_bit(row.bitmap, bit)
         if row.bitmap != 0:
             return

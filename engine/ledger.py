@@ -5,15 +5,16 @@ a contract sum to zero. Entry cost is the signed sum of trade notionals.
 """
 
 import numpy as np
-from numba import njit
 
 from engine.codes import ExecInst, Side
+from engine.kernels import inlined
+from engine.rows import account_at, contract_at, order_at, position_at
 from engine.units import SUBTICKS, fee_micros, mul_div_floor
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
 
-@njit
+@inlined
 def margin_price_subticks(side, price_ticks, loss_subticks):
     """The price at which an order counts for margin: a buy at its limit, a sell at max(limit, mark)."""
     if side == Side.BUY:
@@ -21,11 +22,11 @@ def margin_price_subticks(side, price_ticks, loss_subticks):
     return price_ticks * SUBTICKS + loss_subticks
 
 
-@njit
+@inlined
 def count_open(s, position_slot, order_slot, lots):
     """Add (or, with negative lots, take away) an order's open quantity to the sums that margin and limits read."""
-    order = s.orders[order_slot]
-    position = s.positions[position_slot]
+    order = order_at(s, order_slot)
+    position = position_at(s, position_slot)
     if order.flags & _REDUCE_ONLY:
         position.reduce_only_lots += lots
         return
@@ -39,7 +40,7 @@ def count_open(s, position_slot, order_slot, lots):
     position.loss_subtick_lots += order.loss_subticks * lots
 
 
-@njit
+@inlined
 def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
     """Entry cost that a partial close releases: floor(cost * closed / |size|), all of it when flat."""
     if closed_lots == size_lots:
@@ -47,15 +48,15 @@ def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
     return mul_div_floor(entry_cost_micros, closed_lots, size_lots)
 
 
-@njit
+@inlined
 def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     """Book one side of a trade and return its fee: the closing part realises, the rest opens at the trade price.
 
     `signed_lots` is positive for the buyer, `price_micros` the notional of one lot. Realised = proceeds of the closed
     part less its released entry cost. The fee rounds up and is taken from cash.
     """
-    position = s.positions[position_slot]
-    account = s.accounts[position.account_slot]
+    position = position_at(s, position_slot)
+    account = account_at(s, position.account_slot)
     size = position.size_lots
     closed = np.int64(0)
     if size * np.sign(signed_lots) < 0:
@@ -70,7 +71,7 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     position.size_lots = size + signed_lots
     if opened != 0 and opened == abs(position.size_lots):
         position.opened_seq = s.last_seq
-    s.contracts[position.contract_slot].open_interest_lots += max(position.size_lots, 0) - max(size, 0)
+    contract_at(s, position.contract_slot).open_interest_lots += max(position.size_lots, 0) - max(size, 0)
     if fee_ppb == 0:
         return np.int64(0)
     fee = fee_micros(abs(signed_lots) * price_micros, fee_ppb)
@@ -79,6 +80,6 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     return fee
 
 
-@njit
+@inlined
 def _credit(s, position, amount_micros):
-    s.accounts[position.account_slot].cash_micros += amount_micros
+    account_at(s, position.account_slot).cash_micros += amount_micros

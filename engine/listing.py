@@ -1,10 +1,10 @@
 """What a contract must satisfy to be listed, and what follows from its parameters. One clear reason each."""
 
 import numpy as np
-from numba import njit
 
 from engine.codes import ContractParameter as P
 from engine.codes import MarketState, Mode, Reason, VenueState
+from engine.kernels import kernel
 from engine.schema import MAX_BRACKETS, MAX_SOURCES
 from engine.units import (
     MAX_LOTS,
@@ -23,7 +23,7 @@ MIN_INDEX_SOURCES = 3
 MAX_LEVERAGE = 1000
 
 
-@njit
+@kernel
 def derive(contract):
     """Copy the parameters as given into the fields that the engine reads."""
     given = contract.parameters
@@ -63,7 +63,7 @@ def derive(contract):
     contract.margin_free = 1 if free else 0
 
 
-@njit
+@kernel
 def _derive_brackets(contract):
     """deduction_n = floor_n * (mmr_n - mmr_{n-1}) + deduction_{n-1}; a bracket without a rate ends the table."""
     contract.brackets = 0
@@ -78,7 +78,7 @@ def _derive_brackets(contract):
             contract.bracket_deduction_micros[place] = contract.bracket_deduction_micros[place - 1] + more
 
 
-@njit
+@kernel
 def _derive_sources(contract):
     contract.sources = 0
     for place in range(MAX_SOURCES):
@@ -86,14 +86,14 @@ def _derive_sources(contract):
             contract.sources += 1
 
 
-@njit
+@kernel
 def set_gate(s, contract):
     """An order needs a closer look at the market unless venue and contract are open."""
     plain = contract.state == MarketState.OPEN and s.venue_state == VenueState.OPEN
     contract.gate = 0 if plain else 1
 
 
-@njit
+@kernel
 def set_band(contract):
     """The band's edges around the mark, in whole ticks inside it; without a band or a mark every price is in it."""
     contract.max_buy_ticks = contract.max_price_ticks
@@ -107,7 +107,7 @@ def set_band(contract):
         contract.min_sell_ticks = max(-(-lowest // SUBTICKS), 1)
 
 
-@njit
+@kernel
 def notional_bound(contract):
     """Largest price in subticks x largest position x micros per tick and lot; -1 when it leaves the bound."""
     price_submicros = contract.max_price_ticks * SUBTICKS
@@ -119,7 +119,7 @@ def notional_bound(contract):
     return unit * contract.max_position_lots
 
 
-@njit
+@kernel
 def _range_reason(s, contract, listed_submicros):
     if contract.micros_per_tick_lot < 1:
         return Reason.BAD_UNIT
@@ -139,7 +139,7 @@ def _range_reason(s, contract, listed_submicros):
     return Reason.NONE
 
 
-@njit
+@kernel
 def _bracket_reason(contract):
     """Contiguous from 0, rates that do not fall, IM above MM above 0, whole deductions."""
     if contract.brackets == 0 or contract.bracket_floor_micros[0] != 0:
@@ -161,7 +161,7 @@ def _bracket_reason(contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def _risk_reason(contract):
     """Bands, clamps and fees that keep a liquidation within its margin."""
     lowest_mmr = contract.bracket_mmr_ppb[0]
@@ -176,7 +176,7 @@ def _risk_reason(contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def _reference_reason(contract):
     """Index sources, funding and disclosures."""
     thin = contract.sources < MIN_INDEX_SOURCES and not contract.allow_thin_index
@@ -192,7 +192,7 @@ def _reference_reason(contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def _interval_reason(contract):
     interval = contract.funding_interval_s
     if interval < 1 or interval > MAX_FUNDING_INTERVAL_S or 86_400 % interval != 0:
@@ -204,7 +204,7 @@ def _interval_reason(contract):
     return Reason.NONE
 
 
-@njit
+@kernel
 def reason(s, contract, listed_submicros):
     """Why this contract may not be listed as it is; `listed_submicros` is the bound that the others take already."""
     found = _range_reason(s, contract, listed_submicros)

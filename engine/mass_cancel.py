@@ -5,10 +5,11 @@ spared. The job at the head of the queue is the only one at work.
 """
 
 import numpy as np
-from numba import njit
 
 from engine import book, matching, reports
 from engine.codes import NIL, ExecInst, Reason
+from engine.kernels import kernel
+from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
@@ -22,19 +23,19 @@ LOOKS_PER_ITEM = 256
 """How many orders that do not match may be passed over for one item of work."""
 
 
-@njit
+@kernel
 def has_room(s):
     """Whether one more job fits the queue."""
     return s.jobs_count < s.jobs_capacity
 
 
-@njit
+@kernel
 def add(s, account_slot, contract_slot, side):
     """Queue a job and return its slot; the caller narrows it down and has made sure of room."""
     slot = (s.jobs_head + s.jobs_count) % MAX_JOBS
     s.jobs_count += 1
     s.next_due_ns = 0
-    job = s.jobs[slot]
+    job = job_at(s, slot)
     job.before_serial = s.order_serial + 1
     job.account_slot = account_slot
     job.contract_slot = contract_slot
@@ -53,21 +54,21 @@ def add(s, account_slot, contract_slot, side):
     return slot
 
 
-@njit
+@kernel
 def _begin(s, job):
     """Put the cursor of the job at the head of the queue on the first order it looks at."""
     if job.account_slot == NIL:
         job.cursor_slot = 0
         return
-    job.position_slot = s.accounts[job.account_slot].positions_head
+    job.position_slot = account_at(s, job.account_slot).positions_head
     _enter_position(s, job)
 
 
-@njit
+@kernel
 def _enter_position(s, job):
     """Stand on the oldest order of the job's position, or of the next one that has any and may be looked at."""
     while job.position_slot != NIL:
-        position = s.positions[job.position_slot]
+        position = position_at(s, job.position_slot)
         if job.contract_slot == NIL or position.contract_slot == job.contract_slot:
             job.cursor_slot = position.own_head_slot
             if job.cursor_slot != NIL:
@@ -76,27 +77,27 @@ def _enter_position(s, job):
     job.cursor_slot = NIL
 
 
-@njit
+@kernel
 def _same_label(s, job, slot):
-    if s.orders[slot].flags & _LABELLED == 0:
+    if order_at(s, slot).flags & _LABELLED == 0:
         return False
     for word in range(8):
-        if s.labels[slot].text[word] != job.label[word]:
+        if label_of(s, slot).text[word] != job.label[word]:
             return False
     return True
 
 
-@njit
+@kernel
 def _matches(s, job, slot):
-    order = s.orders[slot]
+    order = order_at(s, slot)
     if order.order_id == 0 or book.serial_of(order.order_id) >= job.before_serial:
         return False
     if job.side != 0 and order.side != job.side:
         return False
-    position = s.positions[order.position_slot]
+    position = position_at(s, order.position_slot)
     if job.contract_slot != NIL and position.contract_slot != job.contract_slot:
         return False
-    if job.group != NIL and s.accounts[position.account_slot].group != job.group:
+    if job.group != NIL and account_at(s, position.account_slot).group != job.group:
         return False
     if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & _REDUCE_ONLY:
         return False
@@ -105,46 +106,46 @@ def _matches(s, job, slot):
     return True
 
 
-@njit
+@kernel
 def _advance(s, job, slot):
     """Move the cursor past an order that stays."""
     if job.account_slot == NIL:
         job.cursor_slot = slot + 1
         return
-    job.cursor_slot = s.own[slot].next_slot
+    job.cursor_slot = own_at(s, slot).next_slot
     _leave_empty(s, job)
 
 
-@njit
+@kernel
 def _leave_empty(s, job):
     if job.account_slot != NIL and job.cursor_slot == NIL and job.position_slot != NIL:
-        job.position_slot = s.positions[job.position_slot].next_slot
+        job.position_slot = position_at(s, job.position_slot).next_slot
         _enter_position(s, job)
 
 
-@njit
+@kernel
 def _at_end(s, job):
     if job.account_slot == NIL:
         return job.cursor_slot >= s.orders_used
     return job.cursor_slot == NIL
 
 
-@njit
+@kernel
 def _finish(s, job):
     if job.scope & QUIET == 0:
         reports.mass_cancelled(s, job)
     s.jobs_head = (s.jobs_head + 1) % MAX_JOBS
     s.jobs_count -= 1
     if s.jobs_count != 0:
-        _begin(s, s.jobs[s.jobs_head])
+        _begin(s, job_at(s, s.jobs_head))
     else:
         s.jobs_head = 0
 
 
-@njit
+@kernel
 def step(s):
     """One item of work for the job at the head: cancel its next order, or pass over some that do not match."""
-    job = s.jobs[s.jobs_head]
+    job = job_at(s, s.jobs_head)
     _leave_empty(s, job)
     for _ in range(LOOKS_PER_ITEM):
         if _at_end(s, job):

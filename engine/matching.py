@@ -5,10 +5,11 @@ room for all that one step can cause.
 """
 
 import numpy as np
-from numba import njit
 
 from engine import admission, book, ledger, reports
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, SelfTrade, Side, TimeInForce
+from engine.kernels import inlined, kernel
+from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
@@ -28,16 +29,16 @@ _SLID = int(EventFlag.SLID)
 # --- orders that leave --------------------------------------------------------------------------------------------
 
 
-@njit
+@inlined
 def _release(s, slot):
     """Free the row of an order that is in no queue any more."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     position_slot = np.int64(order.position_slot)
-    position = s.positions[position_slot]
+    position = position_at(s, position_slot)
     if order.tif == TimeInForce.GTD:
         book.leave_expiry(s, slot)
     if order.flags & _CONDITIONAL:
-        s.contracts[position.contract_slot].untriggered_orders -= 1
+        contract_at(s, position.contract_slot).untriggered_orders -= 1
         if order.ord_type == OrdType.TRAILING_STOP:
             book.leave_trailing(s, slot, position.contract_slot)
     elif order.flags & _REDUCE_ONLY:
@@ -47,12 +48,12 @@ def _release(s, slot):
     book.give_slot(s, slot)
 
 
-@njit
+@inlined
 def cancel_order(s, slot, reason):
     """Take a waiting order off the venue, resting or untriggered, and report it."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     lots = order.leaves_lots
-    shown = book.leave_queue(s, slot)
+    shown = book.leave_queue(s, slot) if order.level_slot != NIL else np.int64(NIL)
     if order.flags & _CONDITIONAL:
         shown = np.int64(NIL)
     else:
@@ -62,10 +63,10 @@ def cancel_order(s, slot, reason):
     _release(s, slot)
 
 
-@njit
+@kernel
 def reduce_order(s, slot, lots, reason):
     """Cut a resting order, which keeps its place; nothing left cancels it."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     if lots >= order.leaves_lots:
         cancel_order(s, slot, reason)
         return
@@ -74,37 +75,37 @@ def reduce_order(s, slot, lots, reason):
     reports.order_event(s, EventKind.REDUCED, slot, reason, lots, shown)
 
 
-@njit
+@kernel
 def _worst_reduce_only(s, position, spared_slot):
     """The resting reduce-only order with the worst price, the youngest of equals; NIL when there is none."""
     worst = np.int64(NIL)
     slot = np.int64(position.own_head_slot)
     while slot != NIL:
-        order = s.orders[slot]
+        order = order_at(s, slot)
         if order.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY and slot != spared_slot:
             if order.level_slot != NIL and (worst == NIL or _no_better(s, order, worst)):
                 worst = slot
-        slot = np.int64(s.own[slot].next_slot)
+        slot = np.int64(own_at(s, slot).next_slot)
     return worst
 
 
-@njit
+@kernel
 def _no_better(s, order, worst_slot):
-    worst = s.orders[worst_slot]
+    worst = order_at(s, worst_slot)
     if order.price_ticks == worst.price_ticks:
         return order.order_id > worst.order_id
     return (order.price_ticks < worst.price_ticks) == (order.side == Side.BUY)
 
 
-@njit
+@kernel
 def trim_reduce_only(s, position_slot, spared_slot):
     """Resting reduce-only quantity never exceeds the position: the excess is cut from the worst-priced orders."""
-    position = s.positions[position_slot]
+    position = position_at(s, position_slot)
     while position.reduce_only_lots > 0:
         slot = _worst_reduce_only(s, position, spared_slot)
         if slot == NIL:
             return
-        reducing = (position.size_lots > 0) == (s.orders[slot].side == Side.SELL) and position.size_lots != 0
+        reducing = (position.size_lots > 0) == (order_at(s, slot).side == Side.SELL) and position.size_lots != 0
         excess = position.reduce_only_lots - (abs(position.size_lots) if reducing else 0)
         if excess <= 0:
             return
@@ -114,10 +115,10 @@ def trim_reduce_only(s, position_slot, spared_slot):
 # --- one step of a sweep ------------------------------------------------------------------------------------------
 
 
-@njit
+@inlined
 def _trade(s, contract, maker_slot, price_ticks):
     """Trade the taker with the order at the head of the best level: maker's leg first, each reported to its owner."""
-    taker, maker = s.taker, s.orders[maker_slot]
+    taker, maker = s.taker, order_at(s, maker_slot)
     lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
     forced = taker.flags & _FORCED
     maker_position, signed = np.int64(maker.position_slot), lots if taker.side == Side.BUY else -lots
@@ -144,28 +145,28 @@ def _trade(s, contract, maker_slot, price_ticks):
     _after_trade(s, maker_slot, maker_position)
 
 
-@njit
+@inlined
 def _after_trade(s, maker_slot, maker_position):
     """Free a maker that is done, show an iceberg's next part, and cut what is no longer reduce-only."""
-    maker = s.orders[maker_slot]
+    maker = order_at(s, maker_slot)
     if maker.leaves_lots == 0:
         _release(s, maker_slot)
-    elif maker.flags & _ICEBERG and s.details[maker_slot].shown_lots == 0:
+    elif maker.flags & _ICEBERG and detail_at(s, maker_slot).shown_lots == 0:
         shown = book.refill(s, maker_slot)
         reports.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
-    if s.positions[maker_position].reduce_only_lots > 0:
+    if position_at(s, maker_position).reduce_only_lots > 0:
         trim_reduce_only(s, maker_position, NIL)
-    if s.positions[s.taker.position_slot].reduce_only_lots > 0:
+    if position_at(s, s.taker.position_slot).reduce_only_lots > 0:
         trim_reduce_only(s, s.taker.position_slot, NIL)
 
 
-@njit
+@kernel
 def _prevent_self_trade(s, maker_slot):
     """Two orders of one group meet: the mode says which of them gives way."""
     taker = s.taker
     mode = taker.self_trade
     if mode == SelfTrade.DECREMENT:
-        lots = min(taker.leaves_lots, s.orders[maker_slot].leaves_lots)
+        lots = min(taker.leaves_lots, order_at(s, maker_slot).leaves_lots)
         reduce_order(s, maker_slot, lots, Reason.SELF_TRADE)
         taker.leaves_lots -= lots
         kind = EventKind.CANCELLED if taker.leaves_lots == 0 else EventKind.REDUCED
@@ -179,36 +180,45 @@ def _prevent_self_trade(s, maker_slot):
         taker.done_reason = Reason.SELF_TRADE
 
 
-@njit
+@kernel
 def sweep(s):
     """Work the taker against the book. False when the ring is full: call again with an empty one."""
     taker = s.taker
-    contract = s.contracts[taker.contract_slot]
+    contract = contract_at(s, taker.contract_slot)
     maker_side = opposite(taker.side)
-    ladder = s.ladders[book.ladder_of(taker.contract_slot, maker_side)]
+    ladder = ladder_at(s, book.ladder_of(taker.contract_slot, maker_side))
     while taker.leaves_lots > 0 and taker.done_reason == 0:
         price_ticks = np.int64(ladder.first_key)
         if not admission.reaches(taker.side, taker.sweep_ticks, price_ticks):
             break
         if not reports.has_room(s):
             return False
-        maker_slot = np.int64(s.levels[ladder.first_slot].head_slot)
+        maker_slot = np.int64(level_at(s, ladder.first_slot).head_slot)
+        if not admission.in_band(contract, maker_side, price_ticks) and taker.flags & _FORCED == 0:
+            cancel_order(s, maker_slot, Reason.OUT_OF_BAND)
+            continue
         if taker.group != 0:
-            maker_position = s.positions[s.orders[maker_slot].position_slot]
-            if s.accounts[maker_position.account_slot].group == taker.group:
+            maker_position = position_at(s, order_at(s, maker_slot).position_slot)
+            if account_at(s, maker_position.account_slot).group == taker.group:
                 _prevent_self_trade(s, maker_slot)
                 continue
-        if admission.in_band(contract, maker_side, price_ticks) or taker.flags & _FORCED:
-            _trade(s, contract, maker_slot, price_ticks)
-        else:
-            cancel_order(s, maker_slot, Reason.OUT_OF_BAND)
+        _trade(s, contract, maker_slot, price_ticks)
     return True
 
 
 # --- before and after the sweep -----------------------------------------------------------------------------------
 
 
-@njit
+@kernel
+def settle_price(s):
+    """A post-only order's slide becomes its limit."""
+    taker = s.taker
+    if taker.sweep_ticks != taker.price_ticks:
+        taker.price_ticks = taker.sweep_ticks
+        taker.flags |= _SLID
+
+
+@inlined
 def crosses(s):
     """Whether the taker would trade now."""
     taker = s.taker
@@ -216,19 +226,17 @@ def crosses(s):
     return admission.reaches(taker.side, taker.sweep_ticks, best)
 
 
-@njit
+@inlined
 def may_rest(taker):
     """Whether a remainder may stay on the book."""
-    return not admission.is_market(taker.ord_type) and (
-        taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD
-    )
+    return not admission.is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
 
 
-@njit
+@inlined
 def write_order(s):
     """Write the row of the order in `s.taker`."""
     taker = s.taker
-    order = s.orders[taker.order_slot]
+    order = order_at(s, taker.order_slot)
     order.order_id = taker.order_id
     order.cl_ord_id = taker.cl_ord_id
     order.leaves_lots = taker.leaves_lots
@@ -242,34 +250,35 @@ def write_order(s):
     order.flags = taker.flags & _ROW_FLAGS
 
 
-@njit
+@inlined
 def join_account(s):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
     taker = s.taker
     book.join_own(s, taker.order_slot)
     book.name_order(s, taker.order_slot, taker.account_slot)
     if taker.tif == TimeInForce.GTD:
-        s.details[taker.order_slot].expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
+        detail_at(s, taker.order_slot).expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         book.join_expiry(s, taker.order_slot)
+        s.next_due_ns = min(s.next_due_ns, taker.expire_ns)
 
 
-@njit
+@inlined
 def join_book(s):
     """Put the order in `s.taker`, whose row is written, on the book and return what its level shows."""
     taker = s.taker
     slot = taker.order_slot
     if taker.flags & _ICEBERG:
-        s.details[slot].display_lots = taker.display_lots
-        s.details[slot].shown_lots = min(taker.display_lots, taker.leaves_lots)
+        detail_at(s, slot).display_lots = taker.display_lots
+        detail_at(s, slot).shown_lots = min(taker.display_lots, taker.leaves_lots)
     level_slot = book.join_queue(s, slot, book.ladder_of(taker.contract_slot, taker.side), taker.price_ticks)
     ledger.count_open(s, taker.position_slot, slot, taker.leaves_lots)
-    level = s.levels[level_slot]
+    level = level_at(s, level_slot)
     if taker.flags & _REDUCE_ONLY:
-        s.positions[taker.position_slot].reduce_only_orders += 1
+        position_at(s, taker.position_slot).reduce_only_orders += 1
     return level.leaves_lots - level.hidden_lots
 
 
-@njit
+@inlined
 def rest(s, event_kind):
     """Rest the order in `s.taker`, whose row is written, and report it; a newcomer keeps its size, others give way."""
     shown = join_book(s)
@@ -280,7 +289,7 @@ def rest(s, event_kind):
     return event
 
 
-@njit
+@kernel
 def finish(s, listed):
     """What follows a sweep: the remainder rests, or ends with its reason. `listed`: its account knows the order."""
     taker = s.taker
@@ -301,7 +310,7 @@ def finish(s, listed):
         book.give_slot(s, taker.order_slot)
 
 
-@njit
+@kernel
 def _end_reason(taker):
     if taker.done_reason != 0:
         return np.int64(taker.done_reason)
@@ -310,10 +319,10 @@ def _end_reason(taker):
     return np.int64(_IOC_REMAINDER)
 
 
-@njit
+@kernel
 def _leave_unqueued(s, slot):
     """Release an order that was taken off its queue to be worked."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     if order.flags & _REDUCE_ONLY:
-        s.positions[order.position_slot].reduce_only_orders += 1
+        position_at(s, order.position_slot).reduce_only_orders += 1
     _release(s, slot)

@@ -4,11 +4,11 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 """
 
 import numpy as np
-from numba import njit
 
 from engine import admission, book, ledger, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, Restriction, Stage, TimeInForce
-from engine.units import opposite
+from engine.kernels import inlined, kernel
+from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -22,7 +22,6 @@ _AMEND_FLAGS = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst
 _CONFIRMED = int(ExecInst.CONFIRMED)
 _RESTING = int(EventFlag.RESTING)
 _UNTRIGGERED = int(EventFlag.UNTRIGGERED)
-_SLID = int(EventFlag.SLID)
 _KEEP_PROTECTION = int(ExecInst.KEEP_PROTECTION)
 _AMEND = int(EventFlag.AMEND)
 
@@ -30,7 +29,7 @@ _AMEND = int(EventFlag.AMEND)
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-@njit
+@inlined
 def _load_command(s, c):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
@@ -65,12 +64,12 @@ def _load_command(s, c):
             taker.flags |= _CONDITIONAL
 
 
-@njit
+@kernel
 def _same_contents(s, slot, c):
     """Whether a waiting order is what this NEW asks for."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     return (
-        s.positions[order.position_slot].contract_slot == c.contract_slot
+        position_at(s, order.position_slot).contract_slot == c.contract_slot
         and order.side == c.side
         and order.ord_type == c.ord_type
         and order.tif == c.tif
@@ -80,7 +79,7 @@ def _same_contents(s, slot, c):
     )
 
 
-@njit
+@kernel
 def _repeats(s, c):
     """The slot of the waiting order that this NEW repeats, NIL when it is no repetition."""
     if c.cl_ord_id == 0 or c.account_slot < 0 or c.account_slot >= s.accounts_used:
@@ -91,7 +90,7 @@ def _repeats(s, c):
     return np.int64(NIL)
 
 
-@njit
+@kernel
 def new(s, c, label):
     """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one."""
     taker = s.taker
@@ -99,7 +98,7 @@ def new(s, c, label):
     known = admission.known_reason(s)
     if known == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
-        taker.group = s.accounts[c.account_slot].group
+        taker.group = account_at(s, c.account_slot).group
     reason = admission.order_reason(s)
     if reason != Reason.NONE:
         slot = _repeats(s, c)
@@ -111,15 +110,15 @@ def new(s, c, label):
     if taker.position_slot == NIL:
         taker.position_slot = book.open_position(s, c.account_slot, c.contract_slot)
     else:
-        s.accounts[c.account_slot].position_slot = taker.position_slot
+        account_at(s, c.account_slot).position_slot = taker.position_slot
     taker.order_slot, taker.order_id = book.take_slot(s)
     if c.flags & _LABELLED:
         for word in range(8):
-            s.labels[taker.order_slot].text[word] = label.text[word]
+            label_of(s, taker.order_slot).text[word] = label.text[word]
     if taker.flags & _CONDITIONAL:
         _wait(s)
         return
-    _settle_price(s)
+    matching.settle_price(s)
     if matching.crosses(s):
         reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
         s.sweeping = 1
@@ -132,16 +131,7 @@ def new(s, c, label):
         matching.finish(s, False)
 
 
-@njit
-def _settle_price(s):
-    """A post-only order's slide becomes its limit."""
-    taker = s.taker
-    if taker.sweep_ticks != taker.price_ticks:
-        taker.price_ticks = taker.sweep_ticks
-        taker.flags |= _SLID
-
-
-@njit
+@kernel
 def _wait(s):
     """A conditional order waits for its trigger; it holds no margin until then."""
     taker = s.taker
@@ -150,60 +140,58 @@ def _wait(s):
     matching.write_order(s)
     matching.join_account(s)
     triggers.place(s)
-    s.contracts[taker.contract_slot].untriggered_orders += 1
-    if taker.ord_type == OrdType.TRAILING_STOP:
-        book.join_trailing(s, taker.order_slot, taker.contract_slot)
+    contract_at(s, taker.contract_slot).untriggered_orders += 1
     event = reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
     event.fee_micros = taker.trigger_price_ticks
 
 
-@njit
+@inlined
 def _shown_of(s, slot):
     """What the level of a resting order shows, NIL for an untriggered one."""
-    if s.orders[slot].flags & _CONDITIONAL:
+    if order_at(s, slot).flags & _CONDITIONAL:
         return np.int64(NIL)
-    level = s.levels[s.orders[slot].level_slot]
+    level = level_at(s, order_at(s, slot).level_slot)
     return level.leaves_lots - level.hidden_lots
 
 
-@njit
+@kernel
 def _repeat(s, slot):
     """A repeated command is answered with the order that it made before."""
     event = reports.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
-    event.flags |= _UNTRIGGERED if s.orders[slot].flags & _CONDITIONAL else _RESTING
+    event.flags |= _UNTRIGGERED if order_at(s, slot).flags & _CONDITIONAL else _RESTING
 
 
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-@njit
+@inlined
 def _find(s, c):
     """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
     if c.order_id == 0:
         return np.int64(book.find_client_order(s, c.account_slot, c.cl_ord_id))
     slot = book.find_order(s, c.order_id)
-    if slot == NIL or s.positions[s.orders[slot].position_slot].account_slot != c.account_slot:
+    if slot == NIL or position_at(s, order_at(s, slot).position_slot).account_slot != c.account_slot:
         return np.int64(NIL)
     return np.int64(slot)
 
 
-@njit
+@inlined
 def _account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
-    if account_slot < 0 or account_slot >= s.accounts_used or s.accounts[account_slot].state == 0:
+    if account_slot < 0 or account_slot >= s.accounts_used or account_at(s, account_slot).state == 0:
         return Reason.UNKNOWN_ACCOUNT
-    if s.accounts[account_slot].state == admission.CLOSED_ACCOUNT:
+    if account_at(s, account_slot).state == admission.CLOSED_ACCOUNT:
         return Reason.ACCOUNT_CLOSED
-    if s.accounts[account_slot].restriction == Restriction.FROZEN:
+    if account_at(s, account_slot).restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
     return Reason.NONE
 
 
-@njit
+@kernel
 def _load_amended(s, slot, c):
     """Put the order as it would be after the amendment into `s.taker`."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     triggers.load(s, slot, Stage.AMEND)
     taker = s.taker
     taker.self_trade = c.self_trade
@@ -214,8 +202,6 @@ def _load_amended(s, slot, c):
         taker.leaves_lots = c.qty_lots if c.flags & _QTY_IS_LEAVES else c.qty_lots - order.filled_lots
     if c.trigger_price_ticks != 0 and order.flags & _CONDITIONAL:
         taker.trigger_price_ticks = c.trigger_price_ticks
-    if order.tif == TimeInForce.GTD:
-        taker.expire_ns = s.now_ns
     if order.flags & _CONDITIONAL == 0:
         taker.old_leaves_lots = order.leaves_lots
         taker.old_price_ticks = order.price_ticks
@@ -224,7 +210,18 @@ def _load_amended(s, slot, c):
             taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
 
 
-@njit
+@kernel
+def _amendment_reason(s, slot, c):
+    """What is wrong with the amendment itself; a trailing stop's trigger follows its source alone."""
+    order = order_at(s, slot)
+    if c.flags & ~_AMEND_FLAGS != 0 or c.self_trade < 0 or c.self_trade > 3:
+        return Reason.UNSUPPORTED_ORDER
+    if c.trigger_price_ticks != 0 and order.ord_type == OrdType.TRAILING_STOP and order.flags & _CONDITIONAL:
+        return Reason.UNSUPPORTED_ORDER
+    return Reason.BAD_LOT if c.qty_lots < 0 else Reason.NONE
+
+
+@kernel
 def amend(s, c):
     """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
     reason = _account_reason(s, c.account_slot)
@@ -233,12 +230,9 @@ def amend(s, c):
     slot = _find(s, c)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
-    if c.flags & ~_AMEND_FLAGS != 0:
-        return reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, _AMEND)
-    if c.qty_lots < 0:
-        return reports.rejected(s, c, Reason.BAD_LOT, _AMEND)
-    if c.self_trade < 0 or c.self_trade > 3:
-        return reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, _AMEND)
+    reason = _amendment_reason(s, slot, c)
+    if reason != Reason.NONE:
+        return reports.rejected(s, c, reason, _AMEND)
     _load_amended(s, slot, c)
     if s.taker.leaves_lots <= 0:
         matching.cancel_order(s, slot, Reason.AMENDED_AWAY)
@@ -246,70 +240,79 @@ def amend(s, c):
     reason = _amend_reason(s, slot, c)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, _AMEND)
-    if s.orders[slot].flags & _CONDITIONAL:
-        _amend_untriggered(s, slot)
+    if order_at(s, slot).flags & _CONDITIONAL:
+        _amend_untriggered(s, slot, _keeps_priority(s, slot, c))
     elif _keeps_priority(s, slot, c):
         _amend_in_place(s, slot)
     else:
         _amend_afresh(s, slot)
 
 
-@njit
+@kernel
 def _keeps_priority(s, slot, c):
     """No more quantity at the same price keeps the place in the queue, unless the client forfeits it."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     same_price = s.taker.price_ticks == order.price_ticks
+    if order.flags & _CONDITIONAL:
+        same_price = same_price and s.taker.trigger_price_ticks == detail_at(s, slot).trigger_price_ticks
     return same_price and s.taker.leaves_lots <= order.leaves_lots and c.flags & _FORFEIT_PRIORITY == 0
 
 
-@njit
+@kernel
 def _amend_reason(s, slot, c):
     """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
-    untriggered = s.orders[slot].flags & _CONDITIONAL
+    untriggered = order_at(s, slot).flags & _CONDITIONAL
     if not untriggered and _keeps_priority(s, slot, c):
         reason = admission.gate_reason(s)
         if reason == Reason.NONE:
-            reason = admission.form_reason(s, s.contracts[s.taker.contract_slot])
+            reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
         return reason
     return admission.order_reason(s)
 
 
-@njit
-def _amend_untriggered(s, slot):
-    """A waiting conditional order takes its new trigger, limit and quantity and queues up again."""
-    order, detail, taker = s.orders[slot], s.details[slot], s.taker
-    book.leave_queue(s, slot)
+@kernel
+def _amend_untriggered(s, slot, keeps_priority):
+    """A waiting conditional order takes its new trigger, limit and quantity."""
+    order, detail, taker = order_at(s, slot), detail_at(s, slot), s.taker
+    queued = order.level_slot != NIL
+    if queued and keeps_priority:
+        book.reduce(s, slot, order.leaves_lots - taker.leaves_lots)
+    elif queued:
+        book.leave_queue(s, slot)
     order.leaves_lots = taker.leaves_lots
     order.price_ticks = taker.price_ticks
     detail.shown_lots = taker.leaves_lots
     detail.trigger_price_ticks = taker.trigger_price_ticks
-    book.join_queue(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
+    if queued and not keeps_priority:
+        book.join_queue(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
     event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
 
 
-@njit
+@kernel
 def _amend_in_place(s, slot):
-    order = s.orders[slot]
+    order = order_at(s, slot)
     lots = order.leaves_lots - s.taker.leaves_lots
     shown = _shown_of(s, slot)
     if lots > 0:
         ledger.count_open(s, order.position_slot, slot, -lots)
         shown = book.reduce(s, slot, lots)
+    if order.flags & _ICEBERG:
+        detail_at(s, slot).display_lots = s.taker.display_lots
     event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
     event.flags |= _RESTING
 
 
-@njit
+@kernel
 def _amend_afresh(s, slot):
     """The order leaves its place and comes to the book like a new one."""
-    order, taker = s.orders[slot], s.taker
+    order, taker = order_at(s, slot), s.taker
     old_price_ticks = np.int64(order.price_ticks)
     ledger.count_open(s, order.position_slot, slot, -order.leaves_lots)
     if order.flags & _REDUCE_ONLY:
-        s.positions[order.position_slot].reduce_only_orders -= 1
+        position_at(s, order.position_slot).reduce_only_orders -= 1
     shown = book.leave_queue(s, slot)
-    _settle_price(s)
+    matching.settle_price(s)
     event = reports.taker_event(s, EventKind.AMENDED, 0, 0, shown)
     event.entry_cost_micros = old_price_ticks
     matching.write_order(s)
@@ -320,7 +323,7 @@ def _amend_afresh(s, slot):
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-@njit
+@kernel
 def cancel(s, c):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = _account_reason(s, c.account_slot)
@@ -332,7 +335,7 @@ def cancel(s, c):
     matching.cancel_order(s, slot, Reason.BY_CLIENT)
 
 
-@njit
+@kernel
 def _mass_cancel_reason(s, c):
     if c.account_slot != NIL:
         reason = _account_reason(s, c.account_slot)
@@ -349,13 +352,13 @@ def _mass_cancel_reason(s, c):
     return Reason.NONE
 
 
-@njit
+@kernel
 def mass_cancel_orders(s, c, label):
     """Queue a mass cancel; its first items are worked off in the same command."""
     reason = _mass_cancel_reason(s, c)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, 0)
-    job = s.jobs[mass_cancel.add(s, c.account_slot, c.contract_slot, c.side)]
+    job = job_at(s, mass_cancel.add(s, c.account_slot, c.contract_slot, c.side))
     job.group = c.group
     if c.reason != 0:
         job.reason = c.reason
@@ -367,7 +370,7 @@ def mass_cancel_orders(s, c, label):
             job.label[word] = label.text[word]
 
 
-@njit
+@kernel
 def finish_sweep(s):
     """Work the order at the book to its end. False when the event ring is full first."""
     taker = s.taker
@@ -375,7 +378,7 @@ def finish_sweep(s):
         return False
     s.sweeping = 0
     matching.finish(s, taker.stage != Stage.NEW)
-    contract = s.contracts[taker.contract_slot]
+    contract = contract_at(s, taker.contract_slot)
     if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
         triggers.observe(s, taker.contract_slot, 2)
     return True

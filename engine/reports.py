@@ -6,10 +6,11 @@ The ring's address and fill are in the header only during a call, so that no hel
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine import rows
 from engine.codes import NIL, EventFlag, EventKind, ExecInst
+from engine.kernels import inlined, kernel
+from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
 from engine.units import JIT
 
@@ -17,15 +18,19 @@ _DONE = int(EventFlag.DONE)
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 if JIT:
-    _address_of = rows.address_of
+
+    @inlined
+    def _keep(ring):
+        return ring
+
     _event_at = rows.reader(EVENT)
     _notice_at = rows.reader(NOTICE)
 
 else:
     _ring: list[Any] = [None]
 
-    def _address_of(events: Any) -> int:
-        _ring[0] = events
+    def _keep(ring: Any) -> int:
+        _ring[0] = ring
         return 0
 
     def _event_at(address: int, index: int) -> Any:
@@ -35,15 +40,15 @@ else:
         return _ring[0].view(NOTICE)[index]
 
 
-@njit
-def open_ring(s, events):
-    """Direct events into this array until `close_ring`."""
-    s.ring_address = _address_of(events)
-    s.ring_rows = len(events)
+@kernel
+def open_ring(s, ring, count):
+    """Direct events to the address of `count` rows until `close_ring`."""
+    s.ring_address = _keep(ring)
+    s.ring_rows = count
     s.ring_written = 0
 
 
-@njit
+@kernel
 def close_ring(s):
     """Forget the ring and return how many rows were written."""
     written = s.ring_written
@@ -53,13 +58,13 @@ def close_ring(s):
     return written
 
 
-@njit
+@inlined
 def has_room(s):
     """Whether a step that cannot pause may begin."""
     return s.ring_rows - s.ring_written >= EVENT_HEADROOM
 
 
-@njit
+@inlined
 def _next_event(s, kind):
     event = _event_at(s.ring_address, s.ring_written)
     s.ring_written += 1
@@ -74,12 +79,12 @@ def _next_event(s, kind):
     return event
 
 
-@njit
+@inlined
 def order_event(s, kind, slot, reason, last_lots, level_lots):
     """Report on an order by its row: what became of `last_lots` of it and what its level shows afterwards."""
     event = _next_event(s, kind)
-    order = s.orders[slot]
-    position = s.positions[order.position_slot]
+    order = order_at(s, slot)
+    position = position_at(s, order.position_slot)
     event.side = order.side
     event.ord_type = order.ord_type
     event.tif = order.tif
@@ -95,11 +100,11 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
     event.filled_lots = order.filled_lots
     event.level_lots = level_lots
     if order.flags & _CONDITIONAL:
-        event.fee_micros = s.details[slot].trigger_price_ticks
+        event.fee_micros = detail_at(s, slot).trigger_price_ticks
     return event
 
 
-@njit
+@inlined
 def taker_event(s, kind, reason, last_lots, level_lots):
     """Report on the order that is being judged or worked."""
     event = _next_event(s, kind)
@@ -121,21 +126,21 @@ def taker_event(s, kind, reason, last_lots, level_lots):
     return event
 
 
-@njit
+@inlined
 def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
     """Complete a FILL: its price and fee, and the account's position and cash after it."""
-    position = s.positions[position_slot]
+    position = position_at(s, position_slot)
     event.price_ticks = price_ticks
-    event.trade_id = s.contracts[position.contract_slot].trade_serial
+    event.trade_id = contract_at(s, position.contract_slot).trade_serial
     event.fee_micros = fee_micros
     event.position_lots = position.size_lots
     event.entry_cost_micros = position.entry_cost_micros
-    event.cash_micros = s.accounts[position.account_slot].cash_micros
+    event.cash_micros = account_at(s, position.account_slot).cash_micros
     if event.leaves_lots == 0:
         event.flags |= _DONE
 
 
-@njit
+@kernel
 def rejected(s, c, reason, flag):
     """A refused order command, with what it asked for."""
     event = _next_event(s, EventKind.REJECTED)
@@ -156,7 +161,7 @@ def rejected(s, c, reason, flag):
     s.refusals += 1
 
 
-@njit
+@kernel
 def mass_cancelled(s, job):
     """The end of a mass cancel: how many orders it took."""
     event = _next_event(s, EventKind.MASS_CANCELLED)
@@ -177,7 +182,7 @@ def mass_cancelled(s, job):
     event.level_lots = NIL
 
 
-@njit
+@kernel
 def notice(s, kind, account_slot, contract_slot):
     """An empty NOTICE of a kind; the caller fills in what it is about."""
     row = _notice_at(s.ring_address, s.ring_written)
@@ -209,7 +214,7 @@ def notice(s, kind, account_slot, contract_slot):
     return row
 
 
-@njit
+@kernel
 def directive_notice(s, kind, d):
     """A NOTICE about a directive: whom and what it names, and who asked for it."""
     row = notice(s, kind, d.account_slot, max(min(np.int64(d.contract_slot), 32767), NIL))
@@ -224,7 +229,7 @@ def directive_notice(s, kind, d):
     return row
 
 
-@njit
+@kernel
 def refused(s, d, reason):
     """A refused directive."""
     row = directive_notice(s, EventKind.REFUSED, d)

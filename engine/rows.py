@@ -10,6 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
+from engine.schema import NODE, STATE
 from engine.units import JIT
 
 if JIT:
@@ -45,3 +46,46 @@ else:
 
     def reader(dtype: Any) -> Any:
         return lambda rows, index: rows.view(dtype)[index]
+
+
+if JIT:
+
+    def _column(owner: Any, name: str) -> Any:
+        """A function (owner row, index) -> the row at this index of one of its arrays; the index is not checked."""
+        owner_type = from_dtype(owner)
+        row_dtype = owner.fields[name][0].base
+        row_type, offset = from_dtype(row_dtype), owner.fields[name][1]
+
+        @intrinsic
+        def row_at(typingctx: Any, row: Any, index: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                word = ir.IntType(64)
+                place = builder.mul(args[1], ir.Constant(word, row_dtype.itemsize), flags=["nsw"])
+                place = builder.add(place, ir.Constant(word, offset), flags=["nsw"])
+                start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+                return builder.bitcast(builder.gep(start, [place]), context.get_value_type(row_type))
+
+            return row_type(owner_type, types.int64), codegen
+
+        return row_at
+
+else:
+
+    def _column(owner: Any, name: str) -> Any:
+        return lambda row, index: row[name][index]
+
+
+contract_at = _column(STATE, "contracts")
+ladder_at = _column(STATE, "ladders")
+job_at = _column(STATE, "jobs")
+account_at = _column(STATE, "accounts")
+profile_at = _column(STATE, "profiles")
+position_at = _column(STATE, "positions")
+order_at = _column(STATE, "orders")
+detail_at = _column(STATE, "details")
+own_at = _column(STATE, "own")
+label_of = _column(STATE, "labels")
+level_at = _column(STATE, "levels")
+node_at = _column(STATE, "nodes")
+cell_at = _column(STATE, "cells")
+child_at = _column(NODE, "child")

@@ -148,9 +148,9 @@ EVENT = record(  # order reports; one row for each recipient
         ("last_lots", "i8"),  # FILL: traded; CANCELLED, REDUCED: taken away; MASS_CANCELLED: orders cancelled
         ("leaves_lots", "i8"),  # still open after this event, hidden included
         ("filled_lots", "i8"),  # filled so far in all
-        ("level_lots", "i8"),  # visible quantity at price_ticks on the resting side after this event; NIL: no change
+        ("level_lots", "i8"),  # visible at price_ticks on the resting side after this event; NIL: no change
         ("trade_id", "i8"),  # FILL: the same on both sides, counts up by one per contract
-        ("fee_micros", "i8"),  # FILL: positive is owed, negative a rebate; TRIGGERED, TRAILED, untriggered: trigger price
+        ("fee_micros", "i8"),  # FILL: owed, or a rebate if negative; conditional orders: trigger price
         ("position_lots", "i8"),  # FILL: signed, after
         ("entry_cost_micros", "i8"),  # FILL: signed, after
         ("cash_micros", "i8"),  # FILL: the account's cash after, fee paid
@@ -244,12 +244,14 @@ LEVEL = record(  # one price of one ladder: a FIFO queue
     ]
 )
 
+CHILD = record([("slot", "i4")])
+
 NODE = record(
     [
         ("bitmap", "i8"),  # which of the 64 children exist
         ("parent", "i4"),
         ("index", "i4"),  # its place in the parent
-        ("child", "i4", (64,)),
+        ("child", CHILD, (64,)),
     ]
 )
 
@@ -266,8 +268,9 @@ LADDER = record(
     ]
 )
 
-IDMAP = record(  # growth of an open-addressing table: the table of size n lives at offset n of its cells
+IDMAP = record(  # an open-addressing table: its table of size n lives at base + n of the cells
     [
+        ("base", "i8"),
         ("size", "i8"),
         ("live", "i8"),
         ("old_size", "i8"),  # while growing: the table that is being emptied, else 0
@@ -503,6 +506,8 @@ class Capacities:
 VENUE = Capacities()
 SMALL = Capacities(orders=64, accounts=16, positions=32, levels=48, nodes=64, groups=8, persons=8, jobs=4)
 ORDER_SLOT_BITS = 22
+POSITION_CELLS = 4 * VENUE.orders
+"""Where the cells of the map of positions begin; those of orders begin at 0."""
 
 _HEADER = [
     ("semantics_version", "i8"),
@@ -599,8 +604,7 @@ STATE = _cache_aligned(
         ("labels", LABEL_TEXT, (VENUE.orders,)),
         ("levels", LEVEL, (VENUE.levels,)),
         ("nodes", NODE, (VENUE.nodes,)),
-        ("order_cells", CELL, (4 * VENUE.orders,)),
-        ("position_cells", CELL, (4 * VENUE.positions,)),
+        ("cells", CELL, (4 * VENUE.orders + 4 * VENUE.positions,)),
         ("taker", TAKER),
     ]
 )

@@ -8,7 +8,17 @@ from numba import njit
 
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Phase, Reason, VenueState
-from engine.schema import COMMAND, DIRECTIVE, EXPIRY_LADDER, LABEL, LAPSE_LADDER, SEMANTICS_VERSION, WORK_ITEMS
+from engine.kernels import inlined, kernel
+from engine.schema import (
+    COMMAND,
+    DIRECTIVE,
+    EXPIRY_LADDER,
+    LABEL,
+    LAPSE_LADDER,
+    POSITION_CELLS,
+    SEMANTICS_VERSION,
+    WORK_ITEMS,
+)
 from engine.units import FOREVER_NS
 
 _LABELLED = int(ExecInst.LABELLED)
@@ -17,7 +27,7 @@ _directive_at = rows.reader(DIRECTIVE)
 _label_at = rows.reader(LABEL)
 
 
-@njit
+@njit(cache=True, error_model="numpy")
 def initialise(root, mode):
     """Make the zeroed record, whose capacities are set, an empty state in a mode that it keeps for life."""
     s = root[0]
@@ -32,13 +42,13 @@ def initialise(root, mode):
     s.liquidation_tail_slot = NIL
     s.persons_used = 1
     s.groups_used = 1
-    idmap.reset(s.order_map)
-    idmap.reset(s.position_map)
+    idmap.reset(s.order_map, 0)
+    idmap.reset(s.position_map, POSITION_CELLS)
     ladder.reset(s, EXPIRY_LADDER, 1)
     ladder.reset(s, LAPSE_LADDER, 1)
 
 
-@njit
+@inlined
 def _begin(s, c):
     """Take the command's sequence and time; the engine's now never goes back."""
     s.last_seq = c.seq
@@ -48,7 +58,7 @@ def _begin(s, c):
     s.phase = Phase.WORK
 
 
-@njit
+@inlined
 def _dispatch(s, address, index, label_index):
     """The one switch on command kind; `label_index` is the row behind the command, or the command itself."""
     c = _command_at(address, index)
@@ -65,7 +75,7 @@ def _dispatch(s, address, index, label_index):
         directives.apply(s, _directive_at(address, index))
 
 
-@njit
+@inlined
 def _label_rows(c, address, index, count):
     """How many label rows follow this command: 1, 0, or -1 when the one that it announces is missing."""
     if c.flags & _LABELLED == 0 or (c.kind != CommandKind.NEW and c.kind != CommandKind.MASS_CANCEL):
@@ -75,7 +85,7 @@ def _label_rows(c, address, index, count):
     return -1
 
 
-@njit
+@kernel
 def _work(s):
     """What is due before the command. False when it has to pause."""
     while s.now_ns >= s.next_due_ns and s.work_left > 0:
@@ -87,7 +97,7 @@ def _work(s):
     return True
 
 
-@njit
+@kernel
 def _own_jobs(s):
     """The first items of the jobs that this command queued. False when it has to pause."""
     while s.work_left > 0 and s.jobs_count != 0:
@@ -99,7 +109,7 @@ def _own_jobs(s):
     return True
 
 
-@njit
+@inlined
 def _step(s, address, index, count):
     """One command, from where it stands to its end. Returns the rows it took, 0 when it has to pause."""
     c = _command_at(address, index)
@@ -133,11 +143,11 @@ def _step(s, address, index, count):
     return 1
 
 
-@njit
-def apply_rows(root, address, count, events):
-    """`apply_batch` for `count` commands at an address."""
+@njit(cache=True, error_model="numpy")
+def apply_rows(root, address, count, ring, ring_rows):
+    """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
-    reports.open_ring(s, events)
+    reports.open_ring(s, ring, ring_rows)
     consumed = 0
     while consumed < count:
         taken = _step(s, address, consumed, count)
@@ -147,7 +157,7 @@ def apply_rows(root, address, count, events):
     return consumed, reports.close_ring(s)
 
 
-@njit
+@njit(cache=True, error_model="numpy")
 def apply_batch(root, commands, events):
     """Apply commands in order and write what happened: (state, commands) -> (state, events).
 
@@ -156,4 +166,4 @@ def apply_batch(root, commands, events):
     consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
     rest and an empty ring; until then nothing else may use the state.
     """
-    return apply_rows(root, rows.address_of(commands), len(commands), events)
+    return apply_rows(root, rows.address_of(commands), len(commands), rows.address_of(events), len(events))

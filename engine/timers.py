@@ -5,24 +5,25 @@ while work is pending.
 """
 
 import numpy as np
-from numba import njit
 
 from engine import mass_cancel, matching, reports, triggers
 from engine.codes import NIL, Reason, TimerClass
+from engine.kernels import kernel
+from engine.rows import ladder_at, level_at
 from engine.schema import EXPIRY_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, NS_PER_S
 
 
-@njit
+@kernel
 def expiry_due_ns(s):
     """When the next order expires."""
-    second = s.ladders[EXPIRY_LADDER].first_key
+    second = ladder_at(s, EXPIRY_LADDER).first_key
     if second == NIL:
         return FOREVER_NS
     return (second + EPOCH_2025_S) * NS_PER_S
 
 
-@njit
+@kernel
 def _earliest(s):
     """The instant and class of what is due first; at one instant the lower class goes first."""
     due, kind = expiry_due_ns(s), np.int64(TimerClass.ORDER_EXPIRY)
@@ -31,7 +32,7 @@ def _earliest(s):
     return due, kind
 
 
-@njit
+@kernel
 def refresh(s):
     """Recompute when something is due next."""
     if s.jobs_count != 0:
@@ -41,20 +42,20 @@ def refresh(s):
     s.next_due_ns = 0 if kind == TimerClass.TRIGGERS else due
 
 
-@njit
+@kernel
 def schedule(s, due_ns):
     """Something falls due at this time."""
     if due_ns < s.next_due_ns:
         s.next_due_ns = due_ns
 
 
-@njit
+@kernel
 def _expire_next(s):
-    level = s.levels[s.ladders[EXPIRY_LADDER].first_slot]
+    level = level_at(s, ladder_at(s, EXPIRY_LADDER).first_slot)
     matching.cancel_order(s, np.int64(level.head_slot), Reason.EXPIRED)
 
 
-@njit
+@kernel
 def run(s):
     """Do what is due, at most `work_left` items. False when the ring is full or an order went to the book."""
     while s.work_left > 0:

@@ -5,23 +5,24 @@ its triggers were worked off is a range; a trigger inside it is due. Firing is b
 """
 
 import numpy as np
-from numba import njit
 
-from engine import admission, book, reports
-from engine.codes import NIL, EventKind, ExecInst, OrdType, PriceSource, Side, Stage
+from engine import admission, book, matching, reports
+from engine.codes import NIL, EventKind, ExecInst, OrdType, PriceSource, Reason, Side, Stage
+from engine.kernels import kernel
+from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, position_at
 from engine.schema import LADDERS_PER_CONTRACT, TRIGGER_LADDER
 from engine.units import MAX_TICKS, SUBTICKS, clamp
 
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 
-@njit
+@kernel
 def ladder_for(contract_slot, source, rising):
     """The ladder of a contract's triggers on one source in one direction."""
     return contract_slot * LADDERS_PER_CONTRACT + TRIGGER_LADDER + 2 * source + (0 if rising else 1)
 
 
-@njit
+@kernel
 def source_subticks(contract, source):
     """The present value of a price source, 0 where there is none yet."""
     if source == PriceSource.LAST:
@@ -31,7 +32,7 @@ def source_subticks(contract, source):
     return contract.index_subticks
 
 
-@njit
+@kernel
 def _trail(detail, side, value_subticks):
     """Move a trailing stop's watermark with its source and return its trigger price, in whole ticks towards it."""
     if side == Side.SELL:
@@ -43,12 +44,12 @@ def _trail(detail, side, value_subticks):
     return clamp(price, 1, MAX_TICKS)
 
 
-@njit
+@kernel
 def place(s):
     """Put the conditional order in `s.taker`, whose row is written, where it waits."""
     taker = s.taker
     slot = taker.order_slot
-    contract, detail = s.contracts[taker.contract_slot], s.details[slot]
+    contract, detail = contract_at(s, taker.contract_slot), detail_at(s, slot)
     detail.trigger_source = taker.trigger_source
     detail.offset_ticks = taker.offset_ticks
     detail.self_trade = taker.self_trade
@@ -62,43 +63,60 @@ def place(s):
     detail.trigger_price_ticks = taker.trigger_price_ticks
     rising = admission.fires_rising(taker.ord_type, taker.side)
     detail.trigger_ladder = ladder_for(taker.contract_slot, taker.trigger_source, rising)
-    book.join_queue(s, slot, detail.trigger_ladder, taker.trigger_price_ticks)
+    if taker.ord_type == OrdType.TRAILING_STOP:
+        book.join_trailing(s, slot, taker.contract_slot)
+    else:
+        book.join_queue(s, slot, detail.trigger_ladder, taker.trigger_price_ticks)
 
 
-@njit
-def _retrail(s, contract, source):
-    """Re-key every trailing stop on a source whose trigger price its present value moves."""
+@kernel
+def _trail_all(s, contract, source):
+    """Move the trailing stops on a source with its present value; one that it reaches queues at its trigger price.
+
+    What the source covered on the way does not count: a price that rose by more than a stop's offset has not fallen.
+    """
     value = source_subticks(contract, source)
     slot = np.int64(contract.trailing_head_slot)
     while slot != NIL:
-        detail = s.details[slot]
-        if detail.trigger_source == source:
-            price = _trail(detail, s.orders[slot].side, value)
-            if price != detail.trigger_price_ticks:
-                book.leave_queue(s, slot)
-                detail.trigger_price_ticks = price
+        detail, order = detail_at(s, slot), order_at(s, slot)
+        if detail.trigger_source == source and order.level_slot == NIL:
+            price = _trail(detail, order.side, value)
+            detail.trigger_price_ticks = price
+            gap = value - price * SUBTICKS
+            if (gap >= 0 and order.side == Side.BUY) or (gap <= 0 and order.side == Side.SELL):
                 book.join_queue(s, slot, detail.trigger_ladder, price)
         slot = np.int64(detail.trail_next_slot)
 
 
-@njit
+@kernel
+def _freeze(s, contract):
+    """The market left OPEN: what was due is judged afresh when it opens again."""
+    slot = np.int64(contract.trailing_head_slot)
+    while slot != NIL:
+        if order_at(s, slot).level_slot != NIL:
+            book.leave_queue(s, slot)
+        slot = np.int64(detail_at(s, slot).trail_next_slot)
+    _forget_ranges(contract)
+
+
+@kernel
 def _first_due(s, contract_slot):
     """The order that fires next in a contract, NIL when none is due."""
-    contract = s.contracts[contract_slot]
+    contract = contract_at(s, contract_slot)
     for source in range(3):
         low, high = admission.source_range(contract, source)
         if low == 0:
             continue
-        ladder = s.ladders[ladder_for(contract_slot, source, True)]
+        ladder = ladder_at(s, ladder_for(contract_slot, source, True))
         if ladder.first_slot != NIL and ladder.first_key <= high:
-            return np.int64(s.levels[ladder.first_slot].head_slot)
-        ladder = s.ladders[ladder_for(contract_slot, source, False)]
+            return np.int64(level_at(s, ladder.first_slot).head_slot)
+        ladder = ladder_at(s, ladder_for(contract_slot, source, False))
         if ladder.first_slot != NIL and ladder.first_key >= low:
-            return np.int64(s.levels[ladder.first_slot].head_slot)
+            return np.int64(level_at(s, ladder.first_slot).head_slot)
     return np.int64(NIL)
 
 
-@njit
+@kernel
 def _forget_ranges(contract):
     """All is worked off: each source's range is its present value again."""
     contract.last_high_ticks = contract.last_price_ticks
@@ -110,16 +128,19 @@ def _forget_ranges(contract):
     contract.triggers_since_ns = 0
 
 
-@njit
+@kernel
 def observe(s, contract_slot, source):
     """A source of this contract has moved: trail what trails, and note whether anything is due.
 
     Outside OPEN triggers are frozen: only the present value counts when it opens again.
     """
-    contract = s.contracts[contract_slot]
-    if contract.untriggered_orders != 0 and contract.gate == 0:
+    contract = contract_at(s, contract_slot)
+    if contract.gate != 0:
+        _freeze(s, contract)
+        return
+    if contract.untriggered_orders != 0:
         if contract.trailing_head_slot != NIL:
-            _retrail(s, contract, source)
+            _trail_all(s, contract, source)
         if _first_due(s, contract_slot) != NIL:
             if contract.triggers_since_ns == 0:
                 contract.triggers_since_ns = s.now_ns
@@ -130,11 +151,11 @@ def observe(s, contract_slot, source):
     _forget_ranges(contract)
 
 
-@njit
+@kernel
 def load(s, slot, stage):
     """Copy a waiting order into `s.taker`."""
-    taker, order, detail = s.taker, s.orders[slot], s.details[slot]
-    position = s.positions[order.position_slot]
+    taker, order, detail = s.taker, order_at(s, slot), detail_at(s, slot)
+    position = position_at(s, order.position_slot)
     taker.order_slot = slot
     taker.order_id = order.order_id
     taker.cl_ord_id = order.cl_ord_id
@@ -149,7 +170,7 @@ def load(s, slot, stage):
     taker.account_slot = position.account_slot
     taker.contract_slot = position.contract_slot
     taker.position_slot = order.position_slot
-    taker.group = s.accounts[position.account_slot].group
+    taker.group = account_at(s, position.account_slot).group
     taker.display_lots = detail.display_lots
     taker.trigger_price_ticks = detail.trigger_price_ticks
     taker.offset_ticks = detail.offset_ticks
@@ -165,37 +186,41 @@ def load(s, slot, stage):
     taker.stage = stage
 
 
-@njit
+@kernel
 def _next_contract(s):
     """The first contract in slot order with triggers due, NIL when there is none."""
     for contract_slot in range(s.contracts_used):
-        if s.contracts[contract_slot].triggers_since_ns != 0:
+        if contract_at(s, contract_slot).triggers_since_ns != 0:
             return contract_slot
     return NIL
 
 
-@njit
+@kernel
 def fire_next(s):
     """Fire one due order: False when none is due; then `s.sweeping` says whether it is at the book."""
     contract_slot = _next_contract(s)
     if contract_slot == NIL:
         s.triggers_since_ns = 0
         return False
-    slot = _first_due(s, contract_slot)
-    if slot == NIL or s.contracts[contract_slot].gate != 0:
-        _forget_ranges(s.contracts[contract_slot])
+    contract = contract_at(s, contract_slot)
+    if contract.gate != 0:
+        _freeze(s, contract)
         return True
-    _fire(s, slot)
+    slot = _first_due(s, contract_slot)
+    if slot == NIL:
+        _forget_ranges(contract)
+    else:
+        _fire(s, slot)
     return True
 
 
-@njit
+@kernel
 def _fire(s, slot):
     """An order whose condition holds is judged again, in full, and goes to the book or ends with the reason."""
-    order = s.orders[slot]
+    order = order_at(s, slot)
     book.leave_queue(s, slot)
     load(s, slot, Stage.TRIGGER)
-    contract = s.contracts[s.taker.contract_slot]
+    contract = contract_at(s, s.taker.contract_slot)
     reports.order_event(s, EventKind.TRIGGERED, slot, 0, 0, NIL)
     if order.ord_type == OrdType.TRAILING_STOP:
         book.leave_trailing(s, slot, s.taker.contract_slot)
@@ -203,4 +228,6 @@ def _fire(s, slot):
     order.flags &= ~_CONDITIONAL
     s.taker.flags = order.flags
     s.taker.done_reason = admission.order_reason(s)
+    if s.taker.done_reason == Reason.NONE:
+        matching.settle_price(s)
     s.sweeping = 1

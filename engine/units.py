@@ -128,7 +128,7 @@ else:
         return None
 
 
-@njit
+@njit(error_model="numpy")
 def _divide_wide(high, low, divisor):
     """(high * 2^64 + low) // divisor, unsigned: Knuth's algorithm D in base 2^32 (Hacker's Delight, divlu).
 
@@ -154,7 +154,7 @@ def _divide_wide(high, low, divisor):
     return quotient
 
 
-@njit
+@njit(error_model="numpy")
 def _mul_div_wide(left, right, divisor):
     """floor(left * right / divisor) for a product beyond int64; divisor > 0."""
     high, low = mul_high(left, right), wrapping_mul(left, right)
@@ -166,7 +166,7 @@ def _mul_div_wide(left, right, divisor):
 
 if JIT:
 
-    @njit
+    @njit(error_model="numpy")
     def mul_div_floor(left, right, divisor):
         """floor(left * right / divisor) through 128 bits; divisor > 0 and the quotient must fit int64."""
         product = wrapping_mul(left, right)
@@ -180,25 +180,25 @@ else:
         return int(left) * int(right) // int(divisor)
 
 
-@njit
+@njit(error_model="numpy")
 def mul_div_ceil(left, right, divisor):
     """ceil(left * right / divisor) through 128 bits; divisor > 0 and the quotient must fit int64."""
     return -mul_div_floor(-left, right, divisor)
 
 
-@njit
+@njit(error_model="numpy")
 def mul_ppb_floor(amount, rate_ppb):
     """amount * rate, rounded down: what a client receives."""
     return mul_div_floor(amount, rate_ppb, PPB)
 
 
-@njit
+@njit(error_model="numpy")
 def mul_ppb_ceil(amount, rate_ppb):
     """amount * rate, rounded up: what a client owes, and every requirement."""
     return -mul_div_floor(-amount, rate_ppb, PPB)
 
 
-@njit
+@njit(error_model="numpy")
 def clamp(value, low, high):
     """The nearest value within [low, high]."""
     if value < low:
@@ -208,19 +208,19 @@ def clamp(value, low, high):
     return value
 
 
-@njit
+@njit(error_model="numpy")
 def median3(a, b, c):
     """The middle one of three."""
     return max(min(a, b), min(max(a, b), c))
 
 
-@njit
+@njit(error_model="numpy")
 def fee_micros(notional_micros, rate_ppb):
     """A fee rounds up against the client, a rebate (negative) rounds towards zero; both are one ceiling."""
     return mul_ppb_ceil(notional_micros, rate_ppb)
 
 
-@njit
+@njit(error_model="numpy")
 def opposite(side):
     """The other side: BUY is 1, SELL is 2."""
     return 3 - side
