@@ -12,9 +12,7 @@ from engine.recordings.source import RecordingError, Source, sources
 FORMATS = ("flash1", "lobster", "bitstamp", "csv", "jsonl")
 
 
-def open_recording(
-    path: Path, format: str = "auto", book: Path | None = None, skip_bad: bool = False
-) -> Reader:
+def open_recording(path: Path, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
     """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or

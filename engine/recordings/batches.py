@@ -17,6 +17,8 @@ from engine.schema import COMMAND
 from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, MAX_TICKS, SUBTICKS
 
 BATCH_ROWS = 65_536
+CHECKED_ROWS = 2_048
+"""Rows of a batch that carries recorded books: few enough that what it holds is gone before it slows Python down."""
 READER_ID = 1 << 62
 """Ids from here up are the reader's own: anonymous quantity and aggressors that the recording does not name."""
 

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 from engine.codes import Side
-from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, Book, ContractSpec, Execution, Rows
+from engine.recordings.batches import CHECKED_ROWS, READER_ID, Batch, Book, ContractSpec, Execution, Rows
 from engine.recordings.queues import Queues
 from engine.recordings.source import BadLineError, RecordingError, Source, whole_number
 from engine.units import MAX_TICKS
@@ -109,7 +109,7 @@ class BitstampReader:
         for number, entry in enumerate(entries, 1):
             self.rows.begin(number, entry.time_ns)
             self._step(entry)
-            if len(self.rows) >= BATCH_ROWS:
+            if len(self.rows) >= CHECKED_ROWS:
                 yield self.rows.flush()
         yield self.rows.flush()
 

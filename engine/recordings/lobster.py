@@ -25,7 +25,7 @@ from zoneinfo import ZoneInfo
 
 from engine.codes import Side, TimeInForce
 from engine.recordings.batches import (
-    BATCH_ROWS,
+    CHECKED_ROWS,
     READER_ID,
     Batch,
     Book,
@@ -95,6 +95,7 @@ class LobsterReader:
         self.recorded = Queues()
         self._reader_ids = READER_ID
         self._opened, self._torn = False, False
+        self._followed: Book = ([], [])
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording; a check follows every message that has a row, one for all rows of a sweep."""
@@ -106,7 +107,7 @@ class LobsterReader:
                     raise
                 self.bad += 1
                 self._rewrite(group[-1][1])
-            if len(self.rows) >= BATCH_ROWS:
+            if len(self.rows) >= CHECKED_ROWS:
                 yield self.rows.flush()
         yield self.rows.flush()
 
@@ -177,11 +178,13 @@ class LobsterReader:
         if len(cells) != 4 * self.depth:
             raise BadLineError(self.book.name, line, "line", f"{len(cells)} fields instead of {4 * self.depth}")
         try:
-            values = [int(cell) for cell in cells]
+            values = list(map(int, cells))
         except ValueError as error:
             raise BadLineError(self.book.name, line, "line", str(error)) from error
-        asks = [(price, size) for price, size in zip(values[0::4], values[1::4], strict=True) if size > 0]
-        bids = [(price, size) for price, size in zip(values[2::4], values[3::4], strict=True) if size > 0]
+        asks = list(zip(values[0::4], values[1::4], strict=True))
+        bids = list(zip(values[2::4], values[3::4], strict=True))
+        if values[-3] <= 0 or values[-1] <= 0:
+            return [level for level in bids if level[1] > 0], [level for level in asks if level[1] > 0]
         return bids, asks
 
     # --- the commands ---------------------------------------------------------------------------------------------
@@ -277,14 +280,14 @@ class LobsterReader:
 
     def _follow(self, book: Book) -> None:
         """Forget the levels that left the visible depth, seed those that entered it."""
-        for side, levels in zip(_SIDES, book, strict=True):
+        for side, levels, before in zip(_SIDES, book, self._followed, strict=True):
             known = self.recorded.levels[side]
-            visible = dict(levels)
-            if known.keys() != visible.keys():
+            if levels != before and known.keys() != (visible := dict(levels)).keys():
                 for price in [price for price in known if price not in visible]:
                     for order_id in self.recorded.drop(side, price):
                         self.rows.cancel(order_id)
                 self._seed_missing(side, levels)
+        self._followed = book
 
     def _seed_missing(self, side: int, levels: list[Level]) -> None:
         known = self.recorded.levels[side]
@@ -297,6 +300,7 @@ class LobsterReader:
     def _rewrite(self, book: Book) -> None:
         """Start over from one recorded book: at the beginning, and after a line that had to be skipped."""
         self._follow(([], []))
+        self._followed = ([], [])
         self._follow(book)
         self._torn = False
 

@@ -12,12 +12,13 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any, BinaryIO
 
 import zstandard
 
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
+BUFFER_BYTES = 1 << 18
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
 
 
@@ -88,13 +89,13 @@ class Source:
 
     def _open(self) -> BinaryIO:
         if self.member:
-            return cast(BinaryIO, zipfile.ZipFile(self.path).open(self.member))
+            return _buffered(zipfile.ZipFile(self.path).open(self.member))
         if self.path.suffix == ".gz":
-            return cast(BinaryIO, gzip.open(self.path, "rb"))
+            return _buffered(gzip.open(self.path, "rb"))
         if self.path.suffix == ".xz":
-            return cast(BinaryIO, lzma.open(self.path, "rb"))
+            return _buffered(lzma.open(self.path, "rb"))
         if self.path.suffix == ".zst":
-            return io.BufferedReader(_Zstandard(self.path))
+            return _buffered(_Zstandard(self.path))
         return self.path.open("rb")
 
     def head(self) -> bytes:
@@ -116,6 +117,11 @@ class Source:
                         yield number, text
             except DAMAGED as error:
                 raise RecordingError(f"{self.path}: damaged after line {number}: {error}") from error
+
+
+def _buffered(packed: Any) -> BinaryIO:
+    """Lines of a packed stream without a call of Python for each."""
+    return io.BufferedReader(packed, BUFFER_BYTES)
 
 
 def sources(path: Path) -> list[Source]:
