@@ -80,8 +80,11 @@ class Pending(Protocol):
     """A request that waits for what the engine makes of its command."""
 
     def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
-        """The whole reply, None when other commands of the request are still to come. Called once, when the command and all its work are done and before the next batch is
-        applied: what the projection says then is exactly as of this batch."""
+        """The whole reply, None while other commands of the same request are still to come.
+
+        Called once for each command, when it and all its work are done and before the next batch is applied: what the
+        projection says then is exactly as of this batch.
+        """
         ...
 
 

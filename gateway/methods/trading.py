@@ -32,7 +32,10 @@ SOURCES = {
     "index_price": PriceSource.INDEX,
     "last_price": PriceSource.LAST,
 }
-SELF_TRADES: dict[str | None, SelfTrade] = {None: SelfTrade.CANCEL_MAKER, **{mode.name.lower(): mode for mode in SelfTrade}}
+SELF_TRADES: dict[str | None, SelfTrade] = {
+    None: SelfTrade.CANCEL_MAKER,
+    **{mode.name.lower(): mode for mode in SelfTrade},
+}
 _LIMITS = (OrdType.LIMIT, OrdType.STOP_LIMIT, OrdType.TAKE_LIMIT)
 _DAY_NS = 86_400 * 1_000_000_000
 _COUNTDOWN_MAX_MS = 24 * 3600 * 1000
