@@ -1,0 +1,340 @@
+"""The engine with its memory, its journal and its recovery: the one object that the gateway sees.
+
+Journal before effect: a batch is appended before it is applied, and nobody may hear of what it did before the journal
+says that it is safe. Recovery, verification and standby are one loop, `replay`: the log's batches applied in order.
+"""
+
+import contextlib
+import fcntl
+import mmap
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import astuple, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import step
+from engine.codes import Mode
+from engine.journal import (
+    CorruptJournalError,
+    Durability,
+    Journal,
+    JournalError,
+    JournalOptions,
+    JournalReader,
+    Snapshot,
+    SnapshotError,
+    begin_segment,
+    digest,
+    genesis,
+    newest_first,
+    read_header,
+    read_snapshot,
+    write_snapshot,
+)
+from engine.schema import COMMAND, EVENT, STATE, VENUE, Capacities
+
+__all__ = [
+    "RING_ROWS",
+    "CorruptJournalError",
+    "Durability",
+    "Engine",
+    "JournalError",
+    "JournalOptions",
+    "JournalReader",
+    "Recovery",
+    "create",
+    "digest",
+    "holds_journal",
+    "replay",
+    "restore",
+]
+
+RING_ROWS = 1 << 16
+HUGE_PAGE_ORDERS = 1 << 16
+"""A state for at least so many orders asks for huge pages; a small one would only waste them."""
+_NO_RESERVE = 0x4000
+"""MAP_NORESERVE of Linux."""
+
+Rows = np.ndarray[Any, Any]
+Sink = Callable[[Rows, Rows], None]
+"""(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
+Progress = Callable[[int, int], None]
+"""(bytes of journal done, bytes in all)."""
+
+
+def _ignore(commands: Rows, events: Rows) -> None:
+    return None
+
+
+def allocate(huge_pages: bool) -> Rows:
+    """A zeroed root: one STATE record in memory that costs nothing until it is touched."""
+    memory = mmap.mmap(-1, STATE.itemsize, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | _NO_RESERVE)
+    if huge_pages:
+        with contextlib.suppress(OSError):
+            memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, STATE)
+
+
+def create(capacities: Capacities = VENUE, mode: Mode = Mode.EXCHANGE) -> Rows:
+    """An empty state in a mode that it keeps for life. ValueError for capacities beyond the layout's."""
+    for name, value, largest in zip(_capacity_names(), astuple(capacities), astuple(VENUE), strict=True):
+        if not 0 < value <= largest:
+            raise ValueError(f"capacity {name}: {value} is not in 1..{largest}")
+    root = allocate(capacities.orders >= HUGE_PAGE_ORDERS)
+    for name, value in zip(_capacity_names(), astuple(capacities), strict=True):
+        root[f"{name}_capacity"] = value
+    step.initialise(root, int(mode))
+    return root
+
+
+def _capacity_names() -> list[str]:
+    return [entry.name for entry in fields(Capacities)]
+
+
+def restore(snapshot: Snapshot) -> Rows:
+    """The state that a snapshot holds. SnapshotError when it is damaged."""
+    root = allocate(huge_pages=True)
+    read_snapshot(snapshot, root)
+    return root
+
+
+def holds_journal(directory: Path) -> bool:
+    """Whether a folder has a journal to open."""
+    return any(directory.glob("journal-*.log"))
+
+
+class Lock:
+    """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
+
+    def __init__(self, directory: Path) -> None:
+        self._file = (directory / "lock").open("a+")
+        try:
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.seek(0)
+            owner = self._file.read().strip() or "unknown"
+            self._file.close()
+            raise JournalError(f"{directory}: in use by process {owner}; stop it first") from None
+        self._file.truncate(0)
+        self._file.write(str(os.getpid()))
+        self._file.flush()
+
+    def release(self) -> None:
+        """Let another process write."""
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """What opening found: the snapshot's sequence (0: none used), commands replayed, bytes of torn tail cut."""
+
+    snapshot_seq: int = 0
+    replayed: int = 0
+    cut_bytes: int = 0
+    ignored: list[str] = field(default_factory=list)
+    """One line for each snapshot that could not be used."""
+
+
+class Engine:
+    """A state and, for an exchange, its journal. One thread uses it; it never reads a clock for its rules.
+
+    `Engine(root)` has no journal; `Engine.create` and `Engine.open` have one in a directory. `engine_seconds` is the
+    time spent in the kernels when `timed`.
+    """
+
+    def __init__(self, root: Rows, timed: bool = False) -> None:
+        self.root = root
+        self.journal: Journal | None = None
+        self.directory: Path | None = None
+        self.recovery = Recovery()
+        self.timed = timed
+        self.engine_seconds = 0.0
+        self.last_seq = int(root["last_seq"][0])
+        self._ring = np.zeros(RING_ROWS, EVENT)
+        self._lock: Lock | None = None
+
+    @classmethod
+    def create(
+        cls,
+        directory: Path,
+        mode: Mode = Mode.EXCHANGE,
+        capacities: Capacities = VENUE,
+        options: JournalOptions | None = None,
+    ) -> "Engine":
+        """An empty state with a new journal. JournalError when the directory has one already or is in use."""
+        directory.mkdir(parents=True, exist_ok=True)
+        lock = Lock(directory)
+        try:
+            if holds_journal(directory):
+                raise JournalError(f"{directory}: holds a journal already; open it or choose another folder")
+            engine = cls(create(capacities, mode))
+            begin_segment(directory, genesis(mode, capacities))
+            engine._attach(JournalReader(directory), options, lock)
+        except BaseException:
+            lock.release()
+            raise
+        return engine
+
+    @classmethod
+    def open(
+        cls,
+        directory: Path,
+        mode: Mode = Mode.EXCHANGE,
+        options: JournalOptions | None = None,
+        sink: Sink = _ignore,
+        progress: Progress | None = None,
+    ) -> "Engine":
+        """Recover from the newest sound snapshot and the journal after it; `sink` gets what is replayed.
+
+        JournalError for no journal, another mode, another version, corruption, or another process that writes it.
+        """
+        if not holds_journal(directory):
+            raise JournalError(f"{directory}: holds no journal; create one first")
+        lock = Lock(directory)
+        try:
+            reader = JournalReader(directory)
+            _check_mode(reader, mode)
+            engine = cls._recovered(reader, sink, progress)
+            engine._attach(reader, options, lock)
+        except BaseException:
+            lock.release()
+            raise
+        return engine
+
+    def submit(self, commands: Rows) -> Rows:
+        """Journal a batch, apply it and return its events, valid until the next call.
+
+        Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened.
+        """
+        self._accept(commands)
+        rings = self._apply(commands)
+        first = next(rings)
+        more = [first.copy(), *(events.copy() for events in rings)] if self.last_seq != commands["seq"][-1] else None
+        return first if more is None else np.concatenate(more)
+
+    def feed(self, commands: Rows, sink: Sink) -> None:
+        """`submit` that hands the events over a ring at a time instead of keeping them."""
+        self._accept(commands)
+        for events in self._apply(commands):
+            sink(commands, events)
+
+    def commit(self) -> None:
+        """Have everything submitted made safe; see `Journal.commit`."""
+        if self.journal is not None:
+            self.journal.commit()
+
+    @property
+    def durable_seq(self) -> int:
+        """Up to which sequence everything is safe; without a journal, everything applied is."""
+        return self.last_seq if self.journal is None else self.journal.durable_seq
+
+    def digest(self) -> str:
+        """The state's digest: see `engine.journal.digest`."""
+        return digest(self.root)
+
+    def snapshot(self) -> Snapshot:
+        """Write the state beside its journal, after the journal. JournalError without a journal."""
+        if self.journal is None or self.directory is None:
+            raise JournalError("this engine has no journal, so nowhere to put a snapshot")
+        self.journal.sync()
+        return write_snapshot(self.directory, self.root, self.journal.chain)
+
+    def close(self) -> None:
+        """Make the journal safe, close it and let another process have the directory."""
+        try:
+            if self.journal is not None:
+                self.journal.close()
+        finally:
+            if self._lock is not None:
+                self._lock.release()
+
+    @classmethod
+    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress | None) -> "Engine":
+        root, ignored = _newest_root(reader)
+        engine = cls(create(reader.capacities, reader.mode) if root is None else root)
+        snapshot_seq = engine.last_seq
+        replay(reader, engine, sink=sink, progress=progress)
+        proven = max((snapshot.seq for snapshot in _headers(reader.directory)), default=0)
+        if proven > engine.last_seq:
+            raise JournalError(
+                f"{reader.directory}: the journal ends at sequence {engine.last_seq} but a snapshot shows that it had "
+                f"{proven}; restore the journal from a copy"
+            )
+        cut_bytes = reader.torn.size_bytes if reader.torn else 0
+        engine.recovery = Recovery(snapshot_seq, engine.last_seq - snapshot_seq, cut_bytes, ignored)
+        return engine
+
+    def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:
+        self.directory, self._lock = reader.directory, lock
+        self.journal = Journal(reader.directory, reader.position, options)
+
+    def _accept(self, commands: Rows) -> None:
+        """Check that a batch goes on where the last one ended, and journal it."""
+        count = len(commands)
+        if count == 0 or commands.dtype != COMMAND or not commands.flags.c_contiguous:
+            raise ValueError("commands: one or more contiguous COMMAND rows are needed")
+        seqs = commands["seq"]
+        if seqs[0] != self.last_seq + 1 or (count > 1 and not (np.diff(seqs) == 1).all()):
+            raise ValueError(f"commands: seq {seqs[0]}..{seqs[-1]} do not follow {self.last_seq} one by one")
+        if self.journal is not None:
+            self.journal.append(commands)
+
+    def _apply(self, commands: Rows) -> Iterator[Rows]:
+        """Apply a batch; yields the events of each ring, at least once."""
+        done, count = 0, len(commands)
+        while done < count:
+            begun = time.perf_counter() if self.timed else 0.0
+            consumed, written = step.apply_batch(self.root, commands[done:] if done else commands, self._ring)
+            if self.timed:
+                self.engine_seconds += time.perf_counter() - begun
+            done += consumed
+            if done == count:
+                self.last_seq += count
+            yield self._ring[:written]
+
+
+def replay(
+    reader: JournalReader,
+    engine: Engine,
+    until_seq: int | None = None,
+    sink: Sink = _ignore,
+    progress: Progress | None = None,
+) -> None:
+    """Apply the log from the reader's position, up to a sequence or its end. The engine must stand there too."""
+    for commands in reader.batches(until_seq):
+        engine.feed(commands, sink)
+        if progress is not None:
+            progress(reader.bytes_read, reader.bytes_total)
+
+
+def _check_mode(reader: JournalReader, mode: Mode) -> None:
+    if reader.mode != mode:
+        raise JournalError(
+            f"{reader.directory}: a journal of {reader.mode.name.lower()} mode, {mode.name.lower()} is wanted; "
+            "choose another folder, or read it with lionrock replay"
+        )
+
+
+def _headers(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory whose headers are sound, newest first."""
+    for path in newest_first(directory):
+        with contextlib.suppress(SnapshotError):
+            yield read_header(path)
+
+
+def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
+    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used."""
+    ignored: list[str] = []
+    for path in newest_first(reader.directory):
+        try:
+            snapshot = read_header(path)
+            if reader.seek(snapshot.seq, snapshot.chain):
+                return restore(snapshot), ignored
+            ignored.append(f"{path}: the journal does not lead to it")
+        except SnapshotError as error:
+            ignored.append(str(error))
+    return None, ignored

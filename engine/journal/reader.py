@@ -1,0 +1,223 @@
+"""Reading a journal: every record is checked against its checksum and its place in the hash chain.
+
+A bad record that was never safe, in the last segment, is a torn tail: reading ends before it. Any other bad record is
+corruption and refused with its file and byte offset.
+"""
+
+import mmap
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from blake3 import blake3
+from google_crc32c import value as crc32c
+
+from engine.codes import CommandKind, Mode
+from engine.journal.format import (
+    ALIGNMENT,
+    RECORD,
+    RECORD_BYTES,
+    RECORD_MAGIC,
+    ROW_BYTES,
+    SEGMENT_BYTES,
+    CorruptJournalError,
+    JournalError,
+    SegmentHeader,
+    segment_path,
+    unpack_segment,
+)
+from engine.schema import COMMAND, Capacities
+
+Rows = np.ndarray[Any, Any]
+_MAGIC_OFFSET = 4
+
+
+class Position(NamedTuple):
+    """Where the next record goes: `offset` in the segment, its number there, its first sequence, the chain so far."""
+
+    segment: SegmentHeader
+    offset: int
+    records: int
+    next_seq: int
+    chain: bytes
+
+
+@dataclass(frozen=True)
+class TornTail:
+    """The end of a journal that was never safe: the next writer cuts `size_bytes` from `offset` on."""
+
+    path: Path
+    offset: int
+    size_bytes: int
+
+
+class JournalReader:
+    """A journal's commands in order, verified, as they were when it was opened. Many may read while one writes.
+
+    Iterate over `batches()` once; `position` follows, and `torn` says after the end whether there was a torn tail.
+    JournalError when the directory holds no journal, a segment is missing or another version wrote it.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self._paths = sorted(directory.glob("journal-*.log"))
+        if not self._paths:
+            raise JournalError(f"{directory}: holds no journal; name the folder that has journal-00000001.log")
+        self._headers = [self._header(number, path) for number, path in enumerate(self._paths, 1)]
+        self.bytes_total = sum(path.stat().st_size for path in self._paths)
+        self.bytes_read = 0
+        self.records_read = 0
+        self.torn: TornTail | None = None
+        self.position = _start(self._headers[0])
+
+    @property
+    def mode(self) -> Mode:
+        """How the state was created."""
+        return Mode(self._headers[0].mode)
+
+    @property
+    def capacities(self) -> Capacities:
+        """How large the state was created."""
+        return self._headers[0].capacities
+
+    @property
+    def last_seq(self) -> int:
+        """The last sequence read so far."""
+        return self.position.next_seq - 1
+
+    def seek(self, seq: int, chain: bytes) -> bool:
+        """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
+        start, before = self.position, (self.bytes_read, self.records_read)
+        number = max(header.number for header in self._headers if header.first_seq <= seq + 1)
+        self.position = _start(self._headers[number - 1])
+        for _ in self._records_until(seq):
+            pass
+        if self.last_seq == seq and self.position.chain == chain:
+            self.bytes_read += sum(path.stat().st_size for path in self._paths[: number - 1])
+            return True
+        self.position, self.torn = start, None
+        self.bytes_read, self.records_read = before
+        return False
+
+    def batches(self, until_seq: int | None = None) -> Iterator[Rows]:
+        """The COMMAND rows from the position on, a record at a time, views of the file's bytes.
+
+        `until_seq` ends it after that sequence, or after the label row that belongs to it. CorruptJournalError.
+        """
+        for rows in self._records_until(None):
+            if until_seq is not None and self.last_seq >= until_seq:
+                yield rows[: _cut(rows, until_seq)]
+                return
+            yield rows
+
+    def _header(self, number: int, path: Path) -> SegmentHeader:
+        if path != segment_path(self.directory, number):
+            raise JournalError(f"{self.directory}: segment {number} is missing; restore it from a copy")
+        with path.open("rb") as file:
+            header = unpack_segment(path, file.read(SEGMENT_BYTES))
+        if header.number != number:
+            raise CorruptJournalError(path, 0, f"this is segment {header.number} under another name")
+        return header
+
+    def _records_until(self, seq: int | None) -> Iterator[Rows]:
+        """The records that follow, up to the one that ends at `seq` or behind it."""
+        while seq is None or self.last_seq < seq:
+            number = self.position.segment.number
+            for rows in self._segment(self._paths[number - 1]):
+                yield rows
+                if seq is not None and self.last_seq >= seq:
+                    return
+            if number == len(self._headers):
+                return
+            self._next_segment(number)
+
+    def _next_segment(self, number: int) -> None:
+        """Go on with the segment after `number`; it has to begin where that one ended."""
+        header = self._headers[number]
+        if header.first_seq != self.position.next_seq or header.chain != self.position.chain:
+            raise CorruptJournalError(self._paths[number], 0, "this segment does not follow the one before it")
+        self.position = _start(header)
+
+    def _segment(self, path: Path) -> Iterator[Rows]:
+        """The records of the present segment from the position on."""
+        # A private mapping: the rows that go out are writable, as the kernels want them, and the file is not.
+        with path.open("rb") as file:
+            private = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
+        data = private.view()
+        data.flags.writeable = False
+        view, size, here = data.data, len(data), self.position
+        offset, number, next_seq, chain = here.offset, here.records, here.next_seq, here.chain
+        while offset < size:
+            head = _record_at(view, data, offset)
+            if head is None:
+                self._bad(path, data, offset)
+                return
+            _, _, count, its_number, first_seq, _, before = head
+            if before != chain:
+                raise CorruptJournalError(path, offset, "the hash chain breaks: something before it was changed")
+            if its_number != number or first_seq != next_seq:
+                raise CorruptJournalError(path, offset, f"sequence {first_seq} where {next_seq} should follow")
+            end = offset + RECORD_BYTES + count * ROW_BYTES
+            if count:
+                chain = blake3(view[offset:end]).digest()
+            self.bytes_read += end - offset
+            self.records_read += 1
+            start, offset, number, next_seq = offset + RECORD_BYTES, end, number + 1, next_seq + count
+            self.position = Position(here.segment, offset, number, next_seq, chain)
+            if count:
+                yield private[start:end].view(COMMAND)
+
+    def _bad(self, path: Path, data: Rows, offset: int) -> None:
+        """Note a torn tail, or raise when the bad record was safe once."""
+        last = path == self._paths[-1]
+        if not last or _was_safe(data, offset, self.position.next_seq):
+            raise CorruptJournalError(path, offset, _what(data, offset))
+        self.torn = TornTail(path, offset, len(data) - offset)
+
+
+def _start(header: SegmentHeader) -> Position:
+    return Position(header, SEGMENT_BYTES, 0, header.first_seq, header.chain)
+
+
+def _record_at(view: memoryview, data: Rows, offset: int) -> tuple[Any, ...] | None:
+    """The header of the record at an offset; None when there is none that matches its checksum."""
+    if offset + RECORD_BYTES > len(data):
+        return None
+    head = RECORD.unpack_from(view, offset)
+    end = offset + RECORD_BYTES + head[2] * ROW_BYTES
+    if head[1] != RECORD_MAGIC or end > len(data) or crc32c(data[offset + 4 : end]) != head[0]:
+        return None
+    return head
+
+
+def _was_safe(data: Rows, offset: int, seq: int) -> bool:
+    """Whether a whole record after the bad one says that `seq`, where the bad one begins, was safe before it."""
+    view, size = data.data, len(data)
+    words = data[: size - size % ALIGNMENT].view("<u4")[_MAGIC_OFFSET // 4 :: ALIGNMENT // 4]
+    for place in np.flatnonzero(words[offset // ALIGNMENT + 1 :] == RECORD_MAGIC).tolist():
+        at = (offset // ALIGNMENT + 1 + place) * ALIGNMENT
+        head = _record_at(view, data, at)
+        if head is not None and head[5] >= seq:
+            return True
+    return False
+
+
+def _what(data: Rows, offset: int) -> str:
+    """What is wrong with the bad record at an offset."""
+    if offset + RECORD_BYTES > len(data):
+        return f"{len(data) - offset} bytes that are no record"
+    _, magic, count, *_ = RECORD.unpack_from(data.data, offset)
+    end = offset + RECORD_BYTES + count * ROW_BYTES
+    if magic != RECORD_MAGIC or end > len(data):
+        return "no record begins here"
+    return f"the record up to byte {end} does not match its checksum"
+
+
+def _cut(rows: Rows, until_seq: int) -> int:
+    """How many rows belong to the log up to a sequence: a label row stays with its command."""
+    count = until_seq + 1 - int(rows["seq"][0])
+    if count < len(rows) and rows["kind"][count] == CommandKind.LABEL:
+        count += 1
+    return count

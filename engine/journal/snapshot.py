@@ -1,0 +1,166 @@
+"""Snapshots and digests of a state: the bytes in use, and nothing else.
+
+In use are the header, the ladders, the queue of jobs, of every pool the rows below its high-water mark, and the
+tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is those
+bytes behind a header that carries the digest, so checking one checks the other.
+"""
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from google_crc32c import value as crc32c
+
+from engine.codes import Phase
+from engine.journal.format import JournalError, write_atomically
+from engine.schema import CELL, POOLED, SEMANTICS_VERSION, STATE
+
+KEPT_SNAPSHOTS = 2
+SNAPSHOT_MAGIC = b"LIONSNAP"
+SNAPSHOT_BYTES = 256
+_SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
+_CRC = struct.Struct("<I")
+_FORMAT_VERSION = 1
+_WHOLE = ("ladders", "jobs")
+_MAPS = ("order_map", "position_map")
+
+Root = np.ndarray[Any, Any]
+Region = tuple[int, int]
+
+
+class SnapshotError(JournalError):
+    """A snapshot that cannot be used; the journal has everything that it had."""
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A snapshot file whose header is sound. `chain` is the journal's hash after the command `seq`."""
+
+    path: Path
+    seq: int
+    mode: int
+    body_bytes: int
+    digest: bytes
+    chain: bytes
+
+
+def _fields() -> dict[str, tuple[np.dtype[Any], int]]:
+    return {name: (entry[0], entry[1]) for name, entry in (STATE.fields or {}).items()}
+
+
+_FIELDS = _fields()
+_HEADER_BYTES = _FIELDS["contracts"][1]
+
+
+def _shape(dtype: np.dtype[Any]) -> str:
+    """A dtype's layout as text: names, offsets and formats all the way down."""
+    if dtype.subdtype is not None:
+        return f"{dtype.subdtype[1]}{_shape(dtype.subdtype[0])}"
+    if dtype.fields is None:
+        return dtype.str
+    rows = [f"{name}@{entry[1]}:{_shape(entry[0])}" for name, entry in dtype.fields.items()]
+    return f"({','.join(rows)};{dtype.itemsize})"
+
+
+LAYOUT = blake3(_shape(STATE).encode()).digest()
+"""A digest of STATE's layout: bytes of another layout are never read as this one."""
+
+
+def _pool(root: Root, name: str) -> Region:
+    """The bytes of an array below its high-water mark."""
+    dtype, offset = _FIELDS[name]
+    assert dtype.subdtype is not None
+    rows = int(root[POOLED[name]][0]) if name in POOLED else dtype.subdtype[1][0]
+    return offset, offset + rows * dtype.subdtype[0].itemsize
+
+
+def _tables(root: Root) -> Iterator[Region]:
+    """The bytes of the id maps' tables: the one of size n begins at cell base + n."""
+    cells = _FIELDS["cells"][1]
+    for name in _MAPS:
+        table = root[name][0]
+        for size in sorted({int(table["size"]), int(table["old_size"])} - {0}):
+            start = cells + (int(table["base"]) + size) * CELL.itemsize
+            yield start, start + size * CELL.itemsize
+
+
+def regions(root: Root) -> list[Region]:
+    """(first byte, byte after the last) of everything in use, ascending."""
+    found = [(0, _HEADER_BYTES), *(_pool(root, name) for name in (*_WHOLE, *POOLED)), *_tables(root)]
+    return sorted(region for region in found if region[0] < region[1])
+
+
+def _in_use(root: Root) -> list[memoryview]:
+    """The bytes in use. ValueError inside a command, where a state is not one."""
+    if int(root["phase"][0]) != Phase.IDLE:
+        raise ValueError("the state is paused inside a command: finish it before a digest or a snapshot")
+    state = root.view(np.uint8).data
+    return [state[start:stop] for start, stop in regions(root)]
+
+
+def _hash(parts: list[memoryview]) -> bytes:
+    hasher = blake3()
+    for part in parts:
+        hasher.update(part)
+    return hasher.digest()
+
+
+def digest(root: Root) -> str:
+    """The state's BLAKE3 digest in hex: equal for equal logs, however they were cut into batches."""
+    return _hash(_in_use(root)).hex()
+
+
+def snapshot_path(directory: Path, seq: int) -> Path:
+    """The file of a snapshot."""
+    return directory / f"snapshot-{seq:020d}.state"
+
+
+def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
+    """Write the state durably and delete older snapshots than the newest two. ValueError inside a command."""
+    parts = _in_use(root)
+    seq, mode = int(root["last_seq"][0]), int(root["mode"][0])
+    body_bytes, state_digest = sum(len(part) for part in parts), _hash(parts)
+    head = _SNAPSHOT.pack(
+        SNAPSHOT_MAGIC, _FORMAT_VERSION, SEMANTICS_VERSION, mode, 0, seq, body_bytes, state_digest, chain, LAYOUT
+    ).ljust(SNAPSHOT_BYTES - _CRC.size, b"\0")
+    path = snapshot_path(directory, seq)
+    write_atomically(path, [memoryview(head + _CRC.pack(crc32c(head))), *parts])
+    for old in sorted(directory.glob("snapshot-*.state"))[:-KEPT_SNAPSHOTS]:
+        old.unlink()
+    return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
+
+
+def read_header(path: Path) -> Snapshot:
+    """The header of a snapshot. SnapshotError when it is damaged or of another version or layout."""
+    with path.open("rb") as file:
+        data = file.read(SNAPSHOT_BYTES)
+    if len(data) < SNAPSHOT_BYTES or data[: len(SNAPSHOT_MAGIC)] != SNAPSHOT_MAGIC:
+        raise SnapshotError(f"{path}: not a snapshot; delete it")
+    if _CRC.unpack_from(data, SNAPSHOT_BYTES - 4)[0] != crc32c(data[: SNAPSHOT_BYTES - 4]):
+        raise SnapshotError(f"{path}: the header does not match its checksum; delete it")
+    _, version, semantics, mode, _, seq, body_bytes, state_digest, chain, layout = _SNAPSHOT.unpack_from(data)
+    if (version, semantics, layout) != (_FORMAT_VERSION, SEMANTICS_VERSION, LAYOUT):
+        raise SnapshotError(f"{path}: written by another release; the journal is replayed instead")
+    return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
+
+
+def read_snapshot(snapshot: Snapshot, root: Root) -> None:
+    """Fill a zeroed root from a snapshot. SnapshotError when the body is not what the digest says."""
+    body = np.memmap(snapshot.path, np.uint8, "r", SNAPSHOT_BYTES)
+    if len(body) != snapshot.body_bytes or blake3(body.data).digest() != snapshot.digest:
+        raise SnapshotError(f"{snapshot.path}: the body does not match its digest; delete it")
+    state = root.view(np.uint8)
+    state[:_HEADER_BYTES] = body[:_HEADER_BYTES]
+    done = 0
+    for start, stop in regions(root):
+        state[start:stop] = body[done : done + stop - start]
+        done += stop - start
+
+
+def newest_first(directory: Path) -> list[Path]:
+    """The snapshot files of a directory, newest first."""
+    return sorted(directory.glob("snapshot-*.state"), reverse=True)

@@ -1,0 +1,274 @@
+"""Writing a journal: batches are appended in memory and made safe together, a group to a record.
+
+`Journal` is the one interface to the log that the engine knows: append a batch -> a ticket, which is the batch's last
+sequence; `durable_seq` and `watch` say when a ticket is safe; `JournalReader` reads from a sequence.
+"""
+
+import os
+import threading
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from blake3 import blake3
+from google_crc32c import value as crc32c
+
+from engine.journal.format import (
+    RECORD_BYTES,
+    RECORD_MAGIC,
+    RECORD_TAIL,
+    ROW_BYTES,
+    SEGMENT_BYTES,
+    JournalError,
+    SegmentHeader,
+    segment_path,
+    write_atomically,
+)
+from engine.journal.reader import Position
+
+MAX_GROUP_ROWS = 1 << 15
+"""A record takes no further batch once it has so many rows."""
+_OPEN_FLAGS = os.O_WRONLY | os.O_APPEND
+
+Batch = tuple[bytes, int, int]
+"""Rows as bytes, first sequence, last sequence."""
+
+
+class Durability(Enum):
+    """When a batch counts as safe: on the disk, with the operating system, or as soon as it was appended."""
+
+    FSYNC = "fsync"
+    OS = "os"
+    NONE = "none"
+
+
+@dataclass(frozen=True)
+class JournalOptions:
+    """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on."""
+
+    durability: Durability = Durability.FSYNC
+    threaded: bool = False
+    segment_bytes: int = 256 << 20
+
+
+class SegmentWriter:
+    """Appends records to the last segment and begins a new one when it is full."""
+
+    def __init__(self, directory: Path, position: Position, segment_bytes: int) -> None:
+        self._directory, self._limit = directory, segment_bytes
+        self._segment, self.chain = position.segment, position.chain
+        self._offset, self._records, self._next_seq = position.offset, position.records, position.next_seq
+        self._descriptor = os.open(segment_path(directory, self._segment.number), _OPEN_FLAGS)
+        if os.fstat(self._descriptor).st_size > self._offset:
+            os.ftruncate(self._descriptor, self._offset)
+        os.fsync(self._descriptor)
+
+    def write(self, batches: list[Batch], durable_seq: int) -> None:
+        """Append one record of consecutive batches."""
+        first_seq, size_bytes = batches[0][1], RECORD_BYTES + sum(len(batch[0]) for batch in batches)
+        if self._offset > SEGMENT_BYTES and self._offset + size_bytes > self._limit:
+            self._rotate(first_seq)
+        self._append(first_seq, [batch[0] for batch in batches], durable_seq)
+        self._next_seq = batches[-1][2] + 1
+
+    def seal(self) -> None:
+        """Append a record without rows, no part of the chain: everything before it is safe, so none of it is torn."""
+        self.sync()
+        self._append(self._next_seq, [], self._next_seq - 1)
+        self.sync()
+
+    def _append(self, first_seq: int, rows: list[bytes], durable_seq: int) -> None:
+        count = sum(len(part) for part in rows) // ROW_BYTES
+        tail = RECORD_TAIL.pack(RECORD_MAGIC, count, self._records, first_seq, durable_seq, self.chain)
+        body = b"".join((tail, *rows))
+        record = crc32c(body).to_bytes(4, "little") + body
+        left = memoryview(record)
+        while left:
+            left = left[os.write(self._descriptor, left) :]
+        if rows:
+            self.chain = blake3(record).digest()
+        self._offset += len(record)
+        self._records += 1
+
+    def sync(self) -> None:
+        """Make everything written safe."""
+        os.fdatasync(self._descriptor)
+
+    def close(self) -> None:
+        """Close the file."""
+        os.close(self._descriptor)
+
+    def _rotate(self, first_seq: int) -> None:
+        """Begin the next segment; the old one is safe before the new one exists."""
+        self.sync()
+        self.close()
+        old = self._segment
+        self._segment = SegmentHeader(old.number + 1, first_seq, old.mode, old.capacities, self.chain)
+        begin_segment(self._directory, self._segment)
+        self._descriptor = os.open(segment_path(self._directory, self._segment.number), _OPEN_FLAGS)
+        self._offset, self._records = SEGMENT_BYTES, 0
+
+
+def begin_segment(directory: Path, header: SegmentHeader) -> None:
+    """Write a segment that has no record yet, durably."""
+    write_atomically(segment_path(directory, header.number), [memoryview(header.pack())])
+
+
+class Journal:
+    """The log of one engine, for one writer. Batches are consecutive from the position that it was opened at.
+
+    `append` keeps a batch; `commit` has what was appended written and made safe, in one group: at once, or by the
+    journal's own thread. After a failed write or sync nothing is promised any more: every call raises JournalError
+    and `failure` has the cause.
+    """
+
+    def __init__(self, directory: Path, position: Position, options: JournalOptions | None = None) -> None:
+        self.options = options or JournalOptions()
+        self.directory = directory
+        self.next_seq = position.next_seq
+        self.durable_seq = position.next_seq - 1
+        self.failure: Exception | None = None
+        self._written_seq = self.durable_seq
+        self._writer = SegmentWriter(directory, position, self.options.segment_bytes)
+        self._pending: deque[Batch] = deque()
+        self._changed = threading.Condition()
+        self._wanted, self._closing = False, False
+        self._on_durable: Callable[[int], None] | None = None
+        self._on_failure: Callable[[Exception], None] | None = None
+        self._thread: threading.Thread | None = None
+        if self.options.threaded:
+            self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
+            self._thread.start()
+
+    @property
+    def chain(self) -> bytes:
+        """The hash of the whole log as far as it is written."""
+        return self._writer.chain
+
+    def watch(self, on_durable: Callable[[int], None], on_failure: Callable[[Exception], None]) -> None:
+        """Have a function called with each new `durable_seq`, or with the failure, by whichever thread commits."""
+        self._on_durable, self._on_failure = on_durable, on_failure
+
+    def append(self, commands: np.ndarray[Any, Any]) -> int:
+        """Keep a batch of rows (128 bytes each) for the next commit. Returns its ticket: the last sequence.
+
+        The rows must be numbered on from the last batch: the caller sees to it.
+        """
+        if self.failure is not None or self._closing:
+            raise self._refusal()
+        first_seq = self.next_seq
+        self.next_seq = first_seq + len(commands)
+        self._pending.append((commands.tobytes(), first_seq, self.next_seq - 1))
+        if self.options.durability is Durability.NONE:
+            self.durable_seq = self.next_seq - 1
+        return self.next_seq - 1
+
+    def commit(self) -> None:
+        """Have everything appended made safe: on return, or soon when the journal has its own thread."""
+        if self.failure is not None:
+            raise self._refusal()
+        if self._thread is None:
+            self._write_pending()
+            return
+        with self._changed:
+            self._wanted = True
+            self._changed.notify_all()
+
+    def flush(self) -> None:
+        """Commit and wait until everything appended is written, and as safe as the durability says."""
+        self.commit()
+        if self._thread is not None:
+            with self._changed:
+                self._changed.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
+        if self.failure is not None:
+            raise self._refusal()
+
+    def sync(self) -> None:
+        """Have everything appended on the disk on return, whatever the durability."""
+        self.flush()
+        self._writer.sync()
+
+    def close(self) -> None:
+        """Write and sync everything and close the file. The journal cannot be used afterwards."""
+        if self._closing:
+            return
+        try:
+            if self.failure is None:
+                self.flush()
+                self._writer.seal()
+        finally:
+            self._stop()
+
+    def _stop(self) -> None:
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join()
+        self._writer.close()
+
+    def _refusal(self) -> JournalError:
+        if self.failure is None:
+            return JournalError(f"{self.directory}: the journal is closed; open the engine again")
+        return JournalError(
+            f"{self.directory}: the journal cannot be written ({self.failure}); "
+            "make room or replace the disk, then start again"
+        )
+
+    def _run(self) -> None:
+        """The journal's own thread: a group at a time, as long as somebody wants one."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._wanted or self._closing)
+                if not self._wanted:
+                    return
+                self._wanted = False
+            try:
+                self._write_pending()
+            except JournalError:
+                return
+
+    def _write_pending(self) -> None:
+        """Write what is pending in records, sync once and tell. JournalError when that fails."""
+        batches = [self._pending.popleft() for _ in range(len(self._pending))]
+        if not batches:
+            return
+        try:
+            for group in _groups(batches):
+                self._writer.write(group, self._written_seq)
+            if self.options.durability is Durability.FSYNC:
+                self._writer.sync()
+        except Exception as error:
+            self._fail(error)
+            raise self._refusal() from error
+        with self._changed:
+            self._written_seq = batches[-1][2]
+            if self.options.durability is not Durability.NONE:
+                self.durable_seq = self._written_seq
+            self._changed.notify_all()
+        if self._on_durable is not None:
+            self._on_durable(self.durable_seq)
+
+    def _fail(self, error: Exception) -> None:
+        with self._changed:
+            self.failure = error
+            self._changed.notify_all()
+        if self._on_failure is not None:
+            self._on_failure(error)
+
+
+def _groups(batches: list[Batch]) -> list[list[Batch]]:
+    """Consecutive batches cut into the records that they go into."""
+    groups: list[list[Batch]] = [[]]
+    rows = 0
+    for batch in batches:
+        if rows >= MAX_GROUP_ROWS:
+            groups.append([])
+            rows = 0
+        groups[-1].append(batch)
+        rows += len(batch[0]) // ROW_BYTES
+    return groups
