@@ -8,6 +8,8 @@ import struct
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
+from msgspec import Struct
+
 from gateway.channels import Channel
 from gateway.views import Outcome
 
@@ -88,26 +90,20 @@ class Pending(Protocol):
         ...
 
 
-class Reply:
+class Reply(Struct, gc=False):
     """Send one message: a JSON-RPC answer or notification."""
 
-    __slots__ = ("data",)
-
-    def __init__(self, data: bytes) -> None:
-        self.data = data
+    data: bytes
 
 
-class Submit:
+class Submit(Struct, gc=False):
     """Sequence command rows (128 bytes each, sequence and time still zero) in one piece.
 
     `pending` is None on a binary session: its account's rows go back as they are.
     """
 
-    __slots__ = ("pending", "rows")
-
-    def __init__(self, rows: bytes, pending: Pending | None) -> None:
-        self.rows = rows
-        self.pending = pending
+    rows: bytes
+    pending: Pending | None
 
 
 class Subscribe:

@@ -31,9 +31,9 @@ class TokenBucket:
 
         More tokens than the bucket holds are taken as a debt when it is full: a large frame passes once, late.
         """
-        base = self.full_ns if self.full_ns > now_ns else now_ns
-        cost = self.cost_ns * tokens
-        wait = base + min(cost, self.span_ns) - now_ns - self.span_ns
+        full_ns, cost, span_ns = self.full_ns, self.cost_ns * tokens, self.span_ns
+        base = full_ns if full_ns > now_ns else now_ns
+        wait = base + (cost if cost < span_ns else span_ns) - now_ns - span_ns
         if wait > 0:
             return wait
         self.full_ns = base + cost

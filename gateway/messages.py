@@ -13,12 +13,12 @@ from msgspec import Raw, Struct
 Number = Raw
 """A JSON number or a string that holds one, as raw bytes."""
 ABSENT = Raw(b"")
+_NOTHING = (b"", b"null")
 
 
 def given(raw: Raw) -> bool:
     """Whether a number was sent: absent and null are not."""
-    text = bytes(raw)
-    return text != b"" and text != b"null"
+    return raw is not ABSENT and bytes(raw) not in _NOTHING
 
 
 OrderTypeName = Literal[

@@ -24,45 +24,47 @@ from gateway.views import (
     UserTradeView,
 )
 
-SIDE: dict[int, bytes] = {Side.BUY: b"buy", Side.SELL: b"sell", 0: b"zero"}
+SIDE: dict[int, bytes] = {0: b"zero", int(Side.BUY): b"buy", int(Side.SELL): b"sell"}
 ORDER_TYPE = {kind.value: kind.name.lower().encode() for kind in OrdType}
 TIME_IN_FORCE: dict[int, bytes] = {
-    TimeInForce.GTC: b"good_til_cancelled",
-    TimeInForce.GTD: b"good_til_day",
-    TimeInForce.IOC: b"immediate_or_cancel",
-    TimeInForce.FOK: b"fill_or_kill",
+    int(TimeInForce.GTC): b"good_til_cancelled",
+    int(TimeInForce.GTD): b"good_til_day",
+    int(TimeInForce.IOC): b"immediate_or_cancel",
+    int(TimeInForce.FOK): b"fill_or_kill",
 }
 TRIGGER: dict[int, bytes] = {
-    PriceSource.MARK: b"mark_price",
-    PriceSource.INDEX: b"index_price",
-    PriceSource.LAST: b"last_price",
+    int(PriceSource.MARK): b"mark_price",
+    int(PriceSource.INDEX): b"index_price",
+    int(PriceSource.LAST): b"last_price",
 }
 STATE: dict[int, bytes] = {
-    OrdStatus.NEW: b"open",
-    OrdStatus.PARTIALLY_FILLED: b"open",
-    OrdStatus.FILLED: b"filled",
-    OrdStatus.CANCELED: b"cancelled",
-    OrdStatus.REJECTED: b"rejected",
-    OrdStatus.UNTRIGGERED: b"untriggered",
+    int(OrdStatus.NEW): b"open",
+    int(OrdStatus.PARTIALLY_FILLED): b"open",
+    int(OrdStatus.FILLED): b"filled",
+    int(OrdStatus.CANCELED): b"cancelled",
+    int(OrdStatus.REJECTED): b"rejected",
+    int(OrdStatus.UNTRIGGERED): b"untriggered",
 }
 CANCEL_REASON: dict[int, bytes] = {
     **{reason.value: reason.name.lower().encode() for reason in Reason},
-    Reason.BY_CLIENT: b"user_request",
-    Reason.MASS_CANCEL: b"user_request",
-    Reason.DISCONNECT: b"cancel_on_disconnect",
-    Reason.LIQUIDATION: b"autoliquidation",
+    int(Reason.BY_CLIENT): b"user_request",
+    int(Reason.MASS_CANCEL): b"user_request",
+    int(Reason.DISCONNECT): b"cancel_on_disconnect",
+    int(Reason.LIQUIDATION): b"autoliquidation",
 }
 MARKET_STATE: dict[int, bytes] = {
-    MarketState.DRAFT: b"draft",
-    MarketState.OPEN: b"open",
-    MarketState.POST_ONLY: b"post_only",
-    MarketState.REDUCE_ONLY: b"reduce_only",
-    MarketState.CANCEL_ONLY: b"cancel_only",
-    MarketState.HALTED: b"halted",
-    MarketState.SETTLED: b"closed",
+    int(MarketState.DRAFT): b"draft",
+    int(MarketState.OPEN): b"open",
+    int(MarketState.POST_ONLY): b"post_only",
+    int(MarketState.REDUCE_ONLY): b"reduce_only",
+    int(MarketState.CANCEL_ONLY): b"cancel_only",
+    int(MarketState.HALTED): b"halted",
+    int(MarketState.SETTLED): b"closed",
 }
 _BOOL = (b"false", b"true")
-_MARKETS = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRAILING_STOP)
+_MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
+_POST_ONLY, _REDUCE_ONLY = int(ExecInst.POST_ONLY), int(ExecInst.REDUCE_ONLY)
+_CANCELED, _LIMIT = int(OrdStatus.CANCELED), int(OrdType.LIMIT)
 _NS_PER_MS = 1_000_000
 FOREVER_MS = 32_503_708_800_000
 """The expiration that a perpetual shows: the year 3000."""
@@ -92,8 +94,8 @@ def order(contract: Contract, view: OrderView) -> bytes:
         contract.amount_text(view.filled_lots),
         average,
         TIME_IN_FORCE[view.tif],
-        _BOOL[view.flags & ExecInst.POST_ONLY != 0],
-        _BOOL[view.flags & ExecInst.REDUCE_ONLY != 0],
+        _BOOL[view.flags & _POST_ONLY != 0],
+        _BOOL[view.flags & _REDUCE_ONLY != 0],
         view.label_json,
         view.created_ns // _NS_PER_MS,
         view.updated_ns // _NS_PER_MS,
@@ -106,13 +108,13 @@ def order(contract: Contract, view: OrderView) -> bytes:
 def _order_extras(contract: Contract, view: OrderView) -> bytes:
     """What only some orders have."""
     extras = b',"cl_ord_id":%d' % view.cl_ord_id if view.cl_ord_id else b""
-    if view.status == OrdStatus.CANCELED:
+    if view.status == _CANCELED:
         extras += b',"cancel_reason":"%b"' % CANCEL_REASON.get(view.reason, b"unknown")
     if view.display_lots:
         extras += b',"display_amount":%b' % contract.amount_text(view.display_lots)
     if view.expire_ns:
         extras += b',"expires_at":%d' % (view.expire_ns // _NS_PER_MS)
-    if view.ord_type > OrdType.LIMIT:
+    if view.ord_type > _LIMIT:
         extras += b',"trigger":"%b","trigger_price":%b,"triggered":%b' % (
             TRIGGER[view.trigger_source],
             contract.price_text(view.trigger_price_ticks),
@@ -131,7 +133,7 @@ _TRADE = (
 
 def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes) -> bytes:
     return _TRADE % (
-        contract.base.encode(),
+        contract.base_name,
         view.trade_id,
         view.trade_id,
         view.time_ns // _NS_PER_MS,
@@ -161,11 +163,11 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
         view.label_json,
         b"T" if view.is_taker else b"M",
         micros_text(view.fee_micros).encode(),
-        contract.settlement.encode(),
+        contract.settlement_name,
         STATE[view.state],
         ORDER_TYPE[view.ord_type],
-        _BOOL[view.flags & ExecInst.REDUCE_ONLY != 0],
-        _BOOL[view.flags & ExecInst.POST_ONLY != 0],
+        _BOOL[view.flags & _REDUCE_ONLY != 0],
+        _BOOL[view.flags & _POST_ONLY != 0],
         b',"cl_ord_id":%d' % view.cl_ord_id if view.cl_ord_id else b"",
         b',"liquidation":"T"' if view.trade.forced else b"",
     )
@@ -302,7 +304,7 @@ def book_summary(contract: Contract, view: TickerView) -> bytes:
         b'"volume":%b,"volume_usd":%b,"volume_notional":%b,"open_interest":%b,"current_funding":%b,"funding_8h":%b,'
         b'"price_change":%b}'
     ) % (
-        contract.json_name, contract.base.encode(), contract.settlement.encode(), view.time_ns // _NS_PER_MS,
+        contract.json_name, contract.base_name, contract.settlement_name, view.time_ns // _NS_PER_MS,
         _price(contract, view.high_ticks), _price(contract, view.low_ticks), _price(contract, view.last_price_ticks),
         _price(contract, view.best_bid_ticks), _price(contract, view.best_ask_ticks), middle,
         _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
@@ -321,8 +323,8 @@ def instrument(contract: Contract, terms: ContractTerms) -> bytes:
         b'"taker_commission":%b,"max_liquidation_commission":%b,"max_leverage":%d,"creation_timestamp":%d,'
         b'"expiration_timestamp":%d,"price_index":"%b","block_trade_commission":0,"rfq":false}'
     ) % (
-        contract.json_name, contract.instrument_id, contract.base.encode(), contract.settlement.encode(),
-        contract.settlement.encode(), contract.settlement.encode(),
+        contract.json_name, contract.instrument_id, contract.base_name, contract.settlement_name,
+        contract.settlement_name, contract.settlement_name,
         _BOOL[terms.state not in (MarketState.DRAFT, MarketState.SETTLED)], MARKET_STATE[terms.state],
         contract.price_text(1), contract.amount_text(max(terms.min_order_lots, 1)),
         contract.amount_text(terms.max_order_lots), contract.amount_text(1), ppb_text(terms.maker_fee_ppb).encode(),
@@ -422,7 +424,7 @@ def position(contract: Contract, view: PositionView) -> bytes:
         micros_text(view.funding_micros).encode(), micros_text(total).encode(),
         micros_text(view.initial_margin_micros).encode(), micros_text(view.maintenance_margin_micros).encode(),
         view.leverage, _reference(contract, view.liquidation_subticks), view.adl_lights,
-        b"isolated" if view.is_isolated else b"cross", contract.settlement.encode(),
+        b"isolated" if view.is_isolated else b"cross", contract.settlement_name,
     )  # fmt: skip
 
 
@@ -465,5 +467,5 @@ def transaction(contract: Contract | None, currency: str, view: TransactionView)
         b',"instrument_name":%b,"side":"%b","amount":%b,"price":%b,"order_id":"%d","trade_id":"%b-%d","info":{}}'
     ) % (
         contract.json_name, SIDE[view.side], contract.amount_text(view.lots), contract.price_text(view.price_ticks),
-        view.order_id, contract.base.encode(), view.trade_id,
+        view.order_id, contract.base_name, view.trade_id,
     )  # fmt: skip

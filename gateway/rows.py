@@ -4,7 +4,8 @@ The sequencer stamps `seq` and `time_ns`; everything else is written here.
 """
 
 import struct
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from engine.codes import NIL, CommandKind, ExecInst
 from engine.schema import COMMAND, LABEL, LABEL_BYTES
@@ -14,12 +15,13 @@ COMMAND_ROW = struct.Struct("<qq6bh4i8q2i16x")
 LABEL_ROW = struct.Struct(f"<qqb7x{LABEL_BYTES}s40x")
 DIRECTIVE_ROW = struct.Struct("<qqb3xiiiiiqqqqiiiiq32x")
 ROW_BYTES = COMMAND.itemsize
+_NEW, _AMEND, _CANCEL = int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL)
+_MASS_CANCEL, _LABEL, _LABELLED = int(CommandKind.MASS_CANCEL), int(CommandKind.LABEL), int(ExecInst.LABELLED)
 
 assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize
 
 
-@dataclass(frozen=True, slots=True)
-class Signer:
+class Signer(Struct, frozen=True, gc=False):
     """In whose name a command goes into the log: account, person and key."""
 
     account_slot: int
@@ -27,8 +29,7 @@ class Signer:
     key: int
 
 
-@dataclass(slots=True)
-class NewRow:
+class NewRow(Struct, gc=False):
     """The fields of a NEW command that a client chooses, in the engine's units."""
 
     contract_slot: int
@@ -49,9 +50,9 @@ class NewRow:
 
 def new_row(signer: Signer, row: NewRow, label: bytes = b"") -> bytes:
     """A NEW command, with its label row behind it when there is a label."""
-    flags = row.flags | ExecInst.LABELLED if label else row.flags
+    flags = row.flags | _LABELLED if label else row.flags
     packed = COMMAND_ROW.pack(
-        0, 0, CommandKind.NEW, row.side, row.ord_type, row.tif, row.self_trade, row.trigger_source, 0, flags,
+        0, 0, _NEW, row.side, row.ord_type, row.tif, row.self_trade, row.trigger_source, 0, flags,
         signer.account_slot, row.contract_slot, 0, 0, row.cl_ord_id, row.qty_lots, row.price_ticks,
         row.trigger_price_ticks, row.offset_ticks, row.display_lots, row.expire_ns, signer.person, signer.key,
     )  # fmt: skip
@@ -63,7 +64,7 @@ def amend_row(
 ) -> bytes:
     """An AMEND command; 0 keeps the price, the trigger price or the quantity."""
     return COMMAND_ROW.pack(
-        0, 0, CommandKind.AMEND, 0, 0, 0, 0, 0, 0, flags, signer.account_slot, 0, 0, order_id, 0, qty_lots,
+        0, 0, _AMEND, 0, 0, 0, 0, 0, 0, flags, signer.account_slot, 0, 0, order_id, 0, qty_lots,
         price_ticks, trigger_price_ticks, 0, 0, 0, signer.person, signer.key,
     )  # fmt: skip
 
@@ -71,7 +72,7 @@ def amend_row(
 def cancel_row(signer: Signer, order_id: int, cl_ord_id: int = 0) -> bytes:
     """A CANCEL command by the venue's id, or by the client's when `order_id` is 0."""
     return COMMAND_ROW.pack(
-        0, 0, CommandKind.CANCEL, 0, 0, 0, 0, 0, 0, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0, 0,
+        0, 0, _CANCEL, 0, 0, 0, 0, 0, 0, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0, 0,
         signer.person, signer.key,
     )  # fmt: skip
 
@@ -80,9 +81,9 @@ def mass_cancel_row(
     signer: Signer, contract_slot: int = NIL, side: int = 0, reason: int = 0, flags: int = 0, label: bytes = b""
 ) -> bytes:
     """A MASS_CANCEL of the account's orders, narrowed down by contract, side and label."""
-    flags = flags | ExecInst.LABELLED if label else flags
+    flags = flags | _LABELLED if label else flags
     packed = COMMAND_ROW.pack(
-        0, 0, CommandKind.MASS_CANCEL, side, 0, 0, 0, 0, reason, flags, signer.account_slot, contract_slot, NIL, 0, 0,
+        0, 0, _MASS_CANCEL, side, 0, 0, 0, 0, reason, flags, signer.account_slot, contract_slot, NIL, 0, 0,
         0, 0, 0, 0, 0, 0, signer.person, signer.key,
     )  # fmt: skip
     return packed + label_row(label) if label else packed
@@ -90,7 +91,7 @@ def mass_cancel_row(
 
 def label_row(text: bytes) -> bytes:
     """The row that carries a label behind its command."""
-    return LABEL_ROW.pack(0, 0, CommandKind.LABEL, text)
+    return LABEL_ROW.pack(0, 0, _LABEL, text)
 
 
 def label_bytes(text: str | None, param: str = "label") -> bytes:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
+from msgspec import Struct
+
 from engine.codes import NIL
 from gateway import binary, jsonrpc
 from gateway.channels import Channel
@@ -52,21 +54,27 @@ ROUTES: dict[type, Route] = {
 }
 
 
-class Call:
+class Call(Struct, gc=False):
     """One request being served."""
 
-    __slots__ = ("context", "now_ns", "projection", "request_id", "session")
+    session: "Session"
+    request_id: jsonrpc.RequestId
+    now_ns: int
 
-    def __init__(self, session: "Session", request_id: jsonrpc.RequestId, now_ns: int) -> None:
-        self.session = session
-        self.context = session.context
-        self.projection = session.projection
-        self.request_id = request_id
-        self.now_ns = now_ns
+    @property
+    def context(self) -> Context:
+        """What all sessions share."""
+        return self.session.context
+
+    @property
+    def projection(self) -> Projection:
+        """What may be read."""
+        return self.session.projection
 
     def reply(self, result: bytes, now_ns: int) -> bytes:
         """The answer with this result."""
-        return jsonrpc.reply(self.request_id, result, self.now_ns // 1000, now_ns // 1000, self.context.testnet)
+        testnet = self.session.context.testnet
+        return jsonrpc.reply(self.request_id, result, self.now_ns // 1000, now_ns // 1000, testnet)
 
     def error(self, refusal: Refusal, now_ns: int) -> bytes:
         """The error answer."""
@@ -166,12 +174,13 @@ class Session:
 
     def check_scope(self, scope: str) -> None:
         """Refuse a call that needs a login or a scope that the key does not have."""
-        if self.key is None:
+        key = self.key
+        if key is None:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
-        if self.key.id in self.context.ended_keys:
+        if key.id in self.context.ended_keys:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this key was revoked; log in with another")
-        if scope not in self.key.scopes:
-            held = " ".join(sorted(self.key.scopes))
+        if scope not in key.scopes:
+            held = " ".join(sorted(key.scopes))
             raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {scope}; the key has: {held}", "scope")
 
     def check_accepting(self) -> None:

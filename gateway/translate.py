@@ -148,11 +148,14 @@ class Contract:
     created_ms: int = 0
     micros_per_tick_lot: int = field(init=False)
     json_name: bytes = field(init=False)
+    base_name: bytes = field(init=False)
+    settlement_name: bytes = field(init=False)
     index_name: str = field(init=False)
     _ticks: dict[bytes, int] = field(init=False, default_factory=dict)
     _lots: dict[bytes, int] = field(init=False, default_factory=dict)
     _prices: dict[int, bytes] = field(init=False, default_factory=dict)
     _amounts: dict[int, bytes] = field(init=False, default_factory=dict)
+    _references: dict[int, bytes] = field(init=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         product = (self.tick.mantissa * self.lot.mantissa, self.tick.exponent + self.lot.exponent)
@@ -161,14 +164,14 @@ class Contract:
             raise ValueError(f"{self.name}: one tick on one lot must be a whole number of micros, at least 1")
         self.micros_per_tick_lot = micros
         self.json_name = b'"' + self.name.encode() + b'"'
+        self.base_name, self.settlement_name = self.base.encode(), self.settlement.encode()
         self.index_name = f"{self.base}_{self.settlement}".lower()
 
     def price_ticks(self, raw: bytes, param: str = "price") -> int:
         """A price in ticks; it must be a multiple of the tick, at least one and at most 2^30 - 1."""
         key = bytes(raw)
-        known = self._ticks.get(key)
-        if known is not None:
-            return known
+        if key in self._ticks:
+            return self._ticks[key]
         ticks = self.tick.count(parse_decimal(key, param))
         if not ticks:
             raise Refusal(
@@ -207,8 +210,11 @@ class Contract:
         return known if known is not None else _remember(self._amounts, lots, self.lot.text(lots).encode())
 
     def subticks_text(self, subticks: int) -> bytes:
-        """An index or mark price in subticks as a JSON number."""
-        return self.tick.text(subticks, SUBTICKS).encode()
+        """An index, mark or average price in subticks as a JSON number."""
+        known = self._references.get(subticks)
+        if known is not None:
+            return known
+        return _remember(self._references, subticks, self.tick.text(subticks, SUBTICKS).encode())
 
     def average_text(self, tick_lots: int, lots: int) -> bytes:
         """The average price of `lots` whose ticks x lots sum to `tick_lots`, rounded down to a subtick."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+from msgspec import Struct
+
 from engine.codes import NIL, CommandKind, Reason
 from gateway import messages, render, rows
 from gateway.errors import Refusal, code_of
@@ -98,14 +100,11 @@ def _leverage(session: Session, call: Call, contract: Contract) -> bytes:
     return b'{"instrument_name":%b,"leverage":%d,"max_leverage":%d}' % (contract.json_name, chosen, terms.max_leverage)
 
 
-class LeveragePending:
+class LeveragePending(Struct, gc=False):
     """Waits for a change of leverage."""
 
-    __slots__ = ("call", "contract")
-
-    def __init__(self, call: Call, contract: Contract) -> None:
-        self.call = call
-        self.contract = contract
+    call: Any
+    contract: Contract
 
     def complete(self, outcome: Outcome, now_ns: int) -> bytes:
         """The leverage in force, or the refusal."""

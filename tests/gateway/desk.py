@@ -50,7 +50,7 @@ class Rows:
         return self.list
 
     def contract(self, name):
-        return next((c for c in self.list if c.name == name), None)
+        return {c.name: c for c in self.list}.get(name)
 
     def contract_at(self, slot):
         return self.list[slot]

@@ -47,7 +47,7 @@ def test_bad_settings_are_named(tmp_path, text, environment, word):
 
 
 def test_a_missing_file_is_named():
-    with pytest.raises(ConfigError, match="no.toml: No such file"):
+    with pytest.raises(ConfigError, match=r"no\.toml: No such file"):
         config.load("no.toml", {}, {})
 
 

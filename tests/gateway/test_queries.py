@@ -124,7 +124,8 @@ def test_own_orders_by_instrument_currency_and_type(desk):
 
     assert ids("private/get_open_orders") == ["1", "2", "3"]
     assert ids("private/get_open_orders", type="limit") == ["1", "2"]
-    assert ids("private/get_open_orders", type="trigger_all") == ids("private/get_open_orders", type="stop_all") == ["3"]
+    assert ids("private/get_open_orders", type="trigger_all") == ["3"]
+    assert ids("private/get_open_orders", type="stop_all") == ["3"]
     assert ids("private/get_open_orders", kind="option") == []
     assert ids("private/get_open_orders_by_instrument", instrument_name=ETH.name) == ["2"]
     assert ids("private/get_open_orders_by_currency", currency="BTC") == ["1", "3"]
@@ -146,7 +147,8 @@ def test_own_trades(desk):
     assert len(result(desk, "private/get_user_trades_by_currency_and_time", **since)["trades"]) == 2
     one = result(desk, "private/get_user_trades_by_order", order_id="77")
     assert [row["trade_seq"] for row in one] == [3, 2]
-    assert [r["trade_seq"] for r in result(desk, "private/get_user_trades_by_order", order_id="77", sorting="desc")] == [2, 3]
+    other = result(desk, "private/get_user_trades_by_order", order_id="77", sorting="desc")
+    assert [row["trade_seq"] for row in other] == [2, 3]
 
 
 def test_money(desk):
@@ -161,8 +163,8 @@ def test_money(desk):
 def test_positions(desk):
     assert result(desk, "private/get_position", instrument_name=NAME)["direction"] == "zero"
     desk.rows.position_rows[0] = PositionView(
-        0, -10_000, -20_000_000_000, 40_010_000, 40_000_000, -5_000_000, 1_000_000, 500_000, 2_000_500_000, 1_000_250_000,
-        10, 43_000_000, 3,
+        0, -10_000, -20_000_000_000, 40_010_000, 40_000_000, -5_000_000, 1_000_000, 500_000, 2_000_500_000,
+        1_000_250_000, 10, 43_000_000, 3,
     )  # fmt: skip
     [row] = result(desk, "private/get_positions")
     assert row == {
@@ -188,11 +190,13 @@ def test_transactions(desk):
         ("deposit", 10000, 10000),
     ]
     assert log["logs"][0]["trade_id"] == "BTC-3" and log["continuation"] is None
-    assert [row["type"] for row in result(desk, "private/get_transaction_log", **span, query="deposit")["logs"]] == ["deposit"]
+    log = result(desk, "private/get_transaction_log", **span, query="deposit")
+    assert [row["type"] for row in log["logs"]] == ["deposit"]
 
 
 def test_admission_in_plain_words(desk):
-    desk.rows.rule_rows = [RuleState(Reason.KYC_NOT_VALID, True), RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "2026-01-01")]
+    expired = RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "2026-01-01")
+    desk.rows.rule_rows = [RuleState(Reason.KYC_NOT_VALID, True), expired]
     answer = result(desk, "venue/get_admission")
     assert answer["may_open"] is False
     assert answer["rules"][1]["reason"] == "PI_EVIDENCE_EXPIRED" and answer["rules"][1]["remedy"]

@@ -12,6 +12,7 @@ from gateway.interfaces import Reply, Submit, Subscribe, Unsubscribe
 from gateway.limits import RateLimits
 from gateway.messages import METHODS
 from gateway.session import MAX_FAULTS, http
+from gateway.views import Outcome
 from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
 
 I = BTC.name  # noqa: E741 - the instrument
@@ -87,6 +88,8 @@ def test_bad_order_is_answered_and_nothing_is_sent(desk, params, code, param):
     assert row(send(session, "private/buy", instrument_name=I, amount=1, price=5))["qty_lots"] == 10_000
 
 
+BACKWARDS = {"instrument_name": I, "start_timestamp": 5, "end_timestamp": 4}
+CHART = {"instrument_name": I, "start_timestamp": 1, "end_timestamp": 2, "resolution": "7"}
 BAD_CALLS = [
     ("private/edit", {"order_id": "9", "amount": 1}, 10004, "order_id"),
     ("private/edit", {"order_id": "x" * 100, "amount": 1}, 10004, "order_id"),
@@ -118,8 +121,8 @@ BAD_CALLS = [
     ("public/ticker", {"instrument_name": "../../etc/passwd"}, 10020, "instrument_name"),
     ("public/get_order_book", {"instrument_name": I, "depth": 0}, -32602, "depth"),
     ("public/get_index_price", {"index_name": "xyz"}, -32602, "index_name"),
-    ("public/get_funding_rate_value", {"instrument_name": I, "start_timestamp": 5, "end_timestamp": 4}, -32602, "end_timestamp"),
-    ("public/get_tradingview_chart_data", {"instrument_name": I, "start_timestamp": 1, "end_timestamp": 2, "resolution": "7"}, -32602, "resolution"),
+    ("public/get_funding_rate_value", BACKWARDS, -32602, "end_timestamp"),
+    ("public/get_tradingview_chart_data", CHART, -32602, "resolution"),
     ("public/set_heartbeat", {"interval": 9}, -32602, "interval"),
     ("public/set_heartbeat", {"interval": "NaN"}, -32602, "interval"),
     ("public/test", {"expected_result": "exception"}, -32602, "expected_result"),
@@ -131,7 +134,7 @@ BAD_CALLS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("method, params, code, param", BAD_CALLS, ids=[f"{r[0]} {json.dumps(r[1])[:50]}" for r in BAD_CALLS])
+@pytest.mark.parametrize("method, params, code, param", BAD_CALLS, ids=[f"{r[0]} {r[1]}"[:70] for r in BAD_CALLS])
 def test_bad_call_is_answered(desk, method, params, code, param):
     desk.rows.orders = {77: order(77), 88: order(88, account=1)}
     error = ask(desk.session("alice"), method, **params)["error"]
@@ -167,8 +170,8 @@ def test_every_method_asks_for_its_scope(desk, scopes):
 
 def refusal_of_scope(session, name):
     params = {
-        "instrument_name": I, "amount": 1, "price": 5, "order_id": "1", "label": "a", "currency": "USDC", "channels": [],
-        "start_timestamp": 1, "end_timestamp": 2, "leverage": 1, "timeout_ms": 0, "sequence": 0,
+        "instrument_name": I, "amount": 1, "price": 5, "order_id": "1", "label": "a", "currency": "USDC",
+        "channels": [], "start_timestamp": 1, "end_timestamp": 2, "leverage": 1, "timeout_ms": 0, "sequence": 0,
     }  # fmt: skip
     fields = set(METHODS[name].params.__struct_fields__)
     chosen = {key: value for key, value in params.items() if key in fields}
@@ -398,9 +401,8 @@ def test_http_logout_ends_the_token(desk):
 def test_ids_come_back(desk, request_id):
     session = desk.session("alice")
     desk.rows.orders[77] = order(77, status=OrdStatus.FILLED, filled_lots=5000, filled_tick_lots=5000 * 40001)
-    submit = submitted(send(session, "private/buy", request_id=request_id, instrument_name=I, amount=0.5, price=20000.5))
-    from gateway.views import Outcome
-
+    place = {"instrument_name": I, "amount": 0.5, "price": 20000.5}
+    submit = submitted(send(session, "private/buy", request_id=request_id, **place))
     reply = json.loads(submit.pending.complete(Outcome(order_id=77, trades=[own_trade()]), NOW + 5000))
     assert reply["id"] == request_id and reply["usDiff"] == 5
     assert reply["result"]["order"]["order_state"] == "filled"

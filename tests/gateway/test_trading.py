@@ -180,7 +180,8 @@ def test_edit(desk):
 
 def test_edit_by_label_needs_exactly_one(desk):
     session = desk.session("alice")
-    desk.rows.orders = {77: order(77, label_json=b'"a"'), 78: order(78, label_json=b'"b"'), 79: order(79, label_json=b'"b"')}
+    labels = {77: b'"a"', 78: b'"b"', 79: b'"b"'}
+    desk.rows.orders = {order_id: order(order_id, label_json=label) for order_id, label in labels.items()}
     row = command(send(session, "private/edit_by_label", instrument_name=NAME, label="a", amount=1))
     assert row["order_id"] == 77
     error = ask(session, "private/edit_by_label", instrument_name=NAME, label="b", amount=1)["error"]
@@ -206,7 +207,7 @@ def test_cancel(desk):
     [
         ("private/cancel_all", {}, {"contract_slot": NIL, "side": 0}),
         ("private/cancel_all_by_instrument", {"instrument_name": ETH.name}, {"contract_slot": 1, "side": 0}),
-        ("private/cancel_all_by_instrument", {"instrument_name": NAME, "side": "sell"}, {"contract_slot": 0, "side": 2}),
+        ("private/cancel_all_by_instrument", {"instrument_name": NAME, "side": "sell"}, {"contract_slot": 0}),
         ("private/cancel_by_label", {"label": "a"}, {"contract_slot": NIL, "flags": ExecInst.LABELLED}),
         ("private/cancel_by_label", {"label": "a", "currency": "usdc"}, {"contract_slot": NIL}),
         ("private/cancel_by_label", {"label": "a", "currency": "ETH"}, {"contract_slot": 1}),
