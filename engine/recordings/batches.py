@@ -120,6 +120,8 @@ class Reader(Protocol):
     has_clock: bool
     accounts: int
     """Over how many accounts the orders are spread, by their `cl_ord_id`."""
+    is_log: bool
+    """Whether the rows are a log: numbered, with accounts, and opening their own market."""
     total: int
     bad: int
 

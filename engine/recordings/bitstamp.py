@@ -84,6 +84,7 @@ class BitstampReader:
 
     format = "bitstamp"
     has_clock = True
+    is_log = False
     accounts = 8
     """One account's open orders could not be counted in 10^-8 of a coin."""
 

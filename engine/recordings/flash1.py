@@ -66,6 +66,7 @@ class Flash1Reader:
 
     format = "flash1"
     depth = 0
+    is_log = False
     accounts = 1
     has_clock = False
 

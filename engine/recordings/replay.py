@@ -7,15 +7,22 @@ applied as one batch and compared; between such points they go in as large batch
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine import host
+from engine.codes import CommandKind, Mode
+from engine.host import Engine
 from engine.recordings.batches import Batch, Book, Check, Reader
 from engine.recordings.comparison import Comparison, Fill, fills_of
+from engine.recordings.journals import JournalRecording
 from engine.recordings.report_stream import ReportStream
-from engine.recordings.runner import Runner
+from engine.recordings.research import open_market
+from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
+from engine.schema import VENUE
 
 PACE_SLICE_NS = 10_000_000
 """At a given speed, commands within this recorded time of each other go in together."""
@@ -27,7 +34,8 @@ class Options:
 
     `until_message` and `until_ns` end the replay after so many recorded messages or after a recorded time. `pace`
     is called with a recorded time before what happened then is applied, and may wait. `progress` is called with
-    (messages read, messages in all or 0).
+    (messages read, messages in all or 0). `levels` is how much of the final book is wanted.
+    `compare` says whether to compare with what is recorded.
     """
 
     until_message: int | None = None
@@ -36,6 +44,7 @@ class Options:
     pace: Callable[[int], None] | None = None
     progress: Callable[[int, int], None] | None = None
     levels: int = 10
+    compare: bool = True
 
 
 @dataclass
@@ -67,13 +76,29 @@ class ReplayResult:
 
 
 def replay(reader: Reader, runner: Runner, options: Options) -> ReplayResult:
-    """Apply a whole recording to a research state that holds its market. RecordingError on a malformed line.
-
-    `digest` is left to the caller: it is the state's, once everything is applied.
-    """
+    """Apply a whole recording to an engine that `prepare` made for it. RecordingError on a malformed line."""
     if not reader.has_clock and (options.until_ns is not None or options.pace is not None):
         raise RecordingError(f"a {reader.format} recording has no clock: neither a time nor a speed applies to it")
     return _Replay(reader, runner, options).run()
+
+
+def prepare(reader: Reader, directory: Path | None = None) -> Runner:
+    """An engine for a recording: in research mode with the recorded market, or as the journal says that is read.
+
+    With a directory the engine writes a journal there. JournalError when it cannot.
+    """
+    if isinstance(reader, JournalRecording):
+        capacities, mode = reader.log.capacities, reader.log.mode
+    else:
+        capacities, mode = VENUE, Mode.RESEARCH
+    if directory is None:
+        runner = Runner(Engine(host.create(capacities, mode)))
+    else:
+        runner = Runner(Engine.create(directory, mode, capacities))
+    runner.engine.timed = True
+    if not reader.is_log:
+        open_market(runner, reader)
+    return runner
 
 
 class _Replay:
@@ -85,7 +110,7 @@ class _Replay:
 
     def run(self) -> ReplayResult:
         begun, result = time.perf_counter_ns(), self.result
-        engine_ns = self.runner.engine_ns
+        engine_seconds = self.runner.engine.engine_seconds
         for batch in self.reader.batches():
             self.comparison.depth = self.reader.depth
             ended = self._cut(batch)
@@ -97,8 +122,9 @@ class _Replay:
                 break
         if self.options.reports:
             self.options.reports.finish()
+        self.runner.engine.commit()
         result.seconds = (time.perf_counter_ns() - begun) / 1e9
-        result.engine_seconds = (self.runner.engine_ns - engine_ns) / 1e9
+        result.engine_seconds = self.runner.engine.engine_seconds - engine_seconds
         result.bad_lines = self.reader.bad
         self._totals()
         return result
@@ -113,6 +139,7 @@ class _Replay:
             rows = int(np.searchsorted(batch.commands["time_ns"], options.until_ns, "right"))
             batch.read, ended = int(batch.messages[rows - 1]) if rows else 0, True
         if ended:
+            rows += rows < len(batch.commands) and bool(batch.commands["kind"][rows] == CommandKind.LABEL)
             batch.commands, batch.messages = batch.commands[:rows], batch.messages[:rows]
             batch.sequences = batch.sequences[:rows]
             batch.checks = [check for check in batch.checks if check.at <= rows and check.message <= batch.read]
@@ -120,7 +147,8 @@ class _Replay:
 
     def _apply(self, batch: Batch) -> None:
         self.result.commands += len(batch.commands)
-        self.runner.stamp(batch.commands)
+        if not self.reader.is_log:
+            self.runner.stamp(batch.commands)
         if self.reader.accounts > 1:
             batch.commands["account_slot"] = batch.commands["cl_ord_id"] % self.reader.accounts
         for start, stop, check in self._pieces(batch):
@@ -133,17 +161,19 @@ class _Replay:
 
     def _piece(self, batch: Batch, start: int, stop: int) -> None:
         trades = self.runner.trades
-        for events in self.runner.apply(batch.commands[start:stop]):
+
+        def take(events: Rows) -> None:
             if self.options.reports:
                 self.options.reports.write(batch.commands, batch.sequences, events)
-            if batch.checks and self.runner.trades > trades:
-                trades = self.runner.trades
+            if batch.checks and self.options.compare and self.runner.trades > trades:
                 self.fills += fills_of(events)
+
+        self.runner.feed(batch.commands[start:stop], take)
 
     def _pieces(self, batch: Batch) -> Iterator[tuple[int, int, Check | None]]:
         """(first row, row after the last, check that follows) of what goes into the engine together."""
         start = 0
-        for check in batch.checks:
+        for check in batch.checks if self.options.compare else ():
             yield start, check.at, check
             start = check.at
         while start < len(batch.commands):
@@ -156,9 +186,10 @@ class _Replay:
 
     def _totals(self) -> None:
         result, runner, comparison = self.result, self.runner, self.comparison
+        result.digest = runner.engine.digest()
         result.trades, result.volume_lots, result.rejects = runner.trades, runner.volume_lots, runner.rejects
         result.depth = runner.depth(self.options.levels)
-        if self.reader.depth:
+        if self.reader.depth and self.options.compare:
             result.book_rows_checked = comparison.book_rows_checked
             result.book_rows_equal = comparison.book_rows_equal
             result.book_rows_one_event_off = comparison.book_rows_one_event_off

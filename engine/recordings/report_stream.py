@@ -48,7 +48,7 @@ class ReportStream:
         self.stream.write(out[: _write_ack(out, 0, self._carry)].data)
 
 
-@njit
+@njit(cache=True)
 def _put(out, at, value):
     """Write a whole number and return the place after it."""
     if value < 0:
@@ -66,7 +66,7 @@ def _put(out, at, value):
     return end
 
 
-@njit
+@njit(cache=True)
 def _begin(out, at, carry, kind):
     """Start a line with its type."""
     if carry[_STARTED]:
@@ -77,13 +77,13 @@ def _begin(out, at, carry, kind):
     return at + 1
 
 
-@njit
+@njit(cache=True)
 def _field(out, at, value):
     out[at] = _COMMA
     return _put(out, at + 1, value)
 
 
-@njit
+@njit(cache=True)
 def _write_ack(out, at, carry):
     """The modify ack that waits, if one does: it follows the trades of its modify."""
     if carry[_ACKS]:
@@ -94,7 +94,7 @@ def _write_ack(out, at, carry):
     return at
 
 
-@njit
+@njit(cache=True)
 def _write_order(out, at, carry, kind, sequence, event):
     at = _begin(out, at, carry, kind)
     at = _field(out, at, sequence)
@@ -103,7 +103,7 @@ def _write_order(out, at, carry, kind, sequence, event):
     return _field(out, at, event.price_ticks)
 
 
-@njit
+@njit(cache=True)
 def _write_trade(out, at, carry, sequence, event):
     """A trade, at the second of its two fills."""
     if not carry[_HALVES]:
@@ -120,7 +120,7 @@ def _write_trade(out, at, carry, sequence, event):
     return _field(out, at, event.cl_ord_id if taker else carry[_HALF_ID])
 
 
-@njit
+@njit(cache=True)
 def _write_events(out, carry, commands, sequences, events):
     """The lines of all events; how many bytes."""
     at = 0
@@ -129,8 +129,11 @@ def _write_events(out, carry, commands, sequences, events):
         event = events[row]
         if event.kind >= _NOTICES:
             continue
-        command = commands[event.seq - first_seq]
-        sequence = sequences[event.seq - first_seq]
+        place = event.seq - first_seq
+        if place < 0:
+            continue
+        command = commands[place]
+        sequence = sequences[place]
         if carry[_ACKS] and carry[_ACK_SEQ] != sequence:
             at = _write_ack(out, at, carry)
         if event.kind == _ACCEPTED:

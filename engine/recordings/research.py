@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.codes import AccountAttribute, CommandKind, ContractParameter, EventKind, InvestorClass, Reason
 from engine.recordings.batches import ContractSpec, Reader
-from engine.recordings.runner import Runner
+from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
 from engine.schema import COMMAND, DIRECTIVE, NOTICE
 from engine.units import FOREVER_NS
@@ -29,13 +29,18 @@ _ELIGIBLE = {
 
 def open_market(runner: Runner, reader: Reader) -> None:
     """List a recording's contract and open its accounts. RecordingError when the engine refuses a part of it."""
-    commands = opening(reader.contract, reader.accounts, int(runner.root[0]["orders_capacity"]))
+    commands = opening(reader.contract, reader.accounts, int(runner.engine.root[0]["orders_capacity"]))
     runner.stamp(commands)
-    for events in runner.apply(commands):
+    refused: list[str] = []
+
+    def look(events: Rows) -> None:
         notices = events.view(NOTICE)
         for notice in notices[notices["kind"] == EventKind.REFUSED]:
-            what, why = CommandKind(int(notice["code"])).name, Reason(int(notice["reason"])).name
-            raise RecordingError(f"{reader.contract}: the market cannot be opened: {what} is refused, {why}")
+            refused.append(f"{CommandKind(int(notice['code'])).name} is refused, {Reason(int(notice['reason'])).name}")
+
+    runner.feed(commands, look)
+    if refused:
+        raise RecordingError(f"{reader.contract}: the market cannot be opened: {refused[0]}")
 
 
 def opening(spec: ContractSpec, accounts: int, max_orders: int) -> np.ndarray[Any, Any]:

@@ -1,54 +1,47 @@
-"""Runs command rows on a state and counts what happens: the part of a replay that is not about recordings."""
+"""Feeds command rows to an engine and counts what happens: the part of a replay that is not about recordings."""
 
-import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numba import njit
 
-from engine import book, step
+from engine import book
 from engine.codes import NIL, EventFlag, EventKind, Reason, Side
+from engine.host import Engine
 from engine.recordings.batches import Book
-from engine.schema import EVENT
-
-RING_ROWS = 16_384
-"""Small enough that events are still in the processor's cache when they are counted."""
 
 _FILL, _REJECTED, _TAKER = int(EventKind.FILL), int(EventKind.REJECTED), int(EventFlag.TAKER)
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _TOTALS = 0, 1, 2
 
+Rows = np.ndarray[Any, Any]
+
 
 class Runner:
-    """A state that takes command rows. Stamps `seq`; counts trades, volume, refusals and the time inside the engine."""
+    """An engine that is fed command rows. Counts trades, volume and refusals from its events."""
 
-    def __init__(self, root: np.ndarray[Any, Any], ring_rows: int = RING_ROWS) -> None:
-        self.root = root
-        self.engine_ns = 0
-        self._next_seq = int(root[0]["last_seq"]) + 1
-        self._ring = np.zeros(ring_rows, EVENT)
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+        self._next_seq = engine.last_seq + 1
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)
         self._depth = np.zeros((4, 0), np.int64)
 
-    def stamp(self, commands: np.ndarray[Any, Any]) -> None:
-        """Number the commands on from the last ones; they must then be applied, in order."""
+    def stamp(self, commands: Rows) -> None:
+        """Number the commands on from the last ones; they must then be fed, in order."""
         commands["seq"] = np.arange(self._next_seq, self._next_seq + len(commands))
         self._next_seq += len(commands)
 
-    def apply(self, commands: np.ndarray[Any, Any]) -> Iterator[np.ndarray[Any, Any]]:
-        """Apply stamped commands; yields the events as they come, each valid only until the next."""
-        done = 0
-        while done < len(commands):
-            begun = time.perf_counter_ns()
-            consumed, written = step.apply_batch(self.root, commands[done:], self._ring)
-            self.engine_ns += time.perf_counter_ns() - begun
-            done += consumed
-            events = self._ring[:written]
-            if written:
-                _tally(events, self._totals, self._rejects)
-            yield events
+    def feed(self, commands: Rows, sink: Callable[[Rows], None]) -> None:
+        """Have numbered commands applied; `sink` gets the events a ring at a time, valid until it returns."""
+
+        def count(_: Rows, events: Rows) -> None:
+            _tally(events, self._totals, self._rejects)
+            sink(events)
+
+        if len(commands):
+            self.engine.feed(commands, count)
 
     @property
     def trades(self) -> int:
@@ -69,12 +62,12 @@ class Runner:
         """The best visible levels of both sides."""
         if self._depth.shape[1] < levels:
             self._depth = np.zeros((4, levels), np.int64)
-        bids, asks = _write_depth(self.root, contract_slot, levels, self._depth)
+        bids, asks = _write_depth(self.engine.root, contract_slot, levels, self._depth)
         bid_prices, bid_lots, ask_prices, ask_lots = self._depth[:, : max(bids, asks)].tolist()
         return list(zip(bid_prices, bid_lots, strict=True))[:bids], list(zip(ask_prices, ask_lots, strict=True))[:asks]
 
 
-@njit
+@njit(cache=True)
 def _tally(events, totals, rejects):
     for row in range(len(events)):
         event = events[row]
@@ -86,7 +79,7 @@ def _tally(events, totals, rejects):
             rejects[event.reason] += 1
 
 
-@njit
+@njit(cache=True)
 def _write_depth(root, contract_slot, levels, out):
     """Write prices and quantities of the bids and of the asks, best first; how many levels of each."""
     s = root[0]
@@ -94,7 +87,7 @@ def _write_depth(root, contract_slot, levels, out):
     return bids, _write_side(s, book.ladder_of(contract_slot, Side.SELL), levels, out[2], out[3])
 
 
-@njit
+@njit(cache=True)
 def _write_side(s, ladder_slot, levels, prices, lots):
     slot = s.ladders[ladder_slot].first_slot
     count = 0

@@ -95,6 +95,7 @@ class TextReader:
 
     has_clock = True
     depth = 0
+    is_log = False
     accounts = 1
     total = 0
 

@@ -1,0 +1,75 @@
+"""`lionrock convert`: any readable recording as a journal."""
+
+import argparse
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from engine.host import JournalError
+from engine.recordings.replay import Options, prepare, replay
+from engine.recordings.source import RecordingError
+from gateway.commands.replay import add_input_arguments, open_reader, progress_bar
+
+_EXAMPLES = """examples:
+  lionrock convert normal.bin.xz journal
+  lionrock convert orders.csv journal --until 100000 && lionrock replay journal
+"""
+
+
+@dataclass(frozen=True)
+class Converted:
+    """What became of a recording: `seq` is the journal's last, the commands that open the market included."""
+
+    journal: str
+    messages: int
+    commands: int
+    bad_lines: int
+    seq: int
+    digest: str
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "convert",
+        help="write a recorded order stream as a journal",
+        description="Run a recording through the engine with a journal; replaying that gives the same digest.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_input_arguments(parser)
+    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="folder for the journal; it must hold none yet")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Convert as the arguments say; 0, or 2 with one line of error."""
+    try:
+        converted = _convert(args)
+    except (RecordingError, JournalError, OSError, ValueError) as error:
+        print(f"lionrock convert: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(vars(converted)))
+        return 0
+    print(f"{converted.messages:,} messages as {converted.commands:,} commands in {converted.journal}")
+    if converted.bad_lines:
+        print(f"{converted.bad_lines:,} malformed lines left out")
+    print(f"last sequence {converted.seq:,}, state digest {converted.digest}")
+    return 0
+
+
+def _convert(args: argparse.Namespace) -> Converted:
+    reader = open_reader(args)
+    runner = prepare(reader, args.journal)
+    try:
+        with progress_bar() as show_progress:
+            until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
+            result = replay(reader, runner, Options(**until, progress=show_progress, compare=False))
+    finally:
+        runner.engine.close()
+    folder, seq = str(args.journal), runner.engine.last_seq
+    return Converted(folder, result.messages, result.commands, result.bad_lines, seq, result.digest)

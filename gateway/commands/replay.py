@@ -1,0 +1,224 @@
+"""`lionrock replay`: a recorded order stream through the engine."""
+
+import argparse
+import contextlib
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from engine.host import JournalError
+from engine.recordings import FORMATS, open_recording
+from engine.recordings.batches import ContractSpec, Reader, parse_contract
+from engine.recordings.replay import Options, ReplayResult, prepare, replay
+from engine.recordings.report_stream import ReportStream
+from engine.recordings.source import RecordingError
+from gateway import clock
+
+MAX_WAIT_S = 0.05
+"""A pace is kept in steps of this length, so that an interrupt is heard."""
+
+_EXAMPLES = """examples:
+  lionrock replay normal.bin.xz --reports reports.txt
+  lionrock replay LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --json
+  lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
+  lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
+  lionrock replay lionrock-data --until 5000
+"""
+_COUNT = re.compile(r"\d{1,15}", re.ASCII)
+
+
+@dataclass(frozen=True)
+class Until:
+    """Where to stop: after so many messages or at a time."""
+
+    message: int | None = None
+    time_ns: int | None = None
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "replay",
+        help="replay a recorded order stream through the engine",
+        description="Replay a recording: plain, .gz, .xz, .zst or .zip, a LOBSTER zip as downloaded, or a journal's folder.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_input_arguments(parser)
+    parser.add_argument("--reports", type=Path, metavar="FILE", help="write the flash1 report stream")
+    parser.add_argument("--speed", type=_speed, metavar="X", help="keep X times the recorded pace (default: no pace)")
+    parser.add_argument("--depth", type=_depth, default=10, metavar="N", help="levels of the final book (default 10)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.set_defaults(run=run)
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments that say what to read, shared with `convert`."""
+    parser.add_argument("path", type=Path, metavar="PATH", help="the recording")
+    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes")
+    parser.add_argument("--contract", default="", metavar="SPEC", help="NAME,tick=0.01,lot=0.001,max_price_ticks=N")
+    parser.add_argument("--book", type=Path, metavar="FILE", help="the recorded book, when it is a file of its own")
+    parser.add_argument(
+        "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
+    )
+    parser.add_argument("--skip-bad", action="store_true", help="count malformed lines and go on")
+
+
+def run(args: argparse.Namespace) -> int:
+    """Replay as the arguments say; 0, or 2 with one line of error."""
+    try:
+        with contextlib.ExitStack() as stack:
+            reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
+            result = _replay(args, ReportStream(reports) if reports else None)
+    except (RecordingError, JournalError, OSError, ValueError) as error:
+        print(f"lionrock replay: {error}", file=sys.stderr)
+        return 2
+    if args.json:
+        print(json.dumps(result.as_json()))
+    else:
+        show(result, args.contract_spec)
+    return 0
+
+
+def open_reader(args: argparse.Namespace) -> Reader:
+    """The recording that the arguments name, with its contract as they say."""
+    reader = open_recording(args.path, args.format, args.book, args.skip_bad)
+    reader.contract = args.contract_spec = parse_contract(args.contract, reader.contract)
+    return reader
+
+
+def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayResult:
+    reader = open_reader(args)
+    with progress_bar() as show_progress:
+        options = Options(
+            until_message=args.until.message,
+            until_ns=args.until.time_ns,
+            reports=reports,
+            pace=Pace(args.speed) if args.speed else None,
+            progress=show_progress,
+            levels=args.depth,
+        )
+        return replay(reader, prepare(reader), options)
+
+
+class Pace:
+    """Waits so that recorded time passes at `speed` times the wall's."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        self._recorded_ns, self._steady_ns = 0, 0
+
+    def __call__(self, time_ns: int) -> None:
+        """Return when it is time for what was recorded at `time_ns`."""
+        if not self._steady_ns:
+            self._recorded_ns, self._steady_ns = time_ns, clock.steady_ns()
+        due_ns = self._steady_ns + int((time_ns - self._recorded_ns) / self.speed)
+        while (left := (due_ns - clock.steady_ns()) / 1e9) > 0:
+            time.sleep(min(left, MAX_WAIT_S))
+
+
+@contextlib.contextmanager
+def progress_bar() -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr; the function that it gives takes (messages read, messages in all or 0)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("messages", total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
+def show(result: ReplayResult, spec: ContractSpec) -> None:
+    """Print a summary for a person."""
+    console = Console(highlight=False)
+    console.print(_summary(result, spec))
+    if result.differences:
+        console.print("first differences from the recorded book:")
+        for difference in result.differences:
+            console.print(f"  {difference}")
+    console.print(_depth_table(result, spec))
+    console.print(f"state digest {result.digest}", soft_wrap=True)
+
+
+def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
+    table = Table(title=f"{result.contract}, {result.format}", show_header=False, title_justify="left")
+    table.add_row("messages", f"{result.messages:,} as {result.commands:,} commands")
+    table.add_row("rate", f"{_rate(result.messages, result.seconds)}; {result.seconds:.3f} s in all")
+    table.add_row("in the engine", f"{_rate(result.commands, result.engine_seconds)}; {result.engine_seconds:.3f} s")
+    table.add_row("trades", f"{result.trades:,}")
+    table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
+    for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
+        table.add_row(f"refused {reason}", f"{count:,}")
+    if result.bad_lines:
+        table.add_row("malformed lines left out", f"{result.bad_lines:,}")
+    if result.book_rows_checked is not None:
+        table.add_row("book rows equal", _share(result.book_rows_equal or 0, result.book_rows_checked))
+        if result.book_rows_one_event_off:
+            table.add_row("book rows one event early or late", f"{result.book_rows_one_event_off:,}")
+        table.add_row("executions as recorded", _share(result.executions_as_recorded or 0, result.executions or 0))
+    return table
+
+
+def _depth_table(result: ReplayResult, spec: ContractSpec) -> Table:
+    table = Table(title="final depth", title_justify="left")
+    for heading in ("bid quantity", "bid", "ask", "ask quantity"):
+        table.add_column(heading, justify="right")
+    bids, asks = result.depth
+    for level in range(max(len(bids), len(asks))):
+        bid = _level(bids[level], spec) if level < len(bids) else ("", "")
+        ask = _level(asks[level], spec) if level < len(asks) else ("", "")
+        table.add_row(bid[1], bid[0], *ask)
+    return table
+
+
+def _level(level: tuple[int, int], spec: ContractSpec) -> tuple[str, str]:
+    return _amount(level[0], spec.tick), _amount(level[1], spec.lot)
+
+
+def _amount(units: int, unit: str) -> str:
+    return f"{units * Decimal(unit):,f}"
+
+
+def _rate(count: int, seconds: float) -> str:
+    return f"{count / seconds:,.0f}/s" if seconds else "no time measured"
+
+
+def _share(part: int, whole: int) -> str:
+    return f"{part:,} of {whole:,}" + (f" ({100 * part / whole:.3f} %)" if whole else "")
+
+
+def _until(text: str) -> Until:
+    if _COUNT.fullmatch(text):
+        return Until(message=int(text))
+    try:
+        when = datetime.fromisoformat(text)
+    except ValueError:
+        reason = f"{text!r} is neither a count of messages nor a time like 2015-05-01T02:00"
+        raise argparse.ArgumentTypeError(reason) from None
+    when = when if when.tzinfo else when.replace(tzinfo=UTC)
+    return Until(time_ns=int(when.timestamp() * 1_000_000) * 1000)
+
+
+def _speed(text: str) -> float:
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0.0 < speed < 1e9:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a factor above 0, such as 1 or 60")
+    return speed
+
+
+def _depth(text: str) -> int:
+    if not _COUNT.fullmatch(text) or not 0 < int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of levels within 1 to 10000")
+    return int(text)
