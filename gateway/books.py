@@ -4,6 +4,7 @@ Every order event that touches a level says what the level shows afterwards, so 
 quantity and a batch is the last word on each price it touched.
 """
 
+from collections.abc import Callable
 from heapq import nlargest, nsmallest
 from typing import Any
 
@@ -78,6 +79,7 @@ class Books:
     """All books. Events are collected as they come and folded in when somebody looks."""
 
     def __init__(self, event_rows: int) -> None:
+        self.listener: Callable[[int, Moves], None] = _nobody
         self._books: dict[int, Book] = {}
         self._changes = np.zeros(event_rows, CHANGE)
         self._keys = self._changes["key"]
@@ -105,17 +107,16 @@ class Books:
         self._keys = self._changes["key"]
         self._lots = self._changes["lots"]
 
-    def settle(self) -> dict[int, Moves]:
-        """Fold in what was collected; answers the moves by contract slot."""
+    def settle(self) -> None:
+        """Fold in what was collected, and tell who listens."""
         by_contract: dict[int, Changes] = {}
         for key, lots in self._pending.items():
             changes = by_contract.setdefault(key >> 31, {})
             changes[(key >> 30 & 1) + 1, key & _PRICE_MASK] = lots
         self._pending = {}
-        return {
-            contract_slot: self._books.setdefault(contract_slot, Book()).apply(changes, self._pending_id)
-            for contract_slot, changes in by_contract.items()
-        }
+        for contract_slot, changes in by_contract.items():
+            book = self._books.setdefault(contract_slot, Book())
+            self.listener(contract_slot, book.apply(changes, self._pending_id))
 
     def load(self, state: Any) -> None:
         """Take over the levels of an engine state, one STATE row."""
@@ -130,3 +131,7 @@ class Books:
                 self._pending[level_key(contract_slot, ladder + 1, int(row["price_ticks"]))] = shown
         self._pending_id = int(state["last_seq"])
         self.settle()
+
+
+def _nobody(contract_slot: int, moves: Moves) -> None:
+    return None

@@ -119,7 +119,7 @@ assert 0 < VIEW.itemsize < 2**31
 CHANGE = record([("key", "i8"), ("lots", "i8")])
 """A price level after an event: `key` is contract, side and price, see `level_key`."""
 
-_TAKER = int(EventFlag.TAKER)
+TAKER = int(EventFlag.TAKER)
 _RESTING = int(EventFlag.RESTING)
 _UNTRIGGERED = int(EventFlag.UNTRIGGERED)
 _LABELLED = int(ExecInst.LABELLED)
@@ -401,7 +401,7 @@ def _order_event(v, event, cause, history, written):
             _read_command(row, command, label)
         _update(row, event)
     if event.kind == EventKind.FILL:
-        if event.flags & _TAKER == 0 and event.account_slot >= 0:
+        if event.flags & TAKER == 0 and event.account_slot >= 0:
             candles = _count_trade(v, event, legs[written])
             v.rare += candles
             written += candles

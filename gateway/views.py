@@ -231,6 +231,7 @@ class Outcome:
     order_id: int = 0
     count: int = 0
     trades: list[UserTradeView] = field(default_factory=list)
+    seq: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,27 @@
+"""Websocket frames as the server sends them: unmasked, whole, encoded once however many connections get them."""
+
+_TEXT, _BINARY, _CLOSE = b"\x81", b"\x82", b"\x88"
+
+
+def _length(size: int) -> bytes:
+    if size < 126:
+        return size.to_bytes(1)
+    if size < 1 << 16:
+        return b"\x7e" + size.to_bytes(2)
+    return b"\x7f" + size.to_bytes(8)
+
+
+def text_frame(payload: bytes) -> bytes:
+    """A text message."""
+    return _TEXT + _length(len(payload)) + payload
+
+
+def binary_frame(payload: bytes) -> bytes:
+    """A binary message."""
+    return _BINARY + _length(len(payload)) + payload
+
+
+def close_frame(code: int, reason: str) -> bytes:
+    """A close with its code and at most 123 bytes of reason."""
+    payload = code.to_bytes(2) + reason.encode()[:123]
+    return _CLOSE + _length(len(payload)) + payload

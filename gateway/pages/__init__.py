@@ -1,0 +1,24 @@
+"""The pages that the server gives to a browser: files beside this module, nothing from anywhere else."""
+
+from functools import cache
+from pathlib import Path
+
+_TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def _read() -> dict[str, tuple[bytes, str]]:
+    return {
+        f"/{path.name}": (path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8")
+        for path in _FOLDER.iterdir()
+        if path.suffix in _TYPES
+    }
+
+
+def find(path: str) -> tuple[int, bytes, str]:
+    """(status, content, content type) of a page; "/" is the trading page."""
+    found = _read().get("/index.html" if path == "/" else path)
+    if found is None:
+        return 404, b"not found: the pages are at /, the methods at /api/v2/, the websocket at /ws/api/v2", "text/plain"
+    return 200, *found

@@ -1,0 +1,291 @@
+"""The single writer: stamps what one loop turn brought, has it journalled and matched, and says what came of it.
+
+One engine call for a batch. While the journal makes a batch safe, the next is matched; what clients may hear of a
+batch waits in the outbox until the journal says that it is durable.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.codes import CommandKind, EventKind, Reason
+from engine.schema import COMMAND, EVENT, LABEL, NOTICE
+from gateway import clock
+from gateway.feed import Feed
+from gateway.fold import TRADE_KIND
+from gateway.frames import binary_frame
+from gateway.history import Segment
+from gateway.history_views import ROW, user_trade_view
+from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
+from gateway.projection import Projection
+from gateway.rows import ROW_BYTES
+from gateway.views import Outcome, UserTradeView
+
+_KIND_BYTE = 16
+_TIME_ROW = bytes(_KIND_BYTE) + bytes([CommandKind.TIME]) + bytes(ROW_BYTES - _KIND_BYTE - 1)
+_REPORTS = (EventKind.ACCEPTED, EventKind.REPEATED, EventKind.AMENDED)
+_ASKED_FOR = (Reason.BY_CLIENT, Reason.AMENDED_AWAY)
+_ACCOUNT = Struct("<i")
+_ACCOUNT_BYTE = 28
+"""Where a COMMAND row names its account."""
+Written = tuple[Segment, int, int]
+"""Where a batch's history rows are: segment, first, end."""
+
+
+class Engine(Protocol):
+    """What the sequencer needs of the host."""
+
+    root: Any
+    last_seq: int
+
+    @property
+    def durable_seq(self) -> int: ...
+    def submit(self, commands: Any) -> Any: ...
+    def commit(self) -> None: ...
+
+
+class Origin(Protocol):
+    """Who asked: a connection, or an HTTP call."""
+
+    def answer(self, data: bytes) -> None:
+        """Stage a reply."""
+        ...
+
+    def stage(self, frame: bytes) -> None:
+        """Stage an encoded frame."""
+        ...
+
+    def take_staged(self) -> bytes:
+        """Everything staged since the last time, for one write."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket."""
+        ...
+
+
+class _Request:
+    """One command whose outcome somebody waits for."""
+
+    __slots__ = ("account_slot", "origin", "pending")
+
+    def __init__(self, origin: Origin | None, pending: Pending, account_slot: int) -> None:
+        self.origin = origin
+        self.pending = pending
+        self.account_slot = account_slot
+
+    def complete(self, outcome: Outcome, now_ns: int) -> None:
+        answer = self.pending.complete(outcome, now_ns)
+        if answer is not None and self.origin is not None:
+            self.origin.answer(answer)
+
+
+_Waiting = tuple[int, int, _Request]
+"""Place of the first row in the batch, its command kind, the request."""
+
+
+class Sequencer:
+    """Collects commands, applies them as one batch, and releases answers in order of durability."""
+
+    def __init__(self, engine: Engine, projection: Projection, feed: Feed, batch_rows: int) -> None:
+        self.engine = engine
+        self.projection = projection
+        self.feed = feed
+        self.dirty: list[Origin] = []
+        self.binary: dict[int, list[Origin]] = {}
+        self._staging = np.zeros(batch_rows, COMMAND)
+        self._labels = self._staging.view(LABEL)
+        self._bytes = self._staging.view(np.uint8)
+        self._seqs = self._staging["seq"]
+        self._times = self._staging["time_ns"]
+        self._parts: list[bytes] = []
+        self._count = 0
+        self._waiting: list[_Waiting] = []
+        self._late: dict[int, _Request] = {}
+        self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
+        self._due = engine.root["next_due_ns"]
+        self._ring: Any = None
+        self._ring_notices: Any = None
+        projection.settle = self.settle
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether work waits inside the engine for the next command."""
+        return bool(self._due[0] == 0)
+
+    def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> None:
+        """Add command rows to the batch; they stay together."""
+        count = len(rows) // ROW_BYTES
+        if self._count + count > len(self._staging):
+            self.settle()
+        if count > len(self._staging):
+            self._grow(count)
+        if pending is not None:
+            account_slot = _ACCOUNT.unpack_from(rows, _ACCOUNT_BYTE)[0]
+            self._waiting.append((self._count, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
+        self._parts.append(rows)
+        self._count += count
+
+    def _grow(self, rows: int) -> None:
+        self._staging = np.zeros(rows, COMMAND)
+        self._labels = self._staging.view(LABEL)
+        self._bytes = self._staging.view(np.uint8)
+        self._seqs = self._staging["seq"]
+        self._times = self._staging["time_ns"]
+
+    def keep_time(self) -> None:
+        """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
+        if not self._count and self._due[0] <= clock.wall_ns():
+            self.submit(_TIME_ROW, None, None)
+            self.settle()
+
+    # --- the batch ------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Stamp and apply what has been collected, and stage what is to be said about it."""
+        if not self._count:
+            return
+        count, parts, waiting = self._count, self._parts, self._waiting
+        self._count, self._parts, self._waiting = 0, [], []
+        now_ns = clock.wall_ns()
+        first_seq = self.engine.last_seq + 1
+        data = parts[0] if len(parts) == 1 else b"".join(parts)
+        self._bytes[: len(data)] = np.frombuffer(data, np.uint8)
+        self._seqs[:count] = np.arange(first_seq, first_seq + count)
+        self._times[:count] = now_ns
+        commands = self._staging[:count]
+        events = self.engine.submit(commands)
+        self.engine.commit()
+        written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
+        needs_rows = waiting or self._late or self.feed.has_users
+        rows = _rows(events) if needs_rows and len(events) else []
+        if waiting or self._late:
+            self._answer(rows, written, waiting, first_seq)
+        if self.binary and len(events):
+            self._report(events)
+        self.feed.batch(rows, written)
+
+    def _notices(self, events: Any) -> Any:
+        """The events as NOTICE rows; a view costs more than a slice, so the ring's is kept."""
+        ring = events.base if events.base is not None and events.base.dtype == EVENT else events
+        if ring is not self._ring:
+            self._ring, self._ring_notices = ring, ring.view(NOTICE)
+        return self._ring_notices[: len(events)]
+
+    def _answer(self, rows: list[Row], written: Written, waiting: list[_Waiting], first_seq: int) -> None:
+        """Complete the requests whose commands are done. Rows come in order of their sequence, but for late ones."""
+        by_seq: dict[int, list[Row]] = {}
+        for row in rows:
+            found = by_seq.get(row[0])
+            if found is None:
+                by_seq[row[0]] = [row]
+            else:
+                found.append(row)
+        now_ns = clock.wall_ns()
+        for index, kind, request in waiting:
+            seq = first_seq + index
+            own = by_seq.get(seq, [])
+            if kind == CommandKind.MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):
+                self._late[seq] = request
+            else:
+                request.complete(outcome_of(seq, own, request.account_slot, written), now_ns)
+        for seq in [seq for seq in self._late if seq in by_seq]:
+            if any(_ends_mass_cancel(row) for row in by_seq[seq]):
+                request = self._late.pop(seq)
+                request.complete(outcome_of(seq, by_seq[seq], request.account_slot, written), now_ns)
+
+    def _report(self, events: Any) -> None:
+        """Binary sessions get the order rows of their account."""
+        accounts = events["account_slot"]
+        orders = events["kind"] < EventKind.NOTICE_FIRST
+        if len(self.binary) > 1:
+            present = set(np.unique(accounts).tolist())
+        else:
+            present = set(self.binary)
+        for account_slot, origins in self.binary.items():
+            if account_slot not in present:
+                continue
+            own = orders & (accounts == account_slot)
+            data = events.tobytes() if own.all() else events[own].tobytes()
+            if data:
+                frame = binary_frame(data)
+                for origin in origins:
+                    origin.stage(frame)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def close_turn(self, then: Callable[[], None] | None = None) -> None:
+        """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release."""
+        self.settle()
+        if self.dirty or then is not None:
+            dirty, self.dirty = self.dirty, []
+            writes = [(origin, origin.take_staged()) for origin in dirty]
+            self._outbox.append((self.engine.last_seq, writes, then))
+        if self._outbox:
+            self.release()
+
+    def release(self) -> None:
+        """Send what has become durable."""
+        durable_seq = self.engine.durable_seq
+        outbox = self._outbox
+        while outbox and outbox[0][0] <= durable_seq:
+            _, writes, then = outbox.popleft()
+            for origin, data in writes:
+                origin.write(data)
+            if then is not None:
+                then()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything received has been answered."""
+        return not (self._count or self._outbox or self.dirty)
+
+
+def _rows(events: Any) -> list[Row]:
+    """Event rows as tuples, notices in their own layout."""
+    data = events.tobytes()
+    first_notice = EventKind.NOTICE_FIRST
+    return [
+        row if row[2] < first_notice else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
+        for index, row in enumerate(EVENT_STRUCT.iter_unpack(data))
+    ]
+
+
+def _ends_mass_cancel(row: Row) -> bool:
+    return row[2] in (EventKind.MASS_CANCELLED, EventKind.REJECTED, EventKind.REFUSED)
+
+
+def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outcome:
+    """What the log made of one command, from the rows that carry its sequence (due timers' rows among them)."""
+    outcome = Outcome(seq=seq)
+    has_fills = False
+    for row in rows:
+        kind = row[2]
+        if kind >= EventKind.NOTICE_FIRST:
+            if kind == EventKind.REFUSED:
+                outcome.reason = row[4]
+        elif kind == EventKind.MASS_CANCELLED:
+            outcome.count = row[13]
+        elif row[9] != account_slot:
+            continue
+        elif kind == EventKind.REJECTED:
+            outcome.reason, outcome.order_id = row[7], row[10]
+        elif kind == EventKind.FILL:
+            has_fills = True
+        elif kind in _REPORTS or (kind == EventKind.CANCELLED and row[7] in _ASKED_FOR):
+            outcome.order_id = row[10]
+    if has_fills and outcome.order_id:
+        outcome.trades = _own_trades(seq, outcome.order_id, written)
+    return outcome
+
+
+def _own_trades(seq: int, order_id: int, written: Written) -> list[UserTradeView]:
+    segment, first, end = written
+    legs = segment.legs[first:end]
+    found = np.flatnonzero((legs["seq"] == seq) & (legs["order_id"] == order_id) & (legs["kind"] == TRADE_KIND))
+    return [user_trade_view(segment.data, (first + index) * ROW.size) for index in found.tolist()]

@@ -1,0 +1,525 @@
+"""Sockets: websocket and HTTP on one port. The only import of asyncio and of the websocket library.
+
+Everything that a loop turn brings is one batch, and everything that a connection is to hear of it is one write.
+"""
+
+import asyncio
+import logging
+import ssl
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import picows
+from picows.picows import WSProtocol  # type: ignore[attr-defined]
+
+from engine.codes import NIL
+from gateway import clock, http, jsonrpc, pages
+from gateway.channels import Channel
+from gateway.config import Config
+from gateway.frames import close_frame, text_frame
+from gateway.interfaces import Action, Close, Reply, Submit, Subscribe, Unsubscribe
+from gateway.session import Session
+from gateway.session import http as serve_http
+from gateway.topics import Topic
+from gateway.venue import Progress, Venue
+
+BINARY_PROTOCOL = "lionrock.binary.v1"
+ENDPOINT = "/ws/api/v2"
+HIGH_WATER_BYTES = 1 << 20
+MAX_BUFFER_BYTES = 16 << 20
+"""What may wait for one connection; a reader that lets more gather is closed and resumes by sequence."""
+SLOW_SECONDS = 60
+HANDSHAKE_SECONDS = 10
+IDLE_HTTP_SECONDS = 75
+TICK_SECONDS = 0.1
+TIME_SECONDS = 0.01
+DRAIN_SECONDS = 10
+_TOO_SLOW = 4008
+_GOING_AWAY = 1001
+_LOG = logging.getLogger("lionrock.server")
+_WS_LOG = logging.getLogger("lionrock.websocket")
+_WS_LOG.setLevel(logging.ERROR)
+
+
+class Connection(picows.WSListener):
+    """One websocket: bytes to its session, actions to the sequencer and the feed, staged frames to the socket."""
+
+    def __init__(self, server: "Server", session: Session) -> None:
+        super().__init__()
+        self.server = server
+        self.session = session
+        self.behind: dict[Topic, int] = {}
+        self.is_slow = False
+        self.slow_since = 0.0
+        self.channels: dict[str, int] = {}
+        self._staged: list[bytes] = []
+        self._fragments: bytearray | None = None
+        self._is_binary_fragment = False
+        self._transport: Any = None
+        self._reported_slot = NIL
+        self._close_sent = False
+
+    # --- the websocket library's calls ----------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self._transport = transport.underlying_transport
+        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES)
+        self.server.connections.add(self)
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        kind = frame.msg_type
+        if kind == picows.WSMsgType.TEXT and frame.fin and self._fragments is None:
+            self.receive(frame.get_payload_as_bytes(), False)
+        elif kind == picows.WSMsgType.BINARY and frame.fin and self._fragments is None:
+            self.receive(frame.get_payload_as_bytes(), True)
+        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
+            self._assemble(frame)
+        elif kind == picows.WSMsgType.CLOSE:
+            self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")
+
+    def on_ws_disconnected(self, transport: Any) -> None:
+        self.server.forget(self)
+
+    def pause_writing(self) -> None:
+        self.is_slow = True
+        self.slow_since = time.monotonic()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self.server.venue.feed.catch_up(self)
+        self.is_slow = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+        self.server.touch()
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    def _assemble(self, frame: Any) -> None:
+        """A message in several frames."""
+        if (self._fragments is None) == (frame.msg_type == picows.WSMsgType.CONTINUATION):
+            self.finish(1002, "a continuation without a beginning, or a beginning inside a message")
+            return
+        if self._fragments is None:
+            self._fragments = bytearray()
+            self._is_binary_fragment = frame.msg_type == picows.WSMsgType.BINARY
+        self._fragments += frame.get_payload_as_memoryview()
+        if len(self._fragments) > self.server.venue.config.max_frame_bytes:
+            self.finish(1009, "the message is too big")
+        elif frame.fin:
+            data, self._fragments = bytes(self._fragments), None
+            self.receive(data, self._is_binary_fragment)
+
+    def receive(self, data: bytes, is_binary: bool) -> None:
+        """One message."""
+        session = self.session
+        if session.closed:
+            return
+        now_ns = clock.wall_ns()
+        if not is_binary:
+            self.act(session.receive(data, now_ns))
+        elif session.binary:
+            self.act(session.receive_rows(data, now_ns))
+        else:
+            self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
+        if session.binary and session.account_slot != self._reported_slot:
+            self._report_to(session.account_slot)
+
+    def act(self, actions: list[Action]) -> None:
+        """Do what the session says."""
+        for action in actions:
+            kind = type(action)
+            if kind is Submit:
+                self.server.venue.sequencer.submit(action.rows, self, action.pending)  # type: ignore[union-attr]
+            elif kind is Reply:
+                self.answer(action.data)  # type: ignore[union-attr]
+            elif isinstance(action, Subscribe):
+                self._subscribe(action.channels)
+            elif isinstance(action, Unsubscribe):
+                for name in action.names:
+                    self._leave(name)
+            elif isinstance(action, Close):
+                self.finish(action.code, action.reason)
+        self.server.touch()
+
+    def _subscribe(self, channels: Any) -> None:
+        channel: Channel
+        for channel in channels:
+            self.channels[channel.name] = channel.account_slot
+            self.server.venue.feed.join(self, channel)
+
+    def _leave(self, name: str) -> None:
+        self.server.venue.feed.leave(self, name, self.channels.pop(name, NIL))
+
+    def _report_to(self, account_slot: int) -> None:
+        """A binary session gets its account's rows from now on."""
+        reported = self.server.venue.sequencer.binary
+        if self._reported_slot != NIL:
+            reported[self._reported_slot].remove(self)
+            if not reported[self._reported_slot]:
+                del reported[self._reported_slot]
+        if account_slot != NIL:
+            reported.setdefault(account_slot, []).append(self)
+        self._reported_slot = account_slot
+
+    def leave_all(self) -> None:
+        """Nothing more is to be heard here."""
+        for name in list(self.channels):
+            self._leave(name)
+        self._report_to(NIL)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def answer(self, data: bytes) -> None:
+        """Stage a reply."""
+        self.stage(text_frame(data))
+
+    def stage(self, frame: bytes) -> None:
+        """Send a frame with this turn's write."""
+        if not self._staged:
+            self.server.venue.sequencer.dirty.append(self)
+        self._staged.append(frame)
+
+    def take_staged(self) -> bytes:
+        """Everything staged, as one piece."""
+        staged, self._staged = self._staged, []
+        return staged[0] if len(staged) == 1 else b"".join(staged)
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket; who does not take them is closed."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
+            self.session.closed = True
+            transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))
+            transport.abort()
+        elif self._close_sent:
+            transport.close()
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close with a code, after what was staged before."""
+        self.session.closed = True
+        if not self._close_sent:
+            self.stage(close_frame(code if code != 1005 else 1000, reason))
+            self._close_sent = True
+        self.server.touch()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()
+
+
+class Front(asyncio.Protocol):
+    """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self._data = bytearray()
+        self._transport: Any = None
+        self._head: http.Head | None = None
+        self._response = b""
+        self._is_busy = False
+        self._timeout: asyncio.TimerHandle | None = None
+
+    # --- the loop's calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        if len(self.server.fronts) + len(self.server.connections) >= self.server.venue.config.max_connections:
+            transport.write(http.response(503, b'{"error":"too many connections"}', keep_alive=False))
+            transport.close()
+            return
+        self.server.fronts.add(self)
+        self._wait(HANDSHAKE_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        if not self._is_busy:
+            self._next()
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def _wait(self, seconds: float) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._timeout = self.server.loop.call_later(seconds, self._transport.abort)
+
+    def _let_go(self) -> None:
+        self.server.fronts.discard(self)
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+
+    def _next(self) -> None:
+        """Serve the next request that is complete."""
+        try:
+            head = http.parse_head(self._data, self.server.venue.config.max_frame_bytes)
+        except http.BadRequest as bad:
+            body = jsonrpc.encode({"error": {"code": bad.status, "message": bad.reason}})
+            self._send(http.response(bad.status, body, keep_alive=False), False)
+            return
+        if head is None or len(self._data) < head.size + head.body_bytes:
+            return
+        if head.is_upgrade:
+            self._upgrade(head)
+            return
+        body = bytes(self._data[head.size : head.size + head.body_bytes])
+        del self._data[: head.size + head.body_bytes]
+        self._head, self._is_busy = head, True
+        self._serve(head, body)
+
+    def _serve(self, head: http.Head, body: bytes) -> None:
+        path = head.target.partition("?")[0]
+        if head.verb == "OPTIONS":
+            self._send(http.response(204, b"", keep_alive=head.keep_alive), head.keep_alive)
+        elif path.startswith("/api/v2/"):
+            self._call(head, body)
+        else:
+            status, content, content_type = pages.find(path)
+            self._send(http.response(status, content, content_type, head.keep_alive), head.keep_alive)
+
+    def _call(self, head: http.Head, body: bytes) -> None:
+        venue = self.server.venue
+        actions = serve_http(
+            venue.context, venue.projection, head.verb, head.target, head.headers, body, clock.wall_ns()
+        )
+        for action in actions:
+            if isinstance(action, Submit):
+                venue.sequencer.submit(action.rows, self, action.pending)
+            elif isinstance(action, Reply):
+                self.answer(action.data)
+        self.server.touch()
+
+    def _upgrade(self, head: http.Head) -> None:
+        """Hand the connection over to the websocket library, with what was read already."""
+        self._let_go()
+        protocol = self.server.websocket()
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        left = memoryview(bytes(self._data))
+        while left:
+            buffer = protocol.get_buffer(len(left))
+            size = min(len(buffer), len(left))
+            buffer[:size] = left[:size]
+            protocol.buffer_updated(size)
+            left = left[size:]
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def answer(self, data: bytes) -> None:
+        """Stage the answer of the request being served."""
+        keep = self._head is not None and self._head.keep_alive
+        self._response = http.response(400 if jsonrpc.is_error(data) else 200, data, keep_alive=keep)
+        self.server.venue.sequencer.dirty.append(self)
+
+    def stage(self, frame: bytes) -> None:
+        """Nothing but answers goes out over HTTP."""
+
+    def take_staged(self) -> bytes:
+        """The response."""
+        return self._response
+
+    def write(self, data: bytes) -> None:
+        """Send the response and go on with the next request."""
+        self._send(data, self._head is not None and self._head.keep_alive)
+
+    def _send(self, data: bytes, keep_alive: bool) -> None:
+        self._is_busy = False
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if not keep_alive:
+            self._transport.close()
+            return
+        self._wait(IDLE_HTTP_SECONDS)
+        if self._data:
+            self.server.loop.call_soon(self._next)
+
+
+class Server:
+    """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
+
+    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+        self.venue = Venue(config, progress)
+        self.connections: set[Connection] = set()
+        self.fronts: set[Front] = set()
+        self.loop: asyncio.AbstractEventLoop
+        self.failed: asyncio.Future[None]
+        self._listener: asyncio.Server | None = None
+        self._is_touched = False
+        self._timers: list[asyncio.TimerHandle] = []
+        self._seconds = 0
+
+    # --- life -----------------------------------------------------------------------------------------------------
+
+    async def start(self) -> None:
+        """Listen; from here on the venue trades."""
+        self.loop = asyncio.get_running_loop()
+        self.failed = self.loop.create_future()
+        journal = self.venue.engine.journal
+        if journal is not None:
+            journal.watch(
+                lambda seq: self._from_thread(self._durable), lambda error: self._from_thread(self._fail, error)
+            )
+        config = self.venue.config
+        self._listener = await self.loop.create_server(
+            partial(Front, self), config.host, config.port, ssl=_tls(config), backlog=1024
+        )
+        self.venue.take_intents()
+        self._every(TIME_SECONDS, self._keep_time)
+        self._every(TICK_SECONDS, self._tick)
+
+    @property
+    def port(self) -> int:
+        """The port that it listens on."""
+        if self._listener is None:
+            return 0
+        return int(self._listener.sockets[0].getsockname()[1])
+
+    async def stop(self) -> None:
+        """Refuse new, answer what is under way, make everything safe, write a snapshot, close."""
+        self.venue.context.accepting = False
+        if self._listener is not None:
+            self._listener.close()
+        deadline = self.loop.time() + DRAIN_SECONDS
+        self.venue.sequencer.close_turn()
+        while not self.venue.sequencer.is_idle and self.loop.time() < deadline and not self.failed.done():
+            await asyncio.sleep(0.005)
+        for timer in self._timers:
+            timer.cancel()
+        for connection in list(self.connections):
+            connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
+        self.venue.sequencer.close_turn()
+        await asyncio.sleep(0.05)
+        for connection in list(self.connections):
+            connection.abort()
+        for front in list(self.fronts):
+            front._transport.abort()
+        await asyncio.sleep(0)
+        self.venue.close()
+
+    def _fail(self, error: Exception) -> None:
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    # --- turns ----------------------------------------------------------------------------------------------------
+
+    def touch(self) -> None:
+        """Something happened in this turn: it ends with one batch and one write for each connection."""
+        if not self._is_touched:
+            self._is_touched = True
+            self.loop.call_soon(self._end_turn)
+
+    def _end_turn(self) -> None:
+        self._is_touched = False
+        try:
+            self.venue.sequencer.close_turn()
+        except Exception as error:
+            _LOG.exception("the venue stops: a batch failed")
+            self._fail(error)
+
+    def _from_thread(self, call: Callable[..., None], *args: Any) -> None:
+        """Run in the loop, from the journal's thread; a loop that is gone needs nothing."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(call, *args)
+
+    def _durable(self) -> None:
+        self.venue.sequencer.release()
+
+    def _every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call again and again; a fault ends the server instead of going unnoticed."""
+        place = len(self._timers)
+
+        def again() -> None:
+            try:
+                call()
+            except Exception as error:
+                _LOG.exception("the venue stops: a timer failed")
+                self._fail(error)
+                return
+            self._timers[place] = self.loop.call_later(seconds, again)
+
+        self._timers.append(self.loop.call_later(seconds, again))
+
+    def _keep_time(self) -> None:
+        self.venue.sequencer.keep_time()
+        self._end_turn()
+        if self.venue.sequencer.has_work:
+            self.loop.call_soon(self._keep_time_again)
+
+    def _keep_time_again(self) -> None:
+        """Work inside the engine goes on as fast as the loop turns."""
+        if not self.failed.done():
+            self.venue.sequencer.keep_time()
+            self._end_turn()
+            if self.venue.sequencer.has_work:
+                self.loop.call_soon(self._keep_time_again)
+
+    def _tick(self) -> None:
+        self.venue.take_intents()
+        self.venue.feed.tick()
+        self._seconds += 1
+        if self._seconds % 10 == 0:
+            self._second()
+        self._end_turn()
+
+    def _second(self) -> None:
+        self.venue.tick()
+        now_ns, now = clock.wall_ns(), time.monotonic()
+        for connection in list(self.connections):
+            connection.act(connection.session.tick(now_ns))
+            if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
+                connection.abort()
+
+    # --- connections ----------------------------------------------------------------------------------------------
+
+    def websocket(self) -> Any:
+        """The websocket library's protocol for a connection that asked for an upgrade."""
+        limit = self.venue.config.max_frame_bytes
+        strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
+        return WSProtocol(
+            None, None, False, self._accept, _WS_LOG, True, HANDSHAKE_SECONDS, True, 30, 30, strategy, True, limit,
+            None, 16 * 1024,
+        )  # fmt: skip
+
+    def _accept(self, request: Any) -> Any:
+        """A connection for an upgrade request, or the answer that there is none."""
+        path = request.path.decode("latin-1").partition("?")[0]
+        if path != ENDPOINT:
+            return None
+        header = request.headers.get("Sec-WebSocket-Protocol", "")
+        offered = [part.strip() for part in header.split(",") if part.strip()]
+        is_binary = BINARY_PROTOCOL in offered
+        if offered and not is_binary:
+            body = f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON".encode()
+            refused = picows.WSUpgradeResponse.create_error_response(400, body)
+            return picows.WSUpgradeResponseWithListener(refused, None)
+        session = Session(self.venue.context, self.venue.projection, is_binary, "", clock.wall_ns())
+        headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
+        response = picows.WSUpgradeResponse.create_101_response(headers)
+        return picows.WSUpgradeResponseWithListener(response, Connection(self, session))
+
+    def forget(self, connection: Connection) -> None:
+        """A connection is gone."""
+        self.connections.discard(connection)
+        connection.leave_all()
+        for action in connection.session.lost(clock.wall_ns()):
+            if isinstance(action, Submit):
+                self.venue.sequencer.submit(action.rows, None, action.pending)
+        self.touch()
+
+
+def _tls(config: Config) -> ssl.SSLContext | None:
+    if not config.tls_certificate:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.load_cert_chain(config.tls_certificate, config.tls_key)
+    return context

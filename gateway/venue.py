@@ -1,0 +1,148 @@
+"""Everything of a running venue but the sockets: registry, engine, projection, feed, sequencer, sessions' context."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine import host
+from engine.codes import Mode
+from gateway import clock
+from gateway.auth import Vault
+from gateway.config import Config
+from gateway.context import Context, make_context
+from gateway.feed import Feed
+from gateway.intents import IntentPending, directive_row, replayed_results
+from gateway.projection import Projection
+from gateway.registry import Registry
+from gateway.sequencer import Sequencer
+
+Progress = Callable[[int, int], None]
+
+
+class Venue:
+    """One exchange on one data folder. Not thread-safe: one loop uses it."""
+
+    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+        self.config = config
+        Path(config.data).mkdir(parents=True, exist_ok=True)
+        self.registry = Registry(config.registry)
+        self.context: Context = make_context(config, self.registry, Vault(config.vault))
+        self.projection = Projection(host.RING_ROWS)
+        self._results: list[tuple[int, int, int]] = []
+        self._changes_seen = -1
+        self.engine = self._open_engine(progress)
+        self.projection.attach(self.engine.root)
+        self.projection.books.load(self.engine.root[0])
+        self.projection.set_contracts(self.registry.contracts())
+        self.feed = Feed(self.projection)
+        self.sequencer = Sequencer(self.engine, self.projection, self.feed, config.batch_rows)
+        self._mark_applied(self._results)
+        self._results = []
+
+    # --- opening and closing --------------------------------------------------------------------------------------
+
+    def _open_engine(self, progress: Progress | None) -> host.Engine:
+        journal = self.config.journal
+        options = host.JournalOptions(
+            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes
+        )
+        if not host.holds_journal(journal):
+            return host.Engine.create(journal, Mode.EXCHANGE, options=options)
+        recovered = _Recovered(self.projection, Path(self.config.data))
+        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
+        recovered.finish(engine, journal)
+        self._results += recovered.results
+        return engine
+
+    def close(self) -> None:
+        """Apply what is left, make it safe, write a snapshot, and let go of the folder."""
+        self.sequencer.settle()
+        self.engine.commit()
+        path = _projection_path(Path(self.config.data), self.engine.last_seq)
+        if self.engine.last_seq:
+            self.engine.snapshot()
+            self.projection.save(path)
+        for old in Path(self.config.data).glob("projection-*.npz"):
+            if old != path:
+                old.unlink()
+        self.engine.close()
+        self._mark_applied(self._results)
+        self._results = []
+        self.registry.close()
+
+    # --- the registry ---------------------------------------------------------------------------------------------
+
+    def take_intents(self) -> None:
+        """Sequence what the registry wants in the log, when its file has changed."""
+        changes = self.registry.changes()
+        if changes == self._changes_seen:
+            return
+        self._changes_seen = changes
+        self.submit_intents()
+
+    def submit_intents(self) -> None:
+        """Sequence every intent that the log does not have yet."""
+        intents = self.registry.pending_intents()
+        for intent in intents:
+            pending = IntentPending(intent.reference, self._results)
+            self.sequencer.submit(directive_row(intent), None, pending)
+        self.projection.set_contracts(self.registry.contracts())
+        if intents:
+            self.sequencer.settle()
+            results, self._results = self._results, []
+            self.sequencer.close_turn(lambda: self._mark_applied(results))
+
+    def _mark_applied(self, results: list[tuple[int, int, int]]) -> None:
+        if results:
+            self.registry.mark_applied(results)
+        self._changes_seen = -1 if len(results) >= 1000 else self._changes_seen
+
+    def tick(self) -> None:
+        """About every second: countdowns and ended keys."""
+        for submit in self.context.tick(clock.wall_ns()):
+            self.sequencer.submit(submit.rows, None, submit.pending)
+
+
+class _Recovered:
+    """Brings the projection to where the engine's snapshot stands, then folds what is replayed."""
+
+    def __init__(self, projection: Projection, data: Path) -> None:
+        self._projection = projection
+        self._data = data
+        self._begun = False
+        self.is_whole = True
+        self.results: list[tuple[int, int, int]] = []
+
+    def sink(self, commands: Any, events: Any) -> None:
+        """One replayed batch, a ring at a time."""
+        if not self._begun:
+            self._begin(int(commands[0]["seq"]) - 1)
+        self.results += replayed_results(commands, events)
+        if self.is_whole:
+            self._projection.replay(commands, events)
+
+    def _begin(self, seq: int) -> None:
+        self._begun = True
+        if seq == 0:
+            return
+        path = _projection_path(self._data, seq)
+        if path.exists():
+            self._projection.load(path)
+        else:
+            self.is_whole = False
+
+    def finish(self, engine: host.Engine, journal: Path) -> None:
+        """After recovery: without a saved projection the whole journal is folded once."""
+        if not self._begun:
+            self._begin(engine.last_seq)
+        if self.is_whole:
+            return
+        reader = host.JournalReader(journal)
+        scratch = host.Engine(host.create(reader.capacities, reader.mode))
+        host.replay(reader, scratch, sink=self._projection.replay)
+
+
+def _projection_path(data: Path, seq: int) -> Path:
+    return data / f"projection-{seq:020d}.npz"
+
+
