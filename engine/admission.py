@@ -161,7 +161,7 @@ def _style_reason(s, contract):
     return _iceberg_reason(s, contract)
 
 
-@inlined
+@kernel
 def _price_reason(s, contract):
     taker = s.taker
     if not is_market(taker.ord_type):
@@ -176,7 +176,7 @@ def _price_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def _quantity_reason(s, contract):
     taker = s.taker
     open_lots, filled = taker.leaves_lots, taker.filled_lots
@@ -221,7 +221,7 @@ def _trigger_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def _capacity_reason(s, contract):
     taker = s.taker
     if not book.has_room(s):
@@ -255,7 +255,7 @@ def _plain_form(taker):
     )
 
 
-@inlined
+@kernel
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker
@@ -296,7 +296,7 @@ def reference_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def price_reason(s, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
     taker = s.taker
@@ -312,7 +312,7 @@ def price_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def limit_reason(s, contract):
     """Row 19: how much an account may have open, and the contract in all; the worst case counts."""
     taker = s.taker
@@ -448,7 +448,7 @@ def flag_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
@@ -479,7 +479,7 @@ def gate_reason(s):
     return Reason.NONE
 
 
-@inlined
+@kernel
 def order_reason(s):
     """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
     taker = s.taker
@@ -497,7 +497,7 @@ def order_reason(s):
     return book_reason(s, contract)
 
 
-@inlined
+@kernel
 def working_price(s, contract):
     """Set the limits that the order in `s.taker` works with: a market order's band edge, a post-only order's slide."""
     taker = s.taker

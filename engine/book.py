@@ -43,7 +43,7 @@ def has_room(s):
     )
 
 
-@inlined
+@kernel
 def take_slot(s):
     """Reserve an order row and give it the next order id."""
     slot = s.orders_free_slot
@@ -58,7 +58,7 @@ def take_slot(s):
     return slot, (s.order_serial << ORDER_SLOT_BITS) | slot
 
 
-@inlined
+@kernel
 def give_slot(s, slot):
     """Free an order row; its id names nothing from here on."""
     row = order_at(s, slot)
@@ -77,7 +77,7 @@ def find_order(s, order_id):
     return NIL
 
 
-@inlined
+@kernel
 def _match_client_id(s, size, account_slot, cl_ord_id):
     tag = idmap.tag_of(account_slot, cl_ord_id)
     start = s.order_map.base + size
@@ -91,7 +91,7 @@ def _match_client_id(s, size, account_slot, cl_ord_id):
     return NIL
 
 
-@inlined
+@kernel
 def find_client_order(s, account_slot, cl_ord_id):
     """The slot of an account's live order by the client's id, NIL where there is none."""
     if cl_ord_id == 0:
@@ -102,7 +102,7 @@ def find_client_order(s, account_slot, cl_ord_id):
     return slot
 
 
-@inlined
+@kernel
 def name_order(s, slot, account_slot):
     """Make a live order's client id findable."""
     cl_ord_id = order_at(s, slot).cl_ord_id
@@ -110,7 +110,7 @@ def name_order(s, slot, account_slot):
         idmap.insert(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
 
 
-@inlined
+@kernel
 def forget_order(s, slot, account_slot):
     """Make a client id free again."""
     cl_ord_id = order_at(s, slot).cl_ord_id
@@ -167,7 +167,7 @@ def open_position(s, account_slot, contract_slot):
 # --- an account's own orders --------------------------------------------------------------------------------------
 
 
-@inlined
+@kernel
 def join_own(s, slot):
     """Append an order to its account's list in this contract."""
     position = position_at(s, order_at(s, slot).position_slot)
@@ -183,7 +183,7 @@ def join_own(s, slot):
     account_at(s, position.account_slot).open_orders += 1
 
 
-@inlined
+@kernel
 def leave_own(s, slot):
     """Take an order out of its account's list; a mass cancel that stands on it moves on."""
     position = position_at(s, order_at(s, slot).position_slot)
@@ -278,7 +278,7 @@ def _unlink(s, level_slot, slot):
         order_at(s, row.next_slot).prev_slot = row.prev_slot
 
 
-@inlined
+@kernel
 def join_queue(s, slot, ladder_slot, key):
     """Put an order at the back of the queue at a key and return the level's slot."""
     level_slot = ladder.find(s, ladder_slot, key)
@@ -292,7 +292,7 @@ def join_queue(s, slot, ladder_slot, key):
     return level_slot
 
 
-@inlined
+@kernel
 def leave_queue(s, slot):
     """Take an order out of its queue and return what the level shows afterwards."""
     row = order_at(s, slot)
@@ -332,7 +332,7 @@ def reduce(s, slot, lots):
     return level.leaves_lots - level.hidden_lots
 
 
-@inlined
+@kernel
 def hit(s, slot, lots):
     """Fill a resting order at the head of its queue, from what it shows. Returns what its level shows."""
     row = order_at(s, slot)

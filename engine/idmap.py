@@ -108,7 +108,7 @@ def _grow(table):
     table.cursor = 0
 
 
-@inlined
+@kernel
 def insert(s, table, tag, slot):
     """Add an id that is not in the map; the capacity of the rows bounds the table."""
     if table.old_size != 0:

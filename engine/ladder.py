@@ -138,7 +138,7 @@ def _leaf_for(s, ladder_row, key):
     return node
 
 
-@inlined
+@kernel
 def insert(s, ladder_slot, key, slot):
     """Put a slot at a key that holds none and return its leaf; the caller has made sure of free nodes."""
     ladder = ladder_at(s, ladder_slot)

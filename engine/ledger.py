@@ -7,7 +7,7 @@ a contract sum to zero. Entry cost is the signed sum of trade notionals.
 import numpy as np
 
 from engine.codes import ExecInst, Side
-from engine.kernels import inlined
+from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, order_at, position_at
 from engine.units import SUBTICKS, fee_micros, mul_div_floor
 
@@ -40,7 +40,7 @@ def count_open(s, position_slot, order_slot, lots):
     position.loss_subtick_lots += order.loss_subticks * lots
 
 
-@inlined
+@kernel
 def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
     """Entry cost that a partial close releases: floor(cost * closed / |size|), all of it when flat."""
     if closed_lots == size_lots:
@@ -48,7 +48,7 @@ def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
     return mul_div_floor(entry_cost_micros, closed_lots, size_lots)
 
 
-@inlined
+@kernel
 def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     """Book one side of a trade and return its fee: the closing part realises, the rest opens at the trade price.
 

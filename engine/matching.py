@@ -29,7 +29,7 @@ _SLID = int(EventFlag.SLID)
 # --- orders that leave --------------------------------------------------------------------------------------------
 
 
-@inlined
+@kernel
 def _release(s, slot):
     """Free the row of an order that is in no queue any more."""
     order = order_at(s, slot)
@@ -48,7 +48,7 @@ def _release(s, slot):
     book.give_slot(s, slot)
 
 
-@inlined
+@kernel
 def cancel_order(s, slot, reason):
     """Take a waiting order off the venue, resting or untriggered, and report it."""
     order = order_at(s, slot)
@@ -115,7 +115,7 @@ def trim_reduce_only(s, position_slot, spared_slot):
 # --- one step of a sweep ------------------------------------------------------------------------------------------
 
 
-@inlined
+@kernel
 def _trade(s, contract, maker_slot, price_ticks):
     """Trade the taker with the order at the head of the best level: maker's leg first, each reported to its owner."""
     taker, maker = s.taker, order_at(s, maker_slot)
@@ -145,7 +145,7 @@ def _trade(s, contract, maker_slot, price_ticks):
     _after_trade(s, maker_slot, maker_position)
 
 
-@inlined
+@kernel
 def _after_trade(s, maker_slot, maker_position):
     """Free a maker that is done, show an iceberg's next part, and cut what is no longer reduce-only."""
     maker = order_at(s, maker_slot)
@@ -232,7 +232,7 @@ def may_rest(taker):
     return not admission.is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
 
 
-@inlined
+@kernel
 def write_order(s):
     """Write the row of the order in `s.taker`."""
     taker = s.taker
@@ -250,7 +250,7 @@ def write_order(s):
     order.flags = taker.flags & _ROW_FLAGS
 
 
-@inlined
+@kernel
 def join_account(s):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
     taker = s.taker
@@ -262,7 +262,7 @@ def join_account(s):
         s.next_due_ns = min(s.next_due_ns, taker.expire_ns)
 
 
-@inlined
+@kernel
 def join_book(s):
     """Put the order in `s.taker`, whose row is written, on the book and return what its level shows."""
     taker = s.taker
@@ -278,7 +278,7 @@ def join_book(s):
     return level.leaves_lots - level.hidden_lots
 
 
-@inlined
+@kernel
 def rest(s, event_kind):
     """Rest the order in `s.taker`, whose row is written, and report it; a newcomer keeps its size, others give way."""
     shown = join_book(s)

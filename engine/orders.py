@@ -29,7 +29,7 @@ _AMEND = int(EventFlag.AMEND)
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-@inlined
+@kernel
 def _load_command(s, c):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
@@ -165,7 +165,7 @@ def _repeat(s, slot):
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-@inlined
+@kernel
 def _find(s, c):
     """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
     if c.order_id == 0:
@@ -176,7 +176,7 @@ def _find(s, c):
     return np.int64(slot)
 
 
-@inlined
+@kernel
 def _account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
     if account_slot < 0 or account_slot >= s.accounts_used or account_at(s, account_slot).state == 0:

@@ -79,7 +79,7 @@ def _next_event(s, kind):
     return event
 
 
-@inlined
+@kernel
 def order_event(s, kind, slot, reason, last_lots, level_lots):
     """Report on an order by its row: what became of `last_lots` of it and what its level shows afterwards."""
     event = _next_event(s, kind)
@@ -104,7 +104,7 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
     return event
 
 
-@inlined
+@kernel
 def taker_event(s, kind, reason, last_lots, level_lots):
     """Report on the order that is being judged or worked."""
     event = _next_event(s, kind)

@@ -15,15 +15,9 @@ from engine.units import JIT
 
 if JIT:
 
-    @intrinsic
-    def address_of(typingctx: Any, rows: Any) -> Any:
+    def address_of(rows: Any) -> Any:
         """Where the first row of an array lies."""
-
-        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            array = context.make_array(signature.args[0])(context, builder, args[0])
-            return builder.ptrtoint(array.data, ir.IntType(64))
-
-        return types.int64(rows), codegen
+        return rows.ctypes.data
 
     def reader(dtype: Any) -> Any:
         """A function (address, index) -> the row there, with this layout."""

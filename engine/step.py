@@ -4,11 +4,9 @@ Each command first does what is due, at most K items, then itself. Inside a comm
 is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
 """
 
-from numba import njit
-
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Phase, Reason, VenueState
-from engine.kernels import inlined, kernel
+from engine.kernels import entry, inlined, kernel
 from engine.schema import (
     COMMAND,
     DIRECTIVE,
@@ -27,7 +25,7 @@ _directive_at = rows.reader(DIRECTIVE)
 _label_at = rows.reader(LABEL)
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def initialise(root, mode):
     """Make the zeroed record, whose capacities are set, an empty state in a mode that it keeps for life."""
     s = root[0]
@@ -58,7 +56,7 @@ def _begin(s, c):
     s.phase = Phase.WORK
 
 
-@inlined
+@kernel
 def _dispatch(s, address, index, label_index):
     """The one switch on command kind; `label_index` is the row behind the command, or the command itself."""
     c = _command_at(address, index)
@@ -109,7 +107,7 @@ def _own_jobs(s):
     return True
 
 
-@inlined
+@kernel
 def _step(s, address, index, count):
     """One command, from where it stands to its end. Returns the rows it took, 0 when it has to pause."""
     c = _command_at(address, index)
@@ -143,7 +141,7 @@ def _step(s, address, index, count):
     return 1
 
 
-@njit(cache=True, error_model="numpy")
+@entry
 def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
@@ -157,7 +155,6 @@ def apply_rows(root, address, count, ring, ring_rows):
     return consumed, reports.close_ring(s)
 
 
-@njit(cache=True, error_model="numpy")
 def apply_batch(root, commands, events):
     """Apply commands in order and write what happened: (state, commands) -> (state, events).
 
