@@ -20,10 +20,10 @@ _DIGEST_CHARACTERS = 32
 
 
 def _cache_digest() -> str:
-    """What compiled code depends on: every source of the engine, numba, numpy, Python and numba's flags."""
+    """What compiled code depends on: the modules beside this one, numba, numpy, Python and numba's flags."""
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in sorted(package.rglob("*.py")):
+    for source in sorted(package.glob("*.py")):
         digest.update(f"{source.relative_to(package)}\0".encode() + source.read_bytes() + b"\0")
     flags = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR")
     digest.update(repr((version("numba"), version("numpy"), sys.version, flags)).encode())
