@@ -86,7 +86,7 @@ class Flash1Reader:
         with self.source.open() as stream:
             header = np.frombuffer(self._exactly(stream, HEADER.itemsize, 0, "header"), HEADER)[0]
             if header["magic"] != MAGIC:
-                raise BadLineError(self.source.name, 0, "magic", f"{bytes(header['magic'])!r} is not {MAGIC!r}")
+                raise BadLineError(self.source.name, 1, "magic", f"{bytes(header['magic'])!r} is not {MAGIC!r}")
             self.total = int(header["count"])
             for start in range(0, self.total, BATCH_ROWS):
                 rows = min(BATCH_ROWS, self.total - start)

@@ -51,7 +51,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="replay a recorded order stream through the engine",
-        description="Replay a recording: plain, .gz, .xz, .zst or .zip, a LOBSTER zip as downloaded, or a journal's folder.",
+        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a journal's folder.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -130,9 +130,10 @@ class Pace:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr; the function that it gives takes (messages read, messages in all or 0)."""
+    """A bar on stderr when that is a terminal; the function that it gives takes (messages read, messages in all or 0)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task("messages", total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total or None)
 

@@ -1,0 +1,162 @@
+"""`lionrock replay` and `lionrock convert` as a person runs them."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gateway.commands import convert, replay
+from gateway.commands.replay import Pace, Until
+from tests.recordings.data import DATA, compiled, needs_data
+from tests.recordings.test_readers import documented_example, lobster_files
+
+
+def lionrock(*arguments: str | Path) -> int:
+    """The exit code of a command line."""
+    parser = argparse.ArgumentParser(prog="lionrock")
+    subparsers = parser.add_subparsers(required=True)
+    replay.add_parser(subparsers)
+    convert.add_parser(subparsers)
+    args = parser.parse_args([str(argument) for argument in arguments])
+    return int(args.run(args))
+
+
+@pytest.fixture
+def example(tmp_path: Path) -> Path:
+    """The documented example of our own format."""
+    (tmp_path / "example.csv").write_text(documented_example()[0])
+    return tmp_path / "example.csv"
+
+
+def last_object(capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
+    return dict(json.loads(capsys.readouterr().out.splitlines()[-1]))
+
+
+def test_json_is_one_object_with_what_scripts_need(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lionrock("replay", example, "--json") == 0
+    said = last_object(capsys)
+    assert {"messages", "seconds", "engine_seconds", "trades", "rejects", "digest"} <= said.keys()
+    assert (said["messages"], said["trades"], said["rejects"]) == (5, 1, {})
+    assert said["seconds"] >= said["engine_seconds"] > 0
+    assert len(said["digest"]) == 64
+    assert "book_rows_checked" not in said
+
+
+def test_json_of_a_recorded_book(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lionrock("replay", lobster_files(tmp_path), "--json") == 0
+    said = last_object(capsys)
+    assert (said["book_rows_checked"], said["book_rows_equal"]) == (3, 3)
+    assert (said["executions"], said["executions_as_recorded"]) == (1, 1)
+
+
+def test_summary_names_everything(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example.write_text(example.read_text() + "6000,cancel,77,,,,,\n")
+    assert lionrock("replay", example, "--contract", "BTC_USD,tick=0.5,lot=0.001", "--depth", "1") == 0
+    said = capsys.readouterr().out
+    for part in ("BTC_USD", "6 as 6 commands", "0.002", "UNKNOWN_ORDER", "49.5", "state digest"):
+        assert part in said
+
+
+def test_reports_go_to_a_file(example: Path, tmp_path: Path) -> None:
+    assert lionrock("replay", example, "--reports", tmp_path / "out.txt", "--json") == 0
+    assert (tmp_path / "out.txt").read_text().splitlines()[-1] == "2,5,1,1,101"
+
+
+def test_a_converted_recording_replays_to_the_same_digest(
+    example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert lionrock("replay", example, "--json") == 0
+    direct = last_object(capsys)
+    assert lionrock("convert", example, tmp_path / "journal", "--json") == 0
+    converted = last_object(capsys)
+    assert lionrock("replay", tmp_path / "journal", "--json") == 0
+    replayed = last_object(capsys)
+    assert direct["digest"] == converted["digest"] == replayed["digest"]
+    assert (replayed["trades"], replayed["messages"]) == (1, converted["seq"])
+    assert lionrock("replay", tmp_path / "journal", "--until", str(converted["seq"] - 2), "--json") == 0
+    assert last_object(capsys)["digest"] != direct["digest"]
+    assert lionrock("convert", example, tmp_path / "journal") == 2
+    assert "holds a journal already" in capsys.readouterr().err
+
+
+@needs_data
+@compiled
+def test_a_recording_with_a_book_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    log = DATA / "bitstamp_2015" / "2015-05-01.log.xz"
+    assert lionrock("replay", log, "--json") == 0
+    direct = last_object(capsys)
+    assert lionrock("convert", log, tmp_path / "journal") == 0
+    capsys.readouterr()
+    assert lionrock("replay", tmp_path / "journal", "--json") == 0
+    assert last_object(capsys)["digest"] == direct["digest"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["{missing}"], "no such file"),
+        (["{bad}"], "bad.csv, line 2, side: 'up' is none of buy, sell"),
+        (["{example}", "--book", "{bad}"], "has no recorded book to compare with"),
+        (["{example}", "--format", "flash1"], "magic: b'time_ns,' is not b'100_WBEM'"),
+        (["{example}", "--contract", "X,tick=0"], "contract: tick='0' is not a decimal number above 0"),
+        (["{example}", "--contract", "X,max_price_ticks=9e9"], "max_price_ticks='9e9' is not within 1 to"),
+        (["{example}", "--contract", "X,colour=red"], "'colour' is none of tick, lot, max_price_ticks"),
+        (["{example}", "--reports", "{folder}"], "Is a directory"),
+        (["{folder}"], "holds no journal"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_2(
+    arguments: list[str], message: str, example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.csv").write_text("action,cl_ord_id,side,qty_lots\nnew,1,up,5\n")
+    names = {"missing": tmp_path / "none", "bad": tmp_path / "bad.csv", "example": example, "folder": tmp_path}
+    assert lionrock("replay", *(argument.format(**names) for argument in arguments)) == 2
+    said = capsys.readouterr().err.splitlines()
+    assert len(said) == 1
+    assert said[0].startswith("lionrock replay: ") and message in said[0]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--until", "soon"), ("--speed", "0"), ("--speed", "x"), ("--depth", "0"), ("--format", "pcap")],
+)
+def test_bad_options_name_the_remedy(
+    example: Path, option: str, value: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        lionrock("replay", example, option, value)
+    assert f"argument {option}" in capsys.readouterr().err
+
+
+def test_skip_bad_counts_and_goes_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,up,5,1\nnew,2,buy,5,1\n")
+    assert lionrock("replay", tmp_path / "a.csv", "--skip-bad", "--json") == 0
+    said = last_object(capsys)
+    assert (said["bad_lines"], said["commands"]) == (1, 1)
+
+
+def test_until_reads_a_count_or_a_utc_time() -> None:
+    parser = argparse.ArgumentParser()
+    replay.add_input_arguments(parser)
+    for text, expected in (
+        ("5000", Until(message=5000)),
+        ("2015-05-01T02:00", Until(time_ns=1_430_445_600_000_000_000)),
+        ("2015-05-01T02:00:00.000001Z", Until(time_ns=1_430_445_600_000_001_000)),
+        ("2015-05-01T04:00+02:00", Until(time_ns=1_430_445_600_000_000_000)),
+    ):
+        assert parser.parse_args(["path", "--until", text]).until == expected
+
+
+def test_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1]
+    monkeypatch.setattr("gateway.clock.steady_ns", lambda: now[0])
+    monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + round(seconds * 1e9)))
+    pace = Pace(2.0)
+    pace(1_000_000_000)
+    assert now[0] == 1
+    pace(2_000_000_000)
+    assert now[0] == 500_000_001
+    pace(1_500_000_000)
+    assert now[0] == 500_000_001
