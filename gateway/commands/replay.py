@@ -130,7 +130,7 @@ class Pace:
 
 @contextlib.contextmanager
 def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; the function that it gives takes (messages read, messages in all or 0)."""
+    """A bar on stderr when that is a terminal; its function takes (messages read, messages in all or 0)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
