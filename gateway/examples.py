@@ -77,7 +77,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 """Parameters of one call of each method, in an order in which one session can make them all."""
 
 CHANNELS = {
-    "book.{instrument}.{raw|100ms}": "a snapshot at once, then changes [new|change|delete, price, amount]; each names the change before it",
+    "book.{instrument}.{raw|100ms}": "a snapshot, then changes [new|change|delete, price, amount] as a chain",
     "book.{instrument}.none.{depth}.{raw|100ms}": "the best levels as [price, amount], complete each time",
     "trades.{instrument}.{raw|100ms}": "a list of public trades",
     "ticker.{instrument}.{raw|100ms}": "the ticker, at once and when it changes",

@@ -13,7 +13,7 @@ from typing import Any, Literal, Union, get_args, get_origin
 import msgspec
 import numpy as np
 
-from engine.codes import CommandKind, EventKind, Reason
+from engine.codes import CommandKind, EventKind
 from engine.schema import COMMAND, EVENT, LABEL, SEMANTICS_VERSION
 from gateway.auth import Authenticator, Vault, new_hmac_key
 from gateway.context import Context
@@ -49,7 +49,7 @@ def document() -> dict[str, Any]:
         "methods": [_method(name, answers.get(name)) for name in METHODS],
         "components": {"schemas": _schemas(answers), "errors": _errors()},
         "x-channels": CHANNELS,
-        "x-reasons": {reason.name: {"number": int(reason), "meaning": REASONS[reason][0]} for reason in Reason if reason},
+        "x-reasons": {reason.name: {"number": int(reason), "meaning": text[0]} for reason, text in REASONS.items()},
         "x-binary": _binary(),
     }
 

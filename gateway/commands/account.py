@@ -1,0 +1,102 @@
+"""`lionrock account`: open accounts, list them, record deposits."""
+
+import argparse
+from typing import Any
+
+from engine.codes import InvestorClass
+from gateway import clock, onboarding
+from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.registry import Account, Registry
+from gateway.translate import micros_text, parse_micros
+
+_EXAMPLES = """examples:
+  lionrock account create alice --class individual --eligible-until 2027-03-31 --deposit 100000
+  lionrock account create alice-bot --parent alice
+  lionrock account deposit alice 2500.50
+  lionrock account list --json
+
+A running exchange picks the changes up at once; otherwise they wait for the next start.
+"""
+CLASSES = {kind.name.lower().replace("_", "-"): kind for kind in InvestorClass}
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "account",
+        help="open and list accounts",
+        description="Open accounts and sub-accounts, list them, record deposits.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="create|deposit|list")
+    create = actions.add_parser("create", help="open an account")
+    create.add_argument("name", help="a name of your choice, unique")
+    create.add_argument("--client", default="", metavar="NAME", help="whose account it is (default: the same name)")
+    create.add_argument("--parent", default="", metavar="ACCOUNT", help="make it a sub-account of this account")
+    create.add_argument("--class", dest="investor_class", choices=CLASSES, default="none", help="class of investor")
+    create.add_argument(
+        "--eligible-until",
+        type=end_of_day_ns,
+        metavar="DATE",
+        help="all eligibility evidence is valid through this day",
+    )
+    create.add_argument("--deposit", metavar="AMOUNT", help="money that has arrived, in the settlement currency")
+    deposit = actions.add_parser("deposit", help="record money that has arrived")
+    deposit.add_argument("name", help="the account")
+    deposit.add_argument("amount", help="in the settlement currency")
+    listing = actions.add_parser("list", help="list all accounts")
+    for action in (create, deposit, listing):
+        add_data_argument(action)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments say; 0, or one line of error and 2."""
+    with readable_errors("account"), open_registry(args.data) as registry:
+        if args.action == "create":
+            show([_row(registry, _create(registry, args))], args.json, "account opened")
+        elif args.action == "deposit":
+            account = registry.account(args.name)
+            amount = _amount(args.amount)
+            registry.add_intents([onboarding.deposit(account.slot, amount, f"deposit to {args.name}")], clock.wall_ns())
+            show([{"name": account.name, "amount": micros_text(amount)}], args.json, "deposit recorded")
+        else:
+            show([_row(registry, account) for account in registry.accounts()], args.json, "accounts")
+    return 0
+
+
+def _create(registry: Registry, args: argparse.Namespace) -> Account:
+    """Everything is checked before anything is written."""
+    amount = _amount(args.deposit) if args.deposit else 0
+    investor_class = CLASSES[args.investor_class]
+    if args.eligible_until and investor_class == InvestorClass.NONE:
+        raise ValueError("--eligible-until: needs --class; an account without a class may not trade")
+    now_ns = clock.wall_ns()
+    account = registry.create_account(args.name, now_ns, args.client, args.parent, investor_class)
+    intents = []
+    if args.eligible_until:
+        intents += onboarding.eligible(account.slot, investor_class, args.eligible_until, f"open {args.name}")
+    if amount:
+        intents.append(onboarding.deposit(account.slot, amount, f"deposit to {args.name}"))
+    registry.add_intents(intents, now_ns)
+    return account
+
+
+def _amount(text: str) -> int:
+    amount = parse_micros(text.encode(), "amount")
+    if amount == 0:
+        raise ValueError(f"amount: {text} must be more than 0")
+    return amount
+
+
+def _row(registry: Registry, account: Account) -> dict[str, object]:
+    names = {other.slot: other.name for other in registry.accounts()}
+    return {
+        "slot": account.slot,
+        "name": account.name,
+        "client": account.client,
+        "parent": names[account.parent_slot] if account.parent_slot is not None else None,
+        "class": account.investor_class.name.lower().replace("_", "-"),
+        "opened": when(account.created_ns),
+    }

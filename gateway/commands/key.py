@@ -1,0 +1,98 @@
+"""`lionrock key`: make, revoke and list keys of accounts."""
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from gateway import auth, clock, onboarding
+from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.config import Config
+from gateway.registry import SCOPES, Key, Registry
+
+_EXAMPLES = """examples:
+  lionrock key create alice --person "Alice Chan"
+  lionrock key create alice --person "Alice Chan" --kind ed25519 --scopes read
+  lionrock key create alice --person "Alice Chan" --public-key BASE64 --label bot
+  lionrock key revoke lrabcdefghijklmn
+  lionrock key list alice --json
+
+The secret is printed once and not kept: only what verification needs is stored.
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "key",
+        help="make, revoke and list keys",
+        description="Keys let clients log in for an account, each with scopes and the person who holds it.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="create|revoke|list")
+    create = actions.add_parser("create", help="make a key and print its secret once")
+    create.add_argument("account", help="the account that the key trades for")
+    create.add_argument("--person", required=True, metavar="NAME", help="the natural person who holds the key")
+    create.add_argument("--kind", choices=("hmac", "ed25519"), default="hmac", help="kind of key (default: hmac)")
+    create.add_argument("--public-key", metavar="BASE64", help="an Ed25519 public key made elsewhere")
+    create.add_argument("--scopes", default="read,trade", metavar="LIST", help=f"of {','.join(SCOPES)}")
+    create.add_argument("--label", default="", metavar="TEXT", help="what the key is for")
+    create.add_argument(
+        "--knowledge-until",
+        type=end_of_day_ns,
+        metavar="DATE",
+        help="the person's derivatives knowledge counts till then",
+    )
+    revoke = actions.add_parser("revoke", help="end a key for good")
+    revoke.add_argument("id", help="the key's id")
+    listing = actions.add_parser("list", help="list keys, of one account or of all")
+    listing.add_argument("account", nargs="?", help="only the keys of this account")
+    for action in (create, revoke, listing):
+        add_data_argument(action)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments say; 0, or one line of error and 2."""
+    with readable_errors("key"), open_registry(args.data) as registry:
+        if args.action == "create":
+            show([_create(registry, args)], args.json, "key made; the secret is not shown again")
+        elif args.action == "revoke":
+            key = registry.revoke_key(args.id, clock.wall_ns())
+            show([{"id": key.id, "revoked": True}], args.json, "key revoked")
+        else:
+            slot = registry.account(args.account).slot if args.account else None
+            names = {account.slot: account.name for account in registry.accounts()}
+            show([_row(key, names) for key in registry.keys(slot)], args.json, "keys")
+    return 0
+
+
+def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
+    account = registry.account(args.account)
+    now_ns = clock.wall_ns()
+    if args.public_key:
+        kind, new = "ed25519", auth.imported_ed25519_key(args.public_key)
+    elif args.kind == "ed25519":
+        kind, new = "ed25519", auth.new_ed25519_key()
+    else:
+        kind, new = "hmac", auth.new_hmac_key(auth.Vault(Path(Config(data=args.data).vault)))
+    person = registry.person(args.person, now_ns)
+    scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
+    key = registry.add_key(new.id, account.slot, person, kind, new.verifier, scopes, args.label, now_ns)
+    if args.knowledge_until:
+        registry.add_intents([onboarding.knowledge(person, args.knowledge_until, f"key {new.id}")], now_ns)
+    row = _row(key, {account.slot: account.name})
+    return {"id": new.id, "secret": new.secret or None, **{name: row[name] for name in ("account", "kind", "scopes")}}
+
+
+def _row(key: Key, names: dict[int, str]) -> dict[str, object]:
+    return {
+        "id": key.id,
+        "account": names.get(key.account_slot),
+        "kind": key.kind,
+        "scopes": " ".join(sorted(key.scopes)),
+        "person": key.person,
+        "label": key.label,
+        "made": when(key.created_ns),
+        "revoked": when(key.revoked_ns),
+    }

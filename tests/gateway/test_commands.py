@@ -1,0 +1,126 @@
+"""`lionrock account` and `lionrock key` as a person calls them."""
+
+import argparse
+import base64
+import json
+
+import pytest
+
+from engine.codes import AccountAttribute, CommandKind
+from gateway import auth
+from gateway.commands import account, key
+from gateway.messages import AuthParams
+from gateway.registry import Registry
+
+NOW = 1_800_000_000_000_000_000
+
+
+@pytest.fixture
+def lionrock(tmp_path, capsys):
+    parser = argparse.ArgumentParser(prog="lionrock")
+    subparsers = parser.add_subparsers()
+    account.add_parser(subparsers)
+    key.add_parser(subparsers)
+
+    def call(*words):
+        args = parser.parse_args([*words, "--data", str(tmp_path / "data")])
+        assert args.run(args) == 0
+        return capsys.readouterr().out
+
+    call.registry = lambda: Registry(tmp_path / "data" / "registry.db")
+    call.folder = tmp_path / "data"
+    return call
+
+
+def as_json(text):
+    return json.loads(text.splitlines()[-1])
+
+
+def test_from_nothing_to_a_login(lionrock):
+    made = as_json(
+        lionrock("account", "create", "alice", "--class", "individual", "--eligible-until", "2030-03-31",
+                 "--deposit", "100000.5", "--json")
+    )  # fmt: skip
+    assert (made[0]["slot"], made[0]["class"]) == (0, "individual")
+    words = ["--person", "Alice", "--knowledge-until", "2030-01-01", "--json"]
+    [made] = as_json(lionrock("key", "create", "alice", *words))
+    registry = lionrock.registry()
+    login = AuthParams(grant_type="client_credentials", client_id=made["id"], client_secret=made["secret"])
+    grant = auth.Authenticator(registry, auth.Vault(lionrock.folder / "vault.key")).login(login, NOW)
+    assert grant.key.scopes == {"read", "trade"}
+    intents = registry.pending_intents()
+    assert intents[0].kind == CommandKind.ACCOUNT_OPEN
+    kyc = next(i for i in intents if i.code == AccountAttribute.KYC_UNTIL_NS and i.kind == CommandKind.ACCOUNT_SET)
+    assert kyc.value == 1_901_203_200_000_000_000  # 2030-03-31 16:00 UTC is the midnight that ends the day in Hong Kong
+    assert next(i.amount_micros for i in intents if i.kind == CommandKind.DEPOSIT) == 100_000_500_000
+    assert intents[-1].kind == CommandKind.PERSON_SET
+    registry.close()
+
+
+def test_lists_and_tables(lionrock):
+    assert "accounts: none" in lionrock("account", "list")
+    lionrock("account", "create", "alice")
+    lionrock("account", "create", "sub", "--parent", "alice")
+    rows = as_json(lionrock("account", "list", "--json"))
+    assert [(row["name"], row["parent"]) for row in rows] == [("alice", None), ("sub", "alice")]
+    assert "alice" in lionrock("account", "list")
+    [made] = as_json(lionrock("key", "create", "sub", "--person", "P", "--scopes", "read", "--label", "bot", "--json"))
+    lionrock("key", "create", "alice", "--person", "P", "--kind", "ed25519")
+    assert [row["account"] for row in as_json(lionrock("key", "list", "--json"))] == ["sub", "alice"]
+    [row] = as_json(lionrock("key", "list", "sub", "--json"))
+    assert (row["id"], row["label"], row["revoked"]) == (made["id"], "bot", "")
+    lionrock("key", "revoke", made["id"])
+    assert as_json(lionrock("key", "list", "sub", "--json"))[0]["revoked"] != ""
+
+
+def test_a_public_key_is_enough(lionrock):
+    lionrock("account", "create", "alice")
+    public = base64.b64encode(auth.new_ed25519_key().verifier).decode()
+    [made] = as_json(lionrock("key", "create", "alice", "--person", "P", "--public-key", public, "--json"))
+    assert made["secret"] is None and made["kind"] == "ed25519"
+
+
+def test_deposits(lionrock):
+    lionrock("account", "create", "alice")
+    assert as_json(lionrock("account", "deposit", "alice", "12.5", "--json")) == [{"name": "alice", "amount": "12.5"}]
+
+
+@pytest.mark.parametrize(
+    "words, word",
+    [
+        (["account", "create", "alice"], "account 'alice' exists"),
+        (["account", "create", "x", "--parent", "nobody"], "no account 'nobody'"),
+        (["account", "create", "x", "--deposit", "-5"], "amount: -5 is negative"),
+        (["account", "create", "x", "--deposit", "0"], "must be more than 0"),
+        (["account", "create", "x", "--eligible-until", "2030-01-01"], "needs --class"),
+        (["account", "deposit", "nobody", "5"], "no account 'nobody'"),
+        (["account", "deposit", "alice", "1e-9"], "at most 6 decimals"),
+        (["key", "create", "nobody", "--person", "P"], "no account 'nobody'"),
+        (["key", "create", "alice", "--person", ""], "person: ''"),
+        (["key", "create", "alice", "--person", "P", "--scopes", "root"], "scopes: root"),
+        (["key", "create", "alice", "--person", "P", "--scopes", "trade,admin"], "one person"),
+        (["key", "create", "alice", "--person", "P", "--public-key", "x"], "32 bytes"),
+        (["key", "revoke", "nope"], "no key 'nope'"),
+    ],
+)
+def test_errors_are_one_line_and_change_nothing(lionrock, capsys, words, word):
+    lionrock("account", "create", "alice")
+    before = lionrock("account", "list", "--json"), lionrock("key", "list", "--json")
+    with pytest.raises(SystemExit) as caught:
+        lionrock(*words)
+    assert caught.value.code == 2
+    message = capsys.readouterr().err
+    assert word in message and len(message.splitlines()) == 1
+    assert (lionrock("account", "list", "--json"), lionrock("key", "list", "--json")) == before
+
+
+def test_bad_dates_and_classes_are_usage_errors(lionrock, capsys):
+    for words in (
+        ["account", "create", "x", "--eligible-until", "soon"],
+        ["account", "create", "x", "--eligible-until", "1999-01-01"],
+        ["account", "create", "x", "--class", "rich"],
+        ["account"],
+    ):
+        with pytest.raises(SystemExit):
+            lionrock(*words)
+        assert "error:" in capsys.readouterr().err
