@@ -83,7 +83,7 @@ def resume(session: Session, params: messages.ResumeParams, call: Call) -> bytes
     sequence = id_of(params.sequence, "sequence", 0)
     count = count_of(params.count, 1000, 10_000)
     found = call.projection.events_since(session.account_slot, sequence, count)
-    last = found[-1][0] if found else max(sequence, call.projection.durable_seq)
+    last = found[-1][0] if found else call.projection.durable_seq
     one = b'{"sequence":%d,"kind":"%b","data":%b}'
     events = render.array(one % (seq, kind.encode(), data) for seq, kind, data in found)
     more = b"true" if len(found) >= count else b"false"
