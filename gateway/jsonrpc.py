@@ -164,7 +164,7 @@ def encode(value: object) -> bytes:
 
 
 class _Answer(msgspec.Struct):
-    error: Raw | None = None
+    error: Raw = Raw(b"")
 
 
 _ANSWER = msgspec.json.Decoder(_Answer)
@@ -172,4 +172,4 @@ _ANSWER = msgspec.json.Decoder(_Answer)
 
 def is_error(answer: bytes) -> bool:
     """Whether an answer made here is an error answer."""
-    return _ANSWER.decode(answer).error is not None
+    return bytes(_ANSWER.decode(answer).error) != b""

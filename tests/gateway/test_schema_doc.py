@@ -54,7 +54,8 @@ def test_binary_records_are_the_engines(document):
         made = {}
         exec(schema_doc.dtype_text(name), {"np": np}, made)
         assert made[name].itemsize == 128
-        assert [(n, made[name].fields[n][1]) for n in made[name].names] == [(n, dtype.fields[n][1]) for n in dtype.names]
+        offsets = {field: made[name].fields[field][1] for field in made[name].names}
+        assert offsets == {field: dtype.fields[field][1] for field in dtype.names}
         assert [row["name"] for row in document["x-binary"]["records"][name]] == list(dtype.names)
 
 
