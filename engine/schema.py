@@ -309,7 +309,8 @@ ACCOUNT = record(
         ("fund_day", "i4"),  # day of the last fund use, days since the epoch
         ("liquidated_tick", "i4"),
         ("fund_used_micros", "i8"),
-        ("pad", "i1", (16,)),
+        ("cross_tick", "i4"),  # the mark tick at which its cross pool was last worked by force
+        ("pad", "i1", (12,)),
     ]
 )
 
@@ -336,9 +337,10 @@ POSITION = record(  # one account in one contract
         ("own_tail_slot", "i4"),
         ("next_slot", "i4"),  # of the same account
         ("leverage", "i4"),  # 0: the bracket's cap
+        ("worked_tick", "i4"),  # the mark tick at which it was last closed by force
         ("reduce_only_orders", "i2"),
         ("margin_mode", "i1"),
-        ("pad", "i1", (5,)),
+        ("pad", "i1", (1,)),
     ]
 )
 
@@ -421,7 +423,10 @@ CONTRACT = record(
         ("last_big_trade_ticks", "i8"),  # of at least a tenth of the impact notional
         ("index_frozen_since_ns", "i8"),
         ("index_live_since_ns", "i8"),
-        ("premium_sum", "i8", (2,)),  # weighted sum of premium samples in ppb, 128 bits as high and low
+        ("premium_sum_ppb", "i8"),  # weighted sum of the interval's premium samples
+        ("open_state", "i1"),  # the state that an index lock replaced, 0: no lock
+        ("mark_frozen", "i1"),  # no source is live: its positions are valued at this mark and not closed
+        ("pad_lock", "i1", (6,)),
         ("premium_weight", "i8"),
         ("premium_samples", "i8"),
         ("funding_rate_ppb", "i8"),  # of the last settled interval
@@ -560,6 +565,14 @@ _HEADER = [
     ("liquidation_head_slot", "i8"),
     ("liquidation_tail_slot", "i8"),
     ("liquidation_count", "i8"),
+    ("liquidation_since_ns", "i8"),  # when the work on flagged accounts became due, 0: none
+    ("liquidation_stage", "i8"),  # Stage of the round of the account at the head
+    ("liquidation_pool_slot", "i8"),  # the isolated position that the round is about, NIL: the cross pool
+    ("liquidation_position_slot", "i8"),  # the position that is being closed
+    ("liquidation_price_ticks", "i8"),  # its close price
+    ("liquidation_lots", "i8"),  # what of it is still to be closed
+    ("liquidation_full", "i8"),  # 1: every position of the pool, in whole
+    ("liquidation_owed_micros", "i8"),  # liquidation fees of this round so far
     ("index_stale_ns", "i8"),
     ("index_recovery_ns", "i8"),
     ("affiliate_post_only", "i8"),
@@ -573,12 +586,19 @@ _HEADER = [
 
 
 
+STAGGER_BYTES = 8192 + 5 * 64
+
+
 def _cache_aligned(fields: list[Any]) -> np.dtype[Any]:
-    """A record whose arrays start on cache lines; the allocator must place the record itself on one."""
+    """A record whose arrays start on cache lines, staggered: the allocator must place the record itself on a line.
+
+    Arrays of power-of-two size would all start at one address modulo every page size, and the rows in use of different
+    arrays would fight for the same cache sets and predictors.
+    """
     offsets, end = [], 0
     for field in fields:
         size = record([field]).itemsize
-        end += -end % 64 if len(field) == 3 else 0
+        end += -end % 64 + STAGGER_BYTES if len(field) == 3 else 0
         offsets.append(end)
         end += size
     names = [field[0] for field in fields]
