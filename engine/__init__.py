@@ -15,15 +15,20 @@ from importlib.metadata import version
 from pathlib import Path
 
 KEPT_CACHES = 4
-"""How many folders of compiled code stay: of other checkouts, or of a run with other flags."""
+"""How many folders of compiled code stay in any case: of other checkouts, or of a run with other flags."""
+KEPT_S = 7 * 86_400
+"""A folder used within this time stays too: another process may be filling it."""
 _DIGEST_CHARACTERS = 32
 
 
 def _cache_digest() -> str:
-    """What compiled code depends on: the modules beside this one, numba, numpy, Python and numba's flags."""
+    """What compiled code depends on: the modules beside this one, numba, numpy, Python and numba's flags.
+
+    `host` has no kernels and is left out.
+    """
     package = Path(__file__).parent
     digest = hashlib.sha256()
-    for source in sorted(package.glob("*.py")):
+    for source in sorted(set(package.glob("*.py")) - {package / "host.py"}):
         digest.update(f"{source.relative_to(package)}\0".encode() + source.read_bytes() + b"\0")
     flags = sorted(item for item in os.environ.items() if item[0].startswith("NUMBA_") and item[0] != "NUMBA_CACHE_DIR")
     digest.update(repr((version("numba"), version("numpy"), sys.version, flags)).encode())
@@ -41,8 +46,10 @@ def _cache_home() -> Path:
 def _prune(home: Path) -> None:
     """Delete the folders of compiled code that were not used for longest."""
     folders = [entry for entry in home.iterdir() if entry.is_dir() and len(entry.name) == _DIGEST_CHARACTERS]
-    for folder in sorted(folders, key=lambda entry: entry.stat().st_mtime)[:-KEPT_CACHES]:
-        shutil.rmtree(folder, ignore_errors=True)
+    used = sorted((entry.stat().st_mtime, entry) for entry in folders)
+    for last_used, folder in used[:-KEPT_CACHES]:
+        if last_used < used[-1][0] - KEPT_S:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _place_cache() -> str:

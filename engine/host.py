@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numba.core import event
 
-from engine import step
-from engine.codes import Mode
+from engine import rows, step
+from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
     Durability,
@@ -35,7 +36,8 @@ from engine.journal import (
     read_snapshot,
     write_snapshot,
 )
-from engine.schema import COMMAND, EVENT, STATE, VENUE, Capacities
+from engine.kernels import KERNELS
+from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
     "RING_ROWS",
@@ -51,9 +53,11 @@ __all__ = [
     "holds_journal",
     "replay",
     "restore",
+    "warm_up",
 ]
 
 RING_ROWS = 1 << 16
+STAGE_ROWS = 128
 HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
@@ -63,10 +67,11 @@ Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
 """(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
 Progress = Callable[[int, int], None]
-"""(bytes of journal done, bytes in all)."""
+"""(how much is done, how much there is)."""
+_ENTRIES = ("initialise", "apply_rows")
 
 
-def _ignore(commands: Rows, events: Rows) -> None:
+def _ignore(first: Any, second: Any) -> None:
     return None
 
 
@@ -100,6 +105,34 @@ def restore(snapshot: Snapshot) -> Rows:
     root = allocate(huge_pages=True)
     read_snapshot(snapshot, root)
     return root
+
+
+class _CompileListener(event.Listener):
+    """Counts functions compiled."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress, self._done, self._total = progress, 0, len(KERNELS) + len(_ENTRIES)
+
+    def on_start(self, event: Any) -> None:
+        return None
+
+    def on_end(self, event: Any) -> None:
+        self._done += 1
+        self._progress(min(self._done, self._total), self._total)
+
+
+def warm_up(progress: Progress = _ignore) -> None:
+    """Compile everything that the engine calls, or load it from the cache; `progress` gets functions done and in all.
+
+    Costs up to a minute after an installation or an update, else a moment.
+    """
+    with event.install_listener("numba:compile", _CompileListener(progress)):
+        engine = Engine(create(SMALL, Mode.RESEARCH))
+        tick = np.zeros(1, COMMAND)
+        tick["seq"], tick["kind"] = 1, CommandKind.TIME
+        engine.submit(tick)
+    total = len(KERNELS) + len(_ENTRIES)
+    progress(total, total)
 
 
 def holds_journal(directory: Path) -> bool:
@@ -155,6 +188,10 @@ class Engine:
         self.engine_seconds = 0.0
         self.last_seq = int(root["last_seq"][0])
         self._ring = np.zeros(RING_ROWS, EVENT)
+        self._ring_address = rows.address_of(self._ring)
+        stage = np.zeros(STAGE_ROWS, COMMAND)
+        self._stage = stage.view(np.uint8).data
+        self._stage_address = rows.address_of(stage)
         self._lock: Lock | None = None
 
     @classmethod
@@ -198,7 +235,7 @@ class Engine:
         try:
             reader = JournalReader(directory)
             _check_mode(reader, mode)
-            engine = cls._recovered(reader, sink, progress)
+            engine = cls._recovered(reader, sink, progress or _ignore)
             engine._attach(reader, options, lock)
         except BaseException:
             lock.release()
@@ -253,7 +290,7 @@ class Engine:
                 self._lock.release()
 
     @classmethod
-    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress | None) -> "Engine":
+    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress) -> "Engine":
         root, ignored = _newest_root(reader)
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
         snapshot_seq = engine.last_seq
@@ -278,17 +315,17 @@ class Engine:
         if count == 0 or commands.dtype != COMMAND or not commands.flags.c_contiguous:
             raise ValueError("commands: one or more contiguous COMMAND rows are needed")
         seqs = commands["seq"]
-        if seqs[0] != self.last_seq + 1 or (count > 1 and not (np.diff(seqs) == 1).all()):
+        if seqs[0] != self.last_seq + 1 or (count > 1 and not (seqs[1:] - seqs[:-1] == 1).all()):
             raise ValueError(f"commands: seq {seqs[0]}..{seqs[-1]} do not follow {self.last_seq} one by one")
         if self.journal is not None:
-            self.journal.append(commands)
+            self.journal.append(commands.tobytes())
 
     def _apply(self, commands: Rows) -> Iterator[Rows]:
         """Apply a batch; yields the events of each ring, at least once."""
         done, count = 0, len(commands)
         while done < count:
             begun = time.perf_counter() if self.timed else 0.0
-            consumed, written = step.apply_batch(self.root, commands[done:] if done else commands, self._ring)
+            consumed, written = self._call(commands[done:] if done else commands, count - done)
             if self.timed:
                 self.engine_seconds += time.perf_counter() - begun
             done += consumed
@@ -296,19 +333,25 @@ class Engine:
                 self.last_seq += count
             yield self._ring[:written]
 
+    def _call(self, commands: Rows, count: int) -> tuple[int, int]:
+        """One call of the kernel. A few rows are copied to a known place: to ask numpy for an address takes longer."""
+        if count > STAGE_ROWS:
+            return step.apply_rows(self.root, rows.address_of(commands), count, self._ring_address, RING_ROWS)
+        self._stage[: count * COMMAND.itemsize] = commands.tobytes()
+        return step.apply_rows(self.root, self._stage_address, count, self._ring_address, RING_ROWS)
+
 
 def replay(
     reader: JournalReader,
     engine: Engine,
     until_seq: int | None = None,
     sink: Sink = _ignore,
-    progress: Progress | None = None,
+    progress: Progress = _ignore,
 ) -> None:
     """Apply the log from the reader's position, up to a sequence or its end. The engine must stand there too."""
     for commands in reader.batches(until_seq):
         engine.feed(commands, sink)
-        if progress is not None:
-            progress(reader.bytes_read, reader.bytes_total)
+        progress(reader.bytes_read, reader.bytes_total)
 
 
 def _check_mode(reader: JournalReader, mode: Mode) -> None:

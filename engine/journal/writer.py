@@ -11,9 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from blake3 import blake3
 from google_crc32c import value as crc32c
 
@@ -153,7 +151,7 @@ class Journal:
         """Have a function called with each new `durable_seq`, or with the failure, by whichever thread commits."""
         self._on_durable, self._on_failure = on_durable, on_failure
 
-    def append(self, commands: np.ndarray[Any, Any]) -> int:
+    def append(self, rows: bytes) -> int:
         """Keep a batch of rows (128 bytes each) for the next commit. Returns its ticket: the last sequence.
 
         The rows must be numbered on from the last batch: the caller sees to it.
@@ -161,8 +159,8 @@ class Journal:
         if self.failure is not None or self._closing:
             raise self._refusal()
         first_seq = self.next_seq
-        self.next_seq = first_seq + len(commands)
-        self._pending.append((commands.tobytes(), first_seq, self.next_seq - 1))
+        self.next_seq = first_seq + len(rows) // ROW_BYTES
+        self._pending.append((rows, first_seq, self.next_seq - 1))
         if self.options.durability is Durability.NONE:
             self.durable_seq = self.next_seq - 1
         return self.next_seq - 1
