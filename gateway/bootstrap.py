@@ -6,11 +6,11 @@ Everything goes through the registry as intents, so the log has it like any othe
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, InvestorClass, VenueParameter
 from engine.codes import ContractParameter as P
 from engine.units import FOREVER_NS
 from gateway.auth import NewKey, Vault, new_ed25519_key, new_hmac_key
+from gateway.onboarding import deposit, eligible, knowledge
 from gateway.registry import ContractRecord, Intent, Registry
 
 _S = 1_000_000_000
@@ -121,28 +121,12 @@ def open_trader(
     """Open an eligible individual account with money and a key that may read and trade."""
     account = registry.create_account(name, now_ns, investor_class=InvestorClass.INDIVIDUAL)
     person = registry.person(name, now_ns)
-    registry.add_intents(_eligible(account.slot, person, deposit_micros), now_ns)
+    intents = [
+        *eligible(account.slot, InvestorClass.INDIVIDUAL, FOREVER_NS, name),
+        knowledge(person, FOREVER_NS, name),
+        deposit(account.slot, deposit_micros, name),
+    ]
+    registry.add_intents(intents, now_ns)
     key = new_hmac_key(vault) if kind == "hmac" else new_ed25519_key()
     registry.add_key(key.id, account.slot, person, kind, key.verifier, ("read", "trade"), name, now_ns)
     return Trader(name, account.slot, key)
-
-
-def _eligible(slot: int, person: int, deposit_micros: int) -> list[Intent]:
-    attributes = {
-        A.KYC_UNTIL_NS: FOREVER_NS,
-        A.SCREENING_UNTIL_NS: FOREVER_NS,
-        A.JURISDICTION_PERMITTED: 1,
-        A.EVIDENCE_UNTIL_NS: FOREVER_NS,
-        A.CONFIRMATION_UNTIL_NS: FOREVER_NS,
-        A.VA_KNOWLEDGE: 1,
-        A.RISK_PROFILE: 1,
-        A.AGREEMENT: 1,
-        A.DISCLOSURE_PRODUCT: 1,
-        A.DISCLOSURE_LOSS: 1,
-        A.DISCLOSURE_AFFILIATE: 1,
-    }
-    return [
-        *(Intent(CommandKind.ACCOUNT_SET, int(code), slot, value=value) for code, value in attributes.items()),
-        Intent(CommandKind.PERSON_SET, person=person, value=FOREVER_NS),
-        Intent(CommandKind.DEPOSIT, account_slot=slot, amount_micros=deposit_micros),
-    ]

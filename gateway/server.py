@@ -19,6 +19,8 @@ from gateway import clock, http, jsonrpc, pages
 from gateway.channels import Channel
 from gateway.config import Config
 from gateway.frames import close_frame, text_frame
+from gateway.index_walk import IndexScriptError, IndexWalk, parse_script
+from gateway.intents import index_row
 from gateway.interfaces import Action, Close, Reply, Submit, Subscribe, Unsubscribe
 from gateway.session import Session
 from gateway.session import http as serve_http
@@ -35,6 +37,7 @@ HANDSHAKE_SECONDS = 10
 IDLE_HTTP_SECONDS = 75
 TICK_SECONDS = 0.1
 TIME_SECONDS = 0.01
+INDEX_SECONDS = 0.5
 DRAIN_SECONDS = 10
 _TOO_SLOW = 4008
 _GOING_AWAY = 1001
@@ -373,6 +376,7 @@ class Server:
             partial(Front, self), config.host, config.port, ssl=_tls(config), backlog=1024
         )
         self.venue.take_intents()
+        self._start_index()
         self._every(TIME_SECONDS, self._keep_time)
         self._every(TICK_SECONDS, self._tick)
 
@@ -469,6 +473,23 @@ class Server:
         if self._seconds % 10 == 0:
             self._second()
         self._end_turn()
+
+    def _start_index(self) -> None:
+        """The scripted index, if there is one."""
+        for name, price in parse_script(self.venue.config.scripted_index).items():
+            contract = self.venue.projection.contract(name)
+            if contract is None:
+                raise IndexScriptError(f"scripted_index: {name} is not listed")
+            walk = IndexWalk(contract, price)
+            self._step_index(walk)
+            self._every(INDEX_SECONDS, partial(self._step_index, walk))
+
+    def _step_index(self, walk: IndexWalk) -> None:
+        now_ns = clock.wall_ns()
+        for source, price_subticks in enumerate(walk.step()):
+            row = index_row(walk.contract.slot, source, price_subticks, now_ns)
+            self.venue.sequencer.submit(row, None, None)
+        self.touch()
 
     def _second(self) -> None:
         self.venue.tick()

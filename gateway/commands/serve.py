@@ -1,0 +1,118 @@
+"""`lionrock serve`: run the exchange."""
+
+import argparse
+import asyncio
+import gc
+import json
+import logging
+import signal
+import sys
+from typing import Any
+
+import uvloop
+from rich.console import Console
+from rich.progress import Progress
+
+from engine.host import JournalError
+from gateway import config as settings
+from gateway.commands.common import FAILED, readable_errors
+from gateway.server import Server
+
+_EXAMPLES = """examples:
+  lionrock serve
+  lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
+  lionrock serve --config lionrock.toml --print-config
+  LIONROCK_PORT=9000 lionrock serve
+
+Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
+SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
+"""
+SWITCH_SECONDS = 0.0005
+"""How long the loop may keep the interpreter from the journal's thread."""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "serve",
+        help="run the exchange",
+        description="Run the exchange on a data folder: websocket and HTTP on one port.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    settings.add_flags(parser)
+    parser.add_argument("--json", action="store_true", help="print one JSON object when it listens, and one at the end")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Serve until a signal; 0, or one line of error and 2."""
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    with readable_errors("serve"):
+        config = settings.from_args(args)
+        if args.print_config:
+            print(settings.to_toml(config))
+            return 0
+        try:
+            return uvloop.run(serve(config, args.json))
+        except JournalError as error:
+            print(f"lionrock serve: {error}", file=sys.stderr)
+            return FAILED
+
+
+async def serve(config: settings.Config, as_json: bool) -> int:
+    """Run a server until SIGTERM, SIGINT or a failure of its own."""
+    sys.setswitchinterval(SWITCH_SECONDS)
+    server = _recovered(config)
+    await server.start()
+    gc.freeze()
+    loop = asyncio.get_running_loop()
+    stopped = loop.create_future()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, _finish, stopped)
+    _say(server, as_json)
+    await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+    failure = server.failed.exception() if server.failed.done() else None
+    if failure is not None:
+        print(f"lionrock serve: {failure}", file=sys.stderr)
+        return FAILED
+    await server.stop()
+    last_seq = server.venue.engine.last_seq
+    print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
+    return 0
+
+
+def _finish(stopped: "asyncio.Future[None]") -> None:
+    if not stopped.done():
+        stopped.set_result(None)
+
+
+def _recovered(config: settings.Config) -> Server:
+    """The server, its journal replayed; progress is shown to a person."""
+    with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
+        task = progress.add_task("recovering", total=None)
+        return Server(config, lambda done, total: progress.update(task, completed=done, total=total))
+
+
+def _say(server: Server, as_json: bool) -> None:
+    config, venue = server.venue.config, server.venue
+    scheme = "wss" if config.tls_certificate else "ws"
+    address = f"{scheme}://{config.host}:{server.port}/ws/api/v2"
+    recovery = venue.engine.recovery
+    if as_json:
+        facts = {
+            "url": address, "port": server.port, "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
+            "cut_bytes": recovery.cut_bytes, "durability": config.durability,
+        }  # fmt: skip
+        print(json.dumps(facts), flush=True)
+        return
+    console = Console()
+    console.print(f"lionrock listens on [bold]{address}[/], durability {config.durability}")
+    console.print(f"pages and HTTP: {address.replace('ws', 'http', 1).removesuffix('/ws/api/v2')}")
+    if recovery.replayed or recovery.snapshot_seq:
+        console.print(
+            f"recovered: snapshot at {recovery.snapshot_seq}, {recovery.replayed} commands replayed, "
+            f"{recovery.cut_bytes} bytes of torn tail cut"
+        )
+    if not venue.projection.contracts():
+        console.print("no contract is listed yet; `lionrock demo` shows a venue with two")

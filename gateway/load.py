@@ -1,0 +1,314 @@
+"""Load: many connections, open or closed loop, JSON or rows, and the same against a bare echo server.
+
+Closed loop keeps a fixed number of requests under way on each connection; open loop sends at a fixed rate whatever
+comes back, and counts each delay from when the request was due, so a stall is not hidden (no coordinated omission).
+Replies on a connection come in order, which is how requests and replies are matched.
+"""
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import numpy as np
+import picows
+
+from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
+from engine.schema import COMMAND, EVENT
+from gateway.histogram import Histogram
+
+_MASKED = 0x80
+_ERROR_HEAD = 48
+"""Within so many bytes of its beginning a reply says whether it is an error."""
+WARM_SECONDS = 0.5
+
+
+def client_frame(payload: bytes, is_binary: bool = False) -> bytes:
+    """A frame as a client sends it, masked with a key of zeros so that it can be prepared once."""
+    head = bytes([0x82 if is_binary else 0x81])
+    size = len(payload)
+    if size < 126:
+        head += bytes([_MASKED | size])
+    elif size < 1 << 16:
+        head += bytes([_MASKED | 126]) + size.to_bytes(2)
+    else:
+        head += bytes([_MASKED | 127]) + size.to_bytes(8)
+    return head + bytes(4) + payload
+
+
+@dataclass
+class Script:
+    """What a connection sends over and over, and how many orders each message is."""
+
+    frames: list[bytes]
+    orders_per_frame: int = 1
+    is_binary: bool = False
+
+
+def json_script(instrument_name: str, prices: list[str], first_id: int, pairs: int) -> Script:
+    """Place and cancel: `pairs` resting buys by client id, then their cancels."""
+    news, cancels = [], []
+    for place in range(pairs):
+        number = first_id + place
+        price = prices[place % len(prices)]
+        news.append(
+            b'{"jsonrpc":"2.0","id":%d,"method":"private/buy","params":{"instrument_name":"%b","amount":0.01,'
+            b'"type":"limit","price":%b,"post_only":true,"cl_ord_id":%d}}'
+            % (2 * place + 1, instrument_name.encode(), price.encode(), number)
+        )
+        cancels.append(
+            b'{"jsonrpc":"2.0","id":%d,"method":"private/cancel","params":{"cl_ord_id":%d}}' % (2 * place + 2, number)
+        )
+    return Script([client_frame(message) for message in news + cancels])
+
+
+def row_script(contract_slot: int, prices_ticks: list[int], first_id: int, rows: int) -> Script:
+    """The same as rows: one frame places, the next cancels."""
+    news, cancels = np.zeros(rows, COMMAND), np.zeros(rows, COMMAND)
+    news["kind"], news["side"], news["ord_type"] = CommandKind.NEW, Side.BUY, OrdType.LIMIT
+    news["tif"], news["contract_slot"], news["qty_lots"] = TimeInForce.GTC, contract_slot, 10
+    news["price_ticks"] = np.resize(prices_ticks, rows)
+    news["cl_ord_id"] = np.arange(first_id, first_id + rows)
+    cancels["kind"], cancels["cl_ord_id"] = CommandKind.CANCEL, news["cl_ord_id"]
+    return Script([client_frame(part.tobytes(), True) for part in (news, cancels)], rows, True)
+
+
+@dataclass
+class Result:
+    """What a run measured."""
+
+    name: str
+    connections: int
+    seconds: float = 0.0
+    orders: int = 0
+    errors: int = 0
+    late: int = 0  # open loop: still unanswered at the end
+    histogram: Histogram = field(default_factory=Histogram)
+
+    @property
+    def rate(self) -> float:
+        """Orders acknowledged in a second."""
+        return self.orders / self.seconds if self.seconds else 0.0
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        return {
+            "name": self.name, "connections": self.connections, "orders": self.orders, "errors": self.errors,
+            "late": self.late, "seconds": round(self.seconds, 3), "orders_per_s": round(self.rate),
+            **self.histogram.summary(),
+        }  # fmt: skip
+
+
+class Connection(picows.WSListener):
+    """One connection under load."""
+
+    def __init__(self, script: Script) -> None:
+        super().__init__()
+        self.script = script
+        self.transport: Any = None
+        self.answered = 0
+        self.errors = 0
+        self.delays: list[int] = []
+        self.window = 0
+        self.is_echo = False
+        self.sent = 0
+        self.first_error = b""
+        self._due: deque[int] = deque()
+        self._next = 0
+        self._ready = 0
+        self._rows = 0
+        self._reply: asyncio.Future[bytes] | None = None
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self.transport = transport.underlying_transport
+        self._websocket = transport
+
+    async def log_in(self, message: bytes) -> bytes:
+        """Send one request and wait for its answer."""
+        self._reply = asyncio.get_running_loop().create_future()
+        self._websocket.send(picows.WSMsgType.TEXT, message)
+        return await self._reply
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if frame.msg_type == picows.WSMsgType.BINARY:
+            self._count_rows(frame)
+        elif frame.msg_type == picows.WSMsgType.TEXT:
+            if self._reply is not None:
+                self._reply.set_result(frame.get_payload_as_bytes())
+                self._reply = None
+                return
+            self._count_text(frame.get_payload_as_memoryview())
+        if frame.last_in_buffer and self._ready:
+            self._account()
+
+    def _count_text(self, payload: memoryview) -> None:
+        self._ready += 1
+        if not self.is_echo and b'"error"' in bytes(payload[:_ERROR_HEAD]):
+            self.errors += 1
+            self.first_error = self.first_error or bytes(payload)
+
+    def _count_rows(self, frame: Any) -> None:
+        if self.is_echo:
+            self._ready += 1
+            return
+        kinds = np.frombuffer(frame.get_payload_as_bytes(), EVENT)["kind"]
+        done = (kinds == EventKind.ACCEPTED) | (kinds == EventKind.CANCELLED) | (kinds == EventKind.REJECTED)
+        self.errors += int(np.count_nonzero(kinds == EventKind.REJECTED))
+        self._rows += int(np.count_nonzero(done))
+        whole, self._rows = divmod(self._rows, self.script.orders_per_frame)
+        self._ready += whole
+
+    def _account(self) -> None:
+        """Note the delays of what was answered; in a closed loop send as many again."""
+        now = time.perf_counter_ns()
+        ready, self._ready = self._ready, 0
+        due = self._due
+        self.delays += [now - due.popleft() for _ in range(min(ready, len(due)))]
+        self.answered += ready
+        if self.window:
+            self.send(ready, now)
+
+    def send(self, count: int, due_ns: int) -> None:
+        """Send the next messages in one write."""
+        frames = self.script.frames
+        first = self._next % len(frames)
+        self._next += count
+        self.sent += count
+        self._due.extend([due_ns] * count)
+        if first + count <= len(frames):
+            self.transport.write(b"".join(frames[first : first + count]))
+        else:
+            self.transport.write(b"".join(frames[(first + place) % len(frames)] for place in range(count)))
+
+    @property
+    def under_way(self) -> int:
+        """Requests without an answer."""
+        return len(self._due)
+
+
+@dataclass
+class Target:
+    """Where to send: an address, and for a venue how each connection logs in."""
+
+    url: str
+    log_ins: list[bytes] = field(default_factory=list)
+    is_echo: bool = False
+    protocol: str = ""
+
+
+def _same(listener: Connection) -> Connection:
+    return listener
+
+
+async def connect(target: Target, scripts: list[Script]) -> list[Connection]:
+    """A connection for each script."""
+    connections: list[Connection] = []
+    for place, script in enumerate(scripts):
+        headers = {"Sec-WebSocket-Protocol": target.protocol} if target.protocol else None
+        listener = Connection(script)
+        await picows.ws_connect(
+            partial(_same, listener), target.url, extra_headers=headers, max_frame_size=1 << 26
+        )
+        listener.is_echo = target.is_echo
+        if target.log_ins:
+            answer = await listener.log_in(target.log_ins[place % len(target.log_ins)])
+            if b'"error"' in answer[:_ERROR_HEAD]:
+                raise ValueError(f"login refused: {answer.decode()[:200]}")
+        connections.append(listener)
+    return connections
+
+
+async def closed_loop(name: str, connections: list[Connection], window: int, seconds: float) -> Result:
+    """Keep `window` requests under way on each connection."""
+    begun = time.perf_counter_ns()
+    for connection in connections:
+        connection.window = window
+        connection.send(window, begun)
+    await asyncio.sleep(WARM_SECONDS)
+    result = await _measure(name, connections, seconds)
+    for connection in connections:
+        connection.window = 0
+    await _drain(connections)
+    return result
+
+
+async def open_loop(name: str, connections: list[Connection], rate: float, seconds: float) -> Result:
+    """Send `rate` requests a second over all connections, whatever comes back."""
+    task = asyncio.get_running_loop().create_task(_send_at(connections, rate, seconds + 2 * WARM_SECONDS))
+    await asyncio.sleep(WARM_SECONDS)
+    result = await _measure(name, connections, seconds)
+    await task
+    await _drain(connections)
+    result.late = sum(connection.under_way for connection in connections)
+    return result
+
+
+async def _send_at(connections: list[Connection], rate: float, seconds: float) -> None:
+    begun, sent = time.perf_counter_ns(), 0
+    gap_ns = 1e9 / rate
+    while time.perf_counter_ns() - begun < seconds * 1e9:
+        due = int((time.perf_counter_ns() - begun) / gap_ns)
+        for number in range(sent, due):
+            connections[number % len(connections)].send(1, begun + int(number * gap_ns))
+        sent = due
+        await asyncio.sleep(0.0005)
+
+
+async def _measure(name: str, connections: list[Connection], seconds: float) -> Result:
+    """Count what is answered during so many seconds."""
+    result = Result(name, len(connections))
+    for connection in connections:
+        connection.delays, connection.answered, connection.errors = [], 0, 0
+    begun = time.perf_counter()
+    await asyncio.sleep(seconds)
+    result.seconds = time.perf_counter() - begun
+    for connection in connections:
+        result.orders += connection.answered * connection.script.orders_per_frame
+        result.errors += connection.errors
+        result.histogram.add(connection.delays)
+    return result
+
+
+async def _drain(connections: list[Connection]) -> None:
+    """Wait, within reason, until everything is answered."""
+    deadline = time.perf_counter() + 5
+    while any(connection.under_way for connection in connections) and time.perf_counter() < deadline:
+        await asyncio.sleep(0.01)
+
+
+def disconnect(connections: list[Connection]) -> None:
+    """Close them all."""
+    for connection in connections:
+        connection.transport.close()
+
+
+class _Echo(picows.WSListener):
+    """Sends back what it gets, with one write for what one read brought: the least that a server can do."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._back: list[bytes] = []
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self._transport = transport.underlying_transport
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if frame.msg_type == picows.WSMsgType.CLOSE:
+            transport.disconnect()
+            return
+        payload = frame.get_payload_as_bytes()
+        size = len(payload)
+        kind = b"\x81" if frame.msg_type == picows.WSMsgType.TEXT else b"\x82"
+        length = size.to_bytes(1) if size < 126 else b"\x7e" + size.to_bytes(2) if size < 65536 else None
+        self._back.append(kind + (length or b"\x7f" + size.to_bytes(8)) + payload)
+        if frame.last_in_buffer:
+            back, self._back = self._back, []
+            self._transport.write(b"".join(back))
+
+
+async def serve_echo(port: int) -> tuple[asyncio.Server, int]:
+    """A bare echo server of the same websocket library; (server, its port)."""
+    server = await picows.ws_create_server(lambda request: _Echo(), "127.0.0.1", port, max_frame_size=1 << 26)
+    return server, server.sockets[0].getsockname()[1]
