@@ -9,7 +9,9 @@ from numba import njit
 from engine import book
 from engine.codes import NIL, EventFlag, EventKind, Reason, Side
 from engine.host import Engine
+from engine.kernels import entry
 from engine.recordings.batches import Book
+from engine.rows import ladder_at, level_at
 
 _FILL, _REJECTED, _TAKER = int(EventKind.FILL), int(EventKind.REJECTED), int(EventFlag.TAKER)
 _REASONS = max(Reason) + 1
@@ -79,23 +81,25 @@ def _tally(events, totals, rejects):
             rejects[event.reason] += 1
 
 
-@njit(cache=True)
+@entry
 def _write_depth(root, contract_slot, levels, out):
     """Write prices and quantities of the bids and of the asks, best first; how many levels of each."""
     s = root[0]
-    bids = _write_side(s, book.ladder_of(contract_slot, Side.BUY), levels, out[0], out[1])
-    return bids, _write_side(s, book.ladder_of(contract_slot, Side.SELL), levels, out[2], out[3])
-
-
-@njit(cache=True)
-def _write_side(s, ladder_slot, levels, prices, lots):
-    slot = s.ladders[ladder_slot].first_slot
-    count = 0
-    while slot != NIL and count < levels:
-        level = s.levels[slot]
+    bids = asks = 0
+    slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, Side.BUY)).first_slot)
+    while slot != NIL and bids < levels:
+        level = level_at(s, slot)
         if level.leaves_lots > level.hidden_lots:
-            prices[count] = level.price_ticks
-            lots[count] = level.leaves_lots - level.hidden_lots
-            count += 1
+            out[0, bids] = level.price_ticks
+            out[1, bids] = level.leaves_lots - level.hidden_lots
+            bids += 1
         slot = book.next_level(s, slot)
-    return count
+    slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, Side.SELL)).first_slot)
+    while slot != NIL and asks < levels:
+        level = level_at(s, slot)
+        if level.leaves_lots > level.hidden_lots:
+            out[2, asks] = level.price_ticks
+            out[3, asks] = level.leaves_lots - level.hidden_lots
+            asks += 1
+        slot = book.next_level(s, slot)
+    return bids, asks
