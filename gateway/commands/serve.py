@@ -62,10 +62,9 @@ def run(args: argparse.Namespace) -> int:
 
 async def serve(config: settings.Config, as_json: bool) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    sys.setswitchinterval(SWITCH_SECONDS)
     server = _recovered(config)
     await server.start()
-    gc.freeze()
+    tune(SWITCH_SECONDS)
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -80,6 +79,13 @@ async def serve(config: settings.Config, as_json: bool) -> int:
     last_seq = server.venue.engine.last_seq
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def tune(switch_seconds: float) -> None:
+    """What a serving process asks of the interpreter: quick hand-over between threads, no collection of what stays."""
+    sys.setswitchinterval(switch_seconds)
+    gc.collect()
+    gc.freeze()
 
 
 def _finish(stopped: "asyncio.Future[None]") -> None:

@@ -1,0 +1,263 @@
+"""`lionrock load`: how many orders a venue takes and how long they wait, beside a bare echo server in the same run."""
+
+import argparse
+import asyncio
+import json
+import multiprocessing
+import os
+import statistics
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from rich.console import Console
+from rich.table import Table
+
+from gateway import clock, load
+from gateway.auth import Vault
+from gateway.bootstrap import Trader, list_contracts, open_trader, set_up_venue
+from gateway.commands.common import readable_errors
+from gateway.commands.serve import SWITCH_SECONDS, tune
+from gateway.config import Config
+from gateway.registry import Registry
+from gateway.server import BINARY_PROTOCOL, Server
+
+_EXAMPLES = """examples:
+  lionrock load
+  lionrock load --connections 16 --window 64 --seconds 5
+  lionrock load --durability none --only json --json
+
+Each connection places post-only orders below the market and cancels them again, by client id; every order is
+journalled, matched, and answered in full. The venue runs in a process of its own, on a core of its own where there
+are two. Open loop counts delays from when a request was due (no coordinated omission).
+"""
+CONTRACT = "BTC_USDC-PERPETUAL"
+PRICE = 60_000
+PAIRS = 512
+UNLIMITED = 100_000_000
+START_SECONDS = 600
+DEPOSIT_MICROS = 10**15
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to measure and how."""
+
+    durability: str
+    connections: int
+    window: int
+    rows: int
+    seconds: float
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "load",
+        help="measure orders a second and delays over real connections",
+        description="Start a venue and an echo server and load both the same way.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--durability", choices=("fsync", "os", "none"), default="fsync")
+    parser.add_argument("--connections", type=int, default=4, help="connections (default: 4)")
+    parser.add_argument("--window", type=int, default=64, help="JSON requests under way on each (default: 64)")
+    parser.add_argument("--rows", type=int, default=256, help="rows of a binary frame (default: 256)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (default: 3)")
+    parser.add_argument("--only", choices=("json", "binary", "latency"), help="measure this alone")
+    parser.add_argument("--data", default="", metavar="DIR", help="where the venue writes (default: temporary)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; 0, or one line of error and 2."""
+    with readable_errors("load"):
+        plan = Plan(args.durability, args.connections, args.window, args.rows, args.seconds)
+        if min(plan.connections, plan.window, plan.rows) < 1 or plan.rows > 2048 or plan.seconds <= 0:
+            raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
+        with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
+            folder = Path(args.data or temporary)
+            results = _measure(plan, folder, args.only)
+            facts = {"disk_sync_us": round(_disk_sync_us(folder), 1), "durability": plan.durability}
+        _print(results, facts, args.json)
+        return 0
+
+
+def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
+    """Start both servers on one core, load them from the other."""
+    folder.mkdir(parents=True, exist_ok=True)
+    traders = _set_up(folder, plan)
+    cores = sorted(os.sched_getaffinity(0))
+    context = multiprocessing.get_context("spawn")
+    echo, venue = _start(context, _run_echo, (cores[0],)), None
+    try:
+        venue = _start(context, _run_venue, (cores[0], _config(folder, plan.durability)))
+        if len(cores) > 1:
+            os.sched_setaffinity(0, set(cores[1:]))
+        return uvloop.run(_load(plan, traders, (echo[1], venue[1]), only))
+    finally:
+        os.sched_setaffinity(0, set(cores))
+        for process, _ in filter(None, (echo, venue)):
+            process.terminate()
+            process.join(20)
+
+
+def _config(folder: Path, durability: str) -> Config:
+    return Config(
+        data=str(folder / "venue"), port=0, durability=durability, scripted_index=f"{CONTRACT}={PRICE}",
+        orders_per_s=UNLIMITED, orders_burst=UNLIMITED, cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED,
+        max_frame_bytes=1 << 20,
+    )  # fmt: skip
+
+
+def _set_up(folder: Path, plan: Plan) -> list[Trader]:
+    config = _config(folder, plan.durability)
+    Path(config.data).mkdir(parents=True, exist_ok=True)
+    registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
+    set_up_venue(registry, now_ns, DEPOSIT_MICROS)
+    list_contracts(registry, now_ns)
+    traders = [
+        open_trader(registry, vault, f"load-{place}", DEPOSIT_MICROS, now_ns) for place in range(plan.connections)
+    ]
+    registry.close()
+    return traders
+
+
+# --- the servers, each in a process of its own --------------------------------------------------------------------
+
+
+def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, int]:
+    """A server process and the port that it listens on."""
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=target, args=(*args, sender), daemon=True)
+    process.start()
+    sender.close()
+    if not receiver.poll(START_SECONDS):
+        raise ValueError(f"the server did not start within {START_SECONDS} s")
+    try:
+        return process, receiver.recv()
+    except EOFError:
+        raise ValueError("the server stopped before it listened; its error is above") from None
+
+
+def _run_echo(core: int, sender: Any) -> None:
+    os.sched_setaffinity(0, {core})
+
+    async def serve() -> None:
+        _, port = await load.serve_echo(0)
+        sender.send(port)
+        await asyncio.get_running_loop().create_future()
+
+    uvloop.run(serve())
+
+
+def _run_venue(core: int, config: Config, sender: Any) -> None:
+    os.sched_setaffinity(0, {core})
+
+    async def serve() -> None:
+        server = Server(config)
+        await server.start()
+        tune(SWITCH_SECONDS)
+        sender.send(server.port)
+        await server.failed
+
+    uvloop.run(serve())
+
+
+# --- the measurements ---------------------------------------------------------------------------------------------
+
+
+async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int], only: str | None) -> list[load.Result]:
+    log_ins = [_log_in(trader) for trader in traders]
+    path = "/ws/api/v2"
+    echo = load.Target(f"ws://127.0.0.1:{ports[0]}/", is_echo=True)
+    venue = load.Target(f"ws://127.0.0.1:{ports[1]}{path}", log_ins)
+    rows = load.Target(venue.url, log_ins, protocol=BINARY_PROTOCOL)
+    await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
+    results: list[load.Result] = []
+    if only in (None, "latency"):
+        for name, target in (("echo, one at a time", echo), ("orders, one at a time", venue)):
+            results.append(await _closed(name, target, [_json_script(0)], 1, plan.seconds))
+    if only in (None, "json"):
+        for name, target in (("echo, JSON", echo), ("orders, JSON", venue)):
+            results.append(await _closed(name, target, _json_scripts(plan), plan.window, plan.seconds))
+        results.append(await _open("orders, JSON, open loop", venue, plan, results[-1].rate / 2))
+    if only in (None, "binary"):
+        for name, target in (("echo, rows", echo), ("orders, rows", rows)):
+            results.append(await _closed(name, target, _row_scripts(plan), 4, plan.seconds))
+    return results
+
+
+async def _closed(name: str, target: load.Target, scripts: list[load.Script], window: int, seconds: float) -> Any:
+    connections = await load.connect(target, scripts)
+    result = await load.closed_loop(name, connections, window, seconds)
+    _check(connections)
+    load.disconnect(connections)
+    return result
+
+
+async def _open(name: str, target: load.Target, plan: Plan, rate: float) -> load.Result:
+    connections = await load.connect(target, _json_scripts(plan))
+    result = await load.open_loop(f"{name} at {rate:,.0f}/s", connections, max(rate, 1.0), plan.seconds)
+    load.disconnect(connections)
+    return result
+
+
+def _check(connections: list[load.Connection]) -> None:
+    for connection in connections:
+        if connection.first_error:
+            raise ValueError(f"the venue refused an order of the load: {connection.first_error.decode()[:300]}")
+
+
+def _json_script(place: int) -> load.Script:
+    prices = [str(PRICE - 500 - 5 * step) for step in range(100)]
+    return load.json_script(CONTRACT, prices, 1 + place * PAIRS, PAIRS)
+
+
+def _json_scripts(plan: Plan) -> list[load.Script]:
+    return [_json_script(place) for place in range(plan.connections)]
+
+
+def _row_scripts(plan: Plan) -> list[load.Script]:
+    prices = [2 * (PRICE - 500) - step for step in range(1000)]
+    return [load.row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in range(plan.connections)]
+
+
+def _log_in(trader: Trader) -> bytes:
+    params = {"grant_type": "client_credentials", "client_id": trader.key.id, "client_secret": trader.key.secret}
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
+
+
+def _disk_sync_us(folder: Path) -> float:
+    """The median of one small append and sync, as the journal does it."""
+    times = []
+    with (folder / "sync").open("wb", buffering=0) as file:
+        for _ in range(200):
+            begun = time.perf_counter()
+            file.write(bytes(256))
+            os.fdatasync(file.fileno())
+            times.append(time.perf_counter() - begun)
+    (folder / "sync").unlink()
+    return statistics.median(times) * 1e6
+
+
+def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        for result in results:
+            print(json.dumps({**result.as_dict(), **facts}))
+        return
+    table = Table("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", title=f"load, {facts['durability']}")
+    echo_rate = 0.0
+    for result in results:
+        summary = result.histogram.summary()
+        echo_rate = result.rate if result.name.startswith("echo") else echo_rate
+        share = f"{result.rate / echo_rate:.0%}" if echo_rate else ""
+        delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
+        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share)
+    console = Console()
+    console.print(table)
+    console.print(f"one append and sync of this disk: {facts['disk_sync_us']} us (median)")
