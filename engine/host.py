@@ -32,6 +32,7 @@ from engine.journal import (
     digest,
     genesis,
     newest_first,
+    read_body,
     read_header,
     read_snapshot,
     write_snapshot,
@@ -48,16 +49,20 @@ __all__ = [
     "JournalOptions",
     "JournalReader",
     "Recovery",
+    "SnapshotError",
     "create",
     "digest",
     "holds_journal",
     "replay",
     "restore",
+    "snapshot_seqs",
+    "snapshots",
     "warm_up",
 ]
 
 RING_ROWS = 1 << 16
 STAGE_ROWS = 128
+"""Batches up to this size are copied to a known place before the kernel is called."""
 HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
@@ -68,7 +73,8 @@ Sink = Callable[[Rows, Rows], None]
 """(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
 Progress = Callable[[int, int], None]
 """(how much is done, how much there is)."""
-_ENTRIES = ("initialise", "apply_rows")
+_FUNCTIONS = len(KERNELS) + len((step.initialise, step.apply_rows))
+"""How many functions are compiled: the kernels and the two that Python calls."""
 
 
 def _ignore(first: Any, second: Any) -> None:
@@ -111,14 +117,14 @@ class _CompileListener(event.Listener):
     """Counts functions compiled."""
 
     def __init__(self, progress: Progress) -> None:
-        self._progress, self._done, self._total = progress, 0, len(KERNELS) + len(_ENTRIES)
+        self._progress, self._done = progress, 0
 
     def on_start(self, event: Any) -> None:
         return None
 
     def on_end(self, event: Any) -> None:
         self._done += 1
-        self._progress(min(self._done, self._total), self._total)
+        self._progress(min(self._done, _FUNCTIONS), _FUNCTIONS)
 
 
 def warm_up(progress: Progress = _ignore) -> None:
@@ -131,8 +137,7 @@ def warm_up(progress: Progress = _ignore) -> None:
         tick = np.zeros(1, COMMAND)
         tick["seq"], tick["kind"] = 1, CommandKind.TIME
         engine.submit(tick)
-    total = len(KERNELS) + len(_ENTRIES)
-    progress(total, total)
+    progress(_FUNCTIONS, _FUNCTIONS)
 
 
 def holds_journal(directory: Path) -> bool:
@@ -248,15 +253,21 @@ class Engine:
         Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened.
         """
         self._accept(commands)
-        rings = self._apply(commands)
-        first = next(rings)
-        more = [first.copy(), *(events.copy() for events in rings)] if self.last_seq != commands["seq"][-1] else None
-        return first if more is None else np.concatenate(more)
+        done, events = self._advance(commands, 0)
+        if done == len(commands):
+            return events
+        rings = [events.copy()]
+        while done < len(commands):
+            done, events = self._advance(commands, done)
+            rings.append(events.copy())
+        return np.concatenate(rings)
 
     def feed(self, commands: Rows, sink: Sink) -> None:
         """`submit` that hands the events over a ring at a time instead of keeping them."""
         self._accept(commands)
-        for events in self._apply(commands):
+        done = 0
+        while done < len(commands):
+            done, events = self._advance(commands, done)
             sink(commands, events)
 
     def commit(self) -> None:
@@ -320,18 +331,16 @@ class Engine:
         if self.journal is not None:
             self.journal.append(commands.tobytes())
 
-    def _apply(self, commands: Rows) -> Iterator[Rows]:
-        """Apply a batch; yields the events of each ring, at least once."""
-        done, count = 0, len(commands)
-        while done < count:
-            begun = time.perf_counter() if self.timed else 0.0
-            consumed, written = self._call(commands[done:] if done else commands, count - done)
-            if self.timed:
-                self.engine_seconds += time.perf_counter() - begun
-            done += consumed
-            if done == count:
-                self.last_seq += count
-            yield self._ring[:written]
+    def _advance(self, commands: Rows, done: int) -> tuple[int, Rows]:
+        """Go on with a batch until it ends or the ring is full: how many rows are done now, and what happened."""
+        begun = time.perf_counter() if self.timed else 0.0
+        consumed, written = self._call(commands[done:] if done else commands, len(commands) - done)
+        if self.timed:
+            self.engine_seconds += time.perf_counter() - begun
+        done += consumed
+        if done == len(commands):
+            self.last_seq += done
+        return done, self._ring[:written]
 
     def _call(self, commands: Rows, count: int) -> tuple[int, int]:
         """One call of the kernel. A few rows are copied to a known place: to ask numpy for an address takes longer."""
@@ -360,6 +369,19 @@ def _check_mode(reader: JournalReader, mode: Mode) -> None:
             f"{reader.directory}: a journal of {reader.mode.name.lower()} mode, {mode.name.lower()} is wanted; "
             "choose another folder, or read it with lionrock replay"
         )
+
+
+def snapshots(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory, oldest first, with their bodies checked. SnapshotError for a damaged one."""
+    for path in reversed(newest_first(directory)):
+        snapshot = read_header(path)
+        read_body(snapshot)
+        yield snapshot
+
+
+def snapshot_seqs(directory: Path) -> list[int]:
+    """The sequences of the snapshots of a directory whose headers are sound."""
+    return [snapshot.seq for snapshot in _headers(directory)]
 
 
 def _headers(directory: Path) -> Iterator[Snapshot]:

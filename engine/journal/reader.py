@@ -7,6 +7,7 @@ corruption and refused with its file and byte offset.
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -66,8 +67,9 @@ class JournalReader:
         if not self._paths:
             raise JournalError(f"{directory}: holds no journal; name the folder that has journal-00000001.log")
         self._headers = [self._header(number, path) for number, path in enumerate(self._paths, 1)]
-        self.bytes_total = sum(path.stat().st_size for path in self._paths)
-        self.bytes_read = 0
+        sizes = [path.stat().st_size for path in self._paths]
+        self.bytes_total = sum(sizes)
+        self._bytes_before = list(accumulate(sizes, initial=0))
         self.records_read = 0
         self.torn: TornTail | None = None
         self.position = _start(self._headers[0])
@@ -87,18 +89,21 @@ class JournalReader:
         """The last sequence read so far."""
         return self.position.next_seq - 1
 
+    @property
+    def bytes_read(self) -> int:
+        """How far into the journal the position is, of `bytes_total`."""
+        return self._bytes_before[self.position.segment.number - 1] + self.position.offset
+
     def seek(self, seq: int, chain: bytes) -> bool:
         """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
-        start, before = self.position, (self.bytes_read, self.records_read)
+        start, records_read = self.position, self.records_read
         number = max(header.number for header in self._headers if header.first_seq <= seq + 1)
         self.position = _start(self._headers[number - 1])
         for _ in self._records_until(seq):
             pass
         if self.last_seq == seq and self.position.chain == chain:
-            self.bytes_read += sum(path.stat().st_size for path in self._paths[: number - 1])
             return True
-        self.position, self.torn = start, None
-        self.bytes_read, self.records_read = before
+        self.position, self.torn, self.records_read = start, None, records_read
         return False
 
     def batches(self, until_seq: int | None = None) -> Iterator[Rows]:
@@ -162,7 +167,6 @@ class JournalReader:
             end = offset + RECORD_BYTES + count * ROW_BYTES
             if count:
                 chain = blake3(view[offset:end]).digest()
-            self.bytes_read += end - offset
             self.records_read += 1
             start, offset, number, next_seq = offset + RECORD_BYTES, end, number + 1, next_seq + count
             self.position = Position(here.segment, offset, number, next_seq, chain)

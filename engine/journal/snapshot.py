@@ -145,15 +145,22 @@ def read_header(path: Path) -> Snapshot:
     _, version, semantics, mode, _, seq, body_bytes, state_digest, chain, layout = _SNAPSHOT.unpack_from(data)
     if (version, semantics, layout) != (_FORMAT_VERSION, SEMANTICS_VERSION, LAYOUT):
         raise SnapshotError(f"{path}: written by another release; the journal is replayed instead")
+    if path.stat().st_size != SNAPSHOT_BYTES + body_bytes:
+        raise SnapshotError(f"{path}: {path.stat().st_size} bytes instead of {SNAPSHOT_BYTES + body_bytes}; delete it")
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
-def read_snapshot(snapshot: Snapshot, root: Root) -> None:
-    """Fill a zeroed root from a snapshot. SnapshotError when the body is not what the digest says."""
+def read_body(snapshot: Snapshot) -> np.ndarray[Any, Any]:
+    """The bytes behind the header. SnapshotError when they are not what the digest says."""
     body = np.memmap(snapshot.path, np.uint8, "r", SNAPSHOT_BYTES)
-    if len(body) != snapshot.body_bytes or blake3(body.data).digest() != snapshot.digest:
+    if blake3(body.data).digest() != snapshot.digest:
         raise SnapshotError(f"{snapshot.path}: the body does not match its digest; delete it")
-    state = root.view(np.uint8)
+    return body
+
+
+def read_snapshot(snapshot: Snapshot, root: Root) -> None:
+    """Fill a zeroed root from a snapshot. SnapshotError as from `read_body`."""
+    body, state = read_body(snapshot), root.view(np.uint8)
     state[:_HEADER_BYTES] = body[:_HEADER_BYTES]
     done = 0
     for start, stop in regions(root):

@@ -1,0 +1,408 @@
+"""The journal on disk: what is written is read, what was never safe is cut, everything else is refused with its place."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from engine.codes import CommandKind, Mode
+from engine.journal import (
+    CorruptJournalError,
+    Durability,
+    Journal,
+    JournalError,
+    JournalOptions,
+    JournalReader,
+    begin_segment,
+    genesis,
+)
+from engine.journal import format as layout
+from engine.schema import COMMAND, SMALL
+
+RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
+Rows = np.ndarray[Any, Any]
+
+
+def rows(first_seq: int, count: int) -> Rows:
+    """Rows with random contents, numbered."""
+    drawn = np.random.default_rng(first_seq).integers(0, 256, count * ROW_BYTES, np.uint8)
+    commands = drawn.view(COMMAND)
+    commands["seq"] = np.arange(first_seq, first_seq + count)
+    commands["kind"] = CommandKind.NEW
+    return commands
+
+
+def begin(directory: Path, mode: Mode = Mode.EXCHANGE) -> None:
+    """A journal without commands."""
+    directory.mkdir(exist_ok=True)
+    begin_segment(directory, genesis(mode, SMALL))
+
+
+def resume(directory: Path, **options: Any) -> Journal:
+    """The journal's writer, from the end of what is sound."""
+    reader = JournalReader(directory)
+    for _ in reader.batches():
+        pass
+    return Journal(directory, reader.position, JournalOptions(**options))
+
+
+def write(directory: Path, sizes: list[int], close: bool = True, **options: Any) -> Rows:
+    """A new journal with a commit after each batch; without `close` it is left as a killed process leaves it."""
+    begin(directory)
+    journal = resume(directory, **options)
+    batches = []
+    for size in sizes:
+        batches.append(rows(journal.next_seq, size))
+        ticket = journal.append(batches[-1].tobytes())
+        assert ticket == journal.next_seq - 1
+        journal.commit()
+    if close:
+        journal.close()
+    return np.concatenate(batches)
+
+
+def read(directory: Path) -> tuple[Rows, JournalReader]:
+    """Everything in a journal, and its reader."""
+    reader = JournalReader(directory)
+    batches = [batch.copy() for batch in reader.batches()]
+    return np.concatenate(batches) if batches else np.zeros(0, COMMAND), reader
+
+
+def last_segment(directory: Path) -> Path:
+    """The newest segment's file."""
+    return sorted(directory.glob("journal-*.log"))[-1]
+
+
+def flip(path: Path, offset: int, bit: int = 0) -> None:
+    """Change one bit of a file."""
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1 << bit
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("durability", list(Durability))
+@pytest.mark.parametrize("threaded", [False, True])
+def test_what_is_written_is_read(tmp_path: Path, durability: Durability, threaded: bool) -> None:
+    written = write(tmp_path, [1, 7, 512, 1, 3], durability=durability, threaded=threaded)
+    found, reader = read(tmp_path)
+    assert found.tobytes() == written.tobytes()
+    assert reader.last_seq == len(written) and reader.torn is None
+    assert reader.mode is Mode.EXCHANGE and reader.capacities == SMALL
+
+
+def test_batches_appended_together_make_one_record(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    for _ in range(5):
+        journal.append(rows(journal.next_seq, 2).tobytes())
+    assert journal.durable_seq == 0
+    journal.commit()
+    assert journal.durable_seq == 10
+    assert [len(batch) for batch in JournalReader(tmp_path).batches()] == [10]
+    journal.close()
+
+
+def test_a_commit_is_cut_into_records_between_batches_only(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    for size in (40_000, 3, 40_000):
+        journal.append(rows(journal.next_seq, size).tobytes())
+    journal.commit()
+    assert [len(batch) for batch in JournalReader(tmp_path).batches()] == [40_000, 40_003]
+    journal.close()
+
+
+@pytest.mark.parametrize(
+    ("durability", "after_append", "after_commit"),
+    [(Durability.FSYNC, 0, 2), (Durability.OS, 0, 2), (Durability.NONE, 2, 2)],
+)
+def test_what_counts_as_safe(tmp_path: Path, durability: Durability, after_append: int, after_commit: int) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path, durability=durability)
+    journal.append(rows(1, 2).tobytes())
+    assert journal.durable_seq == after_append
+    journal.commit()
+    assert journal.durable_seq == after_commit
+    journal.close()
+
+
+def test_fsync_comes_before_the_word(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(tmp_path)
+    journal, told, syncs = resume(tmp_path), [], []
+    sync = journal._writer.sync
+    monkeypatch.setattr(journal._writer, "sync", lambda: (syncs.append(journal.durable_seq), sync()))
+    journal.watch(told.append, lambda error: None)
+    journal.append(rows(1, 3).tobytes())
+    journal.commit()
+    assert (syncs, told) == ([0], [3])
+    journal.commit()
+    assert (syncs, told) == ([0], [3]), "nothing new, nothing to do"
+    journal.close()
+
+
+def test_the_thread_tells_when_a_ticket_is_safe(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal, told, heard = resume(tmp_path, threaded=True), [], threading.Event()
+    journal.watch(lambda seq: (told.append(seq), heard.set() if seq == 300 else None), lambda error: None)
+    for _ in range(100):
+        journal.append(rows(journal.next_seq, 3).tobytes())
+        journal.commit()
+    assert heard.wait(10)
+    assert told == sorted(set(told)) and journal.durable_seq == 300
+    journal.close()
+    assert len(read(tmp_path)[0]) == 300
+
+
+@pytest.mark.parametrize("threaded", [False, True])
+def test_after_a_failed_write_nothing_is_promised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threaded: bool
+) -> None:
+    begin(tmp_path)
+    journal, failures = resume(tmp_path, threaded=threaded), []
+    told: list[int] = []
+    journal.watch(told.append, failures.append)
+
+    def full() -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(journal._writer, "sync", full)
+    journal.append(rows(1, 1).tobytes())
+    with pytest.raises(JournalError, match="No space left on device.*make room"):
+        journal.flush()
+    for call in (journal.commit, journal.flush, lambda: journal.append(rows(2, 1).tobytes())):
+        with pytest.raises(JournalError, match="cannot be written"):
+            call()
+    assert journal.durable_seq == 0 and not told and len(failures) == 1
+    journal.close()
+
+
+def test_a_closed_journal_refuses(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    journal.close()
+    journal.close()
+    with pytest.raises(JournalError, match="closed"):
+        journal.append(rows(1, 1).tobytes())
+
+
+def test_segments_rotate_and_chain(tmp_path: Path) -> None:
+    written = write(tmp_path, [10] * 20, segment_bytes=4096)
+    paths = sorted(tmp_path.glob("journal-*.log"))
+    assert len(paths) == 10 and all(path.stat().st_size <= 4096 for path in paths)
+    found, reader = read(tmp_path)
+    assert found.tobytes() == written.tobytes()
+    assert reader.bytes_read == reader.bytes_total
+    paths[3].unlink()
+    with pytest.raises(JournalError, match="segment 4 is missing"):
+        JournalReader(tmp_path)
+
+
+def test_a_record_larger_than_a_segment_is_written(tmp_path: Path) -> None:
+    written = write(tmp_path, [1, 100, 1], segment_bytes=1024)
+    assert read(tmp_path)[0].tobytes() == written.tobytes()
+
+
+def test_a_segment_from_elsewhere_is_refused(tmp_path: Path) -> None:
+    here, other = tmp_path / "here", tmp_path / "other"
+    write(here, [10] * 6, segment_bytes=4096)
+    begin(other)
+    journal = resume(other, segment_bytes=4096)
+    for size in [10] * 6:
+        journal.append(np.roll(rows(journal.next_seq, size), 1).tobytes())
+        journal.commit()
+    journal.close()
+    (here / "journal-00000002.log").write_bytes((other / "journal-00000002.log").read_bytes())
+    with pytest.raises(CorruptJournalError, match="journal-00000002.log: corrupt at byte 0: .*does not follow"):
+        read(here)
+
+
+def test_reading_from_a_sequence(tmp_path: Path) -> None:
+    written = write(tmp_path, [10] * 20, segment_bytes=4096)
+    whole = JournalReader(tmp_path)
+    places = [(whole.position.next_seq - 1, whole.position.chain)]
+    for _ in whole.batches():
+        places.append((whole.last_seq, whole.position.chain))
+    for seq, chain in places:
+        reader = JournalReader(tmp_path)
+        assert reader.seek(seq, chain)
+        rest = [batch.copy() for batch in reader.batches()]
+        assert b"".join(batch.tobytes() for batch in rest) == written[seq:].tobytes()
+        assert reader.bytes_read == reader.bytes_total
+    reader = JournalReader(tmp_path)
+    assert not reader.seek(55, places[5][1]), "no record ends there"
+    assert not reader.seek(50, places[4][1]), "another history"
+    assert not reader.seek(5000, places[4][1]), "beyond the end"
+    assert reader.last_seq == 0 and sum(len(batch) for batch in reader.batches()) == 200
+
+
+def test_reading_until_a_sequence_keeps_a_label_with_its_command(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    batch = rows(1, 10)
+    batch["kind"][5] = CommandKind.LABEL
+    journal.append(batch.tobytes())
+    journal.close()
+    counts = {until: sum(map(len, JournalReader(tmp_path).batches(until))) for until in (1, 4, 5, 6, 10, 99)}
+    assert counts == {1: 1, 4: 4, 5: 6, 6: 6, 10: 10, 99: 10}
+
+
+def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    for size in (1, 5, 9):
+        journal.append(rows(journal.next_seq, size).tobytes())
+        journal.commit()
+        found, reader = read(tmp_path)
+        assert len(found) == journal.durable_seq and reader.torn is None
+        assert reader.position.chain == journal.chain
+    journal.close()
+
+
+def test_a_torn_tail_is_cut_at_every_length(tmp_path: Path) -> None:
+    sizes = [3, 1, 2]
+    written = write(tmp_path / "whole", sizes, close=False)
+    whole = last_segment(tmp_path / "whole").read_bytes()
+    ends = [SEGMENT_BYTES, *(SEGMENT_BYTES + RECORD_BYTES * n + ROW_BYTES * sum(sizes[:n]) for n in (1, 2, 3))]
+    assert len(whole) == ends[-1]
+    for length in range(SEGMENT_BYTES, len(whole) + 1):
+        directory = tmp_path / f"torn{length}"
+        directory.mkdir()
+        layout.segment_path(directory, 1).write_bytes(whole[:length])
+        kept = max(n for n in range(4) if ends[n] <= length)
+        found, reader = read(directory)
+        assert found.tobytes() == written[: sum(sizes[:kept])].tobytes()
+        assert (reader.torn is None) == (length == ends[kept])
+        if reader.torn:
+            assert (reader.torn.offset, reader.torn.size_bytes) == (ends[kept], length - ends[kept])
+        if length % 37 == 0:
+            _goes_on(directory, found)
+
+
+def _goes_on(directory: Path, found: Rows) -> None:
+    journal = resume(directory)
+    more = rows(journal.next_seq, 4)
+    journal.append(more.tobytes())
+    journal.close()
+    again, reader = read(directory)
+    assert again.tobytes() == found.tobytes() + more.tobytes() and reader.torn is None
+
+
+def test_a_tail_that_was_never_safe_may_be_torn_in_its_middle(tmp_path: Path) -> None:
+    """One commit of several records, of which the disk kept the last but not the first."""
+    write(tmp_path, [5], close=False)
+    journal = resume(tmp_path)
+    for size in (40_000, 3):
+        journal.append(rows(journal.next_seq, size).tobytes())
+    journal.commit()
+    path = last_segment(tmp_path)
+    offset = SEGMENT_BYTES + RECORD_BYTES + 5 * ROW_BYTES
+    flip(path, offset + RECORD_BYTES + 1000)
+    found, reader = read(tmp_path)
+    assert len(found) == 5 and reader.torn is not None and reader.torn.offset == offset
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_any_changed_bit_is_found(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
+    """In a journal that was closed, wherever the bit is; the place named is the record that holds it."""
+    directory = tmp_path_factory.mktemp("flip")
+    written = write(directory, data.draw(st.lists(st.integers(1, 12), min_size=1, max_size=8)), segment_bytes=2048)
+    path = data.draw(st.sampled_from(sorted(directory.glob("journal-*.log"))))
+    size = path.stat().st_size
+    offset = data.draw(st.integers(0, size - 1))
+    flip(path, offset, data.draw(st.integers(0, 7)))
+    if path == last_segment(directory) and offset >= size - RECORD_BYTES:
+        found, reader = read(directory)
+        assert reader.torn is not None and found.tobytes() == written.tobytes(), "the closing seal holds no command"
+        return
+    with pytest.raises(CorruptJournalError) as refused:
+        read(directory)
+    assert refused.value.path == path
+    assert refused.value.offset <= offset < refused.value.offset + RECORD_BYTES + 12 * ROW_BYTES
+
+
+def test_interior_corruption_is_refused_with_file_and_offset(tmp_path: Path) -> None:
+    write(tmp_path, [2, 3, 4], close=False)
+    path = last_segment(tmp_path)
+    second = SEGMENT_BYTES + RECORD_BYTES + 2 * ROW_BYTES
+    flip(path, second + RECORD_BYTES + 5)
+    with pytest.raises(CorruptJournalError, match=f"{path}: corrupt at byte {second}: .*checksum; restore") as refused:
+        read(tmp_path)
+    assert refused.value.offset == second
+
+
+def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:
+    write(tmp_path, [2, 3, 4], close=False)
+    path = last_segment(tmp_path)
+    data, second = path.read_bytes(), SEGMENT_BYTES + RECORD_BYTES + 2 * ROW_BYTES
+    path.write_bytes(data[:second] + data[second + RECORD_BYTES + 3 * ROW_BYTES :])
+    with pytest.raises(CorruptJournalError, match=f"corrupt at byte {second}: the hash chain breaks"):
+        read(tmp_path)
+
+
+def _reseal(path: Path, offset: int, format_string: str, value: int) -> None:
+    """Change a segment header and make its checksum right again."""
+    import struct
+
+    data = bytearray(path.read_bytes())
+    struct.pack_into(format_string, data, offset, value)
+    struct.pack_into("<I", data, SEGMENT_BYTES - 4, layout.crc32c(bytes(data[: SEGMENT_BYTES - 4])))
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize(
+    ("offset", "value", "message"),
+    [
+        (8, 99, "journal format 99, this release reads 1: use the lionrock release that wrote it"),
+        (12, 99, "semantics version 99, this engine has version 1 .*use a lionrock release with semantics version 99"),
+        (16, 7, "unknown mode 7"),
+    ],
+)
+def test_another_version_is_refused_with_what_to_do(tmp_path: Path, offset: int, value: int, message: str) -> None:
+    write(tmp_path, [2])
+    _reseal(last_segment(tmp_path), offset, "<I", value)
+    with pytest.raises(JournalError, match=message):
+        JournalReader(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"", b"LIONJRNL", b"x" * 4096])
+def test_a_file_that_is_no_segment_is_refused(tmp_path: Path, content: bytes) -> None:
+    layout.segment_path(tmp_path, 1).write_bytes(content)
+    with pytest.raises(CorruptJournalError, match="corrupt at byte 0: no segment header"):
+        JournalReader(tmp_path)
+
+
+def test_a_folder_without_a_journal_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(JournalError, match="holds no journal"):
+        JournalReader(tmp_path)
+
+
+def test_the_chain_stands_for_the_whole_log_and_how_it_was_created(tmp_path: Path) -> None:
+    def chain(name: str, sizes: list[int], mode: Mode = Mode.EXCHANGE) -> bytes:
+        begin(tmp_path / name, mode)
+        journal = resume(tmp_path / name)
+        for size in sizes:
+            journal.append(rows(journal.next_seq, size).tobytes())
+            journal.commit()
+        journal.close()
+        return journal.chain
+
+    same = chain("a", [2, 3])
+    assert same == chain("b", [2, 3])
+    assert len({same, chain("c", [2, 4]), chain("d", [2, 3], Mode.RESEARCH)}) == 3
+
+
+@pytest.fixture
+def _no_thread_left() -> Iterator[None]:
+    yield
+    assert not [thread for thread in threading.enumerate() if thread.name == "journal"]
+
+
+@pytest.mark.usefixtures("_no_thread_left")
+def test_closing_ends_the_thread(tmp_path: Path) -> None:
+    write(tmp_path, [1, 2], threaded=True)
