@@ -10,6 +10,8 @@ from gateway.limits import KeyLimits, RateLimits
 from gateway.registry import Registry
 from gateway.rows import Signer, mass_cancel_row
 
+MAX_PEERS = 10_000
+
 
 @dataclass
 class Context:
@@ -26,6 +28,7 @@ class Context:
     """Accounts whose orders go with any of their connections."""
     ended_keys: set[str] = field(default_factory=set)
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
+    _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _keys_seen_ns: int = 0
 
@@ -34,6 +37,15 @@ class Context:
         found = self._key_limits.get(key_id)
         if found is None:
             found = self._key_limits[key_id] = KeyLimits(self.limits)
+        return found
+
+    def peer_limits(self, peer: str) -> KeyLimits:
+        """The buckets of HTTP calls without a key from one address; the oldest addresses are forgotten."""
+        found = self._peer_limits.get(peer)
+        if found is None:
+            if len(self._peer_limits) >= MAX_PEERS:
+                self._peer_limits.pop(next(iter(self._peer_limits)))
+            found = self._peer_limits[peer] = KeyLimits(self.limits)
         return found
 
     def set_countdown(self, signer: Signer, deadline_ns: int) -> None:

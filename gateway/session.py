@@ -166,10 +166,13 @@ class Session:
     # --- checks ---------------------------------------------------------------------------------------------------
 
     def _check(self, route: Route, now_ns: int) -> None:
-        if route.scope:
-            self.check_scope(route.scope)
-        self._take(route.bucket, now_ns, 1)
-        if route.bucket == "orders":
+        key, scope = self.key, route.scope
+        if scope and (key is None or scope not in key.scopes or key.id in self.context.ended_keys):
+            self.check_scope(scope)
+        wait_ns = getattr(self.limits, route.bucket).take(now_ns)
+        if wait_ns:
+            raise _over_limit(route.bucket, wait_ns)
+        if not self.context.accepting and route.bucket == "orders":
             self.check_accepting()
 
     def check_scope(self, scope: str) -> None:
@@ -191,9 +194,12 @@ class Session:
     def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
         wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)
         if wait_ns:
-            wait_ms = -(-wait_ns // 1_000_000)
-            reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
-            raise Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
+            raise _over_limit(bucket, wait_ns)
+
+    @property
+    def readable_slot(self) -> int:
+        """The account whose own channels this session may hear, NIL without the scope read."""
+        return self.signer.account_slot if self.key is not None and "read" in self.key.scopes else NIL
 
     # --- state ----------------------------------------------------------------------------------------------------
 
@@ -213,7 +219,6 @@ class Session:
 
     def end_cleanly(self) -> Close:
         """A logout: what was asked for a lost connection does not happen."""
-        self.cancel_on_disconnect = False
         self.key = None
         return self.close(1000, "logged out")
 
@@ -253,6 +258,12 @@ class Session:
         return [Submit(protective_cancel(self.signer), None)]
 
 
+def _over_limit(bucket: str, wait_ns: int) -> Refusal:
+    wait_ms = -(-wait_ns // 1_000_000)
+    reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
+    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
+
+
 # --- HTTP ---------------------------------------------------------------------------------------------------------
 
 _PREFIX = "/api/v2/"
@@ -262,14 +273,17 @@ _CONNECTION_ONLY = frozenset(
 
 
 def http(
-    context: Context, projection: Projection, verb: str, target: str, headers: dict[str, str], body: bytes, now_ns: int
-) -> list[Action]:
+    context: Context, projection: Projection, verb: str, target: str, headers: dict[str, str], body: bytes, now_ns: int,
+    peer: str = "",
+) -> list[Action]:  # fmt: skip
     """One HTTP call: exactly one Reply, or one Submit whose pending gives the answer.
 
-    `target` is the request target as it was sent, `headers` have lower-case names.
+    `target` is the request target as it was sent, `headers` have lower-case names. Calls without a key are limited by
+    the address that they come from.
     """
-    session = Session(context, projection, now_ns=now_ns)
+    session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
+    session.limits = context.peer_limits(peer)
     try:
         request = _http_request(verb, target, body)
         name = ROUTES[type(request)].name

@@ -64,7 +64,7 @@ def subscribe(session: Session, params: messages.ChannelsParams, call: Call) -> 
     joined: list[channels.Channel] = []
     accepted: list[str] = []
     for name in params.channels:
-        channel = channels.parse(name, call.projection.contract, session.account_slot)
+        channel = channels.parse(name, call.projection.contract, session.readable_slot)
         if channel is None:
             continue
         accepted.append(name)

@@ -187,7 +187,8 @@ def test_wrong_credentials(trader):
     trader.load_markets()
     trader.apiKey = "lrwrongwrongwron"
     trader.options["v2AccessToken"] = "nonsense"
-    with pytest.raises(ccxt.AuthenticationError if trader.id == "deribit" else ccxt.ExchangeError, match="1300[49]"):
+    expected = ccxt.AuthenticationError if trader.id == "deribit" else ccxt.ExchangeError
+    with pytest.raises(expected, match=r"1300[49]"):
         trader.fetch_balance()
 
 

@@ -331,6 +331,13 @@ def test_private_channels_need_a_login_and_public_ones_do_not(desk):
     assert answer(actions)["result"] == [f"quote.{I}"]
 
 
+def test_a_key_without_read_hears_no_private_channel(desk):
+    desk.add_key("trader", 0, ["trade"])
+    session = desk.session("trader")
+    assert ask(session, "public/subscribe", channels=["user.orders.any.any.raw"])["result"] == []
+    assert ask(session, "private/subscribe", channels=["user.orders.any.any.raw"])["error"]["code"] == 13021
+
+
 def test_the_number_of_channels_is_limited(tmp_path):
     desk = Desk(tmp_path, max_subscriptions=3)
     session = desk.session()
@@ -383,6 +390,19 @@ def test_http_get_and_post(desk):
 )
 def test_http_calls_that_are_wrong(desk, verb, target, body, code):
     assert answer(call(desk, verb, target, body))["error"]["code"] == code
+
+
+def test_http_without_a_key_is_limited_by_address(tmp_path):
+    desk = Desk(tmp_path, limits=RateLimits(queries_per_s=10, queries_burst=2))
+
+    def codes(peer, times):
+        target = "/api/v2/public/get_time"
+        replies = [http(desk.context, desk.rows, "GET", target, {}, b"", NOW, peer) for _ in range(times)]
+        return [answer(actions).get("error", {}).get("code") for actions in replies]
+
+    assert codes("10.0.0.1", 3) == [None, None, 10028]
+    assert codes("10.0.0.2", 1) == [None]
+    desk.registry.close()
 
 
 def test_http_logout_ends_the_token(desk):

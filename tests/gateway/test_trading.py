@@ -133,6 +133,14 @@ def test_the_answer_to_an_order_has_every_field(desk):
     ]  # fmt: skip
 
 
+def test_a_makers_trade_shows_its_own_side(desk):
+    maker = own_trade(is_taker=False)
+    maker.side = int(Side.SELL)
+    desk.rows.own_trades = [maker]
+    [row] = ask(desk.session("alice"), "private/get_user_trades_by_order", order_id="77")["result"]
+    assert (row["direction"], row["liquidity"]) == ("sell", "M")
+
+
 def test_conditional_and_ended_orders_say_so(desk):
     desk.rows.orders[78] = order(
         78, ord_type=OrdType.STOP_MARKET, status=OrdStatus.UNTRIGGERED, trigger_price_ticks=38_000, trigger_source=2,
