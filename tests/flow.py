@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.codes import AccountAttribute as A
-from engine.codes import CommandKind, ExecInst, MarketState, OrdType, Restriction, TimeInForce, VenueState
+from engine.codes import CommandKind, ExecInst, MarketState, OrdType, Restriction, Side, TimeInForce, VenueState
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND
 from tests import build
@@ -20,6 +20,8 @@ from tests.pair import Reference, Script
 ACCOUNTS = 6
 GROUPS = (0, 1, 1, 2, 0, 2)
 CONTRACTS = 2
+DIRECTIVE, REFERENCE = -1, -2
+"""Kinds of rows that `flow` replaces by a directive or by new reference prices."""
 EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, 1 << 52)
 EDGE_FIELDS = [name for name in COMMAND.names if name not in ("seq", "kind", "person", "key", "spare")]
 LABELS = ("alpha", "beta", "gamma" * 12)
@@ -31,13 +33,14 @@ class Mix:
 
     amends: float = 0.10
     cancels: float = 0.10
-    mass_cancels: float = 0.02
+    mass_cancels: float = 0.006
     directives: float = 0.04
     references: float = 0.06
     times: float = 0.03
     junk: float = 0.05
     conditional: float = 0.22
     spread_ticks: int = 12
+    lean_ticks: int = 7  # how far buyers stay below and sellers above the centre on average
 
 
 def stage() -> Script:
@@ -73,10 +76,10 @@ class _Flow:
         return np.maximum(self.centre + self.rng.integers(-ticks, ticks + 1, self.count), 1)
 
     def kinds(self) -> Any:
-        """What each command is; -1 stands for a directive, -2 for new reference prices."""
+        """What each command is."""
         mix = self.mix
         shares = [mix.amends, mix.cancels, mix.mass_cancels, mix.times, mix.directives, mix.references]
-        kinds = [CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.TIME, -1, -2]
+        kinds = [CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.TIME, DIRECTIVE, REFERENCE]
         return self.pick([CommandKind.NEW, *kinds], [1 - sum(shares), *shares])
 
     def flags(self, new: Any, amend: Any) -> Any:
@@ -114,7 +117,8 @@ class _Flow:
         rows["tif"] = np.where(resting & self.some(0.9), TimeInForce.GTC, tifs) * new
         rows["self_trade"] = np.where(new | amend, self.rng.integers(0, 4, self.count), 0)
         rows["qty_lots"] = 2 * self.rng.integers(1, 30, self.count) + (self.rng.random(self.count) < 0.04)
-        rows["price_ticks"] = np.where(amend & self.some(0.5), 0, self.near(self.mix.spread_ticks))
+        lean = np.where(rows["side"] == Side.BUY, -1, 1) * self.mix.lean_ticks
+        rows["price_ticks"] = np.where(amend & self.some(0.5), 0, self.near(self.mix.spread_ticks) + lean)
         rows["trigger_source"] = self.rng.integers(0, 3, self.count)
         rows["trigger_price_ticks"] = np.where(amend & self.some(0.7), 0, self.near(3 * self.mix.spread_ticks))
         rows["offset_ticks"] = self.rng.integers(1, 20, self.count)
@@ -154,34 +158,41 @@ class _Flow:
             if self.rng.random() < 0.05:
                 rows["kind"][index] = self.rng.choice([0, CommandKind.LABEL, 99, 127])
 
-    def directive(self, place: int) -> Any:
-        """One command of accounts, contracts or the venue; most restore what others restrict."""
-        account, contract = int(self.rng.integers(0, ACCOUNTS)), int(self.rng.integers(0, CONTRACTS))
-        junk = int(EDGES[self.rng.integers(len(EDGES))])
-        choices = (
-            lambda: build.account_set(account, A.GROUP, int(self.rng.integers(0, 3))),
-            lambda: build.account_set(account, A.RESTRICTION, int(self.rng.choice([0, 0, 0, 0, 1, 2, 3]))),
-            *[lambda: build.account_set(account, A.RESTRICTION, Restriction.NONE)] * 3,
-            lambda: build.account_set(account, A.KILL_SWITCH, int(self.rng.choice([0, 0, 0, 1]))),
-            *[lambda: build.account_set(account, A.KILL_SWITCH, 0)] * 2,
-            lambda: build.account_set(account, A.MAX_OPEN_ORDERS, int(self.rng.choice([3, 20, 200]))),
-            lambda: build.contract_state(contract, int(self.rng.choice([1, 1, 1, 1, 1, 2, 3, 4, 5]))),
-            *[lambda: build.contract_state(contract, MarketState.OPEN)] * 2,
-            lambda: build.venue_state(int(self.rng.choice([1, 1, 1, 2]))),
-            *[lambda: build.venue_state(VenueState.OPEN)] * 2,
-            lambda: build.contract_set(1, P.BAND_PPB, int(self.rng.choice([3_000_000, 30_000_000, 49_000_000]))),
-            lambda: build.contract_set(contract, P.MAX_ORDER_VALUE_MICROS, int(self.rng.choice([0, 4_000_000]))),
-            lambda: build.contract_set(contract, P.MAX_OPEN_INTEREST_LOTS, int(self.rng.choice([0, 0, 300]))),
-            lambda: build.contract_set(contract, P.MAX_ORDER_LOTS, int(self.rng.choice([40, 1000, 1000]))),
-            lambda: build.contract_set(contract, int(self.rng.integers(-1, 36)), junk, int(self.rng.integers(-1, 11))),
-            lambda: build.deposit(account + int(self.rng.integers(-1, 2)), junk),
-            lambda: build.account_set(account, int(self.rng.choice([17, 99, -1, 16])), junk),
+    def one_of(self, *values: int) -> int:
+        """One of some values."""
+        return int(self.rng.choice(values))
+
+    def restriction(self) -> tuple[Any, Any]:
+        """A command that stops or narrows trading, and the one that restores it."""
+        account, contract = self.one_of(*range(ACCOUNTS)), self.one_of(*range(CONTRACTS))
+        restrictions = build.account_set(account, A.RESTRICTION, self.one_of(1, 2, 3))
+        return (
+            (restrictions, build.account_set(account, A.RESTRICTION, Restriction.NONE)),
+            (build.account_set(account, A.KILL_SWITCH, 1), build.account_set(account, A.KILL_SWITCH, 0)),
+            (build.account_set(account, A.MAX_OPEN_ORDERS, 3), build.account_set(account, A.MAX_OPEN_ORDERS, 200)),
+            (build.contract_state(contract, self.one_of(2, 3, 4, 5)), build.contract_state(contract, MarketState.OPEN)),
+            (build.venue_state(VenueState.HALTED), build.venue_state(VenueState.OPEN)),
+            (build.contract_set(contract, P.MAX_ORDER_LOTS, 30), build.contract_set(contract, P.MAX_ORDER_LOTS, 1000)),
+            tuple(build.contract_set(contract, P.MAX_ORDER_VALUE_MICROS, value) for value in (3_000_000, 0)),
+            tuple(build.contract_set(contract, P.MAX_OPEN_INTEREST_LOTS, value) for value in (300, 0)),
+        )[self.rng.integers(8)]
+
+    def setting(self) -> Any:
+        """A command of accounts, contracts or money, often a wrong one."""
+        account, contract = self.one_of(*range(ACCOUNTS)), self.one_of(*range(CONTRACTS))
+        junk = self.one_of(*EDGES)
+        return (
+            lambda: build.account_set(account, A.GROUP, self.one_of(0, 1, 2)),
+            lambda: build.contract_set(1, P.BAND_PPB, self.one_of(3_000_000, 30_000_000, 49_000_000)),
+            lambda: build.contract_set(contract, self.one_of(*range(-1, 36)), junk, self.one_of(*range(-1, 11))),
+            lambda: build.contract_set(contract, self.one_of(P.TAKER_FEE_PPB, P.LOT_STEP), junk),
+            lambda: build.deposit(account + self.one_of(-1, 0, 1), junk),
+            lambda: build.account_set(account, self.one_of(17, 99, -1, 16), junk),
             lambda: build.directive(CommandKind.CONTRACT_LIST, contract_slot=contract),
             lambda: build.directive(CommandKind.ACCOUNT_OPEN, account_slot=junk % 20 - 2),
             lambda: build.directive(CommandKind.FUND_DEPOSIT, amount_micros=junk),
             lambda: build.directive(CommandKind.PERSON_SET, person=junk % 20 - 2, value=junk),
-        )
-        return choices[self.rng.integers(len(choices))]()
+        )[self.rng.integers(10)]()
 
     def reference(self, place: int) -> Reference:
         """A mark and an index a few ticks around the centre, in subticks."""
@@ -195,16 +206,51 @@ def flow(seed: int, count: int, mix: Mix | None = None) -> Script:
     draw = _Flow(seed, count, mix or Mix())
     rows = draw.rows()
     script: Script = []
+    restores: list[tuple[int, Any]] = []
     for place in range(count):
         row = rows[place : place + 1].copy()
         kind = int(row["kind"][0])
-        if kind == -2:
+        while restores and restores[0][0] <= place:
+            script.append(_at(restores.pop(0)[1], row))
+        if kind == REFERENCE:
             script.append(draw.reference(place))
-        elif kind == -1:
-            script.append(draw.directive(place))
-            script[-1]["time_ns"] = row["time_ns"]  # type: ignore[index]
+        elif kind == DIRECTIVE and draw.rng.random() < 0.5:
+            limit, restore = draw.restriction()
+            restores = sorted([*restores, (place + draw.one_of(*range(4, 30)), restore)], key=lambda item: item[0])
+            script.append(_at(limit, row))
+        elif kind == DIRECTIVE:
+            script.append(_at(draw.setting(), row))
         elif row["flags"][0] & ExecInst.LABELLED and kind in (1, 4) and draw.rng.random() < 0.95:
             script.append(build.labelled(row, LABELS[draw.rng.integers(len(LABELS))]))
         else:
             script.append(row)
     return script
+
+
+def _at(directive: Any, row: Any) -> Any:
+    """The directive at the row's time."""
+    directive["time_ns"] = row["time_ns"]
+    return directive
+
+
+def storm() -> Script:
+    """More work at one instant than one command does: expiries, triggers, icebergs and wide mass cancels by the dozen."""
+    end, gtd = START_NS + 10 * SECOND, {"tif": TimeInForce.GTD}
+    script: Script = [build.new(0, Side.SELL, 10, 1000), build.new(4, Side.BUY, 10, 1000)]
+    script += [build.new(0, Side.BUY, 2, 900 + i % 7, expire_ns=end, cl_ord_id=i + 1, **gtd) for i in range(100)]
+    script += [build.time(time_ns=end - 1), build.new(4, Side.SELL, 2, 1001, time_ns=end)]
+    script += [build.new(0, Side.SELL, 2, 906), build.time(), build.time()]
+    stop = {"ord_type": OrdType.STOP_MARKET, "trigger_source": 2}
+    script += [build.new(i % 2 * 4, Side.BUY, 2, trigger_price_ticks=1010 - i % 8, **stop) for i in range(90)]
+    shown = {"flags": ExecInst.ICEBERG, "display_lots": 2}
+    script += [build.new(1, Side.SELL, 40, 1002 + i % 12, **shown) for i in range(12)]
+    script += [build.new(4, Side.BUY, 400, 1012), *[build.time() for _ in range(3)], build.mass_cancel(0)]
+    script += [build.new(i % 5, Side.BUY, 2, 800 + i, cl_ord_id=500 + i) for i in range(140)]
+    script += [build.labelled(build.new(1, Side.BUY, 2, 790), "alpha"), build.mass_cancel(contract=0, side=Side.BUY)]
+    script += [build.new(0, Side.BUY, 2, 801 + i) for i in range(6)]
+    script += [build.mass_cancel(0), build.mass_cancel(group=1), build.labelled(build.mass_cancel(), "alpha")]
+    script += [build.time(), *[build.new(0, Side.BUY, 2, 600 + i) for i in range(170)], build.mass_cancel(0)]
+    script += [*[build.new(0, Side.BUY, 2, 700 + i) for i in range(3)], *[build.time() for _ in range(4)]]
+    moved = Reference(1, 1_040_000, 1_040_000)
+    script += [build.new(0, Side.SELL, 10, 1000, contract_slot=1), moved]
+    return [*script, build.new(4, Side.BUY, 10, 1010, contract_slot=1, tif=TimeInForce.FOK)]

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from engine import listing, step, triggers
+from engine import host, listing, step, triggers
 from engine.codes import CommandKind, EventKind, Mode, PriceSource
-from engine.schema import COMMAND, EVENT, NOTICE, STATE
+from engine.schema import COMMAND, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model
 
@@ -39,15 +39,17 @@ Script = list[Any]
 """Rows of commands and references, in order."""
 
 
-def create(limits: Limits = SMALL, mode: int = Mode.RESEARCH) -> Rows:
+def capacities(limits: Limits) -> Capacities:
+    """The engine's capacities for the model's limits, with more than enough for prices."""
+    return Capacities(**vars(limits), levels=4 * limits.orders + 64, nodes=9 * limits.orders + 256)
+
+
+CAPACITIES = capacities(SMALL)
+
+
+def create(limits: Limits = SMALL, mode: Mode = Mode.RESEARCH) -> Rows:
     """An empty engine."""
-    root = np.zeros(1, STATE)
-    for name, value in vars(limits).items():
-        root[0][f"{name}_capacity"] = value
-    root[0]["levels_capacity"] = 4 * limits.orders + 64
-    root[0]["nodes_capacity"] = 8 * limits.orders + 256
-    step.initialise(root, mode)
-    return root
+    return host.create(capacities(limits), mode)
 
 
 def apply(root: Rows, commands: Rows, ring_rows: int = RING_ROWS) -> Rows:
@@ -99,7 +101,8 @@ class Pair:
     """Both engines, the bijection of order ids, and what was really sent to the engine."""
 
     limits: Limits = SMALL
-    mode: int = Mode.RESEARCH
+    mode: Mode = Mode.RESEARCH
+    audited: bool = False
     seq: int = 0
     now_ns: int = START_NS
     to_model: dict[int, int] = field(default_factory=dict)

@@ -1,13 +1,18 @@
 """Bugs seen again and again in public matching engines, each with a test of its name."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from engine import host
 from engine.codes import ContractParameter as P
-from engine.codes import EventFlag, EventKind, ExecInst, Reason, TimeInForce
+from engine.codes import EventFlag, EventKind, ExecInst, Mode, Reason, TimeInForce
 from tests import build, state
 from tests.build import BUY, PLAIN_CONTRACT, SELL, amend, cancel, new
-from tests.pair import SMALL, Pair, apply, create
+from tests.flow import stage
+from tests.kinds import every_kind
+from tests.pair import CAPACITIES, SMALL, Pair, apply, create
 
 
 def fills(reports: list[dict[str, int]]) -> list[tuple[int, int, int]]:
@@ -180,3 +185,17 @@ def test_id_resolved_before_the_queue() -> None:
     assert seen[0].tobytes() == seen[1].tobytes()
     ends = [event for event in seen[1] if event["kind"] in (EventKind.CANCELLED, EventKind.AMENDED)]
     assert [(int(event["price_ticks"]), int(event["cl_ord_id"])) for event in ends] == [(1002, 5), (1004, 5)]
+
+
+def test_command_kind_missing_from_the_journal(tmp_path: Path) -> None:
+    """What was submitted is recovered from the journal alone, whatever kind of command it was."""
+    for kind, rows in every_kind().items():
+        engine = host.Engine.create(tmp_path / kind.name, Mode.RESEARCH, CAPACITIES)
+        commands = [rows_ for rows_ in stage() if isinstance(rows_, np.ndarray)]
+        commands += [new(0, SELL, 10, 1000, cl_ord_id=99), new(1, BUY, 4, 1000), rows]
+        engine.submit(np.concatenate(build.numbered(commands)))
+        digest = engine.digest()
+        engine.close()
+        recovered = host.Engine.open(tmp_path / kind.name, Mode.RESEARCH)
+        assert recovered.digest() == digest, kind.name
+        recovered.close()

@@ -1,0 +1,184 @@
+"""Twenty ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+
+Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
+two differ (the mutant is caught) and 0 when they never do.
+"""
+
+import signal
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+COMMAND_SECONDS = 3.0
+"""Processor time after which a command counts as an endless loop; it takes a thousandth of that."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One break: in a file of the engine, one place of a text becomes another."""
+
+    name: str
+    file: str
+    old: str
+    new: str
+
+
+MUTANTS = (
+    Mutant(
+        "fill at the taker's price",
+        "matching.py",
+        "        _trade(s, contract, maker_slot, price_ticks)\n",
+        "        _trade(s, contract, maker_slot, taker.price_ticks)\n",
+    ),
+    Mutant(
+        "last come, first served",
+        "matching.py",
+        "maker_slot = np.int64(level_at(s, ladder.first_slot).head_slot)",
+        "maker_slot = np.int64(level_at(s, ladder.first_slot).tail_slot)",
+    ),
+    Mutant(
+        "phantom best after a cancel",
+        "book.py",
+        "    if book_side.first_slot == slot:\n",
+        "    if book_side.first_slot == slot and level.leaves_lots == 1:\n",
+    ),
+    Mutant(
+        "order ids used again",
+        "book.py",
+        "    s.order_serial += 1\n",
+        "    s.order_serial = s.orders_live\n",
+    ),
+    Mutant(
+        "client ids live on after the order",
+        "book.py",
+        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id != 0:\n        idmap.remove(",
+        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id < 0:\n        idmap.remove(",
+    ),
+    Mutant(
+        "deletion leaves a hole in the probe",
+        "idmap.py",
+        "        if (look - home) & mask >= (look - hole) & mask:\n",
+        "        if look - home >= look - hole:\n",
+    ),
+    Mutant(
+        "band on the winning side",
+        "admission.py",
+        "        return price_ticks <= contract.max_buy_ticks\n",
+        "        return price_ticks >= contract.min_sell_ticks\n",
+    ),
+    Mutant(
+        "post-only slides onto the best price",
+        "admission.py",
+        "taker.sweep_ticks = best - 1 if taker.side == Side.BUY else best + 1",
+        "taker.sweep_ticks = best",
+    ),
+    Mutant(
+        "cancel both spares the taker",
+        "matching.py",
+        "    if mode != SelfTrade.CANCEL_MAKER:\n",
+        "    if mode == SelfTrade.CANCEL_TAKER:\n",
+    ),
+    Mutant(
+        "decrement sees only what an iceberg shows",
+        "matching.py",
+        "lots = min(taker.leaves_lots, order_at(s, maker_slot).leaves_lots)",
+        "lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))",
+    ),
+    Mutant(
+        "an iceberg keeps its place when it refills",
+        "book.py",
+        "    _unlink(s, level_slot, slot)\n    _append(s, level_slot, slot)\n    detail.shown_lots",
+        "    detail.shown_lots",
+    ),
+    Mutant(
+        "reduce-only excess cut from the best price",
+        "matching.py",
+        "    return (order.price_ticks < worst.price_ticks) == (order.side == Side.BUY)",
+        "    return (order.price_ticks < worst.price_ticks) != (order.side == Side.BUY)",
+    ),
+    Mutant(
+        "released entry cost rounded up",
+        "ledger.py",
+        "    return mul_div_floor(entry_cost_micros, closed_lots, size_lots)",
+        "    return -mul_div_floor(-entry_cost_micros, closed_lots, size_lots)",
+    ),
+    Mutant(
+        "fees rounded down",
+        "units.py",
+        "    return mul_ppb_ceil(notional_micros, rate_ppb)",
+        "    return mul_ppb_floor(notional_micros, rate_ppb)",
+    ),
+    Mutant(
+        "fill-or-kill counts what is out of the band",
+        "admission.py",
+        "        if in_band(contract, opposite(taker.side), level.price_ticks):\n            stops",
+        "        if level_slot != NIL:\n            stops",
+    ),
+    Mutant(
+        "more quantity keeps priority",
+        "orders.py",
+        "s.taker.leaves_lots <= order.leaves_lots and c.flags",
+        "c.flags",
+    ),
+    Mutant(
+        "a trailing stop follows the price both ways",
+        "triggers.py",
+        "        detail.watermark_subticks = max(detail.watermark_subticks, value_subticks)\n",
+        "        detail.watermark_subticks = value_subticks\n",
+    ),
+    Mutant(
+        "an order outlives its expiry",
+        "timers.py",
+        "        if due > s.now_ns:\n",
+        "        if due >= s.now_ns:\n",
+    ),
+    Mutant(
+        "a mass cancel takes orders that came after it",
+        "mass_cancel.py",
+        "book.serial_of(order.order_id) >= job.before_serial",
+        "book.serial_of(order.order_id) > job.before_serial + 9",
+    ),
+    Mutant(
+        "time goes back",
+        "step.py",
+        "    s.now_ns = max(s.now_ns, c.time_ns)\n",
+        "    s.now_ns = c.time_ns\n",
+    ),
+)
+
+
+def mutate(mutant: Mutant, package: Path) -> None:
+    """Break the copy of the engine in a folder; the text must be there exactly once."""
+    path = package / mutant.file
+    source = path.read_text()
+    found = source.count(mutant.old)
+    if found != 1:
+        raise ValueError(f"{mutant.name}: the text to change is {found} times in {mutant.file}; bring the patch up to date")
+    path.write_text(source.replace(mutant.old, mutant.new))
+
+
+def _give_up(*_: object) -> None:
+    raise TimeoutError("the engine does not come back from a command")
+
+
+def differs() -> bool:
+    """Whether engine and model part on the fixed scripts; a crash or an endless loop of the engine counts."""
+    from tests.flow import Mix, flow, stage, storm
+    from tests.pair import Pair
+
+    signal.signal(signal.SIGVTALRM, _give_up)
+    for script in (storm(), flow(7, 1500), flow(8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1))):
+        pair = Pair()
+        try:
+            for item in stage() + script:
+                signal.setitimer(signal.ITIMER_VIRTUAL, COMMAND_SECONDS)
+                pair.play([item])
+        except Exception as error:
+            print(f"{type(error).__name__}: {str(error)[:400]}")
+            return True
+    return False
+
+
+if __name__ == "__main__":
+    sys.path[:0] = [sys.argv[1], str(Path(__file__).parents[1])]
+    sys.exit(1 if differs() else 0)
