@@ -6,7 +6,7 @@ order. An ordinary order of an eligible account in an open market costs two comp
 
 import numpy as np
 
-from engine import book
+from engine import book, margin
 from engine.codes import (
     NIL,
     ExecInst,
@@ -368,10 +368,15 @@ def in_band(contract, maker_side, price_ticks):
 def _sure_lots(s, order):
     """What is sure to be there of a resting order when its turn comes.
 
-    A reduce-only one shrinks with its owner's position, so it counts for what it keeps if all its owner's other orders
-    of that side fill first.
+    One that its owner can no longer carry is cancelled instead. A reduce-only one shrinks with its owner's position, so
+    it counts for what it keeps if all its owner's other orders of that side fill first.
     """
     position = position_at(s, order.position_slot)
+    contract = contract_at(s, position.contract_slot)
+    signed = order.leaves_lots if order.side == Side.BUY else -order.leaves_lots
+    if not contract.margin_free:
+        if not margin.survives_fill(s, order.position_slot, signed, order.price_ticks, contract.maker_fee_ppb):
+            return np.int64(0)
     if order.flags & _REDUCE_ONLY == 0 or position.account_slot == s.taker.account_slot:
         return order.leaves_lots
     others = position.sell_lots if order.side == Side.SELL else position.buy_lots
@@ -449,6 +454,19 @@ def flag_reason(s, contract):
 
 
 @kernel
+def margin_reason(s, contract):
+    """Row 22: margin. A reduce-only order is tightened instead; a fill-or-kill one must still fill after that."""
+    taker = s.taker
+    if taker.flags & _REDUCE_ONLY == 0:
+        return margin.order_reason(s, contract)
+    asked = np.int64(taker.sweep_ticks)
+    reason = margin.reducing_reason(s, contract, book.best_price(s, taker.contract_slot, opposite(taker.side)))
+    if reason == Reason.NONE and taker.sweep_ticks != asked and taker.tif == TimeInForce.FOK:
+        return flag_reason(s, contract)
+    return reason
+
+
+@kernel
 def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
@@ -460,6 +478,8 @@ def book_reason(s, contract):
         reason = limit_reason(s, contract) if opens else reduce_only_reason(s)
     if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
         reason = flag_reason(s, contract)
+    if reason == Reason.NONE and not contract.margin_free:
+        reason = margin_reason(s, contract)
     return reason
 
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, book, listing, mass_cancel, reports
+from engine import admission, book, listing, mass_cancel, money, reference, reports, timers
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -19,18 +19,15 @@ from engine.codes import (
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, job_at, profile_at
 from engine.schema import ATTRIBUTES, MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
-from engine.units import FOREVER_NS, INT64_MAX, MAX_DEPOSITS_MICROS
+from engine.units import FOREVER_NS, INT64_MAX, NS_PER_S
 
 DEFAULT_MAX_OPEN_ORDERS = 1000
+MIN_TICK_NS = NS_PER_S // 1000
+MAX_TICK_NS = 60 * NS_PER_S
 _FIRST_INDEXED = int(ContractParameter.BRACKET_FLOOR_MICROS)
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _known_account(s, slot):
-    return 0 <= slot < s.accounts_used and account_at(s, slot).state == admission.OPEN_ACCOUNT
 
 
 @kernel
@@ -59,7 +56,7 @@ def open_account(s, d):
 
 @kernel
 def _attribute_reason(s, d):
-    if not _known_account(s, d.account_slot):
+    if not money.known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
     if d.code < 1 or d.code >= ATTRIBUTES or d.value < 0:
         return Reason.BAD_PARAMETER
@@ -144,40 +141,6 @@ def set_person(s, d):
     row.old_value = s.persons[d.person]
     s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
     s.persons[d.person] = d.value
-
-
-# --- money --------------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _cash_notice(s, d, amount_micros):
-    row = reports.directive_notice(s, EventKind.CASH_CHANGED, d)
-    row.code = d.kind
-    row.amount_micros = amount_micros
-    row.cash_micros = account_at(s, d.account_slot).cash_micros
-
-
-@kernel
-def deposit(s, d):
-    """Add cash to an account; all deposits together stay within 2^60 micros."""
-    if not _known_account(s, d.account_slot):
-        return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
-    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
-        return reports.refused(s, d, Reason.BAD_AMOUNT)
-    account_at(s, d.account_slot).cash_micros += d.amount_micros
-    s.deposits_micros += d.amount_micros
-    _cash_notice(s, d, d.amount_micros)
-
-
-@kernel
-def deposit_fund(s, d):
-    """Seed the insurance fund."""
-    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
-        return reports.refused(s, d, Reason.BAD_AMOUNT)
-    s.fund_micros += d.amount_micros
-    s.deposits_micros += d.amount_micros
-    row = reports.directive_notice(s, EventKind.FUND_CHANGED, d)
-    row.cash_micros = s.fund_micros
 
 
 # --- contracts and the venue --------------------------------------------------------------------------------------
@@ -301,23 +264,16 @@ def set_contract_state(s, d):
         return reports.refused(s, d, Reason.BAD_PARAMETER)
     if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
         return reports.refused(s, d, Reason.CAPACITY)
-    old = np.int64(contract.state)
-    change_state(s, d.contract_slot, d.code)
+    old, state = np.int64(contract.state), np.int64(d.code)
+    if contract.open_state != 0:
+        if state < MarketState.REDUCE_ONLY:
+            return reports.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
+        contract.open_state = state
+        state = max(state, reference.lock_state(contract))
+    reference.change_state(s, d.contract_slot, state)
     row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = old
-    row.new_value = d.code
-
-
-@kernel
-def change_state(s, contract_slot, state):
-    """Put a contract into a state; the caller reports it."""
-    contract = contract_at(s, contract_slot)
-    contract.state = state
-    listing.set_gate(s, contract)
-    if state == MarketState.REDUCE_ONLY:
-        job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
-        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
-        job.reason = Reason.MARKET_STATE
+    row.new_value = state
 
 
 @kernel
@@ -340,8 +296,12 @@ def set_venue_parameter(s, d):
     if d.value < 0:
         return reports.refused(s, d, Reason.BAD_PARAMETER)
     if d.code == VenueParameter.MARK_TICK_NS:
+        if d.value != 0 and (d.value < MIN_TICK_NS or d.value > MAX_TICK_NS):
+            return reports.refused(s, d, Reason.BAD_PARAMETER)
         old = s.mark_tick_ns
         s.mark_tick_ns = d.value
+        s.next_mark_tick_ns = s.now_ns + d.value
+        timers.schedule(s, s.next_mark_tick_ns)
     elif d.code == VenueParameter.INDEX_STALE_NS:
         old = s.index_stale_ns
         s.index_stale_ns = d.value
@@ -365,9 +325,19 @@ def apply(s, d):
     elif kind == CommandKind.PERSON_SET:
         set_person(s, d)
     elif kind == CommandKind.DEPOSIT:
-        deposit(s, d)
+        money.deposit(s, d)
+    elif kind == CommandKind.WITHDRAW:
+        money.withdraw(s, d)
+    elif kind == CommandKind.TRANSFER:
+        money.transfer(s, d)
+    elif kind == CommandKind.SET_LEVERAGE:
+        money.set_leverage(s, d)
+    elif kind == CommandKind.SET_MARGIN_MODE:
+        money.set_margin_mode(s, d)
+    elif kind == CommandKind.INDEX_PRICE:
+        reference.record_price(s, d)
     elif kind == CommandKind.FUND_DEPOSIT:
-        deposit_fund(s, d)
+        money.deposit_fund(s, d)
     elif kind == CommandKind.CONTRACT_CREATE:
         create_contract(s, d)
     elif kind == CommandKind.CONTRACT_SET:

@@ -6,7 +6,7 @@ a contract sum to zero. Entry cost is the signed sum of trade notionals.
 
 import numpy as np
 
-from engine.codes import ExecInst, Side
+from engine.codes import NIL, ExecInst, MarginMode, Side
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, order_at, position_at
 from engine.units import SUBTICKS, fee_micros, mul_div_floor
@@ -56,7 +56,6 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     part less its released entry cost. The fee rounds up and is taken from cash.
     """
     position = position_at(s, position_slot)
-    account = account_at(s, position.account_slot)
     size = position.size_lots
     closed = np.int64(0)
     if size * np.sign(signed_lots) < 0:
@@ -75,11 +74,42 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     if fee_ppb == 0:
         return np.int64(0)
     fee = fee_micros(abs(signed_lots) * price_micros, fee_ppb)
-    account.cash_micros -= fee
+    _credit(s, position, -fee)
     s.fees_micros += fee
     return fee
 
 
 @inlined
 def _credit(s, position, amount_micros):
-    account_at(s, position.account_slot).cash_micros += amount_micros
+    """Profit, fees and funding of a position go to the pool of money that carries it."""
+    if position.margin_mode == MarginMode.ISOLATED:
+        position.isolated_micros += amount_micros
+    else:
+        account_at(s, position.account_slot).cash_micros += amount_micros
+
+
+@kernel
+def move_isolated(s, position_slot, amount_micros):
+    """Move money from an account's cash into an isolated position, or with a negative amount out of it."""
+    position = position_at(s, position_slot)
+    position.isolated_micros += amount_micros
+    account_at(s, position.account_slot).cash_micros -= amount_micros
+
+
+@kernel
+def pay_funding(s, position_slot, amount_micros):
+    """A position pays funding, or with a negative amount receives it; the dust of all payments stays with the fund."""
+    position = position_at(s, position_slot)
+    position.funding_micros -= amount_micros
+    _credit(s, position, -amount_micros)
+    s.fund_micros += amount_micros
+
+
+@kernel
+def pay_fund(s, account_slot, pool_slot, amount_micros):
+    """A pool pays into the insurance fund, or with a negative amount is paid by it; NIL is the cross pool."""
+    if pool_slot == NIL:
+        account_at(s, account_slot).cash_micros -= amount_micros
+    else:
+        position_at(s, pool_slot).isolated_micros -= amount_micros
+    s.fund_micros += amount_micros

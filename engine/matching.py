@@ -6,8 +6,19 @@ room for all that one step can cause.
 
 import numpy as np
 
-from engine import admission, book, ledger, reports
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, SelfTrade, Side, TimeInForce
+from engine import admission, book, isolation, ledger, margin, pricing, reports
+from engine.codes import (
+    NIL,
+    EventFlag,
+    EventKind,
+    ExecInst,
+    MarginMode,
+    OrdType,
+    Reason,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
@@ -115,6 +126,38 @@ def trim_reduce_only(s, position_slot, spared_slot):
 # --- one step of a sweep ------------------------------------------------------------------------------------------
 
 
+@inlined
+def _book_leg(s, contract, position_slot, signed_lots, price_ticks, fee_ppb):
+    """Book one side of a trade and return its fee: forced trades have none, an isolated position's money moves."""
+    forced = s.taker.flags & _FORCED
+    price_micros = price_ticks * contract.micros_per_tick_lot
+    fee = ledger.book_fill(s, position_slot, signed_lots, price_micros, 0 if forced else fee_ppb)
+    position = position_at(s, position_slot)
+    if position.margin_mode == MarginMode.ISOLATED and not (forced and position_slot == s.taker.position_slot):
+        isolation.after_fill(s, position_slot, position.size_lots - signed_lots, price_ticks)
+    return fee
+
+
+@kernel
+def _carried(s, contract, maker_slot, price_ticks):
+    """Whether both sides can carry the trade that is next; a maker that cannot is cancelled, a taker ends.
+
+    A maker's margin was checked when it came; by now losses elsewhere may have eaten it.
+    """
+    taker, maker = s.taker, order_at(s, maker_slot)
+    lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
+    signed, forced = lots if taker.side == Side.BUY else -lots, taker.flags & _FORCED
+    maker_fee = 0 if forced else contract.maker_fee_ppb
+    if not margin.survives_fill(s, maker.position_slot, -signed, price_ticks, maker_fee):
+        cancel_order(s, maker_slot, Reason.INSUFFICIENT_MARGIN)
+        return False
+    if taker.flags & _REDUCE_ONLY and not forced:
+        if not margin.survives_fill(s, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb):
+            taker.done_reason = Reason.INSUFFICIENT_MARGIN
+            return False
+    return True
+
+
 @kernel
 def _trade(s, contract, maker_slot, price_ticks):
     """Trade the taker with the order at the head of the best level: maker's leg first, each reported to its owner."""
@@ -122,23 +165,24 @@ def _trade(s, contract, maker_slot, price_ticks):
     lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
     forced = taker.flags & _FORCED
     maker_position, signed = np.int64(maker.position_slot), lots if taker.side == Side.BUY else -lots
-    price_micros = price_ticks * contract.micros_per_tick_lot
     contract.trade_serial += 1
     contract.last_price_ticks = price_ticks
     contract.last_high_ticks = max(contract.last_high_ticks, price_ticks)
     if price_ticks < contract.last_low_ticks or contract.last_low_ticks == 0:
         contract.last_low_ticks = price_ticks
+    if not contract.margin_free and pricing.is_big_trade(contract, lots * price_ticks * contract.micros_per_tick_lot):
+        contract.last_big_trade_ticks = price_ticks
     ledger.count_open(s, maker_position, maker_slot, -lots)
     shown = book.hit(s, maker_slot, lots)
     if maker.leaves_lots == 0:
         shown = book.leave_queue(s, maker_slot)
-    maker_fee = ledger.book_fill(s, maker_position, -signed, price_micros, 0 if forced else contract.maker_fee_ppb)
+    maker_fee = _book_leg(s, contract, maker_position, -signed, price_ticks, contract.maker_fee_ppb)
     event = reports.order_event(s, EventKind.FILL, maker_slot, 0, lots, shown)
     event.flags |= forced
     reports.price_of_fill(s, event, price_ticks, maker_fee, maker_position)
     taker.leaves_lots -= lots
     taker.filled_lots += lots
-    taker_fee = ledger.book_fill(s, taker.position_slot, signed, price_micros, 0 if forced else contract.taker_fee_ppb)
+    taker_fee = _book_leg(s, contract, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb)
     event = reports.taker_event(s, EventKind.FILL, 0, lots, NIL)
     event.flags |= _TAKER
     reports.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
@@ -202,7 +246,8 @@ def sweep(s):
             if account_at(s, maker_position.account_slot).group == taker.group:
                 _prevent_self_trade(s, maker_slot)
                 continue
-        _trade(s, contract, maker_slot, price_ticks)
+        if contract.margin_free or _carried(s, contract, maker_slot, price_ticks):
+            _trade(s, contract, maker_slot, price_ticks)
     return True
 
 

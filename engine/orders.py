@@ -5,8 +5,8 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, ledger, mass_cancel, matching, reports, triggers
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Reason, Restriction, Stage, TimeInForce
+from engine import admission, book, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 
@@ -377,7 +377,10 @@ def finish_sweep(s):
     if not matching.sweep(s) or not reports.has_room(s):
         return False
     s.sweeping = 0
-    matching.finish(s, taker.stage != Stage.NEW)
+    if taker.purpose == Purpose.CLIENT:
+        matching.finish(s, taker.stage != Stage.NEW)
+    else:
+        liquidator.after_sweep(s)
     contract = contract_at(s, taker.contract_slot)
     if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
         triggers.observe(s, taker.contract_slot, 2)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine import rows
-from engine.codes import NIL, EventFlag, EventKind, ExecInst
+from engine.codes import NIL, EventFlag, EventKind, ExecInst, Side
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
@@ -138,6 +138,27 @@ def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
     event.cash_micros = account_at(s, position.account_slot).cash_micros
     if event.leaves_lots == 0:
         event.flags |= _DONE
+
+
+@kernel
+def forced_fill(s, position_slot, signed_lots, price_ticks, flags):
+    """One side of a trade that no order made: deleveraging."""
+    event = _next_event(s, EventKind.FILL)
+    position = position_at(s, position_slot)
+    event.side = Side.BUY if signed_lots > 0 else Side.SELL
+    event.ord_type = 0
+    event.tif = 0
+    event.flags = flags
+    event.reason = 0
+    event.contract_slot = position.contract_slot
+    event.account_slot = position.account_slot
+    event.order_id = 0
+    event.cl_ord_id = 0
+    event.last_lots = abs(signed_lots)
+    event.leaves_lots = 0
+    event.filled_lots = abs(signed_lots)
+    event.level_lots = NIL
+    price_of_fill(s, event, price_ticks, 0, position_slot)
 
 
 @kernel

@@ -5,7 +5,7 @@ is full: the state keeps the place, and the next call goes on with the same comm
 """
 
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
-from engine.codes import NIL, CommandKind, ExecInst, Phase, Reason, VenueState
+from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
 from engine.kernels import entry, inlined, kernel
 from engine.schema import (
     COMMAND,
@@ -17,7 +17,7 @@ from engine.schema import (
     SEMANTICS_VERSION,
     WORK_ITEMS,
 )
-from engine.units import FOREVER_NS
+from engine.units import FOREVER_NS, NS_PER_S
 
 _LABELLED = int(ExecInst.LABELLED)
 _command_at = rows.reader(COMMAND)
@@ -38,6 +38,13 @@ def initialise(root, mode):
     s.nodes_free_slot = NIL
     s.liquidation_head_slot = NIL
     s.liquidation_tail_slot = NIL
+    s.liquidation_pool_slot = NIL
+    s.liquidation_position_slot = NIL
+    if mode == Mode.EXCHANGE:
+        s.mark_tick_ns = NS_PER_S
+        s.index_stale_ns = 10 * NS_PER_S
+        s.index_recovery_ns = 30 * NS_PER_S
+        s.next_due_ns = 0
     s.persons_used = 1
     s.groups_used = 1
     idmap.reset(s.order_map, 0)

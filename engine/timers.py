@@ -6,10 +6,10 @@ while work is pending.
 
 import numpy as np
 
-from engine import mass_cancel, matching, reports, triggers
+from engine import liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
 from engine.codes import NIL, Reason, TimerClass
 from engine.kernels import kernel
-from engine.rows import ladder_at, level_at
+from engine.rows import contract_at, ladder_at, level_at
 from engine.schema import EXPIRY_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, NS_PER_S
 
@@ -24,12 +24,35 @@ def expiry_due_ns(s):
 
 
 @kernel
+def _contract_due(s, funding):
+    """The contract whose premium sample, or whose funding, is due first, and when; NIL when none has started."""
+    due, found = np.int64(FOREVER_NS), np.int64(NIL)
+    for slot in range(s.contracts_used):
+        contract = contract_at(s, slot)
+        instant = contract.next_funding_ns if funding else contract.next_sample_ns
+        if 0 < instant < due:
+            due, found = instant, np.int64(slot)
+    return due, found
+
+
+@kernel
 def _earliest(s):
-    """The instant and class of what is due first; at one instant the lower class goes first."""
-    due, kind = expiry_due_ns(s), np.int64(TimerClass.ORDER_EXPIRY)
+    """The instant, class and contract of what is due first; at one instant the lower class goes first."""
+    due, kind, slot = np.int64(expiry_due_ns(s)), np.int64(TimerClass.ORDER_EXPIRY), np.int64(NIL)
+    if s.mark_tick_ns != 0:
+        instant, contract_slot = _contract_due(s, 0)
+        if instant < due:
+            due, kind, slot = instant, np.int64(TimerClass.PREMIUM_SAMPLE), contract_slot
+        if s.next_mark_tick_ns < due:
+            due, kind = np.int64(s.next_mark_tick_ns), np.int64(TimerClass.MARK_TICK)
+        instant, contract_slot = _contract_due(s, 1)
+        if instant < due:
+            due, kind, slot = instant, np.int64(TimerClass.FUNDING), contract_slot
+        if s.liquidation_since_ns != 0 and s.liquidation_since_ns < due:
+            due, kind = np.int64(s.liquidation_since_ns), np.int64(TimerClass.LIQUIDATION_WORK)
     if s.triggers_since_ns != 0 and s.triggers_since_ns < due:
-        due, kind = s.triggers_since_ns, np.int64(TimerClass.TRIGGERS)
-    return due, kind
+        due, kind = np.int64(s.triggers_since_ns), np.int64(TimerClass.TRIGGERS)
+    return due, kind, slot
 
 
 @kernel
@@ -38,8 +61,8 @@ def refresh(s):
     if s.jobs_count != 0:
         s.next_due_ns = 0
         return
-    due, kind = _earliest(s)
-    s.next_due_ns = 0 if kind == TimerClass.TRIGGERS else due
+    due, kind, _ = _earliest(s)
+    s.next_due_ns = 0 if kind >= TimerClass.LIQUIDATION_WORK else due
 
 
 @kernel
@@ -56,16 +79,39 @@ def _expire_next(s):
 
 
 @kernel
+def _liquidate_next(s):
+    liquidator.step(s)
+    if s.liquidation_stage == liquidator.IDLE and not liquidator.has_work(s):
+        s.liquidation_since_ns = 0
+
+
+@kernel
+def _do(s, kind, contract_slot):
+    """One item of a class. False when the ring is full before it is complete."""
+    if kind == TimerClass.ORDER_EXPIRY:
+        _expire_next(s)
+    elif kind == TimerClass.PREMIUM_SAMPLE:
+        reference.sample(s, contract_slot)
+    elif kind == TimerClass.MARK_TICK:
+        return ticks.run(s)
+    elif kind == TimerClass.FUNDING:
+        return settlement.settle(s, contract_slot)
+    elif kind == TimerClass.LIQUIDATION_WORK:
+        _liquidate_next(s)
+    return True
+
+
+@kernel
 def run(s):
     """Do what is due, at most `work_left` items. False when the ring is full or an order went to the book."""
     while s.work_left > 0:
         if not reports.has_room(s):
             return False
-        if s.jobs_count != 0:
+        if s.jobs_count != 0 and s.tick_cursor == 0:
             s.work_left -= 1
             mass_cancel.step(s)
             continue
-        due, kind = _earliest(s)
+        due, kind, contract_slot = _earliest(s)
         if kind == TimerClass.TRIGGERS:
             if triggers.fire_next(s):
                 s.work_left -= 1
@@ -74,7 +120,10 @@ def run(s):
             continue
         if due > s.now_ns:
             break
+        if not _do(s, kind, contract_slot):
+            return False
         s.work_left -= 1
-        _expire_next(s)
+        if s.sweeping:
+            return False
     refresh(s)
     return True

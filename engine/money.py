@@ -1,0 +1,184 @@
+"""Commands about money: deposits, withdrawals, isolated margin, leverage, margin mode and the fund."""
+
+import numpy as np
+
+from engine import admission, book, ledger, margin, reports
+from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason, Restriction
+from engine.kernels import kernel
+from engine.rows import account_at, contract_at, position_at
+from engine.units import MAX_DEPOSITS_MICROS
+
+
+@kernel
+def known_account(s, slot):
+    """Whether an account is open."""
+    return 0 <= slot < s.accounts_used and account_at(s, slot).state == admission.OPEN_ACCOUNT
+
+
+@kernel
+def _cash_notice(s, d, amount_micros):
+    row = reports.directive_notice(s, EventKind.CASH_CHANGED, d)
+    row.code = d.kind
+    row.amount_micros = amount_micros
+    row.cash_micros = account_at(s, d.account_slot).cash_micros
+
+
+@kernel
+def deposit(s, d):
+    """Add cash to an account; all deposits together stay within 2^60 micros."""
+    if not known_account(s, d.account_slot):
+        return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
+        return reports.refused(s, d, Reason.BAD_AMOUNT)
+    account_at(s, d.account_slot).cash_micros += d.amount_micros
+    s.deposits_micros += d.amount_micros
+    _cash_notice(s, d, d.amount_micros)
+
+
+@kernel
+def deposit_fund(s, d):
+    """Seed the insurance fund."""
+    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
+        return reports.refused(s, d, Reason.BAD_AMOUNT)
+    s.fund_micros += d.amount_micros
+    s.deposits_micros += d.amount_micros
+    row = reports.directive_notice(s, EventKind.FUND_CHANGED, d)
+    row.cash_micros = s.fund_micros
+
+
+@kernel
+def _account_reason(s, d):
+    """Rows 1, 2 and 4: money and leverage of an account that is unknown, frozen or flagged stay as they are."""
+    if not known_account(s, d.account_slot):
+        return Reason.UNKNOWN_ACCOUNT
+    if account_at(s, d.account_slot).restriction == Restriction.FROZEN:
+        return Reason.ACCOUNT_RESTRICTED
+    if account_at(s, d.account_slot).liquidating:
+        return Reason.ACCOUNT_IN_LIQUIDATION
+    return Reason.NONE
+
+
+@kernel
+def withdraw(s, d):
+    """Pay out cash, at most what is withdrawable; nothing while the account is flagged."""
+    reason = _account_reason(s, d)
+    if reason == Reason.NONE and d.amount_micros <= 0:
+        reason = Reason.BAD_AMOUNT
+    if reason == Reason.NONE and d.amount_micros > margin.withdrawable_micros(s, d.account_slot):
+        reason = Reason.WITHDRAWAL_LIMIT
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    account_at(s, d.account_slot).cash_micros -= d.amount_micros
+    s.withdrawals_micros += d.amount_micros
+    _cash_notice(s, d, -d.amount_micros)
+
+
+@kernel
+def _contract_reason(s, d):
+    reason = _account_reason(s, d)
+    if reason != Reason.NONE:
+        return reason
+    if d.contract_slot < 0 or d.contract_slot >= s.contracts_used:
+        return Reason.UNKNOWN_CONTRACT
+    contract = contract_at(s, d.contract_slot)
+    if contract.state == MarketState.DRAFT or contract.margin_free:
+        return Reason.UNKNOWN_CONTRACT
+    return Reason.NONE
+
+
+@kernel
+def _transfer_reason(s, d, slot):
+    if slot == NIL or position_at(s, slot).margin_mode != MarginMode.ISOLATED or position_at(s, slot).size_lots == 0:
+        return Reason.BAD_PARAMETER
+    if d.amount_micros == 0 or abs(d.amount_micros) > MAX_DEPOSITS_MICROS:
+        return Reason.BAD_AMOUNT
+    free = margin.withdrawable_micros(s, d.account_slot)
+    if d.amount_micros < 0:
+        free = margin.isolated_releasable_micros(s, slot)
+    return Reason.WITHDRAWAL_LIMIT if abs(d.amount_micros) > free else Reason.NONE
+
+
+@kernel
+def transfer(s, d):
+    """Move money into an isolated position, or with a negative amount what its margin can spare out of it."""
+    reason, slot = _contract_reason(s, d), np.int64(NIL)
+    if reason == Reason.NONE:
+        slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
+        reason = _transfer_reason(s, d, slot)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    ledger.move_isolated(s, slot, d.amount_micros)
+    _cash_notice(s, d, -d.amount_micros)
+
+
+@kernel
+def _own_position(s, d):
+    """The account's row in the contract, made if it is missing; NIL when there is no room for it."""
+    slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
+    if slot == NIL and s.positions_used < s.positions_capacity:
+        return np.int64(book.open_position(s, d.account_slot, d.contract_slot))
+    return slot
+
+
+@kernel
+def _leverage_reason(s, d, slot):
+    """The position and all its open orders must be carried at the new leverage too."""
+    position = position_at(s, slot)
+    contract = contract_at(s, d.contract_slot)
+    old = np.int64(position.leverage)
+    if d.value == old:
+        return Reason.NONE
+    if d.value > contract.bracket_leverage[0]:
+        return Reason.LEVERAGE_LIMIT
+    lower = d.value if d.value != 0 else np.int64(contract.bracket_leverage[0])
+    if lower > (old if old != 0 else contract.bracket_leverage[0]):
+        return Reason.NONE
+    position.leverage = d.value
+    enough = margin.cross_equity_micros(s, d.account_slot) >= margin.cross_requirement_micros(s, d.account_slot, NIL)
+    if enough and position.margin_mode == MarginMode.ISOLATED and position.size_lots != 0:
+        held = margin.notional_micros(contract, position.size_lots)
+        enough = margin.isolated_equity_micros(s, slot) >= margin.initial_micros(contract, d.value, held)
+    position.leverage = old
+    return Reason.NONE if enough else Reason.INSUFFICIENT_MARGIN
+
+
+@kernel
+def set_leverage(s, d):
+    """Choose the leverage of a contract, 0 for its cap; checked with the position and all open orders."""
+    reason, slot = _contract_reason(s, d), np.int64(NIL)
+    if reason == Reason.NONE and d.value < 0:
+        reason = Reason.BAD_PARAMETER
+    if reason == Reason.NONE and d.value > contract_at(s, d.contract_slot).bracket_leverage[0]:
+        reason = Reason.LEVERAGE_LIMIT
+    if reason == Reason.NONE:
+        slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
+        if slot != NIL:
+            reason = _leverage_reason(s, d, slot)
+        elif s.positions_used >= s.positions_capacity:
+            reason = Reason.CAPACITY
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    slot = _own_position(s, d)
+    row = reports.directive_notice(s, EventKind.LEVERAGE_CHANGED, d)
+    row.old_value = position_at(s, slot).leverage
+    position_at(s, slot).leverage = d.value
+
+
+@kernel
+def set_margin_mode(s, d):
+    """Choose cross or isolated margin of a contract, only when flat and without orders there."""
+    reason, slot = _contract_reason(s, d), np.int64(NIL)
+    if reason == Reason.NONE and (d.value < MarginMode.CROSS or d.value > MarginMode.ISOLATED):
+        reason = Reason.BAD_PARAMETER
+    if reason == Reason.NONE:
+        slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
+        if slot == NIL:
+            reason = Reason.NONE if s.positions_used < s.positions_capacity else Reason.CAPACITY
+        elif position_at(s, slot).size_lots != 0 or position_at(s, slot).own_head_slot != NIL:
+            reason = Reason.HAS_POSITION
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    slot = _own_position(s, d)
+    row = reports.directive_notice(s, EventKind.MARGIN_MODE_CHANGED, d)
+    row.old_value = position_at(s, slot).margin_mode
+    position_at(s, slot).margin_mode = d.value
