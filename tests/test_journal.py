@@ -1,5 +1,6 @@
-"""The journal on disk: what is written is read, what was never safe is cut, everything else is refused with its place."""
+"""The journal on disk: what is written is read, what was never safe is cut, all else is refused with its place."""
 
+import struct
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -172,7 +173,7 @@ def test_after_a_failed_write_nothing_is_promised(
 
     monkeypatch.setattr(journal._writer, "sync", full)
     journal.append(rows(1, 1).tobytes())
-    with pytest.raises(JournalError, match="No space left on device.*make room"):
+    with pytest.raises(JournalError, match=r"No space left on device.*make room"):
         journal.flush()
     for call in (journal.commit, journal.flush, lambda: journal.append(rows(2, 1).tobytes())):
         with pytest.raises(JournalError, match="cannot be written"):
@@ -217,7 +218,7 @@ def test_a_segment_from_elsewhere_is_refused(tmp_path: Path) -> None:
         journal.commit()
     journal.close()
     (here / "journal-00000002.log").write_bytes((other / "journal-00000002.log").read_bytes())
-    with pytest.raises(CorruptJournalError, match="journal-00000002.log: corrupt at byte 0: .*does not follow"):
+    with pytest.raises(CorruptJournalError, match=r"journal-00000002.log: corrupt at byte 0: .*does not follow"):
         read(here)
 
 
@@ -347,8 +348,6 @@ def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:
 
 def _reseal(path: Path, offset: int, format_string: str, value: int) -> None:
     """Change a segment header and make its checksum right again."""
-    import struct
-
     data = bytearray(path.read_bytes())
     struct.pack_into(format_string, data, offset, value)
     struct.pack_into("<I", data, SEGMENT_BYTES - 4, layout.crc32c(bytes(data[: SEGMENT_BYTES - 4])))
