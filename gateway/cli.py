@@ -1,0 +1,68 @@
+"""`lionrock`: one command, a subcommand for each job. A subcommand's module is imported only when it is asked for."""
+
+import argparse
+import importlib
+import signal
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+
+COMMANDS = {
+    "demo": "a live exchange on loopback with traders on it, to watch and to trade on",
+    "serve": "run the exchange",
+    "trade": "place, amend and cancel orders, see positions",
+    "watch": "live book, trades and ticker in the terminal",
+    "replay": "replay a recorded order stream through the engine",
+    "convert": "write any readable stream as a journal",
+    "verify": "check a journal end to end",
+    "bench": "run the benchmarks",
+    "load": "measure the gateway under load, beside a bare echo server",
+    "account": "create and list accounts",
+    "key": "create, revoke and list keys",
+    "schema": "write the protocol's document",
+    "explain": "an account's margin line by line",
+    "funding": "recompute every funding rate of a journal",
+    "simulate": "a seeded market of agents with crash scenarios",
+}
+"""Name -> what it is for; the module is `gateway.commands.NAME`."""
+USAGE_ERROR = 2
+
+
+def _overview() -> str:
+    lines = ["usage: lionrock COMMAND [ARGUMENT ...]", "", "The core of a perpetual-contract exchange.", "", "commands:"]
+    lines += [f"  {name:10}{purpose}" for name, purpose in COMMANDS.items()]
+    lines += ["", "lionrock COMMAND --help tells more, with examples; lionrock --version prints the version."]
+    return "\n".join(lines)
+
+
+def _parser(name: str) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="lionrock")
+    importlib.import_module(f"gateway.commands.{name}").add_parser(parser.add_subparsers(required=True))
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one subcommand and return its exit code."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    if not arguments or arguments[0] in ("-h", "--help", "help"):
+        print(_overview())
+        return 0 if arguments else USAGE_ERROR
+    if arguments[0] == "--version":
+        print(f"lionrock {version('lionrock')}")
+        return 0
+    name = arguments[0]
+    if name not in COMMANDS:
+        print(f"lionrock: no command {name!r}; one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return USAGE_ERROR
+    module = importlib.import_module(f"gateway.commands.{name}")
+    options = _parser(name).parse_args(arguments)
+    try:
+        return int(module.run(options) or 0)
+    except BrokenPipeError:
+        return 0
+    except KeyboardInterrupt:
+        return 128 + signal.SIGINT
+
+
+if __name__ == "__main__":
+    sys.exit(main())
