@@ -86,8 +86,9 @@ def trim(model, position, newcomer=None):
         cut(model, worst, excess, Reason.REDUCE_ONLY_EXCESS)
 
 
-def _fill(model, order, position, contract, lots, price, flag):
+def _fill(model, order, lots, price, flag):
     """One leg of a trade: the order's quantity, the account's position and cash, and the report."""
+    position, contract = model.position(order.account, order.contract), model.contracts[order.contract]
     order.filled += lots
     order.leaves -= lots
     rate = contract.parameters[P.TAKER_FEE_PPB if flag & EventFlag.TAKER else P.MAKER_FEE_PPB, 0]
@@ -119,8 +120,8 @@ def trade(model, taker, maker, contract):
     if maker.leaves == lots:
         contract.leave(maker)
     makers, takers = model.position(maker.account, maker.contract), model.position(taker.account, taker.contract)
-    _fill(model, maker, makers, contract, lots, price, forced)
-    _fill(model, taker, takers, contract, lots, price, forced | EventFlag.TAKER)
+    _fill(model, maker, lots, price, forced)
+    _fill(model, taker, lots, price, forced | EventFlag.TAKER)
     if maker.leaves == 0:
         remove(model, maker)
     elif maker.shown == 0:

@@ -1,0 +1,135 @@
+"""The shape of the code: who may import whom, and how long modules and functions get."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+ENGINE_ORDER = (
+    "codes units schema kernels rows ladder idmap book ledger listing reports funding pricing margin isolation "
+    "liquidation settlement admission matching money mass_cancel triggers reference liquidator ticks orders timers "
+    "directives step journal host recordings audit"
+).split()
+"""Each module of the engine imports only what stands before it; `audit` is imported by none of them."""
+GATEWAY_SEES = {"host", "schema", "codes", "units", "recordings", "audit"}
+MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 600, 60, 6
+IO_MODULES = {"asyncio", "socket", "picows", "uvloop", "http", "urllib", "ssl"}
+CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random"}
+
+
+def sources(*folders: str) -> list[Path]:
+    """The Python files below some folders."""
+    return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[str]:
+    """The full names of the modules that a file imports, anywhere in it."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: relative import in line {node.lineno}"
+            yield node.module or ""
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def engine_module(name: str) -> str | None:
+    """Which module of the engine a dotted name belongs to."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "engine" and len(parts) > 1 and parts[1] in ENGINE_ORDER else None
+
+
+def module_of(path: Path) -> str:
+    """The engine's module that a file is, or is a part of."""
+    return path.relative_to(ROOT / "engine").with_suffix("").parts[0]
+
+
+ENGINE = [path for path in sources("engine") if module_of(path) != "__init__"]
+
+
+def test_every_module_of_the_engine_has_its_place() -> None:
+    assert {module_of(path) for path in ENGINE} == set(ENGINE_ORDER)
+
+
+@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
+def test_engine_imports_only_what_stands_before(path: Path) -> None:
+    place = ENGINE_ORDER.index(module_of(path))
+    seen = {module for module in map(engine_module, imported(path)) if module and module != module_of(path)}
+    assert {module for module in seen if ENGINE_ORDER.index(module) > place} == set()
+
+
+@pytest.mark.parametrize("path", sources("engine"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_engine_never_sees_the_gateway_or_a_socket(path: Path) -> None:
+    assert {name for name in imported(path) if name.split(".")[0] in {"gateway", "bench", "tests"} | IO_MODULES} == set()
+
+
+@pytest.mark.parametrize("path", sources("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_gateway_sees_only_the_engines_front(path: Path) -> None:
+    assert {module for module in map(engine_module, imported(path)) if module} - GATEWAY_SEES == set()
+
+
+@pytest.mark.parametrize("path", sources("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_product_never_imports_its_tests(path: Path) -> None:
+    assert {name for name in imported(path) if name.split(".")[0] == "tests"} == set()
+
+
+def calls(path: Path) -> set[str]:
+    """The dotted names that a file calls."""
+    nodes = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    return {ast.unparse(function) for function in nodes if isinstance(function, ast.Attribute | ast.Name)}
+
+
+KERNEL_MODULES = [path for path in ENGINE if module_of(path) not in ("host", "journal", "recordings")]
+
+
+@pytest.mark.parametrize("path", KERNEL_MODULES, ids=lambda path: path.name)
+def test_rules_have_no_clock_no_chance_and_no_fractions(path: Path) -> None:
+    found = {name for name in calls(path) if name in CLOCKS or name.startswith(("random.", "np.random."))}
+    assert found == set()
+    tree = ast.parse(path.read_text())
+    floats = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+    divisions = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
+    paths = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.BinOp) and "Path" in ast.dump(n)]
+    assert floats == [] and set(divisions) <= set(paths)
+
+
+PRODUCT = sources("engine", "gateway", "bench")
+
+
+@pytest.mark.parametrize("path", sources("engine", "gateway", "bench", "tests"), ids=lambda p: str(p.relative_to(ROOT)))
+def test_module_length(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_MODULE_LINES
+
+
+def arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """How many arguments a function takes, `self` not counted."""
+    given = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+    return len(given) - (1 if given and given[0].arg in ("self", "cls") else 0)
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_function_length_and_arguments(path: Path) -> None:
+    found = []
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            lines = (node.end_lineno or node.lineno) - node.lineno + 1
+            if lines > MAX_FUNCTION_LINES or arguments(node) > MAX_ARGUMENTS:
+                found.append(f"{node.name}: {lines} lines, {arguments(node)} arguments")
+    assert found == []
+
+
+UNFINISHED = ("TODO", "FIXME", "XXX", "NotImplementedError", "pragma: no cover")
+
+
+@pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
+def test_nothing_is_left_unfinished(path: Path) -> None:
+    text = path.read_text()
+    assert [mark for mark in UNFINISHED if mark in text] == []
+
+
+def test_only_the_clock_reads_time_in_the_gateway() -> None:
+    readers = {"time.time", "time.time_ns", "datetime.now", "datetime.datetime.now"}
+    found = {path.name for path in sources("gateway") if calls(path) & readers}
+    assert found <= {"clock.py"}
