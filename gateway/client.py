@@ -30,7 +30,7 @@ BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 REQUEST_SECONDS = 10.0
 SEEN_TRADES = 10_000
-FAR_SEQUENCE = 1 << 62
+FAR_SEQUENCE = 10**17
 """Nothing is after it: the answer to a resume from here is the present sequence."""
 
 Amount = Decimal | str | int
