@@ -1,0 +1,132 @@
+"""`lionrock watch`: a contract's book, trades and ticker in the terminal, live."""
+
+import argparse
+import asyncio
+import json
+from collections import deque
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from rich.columns import Columns
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from gateway.client import Client
+from gateway.commands.connection import add_connection_arguments, client_of, run_client
+from gateway.local_book import LocalBook
+
+_EXAMPLES = """examples:
+  lionrock watch
+  lionrock watch ETH_USDC-PERPETUAL --depth 20
+  lionrock watch --url ws://127.0.0.1:8765 --seconds 5 --json
+
+The book is kept from the change chain and checked at every step; Ctrl-C stops.
+"""
+REFRESH_SECONDS = 0.2
+BAR_CELLS = 16
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "watch",
+        help="watch a book, its trades and its ticker",
+        description="Watch a contract live.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("instrument", nargs="?", default="", help="contract (default: the venue's first)")
+    parser.add_argument("--depth", type=int, default=12, help="levels of a side (default: 12)")
+    parser.add_argument("--seconds", type=float, default=0, help="stop by itself after so long")
+    add_connection_arguments(parser, needs_key=False)
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Watch; 0, or one line of error and 2."""
+    return run_client("watch", _watch(args))
+
+
+async def _watch(args: argparse.Namespace) -> int:
+    if args.depth < 1:
+        raise ValueError(f"--depth {args.depth}: must be at least 1")
+    async with client_of(args) as client:
+        names = [row["instrument_name"] for row in await client.call("public/get_instruments")]
+        name = args.instrument or (names[0] if names else "")
+        if name not in names:
+            raise ValueError(f"{name or 'no contract'}: not listed; the venue has {', '.join(names) or 'none'}")
+        view = _View(name, await client.book(name, "100ms"), args.depth)
+        await client.subscribe(f"ticker.{name}.100ms", view.ticker.update)
+        await client.subscribe(f"trades.{name}.100ms", view.traded)
+        await _show(client, view, args)
+    return 0
+
+
+async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None:
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + args.seconds if args.seconds else None
+    if args.json:
+        while deadline is None or loop.time() < deadline:
+            await asyncio.sleep(1.0 if deadline is None else min(1.0, args.seconds))
+            print(json.dumps(view.as_dict(), default=str), flush=True)
+        return
+    with Live(console=Console(), auto_refresh=False, screen=deadline is None) as live:
+        while deadline is None or loop.time() < deadline:
+            live.update(view.render(client.is_connected.is_set()), refresh=True)
+            await asyncio.sleep(REFRESH_SECONDS)
+
+
+class _View:
+    """What is on the screen."""
+
+    def __init__(self, name: str, book: LocalBook, depth: int) -> None:
+        self.name = name
+        self.book = book
+        self.depth = depth
+        self.ticker: dict[str, Any] = {}
+        self.trades: deque[dict[str, Any]] = deque(maxlen=2 * depth)
+
+    def traded(self, data: list[dict[str, Any]]) -> None:
+        """The newest first."""
+        self.trades.extendleft(data)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For --json."""
+        bids, asks = self.book.depth(self.depth)
+        names = ("last_price", "mark_price", "index_price", "open_interest")
+        facts = {name: self.ticker.get(name) for name in names}
+        return {"instrument_name": self.name, "bids": bids, "asks": asks, **facts, "trades_seen": len(self.trades)}
+
+    def render(self, is_connected: bool) -> Group:
+        """The screen."""
+        parts = [f"{name} {self.ticker.get(key)}" for name, key in (
+            ("last", "last_price"), ("mark", "mark_price"), ("index", "index_price"),
+            ("funding 8h", "funding_8h"), ("open interest", "open_interest"),
+        )]  # fmt: skip
+        state = "" if is_connected else "   [red]connecting again[/]"
+        head = Text.from_markup(f"[bold]{self.name}[/]   {'   '.join(parts)}{state}")
+        return Group(head, Columns([self._book_table(), self._trade_table()]))
+
+    def _book_table(self) -> Table:
+        bids, asks = self.book.depth(self.depth)
+        largest = max([amount for _, amount in bids + asks], default=Decimal(1))
+        table = Table("amount", "price", "", title="book")
+        table.columns[0].justify = table.columns[1].justify = "right"
+        for rows, colour in ((list(reversed(asks)), "red"), (bids, "green")):
+            for price, amount in rows:
+                bar = "█" * max(1, int(BAR_CELLS * amount / largest))
+                table.add_row(f"{amount}", Text(f"{price}", style=colour), Text(bar, style=colour))
+            if colour == "red":
+                table.add_section()
+        return table
+
+    def _trade_table(self) -> Table:
+        table = Table("time", "price", "amount", title="trades")
+        for trade in self.trades:
+            at = datetime.fromtimestamp(trade["timestamp"] / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
+            colour = "green" if trade["direction"] == "buy" else "red"
+            table.add_row(at, Text(str(trade["price"]), style=colour), str(trade["amount"]))
+        return table
