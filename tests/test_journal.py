@@ -325,6 +325,8 @@ def test_any_changed_bit_is_found(tmp_path_factory: pytest.TempPathFactory, data
         read(directory)
     assert refused.value.path == path
     assert refused.value.offset <= offset < refused.value.offset + RECORD_BYTES + 12 * ROW_BYTES
+    if "checksum" in refused.value.what and "begins here" not in refused.value.what:
+        assert refused.value.offset == offset, "one byte changed, and it is named"
 
 
 def test_interior_corruption_is_refused_with_file_and_offset(tmp_path: Path) -> None:
@@ -332,9 +334,13 @@ def test_interior_corruption_is_refused_with_file_and_offset(tmp_path: Path) -> 
     path = last_segment(tmp_path)
     second = SEGMENT_BYTES + RECORD_BYTES + 2 * ROW_BYTES
     flip(path, second + RECORD_BYTES + 5)
-    with pytest.raises(CorruptJournalError, match=f"{path}: corrupt at byte {second}: .*checksum; restore") as refused:
+    bad = second + RECORD_BYTES + 5
+    what = f"the record from byte {second} to {second + RECORD_BYTES + 3 * ROW_BYTES} does not match its checksum"
+    with pytest.raises(CorruptJournalError, match=f"{path}: corrupt at byte {bad}: {what}; restore this file"):
         read(tmp_path)
-    assert refused.value.offset == second
+    flip(path, second + RECORD_BYTES + 200)
+    with pytest.raises(CorruptJournalError, match=f"{path}: corrupt at byte {second}: {what}"):
+        read(tmp_path)
 
 
 def test_a_removed_record_breaks_the_chain(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from blake3 import blake3
 from google_crc32c import value as crc32c
 
 from engine.codes import Mode
+from engine.journal.damage import changed_byte
 from engine.schema import SEMANTICS_VERSION, Capacities
 
 FORMAT_VERSION = 1
@@ -41,7 +42,10 @@ class JournalError(Exception):
 
 
 class CorruptJournalError(JournalError):
-    """Bytes that were safe once are not what was written. `path` and `offset` say where the bad record begins."""
+    """Bytes that were safe once are not what was written.
+
+    `path` and `offset` name the first bad byte when one byte explains it, else where the bad record begins.
+    """
 
     def __init__(self, path: Path, offset: int, what: str) -> None:
         super().__init__(f"{path}: corrupt at byte {offset}: {what}; restore this file from a copy")
@@ -87,8 +91,12 @@ def unpack_segment(path: Path, data: bytes) -> SegmentHeader:
     """Read a segment's header. JournalError for another version, CorruptJournalError for a damaged one."""
     if len(data) < SEGMENT_BYTES or data[: len(SEGMENT_MAGIC)] != SEGMENT_MAGIC:
         raise CorruptJournalError(path, 0, "no segment header")
-    if _SEGMENT_CRC.unpack_from(data, SEGMENT_BYTES - 4)[0] != crc32c(data[: SEGMENT_BYTES - 4]):
-        raise CorruptJournalError(path, 0, "the segment header does not match its checksum")
+    covered = SEGMENT_BYTES - _SEGMENT_CRC.size
+    stored, found = _SEGMENT_CRC.unpack_from(data, covered)[0], crc32c(data[:covered])
+    if stored != found:
+        place = changed_byte(covered, stored, found) or 0
+        offset = place if place >= 0 else SEGMENT_BYTES + place
+        raise CorruptJournalError(path, offset, "the segment header does not match its checksum")
     _, version, semantics, mode, _, number, first_seq, *sizes, chain = _SEGMENT.unpack_from(data)
     if version != FORMAT_VERSION:
         raise JournalError(

@@ -16,6 +16,7 @@ from blake3 import blake3
 from google_crc32c import value as crc32c
 
 from engine.codes import CommandKind, Mode
+from engine.journal.damage import changed_byte
 from engine.journal.format import (
     ALIGNMENT,
     RECORD,
@@ -177,7 +178,7 @@ class JournalReader:
         """Note a torn tail, or raise when the bad record was safe once."""
         last = path == self._paths[-1]
         if not last or _was_safe(data, offset, self.position.next_seq):
-            raise CorruptJournalError(path, offset, _what(data, offset))
+            raise _corrupt(path, data, offset)
         self.torn = TornTail(path, offset, len(data) - offset)
 
 
@@ -208,15 +209,18 @@ def _was_safe(data: Rows, offset: int, seq: int) -> bool:
     return False
 
 
-def _what(data: Rows, offset: int) -> str:
+def _corrupt(path: Path, data: Rows, offset: int) -> CorruptJournalError:
     """What is wrong with the bad record at an offset."""
     if offset + RECORD_BYTES > len(data):
-        return f"{len(data) - offset} bytes that are no record"
-    _, magic, count, *_ = RECORD.unpack_from(data.data, offset)
+        return CorruptJournalError(path, offset, f"{len(data) - offset} bytes that are no record")
+    stored, magic, count, *_ = RECORD.unpack_from(data.data, offset)
     end = offset + RECORD_BYTES + count * ROW_BYTES
     if magic != RECORD_MAGIC or end > len(data):
-        return "no record begins here"
-    return f"the record up to byte {end} does not match its checksum"
+        return CorruptJournalError(path, offset, "no record begins here")
+    covered = data[offset + _MAGIC_OFFSET : end]
+    place = changed_byte(len(covered), stored, crc32c(covered))
+    bad = offset if place is None else offset + _MAGIC_OFFSET + place
+    return CorruptJournalError(path, bad, f"the record from byte {offset} to {end} does not match its checksum")
 
 
 def _cut(rows: Rows, until_seq: int) -> int:

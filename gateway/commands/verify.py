@@ -35,7 +35,7 @@ Mark = tuple[bytes, str]
 
 @dataclass
 class Verification:
-    """What a check found. `first_bad_byte` is the offset in `first_bad_file` where the first bad record begins."""
+    """What a check found. `first_bad_byte` is an offset in `first_bad_file`; see `CorruptJournalError`."""
 
     journal: str
     mode: str = ""
