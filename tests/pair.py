@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-from numba import njit
-
-from engine import host, listing, step, triggers
+from engine import audit, host, listing, step, triggers
 from engine.codes import CommandKind, EventKind, Mode, PriceSource
+from engine.kernels import entry
+from engine.rows import contract_at
 from engine.schema import COMMAND, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model
@@ -63,10 +63,10 @@ def apply(root: Rows, commands: Rows, ring_rows: int = RING_ROWS) -> Rows:
     return np.concatenate(reports) if reports else ring[:0]
 
 
-@njit
+@entry
 def _set_reference(root, contract_slot, mark, index):
     s = root[0]
-    contract = s.contracts[contract_slot]
+    contract = contract_at(s, contract_slot)
     contract.mark_subticks = mark
     contract.mark_high_subticks = max(mark, contract.mark_high_subticks)
     contract.mark_low_subticks = min(mark, contract.mark_low_subticks) if contract.mark_low_subticks else mark
@@ -157,6 +157,8 @@ class Pair:
         self.sent.append(theirs)
         found = self._translate(as_tuples(apply(self.root, theirs, ring_rows)), expected)
         assert found == expected, difference(found, expected, ours)
+        if self.audited:
+            audit.check(self.root)
         return [named(row) for row in expected]
 
     def refer(self, reference: Reference) -> None:
