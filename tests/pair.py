@@ -5,9 +5,11 @@ index of a contract in both.
 """
 
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 import numpy as np
+
 from engine import audit, host, listing, step, triggers
 from engine.codes import CommandKind, EventKind, Mode, PriceSource
 from engine.kernels import entry
@@ -52,9 +54,15 @@ def create(limits: Limits = SMALL, mode: Mode = Mode.RESEARCH) -> Rows:
     return host.create(capacities(limits), mode)
 
 
+@cache
+def _ring(rows: int) -> Rows:
+    """The event ring of this size, used again and again."""
+    return np.zeros(rows, EVENT)
+
+
 def apply(root: Rows, commands: Rows, ring_rows: int = RING_ROWS) -> Rows:
     """Everything that the engine reports on some commands, through a ring of a given size."""
-    ring, done, reports = np.zeros(ring_rows, EVENT), 0, []
+    ring, done, reports = _ring(ring_rows), 0, []
     while done < len(commands):
         consumed, written = step.apply_batch(root, commands[done:], ring)
         assert consumed or written, "the engine makes no progress"

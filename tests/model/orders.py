@@ -76,11 +76,15 @@ def new(model, command, label):
         model.report(EventKind.ACCEPTED, order, level_lots=NIL, flags=EventFlag.UNTRIGGERED)
         return
     admission.settle_price(model, order)
-    if order.may_rest and not matching.would_trade(model.contracts[order.contract], order.side, order.price):
+    crosses = matching.would_trade(model.contracts[order.contract], order.side, order.price)
+    if order.may_rest and not crosses:
         matching.rest(model, order, EventKind.ACCEPTED)
         return
     model.report(EventKind.ACCEPTED, order, level_lots=NIL)
-    work.work(model, order)
+    if crosses:
+        work.work(model, order)
+    else:
+        matching.finish(model, order)
 
 
 def _named(model, command):
