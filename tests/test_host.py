@@ -12,7 +12,7 @@ import pytest
 
 import engine as engine_package
 from engine import host
-from engine.codes import CommandKind, EventKind, Mode
+from engine.codes import CommandKind, EventKind, Mode, OrdType, TimeInForce
 from engine.host import Durability, Engine, JournalError, JournalOptions
 from engine.journal import SnapshotError, snapshot
 from engine.schema import COMMAND, EVENT, STATE, Capacities
@@ -320,6 +320,50 @@ def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, cwd=_root(), check=False)
     assert done.stdout == b"held\n" and done.returncode == -9
     host.Lock(tmp_path).release()
+
+
+def orders(first_seq: int, count: int) -> Rows:
+    """Limit orders around one price, the same for the same numbers."""
+    rng, rows = np.random.default_rng(first_seq), np.zeros(count, COMMAND)
+    rows["kind"], rows["ord_type"], rows["tif"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC
+    rows["side"], rows["account_slot"] = rng.integers(1, 3, count), rng.integers(0, flow.ACCOUNTS, count)
+    rows["qty_lots"], rows["price_ticks"] = rng.integers(1, 30, count), rng.integers(980, 1020, count)
+    rows["person"], rows["time_ns"] = 1, build.START_NS
+    rows["seq"] = np.arange(first_seq, first_seq + count)
+    return rows
+
+
+_WRITER = """
+import sys
+from pathlib import Path
+from engine.host import Engine, JournalOptions
+from engine.codes import Mode
+from tests.test_host import CAPACITIES, orders, script
+
+engine = Engine.create(Path(sys.argv[1]), Mode.RESEARCH, CAPACITIES, JournalOptions(threaded=True, segment_bytes=16384))
+engine.journal.watch(lambda seq: print(seq, flush=True), lambda error: None)
+engine.submit(script(19, 0))
+while engine.last_seq < 100_000:
+    engine.submit(orders(engine.last_seq + 1, 5))
+    engine.commit()
+"""
+
+
+@pytest.mark.parametrize("lines", [1, 20, 60])
+def test_after_a_kill_everything_that_was_safe_is_there(tmp_path: Path, lines: int) -> None:
+    writer = subprocess.Popen([sys.executable, "-c", _WRITER, str(tmp_path)], stdout=subprocess.PIPE, cwd=_root())
+    assert writer.stdout is not None
+    told = [int(writer.stdout.readline()) for _ in range(lines)]
+    writer.kill()
+    told += [int(line) for line in writer.stdout.read().split(b"\n")[:-1]]
+    writer.wait()
+    again, expected = Engine.open(tmp_path, Mode.RESEARCH), fresh()
+    assert again.last_seq >= told[-1] == max(told)
+    expected.submit(script(19, 0))
+    while expected.last_seq < again.last_seq:
+        expected.submit(orders(expected.last_seq + 1, 5))
+    assert again.digest() == expected.digest()
+    again.close()
 
 
 def _root() -> Path:

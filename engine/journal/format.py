@@ -2,9 +2,9 @@
 
 A journal is a directory of segments `journal-00000001.log`, `journal-00000002.log`, ... A segment is a header and
 records; a record is a header and COMMAND rows. Everything is little-endian and a multiple of 64 bytes. Each record
-names the BLAKE3 hash of all bytes of the one before it, and each segment the hash of the last record before it, so
-one hash stands for the whole log. `durable_seq` in a record says up to where the log was safe when it was written:
-what was never safe may be torn, everything else must be whole.
+names the BLAKE3 hash of the one before it (of what its checksum covers), and each segment the hash of the last record
+before it, so one hash stands for the whole log. `durable_seq` in a record says up to where the log was safe when it
+was written: what was never safe may be torn, everything else must be whole.
 """
 
 import os
@@ -28,13 +28,14 @@ _CAPACITY_FIELDS = 14
 _SEGMENT = struct.Struct(f"<8sIIIIqq{_CAPACITY_FIELDS}q32s")
 _SEGMENT_CRC = struct.Struct("<I")
 
-RECORD = struct.Struct("<IIIIqq32s")
-"""crc, magic, rows, number within the segment, first seq, durable seq, hash of the record before."""
+CRC_BYTES = 4
 RECORD_BYTES = 64
 RECORD_MAGIC = 0x434A4E4C
+RECORD_HEAD = struct.Struct("<III")
+"""Checksum of all that follows it, magic, rows."""
 RECORD_TAIL = struct.Struct("<IIIqq32s")
-"""A record's header behind the checksum, which covers it and the rows."""
-assert RECORD.size == RECORD_BYTES and _SEGMENT.size + _SEGMENT_CRC.size <= SEGMENT_BYTES
+"""What follows the checksum: magic, rows, number in the segment, first seq, durable seq, hash of the record before."""
+assert CRC_BYTES + RECORD_TAIL.size == RECORD_BYTES and _SEGMENT.size + _SEGMENT_CRC.size <= SEGMENT_BYTES
 
 
 class JournalError(Exception):

@@ -19,9 +19,11 @@ from engine.codes import CommandKind, Mode
 from engine.journal.damage import changed_byte
 from engine.journal.format import (
     ALIGNMENT,
-    RECORD,
+    CRC_BYTES,
     RECORD_BYTES,
+    RECORD_HEAD,
     RECORD_MAGIC,
+    RECORD_TAIL,
     ROW_BYTES,
     SEGMENT_BYTES,
     CorruptJournalError,
@@ -33,7 +35,6 @@ from engine.journal.format import (
 from engine.schema import COMMAND, Capacities
 
 Rows = np.ndarray[Any, Any]
-_MAGIC_OFFSET = 4
 
 
 class Position(NamedTuple):
@@ -150,31 +151,29 @@ class JournalReader:
         """The records of the present segment from the position on."""
         # A private mapping: the rows that go out are writable, as the kernels want them, and the file is not.
         with path.open("rb") as file:
-            private = np.frombuffer(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY), np.uint8)
-        data = private.view()
-        data.flags.writeable = False
-        view, size, here = data.data, len(data), self.position
+            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+        here = self.position
         offset, number, next_seq, chain = here.offset, here.records, here.next_seq, here.chain
-        while offset < size:
-            head = _record_at(view, data, offset)
-            if head is None:
+        while offset < len(data):
+            record = _record_at(data, offset)
+            if record is None:
                 self._bad(path, data, offset)
                 return
-            _, _, count, its_number, first_seq, _, before = head
+            body, (_, count, its_number, first_seq, _, before) = record
             if before != chain:
                 raise CorruptJournalError(path, offset, "the hash chain breaks: something before it was changed")
             if its_number != number or first_seq != next_seq:
                 raise CorruptJournalError(path, offset, f"sequence {first_seq} where {next_seq} should follow")
-            end = offset + RECORD_BYTES + count * ROW_BYTES
             if count:
-                chain = blake3(view[offset:end]).digest()
+                chain = blake3(body).digest()
             self.records_read += 1
-            start, offset, number, next_seq = offset + RECORD_BYTES, end, number + 1, next_seq + count
+            start, number, next_seq = offset + RECORD_BYTES, number + 1, next_seq + count
+            offset = start + count * ROW_BYTES
             self.position = Position(here.segment, offset, number, next_seq, chain)
             if count:
-                yield private[start:end].view(COMMAND)
+                yield np.ndarray(count, COMMAND, data, start)
 
-    def _bad(self, path: Path, data: Rows, offset: int) -> None:
+    def _bad(self, path: Path, data: mmap.mmap, offset: int) -> None:
         """Note a torn tail, or raise when the bad record was safe once."""
         last = path == self._paths[-1]
         if not last or _was_safe(data, offset, self.position.next_seq):
@@ -186,40 +185,42 @@ def _start(header: SegmentHeader) -> Position:
     return Position(header, SEGMENT_BYTES, 0, header.first_seq, header.chain)
 
 
-def _record_at(view: memoryview, data: Rows, offset: int) -> tuple[Any, ...] | None:
-    """The header of the record at an offset; None when there is none that matches its checksum."""
-    if offset + RECORD_BYTES > len(data):
+def _record_at(data: mmap.mmap, offset: int) -> tuple[bytes, tuple[Any, ...]] | None:
+    """The record at an offset, what its checksum covers and its header; None when the checksum does not match."""
+    start = offset + RECORD_BYTES
+    if start > len(data):
         return None
-    head = RECORD.unpack_from(view, offset)
-    end = offset + RECORD_BYTES + head[2] * ROW_BYTES
-    if head[1] != RECORD_MAGIC or end > len(data) or crc32c(data[offset + 4 : end]) != head[0]:
+    crc, magic, count = RECORD_HEAD.unpack_from(data, offset)
+    end = start + count * ROW_BYTES
+    if magic != RECORD_MAGIC or end > len(data):
         return None
-    return head
+    body = data[offset + CRC_BYTES : end]
+    return (body, RECORD_TAIL.unpack_from(body)) if crc32c(body) == crc else None
 
 
-def _was_safe(data: Rows, offset: int, seq: int) -> bool:
+def _was_safe(data: mmap.mmap, offset: int, seq: int) -> bool:
     """Whether a whole record after the bad one says that `seq`, where the bad one begins, was safe before it."""
-    view, size = data.data, len(data)
-    words = data[: size - size % ALIGNMENT].view("<u4")[_MAGIC_OFFSET // 4 :: ALIGNMENT // 4]
-    for place in np.flatnonzero(words[offset // ALIGNMENT + 1 :] == RECORD_MAGIC).tolist():
-        at = (offset // ALIGNMENT + 1 + place) * ALIGNMENT
-        head = _record_at(view, data, at)
-        if head is not None and head[5] >= seq:
+    words = np.frombuffer(data, "<u4", len(data) // ALIGNMENT * (ALIGNMENT // 4))
+    magics = words[CRC_BYTES // 4 :: ALIGNMENT // 4]
+    for place in np.flatnonzero(magics[offset // ALIGNMENT + 1 :] == RECORD_MAGIC).tolist():
+        record = _record_at(data, (offset // ALIGNMENT + 1 + place) * ALIGNMENT)
+        if record is not None and record[1][4] >= seq:
             return True
     return False
 
 
-def _corrupt(path: Path, data: Rows, offset: int) -> CorruptJournalError:
+def _corrupt(path: Path, data: mmap.mmap, offset: int) -> CorruptJournalError:
     """What is wrong with the bad record at an offset."""
-    if offset + RECORD_BYTES > len(data):
+    start = offset + RECORD_BYTES
+    if start > len(data):
         return CorruptJournalError(path, offset, f"{len(data) - offset} bytes that are no record")
-    stored, magic, count, *_ = RECORD.unpack_from(data.data, offset)
-    end = offset + RECORD_BYTES + count * ROW_BYTES
+    stored, magic, count = RECORD_HEAD.unpack_from(data, offset)
+    end = start + count * ROW_BYTES
     if magic != RECORD_MAGIC or end > len(data):
         return CorruptJournalError(path, offset, "no record begins here")
-    covered = data[offset + _MAGIC_OFFSET : end]
-    place = changed_byte(len(covered), stored, crc32c(covered))
-    bad = offset if place is None else offset + _MAGIC_OFFSET + place
+    body = data[offset + CRC_BYTES : end]
+    place = changed_byte(len(body), stored, crc32c(body))
+    bad = offset if place is None else offset + CRC_BYTES + place
     return CorruptJournalError(path, bad, f"the record from byte {offset} to {end} does not match its checksum")
 
 

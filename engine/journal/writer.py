@@ -16,6 +16,7 @@ from blake3 import blake3
 from google_crc32c import value as crc32c
 
 from engine.journal.format import (
+    CRC_BYTES,
     RECORD_BYTES,
     RECORD_MAGIC,
     RECORD_TAIL,
@@ -83,12 +84,12 @@ class SegmentWriter:
         count = sum(len(part) for part in rows) // ROW_BYTES
         tail = RECORD_TAIL.pack(RECORD_MAGIC, count, self._records, first_seq, durable_seq, self.chain)
         body = b"".join((tail, *rows))
-        record = crc32c(body).to_bytes(4, "little") + body
+        record = crc32c(body).to_bytes(CRC_BYTES, "little") + body
         left = memoryview(record)
         while left:
             left = left[os.write(self._descriptor, left) :]
         if rows:
-            self.chain = blake3(record).digest()
+            self.chain = blake3(body).digest()
         self._offset += len(record)
         self._records += 1
 
