@@ -20,7 +20,6 @@ from gateway.interfaces import Row
 from gateway.projection import Projection
 from gateway.topics import BookTopic, Reader, StateTopic, Topic, TradesTopic, make_topic
 from gateway.translate import Contract
-from gateway.views import AccountView
 
 _BYTES = ROW.size
 
@@ -47,17 +46,21 @@ class UserTopic(Topic):
             reader.stage(frame)
 
     def send_state(self, reader: Reader) -> None:
-        if self.channel.kind == "user.portfolio":
-            reader.stage(self.frame(self._portfolio()))
+        data = self._portfolio() if self.channel.kind == "user.portfolio" else None
+        if data is not None:
+            reader.stage(self.frame(data))
 
-    def _portfolio(self) -> bytes:
+    def _portfolio(self) -> bytes | None:
+        """The account in the channel's currency; None for one without an account, whose channel stays silent.
+
+        A client that asks for a list of currencies at once takes the first value for the answer, so that must be real.
+        """
         channel = self.channel
         contracts = self.projection.contracts()
         settlement = contracts[0].settlement if contracts else "USDC"
-        currency = settlement if channel.currency in ("any", "ANY") else channel.currency
-        if currency != settlement:
-            return render.account(currency, AccountView(channel.account_slot))
-        return render.account(currency, self.projection.account(channel.account_slot))
+        if channel.currency not in ("ANY", settlement):
+            return None
+        return render.account(settlement, self.projection.account(channel.account_slot))
 
     def flush(self) -> None:
         self.is_dirty = False
@@ -65,7 +68,9 @@ class UserTopic(Topic):
         self.orders, self.trades, self.slots = {}, [], set()
         kind = self.channel.kind
         if kind == "user.portfolio":
-            self.publish(self._portfolio())
+            portfolio = self._portfolio()
+            if portfolio is not None:
+                self.publish(portfolio)
         elif kind == "user.orders" and orders:
             said = list(orders.values())
             self.publish(said[0] if len(said) == 1 else render.array(said))
