@@ -29,6 +29,7 @@ class Runner:
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)
         self._depth = np.zeros((4, 0), np.int64)
+        self.depth(1)  # Compiled or loaded here, not while something is timed.
 
     def stamp(self, commands: Rows) -> None:
         """Number the commands on from the last ones; they must then be fed, in order."""
@@ -86,6 +87,8 @@ def _write_depth(root, contract_slot, levels, out):
     """Write prices and quantities of the bids and of the asks, best first; how many levels of each."""
     s = root[0]
     bids = asks = 0
+    if contract_slot >= s.contracts_used:
+        return bids, asks
     slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, Side.BUY)).first_slot)
     while slot != NIL and bids < levels:
         level = level_at(s, slot)

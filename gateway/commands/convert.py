@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.host import JournalError
+from engine.host import JournalError, warm_up
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
 from gateway.commands.replay import add_input_arguments, open_reader, progress_bar
@@ -64,9 +64,11 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> Converted:
     reader = open_reader(args)
+    with progress_bar("functions compiled") as show_progress:
+        warm_up(show_progress)
     runner = prepare(reader, args.journal)
     try:
-        with progress_bar() as show_progress:
+        with progress_bar("messages") as show_progress:
             until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
             result = replay(reader, runner, Options(**until, progress=show_progress, compare=False))
     finally:

@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.host import JournalError
+from engine.host import JournalError, warm_up
 from engine.recordings import FORMATS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, parse_contract
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
@@ -100,7 +100,9 @@ def open_reader(args: argparse.Namespace) -> Reader:
 
 def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayResult:
     reader = open_reader(args)
-    with progress_bar() as show_progress:
+    with progress_bar("functions compiled") as show_progress:
+        warm_up(show_progress)
+    with progress_bar("messages") as show_progress:
         options = Options(
             until_message=args.until.message,
             until_ns=args.until.time_ns,
@@ -129,12 +131,12 @@ class Pace:
 
 
 @contextlib.contextmanager
-def progress_bar() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (messages read, messages in all or 0)."""
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("messages", total=None)
+        task = progress.add_task(what, total=None)
         yield lambda done, total: progress.update(task, completed=done, total=total or None)
 
 

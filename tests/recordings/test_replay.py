@@ -1,7 +1,6 @@
 """Replay: recordings through the engine, against somebody else's record of what happened."""
 
 import hashlib
-import io
 from pathlib import Path
 
 import pytest
@@ -10,8 +9,7 @@ from engine.codes import Side
 from engine.recordings import open_recording
 from engine.recordings.batches import Book, Check, Execution
 from engine.recordings.comparison import Comparison, as_recorded
-from engine.recordings.replay import Options, prepare, replay
-from engine.recordings.report_stream import ReportStream
+from engine.recordings.replay import prepare
 from engine.recordings.research import open_market
 from engine.recordings.source import RecordingError, sources
 from engine.schema import MIN_EVENT_ROWS
@@ -61,12 +59,12 @@ def test_flash1_reports_have_the_agreed_digest(name: str) -> None:
 
 @needs_data
 @compiled
-def test_reports_do_not_depend_on_the_event_ring() -> None:
-    whole, reader = play(open_recording(SMALL[0]))[1], open_recording(SMALL[0])
-    runner, reports = prepare(reader), io.BytesIO()
-    runner.engine._ring = runner.engine._ring[:MIN_EVENT_ROWS]
-    replay(reader, runner, Options(reports=ReportStream(reports)))
-    assert reports.getvalue() == whole
+def test_reports_do_not_depend_on_the_event_ring(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, reports = play(open_recording(SMALL[0]))
+    monkeypatch.setattr("engine.host.RING_ROWS", MIN_EVENT_ROWS)
+    paused, same_reports = play(open_recording(SMALL[0]))
+    assert same_reports == reports
+    assert paused.digest == whole.digest
 
 
 @needs_data
