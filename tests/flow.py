@@ -234,7 +234,7 @@ def _at(directive: Any, row: Any) -> Any:
 
 
 def storm() -> Script:
-    """More work at one instant than one command does: expiries, triggers, icebergs and wide mass cancels by the dozen."""
+    """More work at one instant than one command does: expiries, triggers, icebergs, wide mass cancels."""
     end, gtd = START_NS + 10 * SECOND, {"tif": TimeInForce.GTD}
     script: Script = [build.new(0, Side.SELL, 10, 1000), build.new(4, Side.BUY, 10, 1000)]
     script += [build.new(0, Side.BUY, 2, 900 + i % 7, expire_ns=end, cl_ord_id=i + 1, **gtd) for i in range(100)]

@@ -153,7 +153,7 @@ def mutate(mutant: Mutant, package: Path) -> None:
     source = path.read_text()
     found = source.count(mutant.old)
     if found != 1:
-        raise ValueError(f"{mutant.name}: the text to change is {found} times in {mutant.file}; bring the patch up to date")
+        raise ValueError(f"{mutant.name}: its text is {found} times in {mutant.file}; bring the patch up to date")
     path.write_text(source.replace(mutant.old, mutant.new))
 
 

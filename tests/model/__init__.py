@@ -230,7 +230,7 @@ class Model:
             directives.apply(self, Row(DIRECTIVE, rows[:1].view(DIRECTIVE)[0]))
 
     def recent_order(self, account, back):
-        """One of the account's open orders, counted from the youngest; far back, the `back`-th youngest order of all."""
+        """One of the account's open orders, counted from the youngest; far back, the `back`-th youngest of all."""
         own = sorted(order.id for order in self.orders.values() if order.account == account)
         return own[-1 - (back - 1) % len(own)] if own and back <= 32 else max(self.serial + 1 - back, 0)
 
