@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, ExecInst, OrdType, Side, TimeInForce
+from engine.codes import NIL, ExecInst, MarginMode, OrdType, Side, TimeInForce
 from engine.kernels import entry, kernel
 from engine.rows import (
     account_at,
@@ -58,6 +58,7 @@ class Violation(IntEnum):
     EXPIRY = 20
     UNTRIGGERED = 21
     LIVE_ORDERS = 22
+    EQUITY_NEGATIVE = 23
 
 
 class AuditError(Exception):
@@ -270,6 +271,25 @@ def _position_fault(s, slot):
 
 
 @kernel
+def _is_under_water(s, slot):
+    """Whether an account's cross pool, or an isolated position of it, has equity below 0 at the mark."""
+    cross = account_at(s, slot).cash_micros
+    position_slot = np.int64(account_at(s, slot).positions_head)
+    while position_slot != NIL:
+        position = position_at(s, position_slot)
+        contract = contract_at(s, position.contract_slot)
+        value = contract.mark_subticks * position.size_lots * contract.micros_per_tick_lot // SUBTICKS
+        profit = value - position.entry_cost_micros if not contract.margin_free else np.int64(0)
+        if position.margin_mode == MarginMode.ISOLATED:
+            if position.isolated_micros + profit < 0:
+                return True
+        else:
+            cross += profit
+        position_slot = np.int64(position.next_slot)
+    return cross < 0
+
+
+@kernel
 def _account_fault(s, slot):
     """Check an account's order count, and that nobody without a position owes anything."""
     account = account_at(s, slot)
@@ -289,6 +309,8 @@ def _account_fault(s, slot):
         return Violation.OPEN_ORDERS
     if not exposed and account.cash_micros < 0:
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
+    if not account.liquidating and _is_under_water(s, slot):
+        return Violation.EQUITY_NEGATIVE
     return Violation.NONE
 
 

@@ -5,20 +5,7 @@ import numpy as np
 from engine import ledger, margin
 from engine.kernels import kernel
 from engine.rows import contract_at, position_at
-from engine.units import SUBTICKS, clamp, fee_micros, mul_div_floor
-
-
-@kernel
-def _opening_micros(contract, position, opened_lots, price_ticks):
-    """What a fill that opens brings along: IM of the opened part at the fill's price, its loss at the mark, its fee."""
-    unit = np.int64(contract.micros_per_tick_lot)
-    notional = opened_lots * price_ticks * unit
-    held = margin.notional_micros(contract, position.size_lots)
-    leverage = margin.effective_leverage(contract, position.leverage, held)
-    signed = opened_lots if position.size_lots > 0 else -opened_lots
-    loss = max((price_ticks * SUBTICKS - contract.mark_subticks) * signed * unit, 0)
-    fee = fee_micros(notional, max(contract.taker_fee_ppb, contract.maker_fee_ppb))
-    return -(-notional // leverage) + margin.ceil_micros(loss) + fee
+from engine.units import clamp, mul_div_floor
 
 
 @kernel
@@ -33,7 +20,10 @@ def _released_micros(s, position_slot, closed_lots, size_before):
 
 @kernel
 def after_fill(s, position_slot, size_before, price_ticks):
-    """Move money between cash and an isolated position after a fill: out for what closed, in for what opened."""
+    """Move money between cash and an isolated position after a fill: out for what closed, in for what opened.
+
+    A fill at a better price than the order reserved for may need a little more than is there: then all there is moves.
+    """
     position = position_at(s, position_slot)
     size = np.int64(position.size_lots)
     flipped = size_before != 0 and size != 0 and (size_before > 0) != (size > 0)
@@ -42,5 +32,7 @@ def after_fill(s, position_slot, size_before, price_ticks):
         released = _released_micros(s, position_slot, abs(size_before) - kept, size_before)
         ledger.move_isolated(s, position_slot, -released)
     if abs(size) > kept:
-        needed = _opening_micros(contract_at(s, position.contract_slot), position, abs(size) - kept, price_ticks)
-        ledger.move_isolated(s, position_slot, needed)
+        contract = contract_at(s, position.contract_slot)
+        needed = margin.opening_micros(contract, position.leverage, size, abs(size) - kept, price_ticks)
+        spare = max(margin.cross_equity_micros(s, position.account_slot), 0)
+        ledger.move_isolated(s, position_slot, min(needed, spare))

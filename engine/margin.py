@@ -294,17 +294,53 @@ def liquidation_price_of(contract, size_lots, spare_micros):
 
 
 @kernel
+def opening_micros(contract, leverage, size_after, opened_lots, price_ticks):
+    """What a fill that opens brings into an isolated position: IM at its price, its loss at the mark, its fee."""
+    unit = np.int64(contract.micros_per_tick_lot)
+    notional = opened_lots * price_ticks * unit
+    rate = effective_leverage(contract, leverage, notional_micros(contract, size_after))
+    signed = opened_lots if size_after > 0 else -opened_lots
+    loss = max((price_ticks * SUBTICKS - contract.mark_subticks) * signed * unit, 0)
+    fee = fee_micros(notional, max(contract.taker_fee_ppb, contract.maker_fee_ppb))
+    return -(-notional // rate) + ceil_micros(loss) + fee
+
+
+@kernel
+def _change_micros(contract, signed_lots, price_ticks, fee_ppb):
+    """What a fill does to its pool's equity: the way from its price to the mark, less its fee, and rounding."""
+    unit = np.int64(contract.micros_per_tick_lot)
+    gain = floor_micros((contract.mark_subticks - price_ticks * SUBTICKS) * signed_lots * unit)
+    return gain - max(fee_micros(abs(signed_lots) * price_ticks * unit, fee_ppb), 0) - 1
+
+
+@kernel
+def _isolated_survives(s, position_slot, signed_lots, price_ticks, fee_ppb):
+    """An isolated position bears what closes, its account's cash brings what opens."""
+    position = position_at(s, position_slot)
+    contract = contract_at(s, position.contract_slot)
+    size = np.int64(position.size_lots)
+    closing = size != 0 and (size > 0) != (signed_lots > 0)
+    closed = min(abs(size), abs(signed_lots)) if closing else np.int64(0)
+    opened = abs(signed_lots) - closed
+    if closed != 0:
+        signed = closed if signed_lots > 0 else -closed
+        if isolated_equity_micros(s, position_slot) + _change_micros(contract, signed, price_ticks, fee_ppb) < 0:
+            return False
+    if opened == 0:
+        return True
+    needed = opening_micros(contract, position.leverage, size + signed_lots, opened, price_ticks)
+    return cross_equity_micros(s, position.account_slot) >= needed
+
+
+@kernel
 def survives_fill(s, position_slot, signed_lots, price_ticks, fee_ppb):
     """Whether a pool still has equity >= 0 after a fill at this price with its fee; rounding counts against it."""
     position = position_at(s, position_slot)
+    if position.margin_mode == MarginMode.ISOLATED:
+        return _isolated_survives(s, position_slot, signed_lots, price_ticks, fee_ppb)
     contract = contract_at(s, position.contract_slot)
-    unit = np.int64(contract.micros_per_tick_lot)
-    change = floor_micros((contract.mark_subticks - price_ticks * SUBTICKS) * signed_lots * unit)
-    change -= max(fee_micros(abs(signed_lots) * price_ticks * unit, fee_ppb), 0)
-    size = np.int64(position.size_lots)
-    if position.margin_mode == MarginMode.ISOLATED and (size == 0 or (size > 0) == (signed_lots > 0)):
-        return cross_equity_micros(s, position.account_slot) + change > 0
-    return pool_equity_micros(s, position_slot) + change > 0
+    change = _change_micros(contract, signed_lots, price_ticks, fee_ppb)
+    return cross_equity_micros(s, position.account_slot) + change >= 0
 
 
 @kernel

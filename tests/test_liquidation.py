@@ -2,11 +2,7 @@
 
 import pytest
 
-from engine import margin
-from engine.codes import EventFlag, EventKind, ExecInst, MarginMode, MarketState, Reason, TimeInForce
-from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from tests import build
 from tests.build import BUY, SELL
 from tests.stage import WORKED, Stage, conserved
 
