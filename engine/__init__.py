@@ -39,7 +39,7 @@ def _cache_home() -> Path:
     """Where the folders of compiled code lie."""
     chosen = os.environ.get("LIONROCK_CACHE_DIR")
     if chosen:
-        return Path(chosen)
+        return Path(chosen).absolute()
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "lionrock"
 
 
