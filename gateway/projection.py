@@ -402,14 +402,17 @@ class Projection:
         return rule_states(self._engine_accounts[account_slot], profile, self.now_ns)
 
     def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        """Orders that changed after a sequence, as they are now, and trades and money since, by sequence."""
+        """Orders that changed after a sequence, as they are now, and trades since, by sequence; none is split up."""
         self.settle()
         found = [
             *self._orders_since(account_slot, sequence),
             *self._trades_since(account_slot, sequence),
         ]
         found.sort(key=lambda entry: entry[0])
-        return found[:count]
+        end = min(count, len(found))
+        while 0 < end < len(found) and found[end][0] == found[end - 1][0]:
+            end += 1
+        return found[:end]
 
     def _orders_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
         places = [(self._orders, slot) for slot in self._open_slots(account_slot)]

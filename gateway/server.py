@@ -14,8 +14,9 @@ from typing import Any
 import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
+from engine import host
 from engine.codes import NIL
-from gateway import clock, http, jsonrpc, pages
+from gateway import clock, http, jsonrpc, pages, schema_doc
 from gateway.channels import Channel
 from gateway.config import Config
 from gateway.frames import close_frame, text_frame
@@ -225,6 +226,7 @@ class Front(asyncio.Protocol):
         self._transport: Any = None
         self._head: http.Head | None = None
         self._response = b""
+        self._peer = ""
         self._is_busy = False
         self._timeout: asyncio.TimerHandle | None = None
 
@@ -232,6 +234,7 @@ class Front(asyncio.Protocol):
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if len(self.server.fronts) + len(self.server.connections) >= self.server.venue.config.max_connections:
             transport.write(http.response(503, b'{"error":"too many connections"}', keep_alive=False))
             transport.close()
@@ -284,6 +287,8 @@ class Front(asyncio.Protocol):
             self._send(http.response(204, b"", keep_alive=head.keep_alive), head.keep_alive)
         elif path.startswith("/api/v2/"):
             self._call(head, body)
+        elif path == "/openrpc.json":
+            self._send(http.response(200, schema_doc.text(), keep_alive=head.keep_alive), head.keep_alive)
         else:
             status, content, content_type = pages.find(path)
             self._send(http.response(status, content, content_type, head.keep_alive), head.keep_alive)
@@ -291,7 +296,7 @@ class Front(asyncio.Protocol):
     def _call(self, head: http.Head, body: bytes) -> None:
         venue = self.server.venue
         actions = serve_http(
-            venue.context, venue.projection, head.verb, head.target, head.headers, body, clock.wall_ns()
+            venue.context, venue.projection, head.verb, head.target, head.headers, body, clock.wall_ns(), self._peer
         )
         for action in actions:
             if isinstance(action, Submit):
@@ -303,7 +308,7 @@ class Front(asyncio.Protocol):
     def _upgrade(self, head: http.Head) -> None:
         """Hand the connection over to the websocket library, with what was read already."""
         self._let_go()
-        protocol = self.server.websocket()
+        protocol = self.server.websocket(self._peer)
         self._transport.set_protocol(protocol)
         protocol.connection_made(self._transport)
         left = memoryview(bytes(self._data))
@@ -350,6 +355,7 @@ class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
     def __init__(self, config: Config, progress: Progress | None = None) -> None:
+        host.warm_up()
         self.venue = Venue(config, progress)
         self.connections: set[Connection] = set()
         self.fronts: set[Front] = set()
@@ -501,16 +507,16 @@ class Server:
 
     # --- connections ----------------------------------------------------------------------------------------------
 
-    def websocket(self) -> Any:
+    def websocket(self, peer: str) -> Any:
         """The websocket library's protocol for a connection that asked for an upgrade."""
         limit = self.venue.config.max_frame_bytes
         strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
         return WSProtocol(
-            None, None, False, self._accept, _WS_LOG, True, HANDSHAKE_SECONDS, True, 30, 30, strategy, True, limit,
-            None, 16 * 1024,
+            None, None, False, partial(self._accept, peer), _WS_LOG, True, HANDSHAKE_SECONDS, True, 30, 30, strategy,
+            True, limit, None, 16 * 1024,
         )  # fmt: skip
 
-    def _accept(self, request: Any) -> Any:
+    def _accept(self, peer: str, request: Any) -> Any:
         """A connection for an upgrade request, or the answer that there is none."""
         path = request.path.decode("latin-1").partition("?")[0]
         if path != ENDPOINT:
@@ -522,7 +528,7 @@ class Server:
             body = f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON".encode()
             refused = picows.WSUpgradeResponse.create_error_response(400, body)
             return picows.WSUpgradeResponseWithListener(refused, None)
-        session = Session(self.venue.context, self.venue.projection, is_binary, "", clock.wall_ns())
+        session = Session(self.venue.context, self.venue.projection, is_binary, peer, clock.wall_ns())
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
         response = picows.WSUpgradeResponse.create_101_response(headers)
         return picows.WSUpgradeResponseWithListener(response, Connection(self, session))

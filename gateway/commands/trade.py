@@ -117,6 +117,7 @@ async def _prompt(client: Client, as_json: bool) -> None:
         try:
             line = await asyncio.to_thread(input, "> ")
         except EOFError:
+            console.print()
             return
         if not line.strip():
             continue
@@ -181,7 +182,9 @@ def _print(action: str, result: Any, as_json: bool) -> None:
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> None:
     columns = _COLUMNS[kind]
-    table = Table(*columns)
+    table = Table()
+    for name in columns:
+        table.add_column(name, overflow="fold")
     for row in rows:
         table.add_row(*["" if row.get(name) is None else str(row[name]) for name in columns])
     Console().print(table if rows else f"no {kind}")

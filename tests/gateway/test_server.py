@@ -1,0 +1,282 @@
+"""The server over real sockets: orders, batches, books, HTTP, bad input, slow readers, shutdown and restart."""
+
+import asyncio
+import json
+
+import aiohttp
+import numpy as np
+import pytest
+
+from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
+from engine.schema import COMMAND
+from gateway.client import Client, RpcError
+from gateway.registry import Registry
+from tests.gateway.live import BTC, config_of, market, play, request, running, set_up, until
+
+
+def test_an_order_is_placed_filled_and_told_to_both_sides(tmp_path):
+    async def story():
+        async with market(tmp_path) as (_, (alice, bob)):
+            heard = {"alice": [], "bob": []}
+            for name, client in (("alice", alice), ("bob", bob)):
+                await client.subscribe("user.orders.any.any.raw", heard[name].append)
+                await client.subscribe("user.trades.any.any.raw", heard[name].extend)
+            resting = await alice.buy(BTC, "0.5", price="19999.5", label="first")
+            assert (resting.order.order_state, resting.order.label, resting.trades) == ("open", "first", [])
+            taken = await bob.sell(BTC, "0.2", price="19999.5")
+            assert taken.order.order_state == "filled"
+            assert [(str(trade.price), str(trade.amount), trade.liquidity) for trade in taken.trades] == [
+                ("19999.5", "0.2", "T")
+            ]
+            await until(lambda: len(heard["alice"]) == 3 and len(heard["bob"]) == 2)
+            assert [entry["liquidity"] for entry in heard["alice"] if "trade_id" in entry] == ["M"]
+            cancelled = await alice.cancel(resting.order.order_id)
+            assert (cancelled.order_state, str(cancelled.filled_amount)) == ("cancelled", "0.2")
+            assert str(cancelled.average_price) == "19999.5"
+            positions = [(await client.positions())[0] for client in (alice, bob)]
+            assert [str(position.size) for position in positions] == ["0.2", "-0.2"]
+
+    play(story())
+
+
+def test_a_pipelined_query_sees_the_order_before_it(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (_, (alice,)):
+            placed, orders, cancelled, after = await alice.batch(
+                [
+                    ("private/buy", {"instrument_name": BTC, "amount": "0.1", "price": "19900"}),
+                    ("private/get_open_orders", {}),
+                    ("private/cancel_all", {}),
+                    ("private/get_open_orders", {}),
+                ]
+            )
+            assert [order["order_id"] for order in orders] == [placed["order"]["order_id"]]
+            assert (cancelled, after) == (1, [])
+
+    play(story())
+
+
+@pytest.mark.parametrize("interval", ["raw", "100ms"])
+def test_a_local_book_follows_the_chain_and_equals_the_engine(tmp_path, interval):
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            await alice.buy(BTC, "1", price="19990")
+            book = await bob.book(BTC, interval)
+            await until(lambda: book.change_id is not None)
+            for step in range(30):
+                await alice.buy(BTC, "0.1", price=str(19980 + step % 7), post_only=True)
+                await alice.sell(BTC, "0.1", price=str(20100 + step % 5), post_only=True)
+                if step % 3 == 2:
+                    await bob.sell(BTC, "0.25", price="19950", time_in_force="immediate_or_cancel")
+            await alice.cancel_all()
+            await alice.buy(BTC, "0.7", price="19970")
+            view = server.venue.projection.book(0, 0)
+            await until(lambda: book.change_id == server.venue.projection.books.book(0).change_id)
+            contract = server.venue.projection.contract_at(0)
+            wanted = [(contract.price_text(price), contract.amount_text(lots)) for price, lots in view.bids]
+            assert [(str(price).encode(), str(amount).encode()) for price, amount in book.depth(99)[0]] == wanted
+            assert view.asks == []
+
+    play(story())
+
+
+def test_rows_go_in_and_reports_of_the_account_alone_come_back(tmp_path):
+    async def story():
+        async with market(tmp_path) as (_, (alice, bob)):
+            rows = np.zeros(100, COMMAND)
+            rows["kind"], rows["side"], rows["ord_type"] = CommandKind.NEW, Side.SELL, OrdType.LIMIT
+            rows["tif"], rows["qty_lots"], rows["price_ticks"] = TimeInForce.GTC, 5, 40_000
+            rows["cl_ord_id"] = np.arange(1, 101)
+            rows["account_slot"], rows["key"] = 77, 99
+            async with Client(alice.url, alice.key_id, alice._secret, binary=True) as maker:
+                heard = []
+                maker.on_rows = heard.append
+                maker.send_rows(rows)
+                await until(lambda: sum(map(len, heard)) == 100)
+                await bob.buy(BTC, "0.003", price="20000")
+                await until(lambda: sum(map(len, heard)) == 101)
+                reports = np.concatenate(heard)
+                assert set(reports["kind"][:100].tolist()) == {EventKind.ACCEPTED}
+                assert reports["cl_ord_id"][:100].tolist() == list(range(1, 101))
+                assert (reports["kind"][100], reports["last_lots"][100]) == (EventKind.FILL, 3)
+                assert set(reports["account_slot"].tolist()) == {0}
+
+    play(story())
+
+
+BAD_MESSAGES = [
+    (b"{", -32700),
+    (b"\xff\xfe", -32700),
+    (b"[]", -32600),
+    (b'{"jsonrpc":"2.0","id":1}', -32600),
+    (request(1, "public/nothing"), -32601),
+    (request(1, "private/buy", instrument_name=BTC), 13009),
+    (b'{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":7}}', -32602),
+    (request(1, "public/get_order_book", instrument_name="NOPE"), 10020),
+    (b"[" * 5000, -32600),
+]
+
+
+@pytest.mark.parametrize(("message", "code"), BAD_MESSAGES, ids=[str(index) for index in range(len(BAD_MESSAGES))])
+def test_bad_messages_get_an_answer_and_the_session_goes_on(tmp_path, message, code):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)), aiohttp.ClientSession() as http:
+            async with http.ws_connect(f"http://127.0.0.1:{server.port}/ws/api/v2") as socket:
+                await socket.send_frame(message, aiohttp.WSMsgType.TEXT)
+                answer = json.loads((await socket.receive(10)).data)
+                assert answer["error"]["code"] == code
+                await socket.send_str(request(2, "public/test").decode())
+                assert json.loads((await socket.receive(10)).data)["result"]["version"]
+            assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
+
+    play(story())
+
+
+async def closed_with(socket):
+    """The code that the server closes with."""
+    async with asyncio.timeout(10):
+        while True:
+            message = await socket.receive()
+            if message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING):
+                return socket.close_code
+
+
+@pytest.mark.parametrize("case", ["huge", "binary", "protocol", "path"])
+def test_hostile_connections_are_refused_and_nobody_notices(tmp_path, case):
+    async def story():
+        small = market(tmp_path, ("alice",), max_frame_bytes=4096)
+        async with small as (server, (alice,)), aiohttp.ClientSession() as http:
+            url = f"http://127.0.0.1:{server.port}/ws/api/v2"
+            if case in ("protocol", "path"):
+                with pytest.raises(aiohttp.WSServerHandshakeError) as refused:
+                    await http.ws_connect(url if case == "protocol" else url + "x", protocols=("other.v1",))
+                assert refused.value.status == (400 if case == "protocol" else 404)
+            else:
+                async with http.ws_connect(url, autoclose=False) as socket:
+                    await (socket.send_str(" " * 10_000) if case == "huge" else socket.send_bytes(b"rows"))
+                    assert await closed_with(socket) == (1009 if case == "huge" else 1003)
+            assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
+
+    play(story())
+
+
+def test_raw_bytes_that_are_no_http_get_one_answer(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            put = b"PUT / HTTP/1.1\r\n\r\n"
+            for sent, status in ((b"hello\r\n\r\n", b"400"), (put, b"405"), (b"x" * 20_000, b"431")):
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(sent)
+                assert (await reader.read(100)).split()[1] == status
+                writer.close()
+            _, half_open = await asyncio.open_connection("127.0.0.1", server.port)
+            half_open.write(b"GET /ws/api/v2 HTTP/1.1\r\n")
+            assert (await alice.call("public/test"))["version"]
+            half_open.close()
+
+    play(story())
+
+
+def test_http_get_post_pages_and_document(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)), aiohttp.ClientSession() as http:
+            base = f"http://127.0.0.1:{server.port}"
+            login = {"grant_type": "client_credentials", "client_id": alice.key_id, "client_secret": alice._secret}
+            async with http.get(f"{base}/api/v2/public/auth", params=login) as answer:
+                token = (await answer.json())["result"]["access_token"]
+            headers = {"Authorization": f"Bearer {token}"}
+            order = {"instrument_name": BTC, "amount": "0.1", "price": "19900", "post_only": "true"}
+            async with http.get(f"{base}/api/v2/private/buy", params=order, headers=headers) as answer:
+                assert (answer.status, (await answer.json())["result"]["order"]["order_state"]) == (200, "open")
+            body = request(5, "private/get_open_orders").decode()
+            async with http.post(f"{base}/api/v2/private/get_open_orders", data=body, headers=headers) as answer:
+                assert len((await answer.json())["result"]) == 1
+            async with http.get(f"{base}/api/v2/private/get_open_orders") as answer:
+                assert (answer.status, (await answer.json())["error"]["code"]) == (400, 13009)
+            for path, text in (("/", "Lionrock"), ("/app.js", "WebSocket"), ("/openrpc.json", "openrpc")):
+                async with http.get(base + path) as answer:
+                    assert answer.status == 200 and text in await answer.text()
+            async with http.get(f"{base}/../vault.key") as answer:
+                assert answer.status == 404
+
+    play(story())
+
+
+def test_a_reader_that_stops_costs_the_others_nothing_and_catches_up(tmp_path):
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            slow = Client(alice.url)
+            await slow.connect()
+            book = await slow.book(BTC)
+            await until(lambda: len(server.connections) == 3)
+            connection = next(one for one in server.connections if one.session.account_slot < 0)
+            connection.pause_writing()
+            keen = await bob.book(BTC)
+            for step in range(50):
+                await alice.buy(BTC, "0.1", price=str(19900 + step % 9))
+            assert keen.depth(1)[0] and not book.bids
+            connection.resume_writing()
+            await until(lambda: book.change_id == keen.change_id)
+            assert book.bids == keen.bids
+
+    play(story())
+
+
+def test_orders_survive_a_restart_and_the_client_resumes(tmp_path):
+    config = config_of(tmp_path, durability="fsync", port=0)
+    traders = set_up(config)
+
+    async def before():
+        async with running(config) as server:
+            url = f"ws://127.0.0.1:{server.port}"
+            async with Client(url, traders[0].key.id, traders[0].key.secret) as alice:
+                await alice.buy(BTC, "0.5", price="19990", label="stays")
+                async with Client(url, traders[1].key.id, traders[1].key.secret) as bob:
+                    await bob.sell(BTC, "0.2", price="19990")
+                return await facts(alice)
+
+    async def after():
+        async with running(config) as server:
+            recovery = server.venue.engine.recovery
+            assert recovery.snapshot_seq > 0
+            async with Client(f"ws://127.0.0.1:{server.port}", traders[0].key.id, traders[0].key.secret) as alice:
+                return await facts(alice), server.venue.registry.pending_intents()
+
+    told = play(before())
+    again, pending = play(after())
+    assert again == told and pending == []
+    (tmp_path / next(path.name for path in tmp_path.glob("projection-*"))).unlink()
+    rebuilt, _ = play(after())
+    assert rebuilt == told
+
+
+async def facts(client):
+    """What an account is told: it must be the same before and after."""
+    orders = [(order.order_id, order.label, order.filled_amount) for order in await client.open_orders()]
+    trades = [(trade.trade_id, trade.price, trade.label) for trade in await client.user_trades(BTC)]
+    positions = [(position.size, position.average_price) for position in await client.positions()]
+    resumed = await client.call("venue/resume", sequence=0)
+    return orders, trades, positions, [event["data"] for event in resumed["events"]]
+
+
+def test_orders_are_refused_while_the_venue_shuts_down(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            server.venue.context.accepting = False
+            with pytest.raises(RpcError) as refused:
+                await alice.buy(BTC, "0.1", price="19900")
+            assert refused.value.code == 10040
+
+    play(story())
+
+
+def test_a_key_revoked_by_another_process_ends_its_sessions(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            other = Registry(server.venue.config.registry)
+            other.revoke_key(alice.key_id, 10**19 // 10)
+            other.close()
+            alice._reconnect = False
+            await until(lambda: not alice.is_connected.is_set())
+
+    play(story())
