@@ -22,7 +22,9 @@ ACCOUNTS = 40
 MAKERS = 4
 CONTRACTS = 2
 CENTRE = 2000
-CAPACITIES = Capacities(orders=4096, accounts=64, positions=128, levels=8192, nodes=16384, groups=8, persons=8, jobs=256)
+CAPACITIES = Capacities(
+    orders=4096, accounts=64, positions=128, levels=8192, nodes=16384, groups=8, persons=8, jobs=256
+)
 
 RISKY = build.PERPETUAL | {
     P.MICROS_PER_TICK_LOT: 1000,
@@ -115,7 +117,8 @@ def _directives(rng: np.random.Generator, rows: Any, price: Any) -> None:
     given["price_subticks"] = np.where(index, price * 1000 * noise, given["price_subticks"]).astype(np.int64)
     given["source_time_ns"] = np.where(index, rows["time_ns"], given["source_time_ns"])
     money = np.isin(kind, [K.DEPOSIT, K.WITHDRAW, K.TRANSFER])
-    amount = rng.integers(1, 40_000_000, len(rows)) * np.where((kind == K.TRANSFER) & (rng.random(len(rows)) < 0.5), -1, 1)
+    back = (kind == K.TRANSFER) & (rng.random(len(rows)) < 0.5)
+    amount = rng.integers(1, 40_000_000, len(rows)) * np.where(back, -1, 1)
     given["amount_micros"] = np.where(money, amount, given["amount_micros"])
     setting = kind == K.SET_LEVERAGE
     given["value"] = np.where(setting, rng.integers(0, 13, len(rows)), given["value"])
@@ -126,7 +129,8 @@ def flow(seed: int, count: int) -> Any:
     """`count` commands after the set-up, stamped with times; `seq` follows from their place."""
     rng = np.random.default_rng(seed)
     rows = np.zeros(count, COMMAND)
-    kinds = [K.NEW, K.CANCEL, K.INDEX_PRICE, K.TIME, K.DEPOSIT, K.WITHDRAW, K.TRANSFER, K.SET_LEVERAGE, K.SET_MARGIN_MODE]
+    kinds = [K.NEW, K.CANCEL, K.INDEX_PRICE, K.TIME, K.DEPOSIT, K.WITHDRAW, K.TRANSFER]
+    kinds += [K.SET_LEVERAGE, K.SET_MARGIN_MODE]
     shares = [0.50, 0.08, 0.30, 0.03, 0.02, 0.02, 0.02, 0.015, 0.015]
     rows["time_ns"] = build.START_NS + np.cumsum(rng.integers(1, 200_000_000, count))
     quiet = rng.random(count) < 0.00005
