@@ -173,7 +173,7 @@ class EventFlag(IntEnum):
 
 
 class Reason(IntEnum):
-    """Why: of refusals in blocks by owner, of cancellations from 1300. Meaning and remedy: `REMEDIES`."""
+    """Why: of refusals in blocks by owner, of cancellations from 1300. The gateway tells meaning and remedy."""
 
     NONE = 0
     # The account and the client.

@@ -6,6 +6,7 @@ says that it is safe. Recovery, verification and standby are one loop, `replay`:
 
 import contextlib
 import fcntl
+import gc
 import mmap
 import os
 import time
@@ -130,13 +131,20 @@ class _CompileListener(event.Listener):
 def warm_up(progress: Progress = _ignore) -> None:
     """Compile everything that the engine calls, or load it from the cache; `progress` gets functions done and in all.
 
-    Costs up to a minute after an installation or an update, else a moment.
+    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are no garbage, so
+    nobody looks for any meanwhile.
     """
-    with event.install_listener("numba:compile", _CompileListener(progress)):
-        engine = Engine(create(SMALL, Mode.RESEARCH))
-        tick = np.zeros(1, COMMAND)
-        tick["seq"], tick["kind"] = 1, CommandKind.TIME
-        engine.submit(tick)
+    collecting = gc.isenabled()
+    gc.disable()
+    try:
+        with event.install_listener("numba:compile", _CompileListener(progress)):
+            engine = Engine(create(SMALL, Mode.RESEARCH))
+            tick = np.zeros(1, COMMAND)
+            tick["seq"], tick["kind"] = 1, CommandKind.TIME
+            engine.submit(tick)
+    finally:
+        if collecting:
+            gc.enable()
     progress(_FUNCTIONS, _FUNCTIONS)
 
 

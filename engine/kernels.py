@@ -19,6 +19,19 @@ from numba.np.numpy_support import from_dtype
 from engine import schema
 from engine.units import JIT
 
+_describe = types.Record.__repr__
+
+
+def _remembered(record: Any) -> str:
+    """A record type's text, made once: the compiler asks for that of the state, all columns, at every call."""
+    text = record.__dict__.get("_text")
+    if text is None:
+        text = record.__dict__["_text"] = _describe(record)
+    return str(text)
+
+
+types.Record.__repr__ = _remembered
+
 KERNELS: list[Any] = []
 """Every kernel in the order of definition, callees first."""
 

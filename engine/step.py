@@ -7,6 +7,7 @@ is full: the state keeps the place, and the next call goes on with the same comm
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
 from engine.kernels import entry, inlined, kernel
+from engine.rows import account_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     COMMAND,
     DIRECTIVE,
@@ -17,8 +18,13 @@ from engine.schema import (
     SEMANTICS_VERSION,
     WORK_ITEMS,
 )
-from engine.units import FOREVER_NS, NS_PER_S
+from engine.units import FOREVER_NS, NS_PER_S, prefetch
 
+FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = 16, 10, 5
+"""How many commands ahead rows are asked for: what the command names, what that leads to, and that one's neighbours."""
+CACHED_CELLS = 1 << 20
+CACHED_ACCOUNTS = 1 << 12
+"""Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
 _LABELLED = int(ExecInst.LABELLED)
 _command_at = rows.reader(COMMAND)
 _directive_at = rows.reader(DIRECTIVE)
@@ -148,6 +154,46 @@ def _step(s, address, index, count):
     return 1
 
 
+@inlined
+def _likely_slot(s, c):
+    """The slot in the first cell where a client id may be: right for most, and only ever used to look ahead."""
+    tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+    return cell_at(s, s.order_map.base + s.order_map.size + (tag & (s.order_map.size - 1))).word & idmap.SLOT_MASK
+
+
+@kernel
+def _look_ahead_orders(s, address, index, count):
+    """Ask for a named order's cell, then its rows, then its neighbours, each a few commands after the other."""
+    if index + FAR_AHEAD < count:
+        c = _command_at(address, index + FAR_AHEAD)
+        tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+        prefetch(cell_at(s, s.order_map.base + s.order_map.size + (tag & (s.order_map.size - 1))))
+    if index + NEAR_AHEAD < count:
+        slot = _likely_slot(s, _command_at(address, index + NEAR_AHEAD))
+        prefetch(order_at(s, slot))
+        prefetch(own_at(s, slot))
+    if index + NEXT_AHEAD < count:
+        slot = _likely_slot(s, _command_at(address, index + NEXT_AHEAD))
+        order, own = order_at(s, slot), own_at(s, slot)
+        prefetch(level_at(s, max(order.level_slot, 0)))
+        prefetch(order_at(s, max(order.next_slot, 0)))
+        prefetch(order_at(s, max(order.prev_slot, 0)))
+        prefetch(own_at(s, max(own.next_slot, 0)))
+        prefetch(own_at(s, max(own.prev_slot, 0)))
+
+
+@kernel
+def _look_ahead_accounts(s, address, index, count):
+    """Ask for an account's row, then for its position of last use."""
+    if index + FAR_AHEAD < count:
+        slot = _command_at(address, index + FAR_AHEAD).account_slot
+        prefetch(account_at(s, min(max(slot, 0), s.accounts_used)))
+    if index + NEAR_AHEAD < count:
+        slot = _command_at(address, index + NEAR_AHEAD).account_slot
+        position_slot = account_at(s, min(max(slot, 0), s.accounts_used - 1)).position_slot
+        prefetch(position_at(s, max(position_slot, 0)))
+
+
 @entry
 def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
@@ -155,6 +201,10 @@ def apply_rows(root, address, count, ring, ring_rows):
     reports.open_ring(s, ring, ring_rows)
     consumed = 0
     while consumed < count:
+        if s.order_map.size > CACHED_CELLS:
+            _look_ahead_orders(s, address, consumed, count)
+        if s.accounts_used > CACHED_ACCOUNTS:
+            _look_ahead_accounts(s, address, consumed, count)
         taken = _step(s, address, consumed, count)
         if taken == 0:
             break

@@ -29,7 +29,8 @@ USAGE_ERROR = 2
 
 
 def _overview() -> str:
-    lines = ["usage: lionrock COMMAND [ARGUMENT ...]", "", "The core of a perpetual-contract exchange.", "", "commands:"]
+    lines = ["usage: lionrock COMMAND [ARGUMENT ...]", "", "The core of a perpetual-contract exchange.", ""]
+    lines += ["commands:"]
     lines += [f"  {name:10}{purpose}" for name, purpose in COMMANDS.items()]
     lines += ["", "lionrock COMMAND --help tells more, with examples; lionrock --version prints the version."]
     return "\n".join(lines)

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE_ORDER = [
     "codes",
     "units",
+    "log_rows",
     "schema",
     "kernels",
     "rows",
