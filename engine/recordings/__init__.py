@@ -1,12 +1,12 @@
 """Recorded order streams from outside: readers that turn them into command batches, and what they should have led to.
 
 `open_recording` recognises the format: a journal's folder, and from the first bytes flash1, LOBSTER, Bitstamp 2015 and
-our own CSV and JSONL.
+our own CSV and JSONL. `synthetic:SEED:COUNT` instead of a file is a generated stream.
 """
 
 from pathlib import Path
 
-from engine.recordings import bitstamp, flash1, journals, lobster, text
+from engine.recordings import bitstamp, flash1, journals, lobster, synthetic, text
 from engine.recordings.batches import Reader
 from engine.recordings.source import RecordingError, Source, sources
 
@@ -14,12 +14,14 @@ FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl")
 
 
 def open_recording(path: Path, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
-    """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, or for a journal's folder.
+    """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal's folder or for generated flow.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
     zip. RecordingError when the file cannot be opened or recognised,
     JournalError for a journal that cannot be read.
     """
+    if synthetic.is_name(path):
+        return synthetic.SyntheticReader(*synthetic.parse(path))
     if format == "journal" or (format == "auto" and path.is_dir()):
         return journals.JournalRecording(path)
     streams = sources(path)

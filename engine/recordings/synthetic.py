@@ -29,10 +29,10 @@ ORDER_NS = 2_000
 
 CENTRE_TICKS, SPREAD_TICKS = 1 << 16, 2
 IOC_PER_1024, AMENDS_PER_1024, REPRICED_PER_1024 = 16, 100, 512
-WALKS_PER_1024 = 20
-SWING_PERIOD, SWING_ORDERS, SWING_TICKS = 1 << 14, 1 << 9, 9
-"""Once in a period of orders the middle runs for a while, by up to so many ticks an order."""
-DISTANCE_OCTAVES, LIFE_OCTAVES, SIZE_OCTAVES = 12, 19, 7
+WALKS_PER_1024 = 1
+SWING_PERIOD, SWING_ORDERS, SWING_TICKS = 3, 512, 9
+"""In about one of so many blocks the middle runs for a while, by up to so many ticks an order."""
+DISTANCE_OCTAVES, LIFE_OCTAVES, SIZE_OCTAVES = 12, 22, 7
 
 Column = np.ndarray[Any, Any]
 
@@ -93,10 +93,11 @@ class _Flow:
         orders = self._orders()
         rows = np.concatenate([self.later, orders, *self._ends(orders)])
         self.orders += BLOCK_ORDERS
-        now = rows["time_ns"] < START_NS + self.orders * ORDER_NS
-        self.later = rows[~now]
-        rows = rows[now]
-        return rows[np.argsort(rows["time_ns"], kind="stable")]
+        times = rows["time_ns"].copy()
+        places = np.argsort(times, kind="stable")
+        now = int(np.searchsorted(times[places], START_NS + self.orders * ORDER_NS))
+        self.later = rows[places[now:]]
+        return rows[places[:now]]
 
     def _orders(self) -> Column:
         """One new order for each interval: most rest around the middle, a few take."""
@@ -115,7 +116,7 @@ class _Flow:
 
     def _ends(self, orders: Column) -> tuple[Column, Column]:
         """The amends of some resting orders and the cancels of all of them, each at its time."""
-        life = self._power_law(LIFE_OCTAVES, 4)
+        life = self._power_law(LIFE_OCTAVES, 5)
         resting = orders["tif"] == TimeInForce.GTC
         cancels = np.zeros(BLOCK_ORDERS, COMMAND)
         cancels["kind"], cancels["cl_ord_id"] = CommandKind.CANCEL, orders["cl_ord_id"]
@@ -132,9 +133,9 @@ class _Flow:
     def _middle(self) -> Column:
         """The middle at each order: a slow walk, with swings, folded so that it stays half and half again its start."""
         steps = self.rng.integers(-1, 2, BLOCK_ORDERS) * self._some(WALKS_PER_1024)
-        for start in range(0, BLOCK_ORDERS, SWING_PERIOD):
-            begin = start + int(self.rng.integers(0, SWING_PERIOD - SWING_ORDERS))
-            steps[begin : begin + SWING_ORDERS] += int(self.rng.integers(-SWING_TICKS, SWING_TICKS + 1))
+        begin = int(self.rng.integers(0, BLOCK_ORDERS - SWING_ORDERS))
+        run_ticks = int(self.rng.integers(-SWING_TICKS, SWING_TICKS + 1))
+        steps[begin : begin + SWING_ORDERS] += run_ticks * (int(self.rng.integers(0, SWING_PERIOD)) == 0)
         walk = self.walk_ticks + np.cumsum(steps)
         self.walk_ticks = int(walk[-1])
         folded = (walk + CENTRE_TICKS // 2) % (2 * CENTRE_TICKS)
