@@ -22,6 +22,8 @@ from gateway.topics import BookTopic, Reader, StateTopic, Topic, TradesTopic, ma
 from gateway.translate import Contract
 
 _BYTES = ROW.size
+_NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
+_WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
 
 
 class UserTopic(Topic):
@@ -207,13 +209,14 @@ class Feed:
         """The orders that a batch touched, as they are after it."""
         touched: dict[tuple[int, int], None] = {}
         for row in rows:
-            users = self._users.get(row[9]) if row[2] < EventKind.NOTICE_FIRST else self._users.get(row[6])
+            is_notice = row[2] >= _NOTICE_FIRST
+            users = self._users.get(row[6] if is_notice else row[9])
             if not users:
                 continue
-            if row[2] >= EventKind.NOTICE_FIRST:
+            if is_notice:
                 for topic in users:
                     topic.is_dirty = topic.is_dirty or topic.channel.kind == "user.portfolio"
-            elif row[10] and row[2] not in (EventKind.REJECTED, EventKind.REPEATED):
+            elif row[10] and row[2] not in _WITHOUT_CHANGE:
                 touched[row[9], row[10]] = None
         for account_slot, order_id in touched:
             self._own_order(account_slot, order_id)

@@ -13,7 +13,10 @@ def _length(size: int) -> bytes:
 
 def text_frame(payload: bytes) -> bytes:
     """A text message."""
-    return _TEXT + _length(len(payload)) + payload
+    size = len(payload)
+    if 126 <= size < 1 << 16:
+        return b"\x81\x7e%b%b" % (size.to_bytes(2), payload)
+    return _TEXT + _length(size) + payload
 
 
 def binary_frame(payload: bytes) -> bytes:

@@ -20,6 +20,7 @@ from engine.schema import COMMAND, EVENT
 from gateway.histogram import Histogram
 
 _MASKED = 0x80
+_TEXT, _BINARY, _CLOSE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CLOSE
 _ERROR_HEAD = 48
 """Within so many bytes of its beginning a reply says whether it is an error."""
 WARM_SECONDS = 0.5
@@ -132,9 +133,10 @@ class Connection(picows.WSListener):
         return await self._reply
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        if frame.msg_type == picows.WSMsgType.BINARY:
+        kind = frame.msg_type
+        if kind == _BINARY:
             self._count_rows(frame)
-        elif frame.msg_type == picows.WSMsgType.TEXT:
+        elif kind == _TEXT:
             if self._reply is not None:
                 self._reply.set_result(frame.get_payload_as_bytes())
                 self._reply = None
@@ -295,12 +297,13 @@ class _Echo(picows.WSListener):
         self._transport = transport.underlying_transport
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        if frame.msg_type == picows.WSMsgType.CLOSE:
+        message_kind = frame.msg_type
+        if message_kind == _CLOSE:
             transport.disconnect()
             return
         payload = frame.get_payload_as_bytes()
         size = len(payload)
-        kind = b"\x81" if frame.msg_type == picows.WSMsgType.TEXT else b"\x82"
+        kind = b"\x81" if message_kind == _TEXT else b"\x82"
         length = size.to_bytes(1) if size < 126 else b"\x7e" + size.to_bytes(2) if size < 65536 else None
         self._back.append(kind + (length or b"\x7f" + size.to_bytes(8)) + payload)
         if frame.last_in_buffer:

@@ -40,6 +40,7 @@ TICK_SECONDS = 0.1
 TIME_SECONDS = 0.01
 INDEX_SECONDS = 0.5
 DRAIN_SECONDS = 10
+_TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 _GOING_AWAY = 1001
 _LOG = logging.getLogger("lionrock.server")
@@ -74,11 +75,11 @@ class Connection(picows.WSListener):
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         kind = frame.msg_type
-        if kind == picows.WSMsgType.TEXT and frame.fin and self._fragments is None:
+        if kind == _TEXT and frame.fin and self._fragments is None:
             self.receive(frame.get_payload_as_bytes(), False)
-        elif kind == picows.WSMsgType.BINARY and frame.fin and self._fragments is None:
+        elif kind == _BINARY and frame.fin and self._fragments is None:
             self.receive(frame.get_payload_as_bytes(), True)
-        elif kind in (picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION):
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
         elif kind == picows.WSMsgType.CLOSE:
             self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")

@@ -1,0 +1,80 @@
+"""Books from event rows: absolute quantities, the order of events, amended prices, lagging readers."""
+
+import numpy as np
+import pytest
+
+from engine.codes import EventFlag, EventKind, Side
+from engine.schema import EVENT
+from gateway import books as books_module
+from gateway.books import Book, Books
+
+
+def rows(*given):
+    """EVENT rows from (kind, side, price, level) and optional fields."""
+    events = np.zeros(len(given), EVENT)
+    for event, (kind, side, price, level, *fields) in zip(events, given, strict=True):
+        event["kind"], event["side"], event["price_ticks"], event["level_lots"] = kind, side, price, level
+        for name, value in dict(fields).items():
+            event[name] = value
+    return events
+
+
+def test_the_last_word_on_a_price_counts():
+    books = Books(16)
+    books.collect(rows((EventKind.RESTED, Side.BUY, 100, 5), (EventKind.FILL, Side.BUY, 100, 3)), 7)
+    books.collect(rows((EventKind.ACCEPTED, Side.SELL, 102, 4), (EventKind.CANCELLED, Side.BUY, 100, 0)), 9)
+    book = books.book(0)
+    assert (book.best(1, 0), book.best(2, 0), book.change_id) == ([], [(102, 4)], 9)
+
+
+def test_what_says_nothing_of_a_level_changes_nothing():
+    books = Books(16)
+    books.collect(rows((EventKind.FILL, Side.BUY, 100, -1), (EventKind.REPEATED, Side.BUY, 100, 5)), 7)
+    notice = rows((EventKind.MARK_CHANGED, 0, 1, 99))
+    books.collect(notice, 8)
+    assert books.book(0).best(1, 0) == []
+
+
+def test_an_amended_order_leaves_its_old_price():
+    books = Books(16)
+    books.collect(rows((EventKind.ACCEPTED, Side.BUY, 100, 5)), 1)
+    moved = (EventKind.AMENDED, Side.BUY, 105, 0, ("entry_cost_micros", 100))
+    books.collect(rows(moved, (EventKind.RESTED, Side.BUY, 105, 5)), 2)
+    assert books.book(0).best(1, 0) == [(105, 5)]
+    kept = (EventKind.AMENDED, Side.BUY, 105, 3, ("flags", int(EventFlag.RESTING)))
+    books.collect(rows(kept), 3)
+    assert books.book(0).best(1, 0) == [(105, 3)]
+
+
+def test_sides_contracts_and_depth_are_kept_apart():
+    books = Books(16)
+    given = [(EventKind.ACCEPTED, side, 100 + step, 1, ("contract_slot", 3)) for side in (1, 2) for step in range(5)]
+    books.collect(rows(*given), 1)
+    assert books.book(0).best(1, 0) == []
+    assert books.book(3).best(1, 2) == [(104, 1), (103, 1)]
+    assert books.book(3).best(2, 2) == [(100, 1), (101, 1)]
+
+
+def test_moves_say_what_was_before_and_lagging_readers_get_the_difference():
+    book = Book()
+    assert book.apply({(1, 100): 5}, 1) == {(1, 100): (0, 5)}
+    assert book.apply({(1, 100): 0, (2, 101): 4}, 2) == {(1, 100): (5, 0), (2, 101): (0, 4)}
+    assert book.since(1) == {(1, 100): 0, (2, 101): 4}
+    assert book.since(2) == {}
+
+
+def test_the_memory_of_gone_levels_is_bounded(monkeypatch):
+    monkeypatch.setattr(books_module, "TOMBSTONES", 10)
+    book = Book()
+    for change in range(1, 40):
+        book.apply({(1, change): 1}, 2 * change)
+        book.apply({(1, change): 0}, 2 * change + 1)
+    assert len(book.touched) <= 11
+    assert book.since(0) is None and book.since(book.change_id) == {}
+
+
+@pytest.mark.parametrize("count", [1, 40])
+def test_a_batch_larger_than_expected_is_taken(count):
+    books = Books(2)
+    books.collect(rows(*[(EventKind.ACCEPTED, Side.BUY, 1 + step, 1) for step in range(count)]), 1)
+    assert len(books.book(0).best(1, 0)) == count
