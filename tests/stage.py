@@ -44,6 +44,7 @@ class Stage:
         self.ring_rows = ring_rows
         self.seq, self.now_ns = 0, build.START_NS
         self.log: list[np.ndarray[Any, Any]] = []
+        self.past: list[np.ndarray[Any, Any]] = []
         self.reports = np.zeros(0, EVENT)
         self.send(build.person(1))
         for account in range(accounts):
@@ -70,6 +71,7 @@ class Stage:
             found.append(ring[:written].copy())
             done += consumed
         self.reports = np.concatenate(found)
+        self.past.append(self.reports)
         return self.reports
 
     def pass_time(self, seconds: float = 1, step_s: float = 1) -> np.ndarray[Any, Any]:
@@ -137,12 +139,20 @@ class Stage:
 
     def of(self, *kinds: int) -> list[dict[str, Any]]:
         """The last reports of some kinds, by field name."""
-        found = []
-        for event, notice in zip(self.reports, self.reports.view(NOTICE), strict=True):
-            if event["kind"] in kinds:
-                row = event if event["kind"] < EventKind.NOTICE_FIRST else notice
-                found.append({name: row[name].item() for name in row.dtype.names if row[name].ndim == 0})
-        return found
+        return by_name(self.reports, kinds)
+
+    def history(self, *kinds: int) -> list[dict[str, Any]]:
+        """All reports of some kinds so far, by field name."""
+        return by_name(np.concatenate(self.past), kinds)
+
+
+def by_name(reports: np.ndarray[Any, Any], kinds: tuple[int, ...]) -> list[dict[str, Any]]:
+    """Reports of some kinds as dictionaries."""
+    found = []
+    for event in reports[np.isin(reports["kind"], kinds)]:
+        row = event if event["kind"] < EventKind.NOTICE_FIRST else np.array([event]).view(NOTICE)[0]
+        found.append({name: row[name].item() for name in row.dtype.names if row[name].ndim == 0})
+    return found
 
 
 def conserved(state: Any) -> int:

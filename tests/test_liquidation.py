@@ -2,7 +2,10 @@
 
 import pytest
 
+from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
+from engine.codes import EventFlag, EventKind, ExecInst, MarginMode, MarketState, Reason, TimeInForce
+from tests import build
 from tests.build import BUY, SELL
 from tests.stage import WORKED, Stage, conserved
 
@@ -57,3 +60,142 @@ def test_worked_table(
     strike(stage, mark, *quotes)
     assert stage.cash(0) == left
     assert stage.size(0) == size
+
+
+def test_forced_fills_are_flagged_to_both_sides() -> None:
+    stage = begin(LONG, 2180)
+    strike(stage, 1800, (BUY, 8, 1800))
+    fills = [fill for fill in stage.history(EventKind.FILL) if fill["flags"] & EventFlag.FORCED]
+    assert [fill["last_lots"] for fill in fills] == [8, 8, 2, 2]
+    assert [bool(fill["flags"] & EventFlag.DELEVERAGING) for fill in fills] == [False, False, True, True]
+    assert all(fill["fee_micros"] == 0 for fill in fills)
+    assert [row["price_subticks"] for row in stage.history(EventKind.DELEVERAGED)] == [1_782_000]
+
+
+def test_the_round_cancels_all_orders_and_stops_when_that_cures() -> None:
+    stage = begin(LONG, 2600)
+    stage.order(0, BUY, 1, 1900)
+    stage.order(0, SELL, 2, 2050, flags=ExecInst.REDUCE_ONLY)
+    strike(stage, 1800, (BUY, 4, 1800))
+    gone = [row["reason"] for row in stage.history(EventKind.CANCELLED) if row["account_slot"] == 0]
+    assert gone == [Reason.LIQUIDATION, Reason.LIQUIDATION]
+
+
+def test_flagged_account_may_not_open_or_withdraw_until_cured() -> None:
+    stage = begin(LONG, 2600)
+    strike(stage, 1800, (BUY, 1, 1800))
+    assert stage.state["accounts"][0]["liquidating"] == 1
+    stage.order(0, BUY, 1, 1790)
+    assert stage.of(EventKind.REJECTED)[0]["reason"] == Reason.ACCOUNT_IN_LIQUIDATION
+    stage.send(build.directive(K.WITHDRAW, account_slot=0, amount_micros=1))
+    assert stage.of(EventKind.REFUSED)[0]["reason"] == Reason.ACCOUNT_IN_LIQUIDATION
+    stage.deposit(0, 1000)
+    stage.index(1800)
+    stage.settle()
+    assert stage.state["accounts"][0]["liquidating"] == 0
+    assert stage.size(0) == 9
+
+
+def test_switched_off_contract_is_not_closed() -> None:
+    stage = begin(LONG, 2180)
+    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 0))
+    strike(stage, 1800, (BUY, 8, 1800))
+    assert stage.size(0) == 10
+    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 1))
+    stage.index(1800)
+    stage.settle()
+    assert stage.size(0) == 0
+
+
+def test_own_group_makers_give_way_to_a_forced_order() -> None:
+    stage = begin(LONG, 2180)
+    for account in (0, 2):
+        stage.send(build.account_set(account, build.A.GROUP, 5))
+    strike(stage, 1800, (BUY, 8, 1800))
+    assert stage.size(2) == 0, "own quotes must not take the position"
+    assert stage.size(0) == 0
+    assert Reason.SELF_TRADE in [row["reason"] for row in stage.history(EventKind.CANCELLED)]
+
+
+def test_bankruptcy_price_is_taken_before_the_sweep() -> None:
+    """A sweep through bad prices must not make its own limit worse: nothing below 1782 is ever sold."""
+    stage = begin(LONG, 2180)
+    strike(stage, 1800, (BUY, 2, 1800), (BUY, 2, 1790), (BUY, 6, 1781))
+    forced = [fill for fill in stage.history(EventKind.FILL) if fill["flags"] & EventFlag.FORCED]
+    assert min(fill["price_ticks"] for fill in forced) == 1782
+    assert stage.cash(0) >= 0
+
+
+def test_equity_is_divided_by_the_full_size_not_the_closed_part() -> None:
+    """A partial close of 4 of 10 may lose 60 a lot, not 150: row two of the table at 1660 would drain the account."""
+    stage = begin(LONG, 2600)
+    strike(stage, 1800, (BUY, 10, 1739))
+    assert stage.size(0) == 10
+    assert stage.cash(0) == 2600
+
+
+def test_reduce_only_at_the_edge_of_the_band_cannot_drain_the_fund() -> None:
+    """The effective limit of a reducing fill is the bankruptcy price less the taker fee: nothing below it trades."""
+    stage = begin(LONG, 2200, TAKER_FEE_PPB=500_000, LIQUIDATION_FEE_PPB=1_000_000, BAND_PPB=40_000_000)
+    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 0))
+    stage.order(2, BUY, 10, 1760)
+    stage.index(1800)
+    fund = int(stage.state["fund_micros"])
+    assert stage.state["accounts"][0]["liquidating"] == 1
+    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 1))
+    stage.settle()
+    assert int(stage.state["fund_micros"]) >= fund
+
+
+@pytest.mark.parametrize("tif", [TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK])
+def test_closing_at_the_edge_of_the_band_leaves_equity(tif: int) -> None:
+    """With equity just above MM a close at the far edge of the band and its fee still leave something."""
+    stage = begin(LONG, 2190, TAKER_FEE_PPB=500_000, BAND_PPB=45_000_000, MARK_CLAMP_PPB=20_000_000)
+    stage.index(1877)
+    stage.order(2, BUY, 10, 1793)
+    stage.order(0, SELL, 10, 1793, tif=tif, flags=ExecInst.REDUCE_ONLY)
+    assert stage.size(0) == 0
+    assert stage.cash(0) == pytest.approx(2190 - 10 - 2070 - 8.965)
+    assert conserved(stage.state) == 0
+
+
+def test_repeated_self_liquidation_cannot_drain_the_fund() -> None:
+    """Two accounts of one owner trade at bad prices again and again: the fund gives a tenth of itself a day at most."""
+    stage = begin(LONG, 2800, fund=1000)
+    strike(stage, 1700)
+    assert int(stage.state["fund_micros"]) >= 900_000_000
+    assert stage.cash(0) == 0
+
+
+def test_isolated_liquidation_touches_only_its_contract() -> None:
+    stage = Stage((WORKED, WORKED))
+    stage.fund(RICH)
+    for account, money in ((0, 4000), (1, RICH), (2, RICH)):
+        stage.deposit(account, money)
+    stage.index(2000)
+    stage.index(2000, contract=1)
+    stage.send(build.directive(K.SET_MARGIN_MODE, account_slot=0, contract_slot=0, value=MarginMode.ISOLATED))
+    for contract in (0, 1):
+        stage.order(1, SELL, 5, 2000, contract_slot=contract)
+        stage.order(0, BUY, 5, 2000, contract_slot=contract)
+    assert int(stage.position(0)["isolated_micros"]) == 1000 * 1_000_000
+    assert stage.cash(0) == 3000
+    stage.order(2, BUY, 5, 1840)
+    stage.index(1840)
+    stage.settle()
+    assert stage.size(0) == 0 and stage.size(0, 1) == 5
+    assert stage.cash(0) == pytest.approx(3000 + 1000 - 5 * 160 - 5 * 1840 * 0.001)
+    assert conserved(stage.state) == 0
+
+
+def test_none_left_to_deleverage_halts_the_contract() -> None:
+    stage = begin(LONG, 2180)
+    stage.send(build.directive(K.WITHDRAW, account_slot=1, amount_micros=(RICH - 2200) * 1_000_000))
+    row = stage.position(1)
+    row["entry_cost_micros"] += 2_000_000_000
+    stage.state["accounts"][1]["cash_micros"] -= 8_000_000_000
+    stage.state["withdrawals_micros"] += 6_000_000_000
+    stage.index(1800)
+    stage.settle()
+    assert stage.state["contracts"][0]["state"] == MarketState.HALTED
+    assert stage.history(EventKind.DELEVERAGING_EXHAUSTED)
