@@ -1,9 +1,8 @@
 """An open-addressing hash map from ids to slots, for linear probing with backward-shift deletion.
 
 A cell is one int64: a 41-bit tag of the id above the slot's 22 bits, 0 when empty; the caller compares the id itself.
-Within its
-cells the table of size n lives at offset n, so doubling never overlaps: while a table grows, each change moves
-a few cells of the old one, and what is touched follows what is alive. At most half of the cells are in use.
+Within its cells the table of size n lives at offset n, so doubling never overlaps: while a table grows, each change
+moves a few cells of the old one, and what is touched follows what is alive. At most half of the cells are in use.
 """
 
 from engine.codes import NIL

@@ -81,6 +81,8 @@ class _Part(JITCodeLibrary):
 class _Whole(JITCodeLibrary):
     """The code of an entry with every kernel that it reaches, optimised as one module."""
 
+    _linking_libraries: list[Any]
+
     def finalize(self) -> None:
         reached: list[Any] = []
         waiting = list(self._linking_libraries)

@@ -469,7 +469,7 @@ def _cache_aligned(fields: list[Any]) -> np.dtype[Any]:
         end += size
     names = [field[0] for field in fields]
     formats = [field[1] if len(field) == 2 else (field[1], field[2]) for field in fields]
-    layout = {"names": names, "formats": formats, "offsets": offsets, "itemsize": end + -end % 64}
+    layout: Any = {"names": names, "formats": formats, "offsets": offsets, "itemsize": end + -end % 64}
     return np.dtype(layout) if JIT else np.dtype((PlainRow, layout))
 
 

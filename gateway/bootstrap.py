@@ -11,7 +11,7 @@ from engine.codes import ContractParameter as P
 from engine.units import FOREVER_NS
 from gateway.auth import NewKey, Vault, new_ed25519_key, new_hmac_key
 from gateway.onboarding import deposit, eligible, knowledge
-from gateway.registry import ContractRecord, Intent, Registry
+from gateway.registry import ContractRecord, Intent, KeyOrder, Registry
 
 _S = 1_000_000_000
 _MILLION = 1_000_000
@@ -128,5 +128,5 @@ def open_trader(
     ]
     registry.add_intents(intents, now_ns)
     key = new_hmac_key(vault) if kind == "hmac" else new_ed25519_key()
-    registry.add_key(key.id, account.slot, person, kind, key.verifier, ("read", "trade"), name, now_ns)
+    registry.add_key(KeyOrder(key.id, account.slot, person, kind, key.verifier, ("read", "trade"), name), now_ns)
     return Trader(name, account.slot, key)

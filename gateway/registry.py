@@ -48,6 +48,19 @@ class RegistryError(Exception):
 
 
 @dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """A key to register: its id, whose it is, and what verification needs of it."""
+
+    id: str
+    account_slot: int
+    person: int
+    kind: str
+    verifier: bytes
+    scopes: Iterable[str]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
 class Key:
     """A key as verification needs it: `verifier` is the sealed HMAC secret or the Ed25519 public key."""
 
@@ -195,11 +208,10 @@ class Registry:
 
     # --- keys -----------------------------------------------------------------------------------------------------
 
-    def add_key(
-        self, key_id: str, account_slot: int, person: int, kind: str, verifier: bytes, scopes: Iterable[str],
-        label: str, now_ns: int,
-    ) -> Key:  # fmt: skip
+    def add_key(self, order: KeyOrder, now_ns: int) -> Key:
         """Register a key. No person may hold trading and compliance or admin scopes, whatever the account."""
+        key_id, account_slot, person, kind = order.id, order.account_slot, order.person, order.kind
+        verifier, scopes, label = order.verifier, order.scopes, order.label
         wanted = _check_scopes(scopes)
         with self._transaction():
             self._check_separation(person, wanted)

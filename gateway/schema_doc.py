@@ -23,7 +23,7 @@ from gateway.interfaces import Reply, Submit
 from gateway.messages import METHODS, Number
 from gateway.methods.session import VERSION
 from gateway.reasons import REASONS
-from gateway.registry import Registry
+from gateway.registry import KeyOrder, Registry
 from gateway.samples import NOW, own_trade, sample_projection
 from gateway.session import Session
 from gateway.views import Outcome
@@ -152,7 +152,7 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
     registry.create_account("sample", NOW)
     key = new_hmac_key(vault)
     person = registry.person("sample", NOW)
-    registry.add_key(key.id, 0, person, "hmac", key.verifier, ["read", "trade"], "", NOW)
+    registry.add_key(KeyOrder(key.id, 0, person, "hmac", key.verifier, ["read", "trade"], ""), NOW)
     session = Session(Context(Authenticator(registry, vault), registry), sample_projection(), now_ns=NOW)
     answers = {}
     for name, params in EXAMPLES.items():

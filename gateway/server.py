@@ -23,7 +23,7 @@ from gateway.frames import close_frame, text_frame
 from gateway.index_walk import IndexScriptError, IndexWalk, parse_script
 from gateway.intents import index_row
 from gateway.interfaces import Action, Close, Reply, Submit, Subscribe, Unsubscribe
-from gateway.session import Session
+from gateway.session import HttpCall, Session
 from gateway.session import http as serve_http
 from gateway.topics import Topic
 from gateway.venue import Progress, Venue
@@ -296,9 +296,8 @@ class Front(asyncio.Protocol):
 
     def _call(self, head: http.Head, body: bytes) -> None:
         venue = self.server.venue
-        actions = serve_http(
-            venue.context, venue.projection, head.verb, head.target, head.headers, body, clock.wall_ns(), self._peer
-        )
+        call = HttpCall(head.verb, head.target, head.headers, body, self._peer)
+        actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
             if isinstance(action, Submit):
                 venue.sequencer.submit(action.rows, self, action.pending)

@@ -5,6 +5,7 @@ command rows for the sequencer and a pending that turns their outcome into the r
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
@@ -272,15 +273,23 @@ _CONNECTION_ONLY = frozenset(
 )
 
 
-def http(
-    context: Context, projection: Projection, verb: str, target: str, headers: dict[str, str], body: bytes, now_ns: int,
-    peer: str = "",
-) -> list[Action]:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address."""
+
+    verb: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    peer: str = ""
+
+
+def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
     """One HTTP call: exactly one Reply, or one Submit whose pending gives the answer.
 
-    `target` is the request target as it was sent, `headers` have lower-case names. Calls without a key are limited by
-    the address that they come from.
+    Calls without a key are limited by the address that they come from.
     """
+    verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
     session.limits = context.peer_limits(peer)

@@ -7,7 +7,7 @@ from typing import Any
 from gateway import auth, clock, onboarding
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
 from gateway.config import Config
-from gateway.registry import SCOPES, Key, Registry
+from gateway.registry import SCOPES, Key, KeyOrder, Registry
 
 _EXAMPLES = """examples:
   lionrock key create alice --person "Alice Chan"
@@ -78,7 +78,7 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
         kind, new = "hmac", auth.new_hmac_key(auth.Vault(Path(Config(data=args.data).vault)))
     person = registry.person(args.person, now_ns)
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
-    key = registry.add_key(new.id, account.slot, person, kind, new.verifier, scopes, args.label, now_ns)
+    key = registry.add_key(KeyOrder(new.id, account.slot, person, kind, new.verifier, scopes, args.label), now_ns)
     if args.knowledge_until:
         registry.add_intents([onboarding.knowledge(person, args.knowledge_until, f"key {new.id}")], now_ns)
     row = _row(key, {account.slot: account.name})

@@ -5,7 +5,7 @@ import json
 from gateway import auth
 from gateway.context import Context
 from gateway.interfaces import Close, Reply, Submit
-from gateway.registry import Registry
+from gateway.registry import KeyOrder, Registry
 from gateway.samples import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
 from gateway.session import Session
 
@@ -29,7 +29,7 @@ class Desk:
         """An HMAC key under this name."""
         key = auth.new_hmac_key(self.vault)
         person = self.registry.person(f"person of {name}", NOW)
-        self.registry.add_key(key.id, slot, person, "hmac", key.verifier, scopes, name, NOW)
+        self.registry.add_key(KeyOrder(key.id, slot, person, "hmac", key.verifier, scopes, name), NOW)
         self.keys[name] = key
         return key
 

@@ -12,7 +12,7 @@ from msgspec import Raw
 from gateway import auth
 from gateway.errors import ErrorCode, Refusal
 from gateway.messages import AuthParams
-from gateway.registry import Registry, RegistryError
+from gateway.registry import KeyOrder, Registry, RegistryError
 
 NOW = 1_800_000_000_000_000_000
 NOW_MS = NOW // 1_000_000
@@ -29,8 +29,8 @@ class Desk:
         self.registry.create_account("a", NOW)
         person = self.registry.person("Ann", NOW)
         self.hmac, self.ed = auth.new_hmac_key(self.vault), auth.new_ed25519_key()
-        self.registry.add_key(self.hmac.id, 0, person, "hmac", self.hmac.verifier, ["read", "trade"], "", NOW)
-        self.registry.add_key(self.ed.id, 0, person, "ed25519", self.ed.verifier, ["read"], "", NOW)
+        self.registry.add_key(KeyOrder(self.hmac.id, 0, person, "hmac", self.hmac.verifier, ["read", "trade"], ""), NOW)
+        self.registry.add_key(KeyOrder(self.ed.id, 0, person, "ed25519", self.ed.verifier, ["read"], ""), NOW)
 
     def signature_login(self, nonce="n", stamp_ms=NOW_MS, secret=None, client_id=None, data=""):
         text = f"{stamp_ms}\n{nonce}\n{data}".encode()

@@ -12,8 +12,9 @@ from engine.schema import COMMAND
 from gateway import auth
 from gateway.interfaces import Reply
 from gateway.jsonrpc import is_error
+from gateway.registry import KeyOrder
 from gateway.samples import sample_projection
-from gateway.session import http
+from gateway.session import HttpCall, http
 from gateway.views import Outcome
 from tests.gateway.desk import NOW, Desk, own_trade
 
@@ -35,7 +36,7 @@ class Wire:
             lower = {key.lower(): value for key, value in (headers or {}).items()}
             data = (body or "").encode()
             now_ns = time.time_ns()
-            [action] = http(self.desk.context, self.desk.rows, method, target, lower, data, now_ns)
+            [action] = http(self.desk.context, self.desk.rows, HttpCall(method, target, lower, data), now_ns)
             if not isinstance(action, Reply):
                 self.command = np.frombuffer(action.rows[:128], COMMAND)[0]
                 answer = action.pending.complete(self.outcome, now_ns)
@@ -55,7 +56,7 @@ def log_in(exchange, desk):
     jwt = exchange.create_auth_token(exchange.seconds(), "POST", HOST + target, exchange.is_eddsa_secret())
     params = {"grant_type": "coinbase_cdp", "token": jwt}
     body = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "public/auth", "params": params}).encode()
-    [action] = http(desk.context, desk.rows, "POST", target, {}, body, time.time_ns())
+    [action] = http(desk.context, desk.rows, HttpCall("POST", target, {}, body), time.time_ns())
     result = json.loads(action.data)["result"]
     exchange.options["v2AccessToken"] = result["access_token"]
     exchange.options["v2TokenExpires"] = exchange.milliseconds() + result["expires_in"] * 800
@@ -72,7 +73,7 @@ def trader(request, tmp_path):
     else:
         key = auth.new_ed25519_key()
         person = desk.registry.person("Ed", NOW)
-        desk.registry.add_key(key.id, 0, person, "ed25519", key.verifier, ["read", "trade"], "", NOW)
+        desk.registry.add_key(KeyOrder(key.id, 0, person, "ed25519", key.verifier, ["read", "trade"], ""), NOW)
         options = {"apiKey": key.id, "secret": key.secret, "urls": {"api": {"rest": HOST + "/api/v2"}}}
     exchange = getattr(ccxt, request.param)({**options, "enableRateLimit": False})
     exchange.fetch = wire.fetch(exchange)

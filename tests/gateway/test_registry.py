@@ -3,7 +3,7 @@
 import pytest
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass
-from gateway.registry import ContractRecord, Intent, Registry, RegistryError
+from gateway.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 
 
 @pytest.fixture
@@ -64,22 +64,22 @@ def test_keys_scopes_and_separation_of_duties(registry):
     registry.create_account("a", 1)
     ann, bob = registry.person("Ann", 1), registry.person("Bob", 1)
     assert registry.person("Ann", 5) == ann != bob
-    key = registry.add_key("k1", 0, ann, "hmac", b"s", ["trade", "read"], "bot", 2)
+    key = registry.add_key(KeyOrder("k1", 0, ann, "hmac", b"s", ["trade", "read"], "bot"), 2)
     assert key.scopes == {"read", "trade"} and registry.key("k1") == key
     with pytest.raises(RegistryError, match="one person"):
-        registry.add_key("k2", 0, ann, "hmac", b"s", ["admin"], "", 3)
+        registry.add_key(KeyOrder("k2", 0, ann, "hmac", b"s", ["admin"], ""), 3)
     with pytest.raises(RegistryError, match="one person"):
-        registry.add_key("k2", 0, bob, "hmac", b"s", ["trade", "compliance"], "", 3)
+        registry.add_key(KeyOrder("k2", 0, bob, "hmac", b"s", ["trade", "compliance"], ""), 3)
     registry.revoke_key("k1", 9)
     assert [k.id for k in registry.revoked_since(8)] == ["k1"]
-    registry.add_key("k2", 0, ann, "hmac", b"s", ["admin"], "", 10)
+    registry.add_key(KeyOrder("k2", 0, ann, "hmac", b"s", ["admin"], ""), 10)
     with pytest.raises(RegistryError, match="revoked already"):
         registry.revoke_key("k1", 11)
     with pytest.raises(RegistryError, match="no key 'k9'"):
         registry.revoke_key("k9", 11)
     for scopes in ([], ["root"]):
         with pytest.raises(RegistryError, match="scopes"):
-            registry.add_key("k3", 0, bob, "hmac", b"s", scopes, "", 12)
+            registry.add_key(KeyOrder("k3", 0, bob, "hmac", b"s", scopes, ""), 12)
     assert [k.id for k in registry.keys(0)] == ["k1", "k2"]
 
 

@@ -11,7 +11,7 @@ from gateway.errors import ErrorCode
 from gateway.interfaces import Reply, Submit, Subscribe, Unsubscribe
 from gateway.limits import RateLimits
 from gateway.messages import METHODS
-from gateway.session import MAX_FAULTS, http
+from gateway.session import MAX_FAULTS, HttpCall, http
 from gateway.views import Outcome
 from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
 
@@ -352,7 +352,7 @@ def test_the_number_of_channels_is_limited(tmp_path):
 
 
 def call(desk, verb, target, body=b"", **headers):
-    return http(desk.context, desk.rows, verb, target, headers, body, NOW)
+    return http(desk.context, desk.rows, HttpCall(verb, target, headers, body), NOW)
 
 
 def bearer(desk):
@@ -397,7 +397,7 @@ def test_http_without_a_key_is_limited_by_address(tmp_path):
 
     def codes(peer, times):
         target = "/api/v2/public/get_time"
-        replies = [http(desk.context, desk.rows, "GET", target, {}, b"", NOW, peer) for _ in range(times)]
+        replies = [http(desk.context, desk.rows, HttpCall("GET", target, {}, b"", peer), NOW) for _ in range(times)]
         return [answer(actions).get("error", {}).get("code") for actions in replies]
 
     assert codes("10.0.0.1", 3) == [None, None, 10028]
