@@ -10,7 +10,7 @@ import numpy as np
 from engine.units import JIT
 
 
-class PlainRow(np.record):
+class PlainRow(np.record):  # type: ignore[misc]
     """A row when the JIT is off: fields come before numpy's own attributes (`flags`, `size`) and widen to int64."""
 
     def __getattribute__(self, name: str) -> Any:
