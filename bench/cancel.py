@@ -1,0 +1,99 @@
+"""What a cancel costs, against how many orders rest: a curve."""
+
+import numpy as np
+
+from bench.feed import BATCH_ROWS, Feed, Rows, Sink, market, numbered
+from bench.result import BenchError, Measurement, Plan, best_of, percentiles
+from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
+from engine.recordings.batches import ContractSpec
+from engine.schema import COMMAND
+
+SPEC = ContractSpec("CANCELS", max_price_ticks=1 << 17)
+CENTRE_TICKS = 1 << 16
+LOAD_ROWS = 1 << 16
+
+
+class RestingBook:
+    """A book of so many orders that never meet, each with a client id, at places that follow a power law."""
+
+    def __init__(self, orders: int, seed: int, feed: Feed, first_seq: int) -> None:
+        self.rng = np.random.default_rng(seed)
+        self.feed, self.next_seq, self.next_id = feed, first_seq, 1
+        self.ids = np.zeros(orders, np.int64)
+        for start in range(0, orders, LOAD_ROWS):
+            stop = min(start + LOAD_ROWS, orders)
+            self._place(np.arange(start, stop))
+
+    def cancel_some(self) -> float:
+        """Cancel a batch of orders drawn from all; nanoseconds a cancel. As many new ones then take their places."""
+        places = self.rng.choice(len(self.ids), BATCH_ROWS, replace=False, shuffle=False)
+        self.rng.shuffle(places)
+        commands = self._numbered(np.zeros(BATCH_ROWS, COMMAND))
+        commands["kind"], commands["cl_ord_id"] = CommandKind.CANCEL, self.ids[places]
+        timing = self.feed.apply(commands, self._all(EventKind.CANCELLED))
+        self._place(places)
+        return float(timing.command_ns[0])
+
+    def _place(self, places: Rows) -> None:
+        count = len(places)
+        ids = np.arange(self.next_id, self.next_id + count)
+        self.next_id += count
+        octave = self.rng.integers(0, 14, count)
+        away = (1 << octave) + self.rng.integers(0, 1 << octave)
+        commands = self._numbered(np.zeros(count, COMMAND))
+        buys = self.rng.integers(0, 2, count) == 0
+        commands["kind"], commands["ord_type"], commands["tif"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC
+        commands["side"] = np.where(buys, Side.BUY, Side.SELL)
+        commands["price_ticks"] = CENTRE_TICKS + np.where(buys, -away, away)
+        commands["qty_lots"] = self.rng.integers(1, 100, count)
+        commands["cl_ord_id"] = ids
+        self.feed.apply(commands, self._all(EventKind.ACCEPTED))
+        self.ids[places] = ids
+
+    def _numbered(self, commands: Rows) -> Rows:
+        numbered(commands, self.next_seq)
+        self.next_seq += len(commands)
+        return commands
+
+    def _all(self, kind: EventKind) -> Sink:
+        def look(place: int, events: Rows) -> None:
+            if (events["kind"] != kind).any():
+                raise BenchError(f"not every command near {place} gave the one event {kind.name}")
+
+        return look
+
+
+def resting_book(orders: int, seed: int) -> RestingBook:
+    """A book in a market of its own."""
+    return RestingBook(orders, seed, *market(SPEC))
+
+
+def cancels(plan: Plan) -> list[Measurement]:
+    """The cost of a cancel at each size of the book; the sizes take turns."""
+    sizes = (1_000, 100_000, 1_000_000, 4_000_000) if plan.full else (1_000, 10_000)
+    rounds = plan.size(8, 250)
+    books = []
+    for orders in sizes:
+        plan.progress(f"entering {orders:,} orders")
+        books.append(resting_book(orders, plan.seed))
+    times: list[list[list[float]]] = [[] for _ in sizes]
+    for turn in range(plan.runs):
+        for orders, book, runs in zip(sizes, books, times, strict=True):
+            plan.progress(f"cancels among {orders:,} orders, run {turn + 1} of {plan.runs}")
+            runs.append([book.cancel_some() for _ in range(rounds)])
+    return [_figure(*item, plan.seed) for item in zip(sizes, books, times, strict=True)]
+
+
+def _figure(orders: int, book: RestingBook, runs: list[list[float]], seed: int) -> Measurement:
+    medians = [float(np.median(run)) for run in runs]
+    best = runs[medians.index(min(medians))]
+    return Measurement(
+        name=f"cancel-{orders}",
+        value=round(min(medians), 1),
+        unit="ns",
+        workload=f"cancels by client id in batches of {BATCH_ROWS}, drawn from {orders:,} resting orders",
+        seed=seed,
+        digest=book.feed.digest(),
+        percentiles=percentiles(best),
+        note=f"median batch, {best_of(medians, 'ns')}",
+    )

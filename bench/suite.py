@@ -1,0 +1,18 @@
+"""The benchmarks by name."""
+
+from collections.abc import Callable
+
+from bench import call, cancel, flow, journal, memory, start
+from bench.result import Measurement, Plan
+
+SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
+    "flash1": ("the recorded workloads of a public matching-engine benchmark, reports checked", flow.flash1),
+    "synthetic": ("generated flow: power-law depth, 95 % cancels, amends, IOC, swings", flow.synthetic_flow),
+    "cancel": ("cost of a cancel against the number of resting orders", cancel.cancels),
+    "call": ("one command a call from Python", call.one_command),
+    "start": ("cold and warm start of a process", start.starts),
+    "journal": ("journal on and off, beside what the disk alone allows", journal.journal),
+    "journal-replay": ("a journal read back, verified and applied", journal.journal_replay),
+    "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
+}
+"""Name -> (what it measures, function)."""

@@ -1,0 +1,94 @@
+"""The workloads of the suite under pytest-benchmark; `extra_info` has workload, seed and digest."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench import call, cancel, flow, journal
+from bench.feed import market, numbered
+from bench.result import Plan, SkippedError
+from bench.start import start
+from engine import host
+from engine.codes import Mode
+from engine.host import Durability, Engine, JournalOptions, JournalReader
+
+Benchmark = Any
+ROUNDS = 5
+
+
+def tell(benchmark: Benchmark, workload: str, seed: int | None, digest: str) -> None:
+    """Put beside the times what they are of."""
+    benchmark.extra_info.update(workload=workload, seed=seed, digest=digest)
+
+
+def apply(benchmark: Benchmark, workload: flow.Workload, seed: int | None) -> None:
+    """Measure a workload's way through a new state each round."""
+
+    def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
+        feed, first_seq = market(workload.spec)
+        numbered(workload.commands, first_seq)
+        feeds.append(feed)
+        return (workload.commands,), {}
+
+    feeds: list[Any] = []
+    benchmark.pedantic(lambda commands: feeds[-1].apply(commands), setup=fresh, rounds=ROUNDS)
+    tell(benchmark, workload.name, seed, feeds[-1].digest())
+
+
+@pytest.mark.parametrize("place", range(6))
+def test_flash1(benchmark: Benchmark, plan: Plan, place: int) -> None:
+    try:
+        workloads = flow.flash1_workloads(plan)
+    except SkippedError as reason:
+        pytest.skip(str(reason))
+    if place >= len(workloads):
+        pytest.skip("the full size has two workloads")
+    workloads[place].prove()
+    apply(benchmark, workloads[place], None)
+
+
+def test_synthetic_flow(benchmark: Benchmark, plan: Plan) -> None:
+    apply(benchmark, flow.synthetic_workload(plan), plan.seed)
+
+
+@pytest.mark.parametrize("orders", [1_000, 100_000, 1_000_000, 4_000_000])
+def test_cancel(benchmark: Benchmark, plan: Plan, orders: int) -> None:
+    if orders > 100_000 and not plan.full:
+        pytest.skip("a book of this size belongs to the full size")
+    book = cancel.resting_book(orders, plan.seed)
+    benchmark.pedantic(book.cancel_some, rounds=plan.size(8, 250))
+    tell(benchmark, f"a batch of cancels and its replacements, {orders} resting orders", plan.seed, book.feed.digest())
+
+
+def test_one_command_call(benchmark: Benchmark) -> None:
+    calls = call.Calls()
+    benchmark.pedantic(calls.kernel, rounds=ROUNDS)
+    tell(benchmark, f"{call.CALLS} calls of one command", None, calls.feed.digest())
+
+
+def test_warm_start(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> None:
+    start(tmp_path, plan.full)
+    _, digest = benchmark.pedantic(start, args=(tmp_path, plan.full), rounds=ROUNDS)
+    tell(benchmark, "a new process with the compiled code in place", None, digest)
+
+
+@pytest.mark.parametrize("way", ["off", "on", "disk"])
+def test_journal(benchmark: Benchmark, plan: Plan, tmp_path: Path, way: str) -> None:
+    log = journal.make_log(plan, tmp_path, plan.size(4_096, 512_000))
+    _, digest = benchmark.pedantic(getattr(log, way), rounds=ROUNDS)
+    tell(benchmark, f"journal: {way}", plan.seed, digest)
+
+
+def test_journal_replay(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> None:
+    log = journal.make_log(plan, tmp_path, plan.size(4_096, 1_024_000))
+    folder = tmp_path / "written"
+    log.run(Engine.create(folder, Mode.RESEARCH, options=JournalOptions(Durability.NONE)))
+    engines: list[Engine] = []
+
+    def recover() -> None:
+        engines.append(Engine(host.create(mode=Mode.RESEARCH)))
+        host.replay(JournalReader(folder), engines[-1])
+
+    benchmark.pedantic(recover, rounds=ROUNDS)
+    tell(benchmark, "a journal read, verified and applied", plan.seed, engines[-1].digest())

@@ -1,0 +1,128 @@
+"""`lionrock bench`: what the engine costs, with the digest of what was computed beside every figure."""
+
+import argparse
+import json
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from bench.result import BenchError, Measurement, Plan, SkippedError, machine
+from bench.suite import SUITE
+from engine.host import warm_up
+from gateway.commands.replay import progress_bar
+
+FAILED = 1
+"""Exit code when a benchmark's result is wrong."""
+USAGE_ERROR = 2
+CHART_CHARACTERS = 40
+CURVE = "cancel-"
+"""Figures whose names begin so are points of a curve; what follows is the number of resting orders."""
+
+_EXAMPLES = """examples:
+  lionrock bench --list
+  lionrock bench flash1
+  lionrock bench cancel --size small --seed 7
+  lionrock bench --json > figures.jsonl
+
+Every figure is the best of several runs that take turns; the time is the time inside the engine alone unless the
+workload says otherwise. The digest is the state's: the same seed and size give the same one on every machine.
+exit codes: 0 measured, or left out for the reason given; 1 a benchmark's result is wrong; 2 no such benchmark
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "bench",
+        help="run the benchmarks",
+        description="Measure the engine. Without a name, everything: some minutes at full size.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("name", nargs="?", metavar="NAME", help="one benchmark (default: all of them)")
+    parser.add_argument("--list", action="store_true", help="say which benchmarks there are")
+    parser.add_argument("--size", choices=("small", "full"), default="full", help="default: full")
+    parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="of generated workloads (default 1)")
+    parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure as the arguments say; 0, FAILED or USAGE_ERROR."""
+    if args.list:
+        _list(args.json)
+        return 0
+    if args.name is not None and args.name not in SUITE:
+        print(f"lionrock bench: no benchmark {args.name!r}; one of {', '.join(SUITE)}", file=sys.stderr)
+        return USAGE_ERROR
+    if args.name != "start":
+        with progress_bar("functions compiled") as show_progress:
+            warm_up(show_progress)
+    try:
+        for name in [args.name] if args.name else SUITE:
+            _one(name, args)
+    except BenchError as error:
+        print(f"lionrock bench: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _one(name: str, args: argparse.Namespace) -> None:
+    """Run one benchmark and print what it measured."""
+    console = Console(stderr=True)
+    with console.status(name) as status:
+        plan = Plan(args.size == "full", args.seed, lambda text: status.update(f"{name}: {text}"))
+        try:
+            figures = SUITE[name][1](plan)
+        except SkippedError as reason:
+            figures = []
+            print(f"lionrock bench: {name} left out: {reason}", file=sys.stderr)
+    if args.json:
+        for figure in figures:
+            print(json.dumps(figure.as_json()), flush=True)
+    elif figures:
+        _show(name, figures)
+
+
+def _show(name: str, figures: list[Measurement]) -> None:
+    """A table for a person, and what the figures stand for below it."""
+    table = Table(title=f"{name}: {SUITE[name][0]}", title_justify="left", caption_justify="left", caption=machine())
+    for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("p50 / p99 / p99.9", "right")):
+        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
+    for heading in ("seed", "digest"):
+        table.add_column(heading, no_wrap=True)
+    for figure in figures:
+        spread = " / ".join(f"{value:,.0f}" for value in figure.percentiles.values())
+        seed = "recorded" if figure.seed is None else str(figure.seed)
+        table.add_row(figure.name, f"{figure.value:,}", figure.unit, spread, seed, figure.digest[:16])
+    console = Console(highlight=False)
+    console.print(table)
+    for figure in figures:
+        console.print(f"{figure.name}: {figure.workload}. {figure.note}", soft_wrap=True)
+    curve = [figure for figure in figures if figure.name.startswith(CURVE)]
+    if curve:
+        console.print(chart(curve), soft_wrap=True)
+    console.print()
+
+
+def chart(curve: list[Measurement]) -> str:
+    """A bar for each point of a curve."""
+    largest = max(figure.value for figure in curve)
+    lines = ["resting orders  ns a cancel"]
+    for figure in curve:
+        bar = "█" * max(1, round(figure.value / largest * CHART_CHARACTERS))
+        lines.append(f"{int(figure.name.removeprefix(CURVE)):>14,}  {bar} {figure.value:,.1f}")
+    return "\n".join(lines)
+
+
+def _list(as_json: bool) -> None:
+    for name, (what, _) in SUITE.items():
+        print(json.dumps({"name": name, "measures": what}) if as_json else f"{name:16}{what}")
+
+
+def _seed(text: str) -> int:
+    if not (text.isascii() and text.isdecimal() and int(text) < 1 << 63):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from 0 to {(1 << 63) - 1}")
+    return int(text)

@@ -1,0 +1,165 @@
+"""Every benchmark's small size: it runs, and says the same digest each time. Nothing here judges a time."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from bench import flow
+from bench.cancel import SPEC
+from bench.feed import Feed, market, numbered
+from bench.result import BenchError, Plan, one_digest
+from bench.suite import SUITE
+from engine import host
+from engine.codes import CommandKind, EventKind
+from engine.recordings import open_recording
+from engine.recordings.source import RecordingError
+from engine.recordings.synthetic import BLOCK_ORDERS, SyntheticReader
+from gateway.commands import bench
+from tests.recordings.data import compiled, needs_data
+
+Capture = pytest.CaptureFixture[str]
+
+
+def lionrock(*arguments: str) -> int:
+    """The exit code of a command line."""
+    parser = argparse.ArgumentParser(prog="lionrock")
+    bench.add_parser(parser.add_subparsers(required=True))
+    args = parser.parse_args(["bench", *arguments])
+    return int(args.run(args))
+
+
+def figures(capsys: Capture, *arguments: str) -> list[dict[str, Any]]:
+    """What a run of the command prints as JSON."""
+    assert lionrock(*arguments, "--size", "small", "--json") == 0
+    return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+
+@compiled
+@pytest.mark.parametrize("name", [pytest.param(name, marks=needs_data if name == "flash1" else ()) for name in SUITE])
+def test_small_size_prints_a_stable_digest(name: str, capsys: Capture) -> None:
+    first, second = figures(capsys, name), figures(capsys, name)
+    assert first
+    for figure in first:
+        assert {"name", "value", "unit", "workload", "seed", "digest", "machine"} <= figure.keys()
+        assert figure["value"] >= 0
+        assert len(figure["digest"]) == 64
+    told = [[(figure["name"], figure["digest"]) for figure in run] for run in (first, second)]
+    assert told[0] == told[1]
+
+
+@compiled
+@pytest.mark.parametrize("name", ["synthetic", "cancel", "journal-replay"])
+def test_another_seed_is_another_digest(name: str, capsys: Capture) -> None:
+    first, second = figures(capsys, name, "--seed", "1"), figures(capsys, name, "--seed", "2")
+    assert {figure["digest"] for figure in first}.isdisjoint({figure["digest"] for figure in second})
+    assert {figure["seed"] for figure in second} == {2}
+
+
+@compiled
+def test_a_person_sees_a_table_and_a_chart(capsys: Capture) -> None:
+    assert lionrock("cancel", "--size", "small") == 0
+    said = capsys.readouterr().out
+    for part in ("cancel-1000", "cancel-10000", "ns", "p99", "resting orders", "█", "best of"):
+        assert part in said
+
+
+def test_list_and_a_wrong_name(capsys: Capture) -> None:
+    assert lionrock("--list") == 0
+    assert all(name in capsys.readouterr().out for name in ["flash1"])
+    assert lionrock("fast") == bench.USAGE_ERROR
+    assert capsys.readouterr().err.startswith("lionrock bench: no benchmark 'fast'; one of flash1, ")
+
+
+def test_recordings_that_are_not_there_are_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    monkeypatch.setattr(flow, "DATA", tmp_path / "nowhere")
+    assert lionrock("flash1", "--size", "small", "--json") == 0
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("lionrock bench: flash1 left out: the recorded workloads are not at ")
+
+
+@needs_data
+def test_wrong_reports_fail_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
+    workload = flow.flash1_workloads(Plan())[0]
+    workload.prove()
+    workload.commands["qty_lots"][0] += 1
+    with pytest.raises(BenchError, match="the report stream's SHA-256 is"):
+        workload.prove()
+
+
+def test_states_that_differ_fail_the_benchmark() -> None:
+    assert one_digest("x", ["a", "a"]) == "a"
+    with pytest.raises(BenchError, match="x: runs of the same commands ended in different states: a, b"):
+        one_digest("x", ["a", "b"])
+
+
+def synthetic_commands(seed: int, count: int) -> Any:
+    """The commands of a generated stream."""
+    return np.concatenate([batch.commands for batch in SyntheticReader(seed, count).batches()])
+
+
+def test_generated_flow_is_a_function_of_its_seed() -> None:
+    long, short = synthetic_commands(3, 3 * BLOCK_ORDERS), synthetic_commands(3, 1000)
+    assert len(long) == 3 * BLOCK_ORDERS
+    assert (long[:1000] == short).all()
+    assert (synthetic_commands(4, 1000) != short).any()
+    assert (np.diff(long["time_ns"]) >= 0).all()
+    assert len(np.unique(long["cl_ord_id"][long["kind"] == CommandKind.NEW])) == (long["kind"] == CommandKind.NEW).sum()
+
+
+@compiled
+def test_generated_flow_is_what_it_says() -> None:
+    reader = SyntheticReader(1, 12 * BLOCK_ORDERS)
+    feed, first_seq = market(reader.contract)
+    commands = numbered(synthetic_commands(1, 12 * BLOCK_ORDERS), first_seq)
+    counts: dict[int, int] = dict.fromkeys(EventKind, 0)
+    refused_cancels = 0
+
+    def count(place: int, events: Any) -> None:
+        nonlocal refused_cancels
+        for kind, number in zip(*np.unique(events["kind"], return_counts=True), strict=True):
+            counts[int(kind)] += int(number)
+        refused = events[events["kind"] == EventKind.REJECTED]["seq"] - first_seq
+        refused_cancels += int((commands["kind"][refused] == CommandKind.CANCEL).sum())
+
+    feed.apply(commands, count)
+    cancels = int((commands["kind"] == CommandKind.CANCEL).sum())
+    assert 0.92 < 1 - refused_cancels / cancels < 0.98
+    assert counts[EventKind.FILL] > 0.02 * len(commands)
+    assert counts[EventKind.AMENDED] > 0.02 * len(commands)
+    assert int(feed.root["levels_used"][0]) > 500
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("synthetic:1", "synthetic:1: a generated stream is named synthetic:SEED:COUNT, such as synthetic:1:1000000"),
+        ("synthetic:-1:5", "synthetic:-1:5: SEED '-1' is not a whole number within 0 to 9223372036854775807"),
+        ("synthetic:1:0", "synthetic:1:0: COUNT '0' is not a whole number within 1 to 1000000000000"),
+        ("synthetic:1:1e6", "synthetic:1:1e6: COUNT '1e6' is not a whole number within 1 to 1000000000000"),
+    ],
+)
+def test_a_wrong_name_of_generated_flow_says_what_is_wrong(name: str, text: str) -> None:
+    with pytest.raises(RecordingError) as raised:
+        open_recording(Path(name))
+    assert str(raised.value) == text
+
+
+def test_a_name_of_generated_flow_opens_as_a_recording() -> None:
+    reader = open_recording(Path("synthetic:7:2500"))
+    assert (reader.format, reader.total) == ("synthetic", 2500)
+    assert sum(len(batch.commands) for batch in reader.batches()) == 2500
+
+
+def test_a_full_ring_is_never_measured_as_if_it_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "RING_ROWS", 128)
+    feed, first_seq = market(SPEC)
+    commands = synthetic_commands(1, 512)
+    with pytest.raises(BenchError, match="more events than the ring"):
+        Feed(feed.root).apply(numbered(commands, first_seq))
