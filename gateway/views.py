@@ -5,15 +5,15 @@ durable events into these rows and can be rebuilt from the journal.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Protocol
+
+from msgspec import Struct
 
 from engine.codes import OrdStatus
 from gateway.translate import Contract
 
 
-@dataclass(slots=True)
-class OrderView:
+class OrderView(Struct, gc=False):
     """One order as its owner sees it. `label_json` is the label as JSON text, quotes included."""
 
     order_id: int
@@ -48,8 +48,7 @@ class OrderView:
         return self.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.UNTRIGGERED)
 
 
-@dataclass(slots=True)
-class TradeView:
+class TradeView(Struct, gc=False):
     """One public trade. `tick_direction` is 0 plus, 1 zero plus, 2 minus, 3 zero minus."""
 
     contract_slot: int
@@ -64,8 +63,7 @@ class TradeView:
     forced: bool = False
 
 
-@dataclass(slots=True)
-class UserTradeView:
+class UserTradeView(Struct, gc=False):
     """One side of a trade as its owner sees it; `time_ns` and the rest are in `trade`."""
 
     trade: TradeView
@@ -81,8 +79,7 @@ class UserTradeView:
     label_json: bytes = b'""'
 
 
-@dataclass(slots=True)
-class PositionView:
+class PositionView(Struct, gc=False):
     """One position; margins and the liquidation price are 0 when there is none."""
 
     contract_slot: int
@@ -101,8 +98,7 @@ class PositionView:
     is_isolated: bool = False
 
 
-@dataclass(slots=True)
-class AccountView:
+class AccountView(Struct, gc=False):
     """The money of one account in the settlement currency."""
 
     account_slot: int
@@ -116,8 +112,7 @@ class AccountView:
     withdrawable_micros: int = 0
 
 
-@dataclass(slots=True)
-class TickerView:
+class TickerView(Struct, gc=False):
     """A contract's market at a glance; 0 where there is nothing yet. The statistics are of 24 hours."""
 
     contract_slot: int
@@ -143,8 +138,7 @@ class TickerView:
     liquidation_enabled: bool = True
 
 
-@dataclass(slots=True)
-class BookView:
+class BookView(Struct, gc=False):
     """The visible book: (price_ticks, lots) from the best price outwards."""
 
     contract_slot: int
@@ -154,8 +148,7 @@ class BookView:
     asks: Sequence[tuple[int, int]] = ()
 
 
-@dataclass(slots=True)
-class Candle:
+class Candle(Struct, gc=False):
     """Trades of one period beginning at `start_ns`; without a trade all prices are the last one's."""
 
     start_ns: int
@@ -167,8 +160,7 @@ class Candle:
     volume_tick_lots: int = 0
 
 
-@dataclass(slots=True)
-class FundingView:
+class FundingView(Struct, gc=False):
     """One settled funding interval."""
 
     time_ns: int
@@ -178,8 +170,7 @@ class FundingView:
     interval_s: int
 
 
-@dataclass(slots=True)
-class TransactionView:
+class TransactionView(Struct, gc=False):
     """One change of an account's cash."""
 
     number: int
@@ -196,8 +187,7 @@ class TransactionView:
     trade_id: int = 0
 
 
-@dataclass(slots=True)
-class ContractTerms:
+class ContractTerms(Struct, gc=False):
     """A listed contract's rules, as the engine has them."""
 
     state: int
@@ -214,8 +204,7 @@ class ContractTerms:
     """(from notional in micros, largest leverage, maintenance rate in ppb)."""
 
 
-@dataclass(slots=True)
-class RuleState:
+class RuleState(Struct, gc=False):
     """One row of the admission ladder for one account: the reason it would give, and whether it is met."""
 
     reason: int
@@ -223,19 +212,17 @@ class RuleState:
     detail: str = ""
 
 
-@dataclass(slots=True)
-class Outcome:
+class Outcome(Struct, gc=False):
     """What the log made of one command, when it is durable: a refusal's reason, or the order and its trades."""
 
     reason: int = 0
     order_id: int = 0
     count: int = 0
-    trades: list[UserTradeView] = field(default_factory=list)
+    trades: Sequence[UserTradeView] = ()
     seq: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(Struct, frozen=True, gc=False):
     """Which part of a history: times in ns inclusive, ids or sequences inclusive, how many, and from which end."""
 
     start_ns: int = 0
