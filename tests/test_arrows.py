@@ -39,12 +39,13 @@ ENGINE_ORDER = [
     "directives",
     "step",
     "journal",
+    "statements",
     "host",
     "recordings",
     "audit",
 ]
 """Each module of the engine imports only what stands before it; `audit` is imported by none of them."""
-GATEWAY_SEES = {"host", "schema", "codes", "units", "recordings", "audit"}
+GATEWAY_SEES = {"host", "schema", "codes", "units", "recordings", "audit", "statements"}
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 600, 60, 6
 IO_MODULES = {"asyncio", "socket", "picows", "uvloop", "http", "urllib", "ssl"}
 CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random"}

@@ -1,0 +1,146 @@
+"""What an account has and needs, line by line, as the engine's own functions say: for people and for disputes."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine import liquidation, margin
+from engine.codes import NIL, MarginMode
+from engine.kernels import entry
+from engine.rows import account_at, contract_at, position_at
+
+
+@dataclass(frozen=True)
+class PositionStatement:
+    """One contract of an account. `requirement_micros` is what it takes of the cross pool: IM, fees and open loss."""
+
+    position_slot: int
+    contract_slot: int
+    size_lots: int
+    entry_cost_micros: int
+    is_isolated: bool
+    leverage: int
+    notional_micros: int
+    unrealised_micros: int
+    initial_micros: int
+    maintenance_micros: int
+    requirement_micros: int
+    pool_equity_micros: int
+    isolated_micros: int
+    liquidation_subticks: int
+    bankruptcy_ticks: int
+
+
+@dataclass(frozen=True)
+class AccountStatement:
+    """The money of an account: its cross pool, what of it is bound, and the distance to liquidation."""
+
+    account_slot: int
+    cash_micros: int
+    unrealised_micros: int
+    equity_micros: int
+    maintenance_micros: int
+    requirement_micros: int
+    withdrawable_micros: int
+    is_flagged: bool
+    positions: tuple[PositionStatement, ...]
+
+    @property
+    def headroom_micros(self) -> int:
+        """How much equity may still be lost before the cross pool is liquidatable; all of it without a position."""
+        return self.equity_micros - max(self.maintenance_micros, 0)
+
+    @property
+    def free_micros(self) -> int:
+        """What new orders may still bind."""
+        return self.equity_micros - self.requirement_micros
+
+
+@entry
+def _account_figures(root, account_slot, out):
+    s = root[0]
+    out[0] = account_at(s, account_slot).cash_micros
+    out[1] = margin.cross_unrealised_micros(s, account_slot)
+    out[2] = margin.cross_equity_micros(s, account_slot)
+    out[3] = max(margin.cross_maintenance_micros(s, account_slot), 0)
+    out[4] = margin.cross_requirement_micros(s, account_slot, NIL)
+    out[5] = margin.withdrawable_micros(s, account_slot)
+
+
+@entry
+def _position_figures(root, position_slot, out):
+    s = root[0]
+    position = position_at(s, position_slot)
+    contract = contract_at(s, position.contract_slot)
+    size = np.int64(position.size_lots)
+    for place in range(len(out)):
+        out[place] = 0
+    if contract.margin_free:
+        return
+    notional = margin.notional_micros(contract, size)
+    out[0] = margin.effective_leverage(contract, position.leverage, notional)
+    out[1] = notional
+    out[2] = margin.unrealised_micros(contract, size, position.entry_cost_micros)
+    out[3] = margin.initial_micros(contract, position.leverage, notional)
+    out[4] = margin.maintenance_micros(contract, size)
+    out[5] = margin.requirement_micros(contract, position)
+    out[6] = margin.pool_equity_micros(s, position_slot)
+    out[7] = margin.liquidation_price_subticks(s, position_slot)
+    if size != 0:
+        out[8] = margin.close_price_ticks(contract, size, out[6])
+
+
+@entry
+def lights(root, position_slot):
+    """A position's five lights for deleveraging; it looks at every position of the contract."""
+    return liquidation.lights(root[0], position_slot)
+
+
+def position_slots(root: Any, account_slot: int) -> list[int]:
+    """The rows of an account's contracts, the one opened last first."""
+    state, found = root[0], []
+    slot = int(state["accounts"][account_slot]["positions_head"])
+    while slot != NIL:
+        found.append(slot)
+        slot = int(state["positions"][slot]["next_slot"])
+    return found
+
+
+def position_statement(root: Any, slot: int) -> PositionStatement:
+    """One contract of an account, by its row."""
+    row, out = root[0]["positions"][slot], np.zeros(9, np.int64)
+    _position_figures(root, slot, out)
+    leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy = out.tolist()
+    return PositionStatement(
+        slot,
+        int(row["contract_slot"]),
+        int(row["size_lots"]),
+        int(row["entry_cost_micros"]),
+        int(row["margin_mode"]) == MarginMode.ISOLATED,
+        leverage,
+        notional,
+        unrealised,
+        initial,
+        maintenance,
+        need,
+        equity,
+        int(row["isolated_micros"]),
+        price,
+        bankruptcy,
+    )
+
+
+def account_statement(root: Any, account_slot: int) -> AccountStatement:
+    """An account's money, line by line. ValueError for an account that was never opened."""
+    state = root[0]
+    if not 0 <= account_slot < int(state["accounts_used"]) or not state["accounts"][account_slot]["state"]:
+        raise ValueError(f"account {account_slot} was never opened")
+    out = np.zeros(6, np.int64)
+    _account_figures(root, account_slot, out)
+    cash, unrealised, equity, maintenance, requirement, withdrawable = out.tolist()
+    positions = tuple(position_statement(root, slot) for slot in position_slots(root, account_slot))
+    flagged = bool(state["accounts"][account_slot]["liquidating"])
+    return AccountStatement(
+        account_slot, cash, unrealised, equity, maintenance, requirement, withdrawable, flagged, positions
+    )

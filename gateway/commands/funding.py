@@ -1,0 +1,187 @@
+"""`lionrock funding audit`: recompute every funding rate and payment of a journal from its event stream alone."""
+
+import argparse
+import json
+import sys
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+
+from engine import host
+from engine.codes import EventKind
+from engine.schema import NOTICE
+from gateway.commands.common import FAILED
+from gateway.config import Config
+
+DIFFERENT = 1
+"""Exit code when a rate or a payment is not what its inputs give."""
+SHOWN = 20
+RATE_BASE_S = 28_800
+PPB = 1_000_000_000
+
+_EXAMPLES = """examples:
+  lionrock funding audit data
+  lionrock funding audit data/journal --json
+
+Rates are recomputed in plain integers from the samples on the event stream, not by the engine's own functions.
+exit codes: 0 every rate and payment follows from its inputs, 1 a difference, 2 no journal
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "funding",
+        help="recompute every funding rate of a journal",
+        description="Recompute each premium, rate and payment from the event stream and print any difference.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("action", choices=["audit"], help="what to do")
+    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="a journal's folder, or the data folder above it")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+@dataclass
+class _Interval:
+    """The samples of a contract's running interval, as the stream gave them."""
+
+    weighted: int = 0
+    weights: int = 0
+    samples: int = 0
+
+
+@dataclass
+class FundingAudit:
+    """What an audit found."""
+
+    journal: str
+    samples: int = 0
+    rates: int = 0
+    payments: int = 0
+    paid_micros: int = 0
+    received_micros: int = 0
+    differences: list[str] = field(default_factory=list)
+
+
+def premium_ppb(index: int, bid: int, ask: int) -> int:
+    """(max(0, bid - index) - max(0, index - ask)) / index, rounded down; a side of price 0 adds nothing."""
+    above = max(bid - index, 0) if bid else 0
+    below = max(index - ask, 0) if ask else 0
+    return max(min((above - below) * PPB // index, PPB), -PPB)
+
+
+def rate_ppb(contract: Any, average: int) -> int:
+    """F8 = avg + clamp(interest - avg), within the cap, scaled to the interval; rounded down."""
+    reach, cap = int(contract["funding_clamp_ppb"]), int(contract["funding_cap_ppb"])
+    rate = average + max(min(int(contract["funding_interest_ppb"]) - average, reach), -reach)
+    return max(min(rate, cap), -cap) * int(contract["funding_interval_s"]) // RATE_BASE_S
+
+
+def run(args: argparse.Namespace) -> int:
+    """Audit as the arguments say: 0, DIFFERENT or FAILED."""
+    folder = args.journal if host.holds_journal(args.journal) else Config(data=str(args.journal)).journal
+    try:
+        if not host.holds_journal(folder):
+            raise ValueError(f"{args.journal}: no journal there; name its folder or the data folder above it")
+        found = audit(folder)
+    except (host.JournalError, OSError, ValueError) as error:
+        print(f"lionrock funding: {error}", file=sys.stderr)
+        return FAILED
+    if args.json:
+        print(json.dumps(asdict(found)))
+    else:
+        _show(found)
+    return DIFFERENT if found.differences else 0
+
+
+def audit(folder: Path) -> FundingAudit:
+    """Replay a journal and check every sample, rate and payment on its stream against its inputs."""
+    reader = host.JournalReader(folder)
+    engine = host.Engine(host.create(reader.capacities, reader.mode))
+    auditor = _Auditor(engine.root, FundingAudit(str(folder)))
+    host.replay(reader, engine, sink=auditor.take)
+    return auditor.found
+
+
+class _Auditor:
+    """Follows the stream of events."""
+
+    def __init__(self, root: Any, found: FundingAudit) -> None:
+        self._state, self.found = root[0], found
+        self._running: dict[int, _Interval] = {}
+        self._rate: dict[int, tuple[int, int]] = {}
+        self._kinds = (EventKind.PREMIUM_SAMPLED, EventKind.FUNDING_RATE, EventKind.FUNDING_PAID)
+
+    def take(self, commands: Any, events: Any) -> None:
+        """The events of one batch, a ring at a time."""
+        notices = events.view(NOTICE)
+        for row in notices[np.isin(notices["kind"], self._kinds)]:
+            kind = int(row["kind"])
+            if kind == EventKind.PREMIUM_SAMPLED:
+                self._sample(row)
+            elif kind == EventKind.FUNDING_RATE:
+                self._settle(row)
+            else:
+                self._payment(row)
+
+    def _differs(self, row: Any, what: str, given: int, computed: int) -> None:
+        place = f"sequence {int(row['seq'])}, contract {int(row['contract_slot'])}"
+        self.found.differences.append(f"{place}: {what} is {given} on the stream and {computed} from its inputs")
+
+    def _sample(self, row: Any) -> None:
+        slot = int(row["contract_slot"])
+        interval = self._running.setdefault(slot, _Interval())
+        premium = premium_ppb(int(row["old_value"]), int(row["price_subticks"]), int(row["other_price_subticks"]))
+        if premium != int(row["rate_ppb"]):
+            self._differs(row, "premium_ppb", int(row["rate_ppb"]), premium)
+        interval.samples += 1
+        weight = 1 if self._state["contracts"][slot]["funding_equal_weights"] else interval.samples
+        interval.weighted += weight * premium
+        interval.weights += weight
+        self.found.samples += 1
+
+    def _settle(self, row: Any) -> None:
+        slot = int(row["contract_slot"])
+        contract, interval = self._state["contracts"][slot], self._running.pop(slot, _Interval())
+        average = interval.weighted // interval.weights if interval.weights else 0
+        wanted = int(contract["funding_interval_s"]) // int(contract["sample_interval_s"])
+        payable = 2 * interval.samples >= wanted and int(row["price_subticks"]) != 0
+        rate = rate_ppb(contract, average) if payable else 0
+        for what, given, computed in (
+            ("samples", int(row["new_value"]), interval.samples),
+            ("average_ppb", int(row["old_value"]), average),
+            ("rate_ppb", int(row["rate_ppb"]), rate),
+        ):
+            if given != computed:
+                self._differs(row, what, given, computed)
+        self._rate[slot] = rate, int(row["price_subticks"])
+        self.found.rates += 1
+
+    def _payment(self, row: Any) -> None:
+        slot = int(row["contract_slot"])
+        rate, mark = self._rate[slot]
+        value = mark * int(row["position_lots"]) * int(self._state["contracts"][slot]["micros_per_tick_lot"])
+        owed = -(-value * rate // (1000 * PPB))
+        if owed != -int(row["amount_micros"]):
+            self._differs(row, "payment_micros", -int(row["amount_micros"]), owed)
+        self.found.payments += 1
+        self.found.paid_micros += max(owed, 0)
+        self.found.received_micros += max(-owed, 0)
+
+
+def _show(found: FundingAudit) -> None:
+    console = Console(highlight=False)
+    console.print(f"{found.journal}: {found.samples:,} samples, {found.rates:,} rates, {found.payments:,} payments")
+    dust = found.paid_micros - found.received_micros
+    console.print(f"paid {found.paid_micros:,} micros, received {found.received_micros:,}, dust to the fund {dust:,}")
+    for line in found.differences[:SHOWN]:
+        console.print(line, soft_wrap=True)
+    if len(found.differences) > SHOWN:
+        console.print(f"and {len(found.differences) - SHOWN:,} more")
+    if not found.differences:
+        console.print("every rate and payment follows from its inputs")
