@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, EventFlag, MarginMode, Mode, VenueState
+from engine import statements
+from engine.codes import NIL, EventFlag, Mode, VenueState
 from engine.schema import LABEL, NOTICE
-from engine.units import PPB
 from gateway import fold, render
 from gateway.books import Books
 from gateway.candles import Candles
@@ -65,6 +65,7 @@ class Projection:
 
     def attach(self, root: Any) -> None:
         """Read what is alive from this engine state."""
+        self._root = root
         self._state = root[0]
         self._engine_accounts = self._state["accounts"]
         self._engine_contracts = self._state["contracts"]
@@ -307,75 +308,57 @@ class Projection:
 
     # --- account --------------------------------------------------------------------------------------------------
 
-    def _account_positions(self, account_slot: int) -> Iterator[Any]:
-        if 0 <= account_slot < int(self._state["accounts_used"]):
-            slot = int(self._engine_accounts[account_slot]["positions_head"])
-            while slot != NIL:
-                yield self._positions[slot]
-                slot = int(self._positions[slot]["next_slot"])
+    def _account_slots(self, account_slot: int) -> list[int]:
+        """The rows of an account's contracts."""
+        if not 0 <= account_slot < int(self._state["accounts_used"]):
+            return []
+        return statements.position_slots(self._root, account_slot)
 
     def position(self, account_slot: int, contract_slot: int) -> PositionView:
         """The position in one contract; flat when there never was one."""
         self.settle()
-        for row in self._account_positions(account_slot):
-            if int(row["contract_slot"]) == contract_slot:
-                return self._position_view(row)
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot:
+                return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
         return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""
         self.settle()
-        return [self._position_view(row) for row in self._account_positions(account_slot) if row["size_lots"]]
+        slots = self._account_slots(account_slot)
+        return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
 
-    def _position_view(self, row: Any) -> PositionView:
-        slot = int(row["contract_slot"])
-        contract = self._engine_contracts[slot]
-        mark = int(contract["mark_subticks"]) or int(contract["last_price_ticks"]) * 1000
-        size, cost = int(row["size_lots"]), int(row["entry_cost_micros"])
-        value = size * mark * int(contract["micros_per_tick_lot"]) // 1000
-        notional = abs(value)
-        maintenance = self._maintenance_micros(contract, notional) if size else 0
-        leverage = self._leverage(row, contract)
-        initial = -(-notional // leverage)
+    def _position_view(self, slot: int) -> PositionView:
+        found, row = statements.position_statement(self._root, slot), self._positions[slot]
+        contract = self._engine_contracts[found.contract_slot]
         return PositionView(
-            slot, size, cost, int(contract["mark_subticks"]), int(contract["index_subticks"]),
-            value - cost if size else 0, int(row["realised_micros"]), int(row["funding_micros"]), initial, maintenance,
-            leverage, 0, 0, int(row["margin_mode"]) == MarginMode.ISOLATED,
+            found.contract_slot, found.size_lots, found.entry_cost_micros, int(contract["mark_subticks"]),
+            int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
+            int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
+            found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
+            found.is_isolated,
         )  # fmt: skip
 
-    def _leverage(self, row: Any, contract: Any) -> int:
-        return int(row["leverage"]) or int(contract["bracket_leverage"][0]) or 1
-
-    def _maintenance_micros(self, contract: Any, notional_micros: int) -> int:
-        required = 0
-        for at in range(int(contract["brackets"])):
-            if notional_micros >= int(contract["bracket_floor_micros"][at]):
-                share = -(-notional_micros * int(contract["bracket_mmr_ppb"][at]) // PPB)
-                required = share - int(contract["bracket_deduction_micros"][at])
-        return required
-
     def account(self, account_slot: int) -> AccountView:
-        """The money of an account."""
+        """The money of an account; money of isolated positions is theirs and does not count."""
         self.settle()
-        if not 0 <= account_slot < int(self._state["accounts_used"]):
+        known = 0 <= account_slot < int(self._state["accounts_used"])
+        if not known or not self._engine_accounts[account_slot]["state"]:
             return AccountView(account_slot)
-        cash = int(self._engine_accounts[account_slot]["cash_micros"])
-        views = [self._position_view(row) for row in self._account_positions(account_slot)]
-        unrealised = sum(view.unrealised_micros for view in views)
-        initial = sum(view.initial_margin_micros for view in views)
+        found = statements.account_statement(self._root, account_slot)
+        realised = sum(int(self._positions[position.position_slot]["realised_micros"]) for position in found.positions)
         return AccountView(
-            account_slot, cash, cash + unrealised, unrealised, sum(view.realised_micros for view in views), initial,
-            sum(view.maintenance_margin_micros for view in views), max(0, cash + unrealised - initial),
-            max(0, min(cash, cash + min(0, unrealised) - initial)),
+            account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
+            found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
         )  # fmt: skip
 
     def leverage(self, account_slot: int, contract_slot: int) -> int:
         """The leverage chosen for a contract, or the first bracket's cap."""
         contract = self._engine_contracts[contract_slot]
-        for row in self._account_positions(account_slot):
-            if int(row["contract_slot"]) == contract_slot:
-                return self._leverage(row, contract)
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot and self._positions[slot]["leverage"]:
+                return int(self._positions[slot]["leverage"])
         return int(contract["bracket_leverage"][0]) or 1
 
     def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
