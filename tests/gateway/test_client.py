@@ -1,0 +1,72 @@
+"""The client over a lost connection: it comes back, subscribes again, and hears what it missed, once."""
+
+import asyncio
+
+import pytest
+
+from gateway.client import Client, Disconnected, RpcError
+from tests.gateway.live import BTC, market, play, until
+
+
+def test_a_lost_connection_comes_back_with_what_was_missed(tmp_path):
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            trades, orders = [], []
+            await alice.subscribe("user.trades.any.any.raw", trades.extend)
+            await alice.subscribe("user.orders.any.any.raw", orders.append)
+            book = await alice.book(BTC)
+            await alice.buy(BTC, "0.5", price="19999")
+            await bob.sell(BTC, "0.1", price="19999")
+            await until(lambda: len(trades) == 1)
+            slot = 0
+            next(one for one in server.connections if one.session.account_slot == slot).abort()
+            await until(lambda: not alice.is_connected.is_set())
+            await bob.sell(BTC, "0.2", price="19999")
+            await until(alice.is_connected.is_set)
+            await until(lambda: len(trades) == 2)
+            await bob.sell(BTC, "0.05", price="19999")
+            await until(lambda: len(trades) == 3 and book.best_bid and str(book.best_bid[1]) == "0.15")
+            assert [str(trade["amount"]) for trade in trades] == ["0.1", "0.2", "0.05"]
+            assert str(orders[-1]["filled_amount"]) == "0.35"
+
+    play(story())
+
+
+def test_a_request_without_an_answer_says_so(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            alice._reconnect = False
+            waiting = asyncio.ensure_future(alice.call("public/test"))
+            await asyncio.sleep(0)
+            next(iter(server.connections)).abort()
+            with pytest.raises(Disconnected):
+                await waiting
+            with pytest.raises(Disconnected):
+                await alice.call("public/test")
+
+    play(story())
+
+
+def test_a_batch_keeps_its_order_and_refusals_their_place(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (_, (alice,)):
+            order = {"instrument_name": BTC, "price": "19900"}
+            answers = await alice.batch(
+                [("private/buy", {**order, "amount": amount}) for amount in ("0.1", "-1", "0.2", "0.00001")]
+            )
+            assert [type(answer) for answer in answers] == [dict, RpcError, dict, RpcError]
+            assert [str(order.amount) for order in await alice.open_orders()] == ["0.2", "0.1"]
+
+    play(story())
+
+
+def test_a_wrong_secret_and_an_unknown_channel_are_told(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (_, (alice,)):
+            with pytest.raises(RpcError) as refused:
+                await Client(alice.url, alice.key_id, "wrong", reconnect=False).connect()
+            assert refused.value.code == 13004
+            with pytest.raises(ValueError, match="not offered"):
+                await alice.subscribe("book.NOPE.raw", print)
+
+    play(story())
