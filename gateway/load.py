@@ -86,6 +86,7 @@ class Result:
     orders: int = 0
     errors: int = 0
     late: int = 0  # open loop: still unanswered at the end
+    messages: int = 0  # market data that subscribers got meanwhile
     histogram: Histogram = field(default_factory=Histogram)
 
     @property
@@ -97,8 +98,8 @@ class Result:
         """For --json."""
         return {
             "name": self.name, "connections": self.connections, "orders": self.orders, "errors": self.errors,
-            "late": self.late, "seconds": round(self.seconds, 3), "orders_per_s": round(self.rate),
-            **self.histogram.summary(),
+            "late": self.late, "messages": self.messages, "seconds": round(self.seconds, 3),
+            "orders_per_s": round(self.rate), **self.histogram.summary(),
         }  # fmt: skip
 
 
@@ -284,6 +285,36 @@ def disconnect(connections: list[Connection]) -> None:
     """Close them all."""
     for connection in connections:
         connection.transport.close()
+
+
+class Subscriber(picows.WSListener):
+    """A connection that only listens to one channel, and counts."""
+
+    def __init__(self, channel: str) -> None:
+        super().__init__()
+        self.messages = 0
+        self.transport: Any = None
+        self._channel = channel.encode()
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self.transport = transport.underlying_transport
+        request = b'{"jsonrpc":"2.0","id":1,"method":"public/subscribe","params":{"channels":["%b"]}}' % self._channel
+        transport.send(_TEXT, request)
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        self.messages += 1
+
+
+async def subscribe(url: str, channel: str, count: int) -> list[Subscriber]:
+    """So many subscribers of one channel."""
+    readers = [Subscriber(channel) for _ in range(count)]
+    for reader in readers:
+        await picows.ws_connect(partial(_listener, reader), url, max_frame_size=1 << 26)
+    return readers
+
+
+def _listener(reader: Subscriber) -> Subscriber:
+    return reader
 
 
 class _Echo(picows.WSListener):

@@ -51,6 +51,7 @@ class Plan:
     window: int
     rows: int
     seconds: float
+    subscribers: int
 
 
 def add_parser(subparsers: Any) -> None:
@@ -67,7 +68,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--window", type=int, default=64, help="JSON requests under way on each (default: 64)")
     parser.add_argument("--rows", type=int, default=256, help="rows of a binary frame (default: 256)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (default: 3)")
-    parser.add_argument("--only", choices=("json", "binary", "latency"), help="measure this alone")
+    parser.add_argument("--subscribers", type=int, default=1000, help="readers of one book (default: 1000)")
+    parser.add_argument("--only", choices=("json", "binary", "latency", "feed"), help="measure this alone")
     parser.add_argument("--data", default="", metavar="DIR", help="where the venue writes (default: temporary)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=run)
@@ -76,7 +78,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0, or one line of error and 2."""
     with readable_errors("load"):
-        plan = Plan(args.durability, args.connections, args.window, args.rows, args.seconds)
+        plan = Plan(args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers)
         if min(plan.connections, plan.window, plan.rows) < 1 or plan.rows > 2048 or plan.seconds <= 0:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
@@ -186,6 +188,8 @@ async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int], only:
         for name, target in (("echo, JSON", echo), ("orders, JSON", venue)):
             results.append(await _closed(name, target, _json_scripts(plan), plan.window, plan.seconds))
         results.append(await _open("orders, JSON, open loop", venue, plan, results[-1].rate / 2))
+    if only in (None, "feed"):
+        results.append(await _feed(venue, plan))
     if only in (None, "binary"):
         for name, target in (("echo, rows", echo), ("orders, rows", rows)):
             results.append(await _closed(name, target, _row_scripts(plan), 4, plan.seconds))
@@ -204,6 +208,20 @@ async def _open(name: str, target: load.Target, plan: Plan, rate: float) -> load
     connections = await load.connect(target, _json_scripts(plan))
     result = await load.open_loop(f"{name} at {rate:,.0f}/s", connections, max(rate, 1.0), plan.seconds)
     load.disconnect(connections)
+    return result
+
+
+async def _feed(venue: load.Target, plan: Plan) -> load.Result:
+    """Orders while so many connections listen to the book."""
+    readers = await load.subscribe(venue.url, f"book.{CONTRACT}.100ms", plan.subscribers)
+    connections = await load.connect(venue, _json_scripts(plan))
+    before = sum(reader.messages for reader in readers)
+    name = f"orders, JSON, {plan.subscribers} on the book"
+    result = await load.closed_loop(name, connections, plan.window, plan.seconds)
+    result.messages = sum(reader.messages for reader in readers) - before
+    load.disconnect(connections)
+    for reader in readers:
+        reader.transport.close()
     return result
 
 
@@ -250,14 +268,16 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
         for result in results:
             print(json.dumps({**result.as_dict(), **facts}))
         return
-    table = Table("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", title=f"load, {facts['durability']}")
+    columns = ("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "pushes")
+    table = Table(*columns, title=f"load, {facts['durability']}")
     echo_rate = 0.0
     for result in results:
         summary = result.histogram.summary()
         echo_rate = result.rate if result.name.startswith("echo") else echo_rate
         share = f"{result.rate / echo_rate:.0%}" if echo_rate else ""
         delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
-        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share)
+        pushes = f"{result.messages:,}" if result.messages else ""
+        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share, pushes)
     console = Console()
     console.print(table)
     console.print(f"one append and sync of this disk: {facts['disk_sync_us']} us (median)")
