@@ -168,9 +168,11 @@ def sure_lots(model, maker, taker):
     """What is sure to be there of a resting order when its turn comes.
 
     A reduce-only one shrinks with its owner's position: it counts for what it keeps if all its owner's other orders
-    of that side fill first.
+    of that side fill first. Those of the taker's own group are not filled, so they do not shrink either.
     """
-    if not maker.reduce_only or maker.account == taker.account:
+    group = model.accounts[taker.account].group
+    own = maker.account == taker.account or (group and group == model.accounts[maker.account].group)
+    if own or not maker.reduce_only:
         return maker.leaves
     position = model.position(maker.account, maker.contract)
     others = sum(order.leaves for order in position.resting(side=maker.side))
