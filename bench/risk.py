@@ -211,10 +211,8 @@ def ticks(plan: Plan) -> list[Measurement]:
     took, events, counts = market.send(market.clock())
     if counts[EventKind.FUNDING_PAID] != positions:
         raise BenchError(f"funding paid {counts[EventKind.FUNDING_PAID]} positions of {positions}")
-    funded = Measurement(
-        "funding", round(took * 1e3, 2), "ms", f"one settlement of {what}, {events:,} events written, its mark tick too",
-        None, market.feed.digest(),
-    )  # fmt: skip
+    workload = f"one settlement of {what}, {events:,} events written, its mark tick too"
+    funded = Measurement("funding", round(took * 1e3, 2), "ms", workload, None, market.feed.digest())
     return [tick, funded]
 
 
@@ -238,14 +236,5 @@ def cascade(plan: Plan) -> list[Measurement]:
     count, total, longest, found = market.settle()
     started = int(found[EventKind.LIQUIDATION_STARTED] + counts[EventKind.LIQUIDATION_STARTED])
     workload = f"{int(counts[EventKind.LIQUIDATION_FLAGGED]):,} accounts flagged at one tick, {started:,} rounds"
-    return [
-        Measurement(
-            "cascade",
-            round(total + took, 4),
-            "s",
-            workload,
-            None,
-            market.feed.digest(),
-            note=f"worked off by {count:,} commands, the longest {longest * 1e6:,.0f} us",
-        )  # fmt: skip
-    ]
+    note = f"worked off by {count:,} commands, the longest {longest * 1e6:,.0f} us"
+    return [Measurement("cascade", round(total + took, 4), "s", workload, None, market.feed.digest(), note=note)]

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench import call, cancel, flow, journal, memory, start
+from bench import call, cancel, flow, journal, memory, risk, start
 from bench.result import Measurement, Plan
 
 SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
@@ -13,6 +13,9 @@ SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "start": ("cold and warm start of a process", start.starts),
     "journal": ("journal on and off, beside what the disk alone allows", journal.journal),
     "journal-replay": ("a journal read back, verified and applied", journal.journal_replay),
+    "orders": ("orders with margin, positions and fees of many accounts, everything on", risk.orders),
+    "ticks": ("a mark tick that re-checks every position, and a funding settlement", risk.ticks),
+    "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
     "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
 }
 """Name -> (what it measures, function)."""

@@ -9,6 +9,7 @@ from bench import call, cancel, flow, journal
 from bench.feed import market, numbered
 from bench.result import Plan, SkippedError
 from bench.start import start
+from bench.suite import SUITE
 from engine import host
 from engine.codes import Mode
 from engine.host import Durability, Engine, JournalOptions, JournalReader
@@ -92,3 +93,9 @@ def test_journal_replay(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> Non
 
     benchmark.pedantic(recover, rounds=ROUNDS)
     tell(benchmark, "a journal read, verified and applied", plan.seed, engines[-1].digest())
+
+
+@pytest.mark.parametrize("name", ["orders", "ticks", "cascade"])
+def test_risk(plan: Plan, name: str) -> None:
+    for figure in SUITE[name][1](plan):
+        assert figure.value > 0 and figure.digest, figure
