@@ -52,6 +52,7 @@ class Projection:
         self.settle: Callable[[], object] = _nothing
         self._view = fold.empty_view()
         self._history = History()
+        self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
@@ -90,6 +91,7 @@ class Projection:
         history = (segment.legs[first:], segment.orders[first:])
         written = fold.fold(self._view, (commands, labels, events, notices), history)
         segment.used = first + written
+        self._recent = (segment, first)
         if self._row["rare"]:
             self._note_candles(segment, first)
         self.books.collect(events, int(commands[-1]["seq"]))
@@ -265,6 +267,16 @@ class Projection:
             return None
         view = order_view(self._orders, (order_id & fold.SLOT_MASK) * _BYTES)
         if view.order_id == order_id:
+            return view if view.account_slot == account_slot else None
+        return self._closed_order(account_slot, order_id)
+
+    def _closed_order(self, account_slot: int, order_id: int) -> OrderView | None:
+        """An order whose slot is used again: mostly it ended in the last batch, so that is looked at first."""
+        segment, first = self._recent
+        rows = segment.legs[first : segment.used]
+        ended = np.flatnonzero((rows["order_id"] == order_id) & (rows["kind"] == fold.ORDER_KIND))
+        if len(ended):
+            view = order_view(segment.data, (first + int(ended[-1])) * _BYTES)
             return view if view.account_slot == account_slot else None
         for segment, index in self._history.newest(account_slot, fold.ORDER_KIND):
             if int(segment.legs[index]["order_id"]) == order_id:
