@@ -10,8 +10,7 @@ from rich.table import Table
 
 from bench.result import BenchError, Measurement, Plan, SkippedError, machine
 from bench.suite import SUITE
-from engine.host import warm_up
-from gateway.commands.replay import progress_bar
+from gateway.commands.common import compile_engine
 
 FAILED = 1
 """Exit code when a benchmark's result is wrong."""
@@ -58,8 +57,7 @@ def run(args: argparse.Namespace) -> int:
         print(f"lionrock bench: no benchmark {args.name!r}; one of {', '.join(SUITE)}", file=sys.stderr)
         return USAGE_ERROR
     if args.name != "start":
-        with progress_bar("functions compiled") as show_progress:
-            warm_up(show_progress)
+        compile_engine()
     try:
         for name in [args.name] if args.name else SUITE:
             _one(name, args)
@@ -89,14 +87,12 @@ def _one(name: str, args: argparse.Namespace) -> None:
 def _show(name: str, figures: list[Measurement]) -> None:
     """A table for a person, and what the figures stand for below it."""
     table = Table(title=f"{name}: {SUITE[name][0]}", title_justify="left", caption_justify="left", caption=machine())
-    for heading, justify in (("figure", "left"), ("value", "right"), ("unit", "left"), ("p50 / p99 / p99.9", "right")):
-        table.add_column(heading, justify=justify)  # type: ignore[arg-type]
-    for heading in ("seed", "digest"):
-        table.add_column(heading, no_wrap=True)
+    for heading in ("figure", "value", "unit", "p50/p99/p99.9", "seed", "digest"):
+        table.add_column(heading, justify="right" if heading in ("value", "p50/p99/p99.9") else "left", no_wrap=True)
     for figure in figures:
-        spread = " / ".join(f"{value:,.0f}" for value in figure.percentiles.values())
-        seed = "recorded" if figure.seed is None else str(figure.seed)
-        table.add_row(figure.name, f"{figure.value:,}", figure.unit, spread, seed, figure.digest[:16])
+        spread = "/".join(f"{value:,.0f}" for value in figure.percentiles.values())
+        seed = "-" if figure.seed is None else str(figure.seed)
+        table.add_row(figure.name, f"{figure.value:,}", figure.unit, spread, seed, figure.digest[:8])
     console = Console(highlight=False)
     console.print(table)
     for figure in figures:

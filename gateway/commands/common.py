@@ -5,13 +5,15 @@ import contextlib
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from engine.host import warm_up
 from gateway.config import Config, ConfigError
 from gateway.errors import Refusal
 from gateway.registry import Registry, RegistryError
@@ -77,3 +79,19 @@ def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:
     for row in rows:
         table.add_row(*["" if value is None else str(value) for value in row.values()])
     Console().print(table if rows else f"{title}: none")
+
+
+@contextlib.contextmanager
+def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task(what, total=None)
+        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+
+
+def compile_engine() -> None:
+    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a moment."""
+    with progress_bar("functions compiled") as show_progress:
+        warm_up(show_progress)

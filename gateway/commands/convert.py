@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.host import JournalError, warm_up
+from engine.host import JournalError
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
-from gateway.commands.replay import add_input_arguments, open_reader, progress_bar
+from gateway.commands.common import compile_engine, progress_bar
+from gateway.commands.replay import add_input_arguments, open_reader
 
 _EXAMPLES = """examples:
   lionrock convert normal.bin.xz journal
@@ -64,8 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _convert(args: argparse.Namespace) -> Converted:
     reader = open_reader(args)
-    with progress_bar("functions compiled") as show_progress:
-        warm_up(show_progress)
+    compile_engine()
     runner = prepare(reader, args.journal)
     try:
         with progress_bar("messages") as show_progress:

@@ -20,7 +20,7 @@ from gateway import bots, clock
 from gateway.auth import Vault
 from gateway.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
 from gateway.client import Client
-from gateway.commands.common import FAILED, readable_errors
+from gateway.commands.common import FAILED, compile_engine, readable_errors
 from gateway.config import Config
 from gateway.registry import Registry
 from gateway.server import Server
@@ -62,6 +62,7 @@ def run(args: argparse.Namespace) -> int:
             data=args.data or temporary, port=args.port, durability=args.durability, testnet=True,
             scripted_index=",".join(f"{listing.name}={PRICES[listing.base]}" for listing in SHIPPED),
         )  # fmt: skip
+        compile_engine()
         with suppress(KeyboardInterrupt):
             return uvloop.run(_Demo(config, args.seconds, args.json).run())
         return 0
@@ -80,8 +81,6 @@ class _Demo:
 
     async def run(self) -> int:
         traders = self._set_up()
-        if not self.as_json:
-            self.console.print("starting; the first start compiles the engine, which takes a minute or so")
         server = Server(self.config)
         try:
             await server.start()

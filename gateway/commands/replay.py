@@ -6,7 +6,6 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -14,16 +13,16 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from engine.host import JournalError, warm_up
+from engine.host import JournalError
 from engine.recordings import FORMATS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, parse_contract
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError
 from gateway import clock
+from gateway.commands.common import compile_engine, progress_bar
 
 MAX_WAIT_S = 0.05
 """A pace is kept in steps of this length, so that an interrupt is heard."""
@@ -100,8 +99,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
 
 def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayResult:
     reader = open_reader(args)
-    with progress_bar("functions compiled") as show_progress:
-        warm_up(show_progress)
+    compile_engine()
     with progress_bar("messages") as show_progress:
         options = Options(
             until_message=args.until.message,
@@ -128,16 +126,6 @@ class Pace:
         due_ns = self._steady_ns + int((time_ns - self._recorded_ns) / self.speed)
         while (left := (due_ns - clock.steady_ns()) / 1e9) > 0:
             time.sleep(min(left, MAX_WAIT_S))
-
-
-@contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
 
 
 def show(result: ReplayResult, spec: ContractSpec) -> None:

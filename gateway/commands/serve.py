@@ -15,7 +15,7 @@ from rich.progress import Progress
 
 from engine.host import JournalError
 from gateway import config as settings
-from gateway.commands.common import FAILED, readable_errors
+from gateway.commands.common import FAILED, compile_engine, readable_errors
 from gateway.server import Server
 
 _EXAMPLES = """examples:
@@ -57,6 +57,7 @@ def run(args: argparse.Namespace) -> int:
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        compile_engine()
         try:
             return uvloop.run(serve(config, args.json))
         except JournalError as error:
