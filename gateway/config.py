@@ -38,6 +38,9 @@ class Config:
     max_connections: int = _setting(10_000, "open connections", 1, 1 << 20)
     max_subscriptions: int = _setting(500, "channels of one connection", 1, 1 << 16)
     scripted_index: str = _setting("", "index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
+    index_feeds: str = _setting(
+        "", "live index: NAME=VENUE:PAIR,...;... with venues kraken, okx, coinbase; at least 3 a contract; empty: none"
+    )
     login_seconds: int = _setting(0, "close a connection that has not logged in after so long; 0: never", 0, 86_400)
     orders_per_s: int = _setting(20_000, "orders and amendments of one key", 1, 100_000_000)
     orders_burst: int = _setting(40_000, "orders at once", 1, 100_000_000)

@@ -19,6 +19,7 @@ from engine.codes import NIL
 from gateway import clock, http, jsonrpc, pages, schema_doc
 from gateway.channels import Channel
 from gateway.config import Config
+from gateway.feeds.pump import Pump, parse_routes
 from gateway.frames import close_frame, text_frame
 from gateway.index_walk import IndexScriptError, IndexWalk, parse_script
 from gateway.intents import index_row
@@ -364,6 +365,7 @@ class Server:
         self._listener: asyncio.Server | None = None
         self._is_touched = False
         self._timers: list[asyncio.TimerHandle] = []
+        self._feeds: list[asyncio.Task[None]] = []
         self._seconds = 0
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -404,6 +406,8 @@ class Server:
             await asyncio.sleep(0.005)
         for timer in self._timers:
             timer.cancel()
+        for feed in self._feeds:
+            feed.cancel()
         for connection in list(self.connections):
             connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
         self.venue.sequencer.close_turn()
@@ -481,7 +485,8 @@ class Server:
         self._end_turn()
 
     def _start_index(self) -> None:
-        """The scripted index, if there is one."""
+        """The index that is configured: live feeds, or a script."""
+        self._start_feeds()
         for name, price in parse_script(self.venue.config.scripted_index).items():
             contract = self.venue.projection.contract(name)
             if contract is None:
@@ -489,6 +494,19 @@ class Server:
             walk = IndexWalk(contract, price)
             self._step_index(walk)
             self._every(INDEX_SECONDS, partial(self._step_index, walk))
+
+    def _start_feeds(self) -> None:
+        """The live sources, kept connected for as long as the server runs."""
+        routes = parse_routes(self.venue.config.index_feeds)
+        if routes:
+            pump = Pump(routes, self.venue.projection.contract, {})
+            self._feeds = [self.loop.create_task(source.run()) for source in pump.sources]
+            self._every(INDEX_SECONDS, partial(self._step_feeds, pump))
+
+    def _step_feeds(self, pump: Pump) -> None:
+        for row in pump.rows(clock.wall_ns()):
+            self.venue.sequencer.submit(row, None, None)
+        self.touch()
 
     def _step_index(self, walk: IndexWalk) -> None:
         now_ns = clock.wall_ns()

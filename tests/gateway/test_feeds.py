@@ -7,13 +7,17 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import picows
 import pytest
 
+from engine.codes import CommandKind
+from engine.schema import DIRECTIVE
 from gateway.feeds import Adapter, Coinbase, DesyncError, Kraken, Okx, Quote
 from gateway.feeds.adapter import Book
-from gateway.feeds.pump import FeedScriptError, parse_routes
+from gateway.feeds.pump import FeedScriptError, Pump, parse_routes
 from gateway.feeds.runner import OutlierFilter, Source
+from gateway.translate import Contract, Unit
 
 CAPTURES = Path(__file__).parents[3] / "shared" / "data" / "ws_captures"
 needs_captures = pytest.mark.skipif(not CAPTURES.exists(), reason="the captures are not there: ../shared/data")
@@ -197,3 +201,29 @@ def test_a_silent_venue_is_left() -> None:
     venue, source, _ = asyncio.run(_collect([SNAPSHOT], False, 2.6, silence_s=0.6))
     assert venue.subscriptions >= 2
     assert "silent" in source.state or source.connections >= 2
+
+
+def test_the_pump_makes_index_rows_while_the_venue_lives() -> None:
+    contract = Contract(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.001"))
+    routes = parse_routes("BTC_USDC-PERPETUAL=okx:BTC-USDT,coinbase:BTC-USD")
+
+    async def pumped() -> list[list[bytes]]:
+        async with _Venue([SNAPSHOT, UPDATE]) as venue, _Venue([]) as silent:
+            pump = Pump(routes, lambda name: contract, {"coinbase": venue.url, "okx": silent.url})
+            tasks = [asyncio.create_task(source.run()) for source in pump.sources]
+            before = pump.rows(5)
+            await asyncio.sleep(0.4)
+            alive = pump.rows(6)
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+            for source in pump.sources:
+                source.state = "lost"
+            return [before, alive, pump.rows(7)]
+
+    before, alive, after = asyncio.run(pumped())
+    assert before == after == []
+    row = np.frombuffer(alive[0], DIRECTIVE)[0]
+    assert len(alive) == 1
+    assert (row["kind"], row["code"], row["price_subticks"]) == (CommandKind.INDEX_PRICE, 1, 20_204_400)
+    assert row["source_time_ns"] == 6
