@@ -10,14 +10,23 @@ from engine.schema import COMMAND
 
 SPEC = ContractSpec("CANCELS", max_price_ticks=1 << 17)
 CENTRE_TICKS = 1 << 16
+SPARSE_OCTAVES = 16
+SPARSE_ORDERS = 10_000
+"""Over so many octaves of ticks, so many orders stand nearly all alone at their prices."""
 LOAD_ROWS = 1 << 16
 
 
 class RestingBook:
-    """A book of so many orders that never meet, each with a client id, at places that follow a power law."""
+    """A book of so many orders that never meet, each with a client id; each octave of distances has as many.
 
-    def __init__(self, orders: int, seed: int, feed: Feed, first_seq: int) -> None:
+    Without `octaves` the book is deeper the more orders it has, with some forty orders at each of its outer prices, so
+    that what a curve over its size shows is the size alone.
+    """
+
+    def __init__(self, orders: int, seed: int, market: tuple[Feed, int], octaves: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
+        self.octaves = octaves or max(orders.bit_length() - 9, 1)
+        feed, first_seq = market
         self.feed, self.next_seq, self.next_id = feed, first_seq, 1
         self.ids = np.zeros(orders, np.int64)
         for start in range(0, orders, LOAD_ROWS):
@@ -38,7 +47,7 @@ class RestingBook:
         count = len(places)
         ids = np.arange(self.next_id, self.next_id + count)
         self.next_id += count
-        octave = self.rng.integers(0, 14, count)
+        octave = self.rng.integers(0, self.octaves, count)
         away = (1 << octave) + self.rng.integers(0, 1 << octave)
         commands = self._numbered(np.zeros(count, COMMAND))
         buys = self.rng.integers(0, 2, count) == 0
@@ -63,35 +72,37 @@ class RestingBook:
         return look
 
 
-def resting_book(orders: int, seed: int) -> RestingBook:
+def resting_book(orders: int, seed: int, octaves: int = 0) -> RestingBook:
     """A book in a market of its own."""
-    return RestingBook(orders, seed, *market(SPEC))
+    return RestingBook(orders, seed, market(SPEC), octaves)
 
 
 def cancels(plan: Plan) -> list[Measurement]:
     """The cost of a cancel at each size of the book; the sizes take turns."""
     sizes = (1_000, 100_000, 1_000_000, 4_000_000) if plan.full else (1_000, 10_000)
     rounds = plan.size(8, 250)
-    books = []
-    for orders in sizes:
-        plan.progress(f"entering {orders:,} orders")
-        books.append(resting_book(orders, plan.seed))
-    times: list[list[list[float]]] = [[] for _ in sizes]
+    plan.progress("entering orders")
+    books = {f"cancel-{orders}": resting_book(orders, plan.seed) for orders in sizes}
+    books["sparse-cancel"] = resting_book(SPARSE_ORDERS, plan.seed, SPARSE_OCTAVES)
+    times: dict[str, list[list[float]]] = {name: [] for name in books}
     for turn in range(plan.runs):
-        for orders, book, runs in zip(sizes, books, times, strict=True):
-            plan.progress(f"cancels among {orders:,} orders, run {turn + 1} of {plan.runs}")
-            runs.append([book.cancel_some() for _ in range(rounds)])
-    return [_figure(*item, plan.seed) for item in zip(sizes, books, times, strict=True)]
+        for name, book in books.items():
+            plan.progress(f"{name}, run {turn + 1} of {plan.runs}")
+            times[name].append([book.cancel_some() for _ in range(rounds)])
+    return [_figure(name, book, times[name], plan.seed) for name, book in books.items()]
 
 
-def _figure(orders: int, book: RestingBook, runs: list[list[float]], seed: int) -> Measurement:
+def _figure(name: str, book: RestingBook, runs: list[list[float]], seed: int) -> Measurement:
     medians = [float(np.median(run)) for run in runs]
     best = runs[medians.index(min(medians))]
     return Measurement(
-        name=f"cancel-{orders}",
+        name=name,
         value=round(min(medians), 1),
         unit="ns",
-        workload=f"cancels by client id in batches of {BATCH_ROWS}, drawn from {orders:,} resting orders",
+        workload=(
+            f"cancels by client id in batches of {BATCH_ROWS}, drawn from {len(book.ids):,} resting orders at "
+            f"{int(book.feed.root['levels_live'][0]):,} prices"
+        ),
         seed=seed,
         digest=book.feed.digest(),
         percentiles=percentiles(best),

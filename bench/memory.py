@@ -51,7 +51,7 @@ def memory(plan: Plan) -> list[Measurement]:
     plan.progress(f"entering {orders:,} orders")
     feed, first_seq = market(SPEC, VENUE if plan.full else Capacities(orders=4_096))
     before = resident_bytes(feed.root)
-    book = RestingBook(orders, plan.seed, feed, first_seq)
+    book = RestingBook(orders, plan.seed, (feed, first_seq))
     grown = {name: size - before[name] for name, size in resident_bytes(feed.root).items()}
     load = float(feed.root["order_map"]["live"][0] / feed.root["order_map"]["size"][0])
     workload = f"{len(book.ids):,} resting orders with client ids, index load factor {load:.2f}"
