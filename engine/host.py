@@ -62,6 +62,8 @@ __all__ = [
 ]
 
 RING_ROWS = 1 << 16
+SLICE_ROWS = 512
+"""How many commands of a long batch go to the kernel at once."""
 STAGE_ROWS = 128
 """Batches up to this size are copied to a known place before the kernel is called."""
 HUGE_PAGE_ORDERS = 1 << 16
@@ -261,12 +263,12 @@ class Engine:
         Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened.
         """
         self._accept(commands)
-        done, events = self._advance(commands, 0)
+        done, events = self._advance(commands, 0, len(commands))
         if done == len(commands):
             return events
         rings = [events.copy()]
         while done < len(commands):
-            done, events = self._advance(commands, done)
+            done, events = self._advance(commands, done, len(commands))
             rings.append(events.copy())
         return np.concatenate(rings)
 
@@ -275,7 +277,7 @@ class Engine:
         self._accept(commands)
         done = 0
         while done < len(commands):
-            done, events = self._advance(commands, done)
+            done, events = self._advance(commands, done, _slice_end(commands, done))
             sink(commands, events)
 
     def commit(self) -> None:
@@ -339,10 +341,10 @@ class Engine:
         if self.journal is not None:
             self.journal.append(commands.tobytes())
 
-    def _advance(self, commands: Rows, done: int) -> tuple[int, Rows]:
-        """Go on with a batch until it ends or the ring is full: how many rows are done now, and what happened."""
+    def _advance(self, commands: Rows, done: int, end: int) -> tuple[int, Rows]:
+        """Go on with a batch up to `end` or until the ring is full: how many rows are done now, and what happened."""
         begun = time.perf_counter() if self.timed else 0.0
-        consumed, written = self._call(commands[done:] if done else commands, len(commands) - done)
+        consumed, written = self._call(commands[done:end], end - done)
         if self.timed:
             self.engine_seconds += time.perf_counter() - begun
         done += consumed
@@ -356,6 +358,14 @@ class Engine:
             return step.apply_rows(self.root, rows.address_of(commands), count, self._ring_address, RING_ROWS)
         self._stage[: count * COMMAND.itemsize] = commands.tobytes()
         return step.apply_rows(self.root, self._stage_address, count, self._ring_address, RING_ROWS)
+
+
+def _slice_end(commands: Rows, start: int) -> int:
+    """Where one call of the kernel should stop, so that its events stay in the caches: never before a label's row."""
+    end = min(start + SLICE_ROWS, len(commands))
+    if end < len(commands) and commands["kind"][end] == CommandKind.LABEL:
+        end += 1
+    return end
 
 
 def replay(

@@ -22,7 +22,7 @@ from engine.units import FOREVER_NS, NS_PER_S, prefetch
 
 FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = 16, 10, 5
 """How many commands ahead rows are asked for: what the command names, what that leads to, and that one's neighbours."""
-CACHED_CELLS = 1 << 20
+CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
 _LABELLED = int(ExecInst.LABELLED)
