@@ -133,9 +133,9 @@ class Pair:
             return theirs, ours
         if kind in (CommandKind.AMEND, CommandKind.CANCEL) and OLDEST_REFERENCE <= order_id < 0:
             model_id = self.model.recent_order(int(rows["account_slot"][0]), -order_id)
-            theirs["order_id"], ours["order_id"] = self.to_engine.get(model_id, 0), model_id
+            theirs["order_id"][0], ours["order_id"][0] = self.to_engine.get(model_id, 0), model_id
         else:
-            ours["order_id"] = self.model_id(order_id)
+            ours["order_id"][0] = self.model_id(order_id)
         return theirs, ours
 
     def _translate(self, rows: list[tuple[Any, ...]], expected: list[tuple[Any, ...]]) -> list[tuple[Any, ...]]:
