@@ -34,6 +34,7 @@ exit codes: 0 done, 1 an invariant did not hold, 2 a wrong argument
 def add_parser(subparsers: Any) -> None:
     """Add the subcommand to the command line."""
     scenarios = "; ".join(f"{name}: {(how.__doc__ or '').rstrip('.')}" for name, how in SCENARIOS.items())
+    scenarios = scenarios.replace("%", "%%")
     parser = subparsers.add_parser(
         "simulate",
         help="a seeded market of agents with crash scenarios",
