@@ -11,6 +11,8 @@ from pathlib import Path
 
 COMMAND_SECONDS = 3.0
 """Processor time after which a command counts as an endless loop; it takes a thousandth of that."""
+REMINDER_SECONDS = 0.5
+"""The interruption is repeated: one that falls into a call back from numpy is swallowed there."""
 
 
 @dataclass(frozen=True)
@@ -171,7 +173,7 @@ def differs() -> bool:
         pair = Pair()
         try:
             for item in stage() + script:
-                signal.setitimer(signal.ITIMER_VIRTUAL, COMMAND_SECONDS)
+                signal.setitimer(signal.ITIMER_VIRTUAL, COMMAND_SECONDS, REMINDER_SECONDS)
                 pair.play([item])
         except Exception as error:
             print(f"{type(error).__name__}: {str(error)[:400]}")

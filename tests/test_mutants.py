@@ -14,6 +14,8 @@ from tests.mutants import MUTANTS, Mutant, mutate
 ROOT = Path(__file__).parents[1]
 PROCESSES = 2
 SURVIVED, CAUGHT = 0, 1
+TIMEOUT_S = 240
+"""A mutant that still plays after so long is in an endless loop, which is a difference too."""
 
 
 def run(folder: Path, mutant: Mutant | None) -> tuple[int, str]:
@@ -24,7 +26,10 @@ def run(folder: Path, mutant: Mutant | None) -> tuple[int, str]:
         mutate(mutant, package)
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "LIONROCK_CACHE_DIR": str(folder), "PYTHONHASHSEED": "0"}
     command = [sys.executable, str(ROOT / "tests" / "mutants.py"), str(folder)]
-    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=300)
+    try:
+        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S)
+    except subprocess.TimeoutExpired:
+        return (CAUGHT if mutant else SURVIVED - 1), "TimeoutError: the scripts never ended"
     return done.returncode, done.stdout + done.stderr
 
 
