@@ -101,6 +101,7 @@ class CommandKind(IntEnum):
     SET_LEVERAGE = 23
     SET_MARGIN_MODE = 24
     FUND_DEPOSIT = 25
+    AFFILIATE_APPROVAL = 26
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -157,6 +158,8 @@ class EventKind(IntEnum):
     MARGIN_CALL = 61
     POSITION_SETTLED = 62
     DELEVERAGING_EXHAUSTED = 63
+    AFFILIATE_APPROVED = 64
+    COLLATERAL_TAKEN = 65
 
 
 class EventFlag(IntEnum):
@@ -359,6 +362,14 @@ class MarginMode(IntEnum):
     ISOLATED = 1
 
 
+class Asset(IntEnum):
+    """What can be deposited; collateral is counted in units of 1e-8 coin."""
+
+    SETTLEMENT = 0
+    BTC = 1
+    ETH = 2
+
+
 class TimerClass(IntEnum):
     """What falls due at a time, in the order of firing at one instant."""
 
@@ -393,7 +404,6 @@ class AccountAttribute(IntEnum):
     DISCLOSURE_LOSS = 13
     DISCLOSURE_AFFILIATE = 14
     AFFILIATION = 15
-    AFFILIATE_UNTIL_NS = 16
     GROUP = 17
     MAX_OPEN_ORDERS = 18
     MAX_EXPOSURE_MICROS = 19
@@ -442,17 +452,15 @@ class ContractParameter(IntEnum):
 
 
 class VenueParameter(IntEnum):
-    """What VENUE_SET sets."""
+    """What VENUE_SET sets; those of collateral take the Asset as `index`."""
 
     MARK_TICK_NS = 1
     INDEX_STALE_NS = 2
     INDEX_RECOVERY_NS = 3
-    COLLATERAL_BTC_ENABLED = 4
-    COLLATERAL_ETH_ENABLED = 5
+    COLLATERAL_ENABLED = 4
+    COLLATERAL_CONTRACT = 5
     COLLATERAL_HAIRCUT_PPB = 6
     COLLATERAL_CAP_MICROS = 7
     AFFILIATE_POST_ONLY = 8
     INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE = 9
-    REQUIRED_DISCLOSURE_PRODUCT = 10
-    REQUIRED_DISCLOSURE_LOSS = 11
-    REQUIRED_DISCLOSURE_AFFILIATE = 12
+    COLLATERAL_LOTS_PER_COIN = 10

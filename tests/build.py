@@ -65,7 +65,6 @@ ELIGIBLE = {
     A.DISCLOSURE_PRODUCT: 1,
     A.DISCLOSURE_LOSS: 1,
     A.DISCLOSURE_AFFILIATE: 1,
-    A.AFFILIATE_UNTIL_NS: FAR_NS,
 }
 """What makes an individual account eligible; a person's own knowledge comes on top."""
 
