@@ -21,7 +21,7 @@ from engine.codes import (
     TimeInForce,
     VenueState,
 )
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, ladder_at, level_at, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, clamp, opposite
@@ -100,7 +100,7 @@ def known_reason(s):
     return Reason.NONE
 
 
-@kernel
+@rare
 def account_reason(s):
     """Rows 2 to 4: what the operator or a liquidation has put on the account."""
     account = account_at(s, s.taker.account_slot)
@@ -116,7 +116,7 @@ def account_reason(s):
     return Reason.NONE
 
 
-@kernel
+@rare
 def market_reason(s, contract):
     """Row 5: the state of the venue and of the contract."""
     if s.venue_state == VenueState.HALTED:
@@ -135,7 +135,7 @@ def market_reason(s, contract):
 # --- row 16: form -------------------------------------------------------------------------------------------------
 
 
-@kernel
+@rare
 def _style_reason(s, contract):
     taker = s.taker
     if taker.side != Side.BUY and taker.side != Side.SELL:
@@ -161,7 +161,7 @@ def _style_reason(s, contract):
     return _iceberg_reason(s, contract)
 
 
-@kernel
+@inlined
 def _price_reason(s, contract):
     taker = s.taker
     if not is_market(taker.ord_type):
@@ -176,7 +176,7 @@ def _price_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@inlined
 def _quantity_reason(s, contract):
     taker = s.taker
     open_lots, filled = taker.leaves_lots, taker.filled_lots
@@ -193,7 +193,7 @@ def _quantity_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@rare
 def _iceberg_reason(s, contract):
     taker = s.taker
     if taker.flags & _ICEBERG == 0:
@@ -206,7 +206,7 @@ def _iceberg_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@rare
 def _trigger_reason(s, contract):
     """A condition that holds at entry is refused; a source without a value cannot be watched."""
     taker = s.taker
@@ -221,7 +221,7 @@ def _trigger_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@inlined
 def _capacity_reason(s, contract):
     taker = s.taker
     if not book.has_room(s):
@@ -234,7 +234,7 @@ def _capacity_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@rare
 def _reduce_only_capacity(s):
     """A reduce-only order that goes to the book may rest there: what one fill can cut is bounded."""
     position_slot = s.taker.position_slot
@@ -255,7 +255,7 @@ def _plain_form(taker):
     )
 
 
-@kernel
+@inlined
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker
@@ -288,7 +288,7 @@ def form_reason(s, contract):
 # --- rows 17 to 22: price, limits, flags, margin ------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def reference_reason(s, contract):
     """Row 17: an order that opens needs an index and a mark where the contract does."""
     if s.taker.flags & _REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
@@ -296,7 +296,7 @@ def reference_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@inlined
 def price_reason(s, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
     taker = s.taker
@@ -312,7 +312,7 @@ def price_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@inlined
 def limit_reason(s, contract):
     """Row 19: how much an account may have open, and the contract in all; the worst case counts."""
     taker = s.taker
@@ -336,7 +336,7 @@ def limit_reason(s, contract):
     return Reason.NONE
 
 
-@kernel
+@rare
 def reduce_only_reason(s):
     """Row 20: a reduce-only order needs a position of the other side, and never asks for more than it."""
     if s.taker.position_slot == NIL:
@@ -418,7 +418,7 @@ def _fillable_in_level(s, level, stops):
     return total
 
 
-@kernel
+@rare
 def fillable_lots(s, contract, wanted_lots):
     """What a fill-or-kill order could really take, hidden included, up to what it wants."""
     taker = s.taker
@@ -436,7 +436,7 @@ def fillable_lots(s, contract, wanted_lots):
     return total
 
 
-@kernel
+@rare
 def flag_reason(s, contract):
     """Row 21: what post-only and fill-or-kill demand of the book as it is."""
     taker = s.taker
@@ -466,7 +466,7 @@ def margin_reason(s, contract):
     return reason
 
 
-@kernel
+@inlined
 def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
@@ -499,7 +499,7 @@ def gate_reason(s):
     return Reason.NONE
 
 
-@kernel
+@inlined
 def order_reason(s):
     """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
     taker = s.taker
@@ -517,7 +517,7 @@ def order_reason(s):
     return book_reason(s, contract)
 
 
-@kernel
+@inlined
 def working_price(s, contract):
     """Set the limits that the order in `s.taker` works with: a market order's band edge, a post-only order's slide."""
     taker = s.taker

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import idmap, ladder
 from engine.codes import NIL, ExecInst, Side
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 
@@ -43,7 +43,7 @@ def has_room(s):
     )
 
 
-@kernel
+@inlined
 def take_slot(s):
     """Reserve an order row and give it the next order id."""
     slot = s.orders_free_slot
@@ -58,7 +58,7 @@ def take_slot(s):
     return slot, (s.order_serial << ORDER_SLOT_BITS) | slot
 
 
-@kernel
+@inlined
 def give_slot(s, slot):
     """Free an order row; its id names nothing from here on."""
     row = order_at(s, slot)
@@ -77,7 +77,7 @@ def find_order(s, order_id):
     return NIL
 
 
-@kernel
+@inlined
 def _match_client_id(s, size, account_slot, cl_ord_id):
     tag = idmap.tag_of(account_slot, cl_ord_id)
     start = s.order_map.base + size
@@ -91,7 +91,7 @@ def _match_client_id(s, size, account_slot, cl_ord_id):
     return NIL
 
 
-@kernel
+@inlined
 def find_client_order(s, account_slot, cl_ord_id):
     """The slot of an account's live order by the client's id, NIL where there is none."""
     if cl_ord_id == 0:
@@ -102,7 +102,7 @@ def find_client_order(s, account_slot, cl_ord_id):
     return slot
 
 
-@kernel
+@inlined
 def name_order(s, slot, account_slot):
     """Make a live order's client id findable."""
     cl_ord_id = order_at(s, slot).cl_ord_id
@@ -110,7 +110,7 @@ def name_order(s, slot, account_slot):
         idmap.insert(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
 
 
-@kernel
+@inlined
 def forget_order(s, slot, account_slot):
     """Make a client id free again."""
     cl_ord_id = order_at(s, slot).cl_ord_id
@@ -118,7 +118,7 @@ def forget_order(s, slot, account_slot):
         idmap.remove(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
 
 
-@kernel
+@rare
 def _search_position(s, size, account_slot, contract_slot):
     tag = idmap.tag_of(account_slot, contract_slot)
     start = s.position_map.base + size
@@ -144,7 +144,7 @@ def find_position(s, account_slot, contract_slot):
     return slot
 
 
-@kernel
+@rare
 def open_position(s, account_slot, contract_slot):
     """The position row of an account in a contract, made if it is missing."""
     slot = find_position(s, account_slot, contract_slot)
@@ -167,7 +167,7 @@ def open_position(s, account_slot, contract_slot):
 # --- an account's own orders --------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def join_own(s, slot):
     """Append an order to its account's list in this contract."""
     position = position_at(s, order_at(s, slot).position_slot)
@@ -183,7 +183,7 @@ def join_own(s, slot):
     account_at(s, position.account_slot).open_orders += 1
 
 
-@kernel
+@inlined
 def leave_own(s, slot):
     """Take an order out of its account's list; a mass cancel that stands on it moves on."""
     position = position_at(s, order_at(s, slot).position_slot)
@@ -206,7 +206,7 @@ def leave_own(s, slot):
 # --- queues -------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _take_level(s, ladder_slot, key):
     slot = s.levels_free_slot
     if slot != NIL:
@@ -278,7 +278,7 @@ def _unlink(s, level_slot, slot):
         order_at(s, row.next_slot).prev_slot = row.prev_slot
 
 
-@kernel
+@inlined
 def join_queue(s, slot, ladder_slot, key):
     """Put an order at the back of the queue at a key and return the level's slot."""
     level_slot = ladder.find(s, ladder_slot, key)
@@ -292,7 +292,7 @@ def join_queue(s, slot, ladder_slot, key):
     return level_slot
 
 
-@kernel
+@inlined
 def leave_queue(s, slot):
     """Take an order out of its queue and return what the level shows afterwards."""
     row = order_at(s, slot)
@@ -345,7 +345,7 @@ def hit(s, slot, lots):
     return level.leaves_lots - level.hidden_lots
 
 
-@kernel
+@rare
 def refill(s, slot):
     """Show an iceberg's next part, at the back of the queue. Returns what its level shows."""
     row, detail = order_at(s, slot), detail_at(s, slot)
@@ -361,7 +361,7 @@ def refill(s, slot):
 # --- expiry and trailing stops ------------------------------------------------------------------------------------
 
 
-@kernel
+@rare
 def join_expiry(s, slot):
     """Queue an order at the second of its expiry, behind those that came before it."""
     detail = detail_at(s, slot)
@@ -379,7 +379,7 @@ def join_expiry(s, slot):
     level.orders += 1
 
 
-@kernel
+@rare
 def leave_expiry(s, slot):
     """Take an order out of its expiry queue."""
     detail = detail_at(s, slot)
@@ -413,7 +413,7 @@ def join_trailing(s, slot, contract_slot):
     contract.trailing_orders += 1
 
 
-@kernel
+@rare
 def leave_trailing(s, slot, contract_slot):
     """Take a trailing stop out of its contract's list."""
     contract, detail = contract_at(s, contract_slot), detail_at(s, slot)

@@ -16,7 +16,7 @@ from engine.codes import (
     VenueParameter,
     VenueState,
 )
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, job_at, profile_at
 from engine.schema import ATTRIBUTES, MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
 from engine.units import FOREVER_NS, INT64_MAX, NS_PER_S
@@ -314,7 +314,7 @@ def set_venue_parameter(s, d):
     row.old_value = old
 
 
-@kernel
+@rare
 def apply(s, d):
     """The switch on directives."""
     kind = d.kind

@@ -6,7 +6,7 @@ moves a few cells of the old one, and what is touched follows what is alive. At 
 """
 
 from engine.codes import NIL
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import cell_at
 from engine.units import wrapping_mul
 
@@ -69,7 +69,7 @@ def _put(s, start, mask, cell):
     cell_at(s, start + place).word = cell
 
 
-@kernel
+@inlined
 def _take(s, start, mask, place):
     """Empty a place and shift the cells behind it back, so that no probe meets a hole too early."""
     hole, look = place, place
@@ -85,7 +85,7 @@ def _take(s, start, mask, place):
     cell_at(s, start + hole).word = 0
 
 
-@kernel
+@rare
 def _move_some(s, table):
     """Carry a few cells of the old table over; what shifts back into a place goes next."""
     for _ in range(CELLS_PER_MOVE):
@@ -101,7 +101,7 @@ def _move_some(s, table):
             _put(s, table.base + table.size, table.size - 1, cell)
 
 
-@kernel
+@rare
 def _grow(table):
     table.old_size = table.size
     table.size *= 2

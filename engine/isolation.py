@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine import ledger, margin
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import contract_at, position_at
 from engine.units import clamp, mul_div_floor
 
@@ -18,7 +18,7 @@ def _released_micros(s, position_slot, closed_lots, size_before):
     return clamp(share, 0, max(position.isolated_micros, 0))
 
 
-@kernel
+@rare
 def after_fill(s, position_slot, size_before, price_ticks):
     """Move money between cash and an isolated position after a fill: out for what closed, in for what opened.
 

@@ -6,14 +6,19 @@ is only kept, and an entry links, optimises and emits all that it uses once. Tha
 """
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
+from llvmlite import ir
+from llvmlite.ir import LoadInstr, StoreInstr
 from numba import njit, types
+from numba.core import ir as numba_ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
 from numba.core.compiler_machinery import LoweringPass, register_pass
-from numba.core.typed_passes import NativeLowering
+from numba.core.lowering import Lower
+from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.np.numpy_support import from_dtype
 
 from engine import schema
@@ -53,6 +58,37 @@ _RECORDS = {
     "taker": schema.TAKER,
 }
 _TYPES = {name: from_dtype(dtype) for name, dtype in _RECORDS.items()} if JIT else {}
+_DTYPES = {name: dtype for name, dtype in vars(schema).items() if isinstance(dtype, np.dtype)}
+_LAYOUTS = {from_dtype(dtype): name for name, dtype in _DTYPES.items()} if JIT else {}
+
+
+class _TaggedLower(Lower):
+    """Lowering that names the field of a record that each load and store is about.
+
+    Two fields never overlap, nor do rows of two layouts, so that a store to one leaves what is known of all others. No
+    kernel writes one row under two layouts.
+    """
+
+    def lower_expr(self, resty: Any, expr: Any) -> Any:
+        value = super().lower_expr(resty, expr)
+        if expr.op == "getattr" and isinstance(value, LoadInstr) and isinstance(resty, types.Integer):
+            self._tag(value, self.typeof(expr.value.name), expr.attr)
+        return value
+
+    def lower_inst(self, inst: Any) -> None:
+        super().lower_inst(inst)
+        if isinstance(inst, numba_ir.SetAttr):
+            store = self.builder.block.instructions[-1]
+            if isinstance(store, StoreInstr):
+                self._tag(store, self.typeof(inst.target.name), inst.attr)
+
+    def _tag(self, access: Any, owner: Any, field: str) -> None:
+        layout = _LAYOUTS.get(owner)
+        if layout is None:
+            return
+        module, start = self.builder.module, ir.Constant(ir.IntType(64), 0)
+        name = module.add_metadata([f"{layout}.{field}", module.add_metadata(["rows"]), start])
+        access.set_metadata("tbaa", module.add_metadata([name, name, start]))
 
 
 class _NoEnvironment:
@@ -115,12 +151,23 @@ def _pipeline(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
             state.library.enable_object_caching()
             return True
 
+    @register_pass(mutates_CFG=True, analysis_only=False)
+    class TaggedLowering(BaseNativeLowering):
+        _name = f"tagged_lowering_{library_class.__name__}"
+
+        @property
+        def lowering_class(self) -> type[Lower]:
+            return _TaggedLower
+
     class Pipeline(CompilerBase):
         def define_pipelines(self) -> list[Any]:
             manager = DefaultPassBuilder.define_nopython_pipeline(self.state)
             for place, (step, _description) in enumerate(manager.passes):
                 if step is NativeLowering:
-                    manager.passes.insert(place, (CreateLibrary, "create the code library"))
+                    manager.passes[place : place + 1] = [
+                        (CreateLibrary, "create the code library"),
+                        (TaggedLowering, "lower with tags"),
+                    ]
                     break
             manager.finalize()
             return [manager]
@@ -132,8 +179,8 @@ _PART_PIPELINE = _pipeline(_Part)
 _WHOLE_PIPELINE = _pipeline(_Whole)
 
 
-def _compile_once(function: Callable[..., Any], options: dict[str, Any]) -> Any:
-    """A dispatcher that compiles its one signature when it is first needed."""
+def _compile_once(function: Callable[..., Any], options: dict[str, Any], attributes: Sequence[str] = ()) -> Any:
+    """A dispatcher that compiles its one signature when it is first needed; LLVM's attributes go onto its function."""
     options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
     dispatcher = njit(pipeline_class=_PART_PIPELINE, **options)(function)
     signature = tuple(_TYPES.get(name, types.int64) for name in inspect.signature(function).parameters)
@@ -143,6 +190,10 @@ def _compile_once(function: Callable[..., Any], options: dict[str, Any]) -> Any:
         if not dispatcher.overloads:
             dispatcher.compile(signature)
             dispatcher.disable_compile()
+            compiled = dispatcher.overloads[signature]
+            function = compiled.library._final_module.get_function(compiled.fndesc.llvm_func_name)
+            for attribute in attributes:
+                function.add_function_attribute(attribute)
         return resolve(args, kws)
 
     dispatcher.get_call_template = get_call_template
@@ -158,6 +209,11 @@ def kernel(function: Callable[..., Any]) -> Any:
 def inlined(function: Callable[..., Any]) -> Any:
     """A small kernel on the path of every order: its body is put where it is called."""
     return _compile_once(function, {"forceinline": True}) if JIT else function
+
+
+def rare(function: Callable[..., Any]) -> Any:
+    """A kernel off the path of most commands: out of line, and what leads to it is laid out as unlikely."""
+    return _compile_once(function, {}, ("cold", "noinline")) if JIT else function
 
 
 def entry(function: Callable[..., Any]) -> Any:

@@ -8,7 +8,7 @@ because no window has to be moved.
 import numpy as np
 
 from engine.codes import NIL
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import child_at, ladder_at, node_at
 from engine.units import highest_bit, lowest_bit
 
@@ -98,7 +98,7 @@ def find(s, ladder_slot, key):
     return child_at(node_at(s, node), bit).slot
 
 
-@kernel
+@rare
 def _raise_root(s, ladder_row, key):
     """Add floors until the key is within reach."""
     if ladder_row.root == NIL:
@@ -138,7 +138,7 @@ def _leaf_for(s, ladder_row, key):
     return node
 
 
-@kernel
+@inlined
 def insert(s, ladder_slot, key, slot):
     """Put a slot at a key that holds none and return its leaf; the caller has made sure of free nodes."""
     ladder = ladder_at(s, ladder_slot)

@@ -22,7 +22,7 @@ from engine.codes import (
     Side,
     TimeInForce,
 )
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, job_at, position_at
 from engine.schema import ORDER_SLOT_BITS
 from engine.units import SUBTICKS
@@ -283,7 +283,7 @@ def _owe(s, lots):
     s.liquidation_owed_micros += liquidation.fee_micros(contract_at(s, position.contract_slot), lots)
 
 
-@kernel
+@rare
 def after_sweep(s):
     """What follows a forced order's sweep: nothing more in a partial round, else deleverage what the book left."""
     filled = np.int64(s.taker.filled_lots)

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import book, matching, reports
 from engine.codes import NIL, ExecInst, Reason
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
 
@@ -142,7 +142,7 @@ def _finish(s, job):
         s.jobs_head = 0
 
 
-@kernel
+@rare
 def step(s):
     """One item of work for the job at the head: cancel its next order, or pass over some that do not match."""
     job = job_at(s, s.jobs_head)

@@ -19,7 +19,7 @@ from engine.codes import (
     Side,
     TimeInForce,
 )
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
@@ -40,7 +40,7 @@ _SLID = int(EventFlag.SLID)
 # --- orders that leave --------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _release(s, slot):
     """Free the row of an order that is in no queue any more."""
     order = order_at(s, slot)
@@ -59,7 +59,7 @@ def _release(s, slot):
     book.give_slot(s, slot)
 
 
-@kernel
+@inlined
 def cancel_order(s, slot, reason):
     """Take a waiting order off the venue, resting or untriggered, and report it."""
     order = order_at(s, slot)
@@ -108,7 +108,7 @@ def _no_better(s, order, worst_slot):
     return (order.price_ticks < worst.price_ticks) == (order.side == Side.BUY)
 
 
-@kernel
+@rare
 def trim_reduce_only(s, position_slot, spared_slot):
     """Resting reduce-only quantity never exceeds the position: the excess is cut from the worst-priced orders."""
     position = position_at(s, position_slot)
@@ -204,7 +204,7 @@ def _after_trade(s, maker_slot, maker_position):
         trim_reduce_only(s, s.taker.position_slot, NIL)
 
 
-@kernel
+@rare
 def _prevent_self_trade(s, maker_slot):
     """Two orders of one group meet: the mode says which of them gives way."""
     taker = s.taker
@@ -254,7 +254,7 @@ def sweep(s):
 # --- before and after the sweep -----------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def settle_price(s):
     """A post-only order's slide becomes its limit."""
     taker = s.taker
@@ -277,7 +277,7 @@ def may_rest(taker):
     return not admission.is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
 
 
-@kernel
+@inlined
 def write_order(s):
     """Write the row of the order in `s.taker`."""
     taker = s.taker
@@ -295,7 +295,7 @@ def write_order(s):
     order.flags = taker.flags & _ROW_FLAGS
 
 
-@kernel
+@inlined
 def join_account(s):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
     taker = s.taker
@@ -307,7 +307,7 @@ def join_account(s):
         s.next_due_ns = min(s.next_due_ns, taker.expire_ns)
 
 
-@kernel
+@inlined
 def join_book(s):
     """Put the order in `s.taker`, whose row is written, on the book and return what its level shows."""
     taker = s.taker
@@ -323,7 +323,7 @@ def join_book(s):
     return level.leaves_lots - level.hidden_lots
 
 
-@kernel
+@inlined
 def rest(s, event_kind):
     """Rest the order in `s.taker`, whose row is written, and report it; a newcomer keeps its size, others give way."""
     shown = join_book(s)

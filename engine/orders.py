@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import admission, book, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
@@ -29,7 +29,7 @@ _AMEND = int(EventFlag.AMEND)
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _load_command(s, c):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
@@ -79,7 +79,7 @@ def _same_contents(s, slot, c):
     )
 
 
-@kernel
+@rare
 def _repeats(s, c):
     """The slot of the waiting order that this NEW repeats, NIL when it is no repetition."""
     if c.cl_ord_id == 0 or c.account_slot < 0 or c.account_slot >= s.accounts_used:
@@ -90,7 +90,7 @@ def _repeats(s, c):
     return np.int64(NIL)
 
 
-@kernel
+@inlined
 def new(s, c, label):
     """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one."""
     taker = s.taker
@@ -131,7 +131,7 @@ def new(s, c, label):
         matching.finish(s, False)
 
 
-@kernel
+@rare
 def _wait(s):
     """A conditional order waits for its trigger; it holds no margin until then."""
     taker = s.taker
@@ -155,7 +155,7 @@ def _shown_of(s, slot):
     return level.leaves_lots - level.hidden_lots
 
 
-@kernel
+@rare
 def _repeat(s, slot):
     """A repeated command is answered with the order that it made before."""
     event = reports.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
@@ -165,7 +165,7 @@ def _repeat(s, slot):
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def _find(s, c):
     """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
     if c.order_id == 0:
@@ -176,7 +176,7 @@ def _find(s, c):
     return np.int64(slot)
 
 
-@kernel
+@inlined
 def _account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
     if account_slot < 0 or account_slot >= s.accounts_used or account_at(s, account_slot).state == 0:
@@ -270,7 +270,7 @@ def _amend_reason(s, slot, c):
     return admission.order_reason(s)
 
 
-@kernel
+@rare
 def _amend_untriggered(s, slot, keeps_priority):
     """A waiting conditional order takes its new trigger, limit and quantity."""
     order, detail, taker = order_at(s, slot), detail_at(s, slot), s.taker
@@ -323,7 +323,7 @@ def _amend_afresh(s, slot):
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def cancel(s, c):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = _account_reason(s, c.account_slot)
@@ -352,7 +352,7 @@ def _mass_cancel_reason(s, c):
     return Reason.NONE
 
 
-@kernel
+@rare
 def mass_cancel_orders(s, c, label):
     """Queue a mass cancel; its first items are worked off in the same command."""
     reason = _mass_cancel_reason(s, c)

@@ -4,7 +4,7 @@ import numpy as np
 
 from engine import book
 from engine.codes import NIL, ExecInst
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at, order_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import PPB, SUBTICKS, clamp, median3, mul_div_floor, mul_high, mul_ppb_floor
@@ -182,7 +182,7 @@ def mark_subticks(contract, now_ns):
     return clamp(mark, SUBTICKS, contract.max_price_ticks * SUBTICKS)
 
 
-@kernel
+@rare
 def is_big_trade(contract, notional_micros):
     """Whether a trade is large enough to count for the mark: one-lot trades move nothing."""
     return notional_micros * BIG_TRADE_SHARE >= contract.impact_notional_micros

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine import rows
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, Side
-from engine.kernels import inlined, kernel
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
 from engine.units import JIT
@@ -79,7 +79,7 @@ def _next_event(s, kind):
     return event
 
 
-@kernel
+@inlined
 def order_event(s, kind, slot, reason, last_lots, level_lots):
     """Report on an order by its row: what became of `last_lots` of it and what its level shows afterwards."""
     event = _next_event(s, kind)
@@ -104,7 +104,7 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
     return event
 
 
-@kernel
+@inlined
 def taker_event(s, kind, reason, last_lots, level_lots):
     """Report on the order that is being judged or worked."""
     event = _next_event(s, kind)
@@ -161,7 +161,7 @@ def forced_fill(s, position_slot, signed_lots, price_ticks, flags):
     price_of_fill(s, event, price_ticks, 0, position_slot)
 
 
-@kernel
+@rare
 def rejected(s, c, reason, flag):
     """A refused order command, with what it asked for."""
     event = _next_event(s, EventKind.REJECTED)

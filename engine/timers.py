@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
 from engine.codes import NIL, Reason, TimerClass
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at
 from engine.schema import EXPIRY_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, NS_PER_S
@@ -55,7 +55,7 @@ def _earliest(s):
     return due, kind, slot
 
 
-@kernel
+@rare
 def refresh(s):
     """Recompute when something is due next."""
     if s.jobs_count != 0:
@@ -101,7 +101,7 @@ def _do(s, kind, contract_slot):
     return True
 
 
-@kernel
+@rare
 def run(s):
     """Do what is due, at most `work_left` items. False when the ring is full or an order went to the book."""
     while s.work_left > 0:

@@ -8,7 +8,7 @@ import numpy as np
 
 from engine import admission, book, matching, reports
 from engine.codes import NIL, EventKind, ExecInst, OrdType, PriceSource, Reason, Side, Stage
-from engine.kernels import kernel
+from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, position_at
 from engine.schema import LADDERS_PER_CONTRACT, TRIGGER_LADDER
 from engine.units import MAX_TICKS, SUBTICKS, clamp
@@ -44,7 +44,7 @@ def _trail(detail, side, value_subticks):
     return clamp(price, 1, MAX_TICKS)
 
 
-@kernel
+@rare
 def place(s):
     """Put the conditional order in `s.taker`, whose row is written, where it waits."""
     taker = s.taker
@@ -128,7 +128,7 @@ def _forget_ranges(contract):
     contract.triggers_since_ns = 0
 
 
-@kernel
+@rare
 def observe(s, contract_slot, source):
     """A source of this contract has moved: trail what trails, and note whether anything is due.
 
