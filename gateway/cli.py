@@ -21,6 +21,7 @@ COMMANDS = {
     "key": "create, revoke and list keys",
     "schema": "write the protocol's document",
     "explain": "an account's margin line by line",
+    "audit": "export, check and explain every decision",
     "funding": "recompute every funding rate of a journal",
     "simulate": "a seeded market of agents with crash scenarios",
 }

@@ -1,0 +1,137 @@
+"""The columns of the trail, and the hash chain over its records.
+
+A record is a dict of the columns that say something; what it leaves out is empty. The chain is BLAKE3 over the hash
+before and the record's values in the order of the columns, so it does not depend on the format of the file.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from blake3 import blake3
+
+from engine.codes import AccountAttribute
+
+FORMAT = "lionrock audit trail 1"
+CHAIN = "chain"
+Record = dict[str, Any]
+
+WHAT: dict[str, type] = {
+    "number": int,  # of the record in this export
+    "seq": int,  # of the command in the log
+    "time_ns": int,  # the engine's now
+    "record": str,  # begin, order, directive, event, end
+    "command": str,  # what was asked, or the kind of event
+    "outcome": str,  # accepted, repeated, amended, cancelled, refused, changed, happened
+    "reason": str,
+    "note": str,  # begin and end: what the export covers, as JSON
+    "account_slot": int,
+    "contract_slot": int,
+    "person": int,
+    "key": int,
+    "order_id": int,
+    "cl_ord_id": int,
+    "side": str,
+    "ord_type": str,
+    "tif": str,
+    "flags": int,
+    "qty_lots": int,
+    "price_ticks": int,
+    "trigger_price_ticks": int,
+    "last_lots": int,
+    "leaves_lots": int,
+    "filled_lots": int,
+    "trade_id": int,
+    "fee_micros": int,
+    "code": str,  # the attribute, parameter or state of a directive
+    "index": int,
+    "old_value": int,
+    "new_value": int,
+    "amount_micros": int,
+    "price_subticks": int,
+    "other_price_subticks": int,
+    "rate_ppb": int,
+    "position_lots": int,
+    "cash_micros": int,
+    "actor": int,
+    "approver": int,
+    "reason_number": int,  # of the operator's own list
+    "reference": int,  # the registry's number of the change
+}
+"""What was asked and what came of it. An absent number is empty in the file, an absent word is empty text."""
+
+ATTRIBUTES = {f"account_{attribute.name.lower()}": attribute for attribute in AccountAttribute}
+"""An account's attributes as they stood, a column each."""
+
+_FIGURES = (
+    "account_state",  # 0 never opened, 1 open, 2 closed
+    "account_in_liquidation",
+    "account_open_orders",
+    "account_cash_micros",
+    "account_equity_micros",  # the cross pool's
+    "account_required_micros",  # initial margin and reserves of everything that is open
+    "account_maintenance_micros",
+    "person_knowledge_until_ns",
+    "position_held_lots",
+    "position_entry_cost_micros",
+    "position_buy_lots",
+    "position_sell_lots",
+    "position_required_micros",
+    "position_leverage",  # chosen; 0: the bracket's cap
+    "position_is_isolated",
+    "position_equity_micros",  # of the pool that carries it
+    "position_maintenance_micros",
+    "contract_state",
+    "contract_needs_index",
+    "contract_margin_free",
+    "contract_mark_subticks",
+    "contract_index_subticks",
+    "contract_last_price_ticks",
+    "contract_max_buy_ticks",
+    "contract_min_sell_ticks",
+    "contract_best_bid_ticks",
+    "contract_best_ask_ticks",
+    "contract_open_interest_lots",
+    "contract_max_open_interest_lots",
+    "contract_max_position_lots",
+    "contract_max_order_value_micros",
+    "contract_disclosure_product",
+    "contract_disclosure_loss",
+    "contract_disclosure_affiliate",
+    "contract_affiliate_present",
+    "venue_state",
+    "venue_institutions_skip",  # institutional investors need no derivatives knowledge
+    "order_side",
+    "order_asked_ticks",  # its own limit; of a market order, the band's edge
+    "order_price_ticks",  # the limit that it would work with, slid behind the other side
+    "order_value_micros",
+    "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
+    "order_lots",  # what it would have open
+    "order_flags",  # ExecInst bits
+    "order_was_open_lots",  # an amended order counted for so much before
+    "order_was_price_ticks",
+    "need_micros",  # IM and reserves of everything, with the order
+    "have_micros",  # equity
+)
+COLUMNS: dict[str, type] = WHAT | dict.fromkeys((*ATTRIBUTES, *_FIGURES), int)
+"""Everything that a record can say, in the order of the file; the chain's hash follows as the last column."""
+
+
+def genesis(note: str) -> bytes:
+    """The hash before the first record."""
+    return blake3(f"{FORMAT}\n{note}".encode()).digest()
+
+
+def link(before: bytes, record: Record) -> bytes:
+    """The hash after a record."""
+    values = [record.get(name, "" if kind is str else None) for name, kind in COLUMNS.items()]
+    return blake3(before + json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+
+
+def chained(records: Iterable[Record], note: str) -> Iterator[Record]:
+    """Number the records and give each its hash."""
+    chain = genesis(note)
+    for number, given in enumerate(records, 1):
+        record = {"number": number} | {name: value for name, value in given.items() if value != ""}
+        chain = link(chain, record)
+        yield record | {CHAIN: chain.hex()}

@@ -1,0 +1,203 @@
+"""The figures that a decision is made on, read from the state of that moment."""
+
+from typing import Any
+
+from engine.codes import NIL, CommandKind, ExecInst, OrdType, SelfTrade, Side
+from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
+from engine.statements import PositionStatement, account_statement, position_slots
+from gateway.audit_trail.columns import ATTRIBUTES
+from gateway.audit_trail.need import MARKETS, NOTHING, Asked, limit_ticks, own_need_micros, working_ticks
+
+ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
+MONEY_COMMANDS = (
+    CommandKind.WITHDRAW, CommandKind.TRANSFER, CommandKind.SET_LEVERAGE, CommandKind.SET_MARGIN_MODE
+)  # fmt: skip
+Figures = dict[str, int]
+_AMEND_FLAGS = ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED
+_OF_CONTRACT = (
+    "state", "needs_index", "margin_free", "mark_subticks", "index_subticks", "last_price_ticks", "max_buy_ticks",
+    "min_sell_ticks", "open_interest_lots", "max_open_interest_lots", "max_position_lots", "max_order_value_micros",
+    "disclosure_product", "disclosure_loss", "disclosure_affiliate", "affiliate_present",
+)  # fmt: skip
+
+
+def named(row: Any) -> dict[str, Any]:
+    """A row of the state as a dict."""
+    return dict(zip(row.dtype.names, row.item(), strict=True))
+
+
+def look(root: Any, command: Any) -> Figures:
+    """The figures for an order command, and for a movement of a client's own money; other commands have none."""
+    kind = int(command["kind"])
+    if kind in MONEY_COMMANDS:
+        return _money(root, command.view(DIRECTIVE))
+    if kind not in ORDER_COMMANDS:
+        return {}
+    state = root[0]
+    account, contract, person = (int(command[name]) for name in ("account_slot", "contract_slot", "person"))
+    slot = NIL
+    if kind in (CommandKind.AMEND, CommandKind.CANCEL) and _exists(state, account):
+        slot = find_order(state, account, int(command["order_id"]), int(command["cl_ord_id"]))
+        if slot != NIL:
+            contract = int(state["positions"][int(state["orders"][slot]["position_slot"])]["contract_slot"])
+    found, position = _standing(root, account, contract, person)
+    asked = None
+    if kind == CommandKind.NEW:
+        asked = _new(command)
+    elif kind == CommandKind.AMEND and slot != NIL:
+        asked = _amended(named(state["orders"][slot]), command)
+        found["order_form_broken"] = int(_is_broken(asked, command))
+    if asked is None or "contract_state" not in found:
+        return found
+    return found | _order(state["contracts"][contract], position, asked, found)
+
+
+def _money(root: Any, directive: Any) -> Figures:
+    """How the account stands, and for a withdrawal what is asked and what may go."""
+    account = int(directive["account_slot"])
+    found, _ = _standing(root, account, int(directive["contract_slot"]), NIL)
+    if int(directive["kind"]) == CommandKind.WITHDRAW and found["account_state"]:
+        found["need_micros"] = int(directive["amount_micros"])
+        found["have_micros"] = account_statement(root, account).withdrawable_micros
+    return found
+
+
+def standing(root: Any, account_slot: int, contract_slot: int, person: int = NIL) -> Figures:
+    """What an account is and has, and how the contract and the venue stand; what does not exist is left out."""
+    return _standing(root, account_slot, contract_slot, person)[0]
+
+
+def find_order(state: Any, account_slot: int, order_id: int, cl_ord_id: int) -> int:
+    """The slot of an account's waiting order by either id, NIL when it has none."""
+    slots = _own_orders(state, account_slot)
+    if order_id:
+        slot = order_id & ((1 << ORDER_SLOT_BITS) - 1)
+        if slot >= int(state["orders_used"]) or int(state["orders"][slot]["order_id"]) != order_id:
+            return NIL
+        owner = state["positions"][int(state["orders"][slot]["position_slot"])]["account_slot"]
+        return slot if int(owner) == account_slot else NIL
+    if not cl_ord_id:
+        return NIL
+    return next((slot for slot in slots if int(state["orders"][slot]["cl_ord_id"]) == cl_ord_id), NIL)
+
+
+def _own_orders(state: Any, account_slot: int) -> Any:
+    for position in position_slots([state], account_slot):
+        slot = int(state["positions"][position]["own_head_slot"])
+        while slot != NIL:
+            yield slot
+            slot = int(state["own"][slot]["next_slot"])
+
+
+def _exists(state: Any, account_slot: int) -> bool:
+    return 0 <= account_slot < int(state["accounts_used"]) and bool(state["accounts"][account_slot]["state"])
+
+
+def _standing(root: Any, account_slot: int, contract_slot: int, person: int) -> tuple[Figures, dict[str, int]]:
+    """The figures, and the row of the account's position in the contract."""
+    state, found = root[0], {"account_state": 0}
+    found["venue_state"] = int(state["venue_state"])
+    found["venue_institutions_skip"] = int(state["institutions_skip_knowledge"])
+    if 0 <= person < int(state["persons_used"]):
+        found["person_knowledge_until_ns"] = int(state["persons"][person])
+    if 0 <= contract_slot < int(state["contracts_used"]):
+        found |= _contract(state, contract_slot)
+    if not _exists(state, account_slot):
+        return found, NOTHING
+    statement, row = account_statement(root, account_slot), named(state["accounts"][account_slot])
+    given = state["profiles"][account_slot]["values"].tolist()
+    found |= {name: given[attribute] for name, attribute in ATTRIBUTES.items()}
+    found |= {
+        "account_state": row["state"],
+        "account_in_liquidation": row["liquidating"],
+        "account_open_orders": row["open_orders"],
+        "account_max_open_orders": row["max_open_orders"],
+        "account_max_exposure_micros": row["max_exposure_micros"],
+        "account_cash_micros": statement.cash_micros,
+        "account_equity_micros": statement.equity_micros,
+        "account_required_micros": statement.requirement_micros,
+        "account_maintenance_micros": statement.maintenance_micros,
+    }
+    for position in statement.positions:
+        if position.contract_slot == contract_slot:
+            held = named(state["positions"][position.position_slot])
+            return found | _position(held, position), held
+    return found, NOTHING
+
+
+def _position(row: dict[str, int], statement: PositionStatement) -> Figures:
+    return {
+        "position_held_lots": row["size_lots"],
+        "position_entry_cost_micros": row["entry_cost_micros"],
+        "position_buy_lots": row["buy_lots"],
+        "position_sell_lots": row["sell_lots"],
+        "position_required_micros": statement.requirement_micros,
+        "position_leverage": row["leverage"],
+        "position_is_isolated": row["margin_mode"],
+        "position_equity_micros": statement.pool_equity_micros,
+        "position_maintenance_micros": statement.maintenance_micros,
+    }
+
+
+def _contract(state: Any, slot: int) -> Figures:
+    row = state["contracts"][slot]
+    found = {f"contract_{name}": int(row[name]) for name in _OF_CONTRACT}
+    for side, name in ((Side.BUY, "contract_best_bid_ticks"), (Side.SELL, "contract_best_ask_ticks")):
+        ladder = state["ladders"][slot * LADDERS_PER_CONTRACT + side - 1]
+        found[name] = int(ladder["first_key"]) if int(ladder["first_slot"]) != NIL else NIL
+    return found
+
+
+def _new(command: Any) -> Asked:
+    ord_type = int(command["ord_type"])
+    waits = ExecInst.CONDITIONAL if ord_type >= OrdType.STOP_MARKET else 0
+    price, lots = int(command["price_ticks"]), int(command["qty_lots"])
+    return Asked(int(command["side"]), ord_type, price, lots, int(command["flags"]) | waits)
+
+
+def _amended(order: dict[str, int], command: Any) -> Asked:
+    lots, price, flags = int(command["qty_lots"]), int(command["price_ticks"]), int(command["flags"])
+    if not price or order["ord_type"] in MARKETS:
+        price = order["price_ticks"]
+    if not lots:
+        lots = order["leaves_lots"]
+    elif not flags & ExecInst.QTY_IS_LEAVES:
+        lots -= order["filled_lots"]
+    asked = Asked(order["side"], order["ord_type"], price, lots, order["flags"])
+    if not order["flags"] & ExecInst.CONDITIONAL:
+        asked.was_lots, asked.was_price_ticks = order["leaves_lots"], order["price_ticks"]
+        asked.was_loss_subticks = order["loss_subticks"]
+    return asked
+
+
+def _is_broken(asked: Asked, command: Any) -> bool:
+    """Whether an amendment asks for what cannot be amended."""
+    trailing = asked.ord_type == OrdType.TRAILING_STOP and asked.flags & ExecInst.CONDITIONAL
+    return bool(
+        int(command["flags"]) & ~_AMEND_FLAGS
+        or not 0 <= int(command["self_trade"]) <= max(SelfTrade)
+        or (trailing and int(command["trigger_price_ticks"]))
+        or int(command["qty_lots"]) < 0
+    )
+
+
+def _order(contract: Any, position: dict[str, int], asked: Asked, found: Figures) -> Figures:
+    """The order's limits, what it would have open, and for a margin decision what is needed and what is there."""
+    best = found["contract_best_ask_ticks" if asked.side == Side.BUY else "contract_best_bid_ticks"]
+    price = working_ticks(contract, asked, best)
+    asked_ticks = limit_ticks(contract, asked)
+    figures = {
+        "order_side": asked.side,
+        "order_asked_ticks": asked_ticks,
+        "order_price_ticks": price,
+        "order_value_micros": asked_ticks * asked.lots * int(contract["micros_per_tick_lot"]),
+        "order_lots": asked.lots,
+        "order_was_open_lots": asked.was_lots,
+        "order_was_price_ticks": asked.was_price_ticks,
+        "order_flags": asked.flags,
+    }
+    if asked.counts and not found["contract_margin_free"] and "account_equity_micros" in found:
+        others = found["account_required_micros"] - found.get("position_required_micros", 0)
+        figures["need_micros"] = own_need_micros(contract, position, asked, price) + others
+        figures["have_micros"] = found["account_equity_micros"]
+    return figures

@@ -1,0 +1,163 @@
+"""The trail as a file: CSV, JSON lines or Parquet; the same records and the same chain in each."""
+
+import csv
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+from gateway.audit_trail.columns import CHAIN, COLUMNS, Record
+
+FORMATS = ("csv", "jsonl", "parquet")
+NAMES = (*COLUMNS, CHAIN)
+PARQUET_ROWS = 1 << 14
+NO_PARQUET = "Parquet needs pyarrow: pip install 'lionrock[parquet]', or choose --format csv or jsonl"
+
+
+class FileError(ValueError):
+    """A file that is no export, or a format that cannot be written here: one line with the remedy."""
+
+
+def format_of(path: Path) -> str:
+    """The format that a file's name says."""
+    suffix = path.suffix.removeprefix(".")
+    if suffix not in FORMATS:
+        raise FileError(f"{path}: end the name in .csv, .jsonl or .parquet")
+    return suffix
+
+
+def write(records: Iterable[Record], path: Path, kind: str) -> int:
+    """Write a whole export beside its place, then put it there; answers how many records."""
+    scratch = path.with_name(path.name + ".part")
+    try:
+        with scratch.open("wb") as file:
+            count = write_to(records, file, kind)
+        scratch.replace(path)
+    finally:
+        scratch.unlink(missing_ok=True)
+    return count
+
+
+def write_to(records: Iterable[Record], file: IO[bytes], kind: str) -> int:
+    """Write an export to an open file; answers how many records."""
+    if kind == "parquet":
+        return _write_parquet(records, file)
+    count = 0
+    if kind == "csv":
+        file.write(_csv_line(NAMES))
+    for record in records:
+        file.write(_csv_record(record) if kind == "csv" else _json_record(record))
+        count += 1
+    return count
+
+
+def _csv_record(record: Record) -> bytes:
+    return _csv_line([record.get(name, "") for name in NAMES])
+
+
+def _json_record(record: Record) -> bytes:
+    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+
+
+class _Line:
+    """What the csv module writes to."""
+
+    text = ""
+
+    def write(self, text: str) -> int:
+        """Keep the line."""
+        self.text = text
+        return len(text)
+
+
+def _csv_line(values: Iterable[Any]) -> bytes:
+    line = _Line()
+    csv.writer(line, lineterminator="\n").writerow(values)
+    return line.text.encode()
+
+
+def _parquet() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise FileError(NO_PARQUET) from None
+    return pyarrow
+
+
+def _write_parquet(records: Iterable[Record], file: IO[bytes]) -> int:
+    arrow, count, block = _parquet(), 0, []
+    types = {int: arrow.int64(), str: arrow.string()}
+    schema = arrow.schema([(name, types[COLUMNS.get(name, str)]) for name in NAMES])
+    with arrow.parquet.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
+        for record in records:
+            block.append(record)
+            count += 1
+            if len(block) == PARQUET_ROWS:
+                writer.write_table(arrow.Table.from_pylist(block, schema))
+                block = []
+        writer.write_table(arrow.Table.from_pylist(block, schema))
+    return count
+
+
+def read(path: Path) -> Iterator[Record]:
+    """The records of an export. FileError when it is none."""
+    kind = format_of(path)
+    try:
+        if kind == "parquet":
+            yield from _read_parquet(path)
+        elif kind == "csv":
+            yield from _read_csv(path)
+        else:
+            yield from _read_lines(path)
+    except UnicodeDecodeError as error:
+        raise FileError(f"{path}: {error.reason} at byte {error.start}") from None
+
+
+def _read_csv(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
+        if file.readline() != _csv_line(NAMES):
+            raise FileError(f"{path}: the first line does not name the columns of an audit trail")
+        for number, line in enumerate(file, 1):
+            texts = next(csv.reader([line.decode().removesuffix("\n")]), [])
+            given = {name: text for name, text in zip(NAMES, texts, strict=False) if text}
+            record = {name: _number(text) if COLUMNS.get(name) is int else text for name, text in given.items()}
+            if _csv_record(record) != line:
+                raise FileError(f"{path}: record {number} is not as an export writes it")
+            yield record
+
+
+def _number(text: str) -> Any:
+    """A whole number, or the text when it is none, so that it is not written back as it was."""
+    return int(text) if text.removeprefix("-").isdecimal() else f"{text} is no number"
+
+
+def _read_lines(path: Path) -> Iterator[Record]:
+    with path.open("rb") as file:
+        for number, line in enumerate(file, 1):
+            try:
+                record = json.loads(line)
+            except ValueError:
+                raise FileError(f"{path}: record {number} is not JSON") from None
+            if not isinstance(record, dict) or not all(_fits(name, record[name]) for name in record):
+                raise FileError(f"{path}: record {number} does not have the columns of an audit trail")
+            if _json_record(record) != line:
+                raise FileError(f"{path}: record {number} is not as an export writes it")
+            yield record
+
+
+def _fits(name: str, value: Any) -> bool:
+    return name in NAMES and type(value) is COLUMNS.get(name, str)
+
+
+def _read_parquet(path: Path) -> Iterator[Record]:
+    arrow = _parquet()
+    try:
+        source = arrow.parquet.ParquetFile(path, page_checksum_verification=True)
+        if tuple(source.schema_arrow.names) != NAMES:
+            raise FileError(f"{path}: not the columns of an audit trail")
+        for batch in source.iter_batches(PARQUET_ROWS):
+            for row in batch.to_pylist():
+                yield {name: value for name, value in row.items() if value is not None}
+    except (arrow.ArrowException, OSError) as error:
+        raise FileError(f"{path}: {' '.join(str(error).split())[:200]}") from None

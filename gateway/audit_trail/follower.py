@@ -1,0 +1,132 @@
+"""The journal applied one command at a time, stopping at the state that each command was judged on.
+
+A command first does what is due before it, then itself. To see the state in between, what is due is done by a TIME
+command of the same sequence and time, and the count is set back: the state ends exactly as it does in a plain replay.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import host
+from engine.codes import CommandKind, EventKind, ExecInst
+from engine.schema import COMMAND
+from engine.units import FOREVER_NS
+from gateway.config import Config
+from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
+
+_LABELLED = (int(CommandKind.NEW), int(CommandKind.MASS_CANCEL))
+_NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
+Happening = Event | Notice
+
+
+Wanted = Callable[[Any, Any], Any]
+"""(commands, events, a ring at a time) -> the sequences to stop at; a label's row has none of its own."""
+Look = Callable[[Any, Any, list[Happening]], Any]
+"""(root, command, what was due before it) -> what was seen there."""
+
+
+@dataclass
+class Moment:
+    """One command: what a look just before it saw, and what the command itself did."""
+
+    command: Any
+    has_label: bool
+    seen: Any
+    events: list[Happening]
+
+
+def journal_of(folder: Path) -> Path:
+    """The journal in a folder, or in the data folder that it is. ValueError when there is none."""
+    for place in (folder, Config(data=str(folder)).journal):
+        if host.holds_journal(place):
+            return place
+    raise ValueError(f"{folder}: no journal there; name its folder or the data folder above it")
+
+
+class Follower:
+    """Replays a journal. `root` is the state as of the moment."""
+
+    def __init__(self, journal: Path) -> None:
+        self.reader = host.JournalReader(journal)
+        self.genesis = self.reader.position.chain.hex()
+        self.engine = host.Engine(host.create(self.reader.capacities, self.reader.mode))
+        self.root = self.engine.root
+
+    def moments(self, look: Look, stops: Any) -> Iterator[Moment]:
+        """The commands with these sequences, in order; all others are just applied.
+
+        `look` sees the state between what was due before a command and the command itself.
+        """
+        for rows in self.reader.batches():
+            done, first_seq = 0, int(rows["seq"][0])
+            low, high = np.searchsorted(stops, (first_seq, first_seq + len(rows)))
+            for seq in stops[low:high].tolist():
+                place = seq - first_seq
+                if done < place:
+                    self.engine.feed(rows[done:place], _ignore)
+                size = 2 if _has_label(rows, place) else 1
+                yield self._step(rows[place : place + size], look)
+                done = place + size
+            if done < len(rows):
+                self.engine.feed(rows[done:], _ignore)
+
+    def _step(self, rows: Any, look: Look) -> Moment:
+        command = rows[0]
+        due, left_ns = self._due(command)
+        seen = look(self.root, command, due)
+        if left_ns is not None:
+            self.root["next_due_ns"] = FOREVER_NS
+        events = happenings(self.engine.submit(rows))
+        if left_ns is not None:
+            self.root["next_due_ns"] = min(left_ns, int(self.root["next_due_ns"][0]))
+        return Moment(command, len(rows) > 1, seen, events)
+
+    def _due(self, command: Any) -> tuple[list[Happening], int | None]:
+        """Do what is due before a command: what happened, and when work that is left over is due, if any is."""
+        root, time_ns = self.root, int(command["time_ns"])
+        if int(root["next_due_ns"][0]) > max(time_ns, int(root["now_ns"][0])):
+            return [], None
+        tick = np.zeros(1, COMMAND)
+        tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"], time_ns
+        due = happenings(self.engine.submit(tick))
+        root["last_seq"] -= 1
+        root["commands"] -= 1
+        self.engine.last_seq -= 1
+        next_due_ns = int(root["next_due_ns"][0])
+        return due, next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+
+
+def stops(journal: Path, wanted: Wanted) -> Any:
+    """The sequences, ascending, of what `wanted` finds in a journal that is replayed once."""
+    found = [np.zeros(0, np.int64)]
+    reader = host.JournalReader(journal)
+    engine = host.Engine(host.create(reader.capacities, reader.mode))
+    host.replay(reader, engine, sink=lambda commands, events: found.append(np.unique(wanted(commands, events))))
+    return np.unique(np.concatenate(found))
+
+
+def _ignore(commands: Any, events: Any) -> None:
+    return None
+
+
+def _has_label(rows: Any, place: int) -> bool:
+    """Whether the row behind a command is its label."""
+    row = rows[place]
+    if int(row["kind"]) not in _LABELLED or not int(row["flags"]) & ExecInst.LABELLED or place + 1 == len(rows):
+        return False
+    return int(rows[place + 1]["kind"]) == CommandKind.LABEL
+
+
+def happenings(events: Any) -> list[Happening]:
+    """Event rows as named tuples, each in its own layout."""
+    data = events.tobytes()
+    return [
+        Event._make(row)
+        if row[2] < _NOTICE_FIRST
+        else Notice._make(NOTICE_STRUCT.unpack_from(data, place * EVENT_STRUCT.size))
+        for place, row in enumerate(EVENT_STRUCT.iter_unpack(data))
+    ]

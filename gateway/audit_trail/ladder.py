@@ -1,0 +1,351 @@
+"""The admission ladder row by row, judged again from the figures of a record alone.
+
+It repeats the rulebook's section 5 in plain words for the reader of a record; a test holds it to the engine's own
+decisions. What depends on the whole book or on the order's form is shown as it was decided.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from engine.codes import (
+    NIL,
+    Affiliation,
+    ExecInst,
+    InvestorClass,
+    MarketState,
+    Reason,
+    Restriction,
+    Side,
+    VenueState,
+)
+from gateway.audit_trail.columns import Record
+
+_FAR_NS = 4_000_000_000_000_000_000  # beyond the year 2096
+PASSED, FAILED, SKIPPED, UNREACHED = "passed", "failed", "does not apply", "not reached"
+_KNOWING = (InvestorClass.QUALIFIED_CORPORATE, InvestorClass.INSTITUTIONAL)
+_FORM = (
+    Reason.UNSUPPORTED_ORDER, Reason.BAD_TICK, Reason.BAD_LOT, Reason.BAD_EXPIRY, Reason.QTY_TOO_SMALL,
+    Reason.QTY_TOO_LARGE, Reason.DUPLICATE_ID, Reason.TRIGGER_WOULD_FIRE, Reason.CAPACITY,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One row of the ladder: what was checked, with the figures, and how it came out."""
+
+    row: int
+    check: str
+    outcome: str
+    reason: str = ""
+    figures: str = ""
+
+
+class _Case:
+    """A record's figures with the questions that the rows ask."""
+
+    def __init__(self, record: Record) -> None:
+        self.record = record
+        self.flags = int(record.get("order_flags") or record.get("flags") or 0)
+        self.opens = not self.flags & ExecInst.REDUCE_ONLY
+        self.waits = bool(self.flags & ExecInst.CONDITIONAL)
+        self.buys = record.get("order_side") == Side.BUY
+        self.decided = Reason[record["reason"]] if record.get("reason") else Reason.NONE
+        self.shrinks = self._shrinks()
+
+    def __getitem__(self, name: str) -> int:
+        return int(self.record.get(name, 0))
+
+    def _shrinks(self) -> bool:
+        """Whether an amendment only takes quantity away: then just its form is judged."""
+        record, before = self.record, self["order_was_open_lots"]
+        if record["command"] != "AMEND" or not before or int(record["flags"]) & ExecInst.FORFEIT_PRIORITY:
+            return False
+        return self["order_asked_ticks"] == self["order_was_price_ticks"] and self["order_lots"] <= before
+
+    def until(self, name: str) -> bool:
+        """Whether a date is in force."""
+        return self["time_ns"] < self[name]
+
+
+_Answer = tuple[Reason, str]
+_Check = Callable[[_Case], _Answer]
+_FINE = Reason.NONE
+
+
+def _known(case: _Case) -> _Answer:
+    text = f"account state {case['account_state']}, contract state {_state(case)}"
+    if case["account_state"] != 1:
+        return (Reason.ACCOUNT_CLOSED if case["account_state"] == 2 else Reason.UNKNOWN_ACCOUNT), text
+    known = case.record.get("contract_state", MarketState.DRAFT) != MarketState.DRAFT
+    return (_FINE if known else Reason.UNKNOWN_CONTRACT), text
+
+
+def _state(case: _Case) -> str:
+    return MarketState(case["contract_state"]).name if "contract_state" in case.record else "none"
+
+
+def _restricted(case: _Case) -> _Answer:
+    restriction = Restriction(case["account_restriction"])
+    frozen = restriction == Restriction.FROZEN
+    return (Reason.ACCOUNT_RESTRICTED if frozen else _FINE), f"restriction {restriction.name}"
+
+
+def _suspended(case: _Case) -> _Answer:
+    stopped = case["account_restriction"] == Restriction.CANCEL_ONLY or case["account_kill_switch"] != 0
+    return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), f"kill switch {case['account_kill_switch']}"
+
+
+def _liquidating(case: _Case) -> _Answer:
+    flagged = case["account_in_liquidation"]
+    if flagged:
+        return Reason.ACCOUNT_IN_LIQUIDATION, "flagged for liquidation"
+    if case.opens and case["account_restriction"] == Restriction.REDUCE_ONLY:
+        return Reason.ACCOUNT_RESTRICTED, "the account may only reduce"
+    return _FINE, "not flagged"
+
+
+def _market(case: _Case) -> _Answer:
+    state = case["contract_state"]
+    text = f"venue {VenueState(case['venue_state']).name}, contract {_state(case)}"
+    if case["venue_state"] == VenueState.HALTED:
+        return Reason.VENUE_HALTED, text
+    if state in (MarketState.HALTED, MarketState.SETTLED):
+        return Reason.MARKET_HALTED, text
+    if state == MarketState.CANCEL_ONLY:
+        return Reason.MARKET_CANCEL_ONLY, text
+    if state == MarketState.REDUCE_ONLY and case.opens:
+        return Reason.MARKET_REDUCE_ONLY, text
+    if state == MarketState.POST_ONLY and not case.flags & ExecInst.POST_ONLY:
+        return Reason.MARKET_POST_ONLY, text
+    return _FINE, text
+
+
+def _identified(case: _Case) -> _Answer:
+    text = f"identified until {when(case['account_kyc_until_ns'])}"
+    text += f", screened until {when(case['account_screening_until_ns'])}"
+    if not case.until("account_kyc_until_ns"):
+        return Reason.KYC_NOT_VALID, text
+    return (_FINE if case.until("account_screening_until_ns") else Reason.SCREENING_STALE), text
+
+
+def _residence(case: _Case) -> _Answer:
+    permitted = case["account_jurisdiction_permitted"]
+    text = "permitted" if permitted else "not permitted"
+    return (_FINE if permitted else Reason.JURISDICTION_NOT_PERMITTED), text
+
+
+def _class(case: _Case) -> _Answer:
+    held = InvestorClass(case["account_investor_class"])
+    return (_FINE if held else Reason.NOT_PROFESSIONAL_INVESTOR), f"class {held.name}"
+
+
+def _withdrawn(case: _Case) -> _Answer:
+    withdrawn = case["account_pi_withdrawn"]
+    return (Reason.PI_WITHDRAWN if withdrawn else _FINE), "withdrawn by the client" if withdrawn else "not withdrawn"
+
+
+def _evidence(case: _Case) -> _Answer:
+    text = f"evidence until {when(case['account_evidence_until_ns'])}"
+    if case["account_evidence_until_ns"] == 0:
+        return Reason.PI_EVIDENCE_MISSING, text
+    return (_FINE if case.until("account_evidence_until_ns") else Reason.PI_EVIDENCE_EXPIRED), text
+
+
+def _confirmed(case: _Case) -> _Answer:
+    fresh = case.until("account_confirmation_until_ns")
+    text = f"confirmed until {when(case['account_confirmation_until_ns'])}"
+    return (_FINE if fresh else Reason.PI_CONFIRMATION_OVERDUE), text
+
+
+def _knowledge(case: _Case) -> _Answer:
+    skips = case["account_investor_class"] in _KNOWING
+    exempt = case["account_investor_class"] == InvestorClass.INSTITUTIONAL and case["venue_institutions_skip"]
+    text = (
+        f"virtual assets {case['account_va_knowledge']}, person {case.record.get('person', 0)} knows derivatives until "
+        f"{when(case['person_knowledge_until_ns'])}, risk profile {case['account_risk_profile']}, agreement "
+        f"{case['account_agreement']}"
+    )
+    if not case["account_va_knowledge"] and not skips:
+        return Reason.VA_KNOWLEDGE_REQUIRED, text
+    if not case.until("person_knowledge_until_ns") and not exempt:
+        return Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, text
+    if not case["account_risk_profile"] and not skips:
+        return Reason.RISK_PROFILE_MISMATCH, text
+    return (_FINE if case["account_agreement"] else Reason.AGREEMENT_MISSING), text
+
+
+def _disclosed(case: _Case) -> _Answer:
+    kinds = ("product", "loss", "affiliate")
+    pairs = [(case[f"account_disclosure_{kind}"], case[f"contract_disclosure_{kind}"]) for kind in kinds]
+    text = ", ".join(f"{kind} {held} of {asked}" for kind, (held, asked) in zip(kinds, pairs, strict=True))
+    behind = any(held < asked for held, asked in pairs)
+    return (Reason.DISCLOSURE_NOT_ACKNOWLEDGED if behind else _FINE), text
+
+
+def _affiliated(case: _Case) -> _Answer:
+    owner = Affiliation(case["account_affiliation"])
+    if owner in (Affiliation.OPERATOR, Affiliation.CUSTODY):
+        return Reason.AFFILIATE_PROHIBITED, f"owner {owner.name}"
+    refused = case.decided == Reason.AFFILIATE_NOT_APPROVED
+    return (case.decided if refused else _FINE), f"owner {owner.name}"
+
+
+def _style(case: _Case) -> _Answer:
+    refused = case.decided == Reason.AFFILIATE_ORDER_STYLE
+    return (case.decided if refused else _FINE), f"owner {Affiliation(case['account_affiliation']).name}"
+
+
+def when(time_ns: int) -> str:
+    """A date as the trail has it, in UTC; 0 was never given."""
+    if time_ns <= 0:
+        return "never"
+    if time_ns >= _FAR_NS:
+        return "for ever"
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def _form(case: _Case) -> _Answer:
+    text = "type, time in force, flags, price, quantity, ids and room, as the engine judged them"
+    return (case.decided if case.decided in _FORM else _FINE), text
+
+
+def _reference(case: _Case) -> _Answer:
+    missing = case["contract_needs_index"] and not case["contract_mark_subticks"]
+    text = f"mark {case['contract_mark_subticks']} subticks, index {case['contract_index_subticks']} subticks"
+    if case.waits and case.decided == Reason.REFERENCE_PRICE_UNAVAILABLE:
+        return case.decided, "the price that the trigger watches does not exist"
+    return (Reason.REFERENCE_PRICE_UNAVAILABLE if missing and case.opens else _FINE), text
+
+
+def _band(case: _Case) -> _Answer:
+    price, edge = case["order_asked_ticks"], case["contract_max_buy_ticks" if case.buys else "contract_min_sell_ticks"]
+    text = f"price {price}, a {'buy at most' if case.buys else 'sell at least'} {edge}"
+    if price > edge if case.buys else price < edge:
+        return Reason.PRICE_OUT_OF_BAND, text
+    most, value = case["contract_max_order_value_micros"], case["order_value_micros"]
+    if most and value > most:
+        return Reason.ORDER_VALUE_LIMIT, f"value {value} of at most {most} micros"
+    return _FINE, text
+
+
+def _limits(case: _Case) -> _Answer:
+    open_orders, most = case["account_open_orders"], case["account_max_open_orders"]
+    text = f"{open_orders} open orders of at most {most}"
+    if case.record["command"] == "NEW" and open_orders >= most:
+        return Reason.TOO_MANY_ORDERS, text
+    if case.waits:
+        return _FINE, text
+    held = case["position_held_lots"] + case["position_buy_lots"]
+    if not case.buys:
+        held = case["position_sell_lots"] - case["position_held_lots"]
+    worst = held + case["order_lots"] - case["order_was_open_lots"]
+    text += f"; position at worst {worst} of at most {case['contract_max_position_lots']} lots"
+    if worst > case["contract_max_position_lots"]:
+        return Reason.POSITION_LIMIT, text
+    if case.decided in (Reason.GROUP_POSITION_LIMIT, Reason.EXPOSURE_LIMIT, Reason.LEVERAGE_LIMIT):
+        return case.decided, text
+    interest, cap = case["contract_open_interest_lots"], case["contract_max_open_interest_lots"]
+    if cap and interest + case["order_lots"] > cap:
+        return Reason.OPEN_INTEREST_CAP, f"{text}; open interest {interest} of at most {cap} lots"
+    return _FINE, text
+
+
+def _reducing(case: _Case) -> _Answer:
+    held = case["position_held_lots"]
+    text = f"position {held} lots"
+    return (_FINE if held and (held > 0) != case.buys else Reason.REDUCE_ONLY_WOULD_INCREASE), text
+
+
+def _book(case: _Case) -> _Answer:
+    best = case.record.get("contract_best_ask_ticks" if case.buys else "contract_best_bid_ticks", NIL)
+    text = f"best opposite price {best if best != NIL else 'none'}"
+    return (case.decided if case.decided in (Reason.POST_ONLY_WOULD_CROSS, Reason.FOK_CANNOT_FILL) else _FINE), text
+
+
+def _margin(case: _Case) -> _Answer:
+    if "need_micros" not in case.record:
+        short = case.decided == Reason.INSUFFICIENT_MARGIN
+        return (case.decided if short else _FINE), "a reducing order may cost no more than the equity there is"
+    need, have = case["need_micros"], case["have_micros"]
+    return (Reason.INSUFFICIENT_MARGIN if have < need else _FINE), f"need {need}, have {have} micros"
+
+
+_ROWS: tuple[tuple[int, str, _Check, str], ...] = (
+    (1, "account and contract exist", _known, "all"),
+    (2, "no legal freeze", _restricted, "all"),
+    (3, "not suspended", _suspended, "all"),
+    (4, "not in liquidation", _liquidating, "all"),
+    (5, "state of venue and contract", _market, "all"),
+    (6, "identified and screened", _identified, "opens"),
+    (7, "residence permitted", _residence, "opens"),
+    (8, "professional investor", _class, "opens"),
+    (9, "status not withdrawn", _withdrawn, "opens"),
+    (10, "evidence in date", _evidence, "opens"),
+    (11, "yearly confirmation", _confirmed, "opens"),
+    (12, "knowledge, risk profile, agreement", _knowledge, "opens"),
+    (13, "disclosures acknowledged", _disclosed, "opens"),
+    (14, "affiliation", _affiliated, "opens"),
+    (15, "affiliated maker's order style", _style, "opens"),
+    (16, "form, ids, capacity", _form, "all"),
+    (17, "index and mark exist", _reference, "working"),
+    (18, "price band and order value", _band, "book"),
+    (19, "limits", _limits, "working opens"),
+    (20, "reduces a position", _reducing, "book reduces"),
+    (21, "post-only and fill-or-kill", _book, "book"),
+    (22, "margin", _margin, "book margin"),
+)
+
+
+_AS_DECIDED = range(6, 16)
+
+
+def judge(record: Record) -> list[Rung]:
+    """Every row of the ladder for a NEW or AMEND record; after the first failure none is reached."""
+    case, failed = _Case(record), False
+    if record["command"] == "AMEND" and "order_flags" not in record:
+        return [_unknown_order(record)]
+    if record.get("order_form_broken"):
+        return _broken(case)
+    rungs: list[Rung] = []
+    for row, check, function, scope in _ROWS:
+        if failed:
+            rungs.append(Rung(row, check, UNREACHED))
+        elif not _applies(case, scope):
+            rungs.append(Rung(row, check, SKIPPED))
+        else:
+            reason, text = function(case)
+            if row in _AS_DECIDED and reason != case.decided:
+                reason = Reason.NONE
+            failed = reason != Reason.NONE
+            rungs.append(Rung(row, check, FAILED if failed else PASSED, reason.name if failed else "", text))
+    return rungs
+
+
+def _applies(case: _Case, scope: str) -> bool:
+    """Whether a row is for this order: those that open, work at the book, or do so with margin."""
+    words = scope.split()
+    if ("opens" in words and not case.opens) or ("reduces" in words and case.opens):
+        return False
+    if case.shrinks and words[0] in ("working", "book"):
+        return False
+    if "margin" in words and case["contract_margin_free"]:
+        return False
+    return not (case.waits and "book" in words)
+
+
+def _unknown_order(record: Record) -> Rung:
+    """An amendment that names no waiting order of the account gets no further than its account."""
+    return Rung(1, "account exists and has the order", FAILED, str(record.get("reason", "")), "no such waiting order")
+
+
+def _broken(case: _Case) -> list[Rung]:
+    """What is no order at all is refused before the ladder, but for an amendment's account."""
+    if case.record["command"] == "AMEND" and _restricted(case)[0] != Reason.NONE:
+        return [Rung(2, "no legal freeze", FAILED, _restricted(case)[0].name, _restricted(case)[1])]
+    return [Rung(16, "form", FAILED, case.decided.name, "a label without its row, or what cannot be amended")]
+
+
+def verdict(record: Record) -> str:
+    """The reason that the figures give: that of the first row that fails, empty when all pass."""
+    return next((rung.reason for rung in judge(record) if rung.outcome == FAILED), "")

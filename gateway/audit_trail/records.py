@@ -1,0 +1,335 @@
+"""From a journal to the records of the trail.
+
+The figures of a decision are those between what was due before its command and the command itself; the figures of an
+event are those right after the due work or the command that it belongs to.
+"""
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    CommandKind,
+    ContractParameter,
+    EventKind,
+    ExecInst,
+    MarketState,
+    OrdType,
+    Reason,
+    Side,
+    TimeInForce,
+    VenueParameter,
+    VenueState,
+)
+from engine.schema import DIRECTIVE, NOTICE
+from gateway.audit_trail.columns import FORMAT, Record, chained
+from gateway.audit_trail.figures import ORDER_COMMANDS, look, standing
+from gateway.audit_trail.follower import Follower, Happening, Moment, stops
+from gateway.interfaces import Event, Notice
+
+Progress = Callable[[int, int], None]
+FOREVER_NS = (1 << 63) - 1
+PROGRESS_EVERY = 4096
+_OUTCOMES = {
+    EventKind.ACCEPTED: "accepted",
+    EventKind.REPEATED: "repeated",
+    EventKind.AMENDED: "amended",
+    EventKind.CANCELLED: "cancelled",
+    EventKind.REJECTED: "refused",
+}
+_QUIET_EVENTS = (
+    EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED, EventKind.RESTED, EventKind.AMENDED, EventKind.REFILLED,
+    EventKind.MASS_CANCELLED,
+)  # fmt: skip
+_MARKET_DATA = (EventKind.INDEX_RECORDED, EventKind.INDEX_CHANGED, EventKind.MARK_CHANGED, EventKind.PREMIUM_SAMPLED)
+_ANSWERS: dict[int, int] = {
+    CommandKind.ACCOUNT_OPEN: EventKind.ACCOUNT_OPENED,
+    CommandKind.ACCOUNT_SET: EventKind.ACCOUNT_CHANGED,
+    CommandKind.PERSON_SET: EventKind.PERSON_CHANGED,
+    CommandKind.GROUP_SET: EventKind.GROUP_CHANGED,
+    CommandKind.DEPOSIT: EventKind.CASH_CHANGED,
+    CommandKind.WITHDRAW: EventKind.CASH_CHANGED,
+    CommandKind.TRANSFER: EventKind.CASH_CHANGED,
+    CommandKind.SET_LEVERAGE: EventKind.LEVERAGE_CHANGED,
+    CommandKind.SET_MARGIN_MODE: EventKind.MARGIN_MODE_CHANGED,
+    CommandKind.FUND_DEPOSIT: EventKind.FUND_CHANGED,
+    CommandKind.AFFILIATE_APPROVAL: EventKind.AFFILIATE_APPROVED,
+    CommandKind.CONTRACT_CREATE: EventKind.CONTRACT_CREATED,
+    CommandKind.CONTRACT_SET: EventKind.CONTRACT_CHANGED,
+    CommandKind.CONTRACT_LIST: EventKind.CONTRACT_LISTED,
+    CommandKind.CONTRACT_STATE: EventKind.CONTRACT_STATE_CHANGED,
+    CommandKind.VENUE_STATE: EventKind.VENUE_STATE_CHANGED,
+    CommandKind.VENUE_SET: EventKind.VENUE_CHANGED,
+    CommandKind.INDEX_PRICE: EventKind.INDEX_RECORDED,
+}
+"""The notice that says that a directive took effect."""
+_CODES: dict[int, type[IntEnum]] = {
+    CommandKind.ACCOUNT_SET: AccountAttribute,
+    CommandKind.CONTRACT_SET: ContractParameter,
+    CommandKind.CONTRACT_STATE: MarketState,
+    CommandKind.VENUE_STATE: VenueState,
+    CommandKind.VENUE_SET: VenueParameter,
+}
+_ACCOUNT_KINDS = (
+    CommandKind.ACCOUNT_OPEN, CommandKind.ACCOUNT_SET, CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.TRANSFER,
+    CommandKind.SET_LEVERAGE, CommandKind.SET_MARGIN_MODE, CommandKind.AFFILIATE_APPROVAL,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What an export covers: one account or all (NIL), from an instant up to another, accepted index prices or not.
+
+    What is about no account in particular (contracts, the venue, persons, groups) bears on all and belongs in.
+    """
+
+    account_slot: int = NIL
+    from_ns: int = 0
+    to_ns: int = FOREVER_NS
+    with_index: bool = False
+
+    def holds(self, time_ns: int, account_slot: int) -> bool:
+        """Whether something at a time belongs in; what is about no account in particular does."""
+        if not self.from_ns <= time_ns < self.to_ns:
+            return False
+        return self.account_slot < 0 or account_slot < 0 or account_slot == self.account_slot
+
+    def wanted(self, commands: Any, events: Any) -> Any:
+        """The sequences of commands that are about the scope, or did something to it."""
+        kinds, notices = commands["kind"], events.view(NOTICE)
+        given = commands.view(DIRECTIVE)["account_slot"]
+        about = np.where(kinds < CommandKind.ACCOUNT_OPEN, commands["account_slot"], given)
+        about = np.where(np.isin(kinds, (*ORDER_COMMANDS, *_ACCOUNT_KINDS)), about, NIL)
+        asked = ~np.isin(kinds, (CommandKind.TIME, CommandKind.LABEL)) & self._concerns(about)
+        asked &= (kinds != CommandKind.INDEX_PRICE) | self.with_index
+        kinds = events["kind"]
+        owners = np.where(kinds < EventKind.NOTICE_FIRST, events["account_slot"], notices["account_slot"])
+        quiet = np.isin(kinds, (*_QUIET_EVENTS, *_MARKET_DATA))
+        return np.concatenate([commands["seq"][asked], events["seq"][~quiet & self._concerns(owners)]])
+
+    def _concerns(self, owners: Any) -> Any:
+        return (owners < 0) | (owners == self.account_slot) | (self.account_slot < 0)
+
+    def note(self, genesis: str) -> str:
+        """What the first record says of the export."""
+        return json.dumps({"format": FORMAT, "journal": genesis} | self.__dict__, sort_keys=True)
+
+
+def scope_of(note: str) -> Scope:
+    """The scope that an export's first record names. ValueError when it is none."""
+    try:
+        facts = json.loads(note)
+        if facts.pop("format") != FORMAT or not facts.pop("journal"):
+            raise ValueError(note)
+        return Scope(**facts)
+    except (AttributeError, KeyError, TypeError, ValueError):
+        raise ValueError(f"the first record does not say what the export covers: {note[:80]!r}") from None
+
+
+def name_of(code: int, *enums: type[IntEnum]) -> str:
+    """The name of a number, or the number where it has none."""
+    for enum in enums:
+        if code in enum._value2member_map_:
+            return enum(code).name
+    return str(code)
+
+
+def trail(journal: Path, scope: Scope, progress: Progress = lambda done, total: None) -> Iterator[Record]:
+    """The chained records of a scope, first what it covers, last how far the journal was read."""
+    follower = Follower(journal)
+    note = scope.note(follower.genesis)
+    places = stops(journal, scope.wanted)
+    return chained(_records(follower, scope, places, progress, note), note)
+
+
+def records_at(journal: Path, places: Any) -> Iterator[Record]:
+    """The records, not chained, of the commands with these sequences."""
+    follower = Follower(journal)
+    for moment in follower.moments(_Look(Scope(with_index=True)), places):
+        yield from (*moment.seen[0], *_of_command(follower.root, moment, Scope(with_index=True)))
+
+
+def _records(follower: Follower, scope: Scope, places: Any, progress: Progress, note: str) -> Iterator[Record]:
+    reader, count, last_seq = follower.reader, 1, 0
+    yield {"record": "begin", "note": note}
+    for place, moment in enumerate(follower.moments(_Look(scope), places)):
+        if int(follower.root["now_ns"][0]) >= scope.to_ns:
+            break
+        last_seq = int(moment.command["seq"])
+        for record in (*moment.seen[0], *_of_command(follower.root, moment, scope)):
+            count += 1
+            yield record
+        if place % PROGRESS_EVERY == 0:
+            progress(reader.bytes_read, reader.bytes_total)
+    facts = {"records": count + 1, "last_seq": last_seq, "journal": reader.position.chain.hex()}
+    yield {"record": "end", "seq": last_seq, "note": json.dumps(facts, sort_keys=True)}
+
+
+class _Look:
+    """What to see at a command: the records of what was due before it, and the figures of the command itself."""
+
+    def __init__(self, scope: Scope) -> None:
+        self._scope = scope
+
+    def __call__(self, root: Any, command: Any, due: list[Happening]) -> tuple[list[Record], dict[str, int]]:
+        records = [record for row in due for record in _of_event(root, row, self._scope)]
+        wanted = self._scope.holds(int(root["now_ns"][0]), _account_of(command))
+        return records, look(root, command) if wanted else {}
+
+
+def _account_of(command: Any) -> int:
+    """Whom a command is about, NIL when it is about no account."""
+    kind = int(command["kind"])
+    if kind in ORDER_COMMANDS:
+        return int(command["account_slot"])
+    return int(command.view(DIRECTIVE)["account_slot"]) if kind in _ACCOUNT_KINDS else NIL
+
+
+def _of_command(root: Any, moment: Moment, scope: Scope) -> Iterator[Record]:
+    """The decision on a command, then what else it did."""
+    command, kind = moment.command, int(moment.command["kind"])
+    if kind not in (CommandKind.TIME, CommandKind.LABEL) and moment.events:
+        if scope.holds(moment.events[0].time_ns, _account_of(command)):
+            record = _order(command, moment) if kind in ORDER_COMMANDS else _directive(command, moment)
+            if kind != CommandKind.INDEX_PRICE or scope.with_index or record["outcome"] == "refused":
+                yield record
+    for row in moment.events:
+        if not (isinstance(row, Notice) and _is_answer(kind, row)):
+            yield from _of_event(root, row, scope)
+
+
+def _is_answer(kind: int, row: Notice) -> bool:
+    return row.kind in (EventKind.REFUSED, _ANSWERS.get(kind))
+
+
+def _order(command: Any, moment: Moment) -> Record:
+    """The decision on an order command: the first of its events that is one."""
+    kind = int(command["kind"])
+    row = next((row for row in moment.events if isinstance(row, Event) and _decides(kind, row)), None)
+    outcome = _OUTCOMES[EventKind(row.kind)] if row else "accepted"
+    labelled = int(command["flags"]) & ExecInst.LABELLED and kind in (CommandKind.NEW, CommandKind.MASS_CANCEL)
+    broken = {"order_form_broken": 1} if labelled and not moment.has_label else {}
+    return {
+        "seq": int(command["seq"]),
+        "time_ns": moment.events[0].time_ns,
+        "record": "order",
+        "command": CommandKind(kind).name,
+        "outcome": outcome,
+        "reason": Reason(row.reason).name if row and row.reason else "",
+        **{name: int(command[name]) for name in ("account_slot", "contract_slot", "person", "key")},
+        "order_id": row.order_id if row else int(command["order_id"]),
+        "cl_ord_id": row.cl_ord_id if row else int(command["cl_ord_id"]),
+        "side": name_of(int(command["side"]), Side),
+        "ord_type": name_of(int(command["ord_type"]), OrdType),
+        "tif": name_of(int(command["tif"]), TimeInForce),
+        **{name: int(command[name]) for name in ("flags", "qty_lots", "price_ticks", "trigger_price_ticks")},
+        **moment.seen[1],
+        **broken,
+    }
+
+
+def _decides(kind: int, row: Event) -> bool:
+    """Whether an event is the answer to an order command; a mass cancel's own cancellations are not."""
+    if kind == CommandKind.MASS_CANCEL:
+        return row.kind == EventKind.REJECTED
+    return row.kind in _OUTCOMES
+
+
+def _directive(command: Any, moment: Moment) -> Record:
+    """What a directive asked and whether it took effect, with old and new value, who and why."""
+    row, kind = command.view(DIRECTIVE), int(command["kind"])
+    answer = next((row for row in moment.events if isinstance(row, Notice) and _is_answer(kind, row)), None)
+    refused = answer is not None and answer.kind == EventKind.REFUSED
+    record = {
+        "seq": int(row["seq"]),
+        "time_ns": moment.events[0].time_ns,
+        "record": "directive",
+        "command": name_of(kind, CommandKind),
+        "outcome": "refused" if refused else "changed",
+        "reason": Reason(answer.reason).name if answer is not None and refused else "",
+        "code": name_of(int(row["code"]), *([_CODES[kind]] if kind in _CODES else [])),
+        "new_value": int(row["value"]),
+        **{name: int(row[name]) for name in _DIRECTIVE_FIELDS},
+        "reason_number": int(row["reason"]),
+        **moment.seen[1],
+    }
+    if answer is not None and not refused:
+        record |= {"old_value": answer.old_value, "new_value": answer.new_value, "cash_micros": answer.cash_micros}
+    return record
+
+
+_DIRECTIVE_FIELDS = (
+    "account_slot", "contract_slot", "index", "person", "key", "amount_micros", "price_subticks", "actor", "approver",
+    "reference",
+)  # fmt: skip
+
+
+def _of_event(root: Any, row: Happening, scope: Scope) -> Iterator[Record]:
+    """The record of something that happened, if the trail keeps it: what ended, traded, changed or was taken."""
+    if not scope.holds(row.time_ns, row.account_slot):
+        return
+    if isinstance(row, Notice):
+        if row.kind not in _MARKET_DATA:
+            yield _of_notice(root, row)
+    elif row.kind not in _QUIET_EVENTS and not (row.kind == EventKind.CANCELLED and row.reason == Reason.BY_CLIENT):
+        yield _of_order_event(root, row)
+
+
+def _of_order_event(root: Any, row: Event) -> Record:
+    record: Record = {
+        "seq": row.seq,
+        "time_ns": row.time_ns,
+        "record": "event",
+        "command": name_of(row.kind, EventKind),
+        "outcome": "happened",
+        "reason": name_of(row.reason, Reason) if row.reason else "",
+        "side": name_of(row.side, Side),
+        "ord_type": name_of(row.ord_type, OrdType),
+        "tif": name_of(row.tif, TimeInForce),
+        **{name: getattr(row, name) for name in _EVENT_FIELDS},
+    }
+    if row.kind == EventKind.FILL:
+        record |= {name: getattr(row, name) for name in ("trade_id", "fee_micros", "position_lots", "cash_micros")}
+    elif row.kind != EventKind.MASS_CANCELLED:
+        record |= standing(root, row.account_slot, row.contract_slot)
+    return record
+
+
+_EVENT_FIELDS = (
+    "account_slot", "contract_slot", "order_id", "cl_ord_id", "flags", "price_ticks", "last_lots", "leaves_lots",
+    "filled_lots",
+)  # fmt: skip
+_NOTICE_FIELDS = (
+    "account_slot", "contract_slot", "person", "old_value", "new_value", "amount_micros", "price_subticks",
+    "other_price_subticks", "rate_ppb", "position_lots", "cash_micros", "actor", "approver", "reference",
+)  # fmt: skip
+_WITH_EQUITY = (
+    EventKind.LIQUIDATION_FLAGGED, EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_CURED, EventKind.MARGIN_CALL
+)  # fmt: skip
+"""They say at their own instant what the cross pool has and must have; a later look could come too late."""
+
+
+def _of_notice(root: Any, row: Notice) -> Record:
+    record: Record = {
+        "seq": row.seq,
+        "time_ns": row.time_ns,
+        "record": "event",
+        "command": name_of(row.kind, EventKind),
+        "outcome": "happened",
+        "reason": name_of(row.reason, Reason) if row.reason else "",
+        "code": str(row.code),
+        "index": row.item,
+        **{name: getattr(row, name) for name in _NOTICE_FIELDS},
+    }
+    if row.kind in _WITH_EQUITY:
+        record |= {"account_equity_micros": row.old_value, "account_maintenance_micros": max(row.new_value, 0)}
+    elif row.kind == EventKind.ELIGIBILITY_LAPSED:
+        record |= standing(root, row.account_slot, row.contract_slot)
+    return record

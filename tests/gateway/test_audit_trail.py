@@ -1,0 +1,246 @@
+"""The audit trail: what it says is what was decided live, and a changed byte is found."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import host
+from engine.codes import AccountAttribute, CommandKind, EventKind, Mode, Reason, Restriction
+from engine.schema import Capacities
+from gateway import cli
+from gateway.audit_trail import files
+from gateway.audit_trail.columns import COLUMNS, chained
+from gateway.audit_trail.follower import Follower, stops
+from gateway.audit_trail.ladder import judge, verdict
+from gateway.audit_trail.records import Scope, trail
+from tests import build, flow, kinds, risk_flow
+from tests.pair import CAPACITIES
+
+ORDERS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL)
+ANSWERS = (EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED, EventKind.AMENDED)
+
+
+class Live:
+    """An engine with a journal, and what it answered to each order command at the time."""
+
+    def __init__(self, folder: Path, capacities: Capacities, mode: Mode = Mode.EXCHANGE) -> None:
+        self.folder = folder
+        self.engine = host.Engine.create(folder, mode, capacities=capacities)
+        self.reasons: dict[int, int] = {}
+        self.digest = ""
+
+    def send(self, rows: Any) -> None:
+        """Commands in batches, as a gateway would."""
+        rows["time_ns"] = np.where(rows["time_ns"] == 0, build.START_NS, rows["time_ns"])
+        rows["seq"] = self.engine.last_seq + 1 + np.arange(len(rows))
+        first = 0
+        while first < len(rows):
+            end = min(first + 7, len(rows))
+            while end < len(rows) and rows["kind"][end] == CommandKind.LABEL:
+                end += 1
+            self.engine.feed(rows[first:end].copy(), self._note)
+            first = end
+
+    def _note(self, commands: Any, events: Any) -> None:
+        asked = set(commands["seq"][np.isin(commands["kind"], ORDERS)].tolist())
+        for row in events[np.isin(events["kind"], ANSWERS)]:
+            if int(row["seq"]) in asked:
+                self.reasons[int(row["seq"])] = int(row["reason"])
+
+    def close(self) -> Path:
+        """End it; the journal's folder."""
+        self.digest = self.engine.digest()
+        self.engine.commit()
+        self.engine.close()
+        return self.folder
+
+
+def commands_of(script: Any) -> Any:
+    """The rows of a script without its references; orders named by how recent they are stay unknown."""
+    return np.concatenate([item for item in script if isinstance(item, np.ndarray)])
+
+
+@pytest.fixture(scope="module")
+def risky(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Margin, liquidations, funding and deleveraging."""
+    live = Live(tmp_path_factory.mktemp("risky") / "journal", risk_flow.CAPACITIES)
+    live.send(np.concatenate(risk_flow.set_up()))
+    live.send(risk_flow.flow(5, 3000))
+    live.close()
+    return live
+
+
+@pytest.fixture(scope="module")
+def busy(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Every kind of command, bad input, amendments, mass cancels, states and restrictions."""
+    live = Live(tmp_path_factory.mktemp("busy") / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(commands_of(flow.stage()))
+    live.send(commands_of(flow.flow(3, 4000)))
+    live.send(commands_of(list(kinds.every_kind().values())))
+    live.close()
+    return live
+
+
+@pytest.mark.parametrize("name", ["risky", "busy"])
+def test_recomputed_decisions_are_the_live_ones(name: str, request: pytest.FixtureRequest) -> None:
+    live: Live = request.getfixturevalue(name)
+    found = {row["seq"]: row for row in trail(live.folder, Scope()) if row["record"] == "order"}
+    judged = 0
+    for seq, reason in live.reasons.items():
+        record = found[seq]
+        assert record.get("reason", "") == (Reason(reason).name if reason else ""), record
+        if record["command"] in ("NEW", "AMEND") and record["outcome"] != "repeated":
+            assert verdict(record) == record.get("reason", ""), (record, judge(record))
+            judged += 1
+    assert judged > 1000 and len({row.get("reason") for row in found.values()}) > 8
+
+
+@pytest.mark.parametrize("name", ["risky", "busy"])
+def test_stopping_at_each_command_changes_nothing(name: str, request: pytest.FixtureRequest) -> None:
+    live: Live = request.getfixturevalue(name)
+    follower = Follower(live.folder)
+    everything = stops(live.folder, lambda commands, events: commands["seq"][commands["kind"] != CommandKind.LABEL])
+    assert sum(1 for _ in follower.moments(lambda root, command, due: None, everything)) == len(everything)
+    assert follower.engine.digest() == live.digest
+
+
+def test_margin_refusals_say_need_and_have(risky: Live) -> None:
+    records = [row for row in trail(risky.folder, Scope()) if row.get("reason") == "INSUFFICIENT_MARGIN"]
+    short = [row for row in records if row["record"] == "order" and "need_micros" in row]
+    assert len(short) > 20
+    assert all(row["have_micros"] < row["need_micros"] for row in short)
+    assert all({"contract_mark_subticks", "account_equity_micros", "person"} <= row.keys() for row in short)
+
+
+def test_forced_cancels_and_liquidations_are_there_with_figures(risky: Live) -> None:
+    found = list(trail(risky.folder, Scope()))
+    forced = [row for row in found if row.get("command") == "CANCELLED" and row["reason"] == "LIQUIDATION"]
+    flagged = [row for row in found if row.get("command") == "LIQUIDATION_FLAGGED"]
+    assert forced and flagged
+    short = [row for row in flagged if row["account_equity_micros"] < row["account_maintenance_micros"]]
+    assert len(short) > len(flagged) // 2, "the others are isolated positions"
+    assert all("account_equity_micros" in row for row in forced)
+
+
+def test_changes_name_old_new_actor_and_approver(tmp_path: Path) -> None:
+    live = Live(tmp_path / "journal", CAPACITIES)
+    who = {"actor": 7, "approver": 8, "reason": 12, "reference": 99}
+    live.send(np.concatenate(build.opened(0) + build.listed(0, build.PLAIN_CONTRACT)))
+    change = build.directive(CommandKind.CONTRACT_SET, code=3, value=5, time_ns=build.START_NS, **who)
+    refused = build.directive(CommandKind.ACCOUNT_SET, account_slot=5, code=2, value=1, **who)
+    live.send(np.concatenate([change, refused]))
+    last = [row for row in trail(live.close(), Scope()) if row["record"] == "directive"][-2:]
+    for row in last:
+        assert (row["actor"], row["approver"], row["reason_number"], row["reference"]) == (7, 8, 12, 99)
+    assert (last[0]["code"], last[0]["old_value"], last[0]["new_value"]) == ("MIN_ORDER_LOTS", 1, 5)
+    assert (last[1]["outcome"], last[1]["reason"]) == ("refused", "UNKNOWN_ACCOUNT")
+
+
+def test_scope_of_account_and_time(risky: Live) -> None:
+    everything = list(trail(risky.folder, Scope()))
+    middle = everything[len(everything) // 2]["time_ns"]
+    found = list(trail(risky.folder, Scope(account_slot=3, from_ns=middle)))[1:-1]
+    later = [row for row in everything[1:-1] if row["time_ns"] >= middle]
+    wanted = [row for row in later if row.get("account_slot", -1) in (3, -1)]
+    bare = [{name: row.get(name) for name in COLUMNS if name != "number"} for row in found]
+    assert bare == [{name: row.get(name) for name in COLUMNS if name != "number"} for row in wanted]
+    assert {row["account_slot"] for row in found if row["record"] == "order"} == {3}
+    ended = list(trail(risky.folder, Scope(to_ns=middle)))
+    assert max(row["time_ns"] for row in ended[1:-1]) < middle
+
+
+def export(live: Live, path: Path, *words: str) -> Path:
+    """Write an export with the command."""
+    assert cli.main(["audit", "export", str(live.folder), "--output", str(path), *words]) == 0
+    return path
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
+def test_exporting_twice_gives_the_same_bytes(kind: str, risky: Live, tmp_path: Path) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    first = export(risky, tmp_path / f"a.{kind}")
+    assert first.read_bytes() == export(risky, tmp_path / f"b.{kind}").read_bytes()
+    assert cli.main(["audit", "verify", str(tmp_path), "--journal", str(risky.folder)]) == 0
+    assert [*files.read(first)] == [*trail(risky.folder, Scope())]
+
+
+def flipped(path: Path, rng: np.random.Generator) -> Iterator[Path]:
+    """Copies of a file with one bit changed somewhere."""
+    data = path.read_bytes()
+    for place in rng.integers(0, len(data), 60).tolist():
+        changed = bytearray(data)
+        changed[place] ^= 1 << int(rng.integers(8))
+        path.write_bytes(bytes(changed))
+        yield path
+    path.write_bytes(data)
+
+
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_a_flipped_bit_is_found(kind: str, risky: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = export(risky, tmp_path / f"a.{kind}", "--account", "3")
+    for changed in flipped(path, np.random.default_rng(1)):
+        assert cli.main(["audit", "verify", str(changed), "--json"]) == 1
+    assert cli.main(["audit", "verify", str(path)]) == 0
+    capsys.readouterr()
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:40] + lines[41:]))
+    assert cli.main(["audit", "verify", str(path), "--json"]) == 1
+    found = json.loads(capsys.readouterr().out)[0]
+    assert found["first_bad"] == (41 if kind == "jsonl" else 40)
+    path.write_bytes(b"".join(lines[:-1]))
+    assert cli.main(["audit", "verify", str(path)]) == 1
+    assert "before the record that closes an export" in capsys.readouterr().out
+
+
+def test_a_forged_export_does_not_agree_with_the_journal(
+    risky: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whoever can recompute the chain still cannot change the journal."""
+    given = [{name: row[name] for name in row if name != "chain"} for row in trail(risky.folder, Scope())]
+    forged = next(place for place, row in enumerate(given) if row.get("reason") == "INSUFFICIENT_MARGIN")
+    given[forged]["have_micros"] = given[forged].get("have_micros", 0) + 1
+    path = tmp_path / "forged.jsonl"
+    files.write(chained(given, given[0]["note"]), path, "jsonl")
+    assert cli.main(["audit", "verify", str(path)]) == 0
+    assert cli.main(["audit", "verify", str(path), "--journal", str(risky.folder)]) == 1
+    assert f"record {forged + 1} is not what the journal gives: have_micros" in capsys.readouterr().out
+
+
+def test_explain_tells_an_orders_life(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    live = Live(tmp_path / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(np.concatenate(build.venue(2)))
+    live.send(build.new(0, build.BUY, 10, 100, cl_ord_id=5, key=3))
+    live.send(build.new(1, build.SELL, 4, 100))
+    live.send(build.amend(0, cl_ord_id=5, qty_lots=8))
+    live.send(build.account_set(0, AccountAttribute.RESTRICTION, Restriction.FROZEN))
+    live.send(build.new(0, build.BUY, 10, 100, cl_ord_id=6))
+    folder = live.close()
+    words = ["--data", str(folder), "--json"]
+    assert cli.main(["audit", "explain", "5", "--account", "0", *words]) == 0
+    steps = json.loads(capsys.readouterr().out)
+    life = [(step["record"]["command"], step["record"].get("reason", "")) for step in steps]
+    assert life == [("NEW", ""), ("FILL", ""), ("AMEND", ""), ("ACCOUNT_SET", ""), ("CANCELLED", "SANCTIONS")]
+    assert [rung["outcome"] for rung in steps[0]["ladder"]].count("failed") == 0
+    order_id = steps[0]["record"]["order_id"]
+    assert cli.main(["audit", "explain", str(order_id), *words]) == 0
+    assert json.loads(capsys.readouterr().out) == steps
+    assert cli.main(["audit", "explain", "6", "--account", "0", "--data", str(folder)]) == 0
+    shown = capsys.readouterr().out
+    assert "ACCOUNT_RESTRICTED" in shown and "not reached" in shown
+
+
+def test_errors_are_one_line(tmp_path: Path, risky: Live, capsys: pytest.CaptureFixture[str]) -> None:
+    for words, text in (
+        (["export", str(tmp_path)], "no journal there"),
+        (["export", str(risky.folder), "--account", "alice"], "no registry"),
+        (["export", str(risky.folder), "--format", "csv", "--output", str(tmp_path / "a.jsonl")], "ends in .csv"),
+        (["verify", str(tmp_path)], "holds no .csv"),
+        (["explain", "12345", "--data", str(risky.folder)], "knows no order 12345"),
+    ):
+        assert cli.main(["audit", *words]) == 2
+        assert text in capsys.readouterr().err
