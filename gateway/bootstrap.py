@@ -45,6 +45,12 @@ _RULES: dict[P, int | list[int]] = {
 }
 """Leverage 10, maintenance 5 %, band 3 %, taker 0.05 %, maker 0.02 %, funding every 8 hours, three index sources."""
 INDEX_SOURCES = 3
+VENUE_SETTINGS = (
+    (VenueParameter.MARK_TICK_NS, _S),
+    (VenueParameter.INDEX_STALE_NS, 10 * _S),
+    (VenueParameter.INDEX_RECOVERY_NS, 30 * _S),
+)
+"""Mark ticks every second, index inputs stale after 10 s and back after 30 s."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,19 +78,23 @@ SHIPPED = (
 
 def list_contracts(registry: Registry, now_ns: int, listings: Iterable[Listing] = SHIPPED) -> None:
     """Ask for the contracts to be created, set up and listed; those that exist are left alone."""
+    registry.check_open()
     known = {record.name for record in registry.contracts()}
     slot = len(known)
     for listing in listings:
         if listing.name in known:
             continue
-        record = ContractRecord(
-            slot, listing.name, listing.base, listing.settlement, listing.tick, listing.lot, now_ns
-        )
-        registry.add_contract(record, _listing_intents(slot, listing))
+        registry.add_contract(listing_record(slot, listing, now_ns), listing_intents(slot, listing))
         slot += 1
 
 
-def _listing_intents(slot: int, listing: Listing) -> list[Intent]:
+def listing_record(slot: int, listing: Listing, now_ns: int) -> ContractRecord:
+    """A listing as the registry keeps it."""
+    return ContractRecord(slot, listing.name, listing.base, listing.settlement, listing.tick, listing.lot, now_ns)
+
+
+def listing_intents(slot: int, listing: Listing) -> list[Intent]:
+    """The directives that create a contract, set it up and list it."""
     rules = _RULES | {P.MICROS_PER_TICK_LOT: listing.micros_per_tick_lot, P.MAX_PRICE_TICKS: listing.max_price_ticks}
     intents = [Intent(CommandKind.CONTRACT_CREATE, contract_slot=slot, note=f"create {listing.name}")]
     for code, values in rules.items():
@@ -95,13 +105,9 @@ def _listing_intents(slot: int, listing: Listing) -> list[Intent]:
 
 
 def set_up_venue(registry: Registry, now_ns: int, fund_micros: int) -> None:
-    """Mark ticks every second, index inputs stale after 10 s and back after 30 s, a seeded insurance fund."""
-    settings = (
-        (VenueParameter.MARK_TICK_NS, _S),
-        (VenueParameter.INDEX_STALE_NS, 10 * _S),
-        (VenueParameter.INDEX_RECOVERY_NS, 30 * _S),
-    )
-    intents = [Intent(CommandKind.VENUE_SET, int(code), value=value) for code, value in settings]
+    """The venue's settings and a seeded insurance fund."""
+    registry.check_open()
+    intents = [Intent(CommandKind.VENUE_SET, int(code), value=value) for code, value in VENUE_SETTINGS]
     intents.append(Intent(CommandKind.FUND_DEPOSIT, amount_micros=fund_micros, note="seed the insurance fund"))
     registry.add_intents(intents, now_ns)
 
@@ -119,6 +125,7 @@ def open_trader(
     registry: Registry, vault: Vault, name: str, deposit_micros: int, now_ns: int, kind: str = "hmac"
 ) -> Trader:
     """Open an eligible individual account with money and a key that may read and trade."""
+    registry.check_open()
     account = registry.create_account(name, now_ns, investor_class=InvestorClass.INDIVIDUAL)
     person = registry.person(name, now_ns)
     intents = [

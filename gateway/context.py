@@ -1,5 +1,6 @@
 """What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.codes import ExecInst, Reason
@@ -11,6 +12,10 @@ from gateway.registry import Registry
 from gateway.rows import Signer, mass_cancel_row
 
 MAX_PEERS = 10_000
+
+
+def _nothing() -> None:
+    return None
 
 
 @dataclass
@@ -27,6 +32,8 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose orders go with any of their connections."""
     ended_keys: set[str] = field(default_factory=set)
+    sequence_changes: Callable[[], object] = _nothing
+    """Puts what the registry has just been told into the log, ahead of the answer."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)

@@ -4,10 +4,11 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from engine.codes import CommandKind
+from engine.codes import NIL, CommandKind, Reason
 from engine.schema import DIRECTIVE
 from gateway.interfaces import Pending
 from gateway.registry import Intent
+from gateway.rows import Signer, mass_cancel_row
 from gateway.views import Outcome
 
 _DIRECTIVE = struct.Struct("<qqb3x5i4q4iq32x")
@@ -15,11 +16,19 @@ assert _DIRECTIVE.size == DIRECTIVE.itemsize
 
 
 def directive_row(intent: Intent) -> bytes:
-    """The command that an intent asks for."""
+    """The command that an intent asks for; its `reason` is the number of the change in the registry."""
     return _DIRECTIVE.pack(
         0, 0, intent.kind, intent.code, intent.account_slot, intent.contract_slot, intent.item, intent.person,
-        intent.value, intent.amount_micros, 0, 0, intent.actor, intent.approver, 0, 0, intent.reference,
+        intent.value, intent.amount_micros, 0, intent.source_time_ns, intent.actor, intent.approver, intent.change,
+        intent.key, intent.reference,
     )  # fmt: skip
+
+
+def sweep_row(intent: Intent) -> bytes:
+    """The mass cancel that goes before a directive which sweeps: of its account, its contract, or everything."""
+    reason = Reason.ACCOUNT_SUSPENDED if intent.account_slot != NIL else Reason.MARKET_STATE
+    signer = Signer(intent.account_slot, intent.actor, intent.key)
+    return mass_cancel_row(signer, intent.contract_slot, reason=reason)
 
 
 def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:

@@ -5,51 +5,31 @@ an intent, and is in force when the sequencer has put it into the log. The inten
 command, so a restart knows from the log which intents it holds and applies none twice.
 """
 
+import json
 import sqlite3
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.codes import AccountAttribute, CommandKind, InvestorClass
+from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
+from gateway.registry_tables import RegistryError, prepare
 
+__all__ = [
+    "SCOPES", "Account", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry", "RegistryError",
+]  # fmt: skip
 SCOPES = ("read", "trade", "transfer", "compliance", "admin")
 _CONFLICTS = ({"trade", "transfer"}, {"compliance", "admin"})
-SCHEMA_VERSION = 1
 _SWEEP_EVERY_NS = 10_000_000_000
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS clients (
-    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS persons (
-    id INTEGER PRIMARY KEY, client_id INTEGER REFERENCES clients, name TEXT NOT NULL UNIQUE,
-    created_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS accounts (
-    slot INTEGER PRIMARY KEY, client_id INTEGER NOT NULL REFERENCES clients, name TEXT NOT NULL UNIQUE,
-    parent_slot INTEGER REFERENCES accounts, investor_class INTEGER NOT NULL, created_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS keys (
-    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER NOT NULL REFERENCES accounts,
-    person INTEGER NOT NULL REFERENCES persons, kind TEXT NOT NULL CHECK (kind IN ('hmac', 'ed25519')),
-    verifier BLOB NOT NULL, scopes TEXT NOT NULL, label TEXT NOT NULL, created_ns INTEGER NOT NULL,
-    revoked_ns INTEGER) STRICT;
-CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, expires_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS contracts (
-    slot INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL, settlement TEXT NOT NULL,
-    tick TEXT NOT NULL, lot TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS intents (
-    number INTEGER PRIMARY KEY AUTOINCREMENT, reference INTEGER UNIQUE, kind INTEGER NOT NULL, code INTEGER NOT NULL,
-    account_slot INTEGER NOT NULL, contract_slot INTEGER NOT NULL, item INTEGER NOT NULL, person INTEGER NOT NULL,
-    value INTEGER NOT NULL, amount_micros INTEGER NOT NULL, actor INTEGER NOT NULL, approver INTEGER NOT NULL,
-    note TEXT NOT NULL, created_ns INTEGER NOT NULL, applied_seq INTEGER, reason INTEGER) STRICT;
-"""
-
-
-class RegistryError(Exception):
-    """A change that the registry refuses: one line that names the field, the value and the remedy."""
 
 
 @dataclass(frozen=True, slots=True)
 class KeyOrder:
-    """A key to register: its id, whose it is, and what verification needs of it."""
+    """A key to register: its id, whose it is, and what verification needs of it.
+
+    An officer's key belongs to no account (NIL) and may hold the scopes compliance and admin only.
+    """
 
     id: str
     account_slot: int
@@ -74,6 +54,11 @@ class Key:
     label: str
     created_ns: int
     revoked_ns: int | None
+
+    @property
+    def is_officers(self) -> bool:
+        """Whether it decides on others: such a key never trades."""
+        return bool(self.scopes & _CONFLICTS[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +102,34 @@ class Intent:
     approver: int = 0
     note: str = ""
     reference: int = 0
+    source_time_ns: int = 0
+    change: int = 0
+    """The number of the change in the registry that it belongs to: actor, reason and approval are there."""
+    key: int = 0
+    sweeps: bool = False
+    """Whether the orders of the directive's account or contract (of all, if it names neither) are cancelled with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a client's file; `details` say the rest. The document itself stays outside: its hash is kept."""
+
+    topic: str
+    client_id: int = 0
+    account_slot: int = NIL
+    person: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    document_hash: str = ""
+    valid_through: str = ""
+    number: int = 0
+    change: int = 0
+    recorded_ns: int = 0
+
+
+_INTENT_COLUMNS = (
+    "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
+    "source_time_ns, change, key, sweeps"
+)
 
 
 class Registry:
@@ -127,15 +140,12 @@ class Registry:
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA foreign_keys=ON")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        if version not in (0, SCHEMA_VERSION):
-            self._db.close()
-            raise RegistryError(f"{path}: registry version {version}, this program reads {SCHEMA_VERSION}; use its own")
-        self._db.executescript(f"{_SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
+        prepare(self._db, path)
         # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
         self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
         self._sweep_ns = 0
+        self._acting: dict[str, int] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -152,28 +162,34 @@ class Registry:
         self, name: str, now_ns: int, client: str = "", parent: str = "", investor_class: int = InvestorClass.NONE
     ) -> Account:
         """Open an account or, with `parent`, a sub-account of the same client; the engine is told by an intent."""
-        _check_name("name", name)
-        with self._transaction():
-            if self._one("SELECT 1 FROM accounts WHERE name = ?", name):
-                raise RegistryError(f"name: account {name!r} exists; choose another")
+        with self.transaction():
+            self.check_new_account(name, parent)
             parent_slot, client_id = self._parent(parent, client or name, now_ns)
-            slot = int(self._one("SELECT coalesce(max(slot) + 1, 0) FROM accounts")[0])
+            slot = self.next_account_slot()
             row = (slot, client_id, name, parent_slot, int(investor_class), now_ns)
             self._db.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", row)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
         return self.account(name)
 
+    def check_new_account(self, name: str, parent: str) -> None:
+        """Refuse a name that cannot be or exists, and a parent that is none."""
+        _check_name("name", name)
+        if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
+            raise RegistryError(f"name: account {name!r} exists; choose another")
+        if parent and self.account(parent).parent_slot is not None:
+            raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
+
+    def next_account_slot(self) -> int:
+        """The slot that the next account gets."""
+        return int(self.one("SELECT coalesce(max(slot) + 1, 0) FROM accounts")[0])
+
     def _parent(self, parent: str, client: str, now_ns: int) -> tuple[int | None, int]:
         if parent:
-            found = self._one("SELECT slot, client_id, parent_slot FROM accounts WHERE name = ?", parent)
-            if not found:
-                raise RegistryError(f"parent: no account {parent!r}; `lionrock account list` shows them")
-            if found[2] is not None:
-                raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
+            found = self.one("SELECT slot, client_id FROM accounts WHERE name = ?", parent)
             return found[0], found[1]
         self._db.execute("INSERT OR IGNORE INTO clients (name, created_ns) VALUES (?, ?)", (client, now_ns))
-        return None, self._one("SELECT id FROM clients WHERE name = ?", client)[0]
+        return None, self.one("SELECT id FROM clients WHERE name = ?", client)[0]
 
     def account(self, name: str) -> Account:
         """The account of this name."""
@@ -196,14 +212,27 @@ class Registry:
     def person(self, name: str, now_ns: int) -> int:
         """The number of a natural person, registered at the first mention; numbers begin at 1."""
         _check_name("person", name)
-        with self._transaction():
+        with self.transaction():
             self._db.execute("INSERT OR IGNORE INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
-        return int(self._one("SELECT id FROM persons WHERE name = ?", name)[0])
+        return int(self.one("SELECT id FROM persons WHERE name = ?", name)[0])
+
+    def find_person(self, name: str) -> int:
+        """The number of a person who is registered, or 0."""
+        _check_name("person", name)
+        found = self.one("SELECT id FROM persons WHERE name = ?", name)
+        return int(found[0]) if found else 0
+
+    def known_person(self, name: str) -> int:
+        """The number of a person who is registered, or a refusal."""
+        number = self.find_person(name)
+        if not number:
+            raise RegistryError(f"person: no person {name!r}; who holds a key is one: `lionrock key create`")
+        return number
 
     def set_attribute(self, account_slot: int, attribute: AccountAttribute, value: int, now_ns: int, note: str) -> None:
         """Ask for one attribute of an account to be set."""
         intent = Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value, note=note)
-        with self._transaction():
+        with self.transaction():
             self._add(intent, now_ns)
 
     # --- keys -----------------------------------------------------------------------------------------------------
@@ -212,16 +241,25 @@ class Registry:
         """Register a key. No person may hold trading and compliance or admin scopes, whatever the account."""
         key_id, account_slot, person, kind = order.id, order.account_slot, order.person, order.kind
         verifier, scopes, label = order.verifier, order.scopes, order.label
-        wanted = _check_scopes(scopes)
-        with self._transaction():
+        wanted = self.check_scopes(person, account_slot, scopes)
+        with self.transaction():
             self._check_separation(person, wanted)
-            row = (key_id, account_slot, person, kind, verifier, " ".join(wanted), label, now_ns)
+            slot = account_slot if account_slot != NIL else None
+            row = (key_id, slot, person, kind, verifier, " ".join(wanted), label, now_ns)
             columns = "id, account_slot, person, kind, verifier, scopes, label, created_ns"
             self._db.execute(f"INSERT INTO keys ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
         key = self.key(key_id)
         if key is None:
             raise RegistryError(f"key: {key_id} was not stored")
         return key
+
+    def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
+        """The scopes in their own order, or a refusal: unknown, not for a key of no account, or both sides at once."""
+        wanted = _check_scopes(scopes)
+        if account_slot == NIL and set(wanted) & _CONFLICTS[0] | set(wanted) & {"read"}:
+            raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
+        self._check_separation(person, wanted)
+        return wanted
 
     def _check_separation(self, person: int, wanted: list[str]) -> None:
         held = set(wanted)
@@ -259,9 +297,53 @@ class Registry:
             raise RegistryError(f"key: no key {key_id!r}; `lionrock key list` shows them")
         if key.revoked_ns is not None:
             raise RegistryError(f"key: {key_id} is revoked already")
-        with self._transaction():
+        with self.transaction():
             self._db.execute("UPDATE keys SET revoked_ns = ? WHERE id = ?", (now_ns, key_id))
         return key
+
+    def live_keys(self, person: int) -> int:
+        """How many keys of a person with an officer's scopes are not revoked."""
+        return sum(key.person == person and key.is_officers and key.revoked_ns is None for key in self.keys())
+
+    def is_live(self, number: int) -> bool:
+        """Whether the key of this number is not revoked."""
+        return self.one("SELECT 1 FROM keys WHERE number = ? AND revoked_ns IS NULL", number) is not None
+
+    def officers(self) -> set[int]:
+        """The persons who hold a live key with an officer's scopes."""
+        return {key.person for key in self.keys() if key.is_officers and key.revoked_ns is None}
+
+    # --- officers and their changes ---------------------------------------------------------------------------------
+
+    @property
+    def is_governed(self) -> bool:
+        """Whether officers have been named: from then on every change goes through them."""
+        return self.one("SELECT 1 FROM governance") is not None
+
+    def govern(self, now_ns: int) -> None:
+        """From now on every change goes through officers; this cannot be taken back."""
+        with self.transaction():
+            if self.is_governed:
+                raise RegistryError("officers: they have been named already; they decide on everything else")
+            self._db.execute("INSERT INTO governance VALUES (?)", (now_ns,))
+
+    def check_open(self) -> None:
+        """Refuse what only a venue without officers does."""
+        if self.is_governed:
+            raise RegistryError("officers: this venue has them; give --as FILE with an officer's key, or new --data")
+
+    def insert_change(self, row: tuple[object, ...]) -> int:
+        """Keep a change and answer its number."""
+        columns = "kind, params, reason, actor, actor_key, created_ns, expires_ns, state"
+        query = f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        return int(self._db.execute(query, row).lastrowid or 0)
+
+    def decide_change(self, number: int, state: str, officer: Key, note: str, now_ns: int) -> None:
+        """Note what became of a proposal, and through whom."""
+        query = (
+            "UPDATE changes SET state = ?, approver = ?, approver_key = ?, decided_ns = ?, note = ? WHERE number = ?"
+        )
+        self._db.execute(query, (state, officer.person, officer.number, now_ns, note, number))
 
     # --- signatures seen --------------------------------------------------------------------------------------------
 
@@ -280,8 +362,8 @@ class Registry:
 
     def add_contract(self, record: ContractRecord, intents: Iterable[Intent]) -> None:
         """Register a contract's names and units together with the intents that create and list it."""
-        with self._transaction():
-            if self._one("SELECT 1 FROM contracts WHERE name = ? OR slot = ?", record.name, record.slot):
+        with self.transaction():
+            if self.one("SELECT 1 FROM contracts WHERE name = ? OR slot = ?", record.name, record.slot):
                 raise RegistryError(f"contract: {record.name} or slot {record.slot} exists")
             row = (
                 record.slot, record.name, record.base, record.settlement, record.tick, record.lot, record.created_ns,
@@ -299,36 +381,63 @@ class Registry:
 
     def add_intents(self, intents: Iterable[Intent], now_ns: int) -> None:
         """Write intents, ready to be sequenced in this order."""
-        with self._transaction():
+        with self.transaction():
             for intent in intents:
                 self._add(intent, now_ns)
 
     def _add(self, intent: Intent, now_ns: int) -> None:
-        columns = (
-            "reference, kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, "
-            "note, created_ns"
-        )
+        if self._acting:
+            intent = replace(intent, **self._acting)
+        columns = _INTENT_COLUMNS.replace(" reference,", "")
         next_reference = "(SELECT coalesce(max(reference), 0) + 1 FROM intents)"
         values = (
             int(intent.kind), int(intent.code), intent.account_slot, intent.contract_slot, intent.item, intent.person,
-            intent.value, intent.amount_micros, intent.actor, intent.approver, intent.note, now_ns,
+            intent.value, intent.amount_micros, intent.actor, intent.approver, intent.note, intent.source_time_ns,
+            intent.change, intent.key, int(intent.sweeps), now_ns,
         )  # fmt: skip
         places = ", ".join("?" * len(values))
-        self._db.execute(f"INSERT INTO intents ({columns}) VALUES ({next_reference}, {places})", values)
+        query = f"INSERT INTO intents (reference, {columns}, created_ns) VALUES ({next_reference}, {places})"
+        self._db.execute(query, values)
 
-    def pending_intents(self, limit: int = 1000) -> list[Intent]:
-        """Intents that the log does not have yet, in the order of their references."""
-        columns = (
-            "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, "
-            "reference"
-        )
-        clause = "WHERE applied_seq IS NULL AND reference IS NOT NULL ORDER BY reference LIMIT ?"
-        return [Intent(*row) for row in self._db.execute(f"SELECT {columns} FROM intents {clause}", (limit,))]
+    @contextmanager
+    def acting(self, actor: int, approver: int, change: int, key: int) -> Iterator[None]:
+        """Every intent written inside carries these persons, the change that it belongs to and the key."""
+        self._acting = {"actor": actor, "approver": approver, "change": change, "key": key}
+        try:
+            yield
+        finally:
+            self._acting = {}
+
+    def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
+        """Intents after a reference that the log does not have yet, in the order of their references."""
+        clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
+        rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
+        return [Intent(*row[:-1], bool(row[-1])) for row in rows]
+
+    def known_value(self, intent: Intent) -> int | None:
+        """What was last asked for in the place that an intent writes to and not refused; None: nothing."""
+        is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
+        found = self.one(
+            "SELECT code, value FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND item = ? "
+            "AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
+            int(intent.code),
+        )  # fmt: skip
+        return int(found[0 if is_state else 1]) if found else None
+
+    def attribute(self, account_slot: int, attribute: AccountAttribute) -> int | None:
+        """The value of an account's attribute that was last asked for, or None."""
+        return self.known_value(Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot))
+
+    def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
+        """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
+        query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
+        return [(Intent(*row[:15], bool(row[15])), row[16], row[17]) for row in self._db.execute(query, (change,))]
 
     def mark_applied(self, results: Iterable[tuple[int, int, int]]) -> None:
         """Record (reference, sequence in the log, reason or 0) of intents that the log holds."""
         rows = [(seq, reason, reference) for reference, seq, reason in results]
-        with self._transaction():
+        with self.transaction():
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", rows)
 
     def refused_intents(self) -> list[tuple[int, int, str]]:
@@ -336,32 +445,95 @@ class Registry:
         query = "SELECT reference, reason, note FROM intents WHERE reason > 0 ORDER BY reference"
         return list(self._db.execute(query))
 
+    # --- client records ---------------------------------------------------------------------------------------------
+
+    def client_id(self, name: str) -> int:
+        """The number of a client by name."""
+        found = self.one("SELECT id FROM clients WHERE name = ?", name)
+        if found is None:
+            raise RegistryError(f"client: no client {name[:64]!r}; `lionrock account list` shows them")
+        return int(found[0])
+
+    def client_of(self, account_slot: int) -> str:
+        """The name of the client that an account belongs to."""
+        query = "SELECT clients.name FROM accounts JOIN clients ON clients.id = client_id WHERE slot = ?"
+        return str(self.one(query, account_slot)[0])
+
+    def accounts_of(self, client: str) -> list[Account]:
+        """A client's accounts and sub-accounts by slot."""
+        return self._accounts("WHERE clients.name = ? ORDER BY slot", client)
+
+    def person_name(self, person: int) -> str:
+        """A person's name, empty for none."""
+        found = self.one("SELECT name FROM persons WHERE id = ?", person)
+        return str(found[0]) if found else ""
+
+    def add_record(self, record: Record, change: int, now_ns: int) -> None:
+        """Add an entry to a client's file; none is ever changed or taken away."""
+        columns = (
+            "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
+        )
+        slot = record.account_slot if record.account_slot != NIL else None
+        row = (
+            record.topic, record.client_id or None, slot, record.person or None, json.dumps(record.details),
+            record.document_hash, record.valid_through, change, now_ns,
+        )  # fmt: skip
+        with self.transaction():
+            self._db.execute(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def records_of(self, client_id: int) -> list[Record]:
+        """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
+        query = (
+            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
+            "recorded_ns FROM records WHERE client_id = ?1 OR account_slot IN (SELECT slot FROM accounts WHERE "
+            "client_id = ?1) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot WHERE "
+            "client_id = ?1) ORDER BY number"
+        )
+        return [_record(row) for row in self._db.execute(query, (client_id,))]
+
     # --- plumbing ---------------------------------------------------------------------------------------------------
 
-    def _one(self, query: str, *values: object) -> Any:
+    def all(self, query: str, *values: object) -> list[Any]:
+        """The rows of a query."""
+        return self._db.execute(query, values).fetchall()
+
+    def one(self, query: str, *values: object) -> Any:
+        """The first row of a query, or None."""
         return self._db.execute(query, values).fetchone()
 
-    def _transaction(self) -> "_Transaction":
+    def transaction(self) -> "_Transaction":
+        """One piece: all of it is written, or nothing."""
         return _Transaction(self._db)
 
 
 def _key(row: tuple[Any, ...]) -> Key:
     number, key_id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns = row
     held = frozenset(scopes.split())
-    return Key(number, key_id, account_slot, person, kind, verifier, held, label, created_ns, revoked_ns)
+    slot = NIL if account_slot is None else account_slot
+    return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    topic, client_id, account_slot, person, details, *rest = row
+    slot = NIL if account_slot is None else account_slot
+    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
 
 
 class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything is raised."""
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything is raised; inside another one it is a part of that."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db
+        self._is_inner = False
 
     def __enter__(self) -> None:
-        self._db.execute("BEGIN IMMEDIATE")
+        self._is_inner = self._db.in_transaction
+        if not self._is_inner:
+            self._db.execute("BEGIN IMMEDIATE")
 
     def __exit__(self, kind: object, *_: object) -> None:
-        self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+        if not self._is_inner:
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _check_name(field: str, name: str) -> None:

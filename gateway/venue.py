@@ -1,6 +1,7 @@
 """Everything of a running venue but the sockets: registry, engine, projection, feed, sequencer, sessions' context."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from gateway.auth import Vault
 from gateway.config import Config
 from gateway.context import Context, make_context
 from gateway.feed import Feed
-from gateway.intents import IntentPending, directive_row, replayed_results
+from gateway.intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.projection import Projection
 from gateway.registry import Registry
 from gateway.sequencer import Sequencer
@@ -30,14 +31,16 @@ class Venue:
         self.projection = Projection(host.RING_ROWS)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
+        self._last_reference = 0
         self.engine = self._open_engine(progress)
         self.projection.attach(self.engine.root)
         self.projection.books.load(self.engine.root[0])
         self.projection.set_contracts(self.registry.contracts())
         self.feed = Feed(self.projection)
         self.sequencer = Sequencer(self.engine, self.projection, self.feed, config.batch_rows)
-        self._mark_applied(self._results)
+        self.registry.mark_applied(self._results)
         self._results = []
+        self.context.sequence_changes = self.submit_intents
 
     # --- opening and closing --------------------------------------------------------------------------------------
 
@@ -66,7 +69,7 @@ class Venue:
             if old != path:
                 old.unlink()
         self.engine.close()
-        self._mark_applied(self._results)
+        self.registry.mark_applied(self._results)
         self._results = []
         self.registry.close()
 
@@ -81,21 +84,18 @@ class Venue:
         self.submit_intents()
 
     def submit_intents(self) -> None:
-        """Sequence every intent that the log does not have yet."""
-        intents = self.registry.pending_intents()
-        for intent in intents:
-            pending = IntentPending(intent.reference, self._results)
-            self.sequencer.submit(directive_row(intent), None, pending)
-        self.projection.set_contracts(self.registry.contracts())
-        if intents:
+        """Sequence every intent that the log does not have yet; one that is under way is not sent again."""
+        while intents := self.registry.pending_intents(self._last_reference):
+            self._last_reference = intents[-1].reference
+            for intent in intents:
+                if intent.sweeps:
+                    self.sequencer.submit(sweep_row(intent), None, None)
+                pending = IntentPending(intent.reference, self._results)
+                self.sequencer.submit(directive_row(intent), None, pending)
+            self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []
-            self.sequencer.close_turn(lambda: self._mark_applied(results))
-
-    def _mark_applied(self, results: list[tuple[int, int, int]]) -> None:
-        if results:
-            self.registry.mark_applied(results)
-        self._changes_seen = -1 if len(results) >= 1000 else self._changes_seen
+            self.sequencer.close_turn(partial(self.registry.mark_applied, results))
 
     def tick(self) -> None:
         """About every second: countdowns and ended keys."""

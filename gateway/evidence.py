@@ -1,0 +1,163 @@
+"""Who is a professional investor, on what evidence and through which day: thresholds and civil dates, exact and pure.
+
+A document counts by its date in Hong Kong: audited accounts for 16 months, anything else for 12, where the end of a
+shorter month stands for a day that it does not have. Evidence is valid **through** its last day and lapses at 00:00 in
+Hong Kong of the next. Amounts are exact decimals in Hong Kong dollars, converted at the rate that the record names;
+nothing is rounded before it is compared.
+"""
+
+import calendar
+import re
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta, timezone
+from decimal import Context, Decimal
+from typing import Literal
+
+from engine.codes import InvestorClass
+
+HKT = timezone(timedelta(hours=8))
+Investor = Literal["individual", "corporation", "partnership", "trust_corporation", "institution"]
+Document = Literal[
+    "audited_accounts", "custodian_statement", "auditor_certificate", "public_filing", "register_check"
+]  # fmt: skip
+Measure = Literal["portfolio", "total_assets"]
+AUDITED_MONTHS, OTHER_MONTHS, CONFIRMATION_MONTHS = 16, 12, 12
+THRESHOLDS_HKD: dict[tuple[str, str], Decimal] = {
+    ("individual", "portfolio"): Decimal(8_000_000),
+    ("corporation", "portfolio"): Decimal(8_000_000),
+    ("corporation", "total_assets"): Decimal(40_000_000),
+    ("partnership", "portfolio"): Decimal(8_000_000),
+    ("partnership", "total_assets"): Decimal(40_000_000),
+    ("trust_corporation", "total_assets"): Decimal(40_000_000),
+}
+"""The least that counts, by kind of investor and what is measured. An institution is found in a register instead."""
+_EXACT = Context(prec=80)
+_AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?")
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_FIRST, _LAST = date(2000, 1, 1), date(2200, 12, 31)
+NS_PER_S = 1_000_000_000
+
+
+class EvidenceError(ValueError):
+    """Evidence that does not do: one line that names the field, the value and what is needed."""
+
+
+# --- civil dates --------------------------------------------------------------------------------------------------
+
+
+def civil_date(time_ns: int) -> date:
+    """The date in Hong Kong at an instant."""
+    return datetime.fromtimestamp(time_ns // NS_PER_S, UTC).astimezone(HKT).date()
+
+
+def lapse_ns(last_day: date) -> int:
+    """The instant at which something valid through a day lapses: 00:00 in Hong Kong of the next day."""
+    return int(datetime.combine(last_day + timedelta(days=1), time(), HKT).timestamp()) * NS_PER_S
+
+
+def start_ns(day: date) -> int:
+    """00:00 in Hong Kong of a day."""
+    return int(datetime.combine(day, time(), HKT).timestamp()) * NS_PER_S
+
+
+def last_day_of(until_ns: int) -> date:
+    """The last civil day of what lapses at an instant."""
+    return civil_date(until_ns - 1)
+
+
+def add_months(day: date, months: int) -> date:
+    """The same day so many months later; the last day of a month that does not have it.
+
+    >>> add_months(date(2024, 2, 29), 12), add_months(date(2025, 8, 31), 6)
+    (datetime.date(2025, 2, 28), datetime.date(2026, 2, 28))
+    """
+    count = day.year * 12 + day.month - 1 + months
+    year, month = divmod(count, 12)
+    return date(year, month + 1, min(day.day, calendar.monthrange(year, month + 1)[1]))
+
+
+def read_date(text: str, field: str) -> date:
+    """A date such as 2027-03-31."""
+    try:
+        day = date.fromisoformat(text) if _DATE.fullmatch(text) else None
+    except ValueError:
+        day = None
+    if day is None or not _FIRST <= day <= _LAST:
+        raise EvidenceError(f"{field}: {text[:20]!r} is not a date such as 2027-03-31, from {_FIRST} to {_LAST}")
+    return day
+
+
+def not_in_future(day: date, today: date, field: str) -> date:
+    """A date that has come, or a refusal."""
+    if day > today:
+        raise EvidenceError(f"{field}: {day} has not come yet; today is {today} in Hong Kong")
+    return day
+
+
+def in_date(document_date: date, months: int, today: date) -> date:
+    """The last day of what counts for so many months from its date; refused when that is past."""
+    last_day = add_months(not_in_future(document_date, today, "document_date"), months)
+    if today > last_day:
+        raise EvidenceError(f"document_date: {document_date} counts for {months} months, through {last_day}")
+    return last_day
+
+
+# --- evidence -----------------------------------------------------------------------------------------------------
+
+
+def read_amount(text: str, field: str) -> Decimal:
+    """A positive amount or rate as an exact decimal: up to 18 digits and 12 decimals."""
+    if _AMOUNT.fullmatch(text) is None or not Decimal(text):
+        raise EvidenceError(f"{field}: {text[:40]!r} is not a positive number such as 8000000.00")
+    return Decimal(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """A document as a verifier saw it; `rate` is Hong Kong dollars for one unit of its currency."""
+
+    investor: Investor
+    document: Document
+    document_date: date
+    measure: Measure = "portfolio"
+    amount: Decimal = Decimal(0)
+    rate: Decimal = Decimal(1)
+    is_qualified: bool = False
+    """A corporation whose structure, experience and awareness of risk were assessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a document makes of an investor, through which day, on what amount."""
+
+    investor_class: InvestorClass
+    last_day: date
+    amount_hkd: Decimal
+
+
+def judge(evidence: Evidence, today: date) -> Verdict:
+    """The class that a document proves today and its last day; raises EvidenceError with what is missing."""
+    investor, document = evidence.investor, evidence.document
+    if (investor == "institution") != (document == "register_check"):
+        raise EvidenceError(f"document: {document} does not prove {investor}; an institution is found in a register")
+    if investor == "individual" and document == "audited_accounts":
+        raise EvidenceError("document: audited_accounts are a corporation's; an individual has none")
+    if evidence.is_qualified and investor in ("individual", "institution"):
+        raise EvidenceError(f"assessment_hash: {investor} is not assessed as a qualified corporation; leave it out")
+    months = AUDITED_MONTHS if document == "audited_accounts" else OTHER_MONTHS
+    last_day = in_date(evidence.document_date, months, today)
+    if investor == "institution":
+        return Verdict(InvestorClass.INSTITUTIONAL, last_day, Decimal(0))
+    amount_hkd = _EXACT.multiply(evidence.amount, evidence.rate)
+    threshold = THRESHOLDS_HKD.get((investor, evidence.measure))
+    if threshold is None:
+        raise EvidenceError(f"measure: {evidence.measure} does not count for {investor}")
+    if amount_hkd < threshold:
+        raise EvidenceError(f"amount: HK${amount_hkd:f} is below the HK${threshold:f} that {investor} needs")
+    return Verdict(_class(evidence), last_day, amount_hkd)
+
+
+def _class(evidence: Evidence) -> InvestorClass:
+    if evidence.investor == "individual":
+        return InvestorClass.INDIVIDUAL
+    return InvestorClass.QUALIFIED_CORPORATE if evidence.is_qualified else InvestorClass.CORPORATE

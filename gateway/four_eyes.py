@@ -1,0 +1,82 @@
+"""Which changes one officer may make at once, and which need a second person.
+
+What tightens acts at once: it may have to be quick, and it can only lose the venue business. Whatever loosens anything,
+or moves prices or money, waits for a second person. A change is judged by the directives that it becomes, each against
+the value that is in force, so that no way of asking for it can leave the rule out.
+"""
+
+from engine.codes import AccountAttribute as A
+from engine.codes import CommandKind as K
+from engine.codes import ContractParameter as P
+from engine.codes import InvestorClass, MarketState, VenueState
+from engine.codes import VenueParameter as V
+from engine.units import INT64_MAX
+from gateway.registry import Intent
+
+_MORE_IS_LOOSER = frozenset(
+    {
+        A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
+        A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE,
+    }
+)  # fmt: skip
+"""Nothing given is 0; more, or later, lets an account do more."""
+_LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION, A.KILL_SWITCH})
+"""Nothing given is 0; less lets an account do more."""
+_LIMITS: dict[int, int] = {A.MAX_OPEN_ORDERS: 0, A.MAX_EXPOSURE_MICROS: INT64_MAX}
+"""Limits of an account and what counts as in force before one is given: an exposure limit is always tighter than none,
+a number of orders is compared with a default that only the engine knows, so the first one needs a second person."""
+_OPTIONAL_LIMITS = frozenset({P.MAX_ORDER_VALUE_MICROS, P.MAX_OPEN_INTEREST_LOTS})
+"""0 is no limit at all."""
+_CONTRACT_LIMITS = frozenset({P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS})
+
+
+def needs_second_person(intent: Intent, known: int | None) -> bool:
+    """Whether a directive loosens anything or moves prices or money; `known` is the value in force, if one was set."""
+    kind = intent.kind
+    if kind == K.ACCOUNT_OPEN:
+        return intent.value != InvestorClass.NONE
+    if kind == K.ACCOUNT_SET:
+        return _attribute(intent.code, intent.value, known)
+    if kind == K.PERSON_SET:
+        return intent.value > (known or 0)
+    if kind == K.GROUP_SET:
+        return _raises_optional(intent.value, known)
+    if kind == K.AFFILIATE_APPROVAL:
+        return intent.value != 0
+    if kind == K.CONTRACT_STATE:
+        return intent.code == MarketState.SETTLED or intent.code < (known or MarketState.OPEN)
+    if kind == K.VENUE_STATE:
+        return intent.code == VenueState.OPEN
+    if kind == K.CONTRACT_SET:
+        return _parameter(intent.code, intent.value, known)
+    if kind == K.VENUE_SET and intent.code == V.COLLATERAL_HAIRCUT_PPB:
+        return known is None or intent.value < known
+    if kind == K.VENUE_SET and intent.code == V.COLLATERAL_CAP_MICROS:
+        return known is None or intent.value > known
+    return True
+
+
+def _attribute(code: int, value: int, known: int | None) -> bool:
+    before = known or 0
+    if code in _MORE_IS_LOOSER:
+        return value > before
+    if code in _LESS_IS_LOOSER:
+        return value < before
+    if code == A.INVESTOR_CLASS:
+        return value not in (InvestorClass.NONE, before)
+    if code in _LIMITS:
+        return value > (_LIMITS[code] if known is None else known)
+    if code == A.MAX_LEVERAGE:
+        return _raises_optional(value, known)
+    return value != known
+
+
+def _parameter(code: int, value: int, known: int | None) -> bool:
+    if code in _OPTIONAL_LIMITS:
+        return _raises_optional(value, known)
+    return code not in _CONTRACT_LIMITS or known is None or value > known
+
+
+def _raises_optional(value: int, known: int | None) -> bool:
+    """Whether a limit of which 0 means none is lifted or raised."""
+    return known is not None and known > 0 and (value == 0 or value > known)

@@ -1,0 +1,81 @@
+"""The registry's tables, and how a file of an earlier version becomes one of this."""
+
+import sqlite3
+from pathlib import Path
+
+SCHEMA_VERSION = 2
+_KEYS = """(
+    number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER REFERENCES accounts,
+    person INTEGER NOT NULL REFERENCES persons, kind TEXT NOT NULL CHECK (kind IN ('hmac', 'ed25519')),
+    verifier BLOB NOT NULL, scopes TEXT NOT NULL, label TEXT NOT NULL, created_ns INTEGER NOT NULL,
+    revoked_ns INTEGER) STRICT
+"""
+_TABLES = f"""
+CREATE TABLE IF NOT EXISTS clients (
+    id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, created_ns INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS persons (
+    id INTEGER PRIMARY KEY, client_id INTEGER REFERENCES clients, name TEXT NOT NULL UNIQUE,
+    created_ns INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS accounts (
+    slot INTEGER PRIMARY KEY, client_id INTEGER NOT NULL REFERENCES clients, name TEXT NOT NULL UNIQUE,
+    parent_slot INTEGER REFERENCES accounts, investor_class INTEGER NOT NULL, created_ns INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS keys {_KEYS};
+CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, expires_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS contracts (
+    slot INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL, settlement TEXT NOT NULL,
+    tick TEXT NOT NULL, lot TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS intents (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, reference INTEGER UNIQUE, kind INTEGER NOT NULL, code INTEGER NOT NULL,
+    account_slot INTEGER NOT NULL, contract_slot INTEGER NOT NULL, item INTEGER NOT NULL, person INTEGER NOT NULL,
+    value INTEGER NOT NULL, amount_micros INTEGER NOT NULL, actor INTEGER NOT NULL, approver INTEGER NOT NULL,
+    note TEXT NOT NULL, created_ns INTEGER NOT NULL, applied_seq INTEGER, reason INTEGER,
+    source_time_ns INTEGER NOT NULL DEFAULT 0, change INTEGER NOT NULL DEFAULT 0, key INTEGER NOT NULL DEFAULT 0,
+    sweeps INTEGER NOT NULL DEFAULT 0) STRICT;
+CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
+CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
+CREATE INDEX IF NOT EXISTS intents_pending ON intents (reference) WHERE applied_seq IS NULL;
+CREATE TABLE IF NOT EXISTS changes (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, params TEXT NOT NULL, reason TEXT NOT NULL,
+    actor INTEGER NOT NULL, actor_key INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,
+    state TEXT NOT NULL CHECK (state IN ('proposed', 'approved', 'rejected', 'expired', 'done')),
+    approver INTEGER NOT NULL DEFAULT 0, approver_key INTEGER NOT NULL DEFAULT 0, decided_ns INTEGER,
+    note TEXT NOT NULL DEFAULT '') STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, client_id INTEGER REFERENCES clients,
+    account_slot INTEGER REFERENCES accounts, person INTEGER REFERENCES persons, details TEXT NOT NULL,
+    document_hash TEXT NOT NULL, valid_through TEXT NOT NULL, change INTEGER NOT NULL REFERENCES changes,
+    recorded_ns INTEGER NOT NULL) STRICT;
+CREATE INDEX IF NOT EXISTS records_by_client ON records (client_id);
+CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
+PRAGMA user_version={SCHEMA_VERSION};
+"""
+_FROM_VERSION_1 = f"""
+PRAGMA foreign_keys=OFF;
+BEGIN IMMEDIATE;
+CREATE TABLE keys_2 {_KEYS};
+INSERT INTO keys_2 SELECT * FROM keys;
+DROP TABLE keys;
+ALTER TABLE keys_2 RENAME TO keys;
+ALTER TABLE intents ADD COLUMN source_time_ns INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN key INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE intents ADD COLUMN sweeps INTEGER NOT NULL DEFAULT 0;
+PRAGMA user_version={SCHEMA_VERSION};
+COMMIT;
+PRAGMA foreign_keys=ON;
+"""
+
+
+class RegistryError(Exception):
+    """A change that the registry refuses: one line that names the field, the value and the remedy."""
+
+
+def prepare(db: sqlite3.Connection, path: Path | str) -> None:
+    """Make the tables of a new file, bring an older one up, refuse one of another program."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    if version not in (0, 1, SCHEMA_VERSION):
+        db.close()
+        raise RegistryError(f"{path}: registry version {version}, this program reads {SCHEMA_VERSION}; use its own")
+    if version == 1:
+        db.executescript(_FROM_VERSION_1)
+    db.executescript(_TABLES)
