@@ -5,7 +5,8 @@ Amounts, rates and prices are decimal text, dates are civil dates of Hong Kong s
 named by the SHA-256 of its bytes: it stays outside.
 """
 
-from typing import Annotated, Literal
+from types import UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
 
@@ -263,3 +264,15 @@ class AcknowledgeDisclosure(Struct, kw_only=True, gc=False, forbid_unknown_field
 
 class WithdrawOwnStatus(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
     confirm: Annotated[bool, Meta(description="true: no new risk from now on; only the venue can restore it")]
+
+
+def plain_type(hint: Any) -> tuple[Any, str]:
+    """A parameter's type without what may be absent or is said about it, and what is said."""
+    text = ""
+    while get_origin(hint) in (Annotated, Union, UnionType):
+        if get_origin(hint) is Annotated:
+            hint, *notes = get_args(hint)
+            text = next((note.description for note in notes if isinstance(note, Meta)), None) or text
+        else:
+            hint = next(part for part in get_args(hint) if part is not type(None))
+    return hint, text

@@ -105,6 +105,25 @@ def imported_ed25519_key(public_text: str) -> NewKey:
     return NewKey(new_key_id(), "", public)
 
 
+def prove(registry: Registry, vault: Vault, key_id: str, secret: str) -> Key:
+    """The live key that this secret belongs to; a refusal says no more than that it does not."""
+    key = registry.key(key_id)
+    if key is None or key.revoked_ns is not None or not _is_secret(key, vault, secret):
+        raise RegistryError("--as: the key is unknown or revoked, or the secret is not its own")
+    return key
+
+
+def _is_secret(key: Key, vault: Vault, secret: str) -> bool:
+    if key.kind == "hmac":
+        return hmac.compare_digest(vault.open(key.verifier, key.id), secret.encode())
+    try:
+        seed = base64.b64decode(secret, validate=True)[:32]
+        public = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    except ValueError:
+        return False
+    return hmac.compare_digest(public, key.verifier)
+
+
 # --- logins -------------------------------------------------------------------------------------------------------
 
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "load": "measure the gateway under load, beside a bare echo server",
     "account": "create and list accounts",
     "key": "create, revoke and list keys",
+    "admin": "officers, evidence, limits, restrictions, money: with four eyes",
     "schema": "write the protocol's document",
     "explain": "an account's margin line by line",
     "audit": "export, check and explain every decision",

@@ -177,6 +177,8 @@ def _params(kind: Kind, params: dict[str, Any]) -> Any:
 
 
 def _change(row: tuple[Any, ...], now_ns: int) -> Change:
-    change = Change(*row[:2], msgspec.json.decode(row[2]), *row[3:])
+    values = list(row)
+    values[2] = msgspec.json.decode(row[2])
+    change = Change(*values)
     is_late = change.state == "proposed" and change.expires_ns <= now_ns
     return replace(change, state="expired") if is_late else change

@@ -145,7 +145,7 @@ class Registry:
         self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
         self._sweep_ns = 0
-        self._acting: dict[str, int] = {}
+        self._acting: dict[str, Any] = {}
 
     def close(self) -> None:
         """Close the connections."""
@@ -412,7 +412,7 @@ class Registry:
         """Intents after a reference that the log does not have yet, in the order of their references."""
         clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
         rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
-        return [Intent(*row[:-1], bool(row[-1])) for row in rows]
+        return [Intent(*row) for row in rows]
 
     def known_value(self, intent: Intent) -> int | None:
         """What was last asked for in the place that an intent writes to and not refused; None: nothing."""
@@ -432,7 +432,7 @@ class Registry:
     def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
         """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
         query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
-        return [(Intent(*row[:15], bool(row[15])), row[16], row[17]) for row in self._db.execute(query, (change,))]
+        return [(Intent(*row[:16]), row[16], row[17]) for row in self._db.execute(query, (change,))]
 
     def mark_applied(self, results: Iterable[tuple[int, int, int]]) -> None:
         """Record (reference, sequence in the log, reason or 0) of intents that the log holds."""

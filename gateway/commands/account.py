@@ -5,8 +5,10 @@ from typing import Any
 
 from engine.codes import InvestorClass
 from gateway import clock, onboarding
+from gateway.commands import officer
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
-from gateway.registry import Account, Registry
+from gateway.commands.officer import acting_officer
+from gateway.registry import Account, Key, Registry
 from gateway.translate import micros_text, parse_micros
 
 _EXAMPLES = """examples:
@@ -15,7 +17,8 @@ _EXAMPLES = """examples:
   lionrock account deposit alice 2500.50
   lionrock account list --json
 
-A running exchange picks the changes up at once; otherwise they wait for the next start.
+A running exchange picks the changes up at once; otherwise they wait for the next start. Once officers are named
+(lionrock admin init) --as FILE and --reason are needed, and evidence decides the class.
 """
 CLASSES = {kind.name.lower().replace("_", "-"): kind for kind in InvestorClass}
 
@@ -46,15 +49,19 @@ def add_parser(subparsers: Any) -> None:
     deposit.add_argument("name", help="the account")
     deposit.add_argument("amount", help="in the settlement currency")
     listing = actions.add_parser("list", help="list all accounts")
-    for action in (create, deposit, listing):
-        add_data_argument(action)
+    for action in (create, deposit):
+        officer.add_officer_arguments(action)
+    add_data_argument(listing)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; 0, or one line of error and 2."""
     with readable_errors("account"), open_registry(args.data) as registry:
-        if args.action == "create":
+        acting = acting_officer(registry, args) if args.action != "list" else None
+        if acting is not None:
+            show(_ask(registry, args, acting), args.json, "asked for")
+        elif args.action == "create":
             show([_row(registry, _create(registry, args))], args.json, "account opened")
         elif args.action == "deposit":
             account = registry.account(args.name)
@@ -64,6 +71,23 @@ def run(args: argparse.Namespace) -> int:
         else:
             show([_row(registry, account) for account in registry.accounts()], args.json, "accounts")
     return 0
+
+
+def _ask(registry: Registry, args: argparse.Namespace, acting: Key) -> list[dict[str, object]]:
+    """The same as changes of an officer: opening is done at once, money waits for a second person."""
+    if args.action == "deposit":
+        fields = {"account": args.name, "amount": args.amount}
+        return [officer.row(officer.submit(registry, args, acting, "record_deposit", **fields))]
+    if args.investor_class != "none" or args.eligible_until:
+        raise ValueError("--class: evidence decides it now; see lionrock admin record-evidence --help")
+    fields = {"account": args.name, "client": args.client or None, "parent": args.parent or None}
+    if args.deposit:
+        _amount(args.deposit)
+    rows = [officer.row(officer.submit(registry, args, acting, "open_account", **fields))]
+    if args.deposit:
+        fields = {"account": args.name, "amount": args.deposit}
+        rows.append(officer.row(officer.submit(registry, args, acting, "record_deposit", **fields)))
+    return rows
 
 
 def _create(registry: Registry, args: argparse.Namespace) -> Account:

@@ -1,11 +1,14 @@
 """`lionrock key`: make, revoke and list keys of accounts."""
 
 import argparse
+import base64
 from pathlib import Path
 from typing import Any
 
 from gateway import auth, clock, onboarding
+from gateway.commands import officer
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.commands.officer import acting_officer
 from gateway.config import Config
 from gateway.registry import SCOPES, Key, KeyOrder, Registry
 
@@ -16,7 +19,8 @@ _EXAMPLES = """examples:
   lionrock key revoke lrabcdefghijklmn
   lionrock key list alice --json
 
-The secret is printed once and not kept: only what verification needs is stored.
+The secret is printed once and not kept: only what verification needs is stored. Once officers are named (lionrock admin
+init) --as FILE and --reason are needed, and a key with more than read can log in when a second person has approved it.
 """
 
 
@@ -31,7 +35,7 @@ def add_parser(subparsers: Any) -> None:
     )
     actions = parser.add_subparsers(dest="action", required=True, metavar="create|revoke|list")
     create = actions.add_parser("create", help="make a key and print its secret once")
-    create.add_argument("account", help="the account that the key trades for")
+    create.add_argument("account", nargs="?", help="the account that the key trades for; none for an officer's key")
     create.add_argument("--person", required=True, metavar="NAME", help="the natural person who holds the key")
     create.add_argument("--kind", choices=("hmac", "ed25519"), default="hmac", help="kind of key (default: hmac)")
     create.add_argument("--public-key", metavar="BASE64", help="an Ed25519 public key made elsewhere")
@@ -47,16 +51,22 @@ def add_parser(subparsers: Any) -> None:
     revoke.add_argument("id", help="the key's id")
     listing = actions.add_parser("list", help="list keys, of one account or of all")
     listing.add_argument("account", nargs="?", help="only the keys of this account")
-    for action in (create, revoke, listing):
-        add_data_argument(action)
+    for action in (create, revoke):
+        officer.add_officer_arguments(action)
+    add_data_argument(listing)
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; 0, or one line of error and 2."""
     with readable_errors("key"), open_registry(args.data) as registry:
+        acting = acting_officer(registry, args) if args.action != "list" else None
         if args.action == "create":
-            show([_create(registry, args)], args.json, "key made; the secret is not shown again")
+            made = _create(registry, args) if acting is None else _ask_for(registry, args, acting)
+            show([made], args.json, "key made; the secret is not shown again")
+        elif args.action == "revoke" and acting is not None:
+            change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
+            show([officer.row(change)], args.json, "key revoked")
         elif args.action == "revoke":
             key = registry.revoke_key(args.id, clock.wall_ns())
             show([{"id": key.id, "revoked": True}], args.json, "key revoked")
@@ -67,15 +77,21 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _new_key(args: argparse.Namespace) -> tuple[str, auth.NewKey]:
+    if args.public_key:
+        return "ed25519", auth.imported_ed25519_key(args.public_key)
+    if args.kind == "ed25519":
+        return "ed25519", auth.new_ed25519_key()
+    return "hmac", auth.new_hmac_key(auth.Vault(Path(Config(data=args.data).vault)))
+
+
 def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
+    """While the venue has no officers yet."""
+    if not args.account:
+        raise ValueError("account: it is missing; officers' keys are made by lionrock admin init")
     account = registry.account(args.account)
     now_ns = clock.wall_ns()
-    if args.public_key:
-        kind, new = "ed25519", auth.imported_ed25519_key(args.public_key)
-    elif args.kind == "ed25519":
-        kind, new = "ed25519", auth.new_ed25519_key()
-    else:
-        kind, new = "hmac", auth.new_hmac_key(auth.Vault(Path(Config(data=args.data).vault)))
+    kind, new = _new_key(args)
     person = registry.person(args.person, now_ns)
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
     key = registry.add_key(KeyOrder(new.id, account.slot, person, kind, new.verifier, scopes, args.label), now_ns)
@@ -83,6 +99,18 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
         registry.add_intents([onboarding.knowledge(person, args.knowledge_until, f"key {new.id}")], now_ns)
     row = _row(key, {account.slot: account.name})
     return {"id": new.id, "secret": new.secret or None, **{name: row[name] for name in ("account", "kind", "scopes")}}
+
+
+def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[str, object]:
+    """As an officer: the key is made now and can log in once the change is approved."""
+    if args.knowledge_until:
+        raise ValueError("--knowledge-until: it takes evidence now; see lionrock admin record-knowledge --help")
+    kind, new = _new_key(args)
+    verifier = base64.b64encode(new.verifier).decode()
+    fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
+    more = {"account": args.account, "label": args.label}
+    row = officer.row(officer.submit(registry, args, acting, "issue_key", **fields, **more))
+    return {"id": new.id, "secret": new.secret or None, **row}
 
 
 def _row(key: Key, names: dict[int, str]) -> dict[str, object]:

@@ -1,0 +1,217 @@
+"""`lionrock admin`: name the officers, ask for changes, decide on proposals, read a client's file."""
+
+import argparse
+import hashlib
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import msgspec
+from rich.console import Console
+
+from engine.codes import NIL
+from gateway import auth, clock
+from gateway.admin_messages import plain_type
+from gateway.changes import KINDS, Kind
+from gateway.client_file import client_file
+from gateway.commands import officer
+from gateway.commands.common import open_registry, readable_errors, show, when
+from gateway.config import Config
+from gateway.office import Office
+from gateway.registry import KeyOrder, Registry, RegistryError
+
+_EXAMPLES = """examples:
+  lionrock admin init --officer "Ann Lee" ann.key --officer "Ben Wong" ben.key
+  lionrock admin record-evidence --client alice --investor individual --document custodian_statement
+      --document-date 2026-10-31 --document-hash statement.pdf --amount 9000000 --as ann.key --reason "opened"
+  lionrock admin list-changes --as ben.key
+  lionrock admin approve 12 --as ben.key
+  lionrock admin kill-switch --target account --name alice --is-on true --as ann.key --reason "runaway orders"
+  lionrock admin client alice --as ann.key --json
+
+changes:
+{changes}
+
+A change that loosens anything, or moves prices or money, becomes a proposal that another person approves; one that
+tightens acts at once. A running exchange picks the changes up at once; otherwise they wait for the next start.
+`lionrock admin CHANGE --help` lists what a change takes.
+"""
+_QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client")
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    names = {name.replace("_", "-"): kind for name, kind in KINDS.items()}
+    text = "\n".join(f"  {name:24}{kind.summary}" for name, kind in names.items())
+    parser = subparsers.add_parser(
+        "admin",
+        help="officers, clients' evidence, limits, restrictions, money: with four eyes",
+        description="Name the officers of a venue, ask for changes, decide on proposals, read a client's file.",
+        epilog=_EXAMPLES.format(changes=text).replace("%", "%%"),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    actions = parser.add_subparsers(dest="action", required=True, metavar="|".join([*_QUESTIONS, "CHANGE"]))
+    _add_questions(actions)
+    for name, kind in names.items():
+        _add_change(actions, name, kind)
+    parser.set_defaults(run=run)
+
+
+def _add_questions(actions: Any) -> None:
+    init = actions.add_parser("init", help="the first-run ceremony: name two officers and make their keys")
+    init.add_argument(
+        "--officer", dest="officers", nargs=2, action="append", required=True, metavar=("NAME", "FILE"),
+        help="a person, and the file to write the key to; two persons or more",
+    )  # fmt: skip
+    listing = actions.add_parser("list-changes", help="proposals that wait, or changes in another state")
+    states = ("proposed", "approved", "rejected", "expired", "done", "all")
+    listing.add_argument("--state", choices=states, default="proposed", help="only these (default: proposed)")
+    listing.add_argument("--count", type=int, default=100, help="the latest so many (default: 100)")
+    shown = actions.add_parser("show", help="one change with everything that is known of it")
+    approve = actions.add_parser("approve", help="carry out a proposal, as another person than who proposed it")
+    reject = actions.add_parser("reject", help="end a proposal")
+    for action in (shown, approve, reject):
+        action.add_argument("number", type=int, help="the change's number")
+    for action in (approve, reject):
+        action.add_argument("--note", default="", metavar="TEXT", help="a remark to be kept")
+    record = actions.add_parser("client", help="a client's file")
+    record.add_argument("client", help="the client's name")
+    for action in (init, listing, shown, approve, reject, record):
+        officer.add_officer_arguments(action)
+
+
+def _add_change(actions: Any, name: str, kind: Kind) -> None:
+    parser = actions.add_parser(name, help=kind.summary.replace("%", "%%"), description=kind.summary)
+    for field in msgspec.structs.fields(kind.params):
+        if field.name == "reason":
+            continue
+        hint, text = plain_type(field.type)
+        choices = get_args(hint) if get_origin(hint) is Literal else None
+        if field.name.endswith("_hash"):
+            text += ", or a file to take it of"
+        parser.add_argument(
+            "--" + field.name.replace("_", "-"), dest=field.name, required=field.required, choices=choices,
+            type=_READERS.get(hint, str) if not field.name.endswith("_hash") else _hash,
+            metavar=None if choices else _METAVARS.get(hint, "TEXT"), help=text.replace("%", "%%"),
+        )  # fmt: skip
+    officer.add_officer_arguments(parser)
+
+
+def _yes_or_no(text: str) -> bool:
+    if text not in ("true", "false"):
+        raise argparse.ArgumentTypeError(f"{text!r}: say true or false")
+    return text == "true"
+
+
+def _hash(text: str) -> str:
+    """64 hexadecimal digits, or the SHA-256 of the file of this name."""
+    if len(text) == 64 and not set(text) - set("0123456789abcdef"):
+        return text
+    try:
+        return hashlib.sha256(Path(text).read_bytes()).hexdigest()
+    except OSError as error:
+        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256 and no file: {error.strerror}") from None
+
+
+_READERS: dict[Any, Callable[[str], Any]] = {bool: _yes_or_no, int: int}
+_METAVARS = {bool: "true|false", int: "NUMBER"}
+
+
+def run(args: argparse.Namespace) -> int:
+    """Do what the arguments say; 0, or one line of error and 2."""
+    with readable_errors("admin"), open_registry(args.data) as registry:
+        if args.action == "init":
+            return _init(registry, args)
+        if args.action in _ANSWERS:
+            return _ANSWERS[args.action](registry, args)
+        kind = args.action.replace("-", "_")
+        names = [field.name for field in msgspec.structs.fields(KINDS[kind].params) if field.name != "reason"]
+        given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+        change = officer.submit(registry, args, officer.officer_key(registry, args), kind, **given)
+        show([officer.row(change)], args.json, _title(change.state))
+    return 0
+
+
+def _title(state: str) -> str:
+    return "proposed; it waits for a second person" if state == "proposed" else "done"
+
+
+def _init(registry: Registry, args: argparse.Namespace) -> int:
+    """Two persons or more, each with a key of their own; from now on they decide."""
+    names = [name for name, _ in args.officers]
+    if len(set(names)) < 2 or len(set(names)) < len(names):
+        raise RegistryError("--officer: name at least two different persons, each once")
+    now_ns = clock.wall_ns()
+    vault = auth.Vault(Path(Config(data=args.data).vault))
+    rows: list[dict[str, object]] = []
+    with registry.transaction():
+        registry.govern(now_ns)
+        for name, path in args.officers:
+            new = auth.new_hmac_key(vault)
+            person = registry.person(name, now_ns)
+            order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "officer")
+            registry.add_key(order, now_ns)
+            officer.write_key_file(path, new)
+            rows.append({"officer": name, "person": person, "key": new.id, "file": path})
+    show(rows, args.json, "officers named; their keys are in the files and nowhere else")
+    return 0
+
+
+def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
+    office, now_ns = Office(registry), clock.wall_ns()
+    rows = [
+        {
+            "number": change.number,
+            "change": change.kind,
+            "state": change.state,
+            "by": registry.person_name(change.actor),
+            "approver": registry.person_name(change.approver),
+            "made": when(change.created_ns),
+            "reason": change.reason,
+            "of": " ".join(f"{key}={value}" for key, value in change.params.items() if key != "reason"),
+        }
+        for change in office.changes(args.state, args.count, now_ns)
+    ]
+    if args.json:
+        print(json.dumps(rows))
+    else:
+        for row in rows:
+            print("{number:5}  {state}  {change}  {of}  ({by}, {made} UTC: {reason})".format(**row))
+        print(f"{len(rows)} changes")
+    return 0
+
+
+def _show(registry: Registry, args: argparse.Namespace) -> int:
+    office = Office(registry)
+    _print(office.described(office.change(args.number, clock.wall_ns())), args.json)
+    return 0
+
+
+def _decide(registry: Registry, args: argparse.Namespace) -> int:
+    office, key, now_ns = Office(registry), officer.officer_key(registry, args), clock.wall_ns()
+    decide = office.approve if args.action == "approve" else office.reject
+    change = decide(args.number, key, args.note, now_ns)
+    show([officer.row(change)], args.json, change.state)
+    return 0
+
+
+def _client(registry: Registry, args: argparse.Namespace) -> int:
+    _print(client_file(registry, args.client, clock.wall_ns()), args.json)
+    return 0
+
+
+def _print(value: dict[str, Any], as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(value))
+    else:
+        Console().print_json(json.dumps(value))
+
+
+_ANSWERS: dict[str, Callable[[Registry, argparse.Namespace], int]] = {
+    "list-changes": _list_changes,
+    "show": _show,
+    "approve": _decide,
+    "reject": _decide,
+    "client": _client,
+}

@@ -1,0 +1,78 @@
+"""What the operator's commands share: who acts, and whether that needs an officer.
+
+Until officers are named the venue is being set up and its host does everything. From then on every command that changes
+something needs --as FILE, an officer's key file, and goes through the same rule of the second person as the protocol.
+"""
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway import auth, clock
+from gateway.changes import KINDS
+from gateway.commands.common import add_data_argument
+from gateway.config import Config
+from gateway.office import Change, Office
+from gateway.registry import Key, Registry, RegistryError
+
+OFFICER_VARIABLE = "LIONROCK_OFFICER"
+
+
+def add_officer_arguments(parser: argparse.ArgumentParser) -> None:
+    """--as, --reason, --data and --json."""
+    parser.add_argument(
+        "--as",
+        dest="officer",
+        metavar="FILE",
+        default=os.environ.get(OFFICER_VARIABLE, ""),
+        help=f"an officer's key file, once officers are named (default: ${OFFICER_VARIABLE})",
+    )
+    parser.add_argument("--reason", default="", metavar="TEXT", help="why; kept with the change")
+    add_data_argument(parser)
+
+
+def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
+    """The key in the file, proved by its secret; a name proves nothing."""
+    if not args.officer:
+        raise RegistryError(f"--as: give an officer's key file, or set {OFFICER_VARIABLE}")
+    try:
+        data = json.loads(Path(args.officer).read_text())
+        key_id, secret = str(data["id"]), str(data["secret"])
+    except (ValueError, KeyError, TypeError):
+        raise RegistryError(f"--as: {args.officer} is not a key file with id and secret") from None
+    return auth.prove(registry, auth.Vault(Path(Config(data=args.data).vault)), key_id, secret)
+
+
+def acting_officer(registry: Registry, args: argparse.Namespace) -> Key | None:
+    """The officer who acts; None while the venue has none yet."""
+    return officer_key(registry, args) if registry.is_governed or args.officer else None
+
+
+def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str, /, **fields: Any) -> Change:
+    """Ask for a change as an officer; what the parameters may be is checked as the protocol checks it."""
+    if not args.reason:
+        raise RegistryError("--reason: it is missing; say why, for the record")
+    try:
+        params = msgspec.convert({**fields, "reason": args.reason}, KINDS[kind].params)
+    except msgspec.ValidationError as error:
+        text, _, place = str(error).partition(" - at `$.")
+        raise RegistryError(f"{place.rstrip('`') or 'arguments'}: {text.replace('`', '')}") from None
+    return Office(registry).submit(kind, params, officer, clock.wall_ns())
+
+
+def row(change: Change) -> dict[str, object]:
+    """A change in one line."""
+    what = "wait for a second person: lionrock admin approve" if change.state == "proposed" else ""
+    return {"number": change.number, "change": change.kind, "state": change.state, "next": what}
+
+
+def write_key_file(path: str, new: auth.NewKey) -> None:
+    """A key file that only its owner can read; an existing file is left alone."""
+    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(handle, "w") as file:
+        json.dump({"id": new.id, "secret": new.secret}, file)
+        file.write("\n")

@@ -1,0 +1,197 @@
+"""`lionrock admin`, and `account` and `key` once a venue has officers, as a person calls them."""
+
+import argparse
+import hashlib
+import json
+import stat
+
+import pytest
+
+from engine.codes import AccountAttribute, CommandKind
+from gateway.cli import COMMANDS
+from gateway.commands import account, admin, key
+from gateway.registry import Registry
+
+DOCUMENT = ["--document-hash", "0" * 64]
+
+
+class Lionrock:
+    """The command line on one data folder; answers JSON."""
+
+    def __init__(self, folder, capsys):
+        self.folder = folder
+        self._capsys = capsys
+        self._parser = argparse.ArgumentParser(prog="lionrock")
+        subparsers = self._parser.add_subparsers()
+        for command in (account, key, admin):
+            command.add_parser(subparsers)
+
+    def __call__(self, *words):
+        self.text(*words, "--json")
+        return json.loads(self.out)
+
+    def text(self, *words):
+        args = self._parser.parse_args([*words, "--data", str(self.folder / "data")])
+        assert args.run(args) == 0
+        self.out = self._capsys.readouterr().out
+        return self.out
+
+    def refused(self, *words):
+        """The one line of a refusal."""
+        with pytest.raises(SystemExit) as caught:
+            self(*words)
+        assert caught.value.code == 2
+        lines = self._capsys.readouterr().err.strip().splitlines()
+        return lines[-1]
+
+    def registry(self):
+        return Registry(self.folder / "data" / "registry.db")
+
+
+@pytest.fixture
+def lionrock(tmp_path, capsys, monkeypatch):
+    monkeypatch.delenv("LIONROCK_OFFICER", raising=False)
+    return Lionrock(tmp_path, capsys)
+
+
+@pytest.fixture
+def officers(lionrock, tmp_path):
+    """The words that make Ann and Ben act."""
+    files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
+    lionrock("admin", "init", "--officer", "Ann Lee", files[0], "--officer", "Ben Wong", files[1])
+    return [["--as", file, "--reason", "a test"] for file in files]
+
+
+def test_the_ceremony_names_two_persons_once(lionrock, tmp_path):
+    files = [str(tmp_path / name) for name in ("a.key", "b.key", "c.key")]
+    one = ["--officer", "Ann", files[0]]
+    assert "two different persons" in lionrock.refused("admin", "init", *one)
+    assert "two different persons" in lionrock.refused("admin", "init", *one, "--officer", "Ann", files[1])
+    (tmp_path / "b.key").write_text("mine")
+    assert "b.key" in lionrock.refused("admin", "init", *one, "--officer", "Ben", files[1])
+    assert (tmp_path / "b.key").read_text() == "mine" and not lionrock.registry().is_governed
+    (tmp_path / "a.key").unlink()
+    made = lionrock("admin", "init", *one, "--officer", "Ben", files[2])
+    assert [row["officer"] for row in made] == ["Ann", "Ben"] and "secret" not in lionrock.out
+    for file in (tmp_path / "a.key", tmp_path / "c.key"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+        assert set(json.loads(file.read_text())) == {"id", "secret"}
+    assert "named already" in lionrock.refused("admin", "init", *one, "--officer", "Eve", str(tmp_path / "e.key"))
+
+
+def test_someone_who_trades_is_no_officer(lionrock, tmp_path):
+    lionrock("account", "create", "alice")
+    lionrock("key", "create", "alice", "--person", "Ann")
+    words = ["--officer", "Ann", str(tmp_path / "a.key"), "--officer", "Ben", str(tmp_path / "b.key")]
+    assert "one person" in lionrock.refused("admin", "init", *words)
+    assert not lionrock.registry().is_governed
+
+
+def test_an_officer_is_proved_by_the_secret(lionrock, officers, tmp_path):
+    words = ["account", "create", "alice"]
+    assert "--as: give an officer's key file" in lionrock.refused(*words)
+    assert "--reason: it is missing" in lionrock.refused(*words, *officers[0][:2])
+    (tmp_path / "x.key").write_text("Ann Lee")
+    assert "not a key file" in lionrock.refused(*words, "--as", str(tmp_path / "x.key"))
+    ann, ben = (json.loads((tmp_path / name).read_text()) for name in ("ann.key", "ben.key"))
+    for forged in ({"id": ann["id"], "secret": ben["secret"]}, {"id": "nobody", "secret": ann["secret"]}):
+        (tmp_path / "x.key").write_text(json.dumps(forged))
+        assert "unknown or revoked" in lionrock.refused(*words, "--as", str(tmp_path / "x.key"), "--reason", "r")
+    assert "No such file" in lionrock.refused(*words, "--as", str(tmp_path / "none"), "--reason", "r")
+    assert lionrock.registry().accounts() == []
+
+
+def test_the_key_file_may_come_from_the_environment(lionrock, officers, monkeypatch):
+    monkeypatch.setenv("LIONROCK_OFFICER", officers[0][1])
+    fresh = Lionrock(lionrock.folder, lionrock._capsys)
+    assert fresh("account", "create", "alice", "--reason", "r")[0]["state"] == "done"
+
+
+def test_account_and_key_go_through_the_same_rule(lionrock, officers):
+    ann, ben = officers
+    rows = lionrock("account", "create", "alice", "--deposit", "1000", *ann)
+    assert [(row["change"], row["state"]) for row in rows] == [("open_account", "done"), ("record_deposit", "proposed")]
+    assert "evidence decides it now" in lionrock.refused("account", "create", "b", "--class", "individual", *ann)
+    assert "takes evidence now" in lionrock.refused(
+        "key", "create", "alice", "--person", "Al", "--knowledge-until", "2030-01-01", *ann
+    )
+    assert lionrock("account", "deposit", "alice", "5", *ann)[0]["state"] == "proposed"
+    [made] = lionrock("key", "create", "alice", "--person", "Al", *ann)
+    assert made["state"] == "proposed" and len(made["secret"]) == 64
+    assert [row["id"] for row in lionrock("key", "list", "alice")] == []
+    assert "same person" in lionrock.refused("admin", "approve", str(made["number"]), *ann)
+    assert lionrock("admin", "approve", str(made["number"]), *ben)[0]["state"] == "approved"
+    assert [row["id"] for row in lionrock("key", "list", "alice")] == [made["id"]]
+    assert lionrock("key", "revoke", made["id"], *ben)[0]["state"] == "done"
+    assert "last two officers" in lionrock.refused("key", "revoke", lionrock("key", "list")[0]["id"], *ben)
+    registry = lionrock.registry()
+    assert [intent.kind for intent in registry.pending_intents()] == [CommandKind.ACCOUNT_OPEN]
+    registry.close()
+
+
+def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
+    ann, ben = officers
+    lionrock("account", "create", "alice", *ann)
+    document = tmp_path / "statement.pdf"
+    document.write_bytes(b"a statement")
+    words = ["admin", "record-evidence", "--client", "alice", "--investor", "individual", "--document"]
+    words += ["custodian_statement", "--document-hash", str(document), "--amount", "8000000.00"]
+    today = lionrock("admin", "client", "alice")["today"]
+    assert "below the HK$8000000" in lionrock.refused(*words, "--amount", "7999999.99", "--document-date", today, *ann)
+    [made] = lionrock(*words, "--document-date", today, *ann)
+    assert "proposed  record_evidence  client=alice" in lionrock.text("admin", "list-changes")
+    [listed] = lionrock("admin", "list-changes")
+    assert (listed["number"], listed["by"], listed["reason"]) == (made["number"], "Ann Lee", "a test")
+    lionrock("admin", "approve", str(made["number"]), "--note", "seen", *ben)
+    assert lionrock("admin", "list-changes") == []
+    shown = lionrock("admin", "show", str(made["number"]))
+    assert (shown["approver_name"], shown["note"], len(shown["directives"])) == ("Ben Wong", "seen", 2)
+    file = lionrock("admin", "client", "alice")
+    assert file["records"][0]["document_hash"] == hashlib.sha256(b"a statement").hexdigest()
+    assert file["accounts"][0]["in_force"]["investor_class"] == "individual"
+    assert file["accounts"][0]["in_force"]["evidence_until"] == file["records"][0]["valid_through"]
+    assert '"client": "alice"' in lionrock.text("admin", "client", "alice")
+
+
+def test_tightening_is_done_and_a_rejection_ends_a_proposal(lionrock, officers):
+    ann, ben = officers
+    lionrock("account", "create", "alice", *ann)
+    killing = ["admin", "kill-switch", "--target", "account", "--name", "alice", "--is-on"]
+    assert lionrock(*killing, "true", *ann)[0]["state"] == "done"
+    [made] = lionrock(*killing, "false", *ann)
+    assert made["state"] == "proposed"
+    assert lionrock("admin", "reject", str(made["number"]), *ben)[0]["state"] == "rejected"
+    assert lionrock("admin", "list-changes", "--state", "rejected")[0]["approver"] == "Ben Wong"
+    registry = lionrock.registry()
+    assert registry.attribute(0, AccountAttribute.KILL_SWITCH) == 1
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("words", "word"),
+    [
+        (["record-kyc", "--client", "alice"], "are required"),
+        (["record-agreement", "--client", "a", "--version", "1", "--document-date", "1", *DOCUMENT], "length"),
+        (["kill-switch", "--target", "moon", "--is-on", "true"], "invalid choice"),
+        (["kill-switch", "--target", "venue", "--is-on", "yes"], "say true or false"),
+        (["record-agreement", "--document-hash", "none.pdf"], "no SHA-256 and no file"),
+        (["set-group", "--account", "alice", "--group", "-1"], "group: Expected int >= 0"),
+        (["approve", "77"], "there is no change 77"),
+        (["show", "77"], "there is no change 77"),
+        (["client", "nobody"], "no client 'nobody'"),
+    ],
+)
+def test_errors_are_one_line(lionrock, officers, words, word):
+    assert word in lionrock.refused("admin", *words, *(officers[0] if words[0] not in ("show", "client") else []))
+
+
+def test_help_shows_every_change(lionrock, capsys):
+    assert "admin" in COMMANDS
+    with pytest.raises(SystemExit):
+        lionrock("admin", "--help")
+    text = capsys.readouterr().out
+    assert "record-evidence" in text and "set-venue-parameter" in text and "examples:" in text
+    with pytest.raises(SystemExit):
+        lionrock("admin", "record-evidence", "--help")
+    text = capsys.readouterr().out
+    assert "--assessment-hash" in text and "trust_corporation" in text
