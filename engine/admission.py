@@ -6,7 +6,7 @@ order. An ordinary order of an eligible account in an open market costs two comp
 
 import numpy as np
 
-from engine import book, margin
+from engine import book, eligibility, limits, margin
 from engine.codes import (
     NIL,
     ExecInst,
@@ -129,6 +129,31 @@ def market_reason(s, contract):
         return Reason.MARKET_REDUCE_ONLY
     if contract.state == MarketState.POST_ONLY and s.taker.flags & _POST_ONLY == 0:
         return Reason.MARKET_POST_ONLY
+    return Reason.NONE
+
+
+@rare
+def _full_reason(s, contract):
+    """Rows 2 to 15, each asked in turn."""
+    reason = account_reason(s)
+    if reason == Reason.NONE and contract.gate != 0:
+        reason = market_reason(s, contract)
+    if reason == Reason.NONE and s.taker.flags & _REDUCE_ONLY == 0:
+        reason = eligibility.opening_reason(s)
+    return reason
+
+
+@inlined
+def gate_reason(s):
+    """Rows 1 to 15: who, and in which market."""
+    reason = known_reason(s)
+    if reason != Reason.NONE:
+        return reason
+    account, contract = account_at(s, s.taker.account_slot), contract_at(s, s.taker.contract_slot)
+    if not eligibility.passes(s, account, s.taker.person):
+        return _full_reason(s, contract)
+    if contract.gate != 0:
+        return market_reason(s, contract)
     return Reason.NONE
 
 
@@ -312,30 +337,6 @@ def price_reason(s, contract):
     return Reason.NONE
 
 
-@inlined
-def limit_reason(s, contract):
-    """Row 19: how much an account may have open, and the contract in all; the worst case counts."""
-    taker = s.taker
-    account = account_at(s, taker.account_slot)
-    if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
-        return Reason.TOO_MANY_ORDERS
-    if taker.flags & _CONDITIONAL:
-        return Reason.NONE
-    worst = taker.leaves_lots - taker.old_leaves_lots
-    if taker.position_slot != NIL:
-        position = position_at(s, taker.position_slot)
-        if taker.side == Side.BUY:
-            worst += position.size_lots + position.buy_lots
-        else:
-            worst += position.sell_lots - position.size_lots
-    if worst > contract.max_position_lots:
-        return Reason.POSITION_LIMIT
-    if contract.max_open_interest_lots != 0:
-        if contract.open_interest_lots + taker.leaves_lots > contract.max_open_interest_lots:
-            return Reason.OPEN_INTEREST_CAP
-    return Reason.NONE
-
-
 @rare
 def reduce_only_reason(s):
     """Row 20: a reduce-only order needs a position of the other side, and never asks for more than it."""
@@ -475,28 +476,12 @@ def book_reason(s, contract):
     if reason == Reason.NONE:
         reason = price_reason(s, contract)
     if reason == Reason.NONE:
-        reason = limit_reason(s, contract) if opens else reduce_only_reason(s)
+        reason = limits.opening_reason(s, contract) if opens else reduce_only_reason(s)
     if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
         reason = flag_reason(s, contract)
     if reason == Reason.NONE and not contract.margin_free:
         reason = margin_reason(s, contract)
     return reason
-
-
-@inlined
-def gate_reason(s):
-    """Rows 1 to 15: who, and in which market."""
-    reason = known_reason(s)
-    if reason != Reason.NONE:
-        return reason
-    account, contract = account_at(s, s.taker.account_slot), contract_at(s, s.taker.contract_slot)
-    if account.gate != 0 or s.now_ns >= account.eligible_until_ns:
-        reason = account_reason(s)
-        if reason != Reason.NONE:
-            return reason
-    if contract.gate != 0:
-        return market_reason(s, contract)
-    return Reason.NONE
 
 
 @inlined
@@ -512,7 +497,7 @@ def order_reason(s):
         return reason
     if taker.flags & _CONDITIONAL:
         reason = reference_reason(s, contract)
-        return limit_reason(s, contract) if reason == Reason.NONE else reason
+        return limits.opening_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
     return book_reason(s, contract)
 

@@ -10,7 +10,7 @@ from engine import idmap, ladder
 from engine.codes import NIL, ExecInst, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, ladder_at, level_at, order_at, own_at, position_at
-from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
+from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
 
 _ICEBERG = int(ExecInst.ICEBERG)
 _LABELLED = int(ExecInst.LABELLED)
@@ -393,6 +393,44 @@ def leave_expiry(s, slot):
         level.tail_slot = detail.expire_prev_slot
     else:
         detail_at(s, detail.expire_next_slot).expire_prev_slot = detail.expire_prev_slot
+    level.orders -= 1
+    if level.orders == 0:
+        _drop_level(s, level_slot)
+
+
+@kernel
+def join_lapse(s, account_slot):
+    """Queue an account at the second of its next lapse, behind those that came before it."""
+    account = account_at(s, account_slot)
+    level_slot = ladder.find(s, LAPSE_LADDER, account.lapse_s)
+    if level_slot == NIL:
+        level_slot = _take_level(s, LAPSE_LADDER, account.lapse_s)
+    level = level_at(s, level_slot)
+    account.lapse_next_slot = NIL
+    account.lapse_prev_slot = level.tail_slot
+    if level.tail_slot == NIL:
+        level.head_slot = account_slot
+    else:
+        account_at(s, level.tail_slot).lapse_next_slot = account_slot
+    level.tail_slot = account_slot
+    level.orders += 1
+
+
+@kernel
+def leave_lapse(s, account_slot):
+    """Take an account out of the lapses."""
+    account = account_at(s, account_slot)
+    level_slot = ladder.find(s, LAPSE_LADDER, account.lapse_s)
+    level = level_at(s, level_slot)
+    if account.lapse_prev_slot == NIL:
+        level.head_slot = account.lapse_next_slot
+    else:
+        account_at(s, account.lapse_prev_slot).lapse_next_slot = account.lapse_next_slot
+    if account.lapse_next_slot == NIL:
+        level.tail_slot = account.lapse_prev_slot
+    else:
+        account_at(s, account.lapse_next_slot).lapse_prev_slot = account.lapse_prev_slot
+    account.lapse_s = 0
     level.orders -= 1
     if level.orders == 0:
         _drop_level(s, level_slot)

@@ -1,146 +1,26 @@
-"""Commands of accounts, contracts, the venue and money: each a ladder of refusals, then the writes and one notice."""
+"""Commands of contracts and the venue, and the switch on all directives: refusals, then the writes and one notice."""
 
 import numpy as np
 
-from engine import admission, book, listing, mass_cancel, money, reference, reports, timers
+from engine import accounts, book, eligibility, listing, mass_cancel, money, reference, reports, timers
 from engine.codes import (
     NIL,
-    AccountAttribute,
     CommandKind,
     ContractParameter,
     EventKind,
     MarketState,
     Reason,
-    Restriction,
-    SelfTrade,
     VenueParameter,
     VenueState,
 )
 from engine.kernels import kernel, rare
-from engine.rows import account_at, contract_at, job_at, profile_at
-from engine.schema import ATTRIBUTES, MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
-from engine.units import FOREVER_NS, INT64_MAX, NS_PER_S
+from engine.rows import contract_at, job_at
+from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
+from engine.units import NS_PER_S
 
-DEFAULT_MAX_OPEN_ORDERS = 1000
 MIN_TICK_NS = NS_PER_S // 1000
 MAX_TICK_NS = 60 * NS_PER_S
 _FIRST_INDEXED = int(ContractParameter.BRACKET_FLOOR_MICROS)
-
-
-# --- accounts -----------------------------------------------------------------------------------------------------
-
-
-@kernel
-def open_account(s, d):
-    """Open an account in a slot that never had one, with an investor class and nothing else."""
-    slot = np.int64(d.account_slot)
-    if slot < 0 or slot >= s.accounts_capacity:
-        return reports.refused(s, d, Reason.CAPACITY)
-    if account_at(s, slot).state != 0:
-        return reports.refused(s, d, Reason.ALREADY_EXISTS)
-    s.accounts_used = max(s.accounts_used, slot + 1)
-    account = account_at(s, slot)
-    account.state = admission.OPEN_ACCOUNT
-    account.positions_head = NIL
-    account.position_slot = NIL
-    account.lapse_next_slot = NIL
-    account.lapse_prev_slot = NIL
-    account.queue_next_slot = NIL
-    account.max_open_orders = DEFAULT_MAX_OPEN_ORDERS
-    account.max_exposure_micros = INT64_MAX
-    account.eligible_until_ns = FOREVER_NS
-    account.investor_class = min(max(d.value, 0), 4)
-    profile_at(s, slot).values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
-    reports.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
-
-
-@kernel
-def _attribute_reason(s, d):
-    if not money.known_account(s, d.account_slot):
-        return Reason.UNKNOWN_ACCOUNT
-    if d.code < 1 or d.code >= ATTRIBUTES or d.value < 0:
-        return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.RESTRICTION and d.value > Restriction.CLOSED:
-        return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.INVESTOR_CLASS and d.value > 4:
-        return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.SELF_TRADE_MODE and d.value > SelfTrade.DECREMENT:
-        return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.GROUP and d.value >= s.groups_capacity:
-        return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.MAX_OPEN_ORDERS and d.value > s.orders_capacity:
-        return Reason.BAD_PARAMETER
-    return Reason.NONE
-
-
-@kernel
-def set_attribute(s, d):
-    """Set one attribute of an account; the account's gate follows from all of them."""
-    reason = _attribute_reason(s, d)
-    if reason == Reason.NONE and d.code == AccountAttribute.RESTRICTION and not mass_cancel.has_room(s):
-        reason = Reason.CAPACITY
-    if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
-    account, values = account_at(s, d.account_slot), profile_at(s, d.account_slot).values
-    row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
-    row.old_value = values[d.code]
-    values[d.code] = d.value
-    if d.code == AccountAttribute.GROUP:
-        account.group = d.value
-        s.groups_used = max(s.groups_used, d.value + 1)
-    elif d.code == AccountAttribute.MAX_OPEN_ORDERS:
-        account.max_open_orders = d.value
-    elif d.code == AccountAttribute.MAX_EXPOSURE_MICROS:
-        account.max_exposure_micros = d.value
-    elif d.code == AccountAttribute.MAX_LEVERAGE:
-        account.max_leverage = d.value
-    elif d.code == AccountAttribute.SELF_TRADE_MODE:
-        account.self_trade = d.value
-    elif d.code == AccountAttribute.AFFILIATION:
-        account.affiliation = d.value
-    elif d.code == AccountAttribute.INVESTOR_CLASS:
-        account.investor_class = d.value
-    elif d.code == AccountAttribute.KILL_SWITCH:
-        account.killed = 1 if d.value != 0 else 0
-    elif d.code == AccountAttribute.RESTRICTION:
-        _restrict(s, d.account_slot, d.value)
-    set_account_gate(s, d.account_slot)
-
-
-@kernel
-def _restrict(s, account_slot, restriction):
-    """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
-    account = account_at(s, account_slot)
-    account.restriction = restriction
-    account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
-    if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
-        return
-    job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
-    if restriction == Restriction.REDUCE_ONLY:
-        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
-        job.reason = Reason.ELIGIBILITY
-    else:
-        job.scope = mass_cancel.QUIET
-        job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
-
-
-@kernel
-def set_account_gate(s, account_slot):
-    """An order needs the full account rows as soon as anything but eligibility dates is unusual."""
-    account = account_at(s, account_slot)
-    plain = account.restriction == Restriction.NONE and not account.killed and not account.liquidating
-    account.gate = 0 if plain else 1
-
-
-@kernel
-def set_person(s, d):
-    """Until when a person's derivatives knowledge counts."""
-    if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
-    row = reports.directive_notice(s, EventKind.PERSON_CHANGED, d)
-    row.old_value = s.persons[d.person]
-    s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
-    s.persons[d.person] = d.value
 
 
 # --- contracts and the venue --------------------------------------------------------------------------------------
@@ -205,10 +85,26 @@ def _parameter_reason(s, d):
         return Reason.BAD_PARAMETER
     if d.value < 0 and d.code != ContractParameter.MAKER_FEE_PPB and d.code != ContractParameter.FUNDING_INTEREST_PPB:
         return Reason.BAD_PARAMETER
-    fixed = d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP
-    if fixed and contract_at(s, d.contract_slot).state != MarketState.DRAFT:
+    if contract_at(s, d.contract_slot).state == MarketState.DRAFT:
+        return Reason.NONE
+    if d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP:
         return Reason.BAD_PARAMETER
-    return Reason.NONE
+    return Reason.CAPACITY if _is_disclosure(d.code) and not mass_cancel.has_room(s) else Reason.NONE
+
+
+@kernel
+def _is_disclosure(code):
+    return ContractParameter.DISCLOSURE_PRODUCT <= code <= ContractParameter.AFFILIATE_PRESENT
+
+
+@kernel
+def _require_disclosures(s, contract_slot):
+    """Who has not acknowledged what a contract now requires may not open there: such orders are cancelled."""
+    if eligibility.require_disclosures(s):
+        eligibility.set_all_gates(s)
+    job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
+    job.scope = mass_cancel.OPENING_ONLY | mass_cancel.INELIGIBLE | mass_cancel.QUIET
+    job.reason = Reason.DISCLOSURE_NOT_ACKNOWLEDGED
 
 
 @kernel
@@ -232,6 +128,8 @@ def set_parameter(s, d):
     listing.set_band(contract)
     row = reports.directive_notice(s, EventKind.CONTRACT_CHANGED, d)
     row.old_value = old
+    if listed and _is_disclosure(d.code):
+        _require_disclosures(s, d.contract_slot)
 
 
 @kernel
@@ -250,6 +148,8 @@ def list_contract(s, d):
     listing.set_gate(s, contract)
     listing.set_band(contract)
     reports.directive_notice(s, EventKind.CONTRACT_LISTED, d)
+    if eligibility.require_disclosures(s):
+        eligibility.set_all_gates(s)
 
 
 @kernel
@@ -308,6 +208,13 @@ def set_venue_parameter(s, d):
     elif d.code == VenueParameter.INDEX_RECOVERY_NS:
         old = s.index_recovery_ns
         s.index_recovery_ns = d.value
+    elif d.code == VenueParameter.AFFILIATE_POST_ONLY:
+        old = s.affiliate_post_only
+        s.affiliate_post_only = d.value
+    elif d.code == VenueParameter.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE:
+        old = s.institutions_skip_knowledge
+        s.institutions_skip_knowledge = d.value
+        eligibility.set_all_gates(s)
     else:
         return reports.refused(s, d, Reason.BAD_PARAMETER)
     row = reports.directive_notice(s, row_kind, d)
@@ -319,11 +226,15 @@ def apply(s, d):
     """The switch on directives."""
     kind = d.kind
     if kind == CommandKind.ACCOUNT_OPEN:
-        open_account(s, d)
+        accounts.open_account(s, d)
     elif kind == CommandKind.ACCOUNT_SET:
-        set_attribute(s, d)
+        accounts.set_attribute(s, d)
     elif kind == CommandKind.PERSON_SET:
-        set_person(s, d)
+        accounts.set_person(s, d)
+    elif kind == CommandKind.GROUP_SET:
+        accounts.set_group_limit(s, d)
+    elif kind == CommandKind.AFFILIATE_APPROVAL:
+        accounts.approve_affiliate(s, d)
     elif kind == CommandKind.DEPOSIT:
         money.deposit(s, d)
     elif kind == CommandKind.WITHDRAW:

@@ -6,7 +6,7 @@ orders, decide, close a position at the book, deleverage the rest, and settle th
 
 import numpy as np
 
-from engine import isolation, ledger, liquidation, margin, mass_cancel, matching, reference, reports
+from engine import eligibility, isolation, ledger, liquidation, margin, mass_cancel, matching, reference, reports
 from engine.codes import (
     NIL,
     EventFlag,
@@ -17,7 +17,6 @@ from engine.codes import (
     OrdType,
     Purpose,
     Reason,
-    Restriction,
     SelfTrade,
     Side,
     TimeInForce,
@@ -73,7 +72,7 @@ def flag(s, account_slot):
     """Flag an account that a mark tick found liquidatable: it may neither open nor withdraw, and joins the queue."""
     account = account_at(s, account_slot)
     account.liquidating = 1
-    account.gate = 1
+    eligibility.set_gate(s, account_slot)
     _append(s, account_slot)
     _notice(s, EventKind.LIQUIDATION_FLAGGED, account_slot, NIL)
 
@@ -82,7 +81,7 @@ def flag(s, account_slot):
 def _unflag(s, account_slot):
     account = account_at(s, account_slot)
     account.liquidating = 0
-    account.gate = 0 if account.restriction == Restriction.NONE and not account.killed else 1
+    eligibility.set_gate(s, account_slot)
     _notice(s, EventKind.LIQUIDATION_CURED, account_slot, NIL)
 
 

@@ -6,7 +6,7 @@ spared. The job at the head of the queue is the only one at work.
 
 import numpy as np
 
-from engine import book, matching, reports
+from engine import book, eligibility, matching, reports
 from engine.codes import NIL, ExecInst, Reason
 from engine.kernels import kernel, rare
 from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
@@ -19,6 +19,7 @@ KEEP_PROTECTION = 1
 OPENING_ONLY = 2
 BY_LABEL = 4
 QUIET = 8
+INELIGIBLE = 16
 LOOKS_PER_ITEM = 256
 """How many orders that do not match may be passed over for one item of work."""
 
@@ -101,6 +102,9 @@ def _matches(s, job, slot):
         return False
     if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & _REDUCE_ONLY:
         return False
+    if job.scope & INELIGIBLE:
+        if eligibility.contract_reason(s, position.account_slot, position.contract_slot) == Reason.NONE:
+            return False
     if job.scope & BY_LABEL and not _same_label(s, job, slot):
         return False
     return True

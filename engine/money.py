@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, book, ledger, margin, reports
+from engine import admission, book, eligibility, ledger, margin, reports
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason, Restriction
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, position_at
@@ -121,6 +121,17 @@ def _own_position(s, d):
 
 
 @kernel
+def _raising_reason(s, account_slot):
+    """Who may not open may only lower leverage."""
+    account = account_at(s, account_slot)
+    if account.restriction == Restriction.CANCEL_ONLY or account.killed:
+        return Reason.ACCOUNT_SUSPENDED
+    if account.restriction != Restriction.NONE:
+        return Reason.ACCOUNT_RESTRICTED
+    return eligibility.client_reason(s, account_slot, NIL)
+
+
+@kernel
 def _leverage_reason(s, d, slot):
     """The position and all its open orders must be carried at the new leverage too."""
     position = position_at(s, slot)
@@ -128,11 +139,9 @@ def _leverage_reason(s, d, slot):
     old = np.int64(position.leverage)
     if d.value == old:
         return Reason.NONE
-    if d.value > contract.bracket_leverage[0]:
-        return Reason.LEVERAGE_LIMIT
-    lower = d.value if d.value != 0 else np.int64(contract.bracket_leverage[0])
-    if lower > (old if old != 0 else contract.bracket_leverage[0]):
-        return Reason.NONE
+    chosen = d.value if d.value != 0 else np.int64(contract.bracket_leverage[0])
+    if chosen > (old if old != 0 else contract.bracket_leverage[0]):
+        return _raising_reason(s, d.account_slot)
     position.leverage = d.value
     enough = margin.cross_equity_micros(s, d.account_slot) >= margin.cross_requirement_micros(s, d.account_slot, NIL)
     if enough and position.margin_mode == MarginMode.ISOLATED and position.size_lots != 0:
@@ -148,8 +157,10 @@ def set_leverage(s, d):
     reason, slot = _contract_reason(s, d), np.int64(NIL)
     if reason == Reason.NONE and d.value < 0:
         reason = Reason.BAD_PARAMETER
-    if reason == Reason.NONE and d.value > contract_at(s, d.contract_slot).bracket_leverage[0]:
-        reason = Reason.LEVERAGE_LIMIT
+    if reason == Reason.NONE:
+        cap, own_cap = contract_at(s, d.contract_slot).bracket_leverage[0], account_at(s, d.account_slot).max_leverage
+        if d.value > cap or (own_cap != 0 and (d.value if d.value != 0 else cap) > own_cap):
+            reason = Reason.LEVERAGE_LIMIT
     if reason == Reason.NONE:
         slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
         if slot != NIL:

@@ -5,7 +5,7 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
@@ -17,13 +17,14 @@ _LABELLED = int(ExecInst.LABELLED)
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 _FORFEIT_PRIORITY = int(ExecInst.FORFEIT_PRIORITY)
 _QTY_IS_LEAVES = int(ExecInst.QTY_IS_LEAVES)
-_CONTENTS = 127 & ~int(ExecInst.CONDITIONAL)
+_CONTENTS = 127 & ~int(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
 _AMEND_FLAGS = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED)
 _CONFIRMED = int(ExecInst.CONFIRMED)
 _RESTING = int(EventFlag.RESTING)
 _UNTRIGGERED = int(EventFlag.UNTRIGGERED)
 _KEEP_PROTECTION = int(ExecInst.KEEP_PROTECTION)
 _AMEND = int(EventFlag.AMEND)
+_AFFILIATE = int(ExecInst.AFFILIATE)
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -111,6 +112,8 @@ def new(s, c, label):
         taker.position_slot = book.open_position(s, c.account_slot, c.contract_slot)
     else:
         account_at(s, c.account_slot).position_slot = taker.position_slot
+    if eligibility.is_affiliate(account_at(s, c.account_slot)):
+        taker.flags |= _AFFILIATE
     taker.order_slot, taker.order_id = book.take_slot(s)
     if c.flags & _LABELLED:
         for word in range(8):

@@ -47,6 +47,11 @@ BASIS_SAMPLES = 30
 ATTRIBUTES = 24
 PARAMETERS = 40
 MAX_JOBS = 1024
+MAX_GROUP_MEMBERS = 64
+"""Accounts of one group: it bounds what a limit on all of them costs an order."""
+MAX_GROUP_LIMITS = 1024
+MAX_APPROVALS = 256
+COLLATERAL_ASSETS = 2
 LABEL_BYTES = 64
 
 
@@ -149,34 +154,37 @@ CELL = record([("word", "i8")])  # tag and slot, 0 when empty
 ACCOUNT = record(
     [
         ("cash_micros", "i8"),
-        ("gate", "i8"),  # 0: an ordinary order passes the ladder's account rows; else Reason of the row that fails
+        ("gate", "i8"),  # what is left to ask of an order: `eligibility`
         ("eligible_until_ns", "i8"),  # earliest expiry of what lets it open risk
+        ("max_exposure_micros", "i8"),  # of all its contracts in the worst case, INT64_MAX: no limit
         ("group", "i4"),  # self-trade group, 0 = none
         ("positions_head", "i4"),
         ("position_slot", "i4"),  # the one used last
         ("open_orders", "i4"),
         ("max_open_orders", "i4"),
-        ("lapse_next_slot", "i4"),
-        ("lapse_prev_slot", "i4"),
+        ("max_leverage", "i4"),  # 0: the brackets' caps alone
         ("state", "i1"),  # 0 never opened, 1 open, 2 closed
         ("investor_class", "i1"),
         ("restriction", "i1"),
         ("liquidating", "i1"),  # flagged for liquidation
-        # the second line
-        ("collateral_units", "i8", (2,)),  # BTC, ETH in 1e-8
-        ("max_exposure_micros", "i8"),
-        ("max_leverage", "i4"),
-        ("self_trade", "i1"),
         ("affiliation", "i1"),
-        ("warning_level", "i1"),
-        ("killed", "i1"),
+        ("has_collateral", "i1"),
+        ("self_trade", "i1"),
+        ("warning_level", "i1"),  # of the last margin call, 0: none
+        # the second line
+        ("collateral_units", "i8", (COLLATERAL_ASSETS,)),  # BTC, ETH in 1e-8 coin
+        ("fund_used_micros", "i8"),
         ("lapse_s", "i4"),  # where it stands in the lapse ladder, 0 = nowhere
+        ("lapse_next_slot", "i4"),
+        ("lapse_prev_slot", "i4"),
+        ("group_next_slot", "i4"),  # members of its group
+        ("group_prev_slot", "i4"),
         ("queue_next_slot", "i4"),  # liquidation queue
         ("fund_day", "i4"),  # day of the last fund use, days since the epoch
         ("liquidated_tick", "i4"),
-        ("fund_used_micros", "i8"),
         ("cross_tick", "i4"),  # the mark tick at which its cross pool was last worked by force
-        ("pad", "i1", (12,)),
+        ("killed", "i1"),
+        ("pad", "i1", (3,)),
     ]
 )
 
@@ -304,7 +312,33 @@ CONTRACT = record(
     ]
 )
 
-GROUP = record([("max_position_lots", "i8"), ("position_lots", "i8")])
+GROUP = record(  # a beneficial owner's accounts: no trades among them, limits on all of them together
+    [
+        ("members_head", "i4"),
+        ("members", "i4"),
+        ("limits_head", "i4"),
+        ("pad", "i4"),
+    ]
+)
+
+GROUP_LIMIT = record([("max_lots", "i8"), ("contract_slot", "i4"), ("next_place", "i4")])
+
+APPROVAL = record(  # an affiliate's permission to trade one contract, from one instant until before another
+    [("account_slot", "i4"), ("contract_slot", "i4"), ("from_ns", "i8"), ("until_ns", "i8")]
+)
+
+COLLATERAL = record(  # one asset that is accepted beside the settlement currency
+    [
+        ("deposits_units", "i8"),  # deposits less withdrawals, in 1e-8 coin
+        ("fund_units", "i8"),  # what the insurance fund has taken
+        ("enabled", "i8"),
+        ("contract_slot", "i8"),  # whose index values it
+        ("lots_per_coin", "i8"),
+        ("haircut_ppb", "i8"),
+        ("cap_micros", "i8"),  # the most that counts for one account, 0: no cap
+        ("index_subticks", "i8"),  # the value at the last mark tick
+    ]
+)
 
 JOB = record(  # a mass cancel waiting to be worked off
     [
@@ -317,7 +351,7 @@ JOB = record(  # a mass cancel waiting to be worked off
         ("cancelled", "i4"),
         ("reason", "i2"),
         ("side", "i1"),
-        ("scope", "i1"),  # bits: keep reduce-only and protection, opening orders only, by label, quiet
+        ("scope", "i1"),  # bits: keep reduce-only and protection, opening orders only, by label, quiet, ineligible
         ("pad", "i4"),
         ("seq", "i8"),
         ("label", "i8", (8,)),
@@ -402,7 +436,6 @@ _HEADER = [
     ("fees_micros", "i8"),
     ("deposits_micros", "i8"),
     ("withdrawals_micros", "i8"),
-    ("collateral_units", "i8", (2,)),
     ("listed_submicros", "i8"),
     # pools: how many rows were ever used, how many are in use, the first free one
     ("orders_used", "i8"),
@@ -419,6 +452,8 @@ _HEADER = [
     ("contracts_used", "i8"),
     ("persons_used", "i8"),
     ("groups_used", "i8"),
+    ("group_limits_used", "i8"),
+    ("approvals_used", "i8"),
     *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
     ("jobs_head", "i8"),
     ("jobs_count", "i8"),
@@ -442,14 +477,13 @@ _HEADER = [
     ("index_stale_ns", "i8"),
     ("index_recovery_ns", "i8"),
     ("affiliate_post_only", "i8"),
+    ("required_product", "i8"),  # the strictest disclosure versions of all listed contracts
+    ("required_loss", "i8"),
+    ("required_affiliate", "i8"),
     ("institutions_skip_knowledge", "i8"),
-    ("collateral_enabled", "i8", (2,)),
-    ("collateral_haircut_ppb", "i8"),
-    ("collateral_cap_micros", "i8"),
     ("order_map", IDMAP),
     ("position_map", IDMAP),
 ]
-
 
 
 STAGGER_BYTES = 8192 + 5 * 64
@@ -480,6 +514,9 @@ STATE = _cache_aligned(
         ("ladders", LADDER, (LADDERS,)),
         ("jobs", JOB, (MAX_JOBS,)),
         ("groups", GROUP, (VENUE.groups,)),
+        ("group_limits", GROUP_LIMIT, (MAX_GROUP_LIMITS,)),
+        ("approvals", APPROVAL, (MAX_APPROVALS,)),
+        ("collateral", COLLATERAL, (COLLATERAL_ASSETS,)),
         ("persons", "i8", (VENUE.persons,)),  # derivatives knowledge valid until, ns
         ("accounts", ACCOUNT, (VENUE.accounts,)),
         ("profiles", PROFILE, (VENUE.accounts,)),
@@ -498,6 +535,8 @@ STATE = _cache_aligned(
 POOLED = {  # array -> header field that says how many of its rows are in use
     "contracts": "contracts_used",
     "groups": "groups_used",
+    "group_limits": "group_limits_used",
+    "approvals": "approvals_used",
     "persons": "persons_used",
     "accounts": "accounts_used",
     "profiles": "accounts_used",

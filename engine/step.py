@@ -46,7 +46,9 @@ def initialise(root, mode):
     s.liquidation_tail_slot = NIL
     s.liquidation_pool_slot = NIL
     s.liquidation_position_slot = NIL
+    s.institutions_skip_knowledge = 1
     if mode == Mode.EXCHANGE:
+        s.affiliate_post_only = 1
         s.mark_tick_ns = NS_PER_S
         s.index_stale_ns = 10 * NS_PER_S
         s.index_recovery_ns = 30 * NS_PER_S

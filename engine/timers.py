@@ -6,7 +6,7 @@ while work is pending.
 
 import numpy as np
 
-from engine import liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
+from engine import lapses, liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
 from engine.codes import NIL, Reason, TimerClass
 from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at
@@ -38,7 +38,10 @@ def _contract_due(s, funding):
 @kernel
 def _earliest(s):
     """The instant, class and contract of what is due first; at one instant the lower class goes first."""
-    due, kind, slot = np.int64(expiry_due_ns(s)), np.int64(TimerClass.ORDER_EXPIRY), np.int64(NIL)
+    due, kind, slot = np.int64(lapses.due_ns(s)), np.int64(TimerClass.ELIGIBILITY_LAPSE), np.int64(NIL)
+    instant = np.int64(expiry_due_ns(s))
+    if instant < due:
+        due, kind = instant, np.int64(TimerClass.ORDER_EXPIRY)
     if s.mark_tick_ns != 0:
         instant, contract_slot = _contract_due(s, 0)
         if instant < due:
@@ -88,7 +91,9 @@ def _liquidate_next(s):
 @kernel
 def _do(s, kind, contract_slot):
     """One item of a class. False when the ring is full before it is complete."""
-    if kind == TimerClass.ORDER_EXPIRY:
+    if kind == TimerClass.ELIGIBILITY_LAPSE:
+        lapses.step(s)
+    elif kind == TimerClass.ORDER_EXPIRY:
         _expire_next(s)
     elif kind == TimerClass.PREMIUM_SAMPLE:
         reference.sample(s, contract_slot)

@@ -112,7 +112,7 @@ def labelled(rows: Rows, text: str) -> Rows:
 
 def amend(account: int, **fields: Any) -> Rows:
     """Amend an order, named by `order_id` or `cl_ord_id`."""
-    return command(CommandKind.AMEND, account_slot=account, **fields)
+    return command(CommandKind.AMEND, account_slot=account, **({"person": 1} | fields))
 
 
 def cancel(account: int, **fields: Any) -> Rows:

@@ -103,7 +103,7 @@ def test_query_strings_are_read_as_text():
 
 
 def test_answers_are_json():
-    for request_id in (1, -5, "a\"b", None, 2**70):
+    for request_id in (1, -5, 'a"b', None, 2**70):
         answer = json.loads(jsonrpc.reply(request_id, b'{"a":0.10}', 10, 15, True))
         times = {"usIn": 10, "usOut": 15, "usDiff": 5}
         assert answer == {"jsonrpc": "2.0", "id": request_id, "result": {"a": 0.1}, **times, "testnet": True}

@@ -7,6 +7,7 @@ numbered 1, 2, 3 in order of acceptance.
 from dataclasses import dataclass
 
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueState
+from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Position, Row
@@ -34,7 +35,10 @@ class Model:
         self.mode = mode
         self.now_ns = self.seq = self.serial = self.entries = 0
         self.venue_state = VenueState.OPEN
-        self.venue_values = {}
+        self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
+        self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
+        self.approvals = {}  # (account, contract) -> (from, until)
+        self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
         self.contracts = {}
         self.orders = {}
@@ -180,6 +184,11 @@ class Model:
             level_lots=NIL,
         )
 
+    def tell(self, kind, account, contract, reason):
+        """A notice that no directive asked for."""
+        values = {"account_slot": account, "contract_slot": contract, "reason": int(reason)}
+        self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
+
     def notice(self, kind, directive, **values):
         """A notice about a directive, with whom and what it names."""
         named = {
@@ -233,5 +242,3 @@ class Model:
         """One of the account's open orders, counted from the youngest; far back, the `back`-th youngest of all."""
         own = sorted(order.id for order in self.orders.values() if order.account == account)
         return own[-1 - (back - 1) % len(own)] if own and back <= 32 else max(self.serial + 1 - back, 0)
-
-

@@ -3,6 +3,7 @@
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, ExecInst, MarketState, OrdType, Reason, Restriction, Side, TimeInForce, VenueState
+from tests.model import eligibility
 from tests.model.ledger import ceil_div
 from tests.model.matching import fills_completely, in_band, market_limit, would_trade
 from tests.model.records import MARKET_TYPES, other_side
@@ -102,7 +103,8 @@ def _market(model, order):
 
 def gates(model, order):
     """Rows 1 to 15."""
-    return _existence(model, order) or _client(model, order) or _market(model, order)
+    reason = _existence(model, order) or _client(model, order) or _market(model, order)
+    return reason or (Reason.NONE if order.reduce_only else eligibility.order_reason(model, order))
 
 
 def _style(model, request):
@@ -225,10 +227,53 @@ def _limits(model, request):
         worst += same + (position.size if order.side == Side.BUY else -position.size)
     if worst > contract.parameters[P.MAX_POSITION_LOTS, 0]:
         return Reason.POSITION_LIMIT
+    reason = _group_limit(model, order, worst) or _exposure(model, order, worst)
+    if reason:
+        return reason
     cap = contract.parameters[P.MAX_OPEN_INTEREST_LOTS, 0]
     if cap and model.open_interest(contract.slot) + order.leaves > cap:
         return Reason.OPEN_INTEREST_CAP
+    own_cap, leverage = model.accounts[order.account].values.get(A.MAX_LEVERAGE, 0), contract.parameters
+    if own_cap and contract.has_margin and leverage[P.BRACKET_LEVERAGE, 0] > own_cap:
+        return Reason.LEVERAGE_LIMIT
     return Reason.NONE
+
+
+def _could_hold(position, asked=0):
+    """The largest size that a position can come to, if all orders of one side fill and none of the other."""
+    if position is None:
+        return asked
+    buys = position.size + sum(order.leaves for order in position.resting(side=Side.BUY))
+    sells = sum(order.leaves for order in position.resting(side=Side.SELL)) - position.size
+    return max(buys, sells, asked)
+
+
+def _group_limit(model, order, worst):
+    """Row 19: what all accounts of a group could come to hold, each in its own worst case."""
+    group = model.accounts[order.account].group
+    limit = model.group_limits.get((group, order.contract), 0) if group else 0
+    if not limit:
+        return Reason.NONE
+    total = _could_hold(model.position(order.account, order.contract), worst)
+    for account in model.accounts.values():
+        if account.group == group and account.slot != order.account:
+            total += _could_hold(model.position(account.slot, order.contract))
+    return Reason.GROUP_POSITION_LIMIT if total > limit else Reason.NONE
+
+
+def _exposure(model, order, worst):
+    """Row 19: the value at the mark of what an account could come to hold, in all contracts."""
+    account = model.accounts[order.account]
+    limit = account.values.get(A.MAX_EXPOSURE_MICROS, 0)
+    if not limit or account.values.get(A.INVESTOR_CLASS) in eligibility.LIGHT:
+        return Reason.NONE
+    held = {position.contract: _could_hold(position) for position in account.positions}
+    held[order.contract] = _could_hold(model.position(order.account, order.contract), worst)
+    total = 0
+    for slot, lots in held.items():
+        contract = model.contracts[slot]
+        total += ceil_div(contract.mark * lots * contract.parameters[P.MICROS_PER_TICK_LOT, 0], 1000)
+    return Reason.EXPOSURE_LIMIT if total > limit else Reason.NONE
 
 
 def _reducing(model, order):

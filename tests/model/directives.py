@@ -1,18 +1,20 @@
 """Commands of accounts, contracts, the venue and money."""
 
 from engine.codes import AccountAttribute as A
-from engine.codes import CommandKind, EventKind, MarketState, Reason, Restriction, SelfTrade, VenueState
+from engine.codes import Affiliation, CommandKind, EventKind, MarketState, Reason, Restriction, SelfTrade, VenueState
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
+from tests.model import eligibility
 from tests.model.listing import listing_reason, may_be_negative
-from tests.model.records import Account, Contract
+from tests.model.records import NIL, Account, Contract
 
 MAX_DEPOSITS = 1 << 60
 DEFAULT_MAX_OPEN_ORDERS = 1000
-ATTRIBUTES = 24
+MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS = 64, 1024, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
 MAX_CONTRACTS = 256
+DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
 def _refuse(model, directive, reason):
@@ -50,12 +52,15 @@ def _attribute_reason(model, directive):
         A.SELF_TRADE_MODE: SelfTrade.DECREMENT,
         A.GROUP: model.limits.groups - 1,
         A.MAX_OPEN_ORDERS: model.limits.orders,
+        A.MAX_LEVERAGE: 1_000_000,
+        A.AFFILIATION: Affiliation.CUSTODY,
     }
-    if not 1 <= code < ATTRIBUTES or value < 0 or value > highest.get(code, value):
+    if code not in range(1, max(A) + 1) or value < 0 or value > highest.get(code, value):
         return Reason.BAD_PARAMETER
-    if code == A.RESTRICTION and not model.has_job_room():
-        return Reason.CAPACITY
-    return Reason.NONE
+    if code == A.GROUP and value and model.accounts[directive.account_slot].group != value:
+        if sum(account.group == value for account in model.accounts.values()) >= MAX_GROUP_MEMBERS:
+            return Reason.CAPACITY
+    return Reason.NONE if model.has_job_room() else Reason.CAPACITY
 
 
 def _set_attribute(model, directive):
@@ -63,6 +68,7 @@ def _set_attribute(model, directive):
     if reason:
         return reason
     account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
+    was, before = eligibility.client(model, account.slot), account.values.get(code, 0)
     model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=account.values.get(code, 0))
     account.values[code] = value
     if code == A.GROUP:
@@ -71,6 +77,13 @@ def _set_attribute(model, directive):
         account.max_open_orders = value
     elif code == A.RESTRICTION:
         _restrict(model, account, value)
+    elif code == A.AFFILIATION and value != before:
+        causes = {Affiliation.CLIENT: Reason.ELIGIBILITY, Affiliation.GROUP_COMPANY: Reason.AFFILIATE_NOT_APPROVED}
+        eligibility.lose(model, account.slot, NIL, causes.get(value, Reason.AFFILIATE_PROHIBITED))
+    now = eligibility.client(model, account.slot)
+    if now and not was:
+        eligibility.lose(model, account.slot, NIL, now)
+    eligibility.schedule(model, account.slot)
     return Reason.NONE
 
 
@@ -90,6 +103,53 @@ def _set_person(model, directive):
         return Reason.BAD_PARAMETER
     model.notice(EventKind.PERSON_CHANGED, directive, old_value=model.persons.get(directive.person, 0))
     model.persons[directive.person] = directive.value
+    return Reason.NONE
+
+
+def _set_group_limit(model, directive):
+    group, contract = directive.index, directive.contract_slot
+    if not 1 <= group < model.limits.groups or not 0 <= directive.value <= 1 << 52:
+        return Reason.BAD_PARAMETER
+    if contract not in model.contracts:
+        return Reason.UNKNOWN_CONTRACT
+    if (group, contract) not in model.group_limits and len(model.group_limits) >= MAX_GROUP_LIMITS:
+        return Reason.CAPACITY
+    old = model.group_limits.get((group, contract), 0)
+    model.notice(EventKind.GROUP_CHANGED, directive, old_value=old)
+    model.group_limits[group, contract] = directive.value
+    return Reason.NONE
+
+
+def _approval_reason(model, directive):
+    reason = _account_unknown(model, directive.account_slot)
+    if reason:
+        return reason
+    contract = model.contracts.get(directive.contract_slot)
+    if contract is None or contract.state == MarketState.DRAFT:
+        return Reason.UNKNOWN_CONTRACT
+    begins, ends = directive.source_time_ns, directive.value
+    given = (directive.account_slot, directive.contract_slot) in model.approvals
+    sensible = 0 <= begins < ends or (ends == 0 and begins >= 0 and given)
+    if not sensible or not eligibility.is_affiliate(model, directive.account_slot):
+        return Reason.BAD_PARAMETER
+    if not model.has_job_room() or (not given and len(model.approvals) >= MAX_APPROVALS):
+        return Reason.CAPACITY
+    return Reason.NONE
+
+
+def _approve_affiliate(model, directive):
+    reason = _approval_reason(model, directive)
+    if reason:
+        return reason
+    slot, contract = directive.account_slot, directive.contract_slot
+    was = eligibility.contract(model, slot, contract)
+    old = model.approvals.get((slot, contract), (0, 0))[1]
+    model.notice(EventKind.AFFILIATE_APPROVED, directive, old_value=old)
+    model.approvals[slot, contract] = directive.source_time_ns, directive.value
+    now = eligibility.contract(model, slot, contract)
+    if now and not was:
+        eligibility.lose(model, slot, contract, now)
+    eligibility.schedule(model, slot)
     return Reason.NONE
 
 
@@ -138,6 +198,8 @@ def _parameter_reason(model, directive):
         return Reason.BAD_PARAMETER
     if directive.code in FIXED_ONCE_LISTED and contract.state != MarketState.DRAFT:
         return Reason.BAD_PARAMETER
+    if directive.code in DISCLOSURES and contract.state != MarketState.DRAFT and not model.has_job_room():
+        return Reason.CAPACITY
     return Reason.NONE
 
 
@@ -154,6 +216,9 @@ def _set_parameter(model, directive):
         contract.parameters[directive.code, directive.index] = old
         return reason
     model.notice(EventKind.CONTRACT_CHANGED, directive, old_value=old)
+    if contract.state != MarketState.DRAFT and directive.code in DISCLOSURES:
+        scope = {"contract": contract.slot, "spare_reducing": True, "ineligible": True, "quiet": True}
+        model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, **scope)
     return Reason.NONE
 
 
@@ -196,7 +261,9 @@ def _set_venue_state(model, directive):
 
 
 def _set_venue_value(model, directive):
-    if directive.value < 0 or directive.code not in (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS):
+    known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
+    policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
+    if directive.value < 0 or directive.code not in known + policies:
         return Reason.BAD_PARAMETER
     model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.venue_values.get(directive.code, 0))
     model.venue_values[directive.code] = directive.value
@@ -207,6 +274,8 @@ HANDLERS = {
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,
+    CommandKind.GROUP_SET: _set_group_limit,
+    CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
     CommandKind.DEPOSIT: _deposit,
     CommandKind.FUND_DEPOSIT: _deposit_fund,
     CommandKind.CONTRACT_CREATE: _create_contract,

@@ -3,12 +3,12 @@
 import copy
 
 from engine.codes import EventFlag, EventKind, ExecInst, OrdType, Reason
-from tests.model import admission, matching, work
+from tests.model import admission, eligibility, matching, work
 from tests.model.admission import CONDITIONAL_TYPES, Request, judge
 from tests.model.records import MARKET_TYPES, NIL, Order
 
 AMEND_FLAGS = ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED
-CONTENTS = 127 & ~ExecInst.CONDITIONAL
+CONTENTS = 127 & ~(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
 
 
 def _order_of(command):
@@ -68,6 +68,8 @@ def new(model, command, label):
     if order.tif != 6:
         order.expire_ns = 0
     order.label = label
+    if eligibility.is_affiliate(model, order.account):
+        order.flags |= ExecInst.AFFILIATE
     model.accept(order)
     if order.flags & ExecInst.CONDITIONAL:
         if order.is_market:

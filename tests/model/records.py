@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict
 
+from engine.codes import ContractParameter as P
 from engine.codes import ExecInst, OrdType, PriceSource, Side, TimeInForce
 from engine.schema import EVENT, NOTICE
 
@@ -126,6 +127,8 @@ class Account:
     closed: bool = False
     liquidating: bool = False
     max_open_orders: int = 0
+    lapse_ns: int = 0  # when it next loses what lets it open, 0 for never
+    lapse_entered: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
     positions: list = field(default_factory=list)  # as they were opened
 
@@ -150,6 +153,12 @@ class Contract:
     levels: dict = field(default_factory=lambda: {Side.BUY: SortedDict(), Side.SELL: SortedDict()})
     seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
     due: bool = False  # some trigger may be
+
+    @property
+    def has_margin(self):
+        """Whether its parameters ask for any rate or fee."""
+        names = (P.BRACKET_MMR_PPB, P.TAKER_FEE_PPB, P.MAKER_FEE_PPB)
+        return any(self.parameters[name, 0] for name in names)
 
     def value(self, source):
         """A price source's value in subticks, 0 where it has none."""

@@ -3,11 +3,12 @@
 from dataclasses import dataclass, field
 
 from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
-from tests.model import admission, matching
+from tests.model import admission, eligibility, matching
 from tests.model.records import NIL, SUBTICKS
 
 ITEMS_PER_COMMAND = 64
 MAX_TICKS = (1 << 30) - 1
+FOREVER = (1 << 63) - 1
 
 
 @dataclass(eq=False)
@@ -24,6 +25,7 @@ class Job:
     label: tuple | None = None
     spare_reducing: bool = False
     quiet: bool = False
+    ineligible: bool = False  # only of accounts that may not open in the order's contract
     passed: int = NIL  # the place of the order that it took last
     cancelled: list = field(default_factory=list)
 
@@ -36,6 +38,7 @@ class Job:
             and (self.group == NIL or model.accounts[order.account].group == self.group)
             and (self.side == 0 or order.side == self.side)
             and not (self.spare_reducing and order.reduce_only)
+            and not (self.ineligible and not eligibility.contract(model, order.account, order.contract))
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
         )
 
@@ -172,12 +175,18 @@ def expiring(model):
 
 
 def do_due(model):
-    """What is due before a command, a bounded number of items: mass cancels, then by time, expiries before triggers."""
+    """What is due before a command, a bounded number of items: mass cancels, then by time.
+
+    At one instant lapses come before expiries, and these before triggers.
+    """
     items = ITEMS_PER_COMMAND
     while items:
-        order = expiring(model)
+        order, account = expiring(model), eligibility.next_lapse(model)
+        others = [model.triggers_since or FOREVER, order.expire_ns if order else FOREVER]
         if model.jobs:
             step_job(model)
+        elif account and account.lapse_ns <= min(model.now_ns, *others):
+            eligibility.lapse(model, account)
         elif model.triggers_since and (order is None or model.triggers_since < order.expire_ns):
             if not fire_next(model):
                 continue
@@ -194,5 +203,3 @@ def do_jobs(model):
         if not model.jobs:
             return
         step_job(model)
-
-

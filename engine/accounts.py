@@ -1,0 +1,305 @@
+"""Commands about accounts, the persons who trade for them, their groups, and what affiliates are approved for."""
+
+import numpy as np
+
+from engine import admission, eligibility, lapses, mass_cancel, money, reports
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    Affiliation,
+    EventKind,
+    InvestorClass,
+    MarketState,
+    Reason,
+    Restriction,
+    SelfTrade,
+)
+from engine.kernels import kernel
+from engine.rows import account_at, approval_at, contract_at, group_at, group_limit_at, job_at, profile_at
+from engine.schema import ATTRIBUTES, MAX_APPROVALS, MAX_GROUP_LIMITS, MAX_GROUP_MEMBERS
+from engine.units import INT64_MAX, MAX_LOTS
+
+DEFAULT_MAX_OPEN_ORDERS = 1000
+MAX_LEVERAGE = 1_000_000
+
+
+# --- accounts -----------------------------------------------------------------------------------------------------
+
+
+@kernel
+def open_account(s, d):
+    """Open an account in a slot that never had one, with an investor class and nothing else."""
+    slot = np.int64(d.account_slot)
+    if slot < 0 or slot >= s.accounts_capacity:
+        return reports.refused(s, d, Reason.CAPACITY)
+    if account_at(s, slot).state != 0:
+        return reports.refused(s, d, Reason.ALREADY_EXISTS)
+    s.accounts_used = max(s.accounts_used, slot + 1)
+    account = account_at(s, slot)
+    account.state = admission.OPEN_ACCOUNT
+    account.positions_head = NIL
+    account.position_slot = NIL
+    account.lapse_next_slot = NIL
+    account.lapse_prev_slot = NIL
+    account.queue_next_slot = NIL
+    account.group_next_slot = NIL
+    account.group_prev_slot = NIL
+    account.max_open_orders = DEFAULT_MAX_OPEN_ORDERS
+    account.max_exposure_micros = INT64_MAX
+    account.investor_class = min(max(d.value, 0), 4)
+    profile_at(s, slot).values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
+    eligibility.set_gate(s, slot)
+    reports.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
+
+
+@kernel
+def _highest_value(s, code):
+    """The largest value that an attribute may have."""
+    if code == AccountAttribute.RESTRICTION:
+        return np.int64(Restriction.CLOSED)
+    if code == AccountAttribute.INVESTOR_CLASS:
+        return np.int64(InvestorClass.INSTITUTIONAL)
+    if code == AccountAttribute.SELF_TRADE_MODE:
+        return np.int64(SelfTrade.DECREMENT)
+    if code == AccountAttribute.AFFILIATION:
+        return np.int64(Affiliation.CUSTODY)
+    if code == AccountAttribute.GROUP:
+        return s.groups_capacity - 1
+    if code == AccountAttribute.MAX_OPEN_ORDERS:
+        return s.orders_capacity
+    if code == AccountAttribute.MAX_LEVERAGE:
+        return np.int64(MAX_LEVERAGE)
+    return np.int64(INT64_MAX)
+
+
+@kernel
+def _attribute_reason(s, d):
+    if not money.known_account(s, d.account_slot):
+        return Reason.UNKNOWN_ACCOUNT
+    if d.code < 1 or d.code > AccountAttribute.KILL_SWITCH or d.code >= ATTRIBUTES:
+        return Reason.BAD_PARAMETER
+    if d.value < 0 or d.value > _highest_value(s, d.code):
+        return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.GROUP and d.value != 0 and d.value < s.groups_used:
+        if account_at(s, d.account_slot).group != d.value and group_at(s, d.value).members >= MAX_GROUP_MEMBERS:
+            return Reason.CAPACITY
+    return Reason.NONE if lapses.has_room(s) else Reason.CAPACITY
+
+
+@kernel
+def set_attribute(s, d):
+    """Set one attribute of an account; what it may do follows from all of them, at once."""
+    reason = _attribute_reason(s, d)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    slot = np.int64(d.account_slot)
+    values = profile_at(s, slot).values
+    was = eligibility.client_reason(s, slot, NIL)
+    row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
+    row.old_value = values[d.code]
+    values[d.code] = d.value
+    if d.code == AccountAttribute.RESTRICTION:
+        _restrict(s, slot, d.value)
+    elif d.code == AccountAttribute.AFFILIATION:
+        _affiliate(s, slot, d.value)
+    else:
+        _take_over(s, slot, d.code, d.value)
+    eligibility.set_gate(s, slot)
+    now = eligibility.client_reason(s, slot, NIL)
+    if was == Reason.NONE and now != Reason.NONE:
+        lapses.lose(s, slot, NIL, now)
+    lapses.schedule(s, slot)
+
+
+@kernel
+def _take_over(s, account_slot, code, value):
+    """Attributes that the account's row keeps as well; 0 lifts a limit."""
+    account = account_at(s, account_slot)
+    if code == AccountAttribute.GROUP:
+        _join_group(s, account_slot, value)
+    elif code == AccountAttribute.MAX_OPEN_ORDERS:
+        account.max_open_orders = value
+    elif code == AccountAttribute.MAX_EXPOSURE_MICROS:
+        account.max_exposure_micros = value if value != 0 else INT64_MAX
+    elif code == AccountAttribute.MAX_LEVERAGE:
+        account.max_leverage = value
+    elif code == AccountAttribute.SELF_TRADE_MODE:
+        account.self_trade = value
+    elif code == AccountAttribute.INVESTOR_CLASS:
+        account.investor_class = value
+    elif code == AccountAttribute.KILL_SWITCH:
+        account.killed = 1 if value != 0 else 0
+
+
+@kernel
+def _restrict(s, account_slot, restriction):
+    """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
+    account = account_at(s, account_slot)
+    account.restriction = restriction
+    account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
+    if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
+        return
+    job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
+    if restriction == Restriction.REDUCE_ONLY:
+        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
+        job.reason = Reason.ELIGIBILITY
+    else:
+        job.scope = mass_cancel.QUIET
+        job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
+
+
+@kernel
+def _affiliate(s, account_slot, affiliation):
+    """An account changes sides: what it had opened as what it was before goes."""
+    account = account_at(s, account_slot)
+    if account.affiliation == affiliation:
+        return
+    account.affiliation = affiliation
+    reason = Reason.ELIGIBILITY
+    if affiliation == Affiliation.GROUP_COMPANY:
+        reason = Reason.AFFILIATE_NOT_APPROVED
+    elif affiliation != Affiliation.CLIENT:
+        reason = Reason.AFFILIATE_PROHIBITED
+    lapses.lose(s, account_slot, NIL, np.int64(reason))
+
+
+@kernel
+def set_person(s, d):
+    """Until when a person's derivatives knowledge counts."""
+    if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    row = reports.directive_notice(s, EventKind.PERSON_CHANGED, d)
+    row.old_value = s.persons[d.person]
+    s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
+    s.persons[d.person] = d.value
+
+
+# --- groups -------------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _use_group(s, group):
+    """Make the rows of all groups up to this one."""
+    while s.groups_used <= group:
+        row = group_at(s, s.groups_used)
+        row.members_head = NIL
+        row.limits_head = NIL
+        s.groups_used += 1
+
+
+@kernel
+def _join_group(s, account_slot, group):
+    """Take an account out of its group and put it into another, 0 for none."""
+    account = account_at(s, account_slot)
+    if account.group == group:
+        return
+    if account.group != 0:
+        ahead, behind = np.int64(account.group_prev_slot), np.int64(account.group_next_slot)
+        if ahead == NIL:
+            group_at(s, account.group).members_head = behind
+        else:
+            account_at(s, ahead).group_next_slot = behind
+        if behind != NIL:
+            account_at(s, behind).group_prev_slot = ahead
+        group_at(s, account.group).members -= 1
+    account.group = group
+    account.group_prev_slot = NIL
+    account.group_next_slot = NIL
+    if group != 0:
+        _use_group(s, group)
+        row = group_at(s, group)
+        account.group_next_slot = row.members_head
+        if row.members_head != NIL:
+            account_at(s, row.members_head).group_prev_slot = account_slot
+        row.members_head = account_slot
+        row.members += 1
+
+
+@kernel
+def _group_limit_place(s, group, contract_slot):
+    place = np.int64(group_at(s, group).limits_head)
+    while place != NIL and group_limit_at(s, place).contract_slot != contract_slot:
+        place = np.int64(group_limit_at(s, place).next_place)
+    return place
+
+
+@kernel
+def set_group_limit(s, d):
+    """The most lots that all accounts of a group may hold in a contract in the worst case, 0 for no limit."""
+    group = np.int64(d.index)
+    if group < 1 or group >= s.groups_capacity or d.value < 0 or d.value > MAX_LOTS:
+        return reports.refused(s, d, Reason.BAD_PARAMETER)
+    if d.contract_slot < 0 or d.contract_slot >= s.contracts_used:
+        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+    place = np.int64(NIL)
+    if group < s.groups_used:
+        place = _group_limit_place(s, group, d.contract_slot)
+    if place == NIL and s.group_limits_used >= MAX_GROUP_LIMITS:
+        return reports.refused(s, d, Reason.CAPACITY)
+    if place == NIL:
+        _use_group(s, group)
+        place = np.int64(s.group_limits_used)
+        s.group_limits_used += 1
+        limit = group_limit_at(s, place)
+        limit.contract_slot = d.contract_slot
+        limit.next_place = group_at(s, group).limits_head
+        group_at(s, group).limits_head = place
+    row = reports.directive_notice(s, EventKind.GROUP_CHANGED, d)
+    row.old_value = group_limit_at(s, place).max_lots
+    group_limit_at(s, place).max_lots = d.value
+
+
+# --- affiliates ---------------------------------------------------------------------------------------------------
+
+
+@kernel
+def _approval_reason(s, d):
+    if not money.known_account(s, d.account_slot):
+        return Reason.UNKNOWN_ACCOUNT
+    if d.contract_slot < 0 or d.contract_slot >= s.contracts_used:
+        return Reason.UNKNOWN_CONTRACT
+    if contract_at(s, d.contract_slot).state == MarketState.DRAFT:
+        return Reason.UNKNOWN_CONTRACT
+    if account_at(s, d.account_slot).affiliation != Affiliation.GROUP_COMPANY:
+        return Reason.BAD_PARAMETER
+    if d.value < 0 or d.source_time_ns < 0 or (d.value != 0 and d.value <= d.source_time_ns):
+        return Reason.BAD_PARAMETER
+    if d.value == 0 and eligibility.approval_of(s, d.account_slot, d.contract_slot) == NIL:
+        return Reason.BAD_PARAMETER
+    return Reason.NONE if lapses.has_room(s) else Reason.CAPACITY
+
+
+@kernel
+def _free_approval(s):
+    """A place for one more approval: one that has ended, or a new one; NIL when all are in use."""
+    for place in range(s.approvals_used):
+        if approval_at(s, place).until_ns == 0:
+            return np.int64(place)
+    if s.approvals_used >= MAX_APPROVALS:
+        return np.int64(NIL)
+    s.approvals_used += 1
+    return s.approvals_used - 1
+
+
+@kernel
+def approve_affiliate(s, d):
+    """A company of the operator's group may trade this contract from one instant until another; 0 ends it now."""
+    reason = _approval_reason(s, d)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    place = np.int64(eligibility.approval_of(s, d.account_slot, d.contract_slot))
+    if place == NIL:
+        place = _free_approval(s)
+    if place == NIL:
+        return reports.refused(s, d, Reason.CAPACITY)
+    approval, was = approval_at(s, place), eligibility.contract_reason(s, d.account_slot, d.contract_slot)
+    row = reports.directive_notice(s, EventKind.AFFILIATE_APPROVED, d)
+    row.old_value = approval.until_ns if approval.account_slot == d.account_slot else 0
+    approval.account_slot = d.account_slot
+    approval.contract_slot = d.contract_slot
+    approval.from_ns = d.source_time_ns
+    approval.until_ns = d.value
+    now = eligibility.contract_reason(s, d.account_slot, d.contract_slot)
+    if was == Reason.NONE and now != Reason.NONE:
+        lapses.lose(s, d.account_slot, d.contract_slot, now)
+    lapses.schedule(s, d.account_slot)

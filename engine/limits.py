@@ -1,0 +1,127 @@
+"""Row 19: how much an account, its group and the whole contract may have open; the worst case counts.
+
+The worst case of a position is that all open orders of one side are filled and none of the other.
+"""
+
+import numpy as np
+
+from engine import book, margin
+from engine.codes import NIL, ExecInst, Reason, Side, Stage
+from engine.eligibility import skips_client_rules
+from engine.kernels import inlined, kernel, rare
+from engine.rows import account_at, contract_at, group_at, group_limit_at, position_at
+from engine.units import INT64_MAX
+
+_CONDITIONAL = int(ExecInst.CONDITIONAL)
+
+
+@kernel
+def _worst_lots(position):
+    """The largest size that a position can reach with its open orders, whichever side."""
+    return max(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)
+
+
+@inlined
+def _own_worst_lots(s):
+    """What the taker's account would hold in its contract on the taker's side, all its orders of that side filled."""
+    taker = s.taker
+    worst = taker.leaves_lots - taker.old_leaves_lots
+    if taker.position_slot == NIL:
+        return worst
+    position = position_at(s, taker.position_slot)
+    if taker.side == Side.BUY:
+        return worst + position.size_lots + position.buy_lots
+    return worst + position.sell_lots - position.size_lots
+
+
+@kernel
+def _either_side_lots(s, worst_lots):
+    """The larger of the taker's side and of the side that its account could reach before."""
+    if s.taker.position_slot == NIL:
+        return worst_lots
+    return max(worst_lots, _worst_lots(position_at(s, s.taker.position_slot)))
+
+
+@rare
+def _group_limit_lots(s, group, contract_slot):
+    """The most that a group may hold in a contract, 0 for no limit."""
+    place = group_at(s, group).limits_head
+    while place != NIL:
+        limit = group_limit_at(s, place)
+        if limit.contract_slot == contract_slot:
+            return np.int64(limit.max_lots)
+        place = limit.next_place
+    return np.int64(0)
+
+
+@rare
+def _group_reason(s, worst_lots):
+    """The worst cases of all accounts of a group, added up without netting, stay within its limit."""
+    taker = s.taker
+    limit = _group_limit_lots(s, taker.group, taker.contract_slot)
+    if limit == 0:
+        return Reason.NONE
+    total = _either_side_lots(s, worst_lots)
+    member = np.int64(group_at(s, taker.group).members_head)
+    while member != NIL:
+        if member != taker.account_slot:
+            slot = book.find_position(s, member, taker.contract_slot)
+            if slot != NIL:
+                total += _worst_lots(position_at(s, slot))
+        member = np.int64(account_at(s, member).group_next_slot)
+    return Reason.GROUP_POSITION_LIMIT if total > limit else Reason.NONE
+
+
+@rare
+def _exposure_reason(s, contract, worst_lots):
+    """The worst cases of all an account's contracts, at the mark, stay within what its client's profile allows."""
+    taker = s.taker
+    account = account_at(s, taker.account_slot)
+    left = account.max_exposure_micros - margin.notional_micros(contract, _either_side_lots(s, worst_lots))
+    slot = np.int64(account.positions_head)
+    while slot != NIL and left >= 0:
+        position = position_at(s, slot)
+        if slot != taker.position_slot:
+            left -= margin.notional_micros(contract_at(s, position.contract_slot), _worst_lots(position))
+        slot = np.int64(position.next_slot)
+    return Reason.EXPOSURE_LIMIT if left < 0 else Reason.NONE
+
+
+@rare
+def _leverage_reason(s, contract):
+    """The leverage that the account works with is within its own cap."""
+    taker = s.taker
+    account = account_at(s, taker.account_slot)
+    chosen = np.int64(0)
+    if taker.position_slot != NIL:
+        chosen = np.int64(position_at(s, taker.position_slot).leverage)
+    leverage = chosen if chosen != 0 else contract.bracket_leverage[0]
+    return Reason.LEVERAGE_LIMIT if leverage > account.max_leverage else Reason.NONE
+
+
+@inlined
+def opening_reason(s, contract):
+    """Row 19 for the order in `s.taker`, which opens. One that only waits for its trigger counts as an order alone."""
+    taker = s.taker
+    account = account_at(s, taker.account_slot)
+    if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
+        return Reason.TOO_MANY_ORDERS
+    if taker.flags & _CONDITIONAL:
+        return Reason.NONE
+    worst = _own_worst_lots(s)
+    if worst > contract.max_position_lots:
+        return Reason.POSITION_LIMIT
+    reason = Reason.NONE
+    if taker.group != 0 and group_at(s, taker.group).limits_head != NIL:
+        reason = _group_reason(s, worst)
+    if reason == Reason.NONE and account.max_exposure_micros != INT64_MAX:
+        if not skips_client_rules(account.investor_class):
+            reason = _exposure_reason(s, contract, worst)
+    if reason != Reason.NONE:
+        return reason
+    if contract.max_open_interest_lots != 0:
+        if contract.open_interest_lots + taker.leaves_lots > contract.max_open_interest_lots:
+            return Reason.OPEN_INTEREST_CAP
+    if account.max_leverage != 0 and not contract.margin_free:
+        return _leverage_reason(s, contract)
+    return Reason.NONE
