@@ -136,6 +136,17 @@ def account_set(account: int, attribute: int, value: int) -> Rows:
     return directive(CommandKind.ACCOUNT_SET, account_slot=account, code=attribute, value=value)
 
 
+def group_set(group: int, contract: int, lots: int) -> Rows:
+    """Limit what all accounts of a group may hold in a contract."""
+    return directive(CommandKind.GROUP_SET, index=group, contract_slot=contract, value=lots)
+
+
+def approval(account: int, contract: int, until_ns: int, from_ns: int = 0) -> Rows:
+    """Approve a company of the operator's group for a contract."""
+    dates = {"value": until_ns, "source_time_ns": from_ns}
+    return directive(CommandKind.AFFILIATE_APPROVAL, account_slot=account, contract_slot=contract, **dates)
+
+
 def contract_set(contract: int, parameter: int, value: int, index: int = 0) -> Rows:
     """Set one parameter of a contract."""
     return directive(CommandKind.CONTRACT_SET, contract_slot=contract, code=parameter, index=index, value=value)
@@ -179,9 +190,9 @@ def listed(contract: int, parameters: dict[Any, int]) -> list[Rows]:
     return [*draft(contract, parameters), directive(CommandKind.CONTRACT_LIST, contract_slot=contract)]
 
 
-def person(number: int) -> Rows:
-    """Somebody who knows derivatives."""
-    return directive(CommandKind.PERSON_SET, person=number, value=FAR_NS)
+def person(number: int, until_ns: int = FAR_NS) -> Rows:
+    """Somebody who knows derivatives, until some time."""
+    return directive(CommandKind.PERSON_SET, person=number, value=until_ns)
 
 
 def venue(accounts: int = 4, groups: tuple[int, ...] = (), contract: dict[Any, int] | None = None) -> list[Rows]:

@@ -24,6 +24,8 @@ DIRECTIVE, REFERENCE = -1, -2
 """Kinds of rows that `flow` replaces by a directive or by new reference prices."""
 EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, 1 << 52)
 EDGE_FIELDS = [name for name in COMMAND.names if name not in ("seq", "kind", "person", "key", "spare")]
+HARMLESS = [code for code in range(-1, 36) if not P.DISCLOSURE_PRODUCT <= code <= P.AFFILIATE_PRESENT]
+"""Parameters whose edges do not close a contract to everybody for good."""
 LABELS = ("alpha", "beta", "gamma" * 12)
 
 
@@ -51,6 +53,12 @@ def stage() -> Script:
     script += build.listed(0, build.PLAIN_CONTRACT) + build.listed(1, build.PERPETUAL)
     centre = CENTRE_TICKS * 1000
     return [*script, Reference(1, centre, centre), Reference(0, centre, centre)]
+
+
+def eligible(account: int, attribute: A) -> Any:
+    """The value of an attribute with which an account may open risk."""
+    usual = {A.INVESTOR_CLASS: 1, A.MAX_OPEN_ORDERS: 200} | build.ELIGIBLE
+    return build.account_set(account, attribute, usual.get(attribute, 0))
 
 
 class _Flow:
@@ -166,6 +174,9 @@ class _Flow:
         """A command that stops or narrows trading, and the one that restores it."""
         account, contract = self.one_of(*range(ACCOUNTS)), self.one_of(*range(CONTRACTS))
         restrictions = build.account_set(account, A.RESTRICTION, self.one_of(1, 2, 3))
+        investor = build.account_set(account, A.INVESTOR_CLASS, self.one_of(0, 2, 3, 4))
+        affiliate = build.account_set(account, A.AFFILIATION, self.one_of(1, 1, 2))
+        junk = A(self.one_of(*A))
         return (
             (restrictions, build.account_set(account, A.RESTRICTION, Restriction.NONE)),
             (build.account_set(account, A.KILL_SWITCH, 1), build.account_set(account, A.KILL_SWITCH, 0)),
@@ -175,7 +186,25 @@ class _Flow:
             (build.contract_set(contract, P.MAX_ORDER_LOTS, 30), build.contract_set(contract, P.MAX_ORDER_LOTS, 1000)),
             tuple(build.contract_set(contract, P.MAX_ORDER_VALUE_MICROS, value) for value in (3_000_000, 0)),
             tuple(build.contract_set(contract, P.MAX_OPEN_INTEREST_LOTS, value) for value in (300, 0)),
-        )[self.rng.integers(8)]
+            self._lapse(account),
+            self._lapse(account),
+            tuple(build.group_set(self.one_of(1, 2), contract, lots) for lots in (120, 0)),
+            tuple(build.account_set(account, A.MAX_EXPOSURE_MICROS, value) for value in (20_000_000, 0)),
+            (investor, eligible(account, A.INVESTOR_CLASS)),
+            (build.person(1, START_NS), build.person(1)),
+            (build.contract_set(1, P.DISCLOSURE_LOSS, 2), build.contract_set(1, P.DISCLOSURE_LOSS, 1)),
+            (affiliate, eligible(account, A.AFFILIATION)),
+            (build.account_set(account, junk, self.one_of(*EDGES)), eligible(account, junk)),
+        )[self.rng.integers(17)]
+
+    def _lapse(self, account: int) -> tuple[Any, Any]:
+        """Something that lets an account open is lost, or ends a little later; then it is given again."""
+        attribute = A(self.one_of(*build.ELIGIBLE, A.PI_WITHDRAWN))
+        if attribute.name.endswith("_NS"):
+            value = int(self.rng.integers(0, 60)) * SECOND // 2 + START_NS * self.one_of(0, 1, 1, 1)
+        else:
+            value = 1 if attribute == A.PI_WITHDRAWN else 0
+        return build.account_set(account, attribute, value), eligible(account, attribute)
 
     def setting(self) -> Any:
         """A command of accounts, contracts or money, often a wrong one."""
@@ -184,15 +213,18 @@ class _Flow:
         return (
             lambda: build.account_set(account, A.GROUP, self.one_of(0, 1, 2)),
             lambda: build.contract_set(1, P.BAND_PPB, self.one_of(3_000_000, 30_000_000, 49_000_000)),
-            lambda: build.contract_set(contract, self.one_of(*range(-1, 36)), junk, self.one_of(*range(-1, 11))),
+            lambda: build.contract_set(contract, self.one_of(*HARMLESS), junk, self.one_of(*range(-1, 11))),
             lambda: build.contract_set(contract, self.one_of(P.TAKER_FEE_PPB, P.LOT_STEP), junk),
             lambda: build.deposit(account + self.one_of(-1, 0, 1), junk),
             lambda: build.account_set(account, self.one_of(17, 99, -1, 16), junk),
             lambda: build.directive(CommandKind.CONTRACT_LIST, contract_slot=contract),
             lambda: build.directive(CommandKind.ACCOUNT_OPEN, account_slot=junk % 20 - 2),
             lambda: build.directive(CommandKind.FUND_DEPOSIT, amount_micros=junk),
-            lambda: build.directive(CommandKind.PERSON_SET, person=junk % 20 - 2, value=junk),
-        )[self.rng.integers(10)]()
+            lambda: build.directive(CommandKind.PERSON_SET, person=self.one_of(-1, 0, 2, 9), value=junk),
+            lambda: build.group_set(self.one_of(-1, 0, 1, 2, 99), contract, junk),
+            lambda: build.approval(account, contract, START_NS + self.one_of(*range(40)) * SECOND),
+            lambda: build.approval(account, contract + self.one_of(0, 0, 9), junk, self.one_of(-1, 0, junk)),
+        )[self.rng.integers(13)]()
 
     def reference(self, place: int) -> Reference:
         """A mark and an index a few ticks around the centre, in subticks."""

@@ -7,9 +7,11 @@ import pytest
 
 from engine.codes import AccountAttribute as A
 from engine.codes import (
+    Affiliation,
     CommandKind,
     EventKind,
     ExecInst,
+    InvestorClass,
     MarketState,
     Mode,
     OrdType,
@@ -17,6 +19,7 @@ from engine.codes import (
     Reason,
     Restriction,
     TimeInForce,
+    VenueParameter,
     VenueState,
 )
 from engine.codes import ContractParameter as P
@@ -67,6 +70,33 @@ def restricted(restriction: int, account: int = 0) -> Rows:
 
 
 ORDER = new(0, BUY, 10, 990)
+GROUP_COMPANY = account_set(0, A.AFFILIATION, Affiliation.GROUP_COMPANY)
+LACKING: list[tuple[Reason, Script]] = [
+    (Reason.KYC_NOT_VALID, [account_set(0, A.KYC_UNTIL_NS, START_NS)]),
+    (Reason.SCREENING_STALE, [account_set(0, A.SCREENING_UNTIL_NS, START_NS)]),
+    (Reason.JURISDICTION_NOT_PERMITTED, [account_set(0, A.JURISDICTION_PERMITTED, 0)]),
+    (Reason.NOT_PROFESSIONAL_INVESTOR, [account_set(0, A.INVESTOR_CLASS, InvestorClass.NONE)]),
+    (Reason.PI_WITHDRAWN, [account_set(0, A.PI_WITHDRAWN, 1)]),
+    (Reason.PI_EVIDENCE_MISSING, [account_set(0, A.EVIDENCE_UNTIL_NS, 0)]),
+    (Reason.PI_EVIDENCE_EXPIRED, [account_set(0, A.EVIDENCE_UNTIL_NS, START_NS)]),
+    (Reason.PI_CONFIRMATION_OVERDUE, [account_set(0, A.CONFIRMATION_UNTIL_NS, START_NS)]),
+    (Reason.VA_KNOWLEDGE_REQUIRED, [account_set(0, A.VA_KNOWLEDGE, 0)]),
+    (Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, [build.person(1, START_NS)]),
+    (Reason.RISK_PROFILE_MISMATCH, [account_set(0, A.RISK_PROFILE, 0)]),
+    (Reason.AGREEMENT_MISSING, [account_set(0, A.AGREEMENT, 0)]),
+    (Reason.DISCLOSURE_NOT_ACKNOWLEDGED, [build.contract_set(0, P.DISCLOSURE_PRODUCT, 2)]),
+    (Reason.AFFILIATE_PROHIBITED, [account_set(0, A.AFFILIATION, Affiliation.OPERATOR)]),
+    (Reason.AFFILIATE_NOT_APPROVED, [GROUP_COMPANY]),
+    (
+        Reason.AFFILIATE_ORDER_STYLE,
+        [
+            build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY, value=1),
+            GROUP_COMPANY,
+            build.approval(0, 0, build.FAR_NS),
+        ],
+    ),
+]
+"""Rows 6 to 15: what is missing when each of them is the first to fail."""
 REFUSED_ORDERS = [
     Scenario(Reason.UNKNOWN_ACCOUNT, new(9, BUY, 10, 990)),
     Scenario(Reason.ACCOUNT_CLOSED, ORDER, [restricted(Restriction.CLOSED)]),
@@ -78,6 +108,7 @@ REFUSED_ORDERS = [
     Scenario(Reason.MARKET_CANCEL_ONLY, ORDER, [build.contract_state(0, MarketState.CANCEL_ONLY)]),
     Scenario(Reason.MARKET_REDUCE_ONLY, ORDER, [build.contract_state(0, MarketState.REDUCE_ONLY)]),
     Scenario(Reason.MARKET_POST_ONLY, ORDER, [build.contract_state(0, MarketState.POST_ONLY)]),
+    *(Scenario(reason, ORDER, lacking) for reason, lacking in LACKING),
     Scenario(Reason.UNSUPPORTED_ORDER, new(0, BUY, 10, 990, ord_type=77)),
     Scenario(Reason.BAD_TICK, new(0, BUY, 10, 100_001)),
     Scenario(Reason.BAD_LOT, new(0, BUY, 11, 990), contract=PLAIN_CONTRACT | {P.LOT_STEP: 2}),
@@ -92,6 +123,13 @@ REFUSED_ORDERS = [
     Scenario(Reason.ORDER_VALUE_LIMIT, ORDER, contract=PLAIN_CONTRACT | {P.MAX_ORDER_VALUE_MICROS: 989_999}),
     Scenario(Reason.TOO_MANY_ORDERS, ORDER, [account_set(0, A.MAX_OPEN_ORDERS, 1), ORDER.copy()]),
     Scenario(Reason.POSITION_LIMIT, new(0, BUY, 1000, 990), [new(0, BUY, 1000, 989), new(0, BUY, 1, 988)]),
+    Scenario(
+        Reason.GROUP_POSITION_LIMIT,
+        ORDER,
+        [build.group_set(1, 0, 29), new(1, BUY, 20, 980)],
+        groups=(1, 1),
+    ),
+    Scenario(Reason.EXPOSURE_LIMIT, ORDER, [MARK, account_set(0, A.MAX_EXPOSURE_MICROS, 999_999)], contract=PERPETUAL),
     Scenario(Reason.OPEN_INTEREST_CAP, ORDER, TRADE, contract=PLAIN_CONTRACT | {P.MAX_OPEN_INTEREST_LOTS: 19}),
     Scenario(Reason.REDUCE_ONLY_WOULD_INCREASE, new(1, BUY, 10, 990, **REDUCE), TRADE),
     Scenario(
@@ -235,6 +273,25 @@ def test_amendment_is_refused_and_changes_nothing(pair: Pair, reason: Reason, co
     assert state.changed(parts, state.parts(pair.root)) == []
 
 
+GIVEN = {
+    Reason.KYC_NOT_VALID: account_set(0, A.KYC_UNTIL_NS, build.FAR_NS),
+    Reason.SCREENING_STALE: account_set(0, A.SCREENING_UNTIL_NS, build.FAR_NS),
+    Reason.JURISDICTION_NOT_PERMITTED: account_set(0, A.JURISDICTION_PERMITTED, 1),
+    Reason.NOT_PROFESSIONAL_INVESTOR: account_set(0, A.INVESTOR_CLASS, InvestorClass.INDIVIDUAL),
+    Reason.PI_WITHDRAWN: account_set(0, A.PI_WITHDRAWN, 0),
+    Reason.PI_EVIDENCE_MISSING: account_set(0, A.EVIDENCE_UNTIL_NS, START_NS),
+    Reason.PI_EVIDENCE_EXPIRED: account_set(0, A.EVIDENCE_UNTIL_NS, build.FAR_NS),
+    Reason.PI_CONFIRMATION_OVERDUE: account_set(0, A.CONFIRMATION_UNTIL_NS, build.FAR_NS),
+    Reason.VA_KNOWLEDGE_REQUIRED: account_set(0, A.VA_KNOWLEDGE, 1),
+    Reason.DERIVATIVES_KNOWLEDGE_REQUIRED: build.person(1),
+    Reason.RISK_PROFILE_MISMATCH: account_set(0, A.RISK_PROFILE, 1),
+    Reason.AGREEMENT_MISSING: account_set(0, A.AGREEMENT, 1),
+    Reason.DISCLOSURE_NOT_ACKNOWLEDGED: account_set(0, A.DISCLOSURE_PRODUCT, 2),
+    Reason.AFFILIATE_PROHIBITED: account_set(0, A.AFFILIATION, Affiliation.GROUP_COMPANY),
+    Reason.AFFILIATE_NOT_APPROVED: build.approval(0, 0, build.FAR_NS),
+    Reason.AFFILIATE_ORDER_STYLE: build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY),
+}
+"""What makes good what rows 6 to 15 miss, one after the other."""
 FLAWS: list[tuple[Reason, dict[str, int], Script]] = [
     (Reason.UNKNOWN_ACCOUNT, {"account_slot": 0}, []),
     (Reason.UNKNOWN_CONTRACT, {"contract_slot": 0}, []),
@@ -242,6 +299,7 @@ FLAWS: list[tuple[Reason, dict[str, int], Script]] = [
     (Reason.VENUE_HALTED, {}, [build.venue_state(VenueState.OPEN)]),
     (Reason.MARKET_HALTED, {}, [build.contract_state(0, MarketState.CANCEL_ONLY)]),
     (Reason.MARKET_CANCEL_ONLY, {}, [build.contract_state(0, MarketState.OPEN)]),
+    *((reason, {}, [given]) for reason, given in GIVEN.items()),
     (Reason.UNSUPPORTED_ORDER, {"tif": TimeInForce.GTD}, []),
     (Reason.BAD_TICK, {"price_ticks": 1100}, []),
     (Reason.BAD_LOT, {"qty_lots": 2}, []),
@@ -253,6 +311,8 @@ FLAWS: list[tuple[Reason, dict[str, int], Script]] = [
     (Reason.ORDER_VALUE_LIMIT, {}, [build.contract_set(0, P.MAX_ORDER_VALUE_MICROS, 0)]),
     (Reason.TOO_MANY_ORDERS, {}, [account_set(0, A.MAX_OPEN_ORDERS, 9)]),
     (Reason.POSITION_LIMIT, {}, [build.contract_set(0, P.MAX_POSITION_LOTS, 4000)]),
+    (Reason.GROUP_POSITION_LIMIT, {}, [build.group_set(1, 0, 0)]),
+    (Reason.EXPOSURE_LIMIT, {}, [account_set(0, A.MAX_EXPOSURE_MICROS, 0)]),
     (Reason.OPEN_INTEREST_CAP, {}, [build.contract_set(0, P.MAX_OPEN_INTEREST_LOTS, 0)]),
 ]
 """What the answer is, what of the order is mended then, and what of the venue."""
@@ -262,10 +322,14 @@ def test_first_failing_row_is_the_answer() -> None:
     """An order with every flaw at once loses them one by one: each answer is the next row of the ladder."""
     pair = Pair()
     pair.play(build.venue(2, contract=PERPETUAL | {P.MAX_ORDER_VALUE_MICROS: 50_000_000}))
-    pair.play([MARK, *copies(TRADE), new(0, BUY, 10, 990, cl_ord_id=5)])
-    pair.play([new(0, BUY, 400, price) for price in (900, 901, 902, 903)])
+    pair.play([MARK, new(1, SELL, 10, 1000), new(0, BUY, 10, 1000), new(0, SELL, 10, 1010, cl_ord_id=5, **REDUCE)])
+    pair.play([build.contract_set(0, P.MAX_POSITION_LOTS, 1000)])
     pair.play([build.contract_set(0, P.MAX_OPEN_INTEREST_LOTS, 40), account_set(0, A.MAX_OPEN_ORDERS, 1)])
     pair.play([build.contract_state(0, MarketState.HALTED), build.venue_state(VenueState.HALTED)])
+    pair.play([account_set(0, A.GROUP, 1), build.group_set(1, 0, 1), account_set(0, A.MAX_EXPOSURE_MICROS, 1)])
+    pair.play([build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY, value=1)])
+    pair.play([lacking[0].copy() for reason, lacking in LACKING if reason < Reason.AFFILIATE_NOT_APPROVED])
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, 0)])
     pair.play([restricted(Restriction.CANCEL_ONLY)])
     row = new(9, BUY, 3, 200_000, contract_slot=7, tif=77, expire_ns=7, cl_ord_id=5)
     for reason, mended, elsewhere in FLAWS:
@@ -278,10 +342,6 @@ def test_first_failing_row_is_the_answer() -> None:
 
 LATER = {
     Reason.NONE,
-    # Who may trade.
-    *(reason for reason in Reason if Reason.KYC_NOT_VALID <= reason <= Reason.AFFILIATE_ORDER_STYLE),
-    Reason.GROUP_POSITION_LIMIT,
-    Reason.EXPOSURE_LIMIT,
     # Collateral.
     Reason.COLLATERAL_NOT_ACCEPTED,
     Reason.CONCENTRATION_CAP,
