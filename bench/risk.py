@@ -8,12 +8,14 @@ import numpy as np
 from bench.feed import Feed, Rows
 from bench.result import BenchError, Measurement, Plan, best_of, one_digest, percentiles
 from engine import host, step
-from engine.codes import CommandKind, EventKind, ExecInst, Mode, OrdType, Side, TimeInForce
+from engine.codes import AccountAttribute as A
+from engine.codes import CommandKind, EventKind, ExecInst, InvestorClass, Mode, OrdType, Side, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND, DIRECTIVE, VENUE
 
 START_NS = 1_772_442_000_000_000_000
 SECOND = 1_000_000_000
+KINDS = max(EventKind) + 1
 CENTRE_TICKS = 50_000
 HELD_LOTS = 100
 PARAMETERS = {
@@ -43,6 +45,21 @@ PARAMETERS = {
     P.BRACKET_MMR_PPB: 50_000_000,
 }
 """Leverage 10, maintenance 5 %, band 3 %, fees, funding every eight hours: nothing is off."""
+PERSON = 1
+FAR_NS = START_NS + (1 << 61)
+ELIGIBLE = {
+    A.KYC_UNTIL_NS: FAR_NS,
+    A.SCREENING_UNTIL_NS: FAR_NS,
+    A.JURISDICTION_PERMITTED: 1,
+    A.EVIDENCE_UNTIL_NS: FAR_NS,
+    A.CONFIRMATION_UNTIL_NS: FAR_NS,
+    A.VA_KNOWLEDGE: 1,
+    A.RISK_PROFILE: 1,
+    A.AGREEMENT: 1,
+    A.DISCLOSURE_PRODUCT: 1,
+    A.DISCLOSURE_LOSS: 1,
+}
+"""What an individual needs to open risk."""
 
 
 class Market:
@@ -66,7 +83,7 @@ class Market:
         rows["seq"] = self.seq + 1 + np.arange(len(rows))
         rows["time_ns"] = self.now_ns
         self.seq += len(rows)
-        events, counts = 0, np.zeros(64, np.int64)
+        events, counts = 0, np.zeros(KINDS, np.int64)
         done, spent = 0, 0.0
         while done < len(rows):
             begun = time.perf_counter()
@@ -74,7 +91,7 @@ class Market:
             spent += time.perf_counter() - begun
             done += consumed
             events += written
-            counts += np.bincount(self.feed.ring["kind"][:written], minlength=64)
+            counts += np.bincount(self.feed.ring["kind"][:written], minlength=KINDS)
         return spent, events, counts
 
     def _open_contract(self) -> None:
@@ -91,13 +108,19 @@ class Market:
             raise BenchError("the contract of the benchmark cannot be listed")
 
     def _open_accounts(self, accounts: int, cash_micros: int) -> None:
-        """Accounts are opened by command, which fills their rows, then given eligibility and money."""
+        """Individual clients with all that lets them trade, given by command; their money is put in place."""
+        person = np.zeros(1, DIRECTIVE)
+        person["kind"], person["person"], person["value"] = CommandKind.PERSON_SET, PERSON, FAR_NS
+        self.send(person.view(COMMAND))
         rows = np.zeros(accounts, DIRECTIVE)
-        rows["kind"], rows["account_slot"], rows["value"] = CommandKind.ACCOUNT_OPEN, np.arange(accounts), 4
+        rows["kind"], rows["account_slot"] = CommandKind.ACCOUNT_OPEN, np.arange(accounts)
+        rows["value"] = InvestorClass.INDIVIDUAL
         self.send(rows.view(COMMAND))
+        rows["kind"] = CommandKind.ACCOUNT_SET
+        for attribute, value in ELIGIBLE.items():
+            rows["code"], rows["value"] = attribute, value
+            self.send(rows.view(COMMAND))
         state = self.state
-        state["accounts"]["gate"][:accounts] = 0
-        state["accounts"]["eligible_until_ns"][:accounts] = (1 << 63) - 1
         state["accounts"]["cash_micros"][:accounts] = cash_micros
         state["deposits_micros"] += accounts * cash_micros
 
@@ -106,7 +129,7 @@ class Market:
         count = min(accounts, positions) // 2 * 2
         trades = np.zeros(count, COMMAND)
         trades["kind"], trades["ord_type"], trades["tif"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC
-        trades["account_slot"] = np.arange(count)
+        trades["account_slot"], trades["person"] = np.arange(count), PERSON
         trades["side"] = np.where(np.arange(count) % 2 == 0, Side.BUY, Side.SELL)
         trades["qty_lots"], trades["price_ticks"] = HELD_LOTS, CENTRE_TICKS
         _, _, counts = self.send(trades)
@@ -131,7 +154,7 @@ class Market:
 
     def settle(self) -> tuple[int, float, float, Rows]:
         """TIME commands until nothing is pending: how many, seconds in all, the longest, events by kind."""
-        count, total, longest, counts = 0, 0.0, 0.0, np.zeros(64, np.int64)
+        count, total, longest, counts = 0, 0.0, 0.0, np.zeros(KINDS, np.int64)
         while self.state["next_due_ns"] <= self.now_ns:
             spent, _, found = self.send(self.clock())
             count, total, longest = count + 1, total + spent, max(longest, spent)
@@ -159,6 +182,7 @@ def flow(seed: int, count: int, accounts: int) -> Rows:
     away = np.where(takes, -rng.integers(0, 20, count), 1 + rng.zipf(1.7, count).clip(max=400))
     rows["price_ticks"] = np.where(new, CENTRE_TICKS + sign * away, 0)
     rows["qty_lots"] = np.where(new, rng.integers(1, 40, count), 0)
+    rows["person"] = PERSON
     rows["ord_type"] = np.where(new, OrdType.LIMIT, 0)
     rows["tif"] = np.where(new, np.where(takes, TimeInForce.IOC, TimeInForce.GTC), 0)
     return rows

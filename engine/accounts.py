@@ -94,7 +94,7 @@ def set_attribute(s, d):
         return reports.refused(s, d, reason)
     slot = np.int64(d.account_slot)
     values = profile_at(s, slot).values
-    was = eligibility.client_reason(s, slot, NIL)
+    was = eligibility.client_reason(s, slot, eligibility.ANYONE)
     row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
@@ -105,7 +105,7 @@ def set_attribute(s, d):
     else:
         _take_over(s, slot, d.code, d.value)
     eligibility.set_gate(s, slot)
-    now = eligibility.client_reason(s, slot, NIL)
+    now = eligibility.client_reason(s, slot, eligibility.ANYONE)
     if was == Reason.NONE and now != Reason.NONE:
         lapses.lose(s, slot, NIL, now)
     lapses.schedule(s, slot)

@@ -24,6 +24,8 @@ from engine.units import FOREVER_NS
 
 CLEARED, PERSONAL, FULL = range(3)
 """Gates: only dates are left to ask; also what the person knows; the whole ladder."""
+ANYONE = -(1 << 62)
+"""No person: no order carries this number."""
 _POST_ONLY = int(ExecInst.POST_ONLY)
 
 
@@ -67,7 +69,7 @@ def _evidence_reason(s, account_slot):
 
 @kernel
 def client_reason(s, account_slot, person):
-    """Rows 6 to 12 for an order of this person, or with NIL for the account whoever places it."""
+    """Rows 6 to 12 for an order of this person, or with ANYONE for the account whoever places it."""
     reason = _evidence_reason(s, account_slot)
     if reason != Reason.NONE:
         return reason
@@ -75,7 +77,7 @@ def client_reason(s, account_slot, person):
     skips = skips_client_rules(account.investor_class)
     if not skips and values[AccountAttribute.VA_KNOWLEDGE] == 0:
         return Reason.VA_KNOWLEDGE_REQUIRED
-    if person != NIL and needs_person(s, account):
+    if person != ANYONE and needs_person(s, account):
         if person < 0 or person >= s.persons_used or s.persons[person] <= s.now_ns:
             return Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
     if not skips and values[AccountAttribute.RISK_PROFILE] == 0:
@@ -183,7 +185,7 @@ def set_gate(s, account_slot):
         account.gate = FULL
     if account.affiliation != Affiliation.CLIENT or not _has_disclosures(s, account_slot):
         account.gate = FULL
-    if client_reason(s, account_slot, NIL) != Reason.NONE:
+    if client_reason(s, account_slot, ANYONE) != Reason.NONE:
         account.gate = FULL
 
 
@@ -216,7 +218,7 @@ def require_disclosures(s):
 @kernel
 def next_lapse_ns(s, account_slot):
     """When the account next loses something that lets it open risk; FOREVER_NS when it has nothing to lose."""
-    if client_reason(s, account_slot, NIL) != Reason.NONE:
+    if client_reason(s, account_slot, ANYONE) != Reason.NONE:
         return FOREVER_NS
     due = standing_until_ns(s, account_slot)
     if account_at(s, account_slot).affiliation == Affiliation.GROUP_COMPANY:

@@ -72,7 +72,7 @@ def _expired_approval(s, account_slot):
 def step(s):
     """The next account whose instant has come loses what has ended: all of it, or one approval of an affiliate."""
     account_slot = np.int64(level_at(s, ladder_at(s, LAPSE_LADDER).first_slot).head_slot)
-    reason = eligibility.client_reason(s, account_slot, NIL)
+    reason = eligibility.client_reason(s, account_slot, eligibility.ANYONE)
     if reason != Reason.NONE:
         lose(s, account_slot, NIL, reason)
     else:

@@ -128,7 +128,7 @@ def _raising_reason(s, account_slot):
         return Reason.ACCOUNT_SUSPENDED
     if account.restriction != Restriction.NONE:
         return Reason.ACCOUNT_RESTRICTED
-    return eligibility.client_reason(s, account_slot, NIL)
+    return eligibility.client_reason(s, account_slot, eligibility.ANYONE)
 
 
 @kernel

@@ -170,7 +170,7 @@ class Simulation:
         self._now_ns = START_NS
         self._ids = 0
         self._quotes: list[tuple[int, int]] = []
-        self._counts = np.zeros(64, np.int64)
+        self._counts = np.zeros(max(EventKind) + 1, np.int64)
         self._hurt: set[int] = set()
         self.series = Series()
         self.outcome = Outcome(seconds=seconds)
@@ -200,7 +200,7 @@ class Simulation:
         self.outcome.commands += len(rows)
 
     def _take(self, commands: Any, events: Any) -> None:
-        self._counts += np.bincount(events["kind"], minlength=64)
+        self._counts += np.bincount(events["kind"], minlength=max(EventKind) + 1)
         started = events["kind"] == EventKind.LIQUIDATION_STARTED
         if started.any():
             self._hurt.update(events[started].view(NOTICE)["account_slot"].tolist())

@@ -60,7 +60,7 @@ class Tally:
 
     def count(self, reports: Any) -> None:
         """Add what some reports say."""
-        counts = np.bincount(reports["kind"], minlength=64)
+        counts = np.bincount(reports["kind"], minlength=max(EventKind) + 1)
         self.fills += int(counts[EventKind.FILL])
         self.rejected += int(counts[EventKind.REJECTED])
         self.funding += int(counts[EventKind.FUNDING_PAID])

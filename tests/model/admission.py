@@ -110,12 +110,15 @@ def gates(model, order):
 def _style(model, request):
     order = request.order
     contract = model.contracts[order.contract]
+    flags = CLIENT_FLAGS | (ExecInst.CONDITIONAL if order.ord_type in CONDITIONAL_TYPES else 0)
+    if not request.new:
+        flags |= ExecInst.AFFILIATE  # the venue's own tag
     supported = (
         order.side in (Side.BUY, Side.SELL)
         and order.ord_type in range(OrdType.MARKET, OrdType.TRAILING_STOP + 1)
         and order.tif in tuple(TimeInForce)
         and order.self_trade in range(4)
-        and not order.flags & ~(CLIENT_FLAGS | (ExecInst.CONDITIONAL if order.ord_type in CONDITIONAL_TYPES else 0))
+        and not order.flags & ~flags
     )
     if not supported or (order.flags & ExecInst.REJECT_POST_ONLY and not order.post_only):
         return Reason.UNSUPPORTED_ORDER

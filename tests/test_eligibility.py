@@ -1,0 +1,396 @@
+"""Who may open risk: by class, at the boundaries of dates, and what happens to an account that no longer may."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from engine.codes import AccountAttribute as A
+from engine.codes import (
+    Affiliation,
+    CommandKind,
+    EventKind,
+    ExecInst,
+    InvestorClass,
+    OrdType,
+    PriceSource,
+    Reason,
+    Restriction,
+    VenueParameter,
+)
+from engine.codes import ContractParameter as P
+from engine.schema import NOTICE
+from tests import build, state
+from tests.build import BUY, PERPETUAL, PLAIN_CONTRACT, SECOND, SELL, START_NS, account_set, new
+from tests.flow import flow, stage
+from tests.model import Limits
+from tests.pair import SMALL, Pair, Reference
+from tests.stage import Stage
+
+DAY = 86_400 * SECOND
+REDUCE = {"flags": ExecInst.REDUCE_ONLY}
+LAPSE_NS = START_NS + 100 * SECOND
+STOP_LOSS = {"ord_type": OrdType.STOP_MARKET, "trigger_source": PriceSource.LAST, "flags": ExecInst.REDUCE_ONLY}
+HOUSE = [
+    account_set(0, A.AFFILIATION, Affiliation.GROUP_COMPANY),
+    build.approval(0, 0, LAPSE_NS, START_NS),
+]
+"""Account 0 belongs to a company of the operator's group and is approved for contract 0."""
+
+
+def venue(accounts: int = 4, **contract: int) -> Pair:
+    """Both engines with eligible accounts of individuals and one contract."""
+    pair = Pair()
+    pair.play(build.venue(accounts, contract=PLAIN_CONTRACT | {P[name]: value for name, value in contract.items()}))
+    return pair
+
+
+def answers(pair: Pair, *rows: build.Rows) -> list[Reason]:
+    """The reason of each command's first report."""
+    return [Reason(pair.send(row.copy())[0]["reason"]) for row in rows]
+
+
+def told(reports: list[dict[str, int]], kind: EventKind) -> list[tuple[int, Reason]]:
+    """(account, reason) of the reports of a kind."""
+    return [(report["account_slot"], Reason(report["reason"])) for report in reports if report["kind"] == kind]
+
+
+# --- classes ------------------------------------------------------------------------------------------------------
+
+LIGHT = (InvestorClass.QUALIFIED_CORPORATE, InvestorClass.INSTITUTIONAL)
+MISSING = {
+    A.KYC_UNTIL_NS: (Reason.KYC_NOT_VALID, ()),
+    A.SCREENING_UNTIL_NS: (Reason.SCREENING_STALE, ()),
+    A.JURISDICTION_PERMITTED: (Reason.JURISDICTION_NOT_PERMITTED, ()),
+    A.EVIDENCE_UNTIL_NS: (Reason.PI_EVIDENCE_MISSING, ()),
+    A.CONFIRMATION_UNTIL_NS: (Reason.PI_CONFIRMATION_OVERDUE, ()),
+    A.VA_KNOWLEDGE: (Reason.VA_KNOWLEDGE_REQUIRED, LIGHT),
+    A.RISK_PROFILE: (Reason.RISK_PROFILE_MISMATCH, LIGHT),
+    A.AGREEMENT: (Reason.AGREEMENT_MISSING, ()),
+    A.DISCLOSURE_PRODUCT: (Reason.DISCLOSURE_NOT_ACKNOWLEDGED, ()),
+    A.DISCLOSURE_LOSS: (Reason.DISCLOSURE_NOT_ACKNOWLEDGED, ()),
+    A.DISCLOSURE_AFFILIATE: (Reason.DISCLOSURE_NOT_ACKNOWLEDGED, ()),
+}
+"""What is refused when an attribute is missing, and which classes are spared."""
+
+
+@pytest.mark.parametrize("investor", list(InvestorClass)[1:], ids=lambda investor: investor.name)
+@pytest.mark.parametrize("attribute", MISSING, ids=lambda attribute: attribute.name)
+def test_each_rule_for_each_class(attribute: A, investor: InvestorClass) -> None:
+    pair = venue(2, DISCLOSURE_PRODUCT=1, DISCLOSURE_LOSS=1, DISCLOSURE_AFFILIATE=1, AFFILIATE_PRESENT=1)
+    reason, spared = MISSING[attribute]
+    pair.play([account_set(0, A.INVESTOR_CLASS, investor), account_set(0, attribute, 0)])
+    order = new(0, BUY, 1, 990)
+    assert answers(pair, order) == [Reason.NONE if investor in spared else reason]
+    pair.play([account_set(0, attribute, build.ELIGIBLE[attribute])])
+    assert answers(pair, order) == [Reason.NONE]
+
+
+@pytest.mark.parametrize("policy", [0, 1])
+@pytest.mark.parametrize("investor", list(InvestorClass)[1:], ids=lambda investor: investor.name)
+def test_derivatives_knowledge_is_of_the_person(investor: InvestorClass, policy: int) -> None:
+    """The person who places the order must know, not the account; institutions are spared by the venue's policy."""
+    pair = venue(2)
+    switch = VenueParameter.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE
+    pair.play([build.directive(CommandKind.VENUE_SET, code=switch, value=policy)])
+    pair.play([account_set(0, A.INVESTOR_CLASS, investor), build.person(2, START_NS)])
+    spared = policy == 1 and investor == InvestorClass.INSTITUTIONAL
+    expected = Reason.NONE if spared else Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
+    orders = [new(0, BUY, 1, 990, person=person) for person in (1, 2, 7, -1, 1 << 20)]
+    assert answers(pair, *orders) == [Reason.NONE, *[expected] * 4]
+
+
+def test_an_account_nobody_has_checked_may_not_open() -> None:
+    pair = venue(1)
+    pair.play([build.directive(CommandKind.ACCOUNT_OPEN, account_slot=1, value=1), build.deposit(1, 1 << 40)])
+    assert answers(pair, new(1, BUY, 1, 990)) == [Reason.KYC_NOT_VALID]
+
+
+# --- dates --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("attribute", "reason"),
+    [
+        (A.KYC_UNTIL_NS, Reason.KYC_NOT_VALID),
+        (A.SCREENING_UNTIL_NS, Reason.SCREENING_STALE),
+        (A.EVIDENCE_UNTIL_NS, Reason.PI_EVIDENCE_EXPIRED),
+        (A.CONFIRMATION_UNTIL_NS, Reason.PI_CONFIRMATION_OVERDUE),
+    ],
+)
+def test_valid_before_the_instant_and_not_at_it(attribute: A, reason: Reason) -> None:
+    pair = venue(2)
+    pair.play([account_set(0, attribute, LAPSE_NS)])
+    before, at = (new(0, BUY, 1, 990, time_ns=instant) for instant in (LAPSE_NS - 1, LAPSE_NS))
+    assert answers(pair, before) == [Reason.NONE]
+    reports = pair.send(at)
+    assert told(reports, EventKind.ELIGIBILITY_LAPSED) == [(0, reason)]
+    assert told(reports, EventKind.CANCELLED) == [(0, reason)]
+    assert told(reports, EventKind.REJECTED) == [(0, reason)]
+
+
+def test_a_date_between_two_seconds_refuses_at_once_and_cancels_at_the_next_second() -> None:
+    pair = venue(2)
+    pair.play([account_set(0, A.KYC_UNTIL_NS, LAPSE_NS + 7), new(0, BUY, 1, 980, time_ns=LAPSE_NS)])
+    reports = pair.send(new(0, BUY, 1, 990, time_ns=LAPSE_NS + 7))
+    assert told(reports, EventKind.REJECTED) == [(0, Reason.KYC_NOT_VALID)]
+    assert told(reports, EventKind.CANCELLED) == []
+    reports = pair.send(build.time(time_ns=LAPSE_NS + SECOND))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.KYC_NOT_VALID)]
+
+
+def test_accounts_that_lapse_together_go_in_the_order_of_their_scheduling() -> None:
+    pair = venue(4)
+    pair.play([account_set(account, A.EVIDENCE_UNTIL_NS, LAPSE_NS) for account in (2, 0, 3)])
+    pair.play([new(account, BUY, 1, 990) for account in range(4)])
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, LAPSE_NS)])
+    reports = pair.send(build.time(time_ns=LAPSE_NS + DAY))
+    assert [account for account, _ in told(reports, EventKind.ELIGIBILITY_LAPSED)] == [2, 3, 0]
+    assert told(reports, EventKind.CANCELLED) == [(account, Reason.PI_EVIDENCE_EXPIRED) for account in (2, 3, 0)]
+
+
+def test_a_date_moved_before_it_comes_does_not_act() -> None:
+    pair = venue(2)
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, LAPSE_NS), new(0, BUY, 1, 990)])
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, LAPSE_NS + DAY)])
+    assert pair.send(build.time(time_ns=LAPSE_NS)) == []
+    assert told(pair.send(build.time(time_ns=LAPSE_NS + DAY)), EventKind.CANCELLED) != []
+
+
+# --- what a lapse does -----------------------------------------------------------------------------------------------
+
+
+def test_lapse_with_an_open_position() -> None:
+    """What opens is cancelled with the cause, resting or waiting; what reduces stays, triggers, and can be added."""
+    pair = venue(3)
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, LAPSE_NS)])
+    pair.play([new(1, SELL, 10, 1000), new(0, BUY, 10, 1000)])
+    pair.play([new(0, BUY, 5, 980), new(0, SELL, 5, 1020), new(0, SELL, 4, 1030, **REDUCE)])
+    pair.play([new(0, BUY, 5, trigger_price_ticks=1050, ord_type=OrdType.STOP_MARKET, trigger_source=PriceSource.LAST)])
+    pair.play([new(0, SELL, 10, trigger_price_ticks=900, **STOP_LOSS)])
+    reports = pair.send(build.time(time_ns=LAPSE_NS))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.PI_EVIDENCE_EXPIRED)] * 3
+    assert answers(pair, new(0, BUY, 1, 990), new(0, SELL, 3, 1040, **REDUCE)) == [
+        Reason.PI_EVIDENCE_EXPIRED,
+        Reason.NONE,
+    ]
+    pair.play([new(2, BUY, 20, 890)])
+    reports = pair.play([new(1, SELL, 1, 890), build.time()])
+    assert [report["kind"] for report in reports if report["account_slot"] == 0] != []
+    assert pair.model.position(0, 0).size == 0
+
+
+def test_conditional_order_of_a_person_who_may_no_longer_open() -> None:
+    """Placed while its person knew derivatives, triggered after that: judged again, in full, and ended."""
+    pair = venue(3)
+    pair.play([new(1, SELL, 1, 1000), new(2, BUY, 1, 1000), build.person(1, LAPSE_NS)])
+    pair.play([new(0, BUY, 5, trigger_price_ticks=1010, ord_type=OrdType.STOP_MARKET, trigger_source=PriceSource.LAST)])
+    pair.play([build.person(2), new(1, SELL, 9, 1010, person=2)])
+    reports = pair.send(new(2, BUY, 1, 1010, person=2, time_ns=LAPSE_NS))
+    reports += pair.send(build.time())
+    assert told(reports, EventKind.TRIGGERED) == [(0, Reason.NONE)]
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.DERIVATIVES_KNOWLEDGE_REQUIRED)]
+
+
+def test_two_racing_reduce_only_orders() -> None:
+    """After a lapse two orders close the same position: together they never do more than close it."""
+    pair = venue(3)
+    pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, LAPSE_NS), new(1, SELL, 10, 1000), new(0, BUY, 10, 1000)])
+    pair.play([build.time(time_ns=LAPSE_NS), new(2, BUY, 30, 999)])
+    pair.play([new(0, SELL, 10, 1005, **REDUCE), new(0, SELL, 8, 999, **REDUCE)])
+    assert pair.model.position(0, 0).size == 2
+    assert sum(order.leaves for order in pair.model.accounts[0].orders) == 2
+    pair.play([new(0, SELL, 10, 999, **REDUCE)])
+    assert pair.model.position(0, 0).size == 0
+    assert answers(pair, new(0, SELL, 1, 999, **REDUCE)) == [Reason.REDUCE_ONLY_WOULD_INCREASE]
+
+
+def test_withdrawal_of_consent_and_restoration() -> None:
+    """Withdrawing acts at once; restoring lets the client open again and revives nothing."""
+    pair = venue(2)
+    pair.play([new(0, BUY, 5, 990)])
+    reports = pair.send(account_set(0, A.PI_WITHDRAWN, 1))
+    assert told(reports, EventKind.ELIGIBILITY_LAPSED) == [(0, Reason.PI_WITHDRAWN)]
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.PI_WITHDRAWN)]
+    assert answers(pair, new(0, BUY, 5, 990)) == [Reason.PI_WITHDRAWN]
+    assert told(pair.send(account_set(0, A.PI_WITHDRAWN, 0)), EventKind.ACCEPTED) == []
+    assert pair.model.accounts[0].orders == []
+    assert answers(pair, new(0, BUY, 5, 990)) == [Reason.NONE]
+
+
+def test_frozen_account_sees_only_that_it_is_restricted() -> None:
+    pair = venue(2)
+    pair.play([new(0, BUY, 5, 990), account_set(0, A.PI_WITHDRAWN, 1), account_set(0, A.KILL_SWITCH, 1)])
+    pair.play([account_set(0, A.RESTRICTION, Restriction.FROZEN)])
+    commands = [new(0, BUY, 5, 990), new(0, SELL, 5, 990, **REDUCE), build.amend(0, cl_ord_id=1, qty_lots=3)]
+    commands += [build.cancel(0, cl_ord_id=1), build.mass_cancel(0)]
+    assert set(answers(pair, *commands)) == {Reason.ACCOUNT_RESTRICTED}
+
+
+def test_lapsed_account_may_only_lower_leverage_and_withdraw_above_initial_margin() -> None:
+    """Top-ups, funding and liquidation go on; leverage only goes down."""
+    stage = Stage(accounts=2)
+    for account in (0, 1):
+        stage.deposit(account, 10_000)
+    stage.index(2000)
+    stage.order(1, SELL, 10, 2000)
+    stage.order(0, BUY, 10, 2000)
+    stage.send(build.directive(CommandKind.SET_LEVERAGE, account_slot=0, contract_slot=0, value=5))
+    stage.send(account_set(0, A.PI_WITHDRAWN, 1))
+
+    reports = stage.send(build.directive(CommandKind.SET_LEVERAGE, account_slot=0, contract_slot=0, value=8))
+    assert Reason(int(reports.view(NOTICE)["reason"][0])) == Reason.PI_WITHDRAWN
+    reports = stage.send(build.directive(CommandKind.SET_LEVERAGE, account_slot=0, contract_slot=0, value=4))
+    assert reports["kind"][0] == EventKind.LEVERAGE_CHANGED
+    reports = stage.send(build.directive(CommandKind.WITHDRAW, account_slot=0, amount_micros=5_001_000_000))
+    assert Reason(int(reports.view(NOTICE)["reason"][0])) == Reason.WITHDRAWAL_LIMIT
+    reports = stage.send(build.directive(CommandKind.WITHDRAW, account_slot=0, amount_micros=4_000_000_000))
+    assert reports["kind"][0] == EventKind.CASH_CHANGED
+    reports = stage.send(build.deposit(0, 1_000_000))
+    assert reports["kind"][0] == EventKind.CASH_CHANGED
+
+
+def test_leverage_cap_of_an_account() -> None:
+    stage = Stage(accounts=2)
+    stage.deposit(0, 10_000)
+    stage.index(2000)
+    stage.send(account_set(0, A.MAX_LEVERAGE, 5))
+    assert Reason(int(stage.order(0, BUY, 1, 2000)["reason"][0])) == Reason.LEVERAGE_LIMIT
+    too_high = stage.send(build.directive(CommandKind.SET_LEVERAGE, account_slot=0, contract_slot=0, value=6))
+    assert Reason(int(too_high.view(NOTICE)["reason"][0])) == Reason.LEVERAGE_LIMIT
+    stage.send(build.directive(CommandKind.SET_LEVERAGE, account_slot=0, contract_slot=0, value=5))
+    assert Reason(int(stage.order(0, BUY, 1, 2000)["reason"][0])) == Reason.NONE
+
+
+# --- disclosures --------------------------------------------------------------------------------------------------
+
+
+def test_a_new_version_of_a_disclosure_stops_who_has_not_acknowledged_it() -> None:
+    """Orders that open are cancelled with the cause in that contract alone; who has acknowledged keeps them."""
+    pair = venue(3)
+    pair.play(build.listed(1, PLAIN_CONTRACT))
+    pair.play([account_set(1, A.DISCLOSURE_PRODUCT, 2)])
+    pair.play([new(account, BUY, 5, 990, contract_slot=slot) for account in (0, 1) for slot in (0, 1)])
+    reports = pair.send(build.contract_set(0, P.DISCLOSURE_PRODUCT, 2))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.DISCLOSURE_NOT_ACKNOWLEDGED)]
+    orders = [new(0, BUY, 5, 990), new(0, BUY, 5, 990, contract_slot=1), new(1, BUY, 5, 990)]
+    assert answers(pair, *orders) == [Reason.DISCLOSURE_NOT_ACKNOWLEDGED, Reason.NONE, Reason.NONE]
+
+
+# --- affiliates ---------------------------------------------------------------------------------------------------
+
+
+def test_operator_and_custodian_never_trade() -> None:
+    for affiliation in (Affiliation.OPERATOR, Affiliation.CUSTODY):
+        pair = venue(2)
+        pair.play([new(0, BUY, 5, 990)])
+        reports = pair.send(account_set(0, A.AFFILIATION, affiliation))
+        assert told(reports, EventKind.CANCELLED) == [(0, Reason.AFFILIATE_PROHIBITED)]
+        assert answers(pair, new(0, BUY, 5, 990)) == [Reason.AFFILIATE_PROHIBITED]
+        refused = pair.send(build.approval(0, 0, LAPSE_NS))
+        assert told(refused, EventKind.REFUSED) == [(0, Reason.BAD_PARAMETER)]
+
+
+def test_group_company_trades_only_within_its_approval() -> None:
+    """For this contract, from its first instant until before its last; then its opening orders are cancelled."""
+    pair = venue(2)
+    pair.play(build.listed(1, PLAIN_CONTRACT))
+    pair.play([HOUSE[0].copy(), build.approval(0, 0, LAPSE_NS, START_NS + SECOND)])
+    order = new(0, BUY, 5, 990)
+    assert answers(pair, order) == [Reason.AFFILIATE_NOT_APPROVED]
+    pair.play([build.time(time_ns=START_NS + SECOND)])
+    assert answers(pair, order, new(0, BUY, 5, 990, contract_slot=1)) == [Reason.NONE, Reason.AFFILIATE_NOT_APPROVED]
+    reports = pair.send(build.time(time_ns=LAPSE_NS))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.AFFILIATE_NOT_APPROVED)]
+    assert answers(pair, order) == [Reason.AFFILIATE_NOT_APPROVED]
+
+
+def test_approval_withdrawn_acts_at_once() -> None:
+    pair = venue(2)
+    pair.play([row.copy() for row in HOUSE])
+    pair.play([new(0, BUY, 5, 990)])
+    reports = pair.send(build.approval(0, 0, 0))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.AFFILIATE_NOT_APPROVED)]
+
+
+def test_affiliates_orders_are_tagged_and_nothing_else() -> None:
+    """A property: the same flow with one account an affiliate gives the same reports but for the tag."""
+    tagged, plain = Pair(), Pair()
+    for pair in (tagged, plain):
+        pair.play(stage())
+    never = build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY, value=0)
+    house = [account_set(0, A.AFFILIATION, 1), build.approval(0, 0, build.FAR_NS), build.approval(0, 1, build.FAR_NS)]
+    tagged.play([never.copy(), *house])
+    plain.play([never.copy(), *(account_set(0, A.SELF_TRADE_MODE, 0) for _ in house)])
+    seen = 0
+    for seed in range(3):
+        for item in flow(seed, 500):
+            if isinstance(item, Reference):
+                tagged.refer(item)
+                plain.refer(item)
+                continue
+            if item["kind"][0] >= CommandKind.ACCOUNT_OPEN:
+                continue
+            ours, theirs = tagged.send(item.copy()), plain.send(item.copy())
+            for report in ours:
+                seen += bool(report["flags"] & ExecInst.AFFILIATE) if "flags" in report else 0
+                if "flags" in report:
+                    report["flags"] &= ~int(ExecInst.AFFILIATE)
+            assert ours == theirs
+    assert seen > 100
+
+
+# --- groups -------------------------------------------------------------------------------------------------------
+
+
+def test_group_limit_adds_up_the_worst_case_of_each_account() -> None:
+    """Long in one account and short in another do not net: each counts with all its orders of the worse side."""
+    pair = venue(4)
+    pair.play([account_set(account, A.GROUP, 3) for account in (0, 1, 2)])
+    pair.play([new(3, SELL, 10, 1000), new(0, BUY, 10, 1000), new(1, SELL, 5, 1010), new(1, BUY, 9, 980)])
+    pair.play([build.group_set(3, 0, 30)])
+    assert answers(pair, new(2, BUY, 12, 970)) == [Reason.GROUP_POSITION_LIMIT]
+    assert answers(pair, new(2, BUY, 11, 970)) == [Reason.NONE]
+    assert answers(pair, new(0, SELL, 20, 1020)) == [Reason.NONE]
+    assert answers(pair, new(0, SELL, 1, 1020)) == [Reason.GROUP_POSITION_LIMIT]
+    pair.play([account_set(2, A.GROUP, 0)])
+    assert answers(pair, new(0, SELL, 1, 1020)) == [Reason.NONE]
+
+
+def test_group_is_full() -> None:
+    pair = Pair(limits=pair_limits(80))
+    pair.play([build.directive(CommandKind.ACCOUNT_OPEN, account_slot=slot) for slot in range(65)])
+    reports = pair.play([account_set(slot, A.GROUP, 5) for slot in range(65)])
+    assert told(reports, EventKind.REFUSED) == [(64, Reason.CAPACITY)]
+
+
+def pair_limits(accounts: int) -> Limits:
+    """Limits with room for more accounts."""
+    return replace(SMALL, accounts=accounts)
+
+
+def test_refused_directives_change_nothing() -> None:
+    pair = venue(2)
+    bad = [
+        account_set(0, A.AFFILIATION, 4),
+        account_set(0, A.MAX_LEVERAGE, 1_000_001),
+        account_set(0, A.KILL_SWITCH + 1, 1),
+        build.group_set(0, 0, 5),
+        build.group_set(8, 0, 5),
+        build.group_set(1, 3, 5),
+        build.approval(0, 0, LAPSE_NS),
+        build.approval(9, 0, LAPSE_NS),
+    ]
+    before = state.parts(pair.root)
+    for row in bad:
+        reports = pair.send(row)
+        assert [report["kind"] for report in reports] == [EventKind.REFUSED]
+    assert state.changed(before, state.parts(pair.root)) == []
+
+
+def test_eligible_order_of_a_perpetual_passes_with_everything_required() -> None:
+    pair = Pair()
+    pair.play(build.venue(2, contract=PERPETUAL | {P.AFFILIATE_PRESENT: 1, P.DISCLOSURE_AFFILIATE: 1}))
+    pair.play([Reference(0, 1_000_000, 1_000_000)])
+    assert answers(pair, new(0, BUY, 10, 990)) == [Reason.NONE]
+    assert np.all(pair.root[0]["accounts"]["gate"][:2] == 1)
