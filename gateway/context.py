@@ -14,10 +14,6 @@ from gateway.rows import Signer, mass_cancel_row
 MAX_PEERS = 10_000
 
 
-def _nothing() -> None:
-    return None
-
-
 @dataclass
 class Context:
     """Shared by the sessions of one server; `accepting` is False while it shuts down."""
@@ -32,8 +28,8 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose orders go with any of their connections."""
     ended_keys: set[str] = field(default_factory=set)
-    sequence_changes: Callable[[], object] = _nothing
-    """Puts what the registry has just been told into the log, ahead of the answer."""
+    sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict
+    """Puts what the registry has just been told into the log, ahead of the answer: (sequence, reason) by reference."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)

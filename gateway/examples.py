@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from gateway.admin_examples import ADMIN_EXAMPLES
 from gateway.samples import BTC, MS, NOW
 
 _I = {"instrument_name": BTC.name}
@@ -72,6 +73,9 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/resume": {"sequence": 0},
     "venue/get_reject_reasons": {},
     "venue/get_rules": {},
+    **ADMIN_EXAMPLES,
+    "venue/acknowledge_disclosure": {"disclosure": "product", "version": 1},
+    "venue/withdraw_professional_status": {"confirm": True},
     "private/logout": {},
 }
 """Parameters of one call of each method, in an order in which one session can make them all."""

@@ -5,10 +5,14 @@ parameters that they do not know, because ignoring one could change what is trad
 the same as an absent parameter.
 """
 
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import msgspec
 from msgspec import Raw, Struct
+
+from gateway import admin_messages as admin
+from gateway.changes import KINDS
 
 Number = Raw
 """A JSON number or a string that holds one, as raw bytes."""
@@ -329,14 +333,15 @@ class ResumeParams(Params):
 
 # --- the table ----------------------------------------------------------------------------------------------------
 
-Scope = Literal["", "read", "trade", "transfer", "compliance", "admin"]
+Scope = Literal["", "read", "trade", "transfer", "compliance", "admin", "officer"]
+"""What a key must hold to call a method; "officer" is compliance or admin, whichever."""
 Bucket = Literal["orders", "cancels", "queries"]
 
 
 class Method(NamedTuple):
     """One method: what it takes, who may call it, which rate limit it counts against, what it is for."""
 
-    params: type[Params]
+    params: type[Struct]
     scope: Scope
     bucket: Bucket
     result: str
@@ -421,10 +426,30 @@ _VENUE: dict[str, tuple[type[Params], str, str]] = {
 _MONEY: dict[str, tuple[type[Params], str, str]] = {
     "private/set_leverage": (SetLeverageParams, "Leverage", "Choose the leverage for a contract"),
 }
+_OWN_STANDING: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/acknowledge_disclosure": (admin.AcknowledgeDisclosure, "OwnChange", "Acknowledge a disclosure's version"),
+    "venue/withdraw_professional_status": (admin.WithdrawOwnStatus, "OwnChange", "No new risk from now on"),
+}
+_OFFICE: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/approve": (admin.Decide, "Change", "Carry out a proposal, as another person than who made it"),
+    "venue/admin/reject": (admin.Decide, "Change", "End a proposal"),
+    "venue/admin/list_changes": (admin.ListChanges, "[Change]", "The latest changes in a state, newest first"),
+    "venue/admin/get_change": (admin.GetChange, "Change", "One change, and what the engine made of it"),
+    "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
+}
+
+
+def _changes(scope: str) -> dict[str, tuple[type[Struct], str, str]]:
+    """A method for each change of a scope."""
+    return {
+        f"venue/admin/{name}": (kind.params, "Change", kind.summary)
+        for name, kind in KINDS.items()
+        if kind.scope == scope
+    }
 
 
 def _methods() -> dict[str, Method]:
-    groups: list[tuple[dict[str, tuple[type[Params], str, str]], Scope, Bucket]] = [
+    groups: list[tuple[Mapping[str, tuple[type[Struct], str, str]], Scope, Bucket]] = [
         (_SESSION, "", "queries"),
         (_PRIVATE_SESSION, "read", "queries"),
         (_MARKET, "", "queries"),
@@ -433,6 +458,10 @@ def _methods() -> dict[str, Method]:
         (_QUERIES, "read", "queries"),
         (_MONEY, "trade", "orders"),
         (_VENUE, "", "queries"),
+        (_OWN_STANDING, "trade", "queries"),
+        (_changes("compliance"), "compliance", "queries"),
+        (_changes("admin"), "admin", "queries"),
+        (_OFFICE, "officer", "queries"),
     ]
     return {
         name: Method(params, scope, bucket, result, summary)
@@ -452,7 +481,7 @@ class Request(Struct, kw_only=True, gc=False, tag_field="method"):
     id: int | str | None = None
 
 
-def _request_type(name: str, params: type[Params]) -> type[Request]:
+def _request_type(name: str, params: type[Struct]) -> type[Request]:
     """The tagged request of one method; `params` may be left out when none of them is required."""
     required = any(field.required for field in msgspec.structs.fields(params))
     default = [] if required else [msgspec.field(default_factory=params)]

@@ -5,6 +5,7 @@ anew when it is approved, so a proposal never brings back a state of the world t
 cannot approve, by whichever key, and whoever's key was revoked in between has proposed nothing.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from gateway.changes import KINDS, Desk, Kind, Plan
 from gateway.four_eyes import needs_second_person
 from gateway.registry import Key, Registry, RegistryError
 
+_NOTHING: Mapping[int, tuple[int, int]] = {}
 PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
 """How long a proposal waits for its second person."""
 _COLUMNS = (
@@ -52,7 +54,7 @@ class Office:
 
     def submit(self, kind: str, params: Any, officer: Key, now_ns: int) -> Change:
         """Do a change if one officer may, or propose it; refused when it could not be done now anyway."""
-        _check_scope(kind, officer)
+        self._check_officer(kind, officer)
         return self._submit(kind, params, (officer.person, officer.number), now_ns, is_own=False)
 
     def submit_own(self, kind: str, params: Any, client: Key, now_ns: int) -> Change:
@@ -114,8 +116,16 @@ class Office:
         change = self.change(number, now_ns)
         if change.state != "proposed":
             raise RegistryError(f"number: change {number} is {change.state}; only a proposal can be decided")
-        _check_scope(change.kind, officer)
+        self._check_officer(change.kind, officer)
         return change
+
+    def _check_officer(self, kind: str, officer: Key) -> None:
+        scope = KINDS[kind].scope
+        if scope not in officer.scopes:
+            held = " ".join(sorted(officer.scopes))
+            raise RegistryError(f"scope: {kind} needs the scope {scope}; the key has: {held}")
+        if not self._registry.is_live(officer.number):
+            raise RegistryError("scope: this key was revoked; use another")
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -136,8 +146,11 @@ class Office:
         query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} ORDER BY number DESC LIMIT ?"
         return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
 
-    def described(self, change: Change) -> dict[str, Any]:
-        """A change for people and for the wire: names, times in ms, and what the engine made of each directive."""
+    def described(self, change: Change, fresh: Mapping[int, tuple[int, int]] = _NOTHING) -> dict[str, Any]:
+        """A change for people and for the wire: names, times in ms, and what the engine made of each directive.
+
+        `fresh` is (sequence, reason) of directives that the registry has not heard back from yet.
+        """
         registry = self._registry
         results = [
             {
@@ -145,7 +158,8 @@ class Office:
                 "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "value": intent.value,
                 "sequence": sequence, "refused": Reason(reason).name if reason else None,
             }
-            for intent, sequence, reason in registry.intents_of(change.number)
+            for intent, *known in registry.intents_of(change.number)
+            for sequence, reason in [fresh.get(intent.reference, known)]
         ]  # fmt: skip
         return {
             "number": change.number,
@@ -163,13 +177,6 @@ class Office:
             "note": change.note,
             "directives": results,
         }
-
-
-def _check_scope(kind: str, officer: Key) -> None:
-    scope = KINDS[kind].scope
-    if scope not in officer.scopes:
-        held = " ".join(sorted(officer.scopes))
-        raise RegistryError(f"scope: {kind} needs the scope {scope}; the key has: {held}")
 
 
 def _params(kind: Kind, params: dict[str, Any]) -> Any:

@@ -7,14 +7,15 @@ import json
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from types import UnionType
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 import msgspec
 import numpy as np
 
-from engine.codes import CommandKind, EventKind
+from engine.codes import NIL, CommandKind, EventKind
 from engine.schema import COMMAND, EVENT, LABEL, SEMANTICS_VERSION
+from gateway.admin_examples import set_up_sample
+from gateway.admin_messages import plain_type
 from gateway.auth import Authenticator, Vault, new_hmac_key
 from gateway.context import Context
 from gateway.errors import MEANINGS
@@ -91,12 +92,12 @@ def type_schema(kind: Any) -> dict[str, Any]:
     """The JSON schema of a parameter's type."""
     if kind is Number:
         return NUMBER
+    kind, text = plain_type(kind)
+    if text:
+        return {"description": text, **type_schema(kind)}
     origin = get_origin(kind)
     if origin is Literal:
         return {"enum": list(get_args(kind))}
-    if origin in (Union, UnionType):
-        plain = [arg for arg in get_args(kind) if arg is not type(None)]
-        return type_schema(plain[0])
     if origin is list:
         return {"type": "array", "items": type_schema(get_args(kind)[0])}
     return {"type": {str: "string", bool: "boolean", int: "integer"}[kind]}
@@ -149,17 +150,38 @@ def worked_answers() -> dict[str, Any]:
 
 
 def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
-    registry.create_account("sample", NOW)
-    key = new_hmac_key(vault)
-    person = registry.person("sample", NOW)
-    registry.add_key(KeyOrder(key.id, 0, person, "hmac", key.verifier, ["read", "trade"], ""), NOW)
-    session = Session(Context(Authenticator(registry, vault), registry), sample_projection(), now_ns=NOW)
+    """A client and two officers, each in a session of their own; the second officer decides on what the first asks."""
+    set_up_sample(registry)
+    context, rows = Context(Authenticator(registry, vault), registry), sample_projection()
+    keys = {
+        name: _sample_key(registry, vault, name, slot, scopes)
+        for name, slot, scopes in (
+            ("sample", 0, ("read", "trade")), ("Ann", NIL, ("compliance", "admin")),
+            ("Ben", NIL, ("compliance", "admin")),
+        )
+    }  # fmt: skip
+    sessions = {name: Session(context, rows, now_ns=NOW) for name in keys}
+    for name in ("Ann", "Ben"):
+        _ask(sessions[name], "public/auth", {**EXAMPLES["public/auth"], **keys[name]})
     answers = {}
     for name, params in EXAMPLES.items():
-        real = {**params, "client_id": key.id, "client_secret": key.secret} if name == "public/auth" else params
-        answers[name] = _ask(session, name, real)
+        real = {**params, **keys["sample"]} if name == "public/auth" else params
+        answers[name] = _ask(sessions[_who(name)], name, real)
     answers["public/auth"].update(access_token="ACCESS", refresh_token="REFRESH")
     return answers
+
+
+def _who(method: str) -> str:
+    if METHODS[method].scope not in ("compliance", "admin", "officer"):
+        return "sample"
+    return "Ben" if method.endswith(("/approve", "/reject")) else "Ann"
+
+
+def _sample_key(registry: Registry, vault: Vault, name: str, slot: int, scopes: tuple[str, ...]) -> dict[str, str]:
+    key = new_hmac_key(vault)
+    person = registry.person(name, NOW)
+    registry.add_key(KeyOrder(key.id, slot, person, "hmac", key.verifier, scopes, ""), NOW)
+    return {"client_id": key.id, "client_secret": key.secret}
 
 
 def _ask(session: Session, name: str, params: dict[str, Any]) -> Any:

@@ -19,7 +19,7 @@ from gateway.errors import ErrorCode, Refusal
 from gateway.interfaces import Action, Close, Reply, Submit
 from gateway.limits import KeyLimits
 from gateway.messages import METHODS, REQUESTS
-from gateway.methods import account, market, queries, trading, venue
+from gateway.methods import account, admin, market, queries, trading, venue
 from gateway.methods import session as session_methods
 from gateway.registry import Key
 from gateway.rows import Signer
@@ -49,6 +49,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **queries.HANDLERS,
     **account.HANDLERS,
     **venue.HANDLERS,
+    **admin.HANDLERS,
 }
 ROUTES: dict[type, Route] = {
     REQUESTS[name]: Route(_HANDLERS[name], method.scope, method.bucket, name) for name, method in METHODS.items()
@@ -183,9 +184,10 @@ class Session:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
         if key.id in self.context.ended_keys:
             raise Refusal(ErrorCode.UNAUTHORIZED, "this key was revoked; log in with another")
-        if scope not in key.scopes:
+        if scope not in key.scopes and not (scope == "officer" and key.is_officers):
             held = " ".join(sorted(key.scopes))
-            raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {scope}; the key has: {held}", "scope")
+            wanted = "compliance or admin" if scope == "officer" else scope
+            raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {wanted}; the key has: {held}", "scope")
 
     def check_accepting(self) -> None:
         """Refuse new orders while the server shuts down."""

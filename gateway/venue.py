@@ -83,8 +83,12 @@ class Venue:
         self._changes_seen = changes
         self.submit_intents()
 
-    def submit_intents(self) -> None:
-        """Sequence every intent that the log does not have yet; one that is under way is not sent again."""
+    def submit_intents(self) -> dict[int, tuple[int, int]]:
+        """Sequence every intent that the log does not have yet; answers (sequence, reason or 0) by its reference.
+
+        One that is under way is not sent again.
+        """
+        answered: dict[int, tuple[int, int]] = {}
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             for intent in intents:
@@ -95,7 +99,9 @@ class Venue:
             self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []
+            answered.update({reference: (seq, reason) for reference, seq, reason in results})
             self.sequencer.close_turn(partial(self.registry.mark_applied, results))
+        return answered
 
     def tick(self) -> None:
         """About every second: countdowns and ended keys."""

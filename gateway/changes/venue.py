@@ -6,8 +6,8 @@ from typing import Any
 
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState, VenueParameter
 from gateway import admin_messages as m
-from gateway.bootstrap import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
 from gateway.changes.desk import COINS, Desk, Plan, micros, units_of
+from gateway.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
 from gateway.registry import Intent, KeyOrder, Record, RegistryError
 
 _GRANTING = frozenset({"trade", "transfer", "compliance", "admin"})

@@ -7,10 +7,8 @@ import pytest
 
 from engine.codes import CommandKind, ExecInst, OrdStatus, Reason
 from engine.schema import COMMAND
-from gateway.errors import ErrorCode
 from gateway.interfaces import Reply, Submit, Subscribe, Unsubscribe
 from gateway.limits import RateLimits
-from gateway.messages import METHODS
 from gateway.session import MAX_FAULTS, HttpCall, http
 from gateway.views import Outcome
 from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
@@ -151,34 +149,6 @@ def test_many_malformed_messages_in_a_row_close_the_connection(desk):
 
 
 # --- scopes and limits --------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("scopes", [[], ["read"], ["trade"], ["compliance"], ["admin"], ["transfer"]])
-def test_every_method_asks_for_its_scope(desk, scopes):
-    if scopes:
-        desk.add_key("other", 0, scopes)
-    session = desk.session("other" if scopes else None)
-    for name, method in METHODS.items():
-        message = {"jsonrpc": "2.0", "id": 1, "method": name, "params": {}}
-        required = json.loads(session.receive(json.dumps(message).encode(), NOW)[0].data) if not method.scope else None
-        if method.scope == "" or method.scope in scopes:
-            assert required is None or required.get("error", {}).get("code") not in (13009, 13021), name
-            continue
-        code = refusal_of_scope(session, name)
-        assert code == (ErrorCode.FORBIDDEN if scopes else ErrorCode.UNAUTHORIZED), name
-
-
-def refusal_of_scope(session, name):
-    params = {
-        "instrument_name": I, "amount": 1, "price": 5, "order_id": "1", "label": "a", "currency": "USDC",
-        "channels": [], "start_timestamp": 1, "end_timestamp": 2, "leverage": 1, "timeout_ms": 0, "sequence": 0,
-    }  # fmt: skip
-    fields = set(METHODS[name].params.__struct_fields__)
-    chosen = {key: value for key, value in params.items() if key in fields}
-    if name == "private/close_position":
-        chosen["type"] = "market"
-        chosen.pop("price")
-    return ask(session, name, **chosen)["error"]["code"]
 
 
 def test_over_limit_requests_are_told_how_long_to_wait(tmp_path):
