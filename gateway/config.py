@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gateway.surveillance.parameters import Parameters
+
 DURABILITY = ("fsync", "os", "none")
 """What an answer waits for: the disk, the operating system, or nothing."""
 
@@ -49,6 +51,8 @@ class Config:
     queries_per_s: int = _setting(2_000, "other requests of one key or connection", 1, 100_000_000)
     queries_burst: int = _setting(4_000, "other requests at once", 1, 100_000_000)
 
+    surveillance: Parameters = field(default_factory=Parameters)
+
     @property
     def journal(self) -> Path:
         """The journal's folder."""
@@ -65,12 +69,19 @@ class Config:
         return Path(self.data) / "vault.key"
 
 
+TABLES: dict[str, type[Any]] = {"surveillance": Parameters}
+"""Settings with a table of their own in the file; in the environment their names are joined."""
+_PLAIN = [item for item in fields(Config) if item.name not in TABLES]
+
+
 def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
     """The configuration in force; flags that are None were not given."""
     values: dict[str, Any] = {}
     if path:
         values.update(_read_toml(path))
-    for item in fields(Config):
+    for name, kind in TABLES.items():
+        values[name] = _table(name, kind, values.get(name, {}), environment)
+    for item in _PLAIN:
         text = environment.get(f"LIONROCK_{item.name.upper()}")
         if text is not None:
             values[item.name] = _from_text(item.name, text, type(item.default))
@@ -89,6 +100,24 @@ def _read_toml(path: str) -> dict[str, Any]:
     return data
 
 
+def _table(name: str, kind: type[Any], given: Any, environment: Mapping[str, str]) -> Any:
+    """The settings of a table, from the file and then the environment."""
+    if not isinstance(given, dict):
+        raise ConfigError(f"{name}: it must be a table: write [{name}] and its settings below")
+    values, known = dict(given), {item.name: item for item in fields(kind)}
+    for item in known.values():
+        text = environment.get(f"LIONROCK_{name.upper()}_{item.name.upper()}")
+        if text is not None:
+            values[item.name] = _from_text(f"{name}_{item.name}", text, int)
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f"{name}.{key}: no such setting; `lionrock serve --print-config` lists them")
+        low, high = known[key].metadata["low"], known[key].metadata["high"]
+        if type(value) is not int or not low <= value <= high:
+            raise ConfigError(f"{name}.{key}: {value!r} must be a whole number from {low} to {high}")
+    return kind(**values)
+
+
 def _from_text(name: str, text: str, kind: type) -> Any:
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0"):
@@ -102,8 +131,10 @@ def _from_text(name: str, text: str, kind: type) -> Any:
 
 
 def _checked(values: Mapping[str, Any]) -> Config:
-    known = {item.name: item for item in fields(Config)}
+    known = {item.name: item for item in _PLAIN}
     for name, value in values.items():
+        if name in TABLES:
+            continue
         if name not in known:
             raise ConfigError(f"{name}: no such setting; `lionrock serve --print-config` lists them")
         kind, bounds = type(known[name].default), known[name].metadata
@@ -122,8 +153,12 @@ def _checked(values: Mapping[str, Any]) -> Config:
 def to_toml(config: Config) -> str:
     """The configuration as a TOML file, each setting with its meaning."""
     lines = []
-    for item in fields(Config):
+    for item in _PLAIN:
         lines.append(f"# {item.metadata['help']}\n{item.name} = {_toml(getattr(config, item.name))}\n")
+    for name, kind in TABLES.items():
+        lines.append(f"[{name}]")
+        for item in fields(kind):
+            lines.append(f"# {item.metadata['help']}\n{item.name} = {getattr(getattr(config, name), item.name)}\n")
     return "\n".join(lines)
 
 
@@ -137,7 +172,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     """A flag for every setting, and --config and --print-config."""
     parser.add_argument("--config", metavar="FILE", help="TOML file of settings")
     parser.add_argument("--print-config", action="store_true", help="print the settings in force as TOML and stop")
-    for item in fields(Config):
+    for item in _PLAIN:
         flag = "--" + item.name.replace("_", "-")
         text = f"{item.metadata['help']} (default: {item.default!r})"
         if isinstance(item.default, bool):

@@ -115,6 +115,7 @@ class Sequencer:
         self._due = engine.root["next_due_ns"]
         self._ring: Any = None
         self._ring_notices: Any = None
+        self.watch: Callable[[Any], None] | None = None
         projection.settle = self.settle
 
     # --- in -------------------------------------------------------------------------------------------------------
@@ -166,6 +167,8 @@ class Sequencer:
         self._times[:count] = now_ns
         commands = self._staging[:count]
         events = self.engine.submit(commands)
+        if self.watch is not None:
+            self.watch(events)
         self.engine.commit()
         written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
         needs_rows = waiting or self._late or self.feed.has_users

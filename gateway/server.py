@@ -21,6 +21,7 @@ from gateway.channels import Channel
 from gateway.config import Config
 from gateway.feeds.pump import Pump, parse_routes
 from gateway.frames import close_frame, text_frame
+from gateway.guard import Guard
 from gateway.index_walk import IndexScriptError, IndexWalk, parse_script
 from gateway.intents import index_row
 from gateway.interfaces import Action, Close, Reply, Submit, Subscribe, Unsubscribe
@@ -366,6 +367,7 @@ class Server:
         self._is_touched = False
         self._timers: list[asyncio.TimerHandle] = []
         self._feeds: list[asyncio.Task[None]] = []
+        self._guard = Guard(self.venue, self._from_thread)
         self._seconds = 0
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -383,6 +385,7 @@ class Server:
         self._listener = await self.loop.create_server(
             partial(Front, self), config.host, config.port, ssl=_tls(config), backlog=1024
         )
+        self._guard.start()
         self.venue.take_intents()
         self._start_index()
         self._every(TIME_SECONDS, self._keep_time)
@@ -416,6 +419,10 @@ class Server:
             connection.abort()
         for front in list(self.fronts):
             front._transport.abort()
+        await asyncio.sleep(0)
+        self.venue.sequencer.settle()
+        self.venue.engine.commit()
+        self._guard.close()
         await asyncio.sleep(0)
         self.venue.close()
 
@@ -517,6 +524,7 @@ class Server:
 
     def _second(self) -> None:
         self.venue.tick()
+        self._guard.tick()
         now_ns, now = clock.wall_ns(), time.monotonic()
         for connection in list(self.connections):
             connection.act(connection.session.tick(now_ns))

@@ -1,0 +1,55 @@
+"""Surveillance joined to a running venue: what each batch did goes to it, and whom it stops is stopped in the log."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from engine.codes import AccountAttribute, CommandKind
+from gateway import clock
+from gateway.registry import Intent
+from gateway.surveillance.replayed import clients_of
+from gateway.surveillance.service import Service
+from gateway.surveillance.store import file_of
+from gateway.venue import Venue
+
+NOTE = "execution throttle: too many executions; only an officer lifts it"
+
+
+class Guard:
+    """Lives as long as the server. `in_loop` has a function called in the venue's own thread."""
+
+    def __init__(self, venue: Venue, in_loop: Callable[..., Any]) -> None:
+        self._venue = venue
+        self._in_loop = in_loop
+        self._accounts = -1
+        self.service = Service(
+            venue.config.surveillance,
+            file_of(Path(venue.config.data)),
+            lambda: venue.engine.durable_seq,
+            lambda account_slot: in_loop(self.stop_account, account_slot),
+        )
+
+    def start(self) -> None:
+        """Begin with the venue's present state."""
+        self.service.start(self._venue.engine.root[0], clients_of(self._venue.registry))
+        self._venue.sequencer.watch = self.service.offer
+
+    def tick(self) -> None:
+        """Now and then: whose accounts there are."""
+        count = self._venue.registry.one("SELECT count(*) FROM accounts")[0]
+        if count != self._accounts:
+            self._accounts = count
+            self.service.set_clients(clients_of(self._venue.registry))
+
+    def stop_account(self, account_slot: int) -> None:
+        """Cancel an account's orders and set its kill switch, as the venue itself; nothing here ever lifts it."""
+        venue, switch = self._venue, int(AccountAttribute.KILL_SWITCH)
+        kind = CommandKind.ACCOUNT_SET
+        intent = Intent(kind, switch, account_slot=account_slot, value=1, note=NOTE, sweeps=True)
+        venue.registry.add_intents([intent], clock.wall_ns())
+        venue.submit_intents()
+
+    def close(self) -> None:
+        """After the last batch."""
+        self.service.close()
+        self._venue.sequencer.watch = None

@@ -1,0 +1,39 @@
+"""Surveillance of a journal: the same rules over the events that a replay gives."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from engine import host
+from gateway.registry import Registry
+from gateway.surveillance.activity import Alert, Owners
+from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.throttle import Throttle
+from gateway.surveillance.watch import Watch
+
+
+def clients_of(registry: Registry) -> dict[int, int]:
+    """Account -> number of the client that owns it."""
+    numbers: dict[str, int] = {}
+    return {row.slot: numbers.setdefault(row.client, len(numbers) + 1) for row in registry.accounts()}
+
+
+def alerts_of(
+    journal: Path,
+    parameters: Parameters,
+    clients: Mapping[int, int],
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> list[Alert]:
+    """Every alert of a journal, in the order of its steps."""
+    owners, found = Owners(), []
+    owners.set_clients(clients)
+    watch, throttle = Watch(parameters, owners), Throttle(parameters)
+
+    def sink(commands: Any, events: Any) -> None:
+        found.extend(throttle.take(events))
+        found.extend(watch.take(events))
+
+    reader = host.JournalReader(journal)
+    engine = host.Engine(host.create(reader.capacities, reader.mode))
+    host.replay(reader, engine, sink=sink, progress=progress)
+    return [*found, *watch.flush()]

@@ -1,0 +1,227 @@
+"""The rules: each a pure function from a window of activity to alerts.
+
+They look for what is worth a person's time; none of them proves intent.
+"""
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+
+from engine.codes import EventKind, Reason, Side
+from gateway.surveillance.activity import FORCED, RESTING, TAKER, Alert, Rows, Window, evidence
+from gateway.surveillance.parameters import Parameters
+
+PPB = 1_000_000_000
+NS_PER_S = 1_000_000_000
+_WITHDRAWN = (int(Reason.BY_CLIENT), int(Reason.MASS_CANCEL), int(Reason.AMENDED_AWAY))
+_NEVER_NS = 1 << 62
+_PLACED = (int(EventKind.ACCEPTED), int(EventKind.RESTED), int(EventKind.AMENDED))
+
+
+def _fills(rows: Rows) -> Rows:
+    """Trades that somebody chose: neither liquidation nor deleveraging."""
+    return rows[(rows["kind"] == EventKind.FILL) & (rows["flags"] & FORCED == 0)]
+
+
+def _by(rows: Rows, *names: str) -> Iterator[tuple[tuple[int, ...], Rows]]:
+    """Rows in groups by some columns, each in their order."""
+    if not len(rows):
+        return
+    order = np.lexsort([rows[name] for name in reversed(names)])
+    ordered = rows[order]
+    changes = np.zeros(len(ordered), bool)
+    for name in names:
+        changes[1:] |= ordered[name][1:] != ordered[name][:-1]
+    for part in np.split(ordered, np.flatnonzero(changes)):
+        yield tuple(int(part[name][0]) for name in names), part
+
+
+def _accounts(rows: Rows) -> tuple[int, ...]:
+    return tuple(np.unique(rows["account_slot"]).tolist())
+
+
+def wash_trades(window: Window, p: Parameters) -> list[Alert]:
+    """Trades whose both sides belong to one beneficial owner or group."""
+    fills = _fills(window.last(p.wash_window_s))
+    fills = fills[np.lexsort((fills["flags"] & TAKER, fills["trade_id"], fills["contract_slot"]))]
+    first, second = fills[:-1], fills[1:]
+    paired = (first["trade_id"] == second["trade_id"]) & (first["contract_slot"] == second["contract_slot"])
+    own = np.flatnonzero(paired & (first["owner"] == second["owner"]))
+    both = np.sort(np.concatenate([own, own + 1]))
+    found = []
+    for (contract, owner), rows in _by(fills[both], "contract_slot", "owner"):
+        trades = len(rows) // 2
+        if trades >= p.wash_trades:
+            mine = fills[(fills["owner"] == owner) & (fills["contract_slot"] == contract)]
+            lots, total = int(rows["lots"].sum()) // 2, int(mine["lots"].sum())
+            text = f"{trades} trades of {lots} lots between accounts {_accounts(rows)} of one owner or group"
+            figures = evidence(rows, trades=trades, lots=lots, owner_lots=total)
+            found.append(Alert("wash_trades", text, window.end_ns, contract, _accounts(rows), figures))
+    return found
+
+
+def layering(window: Window, p: Parameters) -> list[Alert]:
+    """Orders of one side, far larger than the owner's interest on the other, withdrawn around its fill there."""
+    rows = window.last(p.layering_window_s)
+    placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & RESTING != 0)]
+    ended = rows[(rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)]
+    traders = np.unique(_fills(rows)["owner"])
+    found = []
+    for (contract, owner), mine in _by(placed[np.isin(placed["owner"], traders)], "contract_slot", "owner"):
+        gone = ended[(ended["owner"] == owner) & (ended["contract_slot"] == contract)]
+        if len(gone) < p.layering_orders:
+            continue
+        orders, ended_ns = _lives(mine, gone)
+        for fill in _fills(rows[(rows["owner"] == owner) & (rows["contract_slot"] == contract)]):
+            alert = _layered(orders, ended_ns, fill, p)
+            if alert is not None:
+                found.append(alert)
+                break
+    return found
+
+
+def _lives(placed: Rows, gone: Rows) -> tuple[Rows, Rows]:
+    """Each order of an owner at its first placement, and when it was withdrawn: never, if it was not."""
+    _, first = np.unique(placed["order_id"], return_index=True)
+    orders = placed[first]
+    ends = dict(zip(gone["order_id"].tolist(), gone["time_ns"].tolist(), strict=True))
+    return orders, np.array([ends.get(order, _NEVER_NS) for order in orders["order_id"].tolist()], np.int64)
+
+
+def _layered(orders: Rows, ended_ns: Rows, fill: Rows, p: Parameters) -> Alert | None:
+    """Whether a fill had such a wall on the other side."""
+    at_ns = int(fill["time_ns"])
+    alive = (orders["time_ns"] <= at_ns) & (ended_ns >= at_ns)
+    brief = ended_ns - orders["time_ns"] <= p.layering_life_s * NS_PER_S
+    wall = alive & brief & (orders["side"] != fill["side"])
+    lots = int(orders["leaves_lots"][wall].sum())
+    same = orders[alive & (orders["side"] == fill["side"]) & (orders["order_id"] != fill["order_id"])]
+    interest = int(same["leaves_lots"].sum()) + int(fill["lots"]) + int(fill["leaves_lots"])
+    if int(wall.sum()) < p.layering_orders or lots < p.layering_ratio * interest:
+        return None
+    proof = np.concatenate([orders[wall], np.array([fill], orders.dtype)])
+    side = Side(int(fill["side"]))
+    other = Side.SELL if side == Side.BUY else Side.BUY
+    text = f"{int(wall.sum())} {other.name} orders of {lots} lots withdrawn around a {side.name} of {int(fill['lots'])}"
+    figures = evidence(proof, orders=int(wall.sum()), wall_lots=lots, interest_lots=interest)
+    return Alert("layering", text, at_ns, int(fill["contract_slot"]), _accounts(proof), figures)
+
+
+def momentum_ignition(window: Window, p: Parameters) -> list[Alert]:
+    """Taking that moves the price, and then a profit from the other side of the move."""
+    found = []
+    for (contract,), rows in _by(_fills(window.last(p.ignition_window_s)), "contract_slot"):
+        taken = rows[rows["flags"] & TAKER != 0]
+        for side in (Side.BUY, Side.SELL):
+            push = taken[taken["side"] == side]
+            for (owner,), mine in _by(push, "owner"):
+                if 100 * int(mine["lots"].sum()) >= p.ignition_share_percent * int(push["lots"].sum()):
+                    alert = _ignited(window, p, contract, mine, rows[rows["owner"] == owner])
+                    found += [alert] if alert is not None else []
+    return found
+
+
+def _ignited(window: Window, p: Parameters, contract: int, push: Rows, own: Rows) -> Alert | None:
+    """Whether an owner's taking moved the price and was undone at a profit."""
+    side = int(push["side"][0])
+    sign = 1 if side == Side.BUY else -1
+    prices = push["price_ticks"]
+    best = int(np.argmax(sign * prices))
+    start = int(prices[0])
+    move = sign * (int(prices[best]) - start) * PPB // start
+    back = own[(own["side"] != side) & (own["seq"] > int(push["seq"][best]))]
+    lots, undone = int(push["lots"][: best + 1].sum()), int(back["lots"].sum())
+    if move < p.ignition_move_ppb or 2 * undone < lots:
+        return None
+    paid = int((push["price_ticks"] * push["lots"])[: best + 1].sum()) / lots
+    got = int((back["price_ticks"] * back["lots"]).sum()) / undone
+    if sign * (got - paid) <= 0:
+        return None
+    text = f"{lots} lots of {Side(side).name} moved the price by {move} ppb, {undone} lots then went back at a profit"
+    proof = np.concatenate([push, back])
+    figures = evidence(proof, move_ppb=move, pushed_lots=lots, undone_lots=undone)
+    return Alert("momentum_ignition", text, window.end_ns, contract, _accounts(proof), figures)
+
+
+def order_to_trade(window: Window, p: Parameters) -> list[Alert]:
+    """Far more orders, amendments and withdrawals than trades."""
+    rows = window.last(p.ratio_window_s)
+    withdrawn = (rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)
+    asked = rows[np.isin(rows["kind"], (EventKind.ACCEPTED, EventKind.AMENDED)) | withdrawn]
+    fills, found = _fills(rows), []
+    for (contract, account), mine in _by(asked, "contract_slot", "account_slot"):
+        if len(mine) < p.ratio_messages:
+            continue
+        own = fills[(fills["contract_slot"] == contract) & (fills["account_slot"] == account)]
+        trades = len(np.unique(own["trade_id"]))
+        if len(mine) >= p.ratio_per_trade * max(trades, 1):
+            text = f"{len(mine)} messages for {trades} trades in {p.ratio_window_s} s"
+            figures = evidence(mine, messages=len(mine), trades=trades)
+            found.append(Alert("order_to_trade", text, window.end_ns, contract, (account,), figures))
+    return found
+
+
+def marking(window: Window, p: Parameters) -> list[Alert]:
+    """Taking just before a funding instant that moves the price the way that the owner's position gains from."""
+    rows, found = window.rows, []
+    due = rows[(rows["kind"] == EventKind.FUNDING_RATE) & (rows["time_ns"] > window.end_ns - window.step_ns)]
+    for instant in due:
+        at_ns, contract = int(instant["time_ns"]), int(instant["contract_slot"])
+        near = (rows["time_ns"] > at_ns - p.marking_window_s * NS_PER_S) & (rows["time_ns"] <= at_ns)
+        fills = _fills(rows[near & (rows["contract_slot"] == contract)])
+        taken = fills[fills["flags"] & TAKER != 0]
+        total = int(taken["lots"].sum())
+        for (account, side), mine in _by(taken, "account_slot", "side"):
+            move = _move_ppb(mine, fills)
+            held = int(fills[fills["account_slot"] == account]["position_lots"][-1])
+            gains = held < 0 if side == Side.BUY else held > 0
+            share = 100 * int(mine["lots"].sum()) >= p.marking_share_percent * total
+            if gains and share and move >= p.marking_move_ppb:
+                text = f"{int(mine['lots'].sum())} lots of {Side(side).name} in the last {p.marking_window_s} s before "
+                text += f"funding moved the price by {move} ppb; the position is {held} lots"
+                lots = int(mine["lots"].sum())
+                figures = evidence(mine, move_ppb=move, lots=lots, all_lots=total, position_lots=held)
+                found.append(Alert("marking", text, at_ns, contract, (account,), figures))
+    return found
+
+
+def _move_ppb(mine: Rows, fills: Rows) -> int:
+    """How far an account's taking carried the price from the first trade around it, in its own direction."""
+    sign = 1 if int(mine["side"][0]) == Side.BUY else -1
+    start = int(fills["price_ticks"][0])
+    return sign * (int(mine["price_ticks"][-1]) - start) * PPB // start
+
+
+def open_interest(window: Window, p: Parameters) -> list[Alert]:
+    """One owner's share of a contract's open interest."""
+    longs: dict[int, int] = {}
+    held: dict[tuple[int, int], dict[int, int]] = {}
+    for (account, contract), lots in window.positions.items():
+        longs[contract] = longs.get(contract, 0) + max(lots, 0)
+        held.setdefault((contract, window.owners.get(account, account)), {})[account] = lots
+    found = []
+    for (contract, _), accounts in sorted(held.items()):
+        lots, total = abs(sum(accounts.values())), longs[contract]
+        if total >= p.interest_lots and 100 * lots >= p.interest_share_percent * total:
+            share = 100 * lots // total
+            text = f"{lots} of {total} lots of open interest ({share} %)"
+            rows = window.rows[np.isin(window.rows["account_slot"], [*accounts])]
+            figures = evidence(rows[rows["contract_slot"] == contract], lots=lots, all_lots=total, share_percent=share)
+            found.append(Alert("open_interest", text, window.end_ns, contract, tuple(sorted(accounts)), figures, True))
+    return found
+
+
+Rule = Callable[[Window, Parameters], list[Alert]]
+
+
+def active(p: Parameters) -> list[Rule]:
+    """The rules that are switched on."""
+    table: tuple[tuple[Rule, int], ...] = (
+        (wash_trades, p.wash_window_s),
+        (layering, p.layering_window_s),
+        (momentum_ignition, p.ignition_window_s),
+        (order_to_trade, p.ratio_window_s),
+        (marking, p.marking_window_s),
+        (open_interest, p.interest_share_percent),
+    )
+    return [rule for rule, on in table if on]

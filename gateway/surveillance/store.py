@@ -1,0 +1,150 @@
+"""The alerts and what people made of them, in SQLite beside the journal. Nothing in it is ever deleted."""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from blake3 import blake3
+
+from gateway.surveillance.activity import Alert
+
+STATES = ("open", "reviewed", "dismissed", "escalated")
+SCHEMA_VERSION = 1
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS alerts (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, rule TEXT NOT NULL, text TEXT NOT NULL,
+    time_ns INTEGER NOT NULL, contract_slot INTEGER NOT NULL, accounts TEXT NOT NULL, first_seq INTEGER NOT NULL,
+    last_seq INTEGER NOT NULL, evidence TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS reviews (
+    number INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL REFERENCES alerts, state TEXT NOT NULL,
+    reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT;
+"""
+_LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.number DESC LIMIT 1)"
+
+
+class AlertError(ValueError):
+    """A review that cannot be: one line with the remedy."""
+
+
+@dataclass(frozen=True)
+class Review:
+    """What a person made of an alert."""
+
+    state: str
+    reviewer: str
+    note: str
+    time_ns: int
+
+
+@dataclass(frozen=True)
+class Filed:
+    """An alert as it stands: its number, the state of its latest review, and who gave it."""
+
+    number: int
+    rule: str
+    text: str
+    time_ns: int
+    contract_slot: int
+    accounts: list[int]
+    first_seq: int
+    last_seq: int
+    state: str
+    reviewer: str
+    note: str
+    evidence: dict[str, Any]
+
+
+def file_of(data: Path) -> Path:
+    """Where the alerts of a data folder are."""
+    return data / "alerts.db"
+
+
+def filed(number: int, alert: Alert) -> Filed:
+    """An alert that nobody has looked at."""
+    proof = alert.evidence._asdict()
+    return Filed(
+        number, alert.rule, alert.text, alert.time_ns, alert.contract_slot, list(alert.accounts), alert.first_seq,
+        alert.last_seq, "open", "", "", proof,
+    )  # fmt: skip
+
+
+class AlertStore:
+    """The file of alerts, open. Used by the thread that opened it."""
+
+    def __init__(self, path: Path) -> None:
+        self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
+        self._db.execute("PRAGMA journal_mode=WAL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version not in (0, SCHEMA_VERSION):
+            self._db.close()
+            raise AlertError(f"{path}: alerts of version {version}, this program reads {SCHEMA_VERSION}; use its own")
+        self._db.executescript(f"{_SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._db.close()
+
+    def add(self, alerts: Iterable[Alert]) -> None:
+        """File alerts; one that is filed already, as after a restart, is filed once."""
+        rows = [
+            (
+                _digest(alert), alert.rule, alert.text, alert.time_ns, alert.contract_slot, json.dumps(alert.accounts),
+                alert.first_seq, alert.last_seq, json.dumps(alert.evidence._asdict()),
+            )
+            for alert in alerts
+        ]  # fmt: skip
+        columns = "digest, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
+        query = f"INSERT OR IGNORE INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+        self._db.execute("BEGIN IMMEDIATE")
+        self._db.executemany(query, rows)
+        self._db.execute("COMMIT")
+
+    def alerts(self, state: str = "", rule: str = "") -> list[Filed]:
+        """Alerts in the order of filing, of a state or rule if one is given."""
+        return [item for item in self._filed("") if state in ("", item.state) and rule in ("", item.rule)]
+
+    def alert(self, number: int) -> Filed:
+        """One alert. AlertError when there is none."""
+        for item in self._filed("WHERE number = ?", number):
+            return item
+        raise AlertError(f"alert {number}: there is none; `lionrock alerts list` shows them")
+
+    def _filed(self, clause: str, *values: object) -> list[Filed]:
+        latest = ", ".join(_LATEST.format(name) for name in ("state", "reviewer", "note"))
+        columns = "number, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
+        rows = self._db.execute(f"SELECT {columns}, {latest} FROM alerts {clause} ORDER BY number", values)
+        return [_filed(row) for row in rows]
+
+    def review(self, number: int, review: Review) -> Filed:
+        """Add what a person made of an alert; earlier reviews stay. Every review names its reviewer and says why."""
+        if review.state not in STATES:
+            raise AlertError(f"state: {review.state!r}; choose from {', '.join(STATES)}")
+        if not review.reviewer.strip():
+            raise AlertError("reviewer: say who reviews it")
+        if not review.note.strip():
+            raise AlertError("note: say why")
+        self.alert(number)
+        row = (number, review.state, review.reviewer.strip(), review.note.strip(), review.time_ns)
+        self._db.execute("INSERT INTO reviews (alert, state, reviewer, note, time_ns) VALUES (?, ?, ?, ?, ?)", row)
+        return self.alert(number)
+
+    def reviews(self, number: int) -> list[Review]:
+        """All reviews of an alert, oldest first."""
+        query = "SELECT state, reviewer, note, time_ns FROM reviews WHERE alert = ? ORDER BY number"
+        return [Review(*row) for row in self._db.execute(query, (number,))]
+
+
+def _filed(row: tuple[Any, ...]) -> Filed:
+    number, rule, text, time_ns, contract, accounts, first, last, evidence, state, reviewer, note = row
+    named = state or "open", reviewer or "", note or ""
+    return Filed(
+        number, rule, text, time_ns, contract, json.loads(accounts), first, last, *named, json.loads(evidence)
+    )  # fmt: skip
+
+
+def _digest(alert: Alert) -> str:
+    facts = [alert.rule, alert.time_ns, alert.contract_slot, alert.accounts, alert.evidence.seqs]
+    return blake3(json.dumps(facts).encode()).hexdigest()

@@ -1,0 +1,102 @@
+"""Runs the rules over a stream of events: the same stream gives the same alerts, live or by replay, however batched."""
+
+from typing import Any
+
+import numpy as np
+
+from engine.codes import EventKind
+from gateway.surveillance.activity import ACTIVITY, Alert, Owners, Rows, Window, activity_of
+from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.rules import NS_PER_S, active
+
+MOST_ROWS = 2_000_000
+"""How many rows are remembered at most; a window of more loses its oldest."""
+_Key = tuple[str, int, tuple[int, ...]]
+
+
+class Watch:
+    """Cuts time into steps of the venue's clock and looks at the end of each in which anything happened."""
+
+    def __init__(self, parameters: Parameters, owners: Owners | None = None) -> None:
+        self.parameters = parameters
+        self.owners = owners or Owners()
+        self._rules = active(parameters)
+        self._step_ns = parameters.step_s * NS_PER_S
+        self._kept: list[Rows] = []
+        self._count = 0
+        self._open: list[Rows] = []
+        self._bucket = 0
+        self._positions: dict[tuple[int, int], int] = {}
+        self._said: dict[_Key, int] = {}
+        self._lasting: set[_Key] = set()
+
+    def load(self, state: Any) -> None:
+        """Begin from a state: its positions and self-trade groups."""
+        rows = state["positions"][: int(state["positions_used"])]
+        for row in rows[rows["size_lots"] != 0]:
+            self._positions[int(row["account_slot"]), int(row["contract_slot"])] = int(row["size_lots"])
+        self.owners.load(state)
+
+    def take(self, events: Rows) -> list[Alert]:
+        """Events in order, a batch at a time; answers the alerts of the steps that have ended."""
+        if not len(events):
+            return []
+        rows, found = activity_of(events, self.owners), []
+        buckets = (rows["time_ns"] - 1) // self._step_ns
+        for bucket in np.unique(buckets).tolist():
+            if bucket != self._bucket:
+                found += self.flush()
+                self._bucket = bucket
+            self._open.append(rows[buckets == bucket])
+        if (int(events["time_ns"][-1]) - 1) // self._step_ns > self._bucket:
+            found += self.flush()
+        return found
+
+    def flush(self) -> list[Alert]:
+        """Look at the step that is open, if anything happened in it."""
+        if not self._open:
+            return []
+        new = np.concatenate(self._open)
+        self._open = []
+        self._follow(new)
+        self._kept.append(new)
+        self._count += len(new)
+        end_ns = (self._bucket + 1) * self._step_ns
+        while len(self._kept) > 1 and (self._is_old(self._kept[0], end_ns) or self._count > MOST_ROWS):
+            self._count -= len(self._kept.pop(0))
+        return self._look(end_ns)
+
+    def _is_old(self, rows: Rows, end_ns: int) -> bool:
+        return int(rows["time_ns"][-1]) <= end_ns - self.parameters.longest_s * NS_PER_S
+
+    def _follow(self, rows: Rows) -> None:
+        """Positions as of the last row that says them."""
+        said = rows[np.isin(rows["kind"], (EventKind.FILL, EventKind.POSITION_SETTLED))]
+        settled = said["kind"] == EventKind.POSITION_SETTLED
+        lots = np.where(settled, 0, said["position_lots"])
+        keys = zip(said["account_slot"].tolist(), said["contract_slot"].tolist(), strict=True)
+        self._positions.update(zip(keys, lots.tolist(), strict=True))
+
+    def _look(self, end_ns: int) -> list[Alert]:
+        self._positions = {key: lots for key, lots in self._positions.items() if lots}
+        accounts = np.array(sorted({account for account, _ in self._positions}), np.int64)
+        owners = dict(zip(accounts.tolist(), self.owners.of(accounts).tolist(), strict=True))
+        rows = np.concatenate(self._kept) if self._kept else np.zeros(0, ACTIVITY)
+        window = Window(rows, end_ns, self._step_ns, self._positions, owners)
+        found = [alert for rule in self._rules for alert in rule(window, self.parameters)]
+        lasting = {_key(alert) for alert in found if alert.lasts}
+        new = [alert for alert in found if self._is_new(alert)]
+        self._lasting = lasting
+        for alert in new:
+            self._said[_key(alert)] = alert.last_seq
+        return new
+
+    def _is_new(self, alert: Alert) -> bool:
+        """Whether an alert rests on other evidence than the last of its kind, or a state has only begun."""
+        if alert.lasts:
+            return _key(alert) not in self._lasting
+        return alert.first_seq > self._said.get(_key(alert), -1)
+
+
+def _key(alert: Alert) -> _Key:
+    return alert.rule, alert.contract_slot, alert.accounts

@@ -1,0 +1,161 @@
+"""Surveillance beside a real server: alerts are filed, whoever trades too often is stopped, and nobody waits for it."""
+
+import json
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from engine import host
+from engine.codes import EventKind
+from engine.schema import EVENT, SMALL
+from gateway import cli
+from gateway.client import RpcError
+from gateway.surveillance.activity import Alert, Evidence
+from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.service import Service
+from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
+from tests.gateway.live import BTC, market, play, until
+
+ALICE, BOB = 0, 1
+
+
+def test_the_throttle_stops_an_account_until_a_person_lifts_it(tmp_path: Path) -> None:
+    limits = Parameters(throttle_executions=5, throttle_seconds=60)
+
+    async def story() -> None:
+        async with market(tmp_path, surveillance=limits) as (server, (alice, bob)):
+            resting = {"instrument_name": BTC, "amount": 0.01, "type": "limit"}
+            price = float((await alice.call("public/ticker", instrument_name=BTC))["mark_price"])
+            far = await alice.call("private/buy", **resting, price=round(price * 0.5))
+            for _ in range(5):
+                await alice.call("private/sell", **resting, price=round(price))
+                await bob.call("private/buy", **resting, price=round(price))
+            accounts = server.venue.engine.root[0]["accounts"]
+            await until(lambda: accounts[ALICE]["killed"] and accounts[BOB]["killed"])
+            with pytest.raises(RpcError) as refused:
+                await alice.call("private/sell", **resting, price=round(price))
+            assert refused.value.reason == "ACCOUNT_SUSPENDED"
+            order = await alice.call("private/get_order_state", order_id=far["order"]["order_id"])
+            assert order["order_state"] == "cancelled"
+
+    play(story())
+    store = AlertStore(file_of(tmp_path))
+    assert [(row.rule, row.accounts) for row in store.alerts()] == [
+        ("execution_throttle", [ALICE]), ("execution_throttle", [BOB]),
+    ]  # fmt: skip
+    store.close()
+
+
+def test_alerts_of_a_server_and_of_its_journal_are_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    limits = Parameters(step_s=1, interest_share_percent=0, ratio_messages=20, ratio_per_trade=10)
+
+    async def story() -> None:
+        async with market(tmp_path, surveillance=limits) as (_, (alice, _bob)):
+            for _ in range(12):
+                order = await alice.call("private/buy", instrument_name=BTC, amount=0.01, type="limit", price=9000)
+                await alice.call("private/cancel", order_id=order["order"]["order_id"])
+
+    play(story())
+    config = tmp_path / "lionrock.toml"
+    config.write_text(
+        "[surveillance]\nstep_s = 1\ninterest_share_percent = 0\nratio_messages = 20\nratio_per_trade = 10\n"
+    )
+    capsys.readouterr()
+    words = ["alerts", "list", "--json"]
+    assert cli.main([*words, "--data", str(tmp_path)]) == 0
+    filed = json.loads(capsys.readouterr().out)
+    assert cli.main([*words, "--replay", str(tmp_path), "--config", str(config)]) == 0
+    assert json.loads(capsys.readouterr().out) == filed
+    assert [row["rule"] for row in filed][:1] == ["order_to_trade"]
+    assert cli.main(["alerts", "show", "1", "--data", str(tmp_path)]) == 0
+    assert "order_to_trade" in capsys.readouterr().out
+
+
+def filed(folder: Path) -> AlertStore:
+    """A store with one alert, filed twice."""
+    store = AlertStore(file_of(folder))
+    alert = Alert("wash_trades", "text", 5, 0, (1, 2), Evidence([7, 9], [3], {"lots": 4}))
+    store.add([alert, alert])
+    store.add([alert])
+    return store
+
+
+def test_reviews_stay_and_name_who_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    store = filed(tmp_path)
+    assert [(row.number, row.state) for row in store.alerts()] == [(1, "open")]
+    words = ["alerts", "review", "1", "--data", str(tmp_path), "--reviewer", "Ann"]
+    assert cli.main([*words, "--state", "escalated", "--note", "ask the desk"]) == 0
+    assert cli.main([*words, "--state", "dismissed", "--note", "one fund, two mandates"]) == 0
+    assert [(review.state, review.reviewer) for review in store.reviews(1)] == [
+        ("escalated", "Ann"), ("dismissed", "Ann"),
+    ]  # fmt: skip
+    assert [row.state for row in store.alerts()] == ["dismissed"] and store.alerts("open") == []
+    for review, text in (
+        (Review("open ", "Ann", "x", 1), "state"), (Review("reviewed", " ", "x", 1), "reviewer"),
+        (Review("reviewed", "Ann", "", 1), "note"),
+    ):  # fmt: skip
+        with pytest.raises(AlertError, match=text):
+            store.review(1, review)
+    with pytest.raises(AlertError, match="alert 2"):
+        store.review(2, Review("reviewed", "Ann", "x", 1))
+    store.close()
+
+
+class Held:
+    """A journal that makes nothing safe before it is told to."""
+
+    def __init__(self) -> None:
+        self.seq = 0
+
+    def __call__(self) -> int:
+        return self.seq
+
+
+def fills(seq: int, account: int) -> Any:
+    rows = np.zeros(2, EVENT)
+    rows["seq"], rows["time_ns"], rows["kind"] = seq, seq, EventKind.FILL
+    rows["account_slot"], rows["trade_id"] = account, seq
+    return rows
+
+
+def test_only_what_is_durable_is_looked_at_and_too_much_is_skipped_with_an_alert(tmp_path: Path) -> None:
+    durable, stopped, seen = Held(), [], threading.Event()
+
+    def stop(account: int) -> None:
+        stopped.append(account)
+        seen.set()
+
+    p = Parameters(throttle_executions=2, queue_rows=4, interest_share_percent=0)
+    service = Service(p, file_of(tmp_path), durable, stop)
+    service.start(host.create(SMALL)[0], {})
+    for seq in range(1, 6):
+        service.offer(fills(seq, seq))
+    assert not seen.wait(0.3)
+    durable.seq = 1
+    assert seen.wait(10) and stopped == [1]
+    durable.seq = 5
+    service.close()
+    assert stopped == [1, 2]
+    store = AlertStore(file_of(tmp_path))
+    gap = store.alerts(rule="surveillance_gap")
+    assert [(row.first_seq, row.last_seq) for row in gap] == [(3, 5)]
+    store.close()
+
+
+def test_a_rule_that_fails_is_filed_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stopped: list[int] = []
+    service = Service(Parameters(throttle_executions=2), file_of(tmp_path), lambda: 99, stopped.append)
+    monkeypatch.setattr(service._watch, "take", lambda events: 1 // 0)
+    service.start(host.create(SMALL)[0], {})
+    service.offer(fills(1, 6))
+    service.offer(fills(2, 7))
+    service.close()
+    assert stopped == [6, 7]
+    store = AlertStore(file_of(tmp_path))
+    assert [row.rule for row in store.alerts()].count("surveillance_fault") == 2
+    store.close()
