@@ -99,9 +99,18 @@ _FIGURES = (
     "contract_disclosure_loss",
     "contract_disclosure_affiliate",
     "contract_affiliate_present",
+    "contract_micros_per_tick_lot",
+    "group_max_lots",  # where the group has a limit
+    "group_others_lots",  # the worst cases of its other accounts
+    "account_others_exposure_micros",  # where the account has a limit: the worst cases of its other contracts
+    "affiliate_from_ns",  # the approval for this contract
+    "affiliate_until_ns",
     "venue_state",
     "venue_institutions_skip",  # institutional investors need no derivatives knowledge
+    "venue_affiliate_post_only",
     "order_side",
+    "order_type",
+    "order_leverage",  # what the account works with in the contract
     "order_asked_ticks",  # its own limit; of a market order, the band's edge
     "order_price_ticks",  # the limit that it would work with, slid behind the other side
     "order_value_micros",

@@ -6,6 +6,7 @@ from engine.codes import NIL, CommandKind, ExecInst, OrdType, SelfTrade, Side
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 from engine.statements import PositionStatement, account_statement, position_slots
 from gateway.audit_trail.columns import ATTRIBUTES
+from gateway.audit_trail.limits import approval_figures, limit_figures
 from gateway.audit_trail.need import MARKETS, NOTHING, Asked, limit_ticks, own_need_micros, working_ticks
 
 ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
@@ -17,7 +18,7 @@ _AMEND_FLAGS = ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CON
 _OF_CONTRACT = (
     "state", "needs_index", "margin_free", "mark_subticks", "index_subticks", "last_price_ticks", "max_buy_ticks",
     "min_sell_ticks", "open_interest_lots", "max_open_interest_lots", "max_position_lots", "max_order_value_micros",
-    "disclosure_product", "disclosure_loss", "disclosure_affiliate", "affiliate_present",
+    "disclosure_product", "disclosure_loss", "disclosure_affiliate", "affiliate_present", "micros_per_tick_lot",
 )  # fmt: skip
 
 
@@ -98,6 +99,7 @@ def _standing(root: Any, account_slot: int, contract_slot: int, person: int) -> 
     state, found = root[0], {"account_state": 0}
     found["venue_state"] = int(state["venue_state"])
     found["venue_institutions_skip"] = int(state["institutions_skip_knowledge"])
+    found["venue_affiliate_post_only"] = int(state["affiliate_post_only"])
     if 0 <= person < int(state["persons_used"]):
         found["person_knowledge_until_ns"] = int(state["persons"][person])
     if 0 <= contract_slot < int(state["contracts_used"]):
@@ -118,6 +120,9 @@ def _standing(root: Any, account_slot: int, contract_slot: int, person: int) -> 
         "account_required_micros": statement.requirement_micros,
         "account_maintenance_micros": statement.maintenance_micros,
     }
+    if "contract_state" in found:
+        found |= limit_figures(state, account_slot, contract_slot)
+        found |= approval_figures(state, account_slot, contract_slot)
     for position in statement.positions:
         if position.contract_slot == contract_slot:
             held = named(state["positions"][position.position_slot])
@@ -188,6 +193,8 @@ def _order(contract: Any, position: dict[str, int], asked: Asked, found: Figures
     asked_ticks = limit_ticks(contract, asked)
     figures = {
         "order_side": asked.side,
+        "order_type": asked.ord_type,
+        "order_leverage": position["leverage"] or int(contract["bracket_leverage"][0]),
         "order_asked_ticks": asked_ticks,
         "order_price_ticks": price,
         "order_value_micros": asked_ticks * asked.lots * int(contract["micros_per_tick_lot"]),

@@ -14,12 +14,14 @@ from engine.codes import (
     ExecInst,
     InvestorClass,
     MarketState,
+    OrdType,
     Reason,
     Restriction,
     Side,
     VenueState,
 )
 from gateway.audit_trail.columns import Record
+from gateway.audit_trail.limits import SUBTICKS
 
 _FAR_NS = 4_000_000_000_000_000_000  # beyond the year 2096
 PASSED, FAILED, SKIPPED, UNREACHED = "passed", "failed", "does not apply", "not reached"
@@ -176,7 +178,7 @@ def _knowledge(case: _Case) -> _Answer:
 
 
 def _disclosed(case: _Case) -> _Answer:
-    kinds = ("product", "loss", "affiliate")
+    kinds = ("product", "loss", "affiliate") if case["contract_affiliate_present"] else ("product", "loss")
     pairs = [(case[f"account_disclosure_{kind}"], case[f"contract_disclosure_{kind}"]) for kind in kinds]
     text = ", ".join(f"{kind} {held} of {asked}" for kind, (held, asked) in zip(kinds, pairs, strict=True))
     behind = any(held < asked for held, asked in pairs)
@@ -187,13 +189,19 @@ def _affiliated(case: _Case) -> _Answer:
     owner = Affiliation(case["account_affiliation"])
     if owner in (Affiliation.OPERATOR, Affiliation.CUSTODY):
         return Reason.AFFILIATE_PROHIBITED, f"owner {owner.name}"
-    refused = case.decided == Reason.AFFILIATE_NOT_APPROVED
-    return (case.decided if refused else _FINE), f"owner {owner.name}"
+    if owner == Affiliation.CLIENT:
+        return _FINE, f"owner {owner.name}"
+    text = f"owner {owner.name}, approved from {when(case['affiliate_from_ns'])}"
+    text += f" until {when(case['affiliate_until_ns'])}"
+    approved = case["affiliate_from_ns"] <= case["time_ns"] < case["affiliate_until_ns"]
+    return (_FINE if approved else Reason.AFFILIATE_NOT_APPROVED), text
 
 
 def _style(case: _Case) -> _Answer:
-    refused = case.decided == Reason.AFFILIATE_ORDER_STYLE
-    return (case.decided if refused else _FINE), f"owner {Affiliation(case['account_affiliation']).name}"
+    bound = case["venue_affiliate_post_only"] and case["account_affiliation"] == Affiliation.GROUP_COMPANY
+    plain = case["order_type"] == OrdType.LIMIT and case.flags & ExecInst.POST_ONLY
+    text = f"post-only limit orders {'are' if bound else 'are not'} asked for, this {'is' if plain else 'is not'} one"
+    return (Reason.AFFILIATE_ORDER_STYLE if bound and not plain else _FINE), text
 
 
 def when(time_ns: int) -> str:
@@ -243,11 +251,33 @@ def _limits(case: _Case) -> _Answer:
     text += f"; position at worst {worst} of at most {case['contract_max_position_lots']} lots"
     if worst > case["contract_max_position_lots"]:
         return Reason.POSITION_LIMIT, text
-    if case.decided in (Reason.GROUP_POSITION_LIMIT, Reason.EXPOSURE_LIMIT, Reason.LEVERAGE_LIMIT):
-        return case.decided, text
+    reason, more = _wider_limits(case, worst)
+    return reason, text + more
+
+
+def _wider_limits(case: _Case, worst: int) -> _Answer:
+    """The limits of the group, of the account over all contracts, of the contract over all accounts, of leverage."""
+    text, size = "", case["position_held_lots"]
+    either = max(worst, size + case["position_buy_lots"], case["position_sell_lots"] - size)
+    if "group_max_lots" in case.record:
+        total, most = either + case["group_others_lots"], case["group_max_lots"]
+        text += f"; group at worst {total} of at most {most} lots"
+        if total > most:
+            return Reason.GROUP_POSITION_LIMIT, text
+    if "account_others_exposure_micros" in case.record and case["account_investor_class"] not in _KNOWING:
+        own = -(-case["contract_mark_subticks"] * abs(either) * case["contract_micros_per_tick_lot"] // SUBTICKS)
+        total, most = own + case["account_others_exposure_micros"], case["account_max_exposure_micros"]
+        text += f"; exposure at worst {total} of at most {most} micros"
+        if total > most:
+            return Reason.EXPOSURE_LIMIT, text
     interest, cap = case["contract_open_interest_lots"], case["contract_max_open_interest_lots"]
-    if cap and interest + case["order_lots"] > cap:
-        return Reason.OPEN_INTEREST_CAP, f"{text}; open interest {interest} of at most {cap} lots"
+    if cap:
+        text += f"; open interest {interest} and this order of at most {cap} lots"
+        if interest + case["order_lots"] > cap:
+            return Reason.OPEN_INTEREST_CAP, text
+    chosen, most = case["order_leverage"], case["account_max_leverage"]
+    if most and not case["contract_margin_free"] and chosen > most:
+        return Reason.LEVERAGE_LIMIT, f"{text}; leverage {chosen} of at most {most}"
     return _FINE, text
 
 
@@ -297,9 +327,6 @@ _ROWS: tuple[tuple[int, str, _Check, str], ...] = (
 )
 
 
-_AS_DECIDED = range(6, 16)
-
-
 def judge(record: Record) -> list[Rung]:
     """Every row of the ladder for a NEW or AMEND record; after the first failure none is reached."""
     case, failed = _Case(record), False
@@ -315,8 +342,6 @@ def judge(record: Record) -> list[Rung]:
             rungs.append(Rung(row, check, SKIPPED))
         else:
             reason, text = function(case)
-            if row in _AS_DECIDED and reason != case.decided:
-                reason = Reason.NONE
             failed = reason != Reason.NONE
             rungs.append(Rung(row, check, FAILED if failed else PASSED, reason.name if failed else "", text))
     return rungs

@@ -60,8 +60,11 @@ class Live:
 
 
 def commands_of(script: Any) -> Any:
-    """The rows of a script without its references; orders named by how recent they are stay unknown."""
-    return np.concatenate([item for item in script if isinstance(item, np.ndarray)])
+    """The rows of a script without its references; orders are named by the client's id alone."""
+    rows = np.concatenate([item for item in script if isinstance(item, np.ndarray)])
+    named = np.isin(rows["kind"], (CommandKind.AMEND, CommandKind.CANCEL)) & (rows["order_id"] < 0)
+    rows["order_id"][named] = 0
+    return rows
 
 
 @pytest.fixture(scope="module")
@@ -96,7 +99,7 @@ def test_recomputed_decisions_are_the_live_ones(name: str, request: pytest.Fixtu
         if record["command"] in ("NEW", "AMEND") and record["outcome"] != "repeated":
             assert verdict(record) == record.get("reason", ""), (record, judge(record))
             judged += 1
-    assert judged > 1000 and len({row.get("reason") for row in found.values()}) > 8
+    assert judged > 1000 and len({row.get("reason") for row in found.values()}) > (8 if name == "risky" else 30)
 
 
 @pytest.mark.parametrize("name", ["risky", "busy"])

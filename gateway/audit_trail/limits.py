@@ -1,0 +1,67 @@
+"""What the other contracts of an account, and the other accounts of its group, could come to: figures for row 19."""
+
+from typing import Any
+
+from engine.codes import NIL
+from engine.statements import position_slots
+
+SUBTICKS = 1000
+INT64_MAX = (1 << 63) - 1
+
+
+def limit_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
+    """Only where a limit is set: most accounts have neither a group's nor one of exposure."""
+    account, found = state["accounts"][account_slot], {}
+    limit = _group_limit_lots(state, int(account["group"]), contract_slot)
+    if limit:
+        found = {"group_max_lots": limit, "group_others_lots": _others_lots(state, account_slot, contract_slot)}
+    if int(account["max_exposure_micros"]) != INT64_MAX:
+        found["account_others_exposure_micros"] = _others_micros(state, account_slot, contract_slot)
+    return found
+
+
+def approval_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
+    """An affiliate's approval for a contract, if it ever had one."""
+    for row in state["approvals"][: int(state["approvals_used"])]:
+        if int(row["account_slot"]) == account_slot and int(row["contract_slot"]) == contract_slot:
+            return {"affiliate_from_ns": int(row["from_ns"]), "affiliate_until_ns": int(row["until_ns"])}
+    return {}
+
+
+def _worst_lots(row: Any) -> int:
+    """The largest size that a position can reach with its open orders, whichever side."""
+    size = int(row["size_lots"])
+    return max(size + int(row["buy_lots"]), int(row["sell_lots"]) - size)
+
+
+def _group_limit_lots(state: Any, group: int, contract_slot: int) -> int:
+    place = int(state["groups"][group]["limits_head"]) if group else NIL
+    while place != NIL:
+        limit = state["group_limits"][place]
+        if int(limit["contract_slot"]) == contract_slot:
+            return int(limit["max_lots"])
+        place = int(limit["next_place"])
+    return 0
+
+
+def _others_lots(state: Any, account_slot: int, contract_slot: int) -> int:
+    """The worst cases of the other accounts of the group in this contract, added up."""
+    total, member = 0, int(state["groups"][int(state["accounts"][account_slot]["group"])]["members_head"])
+    while member != NIL:
+        if member != account_slot:
+            rows = (state["positions"][slot] for slot in position_slots([state], member))
+            total += sum(_worst_lots(row) for row in rows if int(row["contract_slot"]) == contract_slot)
+        member = int(state["accounts"][member]["group_next_slot"])
+    return total
+
+
+def _others_micros(state: Any, account_slot: int, contract_slot: int) -> int:
+    """The worst cases of the account's other contracts, at their marks."""
+    total = 0
+    for slot in position_slots([state], account_slot):
+        row = state["positions"][slot]
+        if int(row["contract_slot"]) != contract_slot:
+            contract = state["contracts"][int(row["contract_slot"])]
+            value = int(contract["mark_subticks"]) * abs(_worst_lots(row)) * int(contract["micros_per_tick_lot"])
+            total += -(-value // SUBTICKS)
+    return total
