@@ -9,7 +9,7 @@ from gateway.translate import Contract
 
 Kind = Literal[
     "book", "grouped_book", "trades", "ticker", "incremental_ticker", "quote", "perpetual", "index", "chart",
-    "user.orders", "user.trades", "user.changes", "user.portfolio", "platform_state",
+    "user.orders", "user.trades", "user.changes", "user.portfolio", "user.notices", "platform_state",
 ]  # fmt: skip
 RESOLUTIONS_S = {
     "1": 60, "3": 180, "5": 300, "10": 600, "15": 900, "30": 1800, "60": 3600, "120": 7200, "180": 10800, "360": 21600,
@@ -85,6 +85,8 @@ def _private(name: str, find: Find, account_slot: int) -> Channel | None:
         currency = name.removeprefix("user.portfolio.")
         plain = re.fullmatch(r"[A-Za-z0-9]{2,10}", currency)
         return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot) if plain else None
+    if name == "user.notices":
+        return Channel(name, "user.notices", account_slot=account_slot)
     match = _USER.fullmatch(name)
     if match is None:
         return None

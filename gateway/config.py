@@ -49,6 +49,12 @@ class Config:
     cancels_per_s: int = _setting(100_000, "cancels of one key", 1, 100_000_000)
     cancels_burst: int = _setting(200_000, "cancels at once", 1, 100_000_000)
     queries_per_s: int = _setting(2_000, "other requests of one key or connection", 1, 100_000_000)
+    confirm_value: int = _setting(
+        0, "orders worth more need confirm: true, in whole settlement currency; 0: off", 0, 10**12
+    )
+    confirm_distance_bp: int = _setting(
+        0, "orders priced farther from the mark need confirm: true, in basis points; 0: off", 0, 1_000_000
+    )
     queries_burst: int = _setting(4_000, "other requests at once", 1, 100_000_000)
 
     surveillance: Parameters = field(default_factory=Parameters)

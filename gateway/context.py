@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from engine.codes import ExecInst, Reason
 from gateway.auth import Authenticator, Vault
 from gateway.config import Config
+from gateway.confirmation import Confirmation
 from gateway.interfaces import Submit
 from gateway.limits import KeyLimits, RateLimits
 from gateway.registry import Registry
@@ -25,6 +26,7 @@ class Context:
     login_seconds: int = 0
     testnet: bool = False
     accepting: bool = True
+    confirmation: Confirmation = field(default_factory=Confirmation)
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose orders go with any of their connections."""
     ended_keys: set[str] = field(default_factory=set)
@@ -83,5 +85,6 @@ def make_context(config: Config, registry: Registry, vault: Vault) -> Context:
         config.queries_burst,
     )
     return Context(
-        Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds, config.testnet
-    )
+        Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
+        config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
+    )  # fmt: skip

@@ -94,6 +94,7 @@ CHANNELS = {
     "user.trades.{instrument|kind.currency}.{raw|100ms}": "own trades",
     "user.changes.{instrument|kind.currency}.{raw|100ms}": "own orders, trades and positions together",
     "user.portfolio.{currency|any}": "own balance and margin",
+    "user.notices": "what is about to lapse, what has lapsed, margin calls: a list",
     "platform_state": "whether the venue is halted",
 }
 """Channel names and what is pushed on them."""

@@ -18,83 +18,13 @@ from gateway.history import Segment
 from gateway.history_views import ROW, trade_view, user_trade_view
 from gateway.interfaces import Row
 from gateway.projection import Projection
-from gateway.topics import BookTopic, Reader, StateTopic, Topic, TradesTopic, make_topic
+from gateway.topics import BookTopic, Reader, Topic, TradesTopic, make_topic
 from gateway.translate import Contract
+from gateway.user_topics import UserTopic, make_user_topic
 
 _BYTES = ROW.size
 _NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
 _WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
-
-
-class UserTopic(Topic):
-    """One of an account's own channels."""
-
-    def __init__(self, channel: Channel, projection: Projection) -> None:
-        super().__init__(channel, projection)
-        self.orders: dict[int, bytes] = {}
-        self.trades: list[bytes] = []
-        self.slots: set[int] = set()
-
-    def wants(self, contract: Contract) -> bool:
-        """Whether the channel is about this contract."""
-        channel = self.channel
-        if channel.contract_slot >= 0:
-            return channel.contract_slot == contract.slot
-        return channel.currency in ("any", "ANY", contract.base, contract.settlement)
-
-    def publish(self, data: bytes, mark_before: int = 0) -> None:
-        frame = self.frame(data)
-        for reader in self.readers:
-            reader.stage(frame)
-
-    def send_state(self, reader: Reader) -> None:
-        data = self._portfolio() if self.channel.kind == "user.portfolio" else None
-        if data is not None:
-            reader.stage(self.frame(data))
-
-    def _portfolio(self) -> bytes | None:
-        """The account in the channel's currency; None for one without an account, whose channel stays silent.
-
-        A client that asks for a list of currencies at once takes the first value for the answer, so that must be real.
-        """
-        channel = self.channel
-        contracts = self.projection.contracts()
-        settlement = contracts[0].settlement if contracts else "USDC"
-        if channel.currency not in ("ANY", settlement):
-            return None
-        return render.account(settlement, self.projection.account(channel.account_slot))
-
-    def flush(self) -> None:
-        self.is_dirty = False
-        orders, trades, slots = self.orders, self.trades, self.slots
-        self.orders, self.trades, self.slots = {}, [], set()
-        kind = self.channel.kind
-        if kind == "user.portfolio":
-            portfolio = self._portfolio()
-            if portfolio is not None:
-                self.publish(portfolio)
-        elif kind == "user.orders" and orders:
-            said = list(orders.values())
-            self.publish(said[0] if len(said) == 1 else render.array(said))
-        elif kind == "user.trades" and trades:
-            self.publish(render.array(trades))
-        elif kind == "user.changes" and (orders or trades):
-            self._flush_changes(orders, trades, slots)
-
-    def _flush_changes(self, orders: dict[int, bytes], trades: list[bytes], slots: set[int]) -> None:
-        account_slot = self.channel.account_slot
-        for slot in sorted(slots):
-            contract = self.projection.contract_at(slot)
-            name = contract.json_name
-            position = render.position(contract, self.projection.position(account_slot, slot))
-            self.publish(
-                render.changes(
-                    contract,
-                    [order for order in orders.values() if name in order],
-                    [trade for trade in trades if name in trade],
-                    [position] if any(name in trade for trade in trades) else [],
-                )
-            )
 
 
 class Feed:
@@ -120,7 +50,7 @@ class Feed:
 
     def _open(self, channel: Channel) -> Topic:
         if channel.is_private:
-            user = UserTopic(channel, self._projection)
+            user = make_user_topic(channel, self._projection)
             self._users[channel.account_slot].append(user)
             return user
         topic = make_topic(channel, self._projection)
@@ -215,7 +145,7 @@ class Feed:
                 continue
             if is_notice:
                 for topic in users:
-                    topic.is_dirty = topic.is_dirty or topic.channel.kind == "user.portfolio"
+                    topic.noticed(row)
             elif row[10] and row[2] not in _WITHOUT_CHANGE:
                 touched[row[9], row[10]] = None
         for account_slot, order_id in touched:
@@ -244,7 +174,7 @@ class Feed:
     def tick(self) -> None:
         """Ten times a second: channels that gather, and those that only state a value."""
         for topic in list(self._topics.values()):
-            if topic.is_dirty or isinstance(topic, StateTopic) or topic.channel.kind == "platform_state":
+            if topic.is_dirty or topic.is_polled:
                 topic.is_dirty = False
                 topic.flush()
 

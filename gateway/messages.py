@@ -179,6 +179,7 @@ class _Change(Strict):
     reduce_only: bool | None = None
     display_amount: Number = ABSENT
     forfeit_priority: bool | None = None
+    confirm: bool | None = None
 
 
 class EditParams(_Change, kw_only=True):

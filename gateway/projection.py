@@ -19,7 +19,7 @@ from engine.schema import LABEL, NOTICE
 from gateway import fold, render
 from gateway.books import Books
 from gateway.candles import Candles
-from gateway.eligibility import rule_states
+from gateway.eligibility import rule_states, warnings
 from gateway.history import History, Segment
 from gateway.history_views import ROW, candle_view, order_view, trade_view, transaction_view, user_trade_view
 from gateway.registry import ContractRecord
@@ -30,6 +30,7 @@ from gateway.views import (
     Candle,
     ContractTerms,
     FundingView,
+    LapseWarning,
     OrderView,
     PositionView,
     RuleState,
@@ -200,6 +201,10 @@ class Projection:
             day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), rate_ppb,
             rate_ppb * 28_800 // interval_s if interval_s else 0, int(row["liquidation_enabled"]) != 0,
         )  # fmt: skip
+
+    def mark(self, contract_slot: int) -> int:
+        """The mark price in subticks, 0 when there is none yet."""
+        return int(self._engine_contracts[contract_slot]["mark_subticks"])
 
     def _best(self, contract_slot: int, ladder: int) -> tuple[int, int]:
         """(price, visible quantity) of the first level of a side, zeros when it is empty."""
@@ -388,13 +393,21 @@ class Projection:
             found.append(transaction_view(segment.data, index * _BYTES, number))
         return found, 0
 
-    def admission(self, account_slot: int, contract_slot: int) -> list[RuleState]:
-        """The account rows of the admission ladder, one by one."""
+    def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
+        """The ladder's rows for an order of this person in one contract, or (NIL) in any, one by one."""
         self.settle()
-        if int(self._state["mode"]) == Mode.RESEARCH or not 0 <= account_slot < int(self._state["accounts_used"]):
+        if not self._is_judged(account_slot):
             return []
-        profile = self._state["profiles"][account_slot]["values"]
-        return rule_states(self._engine_accounts[account_slot], profile, self.now_ns)
+        wanted = self._contracts if contract_slot == NIL else [self._contracts[contract_slot]]
+        return rule_states(self._state, account_slot, person, wanted)
+
+    def warnings(self, account_slot: int) -> list[LapseWarning]:
+        """What of the account lapses within 60 days."""
+        self.settle()
+        return warnings(self._state, account_slot) if self._is_judged(account_slot) else []
+
+    def _is_judged(self, account_slot: int) -> bool:
+        return int(self._state["mode"]) != Mode.RESEARCH and 0 <= account_slot < int(self._state["accounts_used"])
 
     def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
         """Orders that changed after a sequence, as they are now, and trades since, by sequence; none is split up."""

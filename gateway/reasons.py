@@ -98,3 +98,13 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.RESEARCH_ONLY: ("Only a research state takes this.", "Create the state in research mode."),
 }
 """(meaning, remedy) of each reason; a remedy may be empty when there is nothing to do."""
+
+_SHOWN_AS = {int(Reason.SANCTIONS): int(Reason.ACCOUNT_RESTRICTED)}
+"""What clients never hear, and what they hear instead: nobody is told that a legal freeze is one."""
+PUBLIC_REASONS = {reason: text for reason, text in REASONS.items() if reason not in _SHOWN_AS}
+"""The reasons that clients are told of."""
+
+
+def shown(reason: int) -> int:
+    """A reason as a client hears it, in answers, events, order states and binary rows alike."""
+    return _SHOWN_AS.get(reason, reason)

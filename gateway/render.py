@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from engine.codes import ExecInst, MarketState, OrdStatus, OrdType, PriceSource, Reason, Side, TimeInForce
 from engine.units import SUBTICKS
 from gateway.jsonrpc import encode
+from gateway.reasons import shown
 from gateway.translate import Contract, micros_text, ppb_text, ratio_text
 from gateway.views import (
     AccountView,
@@ -16,6 +17,7 @@ from gateway.views import (
     Candle,
     ContractTerms,
     FundingView,
+    LapseWarning,
     OrderView,
     PositionView,
     TickerView,
@@ -46,7 +48,7 @@ STATE: dict[int, bytes] = {
     int(OrdStatus.UNTRIGGERED): b"untriggered",
 }
 CANCEL_REASON: dict[int, bytes] = {
-    **{reason.value: reason.name.lower().encode() for reason in Reason},
+    **{reason.value: Reason(shown(reason)).name.lower().encode() for reason in Reason},
     int(Reason.BY_CLIENT): b"user_request",
     int(Reason.MASS_CANCEL): b"user_request",
     int(Reason.DISCONNECT): b"cancel_on_disconnect",
@@ -468,4 +470,29 @@ def transaction(contract: Contract | None, currency: str, view: TransactionView)
     ) % (
         contract.json_name, SIDE[view.side], contract.amount_text(view.lots), contract.price_text(view.price_ticks),
         view.order_id, contract.base_name, view.trade_id,
+    )  # fmt: skip
+
+
+# --- notices ------------------------------------------------------------------------------------------------------
+
+
+def lapse_warning(warning: LapseWarning, now_ns: int) -> bytes:
+    """Something that is about to lapse; the reason is the one that orders would be refused with."""
+    return b'{"type":"lapse_warning","timestamp":%d,"reason":"%b","valid_through":"%b","days_left":%d,"step":%d}' % (
+        now_ns // _NS_PER_MS, Reason(warning.reason).name.encode(), warning.last_day.encode(), warning.days_left,
+        warning.step,
+    )  # fmt: skip
+
+
+def lapsed(contract: Contract | None, reason: int, time_ns: int) -> bytes:
+    """Something has lapsed: opening orders are cancelled with this reason, in one contract or in all."""
+    name = contract.json_name if contract is not None else b"null"
+    head = b'{"type":"lapsed","timestamp":%d,"reason":"%b","instrument_name":%b}'
+    return head % (time_ns // _NS_PER_MS, Reason(reason).name.encode(), name)
+
+
+def margin_call(level: int, equity_micros: int, maintenance_micros: int, time_ns: int) -> bytes:
+    """The account's equity has come near its maintenance margin."""
+    return b'{"type":"margin_call","timestamp":%d,"level":%d,"equity":%b,"maintenance_margin":%b}' % (
+        time_ns // _NS_PER_MS, level, micros_text(equity_micros).encode(), micros_text(maintenance_micros).encode(),
     )  # fmt: skip

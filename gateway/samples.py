@@ -11,6 +11,7 @@ from gateway.views import (
     Candle,
     ContractTerms,
     FundingView,
+    LapseWarning,
     OrderView,
     PositionView,
     RuleState,
@@ -47,6 +48,7 @@ class SampleProjection:
         self.funding_rows: list[FundingView] = []
         self.transaction_rows: list[TransactionView] = []
         self.rule_rows: list[RuleState] = []
+        self.warning_rows: list[LapseWarning] = []
         self.events: list[tuple[int, str, bytes]] = []
         self.spans: list[Span] = []
         self.halted = False
@@ -65,6 +67,9 @@ class SampleProjection:
 
     def ticker(self, slot: int) -> TickerView:
         return self.ticker_rows[slot]
+
+    def mark(self, slot: int) -> int:
+        return self.ticker_rows[slot].mark_subticks
 
     def book(self, slot: int, depth: int) -> BookView:
         row = self.book_rows[slot]
@@ -121,8 +126,11 @@ class SampleProjection:
         self.spans.append(span)
         return self.transaction_rows, 0
 
-    def admission(self, account: int, slot: int) -> list[RuleState]:
+    def admission(self, account: int, slot: int, person: int) -> list[RuleState]:
         return self.rule_rows
+
+    def warnings(self, account: int) -> list[LapseWarning]:
+        return self.warning_rows
 
     def events_since(self, account: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
         return [row for row in self.events if row[0] > sequence][:count]
@@ -171,6 +179,10 @@ def sample_projection() -> SampleProjection:
         TransactionView(2, NOW, "trade", 0, Side.BUY, 5_000, 40_001, 5_000_125, -5_000_125, 9_994_999_875, 77, 3),
         TransactionView(1, NOW, "deposit", NIL, 0, 0, 0, 0, 10_000_000_000, 10_000_000_000),
     ]
-    rows.rule_rows = [RuleState(Reason.KYC_NOT_VALID, True), RuleState(Reason.PI_EVIDENCE_EXPIRED, False)]
+    rows.rule_rows = [
+        RuleState(Reason.KYC_NOT_VALID, True, "valid through 2027-01-31 (Hong Kong)"),
+        RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "lapsed after 2026-12-31 (Hong Kong)"),
+    ]
+    rows.warning_rows = [LapseWarning(Reason.KYC_NOT_VALID, "2027-01-31", 16, 30)]
     rows.events = [(99, "order", render.order(BTC, rows.orders[77]))]
     return rows

@@ -23,7 +23,7 @@ from gateway.examples import CHANNELS, EXAMPLES
 from gateway.interfaces import Reply, Submit
 from gateway.messages import METHODS, Number
 from gateway.methods.session import VERSION
-from gateway.reasons import REASONS
+from gateway.reasons import PUBLIC_REASONS
 from gateway.registry import KeyOrder, Registry
 from gateway.samples import NOW, own_trade, sample_projection
 from gateway.session import Session
@@ -50,7 +50,9 @@ def document() -> dict[str, Any]:
         "methods": [_method(name, answers.get(name)) for name in METHODS],
         "components": {"schemas": _schemas(answers), "errors": _errors()},
         "x-channels": CHANNELS,
-        "x-reasons": {reason.name: {"number": int(reason), "meaning": text[0]} for reason, text in REASONS.items()},
+        "x-reasons": {
+            reason.name: {"number": int(reason), "meaning": meaning} for reason, (meaning, _) in PUBLIC_REASONS.items()
+        },
         "x-binary": _binary(),
     }
 

@@ -21,6 +21,7 @@ from gateway.history import Segment
 from gateway.history_views import ROW, user_trade_view
 from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
 from gateway.projection import Projection
+from gateway.reasons import shown
 from gateway.rows import ROW_BYTES
 from gateway.views import Outcome, UserTradeView
 
@@ -33,6 +34,7 @@ _NOTICE_FIRST, _REFUSED, _MASS_CANCELLED, _REJECTED, _FILL, _CANCELLED, _MASS_CA
 )  # fmt: skip
 _REPORTS = frozenset({int(EventKind.ACCEPTED), int(EventKind.REPEATED), int(EventKind.AMENDED)})
 _ASKED_FOR = frozenset({int(Reason.BY_CLIENT), int(Reason.AMENDED_AWAY)})
+_SANCTIONS = int(Reason.SANCTIONS)
 _ENDS_MASS_CANCEL = frozenset({_MASS_CANCELLED, _REJECTED, _REFUSED})
 _ACCOUNT = Struct("<i")
 _ACCOUNT_BYTE = 28
@@ -209,7 +211,10 @@ class Sequencer:
                 request.complete(outcome_of(seq, by_seq[seq], request.account_slot, written), now_ns)
 
     def _report(self, events: Any) -> None:
-        """Binary sessions get the order rows of their account."""
+        """Binary sessions get the order rows of their account, without what clients are not told."""
+        if (events["reason"] == _SANCTIONS).any():
+            events = events.copy()
+            events["reason"][events["reason"] == _SANCTIONS] = shown(_SANCTIONS)
         accounts = events["account_slot"]
         orders = events["kind"] < _NOTICE_FIRST
         if len(self.binary) > 1:

@@ -141,6 +141,8 @@ class Session:
             self.check_scope("trade")
             self.check_accepting()
             rows, orders, cancels = binary.prepare(data, self.signer, len(self.projection.contracts()))
+            if self.context.confirmation.is_on:
+                self.context.confirmation.check_rows(self.projection, rows, self.account_slot)
             self._take_rows(orders, cancels, now_ns)
         except Refusal as refusal:
             self._faults += 1

@@ -32,6 +32,9 @@ class Reader(Protocol):
 class Topic:
     """One channel and its readers, in order of joining."""
 
+    is_polled = False
+    """Whether it is asked ten times a second if there is something to say."""
+
     def __init__(self, channel: Channel, projection: Projection) -> None:
         self.channel = channel
         self.projection = projection
@@ -151,6 +154,8 @@ class BookTopic(Topic):
 class StateTopic(Topic):
     """Channels whose latest value is all that counts: ticker, quote, perpetual, index, grouped book, chart."""
 
+    is_polled = True
+
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
@@ -217,6 +222,8 @@ class TradesTopic(Topic):
 
 class PlatformTopic(Topic):
     """`platform_state`: whether the venue is locked."""
+
+    is_polled = True
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)

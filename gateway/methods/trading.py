@@ -134,6 +134,8 @@ def _place(session: Session, params: messages.OrderParams, call: Call, side: int
     row = _new_row(contract, params, call.now_ns, side)
     if params.valid_until is not ABSENT:
         _check_deadline(params.valid_until, call.now_ns)
+    if session.context.confirmation.is_on:
+        session.context.confirmation.check_order(session.projection, contract, row)
     label = rows.label_bytes(params.label) if params.label else b""
     packed = rows.new_row(session.signer, row, label)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
@@ -304,6 +306,10 @@ def _amend(session: Session, params: Any, call: Call, view: OrderView) -> list[A
     trigger_ticks = 0
     if given(params.trigger_price):
         trigger_ticks = contract.price_ticks(params.trigger_price, "trigger_price")
+    confirmation = session.context.confirmation
+    if confirmation.is_on and not params.confirm and not view.flags & _REDUCE_ONLY:
+        kept = price_ticks or view.price_ticks or trigger_ticks or view.trigger_price_ticks
+        confirmation.check(session.projection, contract, kept, qty_lots)
     flags = ExecInst.FORFEIT_PRIORITY if params.forfeit_priority else 0
     packed = rows.amend_row(session.signer, view.order_id, qty_lots, price_ticks, trigger_ticks, int(flags))
     return [Submit(packed, OrderPending(call, session.signer.account_slot, view.side))]

@@ -10,7 +10,7 @@ from gateway import messages, render
 from gateway.errors import MEANINGS, code_of
 from gateway.jsonrpc import encode
 from gateway.methods.common import contract_of, count_of, id_of
-from gateway.reasons import REASONS
+from gateway.reasons import PUBLIC_REASONS, REASONS
 from gateway.translate import Contract, micros_text, ppb_text
 from gateway.views import ContractTerms
 
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def get_admission(session: Session, params: messages.AdmissionParams, call: Call) -> bytes:
     """Each rule of the ladder for this account, whether it is met, and what to do if not."""
     slot = contract_of(call.projection, params.instrument_name).slot if params.instrument_name else NIL
-    states = call.projection.admission(session.account_slot, slot)
+    states = call.projection.admission(session.account_slot, slot, session.signer.person)
+    warnings = call.projection.warnings(session.account_slot)
+    soon = render.array(render.lapse_warning(warning, call.projection.now_ns) for warning in warnings)
     rules = [
         {
             "reason": Reason(state.reason).name,
@@ -32,7 +34,8 @@ def get_admission(session: Session, params: messages.AdmissionParams, call: Call
         }
         for state in states
     ]
-    return encode({"may_open": all(state.is_met for state in states), "rules": rules})
+    may_open = all(state.is_met for state in states)
+    return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules), soon)
 
 
 def get_reject_reasons(session: Session, params: messages.Params, call: Call) -> bytes:
@@ -47,7 +50,7 @@ def get_reject_reasons(session: Session, params: messages.Params, call: Call) ->
                 "meaning": meaning,
                 "remedy": remedy,
             }
-            for reason, (meaning, remedy) in REASONS.items()
+            for reason, (meaning, remedy) in PUBLIC_REASONS.items()
         ]
     )
 

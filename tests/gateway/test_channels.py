@@ -32,6 +32,7 @@ def find(name):
         ("user.trades.future.BTC.100ms", "user.trades", -1, "100ms", {"currency": "BTC"}),
         ("user.changes.any.any.raw", "user.changes", -1, "raw", {}),
         ("user.changes.{i}.100ms", "user.changes", 3, "100ms", {}),
+        ("user.notices", "user.notices", -1, "raw", {}),
         ("user.portfolio.SOL", "user.portfolio", -1, "raw", {"currency": "SOL"}),
         ("user.portfolio.any", "user.portfolio", -1, "raw", {"currency": "ANY"}),
     ],
