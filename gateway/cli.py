@@ -22,6 +22,7 @@ COMMANDS = {
     "admin": "officers, evidence, limits, restrictions, money: with four eyes",
     "schema": "write the protocol's document",
     "explain": "an account's margin line by line",
+    "affiliates": "the daily report on affiliated market makers",
     "alerts": "what surveillance has noticed, and reviews of it",
     "audit": "export, check and explain every decision",
     "funding": "recompute every funding rate of a journal",

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
 
 DURABILITY = ("fsync", "os", "none")
@@ -58,6 +59,7 @@ class Config:
     queries_burst: int = _setting(4_000, "other requests at once", 1, 100_000_000)
 
     surveillance: Parameters = field(default_factory=Parameters)
+    affiliates: Programme = field(default_factory=Programme)
 
     @property
     def journal(self) -> Path:
@@ -75,7 +77,7 @@ class Config:
         return Path(self.data) / "vault.key"
 
 
-TABLES: dict[str, type[Any]] = {"surveillance": Parameters}
+TABLES: dict[str, type[Any]] = {"surveillance": Parameters, "affiliates": Programme}
 """Settings with a table of their own in the file; in the environment their names are joined."""
 _PLAIN = [item for item in fields(Config) if item.name not in TABLES]
 

@@ -1,0 +1,140 @@
+"""How much of each hour an affiliated maker's quote stood: two sides of the size owed, within the spread owed."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from engine.codes import EventFlag, EventKind, MarketState, Side
+from gateway.affiliates.parameters import Programme
+
+HOUR_NS = 3_600_000_000_000
+PPB = 1_000_000_000
+_RESTING, _UNTRIGGERED, _TAKER = int(EventFlag.RESTING), int(EventFlag.UNTRIGGERED), int(EventFlag.TAKER)
+_PLACED = (EventKind.ACCEPTED, EventKind.RESTED, EventKind.AMENDED)
+Key = tuple[int, int]
+"""Account and contract."""
+
+
+@dataclass
+class Hour:
+    """One hour of a quote, in nanoseconds; spread and size are summed over the time that both sides stood."""
+
+    open_ns: int = 0
+    kept_ns: int = 0
+    two_sided_ns: int = 0
+    spread_ppb_ns: int = 0
+    size_micros_ns: int = 0
+
+
+class Quote:
+    """One maker's resting orders in one contract."""
+
+    def __init__(self, unit_micros: int, programme: Programme) -> None:
+        self._unit = unit_micros
+        self._programme = programme
+        self._orders: dict[int, tuple[int, int, int]] = {}
+        self._figures: tuple[int, int] | str | None = "old"
+
+    def follow(self, row: Any) -> None:
+        """Take over an event of one of its orders."""
+        order, kind, flags = int(row["order_id"]), int(row["kind"]), int(row["flags"])
+        leaves = int(row["leaves_lots"])
+        if kind in _PLACED and flags & _RESTING and leaves:
+            self._orders[order] = (int(row["side"]), int(row["price_ticks"]), leaves)
+        elif kind == EventKind.REDUCED or (kind == EventKind.FILL and not flags & _TAKER):
+            if order in self._orders:
+                side, price, _ = self._orders.pop(order)
+                if leaves:
+                    self._orders[order] = (side, price, leaves)
+        elif kind == EventKind.CANCELLED or (kind == EventKind.AMENDED and not flags & _UNTRIGGERED):
+            self._orders.pop(order, None)
+        self._figures = "old"
+
+    def figures(self) -> tuple[int, int] | None:
+        """(spread in ppb at the size owed, value of the smaller side); None unless both sides have that size."""
+        if isinstance(self._figures, str):
+            self._figures = self._measure()
+        return self._figures
+
+    def _measure(self) -> tuple[int, int] | None:
+        bid, bids_micros = self._depth(Side.BUY)
+        ask, asks_micros = self._depth(Side.SELL)
+        if not bid or not ask:
+            return None
+        return 2 * (ask - bid) * PPB // (ask + bid), min(bids_micros, asks_micros)
+
+    def _depth(self, side: int) -> tuple[int, int]:
+        """The price down to which the size owed stands, 0 if it does not, and the value of the whole side."""
+        rows = sorted(((price, lots) for its, price, lots in self._orders.values() if its == side), reverse=side == 1)
+        total, reached = 0, 0
+        for price, lots in rows:
+            total += price * lots * self._unit
+            if not reached and total >= self._programme.size_micros:
+                reached = price
+        return reached, total
+
+
+class Obligations:
+    """All affiliated makers' quotes, measured between two instants."""
+
+    def __init__(self, programme: Programme, from_ns: int, to_ns: int) -> None:
+        self._programme = programme
+        self._from_ns, self._to_ns = from_ns, to_ns
+        self._quotes: dict[Key, Quote] = {}
+        self._since_ns: dict[Key, int] = {}
+        self._owed_ns: dict[Key, tuple[int, int]] = {}
+        self._open: dict[int, bool] = {}
+        self.hours: dict[tuple[int, int, int], Hour] = {}
+        """(account, contract, hour of the period) -> what stood."""
+
+    def owe(self, key: Key, unit_micros: int, now_ns: int, span_ns: tuple[int, int]) -> None:
+        """This account owes a quote in this contract from one instant until before another."""
+        if key in self._quotes:
+            self._count(key, now_ns)
+        else:
+            self._quotes[key], self._since_ns[key] = Quote(unit_micros, self._programme), now_ns
+        self._owed_ns[key] = span_ns
+
+    def order(self, row: Any) -> None:
+        """An event of an order of a maker that owes a quote."""
+        key = int(row["account_slot"]), int(row["contract_slot"])
+        self._count(key, int(row["time_ns"]))
+        self._quotes[key].follow(row)
+
+    def opened(self, contract_slot: int, now_ns: int) -> None:
+        """A contract is listed."""
+        self.state(contract_slot, MarketState.OPEN, now_ns)
+
+    def state(self, contract_slot: int, state: int, now_ns: int) -> None:
+        """A contract opens, or stops being open."""
+        for key in self._quotes:
+            if key[1] == contract_slot:
+                self._count(key, now_ns)
+        self._open[contract_slot] = state == MarketState.OPEN
+
+    def close(self, now_ns: int) -> None:
+        """The last instant that is known."""
+        for key in self._quotes:
+            self._count(key, now_ns)
+
+    def _count(self, key: Key, now_ns: int) -> None:
+        """Book the time since the last look, hour by hour."""
+        since_ns, self._since_ns[key] = self._since_ns[key], now_ns
+        from_ns, until_ns = self._owed_ns[key]
+        start, end = max(since_ns, self._from_ns, from_ns), min(now_ns, self._to_ns, until_ns)
+        if not self._open.get(key[1], False) or start >= end:
+            return
+        figures = self._quotes[key].figures()
+        while start < end:
+            place = (start - self._from_ns) // HOUR_NS
+            stop = min(end, self._from_ns + (place + 1) * HOUR_NS)
+            self._book(self.hours.setdefault((*key, place), Hour()), stop - start, figures)
+            start = stop
+
+    def _book(self, hour: Hour, span_ns: int, figures: tuple[int, int] | None) -> None:
+        hour.open_ns += span_ns
+        if figures is not None:
+            spread_ppb, size_micros = figures
+            hour.two_sided_ns += span_ns
+            hour.spread_ppb_ns += span_ns * spread_ppb
+            hour.size_micros_ns += span_ns * size_micros
+            hour.kept_ns += span_ns if spread_ppb <= self._programme.spread_ppb else 0

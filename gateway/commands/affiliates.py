@@ -1,0 +1,97 @@
+"""`lionrock affiliates`: the daily report on affiliated market makers, from the journal alone."""
+
+import argparse
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from gateway import config as settings
+from gateway.affiliates.report import DAY_NS, DayReport, MakerReport, day_report
+from gateway.audit_trail.follower import journal_of
+from gateway.commands.common import end_of_day_ns, progress_bar, readable_errors, when
+from gateway.config import Config
+
+MICROS = 1_000_000
+UNMET = 1
+"""Exit code when an obligation of the day was not kept."""
+_EXAMPLES = """examples:
+  lionrock affiliates report --day 2026-11-26
+  lionrock affiliates report --day 2026-11-26 --data lionrock-data --config lionrock.toml --json
+
+The day is a civil day in Hong Kong; the obligations are the [affiliates] table of --config. A mark-out is the gain of
+the maker's fills at the mark 1, 10 and 60 seconds later: what the other sides have lost.
+exit codes: 0 every obligation was kept, 1 one was not, 2 refused
+"""
+
+
+def add_parser(subparsers: Any) -> None:
+    """Add the subcommand to the command line."""
+    parser = subparsers.add_parser(
+        "affiliates",
+        help="the daily report on affiliated market makers",
+        description="Obligations kept, share of volume, trades with clients, mark-outs: by maker and contract.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    default = os.environ.get("LIONROCK_DATA", Config().data)
+    parser.add_argument("action", choices=["report"], help="what to do")
+    parser.add_argument("--day", type=end_of_day_ns, required=True, metavar="D", help="such as 2026-11-26")
+    parser.add_argument("--data", type=Path, default=Path(default), metavar="DIR",
+                        help=f"a data folder or a journal's folder (default: {default})")  # fmt: skip
+    parser.add_argument("--config", metavar="FILE", help="TOML file with the [affiliates] table")
+    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    parser.set_defaults(run=run)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report as the arguments say: 0, UNMET, or one line of error and 2."""
+    with readable_errors("affiliates"):
+        programme = settings.load(args.config, os.environ, {}).affiliates
+        with progress_bar("bytes of the journal") as progress:
+            found = day_report(journal_of(args.data), args.day - DAY_NS, programme, progress)
+    if args.json:
+        print(json.dumps(asdict(found)))
+    else:
+        _show(found)
+    kept = all(hour.is_met for maker in found.makers for hour in maker.hours)
+    return 0 if kept else UNMET
+
+
+def _money(micros: int) -> str:
+    return f"{micros / MICROS:,.2f}"
+
+
+def _show(found: DayReport) -> None:
+    console = Console(highlight=False)
+    console.print(f"affiliated makers from {when(found.from_ns)} until {when(found.to_ns)} UTC")
+    for maker in found.makers:
+        _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0))
+    if not found.makers:
+        console.print("none had an approval or traded")
+
+
+def _show_maker(console: Console, maker: MakerReport, all_micros: int) -> None:
+    table = Table(title=f"account {maker.account_slot}, contract {maker.contract_slot}", show_header=False)
+    table.add_row("volume", f"{_money(maker.volume_micros)} of {_money(all_micros)} ({maker.volume_percent:.2f} %)")
+    table.add_row("fills", f"{maker.fills:,}")
+    table.add_row("with clients", f"{maker.client_fills:,} fills, {_money(maker.client_volume_micros)}")
+    for row in maker.mark_outs:
+        basis_points = row.gain_ppb / 100_000
+        text = f"{_money(row.gain_micros)} on {row.fills:,} fills ({basis_points:+.3f} basis points)"
+        table.add_row(f"gain after {row.seconds} s", text)
+    console.print(table)
+    hours = Table(title="hour by hour")
+    for name in ("hour", "open s", "presence %", "two-sided %", "spread bp", "size", "kept"):
+        hours.add_column(name, justify="right")
+    for hour in maker.hours:
+        hours.add_row(
+            f"{hour.hour:02d}", str(hour.open_seconds), f"{hour.presence_percent:.1f}",
+            f"{hour.two_sided_percent:.1f}", f"{hour.spread_ppb / 100_000:.2f}", _money(hour.size_micros),
+            "yes" if hour.is_met else "no",
+        )  # fmt: skip
+    console.print(hours)
