@@ -115,14 +115,25 @@ def _one_line(text: str) -> str:
 _FLAG = (b"false", b"true")
 
 
+_ID = msgspec.json.Decoder(int | str)
+
+
+def decode_id(data: bytes) -> RequestId:
+    """A request's id from its JSON."""
+    return _ID.decode(data)
+
+
 def id_bytes(request_id: RequestId) -> bytes:
     """A request's id as JSON."""
     return b"%d" % request_id if type(request_id) is int else _ENCODE(request_id)
 
 
+REPLY = b'{"jsonrpc":"2.0","id":%b,"result":%b,"usIn":%d,"usOut":%d,"usDiff":%d,"testnet":%b}'
+
+
 def reply(request_id: RequestId, result: bytes, us_in: int, us_out: int, testnet: bool = False) -> bytes:
     """The answer to a request, around an encoded result. Times are microseconds since the epoch."""
-    return b'{"jsonrpc":"2.0","id":%b,"result":%b,"usIn":%d,"usOut":%d,"usDiff":%d,"testnet":%b}' % (
+    return REPLY % (
         id_bytes(request_id),
         result,
         us_in,

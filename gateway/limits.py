@@ -40,6 +40,12 @@ class TokenBucket:
         return 0
 
 
+    def has(self, now_ns: int, tokens: int) -> bool:
+        """Whether so many tokens, taken one by one, would all be given now."""
+        full_ns = self.full_ns
+        return (full_ns if full_ns > now_ns else now_ns) + self.cost_ns * tokens - now_ns <= self.span_ns
+
+
 @dataclass(frozen=True, slots=True)
 class RateLimits:
     """What one key may do each second and at once; cancels have their own, larger bucket."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import numpy as np
 
-from engine import statements
+from engine import host, statements
 from engine.codes import NIL, EventFlag, Mode, VenueState
-from engine.schema import LABEL, NOTICE
+from engine.schema import LABEL, NOTICE, SMALL
 from gateway import fold, render
 from gateway.books import Books
 from gateway.candles import Candles
@@ -75,6 +75,15 @@ class Projection:
         self._ladders = self._state["ladders"]
         self._levels = self._state["levels"]
 
+    def warm_up(self) -> None:
+        """Have compiled what the first question about an account needs, before anybody asks it."""
+        root = host.create(SMALL, Mode.RESEARCH)
+        root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
+        root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL
+        statements.account_statement(root, 0)
+        statements.position_statement(root, 0)
+        statements.lights(root, 0)
+
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """The names and units of the contracts, by slot."""
         for record in records[len(self._contracts) :]:
@@ -107,6 +116,11 @@ class Projection:
         kinds = segment.legs["kind"][first : segment.used]
         for index in np.flatnonzero(kinds == fold.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * _BYTES))
+
+    @property
+    def view(self) -> Any:
+        """The folded state itself, one VIEW record: for compiled readers."""
+        return self._view
 
     @property
     def applied_seq(self) -> int:

@@ -64,7 +64,7 @@ MARKET_STATE: dict[int, bytes] = {
     int(MarketState.SETTLED): b"closed",
 }
 _BOOL = (b"false", b"true")
-_MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
+MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
 _POST_ONLY, _REDUCE_ONLY = int(ExecInst.POST_ONLY), int(ExecInst.REDUCE_ONLY)
 _CANCELED, _LIMIT = int(OrdStatus.CANCELED), int(OrdType.LIMIT)
 _NS_PER_MS = 1_000_000
@@ -74,7 +74,7 @@ FOREVER_MS = 32_503_708_800_000
 
 # --- orders and trades --------------------------------------------------------------------------------------------
 
-_ORDER = (
+ORDER = (
     b'{"order_id":"%d","instrument_name":%b,"direction":"%b","order_type":"%b","order_state":"%b","price":%b,'
     b'"amount":%b,"filled_amount":%b,"average_price":%b,"time_in_force":"%b","post_only":%b,"reduce_only":%b,'
     b'"label":%b,"creation_timestamp":%d,"last_update_timestamp":%d,"commission":%b,"replaced":%b,"api":true,'
@@ -82,16 +82,20 @@ _ORDER = (
 )
 
 
+CLIENT_ID_EXTRA = b',"cl_ord_id":%d'
+CANCEL_REASON_EXTRA = b',"cancel_reason":"%b"'
+
+
 def order(contract: Contract, view: OrderView) -> bytes:
     """An order as its owner sees it; a market order shows its average price."""
     average = contract.average_text(view.filled_tick_lots, view.filled_lots)
-    return _ORDER % (
+    return ORDER % (
         view.order_id,
         contract.json_name,
         SIDE[view.side],
         ORDER_TYPE[view.ord_type],
         STATE[view.status],
-        average if view.ord_type in _MARKETS else contract.price_text(view.price_ticks),
+        average if view.ord_type in MARKETS else contract.price_text(view.price_ticks),
         contract.amount_text(view.amount_lots),
         contract.amount_text(view.filled_lots),
         average,
@@ -109,9 +113,9 @@ def order(contract: Contract, view: OrderView) -> bytes:
 
 def _order_extras(contract: Contract, view: OrderView) -> bytes:
     """What only some orders have."""
-    extras = b',"cl_ord_id":%d' % view.cl_ord_id if view.cl_ord_id else b""
+    extras = CLIENT_ID_EXTRA % view.cl_ord_id if view.cl_ord_id else b""
     if view.status == _CANCELED:
-        extras += b',"cancel_reason":"%b"' % CANCEL_REASON.get(view.reason, b"unknown")
+        extras += CANCEL_REASON_EXTRA % CANCEL_REASON.get(view.reason, b"unknown")
     if view.display_lots:
         extras += b',"display_amount":%b' % contract.amount_text(view.display_lots)
     if view.expire_ns:
@@ -127,14 +131,21 @@ def _order_extras(contract: Contract, view: OrderView) -> bytes:
     return extras
 
 
-_TRADE = (
+TRADE = (
     b'{"trade_id":"%b-%d","trade_seq":%d,"timestamp":%d,"instrument_name":%b,"price":%b,"amount":%b,'
     b'"direction":"%b","tick_direction":%d,"mark_price":%b,"index_price":%b%b'
 )
 
 
+USER_TRADE = (
+    b',"order_id":"%d","label":%b,"liquidity":"%b","fee":%b,"fee_currency":"%b","state":"%b","order_type":"%b",'
+    b'"reduce_only":%b,"post_only":%b,"matching_id":null,"api":true%b%b}'
+)
+FORCED_EXTRA = b',"liquidation":"T"'
+
+
 def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes) -> bytes:
-    return _TRADE % (
+    return TRADE % (
         contract.base_name,
         view.trade_id,
         view.trade_id,
@@ -152,15 +163,12 @@ def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes)
 
 def trade(contract: Contract, view: TradeView) -> bytes:
     """A public trade; its direction is the taker's."""
-    return _trade_fields(contract, view, view.side, b',"liquidation":"T"}' if view.forced else b"}")
+    return _trade_fields(contract, view, view.side, FORCED_EXTRA + b"}" if view.forced else b"}")
 
 
 def user_trade(contract: Contract, view: UserTradeView) -> bytes:
     """One side of a trade as its owner sees it."""
-    extras = (
-        b',"order_id":"%d","label":%b,"liquidity":"%b","fee":%b,"fee_currency":"%b","state":"%b","order_type":"%b",'
-        b'"reduce_only":%b,"post_only":%b,"matching_id":null,"api":true%b%b}'
-    ) % (
+    extras = USER_TRADE % (
         view.order_id,
         view.label_json,
         b"T" if view.is_taker else b"M",
@@ -170,8 +178,8 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
         ORDER_TYPE[view.ord_type],
         _BOOL[view.flags & _REDUCE_ONLY != 0],
         _BOOL[view.flags & _POST_ONLY != 0],
-        b',"cl_ord_id":%d' % view.cl_ord_id if view.cl_ord_id else b"",
-        b',"liquidation":"T"' if view.trade.forced else b"",
+        CLIENT_ID_EXTRA % view.cl_ord_id if view.cl_ord_id else b"",
+        FORCED_EXTRA if view.trade.forced else b"",
     )
     return _trade_fields(contract, view.trade, view.side, extras)
 
@@ -181,9 +189,12 @@ def array(items: Iterable[bytes]) -> bytes:
     return b"[" + b",".join(items) + b"]"
 
 
+PLACED = b'{"order":%b,"trades":%b}'
+
+
 def placed(order_json: bytes, trades: Iterable[bytes]) -> bytes:
     """The answer to buy, sell, edit and close_position."""
-    return b'{"order":%b,"trades":%b}' % (order_json, array(trades))
+    return PLACED % (order_json, array(trades))
 
 
 def changes(contract: Contract, orders: Iterable[bytes], trades: Iterable[bytes], positions: Iterable[bytes]) -> bytes:

@@ -14,15 +14,18 @@ import numpy as np
 from engine.codes import CommandKind, EventKind, Reason
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import clock
+from gateway.express import RUN_MESSAGES, Express
+from gateway.express_tables import MAX_PLACE
 from gateway.feed import Feed
 from gateway.fold import TRADE_KIND
 from gateway.frames import binary_frame
 from gateway.history import Segment
 from gateway.history_views import ROW, user_trade_view
-from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
+from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Action, Pending, Row
 from gateway.projection import Projection
 from gateway.reasons import shown
 from gateway.rows import ROW_BYTES
+from gateway.session import Session
 from gateway.views import Outcome, UserTradeView
 
 _KIND_BYTE = 16
@@ -75,6 +78,14 @@ class Origin(Protocol):
         ...
 
 
+class Caller(Origin, Protocol):
+    """Who sends messages: a connection."""
+
+    def act(self, actions: list[Action]) -> None:
+        """Do what the session says."""
+        ...
+
+
 class _Request:
     """One command whose outcome somebody waits for."""
 
@@ -91,17 +102,20 @@ class _Request:
             self.origin.answer(answer)
 
 
-_Waiting = tuple[int, int, _Request]
-"""Place of the first row in the batch, its command kind, the request."""
+_Waiting = tuple[int, int, Any]
+"""Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin)."""
+_RUN = -1
+"""In place of a command kind: plain orders that were read together."""
 
 
 class Sequencer:
     """Collects commands, applies them as one batch, and releases answers in order of durability."""
 
-    def __init__(self, engine: Engine, projection: Projection, feed: Feed, batch_rows: int) -> None:
+    def __init__(self, engine: Engine, projection: Projection, feed: Feed, express: Express, batch_rows: int) -> None:
         self.engine = engine
         self.projection = projection
         self.feed = feed
+        self.express = express
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._staging = np.zeros(batch_rows, COMMAND)
@@ -112,6 +126,7 @@ class Sequencer:
         self._parts: list[bytes] = []
         self._count = 0
         self._waiting: list[_Waiting] = []
+        self._singles = 0
         self._late: dict[int, _Request] = {}
         self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
         self._due = engine.root["next_due_ns"]
@@ -135,10 +150,46 @@ class Sequencer:
         if count > len(self._staging):
             self._grow(count)
         if pending is not None:
+            self._singles += 1
             account_slot = _ACCOUNT.unpack_from(rows, _ACCOUNT_BYTE)[0]
             self._waiting.append((self._count, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
         self._parts.append(rows)
         self._count += count
+
+    def receive(self, session: Session, messages: list[bytes], origin: Caller, now_ns: int) -> None:
+        """Take a session's text messages in order: plain orders together, everything else as the session says."""
+        data = b"\0".join((*messages, b""))
+        is_express = session.is_trader and data.count(0) == len(messages)
+        done, offset = 0, 0
+        while done < len(messages) and not session.closed:
+            left = by_hand = len(messages) - done
+            if is_express:
+                read, by_hand = self._read_run(session, data, (offset, left), origin, now_ns)
+                offset += sum(map(len, messages[done : done + read])) + read
+                done += read
+            for message in messages[done : done + by_hand]:
+                if not session.closed:
+                    origin.act(session.receive(message, now_ns))
+                offset += len(message) + 1
+            done += by_hand
+
+    def _read_run(
+        self, session: Session, data: bytes, span: tuple[int, int], origin: Origin, now_ns: int
+    ) -> tuple[int, int]:
+        """Read plain orders from an offset on: how many are sequenced, and how many more the session must serve."""
+        express = self.express
+        offset, left = span
+        if 2 * min(left, RUN_MESSAGES) > min(len(self._staging), MAX_PLACE) - self._count or not express.room:
+            self.settle()
+        room = min(left, express.room, (len(self._staging) - self._count) // 2)
+        express.begin(session, self._count, now_ns)
+        read, run, rows = express.read(session, data, (offset, room), now_ns)
+        if run is None:
+            return 0, max(read, 1)
+        self._waiting.append((self._count, _RUN, (run, origin)))
+        self._parts.append(rows)
+        self._count += len(rows) // ROW_BYTES
+        return read, int(read < room)
 
     def _grow(self, rows: int) -> None:
         self._staging = np.zeros(rows, COMMAND)
@@ -160,7 +211,8 @@ class Sequencer:
         if not self._count:
             return
         count, parts, waiting = self._count, self._parts, self._waiting
-        self._count, self._parts, self._waiting = 0, [], []
+        singles = self._singles
+        self._count, self._parts, self._waiting, self._singles = 0, [], [], 0
         now_ns = clock.wall_ns()
         first_seq = self.engine.last_seq + 1
         data = parts[0] if len(parts) == 1 else b"".join(parts)
@@ -173,10 +225,15 @@ class Sequencer:
             self.watch(events)
         self.engine.commit()
         written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
-        needs_rows = waiting or self._late or self.feed.has_users
+        if len(waiting) > singles:
+            segment, first, end = written
+            history = (segment.legs[first:end], segment.orders[first:end])
+            self.express.write(events, history, first_seq, clock.wall_ns())
+        needs_rows = singles or self._late or self.feed.has_users or self.express.has_slow
         rows = _rows(events) if needs_rows and len(events) else []
         if waiting or self._late:
             self._answer(rows, written, waiting, first_seq)
+            self.express.clear()
         if self.binary and len(events):
             self._report(events)
         self.feed.batch(rows, written)
@@ -198,7 +255,16 @@ class Sequencer:
             else:
                 found.append(row)
         now_ns = clock.wall_ns()
+
+        def complete(place: int, pending: Pending, account_slot: int) -> bytes | None:
+            seq = first_seq + place
+            return pending.complete(outcome_of(seq, by_seq.get(seq, []), account_slot, written), now_ns)
+
         for index, kind, request in waiting:
+            if kind == _RUN:
+                run, origin = request
+                origin.stage(self.express.replies(run, complete))
+                continue
             seq = first_seq + index
             own = by_seq.get(seq, [])
             if kind == _MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):

@@ -62,6 +62,8 @@ class Connection(picows.WSListener):
         self.slow_since = 0.0
         self.channels: dict[str, int] = {}
         self._staged: list[bytes] = []
+        self._inbox: list[bytes] = []
+        self._inbox_ns = 0
         self._fragments: bytearray | None = None
         self._is_binary_fragment = False
         self._transport: Any = None
@@ -84,9 +86,11 @@ class Connection(picows.WSListener):
         elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
         elif kind == picows.WSMsgType.CLOSE:
+            self.empty_inbox()
             self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")
 
     def on_ws_disconnected(self, transport: Any) -> None:
+        self.empty_inbox()
         self.server.forget(self)
 
     def pause_writing(self) -> None:
@@ -119,19 +123,40 @@ class Connection(picows.WSListener):
             self.receive(data, self._is_binary_fragment)
 
     def receive(self, data: bytes, is_binary: bool) -> None:
-        """One message."""
+        """One message. Text waits for the end of the turn, to be read together with what else the turn brings."""
         session = self.session
         if session.closed:
             return
-        now_ns = clock.wall_ns()
         if not is_binary:
-            self.act(session.receive(data, now_ns))
-        elif session.binary:
-            self.act(session.receive_rows(data, now_ns))
+            if not self._inbox:
+                self._inbox_ns = clock.wall_ns()
+                self.server.filled.append(self)
+                self.server.touch()
+            self._inbox.append(data)
+            return
+        self.empty_inbox()
+        if session.binary:
+            self.act(session.receive_rows(data, clock.wall_ns()))
         else:
             self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
-        if session.binary and session.account_slot != self._reported_slot:
-            self._report_to(session.account_slot)
+
+    def serve_inbox(self) -> None:
+        """The same at the end of a turn; a fault in serving one connection is the end of that one alone."""
+        try:
+            self.empty_inbox()
+        except Exception:
+            _LOG.exception("a connection is cut: serving it failed")
+            self.session.closed = True
+            self.abort()
+
+    def empty_inbox(self) -> None:
+        """Serve the text messages that the turn brought."""
+        if not self._inbox:
+            return
+        messages, self._inbox = self._inbox, []
+        self.server.venue.sequencer.receive(self.session, messages, self, self._inbox_ns)
+        if self.session.binary and self.session.account_slot != self._reported_slot:
+            self._report_to(self.session.account_slot)
 
     def act(self, actions: list[Action]) -> None:
         """Do what the session says."""
@@ -360,6 +385,7 @@ class Server:
         host.warm_up()
         self.venue = Venue(config, progress)
         self.connections: set[Connection] = set()
+        self.filled: list[Connection] = []
         self.fronts: set[Front] = set()
         self.loop: asyncio.AbstractEventLoop
         self.failed: asyncio.Future[None]
@@ -440,6 +466,9 @@ class Server:
 
     def _end_turn(self) -> None:
         self._is_touched = False
+        filled, self.filled = self.filled, []
+        for connection in filled:
+            connection.serve_inbox()
         try:
             self.venue.sequencer.close_turn()
         except Exception as error:

@@ -167,6 +167,25 @@ class Session:
             return []
         return [self.close(POLICY, f"{MAX_FAULTS} malformed messages in a row")]
 
+    @property
+    def is_trader(self) -> bool:
+        """Whether orders of this session are taken now."""
+        key = self.key
+        return key is not None and "trade" in key.scopes and key.id not in self.context.ended_keys and (
+            self.context.accepting
+        )
+
+    def admits(self, orders: int, cancels: int, now_ns: int) -> bool:
+        """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""
+        limits = self.limits
+        if not (limits.orders.has(now_ns, orders) and limits.cancels.has(now_ns, cancels)):
+            return False
+        limits.orders.take(now_ns, orders)
+        limits.cancels.take(now_ns, cancels)
+        self._received_ns = now_ns
+        self._faults = 0
+        return True
+
     # --- checks ---------------------------------------------------------------------------------------------------
 
     def _check(self, route: Route, now_ns: int) -> None:

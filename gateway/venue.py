@@ -11,6 +11,7 @@ from gateway import clock
 from gateway.auth import Vault
 from gateway.config import Config
 from gateway.context import Context, make_context
+from gateway.express import Express
 from gateway.feed import Feed
 from gateway.intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.projection import Projection
@@ -33,11 +34,13 @@ class Venue:
         self._changes_seen = -1
         self._last_reference = 0
         self.engine = self._open_engine(progress)
+        self.projection.warm_up()
         self.projection.attach(self.engine.root)
         self.projection.books.load(self.engine.root[0])
         self.projection.set_contracts(self.registry.contracts())
         self.feed = Feed(self.projection)
-        self.sequencer = Sequencer(self.engine, self.projection, self.feed, config.batch_rows)
+        express = Express(self.projection, config.testnet)
+        self.sequencer = Sequencer(self.engine, self.projection, self.feed, express, config.batch_rows)
         self.registry.mark_applied(self._results)
         self._results = []
         self.context.sequence_changes = self.submit_intents

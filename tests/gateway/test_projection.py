@@ -1,5 +1,8 @@
 """The projection from hand-made rows: orders, trades, money, history, saving and loading."""
 
+import subprocess
+import sys
+
 import numpy as np
 
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason, Side, TimeInForce
@@ -144,3 +147,18 @@ def test_saving_and_loading_gives_the_same_answers(tmp_path):
         assert loaded.open_orders(account) == feeder.projection.open_orders(account)
         assert loaded.order_history(account, BOTH, Span()) == feeder.projection.order_history(account, BOTH, Span())
         assert loaded.user_trades(account, BOTH, Span()) == feeder.projection.user_trades(account, BOTH, Span())
+
+
+def test_the_first_question_about_an_account_compiles_nothing():
+    story = """
+from engine import host, statements
+from gateway.projection import Projection
+entries = [getattr(statements, name) for name in dir(statements) if hasattr(getattr(statements, name), "signatures")]
+before = [len(entry.signatures) for entry in entries]
+Projection().warm_up()
+print(before, [len(entry.signatures) for entry in entries])
+"""
+    told = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout
+    before, after = told.strip().split("] [")
+    assert set(before) <= set("[0, ") and "0" in before
+    assert set(after) <= set("1, ]")

@@ -1,0 +1,267 @@
+"""What the compiled reader and writer of plain orders share: the layout of their desk, names and pieces of text.
+
+A plain order is what most messages are: a limit or market order without a condition or an end, an edit of price and
+quantity, a cancel. Everything else takes the way through `session`, and both ways say the same: the texts here are
+made of the very templates that `jsonrpc` and `render` use.
+"""
+
+import re
+import zlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine.codes import OrdStatus
+from engine.schema import MAX_CONTRACTS, VENUE, record
+from gateway import jsonrpc, render
+from gateway.kernels import copy_bytes, part
+from gateway.translate import Contract
+
+MAX_ID_BYTES = 32
+"""A request's id as it was sent, quotes included; a longer one takes the other way."""
+MAX_REQUESTS = 8192
+"""How many plain orders one batch takes at most."""
+MAX_PLACE = 1 << 16
+REPLY_BYTES = 2048
+"""Room for a reply that is sure to be enough, without its trades."""
+OUT_BYTES = MAX_REQUESTS * REPLY_BYTES
+
+CARD = record(  # what a contract is on the wire
+    [
+        ("name", "u1", (64,)),
+        ("name_size", "i8"),  # 0: not for the express
+        ("base", "u1", (32,)),
+        ("base_size", "i8"),
+        ("settlement", "u1", (32,)),
+        ("settlement_size", "i8"),
+        ("tick_mantissa", "i8"),
+        ("tick_decimals", "i8"),
+        ("lot_mantissa", "i8"),
+        ("lot_decimals", "i8"),
+    ]
+)
+REQUEST = record(  # one plain order that waits for its outcome
+    [
+        ("id", "u1", (MAX_ID_BYTES,)),
+        ("id_size", "i4"),
+        ("place", "i4"),  # of its row in the batch
+        ("kind", "i4"),  # CommandKind
+        ("side", "i4"),
+        ("account_slot", "i4"),
+        ("is_slow", "i4"),  # its outcome is not plain: the session's way answers
+        ("has_fills", "i4"),
+        ("first_leg", "i4"),
+        ("us_in", "i8"),
+        ("order_id", "i8"),
+        ("out_end", "i8"),  # where its reply ends
+    ]
+)
+# --- names that the reader knows ----------------------------------------------------------------------------------
+
+_NAMES = (
+    "jsonrpc", "id", "method", "params", "2.0", "private/buy", "private/sell", "private/edit", "private/cancel",
+    "instrument_name", "amount", "type", "price", "time_in_force", "post_only", "reject_post_only", "reduce_only",
+    "label", "cl_ord_id", "order_id", "limit", "market", "good_til_cancelled", "immediate_or_cancel", "fill_or_kill",
+)  # fmt: skip
+(
+    JSONRPC, ID, METHOD, PARAMS, VERSION, BUY, SELL, EDIT, CANCEL, INSTRUMENT, AMOUNT, TYPE, PRICE, TIME_IN_FORCE,
+    POST_ONLY, REJECT_POST_ONLY, REDUCE_ONLY, LABEL, CLIENT_ID, ORDER_ID, LIMIT, MARKET, GTC, IOC, FOK,
+) = range(len(_NAMES))  # fmt: skip
+MAX_NAME_BYTES = 24
+
+
+def _words(text: str) -> list[int]:
+    data = text.encode().ljust(MAX_NAME_BYTES, b"\0")
+    return [len(text), *(int.from_bytes(data[at : at + 8], "little") for at in range(0, MAX_NAME_BYTES, 8))]
+
+
+NAMES = np.array([_words(name) for name in _NAMES])
+"""Size and the bytes as three words of each name."""
+
+PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).copy()
+POW10 = np.array([10**power for power in range(19)])
+
+
+# --- pieces of text that the writer puts together -----------------------------------------------------------------
+
+_pieces: list[bytes] = []
+
+
+def _piece(text: bytes) -> int:
+    _pieces.append(text)
+    return len(_pieces) - 1
+
+
+def _split(template: bytes) -> int:
+    """The pieces between a template's places; answers the first one's number, the others follow."""
+    first = len(_pieces)
+    _pieces.extend(re.split(rb"%[bd]", template))
+    return first
+
+
+def _of_codes(texts: dict[int, bytes]) -> Any:
+    """The piece for each code, NOTHING where there is none."""
+    table = np.full(4096, NOTHING)
+    for code, text in texts.items():
+        table[code] = _piece(text)
+    return table
+
+
+NOTHING = _piece(b"")
+NO_ORDERS = _piece(b"[]")
+COMMA, BEGIN_LIST, END_LIST = _piece(b","), _piece(b"["), _piece(b"]")
+ZERO, NULL, FALSE, TRUE = _piece(b"0"), _piece(b"null"), _piece(b"false"), _piece(b"true")
+EMPTY_LABEL, QUOTE = _piece(b'""'), _piece(b'"')
+ORDER = _split(render.ORDER)
+REPLY = _split(jsonrpc.REPLY)
+PLACED = _split(render.PLACED)
+CLIENT_ID_EXTRA = _split(render.CLIENT_ID_EXTRA)
+CANCEL_REASON_EXTRA = _split(render.CANCEL_REASON_EXTRA)
+TRADE = _split(render.TRADE)
+USER_TRADE = _split(render.USER_TRADE)
+FORCED_EXTRA = _piece(render.FORCED_EXTRA)
+TAKER_TEXT, MAKER_TEXT = _piece(b"T"), _piece(b"M")
+SIDE = _of_codes(render.SIDE)
+ORDER_TYPE = _of_codes(render.ORDER_TYPE)
+TIME_IN_FORCES = _of_codes(render.TIME_IN_FORCE)
+STATE = _of_codes(render.STATE)
+CANCEL_REASON = _of_codes(render.CANCEL_REASON)
+IS_MARKET = np.array([code in render.MARKETS for code in range(256)])
+CANCELED = int(OrdStatus.CANCELED)
+
+POOL = np.frombuffer(b"".join(_pieces), np.uint8).copy()
+_ENDS = np.cumsum([len(part) for part in _pieces])
+SPANS = np.stack([_ENDS - [len(part) for part in _pieces], _ENDS], axis=1)
+"""Where each piece lies in the pool."""
+
+
+# --- the desk ------------------------------------------------------------------------------------------------------
+
+
+def _origin() -> int:
+    """A number for everything that the compiled code is made of."""
+    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("express_*.py"))]
+    return zlib.crc32(b"\0".join((*sources, *_pieces)))
+
+
+DESK = record(
+    [
+        ("cards_used", "i8"),
+        ("count", "i8"),  # requests that wait
+        ("account_slot", "i8"),  # who asks, for the reader
+        ("person", "i8"),
+        ("key", "i8"),
+        ("offset", "i8"),  # reader: where it goes on, where it stopped
+        ("messages", "i8"),  # reader: how many at most
+        ("place", "i8"),  # reader: of its first row in the batch
+        ("us_in", "i8"),
+        ("rows", "i8"),  # reader: rows written
+        ("orders", "i8"),  # reader: how many of them place or change an order
+        ("cancels", "i8"),
+        ("first_seq", "i8"),  # writer: of the batch
+        ("us_out", "i8"),
+        ("testnet", "i8"),
+        ("slow", "i8"),  # writer: how many requests it left to the session's way
+        ("got", "i8", (16,)),
+        ("cards", CARD, (MAX_CONTRACTS,)),
+        ("requests", REQUEST, (MAX_REQUESTS,)),
+        ("of_place", "i4", (MAX_PLACE,)),  # the request of a row in the batch, from 1
+        ("ended", "i4", (VENUE.orders,)),  # where an order's slot ended last, a row of history
+        (f"made_of_{_origin():08x}", "i8"),  # compiled code is kept under its types: other texts, other code
+    ]
+)
+
+
+SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
+"""The fields of a desk that are single numbers, in their places at its beginning."""
+
+
+SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
+"""The fields of a desk that are single numbers, in their places at its beginning."""
+
+
+SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
+"""The fields of a desk that are single numbers, in their places at its beginning."""
+
+
+SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
+"""The fields of a desk that are single numbers, in their places at its beginning."""
+
+
+def new_desk() -> Any:
+    """An empty desk; its memory is touched as it is used."""
+    return np.zeros(1, DESK)
+
+
+def write_card(desk: Any, contract: Contract) -> None:
+    """Make a contract known; one whose units are unusual stays with the session's way."""
+    card = desk["cards"][contract.slot]
+    tick, lot = contract.tick, contract.lot
+    texts = {"name": contract.name.encode(), "base": contract.base_name, "settlement": contract.settlement_name}
+    usual = all(unit.mantissa <= 1000 and -9 <= unit.exponent <= 0 for unit in (tick, lot))
+    fits = all(len(text) <= len(card[field]) and re.fullmatch(rb"[\w-]+", text) for field, text in texts.items())
+    if usual and fits:
+        for field, text in texts.items():
+            card[field][: len(text)] = np.frombuffer(text, np.uint8)
+            card[field + "_size"] = len(text)
+        card["tick_mantissa"], card["tick_decimals"] = tick.mantissa, -tick.exponent
+        card["lot_mantissa"], card["lot_decimals"] = lot.mantissa, -lot.exponent
+    desk["cards_used"] = contract.slot + 1
+
+
+# --- writing ------------------------------------------------------------------------------------------------------
+
+
+@part
+def put(out, at, piece):
+    """Write a piece of text at a place; answers the place behind it."""
+    first = SPANS[piece, 0]
+    size = SPANS[piece, 1] - first
+    copy_bytes(out, at, POOL, first, size)
+    return at + size
+
+
+@part
+def put_integer(out, at, value):
+    """Write a whole number in decimal."""
+    if value < 0:
+        out[at] = 45
+        at += 1
+        value = -value
+    digits = 1
+    while digits < 19 and value >= POW10[digits]:
+        digits += 1
+    end = at + digits
+    while value >= 100:
+        end -= 2
+        pair = value % 100 * 2
+        out[end], out[end + 1] = PAIRS[pair], PAIRS[pair + 1]
+        value //= 100
+    if value >= 10:
+        out[end - 2], out[end - 1] = PAIRS[value * 2], PAIRS[value * 2 + 1]
+    else:
+        out[end - 1] = 48 + value
+    return at + digits
+
+
+@part
+def put_decimal(out, at, mantissa, decimals):
+    """Write mantissa / 10**decimals without trailing zeros, as `translate.decimal_text` does."""
+    if mantissa < 0:
+        out[at] = 45
+        at += 1
+        mantissa = -mantissa
+    whole = mantissa // POW10[decimals]
+    rest = mantissa - whole * POW10[decimals]
+    at = put_integer(out, at, whole)
+    if rest == 0:
+        return at
+    while rest % 10 == 0:
+        rest //= 10
+        decimals -= 1
+    out[at] = 46
+    for index in range(decimals):
+        out[at + decimals - index] = 48 + rest % 10
+        rest //= 10
+    return at + 1 + decimals

@@ -1,0 +1,45 @@
+"""How the gateway's compiled readers and writers are made: like the engine's kernels, all in one piece."""
+
+from collections.abc import Callable
+from typing import Any
+
+from numba import njit, types
+from numba.core import cgutils
+from numba.extending import intrinsic
+
+from engine import kernels
+from engine.units import JIT
+
+entry = kernels.entry
+"""A function that Python calls: compiled with everything that it reaches, and kept in the cache on disk."""
+
+
+def part(function: Callable[..., Any]) -> Any:
+    """A function that only compiled ones call: its code is kept for the entry that reaches it."""
+    if not JIT:
+        return function
+    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(pipeline_class=kernels._PART_PIPELINE, **options)(function)
+
+
+if JIT:
+
+    @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+    def copy_bytes(typingctx: Any, out: Any, at: Any, text: Any, first: Any, size: Any) -> Any:
+        """out[at : at + size] = text[first : first + size], for arrays of bytes; nothing is checked."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            places = []
+            for array, index in ((0, 1), (2, 3)):
+                data = context.make_array(signature.args[array])(context, builder, args[array]).data
+                places.append(builder.gep(data, [args[index]]))
+            cgutils.raw_memcpy(builder, places[0], places[1], args[4], 1)
+            return context.get_dummy_value()
+
+        return types.void(out, types.int64, text, types.int64, types.int64), codegen
+
+else:
+
+    def copy_bytes(out: Any, at: Any, text: Any, first: Any, size: Any) -> None:
+        """out[at : at + size] = text[first : first + size]."""
+        out[at : at + size] = text[first : first + size]
