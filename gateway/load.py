@@ -17,6 +17,7 @@ import picows
 
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND, EVENT
+from gateway.frames import binary_frame, text_frame
 from gateway.histogram import Histogram
 
 _MASKED = 0x80
@@ -24,6 +25,8 @@ _TEXT, _BINARY, _CLOSE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.
 _ERROR_HEAD = 48
 """Within so many bytes of its beginning a reply says whether it is an error."""
 WARM_SECONDS = 0.5
+OPEN_ROWS = 512
+"""How many orders a connection of rows has open at most: an account may have 1,000."""
 
 
 def client_frame(payload: bytes, is_binary: bool = False) -> bytes:
@@ -66,14 +69,18 @@ def json_script(instrument_name: str, prices: list[str], first_id: int, pairs: i
 
 
 def row_script(contract_slot: int, prices_ticks: list[int], first_id: int, rows: int) -> Script:
-    """The same as rows: one frame places, the next cancels."""
-    news, cancels = np.zeros(rows, COMMAND), np.zeros(rows, COMMAND)
+    """The same as rows: up to `OPEN_ROWS` are placed, then cancelled, and so on; every frame has as many rows."""
+    placed = min(rows, OPEN_ROWS)
+    news, cancels = np.zeros(placed, COMMAND), np.zeros(placed, COMMAND)
     news["kind"], news["side"], news["ord_type"] = CommandKind.NEW, Side.BUY, OrdType.LIMIT
     news["tif"], news["contract_slot"], news["qty_lots"] = TimeInForce.GTC, contract_slot, 10
-    news["price_ticks"] = np.resize(prices_ticks, rows)
-    news["cl_ord_id"] = np.arange(first_id, first_id + rows)
+    news["price_ticks"] = np.resize(prices_ticks, placed)
+    news["cl_ord_id"] = np.arange(first_id, first_id + placed)
     cancels["kind"], cancels["cl_ord_id"] = CommandKind.CANCEL, news["cl_ord_id"]
-    return Script([client_frame(part.tobytes(), True) for part in (news, cancels)], rows, True)
+    cycle = np.tile(np.concatenate((news, cancels)), rows)
+    frames = np.lcm(rows, 2 * placed) // rows
+    parts = [cycle[place * rows : (place + 1) * rows].tobytes() for place in range(frames)]
+    return Script([client_frame(part, True) for part in parts], rows, True)
 
 
 @dataclass
@@ -158,7 +165,10 @@ class Connection(picows.WSListener):
             return
         kinds = np.frombuffer(frame.get_payload_as_bytes(), EVENT)["kind"]
         done = (kinds == EventKind.ACCEPTED) | (kinds == EventKind.CANCELLED) | (kinds == EventKind.REJECTED)
-        self.errors += int(np.count_nonzero(kinds == EventKind.REJECTED))
+        rejected = np.flatnonzero(kinds == EventKind.REJECTED)
+        if len(rejected):
+            self.errors += len(rejected)
+            self.first_error = self.first_error or b"row %d of an answer is REJECTED" % rejected[0]
         self._rows += int(np.count_nonzero(done))
         whole, self._rows = divmod(self._rows, self.script.orders_per_frame)
         self._ready += whole
@@ -318,11 +328,15 @@ def _listener(reader: Subscriber) -> Subscriber:
 
 
 class _Echo(picows.WSListener):
-    """Sends back what it gets, with one write for what one read brought: the least that a server can do."""
+    """Sends back what it gets, with one write for what one read brought: the least that a server can do.
 
-    def __init__(self) -> None:
+    With a reply of its own it sends that instead: as much as a venue has to send.
+    """
+
+    def __init__(self, reply_bytes: int = 0) -> None:
         super().__init__()
         self._back: list[bytes] = []
+        self._reply = text_frame(b"x" * reply_bytes) if reply_bytes else b""
 
     def on_ws_connected(self, transport: Any) -> None:
         self._transport = transport.underlying_transport
@@ -333,16 +347,15 @@ class _Echo(picows.WSListener):
             transport.disconnect()
             return
         payload = frame.get_payload_as_bytes()
-        size = len(payload)
-        kind = b"\x81" if message_kind == _TEXT else b"\x82"
-        length = size.to_bytes(1) if size < 126 else b"\x7e" + size.to_bytes(2) if size < 65536 else None
-        self._back.append(kind + (length or b"\x7f" + size.to_bytes(8)) + payload)
+        self._back.append(self._reply or (text_frame if message_kind == _TEXT else binary_frame)(payload))
         if frame.last_in_buffer:
             back, self._back = self._back, []
             self._transport.write(b"".join(back))
 
 
-async def serve_echo(port: int) -> tuple[asyncio.Server, int]:
-    """A bare echo server of the same websocket library; (server, its port)."""
-    server = await picows.ws_create_server(lambda request: _Echo(), "127.0.0.1", port, max_frame_size=1 << 26)
+async def serve_echo(port: int, reply_bytes: int = 0) -> tuple[asyncio.Server, int]:
+    """A bare echo server of the same websocket library, with replies of a size if given; (server, its port)."""
+    server = await picows.ws_create_server(
+        lambda request: _Echo(reply_bytes), "127.0.0.1", port, max_frame_size=1 << 26
+    )
     return server, server.sockets[0].getsockname()[1]

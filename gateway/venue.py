@@ -7,7 +7,7 @@ from typing import Any
 
 from engine import host
 from engine.codes import Mode
-from gateway import clock
+from gateway import binary, clock
 from gateway.auth import Vault
 from gateway.config import Config
 from gateway.context import Context, make_context
@@ -35,6 +35,7 @@ class Venue:
         self._last_reference = 0
         self.engine = self._open_engine(progress)
         self.projection.warm_up()
+        binary.warm_up()
         self.projection.attach(self.engine.root)
         self.projection.books.load(self.engine.root[0])
         self.projection.set_contracts(self.registry.contracts())

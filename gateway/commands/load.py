@@ -37,6 +37,8 @@ are two. Open loop counts delays from when a request was due (no coordinated omi
 CONTRACT = "BTC_USDC-PERPETUAL"
 PRICE = 60_000
 PAIRS = 512
+REPLY_BYTES = 660
+"""About how long the venue's reply to an order of the load is."""
 UNLIMITED = 100_000_000
 START_SECONDS = 600
 DEPOSIT_MICROS = 10**15
@@ -100,7 +102,7 @@ def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
         venue = _start(context, _run_venue, (cores[0], _config(folder, plan.durability)))
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
-        return uvloop.run(_load(plan, traders, (echo[1], venue[1]), only))
+        return uvloop.run(_load(plan, traders, (*echo[1], venue[1]), only))
     finally:
         os.sched_setaffinity(0, set(cores))
         for process, _ in filter(None, (echo, venue)):
@@ -132,8 +134,8 @@ def _set_up(folder: Path, plan: Plan) -> list[Trader]:
 # --- the servers, each in a process of its own --------------------------------------------------------------------
 
 
-def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, int]:
-    """A server process and the port that it listens on."""
+def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
+    """A server process and the port or ports that it listens on."""
     receiver, sender = context.Pipe(duplex=False)
     process = context.Process(target=target, args=(*args, sender), daemon=True)
     process.start()
@@ -147,11 +149,13 @@ def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, int]:
 
 
 def _run_echo(core: int, sender: Any) -> None:
+    """Two bare servers: an echo, and one whose every reply is as long as a venue's."""
     os.sched_setaffinity(0, {core})
 
     async def serve() -> None:
         _, port = await load.serve_echo(0)
-        sender.send(port)
+        _, long_port = await load.serve_echo(0, REPLY_BYTES)
+        sender.send((port, long_port))
         await asyncio.get_running_loop().create_future()
 
     uvloop.run(serve())
@@ -173,11 +177,12 @@ def _run_venue(core: int, config: Config, sender: Any) -> None:
 # --- the measurements ---------------------------------------------------------------------------------------------
 
 
-async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int], only: str | None) -> list[load.Result]:
+async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int, int], only: str | None) -> list[load.Result]:
     log_ins = [_log_in(trader) for trader in traders]
     path = "/ws/api/v2"
     echo = load.Target(f"ws://127.0.0.1:{ports[0]}/", is_echo=True)
-    venue = load.Target(f"ws://127.0.0.1:{ports[1]}{path}", log_ins)
+    long_echo = load.Target(f"ws://127.0.0.1:{ports[1]}/", is_echo=True)
+    venue = load.Target(f"ws://127.0.0.1:{ports[2]}{path}", log_ins)
     rows = load.Target(venue.url, log_ins, protocol=BINARY_PROTOCOL)
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
     results: list[load.Result] = []
@@ -185,7 +190,8 @@ async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int], only:
         for name, target in (("echo, one at a time", echo), ("orders, one at a time", venue)):
             results.append(await _closed(name, target, [_json_script(0)], 1, plan.seconds))
     if only in (None, "json"):
-        for name, target in (("echo, JSON", echo), ("orders, JSON", venue)):
+        names = ("echo with replies of the venue's size", "echo, JSON", "orders, JSON")
+        for name, target in zip(names, (long_echo, echo, venue), strict=True):
             results.append(await _closed(name, target, _json_scripts(plan), plan.window, plan.seconds))
         results.append(await _open("orders, JSON, open loop", venue, plan, results[-1].rate / 2))
     if only in (None, "feed"):

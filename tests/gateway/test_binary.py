@@ -1,9 +1,12 @@
 """The binary sub-protocol: what is the gateway's is overwritten, what is out of range is refused with its row."""
 
 import json
+from unittest import mock
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.codes import NIL, CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.schema import COMMAND, DIRECTIVE, LABEL
@@ -35,6 +38,32 @@ def test_identity_is_overwritten():
     for field, value in {"seq": 0, "time_ns": 0, "account_slot": 7, "person": 8, "key": 9, "group": 0}.items():
         assert (out[field] == value).all(), field
     assert (out["qty_lots"] == 10).all() and (out["cl_ord_id"] == 5).all()
+
+
+FIELD = st.sampled_from([name for name in COMMAND.names if name != "spare"])
+VALUE = st.one_of(st.integers(-3, 10), st.integers(-(1 << 63), (1 << 63) - 1))
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 2), FIELD, VALUE), max_size=3), st.integers(-1, 15))
+def test_one_pass_takes_what_the_checks_of_each_field_take(changes, spare):
+    rows = frame()
+    for index, field, value in changes:
+        bits = 8 * COMMAND[field].itemsize
+        rows[field][index] = (value + (1 << bits - 1)) % (1 << bits) - (1 << bits - 1)
+    if spare >= 0:
+        rows["spare"][1][spare] = 1
+    signed = rows.copy()
+    who = (WHO.account_slot, WHO.person, WHO.key)
+    orders = binary._take_plain(signed, signed.view(np.int64), 2, who)
+    with mock.patch.object(binary, "_take_plain", return_value=-1):
+        try:
+            by_fields = prepare(rows)
+        except Refusal:
+            by_fields = None
+    assert (orders >= 0) == (by_fields is not None)
+    if by_fields is not None:
+        assert by_fields[0].tobytes() == signed.tobytes() and by_fields[1] == orders
 
 
 def test_mass_cancels_reach_only_their_own_account():
