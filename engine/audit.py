@@ -15,6 +15,7 @@ from engine.rows import (
     account_at,
     cell_at,
     child_at,
+    collateral_at,
     contract_at,
     detail_at,
     ladder_at,
@@ -24,8 +25,8 @@ from engine.rows import (
     own_at,
     position_at,
 )
-from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT
-from engine.units import SUBTICKS
+from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT
+from engine.units import PPB, SUBTICKS, mul_div_floor
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _ICEBERG = int(ExecInst.ICEBERG)
@@ -59,6 +60,7 @@ class Violation(IntEnum):
     UNTRIGGERED = 21
     LIVE_ORDERS = 22
     EQUITY_NEGATIVE = 23
+    COLLATERAL_NOT_CONSERVED = 24
 
 
 class AuditError(Exception):
@@ -271,9 +273,20 @@ def _position_fault(s, slot):
 
 
 @kernel
+def _collateral_micros(s, slot):
+    """What an account's BTC and ETH count for at the last mark tick."""
+    total = np.int64(0)
+    for place in range(COLLATERAL_ASSETS):
+        row, units = collateral_at(s, place), account_at(s, slot).collateral_units[place]
+        worth = mul_div_floor(mul_div_floor(units, row.coin_micros, 100_000_000), row.weight_ppb, PPB)
+        total += min(worth, row.limit_micros)
+    return total
+
+
+@kernel
 def _is_under_water(s, slot):
     """Whether an account's cross pool, or an isolated position of it, has equity below 0 at the mark."""
-    cross = account_at(s, slot).cash_micros
+    cross = account_at(s, slot).cash_micros + _collateral_micros(s, slot)
     position_slot = np.int64(account_at(s, slot).positions_head)
     while position_slot != NIL:
         position = position_at(s, position_slot)
@@ -307,7 +320,8 @@ def _account_fault(s, slot):
         position_slot = np.int64(position.next_slot)
     if account.open_orders != orders:
         return Violation.OPEN_ORDERS
-    if not exposed and account.cash_micros < 0:
+    waits_for_fund = account.liquidating and (account.has_collateral or s.fund_micros == 0)
+    if not exposed and not waits_for_fund and account.cash_micros + _collateral_micros(s, slot) < 0:
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
     if not account.liquidating and _is_under_water(s, slot):
         return Violation.EQUITY_NEGATIVE
@@ -325,6 +339,12 @@ def _money_fault(s):
         total += position.isolated_micros - position.entry_cost_micros
     if total != 0:
         return Violation.CASH_NOT_CONSERVED
+    for place in range(COLLATERAL_ASSETS):
+        units = collateral_at(s, place).fund_units - collateral_at(s, place).deposits_units
+        for slot in range(s.accounts_used):
+            units += account_at(s, slot).collateral_units[place]
+        if units != 0:
+            return Violation.COLLATERAL_NOT_CONSERVED
     if s.fund_micros < 0:
         return Violation.FUND_NEGATIVE
     for contract_slot in range(s.contracts_used):

@@ -190,8 +190,18 @@ def set_venue_state(s, d):
 
 
 @kernel
+def _is_collateral(code):
+    return (
+        VenueParameter.COLLATERAL_ENABLED <= code <= VenueParameter.COLLATERAL_CAP_MICROS
+        or code == VenueParameter.COLLATERAL_LOTS_PER_COIN
+    )
+
+
+@kernel
 def set_venue_parameter(s, d):
     """Set one parameter of the whole venue."""
+    if _is_collateral(d.code):
+        return money.set_collateral(s, d)
     row_kind = EventKind.VENUE_CHANGED
     if d.value < 0:
         return reports.refused(s, d, Reason.BAD_PARAMETER)

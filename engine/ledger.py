@@ -1,14 +1,16 @@
 """The only writer of cash, positions, fees and the sums of open orders. It never reads the book.
 
 Conservation, exactly: sum(cash) - sum(entry cost) + fund + fee account = deposits - withdrawals, and the positions of
-a contract sum to zero. Entry cost is the signed sum of trade notionals.
+a contract sum to zero. Of each collateral asset: sum(units of accounts) + units of the fund = deposits - withdrawals.
+Entry cost is the signed sum of trade notionals.
 """
 
 import numpy as np
 
 from engine.codes import NIL, ExecInst, MarginMode, Side
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, contract_at, order_at, position_at
+from engine.rows import account_at, collateral_at, contract_at, order_at, position_at
+from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS, fee_micros, mul_div_floor
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
@@ -103,6 +105,34 @@ def pay_funding(s, position_slot, amount_micros):
     position.funding_micros -= amount_micros
     _credit(s, position, -amount_micros)
     s.fund_micros += amount_micros
+
+
+@kernel
+def move_collateral(s, account_slot, place, units):
+    """An account deposits units of an asset, or with negative units withdraws them."""
+    account, row = account_at(s, account_slot), collateral_at(s, place)
+    account.collateral_units[place] += units
+    row.deposits_units += units
+    _note_collateral(account)
+
+
+@kernel
+def sell_collateral(s, account_slot, place, units, amount_micros):
+    """The insurance fund takes units of an account's collateral against cash."""
+    account, row = account_at(s, account_slot), collateral_at(s, place)
+    account.collateral_units[place] -= units
+    row.fund_units += units
+    account.cash_micros += amount_micros
+    s.fund_micros -= amount_micros
+    _note_collateral(account)
+
+
+@kernel
+def _note_collateral(account):
+    held = np.int64(0)
+    for place in range(COLLATERAL_ASSETS):
+        held |= account.collateral_units[place]
+    account.has_collateral = 1 if held != 0 else 0
 
 
 @kernel

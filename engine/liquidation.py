@@ -39,9 +39,9 @@ def distressed_isolated(s, account_slot, tick):
 
 @kernel
 def is_cross_distressed(s, account_slot):
-    """Whether the account's cross pool is liquidatable: it has a position and equity < MM, strictly."""
+    """Whether the account's cross pool is liquidatable: equity < MM, strictly; without a position equity < 0."""
     maintenance = margin.cross_maintenance_micros(s, account_slot)
-    return maintenance != NIL and margin.cross_equity_micros(s, account_slot) < maintenance
+    return margin.cross_equity_micros(s, account_slot) < max(maintenance, 0)
 
 
 @kernel

@@ -6,7 +6,18 @@ orders, decide, close a position at the book, deleverage the rest, and settle th
 
 import numpy as np
 
-from engine import eligibility, isolation, ledger, liquidation, margin, mass_cancel, matching, reference, reports
+from engine import (
+    collateral,
+    eligibility,
+    isolation,
+    ledger,
+    liquidation,
+    margin,
+    mass_cancel,
+    matching,
+    reference,
+    reports,
+)
 from engine.codes import (
     NIL,
     EventFlag,
@@ -23,7 +34,7 @@ from engine.codes import (
 )
 from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, job_at, position_at
-from engine.schema import ORDER_SLOT_BITS
+from engine.schema import COLLATERAL_ASSETS, ORDER_SLOT_BITS
 from engine.units import SUBTICKS
 
 IDLE, CANCELLING, DECIDING, CLOSING, DELEVERAGING = range(5)
@@ -109,6 +120,22 @@ def _charge_fee(s, account_slot, pool_slot):
 
 
 @kernel
+def _take_collateral(s, account_slot):
+    """The fund takes collateral of a cross pool against what its cash is below zero, as far as the fund's reaches."""
+    for place in range(COLLATERAL_ASSETS):
+        units = collateral.sale_units(s, account_slot, place, -account_at(s, account_slot).cash_micros)
+        paid = collateral.sale_micros(s, place, units)
+        if paid > 0:
+            row = reports.notice(s, EventKind.COLLATERAL_TAKEN, account_slot, NIL)
+            row.index = place + 1
+            row.old_value = account_at(s, account_slot).collateral_units[place]
+            ledger.sell_collateral(s, account_slot, place, units, paid)
+            row.new_value = account_at(s, account_slot).collateral_units[place]
+            row.amount_micros = paid
+            row.cash_micros = account_at(s, account_slot).cash_micros
+
+
+@kernel
 def _settle_deficit(s, account_slot, pool_slot):
     """A pool without a position and with less than nothing is made whole by the fund."""
     if pool_slot == NIL:
@@ -135,6 +162,8 @@ def _settle_deficit(s, account_slot, pool_slot):
 def _settle(s):
     account_slot, pool = np.int64(s.liquidation_head_slot), np.int64(s.liquidation_pool_slot)
     _charge_fee(s, account_slot, pool)
+    if pool == NIL and account_at(s, account_slot).has_collateral:
+        _take_collateral(s, account_slot)
     _settle_deficit(s, account_slot, pool)
     if pool != NIL and position_at(s, pool).size_lots == 0:
         ledger.move_isolated(s, pool, -position_at(s, pool).isolated_micros)
@@ -192,6 +221,8 @@ def _cancel_next(s):
 def _decide(s):
     """Stop if cured; else partial or full: full when equity is at most half of MM."""
     account_slot, pool = np.int64(s.liquidation_head_slot), np.int64(s.liquidation_pool_slot)
+    if pool == NIL and account_at(s, account_slot).has_collateral:
+        _take_collateral(s, account_slot)
     if pool == NIL:
         distressed = liquidation.is_cross_distressed(s, account_slot)
         equity = margin.cross_equity_micros(s, account_slot)

@@ -6,8 +6,9 @@ position with the money that was moved to it. Equity rounds down, requirements r
 
 import numpy as np
 
+from engine import collateral
 from engine.codes import NIL, ExecInst, MarginMode, Reason, Side
-from engine.kernels import kernel
+from engine.kernels import inlined, kernel
 from engine.ledger import margin_price_subticks
 from engine.rows import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
@@ -122,10 +123,19 @@ def cross_unrealised_micros(s, account_slot):
     return total
 
 
+@inlined
+def money_micros(s, account_slot):
+    """What an account has without its positions: cash, which may be negative, and collateral."""
+    account = account_at(s, account_slot)
+    if account.has_collateral:
+        return account.cash_micros + collateral.value_micros(s, account_slot)
+    return np.int64(account.cash_micros)
+
+
 @kernel
 def cross_equity_micros(s, account_slot):
-    """equity = cash + unrealised profit at the mark of the positions that share the account's money."""
-    return account_at(s, account_slot).cash_micros + cross_unrealised_micros(s, account_slot)
+    """equity = cash + collateral + unrealised profit at the mark of the positions that share the account's money."""
+    return money_micros(s, account_slot) + cross_unrealised_micros(s, account_slot)
 
 
 @kernel
@@ -178,13 +188,18 @@ def cross_requirement_micros(s, account_slot, except_slot):
 
 @kernel
 def withdrawable_micros(s, account_slot):
-    """max(0, min(cash, cash + min(0, unrealised) - IM - reserves)); nothing while the account is flagged."""
+    """max(0, min(cash, free)); nothing while the account is flagged."""
     account = account_at(s, account_slot)
     if account.liquidating:
         return np.int64(0)
+    return max(min(account.cash_micros, free_micros(s, account_slot)), 0)
+
+
+@kernel
+def free_micros(s, account_slot):
+    """cash + collateral + min(0, unrealised) - IM - reserves: what may leave the cross pool; negative if too little."""
     loss = min(cross_unrealised_micros(s, account_slot), 0)
-    free = account.cash_micros + loss - cross_requirement_micros(s, account_slot, NIL)
-    return max(min(account.cash_micros, free), 0)
+    return money_micros(s, account_slot) + loss - cross_requirement_micros(s, account_slot, NIL)
 
 
 @kernel

@@ -1,12 +1,13 @@
-"""Commands about money: deposits, withdrawals, isolated margin, leverage, margin mode and the fund."""
+"""Commands about money: deposits, withdrawals, collateral, isolated margin, leverage, margin mode and the fund."""
 
 import numpy as np
 
-from engine import admission, book, eligibility, ledger, margin, reports
-from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason, Restriction
+from engine import admission, book, collateral, eligibility, ledger, margin, reports
+from engine.codes import NIL, Asset, EventKind, MarginMode, MarketState, Reason, Restriction, VenueParameter
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, position_at
-from engine.units import MAX_DEPOSITS_MICROS
+from engine.rows import account_at, collateral_at, contract_at, position_at
+from engine.schema import COLLATERAL_ASSETS
+from engine.units import MAX_DEPOSITS_MICROS, PPB
 
 
 @kernel
@@ -24,10 +25,43 @@ def _cash_notice(s, d, amount_micros):
 
 
 @kernel
+def _is_asset(index):
+    return Asset.BTC <= index <= COLLATERAL_ASSETS
+
+
+@kernel
+def _deposit_collateral(s, d):
+    """Add BTC or ETH to an account; `amount_micros` counts units of 1e-8 coin. Any other asset is refused."""
+    reason = Reason.COLLATERAL_NOT_ACCEPTED
+    if _is_asset(d.index):
+        reason = collateral.deposit_reason(s, d.account_slot, d.index - 1, d.amount_micros)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, np.int64(reason))
+    ledger.move_collateral(s, d.account_slot, d.index - 1, d.amount_micros)
+    _cash_notice(s, d, d.amount_micros)
+
+
+@kernel
+def _withdraw_collateral(s, d):
+    """Pay out BTC or ETH, as far as what is left carries the positions and orders."""
+    place, units = np.int64(d.index) - 1, np.int64(d.amount_micros)
+    held = account_at(s, d.account_slot).collateral_units[place]
+    if units > held:
+        return reports.refused(s, d, Reason.WITHDRAWAL_LIMIT)
+    ledger.move_collateral(s, d.account_slot, place, -units)
+    if margin.free_micros(s, d.account_slot) < 0:
+        ledger.move_collateral(s, d.account_slot, place, units)
+        return reports.refused(s, d, Reason.WITHDRAWAL_LIMIT)
+    _cash_notice(s, d, -units)
+
+
+@kernel
 def deposit(s, d):
     """Add cash to an account; all deposits together stay within 2^60 micros."""
     if not known_account(s, d.account_slot):
         return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.index != Asset.SETTLEMENT:
+        return _deposit_collateral(s, d)
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
         return reports.refused(s, d, Reason.BAD_AMOUNT)
     account_at(s, d.account_slot).cash_micros += d.amount_micros
@@ -64,10 +98,15 @@ def withdraw(s, d):
     reason = _account_reason(s, d)
     if reason == Reason.NONE and d.amount_micros <= 0:
         reason = Reason.BAD_AMOUNT
-    if reason == Reason.NONE and d.amount_micros > margin.withdrawable_micros(s, d.account_slot):
-        reason = Reason.WITHDRAWAL_LIMIT
+    if reason == Reason.NONE and d.index != Asset.SETTLEMENT and not _is_asset(d.index):
+        reason = Reason.COLLATERAL_NOT_ACCEPTED
+    if reason == Reason.NONE and d.index == Asset.SETTLEMENT:
+        if d.amount_micros > margin.withdrawable_micros(s, d.account_slot):
+            reason = Reason.WITHDRAWAL_LIMIT
     if reason != Reason.NONE:
         return reports.refused(s, d, reason)
+    if d.index != Asset.SETTLEMENT:
+        return _withdraw_collateral(s, d)
     account_at(s, d.account_slot).cash_micros -= d.amount_micros
     s.withdrawals_micros += d.amount_micros
     _cash_notice(s, d, -d.amount_micros)
@@ -193,3 +232,55 @@ def set_margin_mode(s, d):
     row = reports.directive_notice(s, EventKind.MARGIN_MODE_CHANGED, d)
     row.old_value = position_at(s, slot).margin_mode
     position_at(s, slot).margin_mode = d.value
+
+
+# --- what is accepted as collateral -------------------------------------------------------------------------------
+
+
+@kernel
+def _asset_reason(s, d):
+    """Why a parameter of a collateral asset is refused."""
+    if not _is_asset(d.index) or d.value < 0:
+        return Reason.BAD_PARAMETER
+    row = collateral_at(s, d.index - 1)
+    if d.code == VenueParameter.COLLATERAL_CONTRACT:
+        if d.value >= s.contracts_used or contract_at(s, d.value).state == MarketState.DRAFT:
+            return Reason.UNKNOWN_CONTRACT
+        return Reason.BAD_PARAMETER if row.lots_per_coin != 0 or contract_at(s, d.value).margin_free else Reason.NONE
+    if d.code == VenueParameter.COLLATERAL_LOTS_PER_COIN:
+        valued = contract_at(s, row.contract_slot)
+        fits = 0 < d.value <= valued.max_position_lots and row.deposits_units == 0
+        return Reason.NONE if fits and not valued.margin_free else Reason.BAD_PARAMETER
+    if d.code == VenueParameter.COLLATERAL_HAIRCUT_PPB:
+        if d.value < collateral.MIN_HAIRCUT_PPB:
+            return Reason.HAIRCUT_TOO_LOW
+        return Reason.BAD_PARAMETER if d.value > PPB else Reason.NONE
+    if d.code == VenueParameter.COLLATERAL_CAP_MICROS:
+        return Reason.BAD_PARAMETER if d.value == 0 or d.value > collateral.MAX_CAP_MICROS else Reason.NONE
+    complete = row.lots_per_coin != 0 and row.haircut_ppb != 0 and row.cap_micros != 0
+    return Reason.NONE if d.value == 0 or (d.value == 1 and complete) else Reason.BAD_PARAMETER
+
+
+@kernel
+def set_collateral(s, d):
+    """Set a parameter of a collateral asset; it counts from the next mark tick on, when all accounts are re-checked."""
+    reason = _asset_reason(s, d)
+    if reason != Reason.NONE:
+        return reports.refused(s, d, reason)
+    row = collateral_at(s, d.index - 1)
+    notice = reports.directive_notice(s, EventKind.VENUE_CHANGED, d)
+    if d.code == VenueParameter.COLLATERAL_CONTRACT:
+        notice.old_value = row.contract_slot
+        row.contract_slot = d.value
+    elif d.code == VenueParameter.COLLATERAL_LOTS_PER_COIN:
+        notice.old_value = row.lots_per_coin
+        row.lots_per_coin = d.value
+    elif d.code == VenueParameter.COLLATERAL_HAIRCUT_PPB:
+        notice.old_value = row.haircut_ppb
+        row.haircut_ppb = d.value
+    elif d.code == VenueParameter.COLLATERAL_CAP_MICROS:
+        notice.old_value = row.cap_micros
+        row.cap_micros = d.value
+    else:
+        notice.old_value = row.enabled
+        row.enabled = d.value

@@ -331,12 +331,14 @@ COLLATERAL = record(  # one asset that is accepted beside the settlement currenc
     [
         ("deposits_units", "i8"),  # deposits less withdrawals, in 1e-8 coin
         ("fund_units", "i8"),  # what the insurance fund has taken
-        ("enabled", "i8"),
+        ("enabled", "i8"),  # whether deposits are accepted
         ("contract_slot", "i8"),  # whose index values it
         ("lots_per_coin", "i8"),
         ("haircut_ppb", "i8"),
-        ("cap_micros", "i8"),  # the most that counts for one account, 0: no cap
-        ("index_subticks", "i8"),  # the value at the last mark tick
+        ("cap_micros", "i8"),  # the most that counts for one account
+        ("coin_micros", "i8"),  # one coin at the index of the last mark tick; the next two as of then as well
+        ("weight_ppb", "i8"),  # 1 - haircut
+        ("limit_micros", "i8"),
     ]
 )
 

@@ -2,20 +2,34 @@
 
 import numpy as np
 
-from engine import liquidator, margin, reference, reports
-from engine.codes import NIL, MarginMode
-from engine.kernels import kernel
+from engine import collateral, liquidator, margin, reference, reports
+from engine.codes import NIL, EventKind, MarginMode
+from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, position_at
 from engine.units import prefetch
 
 LOOKAHEAD = 16
 """How many accounts ahead the re-check asks for memory."""
+LIQUIDATABLE = 3
+FIRST_CALL, LAST_CALL = 2, 5
+"""An account is warned when its equity is less than MM + MM / 2, and again below MM + MM / 5."""
+
+
+@inlined
+def _severity(equity_micros, maintenance_micros):
+    """How close a pool is: LIQUIDATABLE, or the level of the margin call, 0 for none."""
+    headroom = equity_micros - maintenance_micros
+    if headroom < 0:
+        return LIQUIDATABLE
+    if headroom < maintenance_micros // LAST_CALL:
+        return 2
+    return 1 if headroom < maintenance_micros // FIRST_CALL else 0
 
 
 @kernel
-def _is_liquidatable(s, account_slot):
-    """As `liquidation.is_liquidatable`, in one pass over the account's positions: a tick does it for every account."""
-    equity, maintenance, found = np.int64(account_at(s, account_slot).cash_micros), np.int64(0), False
+def _standing(s, account_slot):
+    """The severest of an account's pools, as `liquidation.is_liquidatable`, in one pass over its positions."""
+    equity, maintenance, severity = margin.money_micros(s, account_slot), np.int64(0), np.int64(0)
     slot = np.int64(account_at(s, account_slot).positions_head)
     while slot != NIL:
         position = position_at(s, slot)
@@ -24,14 +38,26 @@ def _is_liquidatable(s, account_slot):
             if contract.margin_free:
                 pass
             elif position.margin_mode == MarginMode.ISOLATED:
-                if margin.is_distressed(s, slot):
-                    return True
+                needed = margin.maintenance_micros(contract, position.size_lots)
+                severity = max(severity, _severity(margin.isolated_equity_micros(s, slot), needed))
             else:
                 equity += margin.unrealised_micros(contract, position.size_lots, position.entry_cost_micros)
                 maintenance += margin.maintenance_micros(contract, position.size_lots)
-                found = True
         slot = np.int64(position.next_slot)
-    return found and equity < maintenance
+    return max(severity, _severity(equity, maintenance))
+
+
+@kernel
+def _warn(s, account_slot, level):
+    """A margin call: told when it gets severer, forgotten when it eases."""
+    account = account_at(s, account_slot)
+    if level > account.warning_level:
+        row = reports.notice(s, EventKind.MARGIN_CALL, account_slot, NIL)
+        row.code = level
+        row.old_value = margin.cross_equity_micros(s, account_slot)
+        row.new_value = margin.cross_maintenance_micros(s, account_slot)
+        row.cash_micros = account.cash_micros
+    account.warning_level = level
 
 
 @kernel
@@ -47,10 +73,15 @@ def _recheck(s):
                 prefetch(position_at(s, nearer))
         account = account_at(s, account_slot)
         if account.state != 0 and account.positions_head != NIL and not account.liquidating:
-            if _is_liquidatable(s, account_slot):
+            standing = _standing(s, account_slot)
+            if standing == LIQUIDATABLE or standing > account.warning_level:
                 if not reports.has_room(s):
                     return False
+            if standing == LIQUIDATABLE:
+                account.warning_level = LIQUIDATABLE
                 liquidator.flag(s, account_slot)
+            elif standing != account.warning_level:
+                _warn(s, account_slot, standing)
         s.tick_cursor += 1
     return True
 
@@ -65,6 +96,8 @@ def run(s):
             return False
         reference.tick_contract(s, s.tick_cursor)
         s.tick_cursor += 1
+    if s.tick_cursor == s.contracts_used:
+        collateral.revalue(s)
     if not _recheck(s):
         return False
     s.tick_cursor = 0

@@ -14,6 +14,7 @@ from engine import audit, step
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, Mode, OrdType, Side, TimeInForce
+from engine.codes import VenueParameter as V
 from engine.host import digest
 from engine.schema import COMMAND, DIRECTIVE, EVENT, STATE, Capacities
 from tests import build
@@ -57,6 +58,7 @@ class Tally:
     fund_paid: int = 0
     isolated: int = 0
     locks: int = 0
+    collateral: int = 0
 
     def count(self, reports: Any) -> None:
         """Add what some reports say."""
@@ -69,6 +71,7 @@ class Tally:
         self.fund_paid += int(counts[EventKind.FUND_PAID])
         self.isolated += int(counts[EventKind.MARGIN_MODE_CHANGED])
         self.locks += int(counts[EventKind.CONTRACT_STATE_CHANGED])
+        self.collateral += int(counts[EventKind.COLLATERAL_TAKEN])
 
 
 def set_up() -> list[Any]:
@@ -78,6 +81,11 @@ def set_up() -> list[Any]:
         rows += build.opened(account, amount_micros=50_000_000_000 if account < MAKERS else 200_000_000)
     for contract in range(CONTRACTS):
         rows += build.listed(contract, RISKY)
+    for asset, haircut in ((1, 600_000_000), (2, 700_000_000)):
+        parameters = {V.COLLATERAL_CONTRACT: asset - 1, V.COLLATERAL_LOTS_PER_COIN: 1000}
+        parameters |= {V.COLLATERAL_HAIRCUT_PPB: haircut, V.COLLATERAL_CAP_MICROS: 2_000_000_000}
+        for code, value in (parameters | {V.COLLATERAL_ENABLED: 1}).items():
+            rows.append(build.directive(K.VENUE_SET, code=code, index=asset, value=value))
     return [*rows, build.directive(K.FUND_DEPOSIT, amount_micros=20_000_000_000)]
 
 
@@ -120,6 +128,8 @@ def _directives(rng: np.random.Generator, rows: Any, price: Any) -> None:
     back = (kind == K.TRANSFER) & (rng.random(len(rows)) < 0.5)
     amount = rng.integers(1, 40_000_000, len(rows)) * np.where(back, -1, 1)
     given["amount_micros"] = np.where(money, amount, given["amount_micros"])
+    asset = rng.choice([0, 1, 2], len(rows), p=[0.6, 0.2, 0.2])
+    given["index"] = np.where(np.isin(kind, [K.DEPOSIT, K.WITHDRAW]), asset, given["index"])
     setting = kind == K.SET_LEVERAGE
     given["value"] = np.where(setting, rng.integers(0, 13, len(rows)), given["value"])
     given["value"] = np.where(kind == K.SET_MARGIN_MODE, rng.integers(0, 2, len(rows)), given["value"])

@@ -22,6 +22,7 @@ ENGINE_ORDER = [
     "reports",
     "funding",
     "pricing",
+    "collateral",
     "margin",
     "isolation",
     "liquidation",

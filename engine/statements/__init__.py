@@ -5,10 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from engine import liquidation, margin
-from engine.codes import NIL, MarginMode
+from engine import collateral, liquidation, margin
+from engine.codes import NIL, Asset, MarginMode
 from engine.kernels import entry
-from engine.rows import account_at, contract_at, position_at
+from engine.rows import account_at, collateral_at, contract_at, position_at
+from engine.units import PPB
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,17 @@ class PositionStatement:
 
 
 @dataclass(frozen=True)
+class CollateralStatement:
+    """What an account holds of one asset, in units of 1e-8 coin, and what that counts for."""
+
+    asset: Asset
+    units: int
+    coin_micros: int
+    haircut_ppb: int
+    value_micros: int
+
+
+@dataclass(frozen=True)
 class AccountStatement:
     """The money of an account: its cross pool, what of it is bound, and the distance to liquidation."""
 
@@ -45,6 +57,7 @@ class AccountStatement:
     withdrawable_micros: int
     is_flagged: bool
     positions: tuple[PositionStatement, ...]
+    collateral: tuple[CollateralStatement, ...] = ()
 
     @property
     def headroom_micros(self) -> int:
@@ -66,6 +79,23 @@ def _account_figures(root, account_slot, out):
     out[3] = max(margin.cross_maintenance_micros(s, account_slot), 0)
     out[4] = margin.cross_requirement_micros(s, account_slot, NIL)
     out[5] = margin.withdrawable_micros(s, account_slot)
+
+
+@entry
+def _collateral_value(root, place, units):
+    s = root[0]
+    return min(collateral.value_of(s, place, units), collateral_at(s, place).limit_micros)
+
+
+def collateral_statements(root: Any, account_slot: int) -> tuple[CollateralStatement, ...]:
+    """The assets that an account holds beside the settlement currency."""
+    found, state = [], root[0]
+    for place, units in enumerate(state["accounts"][account_slot]["collateral_units"].tolist()):
+        row = state["collateral"][place]
+        if units:
+            haircut_ppb, value = PPB - int(row["weight_ppb"]), int(_collateral_value(root, place, units))
+            found.append(CollateralStatement(Asset(place + 1), units, int(row["coin_micros"]), haircut_ppb, value))
+    return tuple(found)
 
 
 @entry
@@ -142,5 +172,14 @@ def account_statement(root: Any, account_slot: int) -> AccountStatement:
     positions = tuple(position_statement(root, slot) for slot in position_slots(root, account_slot))
     flagged = bool(state["accounts"][account_slot]["liquidating"])
     return AccountStatement(
-        account_slot, cash, unrealised, equity, maintenance, requirement, withdrawable, flagged, positions
+        account_slot,
+        cash,
+        unrealised,
+        equity,
+        maintenance,
+        requirement,
+        withdrawable,
+        flagged,
+        positions,
+        collateral_statements(root, account_slot),
     )

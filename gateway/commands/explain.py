@@ -122,6 +122,10 @@ def _show(root: Any, statement: AccountStatement, orders: list[dict[str, Any]]) 
     state, console = root[0], Console(highlight=False)
     money = Table(title=f"account {statement.account_slot} at sequence {int(state['last_seq']):,}", show_header=False)
     money.add_row("cash", _money(statement.cash_micros))
+    for held in statement.collateral:
+        coin, haircut = f"{held.units / 1e8:,.8f} {held.asset.name}", f"{held.haircut_ppb / 1e7:g} %"
+        what = f"+ {coin} at {_money(held.coin_micros)} less {haircut}"
+        money.add_row(what, _money(held.value_micros))
     money.add_row("+ unrealised profit of cross positions", _money(statement.unrealised_micros))
     money.add_row("= equity", _money(statement.equity_micros))
     money.add_row("- initial margin, fees and open loss", _money(statement.requirement_micros))
