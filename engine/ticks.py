@@ -48,16 +48,16 @@ def _standing(s, account_slot):
 
 
 @kernel
-def _warn(s, account_slot, level):
+def _warn(s, account_slot, severity):
     """A margin call: told when it gets severer, forgotten when it eases."""
     account = account_at(s, account_slot)
-    if level > account.warning_level:
+    if severity > account.warning_level:
         row = reports.notice(s, EventKind.MARGIN_CALL, account_slot, NIL)
-        row.code = level
+        row.code = severity
         row.old_value = margin.cross_equity_micros(s, account_slot)
         row.new_value = margin.cross_maintenance_micros(s, account_slot)
         row.cash_micros = account.cash_micros
-    account.warning_level = level
+    account.warning_level = severity
 
 
 @kernel

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from engine.codes import NIL, CommandKind, EventFlag, EventKind, ExecInst, OrdStatus
+from engine.codes import NIL, Asset, CommandKind, EventFlag, EventKind, ExecInst, OrdStatus
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
 
 CANDLE_NS = 60_000_000_000
@@ -356,7 +356,8 @@ def _notice(v, notice, out):
         v.markets[notice.contract_slot].index_subticks = notice.price_subticks
         return 0
     money = (
-        kind == EventKind.CASH_CHANGED
+        (kind == EventKind.CASH_CHANGED and notice.index == Asset.SETTLEMENT)
+        or kind == EventKind.COLLATERAL_TAKEN
         or kind == EventKind.FUNDING_PAID
         or kind == EventKind.LIQUIDATION_FEE
         or kind == EventKind.FUND_PAID

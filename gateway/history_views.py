@@ -18,6 +18,7 @@ _MONEY_NAMES = {
     EventKind.LIQUIDATION_FEE: "liquidation_fee",
     EventKind.FUND_PAID: "insurance",
     EventKind.POSITION_SETTLED: "delivery",
+    EventKind.COLLATERAL_TAKEN: "collateral_sale",
 }
 _CASH_NAMES = {CommandKind.DEPOSIT: "deposit", CommandKind.WITHDRAW: "withdrawal"}
 

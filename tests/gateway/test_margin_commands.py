@@ -50,7 +50,8 @@ def test_explain_adds_up(journal: Path, capsys: pytest.CaptureFixture[str]) -> N
         figures = json.loads(capsys.readouterr().out)
         cross = [row for row in figures["positions"] if not row["is_isolated"]]
         assert figures["unrealised_micros"] == sum(row["unrealised_micros"] for row in cross)
-        assert figures["equity_micros"] == figures["cash_micros"] + figures["unrealised_micros"]
+        collateral = sum(row["value_micros"] for row in figures["collateral"])
+        assert figures["equity_micros"] == figures["cash_micros"] + collateral + figures["unrealised_micros"]
         assert figures["maintenance_micros"] == sum(row["maintenance_micros"] for row in cross)
         assert figures["requirement_micros"] == sum(row["requirement_micros"] for row in figures["positions"])
 
