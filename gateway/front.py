@@ -1,0 +1,148 @@
+"""HTTP on the venue's port: one request at a time on each connection, until one asks for a websocket."""
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+from gateway import clock, http, jsonrpc, pages, schema_doc
+from gateway.interfaces import Reply, Submit
+from gateway.session import HttpCall
+from gateway.session import http as serve_http
+
+if TYPE_CHECKING:
+    from gateway.server import Server
+
+HANDSHAKE_SECONDS = 10
+IDLE_HTTP_SECONDS = 75
+
+
+class Front(asyncio.Protocol):
+    """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
+
+    def __init__(self, server: "Server") -> None:
+        self.server = server
+        self._data = bytearray()
+        self._transport: Any = None
+        self._head: http.Head | None = None
+        self._response = b""
+        self._peer = ""
+        self._is_busy = False
+        self._timeout: asyncio.TimerHandle | None = None
+
+    # --- the loop's calls -----------------------------------------------------------------------------------------
+
+    def connection_made(self, transport: Any) -> None:
+        self._transport = transport
+        self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        if len(self.server.fronts) + len(self.server.connections) >= self.server.venue.config.max_connections:
+            transport.write(http.response(503, b'{"error":"too many connections"}', keep_alive=False))
+            transport.close()
+            return
+        self.server.fronts.add(self)
+        self._wait(HANDSHAKE_SECONDS)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._let_go()
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+        if not self._is_busy:
+            self._next()
+
+    # --- requests -------------------------------------------------------------------------------------------------
+
+    def _wait(self, seconds: float) -> None:
+        if self._timeout is not None:
+            self._timeout.cancel()
+        self._timeout = self.server.loop.call_later(seconds, self._transport.abort)
+
+    def _let_go(self) -> None:
+        self.server.fronts.discard(self)
+        if self._timeout is not None:
+            self._timeout.cancel()
+            self._timeout = None
+
+    def _next(self) -> None:
+        """Serve the next request that is complete."""
+        try:
+            head = http.parse_head(self._data, self.server.venue.config.max_frame_bytes)
+        except http.BadRequest as bad:
+            body = jsonrpc.encode({"error": {"code": bad.status, "message": bad.reason}})
+            self._send(http.response(bad.status, body, keep_alive=False), False)
+            return
+        if head is None or len(self._data) < head.size + head.body_bytes:
+            return
+        if head.is_upgrade:
+            self._upgrade(head)
+            return
+        body = bytes(self._data[head.size : head.size + head.body_bytes])
+        del self._data[: head.size + head.body_bytes]
+        self._head, self._is_busy = head, True
+        self._serve(head, body)
+
+    def _serve(self, head: http.Head, body: bytes) -> None:
+        path = head.target.partition("?")[0]
+        if head.verb == "OPTIONS":
+            self._send(http.response(204, b"", keep_alive=head.keep_alive), head.keep_alive)
+        elif path.startswith("/api/v2/"):
+            self._call(head, body)
+        elif path == "/openrpc.json":
+            self._send(http.response(200, schema_doc.text(), keep_alive=head.keep_alive), head.keep_alive)
+        else:
+            status, content, content_type = pages.find(path)
+            self._send(http.response(status, content, content_type, head.keep_alive), head.keep_alive)
+
+    def _call(self, head: http.Head, body: bytes) -> None:
+        venue = self.server.venue
+        call = HttpCall(head.verb, head.target, head.headers, body, self._peer)
+        actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
+        for action in actions:
+            if isinstance(action, Submit):
+                venue.sequencer.submit(action.rows, self, action.pending)
+            elif isinstance(action, Reply):
+                self.answer(action.data)
+        self.server.touch()
+
+    def _upgrade(self, head: http.Head) -> None:
+        """Hand the connection over to the websocket library, with what was read already."""
+        self._let_go()
+        protocol = self.server.websocket(self._peer)
+        self._transport.set_protocol(protocol)
+        protocol.connection_made(self._transport)
+        left = memoryview(bytes(self._data))
+        while left:
+            buffer = protocol.get_buffer(len(left))
+            size = min(len(buffer), len(left))
+            buffer[:size] = left[:size]
+            protocol.buffer_updated(size)
+            left = left[size:]
+
+    # --- answers --------------------------------------------------------------------------------------------------
+
+    def answer(self, data: bytes) -> None:
+        """Stage the answer of the request being served."""
+        keep = self._head is not None and self._head.keep_alive
+        self._response = http.response(400 if jsonrpc.is_error(data) else 200, data, keep_alive=keep)
+        self.server.venue.sequencer.dirty.append(self)
+
+    def stage(self, frame: bytes) -> None:
+        """Nothing but answers goes out over HTTP."""
+
+    def take_staged(self) -> bytes:
+        """The response."""
+        return self._response
+
+    def write(self, data: bytes) -> None:
+        """Send the response and go on with the next request."""
+        self._send(data, self._head is not None and self._head.keep_alive)
+
+    def _send(self, data: bytes, keep_alive: bool) -> None:
+        self._is_busy = False
+        if self._transport.is_closing():
+            return
+        self._transport.write(data)
+        if not keep_alive:
+            self._transport.close()
+            return
+        self._wait(IDLE_HTTP_SECONDS)
+        if self._data:
+            self.server.loop.call_soon(self._next)
