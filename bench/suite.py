@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench import call, cancel, flow, journal, memory, risk, start
+from bench import call, cancel, flow, gate, journal, memory, risk, start
 from bench.result import Measurement, Plan
 
 SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
@@ -14,6 +14,7 @@ SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "journal": ("journal on and off, beside what the disk alone allows", journal.journal),
     "journal-replay": ("a journal read back, verified and applied", journal.journal_replay),
     "orders": ("orders with margin, positions and fees of many accounts, everything on", risk.orders),
+    "gate": ("rows 1 to 15 of the admission ladder, for an order that passes them", gate.rows_1_to_15),
     "ticks": ("a mark tick that re-checks every position, and a funding settlement", risk.ticks),
     "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
     "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
