@@ -211,14 +211,16 @@ class Client:
             await self._subscribe(list(self._callbacks))
 
     async def log_in(self) -> None:
-        """Log in with an HMAC over time and nonce; the secret never travels."""
+        """Log in with an HMAC over time and nonce; the secret never travels. An officer's key has nothing to resume."""
         stamp, nonce = str(clock.wall_ns() // 1_000_000), secrets.token_hex(8)
         text = f"{stamp}\n{nonce}\n".encode()
         signature = hmac.new(self._secret.encode(), text, hashlib.sha256).hexdigest()
-        await self.call(
+        grant = await self.call(
             "public/auth", grant_type="client_signature", client_id=self.key_id, timestamp=int(stamp), nonce=nonce,
             data="", signature=signature,
         )  # fmt: skip
+        if "read" not in grant["scope"].split():
+            return
         if self.sequence:
             await self._catch_up()
         else:

@@ -20,7 +20,7 @@ _MORE_IS_LOOSER = frozenset(
     }
 )  # fmt: skip
 """Nothing given is 0; more, or later, lets an account do more."""
-_LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION, A.KILL_SWITCH})
+_LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION})
 """Nothing given is 0; less lets an account do more."""
 _LIMITS: dict[int, int] = {A.MAX_OPEN_ORDERS: 0, A.MAX_EXPOSURE_MICROS: INT64_MAX}
 """Limits of an account and what counts as in force before one is given: an exposure limit is always tighter than none,
@@ -62,6 +62,8 @@ def _attribute(code: int, value: int, known: int | None) -> bool:
         return value > before
     if code in _LESS_IS_LOOSER:
         return value < before
+    if code == A.KILL_SWITCH:
+        return value == 0  # whatever is known: surveillance sets it too
     if code == A.INVESTOR_CLASS:
         return value not in (InvestorClass.NONE, before)
     if code in _LIMITS:

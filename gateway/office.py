@@ -102,7 +102,7 @@ class Office:
             kind = KINDS[change.kind]
             plan = kind.plan(Desk(registry, now_ns), _params(kind, change.params))
             registry.decide_change(number, "approved", officer, note, now_ns)
-            self._carry_out(plan, (change.actor, officer.person, number, officer.number), now_ns)
+            self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
         return self.change(number, now_ns)
 
     def reject(self, number: int, officer: Key, note: str, now_ns: int) -> Change:

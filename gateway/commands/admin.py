@@ -71,9 +71,9 @@ def _add_questions(actions: Any) -> None:
     shown = actions.add_parser("show", help="one change with everything that is known of it")
     approve = actions.add_parser("approve", help="carry out a proposal, as another person than who proposed it")
     reject = actions.add_parser("reject", help="end a proposal")
-    for action in (shown, approve, reject):
-        action.add_argument("number", type=int, help="the change's number")
+    shown.add_argument("number", type=int, help="the change's number")
     for action in (approve, reject):
+        action.add_argument("numbers", type=int, nargs="+", metavar="NUMBER", help="the proposals' numbers")
         action.add_argument("--note", default="", metavar="TEXT", help="a remark to be kept")
     record = actions.add_parser("client", help="a client's file")
     record.add_argument("client", help="the client's name")
@@ -191,8 +191,8 @@ def _show(registry: Registry, args: argparse.Namespace) -> int:
 def _decide(registry: Registry, args: argparse.Namespace) -> int:
     office, key, now_ns = Office(registry), officer.officer_key(registry, args), clock.wall_ns()
     decide = office.approve if args.action == "approve" else office.reject
-    change = decide(args.number, key, args.note, now_ns)
-    show([officer.row(change)], args.json, change.state)
+    rows = [officer.row(decide(number, key, args.note, now_ns)) for number in args.numbers]
+    show(rows, args.json, "decided")
     return 0
 
 

@@ -72,7 +72,7 @@ def test_evidence_waits_for_a_second_person_and_then_sets_class_and_date(venue):
     assert written == {A.INVESTOR_CLASS: InvestorClass.INDIVIDUAL, A.EVIDENCE_UNTIL_NS: 1_801_411_200 * 10**9}
     for intent in venue.writes():
         assert (intent.actor, intent.approver) == (venue.ann.person, venue.ben.person)
-        assert (intent.change, intent.key) == (change.number, venue.ben.number)
+        assert (intent.change, intent.key) == (change.number, venue.ann.number)
     [record] = venue.registry.records_of(1)
     assert (record.topic, record.valid_through, record.document_hash) == ("evidence", "2027-01-31", HASH)
     assert (record.details["amount_hkd"], record.details["rate"]) == ("8034000.0", "7.8")
@@ -181,6 +181,9 @@ LIMITS = (P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS, P.MAX_ORDER_VALUE_MICROS, P.MAX
         (Intent(D.ACCOUNT_SET, A.RESTRICTION, value=0), 3, TWO),
         (Intent(D.ACCOUNT_SET, A.RESTRICTION, value=3), None, ONE),
         (Intent(D.ACCOUNT_SET, A.KILL_SWITCH, value=0), 1, TWO),
+        (Intent(D.ACCOUNT_SET, A.KILL_SWITCH, value=0), 0, TWO),
+        (Intent(D.ACCOUNT_SET, A.KILL_SWITCH, value=0), None, TWO),
+        (Intent(D.ACCOUNT_SET, A.KILL_SWITCH, value=1), None, ONE),
         (Intent(D.ACCOUNT_SET, A.PI_WITHDRAWN, value=0), 1, TWO),
         (Intent(D.ACCOUNT_SET, A.AFFILIATION, value=1), 2, TWO),
         (Intent(D.ACCOUNT_SET, A.AFFILIATION, value=2), 0, ONE),

@@ -1,0 +1,235 @@
+"""The operator's story, with the very commands of the README: a client from nothing, trading, a lapse, the record."""
+
+import asyncio
+import csv
+import io
+import json
+import shlex
+import time
+from contextlib import redirect_stdout
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+
+from gateway import cli, clock
+from gateway.client import Client, RpcError
+from gateway.config import Config
+from gateway.evidence import HKT
+from tests.gateway.live import BTC, play, running, until
+
+README = Path(__file__).parents[2] / "README.md"
+DOCUMENTS = ("passport", "screening", "statement", "consent", "test", "profile", "agreement")
+START = datetime(2026, 12, 1, 23, 59, 0, tzinfo=HKT)
+CANCELLED = ("cancelled", "pi_evidence_expired")
+MIDNIGHT_NS = int(datetime(2026, 12, 2, tzinfo=HKT).timestamp()) * 10**9
+
+
+class Hands:
+    """A clock that the test drives: it stands still, runs, or runs fast, and never goes back."""
+
+    def __init__(self):
+        self._base_ns, self._real_ns, self._rate = int(START.timestamp()) * 10**9, time.perf_counter_ns(), 0
+
+    def now_ns(self):
+        return self._base_ns + (time.perf_counter_ns() - self._real_ns) * self._rate
+
+    def run(self, rate):
+        self._base_ns, self._real_ns = self.now_ns(), time.perf_counter_ns()
+        self._rate = rate
+
+
+def blocks():
+    """The commands of the README's section on onboarding: setting up, onboarding, and what comes later."""
+    section = README.read_text().partition("### Opening a venue and onboarding a client")[2].partition("\n### ")[0]
+    found = [part.partition("```")[0].replace("\\\n", " ") for part in section.split("```sh\n")[1:]]
+    first, _, second = found[0].partition("&\n\n")
+    return [[line for line in text.splitlines() if line] for text in (first, second, found[1])]
+
+
+@pytest.fixture
+def hands(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("LIONROCK_DATA", raising=False)
+    hands = Hands()
+    monkeypatch.setattr(clock, "wall_ns", hands.now_ns)
+    for name in DOCUMENTS:
+        (tmp_path / f"{name}.pdf").write_text(name)
+    return hands
+
+
+def lionrock(line, monkeypatch):
+    """Run one line of the README; what it prints."""
+    words = shlex.split(line)
+    if words[0] == "export":
+        monkeypatch.setenv(*words[1].split("=", 1))
+        return ""
+    assert words[0] == "lionrock"
+    printed = io.StringIO()
+    with redirect_stdout(printed):
+        assert cli.main(words[1:]) == 0, line
+    return printed.getvalue()
+
+
+def onboard(lines, monkeypatch):
+    """Run the onboarding; answers the client's key and the number of the last proposal."""
+    key = None
+    for line in lines:
+        printed = lionrock(line, monkeypatch)
+        if line.startswith("lionrock key create"):
+            key = json.loads(printed)[0]
+    assert "0 changes" in lionrock("lionrock admin list-changes", monkeypatch)
+    return key
+
+
+def for_another(lines, first):
+    """The same commands for a maker whose proposals are numbered on and whose statement is of this year."""
+    text = "\n".join(lines).replace("Alice Chan", "Max Ho").replace("alice", "maker")
+    text = text.replace("2025-12-01", "2026-11-01")
+    numbers = {str(number): str(number - 3 + first) for number in range(4, 15)}
+    made = []
+    for line in text.splitlines():
+        head, found, rest = line.partition("admin approve ")
+        if found:
+            rest = " ".join(numbers.get(word, word) for word in rest.split())
+        made.append(head + found + rest)
+    return made
+
+
+async def refusal(call):
+    with pytest.raises(RpcError) as caught:
+        await call
+    return caught.value.reason
+
+
+async def logged_in(port, key):
+    client = Client(f"ws://127.0.0.1:{port}", key["id"], key["secret"])
+    await client.connect()
+    return client
+
+
+async def acknowledge(client):
+    """What the client does itself before it may trade."""
+    for disclosure in ("product", "loss"):
+        assert "DISCLOSURE" in await refusal(client.buy(BTC, "0.1", price="59000"))
+        await client.call("venue/acknowledge_disclosure", disclosure=disclosure, version=1)
+
+
+def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
+    setting_up, onboarding, later = blocks()
+    assert setting_up[-1].startswith("lionrock serve --scripted-index ") and len(onboarding) > 10
+    for line in setting_up[:-1]:
+        lionrock(line, monkeypatch)
+    config = Config(port=0, durability="os", scripted_index=shlex.split(setting_up[-1])[3])
+
+    async def story():
+        hands.run(1)
+        async with running(config) as server:
+            hands.run(0)
+            alice = await logged_in(server.port, onboard(onboarding, monkeypatch))
+            maker = await logged_in(server.port, onboard(for_another(onboarding, 15), monkeypatch))
+            for client in (alice, maker):
+                await acknowledge(client)
+                assert (await client.call("venue/get_admission", instrument_name=BTC))["may_open"] is True
+            heard, notices = await listen(alice)
+            resting = await trade(alice, maker)
+            hands.run(8)
+            await until(lambda: hands.now_ns() > MIDNIGHT_NS and heard[resting]["order_state"] != "open")
+            hands.run(1)
+            assert (heard[resting]["order_state"], heard[resting]["cancel_reason"]) == CANCELLED
+            await until(lambda: any(entry["type"] == "lapsed" for entry in notices))
+            await only_reduces(alice, maker, notices)
+            await switched_off(alice, later, monkeypatch)
+            await alice.close()
+            await maker.close()
+
+    play(story(), seconds=240)
+    printed = [lionrock(line, monkeypatch) for line in later if "audit" in line]
+    assert len(printed) == 2
+    check_record(tmp_path / "alice.csv")
+
+
+async def listen(client):
+    """What the client hears of its orders and notices; the lapse that is near is told at once."""
+    heard, notices = {}, []
+
+    def hear(data):
+        for order in data if isinstance(data, list) else [data]:
+            heard[order["order_id"]] = order
+
+    await client.subscribe("user.orders.any.any.raw", hear)
+    await client.subscribe("user.notices", notices.extend)
+    await until(lambda: notices)
+    warned = {entry["reason"]: entry for entry in notices}
+    assert set(warned) == {"PI_EVIDENCE_EXPIRED"}
+    evidence = warned["PI_EVIDENCE_EXPIRED"]
+    assert (evidence["valid_through"], evidence["days_left"], evidence["step"]) == ("2026-12-01", 0, 1)
+    return heard, notices
+
+
+async def trade(alice, maker):
+    """Alice buys from the maker; her bid and a stop that would open rest on."""
+    await maker.sell(BTC, "0.5", price="60500")
+    bought = await alice.buy(BTC, "0.2", price="60500")
+    assert (bought.order.order_state, str(bought.trades[0].amount)) == ("filled", "0.2")
+    resting = await alice.buy(BTC, "0.1", price="59000")
+    await alice.buy(BTC, "0.1", type="stop_market", trigger_price="61500")
+    return resting.order.order_id
+
+
+async def only_reduces(alice, maker, notices):
+    """After the lapse: nothing new, and the way out stays open."""
+    assert await alice.open_orders() == []
+    assert "PI_EVIDENCE_EXPIRED" in await refusal(alice.buy(BTC, "0.1", price="59000"))
+    admission = await alice.call("venue/get_admission", instrument_name=BTC)
+    [unmet] = [rule for rule in admission["rules"] if not rule["met"]]
+    assert (unmet["reason"], unmet["detail"]) == ("PI_EVIDENCE_EXPIRED", "lapsed after 2026-12-01 (Hong Kong)")
+    [lapsed] = [entry for entry in notices if entry["type"] == "lapsed"]
+    assert (lapsed["reason"], lapsed["instrument_name"]) == ("PI_EVIDENCE_EXPIRED", None)
+    await maker.buy(BTC, "0.1", price="59500")
+    sold = await alice.sell(BTC, "0.1", price="59500", reduce_only=True)
+    assert sold.order.order_state == "filled"
+    stop = await alice.sell(BTC, "0.1", type="stop_market", trigger_price="58500", reduce_only=True)
+    assert stop.order.order_state == "untriggered"
+
+
+async def switched_off(alice, later, monkeypatch):
+    """The file says what happened, and the kill switch takes the rest of the orders at once."""
+    file = json.loads(lionrock(later[0], monkeypatch))
+    assert file["accounts"][0]["in_force"]["evidence_until"] == "2026-12-01"
+    assert {"kyc", "screening", "evidence", "disclosure", "deposit"} <= {entry["topic"] for entry in file["records"]}
+    [stop] = await alice.open_orders()
+    assert stop.order_state == "untriggered"
+    lionrock(later[1], monkeypatch)
+    async with asyncio.timeout(10):
+        while await alice.open_orders():
+            await asyncio.sleep(0.05)
+    assert "ACCOUNT_SUSPENDED" in await refusal(alice.sell(BTC, "0.1", price="59500", reduce_only=True))
+
+
+def check_record(path):
+    """The export names what was refused, filled and cancelled, and why, and who decided what."""
+    with path.open() as file:
+        rows = list(csv.DictReader(file))
+    ended = [row for row in rows if row["reason"] or row["record"] == "order"]
+    assert [(row["record"], row["outcome"], row["reason"]) for row in ended] == [
+        ("order", "refused", "DISCLOSURE_NOT_ACKNOWLEDGED"),
+        ("order", "refused", "DISCLOSURE_NOT_ACKNOWLEDGED"),
+        ("order", "accepted", ""),
+        ("order", "accepted", ""),
+        ("order", "accepted", ""),
+        ("event", "happened", "PI_EVIDENCE_EXPIRED"),
+        ("event", "happened", "PI_EVIDENCE_EXPIRED"),
+        ("event", "happened", "PI_EVIDENCE_EXPIRED"),
+        ("order", "refused", "PI_EVIDENCE_EXPIRED"),
+        ("order", "accepted", ""),
+        ("order", "accepted", ""),
+        ("order", "accepted", ""),
+        ("event", "happened", "ACCOUNT_SUSPENDED"),
+        ("order", "refused", "ACCOUNT_SUSPENDED"),
+    ]
+    lapse = next(row for row in rows if row["reason"] == "PI_EVIDENCE_EXPIRED")
+    assert int(lapse["time_ns"]) >= MIDNIGHT_NS == int(lapse["account_evidence_until_ns"])
+    own = [row for row in rows if row["account_slot"] == "0" and row["record"] == "directive"]
+    # Ann alone where it tightens, Ann and Ben, Alice herself.
+    assert {(row["actor"], row["approver"]) for row in own} == {("1", "0"), ("1", "2"), ("3", "0")}
