@@ -132,7 +132,7 @@ class Sequencer:
         self._due = engine.root["next_due_ns"]
         self._ring: Any = None
         self._ring_notices: Any = None
-        self.watch: Callable[[Any], None] | None = None
+        self.watch: Callable[[Any, int], None] | None = None
         projection.settle = self.settle
 
     # --- in -------------------------------------------------------------------------------------------------------
@@ -222,7 +222,7 @@ class Sequencer:
         commands = self._staging[:count]
         events = self.engine.submit(commands)
         if self.watch is not None:
-            self.watch(events)
+            self.watch(events, self.engine.last_seq)
         self.engine.commit()
         written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
         if len(waiting) > singles:

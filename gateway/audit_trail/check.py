@@ -53,11 +53,19 @@ def _check_chain(path: Path, found: Checked) -> Scope | None:
             found.problem = f"{path}: record {number} is not what was written: the chain breaks there"
             return None
         found.records, found.chain, last = number, chain.hex(), record
-    if last is None or last.get("record") != "end" or json.loads(last["note"])["records"] != found.records:
+    if last is None or last.get("record") != "end" or _records_said(last) != found.records:
         found.first_bad = found.records + 1
         found.problem = f"{path}: it ends after record {found.records}, before the record that closes an export"
         return None
     return scope
+
+
+def _records_said(end: Record) -> int:
+    """How many records the closing record says there are, 0 when it says nothing."""
+    try:
+        return int(json.loads(end["note"])["records"])
+    except (KeyError, TypeError, ValueError):
+        return 0
 
 
 def _compare(path: Path, journal: Path, scope: Scope, found: Checked, progress: Progress) -> None:

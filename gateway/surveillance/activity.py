@@ -57,10 +57,9 @@ class Owners:
         self._clients = clients
         self._table = np.zeros(0, np.int64)
 
-    def load(self, state: Any) -> None:
-        """The groups as a state has them."""
-        groups = state["accounts"]["group"][: int(state["accounts_used"])]
-        self._groups = {slot: int(groups[slot]) for slot in np.flatnonzero(groups).tolist()}
+    def begin(self, groups: Mapping[int, int]) -> None:
+        """Account -> self-trade group, as they are now."""
+        self._groups = dict(groups)
         self._table = np.zeros(0, np.int64)
 
     def follow(self, notices: Rows) -> None:

@@ -36,7 +36,20 @@ class Parameters:
     throttle_seconds: int = limit(10, "the seconds in which they happen", 1, 3600)
 
     @property
+    def is_on(self) -> bool:
+        """Whether anything is to be looked at."""
+        windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
+        return any((*windows, self.marking_window_s, self.interest_share_percent, self.throttle_executions))
+
+    @property
     def longest_s(self) -> int:
         """How far back any rule looks."""
         windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
         return max(*windows, self.marking_window_s) + self.step_s
+
+
+SILENT = Parameters(
+    wash_window_s=0, layering_window_s=0, ignition_window_s=0, ratio_window_s=0, marking_window_s=0,
+    interest_share_percent=0,
+)  # fmt: skip
+"""No rule at all."""

@@ -1,6 +1,6 @@
 """Runs the rules over a stream of events: the same stream gives the same alerts, live or by replay, however batched."""
 
-from typing import Any
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -30,12 +30,10 @@ class Watch:
         self._said: dict[_Key, int] = {}
         self._lasting: set[_Key] = set()
 
-    def load(self, state: Any) -> None:
-        """Begin from a state: its positions and self-trade groups."""
-        rows = state["positions"][: int(state["positions_used"])]
-        for row in rows[rows["size_lots"] != 0]:
-            self._positions[int(row["account_slot"]), int(row["contract_slot"])] = int(row["size_lots"])
-        self.owners.load(state)
+    def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
+        """Begin in the middle: with (account, contract) -> lots and account -> self-trade group."""
+        self._positions = dict(positions)
+        self.owners.begin(groups)
 
     def take(self, events: Rows) -> list[Alert]:
         """Events in order, a batch at a time; answers the alerts of the steps that have ended."""

@@ -13,6 +13,7 @@ from gateway.client import Client
 from gateway.config import Config
 from gateway.registry import Registry
 from gateway.server import Server
+from gateway.surveillance.parameters import SILENT
 
 MILLION_MICROS = 10**12
 BTC = "BTC_USDC-PERPETUAL"
@@ -24,7 +25,7 @@ def config_of(folder, **settings):
     """The settings of a test's server."""
     config = Config(
         data=str(folder), port=0, durability="os", scripted_index=INDEX, orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
-        cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED,
+        cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, surveillance=SILENT,
     )  # fmt: skip
     return replace(config, **settings)
 

@@ -2,6 +2,7 @@
 
 import json
 import threading
+import time
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from gateway.surveillance.activity import Alert, Evidence
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.service import Service
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
+from gateway.surveillance.worker import EVENTS, Worker
 from tests.gateway.live import BTC, market, play, until
 
 ALICE, BOB = 0, 1
@@ -134,7 +136,7 @@ def test_only_what_is_durable_is_looked_at_and_too_much_is_skipped_with_an_alert
     service = Service(p, file_of(tmp_path), durable, stop)
     service.start(host.create(SMALL)[0], {})
     for seq in range(1, 6):
-        service.offer(fills(seq, seq))
+        service.offer(fills(seq, seq), seq)
     assert not seen.wait(0.3)
     durable.seq = 1
     assert seen.wait(10) and stopped == [1]
@@ -148,14 +150,25 @@ def test_only_what_is_durable_is_looked_at_and_too_much_is_skipped_with_an_alert
 
 
 def test_a_rule_that_fails_is_filed_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    stopped: list[int] = []
-    service = Service(Parameters(throttle_executions=2), file_of(tmp_path), lambda: 99, stopped.append)
-    monkeypatch.setattr(service._watch, "take", lambda events: 1 // 0)
+    begin = {"parameters": {"throttle_executions": 2}, "path": str(file_of(tmp_path)), "positions": [], "groups": []}
+    worker = Worker(begin)
+    monkeypatch.setattr(worker.watch, "take", lambda events: 1 // 0)
+    assert worker.take(EVENTS, fills(1, 6).tobytes()) == [6]
+    assert worker.take(EVENTS, fills(2, 7).tobytes()) == [7]
+    found = [row.rule for row in worker.store.alerts()]
+    assert found == ["execution_throttle", "surveillance_fault"] * 2
+    worker.close()
+
+
+def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path) -> None:
+    service = Service(Parameters(), file_of(tmp_path), lambda: 1 << 60, lambda account: None)
     service.start(host.create(SMALL)[0], {})
-    service.offer(fills(1, 6))
-    service.offer(fills(2, 7))
+    process = service._process
+    assert process is not None
+    process.kill()
+    process.wait()
+    for seq in range(1, 200):
+        service.offer(fills(seq, seq), seq)
+        time.sleep(0.002)
     service.close()
-    assert stopped == [6, 7]
-    store = AlertStore(file_of(tmp_path))
-    assert [row.rule for row in store.alerts()].count("surveillance_fault") == 2
-    store.close()
+    assert not service._threads[0].is_alive()

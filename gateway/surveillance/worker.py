@@ -1,0 +1,105 @@
+"""The process that runs the rules: frames come on standard input, accounts to stop go out as lines.
+
+It is a process of its own, and a nice one, so that a slow rule takes neither the interpreter nor a core from trading.
+It ends when its input does.
+"""
+
+import json
+import logging
+import os
+import signal
+import struct
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from engine.schema import EVENT
+from gateway.surveillance.activity import Alert, Evidence, Rows
+from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.store import AlertStore
+from gateway.surveillance.throttle import Throttle
+from gateway.surveillance.watch import Watch
+
+FRAME = struct.Struct("<cq")
+"""What it is, and how many bytes follow."""
+BEGIN, EVENTS, CLIENTS, GAP = b"B", b"E", b"C", b"G"
+NICENESS = 10
+_LOG = logging.getLogger("lionrock.surveillance")
+
+
+class Worker:
+    """The rules with their state, and the file of alerts."""
+
+    def __init__(self, begin: Mapping[str, Any]) -> None:
+        parameters = Parameters(**begin["parameters"])
+        self.watch = Watch(parameters)
+        self.watch.begin(
+            {(account, contract): lots for account, contract, lots in begin["positions"]},
+            dict(begin["groups"]),
+        )
+        self.throttle = Throttle(parameters)
+        self.store = AlertStore(Path(begin["path"]))
+
+    def take(self, kind: bytes, data: bytes) -> list[int]:
+        """One frame; answers which accounts are to be stopped."""
+        if kind == EVENTS:
+            return self._events(np.frombuffer(data, EVENT))
+        if kind == CLIENTS:
+            self.watch.owners.set_clients(dict(json.loads(data)))
+        elif kind == GAP:
+            self.store.add([_gap(*json.loads(data))])
+        return []
+
+    def _events(self, events: Rows) -> list[int]:
+        """A rule that fails costs what it was given, not the rest."""
+        stopped: list[Alert] = []
+        try:
+            stopped = self.throttle.take(events)
+            self.store.add([*stopped, *self.watch.take(events)])
+        except Exception as error:
+            _LOG.exception("a rule failed")
+            first, last, now_ns = int(events["seq"][0]), int(events["seq"][-1]), int(events["time_ns"][-1])
+            proof = Evidence([first, last], [], {})
+            fault = Alert("surveillance_fault", f"a rule failed: {error!r:.200}", now_ns, -1, (), proof)
+            self.store.add([*stopped, fault])
+        return [alert.accounts[0] for alert in stopped]
+
+    def close(self) -> None:
+        """Look at what the last step holds."""
+        self.store.add(self.watch.flush())
+        self.store.close()
+
+
+def _gap(first: int, last: int, time_ns: int) -> Alert:
+    text = f"events of sequences {first} to {last} were not looked at: too much was waiting; run the rules by replay"
+    return Alert("surveillance_gap", text, time_ns, -1, (), Evidence([first, last], [], {}))
+
+
+def serve(source: IO[bytes], sink: IO[str]) -> None:
+    """Take frames until there are no more."""
+    worker: Worker | None = None
+    while len(head := source.read(FRAME.size)) == FRAME.size:
+        kind, size = FRAME.unpack(head)
+        data = source.read(size)
+        if worker is None:
+            worker = Worker(json.loads(data))
+            continue
+        for account_slot in worker.take(kind, data):
+            print(account_slot, file=sink, flush=True)
+    if worker is not None:
+        worker.close()
+
+
+def main() -> None:
+    """Run beside a venue: an interrupt at the terminal is for the venue, which then closes the input."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    os.nice(NICENESS)
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    serve(sys.stdin.buffer, sys.stdout)
+
+
+if __name__ == "__main__":
+    main()
