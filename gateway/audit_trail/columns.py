@@ -68,6 +68,7 @@ _FIGURES = (
     "account_in_liquidation",
     "account_open_orders",
     "account_cash_micros",
+    "account_collateral_micros",  # what its coins count for
     "account_equity_micros",  # the cross pool's
     "account_required_micros",  # initial margin and reserves of everything that is open
     "account_maintenance_micros",

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.codes import NIL, CommandKind, ExecInst, OrdType, SelfTrade, Side
+from engine.codes import NIL, Asset, CommandKind, ExecInst, OrdType, SelfTrade, Side
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 from engine.statements import PositionStatement, account_statement, position_slots
 from gateway.audit_trail.columns import ATTRIBUTES
@@ -57,7 +57,8 @@ def _money(root: Any, directive: Any) -> Figures:
     """How the account stands, and for a withdrawal what is asked and what may go."""
     account = int(directive["account_slot"])
     found, _ = _standing(root, account, int(directive["contract_slot"]), NIL)
-    if int(directive["kind"]) == CommandKind.WITHDRAW and found["account_state"]:
+    is_cash = int(directive["index"]) == Asset.SETTLEMENT
+    if int(directive["kind"]) == CommandKind.WITHDRAW and is_cash and found["account_state"]:
         found["need_micros"] = int(directive["amount_micros"])
         found["have_micros"] = account_statement(root, account).withdrawable_micros
     return found
@@ -116,6 +117,7 @@ def _standing(root: Any, account_slot: int, contract_slot: int, person: int) -> 
         "account_max_open_orders": row["max_open_orders"],
         "account_max_exposure_micros": row["max_exposure_micros"],
         "account_cash_micros": statement.cash_micros,
+        "account_collateral_micros": sum(item.value_micros for item in statement.collateral),
         "account_equity_micros": statement.equity_micros,
         "account_required_micros": statement.requirement_micros,
         "account_maintenance_micros": statement.maintenance_micros,

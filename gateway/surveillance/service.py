@@ -1,6 +1,6 @@
 """Surveillance beside a running venue: what was done goes, once it is durable, to a process of its own.
 
-The venue's thread only puts bytes into a queue. A thread that mostly sleeps hands them on; another waits for the accounts
+The venue's thread only puts bytes into a queue. A thread that mostly sleeps hands them on; another waits for accounts
 that are to be stopped.
 """
 
