@@ -18,7 +18,7 @@ from engine.schema import (
     SEMANTICS_VERSION,
     WORK_ITEMS,
 )
-from engine.units import FOREVER_NS, NS_PER_S, prefetch
+from engine.units import FOREVER_NS, NS_PER_S, prefetch, prefetch_pair
 
 FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = 16, 10, 5
 """How many commands ahead rows are asked for: what the command names, what that leads to, and that one's neighbours."""
@@ -193,7 +193,7 @@ def _look_ahead_accounts(s, address, index, count):
     if index + NEAR_AHEAD < count:
         slot = _command_at(address, index + NEAR_AHEAD).account_slot
         position_slot = account_at(s, min(max(slot, 0), s.accounts_used - 1)).position_slot
-        prefetch(position_at(s, max(position_slot, 0)))
+        prefetch_pair(position_at(s, max(position_slot, 0)))
 
 
 @entry

@@ -106,6 +106,23 @@ if JIT:
 
         return types.void(row), codegen
 
+    @intrinsic
+    def prefetch_pair(typingctx: Any, row: Any) -> Any:
+        """Ask for the first two cache lines of a record."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            byte_pointer = ir.IntType(8).as_pointer()
+            int32 = ir.IntType(32)
+            function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, int32, int32, int32])
+            function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+            constants = [ir.Constant(int32, value) for value in (1, 3, 1)]
+            start = builder.bitcast(args[0], byte_pointer)
+            builder.call(function, [start, *constants])
+            builder.call(function, [builder.gep(start, [ir.Constant(ir.IntType(64), 64)]), *constants])
+            return context.get_dummy_value()
+
+        return types.void(row), codegen
+
 else:
 
     def wrapping_mul(left: int, right: int) -> int:
@@ -125,6 +142,9 @@ else:
         return int(a) * int(b) < int(c) * int(d)
 
     def prefetch(row: object) -> None:
+        return None
+
+    def prefetch_pair(row: object) -> None:
         return None
 
 
