@@ -131,7 +131,8 @@ class RestoreStatus(ChangeParams, kw_only=True):
 
 
 class SetRestriction(ChangeParams, kw_only=True):
-    account: Account
+    account: Annotated[str, _text("one account", 64)] | None = None
+    client: Annotated[str, _text("or every account of a client", 64)] | None = None
     restriction: Annotated[RestrictionName, Meta(description="frozen and closed cancel every order")]
 
 

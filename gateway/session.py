@@ -169,11 +169,11 @@ class Session:
 
     @property
     def is_trader(self) -> bool:
-        """Whether orders of this session are taken now."""
-        key = self.key
-        return key is not None and "trade" in key.scopes and key.id not in self.context.ended_keys and (
-            self.context.accepting
-        )
+        """Whether orders of this session are taken now without a further question."""
+        key, context = self.key, self.context
+        if key is None or "trade" not in key.scopes or key.id in context.ended_keys:
+            return False
+        return context.accepting and not context.confirmation.is_on
 
     def admits(self, orders: int, cancels: int, now_ns: int) -> bool:
         """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""

@@ -181,10 +181,13 @@ def _of_account(desk: Desk, account: str, intents: list[Intent], topic: str, **d
 
 
 def set_restriction(desk: Desk, params: m.SetRestriction) -> Plan:
-    """What the account may do at all."""
-    slot = desk.account(params.account).slot
-    intent = set_attribute(slot, A.RESTRICTION, int(Restriction[params.restriction.upper()]))
-    return _of_account(desk, params.account, [intent], "restriction", restriction=params.restriction)
+    """What one account, or every account of a client, may do at all."""
+    if (params.account is None) == (params.client is None):
+        raise RegistryError("account: give account or client, one of them")
+    accounts = desk.accounts_of(params.client) if params.client else [desk.account(params.account or "")]
+    details = {"restriction": params.restriction}
+    records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
+    return Plan(desk.set_all(accounts, {A.RESTRICTION: int(Restriction[params.restriction.upper()])}), records)
 
 
 def set_limits(desk: Desk, params: m.SetLimits) -> Plan:

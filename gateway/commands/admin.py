@@ -124,6 +124,7 @@ def run(args: argparse.Namespace) -> int:
         if args.action == "init":
             return _init(registry, args)
         if args.action in _ANSWERS:
+            officer.acting_officer(registry, args)
             return _ANSWERS[args.action](registry, args)
         kind = args.action.replace("-", "_")
         names = [field.name for field in msgspec.structs.fields(KINDS[kind].params) if field.name != "reason"]

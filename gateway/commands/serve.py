@@ -127,4 +127,6 @@ def _say(server: Server, as_json: bool) -> None:
             f"{recovery.cut_bytes} bytes of torn tail cut"
         )
     if not venue.projection.contracts():
-        console.print("no contract is listed yet; `lionrock demo` shows a venue with two")
+        console.print("no contract is listed yet; `lionrock admin list-contract`, or `lionrock demo` shows two")
+    if not venue.registry.is_governed:
+        console.print("no officers are named yet: this host changes what it likes; `lionrock admin init` ends that")

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from engine.codes import CommandKind, ContractParameter
+from engine.codes import AccountAttribute, CommandKind, ContractParameter
 from gateway import admin_messages as m
 from gateway.changes import KINDS
 from gateway.changes.clients import DISCLOSURES
@@ -107,6 +107,8 @@ def acknowledge_disclosure(session: Session, params: m.AcknowledgeDisclosure, ca
     wanted = _required_version(registry, params.disclosure)
     if params.version != wanted:
         raise bad_param("version", f"{params.version} is not the version in force, which is {wanted}")
+    if registry.attribute(key.account_slot, DISCLOSURES[params.disclosure]) == wanted:
+        return _nothing_new("record_disclosure")
     change = m.RecordDisclosure(
         client=registry.client_of(key.account_slot), disclosure=params.disclosure, version=params.version,
         document_date=str(civil_date(call.now_ns)), document_hash="", reason="acknowledged by the client itself",
@@ -128,9 +130,16 @@ def withdraw_status(session: Session, params: m.WithdrawOwnStatus, call: Call) -
     """The client gives up the status of a professional investor: no new risk from this moment."""
     if not params.confirm:
         raise bad_param("confirm", "say true: opening orders are cancelled, and only the venue can restore the status")
-    key = _key(session)
-    client = call.context.registry.client_of(key.account_slot)
+    key, registry = _key(session), call.context.registry
+    if registry.attribute(key.account_slot, AccountAttribute.PI_WITHDRAWN):
+        return _nothing_new("withdraw_status")
+    client = registry.client_of(key.account_slot)
     return _own(call, "withdraw_status", m.WithdrawStatus(client=client, reason="by the client itself"), key)
+
+
+def _nothing_new(kind: str) -> bytes:
+    """It is so already: nothing is written, however often a client asks."""
+    return encode({"number": None, "change": kind, "state": "done"})
 
 
 def _own(call: Call, kind: str, params: m.ChangeParams, key: Key) -> bytes:

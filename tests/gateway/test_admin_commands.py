@@ -8,9 +8,11 @@ import stat
 import pytest
 
 from engine.codes import AccountAttribute, CommandKind
+from gateway.auth import Vault
+from gateway.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.cli import COMMANDS
 from gateway.commands import account, admin, key
-from gateway.registry import Registry
+from gateway.registry import Registry, RegistryError
 
 DOCUMENT = ["--document-hash", "0" * 64]
 
@@ -136,21 +138,35 @@ def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
     document.write_bytes(b"a statement")
     words = ["admin", "record-evidence", "--client", "alice", "--investor", "individual", "--document"]
     words += ["custodian_statement", "--document-hash", str(document), "--amount", "8000000.00"]
-    today = lionrock("admin", "client", "alice")["today"]
+    today = lionrock("admin", "client", "alice", *ann)["today"]
     assert "below the HK$8000000" in lionrock.refused(*words, "--amount", "7999999.99", "--document-date", today, *ann)
     [made] = lionrock(*words, "--document-date", today, *ann)
-    assert "proposed  record_evidence  client=alice" in lionrock.text("admin", "list-changes")
-    [listed] = lionrock("admin", "list-changes")
+    assert "proposed  record_evidence  client=alice" in lionrock.text("admin", "list-changes", *ann)
+    [listed] = lionrock("admin", "list-changes", *ann)
     assert (listed["number"], listed["by"], listed["reason"]) == (made["number"], "Ann Lee", "a test")
     lionrock("admin", "approve", str(made["number"]), "--note", "seen", *ben)
-    assert lionrock("admin", "list-changes") == []
-    shown = lionrock("admin", "show", str(made["number"]))
+    assert lionrock("admin", "list-changes", *ben) == []
+    shown = lionrock("admin", "show", str(made["number"]), *ben)
     assert (shown["approver_name"], shown["note"], len(shown["directives"])) == ("Ben Wong", "seen", 2)
-    file = lionrock("admin", "client", "alice")
+    file = lionrock("admin", "client", "alice", *ben)
     assert file["records"][0]["document_hash"] == hashlib.sha256(b"a statement").hexdigest()
     assert file["accounts"][0]["in_force"]["investor_class"] == "individual"
     assert file["accounts"][0]["in_force"]["evidence_until"] == file["records"][0]["valid_through"]
-    assert '"client": "alice"' in lionrock.text("admin", "client", "alice")
+    assert '"client": "alice"' in lionrock.text("admin", "client", "alice", *ben)
+
+
+def test_a_venue_with_officers_is_read_and_set_up_by_them_alone(lionrock, officers):
+    for words in (["list-changes"], ["show", "1"], ["client", "alice"]):
+        assert "--as: give an officer's key file" in lionrock.refused("admin", *words)
+    registry, vault = lionrock.registry(), Vault(lionrock.folder / "data" / "vault.key")
+    for set_up in (
+        lambda: set_up_venue(registry, 1, 1),
+        lambda: list_contracts(registry, 1),
+        lambda: open_trader(registry, vault, "eve", 1, 1),
+    ):
+        with pytest.raises(RegistryError, match="this venue has them"):
+            set_up()
+    registry.close()
 
 
 def test_tightening_is_done_and_a_rejection_ends_a_proposal(lionrock, officers):
@@ -161,7 +177,7 @@ def test_tightening_is_done_and_a_rejection_ends_a_proposal(lionrock, officers):
     [made] = lionrock(*killing, "false", *ann)
     assert made["state"] == "proposed"
     assert lionrock("admin", "reject", str(made["number"]), *ben)[0]["state"] == "rejected"
-    assert lionrock("admin", "list-changes", "--state", "rejected")[0]["approver"] == "Ben Wong"
+    assert lionrock("admin", "list-changes", "--state", "rejected", *ben)[0]["approver"] == "Ben Wong"
     registry = lionrock.registry()
     assert registry.attribute(0, AccountAttribute.KILL_SWITCH) == 1
     registry.close()
@@ -182,7 +198,7 @@ def test_tightening_is_done_and_a_rejection_ends_a_proposal(lionrock, officers):
     ],
 )
 def test_errors_are_one_line(lionrock, officers, words, word):
-    assert word in lionrock.refused("admin", *words, *(officers[0] if words[0] not in ("show", "client") else []))
+    assert word in lionrock.refused("admin", *words, *officers[0])
 
 
 def test_help_shows_every_change(lionrock, capsys):

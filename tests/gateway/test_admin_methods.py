@@ -150,6 +150,9 @@ def test_a_client_acknowledges_what_is_in_force_and_gives_up_its_status(tmp_path
     assert registry.attribute(0, A.PI_WITHDRAWN) is None
     assert ask(session, "venue/withdraw_professional_status", confirm=True)["result"]["state"] == "done"
     assert registry.attribute(0, A.PI_WITHDRAWN) == 1
+    again = ask(session, "venue/acknowledge_disclosure", disclosure="loss", version=3)["result"]
+    assert again == {"number": None, "change": "record_disclosure", "state": "done"}
+    assert ask(session, "venue/withdraw_professional_status", confirm=True)["result"]["number"] is None
     assert [entry.topic for entry in registry.records_of(1)] == ["disclosure", "status"]
     assert registry.intents_of(1)[0][0].actor == registry.key(desk.keys["alice"].id).person
     registry.close()

@@ -5,6 +5,7 @@ import pytest
 
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
+from gateway.client import RpcError
 from gateway.config import Config
 from gateway.confirmation import Confirmation
 from gateway.context import make_context
@@ -12,6 +13,7 @@ from gateway.interfaces import Reply, Submit
 from gateway.samples import BTC, NOW, order
 from gateway.views import TickerView
 from tests.gateway.desk import Desk, answer, send
+from tests.gateway.live import market, play
 
 MARK = 40_000_000  # subticks: 20,000
 
@@ -102,6 +104,20 @@ def test_without_a_mark_only_the_value_counts(desk):
     session = desk.session("alice")
     assert outcome(send(session, "private/buy", instrument_name=BTC.name, amount="0.1", price="1")) == "submitted"
     assert "worth" in outcome(send(session, "private/buy", instrument_name=BTC.name, amount="9", price="20000"))
+
+
+def test_it_is_asked_on_a_running_venue_however_orders_come(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",), confirm_value=10_000, confirm_distance_bp=100) as (_, (alice,)):
+            for params in ({"price": "20000"}, {"type": "market"}, {"amount": "0.1", "price": "19700"}):
+                with pytest.raises(RpcError, match="CONFIRMATION_NEEDED"):
+                    await alice.buy(BTC.name, **{"amount": "0.6", **params})
+            placed = await alice.buy(BTC.name, "0.1", price="19700", confirm=True)
+            assert placed.order.order_state == "open"
+            with pytest.raises(RpcError, match="CONFIRMATION_NEEDED"):
+                await alice.edit(placed.order.order_id, amount="0.2")
+
+    play(story())
 
 
 def test_it_is_off_unless_it_is_set(tmp_path):

@@ -148,6 +148,16 @@ def test_tightening_acts_at_once_and_going_back_does_not(venue):
     assert venue.submit("restore_status", **restored).state == "proposed"
 
 
+def test_a_freeze_may_cover_all_accounts_of_a_client(venue):
+    venue.registry.create_account("alice-bot", NOW, parent="alice")
+    venue.submit("set_restriction", client="alice", restriction="frozen")
+    assert [(i.account_slot, i.value) for i in venue.writes() if i.code == A.RESTRICTION] == [(0, 3), (1, 3)]
+    assert venue.submit("set_restriction", account="alice-bot", restriction="none").state == "proposed"
+    for fields in ({}, {"account": "alice", "client": "alice"}):
+        with pytest.raises(RegistryError, match="one of them"):
+            venue.submit("set_restriction", restriction="frozen", **fields)
+
+
 def test_a_kill_switch_sweeps_the_orders_of_what_it_covers(venue):
     venue.registry.create_account("bob", NOW)
     venue.registry.set_attribute(0, A.GROUP, 7, NOW, "")

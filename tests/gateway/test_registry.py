@@ -1,8 +1,10 @@
 """The registry: what it keeps, what it refuses, and that intents are applied once."""
 
+import sqlite3
+
 import pytest
 
-from engine.codes import AccountAttribute, CommandKind, InvestorClass
+from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
 from gateway.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 
 
@@ -112,6 +114,28 @@ def test_another_process_is_noticed(tmp_path):
     assert len(server.pending_intents()) == 1
     server.close()
     tool.close()
+
+
+def test_a_file_of_version_1_is_brought_up(tmp_path):
+    registry = Registry(tmp_path / "r.db")
+    registry.create_account("a", 1)
+    person = registry.person("Ann", 1)
+    registry.add_key(KeyOrder("k1", 0, person, "hmac", b"s", ["read"], ""), 2)
+    before = registry.keys(), registry.pending_intents(), registry.accounts()
+    registry.close()
+    old = sqlite3.connect(tmp_path / "r.db")
+    old.executescript(
+        "DROP INDEX intents_by_place; DROP INDEX intents_by_change; DROP INDEX intents_pending; DROP TABLE records; "
+        "DROP TABLE changes; DROP TABLE governance; ALTER TABLE intents DROP COLUMN source_time_ns; "
+        "ALTER TABLE intents DROP COLUMN change; ALTER TABLE intents DROP COLUMN key; "
+        "ALTER TABLE intents DROP COLUMN sweeps; PRAGMA user_version=1;"
+    )
+    old.close()
+    again = Registry(tmp_path / "r.db")
+    assert (again.keys(), again.pending_intents(), again.accounts()) == before
+    again.add_key(KeyOrder("k2", NIL, again.person("Ben", 1), "hmac", b"s", ["admin"], ""), 3)
+    assert again.officers() == {again.person("Ben", 1)} and not again.is_governed
+    again.close()
 
 
 def test_a_newer_file_is_refused(tmp_path):
