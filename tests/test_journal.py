@@ -23,7 +23,7 @@ from engine.journal import (
     genesis,
 )
 from engine.journal import format as layout
-from engine.schema import COMMAND, SMALL
+from engine.schema import COMMAND, SEMANTICS_VERSION, SMALL
 
 RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
 Rows = np.ndarray[Any, Any]
@@ -364,7 +364,7 @@ def _reseal(path: Path, offset: int, format_string: str, value: int) -> None:
     ("offset", "value", "message"),
     [
         (8, 99, "journal format 99, this release reads 1: use the lionrock release that wrote it"),
-        (12, 99, "semantics version 99, this engine has version 1 .*use a lionrock release with semantics version 99"),
+        (12, 99, f"99, this engine has version {SEMANTICS_VERSION} .*use a lionrock release with semantics version 99"),
         (16, 7, "unknown mode 7"),
     ],
 )
