@@ -6,7 +6,7 @@ order. An ordinary order of an eligible account in an open market costs two comp
 
 import numpy as np
 
-from engine import book, eligibility, limits, margin
+from engine import book, eligibility, fill_or_kill, limits, margin
 from engine.codes import (
     NIL,
     ExecInst,
@@ -21,8 +21,10 @@ from engine.codes import (
     TimeInForce,
     VenueState,
 )
+from engine.fill_or_kill import in_band as in_band
+from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, ladder_at, level_at, order_at, position_at
+from engine.rows import account_at, contract_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, clamp, opposite
 
@@ -349,94 +351,6 @@ def reduce_only_reason(s):
     return Reason.NONE
 
 
-@inlined
-def reaches(side, limit_ticks, price_ticks):
-    """Whether an order with this limit trades at this price of the other side."""
-    if price_ticks == NIL:
-        return False
-    return limit_ticks >= price_ticks if side == Side.BUY else limit_ticks <= price_ticks
-
-
-@inlined
-def in_band(contract, maker_side, price_ticks):
-    """Whether a resting order is still within the band on its losing side."""
-    if maker_side == Side.BUY:
-        return price_ticks <= contract.max_buy_ticks
-    return price_ticks >= contract.min_sell_ticks
-
-
-@kernel
-def _sure_lots(s, order):
-    """What is sure to be there of a resting order when its turn comes.
-
-    One that its owner can no longer carry is cancelled instead. A reduce-only one shrinks with its owner's position, so
-    it counts for what it keeps if all its owner's other orders of that side fill first.
-    """
-    position = position_at(s, order.position_slot)
-    contract = contract_at(s, position.contract_slot)
-    signed = order.leaves_lots if order.side == Side.BUY else -order.leaves_lots
-    if not contract.margin_free:
-        if not margin.survives_fill(s, order.position_slot, signed, order.price_ticks, contract.maker_fee_ppb):
-            return np.int64(0)
-    if order.flags & _REDUCE_ONLY == 0 or position.account_slot == s.taker.account_slot:
-        return order.leaves_lots
-    others = position.sell_lots if order.side == Side.SELL else position.buy_lots
-    slack = abs(position.size_lots) - position.reduce_only_lots
-    return max(order.leaves_lots - max(others - slack, 0), 0)
-
-
-@kernel
-def _is_own_group(s, order):
-    return s.taker.group != 0 and account_at(s, position_at(s, order.position_slot).account_slot).group == s.taker.group
-
-
-@kernel
-def _stops_in_level(s, level):
-    """Whether the taker would end at an order of its own group in this level."""
-    if s.taker.group == 0 or s.taker.self_trade == SelfTrade.CANCEL_MAKER:
-        return False
-    slot = level.head_slot
-    while slot != NIL:
-        if _is_own_group(s, order_at(s, slot)):
-            return True
-        slot = order_at(s, slot).next_slot
-    return False
-
-
-@kernel
-def _fillable_in_level(s, level, stops):
-    """What a taker can really take of one level; ahead of an order that stops it an iceberg gives what it shows."""
-    total = np.int64(0)
-    slot = np.int64(level.head_slot)
-    while slot != NIL:
-        order = order_at(s, slot)
-        if not _is_own_group(s, order):
-            sure = _sure_lots(s, order)
-            total += min(sure, book.shown_lots(s, slot)) if stops else sure
-        elif stops:
-            return total
-        slot = np.int64(order.next_slot)
-    return total
-
-
-@rare
-def fillable_lots(s, contract, wanted_lots):
-    """What a fill-or-kill order could really take, hidden included, up to what it wants."""
-    taker = s.taker
-    ladder_slot = book.ladder_of(taker.contract_slot, opposite(taker.side))
-    level_slot = np.int64(ladder_at(s, ladder_slot).first_slot)
-    total, stops = np.int64(0), False
-    while level_slot != NIL and total < wanted_lots and not stops:
-        level = level_at(s, level_slot)
-        if not reaches(taker.side, taker.sweep_ticks, level.price_ticks):
-            break
-        if in_band(contract, opposite(taker.side), level.price_ticks):
-            stops = _stops_in_level(s, level)
-            total += _fillable_in_level(s, level, stops)
-        level_slot = book.next_level(s, level_slot)
-    return total
-
-
 @rare
 def flag_reason(s, contract):
     """Row 21: what post-only and fill-or-kill demand of the book as it is."""
@@ -449,7 +363,7 @@ def flag_reason(s, contract):
         if taker.sweep_ticks < 1 or taker.sweep_ticks > contract.max_price_ticks:
             return Reason.POST_ONLY_WOULD_CROSS
     if taker.tif == TimeInForce.FOK:
-        if fillable_lots(s, contract, taker.leaves_lots) < taker.leaves_lots:
+        if fill_or_kill.fillable_lots(s, contract) < taker.leaves_lots:
             return Reason.FOK_CANNOT_FILL
     return Reason.NONE
 
@@ -462,8 +376,11 @@ def margin_reason(s, contract):
         return margin.order_reason(s, contract)
     asked = np.int64(taker.sweep_ticks)
     reason = margin.reducing_reason(s, contract, book.best_price(s, taker.contract_slot, opposite(taker.side)))
-    if reason == Reason.NONE and taker.sweep_ticks != asked and taker.tif == TimeInForce.FOK:
-        return flag_reason(s, contract)
+    if reason == Reason.NONE and taker.tif == TimeInForce.FOK:
+        if taker.sweep_ticks != asked:
+            reason = flag_reason(s, contract)
+        if reason == Reason.NONE and not fill_or_kill.carries_itself(s, contract):
+            return Reason.INSUFFICIENT_MARGIN
     return reason
 
 

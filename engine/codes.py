@@ -267,6 +267,8 @@ class Reason(IntEnum):
     DISCLOSURE_VERSIONS_MISSING = 1422
     NOT_LISTED = 1423
     HAS_POSITION = 1424
+    SOURCE_WEIGHT_TOO_HIGH = 1425
+    SETTLEMENT_UNDER_WAY = 1426
     UNKNOWN_SOURCE = 1431
     PRICE_IMPLAUSIBLE = 1432
     STALE_PRICE = 1433
@@ -381,6 +383,7 @@ class TimerClass(IntEnum):
     FUNDING = 5
     LIQUIDATION_WORK = 6
     TRIGGERS = 7
+    DELIVERY = 8
 
 
 class AccountAttribute(IntEnum):

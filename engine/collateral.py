@@ -75,6 +75,15 @@ def deposit_reason(s, account_slot, place, units):
 
 
 @kernel
+def excess_micros(s):
+    """How much more than is missing a sale may bring in, since units are whole."""
+    total = np.int64(0)
+    for place in range(COLLATERAL_ASSETS):
+        total += collateral_at(s, place).coin_micros // UNITS_PER_COIN + 1
+    return total
+
+
+@kernel
 def sale_units(s, account_slot, place, missing_micros):
     """How many units the fund takes at index * 0.98 to bring in what is missing, as far as its cash reaches."""
     price = mul_ppb_floor(collateral_at(s, place).coin_micros, PPB - FUND_DISCOUNT_PPB)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import accounts, book, eligibility, listing, mass_cancel, money, reference, reports, timers
+from engine import accounts, book, delivery, eligibility, listing, mass_cancel, money, reference, reports, timers
 from engine.codes import (
     NIL,
     CommandKind,
@@ -87,6 +87,8 @@ def _parameter_reason(s, d):
         return Reason.BAD_PARAMETER
     if contract_at(s, d.contract_slot).state == MarketState.DRAFT:
         return Reason.NONE
+    if contract_at(s, d.contract_slot).state == MarketState.SETTLED:
+        return Reason.NOT_LISTED
     if d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP:
         return Reason.BAD_PARAMETER
     return Reason.CAPACITY if _is_disclosure(d.code) and not mass_cancel.has_room(s) else Reason.NONE
@@ -153,15 +155,34 @@ def list_contract(s, d):
 
 
 @kernel
+def _settle_contract(s, d):
+    """Begin the settlement of a contract; it cannot be taken back."""
+    contract = contract_at(s, d.contract_slot)
+    if not delivery.is_possible(s, contract):
+        return reports.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
+    if not mass_cancel.has_room(s):
+        return reports.refused(s, d, Reason.CAPACITY)
+    row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
+    row.old_value = contract.state
+    delivery.begin(s, d.contract_slot)
+    row.new_value = contract.state
+    row.amount_micros = contract.delivery_ns
+
+
+@kernel
 def set_contract_state(s, d):
-    """Change a listed contract's state; REDUCE_ONLY also cancels its resting opening orders."""
+    """Change a listed contract's state; REDUCE_ONLY also cancels its resting opening orders, SETTLED begins its end."""
     if not _known_contract(s, d.contract_slot):
         return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
     contract = contract_at(s, d.contract_slot)
     if contract.state == MarketState.DRAFT or contract.state == MarketState.SETTLED:
         return reports.refused(s, d, Reason.NOT_LISTED)
-    if d.code < MarketState.OPEN or d.code > MarketState.HALTED:
+    if d.code < MarketState.OPEN or d.code > MarketState.SETTLED:
         return reports.refused(s, d, Reason.BAD_PARAMETER)
+    if contract.delivery_ns != 0 and (d.code < MarketState.REDUCE_ONLY or d.code == MarketState.SETTLED):
+        return reports.refused(s, d, Reason.SETTLEMENT_UNDER_WAY)
+    if d.code == MarketState.SETTLED:
+        return _settle_contract(s, d)
     if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
         return reports.refused(s, d, Reason.CAPACITY)
     old, state = np.int64(contract.state), np.int64(d.code)

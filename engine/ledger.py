@@ -136,6 +136,32 @@ def _note_collateral(account):
 
 
 @kernel
+def settle_position(s, position_slot, value_micros):
+    """Close a whole position at what it is worth and return what that realises; a clearing account is the other side.
+
+    A long receives its value rounded down, a short owes it rounded up: what is left over at the end is never negative.
+    """
+    position = position_at(s, position_slot)
+    contract = contract_at(s, position.contract_slot)
+    realised = value_micros - position.entry_cost_micros
+    contract.open_interest_lots -= max(position.size_lots, 0)
+    contract.delivery_clearing_micros -= value_micros
+    position.realised_micros += realised
+    position.entry_cost_micros = 0
+    position.size_lots = 0
+    _credit(s, position, realised)
+    return realised
+
+
+@kernel
+def close_clearing(s, contract_slot):
+    """The dust of a settlement goes to the fund."""
+    contract = contract_at(s, contract_slot)
+    s.fund_micros += contract.delivery_clearing_micros
+    contract.delivery_clearing_micros = 0
+
+
+@kernel
 def pay_fund(s, account_slot, pool_slot, amount_micros):
     """A pool pays into the insurance fund, or with a negative amount is paid by it; NIL is the cross pool."""
     if pool_slot == NIL:

@@ -1,6 +1,7 @@
 """Row 19: how much an account, its group and the whole contract may have open; the worst case counts.
 
-The worst case of a position is that all open orders of one side are filled and none of the other.
+The worst case of a position is that all open orders of one side are filled and none of the other. A position of the
+other side is no credit: a reduce-only order may close it before these orders trade.
 """
 
 import numpy as np
@@ -18,7 +19,8 @@ _CONDITIONAL = int(ExecInst.CONDITIONAL)
 @kernel
 def _worst_lots(position):
     """The largest size that a position can reach with its open orders, whichever side."""
-    return max(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)
+    size = np.int64(position.size_lots)
+    return max(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)
 
 
 @inlined
@@ -30,8 +32,8 @@ def _own_worst_lots(s):
         return worst
     position = position_at(s, taker.position_slot)
     if taker.side == Side.BUY:
-        return worst + position.size_lots + position.buy_lots
-    return worst + position.sell_lots - position.size_lots
+        return worst + max(position.size_lots, 0) + position.buy_lots
+    return worst + max(-position.size_lots, 0) + position.sell_lots
 
 
 @kernel

@@ -3,7 +3,7 @@
 import numpy as np
 
 from engine import margin
-from engine.codes import NIL, MarginMode
+from engine.codes import NIL, MarginMode, MarketState
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, mul_div_floor, mul_ppb_ceil, product_less
@@ -25,13 +25,22 @@ def is_closable(contract):
 
 
 @kernel
+def _may_be_closed(s, position_slot):
+    """Whether a position is closed by force now; of a contract that is being settled only what is under water."""
+    contract = contract_at(s, position_at(s, position_slot).contract_slot)
+    if not is_closable(contract):
+        return False
+    return contract.state != MarketState.SETTLED or margin.pool_equity_micros(s, position_slot) < 0
+
+
+@kernel
 def distressed_isolated(s, account_slot, tick):
     """An isolated position of the account that is liquidatable and closable and was not worked at this tick, or NIL."""
     slot = np.int64(account_at(s, account_slot).positions_head)
     while slot != NIL:
         position = position_at(s, slot)
         if position.size_lots != 0 and position.margin_mode == MarginMode.ISOLATED and position.worked_tick != tick:
-            if is_closable(contract_at(s, position.contract_slot)) and margin.is_distressed(s, slot):
+            if margin.is_distressed(s, slot) and _may_be_closed(s, slot):
                 return slot
         slot = np.int64(position.next_slot)
     return np.int64(NIL)
@@ -68,7 +77,7 @@ def largest_cross(s, account_slot, tick):
         position = position_at(s, slot)
         contract = contract_at(s, position.contract_slot)
         open_cross = position.size_lots != 0 and position.margin_mode == MarginMode.CROSS
-        if open_cross and position.worked_tick != tick and is_closable(contract):
+        if open_cross and position.worked_tick != tick and _may_be_closed(s, slot):
             maintenance = margin.maintenance_micros(contract, position.size_lots)
             if maintenance > largest:
                 best, largest = slot, maintenance

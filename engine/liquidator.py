@@ -159,12 +159,18 @@ def _settle_deficit(s, account_slot, pool_slot):
 
 
 @kernel
+def make_whole(s, account_slot, pool_slot):
+    """What a cross pool's cash is below zero the fund takes collateral for; what then is missing it pays."""
+    if pool_slot == NIL and account_at(s, account_slot).has_collateral:
+        _take_collateral(s, account_slot)
+    _settle_deficit(s, account_slot, pool_slot)
+
+
+@kernel
 def _settle(s):
     account_slot, pool = np.int64(s.liquidation_head_slot), np.int64(s.liquidation_pool_slot)
     _charge_fee(s, account_slot, pool)
-    if pool == NIL and account_at(s, account_slot).has_collateral:
-        _take_collateral(s, account_slot)
-    _settle_deficit(s, account_slot, pool)
+    make_whole(s, account_slot, pool)
     if pool != NIL and position_at(s, pool).size_lots == 0:
         ledger.move_isolated(s, pool, -position_at(s, pool).isolated_micros)
     s.liquidation_stage = IDLE
@@ -356,6 +362,8 @@ def _exhausted(s, position_slot):
     row.price_subticks = s.liquidation_price_ticks * SUBTICKS
     row.position_lots = position_at(s, position_slot).size_lots
     contract = contract_at(s, contract_slot)
+    if contract.state == MarketState.SETTLED:
+        return
     if contract.open_state != 0:
         contract.open_state = MarketState.HALTED
     reference.force_state(s, contract_slot, MarketState.HALTED, Reason.LIQUIDATION)

@@ -9,6 +9,7 @@ from engine.schema import MAX_BRACKETS, MAX_SOURCES
 from engine.units import (
     MAX_LOTS,
     MAX_NOTIONAL_SUBMICROS,
+    MAX_SOURCE_WEIGHT,
     MAX_TICKS,
     PPB,
     SUBTICKS,
@@ -178,7 +179,10 @@ def _risk_reason(contract):
 
 @kernel
 def _reference_reason(contract):
-    """Index sources, funding and disclosures."""
+    """Index sources, impact notional and disclosures."""
+    for place in range(MAX_SOURCES):
+        if contract.source[place].weight > MAX_SOURCE_WEIGHT:
+            return Reason.SOURCE_WEIGHT_TOO_HIGH
     thin = contract.sources < MIN_INDEX_SOURCES and not contract.allow_thin_index
     if contract.needs_index == 0 or contract.sources == 0 or thin:
         return Reason.THIN_INDEX

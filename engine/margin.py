@@ -38,9 +38,15 @@ def notional_micros(contract, size_lots):
 
 
 @kernel
+def worth_micros(contract, size_lots):
+    """What a position is worth at the mark with its sign, rounded down."""
+    return floor_micros(contract.mark_subticks * size_lots * contract.micros_per_tick_lot)
+
+
+@kernel
 def unrealised_micros(contract, size_lots, entry_cost_micros):
     """Profit or loss of a position at the mark, rounded down."""
-    return floor_micros(contract.mark_subticks * size_lots * contract.micros_per_tick_lot) - entry_cost_micros
+    return worth_micros(contract, size_lots) - entry_cost_micros
 
 
 @kernel

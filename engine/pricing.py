@@ -14,7 +14,6 @@ INDEX_CAP_PPB = 5_000_000
 """A source counts at most half a percent away from the median of all."""
 WILD_FACTOR = 2
 """A source's price beyond this multiple of a live index, or below its inverse, is refused."""
-MAX_SOURCE_WEIGHT = 1 << 20
 BIG_TRADE_SHARE = 10
 """A trade moves the mark from a tenth of the impact notional on."""
 

@@ -144,9 +144,9 @@ def _set_index(s, contract_slot, index):
 
 
 @kernel
-def _set_mark(s, contract_slot):
+def set_mark(s, contract_slot, mark):
+    """Put a contract's mark at a value: the band and what triggers answer to follow."""
     contract = contract_at(s, contract_slot)
-    mark = pricing.mark_subticks(contract, s.now_ns)
     if mark == contract.mark_subticks:
         return
     row = reports.notice(s, EventKind.MARK_CHANGED, NIL, contract_slot)
@@ -177,7 +177,7 @@ def tick_contract(s, contract_slot):
     else:
         _lock(s, contract_slot, live)
     if contract.mark_frozen == 0:
-        _set_mark(s, contract_slot)
+        set_mark(s, contract_slot, pricing.mark_subticks(contract, s.now_ns))
     triggers.observe(s, contract_slot, PriceSource.MARK)
     triggers.observe(s, contract_slot, PriceSource.INDEX)
 

@@ -308,7 +308,13 @@ CONTRACT = record(
         ("next_sample_ns", "i8"),
         ("next_funding_ns", "i8"),
         ("funding_cursor", "i8"),
-        ("pad", "i1", (8,)),
+        ("delivery_ns", "i8"),  # when the price of its settlement is fixed, 0: it is not to be settled, or it is done
+        ("delivery_sum_subticks", "i8"),  # of the index at the mark ticks of the window
+        ("delivery_samples", "i8"),
+        ("delivery_due_ns", "i8"),  # when the closing of its positions became due, 0: it is not
+        ("delivery_cursor", "i8"),
+        ("delivery_clearing_micros", "i8"),  # what the closing took so far less what it gave; the rest is dust
+        ("pad", "i1", (24,)),
     ]
 )
 
@@ -476,6 +482,7 @@ _HEADER = [
     ("liquidation_lots", "i8"),  # what of it is still to be closed
     ("liquidation_full", "i8"),  # 1: every position of the pool, in whole
     ("liquidation_owed_micros", "i8"),  # liquidation fees of this round so far
+    ("deliveries_due", "i8"),  # contracts whose positions are to be closed now
     ("index_stale_ns", "i8"),
     ("index_recovery_ns", "i8"),
     ("affiliate_post_only", "i8"),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import collateral, liquidator, margin, reference, reports
+from engine import collateral, delivery, liquidator, margin, reference, reports
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, contract_at, position_at
@@ -95,6 +95,7 @@ def run(s):
         if not reports.has_room(s):
             return False
         reference.tick_contract(s, s.tick_cursor)
+        delivery.tick(s, s.tick_cursor)
         s.tick_cursor += 1
     if s.tick_cursor == s.contracts_used:
         collateral.revalue(s)

@@ -6,7 +6,7 @@ while work is pending.
 
 import numpy as np
 
-from engine import lapses, liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
+from engine import delivery, lapses, liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
 from engine.codes import NIL, Reason, TimerClass
 from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at
@@ -36,6 +36,17 @@ def _contract_due(s, funding):
 
 
 @kernel
+def _delivery_due(s):
+    """The contract whose positions are to be closed, and since when; of one instant the lower slot."""
+    due, found = np.int64(FOREVER_NS), np.int64(NIL)
+    for slot in range(s.contracts_used):
+        since = contract_at(s, slot).delivery_due_ns
+        if 0 < since < due:
+            due, found = since, np.int64(slot)
+    return due, found
+
+
+@kernel
 def _earliest(s):
     """The instant, class and contract of what is due first; at one instant the lower class goes first."""
     due, kind, slot = np.int64(lapses.due_ns(s)), np.int64(TimerClass.ELIGIBILITY_LAPSE), np.int64(NIL)
@@ -55,6 +66,10 @@ def _earliest(s):
             due, kind = np.int64(s.liquidation_since_ns), np.int64(TimerClass.LIQUIDATION_WORK)
     if s.triggers_since_ns != 0 and s.triggers_since_ns < due:
         due, kind = np.int64(s.triggers_since_ns), np.int64(TimerClass.TRIGGERS)
+    if s.deliveries_due != 0:
+        since, contract_slot = _delivery_due(s)
+        if since < due:
+            due, kind, slot = since, np.int64(TimerClass.DELIVERY), contract_slot
     return due, kind, slot
 
 
@@ -103,6 +118,8 @@ def _do(s, kind, contract_slot):
         return settlement.settle(s, contract_slot)
     elif kind == TimerClass.LIQUIDATION_WORK:
         _liquidate_next(s)
+    elif kind == TimerClass.DELIVERY:
+        return delivery.settle(s, contract_slot)
     return True
 
 

@@ -23,8 +23,13 @@ MAX_TICKS = (1 << 30) - 1
 MAX_DEPOSITS_MICROS = 1 << 60
 MAX_LOTS = 1 << 52
 """Largest order quantity in lots that any contract may permit."""
-MAX_NOTIONAL_SUBMICROS = 1 << 62
-"""Bound of max price in subticks x max position in lots x micros per tick and lot, summed over the contracts."""
+MAX_NOTIONAL_SUBMICROS = 1 << 61
+"""Bound of max price in subticks x max position in lots x micros per tick and lot, summed over the contracts.
+
+Beside a full position and its orders an account may have as many orders of the other side and reduce-only ones.
+"""
+MAX_SOURCE_WEIGHT = 1 << 20
+"""Largest weight of an index source: all of them at the largest price still sum within int64."""
 EPOCH_2025_S = 1_735_689_600
 """2025-01-01T00:00:00Z in seconds: second 0 of the expiry index."""
 INT64_MAX = (1 << 63) - 1

@@ -89,6 +89,8 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.DISCLOSURE_VERSIONS_MISSING: ("The disclosures have no version.", "Set their versions."),
     Reason.NOT_LISTED: ("The contract is not listed.", "List it first."),
     Reason.HAS_POSITION: ("There are positions or orders.", "Close them first."),
+    Reason.SOURCE_WEIGHT_TOO_HIGH: ("An index source weighs more than 1,048,576.", "Scale the weights down."),
+    Reason.SETTLEMENT_UNDER_WAY: ("The contract is being settled.", "It stays REDUCE_ONLY or stricter."),
     Reason.UNKNOWN_SOURCE: ("The index has no such source.", "Add the source first."),
     Reason.PRICE_IMPLAUSIBLE: ("The index price is not plausible.", "Check the source."),
     Reason.STALE_PRICE: ("The index price is older than the last one or than allowed.", "Check the source's clock."),

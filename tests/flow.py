@@ -181,7 +181,7 @@ class _Flow:
             (restrictions, build.account_set(account, A.RESTRICTION, Restriction.NONE)),
             (build.account_set(account, A.KILL_SWITCH, 1), build.account_set(account, A.KILL_SWITCH, 0)),
             (build.account_set(account, A.MAX_OPEN_ORDERS, 3), build.account_set(account, A.MAX_OPEN_ORDERS, 200)),
-            (build.contract_state(contract, self.one_of(2, 3, 4, 5)), build.contract_state(contract, MarketState.OPEN)),
+            tuple(build.contract_state(contract, state) for state in (self.one_of(2, 3, 4, 5, 6), MarketState.OPEN)),
             (build.venue_state(VenueState.HALTED), build.venue_state(VenueState.OPEN)),
             (build.contract_set(contract, P.MAX_ORDER_LOTS, 30), build.contract_set(contract, P.MAX_ORDER_LOTS, 1000)),
             tuple(build.contract_set(contract, P.MAX_ORDER_VALUE_MICROS, value) for value in (3_000_000, 0)),

@@ -64,7 +64,7 @@ MUTANTS = (
     ),
     Mutant(
         "band on the winning side",
-        "admission.py",
+        "fill_or_kill.py",
         "        return price_ticks <= contract.max_buy_ticks\n",
         "        return price_ticks >= contract.min_sell_ticks\n",
     ),
@@ -112,9 +112,9 @@ MUTANTS = (
     ),
     Mutant(
         "fill-or-kill counts what is out of the band",
-        "admission.py",
-        "        if in_band(contract, opposite(taker.side), level.price_ticks):\n            stops",
-        "        if level_slot != NIL:\n            stops",
+        "fill_or_kill.py",
+        "        if in_band(contract, side, level.price_ticks):\n",
+        "        if level_slot != NIL:\n",
     ),
     Mutant(
         "more quantity keeps priority",

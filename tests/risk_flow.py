@@ -13,7 +13,7 @@ import numpy as np
 from engine import audit, step
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, ExecInst, Mode, OrdType, Side, TimeInForce
+from engine.codes import EventKind, ExecInst, MarketState, Mode, OrdType, Side, TimeInForce
 from engine.codes import VenueParameter as V
 from engine.host import digest
 from engine.schema import COMMAND, DIRECTIVE, EVENT, STATE, Capacities
@@ -23,6 +23,8 @@ ACCOUNTS = 40
 MAKERS = 4
 CONTRACTS = 2
 CENTRE = 2000
+SETTLED_FROM, SETTLED_AT = 40_000, 0.6
+"""In runs at least so long the last contract is settled from this part on."""
 CAPACITIES = Capacities(
     orders=4096, accounts=64, positions=128, levels=8192, nodes=16384, groups=8, persons=8, jobs=256
 )
@@ -59,6 +61,7 @@ class Tally:
     isolated: int = 0
     locks: int = 0
     collateral: int = 0
+    settled: int = 0
 
     def count(self, reports: Any) -> None:
         """Add what some reports say."""
@@ -72,6 +75,7 @@ class Tally:
         self.isolated += int(counts[EventKind.MARGIN_MODE_CHANGED])
         self.locks += int(counts[EventKind.CONTRACT_STATE_CHANGED])
         self.collateral += int(counts[EventKind.COLLATERAL_TAKEN])
+        self.settled += int(counts[EventKind.POSITION_SETTLED])
 
 
 def set_up() -> list[Any]:
@@ -160,6 +164,11 @@ def flow(seed: int, count: int) -> Any:
     fresh["account_slot"] = rows[directive]["account_slot"]
     rows[directive] = fresh.view(COMMAND)
     _directives(rng, rows, price)
+    if count >= SETTLED_FROM:
+        place = int(count * SETTLED_AT)
+        end = build.contract_state(CONTRACTS - 1, MarketState.SETTLED)
+        end["time_ns"] = rows["time_ns"][place]
+        rows[place] = end[0]
     return rows
 
 

@@ -15,6 +15,7 @@ def test_every_invariant_holds_after_every_command() -> None:
     tally, _ = risk_flow.run(root, risk_flow.flow(11, SUITE_COMMANDS))
     assert tally.fills > 5000 and tally.funding > 1000, tally
     assert tally.liquidations > 50 and tally.deleveraged > 5 and tally.isolated > 20 and tally.locks > 2, tally
+    assert tally.settled > 5, tally
 
 
 @pytest.mark.parametrize("ring_rows", [128, 256, 1 << 16])

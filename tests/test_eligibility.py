@@ -351,7 +351,7 @@ def test_group_limit_adds_up_the_worst_case_of_each_account() -> None:
     pair.play([build.group_set(3, 0, 30)])
     assert answers(pair, new(2, BUY, 12, 970)) == [Reason.GROUP_POSITION_LIMIT]
     assert answers(pair, new(2, BUY, 11, 970)) == [Reason.NONE]
-    assert answers(pair, new(0, SELL, 20, 1020)) == [Reason.NONE]
+    assert answers(pair, new(0, SELL, 10, 1020)) == [Reason.NONE]
     assert answers(pair, new(0, SELL, 1, 1020)) == [Reason.GROUP_POSITION_LIMIT]
     pair.play([account_set(2, A.GROUP, 0)])
     assert answers(pair, new(0, SELL, 1, 1020)) == [Reason.NONE]

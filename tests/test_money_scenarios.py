@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from engine import audit
-from engine.codes import CommandKind, EventKind, MarginMode, Reason
+from engine.codes import CommandKind, EventKind, MarginMode, MarketState, Reason
 from engine.codes import ContractParameter as P
 from tests import build, state
 from tests.build import BUY, SECOND, SELL, Rows, new
@@ -44,6 +44,13 @@ def liquidatable() -> Stage:
     return stage
 
 
+def settling() -> Stage:
+    """The contract's settlement has begun."""
+    stage = exchange()
+    stage.send(build.contract_state(0, MarketState.SETTLED))
+    return stage
+
+
 def of(kind: CommandKind, **fields: int) -> Callable[[Stage], Rows]:
     """A directive about account 0 and contract 0, whatever the stage."""
     return lambda stage: build.directive(kind, **({"account_slot": 0, "contract_slot": 0} | fields))
@@ -74,6 +81,8 @@ REFUSED = [
     (Reason.PRICE_IMPLAUSIBLE, exchange, price(0, 0)),
     (Reason.PRICE_IMPLAUSIBLE, exchange, price(0, -1)),
     (Reason.PRICE_IMPLAUSIBLE, exchange, price(0, 200_000_000)),
+    (Reason.SETTLEMENT_UNDER_WAY, settling, of(CommandKind.CONTRACT_STATE, code=MarketState.OPEN)),
+    (Reason.SETTLEMENT_UNDER_WAY, settling, of(CommandKind.CONTRACT_STATE, code=MarketState.SETTLED)),
     (Reason.STALE_PRICE, exchange, price(0, 2_000_000, age_ns=3600 * SECOND)),
 ]
 REACHED = {reason for reason, _, _ in REFUSED} | {Reason.LIQUIDATION}

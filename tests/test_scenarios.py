@@ -174,6 +174,7 @@ REFUSED_DIRECTIVES = [
     unlistable(Reason.BAD_BRACKETS, (P.BRACKET_LEVERAGE, 20)),
     Scenario(Reason.BAD_BRACKETS, LIST, [*DRAFT, *SECOND_BRACKET]),
     unlistable(Reason.THIN_INDEX, (P.SOURCE_WEIGHT, 0)),
+    unlistable(Reason.SOURCE_WEIGHT_TOO_HIGH, (P.SOURCE_WEIGHT, (1 << 20) + 1)),
     unlistable(Reason.BAND_TOO_WIDE, (P.BAND_PPB, 49_500_001)),
     unlistable(Reason.MARK_CLAMP_TOO_WIDE, (P.MARK_CLAMP_PPB, 25_000_001)),
     unlistable(Reason.LIQUIDATION_FEE_TOO_HIGH, (P.LIQUIDATION_FEE_PPB, 49_500_001)),

@@ -85,7 +85,7 @@ class BitstampReader:
     format = "bitstamp"
     has_clock = True
     is_log = False
-    accounts = 8
+    accounts = 64
     """One account's open orders could not be counted in 10^-8 of a coin."""
 
     def __init__(self, source: Source, book: Source | None = None, skip_bad: bool = False) -> None:

@@ -244,9 +244,9 @@ def _limits(case: _Case) -> _Answer:
         return Reason.TOO_MANY_ORDERS, text
     if case.waits:
         return _FINE, text
-    held = case["position_held_lots"] + case["position_buy_lots"]
+    held = max(case["position_held_lots"], 0) + case["position_buy_lots"]
     if not case.buys:
-        held = case["position_sell_lots"] - case["position_held_lots"]
+        held = max(-case["position_held_lots"], 0) + case["position_sell_lots"]
     worst = held + case["order_lots"] - case["order_was_open_lots"]
     text += f"; position at worst {worst} of at most {case['contract_max_position_lots']} lots"
     if worst > case["contract_max_position_lots"]:

@@ -227,7 +227,7 @@ def _limits(model, request):
     worst = order.leaves
     if position is not None:
         same = sum(other.leaves for other in position.resting(side=order.side) if other is not request.replaces)
-        worst += same + (position.size if order.side == Side.BUY else -position.size)
+        worst += same + max(position.size if order.side == Side.BUY else -position.size, 0)
     if worst > contract.parameters[P.MAX_POSITION_LOTS, 0]:
         return Reason.POSITION_LIMIT
     reason = _group_limit(model, order, worst) or _exposure(model, order, worst)
@@ -246,8 +246,8 @@ def _could_hold(position, asked=0):
     """The largest size that a position can come to, if all orders of one side fill and none of the other."""
     if position is None:
         return asked
-    buys = position.size + sum(order.leaves for order in position.resting(side=Side.BUY))
-    sells = sum(order.leaves for order in position.resting(side=Side.SELL)) - position.size
+    buys = max(position.size, 0) + sum(order.leaves for order in position.resting(side=Side.BUY))
+    sells = max(-position.size, 0) + sum(order.leaves for order in position.resting(side=Side.SELL))
     return max(buys, sells, asked)
 
 

@@ -241,7 +241,9 @@ def _set_contract_state(model, directive):
         return Reason.UNKNOWN_CONTRACT
     if contract.state in (MarketState.DRAFT, MarketState.SETTLED):
         return Reason.NOT_LISTED
-    if directive.code not in range(MarketState.OPEN, MarketState.HALTED + 1):
+    if directive.code == MarketState.SETTLED:
+        return Reason.REFERENCE_PRICE_UNAVAILABLE  # nothing ticks here: `settlement` tells what follows where it does
+    if directive.code not in tuple(MarketState) or directive.code == MarketState.DRAFT:
         return Reason.BAD_PARAMETER
     if directive.code == MarketState.REDUCE_ONLY and not model.has_job_room():
         return Reason.CAPACITY

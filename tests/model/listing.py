@@ -8,7 +8,8 @@ from tests.model.ledger import PPB
 
 MAX_TICKS = (1 << 30) - 1
 MAX_LOTS = 1 << 52
-NOTIONAL_BOUND = 1 << 62
+NOTIONAL_BOUND = 1 << 61
+HEAVIEST_SOURCE = 1 << 20
 MIN_IMPACT_MICROS = 20_000 * 1_000_000
 DAY_S = 24 * 3600
 
@@ -79,6 +80,8 @@ def _risk_reason(given, lowest_mmr):
 
 
 def _reference_reason(contract, given):
+    if max(contract.parameters[P.SOURCE_WEIGHT, index] for index in range(8)) > HEAVIEST_SOURCE:
+        return Reason.SOURCE_WEIGHT_TOO_HIGH
     sources = sum(contract.parameters[P.SOURCE_WEIGHT, index] > 0 for index in range(8))
     enough = sources >= (1 if given[P.ALLOW_THIN_INDEX] else 3) and 1 <= given[P.MIN_SOURCES] <= sources
     if not enough or not given[P.NEEDS_INDEX]:
