@@ -7,7 +7,18 @@ both not be enough the closing waits, and is tried again at each mark tick. It i
 
 import numpy as np
 
-from engine import collateral, ledger, liquidation, liquidator, listing, margin, mass_cancel, pricing, reference, reports
+from engine import (
+    collateral,
+    ledger,
+    liquidation,
+    liquidator,
+    listing,
+    margin,
+    mass_cancel,
+    pricing,
+    reference,
+    reports,
+)
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, job_at, position_at
