@@ -286,3 +286,23 @@ def storm() -> Script:
     moved = Reference(1, 1_040_000, 1_040_000)
     script += [build.new(0, Side.SELL, 10, 1000, contract_slot=1), moved]
     return [*script, build.new(4, Side.BUY, 10, 1010, contract_slot=1, tif=TimeInForce.FOK)]
+
+
+def lapses() -> Script:
+    """Everything that lets an account open ends while it has orders: dates, an approval, a person's knowledge."""
+    end = START_NS + 10 * SECOND
+    stop = {"ord_type": OrdType.STOP_MARKET, "trigger_source": 2}
+    script: Script = [build.new(4, Side.SELL, 10, 1000), build.new(0, Side.BUY, 10, 1000)]
+    dates = (A.EVIDENCE_UNTIL_NS, A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.CONFIRMATION_UNTIL_NS)
+    script += [build.account_set(account, date, end) for account, date in enumerate(dates)]
+    script += [build.new(account, Side.BUY, 4, 980 + account) for account in range(ACCOUNTS)]
+    script += [build.new(account, Side.BUY, 4, trigger_price_ticks=1050, **stop) for account in range(ACCOUNTS)]
+    script += [build.new(0, Side.SELL, 4, 1020, flags=ExecInst.REDUCE_ONLY)]
+    script += [build.account_set(5, A.AFFILIATION, 1), build.approval(5, 0, end + SECOND)]
+    script += [build.new(5, Side.SELL, 4, 1015, flags=ExecInst.POST_ONLY), build.person(2, end)]
+    script += [build.new(4, Side.BUY, 2, 970, person=2), build.time(time_ns=end)]
+    script += [build.new(account, Side.BUY, 2, 985) for account in range(ACCOUNTS)]
+    script += [build.new(4, Side.BUY, 2, 970, person=2), build.time(time_ns=end + SECOND)]
+    script += [build.new(5, Side.SELL, 4, 1015, flags=ExecInst.POST_ONLY), build.approval(5, 0, end + 9 * SECOND)]
+    script += [eligible(account, date) for account, date in enumerate(dates)]
+    return script + [build.new(account, Side.SELL, 2, 1012) for account in range(ACCOUNTS)]

@@ -1,4 +1,4 @@
-"""Twenty ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Twenty-six ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
@@ -146,6 +146,42 @@ MUTANTS = (
         "    s.now_ns = max(s.now_ns, c.time_ns)\n",
         "    s.now_ns = c.time_ns\n",
     ),
+    Mutant(
+        "evidence counts at the instant at which it ends",
+        "eligibility.py",
+        "    if values[AccountAttribute.EVIDENCE_UNTIL_NS] <= s.now_ns:\n",
+        "    if values[AccountAttribute.EVIDENCE_UNTIL_NS] < s.now_ns:\n",
+    ),
+    Mutant(
+        "a lapse cancels without its cause",
+        "lapses.py",
+        "    job.reason = reason\n",
+        "    job.reason = Reason.ELIGIBILITY\n",
+    ),
+    Mutant(
+        "anybody places orders for a cleared account",
+        "eligibility.py",
+        "0 <= person < s.persons_used and s.now_ns < s.persons[person]",
+        "0 <= person < s.persons_used",
+    ),
+    Mutant(
+        "a group's limit counts the better case",
+        "limits.py",
+        "    return max(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)\n",
+        "    return min(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)\n",
+    ),
+    Mutant(
+        "an affiliate's approval never ends",
+        "eligibility.py",
+        "s.now_ns < approval_at(s, place).from_ns or s.now_ns >= approval_at(s, place).until_ns",
+        "s.now_ns < approval_at(s, place).from_ns",
+    ),
+    Mutant(
+        "a new disclosure cancels the orders of those who acknowledged it",
+        "mass_cancel.py",
+        "position.contract_slot) == Reason.NONE:",
+        "position.contract_slot) != Reason.NONE:",
+    ),
 )
 
 
@@ -165,11 +201,11 @@ def _give_up(*_: object) -> None:
 
 def differs() -> bool:
     """Whether engine and model part on the fixed scripts; a crash or an endless loop of the engine counts."""
-    from tests.flow import Mix, flow, stage, storm
+    from tests.flow import Mix, flow, lapses, stage, storm
     from tests.pair import Pair
 
     signal.signal(signal.SIGVTALRM, _give_up)
-    for script in (storm(), flow(7, 1500), flow(8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1))):
+    for script in (storm(), lapses(), flow(7, 1500), flow(8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1))):
         pair = Pair()
         try:
             for item in stage() + script:

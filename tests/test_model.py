@@ -15,7 +15,7 @@ from engine.codes import CommandKind, Mode
 from engine.journal import read_snapshot, write_snapshot
 from engine.units import JIT
 from tests.build import Rows, numbered
-from tests.flow import Mix, flow, stage, storm
+from tests.flow import Mix, flow, lapses, stage, storm
 from tests.kinds import every_kind
 from tests.pair import RING_ROWS, SMALL, Pair, Reference, Script, apply, create, set_reference
 
@@ -52,6 +52,12 @@ def test_engine_and_model_agree_when_more_is_due_than_one_command_does() -> None
     pair = Pair(audited=True)
     pair.play(stage())
     pair.play(storm())
+
+
+def test_engine_and_model_agree_when_eligibility_ends() -> None:
+    pair = Pair(audited=True)
+    pair.play(stage())
+    pair.play(lapses())
 
 
 # --- batches and rings ---------------------------------------------------------------------------------------------
