@@ -21,7 +21,8 @@ OF_CLIENT = (
     A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS, A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT,
     A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE, A.AFFILIATION,
 )  # fmt: skip
-"""Attributes that belong to the client: all its accounts have the same, one that is opened later too."""
+"""Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them and
+with the first account's self-trade group, as the owner is the same."""
 
 
 def _of_client(desk: Desk, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
@@ -48,7 +49,7 @@ def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
     slot = registry.next_account_slot()
     inherited = [
         set_attribute(slot, attribute, value)
-        for attribute in OF_CLIENT
+        for attribute in (*OF_CLIENT, A.GROUP)
         if known and (value := registry.attribute(known[0].slot, attribute)) is not None
     ]
     write = lambda: registry.create_account(params.account, now_ns, client, params.parent or "")  # noqa: E731

@@ -58,6 +58,8 @@ def _answer(call: Call, change: Change) -> bytes:
 
 def _change_handler(kind: str) -> Callable[..., bytes]:
     def ask(session: Session, params: m.ChangeParams, call: Call) -> bytes:
+        if isinstance(params, m.IssueKey) and params.kind != "ed25519":
+            raise bad_param("kind", "only the host can seal an hmac secret: lionrock key create; or give a public key")
         with _refusable():
             change = _office(call).submit(kind, params, _key(session), call.now_ns)
         return _answer(call, change)

@@ -120,6 +120,7 @@ def test_a_revoked_key_is_useless_at_once(office):
         ("set_group", {"account": "nobody", "group": 1, "reason": "r"}, "account", "no account"),
         ("set_group", {"account": "alice", "group": 1, "reason": "r", "x": 1}, "x", "unknown parameter"),
         ("approve", {"number": 99}, "number", "no change 99"),
+        ("issue_key", {**ADMIN_EXAMPLES["venue/admin/issue_key"], "kind": "hmac"}, "kind", "lionrock key create"),
         ("get_client_record", {"client": "nobody"}, "client", "no client"),
         (
             "record_evidence",

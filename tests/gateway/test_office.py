@@ -1,5 +1,8 @@
 """Four eyes: what one officer may do, what waits for a second person, and that nothing gets around it."""
 
+from contextlib import suppress
+
+import numpy as np
 import pytest
 
 from engine.codes import NIL, Asset, CommandKind, InvestorClass, MarketState, VenueState
@@ -378,3 +381,61 @@ def test_a_change_tells_what_the_engine_made_of_it(venue):
 def test_parameters_say_what_they_are():
     for kind in KINDS.values():
         assert issubclass(kind.params, m.ChangeParams) and kind.summary.endswith(".")
+
+
+LADDER = {A.RESTRICTION: -1, A.KILL_SWITCH: -1, A.PI_WITHDRAWN: -1, A.AFFILIATION: -1}
+"""Which way an attribute loosens, where that is not upwards."""
+
+
+def random_change(draw):
+    """A change that an officer may think of, from a seeded generator."""
+    day = f"2026-11-{draw.integers(1, 27):02d}"
+    later = f"{draw.integers(2026, 2029)}-12-{draw.integers(1, 29):02d}"
+    document = {"document_date": day, "document_hash": HASH}
+    choices = (
+        ("record_evidence", evidence(document_date=day)),
+        ("record_kyc", {"client": "alice", "valid_through": later, **document}),
+        ("record_screening", {"client": "alice", "outcome": "clear", "valid_through": later, **document}),
+        ("record_screening", {"client": "alice", "outcome": "hit", **document}),
+        ("record_jurisdiction", {"client": "alice", "residence": "HK", "is_permitted": bool(draw.integers(2))}),
+        ("record_risk_profile", {"client": "alice", "is_suitable": bool(draw.integers(2)), **document}),
+        ("record_disclosure", {"client": "alice", "disclosure": "loss", "version": 1, **document}),
+        ("withdraw_status", {"client": "alice"}),
+        ("restore_status", {"client": "alice", **document}),
+        ("set_restriction", {"account": "alice", "restriction": RESTRICTIONS[draw.integers(5)]}),
+        ("set_affiliation", {"client": "alice", "affiliation": AFFILIATIONS[draw.integers(4)]}),
+        ("set_limits", {"account": "alice", "max_exposure": str(draw.integers(1, 9)), "max_leverage": 1}),
+        ("kill_switch", {"target": "account", "name": "alice", "is_on": bool(draw.integers(2))}),
+        ("set_group", {"account": "alice", "group": int(draw.integers(3))}),
+        ("record_deposit", {"account": "alice", "amount": "5"}),
+        ("open_account", {"account": f"alice-{draw.integers(50)}", "parent": "alice"}),
+    )
+    return choices[draw.integers(len(choices))]
+
+
+RESTRICTIONS = ("none", "reduce_only", "cancel_only", "frozen", "closed")
+AFFILIATIONS = ("client", "group_company", "operator", "custody")
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_person_with_two_keys_never_loosens_anything(venue, seed):
+    draw = np.random.default_rng(seed)
+    keys = (venue.ann, venue.ann_too)
+    for _ in range(120):
+        kind, fields = random_change(draw)
+        with suppress(RegistryError):
+            change = venue.submit(kind, officer=keys[draw.integers(2)], **fields)
+            if change.state == "proposed":
+                venue.office.approve(change.number, keys[draw.integers(2)], "", NOW)
+    values = {}
+    for intent in venue.writes():
+        assert intent.approver == 0 and intent.kind in (D.ACCOUNT_OPEN, D.ACCOUNT_SET)
+        if intent.kind == D.ACCOUNT_OPEN or intent.account_slot != 0:
+            assert intent.value == 0 or intent.code in (*LADDER, A.MAX_EXPOSURE_MICROS, A.MAX_LEVERAGE)
+            continue
+        attribute = A(intent.code)
+        start = 2**62 if attribute in (A.MAX_EXPOSURE_MICROS, A.MAX_LEVERAGE) else 0
+        before = values.get(attribute, start)
+        assert (intent.value - before) * LADDER.get(attribute, 1) <= 0, attribute
+        values[attribute] = intent.value
+    assert values[A.RESTRICTION] > 0 and len(values) >= 4

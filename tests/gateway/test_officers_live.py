@@ -8,8 +8,11 @@ import pytest
 
 from engine.codes import NIL, EventKind, Reason
 from gateway import auth, clock
+from gateway.admin_examples import ADMIN_EXAMPLES
 from gateway.auth import Vault
+from gateway.changes import KINDS
 from gateway.client import Client, RpcError
+from gateway.evidence import add_months, civil_date
 from gateway.registry import KeyOrder, Registry
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
 
@@ -135,6 +138,48 @@ def test_an_engine_refusal_and_a_restart(tmp_path):
             assert (reason, server.venue.registry.known_value(refused)) == (Reason.BAND_TOO_WIDE, 30_000_000)
 
     play(story())
+
+
+def examples(today):
+    """The worked call of every change, with names and days of this venue; what ends trading comes last."""
+    last = ("kill_switch", "record_withdrawal", "revoke_key")
+    names = sorted(KINDS, key=lambda kind: (kind in last, kind == "revoke_key"))
+    for kind in names:
+        params = dict(ADMIN_EXAMPLES[f"venue/admin/{kind}"])
+        days = {"document_date": today, "valid_from": today, "valid_through": add_months(today, 6)}
+        params.update({name: str(day) for name, day in days.items() if name in params})
+        renamed = {name: "alice" for name in ("client", "account", "person") if params.get(name) == "sample"}
+        params.update(renamed)
+        yield kind, params
+
+
+def test_every_change_reaches_the_engine_and_is_taken(tmp_path):
+    async def story():
+        async with venue(tmp_path / "v") as (server, (_, _, ann, ben)):
+            seen = set()
+            for kind, params in examples(civil_date(clock.wall_ns())):
+                params = OTHERWISE.get(kind, params)
+                if kind == "revoke_key":
+                    params = {"key": server.venue.registry.keys(1)[0].id, "reason": "lost"}
+                if kind == "list_contract":
+                    with pytest.raises(RpcError, match="listed already"):
+                        await ann.call(f"venue/admin/{kind}", **params)
+                    continue
+                change = await ann.call(f"venue/admin/{kind}", **params)
+                if change["state"] == "proposed":
+                    change = await ben.call("venue/admin/approve", number=change["number"])
+                assert [row["refused"] for row in change["directives"] if row["refused"]] == [], kind
+                assert all(row["sequence"] > 0 for row in change["directives"]), kind
+                seen.add(kind)
+            assert seen == set(KINDS) - {"list_contract"}
+
+    play(story())
+
+
+OTHERWISE = {
+    "open_account": {"account": "alice-bot", "parent": "alice", "reason": "a second machine"},
+    "kill_switch": {"target": "account", "name": "bob", "is_on": True, "reason": "orders beyond any measure"},
+}
 
 
 def test_a_client_that_gives_up_its_status_only_reduces(tmp_path):
