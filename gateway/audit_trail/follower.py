@@ -66,6 +66,10 @@ class Follower:
             low, high = np.searchsorted(stops, (first_seq, first_seq + len(rows)))
             for seq in stops[low:high].tolist():
                 place = seq - first_seq
+                if place and _has_label(rows, place - 1):
+                    place -= 1
+                if place < done:
+                    continue
                 if done < place:
                     self.engine.feed(rows[done:place], _ignore)
                 size = 2 if _has_label(rows, place) else 1

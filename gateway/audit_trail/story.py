@@ -4,6 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from engine.codes import CommandKind, EventKind
 from gateway.audit_trail.columns import Record
 from gateway.audit_trail.follower import stops
@@ -47,6 +49,14 @@ def story(journal: Path, order_id: int, account_slot: int | None = None, cl_ord_
     causes = [record for record in records if record["seq"] in ended and _commands_others(record)]
     kept = {id(record) for record in (*found, *causes)}
     return [_step(record) for record in records if id(record) in kept]
+
+
+def story_at(journal: Path, seq: int) -> list[Step]:
+    """What one command asked, was answered and caused. ValueError when the log has no such sequence."""
+    found = [_step(record) for record in records_at(journal, np.array([seq]))]
+    if not found:
+        raise ValueError(f"sequence {seq}: the journal has no command there that the trail tells of")
+    return found
 
 
 def _commands_others(record: Record) -> bool:

@@ -22,7 +22,7 @@ from gateway.audit_trail.columns import CHAIN
 from gateway.audit_trail.follower import journal_of
 from gateway.audit_trail.ladder import when
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
-from gateway.audit_trail.story import Step, story
+from gateway.audit_trail.story import Step, story, story_at
 from gateway.commands.common import FAILED, HKT, end_of_day_ns, open_registry
 from gateway.config import Config
 from gateway.registry import RegistryError
@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   lionrock audit verify trail.csv --journal data
   lionrock audit explain 4194305
   lionrock audit explain 77 --account alice --data data
+  lionrock audit explain 120344 --sequence
 
 The trail is made from the journal by replay: exporting twice gives the same bytes, and a running exchange is not held
 up. A date is a day in Hong Kong; a time such as 2026-03-02T10:00+08:00 is taken as it stands, without offset as UTC.
@@ -89,6 +90,7 @@ def _add_explain(actions: Any) -> None:
     parser = actions.add_parser("explain", help="an order's decisions row by row, and its life")
     parser.add_argument("order", type=int, metavar="ORDER", help="the venue's order id; with --account the cl_ord_id")
     parser.add_argument("--account", metavar="A", help="number or name; its latest order of that cl_ord_id is meant")
+    parser.add_argument("--sequence", action="store_true", help="ORDER is the sequence of a command in the log")
     parser.add_argument("--data", type=Path, default=_default_data(), metavar="DIR",
                         help="a data folder or a journal's folder (default: %(default)s)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON list")
@@ -192,7 +194,9 @@ def _verdict(found: Checked) -> str:
 
 def _explain(args: argparse.Namespace) -> int:
     journal = journal_of(args.data)
-    if args.account is None:
+    if args.sequence:
+        steps = story_at(journal, args.order)
+    elif args.account is None:
         steps = story(journal, args.order)
     else:
         steps = story(journal, 0, _account(args.data, args.account), args.order)

@@ -63,48 +63,77 @@ def wash_trades(window: Window, p: Parameters) -> list[Alert]:
 def layering(window: Window, p: Parameters) -> list[Alert]:
     """Orders of one side, far larger than the owner's interest on the other, withdrawn around its fill there."""
     rows = window.last(p.layering_window_s)
-    placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & RESTING != 0)]
-    ended = rows[(rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)]
-    traders = np.unique(_fills(rows)["owner"])
+    orders, ended_ns = _lives(rows)
+    brief = ended_ns - orders["time_ns"] <= p.layering_life_s * NS_PER_S
+    fills = _fills(rows)
+    places = {key: place for key, place in _places(orders) if np.count_nonzero(brief[place]) >= p.layering_orders}
     found = []
-    for (contract, owner), mine in _by(placed[np.isin(placed["owner"], traders)], "contract_slot", "owner"):
-        gone = ended[(ended["owner"] == owner) & (ended["contract_slot"] == contract)]
-        if len(gone) < p.layering_orders:
-            continue
-        orders, ended_ns = _lives(mine, gone)
-        for fill in _fills(rows[(rows["owner"] == owner) & (rows["contract_slot"] == contract)]):
-            alert = _layered(orders, ended_ns, fill, p)
-            if alert is not None:
-                found.append(alert)
-                break
+    for key, mine in _by(fills, "contract_slot", "owner"):
+        place = places.get(key)
+        if place is not None:
+            alert = _layered(orders[place], ended_ns[place], brief[place], mine, p)
+            found += [alert] if alert is not None else []
     return found
 
 
-def _lives(placed: Rows, gone: Rows) -> tuple[Rows, Rows]:
-    """Each order of an owner at its first placement, and when it was withdrawn: never, if it was not."""
+def _lives(rows: Rows) -> tuple[Rows, Rows]:
+    """Each order that stood, at its first placement, and when it was withdrawn: never, if it was not."""
+    placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & RESTING != 0)]
     _, first = np.unique(placed["order_id"], return_index=True)
     orders = placed[first]
-    ends = dict(zip(gone["order_id"].tolist(), gone["time_ns"].tolist(), strict=True))
-    return orders, np.array([ends.get(order, _NEVER_NS) for order in orders["order_id"].tolist()], np.int64)
+    gone = rows[(rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)]
+    ended_ns = np.full(len(orders), _NEVER_NS)
+    if len(orders):
+        at = np.minimum(np.searchsorted(orders["order_id"], gone["order_id"]), len(orders) - 1)
+        known = orders["order_id"][at] == gone["order_id"]
+        ended_ns[at[known]] = gone["time_ns"][known]
+    return orders, ended_ns
 
 
-def _layered(orders: Rows, ended_ns: Rows, fill: Rows, p: Parameters) -> Alert | None:
-    """Whether a fill had such a wall on the other side."""
-    at_ns = int(fill["time_ns"])
-    alive = (orders["time_ns"] <= at_ns) & (ended_ns >= at_ns)
-    brief = ended_ns - orders["time_ns"] <= p.layering_life_s * NS_PER_S
-    wall = alive & brief & (orders["side"] != fill["side"])
-    lots = int(orders["leaves_lots"][wall].sum())
-    same = orders[alive & (orders["side"] == fill["side"]) & (orders["order_id"] != fill["order_id"])]
-    interest = int(same["leaves_lots"].sum()) + int(fill["lots"]) + int(fill["leaves_lots"])
-    if int(wall.sum()) < p.layering_orders or lots < p.layering_ratio * interest:
-        return None
-    proof = np.concatenate([orders[wall], np.array([fill], orders.dtype)])
-    side = Side(int(fill["side"]))
+def _places(rows: Rows) -> Iterator[tuple[tuple[int, ...], Rows]]:
+    """Where the rows of each contract and owner are."""
+    order = np.lexsort((rows["owner"], rows["contract_slot"]))
+    contract, owner = rows["contract_slot"][order], rows["owner"][order]
+    changes = np.flatnonzero((contract[1:] != contract[:-1]) | (owner[1:] != owner[:-1])) + 1
+    for place in np.split(order, changes) if len(order) else ():
+        yield (int(rows["contract_slot"][place[0]]), int(rows["owner"][place[0]])), place
+
+
+def _alive(orders: Rows, ended_ns: Rows, at_ns: Rows, weights: Rows) -> Rows:
+    """The sum of some weights over the orders that stand at each instant."""
+    begun, gone = np.argsort(orders["time_ns"]), np.argsort(ended_ns)
+    starts = np.concatenate([[0], np.cumsum(weights[begun])])
+    ends = np.concatenate([[0], np.cumsum(weights[gone])])
+    started = starts[np.searchsorted(orders["time_ns"][begun], at_ns, "right")]
+    return started - ends[np.searchsorted(ended_ns[gone], at_ns, "left")]
+
+
+def _layered(orders: Rows, ended_ns: Rows, brief: Rows, fills: Rows, p: Parameters) -> Alert | None:
+    """The first of an owner's fills that had such a wall on the other side."""
+    for side in (Side.BUY, Side.SELL):
+        mine = fills[fills["side"] == side]
+        other = brief & (orders["side"] != side)
+        count = _alive(orders, ended_ns, mine["time_ns"], other.astype(np.int64))
+        lots = _alive(orders, ended_ns, mine["time_ns"], np.where(other, orders["leaves_lots"], 0))
+        same = np.where(orders["side"] == side, orders["leaves_lots"], 0)
+        fresh = ~np.isin(mine["order_id"], orders["order_id"])
+        interest = _alive(orders, ended_ns, mine["time_ns"], same)
+        interest += np.where(fresh, mine["lots"] + mine["leaves_lots"], 0)
+        hits = np.flatnonzero((count >= p.layering_orders) & (lots >= p.layering_ratio * interest))
+        if len(hits):
+            fill, at_ns = mine[hits[0]], int(mine["time_ns"][hits[0]])
+            wall = orders[other & (orders["time_ns"] <= at_ns) & (ended_ns >= at_ns)]
+            return _wall_alert(fill, wall, int(interest[hits[0]]))
+    return None
+
+
+def _wall_alert(fill: Rows, wall: Rows, interest: int) -> Alert:
+    side, lots = Side(int(fill["side"])), int(wall["leaves_lots"].sum())
     other = Side.SELL if side == Side.BUY else Side.BUY
-    text = f"{int(wall.sum())} {other.name} orders of {lots} lots withdrawn around a {side.name} of {int(fill['lots'])}"
-    figures = evidence(proof, orders=int(wall.sum()), wall_lots=lots, interest_lots=interest)
-    return Alert("layering", text, at_ns, int(fill["contract_slot"]), _accounts(proof), figures)
+    text = f"{len(wall)} {other.name} orders of {lots} lots withdrawn around a {side.name} of {int(fill['lots'])}"
+    proof = np.concatenate([wall, np.array([fill], wall.dtype)])
+    figures = evidence(proof, orders=len(wall), wall_lots=lots, interest_lots=interest)
+    return Alert("layering", text, int(fill["time_ns"]), int(fill["contract_slot"]), _accounts(proof), figures)
 
 
 def momentum_ignition(window: Window, p: Parameters) -> list[Alert]:

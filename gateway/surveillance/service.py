@@ -27,7 +27,7 @@ POLL_SECONDS = 0.05
 PIECE_BYTES = 1 << 24
 LAST_SECONDS = 2.0
 """How long the end waits for the journal to make the last batches safe."""
-END_SECONDS = 60.0
+END_SECONDS = 20.0
 """How long the rules may take over what is left at the end."""
 _LOG = logging.getLogger("lionrock.surveillance")
 

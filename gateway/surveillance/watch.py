@@ -9,7 +9,7 @@ from gateway.surveillance.activity import ACTIVITY, Alert, Owners, Rows, Window,
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.rules import NS_PER_S, active
 
-MOST_ROWS = 2_000_000
+MOST_ROWS = 1_000_000
 """How many rows are remembered at most; a window of more loses its oldest."""
 _Key = tuple[str, int, tuple[int, ...]]
 
