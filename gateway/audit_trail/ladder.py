@@ -258,7 +258,7 @@ def _limits(case: _Case) -> _Answer:
 def _wider_limits(case: _Case, worst: int) -> _Answer:
     """The limits of the group, of the account over all contracts, of the contract over all accounts, of leverage."""
     text, size = "", case["position_held_lots"]
-    either = max(worst, size + case["position_buy_lots"], case["position_sell_lots"] - size)
+    either = max(worst, max(size, 0) + case["position_buy_lots"], max(-size, 0) + case["position_sell_lots"])
     if "group_max_lots" in case.record:
         total, most = either + case["group_others_lots"], case["group_max_lots"]
         text += f"; group at worst {total} of at most {most} lots"

@@ -29,9 +29,9 @@ def approval_figures(state: Any, account_slot: int, contract_slot: int) -> dict[
 
 
 def _worst_lots(row: Any) -> int:
-    """The largest size that a position can reach with its open orders, whichever side."""
+    """The largest size that a position can reach with its open orders, whichever side; the other side is no credit."""
     size = int(row["size_lots"])
-    return max(size + int(row["buy_lots"]), int(row["sell_lots"]) - size)
+    return max(max(size, 0) + int(row["buy_lots"]), max(-size, 0) + int(row["sell_lots"]))
 
 
 def _group_limit_lots(state: Any, group: int, contract_slot: int) -> int:
