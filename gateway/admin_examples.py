@@ -59,6 +59,7 @@ ADMIN_EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/admin/approve": {"number": 1, "note": "seen the statement"},
     "venue/admin/reject": {"number": 2, "note": "unsigned"},
     "venue/admin/get_change": {"number": 1},
+    "venue/admin/list_lapses": {"days": 400},
     "venue/admin/get_client_record": {"client": "sample"},
 }
 """Parameters of one call of each, in an order in which two officers can make them all."""

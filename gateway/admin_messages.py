@@ -251,6 +251,10 @@ class GetChange(Struct, kw_only=True, gc=False):
     number: Annotated[int, Meta(description="the change's number", ge=1, le=1 << 53)]
 
 
+class ListLapses(Struct, kw_only=True, gc=False):
+    days: Annotated[int, Meta(description="what lapses within so many days, or has lapsed", ge=0, le=10_000)] = 60
+
+
 class GetClientRecord(Struct, kw_only=True, gc=False):
     client: Client
 

@@ -436,6 +436,7 @@ _OFFICE: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/reject": (admin.Decide, "Change", "End a proposal"),
     "venue/admin/list_changes": (admin.ListChanges, "[Change]", "The latest changes in a state, newest first"),
     "venue/admin/get_change": (admin.GetChange, "Change", "One change, and what the engine made of it"),
+    "venue/admin/list_lapses": (admin.ListLapses, "[Lapse]", "What lapses soon or has lapsed, of clients and persons"),
     "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
 }
 

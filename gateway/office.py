@@ -7,14 +7,23 @@ cannot approve, by whichever key, and whoever's key was revoked in between has p
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from typing import Any
 
 import msgspec
 
-from engine.codes import Reason
+from engine.codes import (
+    AccountAttribute,
+    CommandKind,
+    ContractParameter,
+    MarketState,
+    Reason,
+    VenueParameter,
+    VenueState,
+)
 from gateway.changes import KINDS, Desk, Kind, Plan
 from gateway.four_eyes import needs_second_person
-from gateway.registry import Key, Registry, RegistryError
+from gateway.registry import Intent, Key, Registry, RegistryError
 
 _NOTHING: Mapping[int, tuple[int, int]] = {}
 PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
@@ -154,7 +163,7 @@ class Office:
         registry = self._registry
         results = [
             {
-                "reference": intent.reference, "kind": int(intent.kind), "code": intent.code,
+                "reference": intent.reference, **_named(intent),
                 "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "value": intent.value,
                 "sequence": sequence, "refused": Reason(reason).name if reason else None,
             }
@@ -177,6 +186,22 @@ class Office:
             "note": change.note,
             "directives": results,
         }
+
+
+def _named(intent: Intent) -> dict[str, str | None]:
+    """A directive's kind and what it sets, in words."""
+    kind = CommandKind(intent.kind)
+    codes = _CODES.get(kind)
+    return {"kind": kind.name.lower(), "code": codes(intent.code).name.lower() if codes else None}
+
+
+_CODES: dict[int, type[IntEnum]] = {
+    CommandKind.ACCOUNT_SET: AccountAttribute,
+    CommandKind.CONTRACT_SET: ContractParameter,
+    CommandKind.CONTRACT_STATE: MarketState,
+    CommandKind.VENUE_SET: VenueParameter,
+    CommandKind.VENUE_STATE: VenueState,
+}
 
 
 def _params(kind: Kind, params: dict[str, Any]) -> Any:

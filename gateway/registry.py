@@ -136,11 +136,14 @@ class Registry:
     """The registry's file, open. Every change is one transaction."""
 
     def __init__(self, path: Path | str) -> None:
+        is_new = not Path(path).exists()
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA foreign_keys=ON")
         prepare(self._db, path)
+        if is_new:
+            Path(path).chmod(0o600)
         # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
         self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")

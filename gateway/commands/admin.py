@@ -14,7 +14,7 @@ from engine.codes import NIL
 from gateway import auth, clock
 from gateway.admin_messages import plain_type
 from gateway.changes import KINDS, Kind
-from gateway.client_file import client_file
+from gateway.client_file import client_file, lapses
 from gateway.commands import officer
 from gateway.commands.common import open_registry, readable_errors, show, when
 from gateway.config import Config
@@ -37,7 +37,7 @@ A change that loosens anything, or moves prices or money, becomes a proposal tha
 tightens acts at once. A running exchange picks the changes up at once; otherwise they wait for the next start.
 `lionrock admin CHANGE --help` lists what a change takes.
 """
-_QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client")
+_QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client", "lapses")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -77,7 +77,9 @@ def _add_questions(actions: Any) -> None:
         action.add_argument("--note", default="", metavar="TEXT", help="a remark to be kept")
     record = actions.add_parser("client", help="a client's file")
     record.add_argument("client", help="the client's name")
-    for action in (init, listing, shown, approve, reject, record):
+    lapsing = actions.add_parser("lapses", help="what lapses soon, or has lapsed")
+    lapsing.add_argument("--days", type=int, default=60, help="within so many days (default: 60)")
+    for action in (init, listing, shown, approve, reject, record, lapsing):
         officer.add_officer_arguments(action)
 
 
@@ -170,9 +172,10 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
             "reason": change.reason,
-            "of": " ".join(f"{key}={value}" for key, value in change.params.items() if key != "reason"),
+            "of": " ".join(f"{key}={value}" for key, value in given.items() if key != "reason"),
         }
         for change in office.changes(args.state, args.count, now_ns)
+        for given in [{key: value for key, value in change.params.items() if value is not None}]
     ]
     if args.json:
         print(json.dumps(rows))
@@ -202,6 +205,11 @@ def _client(registry: Registry, args: argparse.Namespace) -> int:
     return 0
 
 
+def _lapses(registry: Registry, args: argparse.Namespace) -> int:
+    show(lapses(registry, args.days, clock.wall_ns()), args.json, "lapses")
+    return 0
+
+
 def _print(value: dict[str, Any], as_json: bool) -> None:
     if as_json:
         print(json.dumps(value))
@@ -215,4 +223,5 @@ _ANSWERS: dict[str, Callable[[Registry, argparse.Namespace], int]] = {
     "approve": _decide,
     "reject": _decide,
     "client": _client,
+    "lapses": _lapses,
 }

@@ -14,7 +14,7 @@ from engine.codes import AccountAttribute, CommandKind, ContractParameter
 from gateway import admin_messages as m
 from gateway.changes import KINDS
 from gateway.changes.clients import DISCLOSURES
-from gateway.client_file import client_file
+from gateway.client_file import client_file, lapses
 from gateway.errors import ErrorCode, Refusal, bad_param
 from gateway.evidence import civil_date
 from gateway.jsonrpc import encode
@@ -100,6 +100,11 @@ def get_client_record(session: Session, params: m.GetClientRecord, call: Call) -
         return encode(client_file(call.context.registry, params.client, call.now_ns))
 
 
+def list_lapses(session: Session, params: m.ListLapses, call: Call) -> bytes:
+    """What lapses soon, or has lapsed, by its last day."""
+    return encode(lapses(call.context.registry, params.days, call.now_ns))
+
+
 # --- clients ------------------------------------------------------------------------------------------------------
 
 
@@ -157,6 +162,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     PREFIX + "reject": reject,
     PREFIX + "list_changes": list_changes,
     PREFIX + "get_change": get_change,
+    PREFIX + "list_lapses": list_lapses,
     PREFIX + "get_client_record": get_client_record,
     "venue/acknowledge_disclosure": acknowledge_disclosure,
     "venue/withdraw_professional_status": withdraw_status,

@@ -147,10 +147,14 @@ def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
     lionrock("admin", "approve", str(made["number"]), "--note", "seen", *ben)
     assert lionrock("admin", "list-changes", *ben) == []
     shown = lionrock("admin", "show", str(made["number"]), *ben)
-    assert (shown["approver_name"], shown["note"], len(shown["directives"])) == ("Ben Wong", "seen", 2)
+    assert (shown["approver_name"], shown["note"]) == ("Ben Wong", "seen")
+    assert [row["code"] for row in shown["directives"]] == ["investor_class", "evidence_until_ns"]
     file = lionrock("admin", "client", "alice", *ben)
     assert file["records"][0]["document_hash"] == hashlib.sha256(b"a statement").hexdigest()
     assert file["accounts"][0]["in_force"]["investor_class"] == "individual"
+    [soon] = lionrock("admin", "lapses", "--days", "366", *ben)
+    assert (soon["topic"], soon["valid_through"]) == ("evidence", file["records"][0]["valid_through"])
+    assert soon["days_left"] in (365, 366) and lionrock("admin", "lapses", *ben) == []
     assert file["accounts"][0]["in_force"]["evidence_until"] == file["records"][0]["valid_through"]
     assert '"client": "alice"' in lionrock.text("admin", "client", "alice", *ben)
 

@@ -89,7 +89,7 @@ def test_a_proposal_needs_the_other_person_and_is_then_sequenced(office):
     approved = office.call(office.ben, "approve", number=number, note="seen")["result"]
     assert (approved["state"], approved["approver_name"], office.sequenced) == ("approved", "person of ben", 1)
     [directive] = approved["directives"]
-    assert (directive["kind"], directive["account_slot"]) == (CommandKind.DEPOSIT, 0)
+    assert (directive["kind"], directive["code"], directive["account_slot"]) == ("deposit", None, 0)
     assert office.call(office.ben, "get_change", number=number)["result"] == approved
     assert office.call(office.ben, "list_changes")["result"] == []
 

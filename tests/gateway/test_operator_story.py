@@ -195,12 +195,13 @@ async def only_reduces(alice, maker, notices):
 
 async def switched_off(alice, later, monkeypatch):
     """The file says what happened, and the kill switch takes the rest of the orders at once."""
-    file = json.loads(lionrock(later[0], monkeypatch))
+    assert "evidence" in lionrock(later[0], monkeypatch)
+    file = json.loads(lionrock(later[1], monkeypatch))
     assert file["accounts"][0]["in_force"]["evidence_until"] == "2026-12-01"
     assert {"kyc", "screening", "evidence", "disclosure", "deposit"} <= {entry["topic"] for entry in file["records"]}
     [stop] = await alice.open_orders()
     assert stop.order_state == "untriggered"
-    lionrock(later[1], monkeypatch)
+    lionrock(later[2], monkeypatch)
     async with asyncio.timeout(10):
         while await alice.open_orders():
             await asyncio.sleep(0.05)

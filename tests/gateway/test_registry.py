@@ -1,6 +1,7 @@
 """The registry: what it keeps, what it refuses, and that intents are applied once."""
 
 import sqlite3
+import stat
 
 import pytest
 
@@ -104,6 +105,11 @@ def test_contracts_come_with_their_intents(registry):
     assert registry.pending_intents()[0].contract_slot == 0
     with pytest.raises(RegistryError, match="exists"):
         registry.add_contract(record, [])
+
+
+def test_only_the_operator_reads_the_file(tmp_path):
+    Registry(tmp_path / "r.db").close()
+    assert stat.S_IMODE((tmp_path / "r.db").stat().st_mode) == 0o600
 
 
 def test_another_process_is_noticed(tmp_path):
