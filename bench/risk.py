@@ -240,15 +240,35 @@ def ticks(plan: Plan) -> list[Measurement]:
     return [tick, funded]
 
 
-def cascade(plan: Plan) -> list[Measurement]:
-    """Half of all accounts become liquidatable at one tick, against a book that takes their positions."""
-    accounts = plan.size(400, 200_000)
+def _before_the_fall(plan: Plan, accounts: int) -> Market:
+    """Half of all accounts hold positions that a fall will make liquidatable; the other half and the fund are rich."""
     plan.progress(f"a cascade of {accounts // 2:,} liquidations")
     market = Market(accounts, accounts, cash_micros=HELD_LOTS * CENTRE_TICKS * 1000 // 8)
     state = market.state
     state["fund_micros"] += 1 << 50
     state["accounts"]["cash_micros"][1:accounts:2] += 1 << 40
     state["deposits_micros"] += (1 << 50) + accounts // 2 * (1 << 40)
+    return market
+
+
+def deleveraging(plan: Plan) -> list[Measurement]:
+    """The same fall into an empty book: every position is closed by deleveraging against the best of the others."""
+    accounts = plan.size(200, 20_000)
+    market = _before_the_fall(plan, accounts)
+    took, _, counts = market.index(CENTRE_TICKS * 89 // 100)
+    count, total, longest, found = market.settle()
+    trades = int(found[EventKind.DELEVERAGED] + counts[EventKind.DELEVERAGED])
+    if trades < accounts // 2:
+        raise BenchError(f"{trades} deleveraging trades of {accounts // 2} accounts")
+    workload = f"{trades:,} deleveraging trades among {accounts:,} positions"
+    note = f"worked off by {count:,} commands, the longest {longest * 1e6:,.0f} us"
+    return [Measurement("deleveraging", round(total + took, 4), "s", workload, None, market.feed.digest(), note=note)]
+
+
+def cascade(plan: Plan) -> list[Measurement]:
+    """Half of all accounts become liquidatable at one tick, against a book that takes their positions."""
+    accounts = plan.size(400, 200_000)
+    market = _before_the_fall(plan, accounts)
     fall = CENTRE_TICKS * 91 // 100
     market.index(fall + CENTRE_TICKS // 50)
     bids = np.zeros(accounts // 2, COMMAND)

@@ -17,6 +17,7 @@ SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "gate": ("rows 1 to 15 of the admission ladder, for an order that passes them", gate.rows_1_to_15),
     "ticks": ("a mark tick that re-checks every position, and a funding settlement", risk.ticks),
     "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
+    "deleveraging": ("the same into an empty book: all of it by deleveraging", risk.deleveraging),
     "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
 }
 """Name -> (what it measures, function)."""

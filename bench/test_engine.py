@@ -95,7 +95,7 @@ def test_journal_replay(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> Non
     tell(benchmark, "a journal read, verified and applied", plan.seed, engines[-1].digest())
 
 
-@pytest.mark.parametrize("name", ["orders", "gate", "ticks", "cascade"])
+@pytest.mark.parametrize("name", ["orders", "gate", "ticks", "cascade", "deleveraging"])
 def test_risk(plan: Plan, name: str) -> None:
     for figure in SUITE[name][1](plan):
         assert figure.value > 0 and figure.digest, figure

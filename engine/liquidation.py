@@ -227,25 +227,6 @@ def clamp_lots(lots, size_lots, step):
 
 
 @kernel
-def deleverage_candidate(s, position_slot, price_ticks):
-    """The position of the other side that gives next, NIL when nobody can."""
-    failed = position_at(s, position_slot)
-    best, best_equity = np.int64(NIL), np.int64(0)
-    for slot in range(s.positions_used):
-        position = position_at(s, slot)
-        if position.contract_slot != failed.contract_slot or position.size_lots == 0:
-            continue
-        if (position.size_lots > 0) == (failed.size_lots > 0):
-            continue
-        equity = margin.pool_equity_micros(s, slot)
-        if equity <= 0 or affordable_lots(s, slot, price_ticks, equity) == 0:
-            continue
-        if best == NIL or goes_first(s, slot, equity, best, best_equity):
-            best, best_equity = np.int64(slot), equity
-    return best
-
-
-@kernel
 def light_of(cumulated_lots, total_lots):
     """Five lights for the first fifth of a side's quantity, one for the last."""
     return 6 + mul_div_floor(-cumulated_lots, LIGHTS, max(total_lots, 1))

@@ -15,6 +15,7 @@ from engine import (
     margin,
     mass_cancel,
     matching,
+    ranking,
     reference,
     reports,
 )
@@ -341,7 +342,9 @@ def after_sweep(s):
 def _deleverage_next(s):
     """Trade the rest with the next candidate at the close price; with none left the contract halts."""
     slot, price_ticks = np.int64(s.liquidation_position_slot), np.int64(s.liquidation_price_ticks)
-    candidate = liquidation.deleverage_candidate(s, slot, price_ticks)
+    candidate = ranking.next_candidate(s, slot, price_ticks)
+    if candidate == ranking.PENDING:
+        return
     if candidate == NIL:
         _exhausted(s, slot)
         return _position_done(s)
@@ -376,7 +379,8 @@ def _deleverage(s, position_slot, candidate, lots):
     contract = contract_at(s, position.contract_slot)
     contract.trade_serial += 1
     signed = -lots if position.size_lots > 0 else lots
-    rank = liquidation.lights(s, candidate)
+    held = s.rank_ahead_lots + abs(position_at(s, candidate).size_lots)
+    rank = liquidation.light_of(held, contract.open_interest_lots)
     _deleverage_leg(s, candidate, -signed)
     _deleverage_leg(s, position_slot, signed)
     giver = position_at(s, candidate)

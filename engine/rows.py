@@ -72,6 +72,7 @@ else:
 contract_at = _column(STATE, "contracts")
 ladder_at = _column(STATE, "ladders")
 job_at = _column(STATE, "jobs")
+ranked_at = _column(STATE, "ranked")
 account_at = _column(STATE, "accounts")
 profile_at = _column(STATE, "profiles")
 position_at = _column(STATE, "positions")

@@ -402,6 +402,13 @@ TAKER = record(  # the order being judged or worked: scratch that survives a pau
 )
 
 
+RANKED_PLACES = 32
+"""How many candidates for deleveraging are kept at a time."""
+RANKED = record(  # a candidate for deleveraging, as it was judged last
+    [("slot", "i8"), ("return_ppb", "i8"), ("leverage_ppb", "i8"), ("opened_seq", "i8")]
+)
+
+
 @dataclass(frozen=True)
 class Capacities:
     """How many rows a state may use; never more than its arrays have. Reaching one is a named refusal."""
@@ -482,6 +489,17 @@ _HEADER = [
     ("liquidation_lots", "i8"),  # what of it is still to be closed
     ("liquidation_full", "i8"),  # 1: every position of the pool, in whole
     ("liquidation_owed_micros", "i8"),  # liquidation fees of this round so far
+    # the ranking for deleveraging
+    ("rank_tick", "i8"),  # of which mark tick, contract and side it is
+    ("rank_contract_slot", "i8"),
+    ("rank_longs", "i8"),
+    ("rank_position_slot", "i8"),  # the position that it serves
+    ("rank_cursor", "i8"),  # how far the scan is, NIL: complete
+    ("rank_scans", "i8"),  # how many scans came before
+    ("rank_count", "i8"),
+    ("rank_more", "i8"),  # 1: there are more than the kept ones
+    ("rank_head", "i8"),  # who is next
+    ("rank_ahead_lots", "i8"),  # held by those before it that have nothing to give at this price
     ("deliveries_due", "i8"),  # contracts whose positions are to be closed now
     ("index_stale_ns", "i8"),
     ("index_recovery_ns", "i8"),
@@ -521,6 +539,7 @@ STATE = _cache_aligned(
         *_HEADER,
         ("contracts", CONTRACT, (MAX_CONTRACTS,)),
         ("ladders", LADDER, (LADDERS,)),
+        ("ranked", RANKED, (RANKED_PLACES + 3,)),
         ("jobs", JOB, (MAX_JOBS,)),
         ("groups", GROUP, (VENUE.groups,)),
         ("group_limits", GROUP_LIMIT, (MAX_GROUP_LIMITS,)),

@@ -9,7 +9,7 @@ from gateway.translate import Contract
 
 Kind = Literal[
     "book", "grouped_book", "trades", "ticker", "incremental_ticker", "quote", "perpetual", "index", "chart",
-    "user.orders", "user.trades", "user.changes", "user.portfolio", "user.notices", "platform_state",
+    "liquidations", "user.orders", "user.trades", "user.changes", "user.portfolio", "user.notices", "platform_state",
 ]  # fmt: skip
 RESOLUTIONS_S = {
     "1": 60, "3": 180, "5": 300, "10": 600, "15": 900, "30": 1800, "60": 3600, "120": 7200, "180": 10800, "360": 21600,
@@ -23,6 +23,7 @@ _PATTERNS: list[tuple[Kind, re.Pattern[str]]] = [
     ("book", re.compile(r"book\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
     ("grouped_book", re.compile(r"book\.(?P<name>[^.]+)\.none\.(?P<depth>\d{1,3})\.(?P<interval>100ms|raw)")),
     ("trades", re.compile(r"trades\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("liquidations", re.compile(r"liquidations\.(?P<name>[^.]+)")),
     ("ticker", re.compile(r"ticker\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
     ("incremental_ticker", re.compile(r"incremental_ticker\.(?P<name>[^.]+)")),
     ("quote", re.compile(r"quote\.(?P<name>[^.]+)")),

@@ -10,19 +10,20 @@ from itertools import chain
 
 import numpy as np
 
-from engine.codes import EventKind
+from engine.codes import EventFlag, EventKind
 from gateway import fold, render
 from gateway.books import Moves
 from gateway.channels import Channel
 from gateway.history import Segment
-from gateway.history_views import ROW, trade_view, user_trade_view
+from gateway.history_views import ROW, closed_by_force, trade_view, user_trade_view
 from gateway.interfaces import Row
 from gateway.projection import Projection
-from gateway.topics import BookTopic, Reader, Topic, TradesTopic, make_topic
+from gateway.topics import BookTopic, LiquidationsTopic, Reader, Topic, TradesTopic, make_topic
 from gateway.translate import Contract
 from gateway.user_topics import UserTopic, make_user_topic
 
 _BYTES = ROW.size
+_FORCED = int(EventFlag.FORCED)
 _NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
 _WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
 
@@ -35,6 +36,7 @@ class Feed:
         self._topics: dict[tuple[str, int], Topic] = {}
         self._books: defaultdict[int, list[BookTopic]] = defaultdict(list)
         self._trades: defaultdict[int, list[TradesTopic]] = defaultdict(list)
+        self._liquidations: defaultdict[int, list[LiquidationsTopic]] = defaultdict(list)
         self._users: defaultdict[int, list[UserTopic]] = defaultdict(list)
         projection.books.listener = self._moved
 
@@ -56,6 +58,8 @@ class Feed:
         topic = make_topic(channel, self._projection)
         if isinstance(topic, BookTopic):
             self._books[channel.contract_slot].append(topic)
+        elif isinstance(topic, LiquidationsTopic):
+            self._liquidations[channel.contract_slot].append(topic)
         elif isinstance(topic, TradesTopic):
             self._trades[channel.contract_slot].append(topic)
         return topic
@@ -73,6 +77,8 @@ class Feed:
         del self._topics[key]
         if isinstance(topic, BookTopic):
             self._books[topic.channel.contract_slot].remove(topic)
+        elif isinstance(topic, LiquidationsTopic):
+            self._liquidations[topic.channel.contract_slot].remove(topic)
         elif isinstance(topic, TradesTopic):
             self._trades[topic.channel.contract_slot].remove(topic)
         elif isinstance(topic, UserTopic):
@@ -102,6 +108,8 @@ class Feed:
         segment, first, end = written
         if end > first and (self._users or any(self._trades.values())):
             self._legs(segment, first, end)
+        if end > first and any(self._liquidations.values()):
+            self._forced_legs(segment, first, end)
         if self._users and rows:
             self._orders(rows)
         if any(self._books.values()):
@@ -127,6 +135,18 @@ class Feed:
             users = self._users.get(int(leg["account_slot"]))
             if users:
                 self._own_trade(users, contract, render.user_trade(contract, user_trade_view(segment.data, offset)))
+
+    def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
+        """What was closed by force, for those who follow that."""
+        rows = segment.legs[first:end]
+        for index in np.flatnonzero((rows["kind"] == fold.TRADE_KIND) & (rows["flags"] & _FORCED != 0)).tolist():
+            contract = self._projection.contract_at(int(rows[index]["contract_slot"]))
+            closed = closed_by_force(segment.data, (first + index) * _BYTES)
+            if closed is None:
+                continue
+            data = render.liquidation(contract, *closed)
+            for topic in self._liquidations.get(contract.slot, ()):
+                topic.traded(closed[0], data)
 
     def _own_trade(self, users: list[UserTopic], contract: Contract, data: bytes) -> None:
         for topic in users:
@@ -164,7 +184,9 @@ class Feed:
                 topic.is_dirty = True
 
     def _flush_raw(self) -> None:
-        public: Iterable[Sequence[Topic]] = chain(self._books.values(), self._trades.values())
+        public: Iterable[Sequence[Topic]] = chain(
+            self._books.values(), self._trades.values(), self._liquidations.values()
+        )
         for topics in chain(public, self._users.values()):
             for topic in topics:
                 if topic.is_dirty and topic.is_raw and topic.channel.kind != "user.portfolio":
@@ -177,5 +199,3 @@ class Feed:
             if topic.is_dirty or topic.is_polled:
                 topic.is_dirty = False
                 topic.flush()
-
-

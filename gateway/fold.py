@@ -402,7 +402,7 @@ def _order_event(v, event, cause, history, written):
             _read_command(row, command, label)
         _update(row, event)
     if event.kind == EventKind.FILL:
-        if event.flags & TAKER == 0 and event.account_slot >= 0:
+        if event.flags & TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
             candles = _count_trade(v, event, legs[written])
             v.rare += candles
             written += candles
@@ -433,7 +433,9 @@ def fold(view, batch, history):
         event = events[index]
         if event.kind >= EventKind.NOTICE_FIRST:
             written += _notice(v, notices[index], history[0][written])
-        elif event.order_id != 0 and event.kind != EventKind.REJECTED and event.kind != EventKind.REPEATED:
+        elif event.kind == EventKind.REJECTED or event.kind == EventKind.REPEATED:
+            continue
+        elif event.order_id != 0 or event.kind == EventKind.FILL:  # a deleveraging trade has no orders
             at = min(max(event.seq - first_seq, 0), last)
             cause = (commands[at], labels[min(at + 1, last)])
             written = _order_event(v, event, cause, history, written)

@@ -12,6 +12,7 @@ ROW = Struct("<15q5ih10b64s")
 assert ROW.size == ORDER_ROW.itemsize
 _TAKER = int(EventFlag.TAKER)
 _FORCED = int(EventFlag.FORCED | EventFlag.DELEVERAGING)
+_DELEVERAGING = int(EventFlag.DELEVERAGING)
 _MONEY_NAMES = {
     EventKind.CASH_CHANGED: "transfer",
     EventKind.FUNDING_PAID: "settlement",
@@ -49,6 +50,24 @@ def trade_view(data: Any, offset: int) -> TradeView:
     row = ROW.unpack_from(data, offset)
     forced = row[17] & _FORCED != 0
     return TradeView(row[16], row[8], row[2], row[22], row[5], row[6], row[29], row[12], row[13], forced)
+
+
+def closed_by_force(data: Any, offset: int) -> tuple[TradeView, bool] | None:
+    """The leg of the position that was closed by force and whether by deleveraging; nothing for any other leg.
+
+    At the book that is the taker's leg. A deleveraging trade has its giver's leg first, of the same trade right behind.
+    """
+    flags = ROW.unpack_from(data, offset)[17]
+    if flags & _FORCED == 0:
+        return None
+    if flags & _DELEVERAGING == 0:
+        return (trade_view(data, offset), False) if flags & _TAKER else None
+    before = ROW.unpack_from(data, offset - ROW.size) if offset else None
+    view = trade_view(data, offset)
+    is_second = before is not None and before[17] & _DELEVERAGING and (before[16], before[8]) == (
+        view.contract_slot, view.trade_id
+    )  # fmt: skip
+    return (view, True) if is_second else None
 
 
 def user_trade_view(data: Any, offset: int) -> UserTradeView:

@@ -418,6 +418,7 @@ _QUERIES: dict[str, tuple[type[Params], str, str]] = {
     "private/get_transaction_log": (TransactionLogParams, "Transactions", "Trades, fees, funding and transfers"),
     "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
     "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
+    "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
     "venue/resume": (ResumeParams, "Resumed", "The account's events since a sequence"),
 }
 _VENUE: dict[str, tuple[type[Params], str, str]] = {

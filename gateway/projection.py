@@ -20,8 +20,17 @@ from gateway import fold, render
 from gateway.books import Books
 from gateway.candles import Candles
 from gateway.eligibility import rule_states, warnings
+from gateway.explanation import explanation
 from gateway.history import History, Segment
-from gateway.history_views import ROW, candle_view, order_view, trade_view, transaction_view, user_trade_view
+from gateway.history_views import (
+    ROW,
+    candle_view,
+    closed_by_force,
+    order_view,
+    trade_view,
+    transaction_view,
+    user_trade_view,
+)
 from gateway.registry import ContractRecord
 from gateway.translate import Contract, Unit
 from gateway.views import (
@@ -42,6 +51,7 @@ from gateway.views import (
 )
 
 _TAKER = int(EventFlag.TAKER)
+_FORCED = int(EventFlag.FORCED)
 _BYTES = ROW.size
 
 
@@ -240,6 +250,18 @@ class Projection:
         found = self._history.of_contract(contract_slot, fold.TRADE_KIND, _TAKER, span.ascending)
         return _cut(_within(found, span, trade_view), span)
 
+    def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
+        """Forced trades from a trade id on, the latest so many, as the channel says them."""
+        self.settle()
+        found: list[bytes] = []
+        for segment, index in self._history.of_contract(contract_slot, fold.TRADE_KIND, _FORCED, False):
+            if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
+                break
+            closed = closed_by_force(segment.data, index * _BYTES)
+            if closed:
+                found.append(render.liquidation(self._contracts[contract_slot], *closed))
+        return found[::-1]
+
     def running_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
         """The candle of a resolution that trades go into now."""
         start_ns = self.now_ns - self.now_ns % (resolution_s * 1_000_000_000)
@@ -383,6 +405,11 @@ class Projection:
             account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
             found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
         )  # fmt: skip
+
+    def explanation(self, account_slot: int) -> dict[str, Any]:
+        """The account's statement, line by line."""
+        self.settle()
+        return explanation(self._root, account_slot)
 
     def leverage(self, account_slot: int, contract_slot: int) -> int:
         """The leverage chosen for a contract, or the first bracket's cap."""

@@ -166,6 +166,20 @@ def trade(contract: Contract, view: TradeView) -> bytes:
     return _trade_fields(contract, view, view.side, FORCED_EXTRA + b"}" if view.forced else b"}")
 
 
+LIQUIDATION = (
+    b'{"instrument_name":%b,"timestamp":%d,"trade_id":"%b-%d","direction":"%b","amount":%b,"price":%b,"type":"%b"}'
+)
+
+
+def liquidation(contract: Contract, view: TradeView, is_deleveraging: bool) -> bytes:
+    """What was closed by force, without saying whose it was; its direction is that of the closing."""
+    return LIQUIDATION % (
+        contract.json_name, view.time_ns // _NS_PER_MS, contract.base_name, view.trade_id, SIDE[view.side],
+        contract.amount_text(view.lots), contract.price_text(view.price_ticks),
+        b"deleveraging" if is_deleveraging else b"liquidation",
+    )  # fmt: skip
+
+
 def user_trade(contract: Contract, view: UserTradeView) -> bytes:
     """One side of a trade as its owner sees it."""
     extras = USER_TRADE % (

@@ -126,6 +126,9 @@ class SampleProjection:
         self.spans.append(span)
         return self.transaction_rows, 0
 
+    def explanation(self, account: int) -> dict[str, Any]:
+        return {"account_slot": account, "cash_micros": 10_000_000_000, "positions": [], "orders": [], "seq": 100}
+
     def admission(self, account: int, slot: int, person: int) -> list[RuleState]:
         return self.rule_rows
 

@@ -220,6 +220,16 @@ class TradesTopic(Topic):
             reader.stage(self.frame(render.array(render.trade(self.contract, trade) for trade in reversed(missed))))
 
 
+class LiquidationsTopic(TradesTopic):
+    """`liquidations.X`: every forced trade once, as a list, without account."""
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        self.flush()
+        missed = self.projection.liquidations(self.contract.slot, mark + 1, MISSED_TRADES)
+        if missed:
+            reader.stage(self.frame(render.array(missed)))
+
+
 class PlatformTopic(Topic):
     """`platform_state`: whether the venue is locked."""
 
@@ -261,6 +271,8 @@ def make_topic(channel: Channel, projection: Projection) -> Topic:
     contract = _contract_of(channel, projection)
     if channel.kind == "book":
         return BookTopic(channel, projection, contract)
+    if channel.kind == "liquidations":
+        return LiquidationsTopic(channel, projection, contract)
     if channel.kind == "trades":
         return TradesTopic(channel, projection, contract)
     return StateTopic(channel, projection, contract)

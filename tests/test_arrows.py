@@ -26,6 +26,7 @@ ENGINE_ORDER = [
     "margin",
     "isolation",
     "liquidation",
+    "ranking",
     "settlement",
     "eligibility",
     "limits",

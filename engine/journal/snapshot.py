@@ -1,8 +1,8 @@
 """Snapshots and digests of a state: the bytes in use, and nothing else.
 
-In use are the header, the ladders, the queue of jobs, of every pool the rows below its high-water mark, and the
-tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is those
-bytes behind a header that carries the digest, so checking one checks the other.
+In use are the header, the ranking, the ladders, the queue of jobs, of every pool the rows below its high-water mark,
+and the tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is
+those bytes behind a header that carries the digest, so checking one checks the other.
 """
 
 import struct
@@ -25,7 +25,7 @@ SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
 _CRC = struct.Struct("<I")
 _FORMAT_VERSION = 1
-_WHOLE = ("ladders", "jobs")
+_WHOLE = ("ranked", "ladders", "jobs")
 _MAPS = ("order_map", "position_map")
 
 Root = np.ndarray[Any, Any]

@@ -3,7 +3,6 @@
 import argparse
 import json
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +10,10 @@ from rich.console import Console
 from rich.table import Table
 
 from engine import host
-from engine.codes import ExecInst, Side
 from engine.statements import AccountStatement, PositionStatement, account_statement, lights
 from gateway.commands.common import FAILED, add_data_argument
 from gateway.config import Config
+from gateway.explanation import as_values, open_orders
 
 _EXAMPLES = """examples:
   lionrock explain 3
@@ -51,8 +50,7 @@ def run(args: argparse.Namespace) -> int:
         return FAILED
     orders = open_orders(root, args.account)
     if args.json:
-        figures = asdict(statement) | {"headroom_micros": statement.headroom_micros, "orders": orders}
-        print(json.dumps(figures | {"seq": int(root[0]["last_seq"])}))
+        print(json.dumps(as_values(root, statement, orders)))
         return 0
     _show(root, statement, orders)
     return 0
@@ -67,39 +65,6 @@ def _state(folder: Path, until_seq: int | None) -> Any:
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     host.replay(reader, engine, until_seq)
     return engine.root
-
-
-def open_orders(root: Any, account_slot: int) -> list[dict[str, Any]]:
-    """An account's orders, oldest first in each contract, with what each counts for."""
-    state, found = root[0], []
-    for row in state["positions"][: int(state["positions_used"])]:
-        if int(row["account_slot"]) != account_slot:
-            continue
-        slot = int(row["own_head_slot"])
-        while slot != -1:
-            found.append(_order(state, row, slot))
-            slot = int(state["own"][slot]["next_slot"])
-    return found
-
-
-def _order(state: Any, row: Any, slot: int) -> dict[str, Any]:
-    order, contract = state["orders"][slot], state["contracts"][int(row["contract_slot"])]
-    flags, lots = int(order["flags"]), int(order["leaves_lots"])
-    counts = not flags & (ExecInst.REDUCE_ONLY | ExecInst.CONDITIONAL)
-    extra = int(order["loss_subticks"]) if int(order["side"]) == Side.SELL else 0
-    weight = (int(order["price_ticks"]) * 1000 + extra) * lots if counts else 0
-    unit = int(contract["micros_per_tick_lot"])
-    return {
-        "order_id": int(order["order_id"]),
-        "contract_slot": int(row["contract_slot"]),
-        "side": Side(int(order["side"])).name.lower(),
-        "leaves_lots": lots,
-        "price_ticks": int(order["price_ticks"]),
-        "notional_micros": -(-weight * unit // 1000),
-        "open_loss_micros": -(-int(order["loss_subticks"]) * lots * unit // 1000) if counts else 0,
-        "reduce_only": bool(flags & ExecInst.REDUCE_ONLY),
-        "untriggered": bool(flags & ExecInst.CONDITIONAL),
-    }
 
 
 def _money(micros: int) -> str:

@@ -38,6 +38,11 @@ def get_admission(session: Session, params: messages.AdmissionParams, call: Call
     return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules), soon)
 
 
+def explain_account(session: Session, params: messages.Params, call: Call) -> bytes:
+    """The same statement as `lionrock explain --json`, as of the sequence in it."""
+    return encode(call.projection.explanation(session.account_slot))
+
+
 def get_reject_reasons(session: Session, params: messages.Params, call: Call) -> bytes:
     """Every reason with its number, the error code that carries it, its meaning and remedy."""
     return encode(
@@ -95,6 +100,7 @@ def resume(session: Session, params: messages.ResumeParams, call: Call) -> bytes
 
 HANDLERS: dict[str, Callable[..., Any]] = {
     "venue/get_admission": get_admission,
+    "venue/explain_account": explain_account,
     "venue/get_reject_reasons": get_reject_reasons,
     "venue/get_rules": get_rules,
     "venue/resume": resume,
