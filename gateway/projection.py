@@ -90,6 +90,7 @@ class Projection:
         root = host.create(SMALL, Mode.RESEARCH)
         root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
         root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL
+        root["accounts"][0][0]["collateral_units"][0] = 1
         statements.account_statement(root, 0)
         statements.position_statement(root, 0)
         statements.lights(root, 0)
