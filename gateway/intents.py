@@ -4,8 +4,8 @@ import struct
 from collections.abc import Iterable
 from typing import Any
 
-from engine.codes import NIL, CommandKind, Reason
-from engine.schema import DIRECTIVE
+from engine.codes import NIL, CommandKind, EventKind, Reason
+from engine.schema import DIRECTIVE, NOTICE
 from gateway.interfaces import Pending
 from gateway.registry import Intent
 from gateway.rows import Signer, mass_cancel_row
@@ -55,7 +55,10 @@ class IntentPending(Pending):
 
 
 def replayed_results(commands: Any, events: Any) -> Iterable[tuple[int, int, int]]:
-    """(reference, sequence, 0) of the intents that a batch of the journal holds."""
+    """(reference, sequence, reason of a refusal or 0) of the intents that a batch of the journal holds."""
     rows = commands.view(DIRECTIVE)
     rows = rows[(rows["kind"] >= CommandKind.ACCOUNT_OPEN) & (rows["reference"] > 0)]
-    return [(int(row["reference"]), int(row["seq"]), 0) for row in rows]
+    notices = events.view(NOTICE)
+    refusals = notices[notices["kind"] == EventKind.REFUSED]
+    refused = dict(zip(refusals["seq"].tolist(), refusals["reason"].tolist(), strict=True))
+    return [(int(row["reference"]), int(row["seq"]), refused.get(int(row["seq"]), 0)) for row in rows]

@@ -33,6 +33,7 @@ class Venue:
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
+        self._unmarked: list[tuple[int, int, int]] = []
         self.engine = self._open_engine(progress)
         self.projection.warm_up()
         binary.warm_up()
@@ -64,7 +65,10 @@ class Venue:
     def close(self) -> None:
         """Apply what is left, make it safe, write a snapshot, and let go of the folder."""
         self.sequencer.settle()
-        self.engine.commit()
+        if self.engine.journal is not None:
+            self.engine.journal.sync()
+        # What the log holds is noted before a snapshot makes it older than what a start replays.
+        self.registry.mark_applied(self._unmarked)
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
             self.engine.snapshot()
@@ -73,8 +77,6 @@ class Venue:
             if old != path:
                 old.unlink()
         self.engine.close()
-        self.registry.mark_applied(self._results)
-        self._results = []
         self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
@@ -104,8 +106,14 @@ class Venue:
             self.sequencer.settle()
             results, self._results = self._results, []
             answered.update({reference: (seq, reason) for reference, seq, reason in results})
-            self.sequencer.close_turn(partial(self.registry.mark_applied, results))
+            self._unmarked += results
+            self.sequencer.close_turn(partial(self._mark, results))
         return answered
+
+    def _mark(self, results: list[tuple[int, int, int]]) -> None:
+        """These are durable: the registry may know that the log holds them."""
+        self.registry.mark_applied(results)
+        self._unmarked = [result for result in self._unmarked if result not in results]
 
     def tick(self) -> None:
         """About every second: countdowns and ended keys."""

@@ -1,0 +1,82 @@
+"""Intents reach the log once, whatever comes between: a stop, a crash; and what became of them stays known."""
+
+import shutil
+
+import numpy as np
+import pytest
+
+from engine.codes import NIL, CommandKind, MarketState, Reason
+from engine.codes import ContractParameter as P
+from engine.schema import COMMAND, DIRECTIVE
+from gateway import clock
+from gateway.auth import Vault
+from gateway.bootstrap import list_contracts, open_trader, set_up_venue
+from gateway.config import Config
+from gateway.intents import directive_row, sweep_row
+from gateway.onboarding import deposit
+from gateway.registry import Intent, Registry
+from gateway.venue import Venue
+
+MILLION = 10**12
+WIDE = Intent(CommandKind.CONTRACT_SET, int(P.BAND_PPB), contract_slot=0, value=90_000_000)
+
+HALT = Intent(CommandKind.CONTRACT_STATE, int(MarketState.HALTED), contract_slot=0)
+
+
+@pytest.fixture
+def config(tmp_path):
+    config = Config(data=str(tmp_path / "data"))
+    (tmp_path / "data").mkdir()
+    registry = Registry(config.registry)
+    set_up_venue(registry, clock.wall_ns(), MILLION)
+    list_contracts(registry, clock.wall_ns())
+    open_trader(registry, Vault(config.vault), "alice", MILLION, clock.wall_ns())
+    registry.close()
+    return config
+
+
+def cash(venue):
+    return int(venue.engine.root[0]["accounts"][0]["cash_micros"])
+
+
+def test_a_stop_right_behind_a_deposit_does_not_pay_it_twice(config):
+    for turn in range(1, 4):
+        venue = Venue(config)
+        venue.registry.add_intents([deposit(0, 5, "wire")], clock.wall_ns())
+        venue.submit_intents()
+        venue.submit_intents()
+        assert cash(venue) == MILLION + 5 * turn
+        venue.close()
+    registry = Registry(config.registry)
+    assert registry.pending_intents() == [] and registry.refused_intents() == []
+    registry.close()
+
+
+def test_a_crash_forgets_neither_what_was_done_nor_what_was_refused(config, tmp_path, monkeypatch):
+    venue = Venue(config)
+    monkeypatch.setattr(venue.registry, "mark_applied", lambda results: None)
+    venue.registry.add_intents([deposit(0, 5, "wire"), WIDE], clock.wall_ns())
+    reasons = [reason for _, reason in venue.submit_intents().values()]
+    assert reasons[-2:] == [0, Reason.BAND_TOO_WIDE]
+    venue.engine.journal.sync()
+    crashed = Config(data=str(tmp_path / "crashed"))
+    shutil.copytree(config.data, crashed.data)
+    venue.close()
+    again = Venue(crashed)
+    assert cash(again) == MILLION + 5 and again.registry.pending_intents() == []
+    assert [row[1] for row in again.registry.refused_intents()] == [Reason.BAND_TOO_WIDE]
+    assert again.registry.known_value(WIDE) == 30_000_000
+    again.close()
+
+
+def test_a_directive_carries_who_decided_and_a_sweep_goes_before_it():
+    intent = Intent(
+        CommandKind.ACCOUNT_SET, 22, 3, value=1, actor=4, approver=5, change=6, key=7, reference=8, source_time_ns=9
+    )
+    [row] = np.frombuffer(directive_row(intent), DIRECTIVE)
+    names = ("account_slot", "value", "actor", "approver", "reason", "key", "reference", "source_time_ns")
+    assert [int(row[name]) for name in names] == [3, 1, 4, 5, 6, 7, 8, 9]
+    for swept, wanted in ((intent, (3, NIL, Reason.ACCOUNT_SUSPENDED)), (HALT, (NIL, 0, Reason.MARKET_STATE))):
+        [sweep] = np.frombuffer(sweep_row(swept), COMMAND)
+        assert sweep["kind"] == CommandKind.MASS_CANCEL and sweep["group"] == NIL
+        assert (sweep["account_slot"], sweep["contract_slot"], sweep["reason"]) == wanted
