@@ -1,5 +1,6 @@
 """Whether an export is what was written: the chain recomputed, and the export compared with its journal."""
 
+import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -31,7 +32,7 @@ def check(path: Path, journal: Path | None = None, progress: Progress = lambda d
         if journal is not None and scope is not None:
             found.journal = str(journal)
             _compare(path, journal, scope, found, progress)
-    except files.FileError as error:
+    except (ValueError, csv.Error) as error:
         found.first_bad, found.problem = found.records + 1, str(error)
     return found
 

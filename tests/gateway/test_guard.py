@@ -108,6 +108,21 @@ def test_reviews_stay_and_name_who_and_why(tmp_path: Path, capsys: pytest.Captur
     store.close()
 
 
+def test_once_there_are_officers_a_review_is_proved_by_a_key(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    filed(tmp_path).close()
+    ann, ben = str(tmp_path / "ann.key"), str(tmp_path / "ben.key")
+    data = ["--data", str(tmp_path)]
+    assert cli.main(["admin", "init", "--officer", "Ann Lee", ann, "--officer", "Ben Wong", ben, *data]) == 0
+    words = ["alerts", "review", "1", "--state", "dismissed", "--note", "known strategy", *data]
+    with pytest.raises(SystemExit) as refused:
+        cli.main([*words, "--reviewer", "Ann Lee"])
+    assert refused.value.code == 2 and "--as" in capsys.readouterr().err
+    assert cli.main([*words, "--reviewer", "somebody else", "--as", ben]) == 0
+    assert "by Ben Wong" in capsys.readouterr().out
+
+
 class Held:
     """A journal that makes nothing safe before it is told to."""
 
