@@ -9,12 +9,13 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 
 from gateway import clock
 from gateway import config as settings
 from gateway.audit_trail.follower import journal_of
 from gateway.commands import officer
-from gateway.commands.common import add_data_argument, open_registry, progress_bar, readable_errors, show, when
+from gateway.commands.common import add_data_argument, open_registry, progress_bar, readable_errors, when
 from gateway.surveillance.replayed import alerts_of, clients_of
 from gateway.surveillance.store import STATES, AlertError, AlertStore, Filed, Review, file_of, filed
 
@@ -97,15 +98,18 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([asdict(item) for item in found]))
         return 0
-    rows: list[dict[str, object]] = [
-        {
-            "number": item.number, "time": when(item.time_ns), "rule": item.rule, "state": item.state,
-            "contract": item.contract_slot, "accounts": ", ".join(map(str, item.accounts)), "what": item.text,
-        }
-        for item in found
-    ]  # fmt: skip
-    show(rows, False, "alerts")
+    console = Console(highlight=False, soft_wrap=True)
+    for item in found:
+        console.print(_headline(item))
+    if not found:
+        console.print("no alerts")
     return 0
+
+
+def _headline(item: Filed) -> str:
+    accounts = ", ".join(map(str, item.accounts)) or "none"
+    what = escape(f"contract {item.contract_slot}, accounts {accounts}: {item.text}")
+    return f"[bold]{item.number}[/] {when(item.time_ns)} UTC {item.rule}, {item.state}: {what}"
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -126,16 +130,14 @@ def _show(args: argparse.Namespace) -> int:
 
 def _tell(item: Filed, reviews: list[Review]) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    accounts = ", ".join(map(str, item.accounts)) or "none"
-    console.print(f"[bold]alert {item.number}, {item.rule}[/] at {when(item.time_ns)} UTC: {item.state}")
-    console.print(f"contract {item.contract_slot}, accounts {accounts}: {item.text}")
+    console.print(_headline(item))
     figures = ", ".join(f"{name} {value}" for name, value in item.evidence["figures"].items())
     console.print(f"figures: {figures or 'none'}")
     console.print(f"sequences {item.first_seq} to {item.last_seq}: {', '.join(map(str, item.evidence['seqs']))}")
     console.print(f"orders: {', '.join(map(str, item.evidence['order_ids'])) or 'none'}")
     console.print("`lionrock audit explain ORDER` tells an order's story.")
     for review in reviews:
-        console.print(f"{when(review.time_ns)} UTC {review.reviewer}: {review.state}, {review.note}")
+        console.print(escape(f"{when(review.time_ns)} UTC {review.reviewer}: {review.state}, {review.note}"))
 
 
 def _review(args: argparse.Namespace) -> int:

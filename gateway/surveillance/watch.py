@@ -11,6 +11,8 @@ from gateway.surveillance.rules import NS_PER_S, active
 
 MOST_ROWS = 1_000_000
 """How many rows are remembered at most; a window of more loses its oldest."""
+REST_S = 3600
+"""How long a state must be over before it is said again: a share moves to and fro around its threshold."""
 _Key = tuple[str, int, tuple[int, ...]]
 
 
@@ -28,7 +30,7 @@ class Watch:
         self._bucket = 0
         self._positions: dict[tuple[int, int], int] = {}
         self._said: dict[_Key, int] = {}
-        self._lasting: set[_Key] = set()
+        self._lasting: dict[_Key, int] = {}
 
     def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
         """Begin in the middle: with (account, contract) -> lots and account -> self-trade group."""
@@ -82,17 +84,16 @@ class Watch:
         rows = np.concatenate(self._kept) if self._kept else np.zeros(0, ACTIVITY)
         window = Window(rows, end_ns, self._step_ns, self._positions, owners)
         found = [alert for rule in self._rules for alert in rule(window, self.parameters)]
-        lasting = {_key(alert) for alert in found if alert.lasts}
         new = [alert for alert in found if self._is_new(alert)]
-        self._lasting = lasting
+        self._lasting |= {_key(alert): end_ns for alert in found if alert.lasts}
         for alert in new:
             self._said[_key(alert)] = alert.last_seq
         return new
 
     def _is_new(self, alert: Alert) -> bool:
-        """Whether an alert rests on other evidence than the last of its kind, or a state has only begun."""
+        """Whether an alert rests on other evidence than the last of its kind, or a state has begun after a rest."""
         if alert.lasts:
-            return _key(alert) not in self._lasting
+            return alert.time_ns > self._lasting.get(_key(alert), 0) + REST_S * NS_PER_S
         return alert.first_seq > self._said.get(_key(alert), -1)
 
 
