@@ -46,6 +46,7 @@ class RpcError(Exception):
         self.code = int(error["code"])
         self.reason = str(data.get("reason", error["message"]))
         self.param = data.get("param")
+        self.wait_ms = int(data.get("wait_ms", 0))
         super().__init__(f"{error['message']} ({self.code}): {self.param + ': ' if self.param else ''}{self.reason}")
 
 
@@ -175,6 +176,8 @@ class Client:
         self.url = url if url.endswith("/ws/api/v2") else url.rstrip("/") + "/ws/api/v2"
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
+        self.on_refusal: Callable[[RpcError], None] = _ignore
+        """Called with the refusal of a frame of rows."""
         self.books: dict[str, LocalBook] = {}
         self.sequence = 0
         self.is_connected = asyncio.Event()
@@ -204,6 +207,9 @@ class Client:
         self._transport, _ = await picows.ws_connect(
             lambda: _Listener(self), self.url, extra_headers=headers, max_frame_size=1 << 26
         )
+        if self._transport.is_disconnected:
+            hint = "" if self.url.startswith("wss:") else "; a venue with a certificate is reached by wss://"
+            raise Disconnected(f"{self.url} ended the connection at once{hint}")
         if self.key_id:
             await self.log_in()
         self.is_connected.set()
@@ -308,6 +314,8 @@ class Client:
         elif message.method == "subscription":
             push = _PUSH.decode(message.params)
             self._push(push.channel, _EXACT.decode(push.data))
+        elif bytes(message.error):
+            self.on_refusal(RpcError(_EXACT.decode(message.error)))
         elif message.method == "heartbeat" and b"test_request" in bytes(message.params):
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
@@ -438,5 +446,5 @@ class Client:
         self.on_rows(np.frombuffer(data, EVENT))
 
 
-def _ignore(rows: Any) -> None:
+def _ignore(said: Any) -> None:
     return None

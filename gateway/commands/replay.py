@@ -22,6 +22,7 @@ from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError
 from gateway import clock
+from gateway.commands import replay_to
 from gateway.commands.common import compile_engine, progress_bar
 
 MAX_WAIT_S = 0.05
@@ -33,6 +34,7 @@ _EXAMPLES = """examples:
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay lionrock-data --until 5000
+  lionrock replay orders.csv --to ws://127.0.0.1:8765 --key ID --secret SECRET --speed 10
 """
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 
@@ -59,6 +61,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--speed", type=_speed, metavar="X", help="keep X times the recorded pace (default: no pace)")
     parser.add_argument("--depth", type=_depth, default=10, metavar="N", help="levels of the final book (default 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--to", metavar="URL", help="send the orders to this venue, a connection for each key")
+    parser.add_argument("--key", action="append", help="with --to: key id (LIONROCK_KEY); several for several")
+    parser.add_argument("--secret", action="append", help="with --to: its secret (LIONROCK_SECRET)")
+    parser.add_argument("--instrument", default="", metavar="NAME", help="with --to: the contract (default: the first)")
     parser.set_defaults(run=run)
 
 
@@ -77,6 +83,10 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Replay as the arguments say; 0, or 2 with one line of error."""
     try:
+        if args.to:
+            if args.reports:
+                raise ValueError("--reports: a venue's reports are not the recording's; leave it out with --to")
+            return replay_to.run(args, open_reader(args))
         with contextlib.ExitStack() as stack:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
             result = _replay(args, ReportStream(reports) if reports else None)

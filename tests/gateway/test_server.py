@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import socket
+from decimal import Decimal
 
 import aiohttp
 import numpy as np
+import picows
 import pytest
 
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
+from gateway import server as server_module
 from gateway.client import Client, RpcError
 from gateway.registry import Registry
 from tests.gateway.live import BTC, config_of, market, play, request, running, set_up, until
@@ -280,3 +284,59 @@ def test_a_key_revoked_by_another_process_ends_its_sessions(tmp_path):
             await until(lambda: not alice.is_connected.is_set())
 
     play(story())
+
+
+def shrink(transport, option):
+    """Let little wait in the system's own buffers."""
+    transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, option, 4096)
+
+
+class StoppedReader(picows.WSListener):
+    """Subscribes to every book change and then takes nothing more from its socket."""
+
+    def on_ws_connected(self, transport):
+        shrink(transport.underlying_transport, socket.SO_RCVBUF)
+        transport.send(picows.WSMsgType.TEXT, request(1, "public/subscribe", channels=[f"book.{BTC}.raw"]))
+
+    def on_ws_frame(self, transport, frame):
+        transport.underlying_transport.pause_reading()
+
+
+def test_a_subscriber_that_stops_reading_costs_the_others_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(server_module, "HIGH_WATER_BYTES", 1 << 14)
+    rounds = 1500
+
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            url = f"ws://127.0.0.1:{server.port}/ws/api/v2"
+            before = set(server.connections)
+            stopped, _ = await picows.ws_connect(StoppedReader, url)
+            await until(lambda: len(server.connections) == 3)
+            shrink(next(iter(server.connections - before))._transport, socket.SO_SNDBUF)
+            book = await bob.book(BTC)
+            slow = []
+            for _ in range(rounds):
+                calls = [("private/buy", {"instrument_name": BTC, "amount": "0.001", "price": str(19_000 + step)})
+                         for step in range(40)]  # fmt: skip
+                answers = await alice.batch(calls)
+                assert not any(isinstance(answer, Exception) for answer in answers)
+                await alice.cancel_all()
+                slow = [connection for connection in server.connections if connection.is_slow]
+                if slow:
+                    break
+            assert len(slow) == 1 and slow[0] not in before
+            behind, buffered = len(slow[0].behind), slow[0]._transport.get_write_buffer_size()
+            placed = await alice.buy(BTC, "0.001", price="18000")
+            await until(lambda: book.change_id is not None and (Decimal(18_000) in book.bids))
+            for _ in range(50):
+                await alice.edit(placed.order.order_id, "0.002", "18001")
+                await alice.edit(placed.order.order_id, "0.001", "18000")
+            grown = slow[0]._transport.get_write_buffer_size() - buffered
+            others = [connection for connection in server.connections if connection is not slow[0]]
+            assert not any(connection.is_slow for connection in others)
+            stopped.disconnect()
+            return behind, grown
+
+    behind, grown = play(story())
+    assert behind >= 1  # its channel is noted for one catching-up message
+    assert grown <= 1 << 14  # and nothing more is queued for it meanwhile

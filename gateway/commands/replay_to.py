@@ -1,0 +1,191 @@
+"""`lionrock replay --to`: a recorded order stream through real connections to a running venue.
+
+Every key is a connection of the binary sub-protocol; orders are spread over them by their recorded id. A connection
+has one frame under way: it is refused or served as a whole, so the order of the recording holds on each, and a rate
+limit only makes it wait. What the venue refuses is counted by its reason; recordings know no margin and no band.
+"""
+
+import argparse
+import asyncio
+import json
+import os
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from engine.codes import CommandKind, EventKind, Reason
+from engine.recordings.batches import Batch, Reader
+from gateway import clock
+from gateway.client import Client, RpcError
+from gateway.commands.common import progress_bar
+from gateway.commands.connection import run_client
+
+FRAME_ROWS = 512
+PACE_SLICE_NS = 10_000_000
+"""At a given speed, orders within this recorded time of each other go in together."""
+_SENT = (int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL))
+_TOO_MANY = 10028
+
+
+def run(args: argparse.Namespace, reader: Reader) -> int:
+    """Send the recording to the venue; 0, or one line of error and 2."""
+    return run_client("replay", _replay(args, reader))
+
+
+class Lane:
+    """One connection: sends frames one by one and counts what comes of them."""
+
+    def __init__(self, client: Client) -> None:
+        self.client = client
+        self.kinds: Counter[int] = Counter()
+        self.reasons: Counter[int] = Counter()
+        self.waits = 0
+        self._refusal: RpcError | None = None
+        client.on_rows = self._count
+        client.on_refusal = self._refuse
+
+    def _count(self, events: Any) -> None:
+        kinds = events["kind"]
+        self.kinds.update(kinds.tolist())
+        self.reasons.update(events["reason"][kinds == EventKind.REJECTED].tolist())
+
+    def _refuse(self, refusal: RpcError) -> None:
+        self._refusal = refusal
+
+    async def send(self, rows: Any) -> None:
+        """Send rows and wait until they are served; a rate limit is waited for, another refusal is raised."""
+        for start in range(0, len(rows), FRAME_ROWS):
+            while True:
+                self._refusal = None
+                self.client.send_rows(rows[start : start + FRAME_ROWS])
+                await self.client.call("public/test")
+                if self._refusal is None:
+                    break
+                if self._refusal.code != _TOO_MANY:
+                    raise self._refusal
+                self.waits += 1
+                await asyncio.sleep(self._refusal.wait_ms / 1000)
+
+
+class Pace:
+    """Lets recorded time pass at `speed` times the wall's; at speed 0 as fast as it goes."""
+
+    def __init__(self, speed: float) -> None:
+        self._speed = speed
+        self._recorded_ns, self._begun_ns = 0, 0
+
+    async def wait(self, time_ns: int) -> None:
+        """Return when it is time for what was recorded at `time_ns`."""
+        if not self._speed:
+            return
+        if not self._begun_ns:
+            self._recorded_ns, self._begun_ns = time_ns, clock.steady_ns()
+        due_ns = self._begun_ns + int((time_ns - self._recorded_ns) / self._speed)
+        await asyncio.sleep(max(0.0, (due_ns - clock.steady_ns()) / 1e9))
+
+
+@asynccontextmanager
+async def _lanes(args: argparse.Namespace) -> AsyncIterator[list[Lane]]:
+    keys = args.key or [os.environ.get("LIONROCK_KEY", "")]
+    secrets = args.secret or [os.environ.get("LIONROCK_SECRET", "")]
+    if len(keys) != len(secrets) or not all(keys):
+        raise ValueError(f"--key and --secret: {len(keys)} and {len(secrets)} given; each key needs its secret")
+    async with AsyncExitStack() as stack:
+        yield [
+            Lane(await stack.enter_async_context(Client(args.to, key, secret, binary=True, reconnect=False)))
+            for key, secret in zip(keys, secrets, strict=True)
+        ]
+
+
+async def _contract_slot(client: Client, name: str) -> int:
+    """The slot of the contract to trade, the first one when no name is given."""
+    listed = await client.call("public/get_instruments")
+    slots = {entry["instrument_name"]: int(entry["instrument_id"]) - 1 for entry in listed}
+    if name and name not in slots:
+        raise ValueError(f"--instrument {name}: the venue lists {', '.join(slots) or 'nothing'}")
+    if not slots:
+        raise ValueError("the venue lists no contract; create one first")
+    return slots[name] if name else min(slots.values())
+
+
+async def _replay(args: argparse.Namespace, reader: Reader) -> int:
+    if reader.is_log:
+        raise ValueError("--to: a journal's commands name its own accounts and orders; give a recording of orders")
+    if args.speed and not reader.has_clock:
+        raise ValueError(f"--speed: a {reader.format} recording has no clock")
+    async with _lanes(args) as lanes:
+        contract_slot = await _contract_slot(lanes[0].client, args.instrument)
+        begun, sent, read, pace = time.perf_counter(), 0, 0, Pace(args.speed or 0.0)
+        with progress_bar("messages") as show_progress:
+            for batch in reader.batches():
+                rows, ended = _wanted(batch, args.until)
+                rows["contract_slot"] = contract_slot
+                for piece in _pieces(rows, bool(args.speed)):
+                    await pace.wait(int(piece["time_ns"][-1]))
+                    shares = [piece[piece["cl_ord_id"] % len(lanes) == place] for place in range(len(lanes))]
+                    await asyncio.gather(*(lane.send(share) for lane, share in zip(lanes, shares, strict=True)))
+                    sent += len(piece)
+                read = min(batch.read, args.until.message or batch.read)
+                show_progress(read, reader.total)
+                if ended:
+                    break
+        await asyncio.gather(*(lane.client.call("public/test") for lane in lanes))
+        _say(args.json, _summary(lanes, (read, sent, reader.bad), time.perf_counter() - begun))
+    return 0
+
+
+def _wanted(batch: Batch, until: Any) -> tuple[Any, bool]:
+    """The rows of a batch that a client may send, up to where the replay ends, and whether it ends there."""
+    rows, messages = batch.commands, batch.messages
+    end = len(rows)
+    if until.message is not None:
+        end = min(end, int(np.searchsorted(messages, until.message, "right")))
+    if until.time_ns is not None:
+        end = min(end, int(np.searchsorted(rows["time_ns"], until.time_ns, "right")))
+    ended = end < len(rows) or (until.message is not None and batch.read >= until.message)
+    rows = rows[:end]
+    return rows[np.isin(rows["kind"], _SENT)].copy(), ended
+
+
+def _pieces(rows: Any, is_paced: bool) -> Iterator[Any]:
+    """What goes out together: frames for all connections, or what was recorded at one time."""
+    start = 0
+    while start < len(rows):
+        end = start + FRAME_ROWS
+        if is_paced:
+            until_ns = int(rows["time_ns"][start]) + PACE_SLICE_NS
+            end = min(end, max(start + 1, int(np.searchsorted(rows["time_ns"], until_ns, "left"))))
+        yield rows[start:end]
+        start = min(end, len(rows))
+
+
+def _summary(lanes: list[Lane], counts: tuple[int, int, int], seconds: float) -> dict[str, Any]:
+    kinds: Counter[int] = sum((lane.kinds for lane in lanes), Counter())
+    reasons: Counter[int] = sum((lane.reasons for lane in lanes), Counter())
+    read, sent, bad = counts
+    return {
+        "messages": read, "commands": sent, "bad_lines": bad, "connections": len(lanes), "seconds": round(seconds, 3),
+        "commands_per_s": round(sent / seconds) if seconds else 0, "accepted": kinds[EventKind.ACCEPTED],
+        "amended": kinds[EventKind.AMENDED], "cancelled": kinds[EventKind.CANCELLED], "fills": kinds[EventKind.FILL],
+        "rejects": {Reason(reason).name: count for reason, count in sorted(reasons.items())},
+        "rate_limit_waits": sum(lane.waits for lane in lanes),
+    }  # fmt: skip
+
+
+def _say(as_json: bool, summary: dict[str, Any]) -> None:
+    if as_json:
+        print(json.dumps(summary))
+        return
+    table = Table(title="sent to the venue", show_header=False, title_justify="left")
+    for name, value in summary.items():
+        if name != "rejects":
+            table.add_row(name.replace("_", " "), f"{value:,}")
+    for reason, count in summary["rejects"].items():
+        table.add_row(f"refused {reason}", f"{count:,}")
+    Console(highlight=False).print(table)
