@@ -134,19 +134,6 @@ def test_equity_is_divided_by_the_full_size_not_the_closed_part() -> None:
     assert stage.cash(0) == 2600
 
 
-def test_reduce_only_at_the_edge_of_the_band_cannot_drain_the_fund() -> None:
-    """The effective limit of a reducing fill is the bankruptcy price less the taker fee: nothing below it trades."""
-    stage = begin(LONG, 2200, TAKER_FEE_PPB=500_000, LIQUIDATION_FEE_PPB=1_000_000, BAND_PPB=40_000_000)
-    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 0))
-    stage.order(2, BUY, 10, 1760)
-    stage.index(1800)
-    fund = int(stage.state["fund_micros"])
-    assert stage.state["accounts"][0]["liquidating"] == 1
-    stage.send(build.contract_set(0, P.LIQUIDATION_ENABLED, 1))
-    stage.settle()
-    assert int(stage.state["fund_micros"]) >= fund
-
-
 @pytest.mark.parametrize("tif", [TimeInForce.GTC, TimeInForce.IOC, TimeInForce.FOK])
 def test_closing_at_the_edge_of_the_band_leaves_equity(tif: int) -> None:
     """With equity just above MM a close at the far edge of the band and its fee still leave something."""
@@ -157,14 +144,6 @@ def test_closing_at_the_edge_of_the_band_leaves_equity(tif: int) -> None:
     assert stage.size(0) == 0
     assert stage.cash(0) == pytest.approx(2190 - 10 - 2070 - 8.965)
     assert conserved(stage.state) == 0
-
-
-def test_repeated_self_liquidation_cannot_drain_the_fund() -> None:
-    """Two accounts of one owner trade at bad prices again and again: the fund gives a tenth of itself a day at most."""
-    stage = begin(LONG, 2800, fund=1000)
-    strike(stage, 1700)
-    assert int(stage.state["fund_micros"]) >= 900_000_000
-    assert stage.cash(0) == 0
 
 
 def test_isolated_liquidation_touches_only_its_contract() -> None:
