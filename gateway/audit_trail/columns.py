@@ -1,13 +1,13 @@
 """The columns of the trail, and the hash chain over its records.
 
 A record is a dict of the columns that say something; what it leaves out is empty. The chain is BLAKE3 over the hash
-before and the record's values in the order of the columns, so it does not depend on the format of the file.
+before and the record as compact JSON in UTF-8 with its keys sorted, so it does not depend on the format of the file.
 """
 
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import msgspec
 from blake3 import blake3
 
 from engine.codes import AccountAttribute
@@ -15,6 +15,7 @@ from engine.codes import AccountAttribute
 FORMAT = "lionrock audit trail 1"
 CHAIN = "chain"
 Record = dict[str, Any]
+_SORTED = msgspec.json.Encoder(order="sorted")
 
 WHAT: dict[str, type] = {
     "number": int,  # of the record in this export
@@ -133,9 +134,8 @@ def genesis(note: str) -> bytes:
 
 
 def link(before: bytes, record: Record) -> bytes:
-    """The hash after a record."""
-    values = [record.get(name, "" if kind is str else None) for name, kind in COLUMNS.items()]
-    return blake3(before + json.dumps(values, ensure_ascii=False, separators=(",", ":")).encode()).digest()
+    """The hash after a record, its own hash left out."""
+    return blake3(before + _SORTED.encode(record)).digest()
 
 
 def chained(records: Iterable[Record], note: str) -> Iterator[Record]:

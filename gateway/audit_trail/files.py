@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
+import msgspec
+
 from gateway.audit_trail.columns import CHAIN, COLUMNS, Record
 
 FORMATS = ("csv", "jsonl", "parquet")
@@ -56,7 +58,7 @@ def _csv_record(record: Record) -> bytes:
 
 
 def _json_record(record: Record) -> bytes:
-    return json.dumps(record, ensure_ascii=False, separators=(",", ":")).encode() + b"\n"
+    return msgspec.json.encode(record) + b"\n"
 
 
 class _Line:

@@ -268,3 +268,17 @@ def test_errors_are_one_line(tmp_path: Path, risky: Live, capsys: pytest.Capture
     ):
         assert cli.main(["audit", *words]) == 2
         assert text in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{}\n", '{"record":"begin","number":1}\n', '{"seq":' + "9" * 5000 + "}\n", "\xff\n"]
+)
+def test_what_is_no_export_is_said_in_one_line(
+    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for kind in ("jsonl", "csv"):
+        path = tmp_path / f"a.{kind}"
+        path.write_bytes(text.encode("latin-1"))
+        assert cli.main(["audit", "verify", str(path), "--json"]) == 1
+        (found,) = json.loads(capsys.readouterr().out)
+        assert found["first_bad"] == 1 and len(found["problem"].splitlines()) == 1
