@@ -146,17 +146,21 @@ def _full_reason(s, contract):
 
 
 @inlined
-def gate_reason(s):
-    """Rows 1 to 15: who, and in which market."""
-    reason = known_reason(s)
-    if reason != Reason.NONE:
-        return reason
+def _gate_reason(s):
+    """Rows 2 to 15, for an account and a contract that are known."""
     account, contract = account_at(s, s.taker.account_slot), contract_at(s, s.taker.contract_slot)
     if not eligibility.passes(s, account, s.taker.person):
         return _full_reason(s, contract)
     if contract.gate != 0:
         return market_reason(s, contract)
     return Reason.NONE
+
+
+@inlined
+def gate_reason(s):
+    """Rows 1 to 15: who, and in which market."""
+    reason = known_reason(s)
+    return _gate_reason(s) if reason == Reason.NONE else reason
 
 
 # --- row 16: form -------------------------------------------------------------------------------------------------
@@ -207,7 +211,7 @@ def _price_reason(s, contract):
 def _quantity_reason(s, contract):
     taker = s.taker
     open_lots, filled = taker.leaves_lots, taker.filled_lots
-    if open_lots <= 0 or (open_lots % contract.lot_step + filled) % contract.lot_step != 0:
+    if open_lots <= 0 or (contract.lot_step != 1 and (open_lots % contract.lot_step + filled) % contract.lot_step != 0):
         return Reason.BAD_LOT
     if taker.tif == TimeInForce.GTD and taker.stage == Stage.NEW:
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
@@ -271,23 +275,28 @@ def _reduce_only_capacity(s):
 
 
 @inlined
-def _plain_form(taker):
+def _is_plain(flags, ord_type, tif, self_trade, side):
     """A limit order that uses no option: most orders, and nothing of their style is left to check."""
     return (
-        taker.ord_type == OrdType.LIMIT
-        and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.IOC)
-        and taker.flags == 0
-        and taker.self_trade == 0
-        and (taker.side == Side.BUY or taker.side == Side.SELL)
+        flags == 0
+        and ord_type == OrdType.LIMIT
+        and (tif == TimeInForce.GTC or tif == TimeInForce.IOC)
+        and self_trade == 0
+        and (side == Side.BUY or side == Side.SELL)
     )
+
+
+@inlined
+def is_plain_new(c):
+    """Whether a NEW command uses no option."""
+    return _is_plain(c.flags, c.ord_type, c.tif, c.self_trade, c.side)
 
 
 @inlined
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker
-    plain = _plain_form(taker)
-    if not plain:
+    if not _is_plain(taker.flags, taker.ord_type, taker.tif, taker.self_trade, taker.side):
         reason = _style_reason(s, contract)
         if reason != Reason.NONE:
             return reason
@@ -402,10 +411,10 @@ def book_reason(s, contract):
 
 
 @inlined
-def order_reason(s):
-    """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
+def known_order_reason(s):
+    """Rows 2 to 22 for the order in `s.taker`, whose account and contract are known."""
     taker = s.taker
-    reason = gate_reason(s)
+    reason = _gate_reason(s)
     if reason != Reason.NONE:
         return reason
     contract = contract_at(s, taker.contract_slot)
@@ -417,6 +426,13 @@ def order_reason(s):
         return limits.opening_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
     return book_reason(s, contract)
+
+
+@kernel
+def order_reason(s):
+    """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
+    reason = known_reason(s)
+    return known_order_reason(s) if reason == Reason.NONE else reason
 
 
 @inlined

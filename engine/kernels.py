@@ -211,6 +211,11 @@ def inlined(function: Callable[..., Any]) -> Any:
     return _compile_once(function, {"forceinline": True}) if JIT else function
 
 
+def apart(function: Callable[..., Any]) -> Any:
+    """A kernel that stays a function of its own: the compiler takes minutes over a loop that holds the whole engine."""
+    return _compile_once(function, {}, ("noinline",)) if JIT else function
+
+
 def rare(function: Callable[..., Any]) -> Any:
     """A kernel off the path of most commands: out of line, and what leads to it is laid out as unlikely."""
     return _compile_once(function, {}, ("cold", "noinline")) if JIT else function

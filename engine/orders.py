@@ -91,16 +91,31 @@ def _repeats(s, c):
     return np.int64(NIL)
 
 
+@rare
+def _wait(s):
+    """A conditional order waits for its trigger; it holds no margin until then."""
+    taker = s.taker
+    if admission.is_market(taker.ord_type):
+        taker.price_ticks = 0
+    matching.write_order(s)
+    matching.join_account(s)
+    triggers.place(s)
+    contract_at(s, taker.contract_slot).untriggered_orders += 1
+    event = reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+    event.flags |= _UNTRIGGERED
+    event.fee_micros = taker.trigger_price_ticks
+
+
 @inlined
-def new(s, c, label):
-    """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one."""
+def _new(s, c, label):
+    """Admit a new order and put it to work."""
     taker = s.taker
     _load_command(s, c)
-    known = admission.known_reason(s)
-    if known == Reason.NONE:
+    reason = admission.known_reason(s)
+    if reason == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
         taker.group = account_at(s, c.account_slot).group
-    reason = admission.order_reason(s)
+        reason = admission.known_order_reason(s)
     if reason != Reason.NONE:
         slot = _repeats(s, c)
         if slot == NIL:
@@ -134,19 +149,22 @@ def new(s, c, label):
         matching.finish(s, False)
 
 
-@rare
-def _wait(s):
-    """A conditional order waits for its trigger; it holds no margin until then."""
-    taker = s.taker
-    if admission.is_market(taker.ord_type):
-        taker.price_ticks = 0
-    matching.write_order(s)
-    matching.join_account(s)
-    triggers.place(s)
-    contract_at(s, taker.contract_slot).untriggered_orders += 1
-    event = reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
-    event.flags |= _UNTRIGGERED
-    event.fee_micros = taker.trigger_price_ticks
+@kernel
+def _new_with_options(s, c, label):
+    """A new order that may use any option."""
+    _new(s, c, label)
+
+
+@inlined
+def new(s, c, label):
+    """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one.
+
+    The same steps are compiled twice: where an order is known to use no option, what options need falls away.
+    """
+    if admission.is_plain_new(c):
+        _new(s, c, label)
+    else:
+        _new_with_options(s, c, label)
 
 
 @inlined

@@ -6,7 +6,7 @@ is full: the state keeps the place, and the next call goes on with the same comm
 
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
-from engine.kernels import entry, inlined, kernel
+from engine.kernels import apart, entry, inlined, rare
 from engine.rows import account_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     COMMAND,
@@ -71,7 +71,7 @@ def _begin(s, c):
     s.phase = Phase.WORK
 
 
-@kernel
+@inlined
 def _dispatch(s, address, index, label_index):
     """The one switch on command kind; `label_index` is the row behind the command, or the command itself."""
     c = _command_at(address, index)
@@ -98,7 +98,7 @@ def _label_rows(c, address, index, count):
     return -1
 
 
-@kernel
+@rare
 def _work(s):
     """What is due before the command. False when it has to pause."""
     while s.now_ns >= s.next_due_ns and s.work_left > 0:
@@ -110,7 +110,7 @@ def _work(s):
     return True
 
 
-@kernel
+@rare
 def _own_jobs(s):
     """The first items of the jobs that this command queued. False when it has to pause."""
     while s.work_left > 0 and s.jobs_count != 0:
@@ -122,7 +122,7 @@ def _own_jobs(s):
     return True
 
 
-@kernel
+@apart
 def _step(s, address, index, count):
     """One command, from where it stands to its end. Returns the rows it took, 0 when it has to pause."""
     c = _command_at(address, index)
@@ -163,7 +163,7 @@ def _likely_slot(s, c):
     return cell_at(s, s.order_map.base + s.order_map.size + (tag & (s.order_map.size - 1))).word & idmap.SLOT_MASK
 
 
-@kernel
+@inlined
 def _look_ahead_orders(s, address, index, count):
     """Ask for a named order's cell, then its rows, then its neighbours, each a few commands after the other."""
     if index + FAR_AHEAD < count:
@@ -184,7 +184,7 @@ def _look_ahead_orders(s, address, index, count):
         prefetch(own_at(s, max(own.prev_slot, 0)))
 
 
-@kernel
+@inlined
 def _look_ahead_accounts(s, address, index, count):
     """Ask for an account's row, then for its position of last use."""
     if index + FAR_AHEAD < count:
