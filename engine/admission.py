@@ -307,7 +307,7 @@ def form_reason(s, contract):
     if reason != Reason.NONE:
         return reason
     if taker.stage == Stage.NEW:
-        if book.find_client_order(s, taker.account_slot, taker.cl_ord_id) != NIL:
+        if book.find_tagged_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) != NIL:
             return Reason.DUPLICATE_ID
     if taker.flags & _CONDITIONAL:
         reason = _trigger_reason(s, contract)

@@ -78,8 +78,7 @@ def find_order(s, order_id):
 
 
 @inlined
-def _match_client_id(s, size, account_slot, cl_ord_id):
-    tag = idmap.tag_of(account_slot, cl_ord_id)
+def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     start = s.order_map.base + size
     place = idmap.seek(s, start, size - 1, tag, tag)
     while place != NIL:
@@ -92,22 +91,27 @@ def _match_client_id(s, size, account_slot, cl_ord_id):
 
 
 @inlined
-def find_client_order(s, account_slot, cl_ord_id):
-    """The slot of an account's live order by the client's id, NIL where there is none."""
+def find_tagged_order(s, tag, account_slot, cl_ord_id):
+    """`find_client_order` for who knows the tag of the id."""
     if cl_ord_id == 0:
         return NIL
-    slot = _match_client_id(s, s.order_map.size, account_slot, cl_ord_id)
+    slot = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
     if slot == NIL and s.order_map.old_size != 0:
-        return _match_client_id(s, s.order_map.old_size, account_slot, cl_ord_id)
+        return _match_client_id(s, s.order_map.old_size, tag, account_slot, cl_ord_id)
     return slot
 
 
 @inlined
-def name_order(s, slot, account_slot):
-    """Make a live order's client id findable."""
-    cl_ord_id = order_at(s, slot).cl_ord_id
-    if cl_ord_id != 0:
-        idmap.insert(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
+def find_client_order(s, account_slot, cl_ord_id):
+    """The slot of an account's live order by the client's id, NIL where there is none."""
+    return find_tagged_order(s, idmap.tag_of(account_slot, cl_ord_id), account_slot, cl_ord_id)
+
+
+@inlined
+def name_order(s, tag, slot):
+    """Make a live order's client id, whose tag this is, findable."""
+    if order_at(s, slot).cl_ord_id != 0:
+        idmap.insert(s, s.order_map, tag, slot)
 
 
 @inlined
@@ -207,7 +211,7 @@ def leave_own(s, slot):
 
 
 @inlined
-def _take_level(s, ladder_slot, key):
+def _take_level(s, ladder_slot, leaf, key):
     slot = s.levels_free_slot
     if slot != NIL:
         s.levels_free_slot = level_at(s, slot).next_slot
@@ -223,8 +227,17 @@ def _take_level(s, ladder_slot, key):
     level.tail_slot = NIL
     level.orders = 0
     level.ladder_slot = ladder_slot
-    level.leaf_node = ladder.insert(s, ladder_slot, key, slot)
+    level.leaf_node = leaf
+    ladder.insert(s, ladder_slot, leaf, key, slot)
     return slot
+
+
+@inlined
+def _level_for(s, ladder_slot, key):
+    """The level at a key, made if it is missing."""
+    leaf = ladder.leaf_for(s, ladder_slot, key)
+    slot = ladder.at(s, leaf, key)
+    return slot if slot != NIL else _take_level(s, ladder_slot, leaf, key)
 
 
 @kernel
@@ -281,9 +294,7 @@ def _unlink(s, level_slot, slot):
 @inlined
 def join_queue(s, slot, ladder_slot, key):
     """Put an order at the back of the queue at a key and return the level's slot."""
-    level_slot = ladder.find(s, ladder_slot, key)
-    if level_slot == NIL:
-        level_slot = _take_level(s, ladder_slot, key)
+    level_slot = _level_for(s, ladder_slot, key)
     level = level_at(s, level_slot)
     _append(s, level_slot, slot)
     level.orders += 1
@@ -365,9 +376,7 @@ def refill(s, slot):
 def join_expiry(s, slot):
     """Queue an order at the second of its expiry, behind those that came before it."""
     detail = detail_at(s, slot)
-    level_slot = ladder.find(s, EXPIRY_LADDER, detail.expire_s)
-    if level_slot == NIL:
-        level_slot = _take_level(s, EXPIRY_LADDER, detail.expire_s)
+    level_slot = _level_for(s, EXPIRY_LADDER, detail.expire_s)
     level = level_at(s, level_slot)
     detail.expire_next_slot = NIL
     detail.expire_prev_slot = level.tail_slot
@@ -402,9 +411,7 @@ def leave_expiry(s, slot):
 def join_lapse(s, account_slot):
     """Queue an account at the second of its next lapse, behind those that came before it."""
     account = account_at(s, account_slot)
-    level_slot = ladder.find(s, LAPSE_LADDER, account.lapse_s)
-    if level_slot == NIL:
-        level_slot = _take_level(s, LAPSE_LADDER, account.lapse_s)
+    level_slot = _level_for(s, LAPSE_LADDER, account.lapse_s)
     level = level_at(s, level_slot)
     account.lapse_next_slot = NIL
     account.lapse_prev_slot = level.tail_slot

@@ -77,6 +77,15 @@ def reset(s, ladder_slot, direction):
 
 
 @inlined
+def at(s, leaf, key):
+    """The slot at a key of a leaf, NIL where there is none."""
+    node = node_at(s, leaf)
+    if (node.bitmap >> (key & 63)) & 1 == 0:
+        return NIL
+    return child_at(node, key & 63).slot
+
+
+@inlined
 def find(s, ladder_slot, key):
     """The slot at a key, NIL where there is none; changes nothing."""
     ladder = ladder_at(s, ladder_slot)
@@ -92,10 +101,7 @@ def find(s, ladder_slot, key):
                 return NIL
             node = child_at(node_at(s, node), bit).slot
             shift -= 6
-    bit = key & 63
-    if (node_at(s, node).bitmap >> bit) & 1 == 0:
-        return NIL
-    return child_at(node_at(s, node), bit).slot
+    return at(s, node, key)
 
 
 @rare
@@ -133,16 +139,24 @@ def _leaf_for(s, ladder_row, key):
             child_at(row, bit).slot = below
             node = below
         shift -= 6
-    ladder_row.leaf_node = node
-    ladder_row.leaf_prefix = key >> 6
     return node
 
 
 @inlined
-def insert(s, ladder_slot, key, slot):
-    """Put a slot at a key that holds none and return its leaf; the caller has made sure of free nodes."""
+def leaf_for(s, ladder_slot, key):
+    """The leaf of a key, made if it is missing; the caller has made sure of free nodes and inserts the key if so."""
+    ladder_row = ladder_at(s, ladder_slot)
+    if ladder_row.leaf_prefix == key >> 6:
+        return ladder_row.leaf_node
+    return _leaf_for(s, ladder_row, key)
+
+
+@inlined
+def insert(s, ladder_slot, leaf, key, slot):
+    """Put a slot at a key that holds none, in its leaf."""
     ladder = ladder_at(s, ladder_slot)
-    leaf = ladder.leaf_node if ladder.leaf_prefix == key >> 6 else _leaf_for(s, ladder, key)
+    ladder.leaf_node = leaf
+    ladder.leaf_prefix = key >> 6
     node = node_at(s, leaf)
     node.bitmap = _with_bit(node.bitmap, key & 63)
     child_at(node, key & 63).slot = slot
@@ -150,7 +164,6 @@ def insert(s, ladder_slot, key, slot):
     if ladder.first_slot == NIL or (key - ladder.first_key) * ladder.direction < 0:
         ladder.first_slot = slot
         ladder.first_key = key
-    return leaf
 
 
 @kernel

@@ -300,7 +300,7 @@ def join_account(s):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
     taker = s.taker
     book.join_own(s, taker.order_slot)
-    book.name_order(s, taker.order_slot, taker.account_slot)
+    book.name_order(s, taker.tag, taker.order_slot)
     if taker.tif == TimeInForce.GTD:
         detail_at(s, taker.order_slot).expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         book.join_expiry(s, taker.order_slot)

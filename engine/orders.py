@@ -5,7 +5,7 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine import admission, book, eligibility, idmap, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
@@ -35,26 +35,27 @@ def _load_command(s, c):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
     taker.order_id = 0
-    taker.order_slot = NIL
-    taker.cl_ord_id = c.cl_ord_id
-    taker.leaves_lots = c.qty_lots
     taker.filled_lots = 0
-    taker.price_ticks = c.price_ticks
     taker.loss_subticks = 0
+    taker.old_leaves_lots = 0
+    taker.group = 0
+    taker.done_reason = 0
+    taker.purpose = 0
+    taker.order_slot = NIL
+    taker.position_slot = NIL
+    taker.account_slot = c.account_slot
+    taker.contract_slot = c.contract_slot
     taker.flags = c.flags & ~_CONFIRMED
+    taker.person = c.person
     taker.side = c.side
     taker.ord_type = c.ord_type
     taker.tif = c.tif
     taker.self_trade = c.self_trade
-    taker.account_slot = c.account_slot
-    taker.contract_slot = c.contract_slot
-    taker.position_slot = NIL
-    taker.group = 0
-    taker.person = c.person
-    taker.old_leaves_lots = 0
-    taker.done_reason = 0
-    taker.purpose = 0
     taker.stage = Stage.NEW
+    taker.cl_ord_id = c.cl_ord_id
+    taker.leaves_lots = c.qty_lots
+    taker.price_ticks = c.price_ticks
+    taker.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
     if c.ord_type != OrdType.LIMIT or c.flags != 0 or c.tif == TimeInForce.GTD:
         taker.display_lots = c.display_lots
         taker.trigger_price_ticks = c.trigger_price_ticks

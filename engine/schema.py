@@ -368,29 +368,26 @@ JOB = record(  # a mass cancel waiting to be worked off
 
 TAKER = record(  # the order being judged or worked: scratch that survives a pause, no part of a snapshot
     [
-        ("order_id", "i8"),
         ("cl_ord_id", "i8"),
         ("leaves_lots", "i8"),
-        ("filled_lots", "i8"),
         ("price_ticks", "i8"),  # its limit
         ("sweep_ticks", "i8"),  # how far it may reach now: the limit, tightened
+        # zero in a new order, side by side so that they are cleared together
+        ("order_id", "i8"),
+        ("filled_lots", "i8"),
         ("loss_subticks", "i8"),
-        ("display_lots", "i8"),
-        ("trigger_price_ticks", "i8"),
-        ("offset_ticks", "i8"),
-        ("expire_ns", "i8"),
         ("old_leaves_lots", "i8"),  # amend: what the order counts for before, else 0
         ("old_price_ticks", "i8"),
         ("old_loss_subticks", "i8"),
-        ("flags", "i4"),  # ExecInst and EventFlag bits
         ("group", "i4"),
-        ("account_slot", "i4"),
-        ("contract_slot", "i4"),
-        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
-        ("order_slot", "i4"),  # NIL: not an order yet
-        ("person", "i4"),
         ("done_reason", "i2"),  # why it stops, if something stopped it
         ("purpose", "i2"),  # Purpose: what follows the sweep
+        ("order_slot", "i4"),  # NIL: not an order yet
+        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        ("flags", "i4"),  # ExecInst and EventFlag bits
+        ("person", "i4"),
         ("side", "i1"),
         ("ord_type", "i1"),
         ("tif", "i1"),
@@ -398,6 +395,11 @@ TAKER = record(  # the order being judged or worked: scratch that survives a pau
         ("trigger_source", "i1"),
         ("stage", "i1"),  # Stage of judging: new, amend or trigger
         ("pad", "i1", (2,)),
+        ("tag", "i8"),  # a new order's: of its client id in the map
+        ("display_lots", "i8"),
+        ("trigger_price_ticks", "i8"),
+        ("offset_ticks", "i8"),
+        ("expire_ns", "i8"),
     ]
 )
 
