@@ -26,7 +26,7 @@ from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
-from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, clamp, opposite
+from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, clamp, if_sell, opposite
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -307,7 +307,7 @@ def form_reason(s, contract):
     if reason != Reason.NONE:
         return reason
     if taker.stage == Stage.NEW:
-        if book.find_tagged_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) != NIL:
+        if book.find_client_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) != NIL:
             return Reason.DUPLICATE_ID
     if taker.flags & _CONDITIONAL:
         reason = _trigger_reason(s, contract)
@@ -336,10 +336,8 @@ def reference_reason(s, contract):
 def price_reason(s, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
     taker = s.taker
-    if taker.side == Side.BUY:
-        if taker.price_ticks > contract.max_buy_ticks:
-            return Reason.PRICE_OUT_OF_BAND
-    elif taker.price_ticks < contract.min_sell_ticks:
+    edge_ticks = contract.max_buy_ticks + if_sell(taker.side, contract.min_sell_ticks - contract.max_buy_ticks)
+    if against(taker.side, taker.price_ticks - edge_ticks) > 0:
         return Reason.PRICE_OUT_OF_BAND
     if contract.max_order_value_micros != 0:
         value = taker.price_ticks * taker.leaves_lots * contract.micros_per_tick_lot

@@ -80,7 +80,7 @@ def find_order(s, order_id):
 @inlined
 def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     start = s.order_map.base + size
-    place = idmap.seek(s, start, size - 1, tag, tag)
+    place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
         slot = idmap.slot_at(s, start, place)
         row = order_at(s, slot)
@@ -91,20 +91,14 @@ def _match_client_id(s, size, tag, account_slot, cl_ord_id):
 
 
 @inlined
-def find_tagged_order(s, tag, account_slot, cl_ord_id):
-    """`find_client_order` for who knows the tag of the id."""
+def find_client_order(s, tag, account_slot, cl_ord_id):
+    """The slot of an account's live order by the client's id, whose tag this is; NIL where there is none."""
     if cl_ord_id == 0:
         return NIL
     slot = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
     if slot == NIL and s.order_map.old_size != 0:
         return _match_client_id(s, s.order_map.old_size, tag, account_slot, cl_ord_id)
     return slot
-
-
-@inlined
-def find_client_order(s, account_slot, cl_ord_id):
-    """The slot of an account's live order by the client's id, NIL where there is none."""
-    return find_tagged_order(s, idmap.tag_of(account_slot, cl_ord_id), account_slot, cl_ord_id)
 
 
 @inlined
@@ -126,7 +120,7 @@ def forget_order(s, slot, account_slot):
 def _search_position(s, size, account_slot, contract_slot):
     tag = idmap.tag_of(account_slot, contract_slot)
     start = s.position_map.base + size
-    place = idmap.seek(s, start, size - 1, tag, tag)
+    place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
         slot = idmap.slot_at(s, start, place)
         row = position_at(s, slot)

@@ -10,7 +10,7 @@ from engine import book, margin
 from engine.codes import NIL, ExecInst, MarginMode, SelfTrade, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
-from engine.units import SUBTICKS, fee_micros, opposite
+from engine.units import SUBTICKS, against, fee_micros, opposite
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
@@ -29,9 +29,7 @@ MAX_DILUTION = 40
 @inlined
 def reaches(side, limit_ticks, price_ticks):
     """Whether an order with this limit trades at this price of the other side."""
-    if price_ticks == NIL:
-        return False
-    return limit_ticks >= price_ticks if side == Side.BUY else limit_ticks <= price_ticks
+    return price_ticks != NIL and against(side, price_ticks - limit_ticks) <= 0
 
 
 @inlined

@@ -1,14 +1,15 @@
-"""An open-addressing hash map from ids to slots, for linear probing with backward-shift deletion.
+"""An open-addressing hash map from ids to slots: buckets of one cache line, of which the next takes what one cannot.
 
 A cell is one int64: a 41-bit tag of the id above the slot's 22 bits, 0 when empty; the caller compares the id itself.
+A bucket's eight cells are compared at once, so that where in it an id stands costs no mispredicted branch.
 Within its cells the table of size n lives at offset n, so doubling never overlaps: while a table grows, each change
 moves a few cells of the old one, and what is touched follows what is alive. At most half of the cells are in use.
 """
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import cell_at
-from engine.units import wrapping_mul
+from engine.rows import CELLS_PER_BUCKET, cell_at, cells_equal
+from engine.units import lowest_bit, wrapping_mul
 
 SLOT_BITS = 22
 SLOT_MASK = (1 << SLOT_BITS) - 1
@@ -40,19 +41,45 @@ def reset(table, base):
 
 
 @inlined
-def seek(s, start, mask, tag, place):
-    """The first place from `place` on with this tag, NIL when an empty cell comes first.
+def home_of(tag, mask):
+    """The first place of the bucket where a tag belongs; `mask` is the size of the table less one."""
+    return tag & mask & -CELLS_PER_BUCKET
 
-    `start` is where the table's cells begin, `mask` its size less one.
+
+@inlined
+def _next_bucket(place, mask):
+    return ((place & -CELLS_PER_BUCKET) + CELLS_PER_BUCKET) & mask
+
+
+@inlined
+def _empty_lanes(s, start, place):
+    """Which cells of a place's bucket are empty, as bits."""
+    return cells_equal(s, start + (place & -CELLS_PER_BUCKET), 0, 0)
+
+
+@inlined
+def seek(s, start, mask, tag, place):
+    """The first place with this tag from `place` on, NIL when a bucket with an empty cell comes first.
+
+    `start` is where the table's cells begin, `mask` its size less one. Begin at `home_of` the tag.
     """
-    place &= mask
-    while True:
-        cell = cell_at(s, start + place).word
-        if cell == 0:
+    lanes = cells_equal(s, start + (place & -CELLS_PER_BUCKET), SLOT_BITS, tag) & -(
+        1 << (place & (CELLS_PER_BUCKET - 1))
+    )
+    while lanes == 0:
+        if _empty_lanes(s, start, place) != 0:
             return NIL
-        if cell >> SLOT_BITS == tag:
-            return place
-        place = (place + 1) & mask
+        place = _next_bucket(place, mask)
+        lanes = cells_equal(s, start + place, SLOT_BITS, tag)
+    return (place & -CELLS_PER_BUCKET) + lowest_bit(lanes)
+
+
+@inlined
+def likely_slot(s, table, tag):
+    """A slot that the tag's bucket holds, the right one for most ids in the map: only ever used to look ahead."""
+    start = table.base + table.size + home_of(tag, table.size - 1)
+    last = 1 << (CELLS_PER_BUCKET - 1)
+    return cell_at(s, start + lowest_bit(cells_equal(s, start, SLOT_BITS, tag) | last)).word & SLOT_MASK
 
 
 @inlined
@@ -63,26 +90,40 @@ def slot_at(s, start, place):
 
 @inlined
 def _put(s, start, mask, cell):
-    place = (cell >> SLOT_BITS) & mask
-    while cell_at(s, start + place).word != 0:
-        place = (place + 1) & mask
-    cell_at(s, start + place).word = cell
+    place = home_of(cell >> SLOT_BITS, mask)
+    lanes = _empty_lanes(s, start, place)
+    while lanes == 0:
+        place = _next_bucket(place, mask)
+        lanes = _empty_lanes(s, start, place)
+    cell_at(s, start + place + lowest_bit(lanes)).word = cell
+
+
+@rare
+def _pull_back(s, start, mask, hole):
+    """A bucket that was full has a hole: what had to go past it comes back, so that no probe ends too early."""
+    place = _next_bucket(hole, mask)
+    while True:
+        full = _empty_lanes(s, start, place) == 0
+        for look in range(place, place + CELLS_PER_BUCKET):
+            cell = cell_at(s, start + look).word
+            home = home_of(cell >> SLOT_BITS, mask)
+            if cell != 0 and (place - home) & mask >= (place - (hole & -CELLS_PER_BUCKET)) & mask:
+                cell_at(s, start + hole).word = cell
+                cell_at(s, start + look).word = 0
+                hole = look
+                break
+        if not full:
+            return
+        place = _next_bucket(place, mask)
 
 
 @inlined
 def _take(s, start, mask, place):
-    """Empty a place and shift the cells behind it back, so that no probe meets a hole too early."""
-    hole, look = place, place
-    while True:
-        look = (look + 1) & mask
-        cell = cell_at(s, start + look).word
-        if cell == 0:
-            break
-        home = (cell >> SLOT_BITS) & mask
-        if (look - home) & mask >= (look - hole) & mask:
-            cell_at(s, start + hole).word = cell
-            hole = look
-    cell_at(s, start + hole).word = 0
+    """Empty a place."""
+    was_full = _empty_lanes(s, start, place) == 0
+    cell_at(s, start + place).word = 0
+    if was_full:
+        _pull_back(s, start, mask, place)
 
 
 @rare
@@ -119,21 +160,23 @@ def insert(s, table, tag, slot):
     _put(s, table.base + table.size, table.size - 1, (tag << SLOT_BITS) | slot)
 
 
-@kernel
+@inlined
 def remove(s, table, tag, slot):
     """Take out the cell of this tag and slot; it is in the map."""
     wanted = (tag << SLOT_BITS) | slot
     mask = table.size - 1
     start = table.base + table.size
-    place = tag & mask
-    while cell_at(s, start + place).word != wanted:
-        if cell_at(s, start + place).word == 0:
+    place = home_of(tag, mask)
+    lanes = cells_equal(s, start + place, 0, wanted)
+    while lanes == 0:
+        if _empty_lanes(s, start, place) != 0:
             mask = table.old_size - 1
             start = table.base + table.old_size
-            place = tag & mask
+            place = home_of(tag, mask)
         else:
-            place = (place + 1) & mask
-    _take(s, start, mask, place)
+            place = _next_bucket(place, mask)
+        lanes = cells_equal(s, start + place, 0, wanted)
+    _take(s, start, mask, place + lowest_bit(lanes))
     table.live -= 1
     if table.old_size != 0:
         _move_some(s, table)

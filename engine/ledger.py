@@ -7,11 +7,11 @@ Entry cost is the signed sum of trade notionals.
 
 import numpy as np
 
-from engine.codes import NIL, ExecInst, MarginMode, Side
+from engine.codes import NIL, ExecInst, MarginMode
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, collateral_at, contract_at, order_at, position_at
 from engine.schema import COLLATERAL_ASSETS
-from engine.units import SUBTICKS, fee_micros, mul_div_floor
+from engine.units import SUBTICKS, fee_micros, if_sell, mul_div_floor
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
@@ -19,9 +19,7 @@ _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 @inlined
 def margin_price_subticks(side, price_ticks, loss_subticks):
     """The price at which an order counts for margin: a buy at its limit, a sell at max(limit, mark)."""
-    if side == Side.BUY:
-        return price_ticks * SUBTICKS
-    return price_ticks * SUBTICKS + loss_subticks
+    return price_ticks * SUBTICKS + if_sell(side, loss_subticks)
 
 
 @inlined
@@ -33,12 +31,11 @@ def count_open(s, position_slot, order_slot, lots):
         position.reduce_only_lots += lots
         return
     weight = margin_price_subticks(order.side, order.price_ticks, order.loss_subticks) * lots
-    if order.side == Side.BUY:
-        position.buy_lots += lots
-        position.buy_subtick_lots += weight
-    else:
-        position.sell_lots += lots
-        position.sell_subtick_lots += weight
+    sold_lots, sold_weight = if_sell(order.side, lots), if_sell(order.side, weight)
+    position.buy_lots += lots - sold_lots
+    position.buy_subtick_lots += weight - sold_weight
+    position.sell_lots += sold_lots
+    position.sell_subtick_lots += sold_weight
     position.loss_subtick_lots += order.loss_subticks * lots
 
 

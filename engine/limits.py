@@ -7,11 +7,11 @@ other side is no credit: a reduce-only order may close it before these orders tr
 import numpy as np
 
 from engine import book, margin
-from engine.codes import NIL, ExecInst, Reason, Side, Stage
+from engine.codes import NIL, ExecInst, Reason, Stage
 from engine.eligibility import skips_client_rules
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, group_at, group_limit_at, position_at
-from engine.units import INT64_MAX
+from engine.units import INT64_MAX, against, if_sell
 
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 
@@ -31,9 +31,8 @@ def _own_worst_lots(s):
     if taker.position_slot == NIL:
         return worst
     position = position_at(s, taker.position_slot)
-    if taker.side == Side.BUY:
-        return worst + max(position.size_lots, 0) + position.buy_lots
-    return worst + max(-position.size_lots, 0) + position.sell_lots
+    open_lots = position.buy_lots + if_sell(taker.side, position.sell_lots - position.buy_lots)
+    return worst + open_lots + max(against(taker.side, position.size_lots), 0)
 
 
 @kernel

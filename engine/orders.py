@@ -5,7 +5,7 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, eligibility, idmap, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
@@ -31,7 +31,7 @@ _AFFILIATE = int(ExecInst.AFFILIATE)
 
 
 @inlined
-def _load_command(s, c):
+def _load_command(s, c, tag):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
     taker.order_id = 0
@@ -55,7 +55,7 @@ def _load_command(s, c):
     taker.cl_ord_id = c.cl_ord_id
     taker.leaves_lots = c.qty_lots
     taker.price_ticks = c.price_ticks
-    taker.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+    taker.tag = tag
     if c.ord_type != OrdType.LIMIT or c.flags != 0 or c.tif == TimeInForce.GTD:
         taker.display_lots = c.display_lots
         taker.trigger_price_ticks = c.trigger_price_ticks
@@ -86,7 +86,7 @@ def _repeats(s, c):
     """The slot of the waiting order that this NEW repeats, NIL when it is no repetition."""
     if c.cl_ord_id == 0 or c.account_slot < 0 or c.account_slot >= s.accounts_used:
         return np.int64(NIL)
-    slot = book.find_client_order(s, c.account_slot, c.cl_ord_id)
+    slot = book.find_client_order(s, s.taker.tag, c.account_slot, c.cl_ord_id)
     if slot != NIL and _same_contents(s, slot, c):
         return np.int64(slot)
     return np.int64(NIL)
@@ -108,10 +108,10 @@ def _wait(s):
 
 
 @inlined
-def _new(s, c, label):
+def _new(s, c, tag, label):
     """Admit a new order and put it to work."""
     taker = s.taker
-    _load_command(s, c)
+    _load_command(s, c, tag)
     reason = admission.known_reason(s)
     if reason == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
@@ -151,21 +151,21 @@ def _new(s, c, label):
 
 
 @kernel
-def _new_with_options(s, c, label):
+def _new_with_options(s, c, tag, label):
     """A new order that may use any option."""
-    _new(s, c, label)
+    _new(s, c, tag, label)
 
 
 @inlined
-def new(s, c, label):
-    """Admit a new order and put it to work; `label` is the row behind the command, read when the order has one.
+def new(s, c, tag, label):
+    """Admit a new order and put it to work; `tag` is its client id's, `label` the row behind the command if it has one.
 
     The same steps are compiled twice: where an order is known to use no option, what options need falls away.
     """
     if admission.is_plain_new(c):
-        _new(s, c, label)
+        _new(s, c, tag, label)
     else:
-        _new_with_options(s, c, label)
+        _new_with_options(s, c, tag, label)
 
 
 @inlined
@@ -188,10 +188,10 @@ def _repeat(s, slot):
 
 
 @inlined
-def _find(s, c):
+def _find(s, c, tag):
     """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
     if c.order_id == 0:
-        return np.int64(book.find_client_order(s, c.account_slot, c.cl_ord_id))
+        return np.int64(book.find_client_order(s, tag, c.account_slot, c.cl_ord_id))
     slot = book.find_order(s, c.order_id)
     if slot == NIL or position_at(s, order_at(s, slot).position_slot).account_slot != c.account_slot:
         return np.int64(NIL)
@@ -244,12 +244,12 @@ def _amendment_reason(s, slot, c):
 
 
 @kernel
-def amend(s, c):
+def amend(s, c, tag):
     """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
     reason = _account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, _AMEND)
-    slot = _find(s, c)
+    slot = _find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
     reason = _amendment_reason(s, slot, c)
@@ -346,12 +346,12 @@ def _amend_afresh(s, slot):
 
 
 @inlined
-def cancel(s, c):
+def cancel(s, c, tag):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = _account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, 0)
-    slot = _find(s, c)
+    slot = _find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     matching.cancel_order(s, slot, Reason.BY_CLIENT)

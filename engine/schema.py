@@ -409,6 +409,8 @@ RANKED_PLACES = 32
 RANKED = record(  # a candidate for deleveraging, as it was judged last
     [("slot", "i8"), ("return_ppb", "i8"), ("leverage_ppb", "i8"), ("opened_seq", "i8")]
 )
+AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what looking ahead found of a command: scratch of a call
+AHEAD_ROWS = 32
 
 
 @dataclass(frozen=True)
@@ -559,6 +561,7 @@ STATE = _cache_aligned(
         ("nodes", NODE, (VENUE.nodes,)),
         ("cells", CELL, (4 * VENUE.orders + 4 * VENUE.positions,)),
         ("taker", TAKER),
+        ("ahead", AHEAD, (AHEAD_ROWS,)),
     ]
 )
 

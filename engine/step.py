@@ -7,8 +7,9 @@ is full: the state keeps the place, and the next call goes on with the same comm
 from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
-from engine.rows import account_at, cell_at, level_at, order_at, own_at, position_at
+from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
+    AHEAD_ROWS,
     COMMAND,
     DIRECTIVE,
     EXPIRY_LADDER,
@@ -77,11 +78,11 @@ def _dispatch(s, address, index, label_index):
     c = _command_at(address, index)
     kind = c.kind
     if kind == CommandKind.NEW:
-        orders.new(s, c, _label_at(address, label_index))
+        orders.new(s, c, ahead_at(s, index % AHEAD_ROWS).tag, _label_at(address, label_index))
     elif kind == CommandKind.CANCEL:
-        orders.cancel(s, c)
+        orders.cancel(s, c, ahead_at(s, index % AHEAD_ROWS).tag)
     elif kind == CommandKind.AMEND:
-        orders.amend(s, c)
+        orders.amend(s, c, ahead_at(s, index % AHEAD_ROWS).tag)
     elif kind == CommandKind.MASS_CANCEL:
         orders.mass_cancel_orders(s, c, _label_at(address, label_index))
     elif kind != CommandKind.TIME:
@@ -157,31 +158,44 @@ def _step(s, address, index, count):
 
 
 @inlined
-def _likely_slot(s, c):
-    """The slot in the first cell where a client id may be: right for most, and only ever used to look ahead."""
-    tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
-    return cell_at(s, s.order_map.base + s.order_map.size + (tag & (s.order_map.size - 1))).word & idmap.SLOT_MASK
+def _look_for_cells(s, address, index):
+    """Mix a command's client id, which its handler needs anyway, and ask for the cells where it may be."""
+    c, ahead, table = _command_at(address, index), ahead_at(s, index % AHEAD_ROWS), s.order_map
+    ahead.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+    prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
 
 
 @inlined
-def _look_ahead_orders(s, address, index, count):
-    """Ask for a named order's cell, then its rows, then its neighbours, each a few commands after the other."""
+def _look_for_order(s, index):
+    """Ask for the rows of the order that a command may name."""
+    ahead = ahead_at(s, index % AHEAD_ROWS)
+    ahead.slot = idmap.likely_slot(s, s.order_map, ahead.tag)
+    prefetch(order_at(s, ahead.slot))
+    prefetch(own_at(s, ahead.slot))
+
+
+@inlined
+def _look_for_neighbours(s, index):
+    """Ask for the level of that order and for those beside it."""
+    slot = ahead_at(s, index % AHEAD_ROWS).slot
+    order, own = order_at(s, slot), own_at(s, slot)
+    prefetch(level_at(s, max(order.level_slot, 0)))
+    prefetch(order_at(s, max(order.next_slot, 0)))
+    prefetch(order_at(s, max(order.prev_slot, 0)))
+    prefetch(own_at(s, max(own.next_slot, 0)))
+    prefetch(own_at(s, max(own.prev_slot, 0)))
+
+
+@inlined
+def _look_ahead(s, address, index, count):
+    """Ask for a named order's cells, then its rows, then its neighbours, each a few commands after the other."""
     if index + FAR_AHEAD < count:
-        c = _command_at(address, index + FAR_AHEAD)
-        tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
-        prefetch(cell_at(s, s.order_map.base + s.order_map.size + (tag & (s.order_map.size - 1))))
-    if index + NEAR_AHEAD < count:
-        slot = _likely_slot(s, _command_at(address, index + NEAR_AHEAD))
-        prefetch(order_at(s, slot))
-        prefetch(own_at(s, slot))
-    if index + NEXT_AHEAD < count:
-        slot = _likely_slot(s, _command_at(address, index + NEXT_AHEAD))
-        order, own = order_at(s, slot), own_at(s, slot)
-        prefetch(level_at(s, max(order.level_slot, 0)))
-        prefetch(order_at(s, max(order.next_slot, 0)))
-        prefetch(order_at(s, max(order.prev_slot, 0)))
-        prefetch(own_at(s, max(own.next_slot, 0)))
-        prefetch(own_at(s, max(own.prev_slot, 0)))
+        _look_for_cells(s, address, index + FAR_AHEAD)
+    if s.order_map.size > CACHED_CELLS:
+        if index + NEAR_AHEAD < count:
+            _look_for_order(s, index + NEAR_AHEAD)
+        if index + NEXT_AHEAD < count:
+            _look_for_neighbours(s, index + NEXT_AHEAD)
 
 
 @inlined
@@ -202,9 +216,10 @@ def apply_rows(root, address, count, ring, ring_rows):
     s = root[0]
     reports.open_ring(s, ring, ring_rows)
     consumed = 0
+    for index in range(min(count, FAR_AHEAD)):
+        _look_for_cells(s, address, index)
     while consumed < count:
-        if s.order_map.size > CACHED_CELLS:
-            _look_ahead_orders(s, address, consumed, count)
+        _look_ahead(s, address, consumed, count)
         if s.accounts_used > CACHED_ACCOUNTS:
             _look_ahead_accounts(s, address, consumed, count)
         taken = _step(s, address, consumed, count)

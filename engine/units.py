@@ -246,6 +246,18 @@ def fee_micros(notional_micros, rate_ppb):
 
 
 @njit(error_model="numpy")
+def if_sell(side, value):
+    """The value for a sell, 0 for a buy. Sides follow no pattern: a branch on one would be a coin thrown."""
+    return value & (1 - side)
+
+
+@njit(error_model="numpy")
+def against(side, value):
+    """The value for a buy, its negative for a sell; without a branch."""
+    return (value ^ (1 - side)) - (1 - side)
+
+
+@njit(error_model="numpy")
 def opposite(side):
     """The other side: BUY is 1, SELL is 2."""
     return 3 - side
