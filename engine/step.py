@@ -187,15 +187,12 @@ def _look_for_neighbours(s, index):
 
 
 @inlined
-def _look_ahead(s, address, index, count):
-    """Ask for a named order's cells, then its rows, then its neighbours, each a few commands after the other."""
-    if index + FAR_AHEAD < count:
-        _look_for_cells(s, address, index + FAR_AHEAD)
-    if s.order_map.size > CACHED_CELLS:
-        if index + NEAR_AHEAD < count:
-            _look_for_order(s, index + NEAR_AHEAD)
-        if index + NEXT_AHEAD < count:
-            _look_for_neighbours(s, index + NEXT_AHEAD)
+def _look_ahead_orders(s, index, count):
+    """Ask for the rows of a named order, whose cells are here by now, and then for its neighbours."""
+    if index + NEAR_AHEAD < count:
+        _look_for_order(s, index + NEAR_AHEAD)
+    if index + NEXT_AHEAD < count:
+        _look_for_neighbours(s, index + NEXT_AHEAD)
 
 
 @inlined
@@ -216,10 +213,13 @@ def apply_rows(root, address, count, ring, ring_rows):
     s = root[0]
     reports.open_ring(s, ring, ring_rows)
     consumed = 0
-    for index in range(min(count, FAR_AHEAD)):
-        _look_for_cells(s, address, index)
+    looked_at = 0
     while consumed < count:
-        _look_ahead(s, address, consumed, count)
+        while looked_at < min(consumed + FAR_AHEAD, count):
+            _look_for_cells(s, address, looked_at)
+            looked_at += 1
+        if s.order_map.size > CACHED_CELLS:
+            _look_ahead_orders(s, consumed, count)
         if s.accounts_used > CACHED_ACCOUNTS:
             _look_ahead_accounts(s, address, consumed, count)
         taken = _step(s, address, consumed, count)

@@ -12,6 +12,7 @@ import numpy as np
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, ExecInst, MarketState, OrdType, Restriction, Side, TimeInForce, VenueState
 from engine.codes import ContractParameter as P
+from engine.idmap import _K1, _K2, _K3
 from engine.schema import COMMAND
 from tests import build
 from tests.build import CENTRE_TICKS, NIL, SECOND, START_NS
@@ -306,3 +307,36 @@ def lapses() -> Script:
     script += [build.new(5, Side.SELL, 4, 1015, flags=ExecInst.POST_ONLY), build.approval(5, 0, end + 9 * SECOND)]
     script += [eligible(account, date) for account, date in enumerate(dates)]
     return script + [build.new(account, Side.SELL, 2, 1012) for account in range(ACCOUNTS)]
+
+
+def crowded_names(account: int, count: int) -> list[int]:
+    """Client ids that all belong to the last bucket of the map of client ids, as long as it has 64 or 128 cells."""
+    found: list[int] = []
+    name = 0
+    while len(found) < count:
+        name += 1
+        word = wrapped(wrapped(name ^ wrapped(account * _K1)) * _K2)
+        word = wrapped((word ^ word >> 32) * _K3)
+        if word >> 23 & 127 >= 120:
+            found.append(name)
+    return found
+
+
+def wrapped(word: int) -> int:
+    """The int64 with the same low 64 bits."""
+    return (word + (1 << 63)) % (1 << 64) - (1 << 63)
+
+
+def crowd(seed: int, count: int = 160) -> Script:
+    """Orders come and go whose client ids run over the end of the map: most stand away from where they belong."""
+    rng = np.random.default_rng(seed)
+    names, live = crowded_names(0, 24), []
+    script: Script = []
+    for _ in range(count):
+        if live and (len(live) == len(names) or rng.random() < 0.45):
+            script.append(build.cancel(0, cl_ord_id=live.pop(int(rng.integers(len(live))))))
+        else:
+            name = next(name for name in names if name not in live)
+            live.append(name)
+            script.append(build.new(0, Side.BUY, 5, int(rng.integers(900, 950)), cl_ord_id=name))
+    return script

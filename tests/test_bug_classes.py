@@ -10,7 +10,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, EventKind, ExecInst, Mode, Reason, TimeInForce
 from tests import build, state
 from tests.build import BUY, PLAIN_CONTRACT, SELL, amend, cancel, new
-from tests.flow import stage
+from tests.flow import crowd, stage
 from tests.kinds import every_kind
 from tests.pair import CAPACITIES, SMALL, Pair, apply, create
 
@@ -93,6 +93,12 @@ def test_backward_shift_deletion_at_wrap_around(pair: Pair, seed: int) -> None:
         wanted = EventKind.REPEATED if probe in live else EventKind.ACCEPTED
         assert pair.send(new(0, BUY, 5, live.get(probe, 1), cl_ord_id=probe))[0]["kind"] == wanted
         live.setdefault(probe, 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_client_ids_that_run_over_the_end_of_the_map(pair: Pair, seed: int) -> None:
+    """Ids of one crowded bucket stay findable while those in front of them are deleted."""
+    pair.play(crowd(seed))
 
 
 def test_price_swing_out_of_a_window() -> None:

@@ -263,5 +263,3 @@ def test_exchange_core_features() -> None:
             checks += feature.checks
             ran.append(name)
     assert len(ran) >= 2 and checks >= 12, (ran, checks)
-
-

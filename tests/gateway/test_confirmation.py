@@ -27,7 +27,7 @@ def desk(tmp_path):
 
 
 def outcome(actions):
-    """"submitted", or the parameter and the reason of the refusal."""
+    """ "submitted", or the parameter and the reason of the refusal."""
     if isinstance(actions[0], Submit):
         return "submitted"
     data = answer(actions)["error"]["data"]

@@ -287,8 +287,14 @@ def test_order_of_arrival_is_kept_among_plain_and_other_messages(desk):
 def test_a_run_longer_than_the_desk_is_answered_in_full(desk):
     count = 5000
     assert 2 * count > MAX_REQUESTS
-    messages = [part for n in range(count) for part in (
-        buy(2 * n, price=19_001, cl_ord_id=10_000 + n), request(2 * n + 1, "private/cancel", cl_ord_id=10_000 + n))]
+    messages = [
+        part
+        for n in range(count)
+        for part in (
+            buy(2 * n, price=19_001, cl_ord_id=10_000 + n),
+            request(2 * n + 1, "private/cancel", cl_ord_id=10_000 + n),
+        )
+    ]
     replies = replies_of(desk.send(messages))
     assert [reply["id"] for reply in replies] == list(range(2 * count))
     assert all("result" in reply for reply in replies)

@@ -51,9 +51,7 @@ def test_the_throttle_stops_an_account_until_a_person_lifts_it(tmp_path: Path) -
     store.close()
 
 
-def test_alerts_of_a_server_and_of_its_journal_are_the_same(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     limits = Parameters(step_s=1, interest_share_percent=0, ratio_messages=20, ratio_per_trade=10)
 
     async def story() -> None:
