@@ -56,7 +56,8 @@ WHAT: dict[str, type] = {
     "cash_micros": int,
     "actor": int,
     "approver": int,
-    "reason_number": int,  # of the operator's own list
+    "reason_number": int,  # of the officers' change; the registry keeps its reason in words
+    "source_time_ns": int,  # index prices: when the source made it; approvals: valid from
     "reference": int,  # the registry's number of the change
 }
 """What was asked and what came of it. An absent number is empty in the file, an absent word is empty text."""

@@ -267,7 +267,7 @@ def _directive(command: Any, moment: Moment) -> Record:
 
 _DIRECTIVE_FIELDS = (
     "account_slot", "contract_slot", "index", "person", "key", "amount_micros", "price_subticks", "actor", "approver",
-    "reference",
+    "reference", "source_time_ns",
 )  # fmt: skip
 
 

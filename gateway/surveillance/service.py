@@ -24,7 +24,8 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP
 
 POLL_SECONDS = 0.05
-PIECE_BYTES = 1 << 24
+PIECE_BYTES = 1 << 20
+"""Joined at once: small, because it happens while the venue's thread waits."""
 LAST_SECONDS = 2.0
 """How long the end waits for the journal to make the last batches safe."""
 END_SECONDS = 20.0

@@ -14,8 +14,10 @@ from engine.codes import EventKind
 from engine.schema import EVENT, SMALL
 from gateway import cli
 from gateway.client import RpcError
-from gateway.surveillance.activity import Alert, Evidence
+from gateway.registry import Registry
+from gateway.surveillance.activity import Alert, Evidence, Owners
 from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.replayed import clients_of
 from gateway.surveillance.service import Service
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
 from gateway.surveillance.worker import EVENTS, Worker
@@ -74,6 +76,17 @@ def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, caps
     assert [row["rule"] for row in filed][:1] == ["order_to_trade"]
     assert cli.main(["alerts", "show", "1", "--data", str(tmp_path)]) == 0
     assert "order_to_trade" in capsys.readouterr().out
+
+
+def test_accounts_of_one_client_have_one_owner(tmp_path: Path) -> None:
+    registry = Registry(tmp_path / "registry.db")
+    for name, client in (("desk a", "fund"), ("alone", ""), ("desk b", "fund")):
+        registry.create_account(name, 1, client)
+    owners = Owners()
+    owners.set_clients(clients_of(registry))
+    registry.close()
+    first, alone, second, unknown = owners.of(np.arange(4)).tolist()
+    assert first == second and len({first, alone, unknown}) == 3
 
 
 def filed(folder: Path) -> AlertStore:
