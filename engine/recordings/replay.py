@@ -79,7 +79,7 @@ def replay(reader: Reader, runner: Runner, options: Options) -> ReplayResult:
     """Apply a whole recording to an engine that `prepare` made for it. RecordingError on a malformed line."""
     if not reader.has_clock and (options.until_ns is not None or options.pace is not None):
         raise RecordingError(f"a {reader.format} recording has no clock: neither a time nor a speed applies to it")
-    return _Replay(reader, runner, options).run()
+    return Replay(reader, runner, options).run()
 
 
 def prepare(reader: Reader, directory: Path | None = None) -> Runner:
@@ -101,7 +101,9 @@ def prepare(reader: Reader, directory: Path | None = None) -> Runner:
     return runner
 
 
-class _Replay:
+class Replay:
+    """One replay: where it stands and what it has found."""
+
     def __init__(self, reader: Reader, runner: Runner, options: Options) -> None:
         self.reader, self.runner, self.options = reader, runner, options
         self.result = ReplayResult(reader.format, reader.contract.name)

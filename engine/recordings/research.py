@@ -15,7 +15,7 @@ from engine.recordings.source import RecordingError
 from engine.schema import COMMAND, DIRECTIVE, NOTICE
 from engine.units import FOREVER_NS
 
-_ELIGIBLE = {
+ELIGIBLE = {
     AccountAttribute.KYC_UNTIL_NS: FOREVER_NS,
     AccountAttribute.SCREENING_UNTIL_NS: FOREVER_NS,
     AccountAttribute.JURISDICTION_PERMITTED: 1,
@@ -51,7 +51,7 @@ def opening(spec: ContractSpec, accounts: int, max_orders: int) -> np.ndarray[An
     rows.append({"kind": CommandKind.CONTRACT_LIST})
     for slot in range(accounts):
         rows.append({"kind": CommandKind.ACCOUNT_OPEN, "account_slot": slot, "value": InvestorClass.INSTITUTIONAL})
-        for attribute, value in (_ELIGIBLE | {AccountAttribute.MAX_OPEN_ORDERS: max_orders}).items():
+        for attribute, value in (ELIGIBLE | {AccountAttribute.MAX_OPEN_ORDERS: max_orders}).items():
             rows.append({"kind": CommandKind.ACCOUNT_SET, "account_slot": slot, "code": attribute, "value": value})
     directives = np.zeros(len(rows), DIRECTIVE)
     for directive, row in zip(directives, rows, strict=True):

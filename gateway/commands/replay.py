@@ -18,6 +18,7 @@ from rich.table import Table
 from engine.host import JournalError
 from engine.recordings import FORMATS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, parse_contract
+from engine.recordings.funded import FundedResult, replay_funded
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError
@@ -34,6 +35,7 @@ _EXAMPLES = """examples:
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay lionrock-data --until 5000
+  lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
   lionrock replay orders.csv --to ws://127.0.0.1:8765 --key ID --secret SECRET --speed 10
 """
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
@@ -61,6 +63,8 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--speed", type=_speed, metavar="X", help="keep X times the recorded pace (default: no pace)")
     parser.add_argument("--depth", type=_depth, default=10, metavar="N", help="levels of the final book (default 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
+    parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
+    parser.add_argument("--seed", type=int, default=1, metavar="S", help="with --accounts: who has and places what")
     parser.add_argument("--to", metavar="URL", help="send the orders to this venue, a connection for each key")
     parser.add_argument("--key", action="append", help="with --to: key id (LIONROCK_KEY); several for several")
     parser.add_argument("--secret", action="append", help="with --to: its secret (LIONROCK_SECRET)")
@@ -86,6 +90,8 @@ def run(args: argparse.Namespace) -> int:
         if args.to:
             if args.reports:
                 raise ValueError("--reports: a venue's reports are not the recording's; leave it out with --to")
+            if args.accounts is not None:
+                raise ValueError("--accounts: a venue has its own accounts; leave it out with --to")
             return replay_to.run(args, open_reader(args))
         with contextlib.ExitStack() as stack:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
@@ -119,6 +125,8 @@ def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayRes
             progress=show_progress,
             levels=args.depth,
         )
+        if args.accounts is not None:
+            return replay_funded(reader, args.accounts, args.seed, options)
         return replay(reader, prepare(reader), options)
 
 
@@ -159,6 +167,12 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         table.add_row(f"refused {reason}", f"{count:,}")
+    if isinstance(result, FundedResult):
+        table.add_row("accounts, seed", f"{result.accounts:,}, {result.seed}")
+        table.add_row("liquidations", f"{result.liquidations:,}; {result.deleveraged:,} trades by deleveraging")
+        table.add_row("funding", f"{result.funding_payments:,} payments, {_units(result.funding_micros)} paid")
+        table.add_row("fees", _units(result.fees_micros))
+        table.add_row("change of the insurance fund", _units(result.fund_change_micros))
     if result.bad_lines:
         table.add_row("malformed lines left out", f"{result.bad_lines:,}")
     if result.book_rows_checked is not None:
@@ -191,6 +205,10 @@ def _amount(units: int, unit: str) -> str:
 
 def _rate(count: int, seconds: float) -> str:
     return f"{count / seconds:,.0f}/s" if seconds else "no time measured"
+
+
+def _units(micros: int) -> str:
+    return f"{Decimal(micros) / 1_000_000:,.2f}"
 
 
 def _share(part: int, whole: int) -> str:
