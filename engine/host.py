@@ -40,6 +40,7 @@ from engine.journal import (
 )
 from engine.kernels import KERNELS
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
+from engine.units import FOREVER_NS
 
 __all__ = [
     "RING_ROWS",
@@ -279,6 +280,36 @@ class Engine:
         while done < len(commands):
             done, events = self._advance(commands, done, _slice_end(commands, done))
             sink(commands, events)
+
+    def do_due(self, command: Rows) -> tuple[Rows, int | None]:
+        """Do what is due before a command and stop short of it; for replay alone: ValueError with a journal.
+
+        A command first does what is due, then itself. Here a TIME command of the same sequence and time does the first
+        half, and the count is set back. Answers its events, and when work that is left over is due, for `judge`.
+        """
+        if self.journal is not None:
+            raise ValueError("do_due: the engine has a journal; look at a replay of it instead")
+        root = self.root
+        if int(root["next_due_ns"][0]) > max(int(command["time_ns"][0]), int(root["now_ns"][0])):
+            return self._ring[:0], None
+        tick = np.zeros(1, COMMAND)
+        tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"][0], command["time_ns"][0]
+        events = self.submit(tick)
+        root["last_seq"] -= 1
+        root["commands"] -= 1
+        self.last_seq -= 1
+        next_due_ns = int(root["next_due_ns"][0])
+        return events, next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+
+    def judge(self, command: Rows, left_ns: int | None) -> Rows:
+        """The second half of a command whose first half `do_due` has done: the state ends as in a plain replay."""
+        root = self.root
+        if left_ns is not None:
+            root["next_due_ns"] = FOREVER_NS
+        events = self.submit(command)
+        if left_ns is not None:
+            root["next_due_ns"] = min(left_ns, int(root["next_due_ns"][0]))
+        return events
 
     def commit(self) -> None:
         """Have everything submitted made safe; see `Journal.commit`."""

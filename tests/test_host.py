@@ -465,3 +465,17 @@ def test_a_fill_is_on_the_event_stream() -> None:
     events = play(fresh(), script(1))
     assert np.count_nonzero(events["kind"] == EventKind.FILL) > 50
     assert np.count_nonzero(events["seq"] > 0) == len(events) and events.dtype == EVENT and COMMAND.itemsize == 128
+
+
+def test_stopping_before_each_command_ends_in_the_same_state() -> None:
+    """What is due is done first and looked at, then the command itself: events and state are those of a plain replay."""
+    commands = script(5, 600)
+    plain, stopping, halves = fresh(), fresh(), 0
+    for row in cut(commands, 1):
+        expected = plain.submit(row).tobytes()
+        due, left_ns = stopping.do_due(row)
+        first = due.tobytes()
+        halves += bool(first)
+        assert first + stopping.judge(row, left_ns).tobytes() == expected
+    assert halves > 0
+    assert stopping.digest() == plain.digest()

@@ -1,8 +1,4 @@
-"""The journal applied one command at a time, stopping at the state that each command was judged on.
-
-A command first does what is due before it, then itself. To see the state in between, what is due is done by a TIME
-command of the same sequence and time, and the count is set back: the state ends exactly as it does in a plain replay.
-"""
+"""The journal applied one command at a time, stopping at the state that each command was judged on."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,8 +9,6 @@ import numpy as np
 
 from engine import host
 from engine.codes import CommandKind, EventKind, ExecInst
-from engine.schema import COMMAND
-from engine.units import FOREVER_NS
 from gateway.config import Config
 from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
 
@@ -79,29 +73,10 @@ class Follower:
                 self.engine.feed(rows[done:], _ignore)
 
     def _step(self, rows: Any, look: Look) -> Moment:
-        command = rows[0]
-        due, left_ns = self._due(command)
-        seen = look(self.root, command, due)
-        if left_ns is not None:
-            self.root["next_due_ns"] = FOREVER_NS
-        events = happenings(self.engine.submit(rows))
-        if left_ns is not None:
-            self.root["next_due_ns"] = min(left_ns, int(self.root["next_due_ns"][0]))
-        return Moment(command, len(rows) > 1, seen, events)
-
-    def _due(self, command: Any) -> tuple[list[Happening], int | None]:
-        """Do what is due before a command: what happened, and when work that is left over is due, if any is."""
-        root, time_ns = self.root, int(command["time_ns"])
-        if int(root["next_due_ns"][0]) > max(time_ns, int(root["now_ns"][0])):
-            return [], None
-        tick = np.zeros(1, COMMAND)
-        tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"], time_ns
-        due = happenings(self.engine.submit(tick))
-        root["last_seq"] -= 1
-        root["commands"] -= 1
-        self.engine.last_seq -= 1
-        next_due_ns = int(root["next_due_ns"][0])
-        return due, next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+        events, left_ns = self.engine.do_due(rows)
+        due = happenings(events)
+        seen = look(self.root, rows[0], due)
+        return Moment(rows[0], len(rows) > 1, seen, happenings(self.engine.judge(rows, left_ns)))
 
 
 def stops(journal: Path, wanted: Wanted) -> Any:
