@@ -3,11 +3,15 @@
 The worked contract has lot 1 and tick 1 unit, so one coin is one lot and is worth the index in units.
 """
 
+from pathlib import Path
+
 import pytest
 
-from engine import audit
+from engine import audit, host
 from engine.codes import Asset, CommandKind, EventKind, ExecInst, Reason
 from engine.codes import VenueParameter as V
+from engine.journal import snapshot, write_snapshot
+from engine.schema import POOLED, SMALL, STATE
 from tests import build, state
 from tests.build import BUY, SELL
 from tests.risk_flow import flow, run, start
@@ -225,6 +229,34 @@ def test_owing_account_without_position_is_settled_when_its_collateral_falls() -
     stage.index(740)
     assert stage.state["accounts"][0]["liquidating"] == 0
     audit.check(stage.root)
+
+
+def test_collateral_is_in_snapshots_and_digests(tmp_path: Path) -> None:
+    """What was deposited, and what a coin is worth, are there again after a restart."""
+    stage = exchange()
+    before = host.digest(stage.root)
+    stage.send(setting(V.COLLATERAL_CAP_MICROS, CAP - 1))
+    haircut = stage.root["collateral"]["haircut_ppb"]
+    found = host.digest(stage.root)
+    haircut[0][0] += 1
+    assert len({before, found, host.digest(stage.root)}) == 3
+    haircut[0][0] -= 1
+    stage.send(moved(CommandKind.DEPOSIT, 0, COIN))
+    restored = host.restore(write_snapshot(tmp_path, stage.root, b"chain"))
+    assert restored["collateral"].tobytes() == stage.root["collateral"].tobytes()
+    audit.check(restored)
+
+
+def test_every_array_of_the_state_is_in_snapshots_or_scratch() -> None:
+    """Scratch is what nobody reads between two commands; the cells of the id maps count by their tables."""
+    root = host.create(SMALL)
+    for used in POOLED.values():
+        root[used] = 1
+    kept = snapshot.regions(root)
+    first = (STATE.fields or {})["contracts"][1]
+    arrays = {name: entry[1] for name, entry in (STATE.fields or {}).items() if entry[1] >= first}
+    missing = {name for name, place in arrays.items() if not any(start <= place < stop for start, stop in kept)}
+    assert missing == {"taker", "ahead", "cells"}
 
 
 def test_generated_flow_with_collateral_conserves_each_asset() -> None:

@@ -1,7 +1,7 @@
 """Snapshots and digests of a state: the bytes in use, and nothing else.
 
-In use are the header, the ranking, the ladders, the queue of jobs, of every pool the rows below its high-water mark,
-and the tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is
+In use are the header, the ranking, the ladders, the queue of jobs, the collateral, of every pool the rows below its
+high-water mark, and the tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is
 those bytes behind a header that carries the digest, so checking one checks the other.
 """
 
@@ -24,8 +24,8 @@ SNAPSHOT_MAGIC = b"LIONSNAP"
 SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
 _CRC = struct.Struct("<I")
-_FORMAT_VERSION = 1
-_WHOLE = ("ranked", "ladders", "jobs")
+_FORMAT_VERSION = 2
+_WHOLE = ("ranked", "ladders", "jobs", "collateral")
 _MAPS = ("order_map", "position_map")
 
 Root = np.ndarray[Any, Any]
