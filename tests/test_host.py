@@ -468,7 +468,7 @@ def test_a_fill_is_on_the_event_stream() -> None:
 
 
 def test_stopping_before_each_command_ends_in_the_same_state() -> None:
-    """What is due is done first and looked at, then the command itself: events and state are those of a plain replay."""
+    """What is due is done first and looked at, then the command itself: all ends as in a plain replay."""
     commands = script(5, 600)
     plain, stopping, halves = fresh(), fresh(), 0
     for row in cut(commands, 1):
