@@ -145,7 +145,7 @@ def _settle_deficit(s, account_slot, pool_slot):
     else:
         missing = -position_at(s, pool_slot).isolated_micros
         has_position = position_at(s, pool_slot).size_lots != 0
-    if has_position or missing <= 0:
+    if has_position or missing <= 0 or s.fund_micros == 0:
         return
     paid = min(missing, s.fund_micros)
     day = s.now_ns // liquidation.DAY_NS

@@ -16,6 +16,7 @@ def test_every_invariant_holds_after_every_command() -> None:
     assert tally.fills > 5000 and tally.funding > 1000, tally
     assert tally.liquidations > 50 and tally.deleveraged > 5 and tally.isolated > 20 and tally.locks > 2, tally
     assert tally.settled > 5, tally
+    assert tally.fund_paid < tally.liquidations, "an empty fund says nothing, tick after tick"
 
 
 @pytest.mark.parametrize("ring_rows", [128, 256, 1 << 16])

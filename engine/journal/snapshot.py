@@ -1,8 +1,8 @@
 """Snapshots and digests of a state: the bytes in use, and nothing else.
 
 In use are the header, the ranking, the ladders, the queue of jobs, the collateral, of every pool the rows below its
-high-water mark, and the tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout; a snapshot is
-those bytes behind a header that carries the digest, so checking one checks the other.
+high-water mark, and the tables of the id maps. A digest is the BLAKE3 hash of those bytes in the order of the layout;
+a snapshot is those bytes behind a header that carries the digest, so checking one checks the other.
 """
 
 import struct
