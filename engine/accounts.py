@@ -83,7 +83,7 @@ def _attribute_reason(s, d):
     if d.code == AccountAttribute.GROUP and d.value != 0 and d.value < s.groups_used:
         if account_at(s, d.account_slot).group != d.value and group_at(s, d.value).members >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY
-    return Reason.NONE if lapses.has_room(s) else Reason.CAPACITY
+    return Reason.NONE if lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
 
 
 @kernel
@@ -94,6 +94,7 @@ def set_attribute(s, d):
         return reports.refused(s, d, reason)
     slot = np.int64(d.account_slot)
     values = profile_at(s, slot).values
+    lapses.catch_up(s, slot)
     was = eligibility.client_reason(s, slot, eligibility.ANYONE)
     row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
@@ -266,7 +267,7 @@ def _approval_reason(s, d):
         return Reason.BAD_PARAMETER
     if d.value == 0 and eligibility.approval_of(s, d.account_slot, d.contract_slot) == NIL:
         return Reason.BAD_PARAMETER
-    return Reason.NONE if lapses.has_room(s) else Reason.CAPACITY
+    return Reason.NONE if lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
 
 
 @kernel
@@ -292,7 +293,9 @@ def approve_affiliate(s, d):
         place = _free_approval(s)
     if place == NIL:
         return reports.refused(s, d, Reason.CAPACITY)
+    lapses.catch_up(s, d.account_slot)
     approval, was = approval_at(s, place), eligibility.contract_reason(s, d.account_slot, d.contract_slot)
+    ended = 0 < approval.until_ns <= s.now_ns
     row = reports.directive_notice(s, EventKind.AFFILIATE_APPROVED, d)
     row.old_value = approval.until_ns if approval.account_slot == d.account_slot else 0
     approval.account_slot = d.account_slot
@@ -300,6 +303,6 @@ def approve_affiliate(s, d):
     approval.from_ns = d.source_time_ns
     approval.until_ns = d.value
     now = eligibility.contract_reason(s, d.account_slot, d.contract_slot)
-    if was == Reason.NONE and now != Reason.NONE:
-        lapses.lose(s, d.account_slot, d.contract_slot, now)
+    if ended or (was == Reason.NONE and now != Reason.NONE):
+        lapses.lose(s, d.account_slot, d.contract_slot, Reason.AFFILIATE_NOT_APPROVED if ended else now)
     lapses.schedule(s, d.account_slot)

@@ -15,10 +15,18 @@ from engine.units import EPOCH_2025_S, FOREVER_NS, MAX_TICKS, NS_PER_S
 
 
 @kernel
-def has_room(s):
-    """Whether one more instant of lapsing, and one more mass cancel, can be kept."""
+def _is_overdue(s, account_slot):
+    """Whether a date of the account has passed and its lapse is still to come: in the same second, or behind others."""
+    if account_at(s, account_slot).lapse_s == 0:
+        return False
+    return eligibility.client_reason(s, account_slot, eligibility.ANYONE) != Reason.NONE
+
+
+@kernel
+def has_room(s, account_slot):
+    """Whether one more instant of lapsing, one more mass cancel, and that of an overdue lapse can be kept."""
     return (
-        mass_cancel.has_room(s)
+        s.jobs_count + (1 if _is_overdue(s, account_slot) else 0) < s.jobs_capacity
         and s.levels_live < s.levels_capacity
         and s.nodes_live + ladder.NODES_PER_INSERT <= s.nodes_capacity
     )
@@ -56,6 +64,13 @@ def lose(s, account_slot, contract_slot, reason):
     job.reason = reason
     row = reports.notice(s, EventKind.ELIGIBILITY_LAPSED, account_slot, contract_slot)
     row.reason = reason
+
+
+@kernel
+def catch_up(s, account_slot):
+    """A lapse that is overdue comes before a command that changes the account, which would hide it."""
+    if _is_overdue(s, account_slot):
+        lose(s, account_slot, NIL, eligibility.client_reason(s, account_slot, eligibility.ANYONE))
 
 
 @kernel

@@ -139,6 +139,51 @@ def test_a_date_between_two_seconds_refuses_at_once_and_cancels_at_the_next_seco
     assert told(reports, EventKind.CANCELLED) == [(0, Reason.KYC_NOT_VALID)]
 
 
+@pytest.mark.parametrize(
+    "between",
+    [
+        account_set(0, A.GROUP, 3),
+        account_set(0, A.KYC_UNTIL_NS, LAPSE_NS + DAY),
+        account_set(0, A.PI_WITHDRAWN, 1),
+        account_set(0, A.RESTRICTION, Restriction.REDUCE_ONLY),
+        account_set(0, A.AFFILIATION, Affiliation.GROUP_COMPANY),
+    ],
+    ids=("another attribute", "new evidence", "one more cause", "a restriction", "an affiliation"),
+)
+def test_a_command_between_the_date_and_its_lapse_does_not_swallow_it(between: build.Rows) -> None:
+    """The date has passed, the lapse is still to come: a command on the account in between makes it come at once."""
+    pair = venue(2)
+    pair.play([account_set(0, A.KYC_UNTIL_NS, LAPSE_NS + 7), new(0, BUY, 1, 980), new(0, BUY, 1, 970)])
+    pair.play([build.time(time_ns=LAPSE_NS + 7)])
+    reports = pair.send(between.copy()) + pair.send(build.time(time_ns=LAPSE_NS + SECOND))
+    assert (0, Reason.KYC_NOT_VALID) in told(reports, EventKind.ELIGIBILITY_LAPSED)
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.KYC_NOT_VALID)] * 2
+
+
+@pytest.mark.parametrize("until_ns", [0, LAPSE_NS + DAY], ids=("withdrawn", "renewed"))
+def test_an_approval_that_has_ended_ends_also_when_a_command_comes_first(until_ns: int) -> None:
+    pair = venue(2)
+    pair.play([HOUSE[0].copy(), build.approval(0, 0, LAPSE_NS + 7), new(0, BUY, 1, 980)])
+    pair.play([build.time(time_ns=LAPSE_NS + 7)])
+    reports = pair.send(build.approval(0, 0, until_ns)) + pair.send(build.time(time_ns=LAPSE_NS + SECOND))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.AFFILIATE_NOT_APPROVED)]
+
+
+def test_an_overdue_lapse_and_what_the_command_cancels_need_room_for_both() -> None:
+    """Two mass cancels may wait and one does: an overdue lapse beside a restriction is one too many, either alone fits."""
+    pair = Pair(limits=replace(SMALL, jobs=2, orders=400))
+    pair.play(build.venue(3, contract=PLAIN_CONTRACT))
+    pair.play([account_set(0, A.KYC_UNTIL_NS, LAPSE_NS + 7), new(0, BUY, 1, 980)])
+    pair.play([new(1, BUY, 1, 100 + place) for place in range(250)])
+    pair.play([build.time(time_ns=LAPSE_NS + 7), build.mass_cancel(1)])
+    frozen = account_set(0, A.RESTRICTION, Restriction.FROZEN)
+    assert told(pair.send(frozen.copy()), EventKind.REFUSED) == [(0, Reason.CAPACITY)]
+    assert told(pair.send(account_set(2, A.RESTRICTION, Restriction.FROZEN)), EventKind.REFUSED) == []
+    reports = [report for _ in range(4) for report in pair.send(build.time())]
+    reports += pair.send(frozen.copy())
+    assert told(reports, EventKind.ELIGIBILITY_LAPSED) == [(0, Reason.KYC_NOT_VALID)]
+
+
 def test_accounts_that_lapse_together_go_in_the_order_of_their_scheduling() -> None:
     pair = venue(4)
     pair.play([account_set(account, A.EVIDENCE_UNTIL_NS, LAPSE_NS) for account in (2, 0, 3)])

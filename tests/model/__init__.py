@@ -93,9 +93,9 @@ class Model:
                 return False
         return len(self.orders) < self.limits.orders
 
-    def has_job_room(self):
-        """Whether one more mass cancel fits."""
-        return len(self.jobs) < self.limits.jobs
+    def has_job_room(self, others=0):
+        """Whether one more mass cancel fits, beside some others."""
+        return len(self.jobs) + others < self.limits.jobs
 
     # --- changing --------------------------------------------------------------------------------------------------
 

@@ -60,7 +60,8 @@ def _attribute_reason(model, directive):
     if code == A.GROUP and value and model.accounts[directive.account_slot].group != value:
         if sum(account.group == value for account in model.accounts.values()) >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY
-    return Reason.NONE if model.has_job_room() else Reason.CAPACITY
+    overdue = eligibility.is_overdue(model, directive.account_slot)
+    return Reason.NONE if model.has_job_room(overdue) else Reason.CAPACITY
 
 
 def _set_attribute(model, directive):
@@ -68,6 +69,7 @@ def _set_attribute(model, directive):
     if reason:
         return reason
     account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
+    eligibility.catch_up(model, account.slot)
     was, before = eligibility.client(model, account.slot), account.values.get(code, 0)
     model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=account.values.get(code, 0))
     account.values[code] = value
@@ -132,7 +134,8 @@ def _approval_reason(model, directive):
     sensible = 0 <= begins < ends or (ends == 0 and begins >= 0 and given)
     if not sensible or not eligibility.is_affiliate(model, directive.account_slot):
         return Reason.BAD_PARAMETER
-    if not model.has_job_room() or (not given and len(model.approvals) >= MAX_APPROVALS):
+    overdue = eligibility.is_overdue(model, directive.account_slot)
+    if not model.has_job_room(overdue) or (not given and len(model.approvals) >= MAX_APPROVALS):
         return Reason.CAPACITY
     return Reason.NONE
 
@@ -142,13 +145,15 @@ def _approve_affiliate(model, directive):
     if reason:
         return reason
     slot, contract = directive.account_slot, directive.contract_slot
+    eligibility.catch_up(model, slot)
     was = eligibility.contract(model, slot, contract)
     old = model.approvals.get((slot, contract), (0, 0))[1]
+    ended = 0 < old <= model.now_ns
     model.notice(EventKind.AFFILIATE_APPROVED, directive, old_value=old)
     model.approvals[slot, contract] = directive.source_time_ns, directive.value
     now = eligibility.contract(model, slot, contract)
-    if now and not was:
-        eligibility.lose(model, slot, contract, now)
+    if ended or (now and not was):
+        eligibility.lose(model, slot, contract, Reason.AFFILIATE_NOT_APPROVED if ended else now)
     eligibility.schedule(model, slot)
     return Reason.NONE
 

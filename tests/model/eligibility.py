@@ -117,6 +117,17 @@ def lose(model, slot, contract_slot, reason):
     model.tell(EventKind.ELIGIBILITY_LAPSED, slot, contract_slot, reason)
 
 
+def is_overdue(model, slot):
+    """A date has passed whose lapse is still to come."""
+    return bool(model.accounts[slot].lapse_ns and client(model, slot))
+
+
+def catch_up(model, slot):
+    """An overdue lapse comes before a command on the account."""
+    if is_overdue(model, slot):
+        lose(model, slot, NIL, client(model, slot))
+
+
 def lapse(model, account):
     """An account's instant has come."""
     reason = client(model, account.slot)
