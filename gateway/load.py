@@ -6,16 +6,18 @@ Replies on a connection come in order, which is how requests and replies are mat
 """
 
 import asyncio
+import os
 import time
 from collections import deque
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import picows
 
-from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
+from engine.codes import CommandKind, EventKind, OrdType, Reason, Side, TimeInForce
 from engine.schema import COMMAND, EVENT
 from gateway.frames import binary_frame, text_frame
 from gateway.histogram import Histogram
@@ -94,6 +96,7 @@ class Result:
     errors: int = 0
     late: int = 0  # open loop: still unanswered at the end
     messages: int = 0  # market data that subscribers got meanwhile
+    cpu_seconds: float = 0.0  # of the server's process
     histogram: Histogram = field(default_factory=Histogram)
 
     @property
@@ -101,12 +104,17 @@ class Result:
         """Orders acknowledged in a second."""
         return self.orders / self.seconds if self.seconds else 0.0
 
+    @property
+    def cpu_us(self) -> float:
+        """What an order cost the server's processor: unlike the rate, other work on the machine hardly changes it."""
+        return self.cpu_seconds * 1e6 / self.orders if self.orders else 0.0
+
     def as_dict(self) -> dict[str, Any]:
         """For --json."""
         return {
             "name": self.name, "connections": self.connections, "orders": self.orders, "errors": self.errors,
             "late": self.late, "messages": self.messages, "seconds": round(self.seconds, 3),
-            "orders_per_s": round(self.rate), **self.histogram.summary(),
+            "orders_per_s": round(self.rate), "cpu_us": round(self.cpu_us, 3), **self.histogram.summary(),
         }  # fmt: skip
 
 
@@ -163,12 +171,13 @@ class Connection(picows.WSListener):
         if self.is_echo:
             self._ready += 1
             return
-        kinds = np.frombuffer(frame.get_payload_as_bytes(), EVENT)["kind"]
+        events = np.frombuffer(frame.get_payload_as_bytes(), EVENT)
+        kinds = events["kind"]
         done = (kinds == EventKind.ACCEPTED) | (kinds == EventKind.CANCELLED) | (kinds == EventKind.REJECTED)
         rejected = np.flatnonzero(kinds == EventKind.REJECTED)
         if len(rejected):
             self.errors += len(rejected)
-            self.first_error = self.first_error or b"row %d of an answer is REJECTED" % rejected[0]
+            self.first_error = self.first_error or Reason(events["reason"][rejected[0]]).name.encode()
         self._rows += int(np.count_nonzero(done))
         whole, self._rows = divmod(self._rows, self.script.orders_per_frame)
         self._ready += whole
@@ -209,6 +218,7 @@ class Target:
     log_ins: list[bytes] = field(default_factory=list)
     is_echo: bool = False
     protocol: str = ""
+    pid: int = 0
 
 
 def _same(listener: Connection) -> Connection:
@@ -233,14 +243,23 @@ async def connect(target: Target, scripts: list[Script]) -> list[Connection]:
     return connections
 
 
-async def closed_loop(name: str, connections: list[Connection], window: int, seconds: float) -> Result:
+def cpu_seconds(pid: int) -> float:
+    """The processor time that a process has used, 0 where the system does not say."""
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return 0.0
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+async def closed_loop(name: str, connections: list[Connection], window: int, seconds: float, pid: int = 0) -> Result:
     """Keep `window` requests under way on each connection."""
     begun = time.perf_counter_ns()
     for connection in connections:
         connection.window = window
         connection.send(window, begun)
     await asyncio.sleep(WARM_SECONDS)
-    result = await _measure(name, connections, seconds)
+    result = await _measure(name, connections, seconds, pid)
     for connection in connections:
         connection.window = 0
     await _drain(connections)
@@ -269,13 +288,14 @@ async def _send_at(connections: list[Connection], rate: float, seconds: float) -
         await asyncio.sleep(0.0005)
 
 
-async def _measure(name: str, connections: list[Connection], seconds: float) -> Result:
+async def _measure(name: str, connections: list[Connection], seconds: float, pid: int = 0) -> Result:
     """Count what is answered during so many seconds."""
     result = Result(name, len(connections))
     for connection in connections:
         connection.delays, connection.answered, connection.errors = [], 0, 0
-    begun = time.perf_counter()
+    begun, spent = time.perf_counter(), cpu_seconds(pid)
     await asyncio.sleep(seconds)
+    result.cpu_seconds = cpu_seconds(pid) - spent
     result.seconds = time.perf_counter() - begun
     for connection in connections:
         result.orders += connection.answered * connection.script.orders_per_frame

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from engine.codes import CommandKind, EventKind, Reason
+from engine.host import Durability
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import clock
 from gateway.express import RUN_MESSAGES, Express
@@ -46,10 +47,15 @@ Written = tuple[Segment, int, int]
 """Where a batch's history rows are: segment, first, end."""
 
 
+LAZY_ROWS = 1 << 14
+"""Without durability so many rows may gather before they are written; else they are at the next tick of time."""
+
+
 class Engine(Protocol):
     """What the sequencer needs of the host."""
 
     root: Any
+    journal: Any
     last_seq: int
 
     @property
@@ -130,6 +136,8 @@ class Sequencer:
         self._late: dict[int, _Request] = {}
         self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
         self._due = engine.root["next_due_ns"]
+        self._is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
+        self._unwritten = 0
         self._ring: Any = None
         self._ring_notices: Any = None
         self.watch: Callable[[Any, int], None] | None = None
@@ -200,6 +208,9 @@ class Sequencer:
 
     def keep_time(self) -> None:
         """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
+        if self._unwritten:
+            self._unwritten = 0
+            self.engine.commit()
         if not self._count and self._due[0] <= clock.wall_ns():
             self.submit(_TIME_ROW, None, None)
             self.settle()
@@ -223,7 +234,7 @@ class Sequencer:
         events = self.engine.submit(commands)
         if self.watch is not None:
             self.watch(events, self.engine.last_seq)
-        self.engine.commit()
+        self._commit(count)
         written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
         if len(waiting) > singles:
             segment, first, end = written
@@ -237,6 +248,13 @@ class Sequencer:
         if self.binary and len(events):
             self._report(events)
         self.feed.batch(rows, written)
+
+    def _commit(self, count: int) -> None:
+        """Have the batch made safe; where nobody waits for that, have it written when many have gathered."""
+        self._unwritten += count
+        if not self._is_lazy or self._unwritten >= LAZY_ROWS:
+            self._unwritten = 0
+            self.engine.commit()
 
     def _notices(self, events: Any) -> Any:
         """The events as NOTICE rows; a view costs more than a slice, so the ring's is kept."""

@@ -102,7 +102,8 @@ def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
         venue = _start(context, _run_venue, (cores[0], _config(folder, plan.durability)))
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
-        return uvloop.run(_load(plan, traders, (*echo[1], venue[1]), only))
+        targets = _targets(traders, (*echo[1], venue[1]), (echo[0].pid, venue[0].pid))
+        return uvloop.run(_load(plan, targets, only))
     finally:
         os.sched_setaffinity(0, set(cores))
         for process, _ in filter(None, (echo, venue)):
@@ -177,13 +178,20 @@ def _run_venue(core: int, config: Config, sender: Any) -> None:
 # --- the measurements ---------------------------------------------------------------------------------------------
 
 
-async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int, int], only: str | None) -> list[load.Result]:
+def _targets(traders: list[Trader], ports: tuple[int, int, int], pids: tuple[int, int]) -> list[load.Target]:
+    """The echo, the one with long replies, the venue, and the venue by rows."""
     log_ins = [_log_in(trader) for trader in traders]
-    path = "/ws/api/v2"
-    echo = load.Target(f"ws://127.0.0.1:{ports[0]}/", is_echo=True)
-    long_echo = load.Target(f"ws://127.0.0.1:{ports[1]}/", is_echo=True)
-    venue = load.Target(f"ws://127.0.0.1:{ports[2]}{path}", log_ins)
-    rows = load.Target(venue.url, log_ins, protocol=BINARY_PROTOCOL)
+    url = f"ws://127.0.0.1:{ports[2]}/ws/api/v2"
+    return [
+        load.Target(f"ws://127.0.0.1:{ports[0]}/", is_echo=True, pid=pids[0]),
+        load.Target(f"ws://127.0.0.1:{ports[1]}/", is_echo=True, pid=pids[0]),
+        load.Target(url, log_ins, pid=pids[1]),
+        load.Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=pids[1]),
+    ]
+
+
+async def _load(plan: Plan, targets: list[load.Target], only: str | None) -> list[load.Result]:
+    echo, long_echo, venue, rows = targets
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
     results: list[load.Result] = []
     if only in (None, "latency"):
@@ -204,7 +212,7 @@ async def _load(plan: Plan, traders: list[Trader], ports: tuple[int, int, int], 
 
 async def _closed(name: str, target: load.Target, scripts: list[load.Script], window: int, seconds: float) -> Any:
     connections = await load.connect(target, scripts)
-    result = await load.closed_loop(name, connections, window, seconds)
+    result = await load.closed_loop(name, connections, window, seconds, target.pid)
     _check(connections)
     load.disconnect(connections)
     return result
@@ -223,7 +231,7 @@ async def _feed(venue: load.Target, plan: Plan) -> load.Result:
     connections = await load.connect(venue, _json_scripts(plan))
     before = sum(reader.messages for reader in readers)
     name = f"orders, JSON, {plan.subscribers} on the book"
-    result = await load.closed_loop(name, connections, plan.window, plan.seconds)
+    result = await load.closed_loop(name, connections, plan.window, plan.seconds, venue.pid)
     result.messages = sum(reader.messages for reader in readers) - before
     load.disconnect(connections)
     for reader in readers:
@@ -274,16 +282,18 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
         for result in results:
             print(json.dumps({**result.as_dict(), **facts}))
         return
-    columns = ("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "pushes")
+    columns = ("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "p50 / echo", "CPU us", "pushes")
     table = Table(*columns, title=f"load, {facts['durability']}")
-    echo_rate = 0.0
+    echo = results[0]
     for result in results:
         summary = result.histogram.summary()
-        echo_rate = result.rate if result.name.startswith("echo") else echo_rate
-        share = f"{result.rate / echo_rate:.0%}" if echo_rate else ""
+        echo = result if result.name.startswith("echo") else echo
+        echo_p50 = echo.histogram.summary()["p50_us"]
+        share = f"{result.rate / echo.rate:.0%}" if echo.rate else ""
+        longer = f"{summary['p50_us'] / echo_p50:.1f}" if echo_p50 else ""
         delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
         pushes = f"{result.messages:,}" if result.messages else ""
-        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share, pushes)
+        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share, longer, f"{result.cpu_us:.2f}", pushes)
     console = Console()
     console.print(table)
     console.print(f"one append and sync of this disk: {facts['disk_sync_us']} us (median)")

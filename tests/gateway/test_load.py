@@ -1,0 +1,41 @@
+"""The load generator: what it sends is what the venue takes, and its measures measure."""
+
+import os
+
+import numpy as np
+import pytest
+
+from engine.codes import CommandKind
+from engine.schema import COMMAND
+from gateway import load
+
+
+@pytest.mark.parametrize("rows", [1, 3, 256, 512, 700, 2048])
+def test_a_script_of_rows_never_has_more_open_than_an_account_may(rows):
+    script = load.row_script(0, [10, 20, 30], 1000, rows)
+    sent = np.concatenate([np.frombuffer(frame, COMMAND, offset=len(frame) - 128 * rows) for frame in script.frames])
+    assert len(sent) == rows * len(script.frames) and script.orders_per_frame == rows
+    open_ids, most = set(), 0
+    for row in sent:
+        if row["kind"] == CommandKind.NEW:
+            assert int(row["cl_ord_id"]) not in open_ids
+            open_ids.add(int(row["cl_ord_id"]))
+        else:
+            open_ids.remove(int(row["cl_ord_id"]))
+        most = max(most, len(open_ids))
+    assert not open_ids  # so that it can begin again
+    assert most <= load.OPEN_ROWS
+
+
+def test_the_processor_time_of_a_process_is_read():
+    before = load.cpu_seconds(os.getpid())
+    while load.cpu_seconds(os.getpid()) == before:
+        sum(range(10_000))
+    assert load.cpu_seconds(os.getpid()) > before
+    assert load.cpu_seconds(0) == 0.0
+
+
+def test_what_an_order_cost_is_spread_over_the_orders():
+    result = load.Result("orders", 1, seconds=2.0, orders=1000, cpu_seconds=0.5)
+    assert (result.rate, result.cpu_us) == (500.0, 500.0)
+    assert load.Result("nothing", 1).cpu_us == 0.0
