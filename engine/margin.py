@@ -16,13 +16,13 @@ from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
 
-@kernel
+@inlined
 def floor_micros(submicros):
     """Whole micros of a product of subticks, lots and micros per tick and lot, rounded down."""
     return submicros // SUBTICKS
 
 
-@kernel
+@inlined
 def ceil_micros(submicros):
     """Whole micros of a product of subticks, lots and micros per tick and lot, rounded up."""
     return -(-submicros // SUBTICKS)
@@ -31,7 +31,7 @@ def ceil_micros(submicros):
 # --- one contract -------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def notional_micros(contract, size_lots):
     """What a position is worth at the mark, whatever its side, rounded up."""
     return ceil_micros(contract.mark_subticks * abs(size_lots) * contract.micros_per_tick_lot)
@@ -43,13 +43,13 @@ def worth_micros(contract, size_lots):
     return floor_micros(contract.mark_subticks * size_lots * contract.micros_per_tick_lot)
 
 
-@kernel
+@inlined
 def unrealised_micros(contract, size_lots, entry_cost_micros):
     """Profit or loss of a position at the mark, rounded down."""
     return worth_micros(contract, size_lots) - entry_cost_micros
 
 
-@kernel
+@inlined
 def bracket_of(contract, notional_micros):
     """The place of the bracket of a notional; a notional exactly at a floor still belongs below it."""
     place = np.int64(contract.brackets) - 1
@@ -66,7 +66,7 @@ def maintenance_micros(contract, size_lots):
     return mul_ppb_ceil(notional, contract.bracket_mmr_ppb[place]) - contract.bracket_deduction_micros[place]
 
 
-@kernel
+@inlined
 def effective_leverage(contract, leverage, notional_micros):
     """The leverage that counts: the chosen one, or with 0 the cap; never above the cap of the notional's bracket."""
     cap = contract.bracket_leverage[bracket_of(contract, notional_micros)]
@@ -75,13 +75,13 @@ def effective_leverage(contract, leverage, notional_micros):
     return leverage
 
 
-@kernel
+@inlined
 def initial_micros(contract, leverage, notional_micros):
     """IM = notional / leverage, rounded up."""
     return -(-notional_micros // effective_leverage(contract, leverage, notional_micros))
 
 
-@kernel
+@inlined
 def worst_notional_micros(contract, size_lots, buys_micros, sells_micros):
     """max(same, other): the position with the orders of its side, or the other side's orders beyond the position."""
     held = notional_micros(contract, size_lots)
@@ -92,7 +92,7 @@ def worst_notional_micros(contract, size_lots, buys_micros, sells_micros):
     return max(buys_micros, sells_micros)
 
 
-@kernel
+@inlined
 def required_micros(contract, leverage, size_lots, buys_micros, sells_micros):
     """IM of a position with its open orders, and the taker fee that these would pay."""
     worst = worst_notional_micros(contract, size_lots, buys_micros, sells_micros)
@@ -114,7 +114,7 @@ def requirement_micros(contract, position):
 # --- pools --------------------------------------------------------------------------------------------------------
 
 
-@kernel
+@inlined
 def cross_unrealised_micros(s, account_slot):
     """Unrealised profit of an account's cross positions."""
     total = np.int64(0)
@@ -177,7 +177,7 @@ def pool_equity_micros(s, position_slot):
     return cross_equity_micros(s, position.account_slot)
 
 
-@kernel
+@inlined
 def cross_requirement_micros(s, account_slot, except_slot):
     """IM and reserves of all an account's contracts, except those of one position."""
     total = np.int64(0)
@@ -326,7 +326,7 @@ def opening_micros(contract, leverage, size_after, opened_lots, price_ticks):
     return -(-notional // rate) + ceil_micros(loss) + fee
 
 
-@kernel
+@inlined
 def _change_micros(contract, signed_lots, price_ticks, fee_ppb):
     """What a fill does to its pool's equity: the way from its price to the mark, less its fee, and rounding."""
     unit = np.int64(contract.micros_per_tick_lot)
@@ -364,19 +364,19 @@ def survives_fill(s, position_slot, signed_lots, price_ticks, fee_ppb):
     return cross_equity_micros(s, position.account_slot) + change >= 0
 
 
-@kernel
+@inlined
 def _order_weight(side, price_ticks, loss_subticks, lots):
     return margin_price_subticks(side, price_ticks, loss_subticks) * lots
 
 
-@kernel
+@inlined
 def adverse_subticks(contract, side, price_ticks):
     """How far a limit lies on the losing side of the mark."""
     distance = price_ticks * SUBTICKS - contract.mark_subticks
     return max(distance if side == Side.BUY else -distance, 0)
 
 
-@kernel
+@inlined
 def _need_with_order_micros(s, contract):
     """What the taker's contract needs once the order in `s.taker` is open; an amended order's old part is taken out."""
     taker = s.taker
@@ -403,7 +403,7 @@ def _need_with_order_micros(s, contract):
     return need + ceil_micros(loss * unit)
 
 
-@kernel
+@inlined
 def order_reason(s, contract):
     """Row 22: equity >= IM + reserves of everything, once the order in `s.taker` is open; it must be known by now."""
     taker = s.taker

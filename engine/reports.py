@@ -12,8 +12,10 @@ from engine.codes import NIL, EventFlag, EventKind, ExecInst, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
-from engine.units import JIT
+from engine.units import JIT, prefetch_pair
 
+EVENTS_AHEAD = 6
+"""How many rows before it is written an event's row is asked for."""
 _DONE = int(EventFlag.DONE)
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 
@@ -25,6 +27,10 @@ if JIT:
 
     _event_at = rows.reader(EVENT)
     _notice_at = rows.reader(NOTICE)
+
+    @inlined
+    def _ask_for(address, index):
+        prefetch_pair(_event_at(address, index))
 
 else:
     _ring: list[Any] = [None]
@@ -38,6 +44,9 @@ else:
 
     def _notice_at(address: int, index: int) -> Any:
         return _ring[0].view(NOTICE)[index]
+
+    def _ask_for(address: int, index: int) -> None:
+        return None
 
 
 @kernel
@@ -67,6 +76,7 @@ def has_room(s):
 @inlined
 def _next_event(s, kind):
     event = _event_at(s.ring_address, s.ring_written)
+    _ask_for(s.ring_address, s.ring_written + EVENTS_AHEAD)
     s.ring_written += 1
     event.seq = s.last_seq
     event.time_ns = s.now_ns

@@ -191,7 +191,7 @@ def _mul_div_wide(left, right, divisor):
 
 if JIT:
 
-    @njit(error_model="numpy")
+    @njit(error_model="numpy", forceinline=True)
     def mul_div_floor(left, right, divisor):
         """floor(left * right / divisor) through 128 bits; divisor > 0 and the quotient must fit int64."""
         product = wrapping_mul(left, right)
@@ -205,25 +205,25 @@ else:
         return int(left) * int(right) // int(divisor)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def mul_div_ceil(left, right, divisor):
     """ceil(left * right / divisor) through 128 bits; divisor > 0 and the quotient must fit int64."""
     return -mul_div_floor(-left, right, divisor)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def mul_ppb_floor(amount, rate_ppb):
     """amount * rate, rounded down: what a client receives."""
     return mul_div_floor(amount, rate_ppb, PPB)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def mul_ppb_ceil(amount, rate_ppb):
     """amount * rate, rounded up: what a client owes, and every requirement."""
     return -mul_div_floor(-amount, rate_ppb, PPB)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def clamp(value, low, high):
     """The nearest value within [low, high]."""
     if value < low:
@@ -239,25 +239,25 @@ def median3(a, b, c):
     return max(min(a, b), min(max(a, b), c))
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def fee_micros(notional_micros, rate_ppb):
     """A fee rounds up against the client, a rebate (negative) rounds towards zero; both are one ceiling."""
     return mul_ppb_ceil(notional_micros, rate_ppb)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def if_sell(side, value):
     """The value for a sell, 0 for a buy. Sides follow no pattern: a branch on one would be a coin thrown."""
     return value & (1 - side)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def against(side, value):
     """The value for a buy, its negative for a sell; without a branch."""
     return (value ^ (1 - side)) - (1 - side)
 
 
-@njit(error_model="numpy")
+@njit(error_model="numpy", forceinline=True)
 def opposite(side):
     """The other side: BUY is 1, SELL is 2."""
     return 3 - side
