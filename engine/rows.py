@@ -78,6 +78,8 @@ if JIT:
     def cells_equal(typingctx: Any, s: Any, first: Any, shift: Any, wanted: Any) -> Any:
         """Bit i is set where cell `first` + i, shifted right, is `wanted`: eight cells at once, without a branch."""
 
+        fields: Any = STATE.fields
+
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             word, lanes = ir.IntType(64), ir.VectorType(ir.IntType(64), CELLS_PER_BUCKET)
             nothing, zero = ir.Constant(lanes, ir.Undefined), ir.Constant(ir.IntType(32), 0)
@@ -86,8 +88,9 @@ if JIT:
             def spread(value: Any) -> Any:
                 return builder.shuffle_vector(builder.insert_element(nothing, value, zero), nothing, everywhere)
 
-            place = builder.mul(args[1], ir.Constant(word, STATE.fields["cells"][0].base.itemsize), flags=["nsw"])
-            place = builder.add(place, ir.Constant(word, STATE.fields["cells"][1]), flags=["nsw"])
+            cells, offset = fields["cells"][:2]
+            place = builder.mul(args[1], ir.Constant(word, cells.base.itemsize), flags=["nsw"])
+            place = builder.add(place, ir.Constant(word, offset), flags=["nsw"])
             start = builder.gep(builder.bitcast(args[0], ir.IntType(8).as_pointer()), [place])
             words = builder.load(builder.bitcast(start, lanes.as_pointer()), align=8)
             same = builder.icmp_unsigned("==", builder.lshr(words, spread(args[2])), spread(args[3]))
