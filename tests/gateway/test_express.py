@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway import clock
+from gateway.confirmation import Confirmation
 from gateway.express import Express
 from gateway.express_tables import MAX_REQUESTS
 from gateway.intents import index_row
@@ -311,6 +312,14 @@ def test_over_the_rate_limit_each_order_is_refused_by_itself(desk, monkeypatch):
         (0, True), (1, True), (2, False), (3, False),
     ]  # fmt: skip
     assert {reply["error"]["message"] for reply in replies if "error" in reply} == {"too_many_requests"}
+
+
+def test_where_unusual_orders_are_confirmed_the_session_looks_at_every_order(desk, monkeypatch):
+    asked = Confirmation(value_micros=1)
+    monkeypatch.setattr(desk.venue.context, "confirmation", asked)
+    [plain], [confirmed] = replies_of(desk.send([buy(1)])), replies_of(desk.send([buy(2, confirm=True)]))
+    assert "confirm" in json.dumps(plain["error"]["data"])
+    assert confirmed["result"]["order"]["order_state"] == "open"
 
 
 def test_a_message_with_a_zero_byte_cannot_pass_for_two(desk):
