@@ -24,7 +24,7 @@ from engine.codes import (
 from engine.fill_or_kill import in_band as in_band
 from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, position_at
+from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, clamp, if_sell, opposite
 
@@ -266,6 +266,19 @@ def _capacity_reason(s, contract):
 
 
 @rare
+def _moved_reason(s):
+    """With no level left an order that waits already may shrink or end, but not come to rest at another price."""
+    taker = s.taker
+    if taker.stage == Stage.TRIGGER:
+        rests = not is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
+        return Reason.CAPACITY if rests else Reason.NONE
+    moved = taker.price_ticks != order_at(s, taker.order_slot).price_ticks
+    if taker.flags & _CONDITIONAL:
+        moved = taker.trigger_price_ticks != detail_at(s, taker.order_slot).trigger_price_ticks
+    return Reason.CAPACITY if moved else Reason.NONE
+
+
+@rare
 def _reduce_only_capacity(s):
     """A reduce-only order that goes to the book may rest there: what one fill can cut is bounded."""
     position_slot = s.taker.position_slot
@@ -315,6 +328,8 @@ def form_reason(s, contract):
             return reason
     if taker.stage == Stage.NEW:
         reason = _capacity_reason(s, contract)
+    elif not book.has_level_room(s):
+        reason = _moved_reason(s)
     if reason == Reason.NONE and taker.stage != Stage.AMEND:
         if taker.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY:
             return _reduce_only_capacity(s)

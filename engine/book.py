@@ -34,13 +34,18 @@ def serial_of(order_id):
 
 
 @inlined
+def has_level_room(s):
+    """Whether an order could go to any price and expire; for each approval of an affiliate a lapse keeps its place."""
+    more = 2 + s.approvals_used
+    return (
+        s.levels_live + more <= s.levels_capacity and s.nodes_live + more * ladder.NODES_PER_INSERT <= s.nodes_capacity
+    )
+
+
+@inlined
 def has_room(s):
     """Whether one more order could be kept, whatever its price: the rows of every pool that it may need."""
-    return (
-        s.orders_live < s.orders_capacity
-        and s.levels_live + 2 <= s.levels_capacity
-        and s.nodes_live + 2 * ladder.NODES_PER_INSERT <= s.nodes_capacity
-    )
+    return s.orders_live < s.orders_capacity and has_level_room(s)
 
 
 @inlined

@@ -27,8 +27,8 @@ def has_room(s, account_slot):
     """Whether one more instant of lapsing, one more mass cancel, and that of an overdue lapse can be kept."""
     return (
         s.jobs_count + (1 if _is_overdue(s, account_slot) else 0) < s.jobs_capacity
-        and s.levels_live < s.levels_capacity
-        and s.nodes_live + ladder.NODES_PER_INSERT <= s.nodes_capacity
+        and s.levels_live + s.approvals_used < s.levels_capacity
+        and s.nodes_live + (1 + s.approvals_used) * ladder.NODES_PER_INSERT <= s.nodes_capacity
     )
 
 

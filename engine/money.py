@@ -129,7 +129,7 @@ def _contract_reason(s, d):
 def _transfer_reason(s, d, slot):
     if slot == NIL or position_at(s, slot).margin_mode != MarginMode.ISOLATED or position_at(s, slot).size_lots == 0:
         return Reason.BAD_PARAMETER
-    if d.amount_micros == 0 or abs(d.amount_micros) > MAX_DEPOSITS_MICROS:
+    if d.amount_micros == 0 or not -MAX_DEPOSITS_MICROS <= d.amount_micros <= MAX_DEPOSITS_MICROS:
         return Reason.BAD_AMOUNT
     free = margin.withdrawable_micros(s, d.account_slot)
     if d.amount_micros < 0:

@@ -83,7 +83,8 @@ def _trail_all(s, contract, source):
             price = _trail(detail, order.side, value)
             detail.trigger_price_ticks = price
             gap = value - price * SUBTICKS
-            if (gap >= 0 and order.side == Side.BUY) or (gap <= 0 and order.side == Side.SELL):
+            reached = (gap >= 0 and order.side == Side.BUY) or (gap <= 0 and order.side == Side.SELL)
+            if reached and book.has_level_room(s):
                 book.join_queue(s, slot, detail.trigger_ladder, price)
         slot = np.int64(detail.trail_next_slot)
 

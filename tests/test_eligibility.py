@@ -170,7 +170,7 @@ def test_an_approval_that_has_ended_ends_also_when_a_command_comes_first(until_n
 
 
 def test_an_overdue_lapse_and_what_the_command_cancels_need_room_for_both() -> None:
-    """Two mass cancels may wait and one does: an overdue lapse beside a restriction is one too many, either alone fits."""
+    """Two mass cancels may wait and one does: an overdue lapse beside a restriction is one too many."""
     pair = Pair(limits=replace(SMALL, jobs=2, orders=400))
     pair.play(build.venue(3, contract=PLAIN_CONTRACT))
     pair.play([account_set(0, A.KYC_UNTIL_NS, LAPSE_NS + 7), new(0, BUY, 1, 980)])

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from engine import audit
+from engine.codes import CommandKind, EventKind, ExecInst, Reason, TimeInForce
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, ExecInst, Reason, TimeInForce
 from engine.units import MAX_NOTIONAL_SUBMICROS, MAX_SOURCE_WEIGHT, MAX_TICKS
 from tests import build
 from tests import perpetual as p
@@ -113,3 +113,18 @@ def test_the_largest_contract_traded_to_its_limits() -> None:
     stage.settle()
     audit.check(stage.root)
     assert conserved(stage.state) == 0
+
+
+@pytest.mark.parametrize("amount", [-INT64, -INT64 + 1, -(1 << 60) - 1, (1 << 60) + 1, INT64 - 1])
+def test_transfer_of_an_amount_whose_size_does_not_fit(amount: int) -> None:
+    """The smallest integer has no positive counterpart: a check of its absolute value would let it pass."""
+    stage = Stage(accounts=2)
+    for account in range(2):
+        stage.deposit(account, 1_000_000)
+    stage.index(2000)
+    stage.send(build.directive(CommandKind.SET_MARGIN_MODE, account_slot=0, contract_slot=0, value=1))
+    stage.order(1, SELL, 10, 2000)
+    stage.order(0, BUY, 10, 2000)
+    stage.send(build.directive(CommandKind.TRANSFER, account_slot=0, contract_slot=0, amount_micros=amount))
+    assert [row["reason"] for row in stage.of(EventKind.REFUSED)] == [Reason.BAD_AMOUNT]
+    audit.check(stage.root)
