@@ -31,27 +31,6 @@ from gateway.session import Call, Session
     "count", "account_slot", "person", "key", "offset", "messages", "place", "us_in", "rows", "orders", "cancels",
     "first_seq", "us_out", "testnet", "slow",
 ))  # fmt: skip
-(
-    COUNT, ACCOUNT_SLOT, PERSON, KEY, OFFSET, MESSAGES, PLACE, US_IN, ROWS, ORDERS, CANCELS, FIRST_SEQ, US_OUT, TESTNET,
-    SLOW,
-) = (SCALARS.index(name) for name in (
-    "count", "account_slot", "person", "key", "offset", "messages", "place", "us_in", "rows", "orders", "cancels",
-    "first_seq", "us_out", "testnet", "slow",
-))  # fmt: skip
-(
-    COUNT, ACCOUNT_SLOT, PERSON, KEY, OFFSET, MESSAGES, PLACE, US_IN, ROWS, ORDERS, CANCELS, FIRST_SEQ, US_OUT, TESTNET,
-    SLOW,
-) = (SCALARS.index(name) for name in (
-    "count", "account_slot", "person", "key", "offset", "messages", "place", "us_in", "rows", "orders", "cancels",
-    "first_seq", "us_out", "testnet", "slow",
-))  # fmt: skip
-(
-    COUNT, ACCOUNT_SLOT, PERSON, KEY, OFFSET, MESSAGES, PLACE, US_IN, ROWS, ORDERS, CANCELS, FIRST_SEQ, US_OUT, TESTNET,
-    SLOW,
-) = (SCALARS.index(name) for name in (
-    "count", "account_slot", "person", "key", "offset", "messages", "place", "us_in", "rows", "orders", "cancels",
-    "first_seq", "us_out", "testnet", "slow",
-))  # fmt: skip
 RUN_MESSAGES = 1024
 """Messages read in one call at most."""
 _CANCEL = int(CommandKind.CANCEL)
