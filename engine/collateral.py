@@ -7,7 +7,7 @@ the last mark tick, so that nothing moves equity between two re-checks.
 
 import numpy as np
 
-from engine.codes import Reason
+from engine.codes import MarketState, Reason
 from engine.kernels import kernel
 from engine.rows import account_at, collateral_at, contract_at
 from engine.schema import COLLATERAL_ASSETS
@@ -48,23 +48,41 @@ def value_micros(s, account_slot):
 
 
 @kernel
+def is_ending(contract):
+    """Whether a contract's index has ended or soon will: its settlement has begun."""
+    return contract.delivery_ns != 0 or contract.state == MarketState.SETTLED
+
+
+@kernel
+def values_deposits(s, contract_slot):
+    """Whether deposits of clients count for something at the index of a contract, which then may not end."""
+    for place in range(COLLATERAL_ASSETS):
+        row = collateral_at(s, place)
+        counts = row.lots_per_coin != 0 and row.weight_ppb != 0 and row.deposits_units != row.fund_units
+        if counts and row.contract_slot == contract_slot:
+            return True
+    return False
+
+
+@kernel
 def revalue(s):
-    """At a mark tick: the present index, haircut and cap of each asset come into force."""
+    """At a mark tick: the present index, haircut and cap of each asset come into force; an index that ends is none."""
     for place in range(COLLATERAL_ASSETS):
         row = collateral_at(s, place)
         if row.lots_per_coin != 0:
             contract = contract_at(s, row.contract_slot)
             lot_submicros = contract.index_subticks * contract.micros_per_tick_lot
             row.coin_micros = lot_submicros * row.lots_per_coin // SUBTICKS
-            row.weight_ppb = PPB - max(row.haircut_ppb, MIN_HAIRCUT_PPB)
+            row.weight_ppb = 0 if is_ending(contract) else PPB - max(row.haircut_ppb, MIN_HAIRCUT_PPB)
             row.limit_micros = row.cap_micros
 
 
 @kernel
 def deposit_reason(s, account_slot, place, units):
-    """Why a deposit of an asset is refused."""
+    """Why a deposit of an asset is refused; nobody may bring what is worth less than an index that stands still."""
     row = collateral_at(s, place)
-    if row.enabled == 0 or row.coin_micros == 0:
+    contract = contract_at(s, row.contract_slot)
+    if row.enabled == 0 or row.coin_micros == 0 or contract.open_state != 0 or is_ending(contract):
         return Reason.COLLATERAL_NOT_ACCEPTED
     if units <= 0 or units > MAX_DEPOSITS_MICROS - row.deposits_units:
         return Reason.BAD_AMOUNT

@@ -2,7 +2,19 @@
 
 import numpy as np
 
-from engine import accounts, book, delivery, eligibility, listing, mass_cancel, money, reference, reports, timers
+from engine import (
+    accounts,
+    book,
+    collateral,
+    delivery,
+    eligibility,
+    listing,
+    mass_cancel,
+    money,
+    reference,
+    reports,
+    timers,
+)
 from engine.codes import (
     NIL,
     CommandKind,
@@ -160,6 +172,8 @@ def _settle_contract(s, d):
     contract = contract_at(s, d.contract_slot)
     if not delivery.is_possible(s, contract):
         return reports.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
+    if collateral.values_deposits(s, d.contract_slot):
+        return reports.refused(s, d, Reason.VALUES_COLLATERAL)
     if not mass_cancel.has_room(s):
         return reports.refused(s, d, Reason.CAPACITY)
     row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)

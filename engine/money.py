@@ -238,6 +238,12 @@ def set_margin_mode(s, d):
 
 
 @kernel
+def _has_index(contract):
+    """Whether a contract has an index that goes on."""
+    return contract.state != MarketState.DRAFT and contract.margin_free == 0 and not collateral.is_ending(contract)
+
+
+@kernel
 def _asset_reason(s, d):
     """Why a parameter of a collateral asset is refused."""
     if not _is_asset(d.index) or d.value < 0:
@@ -246,11 +252,12 @@ def _asset_reason(s, d):
     if d.code == VenueParameter.COLLATERAL_CONTRACT:
         if d.value >= s.contracts_used or contract_at(s, d.value).state == MarketState.DRAFT:
             return Reason.UNKNOWN_CONTRACT
-        return Reason.BAD_PARAMETER if row.lots_per_coin != 0 or contract_at(s, d.value).margin_free else Reason.NONE
+        free = row.lots_per_coin == 0 or contract_at(s, row.contract_slot).state == MarketState.SETTLED
+        return Reason.NONE if free and _has_index(contract_at(s, d.value)) else Reason.BAD_PARAMETER
     if d.code == VenueParameter.COLLATERAL_LOTS_PER_COIN:
         valued = contract_at(s, row.contract_slot)
-        fits = 0 < d.value <= valued.max_position_lots and row.deposits_units == 0
-        return Reason.NONE if fits and not valued.margin_free else Reason.BAD_PARAMETER
+        fits = 0 < d.value <= valued.max_position_lots and (row.lots_per_coin == 0 or row.deposits_units == 0)
+        return Reason.NONE if fits and _has_index(valued) else Reason.BAD_PARAMETER
     if d.code == VenueParameter.COLLATERAL_HAIRCUT_PPB:
         if d.value < collateral.MIN_HAIRCUT_PPB:
             return Reason.HAIRCUT_TOO_LOW
@@ -263,7 +270,10 @@ def _asset_reason(s, d):
 
 @kernel
 def set_collateral(s, d):
-    """Set a parameter of a collateral asset; it counts from the next mark tick on, when all accounts are re-checked."""
+    """Set a parameter of a collateral asset; it counts from the next mark tick on, when all accounts are re-checked.
+
+    Another contract may value an asset once the old one is settled; how many lots are a coin is then asked again.
+    """
     reason = _asset_reason(s, d)
     if reason != Reason.NONE:
         return reports.refused(s, d, reason)
@@ -272,6 +282,8 @@ def set_collateral(s, d):
     if d.code == VenueParameter.COLLATERAL_CONTRACT:
         notice.old_value = row.contract_slot
         row.contract_slot = d.value
+        row.lots_per_coin = 0
+        row.enabled = 0
     elif d.code == VenueParameter.COLLATERAL_LOTS_PER_COIN:
         notice.old_value = row.lots_per_coin
         row.lots_per_coin = d.value

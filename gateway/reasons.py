@@ -97,6 +97,10 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.COLLATERAL_NOT_ACCEPTED: ("This asset is not accepted as collateral.", "Deposit another."),
     Reason.CONCENTRATION_CAP: ("The venue holds as much of this asset as it accepts.", "Deposit another."),
     Reason.HAIRCUT_TOO_LOW: ("The haircut is below 60 %.", "Raise it."),
+    Reason.VALUES_COLLATERAL: (
+        "Collateral that clients hold is valued at this contract's index.",
+        "Set the asset's haircut to 100 % and wait for the next mark tick.",
+    ),
     Reason.RESEARCH_ONLY: ("Only a research state takes this.", "Create the state in research mode."),
 }
 """(meaning, remedy) of each reason; a remedy may be empty when there is nothing to do."""

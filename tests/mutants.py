@@ -167,8 +167,8 @@ MUTANTS = (
     Mutant(
         "a group's limit counts the better case",
         "limits.py",
-        "    return max(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)\n",
-        "    return min(position.size_lots + position.buy_lots, position.sell_lots - position.size_lots)\n",
+        "    return max(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
+        "    return min(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
     ),
     Mutant(
         "an affiliate's approval never ends",

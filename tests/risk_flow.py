@@ -24,7 +24,7 @@ MAKERS = 4
 CONTRACTS = 2
 CENTRE = 2000
 SETTLED_FROM, SETTLED_AT = 40_000, 0.6
-"""In runs at least so long the last contract is settled from this part on."""
+"""In runs at least so long the last contract is settled from this part on, the coin that it values let go before."""
 CAPACITIES = Capacities(
     orders=4096, accounts=64, positions=128, levels=8192, nodes=16384, groups=8, persons=8, jobs=256
 )
@@ -166,9 +166,10 @@ def flow(seed: int, count: int) -> Any:
     _directives(rng, rows, price)
     if count >= SETTLED_FROM:
         place = int(count * SETTLED_AT)
-        end = build.contract_state(CONTRACTS - 1, MarketState.SETTLED)
-        end["time_ns"] = rows["time_ns"][place]
-        rows[place] = end[0]
+        worthless = build.directive(K.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=CONTRACTS, value=1_000_000_000)
+        for row, at in ((worthless, place - 200), (build.contract_state(CONTRACTS - 1, MarketState.SETTLED), place)):
+            row["time_ns"] = rows["time_ns"][at]
+            rows[at] = row[0]
     return rows
 
 

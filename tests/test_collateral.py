@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from engine import audit, host
-from engine.codes import Asset, CommandKind, EventKind, ExecInst, Reason
+from engine.codes import Asset, CommandKind, EventKind, ExecInst, MarketState, Reason
 from engine.codes import VenueParameter as V
 from engine.journal import snapshot, write_snapshot
 from engine.schema import POOLED, SMALL, STATE
@@ -152,6 +152,66 @@ def test_cash_may_be_negative_as_far_as_collateral_covers_it() -> None:
     assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, 60_000_000)) == Reason.NONE
     stage.deposit(0, 300)
     assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, 40_000_000)) == Reason.NONE
+
+
+# --- an index that stands still or ends -----------------------------------------------------------------------------
+
+
+def test_no_deposit_while_the_index_stands_still() -> None:
+    """Without live sources the price is old news: what is worth less by now may not be brought in at it."""
+    stage = exchange()
+    stage.pass_time(12)
+    assert reason_of(stage, moved(CommandKind.DEPOSIT, 0, COIN)) == Reason.COLLATERAL_NOT_ACCEPTED
+    for _ in range(32):
+        stage.index(2000)
+    assert reason_of(stage, moved(CommandKind.DEPOSIT, 0, COIN)) == Reason.NONE
+
+
+def test_a_contract_that_values_collateral_is_settled_only_when_that_counts_for_nothing() -> None:
+    """At a haircut of 100 % everybody who needs the coins is dealt with while they can still be sold at an index."""
+    stage = exchange()
+    stage.send(moved(CommandKind.DEPOSIT, 0, COIN))
+    end = build.contract_state(0, MarketState.SETTLED)
+    assert reason_of(stage, end.copy()) == Reason.VALUES_COLLATERAL
+    stage.send(setting(V.COLLATERAL_HAIRCUT_PPB, 1_000_000_000))
+    assert reason_of(stage, end.copy()) == Reason.VALUES_COLLATERAL
+    stage.index(2000)
+    assert reason_of(stage, end.copy()) == Reason.NONE
+    assert reason_of(stage, moved(CommandKind.DEPOSIT, 0, COIN)) == Reason.COLLATERAL_NOT_ACCEPTED
+    stage.send(setting(V.COLLATERAL_HAIRCUT_PPB, 600_000_000))
+    stage.index(2000)
+    assert stage.state["collateral"]["weight_ppb"][0] == 0
+    assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, COIN)) == Reason.NONE
+
+
+def test_after_a_settlement_another_contract_values_the_asset() -> None:
+    stage = Stage((WORKED, WORKED), accounts=2)
+    for code, value in (PARAMETERS | {V.COLLATERAL_CAP_MICROS: CAP, V.COLLATERAL_ENABLED: 1}).items():
+        stage.send(setting(code, value))
+    stage.index(2000)
+    stage.send(moved(CommandKind.DEPOSIT, 0, COIN), setting(V.COLLATERAL_HAIRCUT_PPB, 1_000_000_000))
+    stage.index(2000)
+    assert reason_of(stage, setting(V.COLLATERAL_CONTRACT, 1)) == Reason.BAD_PARAMETER
+    stage.send(build.contract_state(0, MarketState.SETTLED))
+    stage.now_ns += 1900 * build.SECOND
+    stage.settle()
+    assert stage.state["contracts"]["state"][0] == MarketState.SETTLED
+    assert reason_of(stage, setting(V.COLLATERAL_CONTRACT, 0)) == Reason.BAD_PARAMETER
+    assert reason_of(stage, setting(V.COLLATERAL_LOTS_PER_COIN, 2)) == Reason.BAD_PARAMETER
+    assert reason_of(stage, setting(V.COLLATERAL_CONTRACT, 1)) == Reason.NONE
+    assert reason_of(stage, setting(V.COLLATERAL_ENABLED, 1)) == Reason.BAD_PARAMETER
+    stage.send(setting(V.COLLATERAL_LOTS_PER_COIN, 2), setting(V.COLLATERAL_HAIRCUT_PPB, 600_000_000))
+    stage.index(1000, contract=1)
+    assert stage.state["collateral"]["coin_micros"][0] == 2000 * MICROS
+    assert stage.order(0, BUY, 8, 1000, contract_slot=1)["reason"][0] == Reason.NONE
+    assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, 1)) == Reason.WITHDRAWAL_LIMIT
+
+
+def test_a_draft_values_nothing() -> None:
+    """Its unit may still change, and with it what a number of lots is worth."""
+    stage = Stage((), accounts=1)
+    stage.send(*build.draft(0, WORKED))
+    assert reason_of(stage, setting(V.COLLATERAL_LOTS_PER_COIN, 1)) == Reason.BAD_PARAMETER
 
 
 # --- margin calls and liquidation ---------------------------------------------------------------------------------

@@ -259,6 +259,7 @@ def ending(seed: int) -> Any:
     rows["time_ns"] = build.START_NS + (rows["time_ns"] - build.START_NS) * 4
     for place, row in (
         (1, build.directive(K.VENUE_SET, code=V.INDEX_STALE_NS, value=STALE_S * build.SECOND)),
+        (2900, build.directive(K.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=2, value=1_000_000_000)),
         (3000, build.contract_state(1, MarketState.SETTLED)),
     ):
         rows[place] = row[0]
