@@ -10,7 +10,17 @@ from typing import Any
 import numpy as np
 
 from engine.codes import AccountAttribute as A
-from engine.codes import CommandKind, ExecInst, MarketState, OrdType, Restriction, Side, TimeInForce, VenueState
+from engine.codes import (
+    CommandKind,
+    ExecInst,
+    MarketState,
+    OrdType,
+    Restriction,
+    SelfTrade,
+    Side,
+    TimeInForce,
+    VenueState,
+)
 from engine.codes import ContractParameter as P
 from engine.idmap import _K1, _K2, _K3
 from engine.schema import COMMAND
@@ -339,4 +349,14 @@ def crowd(seed: int, count: int = 160) -> Script:
             name = next(name for name in names if name not in live)
             live.append(name)
             script.append(build.new(0, Side.BUY, 5, int(rng.integers(900, 950)), cl_ord_id=name))
+    return script
+
+
+def icebergs() -> Script:
+    """Orders of one group meet, of which one hides most of itself."""
+    iceberg = {"flags": ExecInst.ICEBERG, "display_lots": 2}
+    script: Script = []
+    for lots in (3, 6, 10, 14):
+        script.append(build.new(1, Side.SELL, 10, 1000, **iceberg))
+        script.append(build.new(2, Side.BUY, lots, 1000, self_trade=SelfTrade.DECREMENT))
     return script

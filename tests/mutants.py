@@ -201,13 +201,14 @@ def _give_up(*_: object) -> None:
 
 def differs() -> bool:
     """Whether engine and model part on the fixed scripts; a crash or an endless loop of the engine counts."""
-    from tests.flow import Mix, crowd, flow, lapses, stage, storm
+    from tests.flow import Mix, crowd, flow, icebergs, lapses, stage, storm
     from tests.pair import Pair
 
     signal.signal(signal.SIGVTALRM, _give_up)
     for script in (
         storm(),
         lapses(),
+        icebergs(),
         crowd(1),
         flow(7, 1500),
         flow(8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1)),
