@@ -15,7 +15,7 @@ from engine.codes import (
     SelfTrade,
 )
 from engine.kernels import kernel
-from engine.rows import account_at, approval_at, contract_at, group_at, group_limit_at, job_at, profile_at
+from engine.rows import account_at, approval_at, contract_at, group_at, group_limit_at, job_at, position_at, profile_at
 from engine.schema import ATTRIBUTES, MAX_APPROVALS, MAX_GROUP_LIMITS, MAX_GROUP_MEMBERS
 from engine.units import INT64_MAX, MAX_LOTS
 
@@ -73,6 +73,14 @@ def _highest_value(s, code):
 
 
 @kernel
+def _has_position(s, account_slot):
+    slot = np.int64(account_at(s, account_slot).positions_head)
+    while slot != NIL and position_at(s, slot).size_lots == 0:
+        slot = np.int64(position_at(s, slot).next_slot)
+    return slot != NIL
+
+
+@kernel
 def _attribute_reason(s, d):
     if not money.known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
@@ -80,6 +88,8 @@ def _attribute_reason(s, d):
         return Reason.BAD_PARAMETER
     if d.value < 0 or d.value > _highest_value(s, d.code):
         return Reason.BAD_PARAMETER
+    if d.code == AccountAttribute.RESTRICTION and d.value == Restriction.CLOSED and _has_position(s, d.account_slot):
+        return Reason.HAS_POSITION
     if d.code == AccountAttribute.GROUP and d.value != 0 and d.value < s.groups_used:
         if account_at(s, d.account_slot).group != d.value and group_at(s, d.value).members >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY

@@ -85,6 +85,19 @@ def _account_reason(s, d):
     """Rows 1, 2 and 4: money and leverage of an account that is unknown, frozen or flagged stay as they are."""
     if not known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
+    return _held_reason(s, d)
+
+
+@kernel
+def _owner_reason(s, d):
+    """The same for what is paid out: who closes an account still gets what is in it."""
+    if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
+        return Reason.UNKNOWN_ACCOUNT
+    return _held_reason(s, d)
+
+
+@kernel
+def _held_reason(s, d):
     if account_at(s, d.account_slot).restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
     if account_at(s, d.account_slot).liquidating:
@@ -95,7 +108,7 @@ def _account_reason(s, d):
 @kernel
 def withdraw(s, d):
     """Pay out cash, at most what is withdrawable; nothing while the account is flagged."""
-    reason = _account_reason(s, d)
+    reason = _owner_reason(s, d)
     if reason == Reason.NONE and d.amount_micros <= 0:
         reason = Reason.BAD_AMOUNT
     if reason == Reason.NONE and d.index != Asset.SETTLEMENT and not _is_asset(d.index):

@@ -9,6 +9,7 @@ from engine import admission, book, eligibility, ledger, liquidator, mass_cancel
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
+from engine.units import EPOCH_2025_S, NS_PER_S
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -67,6 +68,21 @@ def _load_command(s, c, tag):
 
 
 @kernel
+def _same_terms(s, slot, c):
+    """Whether a waiting order expires and fires as this NEW asks for."""
+    order, detail = order_at(s, slot), detail_at(s, slot)
+    if order.tif == TimeInForce.GTD and (detail.expire_s + EPOCH_2025_S) * NS_PER_S != c.expire_ns:
+        return False
+    if not admission.is_conditional(order.ord_type):
+        return True
+    if detail.trigger_source != c.trigger_source:
+        return False
+    if order.ord_type == OrdType.TRAILING_STOP:
+        return detail.offset_ticks == c.offset_ticks
+    return detail.trigger_price_ticks == c.trigger_price_ticks
+
+
+@kernel
 def _same_contents(s, slot, c):
     """Whether a waiting order is what this NEW asks for."""
     order = order_at(s, slot)
@@ -78,6 +94,7 @@ def _same_contents(s, slot, c):
         and order.flags & _CONTENTS == c.flags & _CONTENTS
         and (admission.is_market(c.ord_type) or order.price_ticks == c.price_ticks)
         and order.leaves_lots + order.filled_lots == c.qty_lots
+        and _same_terms(s, slot, c)
     )
 
 

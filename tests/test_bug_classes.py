@@ -7,12 +7,12 @@ import pytest
 
 from engine import host
 from engine.codes import ContractParameter as P
-from engine.codes import EventFlag, EventKind, ExecInst, Mode, Reason, TimeInForce
+from engine.codes import EventFlag, EventKind, ExecInst, Mode, OrdType, PriceSource, Reason, TimeInForce
 from tests import build, state
-from tests.build import BUY, PLAIN_CONTRACT, SELL, amend, cancel, new
+from tests.build import BUY, PLAIN_CONTRACT, SECOND, SELL, START_NS, amend, cancel, new
 from tests.flow import crowd, stage
 from tests.kinds import every_kind
-from tests.pair import CAPACITIES, SMALL, Pair, apply, create
+from tests.pair import CAPACITIES, SMALL, Pair, Reference, apply, create
 
 
 def fills(reports: list[dict[str, int]]) -> list[tuple[int, int, int]]:
@@ -191,6 +191,26 @@ def test_id_resolved_before_the_queue() -> None:
     assert seen[0].tobytes() == seen[1].tobytes()
     ends = [event for event in seen[1] if event["kind"] in (EventKind.CANCELLED, EventKind.AMENDED)]
     assert [(int(event["price_ticks"]), int(event["cl_ord_id"])) for event in ends] == [(1002, 5), (1004, 5)]
+
+
+@pytest.mark.parametrize(
+    ("terms", "other"),
+    [
+        ({"ord_type": OrdType.STOP_MARKET, "trigger_price_ticks": 1100}, {"trigger_price_ticks": 1101}),
+        ({"ord_type": OrdType.STOP_MARKET, "trigger_price_ticks": 1100}, {"trigger_source": PriceSource.INDEX}),
+        ({"ord_type": OrdType.TRAILING_STOP, "offset_ticks": 50}, {"offset_ticks": 51}),
+        ({"tif": TimeInForce.GTD, "expire_ns": START_NS + SECOND}, {"expire_ns": START_NS + 2 * SECOND}),
+    ],
+    ids=("trigger", "source", "offset", "expiry"),
+)
+def test_repeated_with_other_terms_is_no_repetition(terms: dict[str, int], other: dict[str, int], pair: Pair) -> None:
+    """Whoever sends a stop again at another price must not believe that it stands there."""
+    price = 0 if "ord_type" in terms else 990
+    pair.play([Reference(0, 1_000_000, 1_000_000), new(1, SELL, 4, 1000), new(2, BUY, 4, 1000)])
+    fields = {"cl_ord_id": 9, "trigger_source": PriceSource.MARK} | terms
+    kinds = [pair.send(new(0, BUY, 4, price, **given))[0] for given in (fields, fields, fields | other)]
+    assert [report["kind"] for report in kinds] == [EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED]
+    assert kinds[2]["reason"] == Reason.DUPLICATE_ID
 
 
 def test_command_kind_missing_from_the_journal(tmp_path: Path) -> None:

@@ -91,12 +91,15 @@ REFUSED_COLLATERAL = [
     (moved(CommandKind.DEPOSIT, 0, 12 * COIN + COIN // 2 + 1), Reason.CONCENTRATION_CAP),
     (moved(CommandKind.WITHDRAW, 0, 1), Reason.WITHDRAWAL_LIMIT),
     (moved(CommandKind.WITHDRAW, 0, 1, 9), Reason.COLLATERAL_NOT_ACCEPTED),
+    (build.contract_state(0, MarketState.SETTLED), Reason.VALUES_COLLATERAL),
 ]
 
 
 @pytest.mark.parametrize(("row", "reason"), REFUSED_COLLATERAL)
 def test_refused_with_reason_and_nothing_changed(row: build.Rows, reason: Reason) -> None:
-    assert reason_of(exchange(), row.copy()) == reason
+    stage = exchange()
+    stage.send(moved(CommandKind.DEPOSIT, 2, COIN))
+    assert reason_of(stage, row.copy()) == reason
 
 
 def test_concentration_cap_is_exact() -> None:

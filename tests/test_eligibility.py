@@ -272,6 +272,27 @@ def test_frozen_account_sees_only_that_it_is_restricted() -> None:
     assert set(answers(pair, *commands)) == {Reason.ACCOUNT_RESTRICTED}
 
 
+def test_closing_an_account_traps_nobody() -> None:
+    """Refused while there is a position that nobody could close any more; what is in a closed account is paid out."""
+    stage = Stage(accounts=2)
+    for account in (0, 1):
+        stage.deposit(account, 10_000)
+    stage.index(2000)
+    stage.order(1, SELL, 10, 2000)
+    stage.order(0, BUY, 10, 2000)
+    closing = account_set(0, A.RESTRICTION, Restriction.CLOSED)
+    stage.send(closing.copy())
+    assert [row["reason"] for row in stage.of(EventKind.REFUSED)] == [Reason.HAS_POSITION]
+    stage.order(1, BUY, 10, 2000)
+    stage.order(0, SELL, 10, 2000, **REDUCE)
+    stage.send(closing.copy())
+    assert stage.of(EventKind.REFUSED) == []
+    stage.send(build.deposit(0, 1))
+    assert [row["reason"] for row in stage.of(EventKind.REFUSED)] == [Reason.UNKNOWN_ACCOUNT]
+    stage.send(build.directive(CommandKind.WITHDRAW, account_slot=0, amount_micros=10_000_000_000))
+    assert stage.cash(0) == 0
+
+
 def test_lapsed_account_may_only_lower_leverage_and_withdraw_above_initial_margin() -> None:
     """Top-ups, funding and liquidation go on; leverage only goes down."""
     stage = Stage(accounts=2)

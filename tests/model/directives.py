@@ -57,6 +57,9 @@ def _attribute_reason(model, directive):
     }
     if code not in range(1, max(A) + 1) or value < 0 or value > highest.get(code, value):
         return Reason.BAD_PARAMETER
+    if code == A.RESTRICTION and value == Restriction.CLOSED:
+        if any(position.size for position in model.accounts[directive.account_slot].positions):
+            return Reason.HAS_POSITION
     if code == A.GROUP and value and model.accounts[directive.account_slot].group != value:
         if sum(account.group == value for account in model.accounts.values()) >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY

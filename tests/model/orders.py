@@ -44,7 +44,17 @@ def _same_contents(order, command):
         and order.flags & CONTENTS == command.flags & CONTENTS
         and (order.ord_type in MARKET_TYPES or order.price == command.price_ticks)
         and order.total == command.qty_lots
+        and order.expire_ns in (0, command.expire_ns)
+        and _same_condition(order, command)
     )
+
+
+def _same_condition(order, command):
+    if order.ord_type not in CONDITIONAL_TYPES:
+        return True
+    term = order.offset if order.ord_type == OrdType.TRAILING_STOP else order.trigger
+    asked = command.offset_ticks if order.ord_type == OrdType.TRAILING_STOP else command.trigger_price_ticks
+    return (order.source, term) == (command.trigger_source, asked)
 
 
 def _repeat(model, order):
