@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, ExecInst, MarginMode, OrdType, Side, TimeInForce
+from engine.codes import NIL, AccountAttribute, ExecInst, MarginMode, OrdType, Side, TimeInForce
 from engine.kernels import entry, kernel
 from engine.rows import (
     account_at,
@@ -24,8 +24,9 @@ from engine.rows import (
     order_at,
     own_at,
     position_at,
+    profile_at,
 )
-from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT
+from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER
 from engine.units import PPB, SUBTICKS, mul_div_floor
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
@@ -61,6 +62,8 @@ class Violation(IntEnum):
     LIVE_ORDERS = 22
     EQUITY_NEGATIVE = 23
     COLLATERAL_NOT_CONSERVED = 24
+    LAPSE = 25
+    OPENS_WITHOUT_STANDING = 26
 
 
 class AuditError(Exception):
@@ -136,6 +139,31 @@ def _expiry_fault(s, level_slot):
 
 
 @kernel
+def _lapse_fault(s, level_slot):
+    """Check one second's queue of accounts whose standing ends."""
+    level = level_at(s, level_slot)
+    count, slot, before = 0, np.int64(level.head_slot), np.int64(NIL)
+    while slot != NIL:
+        account = account_at(s, slot)
+        if account.lapse_prev_slot != before or account.lapse_s != level.price_ticks:
+            return Violation.LAPSE
+        count += 1
+        before = slot
+        slot = np.int64(account.lapse_next_slot)
+    if level.tail_slot != before or level.orders != count or count == 0:
+        return Violation.LAPSE
+    return Violation.NONE
+
+
+@kernel
+def _level_fault(s, level_slot, kind):
+    """Check one queue; kind 0 of a book side, 1 of triggers, 2 of expiries, 3 of lapses."""
+    if kind == 2:
+        return _expiry_fault(s, level_slot)
+    return _lapse_fault(s, level_slot) if kind == 3 else _queue_fault(s, level_slot, kind)
+
+
+@kernel
 def _next_key(s, ladder_slot, key):
     """The next key in a ladder's direction, by probing the trie's words; NIL at the end. `key` NIL starts."""
     ladder_row = ladder_at(s, ladder_slot)
@@ -176,7 +204,7 @@ def _next_key(s, ladder_slot, key):
 
 @kernel
 def _ladder_fault(s, ladder_slot, kind):
-    """Check one ladder and every queue in it; kind 0 a book side, 1 triggers, 2 expiries."""
+    """Check one ladder and every queue in it, of a kind that `_level_fault` knows."""
     ladder_row = ladder_at(s, ladder_slot)
     key, count = _next_key(s, ladder_slot, NIL), 0
     if ladder_row.first_key != key:
@@ -190,7 +218,7 @@ def _ladder_fault(s, ladder_slot, kind):
             return Violation.LEVEL_UNREACHABLE
         if count == 0 and ladder_row.first_slot != level_slot:
             return Violation.LADDER_ORDER
-        fault = _expiry_fault(s, level_slot) if kind == 2 else _queue_fault(s, level_slot, kind)
+        fault = _level_fault(s, level_slot, kind)
         if fault != Violation.NONE:
             return fault
         count += 1
@@ -303,6 +331,33 @@ def _is_under_water(s, slot):
 
 
 @kernel
+def _has_standing(s, slot):
+    """Whether an account's dates have not passed and nothing was taken from it: what any opening order needs."""
+    values = profile_at(s, slot).values
+    until_ns = min(values[AccountAttribute.KYC_UNTIL_NS], values[AccountAttribute.SCREENING_UNTIL_NS])
+    until_ns = min(until_ns, values[AccountAttribute.EVIDENCE_UNTIL_NS])
+    until_ns = min(until_ns, values[AccountAttribute.CONFIRMATION_UNTIL_NS])
+    given = values[AccountAttribute.JURISDICTION_PERMITTED] != 0 and values[AccountAttribute.AGREEMENT] != 0
+    return s.now_ns < until_ns and given and values[AccountAttribute.PI_WITHDRAWN] == 0
+
+
+@kernel
+def _eligibility_fault(s, slot):
+    """Check that who has lost its standing keeps no order that opens, once its lapse and the mass cancels are done."""
+    if s.jobs_count != 0 or account_at(s, slot).lapse_s != 0 or _has_standing(s, slot):
+        return Violation.NONE
+    position_slot = np.int64(account_at(s, slot).positions_head)
+    while position_slot != NIL:
+        order_slot = np.int64(position_at(s, position_slot).own_head_slot)
+        while order_slot != NIL:
+            if order_at(s, order_slot).flags & _REDUCE_ONLY == 0:
+                return Violation.OPENS_WITHOUT_STANDING
+            order_slot = np.int64(own_at(s, order_slot).next_slot)
+        position_slot = np.int64(position_at(s, position_slot).next_slot)
+    return Violation.NONE
+
+
+@kernel
 def _account_fault(s, slot):
     """Check an account's order count, and that nobody without a position owes anything."""
     account = account_at(s, slot)
@@ -325,7 +380,7 @@ def _account_fault(s, slot):
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
     if not account.liquidating and _is_under_water(s, slot):
         return Violation.EQUITY_NEGATIVE
-    return Violation.NONE
+    return _eligibility_fault(s, slot)
 
 
 @kernel
@@ -342,7 +397,10 @@ def _money_fault(s):
     for place in range(COLLATERAL_ASSETS):
         units = collateral_at(s, place).fund_units - collateral_at(s, place).deposits_units
         for slot in range(s.accounts_used):
-            units += account_at(s, slot).collateral_units[place]
+            held = account_at(s, slot).collateral_units[place]
+            units += held
+            if held < 0 or (held != 0 and account_at(s, slot).has_collateral == 0):
+                return Violation.COLLATERAL_NOT_CONSERVED
         if units != 0:
             return Violation.COLLATERAL_NOT_CONSERVED
     if s.fund_micros < 0:
@@ -408,6 +466,8 @@ def first_fault(root):
         fault = _pool_fault(s)
     if fault == Violation.NONE:
         fault = _ladder_fault(s, EXPIRY_LADDER, 2)
+    if fault == Violation.NONE:
+        fault = _ladder_fault(s, LAPSE_LADDER, 3)
     if fault != Violation.NONE:
         return fault, np.int64(NIL)
     for slot in range(s.contracts_used):

@@ -61,6 +61,8 @@ class Tally:
     isolated: int = 0
     locks: int = 0
     collateral: int = 0
+    calls: int = 0
+    lapses: int = 0
     settled: int = 0
 
     def count(self, reports: Any) -> None:
@@ -75,6 +77,8 @@ class Tally:
         self.isolated += int(counts[EventKind.MARGIN_MODE_CHANGED])
         self.locks += int(counts[EventKind.CONTRACT_STATE_CHANGED])
         self.collateral += int(counts[EventKind.COLLATERAL_TAKEN])
+        self.calls += int(counts[EventKind.MARGIN_CALL])
+        self.lapses += int(counts[EventKind.ELIGIBILITY_LAPSED])
         self.settled += int(counts[EventKind.POSITION_SETTLED])
 
 

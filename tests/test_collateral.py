@@ -4,17 +4,20 @@ The worked contract has lot 1 and tick 1 unit, so one coin is one lot and is wor
 """
 
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import audit, host
+from engine.codes import AccountAttribute as A
 from engine.codes import Asset, CommandKind, EventKind, ExecInst, MarketState, Reason
 from engine.codes import VenueParameter as V
 from engine.journal import snapshot, write_snapshot
 from engine.schema import POOLED, SMALL, STATE
 from tests import build, state
 from tests.build import BUY, SELL
-from tests.risk_flow import flow, run, start
+from tests.risk_flow import ACCOUNTS, MAKERS, flow, run, start
 from tests.stage import MICROS, WORKED, Stage
 
 COIN = 100_000_000
@@ -320,6 +323,48 @@ def test_every_array_of_the_state_is_in_snapshots_or_scratch() -> None:
     arrays = {name: entry[1] for name, entry in (STATE.fields or {}).items() if entry[1] >= first}
     missing = {name for name, place in arrays.items() if not any(start <= place < stop for start, stop in kept)}
     assert missing == {"taker", "ahead", "cells"}
+
+
+def unsettled(seed: int, count: int) -> Any:
+    """A risky flow in which standing is lost and given again, haircuts and caps move, and accounts are restricted."""
+    rows, rng = flow(seed, count), np.random.default_rng(seed)
+    for place in range(20, count, 12):
+        account, now_ns = int(rng.integers(MAKERS, ACCOUNTS)), int(rows["time_ns"][place])
+        soon = build.account_set(account, A.EVIDENCE_UNTIL_NS, now_ns + int(rng.integers(3 * 10**9)))
+        asset, haircut = int(rng.integers(1, 3)), int(rng.integers(600_000_000, 1_000_000_001))
+        row = (
+            soon,
+            soon,
+            build.account_set(account, A.EVIDENCE_UNTIL_NS, build.FAR_NS),
+            build.account_set(account, A.EVIDENCE_UNTIL_NS, build.FAR_NS),
+            build.account_set(account, A.PI_WITHDRAWN, int(rng.integers(5) == 0)),
+            build.account_set(account, A.MAX_EXPOSURE_MICROS, int(rng.integers(2)) * 10**9),
+            build.account_set(account, A.RESTRICTION, int(rng.choice([0] * 6 + [1, 2]))),
+            setting(V.COLLATERAL_HAIRCUT_PPB, haircut, asset),
+            setting(V.COLLATERAL_CAP_MICROS, int(rng.integers(10**9, 3 * 10**9)), asset),
+        )[rng.integers(9)]
+        row["time_ns"] = now_ns
+        rows[place] = row[0]
+    return rows
+
+
+@pytest.mark.parametrize("seed", [4, 5])
+def test_generated_flow_in_which_standing_and_haircuts_change(seed: int) -> None:
+    """Every invariant after each command: no order that opens outlives its account's standing."""
+    root, rows = start(), unsettled(seed, 12_000)
+    tally, _ = run(root, rows)
+    assert tally.lapses > 20 and tally.collateral > 3 and tally.calls > 3 and tally.liquidations > 10, tally
+
+
+def test_batches_and_rings_change_nothing_when_standing_and_haircuts_change() -> None:
+    outcomes = set()
+    for ring_rows in (128, 1 << 14):
+        root = start()
+        _, reports = run(root, unsettled(6, 5000), ring_rows, check_each=False)
+        outcomes.add((host.digest(root), np.concatenate(reports).tobytes()))
+    each = start()
+    run(each, unsettled(6, 5000))
+    assert len(outcomes) == 1 and host.digest(each) in next(iter(outcomes))
 
 
 def test_generated_flow_with_collateral_conserves_each_asset() -> None:
