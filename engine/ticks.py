@@ -10,6 +10,8 @@ from engine.units import prefetch
 
 LOOKAHEAD = 16
 """How many accounts ahead the re-check asks for memory."""
+LAST_TICK = (1 << 31) - 1
+"""Ticks are counted in the 32 bits that accounts and positions keep of them, and begin again at 1."""
 LIQUIDATABLE = 3
 FIRST_CALL, LAST_CALL = 2, 5
 """An account is warned when its equity is less than MM + MM / 2, and again below MM + MM / 5."""
@@ -90,7 +92,7 @@ def _recheck(s):
 def run(s):
     """One mark tick, at one instant. False when the ring is full: call again before anything else."""
     if s.tick_cursor == 0:
-        s.mark_ticks += 1
+        s.mark_ticks = s.mark_ticks % LAST_TICK + 1
     while s.tick_cursor < s.contracts_used:
         if not reports.has_room(s):
             return False

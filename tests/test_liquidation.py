@@ -178,3 +178,24 @@ def test_none_left_to_deleverage_halts_the_contract() -> None:
     stage.settle()
     assert stage.state["contracts"][0]["state"] == MarketState.HALTED
     assert stage.history(EventKind.DELEVERAGING_EXHAUSTED)
+
+
+@pytest.mark.parametrize("ticks_left", [0, 1, 2])
+def test_one_round_at_each_tick_also_when_the_count_of_ticks_begins_again(ticks_left: int) -> None:
+    """An empty book leaves a partial round undone; it is not tried again before the next tick, whatever its number."""
+    stage = Stage(accounts=2)
+    stage.fund(1_000_000)
+    for account, units in ((0, 2_600), (1, 1_000_000)):
+        stage.deposit(account, units)
+    stage.index(2000)
+    stage.order(1, SELL, 10, 2000)
+    stage.order(0, BUY, 10, 2000)
+    stage.state["mark_ticks"] = (1 << 31) - 1 - ticks_left
+    for _ in range(4):
+        stage.index(1800)
+        rounds = len(stage.of(EventKind.LIQUIDATION_STARTED))
+        for _ in range(5):
+            stage.send(build.time())
+            rounds += len(stage.of(EventKind.LIQUIDATION_STARTED))
+        assert rounds == 1
+        assert stage.state["next_due_ns"] > stage.now_ns
