@@ -175,14 +175,15 @@ def _pipeline(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
     return Pipeline
 
 
-_PART_PIPELINE = _pipeline(_Part)
+PART_PIPELINE = _pipeline(_Part)
+"""How a kernel is compiled that only others call: lowered and kept, optimised by the entry that reaches it."""
 _WHOLE_PIPELINE = _pipeline(_Whole)
 
 
 def _compile_once(function: Callable[..., Any], options: dict[str, Any], attributes: Sequence[str] = ()) -> Any:
     """A dispatcher that compiles its one signature when it is first needed; LLVM's attributes go onto its function."""
     options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
-    dispatcher = njit(pipeline_class=_PART_PIPELINE, **options)(function)
+    dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
     signature = tuple(_TYPES.get(name, types.int64) for name in inspect.signature(function).parameters)
     resolve = dispatcher.get_call_template
 

@@ -196,15 +196,22 @@ def _look_ahead_orders(s, index, count):
 
 
 @inlined
+def _position_ahead(s, c):
+    """The position that a command's account used last, or any: only ever used to look ahead."""
+    return position_at(s, max(account_at(s, min(max(c.account_slot, 0), s.accounts_used - 1)).position_slot, 0))
+
+
+@inlined
 def _look_ahead_accounts(s, address, index, count):
-    """Ask for an account's row, then for its position of last use."""
+    """Ask for an account's row, then for its position of last use, then for its youngest order's place in the list."""
     if index + FAR_AHEAD < count:
         slot = _command_at(address, index + FAR_AHEAD).account_slot
         prefetch(account_at(s, min(max(slot, 0), s.accounts_used)))
     if index + NEAR_AHEAD < count:
-        slot = _command_at(address, index + NEAR_AHEAD).account_slot
-        position_slot = account_at(s, min(max(slot, 0), s.accounts_used - 1)).position_slot
-        prefetch_pair(position_at(s, max(position_slot, 0)))
+        prefetch_pair(_position_ahead(s, _command_at(address, index + NEAR_AHEAD)))
+    if index + NEXT_AHEAD < count:
+        position = _position_ahead(s, _command_at(address, index + NEXT_AHEAD))
+        prefetch(own_at(s, max(position.own_tail_slot, 0)))
 
 
 @entry

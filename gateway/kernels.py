@@ -19,7 +19,7 @@ def part(function: Callable[..., Any]) -> Any:
     if not JIT:
         return function
     options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(pipeline_class=kernels._PART_PIPELINE, **options)(function)
+    return njit(pipeline_class=kernels.PART_PIPELINE, **options)(function)
 
 
 if JIT:
