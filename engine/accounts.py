@@ -161,10 +161,13 @@ def _restrict(s, account_slot, restriction):
 
 @kernel
 def _affiliate(s, account_slot, affiliation):
-    """An account changes sides: what it had opened as what it was before goes."""
+    """An account changes sides: what it had opened as what it was before goes, and so do its approvals."""
     account = account_at(s, account_slot)
     if account.affiliation == affiliation:
         return
+    for place in range(s.approvals_used):
+        if approval_at(s, place).account_slot == account_slot:
+            approval_at(s, place).until_ns = 0
     account.affiliation = affiliation
     reason = Reason.ELIGIBILITY
     if affiliation == Affiliation.GROUP_COMPANY:

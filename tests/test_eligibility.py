@@ -385,6 +385,16 @@ def test_group_company_trades_only_within_its_approval() -> None:
     assert answers(pair, order) == [Reason.AFFILIATE_NOT_APPROVED]
 
 
+def test_an_approval_does_not_outlive_the_affiliation_that_it_was_for() -> None:
+    """A company that left the group and comes back is approved anew."""
+    pair = venue(2)
+    pair.play([row.copy() for row in HOUSE])
+    pair.play([account_set(0, A.AFFILIATION, Affiliation.CLIENT), HOUSE[0].copy()])
+    assert answers(pair, new(0, BUY, 5, 990)) == [Reason.AFFILIATE_NOT_APPROVED]
+    pair.play([HOUSE[1].copy()])
+    assert answers(pair, new(0, BUY, 5, 990)) == [Reason.NONE]
+
+
 def test_approval_withdrawn_acts_at_once() -> None:
     pair = venue(2)
     pair.play([row.copy() for row in HOUSE])

@@ -85,6 +85,9 @@ def _set_attribute(model, directive):
     elif code == A.AFFILIATION and value != before:
         causes = {Affiliation.CLIENT: Reason.ELIGIBILITY, Affiliation.GROUP_COMPANY: Reason.AFFILIATE_NOT_APPROVED}
         eligibility.lose(model, account.slot, NIL, causes.get(value, Reason.AFFILIATE_PROHIBITED))
+        for (owner, contract), (begins, _) in model.approvals.items():
+            if owner == account.slot:
+                model.approvals[owner, contract] = begins, 0
     now = eligibility.client(model, account.slot)
     if now and not was:
         eligibility.lose(model, account.slot, NIL, now)
