@@ -19,6 +19,7 @@ from tests.risk_flow import CONTRACTS, flow, start
 
 COUNT = 2_500
 MAX_POSITION_LOTS, MAX_EXPOSURE_MICROS = 900, 1_500_000_000
+MAX_GROUP_LOTS = 2 * MAX_POSITION_LOTS
 PPB = 10**9
 GROUP_LIMIT = Reason.GROUP_POSITION_LIMIT
 
@@ -111,7 +112,7 @@ def limited() -> Any:
     root, ring = start(), np.zeros(4096, EVENT)
     rows = [build.account_set(account, A.MAX_EXPOSURE_MICROS, MAX_EXPOSURE_MICROS) for account in range(4, 40)]
     rows += [build.account_set(account, A.GROUP, 1) for account in range(4, 12)]
-    rows += [build.group_set(1, contract, 4 * MAX_POSITION_LOTS) for contract in range(CONTRACTS)]
+    rows += [build.group_set(1, contract, MAX_GROUP_LOTS) for contract in range(CONTRACTS)]
     for row in rows:
         row["seq"], row["time_ns"] = int(root[0]["last_seq"]) + 1, build.START_NS
         apply(root, row, ring)
@@ -158,7 +159,7 @@ def test_groups_stay_within_their_limit(seed: int) -> None:
                 continue
             held = [row for member in range(4, 12) for row in positions_of(state, member)]
             total = sum(worst_lots(state, row) for row in held if int(row["contract_slot"]) == contract)
-            assert total <= 4 * MAX_POSITION_LOTS
+            assert total <= MAX_GROUP_LOTS
             checked += 1
         refused += np.count_nonzero(events["reason"][events["kind"] == EventKind.REJECTED] == GROUP_LIMIT)
     assert checked > 50
