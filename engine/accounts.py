@@ -124,7 +124,7 @@ def set_attribute(s, d):
 
 @kernel
 def _take_over(s, account_slot, code, value):
-    """Attributes that the account's row keeps as well; 0 lifts a limit."""
+    """Attributes that the account's row keeps as well; an exposure or leverage of 0 lifts that limit."""
     account = account_at(s, account_slot)
     if code == AccountAttribute.GROUP:
         _join_group(s, account_slot, value)
