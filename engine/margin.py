@@ -404,15 +404,29 @@ def _need_with_order_micros(s, contract):
 
 
 @inlined
+def _spare_besides_micros(s, account_slot, except_slot):
+    """Cross equity less IM and reserves of all contracts but one, in one pass over the account's positions."""
+    spare = money_micros(s, account_slot)
+    slot = np.int64(account_at(s, account_slot).positions_head)
+    while slot != NIL:
+        position = position_at(s, slot)
+        contract = contract_at(s, position.contract_slot)
+        if not contract.margin_free:
+            if position.size_lots != 0 and position.margin_mode == MarginMode.CROSS:
+                spare += unrealised_micros(contract, position.size_lots, position.entry_cost_micros)
+            if slot != except_slot and (position.size_lots | position.buy_lots | position.sell_lots) != 0:
+                spare -= requirement_micros(contract, position)
+        slot = np.int64(position.next_slot)
+    return spare
+
+
+@inlined
 def order_reason(s, contract):
     """Row 22: equity >= IM + reserves of everything, once the order in `s.taker` is open; it must be known by now."""
     taker = s.taker
     taker.loss_subticks = adverse_subticks(contract, taker.side, taker.sweep_ticks)
-    need = _need_with_order_micros(s, contract)
-    need += cross_requirement_micros(s, taker.account_slot, taker.position_slot)
-    if cross_equity_micros(s, taker.account_slot) < need:
-        return Reason.INSUFFICIENT_MARGIN
-    return Reason.NONE
+    spare = _spare_besides_micros(s, taker.account_slot, taker.position_slot)
+    return Reason.INSUFFICIENT_MARGIN if spare < _need_with_order_micros(s, contract) else Reason.NONE
 
 
 @kernel
