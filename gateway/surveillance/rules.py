@@ -54,7 +54,9 @@ def wash_trades(window: Window, p: Parameters) -> list[Alert]:
         if trades >= p.wash_trades:
             mine = fills[(fills["owner"] == owner) & (fills["contract_slot"] == contract)]
             lots, total = int(rows["lots"].sum()) // 2, int(mine["lots"].sum())
-            text = f"{trades} trades of {lots} lots between accounts {_accounts(rows)} of one owner or group"
+            who = _accounts(rows)
+            among = f"of account {who[0]} with itself" if len(who) == 1 else f"among accounts {', '.join(map(str, who))}"
+            text = f"{trades} trades of {lots} lots {among}, of one owner or group"
             figures = evidence(rows, trades=trades, lots=lots, owner_lots=total)
             found.append(Alert("wash_trades", text, window.end_ns, contract, _accounts(rows), figures))
     return found
