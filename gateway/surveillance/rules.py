@@ -55,7 +55,8 @@ def wash_trades(window: Window, p: Parameters) -> list[Alert]:
             mine = fills[(fills["owner"] == owner) & (fills["contract_slot"] == contract)]
             lots, total = int(rows["lots"].sum()) // 2, int(mine["lots"].sum())
             who = _accounts(rows)
-            among = f"of account {who[0]} with itself" if len(who) == 1 else f"among accounts {', '.join(map(str, who))}"
+            names = ", ".join(map(str, who))
+            among = f"of account {names} with itself" if len(who) == 1 else f"among accounts {names}"
             text = f"{trades} trades of {lots} lots {among}, of one owner or group"
             figures = evidence(rows, trades=trades, lots=lots, owner_lots=total)
             found.append(Alert("wash_trades", text, window.end_ns, contract, _accounts(rows), figures))
