@@ -330,6 +330,11 @@ class Registry:
                 raise RegistryError("officers: they have been named already; they decide on everything else")
             self._db.execute("INSERT INTO governance VALUES (?)", (now_ns,))
 
+    def revoke_officers(self, now_ns: int) -> list[Key]:
+        """Revoke every live key with an officer's scopes and answer them: the ceremony begins without any."""
+        keys = [key for key in self.keys() if key.is_officers and key.revoked_ns is None]
+        return [self.revoke_key(key.id, now_ns) for key in keys]
+
     def check_open(self) -> None:
         """Refuse what only a venue without officers does."""
         if self.is_governed:

@@ -3,6 +3,7 @@
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
@@ -141,7 +142,7 @@ def _title(state: str) -> str:
 
 
 def _init(registry: Registry, args: argparse.Namespace) -> int:
-    """Two persons or more, each with a key of their own; from now on they decide."""
+    """Two persons or more, each with a key of their own; from now on they decide, and no officer's key made before."""
     names = [name for name, _ in args.officers]
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise RegistryError("--officer: name at least two different persons, each once")
@@ -150,6 +151,7 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     with registry.transaction():
         registry.govern(now_ns)
+        revoked = registry.revoke_officers(now_ns)
         for name, path in args.officers:
             new = auth.new_hmac_key(vault)
             person = registry.person(name, now_ns)
@@ -157,6 +159,9 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
             registry.add_key(order, now_ns)
             officer.write_key_file(path, new)
             rows.append({"officer": name, "person": person, "key": new.id, "file": path})
+    for key in revoked:
+        scopes, person = " ".join(sorted(key.scopes)), registry.person_name(key.person)
+        print(f"revoked: key {key.id} of {person} ({scopes}), made before the officers were named", file=sys.stderr)
     show(rows, args.json, "officers named; their keys are in the files and nowhere else")
     return 0
 

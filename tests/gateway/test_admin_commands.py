@@ -32,10 +32,16 @@ class Lionrock:
         self.text(*words, "--json")
         return json.loads(self.out)
 
+    def parse(self, *words):
+        return self._parser.parse_args([*words, "--data", str(self.folder / "data")])
+
+    def captured(self):
+        return self._capsys.readouterr()
+
     def text(self, *words):
-        args = self._parser.parse_args([*words, "--data", str(self.folder / "data")])
+        args = self.parse(*words)
         assert args.run(args) == 0
-        self.out = self._capsys.readouterr().out
+        self.out = self.captured().out
         return self.out
 
     def refused(self, *words):
@@ -79,6 +85,28 @@ def test_the_ceremony_names_two_persons_once(lionrock, tmp_path):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert set(json.loads(file.read_text())) == {"id", "secret"}
     assert "named already" in lionrock.refused("admin", "init", *one, "--officer", "Eve", str(tmp_path / "e.key"))
+
+
+def test_the_ceremony_revokes_every_officers_key_made_before(lionrock, tmp_path):
+    lionrock("account", "create", "mal")
+    for scopes in ("admin,compliance", "read,admin", "compliance"):
+        made = lionrock("key", "create", "mal", "--person", "Mallory", "--scopes", scopes)[0]
+    (tmp_path / "mal.key").write_text(json.dumps({"id": made["id"], "secret": made["secret"]}))
+    reader = lionrock("key", "create", "mal", "--person", "Rita", "--scopes", "read,trade")[0]["id"]
+    mallory = ["--as", str(tmp_path / "mal.key"), "--reason", "mine"]
+    evidence = ["record-agreement", "--client", "mal", "--version", "1", "--document-date", "2026-11-01", *DOCUMENT]
+    files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
+    args = lionrock.parse("admin", "init", "--officer", "Ann", files[0], "--officer", "Ben", files[1])
+    assert args.run(args) == 0
+    said = lionrock.captured().err
+    assert said.count("revoked: key") == 3 and f"key {made['id']} of Mallory (compliance), made before" in said
+    live = {row["id"] for row in lionrock("key", "list") if not row["revoked"]}
+    assert live == {reader, *(json.loads((tmp_path / name).read_text())["id"] for name in ("ann.key", "ben.key"))}
+    ann = ["--as", files[0], "--reason", "r"]
+    number = str(lionrock("account", "deposit", "mal", "5", *ann)[0]["number"])
+    for words in (["approve", number], ["list-changes"], evidence):
+        assert "unknown or revoked" in lionrock.refused("admin", *words, *mallory)
+    assert lionrock("admin", "approve", number, "--as", files[1])[0]["state"] == "approved"
 
 
 def test_someone_who_trades_is_no_officer(lionrock, tmp_path):
