@@ -7,6 +7,7 @@ from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, Rest
 from engine.units import FOREVER_NS
 from gateway import evidence
 from gateway.changes.clients import OF_CLIENT
+from gateway.office import Office
 from gateway.registry import Account, Intent, Key, Record, Registry
 
 _OF_ACCOUNT = (
@@ -107,5 +108,6 @@ def _record(registry: Registry, record: Record, names: dict[int, str]) -> dict[s
         "valid_through": record.valid_through or None,
         "document_hash": record.document_hash or None,
         "change": record.change,
+        "refused": Office(registry).refusals(record.change) or None,
         "recorded": record.recorded_ns // 1_000_000,
     }

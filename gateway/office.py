@@ -149,11 +149,21 @@ class Office:
         """The latest changes in a state, or in any, newest first."""
         by_state = {
             "all": "? < 9e18", "proposed": "state = 'proposed' AND expires_ns > ?",
+            "refused": "number IN (SELECT change FROM intents WHERE reason > 0) AND ? < 9e18",
             "expired": "(state = 'expired' OR state = 'proposed' AND expires_ns <= ?)",
         }  # fmt: skip
         clause = by_state.get(state, f"state = '{state}' AND ? < 9e18")
         query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} ORDER BY number DESC LIMIT ?"
         return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
+
+    def refusals(self, change: int) -> str:
+        """Why the engine refused directives of a change; empty: it refused none that it has answered."""
+        reasons = dict.fromkeys(reason for _, _, reason in self._registry.intents_of(change) if reason)
+        return " ".join(Reason(reason).name for reason in reasons)
+
+    def waits_for_engine(self, change: int) -> bool:
+        """Whether the engine has yet to answer a directive of a change."""
+        return any(sequence is None for _, sequence, _ in self._registry.intents_of(change))
 
     def described(self, change: Change, fresh: Mapping[int, tuple[int, int]] = _NOTHING) -> dict[str, Any]:
         """A change for people and for the wire: names, times in ms, and what the engine made of each directive.

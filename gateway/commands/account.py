@@ -77,16 +77,16 @@ def _ask(registry: Registry, args: argparse.Namespace, acting: Key) -> list[dict
     """The same as changes of an officer: opening is done at once, money waits for a second person."""
     if args.action == "deposit":
         fields = {"account": args.name, "amount": args.amount}
-        return [officer.row(officer.submit(registry, args, acting, "record_deposit", **fields))]
+        return [officer.row(registry, officer.submit(registry, args, acting, "record_deposit", **fields))]
     if args.investor_class != "none" or args.eligible_until:
         raise ValueError("--class: evidence decides it now; see lionrock admin record-evidence --help")
     fields = {"account": args.name, "client": args.client or None, "parent": args.parent or None}
     if args.deposit:
         _amount(args.deposit)
-    rows = [officer.row(officer.submit(registry, args, acting, "open_account", **fields))]
+    rows = [officer.row(registry, officer.submit(registry, args, acting, "open_account", **fields))]
     if args.deposit:
         fields = {"account": args.name, "amount": args.deposit}
-        rows.append(officer.row(officer.submit(registry, args, acting, "record_deposit", **fields)))
+        rows.append(officer.row(registry, officer.submit(registry, args, acting, "record_deposit", **fields)))
     return rows
 
 

@@ -66,7 +66,7 @@ def _add_questions(actions: Any) -> None:
         help="a person, and the file to write the key to; two persons or more",
     )  # fmt: skip
     listing = actions.add_parser("list-changes", help="proposals that wait, or changes in another state")
-    states = ("proposed", "approved", "rejected", "expired", "done", "all")
+    states = ("proposed", "approved", "rejected", "expired", "done", "refused", "all")
     listing.add_argument("--state", choices=states, default="proposed", help="only these (default: proposed)")
     listing.add_argument("--count", type=int, default=100, help="the latest so many (default: 100)")
     shown = actions.add_parser("show", help="one change with everything that is known of it")
@@ -133,7 +133,7 @@ def run(args: argparse.Namespace) -> int:
         names = [field.name for field in msgspec.structs.fields(KINDS[kind].params) if field.name != "reason"]
         given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
         change = officer.submit(registry, args, officer.officer_key(registry, args), kind, **given)
-        show([officer.row(change)], args.json, _title(change.state))
+        show([officer.row(registry, change)], args.json, _title(change.state))
     return 0
 
 
@@ -160,8 +160,8 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
             officer.write_key_file(path, new)
             rows.append({"officer": name, "person": person, "key": new.id, "file": path})
     for key in revoked:
-        scopes, person = " ".join(sorted(key.scopes)), registry.person_name(key.person)
-        print(f"revoked: key {key.id} of {person} ({scopes}), made before the officers were named", file=sys.stderr)
+        scopes, holder = " ".join(sorted(key.scopes)), registry.person_name(key.person)
+        print(f"revoked: key {key.id} of {holder} ({scopes}), made before the officers were named", file=sys.stderr)
     show(rows, args.json, "officers named; their keys are in the files and nowhere else")
     return 0
 
@@ -172,7 +172,8 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
         {
             "number": change.number,
             "change": change.kind,
-            "state": change.state,
+            "state": officer.state_of(registry, change),
+            "refused": office.refusals(change.number) or None,
             "by": registry.person_name(change.actor),
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
@@ -186,7 +187,9 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
         print(json.dumps(rows))
     else:
         for row in rows:
-            print("{number:5}  {state}  {change}  {of}  ({by}, {made} UTC: {reason})".format(**row))
+            why = f" ({row['refused']})" if row["refused"] else ""
+            told = "{change}  {of}  ({by}, {made} UTC: {reason})".format(**row)
+            print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
     return 0
 
@@ -200,7 +203,7 @@ def _show(registry: Registry, args: argparse.Namespace) -> int:
 def _decide(registry: Registry, args: argparse.Namespace) -> int:
     office, key, now_ns = Office(registry), officer.officer_key(registry, args), clock.wall_ns()
     decide = office.approve if args.action == "approve" else office.reject
-    rows = [officer.row(decide(number, key, args.note, now_ns)) for number in args.numbers]
+    rows = [officer.row(registry, decide(number, key, args.note, now_ns)) for number in args.numbers]
     show(rows, args.json, "decided")
     return 0
 

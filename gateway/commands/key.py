@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
             show([made], args.json, "key made; the secret is not shown again")
         elif args.action == "revoke" and acting is not None:
             change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
-            show([officer.row(change)], args.json, "key revoked")
+            show([officer.row(registry, change)], args.json, "key revoked")
         elif args.action == "revoke":
             key = registry.revoke_key(args.id, clock.wall_ns())
             show([{"id": key.id, "revoked": True}], args.json, "key revoked")
@@ -109,7 +109,7 @@ def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[
     verifier = base64.b64encode(new.verifier).decode()
     fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
     more = {"account": args.account, "label": args.label}
-    row = officer.row(officer.submit(registry, args, acting, "issue_key", **fields, **more))
+    row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more))
     return {"id": new.id, "secret": new.secret or None, **row}
 
 

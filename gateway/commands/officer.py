@@ -64,10 +64,22 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
     return Office(registry).submit(kind, params, officer, clock.wall_ns())
 
 
-def row(change: Change) -> dict[str, object]:
-    """A change in one line."""
-    what = "wait for a second person: lionrock admin approve" if change.state == "proposed" else ""
-    return {"number": change.number, "change": change.kind, "state": change.state, "next": what}
+def row(registry: Registry, change: Change) -> dict[str, object]:
+    """A change in one line: how it ended if the venue has answered, else where that is told."""
+    office, state = Office(registry), state_of(registry, change)
+    what = ""
+    if state == "proposed":
+        what = "wait for a second person: lionrock admin approve"
+    elif state == "refused":
+        what = f"the venue refused it: {office.refusals(change.number)}"
+    elif office.waits_for_engine(change.number):
+        what = f"the venue has yet to carry it out: lionrock admin show {change.number} tells how it ended"
+    return {"number": change.number, "change": change.kind, "state": state, "next": what}
+
+
+def state_of(registry: Registry, change: Change) -> str:
+    """The state for people: what officers decided, but refused once the engine has refused any part of it."""
+    return "refused" if Office(registry).refusals(change.number) else change.state
 
 
 def write_key_file(path: str, new: auth.NewKey) -> None:

@@ -7,11 +7,12 @@ import stat
 
 import pytest
 
-from engine.codes import AccountAttribute, CommandKind
+from engine.codes import AccountAttribute, CommandKind, Reason
 from gateway.auth import Vault
 from gateway.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.cli import COMMANDS
-from gateway.commands import account, admin, key
+from gateway.commands import account, admin, key, officer
+from gateway.office import Office
 from gateway.registry import Registry, RegistryError
 
 DOCUMENT = ["--document-hash", "0" * 64]
@@ -212,6 +213,31 @@ def test_tightening_is_done_and_a_rejection_ends_a_proposal(lionrock, officers):
     assert lionrock("admin", "list-changes", "--state", "rejected", *ben)[0]["approver"] == "Ben Wong"
     registry = lionrock.registry()
     assert registry.attribute(0, AccountAttribute.KILL_SWITCH) == 1
+    registry.close()
+
+
+def test_what_the_engine_refused_is_shown_as_refused(lionrock, officers):
+    ann, ben = officers
+    lionrock("account", "create", "alice", *ann)
+    number = lionrock("admin", "record-withdrawal", "--account", "alice", "--amount", "7", *ann)[0]["number"]
+    [approved] = lionrock("admin", "approve", str(number), *ben)
+    assert approved["state"] == "approved" and f"lionrock admin show {number} tells how it ended" in approved["next"]
+    assert lionrock("admin", "list-changes", "--state", "refused", *ann) == []
+    registry = lionrock.registry()
+    [(intent, _, _)] = registry.intents_of(number)
+    registry.mark_applied([(intent.reference, 9, int(Reason.WITHDRAWAL_LIMIT))])
+    for state in ("all", "approved", "refused"):
+        [row] = [row for row in lionrock("admin", "list-changes", "--state", state, *ann) if row["number"] == number]
+        assert (row["state"], row["refused"]) == ("refused", "WITHDRAWAL_LIMIT")
+    listed = lionrock.text("admin", "list-changes", "--state", "all", *ann)
+    assert "refused (WITHDRAWAL_LIMIT)  record_withdrawal" in listed
+    [record] = lionrock("admin", "client", "alice", *ann)["records"]
+    assert (record["topic"], record["refused"]) == ("withdrawal", "WITHDRAWAL_LIMIT")
+    change = Office(registry).change(number, 0)
+    assert officer.row(registry, change)["next"] == "the venue refused it: WITHDRAWAL_LIMIT"
+    registry.mark_applied([(intent.reference, 9, 0)])
+    assert officer.row(registry, change)["next"] == ""
+    assert lionrock("admin", "client", "alice", *ann)["records"][0]["refused"] is None
     registry.close()
 
 
