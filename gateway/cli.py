@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import os
 import signal
 import sys
 from collections.abc import Sequence
@@ -35,7 +36,8 @@ USAGE_ERROR = 2
 def _overview() -> str:
     lines = ["usage: lionrock COMMAND [ARGUMENT ...]", "", "The core of a perpetual-contract exchange.", ""]
     lines += ["commands:"]
-    lines += [f"  {name:10}{purpose}" for name, purpose in COMMANDS.items()]
+    width = max(map(len, COMMANDS))
+    lines += [f"  {name:{width}}  {purpose}" for name, purpose in COMMANDS.items()]
     lines += ["", "lionrock COMMAND --help tells more, with examples; lionrock --version prints the version."]
     return "\n".join(lines)
 
@@ -62,8 +64,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = importlib.import_module(f"gateway.commands.{name}")
     options = _parser(name).parse_args(arguments)
     try:
-        return int(module.run(options) or 0)
+        code = int(module.run(options) or 0)
+        sys.stdout.flush()
+        return code
     except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
         return 128 + signal.SIGINT

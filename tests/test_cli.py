@@ -1,6 +1,12 @@
 """The command line: every command that the overview names exists and explains itself."""
 
+import contextlib
 import importlib
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,3 +31,56 @@ def test_overview_and_unknown_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert cli.main([]) == cli.USAGE_ERROR
     assert cli.main(["nonsense"]) == cli.USAGE_ERROR
     assert "nonsense" in capsys.readouterr().err
+
+
+def test_names_of_commands_stand_apart_from_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["--help"])
+    lines = capsys.readouterr().out.splitlines()
+    assert all(any(line.split() == [name, *text.split()] for line in lines) for name, text in cli.COMMANDS.items())
+
+
+def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
+    read, write = os.pipe()
+    os.close(read)
+    words = [sys.executable, "-m", "gateway.cli", "schema"]
+    done = subprocess.run(words, stdout=write, stderr=subprocess.PIPE, check=False, timeout=60)
+    os.close(write)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("trade --url ws://127.0.0.1:{port} --key k --secret s orders", "--url ws://127.0.0.1:{port}: nothing listens"),
+        ("watch --url ws://venue.invalid:1", "--url ws://venue.invalid:1: the host is not known"),
+        ("watch --url venue", "--url venue: "),
+        ("replay synthetic:1:9 --to ws://127.0.0.1:{port} --key k --secret s", "--to ws://127.0.0.1:{port}: nothing"),
+        ("account create a --data {orders}", "--data {orders}: not a folder"),
+        ("account create a --data {folder}/d --as {folder}/none --reason r", "--as: {folder}/none: no such file"),
+        ("schema --output {folder}/none/x", "--output {folder}/none/x: no such file"),
+        ("replay {orders} --reports {folder}", "--reports {folder}: is a directory"),
+        ("serve --data {orders}", "--data {orders}: not a folder"),
+    ],
+)
+def test_what_the_system_refuses_names_the_flag_and_the_value(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    orders = tmp_path / "orders.csv"
+    orders.write_text("time_ns,type,id,side,price,quantity\n1,add,1,buy,100,1\n")
+    with socket.socket() as bound:
+        bound.bind(("127.0.0.1", 0))
+        places = {"port": bound.getsockname()[1], "orders": orders, "folder": tmp_path}
+        with contextlib.suppress(SystemExit):
+            assert cli.main(words.format(**places).split()) == cli.USAGE_ERROR
+    text = capsys.readouterr().err
+    assert said.format(**places) in text and "Errno" not in text
+    assert len(text.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(SystemExit):
+            cli.main(["serve", "--data", str(tmp_path), "--port", str(port)])
+    text = capsys.readouterr().err
+    assert f"port {port}: address already in use; choose another" in text

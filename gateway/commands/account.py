@@ -3,7 +3,7 @@
 import argparse
 from typing import Any
 
-from engine.codes import InvestorClass
+from engine.codes import AccountAttribute, InvestorClass
 from gateway import clock, onboarding
 from gateway.commands import officer
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
@@ -115,12 +115,15 @@ def _amount(text: str) -> int:
 
 
 def _row(registry: Registry, account: Account) -> dict[str, object]:
+    """The class is the one in force: what evidence decided, or else what the account was opened with."""
     names = {other.slot: other.name for other in registry.accounts()}
+    decided = registry.attribute(account.slot, AccountAttribute.INVESTOR_CLASS)
+    investor_class = account.investor_class if decided is None else InvestorClass(decided)
     return {
         "slot": account.slot,
         "name": account.name,
         "client": account.client,
         "parent": names[account.parent_slot] if account.parent_slot is not None else None,
-        "class": account.investor_class.name.lower().replace("_", "-"),
+        "class": investor_class.name.lower().replace("_", "-"),
         "opened": when(account.created_ns),
     }

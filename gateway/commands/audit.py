@@ -23,7 +23,7 @@ from gateway.audit_trail.follower import journal_of
 from gateway.audit_trail.ladder import when
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
 from gateway.audit_trail.story import Step, story, story_at
-from gateway.commands.common import FAILED, HKT, end_of_day_ns, open_registry
+from gateway.commands.common import FAILED, HKT, end_of_day_ns, open_registry, reason_of
 from gateway.config import Config
 from gateway.registry import RegistryError
 
@@ -102,7 +102,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         return int(args.action(args))
     except (JournalError, RegistryError, OSError, ValueError) as error:
-        print(f"lionrock audit: {error}", file=sys.stderr)
+        print(f"lionrock audit: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import errno
 import json
 import os
 import sys
@@ -10,8 +11,10 @@ from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 
 from rich.console import Console
+from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
+from rich.table import Column, Table
+from rich.text import Text
 
 from engine.host import warm_up
 from gateway.config import Config, ConfigError
@@ -21,6 +24,19 @@ from gateway.registry import Registry, RegistryError
 HKT = timezone(timedelta(hours=8))
 FAILED = 2
 """Exit code of a command that was refused."""
+_FILE_FLAGS = ("output", "reports", "book")
+_REMEDIES = {
+    errno.ENOENT: "check the name and its folder",
+    errno.EEXIST: "it is there already; name another",
+    errno.EISDIR: "that is a folder; name a file",
+    errno.ENOTDIR: "name a folder, not a file or a device",
+    errno.EACCES: "name a place that you may use, or ask its owner",
+    errno.EPERM: "name a place that you may use, or ask its owner",
+    errno.EROFS: "name a place that can be written",
+    errno.ENOSPC: "make room there or name another place",
+}
+UNLIMITED = 100_000
+"""Columns of a console on which every table fits."""
 
 
 def add_data_argument(parser: argparse.ArgumentParser) -> None:
@@ -30,10 +46,22 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print JSON")
 
 
+def make_data_folder(folder: str) -> None:
+    """Make the folder where it is missing. ValueError when it cannot be one or nothing can be written there."""
+    try:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, NotADirectoryError):
+        raise ValueError(f"--data {folder}: not a folder; name a folder, which is made if it is missing") from None
+    except OSError as error:
+        raise ValueError(f"--data {folder}: {(error.strerror or '').lower()}; name a folder you may write") from None
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ValueError(f"--data {folder}: may not be written; name a folder you may write")
+
+
 @contextlib.contextmanager
 def open_registry(folder: str) -> Iterator[Registry]:
     """The registry in a data folder, made at the first use."""
-    Path(folder).mkdir(parents=True, exist_ok=True)
+    make_data_folder(folder)
     registry = Registry(Config(data=folder).registry)
     try:
         yield registry
@@ -42,13 +70,28 @@ def open_registry(folder: str) -> Iterator[Registry]:
 
 
 @contextlib.contextmanager
-def readable_errors(command: str) -> Iterator[None]:
+def readable_errors(command: str, args: argparse.Namespace | None = None) -> Iterator[None]:
     """Turn a refusal into one line on the error stream and SystemExit."""
     try:
         yield
     except (RegistryError, ConfigError, Refusal, OSError, ValueError) as error:
-        print(f"lionrock {command}: {error}", file=sys.stderr)
+        print(f"lionrock {command}: {reason_of(error, args)}", file=sys.stderr)
         raise SystemExit(FAILED) from None
+
+
+def reason_of(error: Exception, args: argparse.Namespace | None = None) -> str:
+    """An error's text; of the operating system's refusals the flag, the place, what is wrong there and what to do.
+
+    A pipe that nobody reads any more is no error of the command: it is raised again, and ends it quietly.
+    """
+    if isinstance(error, BrokenPipeError):
+        raise error
+    if not isinstance(error, OSError) or error.filename is None:
+        return str(error)
+    flags = [name for name in _FILE_FLAGS if str(getattr(args, name, "")) == str(error.filename)]
+    field = "".join(f"--{name} " for name in flags)
+    remedy = _REMEDIES.get(error.errno or 0, "see what is there")
+    return f"{field}{error.filename}: {(error.strerror or '').lower()}; {remedy}"
 
 
 def end_of_day_ns(text: str) -> int:
@@ -69,16 +112,43 @@ def when(time_ns: int | None) -> str:
 
 
 def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:
-    """Rows as a table, or as one JSON list."""
+    """Rows as a table, or as one JSON list. One row, and rows too wide for the console, are printed line by line."""
     if as_json:
         print(json.dumps(rows))
         return
-    table = Table(title=title, title_justify="left")
-    for name in rows[0] if rows else ():
-        table.add_column(name)
+    if not rows:
+        print(f"{title}: none")
+        return
+    cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
+    if len(rows) == 1:
+        print(title)
+        print_facts(list(zip(rows[0], cells[0], strict=True)))
+    else:
+        print_table(list(rows[0]), cells, title)
+
+
+def print_facts(facts: list[tuple[str, str]]) -> None:
+    """Each fact whole on a line of its own, however narrow the console: what is copied from it is never cut."""
+    width = max(len(name) for name, _ in facts)
+    for name, value in facts:
+        print(f"  {name:{width}}  {value}".rstrip())
+
+
+def print_table(names: list[str], rows: list[list[str]], title: str = "") -> None:
+    """A table where its widest cells fit the console; otherwise the facts of each row, as nothing may be cut."""
+    table = Table(*[Column(name, no_wrap=True) for name in names], title=title or None, title_justify="left")
     for row in rows:
-        table.add_row(*["" if value is None else str(value) for value in row.values()])
-    Console().print(table if rows else f"{title}: none")
+        table.add_row(*[Text(cell) for cell in row])
+    console = Console()
+    if Measurement.get(console, console.options.update(width=UNLIMITED), table).maximum <= console.width:
+        console.print(table)
+        return
+    if title:
+        print(title)
+    for place, row in enumerate(rows):
+        if place:
+            print()
+        print_facts(list(zip(names, row, strict=True)))
 
 
 @contextlib.contextmanager

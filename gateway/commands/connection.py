@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import os
+import socket
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
@@ -29,13 +30,21 @@ def client_of(args: argparse.Namespace) -> Client:
     return Client(args.url, args.key, args.secret)
 
 
-def run_client(command: str, main: Coroutine[Any, Any, int]) -> int:
-    """Run to the end or to Ctrl-C; one line for what goes wrong."""
+def run_client(command: str, main: Coroutine[Any, Any, int], url: str, flag: str = "--url") -> int:
+    """Run to the end or to Ctrl-C; one line for what goes wrong, with the address and the flag that gives it."""
     with readable_errors(command), suppress(KeyboardInterrupt, asyncio.CancelledError):
         try:
             return uvloop.run(main)
-        except (RpcError, Disconnected, picows.WSError) as error:
+        except picows.WSError as error:
+            raise ValueError(f"{flag} {url}: {error}; an address is such as ws://127.0.0.1:8765") from None
+        except (RpcError, Disconnected) as error:
             raise ValueError(str(error)) from None
+        except UnicodeError:
+            raise ValueError(f"{flag} {url}: no such host name; check the address") from None
+        except socket.gaierror:
+            raise ValueError(f"{flag} {url}: the host is not known; check its name") from None
+        except ConnectionRefusedError:
+            raise ValueError(f"{flag} {url}: nothing listens there; start `lionrock serve` or check the port") from None
         except TimeoutError:
             raise ValueError("no answer within 10 s; is the venue busy or gone?") from None
     return 0

@@ -10,7 +10,7 @@ from typing import Any
 from engine.host import JournalError
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
-from gateway.commands.common import compile_engine, progress_bar
+from gateway.commands.common import compile_engine, progress_bar, reason_of
 from gateway.commands.replay import add_input_arguments, open_reader
 
 _EXAMPLES = """examples:
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     try:
         converted = _convert(args)
     except (RecordingError, JournalError, OSError, ValueError) as error:
-        print(f"lionrock convert: {error}", file=sys.stderr)
+        print(f"lionrock convert: {reason_of(error, args)}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps(vars(converted)))

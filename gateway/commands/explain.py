@@ -11,7 +11,7 @@ from rich.table import Table
 
 from engine import host
 from engine.statements import AccountStatement, PositionStatement, account_statement, lights
-from gateway.commands.common import FAILED, add_data_argument
+from gateway.commands.common import FAILED, add_data_argument, reason_of
 from gateway.config import Config
 from gateway.explanation import as_values, open_orders
 
@@ -46,7 +46,7 @@ def run(args: argparse.Namespace) -> int:
         root = _state(Path(args.data), args.until)
         statement = account_statement(root, args.account)
     except (host.JournalError, OSError, ValueError) as error:
-        print(f"lionrock explain: {error}", file=sys.stderr)
+        print(f"lionrock explain: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
     orders = open_orders(root, args.account)
     if args.json:

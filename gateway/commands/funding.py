@@ -13,7 +13,7 @@ from rich.console import Console
 from engine import host
 from engine.codes import EventKind
 from engine.schema import NOTICE
-from gateway.commands.common import FAILED
+from gateway.commands.common import FAILED, reason_of
 from gateway.config import Config
 
 DIFFERENT = 1
@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError(f"{args.journal}: no journal there; name its folder or the data folder above it")
         found = audit(folder)
     except (host.JournalError, OSError, ValueError) as error:
-        print(f"lionrock funding: {error}", file=sys.stderr)
+        print(f"lionrock funding: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
     if args.json:
         print(json.dumps(asdict(found)))

@@ -42,6 +42,9 @@ def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
     try:
         data = json.loads(Path(args.officer).read_text())
         key_id, secret = str(data["id"]), str(data["secret"])
+    except OSError as error:
+        text = (error.strerror or "").lower()
+        raise RegistryError(f"--as: {args.officer}: {text}; give an officer's key file that you may read") from None
     except (ValueError, KeyError, TypeError):
         raise RegistryError(f"--as: {args.officer} is not a key file with id and secret") from None
     return auth.prove(registry, auth.Vault(Path(Config(data=args.data).vault)), key_id, secret)

@@ -15,7 +15,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from engine.host import JournalError
+from engine.host import JournalError, holds_journal
 from engine.recordings import FORMATS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, parse_contract
 from engine.recordings.funded import FundedResult, replay_funded
@@ -24,7 +24,8 @@ from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError
 from gateway import clock
 from gateway.commands import replay_to
-from gateway.commands.common import compile_engine, progress_bar
+from gateway.commands.common import compile_engine, progress_bar, reason_of
+from gateway.config import Config
 
 MAX_WAIT_S = 0.05
 """A pace is kept in steps of this length, so that an interrupt is heard."""
@@ -54,7 +55,7 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="replay a recorded order stream through the engine",
-        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a journal's folder.",
+        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a data folder.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -97,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
             result = _replay(args, ReportStream(reports) if reports else None)
     except (RecordingError, JournalError, OSError, ValueError) as error:
-        print(f"lionrock replay: {error}", file=sys.stderr)
+        print(f"lionrock replay: {reason_of(error, args)}", file=sys.stderr)
         return 2
     if args.json:
         print(json.dumps(result.as_json()))
@@ -108,7 +109,9 @@ def run(args: argparse.Namespace) -> int:
 
 def open_reader(args: argparse.Namespace) -> Reader:
     """The recording that the arguments name, with its contract as they say."""
-    reader = open_recording(args.path, args.format, args.book, args.skip_bad)
+    journal = Path(Config(data=str(args.path)).journal)
+    path = journal if not holds_journal(args.path) and holds_journal(journal) else args.path
+    reader = open_recording(path, args.format, args.book, args.skip_bad)
     reader.contract = args.contract_spec = parse_contract(args.contract, reader.contract)
     return reader
 

@@ -35,7 +35,7 @@ _TOO_MANY = 10028
 
 def run(args: argparse.Namespace, reader: Reader) -> int:
     """Send the recording to the venue; 0, or one line of error and 2."""
-    return run_client("replay", _replay(args, reader))
+    return run_client("replay", _replay(args, reader), args.to, "--to")
 
 
 class Lane:

@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the document; 0, or one line of error and 2."""
-    with readable_errors("schema"):
+    with readable_errors("schema", args):
         data = schema_doc.dtype_text(args.dtype).encode() if args.dtype else schema_doc.text()
         if args.output:
             args.output.write_bytes(data + b"\n")

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import errno
 import gc
 import json
 import logging
@@ -15,7 +16,7 @@ from rich.progress import Progress
 
 from engine.host import JournalError
 from gateway import config as settings
-from gateway.commands.common import FAILED, compile_engine, readable_errors
+from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
 from gateway.server import Server
 
 _EXAMPLES = """examples:
@@ -57,6 +58,7 @@ def run(args: argparse.Namespace) -> int:
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        make_data_folder(config.data)
         compile_engine()
         try:
             return uvloop.run(serve(config, args.json))
@@ -68,7 +70,10 @@ def run(args: argparse.Namespace) -> int:
 async def serve(config: settings.Config, as_json: bool) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
     server = _recovered(config)
-    await server.start()
+    try:
+        await server.start()
+    except OSError as error:
+        raise ValueError(not_listening(config, error)) from None
     tune(SWITCH_SECONDS)
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
@@ -84,6 +89,17 @@ async def serve(config: settings.Config, as_json: bool) -> int:
     last_seq = server.venue.engine.last_seq
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def not_listening(config: settings.Config, error: OSError) -> str:
+    """Why a server cannot listen where its settings say, and what to change."""
+    if error.filename is not None:
+        return reason_of(error)
+    if error.errno == errno.EADDRINUSE:
+        return f"port {config.port}: address already in use; choose another with --port, or 0 for a free one"
+    if error.errno == errno.EACCES:
+        return f"port {config.port}: permission denied; choose one above 1023 with --port"
+    return f"host {config.host}: {error.strerror or error}; choose an address of this machine with --host"
 
 
 def tune(switch_seconds: float) -> None:

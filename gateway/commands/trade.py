@@ -8,9 +8,9 @@ from typing import Any, NoReturn
 
 import msgspec
 from rich.console import Console
-from rich.table import Table
 
 from gateway.client import Client, RpcError
+from gateway.commands.common import print_table
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
 
 _EXAMPLES = """examples:
@@ -26,6 +26,8 @@ _EXAMPLES = """examples:
 
 LIONROCK_URL, LIONROCK_KEY and LIONROCK_SECRET save typing them.
 """
+_PROMPT_HELP = """buy CONTRACT AMOUNT [PRICE], sell CONTRACT AMOUNT [PRICE], edit ORDER AMOUNT [PRICE], cancel ORDER,
+cancel-all, orders, trades CONTRACT, positions, account; help shows this again; quit, exit or Ctrl-D leaves"""
 TYPES = ("limit", "market", "stop_limit", "stop_market", "take_limit", "take_market", "trailing_stop")
 TIMES = ("good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill")
 _COLUMNS = {
@@ -92,7 +94,7 @@ def _add_actions(actions: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do one thing or prompt; 0, or one line of error and 2."""
-    return run_client("trade", _main(args))
+    return run_client("trade", _main(args), args.url)
 
 
 async def _main(args: argparse.Namespace) -> int:
@@ -107,11 +109,11 @@ async def _main(args: argparse.Namespace) -> int:
 
 
 async def _prompt(client: Client, as_json: bool) -> None:
-    """Read lines until the end of input."""
+    """Read lines until the end of input, or until one says quit."""
     words = _Words(prog="", add_help=False)
     _add_actions(words.add_subparsers(dest="action", parser_class=_Words))
     console = Console()
-    console.print("buy, sell, edit, cancel, cancel-all, orders, trades, positions, account; Ctrl-D leaves")
+    console.print(_PROMPT_HELP, markup=False, highlight=False)
     await client.subscribe("user.trades.any.any.raw", lambda data: _filled(console, data))
     while True:
         try:
@@ -119,7 +121,11 @@ async def _prompt(client: Client, as_json: bool) -> None:
         except EOFError:
             console.print()
             return
-        if not line.strip():
+        if line.strip() in ("quit", "exit"):
+            return
+        if line.strip() in ("help", "?"):
+            console.print(_PROMPT_HELP, markup=False, highlight=False)
+        if line.strip() in ("", "help", "?"):
             continue
         try:
             given = words.parse_args(shlex.split(line))
@@ -182,9 +188,7 @@ def _print(action: str, result: Any, as_json: bool) -> None:
 
 def _table(kind: str, rows: list[dict[str, Any]]) -> None:
     columns = _COLUMNS[kind]
-    table = Table()
-    for name in columns:
-        table.add_column(name, overflow="fold")
-    for row in rows:
-        table.add_row(*["" if row.get(name) is None else str(row[name]) for name in columns])
-    Console().print(table if rows else f"no {kind}")
+    if not rows:
+        print(f"no {kind}")
+        return
+    print_table(list(columns), [["" if row.get(name) is None else str(row[name]) for name in columns] for row in rows])

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
-from rich.table import Table
 
 from engine import host
+from gateway.commands.common import print_facts, reason_of
 from gateway.config import Config
 
 DAMAGED = 1
@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         with _progress_bar() as progress:
             found = verify(folder, args.replay, progress)
     except (host.JournalError, OSError) as error:
-        print(f"lionrock verify: {error}", file=sys.stderr)
+        print(f"lionrock verify: {reason_of(error, args)}", file=sys.stderr)
         return UNREADABLE
     if args.json:
         print(json.dumps(asdict(found)))
@@ -150,12 +150,13 @@ def _progress_bar() -> Iterator[Callable[[int, int], None]]:
 
 def _show(found: Verification) -> None:
     """Print the result for a person."""
-    table = Table(title=f"{found.journal}, {found.mode} mode", show_header=False, title_justify="left")
-    table.add_row("commands", f"{found.commands:,} in {found.records:,} records, {found.bytes_checked:,} bytes")
-    table.add_row("chain", found.chain)
-    table.add_row("snapshots", ", ".join(f"{seq:,}" for seq in found.snapshots) or "none")
+    facts = [
+        ("commands", f"{found.commands:,} in {found.records:,} records, {found.bytes_checked:,} bytes"),
+        ("chain", found.chain),
+        ("snapshots", ", ".join(f"{seq:,}" for seq in found.snapshots) or "none"),
+    ]
     if found.digest:
-        table.add_row("state digest", found.digest)
-    console = Console(highlight=False)
-    console.print(table)
-    console.print(found.problem or "everything is whole", soft_wrap=True)
+        facts.append(("state digest", found.digest))
+    print(f"{found.journal}, {found.mode} mode")
+    print_facts(facts)
+    print(found.problem or "everything is whole")

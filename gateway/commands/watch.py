@@ -47,7 +47,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Watch; 0, or one line of error and 2."""
-    return run_client("watch", _watch(args))
+    return run_client("watch", _watch(args), args.url)
 
 
 async def _watch(args: argparse.Namespace) -> int:

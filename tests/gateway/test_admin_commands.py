@@ -128,7 +128,7 @@ def test_an_officer_is_proved_by_the_secret(lionrock, officers, tmp_path):
     for forged in ({"id": ann["id"], "secret": ben["secret"]}, {"id": "nobody", "secret": ann["secret"]}):
         (tmp_path / "x.key").write_text(json.dumps(forged))
         assert "unknown or revoked" in lionrock.refused(*words, "--as", str(tmp_path / "x.key"), "--reason", "r")
-    assert "No such file" in lionrock.refused(*words, "--as", str(tmp_path / "none"), "--reason", "r")
+    assert "no such file" in lionrock.refused(*words, "--as", str(tmp_path / "none"), "--reason", "r")
     assert lionrock.registry().accounts() == []
 
 

@@ -1,14 +1,15 @@
 """`lionrock account` and `lionrock key` as a person calls them."""
 
 import argparse
+import asyncio
 import base64
 import json
 
 import pytest
 
-from engine.codes import AccountAttribute, CommandKind
+from engine.codes import AccountAttribute, CommandKind, InvestorClass
 from gateway import auth
-from gateway.commands import account, key
+from gateway.commands import account, key, trade
 from gateway.messages import AuthParams
 from gateway.registry import Registry
 
@@ -124,3 +125,48 @@ def test_bad_dates_and_classes_are_usage_errors(lionrock, capsys):
         with pytest.raises(SystemExit):
             lionrock(*words)
         assert "error:" in capsys.readouterr().err
+
+
+def test_a_narrow_console_cuts_neither_the_id_nor_the_secret(lionrock, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "60")
+    lionrock("account", "create", "alice")
+    text = lionrock("key", "create", "alice", "--person", "Alice")
+    facts = dict(line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  "))
+    registry = lionrock.registry()
+    login = AuthParams(grant_type="client_credentials", client_id=facts["id"], client_secret=facts["secret"])
+    grant = auth.Authenticator(registry, auth.Vault(lionrock.folder / "vault.key")).login(login, NOW)
+    registry.close()
+    assert grant.key.id == facts["id"]
+    lionrock("key", "create", "alice", "--person", "Bob", "--label", "[bold] a label longer than the console is wide")
+    listed = lionrock("key", "list")
+    assert facts["id"] in listed and "[bold] a label longer than the console is wide" in listed
+    assert "…" not in text + listed
+
+
+def test_an_order_id_stays_on_its_line(monkeypatch, capsys):
+    monkeypatch.setenv("COLUMNS", "80")
+    row = {"order_id": "123456789012345678", "instrument_name": "BTC_USDC-PERPETUAL", "order_state": "open"}
+    trade._table("orders", [row, row])
+    assert capsys.readouterr().out.count(row["order_id"]) == 2
+
+
+def test_the_class_listed_is_the_one_in_force(lionrock):
+    lionrock("account", "create", "alice")
+    registry = lionrock.registry()
+    decided = int(InvestorClass.INSTITUTIONAL)
+    registry.set_attribute(0, AccountAttribute.INVESTOR_CLASS, decided, NOW, "evidence")
+    registry.close()
+    assert as_json(lionrock("account", "list", "--json"))[0]["class"] == "institutional"
+
+
+def test_the_prompt_explains_itself_and_can_be_left(monkeypatch, capsys):
+    class Venue:
+        async def subscribe(self, channel, callback):
+            pass
+
+    lines = iter(["help", "nonsense", "quit", "never read"])
+    monkeypatch.setattr("builtins.input", lambda mark: next(lines))
+    asyncio.run(trade._prompt(Venue(), as_json=False))
+    text = capsys.readouterr().out
+    assert text.count("buy CONTRACT AMOUNT [PRICE]") == 2 and "nonsense" in text
+    assert list(lines) == ["never read"]

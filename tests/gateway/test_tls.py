@@ -91,7 +91,7 @@ def test_plain_and_untrusting_connections_get_one_line(tmp_path, capsys):
             for scheme in ("ws", "wss"):
                 client = Client(f"{scheme}://127.0.0.1:{server.port}", reconnect=False)
                 with pytest.raises(SystemExit, match="2"):
-                    await asyncio.to_thread(run_client, "watch", client.connect())
+                    await asyncio.to_thread(run_client, "watch", client.connect(), client.url)
                 told.append(capsys.readouterr().err)
             return told
 

@@ -60,6 +60,16 @@ def test_a_whole_journal(journal: Path, capsys: pytest.CaptureFixture[str]) -> N
     assert "everything is whole" in capsys.readouterr().out
 
 
+def test_a_narrow_console_cuts_no_digest(
+    journal: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    _, found = result(capsys, str(journal), "--replay")
+    assert run(str(journal), "--replay") == 0
+    words = capsys.readouterr().out.split()
+    assert found["chain"] in words and found["digest"] in words
+
+
 def test_the_first_bad_byte_is_printed(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = journal / "journal-00000001.log"
     damage(path, 3000)

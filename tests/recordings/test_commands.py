@@ -75,6 +75,8 @@ def test_a_converted_recording_replays_to_the_same_digest(
     replayed = last_object(capsys)
     assert direct["digest"] == converted["digest"] == replayed["digest"]
     assert (replayed["trades"], replayed["messages"]) == (1, converted["seq"])
+    assert lionrock("replay", tmp_path, "--json") == 0
+    assert last_object(capsys)["digest"] == direct["digest"]
     assert lionrock("replay", tmp_path / "journal", "--until", str(converted["seq"] - 2), "--json") == 0
     assert last_object(capsys)["digest"] != direct["digest"]
     assert lionrock("convert", example, tmp_path / "journal") == 2
@@ -103,7 +105,7 @@ def test_a_recording_with_a_book_converts(tmp_path: Path, capsys: pytest.Capture
         (["{example}", "--contract", "X,tick=0"], "contract: tick='0' is not a decimal number above 0"),
         (["{example}", "--contract", "X,max_price_ticks=9e9"], "max_price_ticks='9e9' is not within 1 to"),
         (["{example}", "--contract", "X,colour=red"], "'colour' is none of tick, lot, max_price_ticks"),
-        (["{example}", "--reports", "{folder}"], "Is a directory"),
+        (["{example}", "--reports", "{folder}"], "is a directory"),
         (["{folder}"], "holds no journal"),
     ],
 )
