@@ -57,7 +57,7 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; 0, or one line of error and 2."""
-    with readable_errors("account"), open_registry(args.data) as registry:
+    with readable_errors("account"), open_registry(args.data, makes=args.action == "create") as registry:
         acting = acting_officer(registry, args) if args.action != "list" else None
         if acting is not None:
             show(_ask(registry, args, acting), args.json, "asked for")

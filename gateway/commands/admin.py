@@ -1,10 +1,12 @@
 """`lionrock admin`: name the officers, ask for changes, decide on proposals, read a client's file."""
 
 import argparse
+import contextlib
 import hashlib
 import json
 import sys
 from collections.abc import Callable
+from glob import escape
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -17,7 +19,7 @@ from gateway.admin_messages import plain_type
 from gateway.changes import KINDS, Kind
 from gateway.client_file import client_file, lapses
 from gateway.commands import officer
-from gateway.commands.common import open_registry, readable_errors, show, when
+from gateway.commands.common import left_as_found, open_registry, readable_errors, show, when
 from gateway.config import Config
 from gateway.office import Office
 from gateway.registry import KeyOrder, Registry, RegistryError
@@ -123,7 +125,7 @@ _METAVARS = {bool: "true|false", int: "NUMBER"}
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; 0, or one line of error and 2."""
-    with readable_errors("admin"), open_registry(args.data) as registry:
+    with readable_errors("admin"), open_registry(args.data, makes=args.action == "init") as registry:
         if args.action == "init":
             return _init(registry, args)
         if args.action in _ANSWERS:
@@ -147,16 +149,20 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise RegistryError("--officer: name at least two different persons, each once")
     now_ns = clock.wall_ns()
-    vault = auth.Vault(Path(Config(data=args.data).vault))
     rows: list[dict[str, object]] = []
-    with registry.transaction():
+    with contextlib.ExitStack() as files, registry.transaction():
         registry.govern(now_ns)
         revoked = registry.revoke_officers(now_ns)
+        for _, path in args.officers:
+            if Path(path).exists():
+                raise RegistryError(f"--officer: the file {path} exists; name a new one for the key")
+        vault = auth.Vault(Path(Config(data=args.data).vault))
         for name, path in args.officers:
             new = auth.new_hmac_key(vault)
             person = registry.person(name, now_ns)
             order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "officer")
             registry.add_key(order, now_ns)
+            files.enter_context(left_as_found(Path(path).parent, escape(Path(path).name)))
             officer.write_key_file(path, new)
             rows.append({"officer": name, "person": person, "key": new.id, "file": path})
     for key in revoked:

@@ -59,14 +59,43 @@ def make_data_folder(folder: str) -> None:
 
 
 @contextlib.contextmanager
-def open_registry(folder: str) -> Iterator[Registry]:
-    """The registry in a data folder, made at the first use."""
-    make_data_folder(folder)
-    registry = Registry(Config(data=folder).registry)
+def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
+    """The registry in a data folder; a command that `makes` a venue leaves nothing behind when it fails to."""
+    path = Path(Config(data=folder).registry)
+    if not makes and not path.exists():
+        remedy = "lionrock account create or lionrock admin init make a venue there"
+        raise RegistryError(f"--data: {folder} has no registry; name the data folder of a venue, or {remedy}")
+    files = ("vault.key", "registry.db*") if not path.exists() else ()
+    after: BaseException | None = None
+    with left_as_found(Path(folder), *files):
+        make_data_folder(folder)
+        registry = Registry(path)
+        try:
+            yield registry
+        except BaseException as error:
+            if not registry.accounts() and not registry.is_governed:
+                raise
+            after = error  # what was written stays, though it could not be told
+        finally:
+            registry.close()
+    if after is not None:
+        raise after
+
+
+@contextlib.contextmanager
+def left_as_found(folder: Path, *patterns: str) -> Iterator[None]:
+    """When anything is raised take away the folder's new files of these names, and the folder if that is new."""
+    missing = [place for place in (folder, *folder.parents) if not place.exists()]
+    before = {file for pattern in patterns for file in folder.glob(pattern)}
     try:
-        yield registry
-    finally:
-        registry.close()
+        yield
+    except BaseException:
+        for made in {file for pattern in patterns for file in folder.glob(pattern)} - before:
+            made.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            for place in missing:
+                place.rmdir()
+        raise
 
 
 @contextlib.contextmanager

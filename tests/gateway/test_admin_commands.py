@@ -78,8 +78,10 @@ def test_the_ceremony_names_two_persons_once(lionrock, tmp_path):
     assert "two different persons" in lionrock.refused("admin", "init", *one, "--officer", "Ann", files[1])
     (tmp_path / "b.key").write_text("mine")
     assert "b.key" in lionrock.refused("admin", "init", *one, "--officer", "Ben", files[1])
-    assert (tmp_path / "b.key").read_text() == "mine" and not lionrock.registry().is_governed
-    (tmp_path / "a.key").unlink()
+    assert (tmp_path / "b.key").read_text() == "mine" and [file.name for file in tmp_path.iterdir()] == ["b.key"]
+    nowhere = str(tmp_path / "none" / "b.key")
+    assert "no such file" in lionrock.refused("admin", "init", *one, "--officer", "Ben", nowhere)
+    assert [file.name for file in tmp_path.iterdir()] == ["b.key"]
     made = lionrock("admin", "init", *one, "--officer", "Ben", files[2])
     assert [row["officer"] for row in made] == ["Ann", "Ben"] and "secret" not in lionrock.out
     for file in (tmp_path / "a.key", tmp_path / "c.key"):
@@ -114,8 +116,36 @@ def test_someone_who_trades_is_no_officer(lionrock, tmp_path):
     lionrock("account", "create", "alice")
     lionrock("key", "create", "alice", "--person", "Ann")
     words = ["--officer", "Ann", str(tmp_path / "a.key"), "--officer", "Ben", str(tmp_path / "b.key")]
-    assert "one person" in lionrock.refused("admin", "init", *words)
-    assert not lionrock.registry().is_governed
+    for order in (words, [*words[3:], *words[:3]]):
+        assert "one person" in lionrock.refused("admin", "init", *order)
+        assert not lionrock.registry().is_governed and not list(tmp_path.glob("*.key"))
+
+
+def test_a_ceremony_that_is_done_stays_done_though_nobody_reads_it(lionrock, tmp_path, monkeypatch):
+    def fails(*_):
+        raise OSError("the screen is full")
+
+    monkeypatch.setattr(admin, "show", fails)
+    words = ["--officer", "Ann", str(tmp_path / "a.key"), "--officer", "Ben", str(tmp_path / "b.key")]
+    assert "the screen is full" in lionrock.refused("admin", "init", *words)
+    assert lionrock.registry().is_governed and len(list(tmp_path.glob("*.key"))) == 2
+
+
+def test_a_mistyped_data_folder_is_refused_and_nothing_is_made(lionrock, tmp_path):
+    (tmp_path / "ann.key").write_text("{}")
+    reading = (
+        ["account", "list"], ["key", "list"], ["admin", "list-changes"], ["admin", "show", "1"],
+        ["admin", "client", "alice"], ["admin", "lapses"], ["admin", "approve", "1"], ["admin", "reject", "1"],
+        ["account", "deposit", "alice", "5"], ["key", "revoke", "k"], ["key", "create", "alice", "--person", "Al"],
+    )  # fmt: skip
+    for words in reading:
+        assert f"--data: {tmp_path / 'data'} has no registry; name the data folder" in lionrock.refused(*words)
+        assert [file.name for file in tmp_path.iterdir()] == ["ann.key"]
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "notes").write_text("mine")
+    assert "has no registry" in lionrock.refused("account", "list")
+    assert "amount" in lionrock.refused("account", "create", "a", "--deposit", "x")
+    assert [file.name for file in (tmp_path / "data").iterdir()] == ["notes"]
 
 
 def test_an_officer_is_proved_by_the_secret(lionrock, officers, tmp_path):

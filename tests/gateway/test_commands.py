@@ -59,8 +59,8 @@ def test_from_nothing_to_a_login(lionrock):
 
 
 def test_lists_and_tables(lionrock):
-    assert "accounts: none" in lionrock("account", "list")
     lionrock("account", "create", "alice")
+    assert "keys: none" in lionrock("key", "list")
     lionrock("account", "create", "sub", "--parent", "alice")
     rows = as_json(lionrock("account", "list", "--json"))
     assert [(row["name"], row["parent"]) for row in rows] == [("alice", None), ("sub", "alice")]
