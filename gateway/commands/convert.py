@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from engine.host import JournalError
+from engine.host import JournalError, holds_journal
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
-from gateway.commands.common import compile_engine, progress_bar, reason_of
+from gateway.commands.common import compile_engine, left_as_found, progress_bar, reason_of
 from gateway.commands.replay import add_input_arguments, open_reader
+from gateway.config import Config
 
 _EXAMPLES = """examples:
   lionrock convert normal.bin.xz journal
@@ -63,15 +64,27 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _check_folder(folder: Path) -> None:
+    """Refuse the data folder of a venue, and the journal's place inside one."""
+    for place in (folder, folder.absolute().parent):
+        venue = Config(data=str(place))
+        if venue.registry.exists() or (place == folder and venue.journal.exists()):
+            raise ValueError(f"{folder}: {place} is the data folder of a venue; choose a folder of its own")
+
+
 def _convert(args: argparse.Namespace) -> Converted:
+    _check_folder(args.journal)
     reader = open_reader(args)
     compile_engine()
-    runner = prepare(reader, args.journal)
-    try:
-        with progress_bar("messages") as show_progress:
-            until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
-            result = replay(reader, runner, Options(**until, progress=show_progress, compare=False))
-    finally:
-        runner.engine.close()
+    if args.journal.is_dir() and holds_journal(args.journal):
+        raise JournalError(f"{args.journal}: holds a journal already; choose another folder")
+    with left_as_found(args.journal, "journal-*", "lock"):
+        runner = prepare(reader, args.journal)
+        try:
+            with progress_bar("messages") as show_progress:
+                until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
+                result = replay(reader, runner, Options(**until, progress=show_progress, compare=False))
+        finally:
+            runner.engine.close()
     folder, seq = str(args.journal), runner.engine.last_seq
     return Converted(folder, result.messages, result.commands, result.bad_lines, seq, result.digest)

@@ -83,6 +83,35 @@ def test_a_converted_recording_replays_to_the_same_digest(
     assert "holds a journal already" in capsys.readouterr().err
 
 
+def test_the_data_folder_of_a_venue_is_not_converted_into(
+    example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "set-up").mkdir()
+    (tmp_path / "set-up" / "registry.db").touch()
+    (tmp_path / "running" / "journal").mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
+    for folder in ("set-up", "set-up/journal", "running"):
+        assert lionrock("convert", example, tmp_path / folder) == 2
+        [said] = capsys.readouterr().err.splitlines()
+        assert "is the data folder of a venue; choose a folder of its own" in said
+    assert set(tmp_path.rglob("*")) == before
+
+
+def test_a_failed_conversion_leaves_nothing_behind(
+    example: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.csv").write_text(example.read_text() + "new,oops\n")
+    (tmp_path / "kept").mkdir()
+    (tmp_path / "kept" / "notes").write_text("mine")
+    before = set(tmp_path.rglob("*"))
+    for folder in ("new/journal", "kept"):
+        assert lionrock("convert", tmp_path / "bad.csv", tmp_path / folder) == 2
+        [said] = capsys.readouterr().err.splitlines()
+        assert "bad.csv, line" in said
+        assert set(tmp_path.rglob("*")) == before
+    assert lionrock("convert", example, tmp_path / "kept") == 0
+
+
 @needs_data
 @compiled
 def test_a_recording_with_a_book_converts(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
