@@ -18,7 +18,7 @@ from engine import host
 from engine.codes import NIL
 from gateway import clock
 from gateway.channels import Channel
-from gateway.config import Config
+from gateway.config import Config, ConfigError
 from gateway.feeds.pump import Pump, parse_routes
 from gateway.frames import close_frame, text_frame
 from gateway.front import HANDSHAKE_SECONDS, Front
@@ -468,5 +468,9 @@ def _tls(config: Config) -> ssl.SSLContext | None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.load_cert_chain(config.tls_certificate, config.tls_key)
+    try:
+        context.load_cert_chain(config.tls_certificate, config.tls_key)
+    except OSError as error:
+        files = f"tls_certificate {config.tls_certificate}, tls_key {config.tls_key}"
+        raise ConfigError(f"{files}: {error.strerror or error}; name a PEM certificate and its key") from None
     return context

@@ -60,6 +60,13 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
         ("schema --output {folder}/none/x", "--output {folder}/none/x: no such file"),
         ("replay {orders} --reports {folder}", "--reports {folder}: is a directory"),
         ("serve --data {orders}", "--data {orders}: not a folder"),
+        ("demo --data {orders}", "--data {orders}: not a folder"),
+        ("demo --port 99999", "--port 99999: must be from 0 to 65535"),
+        ("watch --url ws://127.0.0.1:99999", "--url ws://127.0.0.1:99999: Port out of range"),
+        (
+            "serve --data {folder}/d --port 0 --tls-certificate {folder}/c --tls-key {folder}/k",
+            "tls_certificate {folder}/c, tls_key {folder}/k: No such file",
+        ),
     ],
 )
 def test_what_the_system_refuses_names_the_flag_and_the_value(

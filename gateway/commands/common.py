@@ -27,7 +27,7 @@ FAILED = 2
 _FILE_FLAGS = ("output", "reports", "book")
 _REMEDIES = {
     errno.ENOENT: "check the name and its folder",
-    errno.EEXIST: "it is there already; name another",
+    errno.EEXIST: "name another",
     errno.EISDIR: "that is a folder; name a file",
     errno.ENOTDIR: "name a folder, not a file or a device",
     errno.EACCES: "name a place that you may use, or ask its owner",

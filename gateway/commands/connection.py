@@ -7,6 +7,7 @@ import socket
 from collections.abc import Coroutine
 from contextlib import suppress
 from typing import Any
+from urllib.parse import urlsplit
 
 import picows
 import uvloop
@@ -30,9 +31,21 @@ def client_of(args: argparse.Namespace) -> Client:
     return Client(args.url, args.key, args.secret)
 
 
+def _check_port(url: str, flag: str) -> None:
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        raise ValueError(f"{flag} {url}: {error}; an address is such as ws://127.0.0.1:8765") from None
+
+
 def run_client(command: str, main: Coroutine[Any, Any, int], url: str, flag: str = "--url") -> int:
     """Run to the end or to Ctrl-C; one line for what goes wrong, with the address and the flag that gives it."""
     with readable_errors(command), suppress(KeyboardInterrupt, asyncio.CancelledError):
+        try:
+            _check_port(url, flag)
+        except ValueError:
+            main.close()
+            raise
         try:
             return uvloop.run(main)
         except picows.WSError as error:

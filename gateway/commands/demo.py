@@ -7,7 +7,6 @@ import sys
 import tempfile
 from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -20,7 +19,7 @@ from gateway import bots, clock
 from gateway.auth import Vault
 from gateway.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
 from gateway.client import Client
-from gateway.commands.common import FAILED, compile_engine, readable_errors
+from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors
 from gateway.config import Config
 from gateway.registry import Registry
 from gateway.server import Server
@@ -35,6 +34,7 @@ Trade with the address and keys that it prints: lionrock trade, lionrock watch, 
 PRICES = {"BTC": "60000", "ETH": "3000"}
 MILLION_MICROS = 1_000_000 * 1_000_000
 REFRESH_SECONDS = 0.5
+MAX_PORT = 65_535
 
 
 def add_parser(subparsers: Any) -> None:
@@ -62,6 +62,9 @@ def run(args: argparse.Namespace) -> int:
             data=args.data or temporary, port=args.port, durability=args.durability, testnet=True,
             scripted_index=",".join(f"{listing.name}={PRICES[listing.base]}" for listing in SHIPPED),
         )  # fmt: skip
+        if not 0 <= args.port <= MAX_PORT:
+            raise ValueError(f"--port {args.port}: must be from 0 to {MAX_PORT}")
+        make_data_folder(config.data)
         compile_engine()
         with suppress(KeyboardInterrupt):
             return uvloop.run(_Demo(config, args.seconds, args.json).run())
@@ -96,7 +99,6 @@ class _Demo:
 
     def _set_up(self) -> dict[str, Trader]:
         """The venue's contracts, accounts and keys, new in every demo."""
-        Path(self.config.data).mkdir(parents=True, exist_ok=True)
         registry, vault, now_ns = Registry(self.config.registry), Vault(self.config.vault), clock.wall_ns()
         if not registry.contracts():
             set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
