@@ -404,8 +404,9 @@ def test_the_chain_stands_for_the_whole_log_and_how_it_was_created(tmp_path: Pat
 
 @pytest.fixture
 def _no_thread_left() -> Iterator[None]:
+    before = set(threading.enumerate())
     yield
-    assert not [thread for thread in threading.enumerate() if thread.name == "journal"]
+    assert not [thread for thread in set(threading.enumerate()) - before if thread.name == "journal"]
 
 
 @pytest.mark.usefixtures("_no_thread_left")

@@ -97,7 +97,11 @@ def prepare(reader: Reader, directory: Path | None = None) -> Runner:
         runner = Runner(Engine.create(directory, mode, capacities))
     runner.engine.timed = True
     if not reader.is_log:
-        open_market(runner, reader)
+        try:
+            open_market(runner, reader)
+        except BaseException:
+            runner.engine.close()
+            raise
     return runner
 
 

@@ -99,6 +99,7 @@ def filed(folder: Path) -> AlertStore:
 
 
 def test_reviews_stay_and_name_who_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Registry(tmp_path / "registry.db").close()
     store = filed(tmp_path)
     assert [(row.number, row.state) for row in store.alerts()] == [(1, "open")]
     words = ["alerts", "review", "1", "--data", str(tmp_path), "--reviewer", "Ann"]
