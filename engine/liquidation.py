@@ -190,6 +190,12 @@ def outranks(profit, leverage, other_profit, other_leverage):
 
 
 @kernel
+def is_older(opened_seq, slot, other_opened_seq, other_slot):
+    """Of equal scores: whether a position has been open for longer, or has the lower slot."""
+    return opened_seq < other_opened_seq if opened_seq != other_opened_seq else slot < other_slot
+
+
+@kernel
 def goes_first(s, slot, equity_micros, other, other_equity_micros):
     """The higher score goes first; of equals the position that is older since flat, then the lower slot."""
     profit, other_profit = return_ppb(s, slot), return_ppb(s, other)
@@ -199,8 +205,7 @@ def goes_first(s, slot, equity_micros, other, other_equity_micros):
         return True
     if outranks(other_profit, other_leverage, profit, leverage):
         return False
-    opened, other_opened = position_at(s, slot).opened_seq, position_at(s, other).opened_seq
-    return opened < other_opened if opened != other_opened else slot < other
+    return is_older(position_at(s, slot).opened_seq, slot, position_at(s, other).opened_seq, other)
 
 
 @kernel

@@ -47,7 +47,7 @@ def _precedes(s, place, other):
         return True
     if liquidation.outranks(rival.return_ppb, rival.leverage_ppb, row.return_ppb, row.leverage_ppb):
         return False
-    return row.opened_seq < rival.opened_seq if row.opened_seq != rival.opened_seq else row.slot < rival.slot
+    return liquidation.is_older(row.opened_seq, row.slot, rival.opened_seq, rival.slot)
 
 
 @kernel

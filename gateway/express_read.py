@@ -224,6 +224,21 @@ def _field(desk, data, at, name, got):
 
 
 @part
+def _field_name(data, at, allowed, got):
+    """The next field, allowed and not seen before: where its value begins and its name, or -1 and -1."""
+    at = _skip(data, at + 1)
+    end = _string(data, at)
+    name = _name(data, at + 1, end - 1) if end >= 0 else -1
+    if name < 0 or allowed >> name & 1 == 0 or got[_SEEN] >> name & 1:
+        return -1, -1
+    got[_SEEN] |= 1 << name
+    at = _skip(data, end)
+    if data[at] != _COLON:
+        return -1, -1
+    return _skip(data, at + 1), name
+
+
+@part
 def _params(desk, data, at, got):
     """The object of the parameters; behind it, or -1."""
     method = got[_METHOD]
@@ -232,16 +247,10 @@ def _params(desk, data, at, got):
     if data[at] != _OPEN:
         return -1
     while True:
-        at = _skip(data, at + 1)
-        end = _string(data, at)
-        name = _name(data, at + 1, end - 1) if end >= 0 else -1
-        if name < 0 or allowed >> name & 1 == 0 or got[_SEEN] >> name & 1:
+        at, name = _field_name(data, at, allowed, got)
+        if at < 0:
             return -1
-        got[_SEEN] |= 1 << name
-        at = _skip(data, end)
-        if data[at] != _COLON:
-            return -1
-        at = _field(desk, data, _skip(data, at + 1), name, got)
+        at = _field(desk, data, at, name, got)
         if at < 0:
             return -1
         at = _skip(data, at)
@@ -295,16 +304,10 @@ def _message(desk, data, at, got):
     if data[at] != _OPEN:
         return -1
     while True:
-        at = _skip(data, at + 1)
-        end = _string(data, at)
-        name = _name(data, at + 1, end - 1) if end >= 0 else -1
-        if name < 0 or _ENVELOPE >> name & 1 == 0 or got[_SEEN] >> name & 1:
+        at, name = _field_name(data, at, _ENVELOPE, got)
+        if at < 0:
             return -1
-        got[_SEEN] |= 1 << name
-        at = _skip(data, end)
-        if data[at] != _COLON:
-            return -1
-        at = _envelope_field(desk, data, _skip(data, at + 1), name, got)
+        at = _envelope_field(desk, data, at, name, got)
         if at < 0:
             return -1
         at = _skip(data, at)

@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
+from time import monotonic
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -24,6 +25,8 @@ from gateway.registry import Registry, RegistryError
 HKT = timezone(timedelta(hours=8))
 FAILED = 2
 """Exit code of a command that was refused."""
+LONG_SECONDS = 2.0
+"""What takes longer is announced where no bar can be shown."""
 _FILE_FLAGS = ("output", "reports", "book")
 _REMEDIES = {
     errno.ENOENT: "check the name and its folder",
@@ -191,6 +194,18 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def compile_engine() -> None:
-    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a moment."""
+    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a moment.
+
+    Where no bar can be shown one line on stderr says that it takes a while.
+    """
+    is_said, begun = sys.stderr.isatty(), monotonic()
     with progress_bar("functions compiled") as show_progress:
-        warm_up(show_progress)
+
+        def report(done: int, total: int) -> None:
+            nonlocal is_said
+            if not is_said and done < total and monotonic() - begun > LONG_SECONDS:
+                is_said = True
+                print("compiling the engine: about a minute, once after an installation", file=sys.stderr, flush=True)
+            show_progress(done, total)
+
+        warm_up(report)
