@@ -139,7 +139,7 @@ class SetRestriction(ChangeParams, kw_only=True):
 class SetLimits(ChangeParams, kw_only=True):
     account: Account
     max_open_orders: Annotated[int, Meta(description="open orders at most", ge=0, le=4_000_000)] | None = None
-    max_exposure: Annotated[str, _text("largest exposure in the settlement currency", 40)] | None = None
+    max_exposure: Annotated[str, _text("largest exposure in the settlement currency; 0 for none", 40)] | None = None
     max_leverage: Annotated[int, Meta(description="leverage at most; 0: the contract's", ge=0, le=1000)] | None = None
 
 

@@ -8,7 +8,6 @@ could be replayed. All comparisons take the same time whatever differs.
 import base64
 import hashlib
 import hmac
-import os
 import re
 import secrets
 import struct
@@ -23,6 +22,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from gateway.errors import ErrorCode, Refusal, bad_param
 from gateway.messages import AuthParams, given
+from gateway.private import write_private
 from gateway.registry import Key, Registry, RegistryError
 from gateway.translate import parse_integer
 
@@ -44,11 +44,7 @@ class Vault:
     def __init__(self, path: Path) -> None:
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "wb") as file:
-                file.write(secrets.token_bytes(32))
-                file.flush()
-                os.fsync(file.fileno())
+            write_private(path, secrets.token_bytes(32))
         self._key = path.read_bytes()
         if len(self._key) != 32:
             raise RegistryError(f"{path}: {len(self._key)} bytes are no vault key, which has 32; restore the right one")

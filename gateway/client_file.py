@@ -1,10 +1,10 @@
 """A client's file for officers: accounts, what is in force, what was recorded, when it lapses."""
 
 from collections.abc import Iterator
+from datetime import date, timedelta
 from typing import Any
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, Restriction
-from engine.units import FOREVER_NS
 from gateway import evidence
 from gateway.changes.clients import OF_CLIENT
 from gateway.office import Office
@@ -42,31 +42,26 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
 def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
     """What lapses within so many days, or has, by its last day: each client's dates and each person's knowledge."""
     today = evidence.civil_date(now_ns)
-    found = [
-        (evidence.last_day_of(until_ns), name, topic)
-        for name, topic, until_ns in (*_dates_of_clients(registry), *_dates_of_persons(registry))
-        if until_ns and until_ns != FOREVER_NS
-    ]
+    until_ns = evidence.lapse_ns(today + timedelta(days))
+    found = {*_dates_of_clients(registry, until_ns), *_dates_of_persons(registry, until_ns)}
     return [
         {"client": name, "topic": topic, "valid_through": str(last_day), "days_left": (last_day - today).days}
         for last_day, name, topic in sorted(found)
-        if (last_day - today).days <= days
     ]
 
 
-def _dates_of_clients(registry: Registry) -> Iterator[tuple[str, str, int]]:
-    for client in dict.fromkeys(account.client for account in registry.accounts()):
-        first = registry.accounts_of(client)[0]
-        for attribute in _DATED:
-            topic = attribute.name.lower().removesuffix("_until_ns")
-            yield client, topic, registry.attribute(first.slot, attribute) or 0
+def _dates_of_clients(registry: Registry, until_ns: int) -> Iterator[tuple[date, str, str]]:
+    for attribute in _DATED:
+        topic = attribute.name.lower().removesuffix("_until_ns")
+        for slot, lapse_ns in registry.accounts_with(attribute, 1, until_ns):
+            yield evidence.last_day_of(lapse_ns), registry.client_of(slot), topic
 
 
-def _dates_of_persons(registry: Registry) -> Iterator[tuple[str, str, int]]:
-    holders = dict.fromkeys(key.person for key in registry.keys(None))
-    for person in holders:
-        until_ns = registry.known_value(Intent(CommandKind.PERSON_SET, person=person)) or 0
-        yield registry.person_name(person), "derivatives_knowledge", until_ns
+def _dates_of_persons(registry: Registry, until_ns: int) -> Iterator[tuple[date, str, str]]:
+    for person in {key.person for key in registry.keys(None)}:
+        lapse_ns = registry.known_value(Intent(CommandKind.PERSON_SET, person=person)) or 0
+        if 0 < lapse_ns <= until_ns:
+            yield evidence.last_day_of(lapse_ns), registry.person_name(person), "derivatives_knowledge"
 
 
 def _account(registry: Registry, account: Account, names: dict[int, str]) -> dict[str, Any]:

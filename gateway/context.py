@@ -35,7 +35,7 @@ class Context:
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
-    _keys_seen_ns: int = 0
+    _revoked: int = 0
 
     def key_limits(self, key_id: str) -> KeyLimits:
         """The buckets of a key, shared by all its sessions."""
@@ -62,9 +62,10 @@ class Context:
 
     def tick(self, now_ns: int) -> list[Submit]:
         """Call about every second: learns which keys were revoked, and gives the cancels of countdowns that ran out."""
-        for key in self.registry.revoked_since(self._keys_seen_ns):
-            self.ended_keys.add(key.id)
-            self._keys_seen_ns = max(self._keys_seen_ns, key.revoked_ns or 0)
+        revoked = self.registry.revoked_keys(self._revoked)
+        if revoked is not None:
+            self._revoked = len(revoked)
+            self.ended_keys |= revoked
         due = [slot for slot, (deadline_ns, _) in self._countdowns.items() if now_ns >= deadline_ns]
         return [Submit(protective_cancel(self._countdowns.pop(slot)[1]), None) for slot in due]
 

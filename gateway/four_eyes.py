@@ -10,21 +10,21 @@ from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import InvestorClass, MarketState, VenueState
 from engine.codes import VenueParameter as V
-from engine.units import INT64_MAX
 from gateway.registry import Intent
 
 _MORE_IS_LOOSER = frozenset(
     {
         A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
         A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE,
+        A.MAX_OPEN_ORDERS,
     }
 )  # fmt: skip
-"""Nothing given is 0; more, or later, lets an account do more."""
+"""Nothing given is 0; more, or later, lets an account do more. The number of open orders that holds before one is given
+is known to the engine alone, so the first one needs a second person too."""
 _LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION})
 """Nothing given is 0; less lets an account do more."""
-_LIMITS: dict[int, int] = {A.MAX_OPEN_ORDERS: 0, A.MAX_EXPOSURE_MICROS: INT64_MAX}
-"""Limits of an account and what counts as in force before one is given: an exposure limit is always tighter than none,
-a number of orders is compared with a default that only the engine knows, so the first one needs a second person."""
+_ACCOUNT_LIMITS = frozenset({A.MAX_EXPOSURE_MICROS, A.MAX_LEVERAGE})
+"""0 is no limit at all, as before one is given."""
 _OPTIONAL_LIMITS = frozenset({P.MAX_ORDER_VALUE_MICROS, P.MAX_OPEN_INTEREST_LOTS})
 """0 is no limit at all."""
 _CONTRACT_LIMITS = frozenset({P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS})
@@ -66,9 +66,7 @@ def _attribute(code: int, value: int, known: int | None) -> bool:
         return value == 0  # whatever is known: surveillance sets it too
     if code == A.INVESTOR_CLASS:
         return value not in (InvestorClass.NONE, before)
-    if code in _LIMITS:
-        return value > (_LIMITS[code] if known is None else known)
-    if code == A.MAX_LEVERAGE:
+    if code in _ACCOUNT_LIMITS:
         return _raises_optional(value, known)
     return value != known
 

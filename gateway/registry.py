@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
+from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
+from gateway.names import looks_like, name_problem
+from gateway.private import make_private
 from gateway.registry_tables import RegistryError, prepare
 
 __all__ = [
@@ -136,14 +138,12 @@ class Registry:
     """The registry's file, open. Every change is one transaction."""
 
     def __init__(self, path: Path | str) -> None:
-        is_new = not Path(path).exists()
+        make_private(path)
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute("PRAGMA foreign_keys=ON")
         prepare(self._db, path)
-        if is_new:
-            Path(path).chmod(0o600)
         # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
         self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
@@ -166,7 +166,7 @@ class Registry:
     ) -> Account:
         """Open an account or, with `parent`, a sub-account of the same client; the engine is told by an intent."""
         with self.transaction():
-            self.check_new_account(name, parent)
+            self.check_new_account(name, parent, client)
             parent_slot, client_id = self._parent(parent, client or name, now_ns)
             slot = self.next_account_slot()
             row = (slot, client_id, name, parent_slot, int(investor_class), now_ns)
@@ -175,9 +175,13 @@ class Registry:
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
         return self.account(name)
 
-    def check_new_account(self, name: str, parent: str) -> None:
-        """Refuse a name that cannot be or exists, and a parent that is none."""
+    def check_new_account(self, name: str, parent: str, client: str = "") -> None:
+        """Refuse names that cannot be, an account that exists, and a parent that is none."""
         _check_name("name", name)
+        if client:
+            _check_name("client", client)
+        if name.isdecimal():
+            raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
         if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
             raise RegistryError(f"name: account {name!r} exists; choose another")
         if parent and self.account(parent).parent_slot is not None:
@@ -214,16 +218,21 @@ class Registry:
 
     def person(self, name: str, now_ns: int) -> int:
         """The number of a natural person, registered at the first mention; numbers begin at 1."""
-        _check_name("person", name)
         with self.transaction():
-            self._db.execute("INSERT OR IGNORE INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
-        return int(self.one("SELECT id FROM persons WHERE name = ?", name)[0])
+            if not self.find_person(name):
+                self._db.execute("INSERT INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
+            return self.find_person(name)
 
     def find_person(self, name: str) -> int:
-        """The number of a person who is registered, or 0."""
-        _check_name("person", name)
+        """The number of a person who is registered, or 0 for a new name; one that looks like another's is refused."""
         found = self.one("SELECT id FROM persons WHERE name = ?", name)
-        return int(found[0]) if found else 0
+        if found:
+            return int(found[0])
+        _check_name("person", name)
+        for (other,) in self._db.execute("SELECT name FROM persons"):
+            if looks_like(name, other):
+                raise RegistryError(f"person: {name!r} looks like {other!r}; write it so, or tell the two apart")
+        return 0
 
     def known_person(self, name: str) -> int:
         """The number of a person who is registered, or a refusal."""
@@ -284,9 +293,11 @@ class Registry:
             return self._keys("ORDER BY number")
         return self._keys("WHERE account_slot = ? ORDER BY number", account_slot)
 
-    def revoked_since(self, since_ns: int) -> list[Key]:
-        """Keys revoked after an instant: their sessions must end."""
-        return self._keys("WHERE revoked_ns > ? ORDER BY number", since_ns)
+    def revoked_keys(self, known: int) -> set[str] | None:
+        """The ids of all revoked keys, whose sessions must end; None while they are as many as known."""
+        if self.one("SELECT count(*) FROM keys WHERE revoked_ns IS NOT NULL")[0] == known:
+            return None
+        return {key.id for key in self._keys("WHERE revoked_ns IS NOT NULL")}
 
     def _keys(self, clause: str, *values: object) -> list[Key]:
         columns = "number, id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns"
@@ -304,17 +315,14 @@ class Registry:
             self._db.execute("UPDATE keys SET revoked_ns = ? WHERE id = ?", (now_ns, key_id))
         return key
 
-    def live_keys(self, person: int) -> int:
-        """How many keys of a person with an officer's scopes are not revoked."""
-        return sum(key.person == person and key.is_officers and key.revoked_ns is None for key in self.keys())
-
     def is_live(self, number: int) -> bool:
         """Whether the key of this number is not revoked."""
         return self.one("SELECT 1 FROM keys WHERE number = ? AND revoked_ns IS NULL", number) is not None
 
-    def officers(self) -> set[int]:
-        """The persons who hold a live key with an officer's scopes."""
-        return {key.person for key in self.keys() if key.is_officers and key.revoked_ns is None}
+    def holders(self, scope: str, without: str = "") -> set[int]:
+        """The persons who hold a live key with a scope, one key left out."""
+        live = self._keys("WHERE revoked_ns IS NULL")
+        return {key.person for key in live if scope in key.scopes and key.id != without}
 
     # --- officers and their changes ---------------------------------------------------------------------------------
 
@@ -437,6 +445,25 @@ class Registry:
         """The value of an account's attribute that was last asked for, or None."""
         return self.known_value(Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot))
 
+    def state_before_halt(self, contract_slot: int) -> MarketState:
+        """The last state asked for that does not stop a contract: where it goes when the halt is lifted."""
+        found = self.one(
+            "SELECT code FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND code != ? AND "
+            "coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            int(CommandKind.CONTRACT_STATE), NIL, contract_slot, int(MarketState.HALTED),
+        )  # fmt: skip
+        return MarketState(found[0]) if found else MarketState.OPEN
+
+    def accounts_with(self, attribute: AccountAttribute, least: int, most: int) -> list[tuple[int, int]]:
+        """(slot, value) of the accounts whose attribute was last asked to be within these bounds, both included."""
+        query = (
+            f"SELECT DISTINCT account_slot FROM intents WHERE kind = {int(CommandKind.ACCOUNT_SET)} AND code = ? "
+            "AND value BETWEEN ? AND ? ORDER BY account_slot"
+        )
+        slots = [row[0] for row in self.all(query, int(attribute), least, most)]
+        found = [(slot, self.attribute(slot, attribute) or 0) for slot in slots]
+        return [(slot, value) for slot, value in found if least <= value <= most]
+
     def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
         """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
         query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
@@ -448,10 +475,11 @@ class Registry:
         with self.transaction():
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", rows)
 
-    def refused_intents(self) -> list[tuple[int, int, str]]:
-        """(reference, reason, note) of intents that the engine refused."""
-        query = "SELECT reference, reason, note FROM intents WHERE reason > 0 ORDER BY reference"
-        return list(self._db.execute(query))
+    def forget_beyond(self, last_seq: int) -> int:
+        """What is noted as beyond the end of the log was lost with that, and is to be done again; answers how many."""
+        query = "UPDATE intents SET applied_seq = NULL, reason = NULL WHERE applied_seq > ?"
+        with self.transaction():
+            return self._db.execute(query, (last_seq,)).rowcount
 
     # --- client records ---------------------------------------------------------------------------------------------
 
@@ -545,8 +573,9 @@ class _Transaction:
 
 
 def _check_name(field: str, name: str) -> None:
-    if not (0 < len(name) <= 64 and name.isprintable() and name == name.strip()):
-        raise RegistryError(f"{field}: {name[:70]!r} must be 1 to 64 printable characters without spaces at the ends")
+    problem = name_problem(name)
+    if problem:
+        raise RegistryError(f"{field}: {problem}")
 
 
 def _check_scopes(scopes: Iterable[str]) -> list[str]:

@@ -3,6 +3,8 @@
 import sqlite3
 from pathlib import Path
 
+from engine.codes import CommandKind
+
 SCHEMA_VERSION = 2
 _KEYS = """(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER REFERENCES accounts,
@@ -20,6 +22,8 @@ CREATE TABLE IF NOT EXISTS accounts (
     slot INTEGER PRIMARY KEY, client_id INTEGER NOT NULL REFERENCES clients, name TEXT NOT NULL UNIQUE,
     parent_slot INTEGER REFERENCES accounts, investor_class INTEGER NOT NULL, created_ns INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS keys {_KEYS};
+CREATE INDEX IF NOT EXISTS keys_revoked ON keys (revoked_ns) WHERE revoked_ns IS NOT NULL;
+CREATE INDEX IF NOT EXISTS accounts_by_client ON accounts (client_id);
 CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, expires_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contracts (
     slot INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL, settlement TEXT NOT NULL,
@@ -32,6 +36,7 @@ CREATE TABLE IF NOT EXISTS intents (
     source_time_ns INTEGER NOT NULL DEFAULT 0, change INTEGER NOT NULL DEFAULT 0, key INTEGER NOT NULL DEFAULT 0,
     sweeps INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
+CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {int(CommandKind.ACCOUNT_SET)};
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
 CREATE INDEX IF NOT EXISTS intents_pending ON intents (reference) WHERE applied_seq IS NULL;
 CREATE TABLE IF NOT EXISTS changes (

@@ -110,8 +110,10 @@ def ratio_text(numerator: int, denominator: int, decimals: int) -> str:
 def parse_micros(raw: bytes, param: str) -> int:
     """An amount of settlement currency in micros; more than six decimals is refused."""
     units = MICRO.count(parse_decimal(raw, param))
-    if units is None or units > INT64_MAX:
+    if units is None:
         raise bad_param(param, f"{bytes(raw).decode()} is not an amount with at most 6 decimals")
+    if units > INT64_MAX:
+        raise bad_param(param, f"{bytes(raw).decode()} is more than can be counted, {micros_text(INT64_MAX)}")
     return units
 
 

@@ -1,5 +1,6 @@
 """Everything of a running venue but the sockets: registry, engine, projection, feed, sequencer, sessions' context."""
 
+import logging
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -19,6 +20,7 @@ from gateway.registry import Registry
 from gateway.sequencer import Sequencer
 
 Progress = Callable[[int, int], None]
+_LOG = logging.getLogger("lionrock.venue")
 
 
 class Venue:
@@ -33,7 +35,7 @@ class Venue:
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
-        self._unmarked: list[tuple[int, int, int]] = []
+        self._unmarked: dict[int, tuple[int, int, int]] = {}
         self.engine = self._open_engine(progress)
         self.projection.warm_up()
         binary.warm_up()
@@ -43,6 +45,9 @@ class Venue:
         self.feed = Feed(self.projection)
         express = Express(self.projection, config.testnet)
         self.sequencer = Sequencer(self.engine, self.projection, self.feed, express, config.batch_rows)
+        lost = self.registry.forget_beyond(self.engine.last_seq)
+        if lost:
+            _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self.registry.mark_applied(self._results)
         self._results = []
         self.context.sequence_changes = self.submit_intents
@@ -68,7 +73,7 @@ class Venue:
         if self.engine.journal is not None:
             self.engine.journal.sync()
         # What the log holds is noted before a snapshot makes it older than what a start replays.
-        self.registry.mark_applied(self._unmarked)
+        self.registry.mark_applied(self._unmarked.values())
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
             self.engine.snapshot()
@@ -106,14 +111,15 @@ class Venue:
             self.sequencer.settle()
             results, self._results = self._results, []
             answered.update({reference: (seq, reason) for reference, seq, reason in results})
-            self._unmarked += results
+            self._unmarked.update({result[0]: result for result in results})
             self.sequencer.close_turn(partial(self._mark, results))
         return answered
 
     def _mark(self, results: list[tuple[int, int, int]]) -> None:
         """These are durable: the registry may know that the log holds them."""
         self.registry.mark_applied(results)
-        self._unmarked = [result for result in self._unmarked if result not in results]
+        for reference, _, _ in results:
+            self._unmarked.pop(reference, None)
 
     def tick(self) -> None:
         """About every second: countdowns and ended keys."""

@@ -1,6 +1,6 @@
 """Changes of clients and their accounts, under the scope compliance: what each becomes."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
@@ -9,7 +9,7 @@ from engine.codes import Affiliation, CommandKind, InvestorClass, MarketState, R
 from gateway import admin_messages as m
 from gateway import evidence
 from gateway.changes.desk import Desk, Plan, micros, set_attribute, units_of
-from gateway.registry import Intent, Record, RegistryError
+from gateway.registry import Account, Intent, Record, Registry, RegistryError
 
 DISCLOSURES = {
     "product": A.DISCLOSURE_PRODUCT,
@@ -21,8 +21,8 @@ OF_CLIENT = (
     A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS, A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT,
     A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE, A.AFFILIATION,
 )  # fmt: skip
-"""Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them and
-with the first account's self-trade group, as the owner is the same."""
+"""Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them, with
+the first account's self-trade group, as the owner is the same, and with the strictest restriction that is on any."""
 
 
 def _of_client(desk: Desk, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
@@ -41,7 +41,7 @@ def _of_client(desk: Desk, params: Any, topic: str, values: dict[A, int], **deta
 def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
     """An account of class NONE for a new client; a known client's has the client's attributes from the start."""
     registry, now_ns = desk.registry, desk.now_ns
-    registry.check_new_account(params.account, params.parent or "")
+    registry.check_new_account(params.account, params.parent or "", params.client or "")
     client = params.client or params.account
     if params.parent:
         client = registry.client_of(desk.account(params.parent).slot)
@@ -52,8 +52,15 @@ def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
         for attribute in (*OF_CLIENT, A.GROUP)
         if known and (value := registry.attribute(known[0].slot, attribute)) is not None
     ]
+    inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [_strictest(registry, known)] if value]
     write = lambda: registry.create_account(params.account, now_ns, client, params.parent or "")  # noqa: E731
     return Plan(inherited, writes=[write])
+
+
+def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
+    """The strictest restriction on any of these accounts; a closed one is closed for itself alone."""
+    found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
+    return max((value for value in found if value != Restriction.CLOSED), default=0)
 
 
 def record_evidence(desk: Desk, params: m.RecordEvidence) -> Plan:
@@ -270,17 +277,17 @@ def _killed(slot: int, is_on: bool) -> Intent:
 def _kill_group(desk: Desk, params: m.KillSwitch) -> Plan:
     name = params.name or ""
     group = int(name) if name.isascii() and name.isdigit() and len(name) < 8 else 0
-    members = [a for a in desk.registry.accounts() if group and desk.registry.attribute(a.slot, A.GROUP) == group]
+    members = [slot for slot, _ in desk.registry.accounts_with(A.GROUP, group, group)] if group else []
     if not members:
         raise RegistryError(f"name: no account is in the self-trade group {name[:20]!r}")
     details = {"is_on": params.is_on, "group": group}
-    records = [Record("kill_switch", account_slot=account.slot, details=details) for account in members]
-    return Plan([_killed(account.slot, params.is_on) for account in members], records)
+    records = [Record("kill_switch", account_slot=slot, details=details) for slot in members]
+    return Plan([_killed(slot, params.is_on) for slot in members], records)
 
 
 def _kill_contract(desk: Desk, params: m.KillSwitch) -> Plan:
     slot = desk.contract(params.name or "").slot
-    state = MarketState.HALTED if params.is_on else MarketState.OPEN
+    state = MarketState.HALTED if params.is_on else desk.registry.state_before_halt(slot)
     return Plan([Intent(CommandKind.CONTRACT_STATE, int(state), contract_slot=slot, sweeps=params.is_on)])
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from engine.codes import AccountAttribute, CommandKind
+from engine.units import INT64_MAX
 from gateway import evidence
 from gateway.errors import Refusal
 from gateway.registry import Account, ContractRecord, Intent, Record, Registry, RegistryError
@@ -100,4 +101,6 @@ def units_of(text: str, field_name: str, unit: Unit, what: str) -> int:
         raise RegistryError(str(refusal)) from None
     if units is None:
         raise RegistryError(f"{field_name}: {text} is not a whole number of {what}")
+    if units > INT64_MAX:
+        raise RegistryError(f"{field_name}: {text} is more than can be counted, {unit.text(INT64_MAX)}")
     return units

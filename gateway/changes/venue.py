@@ -8,6 +8,7 @@ from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState
 from gateway import admin_messages as m
 from gateway.changes.desk import COINS, Desk, Plan, micros, units_of
 from gateway.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
+from gateway.names import key_id_problem
 from gateway.registry import Intent, KeyOrder, Record, RegistryError
 
 _GRANTING = frozenset({"trade", "transfer", "compliance", "admin"})
@@ -28,6 +29,9 @@ def issue_key(desk: Desk, params: m.IssueKey) -> Plan:
         raise RegistryError("verifier: it is not base64") from None
     if params.kind == "ed25519" and len(verifier) != 32:
         raise RegistryError("verifier: an ed25519 key is verified by its public key of 32 bytes")
+    problem = key_id_problem(params.key)
+    if problem:
+        raise RegistryError(f"key: {problem}")
     if registry.key(params.key) is not None:
         raise RegistryError(f"key: {params.key} exists; choose another id")
     registry.check_scopes(registry.find_person(params.person), slot, scopes)
@@ -40,14 +44,12 @@ def issue_key(desk: Desk, params: m.IssueKey) -> Plan:
 
 
 def revoke_key(desk: Desk, params: m.RevokeKey) -> Plan:
-    """The end of a key. The venue keeps two officers who can act: name another before the second last one goes."""
+    """The end of a key. Two persons with the scope admin stay: they, and only they, can name other officers."""
     key = desk.registry.key(params.key)
     if key is None or key.revoked_ns is not None:
         raise RegistryError(f"key: no live key {params.key[:64]!r}; `lionrock key list` shows them")
-    if key.scopes & {"compliance", "admin"} and desk.registry.is_governed:
-        left = desk.registry.officers() - ({key.person} if desk.registry.live_keys(key.person) == 1 else set())
-        if len(left) < 2:
-            raise RegistryError(f"key: {key.id} is one of the last two officers'; issue another officer's key first")
+    if "admin" in key.scopes and desk.registry.is_governed and len(desk.registry.holders("admin", key.id)) < 2:
+        raise RegistryError(f"key: {key.id} is one of the last two officers' with admin; issue another's first")
     return Plan(writes=[lambda: desk.registry.revoke_key(params.key, desk.now_ns)])
 
 

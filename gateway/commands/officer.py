@@ -17,6 +17,7 @@ from gateway.changes import KINDS
 from gateway.commands.common import add_data_argument
 from gateway.config import Config
 from gateway.office import Change, Office
+from gateway.private import write_private
 from gateway.registry import Key, Registry, RegistryError
 
 OFFICER_VARIABLE = "LIONROCK_OFFICER"
@@ -87,7 +88,4 @@ def state_of(registry: Registry, change: Change) -> str:
 
 def write_key_file(path: str, new: auth.NewKey) -> None:
     """A key file that only its owner can read; an existing file is left alone."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(handle, "w") as file:
-        json.dump({"id": new.id, "secret": new.secret}, file)
-        file.write("\n")
+    write_private(path, json.dumps({"id": new.id, "secret": new.secret}).encode() + b"\n")

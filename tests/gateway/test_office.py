@@ -5,7 +5,7 @@ from contextlib import suppress
 import numpy as np
 import pytest
 
-from engine.codes import NIL, Asset, CommandKind, InvestorClass, MarketState, VenueState
+from engine.codes import NIL, Asset, CommandKind, InvestorClass, MarketState, Restriction, VenueState
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
@@ -161,6 +161,23 @@ def test_a_freeze_may_cover_all_accounts_of_a_client(venue):
             venue.submit("set_restriction", restriction="frozen", **fields)
 
 
+def test_an_account_that_is_opened_later_is_as_restricted_as_its_owners_others(venue):
+    venue.registry.create_account("alice-bot", NOW, parent="alice")
+    venue.submit("set_restriction", account="alice-bot", restriction="closed")
+    venue.submit("set_restriction", account="alice", restriction="frozen")
+    assert venue.submit("open_account", account="alice-new", client="alice").state == "done"
+    slot = venue.registry.account("alice-new").slot
+    assert venue.registry.attribute(slot, A.RESTRICTION) == Restriction.FROZEN
+
+
+def test_a_lifted_halt_leaves_the_contract_as_it_was(venue):
+    venue.submit("set_contract_state", instrument_name=BTC, state="reduce_only")
+    venue.submit("kill_switch", target="contract", name=BTC, is_on=True)
+    venue.done("kill_switch", target="contract", name=BTC, is_on=False)
+    *_, lifted = venue.writes()
+    assert (lifted.kind, lifted.code) == (D.CONTRACT_STATE, MarketState.REDUCE_ONLY)
+
+
 def test_a_kill_switch_sweeps_the_orders_of_what_it_covers(venue):
     venue.registry.create_account("bob", NOW)
     venue.registry.set_attribute(0, A.GROUP, 7, NOW, "")
@@ -206,6 +223,9 @@ LIMITS = (P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS, P.MAX_ORDER_VALUE_MICROS, P.MAX
         (Intent(D.ACCOUNT_SET, A.MAX_OPEN_ORDERS, value=10), 11, ONE),
         (Intent(D.ACCOUNT_SET, A.MAX_EXPOSURE_MICROS, value=10), None, ONE),
         (Intent(D.ACCOUNT_SET, A.MAX_EXPOSURE_MICROS, value=11), 10, TWO),
+        (Intent(D.ACCOUNT_SET, A.MAX_EXPOSURE_MICROS, value=0), 10, TWO),
+        (Intent(D.ACCOUNT_SET, A.MAX_EXPOSURE_MICROS, value=9), 0, ONE),
+        (Intent(D.ACCOUNT_SET, A.MAX_OPEN_ORDERS, value=0), 10, ONE),
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=5), None, ONE),
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=0), 5, TWO),
         (Intent(D.ACCOUNT_SET, A.SELF_TRADE_MODE, value=1), 0, TWO),
@@ -279,7 +299,15 @@ def test_two_officers_stay(venue):
         venue.submit("revoke_key", key="k1")
     venue.done("issue_key", **issue("n3", "Cleo", "compliance,admin"))
     assert venue.submit("revoke_key", key="k1").state == "done"
-    assert venue.registry.officers() == {venue.ben.person, venue.registry.find_person("Cleo")}
+    assert venue.registry.holders("compliance") == {venue.ben.person, venue.registry.find_person("Cleo")}
+
+
+def test_two_who_can_name_others_stay_whoever_else_decides(venue):
+    venue.done("issue_key", **issue("n3", "Cleo", "compliance"))
+    venue.submit("revoke_key", key="k2")
+    with pytest.raises(RegistryError, match="last two officers"):
+        venue.submit("revoke_key", key="k3")
+    assert venue.submit("revoke_key", key="n3").state == "done"
 
 
 def test_the_bootstrap_is_closed_by_the_ceremony(venue):
@@ -306,6 +334,9 @@ def test_a_later_account_of_a_client_has_what_the_client_has(venue):
     assert len([i for i in venue.writes() if i.code == A.PI_WITHDRAWN]) == 4
 
 
+KEY = {
+    "person": "Alice", "scopes": "read", "kind": "ed25519", "verifier": "A" * 43 + "=", "account": "alice",
+}  # fmt: skip
 DATED = {"document_date": "2026-11-20", "document_hash": HASH}
 
 
@@ -342,6 +373,12 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
         ("set_group_limit", {"group": 1, "instrument_name": BTC, "max_amount": "0.0001"}, "whole number of lots"),
         ("record_deposit", {"account": "alice", "amount": "0"}, "more than 0"),
         ("record_deposit", {"account": "alice", "amount": "1e-9", "asset": "btc"}, "whole number of 1e-8"),
+        ("record_deposit", {"account": "alice", "amount": "9" * 18, "asset": "btc"}, "more than can be counted"),
+        ("record_deposit", {"account": "alice", "amount": "9" * 18}, "more than can be counted"),
+        ("set_group_limit", {"group": 1, "instrument_name": BTC, "max_amount": "9" * 18}, "more than can be counted"),
+        ("open_account", {"account": "new", "client": "a\nb"}, "client: "),
+        ("issue_key", {**KEY, "key": "a,b"}, "key: 'a,b'"),
+        ("issue_key", {**KEY, "key": "12345678"}, "not 8 of them"),
         ("list_contract", {"base": "BTC"}, "listed already"),
         ("set_contract_parameter", {"instrument_name": BTC, "parameter": "speed", "value": 1}, "choose from"),
         ("set_venue_parameter", {"parameter": "collateral_haircut_ppb", "value": 1}, "name btc or eth"),

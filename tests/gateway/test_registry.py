@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
+from gateway.context import Context
 from gateway.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 
 
@@ -36,6 +37,11 @@ def test_accounts_get_slots_and_intents(registry):
         (" x", "", "1 to 64"),
         ("x" * 65, "", "1 to 64"),
         ("a\nb", "", "1 to 64"),
+        ("7", "", "an account's number"),
+        ("two  spaces", "", "write 'two spaces'"),
+        ("\uff41lice", "", "write 'alice'"),
+        ("Jose\u0301", "", "write 'Jos\u00e9'"),
+        ("a\u202eb", "", "printable"),
         ("new", "nobody", "no account 'nobody'"),
         ("new", "sub", "itself a sub-account"),
     ],
@@ -49,6 +55,21 @@ def test_bad_accounts_change_nothing(registry, name, parent, word):
     assert (registry.accounts(), registry.pending_intents()) == before
 
 
+@pytest.mark.parametrize("client", ["a\nb", " x", "x" * 65, "\x1b[2Jbob", "two  spaces"])
+def test_a_clients_name_is_held_to_the_same_rule(registry, client):
+    with pytest.raises(RegistryError, match="client: "):
+        registry.create_account("new", 2, client)
+    assert registry.accounts() == []
+
+
+@pytest.mark.parametrize("name", ["ann lee", "ANN LEE", "Ann  Lee", "\uff21nn Lee"])
+def test_nobody_is_a_second_person_by_another_spelling(registry, name):
+    ann = registry.person("Ann Lee", 1)
+    with pytest.raises(RegistryError, match="Ann Lee"):
+        registry.person(name, 2)
+    assert registry.person("Ann Lee", 3) == ann and registry.person("Anna Lee", 3) != ann
+
+
 def test_intents_are_applied_once_and_survive_a_restart(tmp_path):
     first = Registry(tmp_path / "r.db")
     first.create_account("a", 1)
@@ -59,7 +80,7 @@ def test_intents_are_applied_once_and_survive_a_restart(tmp_path):
     assert [i.reference for i in again.pending_intents()] == [2]
     again.mark_applied([(2, 101, 1402)])
     assert again.pending_intents() == []
-    assert again.refused_intents() == [(2, 1402, "assessed")]
+    assert [(i.note, *done) for i, *done in again.intents_of(0)] == [("open a", 100, 0), ("assessed", 101, 1402)]
     again.close()
 
 
@@ -74,7 +95,7 @@ def test_keys_scopes_and_separation_of_duties(registry):
     with pytest.raises(RegistryError, match="one person"):
         registry.add_key(KeyOrder("k2", 0, bob, "hmac", b"s", ["trade", "compliance"], ""), 3)
     registry.revoke_key("k1", 9)
-    assert [k.id for k in registry.revoked_since(8)] == ["k1"]
+    assert registry.revoked_keys(0) == {"k1"} and registry.revoked_keys(1) is None
     registry.add_key(KeyOrder("k2", 0, ann, "hmac", b"s", ["admin"], ""), 10)
     with pytest.raises(RegistryError, match="revoked already"):
         registry.revoke_key("k1", 11)
@@ -107,9 +128,34 @@ def test_contracts_come_with_their_intents(registry):
         registry.add_contract(record, [])
 
 
-def test_only_the_operator_reads_the_file(tmp_path):
-    Registry(tmp_path / "r.db").close()
-    assert stat.S_IMODE((tmp_path / "r.db").stat().st_mode) == 0o600
+def test_only_the_operator_reads_the_files(tmp_path):
+    registry = Registry(tmp_path / "r.db")
+    registry.create_account("a", 1)
+    modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
+    registry.close()
+    assert modes == {"r.db": 0o600, "r.db-wal": 0o600, "r.db-shm": 0o600}
+
+
+def test_a_revocation_is_noticed_whatever_the_time_it_bears(registry):
+    registry.create_account("a", 1)
+    person = registry.person("Ann", 1)
+    for key_id in ("k1", "k2"):
+        registry.add_key(KeyOrder(key_id, 0, person, "hmac", b"s", ["read"], ""), 2)
+    context = Context(None, registry)
+    registry.revoke_key("k2", 9)
+    context.tick(10)
+    registry.revoke_key("k1", 8)
+    context.tick(11)
+    assert context.ended_keys == {"k1", "k2"}
+
+
+def test_accounts_are_found_by_a_value_in_force(registry):
+    for name in ("a", "b", "c"):
+        registry.create_account(name, 1)
+    for slot, value in ((0, 5), (1, 5), (1, 9), (2, 4)):
+        registry.set_attribute(slot, AccountAttribute.GROUP, value, 2, "")
+    assert registry.accounts_with(AccountAttribute.GROUP, 4, 5) == [(0, 5), (2, 4)]
+    assert registry.accounts_with(AccountAttribute.RESTRICTION, 0, 9) == []
 
 
 def test_another_process_is_noticed(tmp_path):
@@ -140,7 +186,7 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
     again = Registry(tmp_path / "r.db")
     assert (again.keys(), again.pending_intents(), again.accounts()) == before
     again.add_key(KeyOrder("k2", NIL, again.person("Ben", 1), "hmac", b"s", ["admin"], ""), 3)
-    assert again.officers() == {again.person("Ben", 1)} and not again.is_governed
+    assert again.holders("admin") == {again.person("Ben", 1)} and not again.is_governed
     again.close()
 
 
