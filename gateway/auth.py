@@ -1,8 +1,8 @@
 """Who is calling: keys, logins, tokens and signed HTTP requests.
 
 At rest there is only what verification needs: an Ed25519 public key, or an HMAC secret sealed with the venue's own
-key file. A login or a signed request is accepted once: its signature is remembered, over restarts, for as long as it
-could be replayed. All comparisons take the same time whatever differs.
+key file. A signature is accepted once, be it of a login or of a request: it is remembered, over restarts, for as long as
+it could be replayed. All comparisons take the same time whatever differs.
 """
 
 import base64
@@ -176,9 +176,10 @@ class Authenticator:
         stamp_ms = parse_integer(params.timestamp, "timestamp", 0, 10**14)
         text = f"{stamp_ms}\n{_required(params.nonce, 'nonce')}\n{params.data or ''}"
         key = self._live_key(_required(params.client_id, "client_id"), "hmac")
-        self._check_hmac(key, text.encode(), _required(params.signature, "signature"))
+        signature = _required(params.signature, "signature")
+        self._check_hmac(key, text.encode(), signature)
         self._check_window(stamp_ms * 1_000_000, now_ns)
-        self._once(_digest(key.id, text), stamp_ms * 1_000_000 + WINDOW_NS, now_ns)
+        self._once(_digest(key.id, signature.lower()), stamp_ms * 1_000_000 + WINDOW_NS, now_ns)
         return key
 
     def _cdp(self, token: str, now_ns: int) -> Key:

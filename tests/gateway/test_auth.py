@@ -109,6 +109,15 @@ def test_client_signature_once_in_its_window(desk):
     refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, tampered, NOW)
 
 
+def test_a_signed_request_that_was_seen_is_no_login(desk):
+    target = "/api/v2/private/get_positions"
+    header = desk.header(target=target)
+    desk.auth.authorize(header, "GET", target, b"", NOW)
+    replayed = desk.signature_login(nonce="n", data=f"GET\n{target}\n\n")
+    assert replayed.signature in header
+    assert "used before" in refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, replayed, NOW).reason
+
+
 def test_a_replayed_login_is_refused_after_a_restart(desk, tmp_path):
     login = desk.signature_login()
     desk.auth.login(login, NOW)
