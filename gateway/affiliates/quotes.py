@@ -95,10 +95,18 @@ class Obligations:
         self._owed_ns[key] = span_ns
 
     def order(self, row: Any) -> None:
-        """An event of an order of a maker that owes a quote."""
+        """An event of an affiliate's order: where it owes no quote nothing is measured."""
         key = int(row["account_slot"]), int(row["contract_slot"])
-        self._count(key, int(row["time_ns"]))
-        self._quotes[key].follow(row)
+        if key in self._quotes:
+            self._count(key, int(row["time_ns"]))
+            self._quotes[key].follow(row)
+
+    def end(self, account_slot: int, now_ns: int) -> None:
+        """An account's affiliation changes: with it every approval ends."""
+        for key in self._quotes:
+            if key[0] == account_slot:
+                self._count(key, now_ns)
+                self._owed_ns[key] = (0, 0)
 
     def opened(self, contract_slot: int, now_ns: int) -> None:
         """A contract is listed."""

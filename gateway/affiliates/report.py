@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import host
-from engine.codes import EventKind, ExecInst, Side
+from engine.codes import AccountAttribute, EventKind, ExecInst, Side
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.quotes import HOUR_NS, Obligations
@@ -28,6 +28,7 @@ _ORDER_KINDS = (
 )  # fmt: skip
 _NOTICES = (
     EventKind.AFFILIATE_APPROVED, EventKind.CONTRACT_LISTED, EventKind.CONTRACT_STATE_CHANGED, EventKind.MARK_CHANGED,
+    EventKind.ACCOUNT_CHANGED,
 )  # fmt: skip
 _AFFILIATE = int(ExecInst.AFFILIATE)
 
@@ -147,12 +148,17 @@ class _Day:
         kind, contract, now_ns = int(row["kind"]), int(row["contract_slot"]), int(row["time_ns"])
         if kind == EventKind.MARK_CHANGED:
             times, marks = self._marks.setdefault(contract, ([], []))
+            if times and now_ns < self.from_ns:
+                times.clear()
+                marks.clear()
             times.append(now_ns)
             marks.append(int(row["new_value"]))
         elif kind == EventKind.CONTRACT_LISTED:
             self._obligations.opened(contract, now_ns)
         elif kind == EventKind.CONTRACT_STATE_CHANGED:
             self._obligations.state(contract, int(row["new_value"]), now_ns)
+        elif int(row["code"]) == AccountAttribute.AFFILIATION:
+            self._obligations.end(int(row["account_slot"]), now_ns)
 
     def _trades(self, fills: Any) -> None:
         """The day's trades: the volume of all, and each affiliated side. A trade's two sides follow each other."""

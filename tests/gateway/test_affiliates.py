@@ -9,11 +9,12 @@ import pytest
 
 from engine import host
 from engine.codes import AccountAttribute as A
-from engine.codes import Affiliation, ExecInst, MarketState, Mode
+from engine.codes import Affiliation, EventKind, ExecInst, MarketState, Mode
 from engine.codes import CommandKind as K
+from engine.schema import COMMAND, EVENT, NOTICE
 from gateway import cli
 from gateway.affiliates.parameters import Programme
-from gateway.affiliates.report import DayReport, day_report
+from gateway.affiliates.report import DayReport, _Day, day_report
 from tests import build, risk_flow
 from tests.build import BUY, SECOND, SELL, START_NS
 
@@ -181,3 +182,34 @@ def test_the_command(venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture
     assert "hour by hour" in capsys.readouterr().out
     config.write_text("[affiliates]\nspread_ppb = 1\n")
     assert cli.main(words) == 1
+
+
+def test_what_an_affiliate_closes_without_an_approval_is_part_of_the_report(venue: Venue) -> None:
+    """A contract without approval: a client's position there is closed after it has joined the operator's group."""
+    venue.order(BOB, SELL, 10, 2000)
+    venue.order(ALICE, BUY, 10, 2000)
+    venue.send(build.account_set(ALICE, A.AFFILIATION, Affiliation.GROUP_COMPANY))
+    venue.order(BOB, BUY, 10, 1999)
+    venue.order(ALICE, SELL, 10, 1999, flags=ExecInst.REDUCE_ONLY)
+    venue.wait(60)
+    alice = next(row for row in venue.close().makers if row.account_slot == ALICE)
+    assert (alice.fills, alice.hours) == (1, [])
+
+
+def test_nothing_is_owed_once_the_affiliation_has_ended(venue: Venue) -> None:
+    quote(venue, 1995, 2005)
+    venue.wait(10 * MINUTE - 2)
+    venue.send(build.account_set(MAKER, A.AFFILIATION, Affiliation.CLIENT))
+    venue.wait(20 * MINUTE)
+    (maker,) = venue.close().makers
+    assert [hour.open_seconds for hour in maker.hours] == [600]
+
+
+def test_marks_from_before_the_day_are_not_kept(venue: Venue) -> None:
+    day = _Day(venue.engine.root[0], START_NS, RULES)
+    rows = np.zeros(3, NOTICE)
+    rows["kind"], rows["time_ns"] = EventKind.MARK_CHANGED, [START_NS - 2, START_NS - 1, START_NS + 1]
+    rows["new_value"] = [7, 8, 9]
+    day.take(np.zeros(1, COMMAND), rows.view(EVENT))
+    assert day._marks == {0: ([START_NS - 1, START_NS + 1], [8, 9])}
+    venue.engine.close()
