@@ -1,8 +1,8 @@
 """Who is calling: keys, logins, tokens and signed HTTP requests.
 
 At rest there is only what verification needs: an Ed25519 public key, or an HMAC secret sealed with the venue's own
-key file. A signature is accepted once, be it a login's or a request's: it is remembered, over restarts, for as long as it
-could be replayed. All comparisons take the same time whatever differs.
+key file. A signature is accepted once, be it a login's or a request's: it is remembered, over restarts, while it could
+be replayed. All comparisons take the same time whatever differs.
 """
 
 import base64

@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import NoReturn
 
 COMMANDS = {
     "demo": "a live exchange on loopback with traders on it, to watch and to trade on",
@@ -42,8 +43,17 @@ def _overview() -> str:
     return "\n".join(lines)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong with the arguments in one line, and where to read what they may be."""
+
+    def error(self, message: str) -> NoReturn:
+        """One line on the error stream, and the end."""
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(USAGE_ERROR)
+
+
 def _parser(name: str) -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="lionrock")
+    parser = Parser(prog="lionrock")
     importlib.import_module(f"gateway.commands.{name}").add_parser(parser.add_subparsers(required=True))
     return parser
 
@@ -59,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     name = arguments[0]
     if name not in COMMANDS:
-        print(f"lionrock: no command {name!r}; one of {', '.join(COMMANDS)}", file=sys.stderr)
+        print(f"lionrock: no command {name!r}; one of {', '.join(COMMANDS)}; see lionrock --help", file=sys.stderr)
         return USAGE_ERROR
     module = importlib.import_module(f"gateway.commands.{name}")
     options = _parser(name).parse_args(arguments)

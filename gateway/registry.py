@@ -140,9 +140,6 @@ class Registry:
     def __init__(self, path: Path | str) -> None:
         make_private(path)
         self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        self._db.execute("PRAGMA synchronous=FULL")
-        self._db.execute("PRAGMA foreign_keys=ON")
         prepare(self._db, path)
         # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
         self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)

@@ -76,8 +76,14 @@ class RegistryError(Exception):
 
 
 def prepare(db: sqlite3.Connection, path: Path | str) -> None:
-    """Make the tables of a new file, bring an older one up, refuse one of another program."""
-    version = db.execute("PRAGMA user_version").fetchone()[0]
+    """Make the tables of a new file, bring an older one up, refuse one of another program. Every commit is on disk."""
+    try:
+        for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+            db.execute(f"PRAGMA {setting}")
+        version = db.execute("PRAGMA user_version").fetchone()[0]
+    except sqlite3.DatabaseError as error:
+        db.close()
+        raise RegistryError(f"{path}: {error}; name another data folder, or see what holds or has damaged it") from None
     if version not in (0, 1, SCHEMA_VERSION):
         db.close()
         raise RegistryError(f"{path}: registry version {version}, this program reads {SCHEMA_VERSION}; use its own")

@@ -33,6 +33,41 @@ def test_overview_and_unknown_command(capsys: pytest.CaptureFixture[str]) -> Non
     assert "nonsense" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    "words, said",
+    [
+        ("serve --port x", "lionrock serve: argument --port: invalid int value: 'x'; see lionrock serve --help"),
+        ("admin record-kyc", "required: --client"),
+        ("admin nonsense", "invalid choice: 'nonsense'"),
+        ("explain", "required: ACCOUNT; see lionrock explain --help"),
+        ("explain 1 2", "unrecognized arguments: 2; see lionrock --help"),
+        ("account", "required: create|deposit|list; see lionrock account --help"),
+        ("nonsense", "see lionrock --help"),
+        ("admin show {big} --data {folder}", "is not a whole number from 1 to"),
+        ("admin approve 0 --data {folder}", "is not a whole number from 1 to"),
+        ("admin lapses --days {big} --data {folder}", "from 0 to 10000"),
+        ("admin list-changes --count {big} --data {folder}", "from 1 to 1000000"),
+        ("alerts show {big} --data {folder}", "is not a whole number from 1 to"),
+        ("audit explain {big} --data {folder}", "is not a whole number from 1 to"),
+        ("explain {big} --data {folder}", "is no account's number"),
+        ("account list --data {folder}/junk", "registry.db: file is not a database"),
+        ("alerts list --data {folder}/junk", "alerts.db: file is not a database"),
+        ("alerts list --data {folder}", "--data: {folder} is no data folder of a venue"),
+    ],
+)
+def test_bad_arguments_and_files_are_one_line(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "junk").mkdir()
+    for name in ("registry.db", "alerts.db"):
+        (tmp_path / "junk" / name).write_bytes(b"junk" * 100)
+    with contextlib.suppress(SystemExit):
+        assert cli.main(words.format(big="9" * 25, folder=tmp_path).split()) == 2
+    err = capsys.readouterr().err
+    assert said.format(folder=tmp_path) in err and len(err.splitlines()) == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["junk"]
+
+
 def test_names_of_commands_stand_apart_from_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["--help"])
     lines = capsys.readouterr().out.splitlines()

@@ -139,7 +139,7 @@ def _read_lines(path: Path) -> Iterator[Record]:
         for number, line in enumerate(file, 1):
             try:
                 record = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 raise FileError(f"{path}: record {number} is not JSON") from None
             if not isinstance(record, dict) or not all(_fits(name, record[name]) for name in record):
                 raise FileError(f"{path}: record {number} does not have the columns of an audit trail")

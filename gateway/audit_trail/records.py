@@ -6,7 +6,7 @@ event are those right after the due work or the command that it belongs to.
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -128,7 +128,10 @@ def scope_of(note: str) -> Scope:
         facts = json.loads(note)
         if facts.pop("format") != FORMAT or not facts.pop("journal"):
             raise ValueError(note)
-        return Scope(**facts)
+        scope = Scope(**facts)
+        if [type(given) for given in astuple(scope)] != [type(usual) for usual in astuple(Scope())]:
+            raise ValueError(note)
+        return scope
     except (AttributeError, KeyError, TypeError, ValueError):
         raise ValueError(f"the first record does not say what the export covers: {note[:80]!r}") from None
 

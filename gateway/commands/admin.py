@@ -19,7 +19,7 @@ from gateway.admin_messages import plain_type
 from gateway.changes import KINDS, Kind
 from gateway.client_file import client_file, lapses
 from gateway.commands import officer
-from gateway.commands.common import left_as_found, open_registry, readable_errors, show, when
+from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.config import Config
 from gateway.office import Office
 from gateway.registry import KeyOrder, Registry, RegistryError
@@ -70,18 +70,18 @@ def _add_questions(actions: Any) -> None:
     listing = actions.add_parser("list-changes", help="proposals that wait, or changes in another state")
     states = ("proposed", "approved", "rejected", "expired", "done", "refused", "all")
     listing.add_argument("--state", choices=states, default="proposed", help="only these (default: proposed)")
-    listing.add_argument("--count", type=int, default=100, help="the latest so many (default: 100)")
+    listing.add_argument("--count", type=whole(1, 1_000_000), default=100, help="the latest so many (default: 100)")
     shown = actions.add_parser("show", help="one change with everything that is known of it")
     approve = actions.add_parser("approve", help="carry out a proposal, as another person than who proposed it")
     reject = actions.add_parser("reject", help="end a proposal")
-    shown.add_argument("number", type=int, help="the change's number")
+    shown.add_argument("number", type=whole(1, MAX_ID), help="the change's number")
     for action in (approve, reject):
-        action.add_argument("numbers", type=int, nargs="+", metavar="NUMBER", help="the proposals' numbers")
+        action.add_argument("numbers", type=whole(1, MAX_ID), nargs="+", metavar="NUMBER", help="the proposals")
         action.add_argument("--note", default="", metavar="TEXT", help="a remark to be kept")
     record = actions.add_parser("client", help="a client's file")
     record.add_argument("client", help="the client's name")
     lapsing = actions.add_parser("lapses", help="what lapses soon, or has lapsed")
-    lapsing.add_argument("--days", type=int, default=60, help="within so many days (default: 60)")
+    lapsing.add_argument("--days", type=whole(0, 10_000), default=60, help="within so many days (default: 60)")
     for action in (init, listing, shown, approve, reject, record, lapsing):
         officer.add_officer_arguments(action)
 
@@ -184,7 +184,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
             "reason": change.reason,
-            "of": " ".join(f"{key}={value}" for key, value in given.items() if key != "reason"),
+            "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key != "reason"),
         }
         for change in office.changes(args.state, args.count, now_ns)
         for given in [{key: value for key, value in change.params.items() if value is not None}]
@@ -194,10 +194,16 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
     else:
         for row in rows:
             why = f" ({row['refused']})" if row["refused"] else ""
-            told = "{change}  {of}  ({by}, {made} UTC: {reason})".format(**row)
+            told = plain("{change}  {of}  ({by}, {made} UTC: {reason})".format(**row))
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
     return 0
+
+
+def _word(value: object) -> str:
+    """A parameter so that it cannot be taken for two."""
+    text = str(value)
+    return json.dumps(text, ensure_ascii=False) if " " in text or '"' in text else text
 
 
 def _show(registry: Registry, args: argparse.Namespace) -> int:
@@ -209,8 +215,13 @@ def _show(registry: Registry, args: argparse.Namespace) -> int:
 def _decide(registry: Registry, args: argparse.Namespace) -> int:
     office, key, now_ns = Office(registry), officer.officer_key(registry, args), clock.wall_ns()
     decide = office.approve if args.action == "approve" else office.reject
-    rows = [officer.row(registry, decide(number, key, args.note, now_ns)) for number in args.numbers]
-    show(rows, args.json, "decided")
+    rows: list[dict[str, object]] = []
+    try:
+        for number in args.numbers:
+            rows.append(officer.row(registry, decide(number, key, args.note, now_ns)))
+    finally:
+        if rows:
+            show(rows, args.json, "decided")
     return 0
 
 

@@ -15,7 +15,16 @@ from gateway import clock
 from gateway import config as settings
 from gateway.audit_trail.follower import journal_of
 from gateway.commands import officer
-from gateway.commands.common import add_data_argument, open_registry, progress_bar, readable_errors, when
+from gateway.commands.common import (
+    MAX_ID,
+    add_data_argument,
+    open_registry,
+    plain,
+    progress_bar,
+    readable_errors,
+    when,
+    whole,
+)
 from gateway.surveillance.replayed import alerts_of, clients_of
 from gateway.surveillance.store import STATES, AlertError, AlertStore, Filed, Review, file_of, filed
 
@@ -54,7 +63,7 @@ def add_parser(subparsers: Any) -> None:
     review.add_argument("--reviewer", default="", metavar="NAME", help="who; an officer with --as is named by the key")
     officer.add_officer_arguments(review)
     for action in (shown, review):
-        action.add_argument("number", type=int, help="the alert's number")
+        action.add_argument("number", type=whole(1, MAX_ID), help="the alert's number")
     listing.set_defaults(action=_list)
     shown.set_defaults(action=_show)
     review.set_defaults(action=_review)
@@ -68,9 +77,10 @@ def run(args: argparse.Namespace) -> int:
 
 @contextmanager
 def _store(data: str) -> Iterator[AlertStore]:
-    if not Path(data).is_dir():
-        raise AlertError(f"{data}: no such data folder; name it with --data")
-    store = AlertStore(file_of(Path(data)))
+    path = file_of(Path(data))
+    if not path.exists() and not settings.Config(data=data).registry.exists():
+        raise AlertError(f"--data: {data} is no data folder of a venue; name one")
+    store = AlertStore(path if path.exists() else None)
     try:
         yield store
     finally:
@@ -137,7 +147,7 @@ def _tell(item: Filed, reviews: list[Review]) -> None:
     console.print(f"orders: {', '.join(map(str, item.evidence['order_ids'])) or 'none'}")
     console.print("`lionrock audit explain ORDER` tells an order's story.")
     for review in reviews:
-        console.print(escape(f"{when(review.time_ns)} UTC {review.reviewer}: {review.state}, {review.note}"))
+        console.print(escape(plain(f"{when(review.time_ns)} UTC {review.reviewer}: {review.state}, {review.note}")))
 
 
 def _review(args: argparse.Namespace) -> int:

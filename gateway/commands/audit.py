@@ -23,7 +23,7 @@ from gateway.audit_trail.follower import journal_of
 from gateway.audit_trail.ladder import when
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
 from gateway.audit_trail.story import Step, story, story_at
-from gateway.commands.common import FAILED, HKT, end_of_day_ns, open_registry, reason_of
+from gateway.commands.common import FAILED, HKT, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
 from gateway.config import Config
 from gateway.registry import RegistryError
 
@@ -88,7 +88,8 @@ def _add_verify(actions: Any) -> None:
 
 def _add_explain(actions: Any) -> None:
     parser = actions.add_parser("explain", help="an order's decisions row by row, and its life")
-    parser.add_argument("order", type=int, metavar="ORDER", help="the venue's order id; with --account the cl_ord_id")
+    parser.add_argument("order", type=whole(1, MAX_ID), metavar="ORDER",
+                        help="the venue's order id; with --account the cl_ord_id")  # fmt: skip
     parser.add_argument("--account", metavar="A", help="number or name; its latest order of that cl_ord_id is meant")
     parser.add_argument("--sequence", action="store_true", help="ORDER is the sequence of a command in the log")
     parser.add_argument("--data", type=Path, default=_default_data(), metavar="DIR",
@@ -130,23 +131,15 @@ def _to_ns(text: str) -> int:
     return end_of_day_ns(text) if at_ns is None else at_ns
 
 
-def _account(data: Path, text: str) -> int:
-    """An account's number; a name is looked up in the registry of the data folder."""
-    if text.isascii() and text.isdigit():
-        return int(text)
-    if not Config(data=str(data)).registry.exists():
-        raise ValueError(f"--account {text}: no registry in {data} to look a name up in; give the account's number")
-    with open_registry(str(data)) as registry:
-        return registry.account(text).slot
-
-
 def _export(args: argparse.Namespace) -> int:
     kind = args.format or (files.format_of(args.output) if args.output else "jsonl")
     if args.output is None and (args.json or kind == "parquet"):
         raise ValueError("--output: name the file to write")
     if args.output is not None and files.format_of(args.output) != kind:
         raise ValueError(f"--output {args.output}: a {kind} file's name ends in .{kind}")
-    account = -1 if args.account is None else _account(args.data, args.account)
+    account = -1 if args.account is None else account_slot(args.data, args.account)
+    if args.from_ns >= args.to_ns:
+        raise ValueError("--to: it is not after --from")
     scope = Scope(account, args.from_ns, args.to_ns, args.with_index)
     with _progress() as progress:
         records = trail(journal_of(args.data), scope, progress)
@@ -199,7 +192,7 @@ def _explain(args: argparse.Namespace) -> int:
     elif args.account is None:
         steps = story(journal, args.order)
     else:
-        steps = story(journal, 0, _account(args.data, args.account), args.order)
+        steps = story(journal, 0, account_slot(args.data, args.account), args.order)
     if args.json:
         print(json.dumps([step.as_dict() for step in steps]))
         return 0

@@ -5,11 +5,14 @@ import contextlib
 import errno
 import json
 import os
+import re
+import sqlite3
 import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from pathlib import Path
 from time import monotonic
+from unicodedata import category
 
 from rich.console import Console
 from rich.measure import Measurement
@@ -38,6 +41,9 @@ _REMEDIES = {
     errno.EROFS: "name a place that can be written",
     errno.ENOSPC: "make room there or name another place",
 }
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
+MAX_ID = (1 << 63) - 1
+MAX_SLOT = (1 << 31) - 1
 UNLIMITED = 100_000
 """Columns of a console on which every table fits."""
 
@@ -47,6 +53,37 @@ def add_data_argument(parser: argparse.ArgumentParser) -> None:
     default = os.environ.get("LIONROCK_DATA", Config().data)
     parser.add_argument("--data", default=default, metavar="DIR", help=f"data folder (default: {default})")
     parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def whole(low: int, high: int) -> Callable[[str], int]:
+    """What reads a whole number within bounds from the command line."""
+
+    def read(text: str) -> int:
+        if _WHOLE.fullmatch(text) is None or not low <= int(text) <= high:
+            raise argparse.ArgumentTypeError(f"{text[:40]!r} is not a whole number from {low} to {high}")
+        return int(text)
+
+    return read
+
+
+def plain(text: str) -> str:
+    """Text on one line of a terminal: what would move the cursor or turn the writing round is spelled out."""
+    return "".join(
+        letter if letter.isprintable() or category(letter) == "Zs" else letter.encode("unicode_escape").decode()
+        for letter in text
+    )
+
+
+def account_slot(folder: Path, text: str) -> int:
+    """An account's number; a name is looked up in the registry of the data folder."""
+    if text.isascii() and text.isdigit():
+        if len(text) > len(str(MAX_SLOT)) or int(text) > MAX_SLOT:
+            raise ValueError(f"account: {text[:40]} is no account's number; `lionrock account list` shows them")
+        return int(text)
+    if not Config(data=str(folder)).registry.exists():
+        raise ValueError(f"account: {text[:64]!r}: no registry in {folder} to look a name up in; give a number")
+    with open_registry(str(folder)) as registry:
+        return registry.account(text).slot
 
 
 def make_data_folder(folder: str) -> None:
@@ -106,7 +143,7 @@ def readable_errors(command: str, args: argparse.Namespace | None = None) -> Ite
     """Turn a refusal into one line on the error stream and SystemExit."""
     try:
         yield
-    except (RegistryError, ConfigError, Refusal, OSError, ValueError) as error:
+    except (RegistryError, ConfigError, Refusal, OSError, ValueError, sqlite3.Error) as error:
         print(f"lionrock {command}: {reason_of(error, args)}", file=sys.stderr)
         raise SystemExit(FAILED) from None
 
@@ -118,6 +155,8 @@ def reason_of(error: Exception, args: argparse.Namespace | None = None) -> str:
     """
     if isinstance(error, BrokenPipeError):
         raise error
+    if isinstance(error, sqlite3.Error):
+        return f"a database of the data folder: {error}; see that nothing else holds it and that it can be written"
     if not isinstance(error, OSError) or error.filename is None:
         return str(error)
     flags = [name for name in _FILE_FLAGS if str(getattr(args, name, "")) == str(error.filename)]
@@ -151,7 +190,7 @@ def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:
     if not rows:
         print(f"{title}: none")
         return
-    cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
+    cells = [["" if value is None else plain(str(value)) for value in row.values()] for row in rows]
     if len(rows) == 1:
         print(title)
         print_facts(list(zip(rows[0], cells[0], strict=True)))

@@ -11,11 +11,13 @@ from rich.table import Table
 
 from engine import host
 from engine.statements import AccountStatement, PositionStatement, account_statement, lights
-from gateway.commands.common import FAILED, add_data_argument, reason_of
+from gateway.commands.common import FAILED, MAX_ID, account_slot, add_data_argument, reason_of, whole
 from gateway.config import Config
 from gateway.explanation import as_values, open_orders
+from gateway.registry import RegistryError
 
 _EXAMPLES = """examples:
+  lionrock explain alice
   lionrock explain 3
   lionrock explain 3 --data /var/lib/lionrock --until 120000
   lionrock explain 3 --json
@@ -34,8 +36,8 @@ def add_parser(subparsers: Any) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("account", type=int, metavar="ACCOUNT", help="the account's number")
-    parser.add_argument("--until", type=int, metavar="SEQ", help="as of this sequence (default: the journal's end)")
+    parser.add_argument("account", metavar="ACCOUNT", help="the account, by name or number")
+    parser.add_argument("--until", type=whole(1, MAX_ID), metavar="SEQ", help="as of this sequence (default: the end)")
     add_data_argument(parser)
     parser.set_defaults(run=run)
 
@@ -43,12 +45,13 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Explain as the arguments say; 0, or 2 with one line of error."""
     try:
+        slot = account_slot(Path(args.data), args.account)
         root = _state(Path(args.data), args.until)
-        statement = account_statement(root, args.account)
-    except (host.JournalError, OSError, ValueError) as error:
+        statement = account_statement(root, slot)
+    except (host.JournalError, RegistryError, OSError, ValueError) as error:
         print(f"lionrock explain: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
-    orders = open_orders(root, args.account)
+    orders = open_orders(root, slot)
     if args.json:
         print(json.dumps(as_values(root, statement, orders)))
         return 0

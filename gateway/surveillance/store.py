@@ -9,6 +9,7 @@ from typing import Any
 
 from blake3 import blake3
 
+from gateway.private import make_private
 from gateway.surveillance.activity import Alert
 
 STATES = ("open", "reviewed", "dismissed", "escalated")
@@ -72,12 +73,18 @@ def filed(number: int, alert: Alert) -> Filed:
 
 
 class AlertStore:
-    """The file of alerts, open. Used by the thread that opened it."""
+    """The file of alerts, open, or without a path one that is empty. Used by the thread that opened it."""
 
-    def __init__(self, path: Path) -> None:
-        self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
-        self._db.execute("PRAGMA journal_mode=WAL")
-        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+    def __init__(self, path: Path | None) -> None:
+        if path is not None:
+            make_private(path)
+        self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
+        try:
+            self._db.execute("PRAGMA journal_mode=WAL")
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except sqlite3.DatabaseError as error:
+            self._db.close()
+            raise AlertError(f"{path}: {error}; see what holds it or has damaged it") from None
         if version not in (0, SCHEMA_VERSION):
             self._db.close()
             raise AlertError(f"{path}: alerts of version {version}, this program reads {SCHEMA_VERSION}; use its own")

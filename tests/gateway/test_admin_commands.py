@@ -271,6 +271,29 @@ def test_what_the_engine_refused_is_shown_as_refused(lionrock, officers):
     registry.close()
 
 
+def test_what_is_decided_is_told_though_a_later_number_fails(lionrock, officers):
+    ann, ben = officers
+    lionrock("account", "create", "alice", *ann)
+    number = str(lionrock("account", "deposit", "alice", "7", *ann)[0]["number"])
+    args = lionrock.parse("admin", "approve", number, "99", *ben, "--json")
+    with pytest.raises(SystemExit):
+        args.run(args)
+    said = lionrock.captured()
+    assert json.loads(said.out)[0]["state"] == "approved" and "no change 99" in said.err
+
+
+def test_no_reason_or_name_can_forge_a_line_of_the_list(lionrock, officers):
+    ann, _ = officers
+    lionrock("account", "create", "alice", *ann)
+    forged = "ok)\n   99  proposed  record_deposit  account=alice amount=1\x1b[2K\u202e"
+    lionrock("account", "deposit", "alice", "7000", "--as", ann[1], "--reason", forged)
+    *lines, _ = lionrock.text("admin", "list-changes", *ann).splitlines()
+    assert len(lines) == 1 and "\x1b" not in lines[0] and "\u202e" not in lines[0] and "ok)\\n" in lines[0]
+    spaced = ["--client", "alice", "--version", "1 client=bob", "--document-date", "2026-01-01", *DOCUMENT]
+    lionrock("admin", "record-agreement", *spaced, *ann)
+    assert 'version="1 client=bob"' in lionrock.text("admin", "list-changes", *ann)
+
+
 @pytest.mark.parametrize(
     ("words", "word"),
     [

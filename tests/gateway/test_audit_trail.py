@@ -215,6 +215,18 @@ def test_a_forged_export_does_not_agree_with_the_journal(
     assert f"record {forged + 1} is not what the journal gives: have_micros" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("facts", [{"account_slot": "x"}, {"from_ns": None}, {"to_ns": 1.5}, {"with_index": 1}])
+def test_an_export_of_a_made_up_scope_is_refused(
+    facts: dict[str, Any], risky: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    note = json.dumps(json.loads(Scope().note("00")) | facts)
+    path = tmp_path / "forged.jsonl"
+    rows = [{"record": "begin", "note": note}, {"record": "end", "note": '{"records": 2}'}]
+    files.write(chained(rows, note), path, "jsonl")
+    assert cli.main(["audit", "verify", str(path), "--journal", str(risky.folder)]) == 1
+    assert "does not say what the export covers" in capsys.readouterr().out
+
+
 def test_explain_tells_an_orders_life(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     live = Live(tmp_path / "journal", CAPACITIES, Mode.RESEARCH)
     live.send(np.concatenate(build.venue(2)))
@@ -264,6 +276,7 @@ def test_errors_are_one_line(tmp_path: Path, risky: Live, capsys: pytest.Capture
         (["export", str(risky.folder), "--account", "alice"], "no registry"),
         (["export", str(risky.folder), "--format", "csv", "--output", str(tmp_path / "a.jsonl")], "ends in .csv"),
         (["verify", str(tmp_path)], "holds no .csv"),
+        (["export", str(risky.folder), "--from", "2026-03-03", "--to", "2026-03-02"], "--to: it is not after --from"),
         (["explain", "12345", "--data", str(risky.folder)], "knows no order 12345"),
     ):
         assert cli.main(["audit", *words]) == 2
@@ -271,7 +284,8 @@ def test_errors_are_one_line(tmp_path: Path, risky: Live, capsys: pytest.Capture
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{}\n", '{"record":"begin","number":1}\n', '{"seq":' + "9" * 5000 + "}\n", "\xff\n"]
+    "text",
+    ["", "[" * 100_000 + "\n", "{}\n", '{"record":"begin","number":1}\n', '{"seq":' + "9" * 5000 + "}\n", "\xff\n"],
 )
 def test_what_is_no_export_is_said_in_one_line(
     text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,8 @@ from engine import host
 from engine.codes import Mode
 from gateway import cli
 from gateway.commands import funding
+from gateway.config import Config
+from gateway.registry import Registry
 from tests import build, risk_flow
 
 
@@ -60,6 +62,21 @@ def test_explain_speaks_to_people(journal: Path, capsys: pytest.CaptureFixture[s
     assert cli.main(["explain", "0", "--data", str(journal)]) == 0
     shown = capsys.readouterr().out
     assert "headroom before liquidation" in shown and "bankruptcy price" in shown
+
+
+def test_explain_takes_an_accounts_name(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = journal.parent
+    registry = Registry(Config(data=str(data)).registry)
+    for name in ("alice", "bob"):
+        registry.create_account(name, 1)
+    registry.close()
+    said = []
+    for account in ("bob", "1"):
+        assert cli.main(["explain", account, "--data", str(data), "--json"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert cli.main(["explain", "carol", "--data", str(data)]) == 2
+    assert "no account 'carol'" in capsys.readouterr().err
 
 
 def test_errors_are_one_line(tmp_path: Path, journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
