@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.codes import Side
 from engine.schema import LADDERS_PER_CONTRACT
-from gateway.fold import CHANGE, level_key, levels
+from gateway.fold import CHANGE, level_key
 
 Changes = dict[tuple[int, int], int]
 """(side, price_ticks) -> lots shown now, 0 when the level is gone."""
@@ -20,6 +20,8 @@ Moves = dict[tuple[int, int], tuple[int, int]]
 """(side, price_ticks) -> (lots shown before, lots shown now)."""
 _PRICE_MASK = (1 << 30) - 1
 TOMBSTONES = 100_000
+GATHER_ROWS = 1024
+"""So many changes are noted before they are gathered, if nobody looks: to gather many at once would be a pause."""
 
 
 class Book:
@@ -82,33 +84,40 @@ class Books:
         self.listener: Callable[[int, Moves], None] = _nobody
         self._books: dict[int, Book] = {}
         self._changes = np.zeros(event_rows, CHANGE)
-        self._keys = self._changes["key"]
-        self._lots = self._changes["lots"]
+        self._noted = 0
         self._pending: dict[int, int] = {}
         self._pending_id = 0
 
     def book(self, contract_slot: int) -> Book:
         """A contract's book, up to date."""
-        if self._pending:
+        if self._noted or self._pending:
             self.settle()
         return self._books.setdefault(contract_slot, Book())
 
-    def collect(self, events: Any, seq: int) -> None:
-        """Note what a batch did to the levels; `seq`, its last command, becomes the id of the change."""
-        if len(events) > len(self._changes):
-            self._grow(len(events))
-        count = levels(events, self._changes)
-        if count:
-            self._pending.update(zip(self._keys[:count].tolist(), self._lots[:count].tolist(), strict=True))
-            self._pending_id = seq
+    def room(self, rows: int) -> tuple[Any, int]:
+        """Where the next batch's changes are noted, with room for so many: (CHANGE rows, where they go on)."""
+        if self._noted > GATHER_ROWS:
+            self._gather()
+        if self._noted + rows > len(self._changes):
+            self._gather()
+            self._changes = np.zeros(max(rows, len(self._changes)), CHANGE)
+        return self._changes, self._noted
 
-    def _grow(self, rows: int) -> None:
-        self._changes = np.zeros(rows, CHANGE)
-        self._keys = self._changes["key"]
-        self._lots = self._changes["lots"]
+    def noted(self, end: int, seq: int) -> None:
+        """A batch's changes are noted up to here; `seq`, its last command, becomes the id of the change."""
+        if end > self._noted:
+            self._noted, self._pending_id = end, seq
+
+    def _gather(self) -> None:
+        """Keep the last word on each level of what was noted."""
+        count, self._noted = self._noted, 0
+        notes = self._changes[:count]
+        self._pending.update(zip(notes["key"].tolist(), notes["lots"].tolist(), strict=True))
 
     def settle(self) -> None:
         """Fold in what was collected, and tell who listens."""
+        if self._noted:
+            self._gather()
         by_contract: dict[int, Changes] = {}
         for key, lots in self._pending.items():
             changes = by_contract.setdefault(key >> 31, {})
@@ -122,6 +131,7 @@ class Books:
         """Take over the levels of an engine state, one STATE row."""
         self._books = {}
         self._pending = {}
+        self._noted = 0
         rows = state["levels"][: int(state["levels_used"])]
         live = rows[(rows["orders"] > 0) & (rows["ladder_slot"] >= 0)]
         for row in live:

@@ -1,11 +1,12 @@
 """The express: plain orders of one loop turn, read, sequenced and answered without a Python object for each.
 
 Three quarters of a usual session's cost was one Python call after another for each order. Here the compiled reader
-turns a turn's messages into rows and the compiled writer turns what came of them into frames; whatever is not plain
-goes the session's way, in its place in the order of arrival.
+turns what a connection brought, frame by frame, into rows of the batch, and the compiled writer turns what came of
+them into frames; whatever is not plain goes the session's way, in its place in the order of arrival.
 """
 
 from collections.abc import Callable
+from struct import Struct
 from typing import Any
 
 import numpy as np
@@ -13,27 +14,31 @@ import numpy as np
 from engine.codes import CommandKind
 from engine.schema import COMMAND, EVENT
 from gateway import jsonrpc
+from gateway.express_frames import SLACK_BYTES
 from gateway.express_read import read
-from gateway.express_tables import MAX_REQUESTS, OUT_BYTES, SCALARS, new_desk, write_card
+from gateway.express_tables import OUT_BYTES, SCALARS, new_desk, write_card
 from gateway.express_write import write
 from gateway.frames import text_frame
 from gateway.history import Segment
 from gateway.interfaces import Pending
 from gateway.methods.trading import OrderPending
 from gateway.projection import Projection
-from gateway.rows import ROW_BYTES
 from gateway.session import Call, Session
 
 (
-    COUNT, ACCOUNT_SLOT, PERSON, KEY, OFFSET, MESSAGES, PLACE, US_IN, ROWS, ORDERS, CANCELS, FIRST_SEQ, US_OUT, TESTNET,
-    SLOW,
+    COUNT, OFFSET, ROWS, ORDERS, CANCELS, FIRST, LAST, FRAME_BYTES, LONGEST, FIRST_SEQ, US_OUT, TESTNET, SLOW,
 ) = (SCALARS.index(name) for name in (
-    "count", "account_slot", "person", "key", "offset", "messages", "place", "us_in", "rows", "orders", "cancels",
-    "first_seq", "us_out", "testnet", "slow",
+    "count", "offset", "rows", "orders", "cancels", "first", "last", "frame_bytes", "longest", "first_seq", "us_out",
+    "testnet", "slow",
 ))  # fmt: skip
-RUN_MESSAGES = 1024
-"""Messages read in one call at most."""
+_ASK = Struct("<9q")
+"""What the reader is told, at the desk's beginning: account_slot to is_trader."""
+BUFFER_BYTES = 1 << 18
+"""What one read of a socket can bring."""
+LONGEST_TEXT = (1 << 16) - 1
 _CANCEL = int(CommandKind.CANCEL)
+Written = tuple[Segment, int, int]
+"""Where a batch's history rows are: segment, first, end."""
 Complete = Callable[[int, Pending, int], bytes | None]
 """(place of a row in the batch, who waits, account) -> the reply."""
 
@@ -51,88 +56,98 @@ class Run:
 
 
 class Express:
-    """The desk of one venue: what was read and waits for its batch."""
+    """The desk of one venue: what was read and waits for its batch.
 
-    def __init__(self, projection: Projection, testnet: bool = False) -> None:
+    `buffer` is where connections put what a read of their socket brought, one at a time.
+    """
+
+    def __init__(self, projection: Projection, testnet: bool = False, longest_text: int = LONGEST_TEXT) -> None:
         self._projection = projection
         self._desks = new_desk()
         self._desk = self._desks[0]
-        self._numbers = self._desks.view(np.uint8)[: 8 * len(SCALARS)].data.cast("q")
-        self._numbers[TESTNET] = testnet
+        self._scalars = self._desks.view(np.uint8)[: 8 * len(SCALARS)].data
+        self.numbers = self._scalars.cast("q")
+        self.numbers[TESTNET], self.numbers[LONGEST] = testnet, min(longest_text, LONGEST_TEXT)
         self._requests = self._desk["requests"]
         self._slow = self._requests["is_slow"]
         self._ends = self._requests["out_end"]
-        self._commands = np.zeros(2 * RUN_MESSAGES, COMMAND)
-        words = self._commands.view(np.int64)
-        self._bytes = words.view(np.uint8)
-        self._rows = (self._commands, words, self._bytes)
+        self._data = np.zeros(BUFFER_BYTES + SLACK_BYTES, np.uint8)
+        self.buffer = self._data.data[:BUFFER_BYTES]
         self._out = np.zeros(OUT_BYTES, np.uint8)
         self._text = self._out.data
         self._cards = 0
+        self.collect_in(np.zeros(2, COMMAND))
         self.warm_up()
+
+    def collect_in(self, batch: Any) -> None:
+        """Write the rows of plain orders into this batch from now on."""
+        words = batch.view(np.int64)
+        self._batch = (batch, words, words.view(np.uint8))
 
     def warm_up(self) -> None:
         """Have the reader and the writer compiled before the first order comes."""
-        self._numbers[MESSAGES] = 1
-        read(self._projection.view, self._desks, b"\0", self._rows)
+        read(self._projection.view, self._desks, self._data, self._batch)
         segment = Segment(1)
-        self.write(np.zeros(0, EVENT), (segment.legs, segment.orders), 1, 0)
+        self.write((np.zeros(1, EVENT), 0), (segment, 0, 0), 1, 0)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    @property
-    def room(self) -> int:
-        """How many messages may be read in one call now."""
-        return min(RUN_MESSAGES, MAX_REQUESTS - self._numbers[COUNT])
+    def read(self, session: Session, places: tuple[int, int], span: tuple[int, int], now_ns: int) -> int:
+        """Read frames that lie in the buffer: why it stopped, see `express_frames`; how many rows are in `numbers`.
 
-    def begin(self, session: Session, place: int, now_ns: int) -> None:
-        """Read for this session; the first row that is written will have this place in the batch."""
-        numbers, signer = self._numbers, session.signer
-        numbers[ACCOUNT_SLOT], numbers[PERSON], numbers[KEY] = signer.account_slot, signer.person, signer.key
-        numbers[PLACE], numbers[US_IN] = place, now_ns // 1000
-        if self._cards < len(self._projection.contracts()):
-            for contract in self._projection.contracts()[self._cards :]:
-                write_card(self._desk, contract)
-            self._cards = len(self._projection.contracts())
-
-    def read(self, session: Session, data: bytes, span: tuple[int, int], now_ns: int) -> tuple[int, Run | None, bytes]:
-        """Read messages of `data` from an offset on, at most so many: how many are plain, their run and rows.
-
-        Each message has a zero byte behind it. There is no run when the session may not send them all now.
+        `places`: of the first row in the batch, and its sequence. `span`: of the bytes in the buffer.
         """
-        numbers = self._numbers
-        first = numbers[COUNT]
-        numbers[OFFSET], numbers[MESSAGES] = span
-        taken = read(self._projection.view, self._desks, data, self._rows)
-        if not taken or not session.admits(numbers[ORDERS], numbers[CANCELS], now_ns):
-            numbers[COUNT] = first
-            return taken, None, b""
-        rows = self._bytes[: numbers[ROWS] * ROW_BYTES].tobytes()
-        return taken, Run(session, first, first + taken, now_ns), rows
+        if self._cards < len(self._projection.contracts()):
+            self._learn_contracts()
+        signer = session.signer
+        _ASK.pack_into(
+            self._scalars, 0, signer.account_slot, signer.person, signer.key, *places, now_ns, *span, session.is_trader
+        )
+        return int(read(self._projection.view, self._desks, self._data, self._batch))
+
+    def next_text(self, span: tuple[int, int]) -> int:
+        """The same without looking for orders: it stops at the first text."""
+        _ASK.pack_into(self._scalars, 0, 0, 0, 0, 0, 0, 0, *span, False)
+        return int(read(self._projection.view, self._desks, self._data, self._batch))
+
+    def text(self) -> bytes:
+        """The text at which the reader stopped."""
+        return bytes(self.buffer[self.numbers[FIRST] : self.numbers[LAST]])
+
+    def _learn_contracts(self) -> None:
+        for contract in self._projection.contracts()[self._cards :]:
+            write_card(self._desk, contract)
+        self._cards = len(self._projection.contracts())
 
     # --- answering ------------------------------------------------------------------------------------------------
 
-    def write(self, events: Any, history: tuple[Any, Any], first_seq: int, now_ns: int) -> None:
-        """Make the replies of everything that was read for this batch."""
-        numbers = self._numbers
+    def write(self, events: tuple[Any, int], written: Written, first_seq: int, now_ns: int) -> None:
+        """Make the replies of everything that was read for this batch: (EVENT rows, how many), its history rows."""
+        segment, first, end = written
+        numbers = self.numbers
         numbers[FIRST_SEQ], numbers[US_OUT] = first_seq, now_ns // 1000
+        history = (segment.legs, segment.orders, first, end)
         numbers[SLOW] = write(self._projection.view, self._desks, events, history, self._out)
 
     @property
     def has_slow(self) -> bool:
         """Whether some of the replies are the session's to make."""
-        return self._numbers[SLOW] > 0
+        return self.numbers[SLOW] > 0
 
     def replies(self, run: Run, complete: Complete) -> bytes:
         """The frames of a run, the session's among them in their places."""
-        if not self._numbers[SLOW]:
-            return self._frames(run.first, run.end)
+        if not self.numbers[SLOW]:
+            return self.frames(run)
         parts: list[bytes] = []
         begun = run.first
         for index in (run.first + np.flatnonzero(self._slow[run.first : run.end])).tolist():
             parts += [self._frames(begun, index), self._slow_reply(run, index, complete)]
             begun = index + 1
         return b"".join((*parts, self._frames(begun, run.end)))
+
+    def frames(self, run: Run) -> bytes:
+        """The frames of a run that has no slow reply."""
+        return self._frames(run.first, run.end)
 
     def _frames(self, first: int, end: int) -> bytes:
         """The frames of requests; a slow one has none."""
@@ -149,4 +164,4 @@ class Express:
 
     def clear(self) -> None:
         """The batch is over."""
-        self._numbers[COUNT] = self._numbers[SLOW] = 0
+        self.numbers[COUNT] = self.numbers[SLOW] = 0

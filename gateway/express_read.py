@@ -7,11 +7,23 @@ number of units, an order that it does not know: all of that it leaves to the se
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, PriceSource, SelfTrade, Side, TimeInForce
-from engine.units import MAX_LOTS, MAX_TICKS
+from engine.units import MAX_LOTS, MAX_TICKS, lowest_bit
 from gateway import express_tables as tables
-from gateway.express_tables import MAX_ID_BYTES, MAX_NAME_BYTES, NAMES, POW10
+from gateway.express_frames import NO_ROOM, TEXT, next_frame
+from gateway.express_tables import (
+    HASH_FACTOR,
+    HASH_MASK,
+    HASH_SHIFT,
+    HASHED,
+    MAX_ID_BYTES,
+    MAX_NAME_BYTES,
+    MAX_PLACE,
+    MAX_REQUESTS,
+    NAMES,
+    POW10,
+)
 from gateway.fold import ORDER_KIND, SLOT_MASK
-from gateway.kernels import entry, part
+from gateway.kernels import entry, load_word, part
 from gateway.rows import ROW_BYTES
 
 _NEW, _AMEND, _CANCEL, _LABEL_ROW = (
@@ -24,6 +36,9 @@ _FLAG_POST, _FLAG_REJECT, _FLAG_REDUCE, _FLAG_LABEL = (
     int(ExecInst.POST_ONLY), int(ExecInst.REJECT_POST_ONLY), int(ExecInst.REDUCE_ONLY), int(ExecInst.LABELLED),
 )  # fmt: skip
 _MAX_LABEL = 64
+_ROWS_OF_ONE = 2
+"""A message makes a row, and one more for its label."""
+_NS_PER_US = 1000
 _TEXT_AT = 24
 """Where the text of a LABEL row begins."""
 
@@ -51,11 +66,14 @@ _N_INSTRUMENT, _N_AMOUNT, _N_TYPE, _N_PRICE, _N_TIF, _N_POST, _N_REJECT, _N_REDU
     tables.REJECT_POST_ONLY, tables.REDUCE_ONLY, tables.LABEL, tables.CLIENT_ID, tables.ORDER_ID,
 )  # fmt: skip
 _N_LIMIT, _N_MARKET, _N_GTC, _N_IOC, _N_FOK = tables.LIMIT, tables.MARKET, tables.GTC, tables.IOC, tables.FOK
-_QUOTE, _BACKSLASH, _COLON, _COMMA, _OPEN, _CLOSE, _POINT, _MINUS, _ZERO, _NINE = b'"\\:,{}.-09'
+_QUOTE, _COLON, _COMMA, _OPEN, _CLOSE, _POINT, _MINUS, _ZERO, _NINE = b'":,{}.-09'
+_ONES, _SPACES, _QUOTES, _BACKSLASHES, _DELETES, _HIGHEST = (
+    int.from_bytes(bytes([char]) * 8, "little", signed=True) for char in b'\x01 "\\\x7f\x80'
+)
 
 
 # --- text ---------------------------------------------------------------------------------------------------------
-# Every message ends with a zero byte, which nothing here takes for its own: no loop runs past it.
+# While a message is read it has a zero byte behind it, which nothing here takes for its own: no loop runs past it.
 
 
 @part
@@ -67,35 +85,47 @@ def _skip(data, at):
 
 
 @part
+def _zeros(word):
+    """A mark in the highest bit of each byte that is zero; marks above the lowest one may be wrong."""
+    return (word - _ONES) & ~word & _HIGHEST
+
+
+@part
 def _string(data, at):
-    """Behind a string of plain characters that begins at `at`; -1 for anything else."""
+    """Behind a string of plain characters that begins at `at`; -1 for anything else. Eight characters at a time."""
     if data[at] != _QUOTE:
         return -1
     at += 1
-    while data[at] != _QUOTE:
-        if data[at] < 32 or data[at] > 126 or data[at] == _BACKSLASH:
-            return -1
-        at += 1
-    return at + 1
+    while True:
+        word = load_word(data, at)
+        ends = _zeros(word ^ _QUOTES) | _zeros(word ^ _BACKSLASHES) | _zeros(word ^ _DELETES)
+        ends |= (word - _SPACES) & ~word & _HIGHEST | word & _HIGHEST
+        if ends != 0:
+            at += lowest_bit(ends) >> 3
+            return at + 1 if data[at] == _QUOTE else -1
+        at += 8
+
+
+@part
+def _head(data, first, size):
+    """The first of `size` bytes, at most eight, as one number."""
+    word = load_word(data, first)
+    return word if size >= 8 else word & ((1 << (8 * size)) - 1)
 
 
 @part
 def _name(data, first, end):
     """Which name lies there, -1 for none that is known."""
     size = end - first
-    if size > MAX_NAME_BYTES:
+    if size < 1 or size > MAX_NAME_BYTES:
         return -1
-    word0, word1, word2 = 0, 0, 0
-    for index in range(min(size, 8)):
-        word0 |= np.int64(data[first + index]) << (8 * index)
-    for index in range(8, min(size, 16)):
-        word1 |= np.int64(data[first + index]) << (8 * (index - 8))
-    for index in range(16, size):
-        word2 |= np.int64(data[first + index]) << (8 * (index - 16))
-    for index in range(len(NAMES)):
-        if NAMES[index, 0] == size and NAMES[index, 1] == word0:
-            if NAMES[index, 2] == word1 and NAMES[index, 3] == word2:
-                return index
+    word0 = _head(data, first, size)
+    word1 = _head(data, first + 8, size - 8) if size > 8 else 0
+    word2 = _head(data, first + 16, size - 16) if size > 16 else 0
+    index = HASHED[(word0 ^ word1) * HASH_FACTOR >> HASH_SHIFT & HASH_MASK]
+    if index >= 0 and NAMES[index, 0] == size and NAMES[index, 1] == word0:
+        if NAMES[index, 2] == word1 and NAMES[index, 3] == word2:
+            return index
     return -1
 
 
@@ -297,7 +327,7 @@ def _envelope_field(desk, data, at, name, got):
 
 @part
 def _message(desk, data, at, got):
-    """One message whose zero byte is found behind it: where that is, or -1."""
+    """One message: where what it says ends, or -1."""
     got[:] = 0
     got[_TYPE], got[_TIF] = _ORD_LIMIT, _GTC
     at = _skip(data, at)
@@ -316,7 +346,7 @@ def _message(desk, data, at, got):
         if data[at] != _COMMA:
             return -1
     at = _skip(data, at + 1)
-    return at if data[at] == 0 and got[_SEEN] & _SEEN_ALL == _SEEN_ALL else -1
+    return at if got[_SEEN] & _SEEN_ALL == _SEEN_ALL else -1
 
 
 # --- rows ---------------------------------------------------------------------------------------------------------
@@ -355,7 +385,7 @@ def _write_new(desk, data, rows, got):
     flags = got[_FLAGS]
     if flags & _FLAG_POST == 0:
         flags &= ~_FLAG_REJECT
-    place = desk.rows
+    place = desk.place + desk.rows
     row = commands[place]
     _clear(words, place)
     row.kind, row.side = _NEW, _BUY if got[_METHOD] == _N_BUY else _SELL
@@ -392,8 +422,8 @@ def _write_edit(desk, view, rows, got):
         return 0
     got[_METHOD] = _N_BUY if order.side == _BUY else _N_SELL
     commands, words, _ = rows
-    row = commands[desk.rows]
-    _clear(words, desk.rows)
+    row = commands[desk.place + desk.rows]
+    _clear(words, desk.place + desk.rows)
     row.kind, row.order_id, row.qty_lots, row.price_ticks = _AMEND, got[_ORDER], lots, ticks
     return 1
 
@@ -404,8 +434,8 @@ def _write_cancel(desk, rows, got):
     if (got[_ORDER] == 0) == (got[_CLIENT] == 0):
         return 0
     commands, words, _ = rows
-    row = commands[desk.rows]
-    _clear(words, desk.rows)
+    row = commands[desk.place + desk.rows]
+    _clear(words, desk.place + desk.rows)
     row.kind, row.order_id, row.cl_ord_id = _CANCEL, got[_ORDER], got[_CLIENT]
     return 1
 
@@ -431,31 +461,48 @@ def _note(desk, data, row, got):
         request.id[index] = data[got[_ID_FIRST] + index]
     request.id_size, request.place, request.kind = got[_ID_SIZE], desk.place + desk.rows, row.kind
     request.side = 0 if row.kind == _CANCEL else _BUY if got[_METHOD] == _N_BUY else _SELL
-    request.account_slot, request.us_in = desk.account_slot, desk.us_in
+    request.account_slot, request.us_in = desk.account_slot, desk.now_ns // _NS_PER_US
     request.order_id, request.is_slow, request.has_fills = 0, 0, 0
     desk.count += 1
 
 
+@part
+def _sequence(desk, commands, count):
+    """Sign and stamp the rows of one message."""
+    place = desk.place + desk.rows
+    row = commands[place]
+    row.account_slot, row.person, row.key = desk.account_slot, desk.person, desk.key
+    for index in range(place, place + count):
+        commands[index].seq, commands[index].time_ns = desk.first_seq + index, desk.now_ns
+
+
 @entry
 def read(view, desks, data, rows):
-    """Read messages from `offset` on until one is not plain; answers how many were read.
+    """Read frames of `data` from `offset` to `filled`; answers why it stopped, see `express_frames`.
 
-    `data` holds messages with a zero byte behind each; `rows` is the same memory as (COMMAND rows, words, bytes).
+    The rows of plain orders go to `rows`, the batch as (COMMAND rows, words, bytes), from `place` on. When it stops
+    at a text, that is opened and `offset` is behind it; else `offset` is where the next frame begins.
     """
     desk = desks[0]
     got = desk.got
     desk.rows, desk.orders, desk.cancels = 0, 0, 0
-    taken = 0
-    while taken < desk.messages:
-        end = _message(desk, data, desk.offset, got)
-        written = _write(desk, view[0], data, rows, got) if end >= 0 else 0
+    room = min(len(rows[0]), MAX_PLACE) - _ROWS_OF_ONE
+    while True:
+        found = next_frame(desk, data)
+        if found != TEXT:
+            return found
+        if desk.is_trader and (desk.count == MAX_REQUESTS or desk.place + desk.rows > room):
+            return NO_ROOM
+        desk.offset = desk.last
+        if not desk.is_trader:
+            return TEXT
+        behind = data[desk.last]
+        data[desk.last] = 0
+        end = _message(desk, data, desk.first, got)
+        written = _write(desk, view[0], data, rows, got) if end == desk.last else 0
+        data[desk.last] = behind
         if written == 0:
-            break
-        row = rows[0][desk.rows]
-        row.account_slot, row.person, row.key = desk.account_slot, desk.person, desk.key
-        _note(desk, data, row, got)
+            return TEXT
+        _sequence(desk, rows[0], written)
+        _note(desk, data, rows[0][desk.place + desk.rows], got)
         desk.rows += written
-        desk.offset = end + 1
-        taken += 1
-    return taken
-

@@ -78,6 +78,22 @@ def _words(text: str) -> list[int]:
 
 NAMES = np.array([_words(name) for name in _NAMES])
 """Size and the bytes as three words of each name."""
+HASH_MASK, HASH_SHIFT = 63, 56
+
+
+def _hash_names() -> tuple[int, Any]:
+    """A factor that sends every name to a cell of its own, and which name is in each cell, -1 for none."""
+    keys = [int(first) ^ int(second) for first, second in NAMES[:, 1:3]]
+    for factor in range(0x9E3779B97F4A7C1, 0x9E3779B97F4A7C1 + 1_000_000, 2):
+        cells = [key * factor >> HASH_SHIFT & HASH_MASK for key in keys]
+        if len(set(cells)) == len(NAMES):
+            table = np.full(HASH_MASK + 1, -1)
+            table[cells] = np.arange(len(NAMES))
+            return factor, table
+    raise AssertionError("no factor keeps the names apart; make the table larger")
+
+
+HASH_FACTOR, HASHED = _hash_names()
 
 PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).copy()
 POW10 = np.array([10**power for power in range(19)])
@@ -147,19 +163,24 @@ def _origin() -> int:
 
 DESK = record(
     [
-        ("cards_used", "i8"),
-        ("count", "i8"),  # requests that wait
-        ("account_slot", "i8"),  # who asks, for the reader
+        ("account_slot", "i8"),  # reader: who asks
         ("person", "i8"),
         ("key", "i8"),
-        ("offset", "i8"),  # reader: where it goes on, where it stopped
-        ("messages", "i8"),  # reader: how many at most
         ("place", "i8"),  # reader: of its first row in the batch
-        ("us_in", "i8"),
+        ("first_seq", "i8"),  # of the batch
+        ("now_ns", "i8"),
+        ("offset", "i8"),  # reader: where it goes on, where it stopped
+        ("filled", "i8"),  # reader: where what came ends
+        ("is_trader", "i8"),  # reader: whether orders of this session are read at all
         ("rows", "i8"),  # reader: rows written
         ("orders", "i8"),  # reader: how many of them place or change an order
         ("cancels", "i8"),
-        ("first_seq", "i8"),  # writer: of the batch
+        ("first", "i8"),  # reader: where the text that it stopped at begins and ends
+        ("last", "i8"),
+        ("frame_bytes", "i8"),  # reader: how long the frame is that it stopped at
+        ("longest", "i8"),  # reader: a longer text is the library's
+        ("cards_used", "i8"),
+        ("count", "i8"),  # requests that wait
         ("us_out", "i8"),
         ("testnet", "i8"),
         ("slow", "i8"),  # writer: how many requests it left to the session's way
@@ -171,18 +192,6 @@ DESK = record(
         (f"made_of_{_origin():08x}", "i8"),  # compiled code is kept under its types: other texts, other code
     ]
 )
-
-
-SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
-"""The fields of a desk that are single numbers, in their places at its beginning."""
-
-
-SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
-"""The fields of a desk that are single numbers, in their places at its beginning."""
-
-
-SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
-"""The fields of a desk that are single numbers, in their places at its beginning."""
 
 
 SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]

@@ -68,12 +68,12 @@ def _note_event(request, event):
 
 
 @part
-def _match(desk, events):
+def _match(desk, events, count):
     """Give every request its events."""
     for index in range(desk.count):
         desk.of_place[desk.requests[index].place] = index + 1
     highest = desk.requests[desk.count - 1].place
-    for index in range(len(events)):
+    for index in range(count):
         place = events[index].seq - desk.first_seq
         if 0 <= place <= highest and desk.of_place[place]:
             _note_event(desk.requests[desk.of_place[place] - 1], events[index])
@@ -82,22 +82,24 @@ def _match(desk, events):
 
 
 @part
-def _note_ended(desk, orders):
+def _note_ended(desk, history):
     """Where the orders that this batch ended are, by slot."""
-    for index in range(len(orders)):
+    _, orders, first, end = history
+    for index in range(first, end):
         if orders[index].kind == ORDER_KIND:
             desk.ended[orders[index].order_id & SLOT_MASK] = index
 
 
 @part
-def _find(desk, view, orders, request):
+def _find(desk, view, history, request):
     """The row of a request's order: (its place, 0 among the living, 1 in the history), (-1, 0) for none."""
     slot = request.order_id & SLOT_MASK
     row = view.orders[slot]
     if row.order_id == request.order_id:
         return (slot, 0) if row.account_slot == request.account_slot else (-1, 0)
+    _, orders, first, end = history
     index = desk.ended[slot]
-    if 0 <= index < len(orders) and orders[index].order_id == request.order_id and orders[index].kind == ORDER_KIND:
+    if first <= index < end and orders[index].order_id == request.order_id and orders[index].kind == ORDER_KIND:
         return (index, 1) if orders[index].account_slot == request.account_slot else (-1, 0)
     return -1, 0
 
@@ -269,12 +271,12 @@ def _put_trade(out, at, card, leg):
 @part
 def _put_trades(out, at, card, request, legs_from):
     """The trades that a request made, in a list; -1 when one is not plain or there is no room for them."""
-    legs, first, limit = legs_from
-    seq = legs[first].seq if first < len(legs) else 0
+    legs, first, last, limit = legs_from
+    seq = legs[first].seq if first < last else 0
     at = put(out, at, _BEGIN)
     count = 0
     index = first
-    while index < len(legs) and (legs[index].kind != TRADE_KIND or legs[index].seq == seq):
+    while index < last and (legs[index].kind != TRADE_KIND or legs[index].seq == seq):
         leg = legs[index]
         index += 1
         if leg.kind != TRADE_KIND or leg.order_id != request.order_id:
@@ -295,7 +297,7 @@ def _put_trades(out, at, card, request, legs_from):
 @part
 def _put_result(out, at, card, row, request_from):
     """The result of a request: a cancel's order, or the order and its trades; -1 when it is not plain."""
-    request, legs, limit = request_from
+    request, history, limit = request_from
     if request.kind == _CANCEL:
         return _put_order(out, at, card, row)
     at = _put_order(out, put(out, at, _PLACED_PIECES), card, row)
@@ -303,7 +305,7 @@ def _put_result(out, at, card, row, request_from):
         return -1
     at = put(out, at, _PLACED_PIECES + 1)
     if request.has_fills:
-        at = _put_trades(out, at, card, request, (legs, np.int64(request.first_leg), limit))
+        at = _put_trades(out, at, card, request, (history[0], np.int64(request.first_leg), history[3], limit))
     else:
         at = put(out, at, _NO_ORDERS)
     return put(out, at, _PLACED_PIECES + 2) if at >= 0 else -1
@@ -334,13 +336,14 @@ def _put_reply(desk, out, at, row, request_from):
 
 
 @part
-def _note_legs(desk, legs):
+def _note_legs(desk, history):
     """Where each request's first trade is."""
+    legs, _, first, end = history
     for index in range(desk.count):
         desk.of_place[desk.requests[index].place] = index + 1
-        desk.requests[index].first_leg = len(legs)
+        desk.requests[index].first_leg = end
     highest = desk.requests[desk.count - 1].place
-    for index in range(len(legs) - 1, -1, -1):
+    for index in range(end - 1, first - 1, -1):
         place = legs[index].seq - desk.first_seq
         if legs[index].kind == TRADE_KIND and 0 <= place <= highest and desk.of_place[place]:
             desk.requests[desk.of_place[place] - 1].first_leg = index
@@ -352,24 +355,23 @@ def _note_legs(desk, legs):
 def write(view, desks, events, history, out):
     """The replies to all requests of a batch, one behind the other; answers how many were left out as slow.
 
-    `history` is the batch's rows as (LEG rows, ORDER rows).
+    `events`: (EVENT rows, how many). `history`: the batch's rows as (LEG rows, ORDER rows, first, end).
     """
     desk = desks[0]
-    legs, orders = history
     if desk.count == 0:
         return 0
-    _match(desk, events)
-    _note_ended(desk, orders)
-    _note_legs(desk, legs)
+    _match(desk, events[0], events[1])
+    _note_ended(desk, history)
+    _note_legs(desk, history)
     at, slow, limit = 0, 0, len(out)
     for index in range(desk.count):
         request = desk.requests[index]
         end = -1
         if not request.is_slow and request.order_id > 0:
-            place, is_over = _find(desk, view[0], orders, request)
+            place, is_over = _find(desk, view[0], history, request)
             if place >= 0:
-                row = orders[place] if is_over else view[0].orders[place]
-                end = _put_reply(desk, out, at, row, (request, legs, limit))
+                row = history[1][place] if is_over else view[0].orders[place]
+                end = _put_reply(desk, out, at, row, (request, history, limit))
         request.is_slow = 1 if end < 0 else 0
         slow += request.is_slow
         at = end if end >= 0 else at

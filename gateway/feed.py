@@ -106,6 +106,8 @@ class Feed:
     def batch(self, rows: list[Row], written: tuple[Segment, int, int]) -> None:
         """A batch was folded: its event rows (empty when nobody needs them) and its history rows."""
         segment, first, end = written
+        if not self._topics:
+            return
         if end > first and (self._users or any(self._trades.values())):
             self._legs(segment, first, end)
         if end > first and any(self._liquidations.values()):

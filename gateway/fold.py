@@ -8,10 +8,10 @@ decided here; the same commands and events always give the same rows.
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from engine.codes import NIL, Asset, CommandKind, EventFlag, EventKind, ExecInst, OrdStatus
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
+from gateway.kernels import entry, part
 
 CANDLE_NS = 60_000_000_000
 """The shortest candle; longer ones are made of these."""
@@ -130,7 +130,7 @@ def level_key(contract_slot: int, side: int, price_ticks: int) -> int:
     return contract_slot << 31 | (side - 1) << 30 | price_ticks
 
 
-@njit(cache=True)
+@part
 def _link(v, slot):
     row = v.orders[slot]
     account = v.accounts[row.account_slot]
@@ -146,7 +146,7 @@ def _link(v, slot):
     account.head_slot = slot
 
 
-@njit(cache=True)
+@part
 def _unlink(v, slot):
     row = v.orders[slot]
     if row.prev_slot == NIL:
@@ -157,7 +157,7 @@ def _unlink(v, slot):
         v.orders[row.next_slot].prev_slot = row.prev_slot
 
 
-@njit(cache=True)
+@part
 def _accept(v, event, slot):
     """A new order: what its event says; what only the command says comes after."""
     row = v.orders[slot]
@@ -186,7 +186,7 @@ def _accept(v, event, slot):
     _link(v, slot)
 
 
-@njit(cache=True)
+@part
 def _read_command(row, command, label):
     """What an order's events do not carry."""
     row.offset_ticks = command.offset_ticks if command.offset_ticks > 0 else row.offset_ticks
@@ -199,7 +199,7 @@ def _read_command(row, command, label):
                 row.label[word] = label.text[word]
 
 
-@njit(cache=True)
+@part
 def _update(row, event):
     """What every event says of its order."""
     row.updated_ns = event.time_ns
@@ -232,7 +232,7 @@ def _update(row, event):
         row.replaced = 1
 
 
-@njit(cache=True)
+@part
 def _clear(out):
     out.order_id = 0
     out.cl_ord_id = 0
@@ -256,7 +256,7 @@ def _clear(out):
         out.label[word] = 0
 
 
-@njit(cache=True)
+@part
 def _set_cash(v, account_slot, cash_micros):
     """The change of an account's cash against what was seen last."""
     account = v.accounts[account_slot]
@@ -269,7 +269,7 @@ def _set_cash(v, account_slot, cash_micros):
     return change
 
 
-@njit(cache=True)
+@part
 def _write_candle(market, contract_slot, out):
     _clear(out)
     out.kind = CANDLE_KIND
@@ -284,7 +284,7 @@ def _write_candle(market, contract_slot, out):
     out.seq = 0
 
 
-@njit(cache=True)
+@part
 def _count_trade(v, event, out):
     """A public trade moves its contract's last price and candle. Returns how many candle rows were written."""
     market = v.markets[event.contract_slot]
@@ -313,7 +313,7 @@ def _count_trade(v, event, out):
     return written
 
 
-@njit(cache=True)
+@part
 def _write_trade(v, event, order, out):
     """One leg of a trade; both legs carry the direction that the trade gave the price."""
     market = v.markets[event.contract_slot]
@@ -345,7 +345,7 @@ def _write_trade(v, event, order, out):
             out.label[word] = order.label[word]
 
 
-@njit(cache=True)
+@part
 def _notice(v, notice, out):
     """Money, prices and funding. Returns how many rows were written."""
     kind = notice.kind
@@ -386,7 +386,7 @@ def _notice(v, notice, out):
     return 1
 
 
-@njit(cache=True)
+@part
 def _order_event(v, event, cause, history, written):
     """One report on an order; `cause` is its command and the row behind. Returns how many history rows there are."""
     command, label = cause
@@ -416,20 +416,15 @@ def _order_event(v, event, cause, history, written):
     return written
 
 
-@njit(cache=True)
-def fold(view, batch, history):
-    """Apply one batch, (commands, the same as labels, events, the same as notices).
-
-    `history` is (LEG rows, the same as ORDER rows) with room for 3 rows an event. Returns how many it got; `rare` in
-    the view says how many of them are candles or funding rates.
-    """
-    v = view[0]
+@part
+def _fold(v, batch, spans, history):
+    """Apply one batch to the view; answers where its history rows end."""
     commands, labels, events, notices = batch
+    count, events_count, written = spans
     v.rare = 0
-    written = 0
     first_seq = commands[0].seq
-    last = len(commands) - 1
-    for index in range(len(events)):
+    last = count - 1
+    for index in range(events_count):
         event = events[index]
         if event.kind >= EventKind.NOTICE_FIRST:
             written += _notice(v, notices[index], history[0][written])
@@ -443,11 +438,10 @@ def fold(view, batch, history):
     return written
 
 
-@njit(cache=True)
-def levels(events, changes):
-    """The price levels that events changed, in order, each as it was after its event. Returns how many."""
-    written = 0
-    for index in range(len(events)):
+@part
+def _levels(events, count, changes, written):
+    """Note the price levels that events changed, in order, each as it was after its event; where the notes end."""
+    for index in range(count):
         event = events[index]
         if event.kind >= EventKind.NOTICE_FIRST or event.level_lots == NIL or event.kind == EventKind.REPEATED:
             continue
@@ -459,6 +453,18 @@ def levels(events, changes):
         out.lots = event.level_lots
         written += 1
     return written
+
+
+@entry
+def fold(view, batch, spans, history, notes):
+    """Apply one batch: (commands, the same as labels, events, the same as notices), as many as `spans` says.
+
+    `spans`: commands, events, where history rows go on. `history`: (LEG rows, the same as ORDER rows) with room for 3
+    rows an event. `notes`: (CHANGE rows with room for one an event, where they go on). Answers where the history rows
+    and the notes end; `rare` in the view says how many of the former are candles or funding rates.
+    """
+    written = _fold(view[0], batch, spans, history)
+    return written, _levels(batch[2], spans[1], notes[0], notes[1])
 
 
 def empty_view() -> Any:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from gateway import clock, http, jsonrpc, pages, schema_doc
 from gateway.interfaces import Reply, Submit
+from gateway.lane import Lane, hand_over
 from gateway.session import HttpCall
 from gateway.session import http as serve_http
 
@@ -103,18 +104,20 @@ class Front(asyncio.Protocol):
         self.server.touch()
 
     def _upgrade(self, head: http.Head) -> None:
-        """Hand the connection over to the websocket library, with what was read already."""
+        """Hand the connection over to the websocket library, JSON by way of a lane, with what was read already."""
         self._let_go()
-        protocol = self.server.websocket(self._peer)
-        self._transport.set_protocol(protocol)
-        protocol.connection_made(self._transport)
-        left = memoryview(bytes(self._data))
-        while left:
-            buffer = protocol.get_buffer(len(left))
-            size = min(len(buffer), len(left))
-            buffer[:size] = left[:size]
-            protocol.buffer_updated(size)
-            left = left[size:]
+        library = self.server.websocket(self._peer)
+        self._transport.set_protocol(library)
+        library.connection_made(self._transport)
+        data, self._data = bytes(self._data), bytearray()
+        hand_over(library, data[: head.size])
+        connection = library.listener
+        if connection is None or connection.session.binary:
+            hand_over(library, data[head.size :])
+            return
+        lane = Lane(self.server, connection, library)
+        self._transport.set_protocol(lane)
+        lane.take(data[head.size :])
 
     # --- answers --------------------------------------------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from gateway.frames import binary_frame, text_frame
 from gateway.histogram import Histogram
 
 _MASKED = 0x80
+_MASK_KEY = bytes.fromhex("37fa213d")
 _TEXT, _BINARY, _CLOSE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CLOSE
 _ERROR_HEAD = 48
 """Within so many bytes of its beginning a reply says whether it is an error."""
@@ -32,7 +33,7 @@ OPEN_ROWS = 512
 
 
 def client_frame(payload: bytes, is_binary: bool = False) -> bytes:
-    """A frame as a client sends it, masked with a key of zeros so that it can be prepared once."""
+    """A frame as a client sends it, prepared once: masked with a key that is always the same."""
     head = bytes([0x82 if is_binary else 0x81])
     size = len(payload)
     if size < 126:
@@ -41,7 +42,9 @@ def client_frame(payload: bytes, is_binary: bool = False) -> bytes:
         head += bytes([_MASKED | 126]) + size.to_bytes(2)
     else:
         head += bytes([_MASKED | 127]) + size.to_bytes(8)
-    return head + bytes(4) + payload
+    mask = (_MASK_KEY * (size // 4 + 1))[:size]
+    masked = int.from_bytes(payload) ^ int.from_bytes(mask)
+    return head + _MASK_KEY + masked.to_bytes(size)
 
 
 @dataclass

@@ -53,6 +53,9 @@ from gateway.views import (
 _TAKER = int(EventFlag.TAKER)
 _FORCED = int(EventFlag.FORCED)
 _BYTES = ROW.size
+_APPLIED_SEQ, _RARE = (fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
+Batch = tuple[Any, Any, Any, Any]
+"""Commands, the same as LABEL rows, events, the same as NOTICE rows."""
 
 
 class Projection:
@@ -68,6 +71,7 @@ class Projection:
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
+        self._numbers = self._view.view(np.uint8).data[: fold.VIEW.fields["markets"][1]].cast("q")  # type: ignore[index]
         self._orders = memoryview(self._row["orders"].view(np.uint8).reshape(-1))
         self._heads = self._row["accounts"]
         self._next_slots = self._row["orders"]["next_slot"]
@@ -105,23 +109,24 @@ class Projection:
             self._contracts.append(contract)
             self._by_name[contract.name] = contract
 
-    def apply(self, commands: Any, labels: Any, events: Any, notices: Any) -> tuple[Segment, int, int]:
-        """Fold one batch; answers where its history rows are: (segment, first, end)."""
-        segment = self._history.room(3 * len(events))
+    def apply(self, batch: Batch, commands_count: int, events_count: int) -> tuple[Segment, int, int]:
+        """Fold so many rows of a batch; answers where its history rows are: (segment, first, end)."""
+        segment = self._history.room(3 * events_count)
         first = segment.used
-        history = (segment.legs[first:], segment.orders[first:])
-        written = fold.fold(self._view, (commands, labels, events, notices), history)
-        segment.used = first + written
+        spans, history = (commands_count, events_count, first), (segment.legs, segment.orders)
+        end, noted = fold.fold(self._view, batch, spans, history, self.books.room(events_count))
+        segment.used = end
         self._recent = (segment, first)
-        if self._row["rare"]:
+        if self._numbers[_RARE]:
             self._note_candles(segment, first)
-        self.books.collect(events, int(commands[-1]["seq"]))
-        return segment, first, segment.used
+        self.books.noted(noted, self._numbers[_APPLIED_SEQ])
+        return segment, first, end
 
     def replay(self, commands: Any, events: Any) -> None:
         """Fold a batch of the journal."""
         if len(commands):
-            self.apply(commands, commands.view(LABEL), events, events.view(NOTICE))
+            batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
+            self.apply(batch, len(commands), len(events))
 
     def _note_candles(self, segment: Segment, first: int) -> None:
         kinds = segment.legs["kind"][first : segment.used]

@@ -13,16 +13,14 @@ import numpy as np
 
 from engine.codes import CommandKind, EventKind, Reason
 from engine.host import Durability
-from engine.schema import COMMAND, EVENT, LABEL, NOTICE
+from engine.schema import EVENT, LABEL, NOTICE
 from gateway import clock
-from gateway.express import RUN_MESSAGES, Express
-from gateway.express_tables import MAX_PLACE
+from gateway.express import CANCELS, COUNT, ORDERS, ROWS, Express, Run, Written
 from gateway.feed import Feed
 from gateway.fold import TRADE_KIND
 from gateway.frames import binary_frame
-from gateway.history import Segment
 from gateway.history_views import ROW, user_trade_view
-from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Action, Pending, Row
+from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
 from gateway.projection import Projection
 from gateway.reasons import shown
 from gateway.rows import ROW_BYTES
@@ -43,10 +41,10 @@ _ENDS_MASS_CANCEL = frozenset({_MASS_CANCELLED, _REJECTED, _REFUSED})
 _ACCOUNT = Struct("<i")
 _ACCOUNT_BYTE = 28
 """Where a COMMAND row names its account."""
-Written = tuple[Segment, int, int]
-"""Where a batch's history rows are: segment, first, end."""
-
-
+_STAMP = Struct("<qq")
+"""Sequence and time, at the beginning of every row."""
+OVER_LIMIT = -1
+"""Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
 LAZY_ROWS = 1 << 14
 """Without durability so many rows may gather before they are written; else they are at the next tick of time."""
 
@@ -60,7 +58,7 @@ class Engine(Protocol):
 
     @property
     def durable_seq(self) -> int: ...
-    def submit(self, commands: Any) -> Any: ...
+    def stage(self, capacity: int) -> Any: ...
     def commit(self) -> None: ...
 
 
@@ -81,14 +79,6 @@ class Origin(Protocol):
 
     def write(self, data: bytes) -> None:
         """Hand bytes to the socket."""
-        ...
-
-
-class Caller(Origin, Protocol):
-    """Who sends messages: a connection."""
-
-    def act(self, actions: list[Action]) -> None:
-        """Do what the session says."""
         ...
 
 
@@ -124,12 +114,7 @@ class Sequencer:
         self.express = express
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
-        self._staging = np.zeros(batch_rows, COMMAND)
-        self._labels = self._staging.view(LABEL)
-        self._bytes = self._staging.view(np.uint8)
-        self._seqs = self._staging["seq"]
-        self._times = self._staging["time_ns"]
-        self._parts: list[bytes] = []
+        self._new_stage(batch_rows)
         self._count = 0
         self._waiting: list[_Waiting] = []
         self._singles = 0
@@ -153,58 +138,51 @@ class Sequencer:
     def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> None:
         """Add command rows to the batch; they stay together."""
         count = len(rows) // ROW_BYTES
-        if self._count + count > len(self._staging):
+        if self._count + count > self._capacity:
             self.settle()
-        if count > len(self._staging):
-            self._grow(count)
+        if count > self._capacity:
+            self._new_stage(count)
+        place = self._count
+        self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
+        seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
+        if count == 1:
+            _STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
+        else:
+            self._seqs[place : place + count] = np.arange(seq, seq + count)
+            self._times[place : place + count] = now_ns
         if pending is not None:
             self._singles += 1
             account_slot = _ACCOUNT.unpack_from(rows, _ACCOUNT_BYTE)[0]
-            self._waiting.append((self._count, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
-        self._parts.append(rows)
-        self._count += count
+            self._waiting.append((place, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
+        self._count = place + count
 
-    def receive(self, session: Session, messages: list[bytes], origin: Caller, now_ns: int) -> None:
-        """Take a session's text messages in order: plain orders together, everything else as the session says."""
-        data = b"\0".join((*messages, b""))
-        is_express = session.is_trader and data.count(0) == len(messages)
-        done, offset = 0, 0
-        while done < len(messages) and not session.closed:
-            left = by_hand = len(messages) - done
-            if is_express:
-                read, by_hand = self._read_run(session, data, (offset, left), origin, now_ns)
-                offset += sum(map(len, messages[done : done + read])) + read
-                done += read
-            for message in messages[done : done + by_hand]:
-                if not session.closed:
-                    origin.act(session.receive(message, now_ns))
-                offset += len(message) + 1
-            done += by_hand
+    def read(self, session: Session, span: tuple[int, int], origin: Origin, now_ns: int) -> int:
+        """Read a session's frames from the express's buffer, plain orders into the batch: why it stopped, and where.
 
-    def _read_run(
-        self, session: Session, data: bytes, span: tuple[int, int], origin: Origin, now_ns: int
-    ) -> tuple[int, int]:
-        """Read plain orders from an offset on: how many are sequenced, and how many more the session must serve."""
-        express = self.express
-        offset, left = span
-        if 2 * min(left, RUN_MESSAGES) > min(len(self._staging), MAX_PLACE) - self._count or not express.room:
-            self.settle()
-        room = min(left, express.room, (len(self._staging) - self._count) // 2)
-        express.begin(session, self._count, now_ns)
-        read, run, rows = express.read(session, data, (offset, room), now_ns)
-        if run is None:
-            return 0, max(read, 1)
-        self._waiting.append((self._count, _RUN, (run, origin)))
-        self._parts.append(rows)
-        self._count += len(rows) // ROW_BYTES
-        return read, int(read < room)
+        See `express_frames` for why; OVER_LIMIT when nothing was taken of what was read.
+        """
+        express, place = self.express, self._count
+        numbers = express.numbers
+        first = numbers[COUNT]
+        stop = express.read(session, (place, self.engine.last_seq + 1), span, now_ns)
+        end, rows = numbers[COUNT], numbers[ROWS]
+        if rows:
+            if not session.admits(numbers[ORDERS], numbers[CANCELS], now_ns):
+                numbers[COUNT] = first
+                return OVER_LIMIT
+            self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
+            self._count = place + rows
+        return stop
 
-    def _grow(self, rows: int) -> None:
-        self._staging = np.zeros(rows, COMMAND)
-        self._labels = self._staging.view(LABEL)
-        self._bytes = self._staging.view(np.uint8)
-        self._seqs = self._staging["seq"]
-        self._times = self._staging["time_ns"]
+    def _new_stage(self, rows: int) -> None:
+        """Room for batches of so many rows."""
+        self._stage = self.engine.stage(rows)
+        self._capacity = rows
+        staged = self._stage.rows
+        self._bytes = staged.view(np.uint8).data
+        self._seqs, self._times = staged["seq"], staged["time_ns"]
+        self._labels = staged.view(LABEL)
+        self.express.collect_in(staged)
 
     def keep_time(self) -> None:
         """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
@@ -221,31 +199,29 @@ class Sequencer:
         """Stamp and apply what has been collected, and stage what is to be said about it."""
         if not self._count:
             return
-        count, parts, waiting = self._count, self._parts, self._waiting
-        singles = self._singles
-        self._count, self._parts, self._waiting, self._singles = 0, [], [], 0
-        now_ns = clock.wall_ns()
+        count, waiting, singles = self._count, self._waiting, self._singles
+        self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
-        data = parts[0] if len(parts) == 1 else b"".join(parts)
-        self._bytes[: len(data)] = np.frombuffer(data, np.uint8)
-        self._seqs[:count] = np.arange(first_seq, first_seq + count)
-        self._times[:count] = now_ns
-        commands = self._staging[:count]
-        events = self.engine.submit(commands)
+        events = self._stage.submit(count)
         if self.watch is not None:
             self.watch(events, self.engine.last_seq)
         self._commit(count)
-        written = self.projection.apply(commands, self._labels[:count], events, self._notices(events))
-        if len(waiting) > singles:
-            segment, first, end = written
-            history = (segment.legs[first:end], segment.orders[first:end])
-            self.express.write(events, history, first_seq, clock.wall_ns())
-        needs_rows = singles or self._late or self.feed.has_users or self.express.has_slow
-        rows = _rows(events) if needs_rows and len(events) else []
-        if waiting or self._late:
+        events_count = len(events)
+        batch = (self._stage.rows, self._labels, events, self._notices(events))
+        written = self.projection.apply(batch, count, events_count)
+        is_express = len(waiting) > singles
+        if is_express:
+            self.express.write((events, events_count), written, first_seq, clock.wall_ns())
+        if singles or self._late or self.feed.has_users or self.express.has_slow:
+            rows = _rows(events)
             self._answer(rows, written, waiting, first_seq)
+        else:
+            rows = []
+            for _, _, (run, origin) in waiting:
+                origin.stage(self.express.frames(run))
+        if is_express:
             self.express.clear()
-        if self.binary and len(events):
+        if self.binary and events_count:
             self._report(events)
         self.feed.batch(rows, written)
 
@@ -257,11 +233,11 @@ class Sequencer:
             self.engine.commit()
 
     def _notices(self, events: Any) -> Any:
-        """The events as NOTICE rows; a view costs more than a slice, so the ring's is kept."""
+        """The events, and more, as NOTICE rows: a view costs time, so the ring's is kept."""
         ring = events.base if events.base is not None and events.base.dtype == EVENT else events
         if ring is not self._ring:
             self._ring, self._ring_notices = ring, ring.view(NOTICE)
-        return self._ring_notices[: len(events)]
+        return self._ring_notices
 
     def _answer(self, rows: list[Row], written: Written, waiting: list[_Waiting], first_seq: int) -> None:
         """Complete the requests whose commands are done. Rows come in order of their sequence, but for late ones."""

@@ -60,8 +60,6 @@ class Connection(picows.WSListener):
         self.slow_since = 0.0
         self.channels: dict[str, int] = {}
         self._staged: list[bytes] = []
-        self._inbox: list[bytes] = []
-        self._inbox_ns = 0
         self._fragments: bytearray | None = None
         self._is_binary_fragment = False
         self._transport: Any = None
@@ -84,11 +82,9 @@ class Connection(picows.WSListener):
         elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
         elif kind == picows.WSMsgType.CLOSE:
-            self.empty_inbox()
             self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")
 
     def on_ws_disconnected(self, transport: Any) -> None:
-        self.empty_inbox()
         self.server.forget(self)
 
     def pause_writing(self) -> None:
@@ -121,40 +117,17 @@ class Connection(picows.WSListener):
             self.receive(data, self._is_binary_fragment)
 
     def receive(self, data: bytes, is_binary: bool) -> None:
-        """One message. Text waits for the end of the turn, to be read together with what else the turn brings."""
+        """One message that came by way of the library."""
         session = self.session
         if session.closed:
             return
-        if not is_binary:
-            if not self._inbox:
-                self._inbox_ns = clock.wall_ns()
-                self.server.filled.append(self)
-                self.server.touch()
-            self._inbox.append(data)
-            return
-        self.empty_inbox()
-        if session.binary:
-            self.act(session.receive_rows(data, clock.wall_ns()))
-        else:
+        if is_binary and not session.binary:
             self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
-
-    def serve_inbox(self) -> None:
-        """The same at the end of a turn; a fault in serving one connection is the end of that one alone."""
-        try:
-            self.empty_inbox()
-        except Exception:
-            _LOG.exception("a connection is cut: serving it failed")
-            self.session.closed = True
-            self.abort()
-
-    def empty_inbox(self) -> None:
-        """Serve the text messages that the turn brought."""
-        if not self._inbox:
             return
-        messages, self._inbox = self._inbox, []
-        self.server.venue.sequencer.receive(self.session, messages, self, self._inbox_ns)
-        if self.session.binary and self.session.account_slot != self._reported_slot:
-            self._report_to(self.session.account_slot)
+        now_ns = clock.wall_ns()
+        self.act(session.receive_rows(data, now_ns) if is_binary else session.receive(data, now_ns))
+        if session.binary and session.account_slot != self._reported_slot:
+            self._report_to(session.account_slot)
 
     def act(self, actions: list[Action]) -> None:
         """Do what the session says."""
@@ -250,7 +223,6 @@ class Server:
         host.warm_up()
         self.venue = Venue(config, progress)
         self.connections: set[Connection] = set()
-        self.filled: list[Connection] = []
         self.fronts: set[Front] = set()
         self.loop: asyncio.AbstractEventLoop
         self.failed: asyncio.Future[None]
@@ -331,11 +303,16 @@ class Server:
 
     def _end_turn(self) -> None:
         self._is_touched = False
-        filled, self.filled = self.filled, []
-        for connection in filled:
-            connection.serve_inbox()
+        self._do(self.venue.sequencer.close_turn)
+
+    def settle(self) -> None:
+        """Apply what was collected, before the turn ends: the batch is full."""
+        self._do(self.venue.sequencer.settle)
+
+    def _do(self, step: Callable[[], None]) -> None:
+        """A batch that fails ends the server: nothing may be said of what cannot be journalled."""
         try:
-            self.venue.sequencer.close_turn()
+            step()
         except Exception as error:
             _LOG.exception("the venue stops: a batch failed")
             self._fail(error)

@@ -43,7 +43,7 @@ class Venue:
         self.projection.books.load(self.engine.root[0])
         self.projection.set_contracts(self.registry.contracts())
         self.feed = Feed(self.projection)
-        express = Express(self.projection, config.testnet)
+        express = Express(self.projection, config.testnet, config.max_frame_bytes)
         self.sequencer = Sequencer(self.engine, self.projection, self.feed, express, config.batch_rows)
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:

@@ -55,6 +55,38 @@ def fresh(mode: Mode = Mode.RESEARCH) -> Engine:
     return Engine(host.create(CAPACITIES, mode))
 
 
+def test_a_stage_does_what_submit_does(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(host, "RING_ROWS", 256)  # some batches need more than one ring
+    commands = script(2)
+    plain = Engine.create(tmp_path / "plain", Mode.RESEARCH, CAPACITIES)
+    staged = Engine.create(tmp_path / "staged", Mode.RESEARCH, CAPACITIES)
+    stage = staged.stage(64 + 1)
+    for batch in cut(commands, 64):
+        stage.rows[: len(batch)] = batch
+        assert stage.submit(len(batch)).tobytes() == plain.submit(batch).tobytes()
+    assert staged.digest() == plain.digest()
+    plain.close()
+    staged.close()
+    assert staged.journal is not None and plain.journal is not None
+    assert staged.journal.chain == plain.journal.chain
+
+
+def test_a_stage_refuses_rows_that_are_not_numbered_on() -> None:
+    engine = fresh()
+    commands = script(3)[:8]
+    stage = engine.stage(8)
+    stage.rows[:] = commands
+    stage.rows["seq"][7] += 1
+    before = engine.digest()
+    for count in (0, 8, 9):
+        with pytest.raises(ValueError, match="do not follow 0"):
+            stage.submit(count)
+    assert engine.digest() == before
+    assert len(stage.submit(7))
+    with pytest.raises(ValueError, match="do not follow 7"):
+        stage.submit(1)
+
+
 def test_the_digest_does_not_depend_on_batches() -> None:
     commands = script(1)
     one, many, all_at_once = fresh(), fresh(), fresh()

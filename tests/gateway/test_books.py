@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from engine.codes import EventFlag, EventKind, Side
-from engine.schema import EVENT
+from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import books as books_module
+from gateway import fold
 from gateway.books import Book, Books
+from gateway.history import Segment
+
+VIEW = fold.empty_view()
 
 
 def rows(*given):
@@ -19,37 +23,47 @@ def rows(*given):
     return events
 
 
+def collect(books, events, seq):
+    """Fold a batch of one command, which these events came of."""
+    command, segment = np.zeros(1, COMMAND), Segment(3 * len(events))
+    command["seq"] = seq
+    batch = (command, command.view(LABEL), events, events.view(NOTICE))
+    history = (segment.legs, segment.orders)
+    _, end = fold.fold(VIEW, batch, (1, len(events), 0), history, books.room(len(events)))
+    books.noted(end, seq)
+
+
 def test_the_last_word_on_a_price_counts():
     books = Books(16)
-    books.collect(rows((EventKind.RESTED, Side.BUY, 100, 5), (EventKind.FILL, Side.BUY, 100, 3)), 7)
-    books.collect(rows((EventKind.ACCEPTED, Side.SELL, 102, 4), (EventKind.CANCELLED, Side.BUY, 100, 0)), 9)
+    collect(books, rows((EventKind.RESTED, Side.BUY, 100, 5), (EventKind.FILL, Side.BUY, 100, 3)), 7)
+    collect(books, rows((EventKind.ACCEPTED, Side.SELL, 102, 4), (EventKind.CANCELLED, Side.BUY, 100, 0)), 9)
     book = books.book(0)
     assert (book.best(1, 0), book.best(2, 0), book.change_id) == ([], [(102, 4)], 9)
 
 
 def test_what_says_nothing_of_a_level_changes_nothing():
     books = Books(16)
-    books.collect(rows((EventKind.FILL, Side.BUY, 100, -1), (EventKind.REPEATED, Side.BUY, 100, 5)), 7)
+    collect(books, rows((EventKind.FILL, Side.BUY, 100, -1), (EventKind.REPEATED, Side.BUY, 100, 5)), 7)
     notice = rows((EventKind.MARK_CHANGED, 0, 1, 99))
-    books.collect(notice, 8)
+    collect(books, notice, 8)
     assert books.book(0).best(1, 0) == []
 
 
 def test_an_amended_order_leaves_its_old_price():
     books = Books(16)
-    books.collect(rows((EventKind.ACCEPTED, Side.BUY, 100, 5)), 1)
+    collect(books, rows((EventKind.ACCEPTED, Side.BUY, 100, 5)), 1)
     moved = (EventKind.AMENDED, Side.BUY, 105, 0, ("entry_cost_micros", 100))
-    books.collect(rows(moved, (EventKind.RESTED, Side.BUY, 105, 5)), 2)
+    collect(books, rows(moved, (EventKind.RESTED, Side.BUY, 105, 5)), 2)
     assert books.book(0).best(1, 0) == [(105, 5)]
     kept = (EventKind.AMENDED, Side.BUY, 105, 3, ("flags", int(EventFlag.RESTING)))
-    books.collect(rows(kept), 3)
+    collect(books, rows(kept), 3)
     assert books.book(0).best(1, 0) == [(105, 3)]
 
 
 def test_sides_contracts_and_depth_are_kept_apart():
     books = Books(16)
     given = [(EventKind.ACCEPTED, side, 100 + step, 1, ("contract_slot", 3)) for side in (1, 2) for step in range(5)]
-    books.collect(rows(*given), 1)
+    collect(books, rows(*given), 1)
     assert books.book(0).best(1, 0) == []
     assert books.book(3).best(1, 2) == [(104, 1), (103, 1)]
     assert books.book(3).best(2, 2) == [(100, 1), (101, 1)]
@@ -76,5 +90,15 @@ def test_the_memory_of_gone_levels_is_bounded(monkeypatch):
 @pytest.mark.parametrize("count", [1, 40])
 def test_a_batch_larger_than_expected_is_taken(count):
     books = Books(2)
-    books.collect(rows(*[(EventKind.ACCEPTED, Side.BUY, 1 + step, 1) for step in range(count)]), 1)
+    collect(books, rows(*[(EventKind.ACCEPTED, Side.BUY, 1 + step, 1) for step in range(count)]), 1)
     assert len(books.book(0).best(1, 0)) == count
+
+
+def test_what_nobody_looks_at_is_gathered_now_and_then():
+    books = Books(16)
+    for seq in range(1, 3 * books_module.GATHER_ROWS):
+        collect(books, rows((EventKind.ACCEPTED, Side.BUY, 100 + seq % 3, seq)), seq)
+    last = 3 * books_module.GATHER_ROWS - 1
+    best = {100 + seq % 3: seq for seq in (last - 2, last - 1, last)}
+    assert books.book(0).best(Side.BUY, 0) == sorted(best.items(), reverse=True)
+    assert books.book(0).change_id == last

@@ -9,10 +9,14 @@ from hypothesis import strategies as st
 
 from gateway import clock
 from gateway.confirmation import Confirmation
-from gateway.express import Express
+from gateway.express import ROWS, Express
+from gateway.express_frames import INCOMPLETE, TEXT
 from gateway.express_tables import MAX_REQUESTS
 from gateway.intents import index_row
 from gateway.interfaces import Submit
+from gateway.lane import Lane
+from gateway.load import client_frame
+from gateway.rows import ROW_BYTES
 from gateway.session import Session
 from gateway.venue import Venue
 from tests.gateway.live import BTC, config_of, request, set_up
@@ -24,8 +28,9 @@ US = re.compile(rb'"usOut":\d+,"usDiff":\d+')
 class Origin:
     """A connection that keeps what it is told."""
 
-    def __init__(self, sequencer):
+    def __init__(self, sequencer, session):
         self.sequencer = sequencer
+        self.session = session
         self.frames = []
 
     def act(self, actions):
@@ -46,6 +51,20 @@ class Origin:
 
     def write(self, data):
         pass
+
+
+class Library:
+    """In place of the websocket library: keeps what it is given."""
+
+    def __init__(self):
+        self.given = bytearray()
+        self._buffer = bytearray(100)
+
+    def get_buffer(self, size):
+        return memoryview(self._buffer)
+
+    def buffer_updated(self, size):
+        self.given += self._buffer[:size]
 
 
 class Desk:
@@ -78,18 +97,37 @@ class Desk:
     def read(self, message, session=None):
         """What the express makes of one message, not sequenced: its rows, None when it leaves it to the session."""
         express: Express = self.sequencer.express
-        session = session or self.sessions[0]
-        express.begin(session, 0, clock.wall_ns())
-        taken, _, rows = express.read(session, message + b"\0", (0, 1), clock.wall_ns())
+        frame = client_frame(message)
+        express.buffer[: len(frame)] = frame
+        stop = express.read(session or self.sessions[0], (0, 1), (0, len(frame)), clock.wall_ns())
+        rows = bytearray(self.sequencer._bytes[: express.numbers[ROWS] * ROW_BYTES])
         express.clear()
-        assert taken in (0, 1)
-        return rows if taken else None
+        assert (stop == INCOMPLETE) == bool(rows) and stop in (INCOMPLETE, TEXT)
+        if stop == TEXT:
+            assert express.text() == message
+        for first in range(0, len(rows), ROW_BYTES):
+            rows[first : first + 16] = bytes(16)
+        return bytes(rows) or None
+
+    # --- the same through a lane ----------------------------------------------------------------------------------
+
+    def touch(self):
+        """The end of a turn is ours to say."""
+
+    def settle(self):
+        self.sequencer.settle()
+
+    def lane(self, who=0):
+        """A connection without a socket: (its lane, what is sent back, what the library gets)."""
+        origin, library = Origin(self.sequencer, self.sessions[who]), Library()
+        return Lane(self, origin, library), origin, library
 
     def send(self, messages, who=0):
         """One turn of one connection: every frame and answer that came back."""
-        origin = Origin(self.sequencer)
-        self.sequencer.receive(self.sessions[who], messages, origin, clock.wall_ns())
+        lane, origin, library = self.lane(who)
+        lane.take(b"".join(map(client_frame, messages)))
         self.sequencer.settle()
+        assert not library.given
         return b"".join(origin.frames)
 
 
@@ -322,6 +360,81 @@ def test_where_unusual_orders_are_confirmed_the_session_looks_at_every_order(des
     assert confirmed["result"]["order"]["order_state"] == "open"
 
 
+def bare(number, **params):
+    """A small order, far from the others."""
+    return buy(number, price=18_000, **params)
+
+
+def taken(frames):
+    return [reply["id"] for reply in replies_of(frames) if "result" in reply]
+
+
 def test_a_message_with_a_zero_byte_cannot_pass_for_two(desk):
     replies = replies_of(desk.send([buy(1) + b"\0" + buy(2)]))
     assert [reply["error"]["code"] for reply in replies] == [-32700]
+
+
+# --- frames -----------------------------------------------------------------------------------------------------------
+
+
+def test_whatever_the_cuts_every_message_is_served_once_and_in_order(desk):
+    messages = [
+        bare(1), bare(2, label="é"), request(3, "public/test"), bare(4, cl_ord_id=440), bare(5, label="x" * 60),
+        request(6, "private/cancel", cl_ord_id=440), request("7", "public/get_time"), bare(8), b" " * 300 + bare(9),
+    ]  # fmt: skip
+    stream = b"".join(map(client_frame, messages))
+    for size in (1, 2, 3, 5, 7, 64, 200, len(stream)):
+        lane, origin, library = desk.lane()
+        for first in range(0, len(stream), size):
+            part = stream[first : first + size]
+            lane.get_buffer(0)[: len(part)] = part
+            lane.buffer_updated(len(part))
+        desk.settle()
+        answered = [reply["id"] for reply in replies_of(b"".join(origin.frames))]
+        assert sorted(map(str, answered)) == sorted(map(str, [1, 2, 3, 4, 5, 6, "7", 8, 9]))
+        assert [number for number in answered if number not in (3, "7")] == [1, 2, 4, 5, 6, 8, 9]
+        assert not library.given
+        desk.send([request(0, "private/cancel_all")])
+
+
+def test_what_is_no_short_text_goes_to_the_library_as_it_came(desk):
+    ping, part, rest = b"\x89\x81mask\x01", b"\x01\x82mask\x0a\x0b", b"\x80\x81mask\x0c"
+    unmasked, long = b"\x81\x02{}", client_frame(b" " * 70_000)
+    padded = b"\x81\xfe\x00\x02mask" + bytes([ord("m") ^ 123, ord("a") ^ 125])
+    for frame in (ping, part + rest, unmasked, long, padded, b"\x88\x80mask"):
+        stream = client_frame(bare(1)) + frame + client_frame(bare(2))
+        for size in (1, 9, 1000, len(stream)):
+            lane, origin, library = desk.lane()
+            for first in range(0, len(stream), size):
+                piece = stream[first : first + size]
+                lane.get_buffer(0)[: len(piece)] = piece
+                lane.buffer_updated(len(piece))
+            desk.settle()
+            assert taken(b"".join(origin.frames)) == [1, 2]
+            assert bytes(library.given) == frame
+    desk.send([request(0, "private/cancel_all")])
+
+
+def test_a_masked_text_that_is_served_by_the_session_is_opened_once(desk, monkeypatch):
+    """Over the limits a run is read twice: the second time its masks are off."""
+    session = desk.sessions[1]
+    bucket = session.limits.orders
+    monkeypatch.setattr(bucket, "cost_ns", 10**12)
+    monkeypatch.setattr(bucket, "span_ns", 3 * 10**12)
+    monkeypatch.setattr(bucket, "full_ns", 0)
+    lane, origin, _ = desk.lane(1)
+    lane.take(b"".join(client_frame(bare(number)) for number in range(6)) + client_frame(request(6, "public/test")))
+    desk.settle()
+    replies = {reply["id"]: "result" in reply for reply in replies_of(b"".join(origin.frames))}
+    assert replies == {0: True, 1: True, 2: True, 3: False, 4: False, 5: False, 6: True}
+
+
+def test_after_its_close_a_connection_gives_everything_to_the_library(desk):
+    lane, origin, library = desk.lane(1)
+    session = Session(desk.venue.context, desk.venue.projection, False, "test", clock.wall_ns())
+    session.closed = True
+    lane._session = session
+    lane.take(client_frame(bare(1)) + client_frame(bare(2)))
+    desk.settle()
+    assert not origin.frames
+    assert bytes(library.given) == client_frame(bare(1)) + client_frame(bare(2))

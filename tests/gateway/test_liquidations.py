@@ -59,7 +59,8 @@ def follow(stage, *names, slow=()):
         ear.is_slow = place in slow
         if not ear.is_slow and ear.behind:
             feed.catch_up(ear)
-        feed.batch([], projection.apply(commands, commands.view(LABEL), events, events.view(NOTICE)))
+        batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
+        feed.batch([], projection.apply(batch, len(commands), len(events)))
     ear.is_slow = False
     feed.catch_up(ear)
     return ear
@@ -124,7 +125,7 @@ def test_who_is_deleveraged_finds_it_among_its_trades(crash):
     projection.attach(crash.root)
     projection.set_contracts([ContractRecord(0, NAME, "BTC", "USDC", "0.5", "0.0001", 5)])
     for commands, events in zip(crash.log, crash.past, strict=True):
-        projection.apply(commands, commands.view(LABEL), events, events.view(NOTICE))
+        projection.replay(commands, events)
     given = crash.history(EventKind.DELEVERAGED)[0]
     trades, _ = projection.user_trades(given["account_slot"], frozenset({0}), Span(count=1000))
     assert (given["amount_micros"], given["price_subticks"] // 1000) in [

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason, Side, TimeInForce
 from engine.host import create
-from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
+from engine.schema import COMMAND, EVENT, LABEL, SMALL
 from gateway.projection import Projection
 from gateway.views import Span
 
@@ -44,7 +44,7 @@ class Feeder:
                     report[name] = value
         self.seq += len(commands)
         self.root["last_seq"] = self.seq
-        self.projection.apply(rows, rows.view(LABEL), reports, reports.view(NOTICE))
+        self.projection.replay(rows, reports)
 
     def place(self, number, account=0, lots=10, price=100, **command):
         """An order that rests."""
@@ -106,7 +106,7 @@ def test_a_label_comes_from_the_row_behind_the_command():
     rows[1]["seq"] = 2
     events = np.zeros(1, EVENT)
     events["seq"], events["kind"], events["order_id"], events["leaves_lots"] = 1, EventKind.ACCEPTED, order_id(1, 0), 5
-    feeder.projection.apply(rows, rows.view(LABEL), events, events.view(NOTICE))
+    feeder.projection.replay(rows, events)
     assert feeder.projection.open_orders(0)[0].label_json == b'"mine"'
 
 

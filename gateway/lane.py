@@ -1,0 +1,123 @@
+"""What the bytes of a JSON websocket pass first, in front of the websocket library.
+
+Plain orders are taken out of a read of the socket by compiled code, however many there are, so a message costs no
+Python object and no call. Every frame that is no short text goes to the library as it came, in its place: control
+frames, parts of messages, and what breaks the protocol.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from gateway import clock
+from gateway.express import FRAME_BYTES, OFFSET
+from gateway.express_frames import NO_ROOM, OTHER, TEXT
+from gateway.sequencer import OVER_LIMIT
+
+if TYPE_CHECKING:
+    from gateway.server import Connection, Server
+
+_LOG = logging.getLogger("lionrock.server")
+
+
+def hand_over(library: Any, data: Any) -> None:
+    """Give bytes to the websocket library, as if it had read them from the socket."""
+    left = memoryview(data)
+    while left:
+        buffer = library.get_buffer(len(left))
+        size = min(len(buffer), len(left))
+        buffer[:size] = left[:size]
+        library.buffer_updated(size)
+        left = left[size:]
+
+
+class Lane(asyncio.BufferedProtocol):
+    """The reading side of one websocket. All lanes read into one buffer: a read is served before the next begins."""
+
+    def __init__(self, server: "Server", connection: "Connection", library: Any) -> None:
+        self._server = server
+        self._connection = connection
+        self._session = connection.session
+        self._library = library
+        self._sequencer = server.venue.sequencer
+        self._express = server.venue.sequencer.express
+        self._numbers = self._express.numbers
+        self._buffer = self._express.buffer
+        self._kept = b""
+        """The beginning of a frame that has not come whole."""
+        self._owed = 0
+        """So many bytes yet to come belong to a frame of the library's."""
+
+    # --- the loop's calls -----------------------------------------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> Any:
+        kept = len(self._kept)
+        if not kept:
+            return self._buffer
+        self._buffer[:kept] = self._kept
+        return self._buffer[kept:]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        end, self._kept = len(self._kept) + nbytes, b""
+        try:
+            self._take(end)
+        except Exception:
+            _LOG.exception("a connection is cut: serving it failed")
+            self._session.closed = True
+            self._connection.abort()
+        self._server.touch()
+
+    def eof_received(self) -> bool | None:
+        return bool(self._library.eof_received())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._library.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._library.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._library.resume_writing()
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def take(self, data: bytes) -> None:
+        """Serve bytes that were read before the lane was there."""
+        for first in range(0, len(data), len(self._buffer) // 2):
+            part = data[first : first + len(self._buffer) // 2]
+            self.get_buffer(0)[: len(part)] = part
+            self.buffer_updated(len(part))
+
+    def _take(self, end: int) -> None:
+        """Serve what lies in the buffer; by itself each message of a run that is over the session's limits."""
+        session, numbers, now_ns = self._session, self._numbers, clock.wall_ns()
+        offset = self._give(0, end, self._owed) if self._owed else 0
+        by_itself = 0
+        while offset < end:
+            if session.closed:
+                self._give(offset, end, end - offset)
+                return
+            if offset < by_itself:
+                stop = self._express.next_text((offset, end))
+            else:
+                stop = self._sequencer.read(session, (offset, end), self._connection, now_ns)
+                if stop == OVER_LIMIT:
+                    by_itself = numbers[OFFSET]
+                    continue
+            offset = numbers[OFFSET]
+            if stop == TEXT:
+                self._connection.act(session.receive(self._express.text(), now_ns))
+            elif stop == OTHER:
+                offset = self._give(offset, end, numbers[FRAME_BYTES])
+            elif stop == NO_ROOM:
+                self._server.settle()
+            else:
+                self._kept = bytes(self._buffer[offset:end])
+                return
+
+    def _give(self, offset: int, end: int, size: int) -> int:
+        """Give the library a frame, or as much of it as has come; where the next one begins."""
+        given = min(size, end - offset)
+        self._owed = size - given
+        hand_over(self._library, bytes(self._buffer[offset : offset + given]))
+        return offset + given
