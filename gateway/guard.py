@@ -35,7 +35,9 @@ class Guard:
         self._venue.sequencer.watch = self.service.offer
 
     def tick(self) -> None:
-        """Now and then: whose accounts there are."""
+        """Now and then: whose accounts there are, and rules again where their process has ended."""
+        if self.service.is_due():
+            self.service.start(self._venue.engine.root[0], clients_of(self._venue.registry))
         count = self._venue.registry.one("SELECT count(*) FROM accounts")[0]
         if count != self._accounts:
             self._accounts = count

@@ -28,6 +28,7 @@ class Watch:
         self._count = 0
         self._open: list[Rows] = []
         self._bucket = 0
+        self._last_seq = 0
         self._positions: dict[tuple[int, int], int] = {}
         self._said: dict[_Key, int] = {}
         self._lasting: dict[_Key, int] = {}
@@ -41,6 +42,7 @@ class Watch:
         """Events in order, a batch at a time; answers the alerts of the steps that have ended."""
         if not len(events):
             return []
+        self._last_seq = int(events["seq"][-1])
         rows, found = activity_of(events, self.owners), []
         buckets = (rows["time_ns"] - 1) // self._step_ns
         for bucket in np.unique(buckets).tolist():
@@ -51,6 +53,11 @@ class Watch:
         if (int(events["time_ns"][-1]) - 1) // self._step_ns > self._bucket:
             found += self.flush()
         return found
+
+    @property
+    def looked_seq(self) -> int:
+        """Up to which sequence everything has been looked at: the step that is open has not."""
+        return int(self._open[0]["seq"][0]) - 1 if self._open else self._last_seq
 
     def flush(self) -> list[Alert]:
         """Look at the step that is open, if anything happened in it."""

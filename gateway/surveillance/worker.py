@@ -1,4 +1,4 @@
-"""The process that runs the rules: frames come on standard input, accounts to stop go out as lines.
+"""The process that runs the rules: frames come on standard input; whom to stop and how far it is go out as lines.
 
 It is a process of its own, and a nice one, so that a slow rule takes neither the interpreter nor a core from trading.
 It ends when its input does.
@@ -26,6 +26,8 @@ from gateway.surveillance.watch import Watch
 FRAME = struct.Struct("<cq")
 """What it is, and how many bytes follow."""
 BEGIN, EVENTS, CLIENTS, GAP = b"B", b"E", b"C", b"G"
+STOP, SEEN = "stop", "seen"
+"""What a line says: an account, or the sequence up to which everything has been looked at."""
 NICENESS = 10
 _LOG = logging.getLogger("lionrock.surveillance")
 
@@ -50,7 +52,7 @@ class Worker:
         if kind == CLIENTS:
             self.watch.owners.set_clients(dict(json.loads(data)))
         elif kind == GAP:
-            self.store.add([_gap(*json.loads(data))])
+            self.store.add([_gap(**json.loads(data))])
         return []
 
     def _events(self, events: Rows) -> list[int]:
@@ -73,9 +75,9 @@ class Worker:
         self.store.close()
 
 
-def _gap(first: int, last: int, time_ns: int) -> Alert:
-    text = f"events of sequences {first} to {last} were not looked at: too much was waiting; run the rules by replay"
-    return Alert("surveillance_gap", text, time_ns, -1, (), Evidence([first, last], [], {}))
+def _gap(first_seq: int, last_seq: int, time_ns: int, why: str) -> Alert:
+    text = f"events of sequences {first_seq} to {last_seq} were not looked at: {why}; run the rules by replay"
+    return Alert("surveillance_gap", text, time_ns, -1, (), Evidence([first_seq, last_seq], [], {}))
 
 
 def serve(source: IO[bytes], sink: IO[str]) -> None:
@@ -88,7 +90,9 @@ def serve(source: IO[bytes], sink: IO[str]) -> None:
             worker = Worker(json.loads(data))
             continue
         for account_slot in worker.take(kind, data):
-            print(account_slot, file=sink, flush=True)
+            print(STOP, account_slot, file=sink, flush=True)
+        if kind == EVENTS:
+            print(SEEN, worker.watch.looked_seq, file=sink, flush=True)
     if worker is not None:
         worker.close()
 

@@ -3,6 +3,8 @@
 import json
 import threading
 import time
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from engine.schema import EVENT, SMALL
 from gateway import cli
 from gateway.client import RpcError
 from gateway.registry import Registry
+from gateway.surveillance import service as service_module
 from gateway.surveillance.activity import Alert, Evidence, Owners
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.replayed import clients_of
@@ -135,6 +138,22 @@ def test_once_there_are_officers_a_review_is_proved_by_a_key(
     assert "by Ben Wong" in capsys.readouterr().out
 
 
+def later(seq: int) -> Any:
+    """An event that no rule looks at, when the step of what came before is over."""
+    rows = np.zeros(1, EVENT)
+    rows["seq"], rows["time_ns"], rows["kind"] = seq, seq * 10**10, EventKind.REFILLED
+    return rows
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    """Until something is so; a minute is far more than it takes."""
+    for _ in range(6000):
+        if condition():
+            return
+        time.sleep(0.01)
+    raise AssertionError("it never came")
+
+
 class Held:
     """A journal that makes nothing safe before it is told to."""
 
@@ -187,15 +206,96 @@ def test_a_rule_that_fails_is_filed_and_the_rest_goes_on(tmp_path: Path, monkeyp
     worker.close()
 
 
+def killed(service: Service) -> None:
+    """End the process of the rules from outside."""
+    process = service._process
+    assert process is not None
+    process._popen.kill()
+    process._popen.wait()
+
+
 def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path) -> None:
     service = Service(Parameters(), file_of(tmp_path), lambda: 1 << 60, lambda account: None)
     service.start(host.create(SMALL)[0], {})
-    process = service._process
-    assert process is not None
-    process.kill()
-    process.wait()
+    threads = [*service._process._threads] if service._process else []
+    killed(service)
     for seq in range(1, 200):
         service.offer(fills(seq, seq), seq)
         time.sleep(0.002)
     service.close()
-    assert not service._threads[0].is_alive()
+    assert threads and not any(thread.is_alive() for thread in threads)
+
+
+def test_another_process_takes_over_and_what_lies_between_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(service_module, "FIRST_DELAY_SECONDS", 0.0)
+    stopped: list[int] = []
+    p = Parameters(throttle_executions=2, interest_share_percent=0)
+    service = Service(p, file_of(tmp_path), lambda: 1 << 60, stopped.append)
+    state = host.create(SMALL)[0]
+    service.start(state, {})
+    service.offer(fills(1, 1), 1)
+    service.offer(later(2), 2)
+    wait_for(lambda: stopped == [1] and service._process is not None and service._process.seen_seq == 2)
+    assert not service.is_due()
+    killed(service)
+    service.offer(later(3), 3)
+    assert service.is_due()
+    service.offer(later(4), 4)
+    service.start(state, {})
+    service.offer(fills(5, 5), 5)
+    wait_for(lambda: stopped == [1, 5])
+    service.close()
+    assert not service.is_due()
+    store = AlertStore(file_of(tmp_path))
+    wait_for(lambda: len(store.alerts(rule="surveillance_down")) == 1)
+    told = {row.rule: (row.first_seq, row.last_seq) for row in store.alerts() if row.rule.startswith("surveillance")}
+    store.close()
+    assert told == {"surveillance_down": (2, 3), "surveillance_gap": (3, 4)}
+    assert "exit code -9" in caplog.text and "run again from sequence 4" in caplog.text
+
+
+def test_what_dies_again_and_again_is_waited_for_longer_up_to_a_minute(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, begun = [0.0], []
+
+    class Dead:
+        exit_code, seen_seq = 1, 0
+
+        def __init__(self, *args: Any) -> None:
+            begun.append(now[0])
+
+        def abandon(self) -> None:
+            """There is nothing to end."""
+
+    monkeypatch.setattr(service_module, "Process", Dead)
+    monkeypatch.setattr(service_module, "monotonic", lambda: now[0])
+    service = Service(Parameters(), file_of(tmp_path), lambda: 0, lambda account: None)
+    state = host.create(SMALL)[0]
+    service.start(state, {})
+    for second in range(1, 401):
+        now[0] = second
+        if service.is_due():
+            service.start(state, {})
+    assert [after - before for before, after in pairwise(begun)][:9] == [2, 3, 5, 9, 17, 33, 61, 61, 61]
+    now[0] += service_module.LONGEST_DELAY_SECONDS
+    assert service.is_due()
+    service.start(state, {})
+    now[0] += service_module.STEADY_SECONDS
+    assert not service.is_due() and service._next_at == now[0] + 1
+
+
+def test_a_venue_replaces_the_process_of_its_rules(tmp_path: Path) -> None:
+    async def story() -> None:
+        async with market(tmp_path, surveillance=Parameters()) as (server, _):
+            service = server._guard.service
+            first = service._process
+            killed(service)
+            await until(lambda: service._process not in (None, first))
+
+    play(story())
+    store = AlertStore(file_of(tmp_path))
+    assert {"surveillance_down", "surveillance_gap"} <= {row.rule for row in store.alerts("open")}
+    store.close()

@@ -1,0 +1,192 @@
+"""One process that runs the rules, and the threads that feed it and hear from it.
+
+The venue's thread only puts bytes into a queue. A thread that mostly sleeps hands them on once they are durable;
+another waits for accounts that are to be stopped, and for how far the rules have looked.
+"""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gateway.surveillance.activity import Rows
+from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP, SEEN, STOP
+
+POLL_SECONDS = 0.05
+PIECE_BYTES = 1 << 20
+"""Joined at once: small, because it happens while the venue's thread waits."""
+LAST_SECONDS = 2.0
+"""How long the end waits for the journal to make the last batches safe."""
+END_SECONDS = 20.0
+"""How long the rules may take over what is left at the end."""
+OVERFLOW = "too much was waiting"
+_LOG = logging.getLogger("lionrock.surveillance")
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Sequences that no rule has looked at, the venue's time at their end, and why."""
+
+    first_seq: int
+    last_seq: int
+    time_ns: int
+    why: str
+
+
+class Standing:
+    """Positions and self-trade groups of a state, copied: the state goes on while others read this."""
+
+    def __init__(self, state: Any) -> None:
+        rows = state["positions"][: int(state["positions_used"])]
+        held = np.flatnonzero(rows["size_lots"])
+        self._positions = [rows[name][held] for name in ("account_slot", "contract_slot", "size_lots")]
+        groups = state["accounts"]["group"][: int(state["accounts_used"])]
+        self._members = np.flatnonzero(groups)
+        self._groups = groups[self._members]
+
+    def as_dict(self) -> dict[str, list[tuple[int, ...]]]:
+        """For JSON."""
+        return {
+            "positions": list(zip(*(column.tolist() for column in self._positions), strict=True)),
+            "groups": list(zip(self._members.tolist(), self._groups.tolist(), strict=True)),
+        }
+
+
+@dataclass(frozen=True)
+class Wiring:
+    """What a process is joined to: its rules, its file, how far the journal is safe, and who stops an account."""
+
+    parameters: Parameters
+    path: Path
+    durable_seq: Callable[[], int]
+    stop_account: Callable[[int], None]
+
+
+class Process:
+    """The rules from one state on, until their process ends or is told that there is no more."""
+
+    def __init__(self, wiring: Wiring, standing: Standing, clients: Mapping[int, int], gap: Gap | None) -> None:
+        self._wiring = wiring
+        self._queue: deque[tuple[int, bytes]] = deque()
+        self._offered_rows = 0
+        self._taken_rows = 0
+        self._gaps = deque([] if gap is None else [gap])
+        self._clients: bytes | None = None
+        self._is_over = threading.Event()
+        self.seen_seq = 0
+        """Up to where the rules have looked at everything; 0 before they have said so."""
+        root = str(Path(__file__).parents[2])
+        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._popen = subprocess.Popen(
+            [sys.executable, "-m", "gateway.surveillance.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": paths},
+        )  # fmt: skip
+        self.set_clients(clients)
+        self._threads = [
+            threading.Thread(target=work, name="surveillance", daemon=True)
+            for work in (lambda: self._feed(standing), self._listen)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the process has ended; None while it runs."""
+        return self._popen.poll()
+
+    def set_clients(self, clients: Mapping[int, int]) -> None:
+        """Who owns each account."""
+        self._clients = json.dumps(list(clients.items())).encode()
+
+    def offer(self, events: Rows, last_seq: int) -> None:
+        """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
+        count, waiting = len(events), self._offered_rows - self._taken_rows
+        if waiting + count > self._wiring.parameters.queue_rows:
+            self._gaps.append(Gap(int(events["seq"][0]), last_seq, int(events["time_ns"][-1]), OVERFLOW))
+            return
+        self._offered_rows += count
+        self._queue.append((last_seq, events.tobytes()))
+
+    def close(self) -> None:
+        """Hand over what is waiting, and let the rules finish it."""
+        self._is_over.set()
+        for thread in self._threads:
+            thread.join(END_SECONDS)
+        if self._popen.poll() is None:
+            self._popen.kill()
+            self._popen.wait()
+
+    def abandon(self) -> None:
+        """The process has ended: its threads end too, and nobody waits for them."""
+        self._is_over.set()
+        self._queue.clear()
+
+    # --- the threads ----------------------------------------------------------------------------------------------
+
+    def _feed(self, standing: Standing) -> None:
+        """Hand on what has become durable, every now and then."""
+        begin = {"parameters": asdict(self._wiring.parameters), "path": str(self._wiring.path)} | standing.as_dict()
+        try:
+            self._send(BEGIN, json.dumps(begin).encode())
+            while not self._is_over.wait(POLL_SECONDS):
+                self._hand_on()
+            deadline = time.monotonic() + LAST_SECONDS
+            while self._queue and time.monotonic() < deadline:
+                self._hand_on()
+                time.sleep(POLL_SECONDS / 10)
+            self._hand_on()
+            self._pipe().close()
+        except OSError:
+            _LOG.debug("the rules' process no longer reads", exc_info=True)
+
+    def _hand_on(self) -> None:
+        if self._clients is not None:
+            clients, self._clients = self._clients, None
+            self._send(CLIENTS, clients)
+        while data := self._durable():
+            self._send(EVENTS, data)
+            self._taken_rows += len(data) // 128
+        gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
+        if gaps:
+            whole = asdict(gaps[-1]) | {"first_seq": gaps[0].first_seq, "why": gaps[0].why}
+            self._send(GAP, json.dumps(whole).encode())
+
+    def _durable(self) -> bytes:
+        """The next batches that are durable, in one piece."""
+        durable_seq, parts, size = self._wiring.durable_seq(), [], 0
+        while self._queue and self._queue[0][0] <= durable_seq and size < PIECE_BYTES:
+            parts.append(self._queue.popleft()[1])
+            size += len(parts[-1])
+        return b"".join(parts)
+
+    def _pipe(self) -> Any:
+        assert self._popen.stdin is not None
+        return self._popen.stdin
+
+    def _send(self, kind: bytes, data: bytes) -> None:
+        pipe = self._pipe()
+        pipe.write(FRAME.pack(kind, len(data)))
+        pipe.write(data)
+        pipe.flush()
+
+    def _listen(self) -> None:
+        """Stop whom the rules name and note how far they are, until their process has ended."""
+        assert self._popen.stdout is not None
+        for line in self._popen.stdout:
+            kind, number = line.decode().split()
+            if kind == STOP:
+                self._wiring.stop_account(int(number))
+            elif kind == SEEN:
+                self.seen_seq = int(number)
+        self._popen.wait()
