@@ -4,9 +4,9 @@
 
 const $ = (id) => document.getElementById(id);
 const LEVELS = 14;
-const TRADES = 40;
+const TRADES = 24, OWN_TRADES = 40, LIQUIDATIONS = 8, NOTICES = 20;
 let socket = null, nextId = 1, instrument = null, instruments = new Map(), credentials = null, loggedIn = false;
-let waiting = new Map(), book = null, candles = [], channels = [], drawing = false;
+let waiting = new Map(), book = null, candles = [], channels = [], drawing = false, reasons = new Map();
 
 function call(method, params = {}) {
   return new Promise((resolve, reject) => {
@@ -49,10 +49,11 @@ async function begin() {
 
 async function choose(name) {
   instrument = name; $("instrument").value = name; book = null; candles = [];
-  $("trades").replaceChildren();
+  $("trades").replaceChildren(); $("liquidations").replaceChildren();
   if (channels.length) await call("public/unsubscribe", { channels });
   const resolution = $("resolution").value;
-  channels = [`book.${name}.100ms`, `ticker.${name}.100ms`, `trades.${name}.100ms`, `chart.trades.${name}.${resolution}`];
+  channels = [`book.${name}.100ms`, `ticker.${name}.100ms`, `trades.${name}.100ms`, `chart.trades.${name}.${resolution}`,
+    `liquidations.${name}`];
   await call("public/subscribe", { channels });
   const recent = await call("public/get_last_trades_by_instrument", { instrument_name: name, count: TRADES });
   showTrades(recent.trades.slice().reverse());
@@ -83,6 +84,7 @@ function pushed(channel, data) {
   else if (channel.startsWith("ticker.")) showTicker(data);
   else if (channel.startsWith("trades.")) showTrades(data);
   else if (channel.startsWith("chart.")) addCandle(data);
+  else if (channel.startsWith("liquidations.")) showLiquidations(data);
 }
 
 // --- the market
@@ -143,7 +145,20 @@ function showTrades(rows) {
     row.children[1].className = trade.direction === "buy" ? "up" : "down";
     $("trades").prepend(row);
   }
-  while ($("trades").children.length > TRADES) $("trades").lastChild.remove();
+  atMost("trades", TRADES);
+}
+
+function atMost(id, count) { while ($(id).children.length > count) $(id).lastChild.remove(); }
+
+function showLiquidations(rows) {
+  for (const closed of rows) {
+    const row = cells([new Date(closed.timestamp).toLocaleTimeString(), closed.price, closed.amount]);
+    row.children[1].className = closed.direction === "buy" ? "up" : "down";
+    row.title = `${closed.type}: ${closed.direction}`;
+    if (closed.type === "deleveraging") row.children[2].append(" ADL");
+    $("liquidations").prepend(row);
+  }
+  atMost("liquidations", LIQUIDATIONS);
 }
 
 function addCandle(data) {
@@ -199,8 +214,10 @@ async function logIn() {
   }
   await call("public/auth", params);
   loggedIn = true;
-  await call("private/subscribe", { channels: ["user.orders.any.any.raw", "user.trades.any.any.raw", "user.portfolio.any"] });
-  $("login").hidden = true; $("order").hidden = false; say("");
+  reasons = new Map((await call("venue/get_reject_reasons")).map((row) => [row.reason, `${row.meaning} ${row.remedy}`]));
+  await call("private/subscribe",
+    { channels: ["user.orders.any.any.raw", "user.trades.any.any.raw", "user.portfolio.any", "user.notices"] });
+  $("login").hidden = true; $("order").hidden = false; $("own-notices").hidden = false; say("");
   await refresh();
 }
 
@@ -231,12 +248,35 @@ function own(channel, data) {
       ["maintenance", data.maintenance_margin]]);
   } else if (channel.startsWith("user.trades")) {
     for (const trade of data) {
-      $("fills").prepend(cells([new Date(trade.timestamp).toLocaleTimeString(), trade.instrument_name, trade.direction,
-        trade.price, trade.amount, trade.fee]));
+      const isForced = trade.liquidation !== undefined && trade.liquidation.includes(trade.liquidity);
+      $("fills").prepend(cells([new Date(trade.timestamp).toLocaleTimeString(), trade.instrument_name,
+        isForced ? `${trade.direction}, liquidation` : trade.direction, trade.price, trade.amount, trade.fee]));
     }
-    while ($("fills").children.length > TRADES) $("fills").lastChild.remove();
+    atMost("fills", OWN_TRADES);
+  } else if (channel === "user.notices") {
+    for (const notice of data) showNotice(notice);
+    return;
   }
   refresh().catch(failed);
+}
+
+function saidOf(notice) {
+  const what = (notice.reason || "").toLowerCase().replaceAll("_", " ");
+  if (notice.type === "lapse_warning") return `${what} after ${notice.valid_through}: ${notice.days_left} days left`;
+  if (notice.type === "lapsed") return `${what}: orders that open are cancelled in ${notice.instrument_name ?? "all contracts"}`;
+  return `margin call ${notice.level}: equity ${notice.equity}, maintenance margin ${notice.maintenance_margin}`;
+}
+
+function showNotice(notice) {
+  const said = saidOf(notice), isWarning = notice.type === "lapse_warning";
+  const key = isWarning ? said : `${notice.timestamp} ${said}`;  // a new login is told again what is about to lapse
+  if ([...$("notices").children].some((item) => item.dataset.key === key)) return;
+  const item = document.createElement("li"), time = document.createElement("time");
+  time.textContent = new Date(notice.timestamp).toLocaleString();
+  item.append(time, said); item.dataset.key = key; item.className = isWarning ? "" : "urgent";
+  item.title = reasons.get(notice.reason) ?? "";
+  $("notices").prepend(item);
+  atMost("notices", NOTICES);
 }
 
 async function place(side) {
