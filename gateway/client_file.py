@@ -7,16 +7,13 @@ from typing import Any
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, Restriction
 from gateway import evidence
 from gateway.changes.clients import OF_CLIENT
+from gateway.eligibility import DATED
 from gateway.office import Office
 from gateway.registry import Account, Intent, Key, Record, Registry
 
 _OF_ACCOUNT = (
     AccountAttribute.RESTRICTION, AccountAttribute.GROUP, AccountAttribute.MAX_OPEN_ORDERS,
     AccountAttribute.MAX_EXPOSURE_MICROS, AccountAttribute.MAX_LEVERAGE, AccountAttribute.KILL_SWITCH,
-)  # fmt: skip
-_DATED = (
-    AccountAttribute.KYC_UNTIL_NS, AccountAttribute.SCREENING_UNTIL_NS, AccountAttribute.EVIDENCE_UNTIL_NS,
-    AccountAttribute.CONFIRMATION_UNTIL_NS,
 )  # fmt: skip
 _NAMED = {AccountAttribute.INVESTOR_CLASS: InvestorClass, AccountAttribute.RESTRICTION: Restriction}
 
@@ -51,7 +48,7 @@ def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
 
 
 def _dates_of_clients(registry: Registry, until_ns: int) -> Iterator[tuple[date, str, str]]:
-    for attribute in _DATED:
+    for attribute in DATED:
         topic = attribute.name.lower().removesuffix("_until_ns")
         for slot, lapse_ns in registry.accounts_with(attribute, 1, until_ns):
             yield evidence.last_day_of(lapse_ns), registry.client_of(slot), topic

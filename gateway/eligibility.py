@@ -16,17 +16,24 @@ from gateway.views import LapseWarning, RuleState
 WARNING_DAYS = (1, 7, 30, 60)
 """How many days before its last one a client is told that something is about to lapse."""
 _EXEMPT = (InvestorClass.INSTITUTIONAL, InvestorClass.QUALIFIED_CORPORATE)
-_DATED = (
-    (Reason.KYC_NOT_VALID, A.KYC_UNTIL_NS),
-    (Reason.SCREENING_STALE, A.SCREENING_UNTIL_NS),
-    (Reason.PI_EVIDENCE_EXPIRED, A.EVIDENCE_UNTIL_NS),
-    (Reason.PI_CONFIRMATION_OVERDUE, A.CONFIRMATION_UNTIL_NS),
-)
-_DISCLOSURES = (
-    ("product", A.DISCLOSURE_PRODUCT, "disclosure_product"),
-    ("loss", A.DISCLOSURE_LOSS, "disclosure_loss"),
-    ("affiliate", A.DISCLOSURE_AFFILIATE, "disclosure_affiliate"),
-)
+DATED = {
+    A.KYC_UNTIL_NS: Reason.KYC_NOT_VALID,
+    A.SCREENING_UNTIL_NS: Reason.SCREENING_STALE,
+    A.EVIDENCE_UNTIL_NS: Reason.PI_EVIDENCE_EXPIRED,
+    A.CONFIRMATION_UNTIL_NS: Reason.PI_CONFIRMATION_OVERDUE,
+}
+"""What of an account ends at an instant, and the reason that orders are refused with from then on."""
+DISCLOSURES = {
+    "product": A.DISCLOSURE_PRODUCT,
+    "loss": A.DISCLOSURE_LOSS,
+    "affiliate": A.DISCLOSURE_AFFILIATE,
+}
+GIVEN = (
+    A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
+    A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, *DISCLOSURES.values(),
+)  # fmt: skip
+"""All that an account must be given, besides its class, before it may open risk: 0 is nothing; more, or later, lets it do
+more."""
 _BY_STATE = {
     MarketState.DRAFT: Reason.UNKNOWN_CONTRACT,
     MarketState.POST_ONLY: Reason.MARKET_POST_ONLY,
@@ -35,12 +42,17 @@ _BY_STATE = {
 }
 
 
+def given_until(until_ns: int) -> dict[A, int]:
+    """Every attribute of an account that may open risk until this instant, but its class; disclosures in version 1."""
+    return {attribute: until_ns if attribute in DATED else 1 for attribute in GIVEN}
+
+
 def warnings(state: Any, account_slot: int) -> list[LapseWarning]:
     """What of an account lapses within 60 days, with the step of 60, 30, 7 and 1 days that it has reached."""
     values, now_ns = state["profiles"][account_slot]["values"], int(state["now_ns"])
     today = civil_date(now_ns)
     found = []
-    for reason, attribute in _DATED:
+    for attribute, reason in DATED.items():
         until_ns = int(values[attribute])
         if until_ns <= now_ns:
             continue
@@ -118,9 +130,10 @@ def _derivatives_knowledge(state: Any, investor: InvestorClass, person: int) -> 
 def _contract_rules(state: Any, account_slot: int, contract: Contract) -> Iterator[Rule]:
     values, row = state["profiles"][account_slot]["values"], state["contracts"][contract.slot]
     missing = [
-        f"{name} version {int(row[wanted])} is in force, acknowledged is {int(values[attribute]) or 'none'}"
-        for name, attribute, wanted in _DISCLOSURES
-        if values[attribute] < row[wanted] and (name != "affiliate" or row["affiliate_present"])
+        f"{name} version {wanted} is in force, acknowledged is {int(values[attribute]) or 'none'}"
+        for name, attribute in DISCLOSURES.items()
+        for wanted in [int(row[f"disclosure_{name}"])]
+        if values[attribute] < wanted and (name != "affiliate" or row["affiliate_present"])
     ]
     detail = "; ".join(missing) or "acknowledged as in force"
     yield Reason.DISCLOSURE_NOT_ACKNOWLEDGED, not missing, f"{contract.name}: {detail}"

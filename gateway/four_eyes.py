@@ -10,15 +10,10 @@ from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import InvestorClass, MarketState, VenueState
 from engine.codes import VenueParameter as V
+from gateway.eligibility import GIVEN
 from gateway.registry import Intent
 
-_MORE_IS_LOOSER = frozenset(
-    {
-        A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
-        A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE,
-        A.MAX_OPEN_ORDERS,
-    }
-)  # fmt: skip
+_MORE_IS_LOOSER = frozenset({*GIVEN, A.MAX_OPEN_ORDERS})
 """Nothing given is 0; more, or later, lets an account do more. The number of open orders that holds before one is given
 is known to the engine alone, so the first one needs a second person too."""
 _LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION})

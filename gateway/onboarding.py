@@ -1,35 +1,13 @@
 """What makes an account eligible to open risk, as the intents that tell the engine."""
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass
+from gateway.eligibility import given_until
 from gateway.registry import Intent
 
-_UNTIL = (
-    AccountAttribute.KYC_UNTIL_NS,
-    AccountAttribute.SCREENING_UNTIL_NS,
-    AccountAttribute.EVIDENCE_UNTIL_NS,
-    AccountAttribute.CONFIRMATION_UNTIL_NS,
-)
-_YES = (
-    AccountAttribute.JURISDICTION_PERMITTED,
-    AccountAttribute.VA_KNOWLEDGE,
-    AccountAttribute.RISK_PROFILE,
-    AccountAttribute.AGREEMENT,
-)
-_DISCLOSURES = (
-    AccountAttribute.DISCLOSURE_PRODUCT,
-    AccountAttribute.DISCLOSURE_LOSS,
-    AccountAttribute.DISCLOSURE_AFFILIATE,
-)
 
-
-def eligible(
-    account_slot: int, investor_class: InvestorClass, until_ns: int, note: str, disclosure_version: int = 1
-) -> list[Intent]:
+def eligible(account_slot: int, investor_class: InvestorClass, until_ns: int, note: str) -> list[Intent]:
     """Every attribute of an account that may open risk until this instant."""
-    values = {AccountAttribute.INVESTOR_CLASS: int(investor_class)}
-    values.update(dict.fromkeys(_UNTIL, until_ns))
-    values.update(dict.fromkeys(_YES, 1))
-    values.update(dict.fromkeys(_DISCLOSURES, disclosure_version))
+    values = {AccountAttribute.INVESTOR_CLASS: int(investor_class)} | given_until(until_ns)
     return [
         Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value, note=note)
         for attribute, value in values.items()

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from engine import audit, host
-from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, OrdType, Side, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND, DIRECTIVE, NOTICE, Capacities
+from gateway.eligibility import given_until
 
 START_NS = 1_772_442_000_000_000_000
 SECOND = 1_000_000_000
@@ -54,21 +54,6 @@ CONTRACT = {
     P.BRACKET_MMR_PPB: 50_000_000,
 }
 """Leverage 10, maintenance 5 %, band 3 %; funding every ten minutes, so that an hour shows some."""
-
-ELIGIBLE = {
-    A.KYC_UNTIL_NS: FAR_NS,
-    A.SCREENING_UNTIL_NS: FAR_NS,
-    A.JURISDICTION_PERMITTED: 1,
-    A.EVIDENCE_UNTIL_NS: FAR_NS,
-    A.CONFIRMATION_UNTIL_NS: FAR_NS,
-    A.VA_KNOWLEDGE: 1,
-    A.RISK_PROFILE: 1,
-    A.AGREEMENT: 1,
-    A.DISCLOSURE_PRODUCT: 1,
-    A.DISCLOSURE_LOSS: 1,
-    A.DISCLOSURE_AFFILIATE: 1,
-}
-
 
 @dataclass(frozen=True)
 class Crowd:
@@ -351,6 +336,6 @@ def _directive(kind: int, **fields: Any) -> Any:
 def _account(slot: int, cash: int) -> list[Any]:
     """An eligible account with money."""
     rows = [_directive(CommandKind.ACCOUNT_OPEN, account_slot=slot, value=1)]
-    for attribute, value in ELIGIBLE.items():
+    for attribute, value in given_until(FAR_NS).items():
         rows.append(_directive(CommandKind.ACCOUNT_SET, account_slot=slot, code=attribute, value=value))
     return [*rows, _directive(CommandKind.DEPOSIT, account_slot=slot, amount_micros=cash * MICROS)]

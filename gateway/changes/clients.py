@@ -9,18 +9,10 @@ from engine.codes import Affiliation, CommandKind, InvestorClass, MarketState, R
 from gateway import admin_messages as m
 from gateway import evidence
 from gateway.changes.desk import Desk, Plan, micros, set_attribute, units_of
+from gateway.eligibility import DISCLOSURES, GIVEN
 from gateway.registry import Account, Intent, Record, Registry, RegistryError
 
-DISCLOSURES = {
-    "product": A.DISCLOSURE_PRODUCT,
-    "loss": A.DISCLOSURE_LOSS,
-    "affiliate": A.DISCLOSURE_AFFILIATE,
-}
-OF_CLIENT = (
-    A.INVESTOR_CLASS, A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.PI_WITHDRAWN,
-    A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS, A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, A.DISCLOSURE_PRODUCT,
-    A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE, A.AFFILIATION,
-)  # fmt: skip
+OF_CLIENT = (A.INVESTOR_CLASS, *GIVEN, A.PI_WITHDRAWN, A.AFFILIATION)
 """Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them, with
 the first account's self-trade group, as the owner is the same, and with the strictest restriction that is on any."""
 

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 from engine.codes import AccountAttribute, CommandKind, ContractParameter
 from gateway import admin_messages as m
 from gateway.changes import KINDS
-from gateway.changes.clients import DISCLOSURES
 from gateway.client_file import client_file, lapses
+from gateway.eligibility import DISCLOSURES
 from gateway.errors import ErrorCode, Refusal, bad_param
 from gateway.evidence import civil_date
 from gateway.jsonrpc import encode
