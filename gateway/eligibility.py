@@ -32,8 +32,8 @@ GIVEN = (
     A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
     A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, *DISCLOSURES.values(),
 )  # fmt: skip
-"""All that an account must be given, besides its class, before it may open risk: 0 is nothing; more, or later, lets it do
-more."""
+"""All that an account must be given, besides its class, before it may open risk: 0 is nothing; more, or later, lets it
+do more."""
 _BY_STATE = {
     MarketState.DRAFT: Reason.UNKNOWN_CONTRACT,
     MarketState.POST_ONLY: Reason.MARKET_POST_ONLY,
