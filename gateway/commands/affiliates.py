@@ -9,11 +9,12 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway import config as settings
 from gateway.affiliates.report import DAY_NS, DayReport, MakerReport, day_report
 from gateway.audit_trail.follower import journal_of
-from gateway.commands.common import end_of_day_ns, progress_bar, readable_errors, when
+from gateway.commands.common import Names, end_of_day_ns, progress_bar, readable_errors, when
 from gateway.config import Config
 
 MICROS = 1_000_000
@@ -53,11 +54,12 @@ def run(args: argparse.Namespace) -> int:
     with readable_errors("affiliates"):
         programme = settings.load(args.config, os.environ, {}).affiliates
         with progress_bar("bytes of the journal") as progress:
+            names = Names(args.data)
             found = day_report(journal_of(args.data), args.day - DAY_NS, programme, progress)
     if args.json:
         print(json.dumps(asdict(found)))
     else:
-        _show(found)
+        _show(found, names)
     kept = all(hour.is_met for maker in found.makers for hour in maker.hours)
     return 0 if kept else UNMET
 
@@ -66,17 +68,18 @@ def _money(micros: int) -> str:
     return f"{micros / MICROS:,.2f}"
 
 
-def _show(found: DayReport) -> None:
+def _show(found: DayReport, names: Names) -> None:
     console = Console(highlight=False)
     console.print(f"affiliated makers from {when(found.from_ns)} until {when(found.to_ns)} UTC")
     for maker in found.makers:
-        _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0))
+        _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0), names)
     if not found.makers:
         console.print("none had an approval or traded")
 
 
-def _show_maker(console: Console, maker: MakerReport, all_micros: int) -> None:
-    table = Table(title=f"account {maker.account_slot}, contract {maker.contract_slot}", show_header=False)
+def _show_maker(console: Console, maker: MakerReport, all_micros: int, names: Names) -> None:
+    title = f"account {names.account(maker.account_slot)}, contract {names.contract(maker.contract_slot)}"
+    table = Table(title=Text(title), show_header=False)
     table.add_row("volume", f"{_money(maker.volume_micros)} of {_money(all_micros)} ({maker.volume_percent:.2f} %)")
     table.add_row("fills", f"{maker.fills:,}")
     table.add_row("with clients", f"{maker.client_fills:,} fills, {_money(maker.client_volume_micros)}")

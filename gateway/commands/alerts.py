@@ -17,6 +17,7 @@ from gateway.audit_trail.follower import journal_of
 from gateway.commands import officer
 from gateway.commands.common import (
     MAX_ID,
+    Names,
     add_data_argument,
     open_registry,
     plain,
@@ -108,17 +109,17 @@ def _list(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps([asdict(item) for item in found]))
         return 0
-    console = Console(highlight=False, soft_wrap=True)
+    console, names = Console(highlight=False, soft_wrap=True), Names(args.replay or Path(args.data))
     for item in found:
-        console.print(_headline(item))
+        console.print(_headline(item, names))
     if not found:
         console.print("no alerts")
     return 0
 
 
-def _headline(item: Filed) -> str:
-    accounts = ", ".join(map(str, item.accounts)) or "none"
-    what = escape(f"contract {item.contract_slot}, accounts {accounts}: {item.text}")
+def _headline(item: Filed, names: Names) -> str:
+    accounts = ", ".join(map(names.account, item.accounts)) or "none"
+    what = escape(f"contract {names.contract(item.contract_slot)}, accounts {accounts}: {item.text}")
     return f"[bold]{item.number}[/] {when(item.time_ns)} UTC {item.rule}, {item.state}: {what}"
 
 
@@ -134,13 +135,13 @@ def _show(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(asdict(item) | {"reviews": [asdict(review) for review in reviews]}))
         return 0
-    _tell(item, reviews)
+    _tell(item, reviews, Names(args.replay or Path(args.data)))
     return 0
 
 
-def _tell(item: Filed, reviews: list[Review]) -> None:
+def _tell(item: Filed, reviews: list[Review], names: Names) -> None:
     console = Console(highlight=False, soft_wrap=True)
-    console.print(_headline(item))
+    console.print(_headline(item, names))
     figures = ", ".join(f"{name} {value}" for name, value in item.evidence["figures"].items())
     console.print(f"figures: {figures or 'none'}")
     console.print(f"sequences {item.first_seq} to {item.last_seq}: {', '.join(map(str, item.evidence['seqs']))}")

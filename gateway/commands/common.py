@@ -86,6 +86,26 @@ def account_slot(folder: Path, text: str) -> int:
         return registry.account(text).slot
 
 
+class Names:
+    """What a data folder's registry calls accounts and contracts; numbers alone where there is none."""
+
+    def __init__(self, folder: Path) -> None:
+        self._accounts: dict[int, str] = {}
+        self._contracts: dict[int, str] = {}
+        if Config(data=str(folder)).registry.exists():
+            with open_registry(str(folder)) as registry:
+                self._accounts = {account.slot: account.name for account in registry.accounts()}
+                self._contracts = {contract.slot: contract.name for contract in registry.contracts()}
+
+    def account(self, slot: int) -> str:
+        """An account's number, and its name if it is known."""
+        return f"{slot} ({self._accounts[slot]})" if slot in self._accounts else str(slot)
+
+    def contract(self, slot: int) -> str:
+        """A contract's name, or its number; none where it is about no contract."""
+        return self._contracts.get(slot, str(slot)) if slot >= 0 else "none"
+
+
 def make_data_folder(folder: str) -> None:
     """Make the folder where it is missing. ValueError when it cannot be one or nothing can be written there."""
     try:

@@ -73,7 +73,8 @@ def run(args: argparse.Namespace) -> int:
         else:
             slot = registry.account(args.account).slot if args.account else None
             names = {account.slot: account.name for account in registry.accounts()}
-            show([_row(key, names) for key in registry.keys(slot)], args.json, "keys")
+            rows = [_row(key, names) | {"holder": registry.person_name(key.person)} for key in registry.keys(slot)]
+            show(rows, args.json, "keys")
     return 0
 
 

@@ -73,7 +73,7 @@ def row(registry: Registry, change: Change) -> dict[str, object]:
     office, state = Office(registry), state_of(registry, change)
     what = ""
     if state == "proposed":
-        what = f"wait for a second person: lionrock admin approve {change.number}"
+        what = f"wait for a second person: lionrock admin approve {change.number} --as FILE"
     elif state == "refused":
         what = f"the venue refused it: {office.refusals(change.number)}"
     elif office.waits_for_engine(change.number):

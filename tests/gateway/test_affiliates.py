@@ -15,6 +15,8 @@ from engine.schema import COMMAND, EVENT, NOTICE
 from gateway import cli
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.report import DayReport, _Day, day_report
+from gateway.config import Config
+from gateway.registry import ContractRecord, Registry
 from tests import build, risk_flow
 from tests.build import BUY, SECOND, SELL, START_NS
 
@@ -179,7 +181,14 @@ def test_the_command(venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture
     found = json.loads(capsys.readouterr().out)
     assert found["makers"][0]["volume_micros"] == expected.makers[0].volume_micros
     assert cli.main(words) == 0
-    assert "hour by hour" in capsys.readouterr().out
+    said = capsys.readouterr().out
+    assert "hour by hour" in said and "account 0, contract 0" in said
+    registry = Registry(Config(data=str(tmp_path)).registry)
+    registry.create_account("group maker", 1)
+    registry.add_contract(ContractRecord(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", "0.5", "0.001", 1), [])
+    registry.close()
+    assert cli.main([tmp_path.as_posix() if word == str(venue.folder) else word for word in words]) == 0
+    assert "account 0 (group maker), contract BTC_USDC-PERPETUAL" in capsys.readouterr().out
     config.write_text("[affiliates]\nspread_ppb = 1\n")
     assert cli.main(words) == 1
 

@@ -69,6 +69,7 @@ def test_lists_and_tables(lionrock):
     lionrock("key", "create", "alice", "--person", "P", "--kind", "ed25519")
     assert [row["account"] for row in as_json(lionrock("key", "list", "--json"))] == ["sub", "alice"]
     [row] = as_json(lionrock("key", "list", "sub", "--json"))
+    assert row["holder"] == "P"
     assert (row["id"], row["label"], row["revoked"]) == (made["id"], "bot", "")
     lionrock("key", "revoke", made["id"])
     assert as_json(lionrock("key", "list", "sub", "--json"))[0]["revoked"] != ""

@@ -102,8 +102,13 @@ def filed(folder: Path) -> AlertStore:
 
 
 def test_reviews_stay_and_name_who_and_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    Registry(tmp_path / "registry.db").close()
+    registry = Registry(tmp_path / "registry.db")
+    for name in ("desk", "fund"):
+        registry.create_account(name, 1)
+    registry.close()
     store = filed(tmp_path)
+    assert cli.main(["alerts", "list", "--data", str(tmp_path)]) == 0
+    assert "contract 0, accounts 1 (fund), 2: text" in capsys.readouterr().out
     assert [(row.number, row.state) for row in store.alerts()] == [(1, "open")]
     words = ["alerts", "review", "1", "--data", str(tmp_path), "--reviewer", "Ann"]
     assert cli.main([*words, "--state", "escalated", "--note", "ask the desk"]) == 0
