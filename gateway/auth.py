@@ -31,7 +31,8 @@ WINDOW_NS = 60_000_000_000
 ACCESS_S = 3600
 REFRESH_S = 7 * 24 * 3600
 MAX_TOKEN_CHARS = 4096
-_TOKEN = struct.Struct("<BQ12s")
+_FAMILY_BYTES = 12
+_TOKEN = struct.Struct(f"<BQ{_FAMILY_BYTES}s")
 _HEADER = re.compile(r"deri-hmac-sha256 +(.*)", re.IGNORECASE)
 
 
@@ -143,6 +144,17 @@ class Grant:
         }
 
 
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """A token's contents: `family` is the same in all tokens that come of one login."""
+
+    key: Key
+    kind: int
+    digest: bytes
+    expires_ns: int
+    family: bytes
+
+
 class Authenticator:
     """Verifies logins, tokens and signed requests against the registry."""
 
@@ -159,10 +171,10 @@ class Authenticator:
         elif params.grant_type == "coinbase_cdp":
             key = self._cdp(_required(params.token, "token"), now_ns)
         else:
-            token = _required(params.refresh_token, "refresh_token")
-            key, digest, expires_ns = self._read_token(token, _REFRESH, now_ns)
-            self._once(digest, expires_ns, now_ns)
-        return self._grant(key, now_ns)
+            found = self._read_token(_required(params.refresh_token, "refresh_token"), _REFRESH, now_ns)
+            self._once(found.digest, found.expires_ns, now_ns)
+            return self._grant(found.key, now_ns, found.family)
+        return self._grant(key, now_ns, secrets.token_bytes(_FAMILY_BYTES))
 
     def _client_credentials(self, params: AuthParams) -> Key:
         key = self._live_key(_required(params.client_id, "client_id"), "hmac")
@@ -194,9 +206,9 @@ class Authenticator:
         self._once(_digest(key.id, signed.decode()), expires_ns, now_ns)
         return key
 
-    def _grant(self, key: Key, now_ns: int) -> Grant:
-        access = self._make_token(key, _ACCESS, now_ns + ACCESS_S * 1_000_000_000)
-        refresh = self._make_token(key, _REFRESH, now_ns + REFRESH_S * 1_000_000_000)
+    def _grant(self, key: Key, now_ns: int, family: bytes) -> Grant:
+        access = self._make_token(key, _ACCESS, now_ns + ACCESS_S * 1_000_000_000, family)
+        refresh = self._make_token(key, _REFRESH, now_ns + REFRESH_S * 1_000_000_000, family)
         return Grant(key, access, refresh, ACCESS_S)
 
     # --- HTTP -----------------------------------------------------------------------------------------------------
@@ -223,15 +235,12 @@ class Authenticator:
         return key
 
     def _bearer(self, token: str, now_ns: int) -> Key:
-        key, digest, _ = self._read_token(token, _ACCESS, now_ns)
-        if self._registry.is_used(digest):
-            raise Refusal(ErrorCode.UNAUTHORIZED, "the token was given back by a logout; log in again")
-        return key
+        return self._read_token(token, _ACCESS, now_ns).key
 
     def revoke_token(self, token: str, now_ns: int) -> None:
-        """Make an access token useless before its time."""
-        _, digest, expires_ns = self._read_token(token, _ACCESS, now_ns)
-        self._registry.use_once(digest, expires_ns, now_ns)
+        """Make every token of the login that a token came of useless; a session may outlive its own access token."""
+        found = self._opened(token)
+        self._registry.use_once(_family_digest(found.key, found.family), now_ns + REFRESH_S * 1_000_000_000, now_ns)
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -259,26 +268,33 @@ class Authenticator:
         if not self._registry.use_once(digest, expires_ns, now_ns):
             raise Refusal(ErrorCode.INVALID_CREDENTIALS, "this signature was used before; sign again with a new nonce")
 
-    def _make_token(self, key: Key, kind: int, expires_ns: int) -> str:
-        body = _TOKEN.pack(kind, expires_ns, secrets.token_bytes(12)) + key.id.encode()
+    def _make_token(self, key: Key, kind: int, expires_ns: int, family: bytes) -> str:
+        body = _TOKEN.pack(kind, expires_ns, family) + key.id.encode()
         return base64.urlsafe_b64encode(body + self._token_mac(body)).decode().rstrip("=")
 
     def _token_mac(self, body: bytes) -> bytes:
         return hmac.new(self._vault.token_key, body, hashlib.sha256).digest()
 
-    def _read_token(self, token: str, kind: int, now_ns: int) -> tuple[Key, bytes, int]:
-        """The key of a token that this venue made, its digest and its end."""
+    def _opened(self, token: str) -> _Token:
+        """What a token that this venue made says, whether or not it counts still."""
         raw = _b64url(token) if len(token) <= MAX_TOKEN_CHARS else b""
         body, mac = raw[:-32], raw[-32:]
         if len(body) <= _TOKEN.size or not hmac.compare_digest(self._token_mac(body), mac):
             raise Refusal(ErrorCode.UNAUTHORIZED, "the token is not one of this venue; log in with public/auth")
-        found, expires_ns, _ = _TOKEN.unpack_from(body)
-        if found != kind or expires_ns <= now_ns:
-            raise Refusal(ErrorCode.UNAUTHORIZED, "the token has expired or is of the other kind; log in again")
+        kind, expires_ns, family = _TOKEN.unpack_from(body)
         key = self._registry.key(body[_TOKEN.size :].decode())
         if key is None or key.revoked_ns is not None:
             raise Refusal(ErrorCode.UNAUTHORIZED, "the token's key was revoked")
-        return key, hashlib.blake2b(body, digest_size=16).digest(), expires_ns
+        return _Token(key, kind, hashlib.blake2b(body, digest_size=16).digest(), expires_ns, family)
+
+    def _read_token(self, token: str, kind: int, now_ns: int) -> _Token:
+        """What a token of a kind says, as long as it counts."""
+        found = self._opened(token)
+        if found.kind != kind or found.expires_ns <= now_ns:
+            raise Refusal(ErrorCode.UNAUTHORIZED, "the token has expired or is of the other kind; log in again")
+        if self._registry.is_used(_family_digest(found.key, found.family)):
+            raise Refusal(ErrorCode.UNAUTHORIZED, "the token was given back by a logout; log in again")
+        return found
 
 
 _ACCESS, _REFRESH = 1, 2
@@ -292,6 +308,11 @@ def _required(value: str | None, param: str) -> str:
     if not value:
         raise bad_param(param, "it is missing")
     return value
+
+
+def _family_digest(key: Key, family: bytes) -> bytes:
+    """What is remembered of a login whose tokens were given back."""
+    return hashlib.blake2b(b"logout" + family + key.id.encode(), digest_size=16).digest()
 
 
 def _digest(key_id: str, text: str) -> bytes:

@@ -225,6 +225,18 @@ def test_tokens_bearer_refresh_logout(desk, tmp_path):
     refused(ErrorCode.UNAUTHORIZED, call, bearer, "GET", "/x", b"", NOW)
 
 
+def test_a_logout_ends_every_token_of_the_login(desk):
+    grant, other = (desk.auth.login(desk.signature_login(nonce=nonce), NOW) for nonce in "ab")
+    renewed = desk.auth.login(AuthParams(grant_type="refresh_token", refresh_token=grant.refresh_token), NOW + S)
+    desk.auth.revoke_token(renewed.access_token, NOW + 2 * S)
+    for login in (grant, renewed):
+        bearer = f"Bearer {login.access_token}"
+        refused(ErrorCode.UNAUTHORIZED, desk.auth.authorize, bearer, "GET", "/x", b"", NOW + 3 * S)
+    renew = AuthParams(grant_type="refresh_token", refresh_token=renewed.refresh_token)
+    refused(ErrorCode.UNAUTHORIZED, desk.auth.login, renew, NOW + 6 * 86_400 * S)
+    assert desk.auth.authorize(f"Bearer {other.access_token}", "GET", "/x", b"", NOW + 3 * S)
+
+
 def test_a_revoked_key_opens_nothing(desk):
     grant = desk.auth.login(desk.signature_login(), NOW)
     desk.registry.revoke_key(desk.hmac.id, NOW)

@@ -375,6 +375,11 @@ def test_http_without_a_key_is_limited_by_address(tmp_path):
     desk.registry.close()
 
 
+def test_a_session_that_has_outlived_its_token_logs_out(desk):
+    session = desk.session("alice")
+    assert closes(send(session, "private/logout", now_ns=NOW + 2 * 3600 * S)) == 1000
+
+
 def test_http_logout_ends_the_token(desk):
     token = bearer(desk)
     assert answer(call(desk, "GET", "/api/v2/private/get_positions", authorization=token))["result"] == []
