@@ -24,6 +24,8 @@ CREATE TABLE IF NOT EXISTS accounts (
 CREATE TABLE IF NOT EXISTS keys {_KEYS};
 CREATE INDEX IF NOT EXISTS keys_revoked ON keys (revoked_ns) WHERE revoked_ns IS NOT NULL;
 CREATE INDEX IF NOT EXISTS accounts_by_client ON accounts (client_id);
+CREATE INDEX IF NOT EXISTS keys_by_account ON keys (account_slot);
+CREATE INDEX IF NOT EXISTS keys_by_person ON keys (person);
 CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, expires_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS contracts (
     slot INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL, settlement TEXT NOT NULL,
@@ -51,6 +53,8 @@ CREATE TABLE IF NOT EXISTS records (
     document_hash TEXT NOT NULL, valid_through TEXT NOT NULL, change INTEGER NOT NULL REFERENCES changes,
     recorded_ns INTEGER NOT NULL) STRICT;
 CREATE INDEX IF NOT EXISTS records_by_client ON records (client_id);
+CREATE INDEX IF NOT EXISTS records_by_account ON records (account_slot);
+CREATE INDEX IF NOT EXISTS records_by_person ON records (person);
 CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
 PRAGMA user_version={SCHEMA_VERSION};
 """

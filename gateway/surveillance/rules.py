@@ -203,18 +203,29 @@ def marking(window: Window, p: Parameters) -> list[Alert]:
         fills = _fills(rows[near & (rows["contract_slot"] == contract)])
         taken = fills[fills["flags"] & TAKER != 0]
         total = int(taken["lots"].sum())
-        for (account, side), mine in _by(taken, "account_slot", "side"):
-            move = _move_ppb(mine, fills)
-            held = int(fills[fills["account_slot"] == account]["position_lots"][-1])
+        for (owner, side), mine in _by(taken, "owner", "side"):
+            move, held = _move_ppb(mine, fills), _held_lots(window, contract, owner, fills)
             gains = held < 0 if side == Side.BUY else held > 0
             share = 100 * int(mine["lots"].sum()) >= p.marking_share_percent * total
             if gains and share and move >= p.marking_move_ppb:
                 text = f"{int(mine['lots'].sum())} lots of {Side(side).name} in the last {p.marking_window_s} s before "
-                text += f"funding moved the price by {move} ppb; the position is {held} lots"
+                text += f"funding moved the price by {move} ppb; the owner holds {held} lots"
                 lots = int(mine["lots"].sum())
                 figures = evidence(mine, move_ppb=move, lots=lots, all_lots=total, position_lots=held)
-                found.append(Alert("marking", text, at_ns, contract, (account,), figures))
+                found.append(Alert("marking", text, at_ns, contract, _accounts(mine), figures))
     return found
+
+
+def _held_lots(window: Window, contract: int, owner: int, fills: Rows) -> int:
+    """What an owner's accounts hold together after these fills; of those that had none, at the window's end."""
+    held = {
+        account: lots
+        for (account, its_contract), lots in window.positions.items()
+        if its_contract == contract and window.owners.get(account) == owner
+    }
+    own = fills[fills["owner"] == owner]
+    held.update(zip(own["account_slot"].tolist(), own["position_lots"].tolist(), strict=True))
+    return sum(held.values())
 
 
 def _move_ppb(mine: Rows, fills: Rows) -> int:

@@ -103,6 +103,8 @@ class AlertStore:
             )
             for alert in alerts
         ]  # fmt: skip
+        if not rows:
+            return
         columns = "digest, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
         query = f"INSERT OR IGNORE INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.execute("BEGIN IMMEDIATE")

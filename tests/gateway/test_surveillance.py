@@ -243,6 +243,25 @@ def test_marking_innocent_when_the_position_does_not_gain_or_time_is_far(stream:
     assert rules(early) == []
 
 
+def test_marking_for_the_position_of_another_account_of_the_owner(stream: Stream) -> None:
+    stream.trade(ALSO_ALICE, BOB, BUY, 500, 1000)
+    stream.wait(400)
+    stream.trade(CAROL, DAVE, SELL, 5, 1000)
+    for step in range(3):
+        stream.trade(ALICE, BOB, SELL, 20, 998 - step)
+        stream.wait(1)
+    stream.funding()
+    assert rules(stream) == ["marking"]
+    (alert,) = stream.alerts()
+    assert alert.accounts == (ALICE,) and alert.evidence.figures["position_lots"] == 440
+
+
+def test_marking_innocent_when_the_owners_accounts_gain_nothing_together(stream: Stream) -> None:
+    stream.trade(ALSO_ALICE, BOB, SELL, 500, 1000)
+    before_funding(stream, long_first=True, gap=5)
+    assert rules(stream) == []
+
+
 # --- open interest ------------------------------------------------------------------------------------------------
 
 
