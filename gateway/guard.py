@@ -21,7 +21,7 @@ class Guard:
     def __init__(self, venue: Venue, in_loop: Callable[..., Any]) -> None:
         self._venue = venue
         self._in_loop = in_loop
-        self._accounts = -1
+        self._accounts = 0
         self.service = Service(
             venue.config.surveillance,
             file_of(Path(venue.config.data)),
@@ -31,17 +31,23 @@ class Guard:
 
     def start(self) -> None:
         """Begin with the venue's present state."""
-        self.service.start(self._venue.engine.root[0], clients_of(self._venue.registry))
+        self._begin()
         self._venue.sequencer.watch = self.service.offer
+
+    def _begin(self) -> None:
+        registry = self._venue.registry
+        self._accounts = registry.next_account_slot()
+        self.service.start(self._venue.engine.root[0], clients_of(registry))
 
     def tick(self) -> None:
         """Now and then: whose accounts there are, and rules again where their process has ended."""
         if self.service.is_due():
-            self.service.start(self._venue.engine.root[0], clients_of(self._venue.registry))
-        count = self._venue.registry.one("SELECT count(*) FROM accounts")[0]
-        if count != self._accounts:
-            self._accounts = count
-            self.service.set_clients(clients_of(self._venue.registry))
+            self._begin()
+        registry = self._venue.registry
+        accounts = registry.next_account_slot()
+        if accounts != self._accounts:
+            self.service.add_clients(clients_of(registry, self._accounts))
+            self._accounts = accounts
 
     def stop_account(self, account_slot: int) -> None:
         """Cancel an account's orders and set its kill switch, as the venue itself; nothing here ever lifts it."""

@@ -48,13 +48,13 @@ class Owners:
     """
 
     def __init__(self) -> None:
-        self._clients: Mapping[int, int] = {}
+        self._clients: dict[int, int] = {}
         self._groups: dict[int, int] = {}
         self._table = np.zeros(0, np.int64)
 
-    def set_clients(self, clients: Mapping[int, int]) -> None:
-        """Account -> client number, all of them."""
-        self._clients = clients
+    def add_clients(self, clients: Mapping[int, int]) -> None:
+        """Account -> client number, of more accounts."""
+        self._clients.update(clients)
         self._table = np.zeros(0, np.int64)
 
     def begin(self, groups: Mapping[int, int]) -> None:

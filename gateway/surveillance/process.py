@@ -82,7 +82,7 @@ class Process:
         self._offered_rows = 0
         self._taken_rows = 0
         self._gaps = deque([] if gap is None else [gap])
-        self._clients: bytes | None = None
+        self._clients: deque[bytes] = deque()
         self._is_over = threading.Event()
         self.seen_seq = 0
         """Up to where the rules have looked at everything; 0 before they have said so."""
@@ -92,7 +92,7 @@ class Process:
             [sys.executable, "-m", "gateway.surveillance.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             env=os.environ | {"PYTHONPATH": paths},
         )  # fmt: skip
-        self.set_clients(clients)
+        self.add_clients(clients)
         self._threads = [
             threading.Thread(target=work, name="surveillance", daemon=True)
             for work in (lambda: self._feed(standing), self._listen)
@@ -105,9 +105,9 @@ class Process:
         """How the process has ended; None while it runs."""
         return self._popen.poll()
 
-    def set_clients(self, clients: Mapping[int, int]) -> None:
-        """Who owns each account."""
-        self._clients = json.dumps(list(clients.items())).encode()
+    def add_clients(self, clients: Mapping[int, int]) -> None:
+        """Who owns more accounts."""
+        self._clients.append(json.dumps(list(clients.items())).encode())
 
     def offer(self, events: Rows, last_seq: int) -> None:
         """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
@@ -151,9 +151,8 @@ class Process:
             _LOG.debug("the rules' process no longer reads", exc_info=True)
 
     def _hand_on(self) -> None:
-        if self._clients is not None:
-            clients, self._clients = self._clients, None
-            self._send(CLIENTS, clients)
+        while self._clients:
+            self._send(CLIENTS, self._clients.popleft())
         while data := self._durable():
             self._send(EVENTS, data)
             self._taken_rows += len(data) // 128

@@ -12,10 +12,9 @@ from gateway.surveillance.throttle import Throttle
 from gateway.surveillance.watch import Watch
 
 
-def clients_of(registry: Registry) -> dict[int, int]:
-    """Account -> number of the client that owns it."""
-    numbers: dict[str, int] = {}
-    return {row.slot: numbers.setdefault(row.client, len(numbers) + 1) for row in registry.accounts()}
+def clients_of(registry: Registry, first_slot: int = 0) -> dict[int, int]:
+    """Account -> number of the client that owns it, of the accounts from a slot on."""
+    return dict(registry.all("SELECT slot, client_id FROM accounts WHERE slot >= ? ORDER BY slot", first_slot))
 
 
 def alerts_of(
@@ -26,7 +25,7 @@ def alerts_of(
 ) -> list[Alert]:
     """Every alert of a journal, in the order of its steps."""
     owners, found = Owners(), []
-    owners.set_clients(clients)
+    owners.add_clients(clients)
     watch, throttle = Watch(parameters, owners), Throttle(parameters)
 
     def sink(commands: Any, events: Any) -> None:

@@ -60,10 +60,10 @@ class Service:
             return
         self._next_at = None
 
-    def set_clients(self, clients: Mapping[int, int]) -> None:
-        """Who owns each account."""
+    def add_clients(self, clients: Mapping[int, int]) -> None:
+        """Who owns more accounts."""
         if self._process is not None:
-            self._process.set_clients(clients)
+            self._process.add_clients(clients)
 
     def offer(self, events: Rows, last_seq: int) -> None:
         """What the batch up to a sequence did."""

@@ -50,7 +50,7 @@ class Worker:
         if kind == EVENTS:
             return self._events(np.frombuffer(data, EVENT))
         if kind == CLIENTS:
-            self.watch.owners.set_clients(dict(json.loads(data)))
+            self.watch.owners.add_clients(dict(json.loads(data)))
         elif kind == GAP:
             self.store.add([_gap(**json.loads(data))])
         return []

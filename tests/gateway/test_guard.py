@@ -86,7 +86,9 @@ def test_accounts_of_one_client_have_one_owner(tmp_path: Path) -> None:
     for name, client in (("desk a", "fund"), ("alone", ""), ("desk b", "fund")):
         registry.create_account(name, 1, client)
     owners = Owners()
-    owners.set_clients(clients_of(registry))
+    owners.add_clients(clients_of(registry))
+    assert clients_of(registry, 2).keys() == {2}
+    owners.add_clients(clients_of(registry, 2))
     registry.close()
     first, alone, second, unknown = owners.of(np.arange(4)).tolist()
     assert first == second and len({first, alone, unknown}) == 3

@@ -76,7 +76,7 @@ class Stream:
     def alerts(self, parameters: Parameters = QUIET, batch: int = 3) -> list[Any]:
         """What surveillance says of it all."""
         owners = Owners()
-        owners.set_clients(CLIENTS)
+        owners.add_clients(CLIENTS)
         watch, events, found = Watch(parameters, owners), np.concatenate(self.rows), []
         for first in range(0, len(events), batch):
             found += watch.take(events[first : first + batch])
