@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from engine.codes import AccountAttribute as A
-from engine.codes import Affiliation, CommandKind, InvestorClass, MarketState, Restriction, VenueState
+from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
 from gateway import admin_messages as m
 from gateway import evidence
 from gateway.changes.desk import Desk, Plan, micros, set_attribute, units_of
@@ -294,8 +294,3 @@ _KILLS: dict[str, Callable[[Desk, m.KillSwitch], Plan]] = {
     "contract": _kill_contract,
     "venue": _kill_venue,
 }
-
-
-def class_name(investor_class: int) -> str:
-    """A class of investor as people write it."""
-    return InvestorClass(investor_class).name.lower()

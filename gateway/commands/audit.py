@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
-from datetime import UTC, datetime, time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +23,9 @@ from gateway.audit_trail.follower import journal_of
 from gateway.audit_trail.ladder import when
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
 from gateway.audit_trail.story import Step, story, story_at
-from gateway.commands.common import FAILED, HKT, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
+from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
 from gateway.config import Config
+from gateway.evidence import start_ns
 from gateway.registry import RegistryError
 
 DIFFERENT = 1
@@ -122,8 +123,7 @@ def _from_ns(text: str) -> int:
     at_ns = _instant_ns(text)
     if at_ns is not None:
         return at_ns
-    day = datetime.combine(datetime.fromisoformat(text).date(), time(), HKT)
-    return int(day.timestamp()) * 1_000_000_000
+    return start_ns(datetime.fromisoformat(text).date())
 
 
 def _to_ns(text: str) -> int:

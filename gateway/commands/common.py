@@ -9,7 +9,7 @@ import re
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from datetime import UTC, date, datetime, time, timedelta, timezone
+from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
 from unicodedata import category
@@ -23,9 +23,9 @@ from rich.text import Text
 from engine.host import warm_up
 from gateway.config import Config, ConfigError
 from gateway.errors import Refusal
+from gateway.evidence import lapse_ns
 from gateway.registry import Registry, RegistryError
 
-HKT = timezone(timedelta(hours=8))
 FAILED = 2
 """Exit code of a command that was refused."""
 LONG_SECONDS = 2.0
@@ -193,8 +193,7 @@ def end_of_day_ns(text: str) -> int:
         raise argparse.ArgumentTypeError(f"{text!r} is not a date such as 2027-03-31") from None
     if not 2025 <= day.year <= 2090:
         raise argparse.ArgumentTypeError(f"{text} must be a date from 2025 to 2090")
-    after = datetime.combine(day + timedelta(days=1), time(), HKT)
-    return int(after.timestamp()) * 1_000_000_000
+    return lapse_ns(day)
 
 
 def when(time_ns: int | None) -> str:
