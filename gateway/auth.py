@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from gateway.errors import ErrorCode, Refusal, bad_param
 from gateway.messages import AuthParams, given
 from gateway.private import write_private
-from gateway.registry import Key, Registry, RegistryError
+from gateway.registry import BusyError, Key, Registry, RegistryError
 from gateway.translate import parse_integer
 
 WINDOW_NS = 60_000_000_000
@@ -240,7 +240,7 @@ class Authenticator:
     def revoke_token(self, token: str, now_ns: int) -> None:
         """Make every token of the login that a token came of useless; a session may outlive its own access token."""
         found = self._opened(token)
-        self._registry.use_once(_family_digest(found.key, found.family), now_ns + REFRESH_S * 1_000_000_000, now_ns)
+        self._remember(_family_digest(found.key, found.family), now_ns + REFRESH_S * 1_000_000_000, now_ns)
 
     # --- parts ----------------------------------------------------------------------------------------------------
 
@@ -265,8 +265,15 @@ class Authenticator:
             raise Refusal(ErrorCode.INVALID_CREDENTIALS, reason, "timestamp")
 
     def _once(self, digest: bytes, expires_ns: int, now_ns: int) -> None:
-        if not self._registry.use_once(digest, expires_ns, now_ns):
+        if not self._remember(digest, expires_ns, now_ns):
             raise Refusal(ErrorCode.INVALID_CREDENTIALS, "this signature was used before; sign again with a new nonce")
+
+    def _remember(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
+        """Note that something was used; whether it is the first time."""
+        try:
+            return self._registry.use_once(digest, expires_ns, now_ns)
+        except BusyError as busy:
+            raise Refusal(ErrorCode.RETRY, str(busy)) from None
 
     def _make_token(self, key: Key, kind: int, expires_ns: int, family: bytes) -> str:
         body = _TOKEN.pack(kind, expires_ns, family) + key.id.encode()

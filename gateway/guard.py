@@ -1,17 +1,19 @@
 """Surveillance joined to a running venue: what each batch did goes to it, and whom it stops is stopped in the log."""
 
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from engine.codes import AccountAttribute, CommandKind
 from gateway import clock
-from gateway.registry import Intent
+from gateway.registry import BusyError, Intent
 from gateway.surveillance.replayed import clients_of
 from gateway.surveillance.service import Service
 from gateway.surveillance.store import file_of
 from gateway.venue import Venue
 
+_LOG = logging.getLogger("lionrock.surveillance")
 NOTE = "execution throttle: too many executions; only an officer lifts it"
 
 
@@ -22,6 +24,7 @@ class Guard:
         self._venue = venue
         self._in_loop = in_loop
         self._accounts = 0
+        self._waiting: set[int] = set()
         self.service = Service(
             venue.config.surveillance,
             file_of(Path(venue.config.data)),
@@ -40,9 +43,11 @@ class Guard:
         self.service.start(self._venue.engine.root[0], clients_of(registry))
 
     def tick(self) -> None:
-        """Now and then: whose accounts there are, and rules again where their process has ended."""
+        """Now and then: who is still to be stopped, whose accounts there are, and rules again where they have ended."""
         if self.service.is_due():
             self._begin()
+        for account_slot in tuple(self._waiting):
+            self.stop_account(account_slot)
         registry = self._venue.registry
         accounts = registry.next_account_slot()
         if accounts != self._accounts:
@@ -54,7 +59,13 @@ class Guard:
         venue, switch = self._venue, int(AccountAttribute.KILL_SWITCH)
         kind = CommandKind.ACCOUNT_SET
         intent = Intent(kind, switch, account_slot=account_slot, value=1, note=NOTE, sweeps=True)
-        venue.registry.add_intents([intent], clock.wall_ns())
+        try:
+            venue.registry.add_intents([intent], clock.wall_ns())
+        except BusyError as busy:
+            _LOG.warning("account %d is stopped as soon as possible: %s", account_slot, busy)
+            self._waiting.add(account_slot)
+            return
+        self._waiting.discard(account_slot)
         venue.submit_intents()
 
     def close(self) -> None:

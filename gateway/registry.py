@@ -16,13 +16,15 @@ from typing import Any
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
 from gateway.names import looks_like, name_problem
 from gateway.private import make_private
-from gateway.registry_tables import RegistryError, prepare
+from gateway.registry_tables import BusyError, RegistryError, prepare
 
 __all__ = [
-    "SCOPES", "Account", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry", "RegistryError",
+    "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
+    "RegistryError",
 ]  # fmt: skip
 SCOPES = ("read", "trade", "transfer", "compliance", "admin")
 _CONFLICTS = ({"trade", "transfer"}, {"compliance", "admin"})
+WAIT_SECONDS = 5.0
 _SWEEP_EVERY_NS = 10_000_000_000
 
 
@@ -139,13 +141,19 @@ class Registry:
 
     def __init__(self, path: Path | str) -> None:
         make_private(path)
-        self._db = sqlite3.connect(path, timeout=5, isolation_level=None)
+        self._db = sqlite3.connect(path, isolation_level=None)
         prepare(self._db, path)
         # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
-        self._seen = sqlite3.connect(path, timeout=5, isolation_level=None)
+        self._seen = sqlite3.connect(path, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
+        self.wait_at_most(WAIT_SECONDS)
         self._sweep_ns = 0
         self._acting: dict[str, Any] = {}
+
+    def wait_at_most(self, seconds: float) -> None:
+        """How long a write waits for that of another process before it is refused as BusyError."""
+        for db in (self._db, self._seen):
+            db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
 
     def close(self) -> None:
         """Close the connections."""
@@ -362,10 +370,13 @@ class Registry:
 
     def use_once(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
         """Whether this signature or token is used for the first time; remembered until it expires, over restarts."""
-        if now_ns >= self._sweep_ns:
-            self._sweep_ns = now_ns + _SWEEP_EVERY_NS
-            self._seen.execute("DELETE FROM used WHERE expires_ns < ?", (now_ns,))
-        return self._seen.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (digest, expires_ns)).rowcount == 1
+        try:
+            if now_ns >= self._sweep_ns:
+                self._seen.execute("DELETE FROM used WHERE expires_ns < ?", (now_ns,))
+                self._sweep_ns = now_ns + _SWEEP_EVERY_NS
+            return self._seen.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (digest, expires_ns)).rowcount == 1
+        except sqlite3.OperationalError as error:
+            raise BusyError(error) from None
 
     def is_used(self, digest: bytes) -> bool:
         """Whether this digest has been used."""
@@ -562,7 +573,10 @@ class _Transaction:
     def __enter__(self) -> None:
         self._is_inner = self._db.in_transaction
         if not self._is_inner:
-            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise BusyError(error) from None
 
     def __exit__(self, kind: object, *_: object) -> None:
         if not self._is_inner:

@@ -79,6 +79,13 @@ class RegistryError(Exception):
     """A change that the registry refuses: one line that names the field, the value and the remedy."""
 
 
+class BusyError(RegistryError):
+    """The registry cannot be written now: another process writes, or the disk is full."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(f"the registry cannot be written now ({error}); try again in a moment")
+
+
 def prepare(db: sqlite3.Connection, path: Path | str) -> None:
     """Make the tables of a new file, bring an older one up, refuse one of another program. Every commit is on disk."""
     try:

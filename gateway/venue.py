@@ -1,6 +1,7 @@
 """Everything of a running venue but the sockets: registry, engine, projection, feed, sequencer, sessions' context."""
 
 import logging
+import sqlite3
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -16,10 +17,12 @@ from gateway.express import Express
 from gateway.feed import Feed
 from gateway.intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.projection import Projection
-from gateway.registry import Registry
+from gateway.registry import WAIT_SECONDS, BusyError, Registry
 from gateway.sequencer import Sequencer
 
 Progress = Callable[[int, int], None]
+REGISTRY_SECONDS = 0.1
+"""How long trading may stand still while another process writes the registry."""
 _LOG = logging.getLogger("lionrock.venue")
 
 
@@ -36,6 +39,7 @@ class Venue:
         self._changes_seen = -1
         self._last_reference = 0
         self._unmarked: dict[int, tuple[int, int, int]] = {}
+        self._durable: list[tuple[int, int, int]] = []
         self.engine = self._open_engine(progress)
         self.projection.warm_up()
         binary.warm_up()
@@ -51,6 +55,7 @@ class Venue:
         self.registry.mark_applied(self._results)
         self._results = []
         self.context.sequence_changes = self.submit_intents
+        self.registry.wait_at_most(REGISTRY_SECONDS)
 
     # --- opening and closing --------------------------------------------------------------------------------------
 
@@ -72,6 +77,7 @@ class Venue:
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
+        self.registry.wait_at_most(WAIT_SECONDS)
         # What the log holds is noted before a snapshot makes it older than what a start replays.
         self.registry.mark_applied(self._unmarked.values())
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
@@ -117,12 +123,25 @@ class Venue:
 
     def _mark(self, results: list[tuple[int, int, int]]) -> None:
         """These are durable: the registry may know that the log holds them."""
-        self.registry.mark_applied(results)
-        for reference, _, _ in results:
+        self._durable += results
+        self._mark_durable()
+
+    def _mark_durable(self) -> None:
+        """What cannot be noted now is noted a second later: trading goes on, and a restart would find it in the log."""
+        if not self._durable:
+            return
+        try:
+            self.registry.mark_applied(self._durable)
+        except (BusyError, sqlite3.OperationalError) as error:
+            _LOG.warning("what %d changes became is not noted yet: %s", len(self._durable), error)
+            return
+        for reference, _, _ in self._durable:
             self._unmarked.pop(reference, None)
+        self._durable = []
 
     def tick(self) -> None:
-        """About every second: countdowns and ended keys."""
+        """About every second: countdowns, ended keys, and what the registry could not be told before."""
+        self._mark_durable()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
 

@@ -19,7 +19,7 @@ from gateway.errors import ErrorCode, Refusal, bad_param
 from gateway.evidence import civil_date
 from gateway.jsonrpc import encode
 from gateway.office import Change, Office
-from gateway.registry import Intent, Key, Registry, RegistryError
+from gateway.registry import BusyError, Intent, Key, Registry, RegistryError
 
 if TYPE_CHECKING:
     from gateway.methods.common import Call, Session
@@ -32,6 +32,8 @@ def _refusable() -> Iterator[None]:
     """What the registry refuses is an answer: "field: why" names the parameter."""
     try:
         yield
+    except BusyError as busy:
+        raise Refusal(ErrorCode.RETRY, str(busy)) from None
     except (RegistryError, ValueError) as error:
         field, found, why = str(error).partition(": ")
         code = ErrorCode.FORBIDDEN if field == "scope" else ErrorCode.INVALID_ARGUMENTS

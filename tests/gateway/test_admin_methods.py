@@ -1,5 +1,9 @@
 """Officers over the protocol: who may call what, four eyes between sessions, and what clients do for themselves."""
 
+import hashlib
+import hmac
+import sqlite3
+
 import pytest
 
 from engine.codes import NIL, CommandKind, ContractParameter
@@ -101,6 +105,28 @@ def test_tightening_is_sequenced_before_it_is_answered(office):
     record = office.call(office.ann, "get_client_record", client="alice")["result"]
     assert record["accounts"][0]["in_force"]["restriction"] == "frozen"
     assert [entry["topic"] for entry in record["records"]] == ["restriction"]
+
+
+def test_a_registry_that_another_process_holds_is_an_answer(office):
+    path = office.desk.registry.all("PRAGMA database_list")[0][2]
+    office.desk.registry.wait_at_most(0)
+    made = office.call(office.ann, "record_deposit", account="alice", amount="5", reason="wire 17")["result"]
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    for session, name, params in (
+        (office.ann, "kill_switch", {"target": "account", "name": "alice", "is_on": True, "reason": "runaway"}),
+        (office.ben, "approve", {"number": made["number"]}),
+    ):
+        error = ask(session, f"venue/admin/{name}", **params)["error"]
+        assert error["code"] == ErrorCode.RETRY and "cannot be written now" in error["data"]["reason"]
+    renewal = {"grant_type": "client_signature", "client_id": office.desk.keys["bob"].id, "nonce": "n", "data": ""}
+    text = f"{NOW // 10**6}\nn\n".encode()
+    signature = hmac.new(office.desk.keys["bob"].secret.encode(), text, hashlib.sha256).hexdigest()
+    login = {**renewal, "timestamp": NOW // 10**6, "signature": signature}
+    assert ask(office.desk.session(), "public/auth", **login)["error"]["code"] == ErrorCode.RETRY
+    other.execute("ROLLBACK")
+    other.close()
+    assert office.call(office.ben, "approve", number=made["number"])["result"]["state"] == "approved"
 
 
 def test_a_revoked_key_is_useless_at_once(office):

@@ -1,6 +1,7 @@
 """Surveillance beside a real server: alerts are filed, whoever trades too often is stopped, and nobody waits for it."""
 
 import json
+import sqlite3
 import threading
 import time
 from collections.abc import Callable
@@ -54,6 +55,28 @@ def test_the_throttle_stops_an_account_until_a_person_lifts_it(tmp_path: Path) -
         ("execution_throttle", [ALICE]), ("execution_throttle", [BOB]),
     ]  # fmt: skip
     store.close()
+
+
+def test_who_cannot_be_stopped_now_is_stopped_as_soon_as_the_registry_can_be_written(tmp_path: Path) -> None:
+    limits = Parameters(throttle_executions=2, throttle_seconds=60)
+
+    async def story() -> None:
+        async with market(tmp_path, surveillance=limits) as (server, (alice, bob)):
+            resting = {"instrument_name": BTC, "amount": 0.01, "type": "limit"}
+            price = round(float((await alice.call("public/ticker", instrument_name=BTC))["mark_price"]))
+            other = sqlite3.connect(server.venue.config.registry, isolation_level=None)
+            other.execute("BEGIN IMMEDIATE")
+            for _ in range(2):
+                await alice.call("private/sell", **resting, price=price)
+                await bob.call("private/buy", **resting, price=price)
+            await until(lambda: server._guard._waiting == {ALICE, BOB})
+            accounts = server.venue.engine.root[0]["accounts"]
+            assert not accounts[ALICE]["killed"] and not server.failed.done()
+            other.execute("ROLLBACK")
+            other.close()
+            await until(lambda: accounts[ALICE]["killed"] and accounts[BOB]["killed"])
+
+    play(story())
 
 
 def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

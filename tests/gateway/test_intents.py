@@ -1,6 +1,8 @@
 """Intents reach the log once, whatever comes between: a stop, a crash; and what became of them stays known."""
 
 import shutil
+import sqlite3
+from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -71,6 +73,36 @@ def test_a_crash_forgets_neither_what_was_done_nor_what_was_refused(config, tmp_
     assert refused(again.registry) == [Reason.BAND_TOO_WIDE]
     assert again.registry.known_value(WIDE) == 30_000_000
     again.close()
+
+
+@contextmanager
+def another_writer(path):
+    """A process that holds the registry for writing."""
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    yield
+    other.execute("ROLLBACK")
+    other.close()
+
+
+def test_a_registry_that_another_process_holds_does_not_end_trading(config, caplog):
+    venue = Venue(config)
+    venue.take_intents()
+    venue.engine.journal.sync()
+    venue.sequencer.release()
+    venue.registry.add_intents([deposit(0, 5, "wire")], clock.wall_ns())
+    with another_writer(config.registry):
+        venue.submit_intents()
+        venue.engine.journal.sync()
+        venue.sequencer.release()
+        venue.tick()
+        assert cash(venue) == MILLION + 5 and len(venue.registry.pending_intents()) == 1
+        assert "not noted yet" in caplog.text
+        venue.submit_intents()
+        assert cash(venue) == MILLION + 5
+    venue.tick()
+    assert venue.registry.pending_intents() == []
+    venue.close()
 
 
 def test_what_the_registry_holds_as_done_beyond_the_end_of_the_log_is_done_again(config, caplog):
