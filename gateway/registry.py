@@ -9,127 +9,22 @@ import json
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
 from gateway.names import looks_like, name_problem
 from gateway.private import make_private
+from gateway.registry_rows import CONFLICTS, SCOPES, Account, ContractRecord, Intent, Key, KeyOrder, Record
 from gateway.registry_tables import BusyError, RegistryError, prepare
 
 __all__ = [
     "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
     "RegistryError",
 ]  # fmt: skip
-SCOPES = ("read", "trade", "transfer", "compliance", "admin")
-_CONFLICTS = ({"trade", "transfer"}, {"compliance", "admin"})
 WAIT_SECONDS = 5.0
 _SWEEP_EVERY_NS = 10_000_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class KeyOrder:
-    """A key to register: its id, whose it is, and what verification needs of it.
-
-    An officer's key belongs to no account (NIL) and may hold the scopes compliance and admin only.
-    """
-
-    id: str
-    account_slot: int
-    person: int
-    kind: str
-    verifier: bytes
-    scopes: Iterable[str]
-    label: str
-
-
-@dataclass(frozen=True, slots=True)
-class Key:
-    """A key as verification needs it: `verifier` is the sealed HMAC secret or the Ed25519 public key."""
-
-    number: int
-    id: str
-    account_slot: int
-    person: int
-    kind: str
-    verifier: bytes
-    scopes: frozenset[str]
-    label: str
-    created_ns: int
-    revoked_ns: int | None
-
-    @property
-    def is_officers(self) -> bool:
-        """Whether it decides on others: such a key never trades."""
-        return bool(self.scopes & _CONFLICTS[1])
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """An account: `parent_slot` is the main account of a sub-account."""
-
-    slot: int
-    name: str
-    client: str
-    parent_slot: int | None
-    investor_class: InvestorClass
-    created_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContractRecord:
-    """A contract's names and units; the rest of it lives in the engine."""
-
-    slot: int
-    name: str
-    base: str
-    settlement: str
-    tick: str
-    lot: str
-    created_ns: int
-
-
-@dataclass(frozen=True, slots=True)
-class Intent:
-    """A directive that the sequencer should put into the log; the fields are those of the DIRECTIVE row."""
-
-    kind: int
-    code: int = 0
-    account_slot: int = -1
-    contract_slot: int = -1
-    item: int = 0
-    person: int = 0
-    value: int = 0
-    amount_micros: int = 0
-    actor: int = 0
-    approver: int = 0
-    note: str = ""
-    reference: int = 0
-    source_time_ns: int = 0
-    change: int = 0
-    """The number of the change in the registry that it belongs to: actor, reason and approval are there."""
-    key: int = 0
-    sweeps: bool = False
-    """Whether the orders of the directive's account or contract (of all, if it names neither) are cancelled with it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Record:
-    """One entry of a client's file; `details` say the rest. The document itself stays outside: its hash is kept."""
-
-    topic: str
-    client_id: int = 0
-    account_slot: int = NIL
-    person: int = 0
-    details: dict[str, Any] = field(default_factory=dict)
-    document_hash: str = ""
-    valid_through: str = ""
-    number: int = 0
-    change: int = 0
-    recorded_ns: int = 0
-
-
 _INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
     "source_time_ns, change, key, sweeps"
@@ -273,7 +168,7 @@ class Registry:
     def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
         """The scopes in their own order, or a refusal: unknown, not for a key of no account, or both sides at once."""
         wanted = _check_scopes(scopes)
-        if account_slot == NIL and set(wanted) & _CONFLICTS[0] | set(wanted) & {"read"}:
+        if account_slot == NIL and set(wanted) & CONFLICTS[0] | set(wanted) & {"read"}:
             raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
         self._check_separation(person, wanted)
         return wanted
@@ -282,7 +177,7 @@ class Registry:
         held = set(wanted)
         for (scopes,) in self._db.execute("SELECT scopes FROM keys WHERE person = ? AND revoked_ns IS NULL", (person,)):
             held.update(scopes.split())
-        if all(held & side for side in _CONFLICTS):
+        if all(held & side for side in CONFLICTS):
             raise RegistryError(
                 f"scopes: {' '.join(wanted)} would give one person trading and compliance or admin rights; "
                 "use another person or revoke a key"

@@ -1,0 +1,113 @@
+"""What the registry keeps, as values: keys, accounts, contracts, intents and the entries of a client's file."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from engine.codes import NIL, InvestorClass
+
+SCOPES = ("read", "trade", "transfer", "compliance", "admin")
+CONFLICTS = ({"trade", "transfer"}, {"compliance", "admin"})
+"""No person holds scopes of both sides."""
+
+
+@dataclass(frozen=True, slots=True)
+class KeyOrder:
+    """A key to register: its id, whose it is, and what verification needs of it.
+
+    An officer's key belongs to no account (NIL) and may hold the scopes compliance and admin only.
+    """
+
+    id: str
+    account_slot: int
+    person: int
+    kind: str
+    verifier: bytes
+    scopes: Iterable[str]
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key as verification needs it: `verifier` is the sealed HMAC secret or the Ed25519 public key."""
+
+    number: int
+    id: str
+    account_slot: int
+    person: int
+    kind: str
+    verifier: bytes
+    scopes: frozenset[str]
+    label: str
+    created_ns: int
+    revoked_ns: int | None
+
+    @property
+    def is_officers(self) -> bool:
+        """Whether it decides on others: such a key never trades."""
+        return bool(self.scopes & CONFLICTS[1])
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """An account: `parent_slot` is the main account of a sub-account."""
+
+    slot: int
+    name: str
+    client: str
+    parent_slot: int | None
+    investor_class: InvestorClass
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class ContractRecord:
+    """A contract's names and units; the rest of it lives in the engine."""
+
+    slot: int
+    name: str
+    base: str
+    settlement: str
+    tick: str
+    lot: str
+    created_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A directive that the sequencer should put into the log; the fields are those of the DIRECTIVE row."""
+
+    kind: int
+    code: int = 0
+    account_slot: int = -1
+    contract_slot: int = -1
+    item: int = 0
+    person: int = 0
+    value: int = 0
+    amount_micros: int = 0
+    actor: int = 0
+    approver: int = 0
+    note: str = ""
+    reference: int = 0
+    source_time_ns: int = 0
+    change: int = 0
+    """The number of the change in the registry that it belongs to: actor, reason and approval are there."""
+    key: int = 0
+    sweeps: bool = False
+    """Whether the orders of the directive's account or contract (of all, if it names neither) are cancelled with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One entry of a client's file; `details` say the rest. The document itself stays outside: its hash is kept."""
+
+    topic: str
+    client_id: int = 0
+    account_slot: int = NIL
+    person: int = 0
+    details: dict[str, Any] = field(default_factory=dict)
+    document_hash: str = ""
+    valid_through: str = ""
+    number: int = 0
+    change: int = 0
+    recorded_ns: int = 0
