@@ -86,6 +86,8 @@ class Registry:
             raise RegistryError(f"name: account {name!r} exists; choose another")
         if parent and self.account(parent).parent_slot is not None:
             raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
+        if parent and client not in ("", self.account(parent).client):
+            raise RegistryError(f"client: {parent!r} belongs to {self.account(parent).client!r}; leave client out")
 
     def next_account_slot(self) -> int:
         """The slot that the next account gets."""

@@ -6,7 +6,7 @@ what it gains there, the other side of the trade loses.
 
 from bisect import bisect_right
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -77,6 +77,7 @@ class DayReport:
 
     from_ns: int
     to_ns: int
+    known_until_ns: int
     programme: dict[str, int]
     volume_micros: dict[int, int]
     makers: list[MakerReport]
@@ -177,12 +178,15 @@ class _Day:
     # --- the report -----------------------------------------------------------------------------------------------
 
     def report(self, now_ns: int) -> DayReport:
-        """All that the stream said up to an instant."""
+        """All that the stream said up to an instant. ValueError when the day had not begun then."""
+        if now_ns < self.from_ns:
+            raise ValueError("--day: the journal ends before it; name an earlier day, or wait")
         self._obligations.close(now_ns)
         keys = {(fill.account_slot, fill.contract_slot) for fill in self._fills}
         keys |= {(account, contract) for account, contract, _ in self._obligations.hours}
         makers = [self._maker(account, contract, now_ns) for account, contract in sorted(keys)]
-        return DayReport(self.from_ns, self.to_ns, self._programme.__dict__.copy(), self._volume, makers)
+        known_ns = min(now_ns, self.to_ns)
+        return DayReport(self.from_ns, self.to_ns, known_ns, asdict(self._programme), self._volume, makers)
 
     def _maker(self, account: int, contract: int, now_ns: int) -> MakerReport:
         unit = self._unit(contract)

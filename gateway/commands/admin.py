@@ -184,7 +184,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
             "reason": change.reason,
-            "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key != "reason"),
+            "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key not in ("reason", "verifier")),
         }
         for change in office.changes(args.state, args.count, now_ns)
         for given in [{key: value for key, value in change.params.items() if value is not None}]

@@ -166,6 +166,8 @@ def test_another_day_has_nothing(venue: Venue) -> None:
     venue.close()
     found = day_report(venue.folder, FROM_NS - 24 * HOUR, RULES)
     assert found.makers == [] and found.volume_micros == {}
+    with pytest.raises(ValueError, match="--day: the journal ends before it"):
+        day_report(venue.folder, FROM_NS + 24 * HOUR, RULES)
 
 
 def test_the_command(venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -182,7 +184,7 @@ def test_the_command(venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture
     assert found["makers"][0]["volume_micros"] == expected.makers[0].volume_micros
     assert cli.main(words) == 0
     said = capsys.readouterr().out
-    assert "hour by hour" in said and "account 0, contract 0" in said
+    assert "hour by hour" in said and "account 0, contract 0" in said and "a part of the day" in said
     registry = Registry(Config(data=str(tmp_path)).registry)
     registry.create_account("group maker", 1)
     registry.add_contract(ContractRecord(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", "0.5", "0.001", 1), [])

@@ -62,6 +62,13 @@ def test_a_clients_name_is_held_to_the_same_rule(registry, client):
     assert registry.accounts() == []
 
 
+def test_a_sub_account_is_its_parents_clients(registry):
+    registry.create_account("alice", 1, "fund")
+    with pytest.raises(RegistryError, match="'alice' belongs to 'fund'"):
+        registry.create_account("new", 2, "other", "alice")
+    assert registry.create_account("new", 2, "fund", "alice").client == "fund"
+
+
 @pytest.mark.parametrize("name", ["ann lee", "ANN LEE", "Ann  Lee", "\uff21nn Lee"])
 def test_nobody_is_a_second_person_by_another_spelling(registry, name):
     ann = registry.person("Ann Lee", 1)
