@@ -184,7 +184,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
             "reason": change.reason,
-            "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key not in ("reason", "verifier")),
+            "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key not in _UNTOLD),
         }
         for change in office.changes(args.state, args.count, now_ns)
         for given in [{key: value for key, value in change.params.items() if value is not None}]
@@ -198,6 +198,10 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
     return 0
+
+
+_UNTOLD = ("reason", "verifier")
+"""Parameters that stand elsewhere in the line, or say nothing to a person."""
 
 
 def _word(value: object) -> str:
