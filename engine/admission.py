@@ -87,17 +87,16 @@ def fires_rising(ord_type, side):
 
 
 @inlined
-def known_reason(s):
+def known_reason(s, account_slot, contract_slot):
     """Row 1: account and contract exist, the account is not closed."""
-    taker = s.taker
-    if taker.account_slot < 0 or taker.account_slot >= s.accounts_used:
+    if account_slot < 0 or account_slot >= s.accounts_used:
         return Reason.UNKNOWN_ACCOUNT
-    if account_at(s, taker.account_slot).state != OPEN_ACCOUNT:
-        closed = account_at(s, taker.account_slot).state == CLOSED_ACCOUNT
+    if account_at(s, account_slot).state != OPEN_ACCOUNT:
+        closed = account_at(s, account_slot).state == CLOSED_ACCOUNT
         return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
-    if taker.contract_slot < 0 or taker.contract_slot >= s.contracts_used:
+    if contract_slot < 0 or contract_slot >= s.contracts_used:
         return Reason.UNKNOWN_CONTRACT
-    if contract_at(s, taker.contract_slot).state == MarketState.DRAFT:
+    if contract_at(s, contract_slot).state == MarketState.DRAFT:
         return Reason.UNKNOWN_CONTRACT
     return Reason.NONE
 
@@ -159,7 +158,7 @@ def _gate_reason(s):
 @inlined
 def gate_reason(s):
     """Rows 1 to 15: who, and in which market."""
-    reason = known_reason(s)
+    reason = known_reason(s, s.taker.account_slot, s.taker.contract_slot)
     return _gate_reason(s) if reason == Reason.NONE else reason
 
 
@@ -193,8 +192,8 @@ def _style_reason(s, contract):
 
 
 @inlined
-def _price_reason(s, contract):
-    taker = s.taker
+def price_form_reason(taker, contract):
+    """Of row 16: limit and trigger are prices of the contract."""
     if not is_market(taker.ord_type):
         if taker.price_ticks < 1 or taker.price_ticks > contract.max_price_ticks:
             return Reason.BAD_TICK
@@ -208,8 +207,8 @@ def _price_reason(s, contract):
 
 
 @inlined
-def _quantity_reason(s, contract):
-    taker = s.taker
+def quantity_reason(s, taker, contract):
+    """Of row 16: whole steps within the contract's sizes, and an expiry ahead."""
     open_lots, filled = taker.leaves_lots, taker.filled_lots
     if open_lots <= 0 or (contract.lot_step != 1 and (open_lots % contract.lot_step + filled) % contract.lot_step != 0):
         return Reason.BAD_LOT
@@ -253,8 +252,8 @@ def _trigger_reason(s, contract):
 
 
 @inlined
-def _capacity_reason(s, contract):
-    taker = s.taker
+def capacity_reason(s, taker, contract):
+    """Of row 16: a row of every pool that the order may need is free."""
     if not book.has_room(s):
         return Reason.CAPACITY
     if taker.position_slot == NIL:
@@ -313,10 +312,10 @@ def form_reason(s, contract):
         reason = _style_reason(s, contract)
         if reason != Reason.NONE:
             return reason
-    reason = _price_reason(s, contract)
+    reason = price_form_reason(taker, contract)
     if reason != Reason.NONE:
         return reason
-    reason = _quantity_reason(s, contract)
+    reason = quantity_reason(s, taker, contract)
     if reason != Reason.NONE:
         return reason
     if taker.stage == Stage.NEW:
@@ -327,7 +326,7 @@ def form_reason(s, contract):
         if reason != Reason.NONE:
             return reason
     if taker.stage == Stage.NEW:
-        reason = _capacity_reason(s, contract)
+        reason = capacity_reason(s, taker, contract)
     elif not book.has_level_room(s):
         reason = _moved_reason(s)
     if reason == Reason.NONE and taker.stage != Stage.AMEND:
@@ -340,17 +339,16 @@ def form_reason(s, contract):
 
 
 @inlined
-def reference_reason(s, contract):
+def reference_reason(taker, contract):
     """Row 17: an order that opens needs an index and a mark where the contract does."""
-    if s.taker.flags & _REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
+    if taker.flags & _REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
         return Reason.REFERENCE_PRICE_UNAVAILABLE
     return Reason.NONE
 
 
 @inlined
-def price_reason(s, contract):
+def price_reason(taker, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
-    taker = s.taker
     edge_ticks = contract.max_buy_ticks + if_sell(taker.side, contract.min_sell_ticks - contract.max_buy_ticks)
     if against(taker.side, taker.price_ticks - edge_ticks) > 0:
         return Reason.PRICE_OUT_OF_BAND
@@ -395,7 +393,7 @@ def margin_reason(s, contract):
     """Row 22: margin. A reduce-only order is tightened instead; a fill-or-kill one must still fill after that."""
     taker = s.taker
     if taker.flags & _REDUCE_ONLY == 0:
-        return margin.order_reason(s, contract)
+        return margin.order_reason(s, taker, contract)
     asked = np.int64(taker.sweep_ticks)
     reason = margin.reducing_reason(s, contract, book.best_price(s, taker.contract_slot, opposite(taker.side)))
     if reason == Reason.NONE and taker.tif == TimeInForce.FOK:
@@ -411,9 +409,9 @@ def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
     opens = taker.flags & _REDUCE_ONLY == 0
-    reason = reference_reason(s, contract)
+    reason = reference_reason(taker, contract)
     if reason == Reason.NONE:
-        reason = price_reason(s, contract)
+        reason = price_reason(taker, contract)
     if reason == Reason.NONE:
         reason = limits.opening_reason(s, contract) if opens else reduce_only_reason(s)
     if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
@@ -435,7 +433,7 @@ def known_order_reason(s):
     if reason != Reason.NONE:
         return reason
     if taker.flags & _CONDITIONAL:
-        reason = reference_reason(s, contract)
+        reason = reference_reason(taker, contract)
         return limits.opening_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
     return book_reason(s, contract)
@@ -444,7 +442,7 @@ def known_order_reason(s):
 @kernel
 def order_reason(s):
     """The whole ladder for the order in `s.taker`; its contract and account may not even exist."""
-    reason = known_reason(s)
+    reason = known_reason(s, s.taker.account_slot, s.taker.contract_slot)
     return known_order_reason(s) if reason == Reason.NONE else reason
 
 

@@ -24,9 +24,8 @@ def _worst_lots(position):
 
 
 @inlined
-def _own_worst_lots(s):
+def own_worst_lots(s, taker):
     """What the taker's account would hold in its contract on the taker's side, all its orders of that side filled."""
-    taker = s.taker
     worst = taker.leaves_lots - taker.old_leaves_lots
     if taker.position_slot == NIL:
         return worst
@@ -101,17 +100,33 @@ def _leverage_reason(s, contract):
 
 
 @inlined
-def opening_reason(s, contract):
-    """Row 19 for the order in `s.taker`, which opens. One that only waits for its trigger counts as an order alone."""
-    taker = s.taker
+def own_reason(s, taker, contract):
+    """How many orders the account may have, and how large its position in this contract may get."""
     account = account_at(s, taker.account_slot)
     if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
         return Reason.TOO_MANY_ORDERS
-    if taker.flags & _CONDITIONAL:
-        return Reason.NONE
-    worst = _own_worst_lots(s)
-    if worst > contract.max_position_lots:
+    if taker.flags & _CONDITIONAL == 0 and own_worst_lots(s, taker) > contract.max_position_lots:
         return Reason.POSITION_LIMIT
+    return Reason.NONE
+
+
+@inlined
+def asks_more(s, taker, contract):
+    """Whether there may be a limit beside those on the account's own orders and on its position in this contract."""
+    account = account_at(s, taker.account_slot)
+    return (
+        (taker.group != 0 and group_at(s, taker.group).limits_head != NIL)
+        or account.max_exposure_micros != INT64_MAX
+        or contract.max_open_interest_lots != 0
+        or (account.max_leverage != 0 and not contract.margin_free)
+    )
+
+
+@kernel
+def _further_reason(s, contract):
+    """The limits on a group, on an account's exposure, on the whole contract and on leverage."""
+    taker = s.taker
+    account, worst = account_at(s, taker.account_slot), own_worst_lots(s, taker)
     reason = Reason.NONE
     if taker.group != 0 and group_at(s, taker.group).limits_head != NIL:
         reason = _group_reason(s, worst)
@@ -126,3 +141,13 @@ def opening_reason(s, contract):
     if account.max_leverage != 0 and not contract.margin_free:
         return _leverage_reason(s, contract)
     return Reason.NONE
+
+
+@inlined
+def opening_reason(s, contract):
+    """Row 19 for the order in `s.taker`, which opens. One that only waits for its trigger counts as an order alone."""
+    taker = s.taker
+    reason = own_reason(s, taker, contract)
+    if reason == Reason.NONE and taker.flags & _CONDITIONAL == 0 and asks_more(s, taker, contract):
+        return _further_reason(s, contract)
+    return reason

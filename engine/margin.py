@@ -377,9 +377,8 @@ def adverse_subticks(contract, side, price_ticks):
 
 
 @inlined
-def _need_with_order_micros(s, contract):
-    """What the taker's contract needs once the order in `s.taker` is open; an amended order's old part is taken out."""
-    taker = s.taker
+def _need_with_order_micros(s, taker, contract):
+    """What the taker's contract needs once this order is open; an amended order's old part is taken out."""
     buys, sells, size, leverage, loss = np.int64(0), np.int64(0), np.int64(0), np.int64(0), np.int64(0)
     isolated = False
     if taker.position_slot != NIL:
@@ -421,12 +420,11 @@ def _spare_besides_micros(s, account_slot, except_slot):
 
 
 @inlined
-def order_reason(s, contract):
-    """Row 22: equity >= IM + reserves of everything, once the order in `s.taker` is open; it must be known by now."""
-    taker = s.taker
+def order_reason(s, taker, contract):
+    """Row 22: equity >= IM + reserves of everything, once this order is open; all else must be known by now."""
     taker.loss_subticks = adverse_subticks(contract, taker.side, taker.sweep_ticks)
     spare = _spare_besides_micros(s, taker.account_slot, taker.position_slot)
-    return Reason.INSUFFICIENT_MARGIN if spare < _need_with_order_micros(s, contract) else Reason.NONE
+    return Reason.INSUFFICIENT_MARGIN if spare < _need_with_order_micros(s, taker, contract) else Reason.NONE
 
 
 @kernel

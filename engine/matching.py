@@ -183,7 +183,7 @@ def _trade(s, contract, maker_slot, price_ticks):
     taker.leaves_lots -= lots
     taker.filled_lots += lots
     taker_fee = _book_leg(s, contract, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb)
-    event = reports.taker_event(s, EventKind.FILL, 0, lots, NIL)
+    event = reports.taker_event(s, taker, EventKind.FILL, 0, lots, NIL)
     event.flags |= _TAKER
     reports.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
     _after_trade(s, maker_slot, maker_position)
@@ -214,7 +214,7 @@ def _prevent_self_trade(s, maker_slot):
         reduce_order(s, maker_slot, lots, Reason.SELF_TRADE)
         taker.leaves_lots -= lots
         kind = EventKind.CANCELLED if taker.leaves_lots == 0 else EventKind.REDUCED
-        reports.taker_event(s, kind, Reason.SELF_TRADE, lots, NIL)
+        reports.taker_event(s, taker, kind, Reason.SELF_TRADE, lots, NIL)
         if taker.leaves_lots == 0:
             taker.done_reason = Reason.SELF_TRADE
         return
@@ -255,18 +255,16 @@ def sweep(s):
 
 
 @inlined
-def settle_price(s):
+def settle_price(taker):
     """A post-only order's slide becomes its limit."""
-    taker = s.taker
     if taker.sweep_ticks != taker.price_ticks:
         taker.price_ticks = taker.sweep_ticks
         taker.flags |= _SLID
 
 
 @inlined
-def crosses(s):
+def crosses(s, taker):
     """Whether the taker would trade now."""
-    taker = s.taker
     best = book.best_price(s, taker.contract_slot, opposite(taker.side))
     return admission.reaches(taker.side, taker.sweep_ticks, best)
 
@@ -278,9 +276,8 @@ def may_rest(taker):
 
 
 @inlined
-def write_order(s):
-    """Write the row of the order in `s.taker`."""
-    taker = s.taker
+def write_order(s, taker):
+    """Write the row of an order that is being worked."""
     order = order_at(s, taker.order_slot)
     order.order_id = taker.order_id
     order.cl_ord_id = taker.cl_ord_id
@@ -296,9 +293,8 @@ def write_order(s):
 
 
 @inlined
-def join_account(s):
+def join_account(s, taker):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
-    taker = s.taker
     book.join_own(s, taker.order_slot)
     book.name_order(s, taker.tag, taker.order_slot)
     if taker.tif == TimeInForce.GTD:
@@ -308,9 +304,8 @@ def join_account(s):
 
 
 @inlined
-def join_book(s):
-    """Put the order in `s.taker`, whose row is written, on the book and return what its level shows."""
-    taker = s.taker
+def join_book(s, taker):
+    """Put an order, whose row is written, on the book and return what its level shows."""
     slot = taker.order_slot
     if taker.flags & _ICEBERG:
         detail_at(s, slot).display_lots = taker.display_lots
@@ -324,14 +319,13 @@ def join_book(s):
 
 
 @inlined
-def rest(s, event_kind):
-    """Rest the order in `s.taker`, whose row is written, and report it; a newcomer keeps its size, others give way."""
-    shown = join_book(s)
-    event = reports.taker_event(s, event_kind, 0, 0, shown)
+def rest(s, taker, event_kind):
+    """Rest an order, whose row is written, and report it; a newcomer keeps its size, others give way."""
+    shown = join_book(s, taker)
+    event = reports.taker_event(s, taker, event_kind, 0, 0, shown)
     event.flags |= _RESTING
-    if s.taker.flags & _REDUCE_ONLY:
-        trim_reduce_only(s, s.taker.position_slot, s.taker.order_slot)
-    return event
+    if taker.flags & _REDUCE_ONLY:
+        trim_reduce_only(s, taker.position_slot, taker.order_slot)
 
 
 @kernel
@@ -339,17 +333,17 @@ def finish(s, listed):
     """What follows a sweep: the remainder rests, or ends with its reason. `listed`: its account knows the order."""
     taker = s.taker
     if taker.leaves_lots > 0 and taker.done_reason == 0 and may_rest(taker):
-        write_order(s)
+        write_order(s, taker)
         if not listed:
-            join_account(s)
-        rest(s, EventKind.RESTED)
+            join_account(s, taker)
+        rest(s, taker, EventKind.RESTED)
         return
     if taker.leaves_lots > 0:
         lots = taker.leaves_lots
         taker.leaves_lots = 0
-        reports.taker_event(s, EventKind.CANCELLED, _end_reason(taker), lots, NIL)
+        reports.taker_event(s, taker, EventKind.CANCELLED, _end_reason(taker), lots, NIL)
     if listed:
-        write_order(s)
+        write_order(s, taker)
         _leave_unqueued(s, taker.order_slot)
     else:
         book.give_slot(s, taker.order_slot)

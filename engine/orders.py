@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
-from engine.kernels import inlined, kernel, rare
+from engine.kernels import apart, inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S
 
@@ -115,11 +115,11 @@ def _wait(s):
     taker = s.taker
     if admission.is_market(taker.ord_type):
         taker.price_ticks = 0
-    matching.write_order(s)
-    matching.join_account(s)
+    matching.write_order(s, taker)
+    matching.join_account(s, taker)
     triggers.place(s)
     contract_at(s, taker.contract_slot).untriggered_orders += 1
-    event = reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+    event = reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
     event.fee_micros = taker.trigger_price_ticks
 
@@ -129,7 +129,7 @@ def _new(s, c, tag, label):
     """Admit a new order and put it to work."""
     taker = s.taker
     _load_command(s, c, tag)
-    reason = admission.known_reason(s)
+    reason = admission.known_reason(s, c.account_slot, c.contract_slot)
     if reason == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
         taker.group = account_at(s, c.account_slot).group
@@ -154,16 +154,16 @@ def _new(s, c, tag, label):
     if taker.flags & _CONDITIONAL:
         _wait(s)
         return
-    matching.settle_price(s)
-    if matching.crosses(s):
-        reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+    matching.settle_price(taker)
+    if matching.crosses(s, taker):
+        reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         s.sweeping = 1
     elif matching.may_rest(taker):
-        matching.write_order(s)
-        matching.join_account(s)
-        matching.rest(s, EventKind.ACCEPTED)
+        matching.write_order(s, taker)
+        matching.join_account(s, taker)
+        matching.rest(s, taker, EventKind.ACCEPTED)
     else:
-        reports.taker_event(s, EventKind.ACCEPTED, 0, 0, NIL)
+        reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         matching.finish(s, False)
 
 
@@ -351,10 +351,10 @@ def _amend_afresh(s, slot):
     if order.flags & _REDUCE_ONLY:
         position_at(s, order.position_slot).reduce_only_orders -= 1
     shown = book.leave_queue(s, slot)
-    matching.settle_price(s)
-    event = reports.taker_event(s, EventKind.AMENDED, 0, 0, shown)
+    matching.settle_price(taker)
+    event = reports.taker_event(s, taker, EventKind.AMENDED, 0, 0, shown)
     event.entry_cost_micros = old_price_ticks
-    matching.write_order(s)
+    matching.write_order(s, taker)
     taker.old_leaves_lots = 0
     s.sweeping = 1
 
@@ -372,6 +372,13 @@ def cancel(s, c, tag):
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     matching.cancel_order(s, slot, Reason.BY_CLIENT)
+
+
+@apart
+def straight_cancel(s, c, tag):
+    """A cancel at a time when nothing else is to be done."""
+    cancel(s, c, tag)
+    return True
 
 
 @kernel

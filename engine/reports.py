@@ -115,10 +115,9 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
 
 
 @inlined
-def taker_event(s, kind, reason, last_lots, level_lots):
-    """Report on the order that is being judged or worked."""
+def taker_event(s, taker, kind, reason, last_lots, level_lots):
+    """Report on an order that is being judged or worked."""
     event = _next_event(s, kind)
-    taker = s.taker
     event.side = taker.side
     event.ord_type = taker.ord_type
     event.tif = taker.tif

@@ -5,12 +5,14 @@ With the JIT off an "address" is the array itself.
 
 from typing import Any
 
+import numpy as np
 from llvmlite import ir
 from numba import types
+from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
-from engine.schema import NODE, STATE
+from engine.schema import NODE, STATE, TAKER
 from engine.units import JIT
 
 if JIT:
@@ -103,6 +105,25 @@ else:
     def cells_equal(s: Any, first: int, shift: int, wanted: int) -> int:
         words = s["cells"]["word"][first : first + CELLS_PER_BUCKET]
         return sum(1 << lane for lane, word in enumerate(words) if int(word) >> shift == wanted)
+
+
+if JIT:
+
+    @intrinsic
+    def passing_taker(typingctx: Any) -> Any:
+        """A TAKER row in registers, nothing written yet; it must not reach a function that is not inlined."""
+        row_type = from_dtype(TAKER)
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            words = ir.ArrayType(ir.IntType(64), TAKER.itemsize // 8)
+            return builder.bitcast(cgutils.alloca_once(builder, words), context.get_value_type(row_type))
+
+        return row_type(), codegen
+
+else:
+
+    def passing_taker() -> Any:
+        return np.zeros(1, TAKER)[0]
 
 
 contract_at = _column(STATE, "contracts")

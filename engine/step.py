@@ -4,7 +4,7 @@ Each command first does what is due, at most K items, then itself. Inside a comm
 is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
 """
 
-from engine import directives, idmap, ladder, mass_cancel, orders, reports, rows, timers
+from engine import directives, idmap, ladder, mass_cancel, orders, plain, reports, rows, timers
 from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
 from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
@@ -67,9 +67,6 @@ def _begin(s, c):
     """Take the command's sequence and time; the engine's now never goes back."""
     s.last_seq = c.seq
     s.now_ns = max(s.now_ns, c.time_ns)
-    s.commands += 1
-    s.work_left = WORK_ITEMS
-    s.phase = Phase.WORK
 
 
 @inlined
@@ -78,11 +75,11 @@ def _dispatch(s, address, index, label_index):
     c = _command_at(address, index)
     kind = c.kind
     if kind == CommandKind.NEW:
-        orders.new(s, c, ahead_at(s, index % AHEAD_ROWS).tag, _label_at(address, label_index))
+        orders.new(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag, _label_at(address, label_index))
     elif kind == CommandKind.CANCEL:
-        orders.cancel(s, c, ahead_at(s, index % AHEAD_ROWS).tag)
+        orders.cancel(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag)
     elif kind == CommandKind.AMEND:
-        orders.amend(s, c, ahead_at(s, index % AHEAD_ROWS).tag)
+        orders.amend(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag)
     elif kind == CommandKind.MASS_CANCEL:
         orders.mass_cancel_orders(s, c, _label_at(address, label_index))
     elif kind != CommandKind.TIME:
@@ -130,6 +127,9 @@ def _step(s, address, index, count):
     labels = _label_rows(c, address, index, count)
     if s.phase == Phase.IDLE:
         _begin(s, c)
+        s.commands += 1
+        s.work_left = WORK_ITEMS
+        s.phase = Phase.WORK
     if s.sweeping and not orders.finish_sweep(s):
         return 0
     if s.phase == Phase.WORK:
@@ -158,9 +158,28 @@ def _step(s, address, index, count):
 
 
 @inlined
+def _straight(s, address, index):
+    """One command of the usual kind at a time when nothing is due. False: it is not, and `_step` does it."""
+    c = _command_at(address, index)
+    _begin(s, c)
+    if s.now_ns >= s.next_due_ns or not reports.has_room(s):
+        return False
+    tag = ahead_at(s, index & (AHEAD_ROWS - 1)).tag
+    if c.kind == CommandKind.NEW:
+        done = plain.new(s, c, tag)
+    elif c.kind == CommandKind.CANCEL:
+        done = orders.straight_cancel(s, c, tag)
+    else:
+        done = False
+    if done:
+        s.commands += 1
+    return done
+
+
+@inlined
 def _look_for_cells(s, address, index):
     """Mix a command's client id, which its handler needs anyway, and ask for the cells where it may be."""
-    c, ahead, table = _command_at(address, index), ahead_at(s, index % AHEAD_ROWS), s.order_map
+    c, ahead, table = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1)), s.order_map
     ahead.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
     prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
 
@@ -168,7 +187,7 @@ def _look_for_cells(s, address, index):
 @inlined
 def _look_for_order(s, index):
     """Ask for the rows of the order that a command may name."""
-    ahead = ahead_at(s, index % AHEAD_ROWS)
+    ahead = ahead_at(s, index & (AHEAD_ROWS - 1))
     ahead.slot = idmap.likely_slot(s, s.order_map, ahead.tag)
     prefetch(order_at(s, ahead.slot))
     prefetch(own_at(s, ahead.slot))
@@ -177,7 +196,7 @@ def _look_for_order(s, index):
 @inlined
 def _look_for_neighbours(s, index):
     """Ask for the level of that order and for those beside it."""
-    slot = ahead_at(s, index % AHEAD_ROWS).slot
+    slot = ahead_at(s, index & (AHEAD_ROWS - 1)).slot
     order, own = order_at(s, slot), own_at(s, slot)
     prefetch(level_at(s, max(order.level_slot, 0)))
     prefetch(order_at(s, max(order.next_slot, 0)))
@@ -219,20 +238,25 @@ def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
     reports.open_ring(s, ring, ring_rows)
+    for index in range(min(FAR_AHEAD, count)):
+        _look_for_cells(s, address, index)
     consumed = 0
-    looked_at = 0
     while consumed < count:
-        while looked_at < min(consumed + FAR_AHEAD, count):
-            _look_for_cells(s, address, looked_at)
-            looked_at += 1
+        if consumed + FAR_AHEAD < count:
+            _look_for_cells(s, address, consumed + FAR_AHEAD)
         if s.order_map.size > CACHED_CELLS:
             _look_ahead_orders(s, consumed, count)
         if s.accounts_used > CACHED_ACCOUNTS:
             _look_ahead_accounts(s, address, consumed, count)
-        taken = _step(s, address, consumed, count)
-        if taken == 0:
-            break
-        consumed += taken
+        if s.phase != Phase.IDLE or not _straight(s, address, consumed):
+            taken = _step(s, address, consumed, count)
+            if taken == 0:
+                break
+            if taken == 2:
+                consumed += 1
+                if consumed + FAR_AHEAD < count:
+                    _look_for_cells(s, address, consumed + FAR_AHEAD)
+        consumed += 1
     return consumed, reports.close_ring(s)
 
 

@@ -230,5 +230,5 @@ def _fire(s, slot):
     s.taker.flags = order.flags
     s.taker.done_reason = admission.order_reason(s)
     if s.taker.done_reason == Reason.NONE:
-        matching.settle_price(s)
+        matching.settle_price(s.taker)
     s.sweeping = 1

@@ -41,6 +41,7 @@ ENGINE_ORDER = [
     "liquidator",
     "delivery",
     "ticks",
+    "plain",
     "orders",
     "timers",
     "accounts",
