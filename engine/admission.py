@@ -305,6 +305,12 @@ def is_plain_new(c):
 
 
 @inlined
+def is_plain_resting(order):
+    """Whether a waiting order uses no option and rests on the book."""
+    return _is_plain(order.flags, order.ord_type, order.tif, 0, order.side)
+
+
+@inlined
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker

@@ -7,7 +7,7 @@ import numpy as np
 
 from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
-from engine.kernels import apart, inlined, kernel, rare
+from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S
 
@@ -205,7 +205,7 @@ def _repeat(s, slot):
 
 
 @inlined
-def _find(s, c, tag):
+def find(s, c, tag):
     """The waiting order that a CANCEL or AMEND names, NIL unless it is this account's."""
     if c.order_id == 0:
         return np.int64(book.find_client_order(s, tag, c.account_slot, c.cl_ord_id))
@@ -216,7 +216,7 @@ def _find(s, c, tag):
 
 
 @inlined
-def _account_reason(s, account_slot):
+def account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
     if account_slot < 0 or account_slot >= s.accounts_used or account_at(s, account_slot).state == 0:
         return Reason.UNKNOWN_ACCOUNT
@@ -227,6 +227,23 @@ def _account_reason(s, account_slot):
     return Reason.NONE
 
 
+@inlined
+def set_terms(taker, c):
+    """Give a waiting order the limit and the quantity that an amendment asks for; 0 leaves them."""
+    if c.price_ticks != 0 and not admission.is_market(taker.ord_type):
+        taker.price_ticks = c.price_ticks
+    if c.qty_lots != 0:
+        taker.leaves_lots = c.qty_lots if c.flags & _QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
+
+
+@inlined
+def keep_old(taker, order):
+    """What a resting order counts for before it is amended."""
+    taker.old_leaves_lots = order.leaves_lots
+    taker.old_price_ticks = order.price_ticks
+    taker.old_loss_subticks = order.loss_subticks
+
+
 @kernel
 def _load_amended(s, slot, c):
     """Put the order as it would be after the amendment into `s.taker`."""
@@ -235,24 +252,18 @@ def _load_amended(s, slot, c):
     taker = s.taker
     taker.self_trade = c.self_trade
     taker.person = c.person
-    if c.price_ticks != 0 and not admission.is_market(order.ord_type):
-        taker.price_ticks = c.price_ticks
-    if c.qty_lots != 0:
-        taker.leaves_lots = c.qty_lots if c.flags & _QTY_IS_LEAVES else c.qty_lots - order.filled_lots
+    set_terms(taker, c)
     if c.trigger_price_ticks != 0 and order.flags & _CONDITIONAL:
         taker.trigger_price_ticks = c.trigger_price_ticks
     if order.flags & _CONDITIONAL == 0:
-        taker.old_leaves_lots = order.leaves_lots
-        taker.old_price_ticks = order.price_ticks
-        taker.old_loss_subticks = order.loss_subticks
+        keep_old(taker, order)
         if order.flags & _ICEBERG:
             taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
 
 
-@kernel
-def _amendment_reason(s, slot, c):
+@inlined
+def amendment_reason(order, c):
     """What is wrong with the amendment itself; a trailing stop's trigger follows its source alone."""
-    order = order_at(s, slot)
     if c.flags & ~_AMEND_FLAGS != 0 or c.self_trade < 0 or c.self_trade > 3:
         return Reason.UNSUPPORTED_ORDER
     if c.trigger_price_ticks != 0 and order.ord_type == OrdType.TRAILING_STOP and order.flags & _CONDITIONAL:
@@ -263,13 +274,13 @@ def _amendment_reason(s, slot, c):
 @kernel
 def amend(s, c, tag):
     """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
-    reason = _account_reason(s, c.account_slot)
+    reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, _AMEND)
-    slot = _find(s, c, tag)
+    slot = find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
-    reason = _amendment_reason(s, slot, c)
+    reason = amendment_reason(order_at(s, slot), c)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, _AMEND)
     _load_amended(s, slot, c)
@@ -280,28 +291,28 @@ def amend(s, c, tag):
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, _AMEND)
     if order_at(s, slot).flags & _CONDITIONAL:
-        _amend_untriggered(s, slot, _keeps_priority(s, slot, c))
-    elif _keeps_priority(s, slot, c):
+        _amend_untriggered(s, slot, keeps_priority(s, s.taker, slot, c))
+    elif keeps_priority(s, s.taker, slot, c):
         _amend_in_place(s, slot)
     else:
         _amend_afresh(s, slot)
 
 
-@kernel
-def _keeps_priority(s, slot, c):
+@inlined
+def keeps_priority(s, taker, slot, c):
     """No more quantity at the same price keeps the place in the queue, unless the client forfeits it."""
     order = order_at(s, slot)
-    same_price = s.taker.price_ticks == order.price_ticks
+    same_price = taker.price_ticks == order.price_ticks
     if order.flags & _CONDITIONAL:
-        same_price = same_price and s.taker.trigger_price_ticks == detail_at(s, slot).trigger_price_ticks
-    return same_price and s.taker.leaves_lots <= order.leaves_lots and c.flags & _FORFEIT_PRIORITY == 0
+        same_price = same_price and taker.trigger_price_ticks == detail_at(s, slot).trigger_price_ticks
+    return same_price and taker.leaves_lots <= order.leaves_lots and c.flags & _FORFEIT_PRIORITY == 0
 
 
 @kernel
 def _amend_reason(s, slot, c):
     """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
     untriggered = order_at(s, slot).flags & _CONDITIONAL
-    if not untriggered and _keeps_priority(s, slot, c):
+    if not untriggered and keeps_priority(s, s.taker, slot, c):
         reason = admission.gate_reason(s)
         if reason == Reason.NONE:
             reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
@@ -342,10 +353,10 @@ def _amend_in_place(s, slot):
     event.flags |= _RESTING
 
 
-@kernel
-def _amend_afresh(s, slot):
-    """The order leaves its place and comes to the book like a new one."""
-    order, taker = order_at(s, slot), s.taker
+@inlined
+def leave_amended(s, taker, slot):
+    """An amended order leaves its place, to come to the book like a new one."""
+    order = order_at(s, slot)
     old_price_ticks = np.int64(order.price_ticks)
     ledger.count_open(s, order.position_slot, slot, -order.leaves_lots)
     if order.flags & _REDUCE_ONLY:
@@ -356,6 +367,11 @@ def _amend_afresh(s, slot):
     event.entry_cost_micros = old_price_ticks
     matching.write_order(s, taker)
     taker.old_leaves_lots = 0
+
+
+@kernel
+def _amend_afresh(s, slot):
+    leave_amended(s, s.taker, slot)
     s.sweeping = 1
 
 
@@ -365,26 +381,19 @@ def _amend_afresh(s, slot):
 @inlined
 def cancel(s, c, tag):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
-    reason = _account_reason(s, c.account_slot)
+    reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, 0)
-    slot = _find(s, c, tag)
+    slot = find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     matching.cancel_order(s, slot, Reason.BY_CLIENT)
 
 
-@apart
-def straight_cancel(s, c, tag):
-    """A cancel at a time when nothing else is to be done."""
-    cancel(s, c, tag)
-    return True
-
-
 @kernel
 def _mass_cancel_reason(s, c):
     if c.account_slot != NIL:
-        reason = _account_reason(s, c.account_slot)
+        reason = account_reason(s, c.account_slot)
         if reason != Reason.NONE:
             return reason
     if c.contract_slot != NIL and (c.contract_slot < 0 or c.contract_slot >= s.contracts_used):
@@ -416,6 +425,14 @@ def mass_cancel_orders(s, c, label):
             job.label[word] = label.text[word]
 
 
+@inlined
+def watch_trades(s, contract_slot):
+    """After an order was worked at the book: triggers see the prices of its trades."""
+    contract = contract_at(s, contract_slot)
+    if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
+        triggers.observe(s, contract_slot, 2)
+
+
 @kernel
 def finish_sweep(s):
     """Work the order at the book to its end. False when the event ring is full first."""
@@ -427,7 +444,5 @@ def finish_sweep(s):
         matching.finish(s, taker.stage != Stage.NEW)
     else:
         liquidator.after_sweep(s)
-    contract = contract_at(s, taker.contract_slot)
-    if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
-        triggers.observe(s, taker.contract_slot, 2)
+    watch_trades(s, taker.contract_slot)
     return True

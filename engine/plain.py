@@ -1,13 +1,13 @@
-"""The straight path: a new limit order without options that meets nobody, judged and entered without a detour.
+"""The straight path: a limit order without options that meets nobody is admitted or amended without a detour.
 
 The rules are those of the full path, the same functions; an order for which any of them needs a closer look is left to
 it, with nothing written. The order stands in registers, not in `s.taker`.
 """
 
-from engine import admission, book, eligibility, limits, margin, matching, reports
+from engine import admission, book, eligibility, limits, margin, matching, orders, reports
 from engine.codes import NIL, EventKind, OrdType, Reason, Stage, TimeInForce
-from engine.kernels import apart, inlined
-from engine.rows import account_at, contract_at, passing_taker
+from engine.kernels import inlined
+from engine.rows import account_at, contract_at, order_at, passing_taker, position_at
 
 
 @inlined
@@ -35,16 +35,63 @@ def _load(s, taker, c, tag):
 
 
 @inlined
+def _load_amended(s, taker, slot, c):
+    """An order without options as an amendment would have it."""
+    order = order_at(s, slot)
+    position = position_at(s, order.position_slot)
+    taker.cl_ord_id = order.cl_ord_id
+    taker.leaves_lots = order.leaves_lots
+    taker.price_ticks = order.price_ticks
+    taker.order_id = order.order_id
+    taker.filled_lots = order.filled_lots
+    taker.loss_subticks = 0
+    taker.order_slot = slot
+    taker.account_slot = c.account_slot
+    taker.contract_slot = position.contract_slot
+    taker.position_slot = order.position_slot
+    taker.group = account_at(s, c.account_slot).group
+    taker.flags = 0
+    taker.side = order.side
+    taker.ord_type = OrdType.LIMIT
+    taker.tif = TimeInForce.GTC
+    taker.stage = Stage.AMEND
+    orders.set_terms(taker, c)
+    orders.keep_old(taker, order)
+    taker.sweep_ticks = taker.price_ticks
+
+
+@inlined
+def _may_trade(s, account, contract, person):
+    """Rows 2 to 15, for one whom they let pass without a closer look."""
+    return contract.gate == 0 and eligibility.passes(s, account, person)
+
+
+@inlined
 def _is_in_order(s, taker, contract):
-    """Rows 16 to 21, as far as they say anything about an order without options."""
+    """Rows 16 to 22, as far as they are about any order without options; it meets nobody."""
     return (
-        admission.price_form_reason(taker, contract) == Reason.NONE
+        not matching.crosses(s, taker)
+        and admission.price_form_reason(taker, contract) == Reason.NONE
         and admission.quantity_reason(s, taker, contract) == Reason.NONE
         and admission.price_reason(taker, contract) == Reason.NONE
         and admission.reference_reason(taker, contract) == Reason.NONE
         and limits.own_reason(s, taker, contract) == Reason.NONE
         and not limits.asks_more(s, taker, contract)
-        and book.find_client_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) == NIL
+        and book.has_level_room(s)
+    )
+
+
+@inlined
+def _has_margin(s, taker, contract):
+    """Row 22, the last one."""
+    return contract.margin_free or margin.order_reason(s, taker, contract) == Reason.NONE
+
+
+@inlined
+def _is_new(s, taker, contract):
+    """Of row 16, what is about new orders alone."""
+    return (
+        book.find_client_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) == NIL
         and admission.capacity_reason(s, taker, contract) == Reason.NONE
     )
 
@@ -66,19 +113,45 @@ def _enter(s, taker):
     matching.rest(s, taker, EventKind.ACCEPTED)
 
 
-@apart
+@inlined
 def new(s, c, tag):
     """Admit a new order and enter it. False: it is not for the straight path, and nothing is written."""
     if not admission.is_plain_new(c) or admission.known_reason(s, c.account_slot, c.contract_slot) != Reason.NONE:
         return False
-    account, contract = account_at(s, c.account_slot), contract_at(s, c.contract_slot)
-    if contract.gate != 0 or not eligibility.passes(s, account, c.person):
+    contract = contract_at(s, c.contract_slot)
+    if not _may_trade(s, account_at(s, c.account_slot), contract, c.person):
         return False
     taker = passing_taker()
     _load(s, taker, c, tag)
-    if taker.position_slot == NIL or matching.crosses(s, taker) or not _is_in_order(s, taker, contract):
+    if taker.position_slot == NIL or not _is_in_order(s, taker, contract) or not _is_new(s, taker, contract):
         return False
-    if not contract.margin_free and margin.order_reason(s, taker, contract) != Reason.NONE:
+    if not _has_margin(s, taker, contract):
         return False
     _enter(s, taker)
+    return True
+
+
+@inlined
+def amend(s, c, tag):
+    """Amend an order that gives up its place. False: it is not for the straight path, and nothing is written."""
+    if orders.account_reason(s, c.account_slot) != Reason.NONE:
+        return False
+    slot = orders.find(s, c, tag)
+    if slot == NIL:
+        return False
+    order = order_at(s, slot)
+    if not admission.is_plain_resting(order) or orders.amendment_reason(order, c) != Reason.NONE:
+        return False
+    contract = contract_at(s, position_at(s, order.position_slot).contract_slot)
+    if not _may_trade(s, account_at(s, c.account_slot), contract, c.person):
+        return False
+    taker = passing_taker()
+    _load_amended(s, taker, slot, c)
+    if orders.keeps_priority(s, taker, slot, c) or not _is_in_order(s, taker, contract):
+        return False
+    if not _has_margin(s, taker, contract):
+        return False
+    orders.leave_amended(s, taker, slot)
+    matching.rest(s, taker, EventKind.RESTED)
+    orders.watch_trades(s, taker.contract_slot)
     return True

@@ -168,7 +168,10 @@ def _straight(s, address, index):
     if c.kind == CommandKind.NEW:
         done = plain.new(s, c, tag)
     elif c.kind == CommandKind.CANCEL:
-        done = orders.straight_cancel(s, c, tag)
+        orders.cancel(s, c, tag)
+        done = True
+    elif c.kind == CommandKind.AMEND:
+        done = plain.amend(s, c, tag)
     else:
         done = False
     if done:
