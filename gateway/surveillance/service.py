@@ -90,7 +90,7 @@ class Service:
         delay, self._delay_seconds = self._delay_seconds, min(2 * self._delay_seconds, LONGEST_DELAY_SECONDS)
         self._next_at = monotonic() + delay
         _LOG.error("the rules' process has ended (%s); another begins in %g s; trading goes on", why, delay)
-        proof = Evidence([self._seen_seq, self._last_seq], [], {})
+        proof = Evidence(sorted({self._seen_seq, self._last_seq}), [], {})
         text = f"the process that runs the rules has ended ({why}): nothing is looked at until another has begun"
         alert = Alert("surveillance_down", text, self._last_ns, -1, (), proof)
         threading.Thread(target=self._file, args=(alert,), name="surveillance", daemon=True).start()

@@ -77,7 +77,7 @@ class Worker:
 
 def _gap(first_seq: int, last_seq: int, time_ns: int, why: str) -> Alert:
     text = f"events of sequences {first_seq} to {last_seq} were not looked at: {why}; run the rules by replay"
-    return Alert("surveillance_gap", text, time_ns, -1, (), Evidence([first_seq, last_seq], [], {}))
+    return Alert("surveillance_gap", text, time_ns, -1, (), Evidence(sorted({first_seq, last_seq}), [], {}))
 
 
 def serve(source: IO[bytes], sink: IO[str]) -> None:
@@ -98,8 +98,9 @@ def serve(source: IO[bytes], sink: IO[str]) -> None:
 
 
 def main() -> None:
-    """Run beside a venue: an interrupt at the terminal is for the venue, which then closes the input."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    """Run beside a venue: whoever ends all its processes at once means the venue, which then closes the input."""
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     serve(sys.stdin.buffer, sys.stdout)

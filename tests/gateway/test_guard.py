@@ -256,6 +256,20 @@ def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path) -> None:
     assert threads and not any(thread.is_alive() for thread in threads)
 
 
+def test_an_end_of_all_processes_at_once_leaves_the_rules_their_last_events(tmp_path: Path) -> None:
+    stopped: list[int] = []
+    service = Service(Parameters(throttle_executions=2), file_of(tmp_path), lambda: 1 << 60, stopped.append)
+    service.start(host.create(SMALL)[0], {})
+    service.offer(fills(1, 1), 1)
+    wait_for(lambda: stopped == [1])
+    process = service._process
+    assert process is not None
+    process._popen.terminate()
+    service.offer(fills(2, 2), 2)
+    service.close()
+    assert stopped == [1, 2]
+
+
 def test_another_process_takes_over_and_what_lies_between_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
