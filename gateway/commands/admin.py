@@ -194,7 +194,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
     else:
         for row in rows:
             why = f" ({row['refused']})" if row["refused"] else ""
-            told = plain("{change}  {of}  ({by}, {made} UTC: {reason})".format(**row))
+            told = plain("{change}  {of}  ({by}, {made}: {reason})".format(**row))
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
     return 0

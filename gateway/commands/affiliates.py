@@ -70,9 +70,9 @@ def _money(micros: int) -> str:
 
 def _show(found: DayReport, names: Names) -> None:
     console = Console(highlight=False)
-    console.print(f"affiliated makers from {when(found.from_ns)} until {when(found.to_ns)} UTC")
+    console.print(f"affiliated makers from {when(found.from_ns)} until {when(found.to_ns)}")
     if found.known_until_ns < found.to_ns:
-        console.print(f"the journal ends at {when(found.known_until_ns)} UTC: this is a part of the day")
+        console.print(f"the journal ends at {when(found.known_until_ns)}: this is a part of the day")
     for maker in found.makers:
         _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0), names)
     if not found.makers:

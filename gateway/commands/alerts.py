@@ -120,7 +120,7 @@ def _list(args: argparse.Namespace) -> int:
 def _headline(item: Filed, names: Names) -> str:
     accounts = ", ".join(map(names.account, item.accounts)) or "none"
     what = escape(f"contract {names.contract(item.contract_slot)}, accounts {accounts}: {item.text}")
-    return f"[bold]{item.number}[/] {when(item.time_ns)} UTC {item.rule}, {item.state}: {what}"
+    return f"[bold]{item.number}[/] {when(item.time_ns)} {item.rule}, {item.state}: {what}"
 
 
 def _show(args: argparse.Namespace) -> int:
@@ -148,7 +148,7 @@ def _tell(item: Filed, reviews: list[Review], names: Names) -> None:
     console.print(f"orders: {', '.join(map(str, item.evidence['order_ids'])) or 'none'}")
     console.print("`lionrock audit explain ORDER` tells an order's story.")
     for review in reviews:
-        console.print(escape(plain(f"{when(review.time_ns)} UTC {review.reviewer}: {review.state}, {review.note}")))
+        console.print(escape(plain(f"{when(review.time_ns)} {review.reviewer}: {review.state}, {review.note}")))
 
 
 def _review(args: argparse.Namespace) -> int:

@@ -197,8 +197,8 @@ def end_of_day_ns(text: str) -> int:
 
 
 def when(time_ns: int | None) -> str:
-    """A time for people, in UTC."""
-    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S") if time_ns else ""
+    """A time for people, and whose time it is."""
+    return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time_ns else ""
 
 
 def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:
