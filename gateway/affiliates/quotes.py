@@ -9,6 +9,7 @@ from gateway.affiliates.parameters import Programme
 HOUR_NS = 3_600_000_000_000
 PPB = 1_000_000_000
 _RESTING, _UNTRIGGERED, _TAKER = int(EventFlag.RESTING), int(EventFlag.UNTRIGGERED), int(EventFlag.TAKER)
+_ALL = (1 << 63) - 1
 _PLACED = (EventKind.ACCEPTED, EventKind.RESTED, EventKind.AMENDED)
 Key = tuple[int, int]
 """Account and contract."""
@@ -32,12 +33,15 @@ class Quote:
         self._unit = unit_micros
         self._programme = programme
         self._orders: dict[int, tuple[int, int, int]] = {}
+        self._displays: dict[int, int] = {}
         self._figures: tuple[int, int] | str | None = "old"
 
-    def follow(self, row: Any) -> None:
-        """Take over an event of one of its orders."""
+    def follow(self, row: Any, display_lots: int) -> None:
+        """Take over an event of one of its orders; what an order hides is no quote."""
         order, kind, flags = int(row["order_id"]), int(row["kind"]), int(row["flags"])
-        leaves = int(row["leaves_lots"])
+        if display_lots:
+            self._displays[order] = display_lots
+        leaves = min(int(row["leaves_lots"]), self._displays.get(order, _ALL))
         if kind in _PLACED and flags & _RESTING and leaves:
             self._orders[order] = (int(row["side"]), int(row["price_ticks"]), leaves)
         elif kind == EventKind.REDUCED or (kind == EventKind.FILL and not flags & _TAKER):
@@ -47,6 +51,8 @@ class Quote:
                     self._orders[order] = (side, price, leaves)
         elif kind == EventKind.CANCELLED or (kind == EventKind.AMENDED and not flags & _UNTRIGGERED):
             self._orders.pop(order, None)
+        if kind == EventKind.CANCELLED or not int(row["leaves_lots"]):
+            self._displays.pop(order, None)
         self._figures = "old"
 
     def figures(self) -> tuple[int, int] | None:
@@ -94,12 +100,15 @@ class Obligations:
             self._quotes[key], self._since_ns[key] = Quote(unit_micros, self._programme), now_ns
         self._owed_ns[key] = span_ns
 
-    def order(self, row: Any) -> None:
-        """An event of an affiliate's order: where it owes no quote nothing is measured."""
+    def order(self, row: Any, display_lots: int) -> None:
+        """An event of an affiliate's order: where it owes no quote nothing is measured.
+
+        `display_lots` is what an order shows at once, where its command says so.
+        """
         key = int(row["account_slot"]), int(row["contract_slot"])
         if key in self._quotes:
             self._count(key, int(row["time_ns"]))
-            self._quotes[key].follow(row)
+            self._quotes[key].follow(row, display_lots)
 
     def end(self, account_slot: int, now_ns: int) -> None:
         """An account's affiliation changes: with it every approval ends."""

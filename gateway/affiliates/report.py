@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import host
-from engine.codes import AccountAttribute, EventKind, ExecInst, Side
+from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Side
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.quotes import HOUR_NS, Obligations
@@ -129,11 +129,18 @@ class _Day:
         mine = np.isin(kinds, _ORDER_KINDS) & (events["flags"] & _AFFILIATE != 0)
         for place in np.flatnonzero(changes | mine).tolist():
             if mine[place]:
-                self._obligations.order(events[place])
+                self._obligations.order(events[place], self._display_lots(commands, events[place]))
             elif kinds[place] == EventKind.AFFILIATE_APPROVED:
                 self._approved(commands.view(DIRECTIVE), notices[place])
             else:
                 self._notice(notices[place])
+
+    def _display_lots(self, commands: Any, row: Any) -> int:
+        """What a new order shows at once, 0 for all of it; that stands in the command alone."""
+        if not int(row["flags"]) & ExecInst.ICEBERG:
+            return 0
+        command = commands[int(row["seq"]) - int(commands["seq"][0])]
+        return int(command["display_lots"]) if int(command["kind"]) == CommandKind.NEW else 0
 
     def _approved(self, commands: Any, row: Any) -> None:
         """An affiliate may trade a contract, and owes a quote there; when from stands in the command alone."""

@@ -137,6 +137,20 @@ def test_a_quote_that_is_traded_away_no_longer_stands(venue: Venue) -> None:
     assert maker.hours[0].presence_percent == pytest.approx(100 * 598 / 900, abs=0.05)
 
 
+def test_what_an_order_hides_is_no_quote(venue: Venue) -> None:
+    venue.order(MAKER, SELL, 300, 2005, 2, POST)
+    hidden = build.new(MAKER, BUY, 300, 1995, cl_ord_id=1, flags=POST | ExecInst.ICEBERG)
+    hidden["display_lots"] = 100
+    venue.send(hidden)
+    venue.wait(300)
+    venue.send(build.amend(MAKER, cl_ord_id=1, price_ticks=1996))
+    venue.wait(300)
+    venue.order(MAKER, BUY, 150, 1996, 3, POST)  # 100 of 300, and 150 more: the size owed
+    venue.wait(600)
+    (maker,) = venue.close().makers
+    assert maker.hours[0].presence_percent == pytest.approx(50, abs=0.2)
+
+
 def test_volume_clients_and_mark_outs(venue: Venue) -> None:
     quote(venue, 1995, 2005)
     venue.order(ALICE, BUY, 100, 2005)  # the maker sells 100 at 2005
