@@ -80,10 +80,11 @@ def layering(window: Window, p: Parameters) -> list[Alert]:
 
 
 def _lives(rows: Rows) -> tuple[Rows, Rows]:
-    """Each order that stood, at its first placement, and when it was withdrawn: never, if it was not."""
+    """Each order that stood, from when it was largest, and when it was withdrawn: never, if it was not."""
     placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & RESTING != 0)]
-    _, first = np.unique(placed["order_id"], return_index=True)
-    orders = placed[first]
+    placed = placed[np.lexsort((placed["seq"], -placed["leaves_lots"], placed["order_id"]))]
+    _, largest = np.unique(placed["order_id"], return_index=True)
+    orders = placed[largest]
     gone = rows[(rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)]
     ended_ns = np.full(len(orders), _NEVER_NS)
     if len(orders):

@@ -53,6 +53,13 @@ class Stream:
         )  # fmt: skip
         return self.orders
 
+    def amend(self, account: int, order: int, side: int, lots: int, price: int = 100) -> None:
+        """An order on the book gets another size."""
+        self._row(
+            EventKind.AMENDED, account_slot=account, side=side, price_ticks=price, leaves_lots=lots, flags=RESTING,
+            order_id=order,
+        )  # fmt: skip
+
     def cancel(self, account: int, order: int, reason: int = Reason.BY_CLIENT) -> None:
         """An order goes."""
         self._row(EventKind.CANCELLED, account_slot=account, order_id=order, reason=reason)
@@ -146,6 +153,20 @@ def test_layering_a_wall_that_goes_with_the_fill(stream: Stream) -> None:
     assert rules(stream) == ["layering"]
     alert = stream.alerts()[0]
     assert alert.evidence.figures["wall_lots"] == 250 and set(alert.evidence.order_ids) >= {1, 2, 3, 4, 5}
+
+
+def test_layering_a_wall_that_grew_by_amendments(stream: Stream) -> None:
+    orders = [stream.rest(ALICE, BUY, 1, 90 + place) for place in range(6)]
+    stream.wait(15)
+    for place, order in enumerate(orders):
+        stream.amend(ALICE, order, BUY, 50, 90 + place)
+    stream.rest(ALICE, SELL, 10, 100)
+    stream.wait(1)
+    stream.trade(BOB, ALICE, BUY, 10, 100)
+    for order in orders:
+        stream.cancel(ALICE, order)
+    assert rules(stream) == ["layering"]
+    assert stream.alerts()[0].evidence.figures["wall_lots"] == 300
 
 
 def test_layering_innocent_maker_requotes_both_sides(stream: Stream) -> None:
