@@ -151,7 +151,8 @@ def judge(evidence: Evidence, today: date) -> Verdict:
     amount_hkd = _EXACT.multiply(evidence.amount, evidence.rate)
     threshold = THRESHOLDS_HKD.get((investor, evidence.measure))
     if threshold is None:
-        raise EvidenceError(f"measure: {evidence.measure} does not count for {investor}")
+        counted = " or ".join(measure for kind, measure in THRESHOLDS_HKD if kind == investor)
+        raise EvidenceError(f"measure: {evidence.measure} does not count for {investor}; {counted} does")
     if amount_hkd < threshold:
         raise EvidenceError(f"amount: HK${amount_hkd:f} is below the HK${threshold:f} that {investor} needs")
     return Verdict(_class(evidence), last_day, amount_hkd)

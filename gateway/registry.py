@@ -16,7 +16,7 @@ from typing import Any
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
 from gateway.names import looks_like, name_problem
 from gateway.private import make_private
-from gateway.registry_rows import CONFLICTS, SCOPES, Account, ContractRecord, Intent, Key, KeyOrder, Record
+from gateway.registry_rows import CONFLICTS, OFFICERS, SCOPES, Account, ContractRecord, Intent, Key, KeyOrder, Record
 from gateway.registry_tables import BusyError, RegistryError, prepare
 
 __all__ = [
@@ -170,7 +170,7 @@ class Registry:
     def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
         """The scopes in their own order, or a refusal: unknown, not for a key of no account, or both sides at once."""
         wanted = _check_scopes(scopes)
-        if account_slot == NIL and set(wanted) & CONFLICTS[0] | set(wanted) & {"read"}:
+        if account_slot == NIL and set(wanted) - OFFICERS:
             raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
         self._check_separation(person, wanted)
         return wanted

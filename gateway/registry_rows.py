@@ -7,7 +7,8 @@ from typing import Any
 from engine.codes import NIL, InvestorClass
 
 SCOPES = ("read", "trade", "transfer", "compliance", "admin")
-CONFLICTS = ({"trade", "transfer"}, {"compliance", "admin"})
+TRADERS, OFFICERS = frozenset({"trade", "transfer"}), frozenset({"compliance", "admin"})
+CONFLICTS = (TRADERS, OFFICERS)
 """No person holds scopes of both sides."""
 
 
@@ -45,7 +46,7 @@ class Key:
     @property
     def is_officers(self) -> bool:
         """Whether it decides on others: such a key never trades."""
-        return bool(self.scopes & CONFLICTS[1])
+        return bool(self.scopes & OFFICERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from gateway.changes.desk import COINS, Desk, Plan, micros, units_of
 from gateway.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
 from gateway.names import key_id_problem
 from gateway.registry import Intent, KeyOrder, Record, RegistryError
+from gateway.registry_rows import OFFICERS, TRADERS
 
-_GRANTING = frozenset({"trade", "transfer", "compliance", "admin"})
+_GRANTING = OFFICERS | TRADERS
 """Scopes of which a key is issued by two persons."""
 
 
@@ -29,6 +30,8 @@ def issue_key(desk: Desk, params: m.IssueKey) -> Plan:
         raise RegistryError("verifier: it is not base64") from None
     if params.kind == "ed25519" and len(verifier) != 32:
         raise RegistryError("verifier: an ed25519 key is verified by its public key of 32 bytes")
+    if slot != NIL and OFFICERS & set(scopes):
+        raise RegistryError("account: an officer's key belongs to none; leave it out")
     problem = key_id_problem(params.key)
     if problem:
         raise RegistryError(f"key: {problem}")

@@ -157,7 +157,7 @@ def _review(args: argparse.Namespace) -> int:
         key = officer.acting_officer(registry, args)
         reviewer = args.reviewer
         if key is not None:
-            if not key.scopes & {"compliance", "admin"}:
+            if not key.is_officers:
                 raise AlertError("--as: a review needs a key with the scope compliance or admin")
             reviewer = registry.person_name(key.person)
         item = store.review(args.number, Review(args.state, reviewer, args.note, clock.wall_ns()))

@@ -378,6 +378,8 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
         ("set_group_limit", {"group": 1, "instrument_name": BTC, "max_amount": "9" * 18}, "more than can be counted"),
         ("open_account", {"account": "new", "client": "a\nb"}, "client: "),
         ("issue_key", {**KEY, "key": "a,b"}, "key: 'a,b'"),
+        ("issue_key", {**KEY, "key": "k9", "scopes": "read,compliance"}, "officer's key belongs to none"),
+        ("record_evidence", evidence(investor="trust_corporation"), "trust_corporation; total_assets does"),
         ("issue_key", {**KEY, "key": "12345678"}, "not 8 of them"),
         ("list_contract", {"base": "BTC"}, "listed already"),
         ("set_contract_parameter", {"instrument_name": BTC, "parameter": "speed", "value": 1}, "choose from"),
