@@ -13,6 +13,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -149,6 +150,8 @@ class Process:
             self._pipe().close()
         except OSError:
             _LOG.debug("the rules' process no longer reads", exc_info=True)
+            with suppress(OSError):
+                self._pipe().close()
 
     def _hand_on(self) -> None:
         while self._clients:
@@ -183,6 +186,8 @@ class Process:
         """Stop whom the rules name and note how far they are, until their process has ended."""
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
+            if not line.endswith(b"\n"):
+                break  # the process ended in the middle of what it said
             kind, number = line.decode().split()
             if kind == STOP:
                 self._wiring.stop_account(int(number))
