@@ -335,6 +335,10 @@ class Registry:
         rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
         return [Intent(*row) for row in rows]
 
+    def last_reference(self) -> int:
+        """The reference of the latest intent, 0 for none."""
+        return int(self.one("SELECT coalesce(max(reference), 0) FROM intents")[0])
+
     def known_value(self, intent: Intent) -> int | None:
         """What was last asked for in the place that an intent writes to and not refused; None: nothing."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)

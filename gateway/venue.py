@@ -17,7 +17,7 @@ from gateway.express import Express
 from gateway.feed import Feed
 from gateway.intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.projection import Projection
-from gateway.registry import WAIT_SECONDS, BusyError, Registry
+from gateway.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
 from gateway.sequencer import Sequencer
 
 Progress = Callable[[int, int], None]
@@ -49,6 +49,7 @@ class Venue:
         self.feed = Feed(self.projection)
         express = Express(self.projection, config.testnet, config.max_frame_bytes)
         self.sequencer = Sequencer(self.engine, self.projection, self.feed, express, config.batch_rows)
+        self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
             _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
@@ -56,6 +57,21 @@ class Venue:
         self._results = []
         self.context.sequence_changes = self.submit_intents
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _check_registry(self) -> None:
+        """Refuse a registry that is not the log's: its numbers would stand for something else."""
+        state, registry = self.engine.root[0], self.registry
+        known = {
+            "accounts": (int(state["accounts_used"]), registry.next_account_slot()),
+            "contracts": (int(state["contracts_used"]), len(registry.contracts())),
+            "changes": (max((result[0] for result in self._results), default=0), registry.last_reference()),
+        }
+        for what, (logged, kept) in known.items():
+            if logged > kept:
+                self.engine.close()
+                self.registry.close()
+                place = self.config.registry
+                raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
 
     # --- opening and closing --------------------------------------------------------------------------------------
 

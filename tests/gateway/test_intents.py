@@ -3,6 +3,7 @@
 import shutil
 import sqlite3
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -16,7 +17,7 @@ from gateway.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.config import Config
 from gateway.intents import directive_row, sweep_row
 from gateway.onboarding import deposit
-from gateway.registry import Intent, Registry
+from gateway.registry import Intent, Registry, RegistryError
 from gateway.venue import Venue
 
 MILLION = 10**12
@@ -121,6 +122,36 @@ def test_what_the_registry_holds_as_done_beyond_the_end_of_the_log_is_done_again
     again = Venue(config)
     assert cash(again) == MILLION + 5 and again.registry.pending_intents() == []
     again.close()
+
+
+@pytest.mark.parametrize("is_clean", [True, False])
+def test_a_registry_that_is_not_the_logs_is_refused(config, tmp_path, is_clean):
+    folder = config.registry.parent
+    backup = tmp_path / "backup.db"
+    first = Venue(config)
+    first.take_intents()
+    first.close()
+    shutil.copy(config.registry, backup)
+    second = Venue(config)
+    if is_clean:
+        second.registry.create_account("later", clock.wall_ns())
+    else:
+        second.registry.add_intents([deposit(0, 5, "wire")], clock.wall_ns())
+    second.submit_intents()
+    second.engine.journal.sync()
+    crashed = Config(data=str(tmp_path / "crashed"))
+    if is_clean:
+        second.close()
+    shutil.copytree(folder, crashed.data)
+    if not is_clean:
+        second.close()
+    for file in Path(crashed.data).glob("registry.db*"):
+        file.unlink()
+    shutil.copy(backup, crashed.registry)
+    with pytest.raises(RegistryError, match="restore the registry of this log"):
+        Venue(crashed)
+    shutil.copy(config.registry, crashed.registry)
+    Venue(crashed).close()
 
 
 def test_a_directive_carries_who_decided_and_a_sweep_goes_before_it():
