@@ -104,8 +104,8 @@ class Books:
         return self._changes, self._noted
 
     def noted(self, end: int, seq: int) -> None:
-        """A batch's changes are noted up to here; `seq`, its last command, becomes the id of the change."""
-        if end > self._noted:
+        """A batch's changes are noted up to here; `seq`, its last command, becomes the id of what is not folded in."""
+        if end:
             self._noted, self._pending_id = end, seq
 
     def _gather(self) -> None:

@@ -79,7 +79,7 @@ _ONES, _SPACES, _QUOTES, _BACKSLASHES, _DELETES, _HIGHEST = (
 @part
 def _skip(data, at):
     """Behind white space."""
-    while data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9:
+    while data[at] <= 32 and (data[at] == 32 or data[at] == 10 or data[at] == 13 or data[at] == 9):
         at += 1
     return at
 

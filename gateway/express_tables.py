@@ -14,8 +14,9 @@ import numpy as np
 
 from engine.codes import OrdStatus
 from engine.schema import MAX_CONTRACTS, VENUE, record
+from engine.units import highest_bit
 from gateway import jsonrpc, render
-from gateway.kernels import copy_bytes, part
+from gateway.kernels import BLOCK_BYTES, copy_block, part
 from gateway.translate import Contract
 
 MAX_ID_BYTES = 32
@@ -41,6 +42,9 @@ CARD = record(  # what a contract is on the wire
         ("lot_decimals", "i8"),
     ]
 )
+MEMO = record([("value", "i8"), ("size", "i8"), ("text", "u1", (BLOCK_BYTES,))])
+"""A number and its text."""
+MEMO_US_IN, MEMO_US_OUT, MEMO_TIME, MEMO_UPDATED = range(4)
 REQUEST = record(  # one plain order that waits for its outcome
     [
         ("id", "u1", (MAX_ID_BYTES,)),
@@ -146,7 +150,7 @@ CANCEL_REASON = _of_codes(render.CANCEL_REASON)
 IS_MARKET = np.array([code in render.MARKETS for code in range(256)])
 CANCELED = int(OrdStatus.CANCELED)
 
-POOL = np.frombuffer(b"".join(_pieces), np.uint8).copy()
+POOL = np.frombuffer(b"".join((*_pieces, bytes(BLOCK_BYTES))), np.uint8).copy()
 _ENDS = np.cumsum([len(part) for part in _pieces])
 SPANS = np.stack([_ENDS - [len(part) for part in _pieces], _ENDS], axis=1)
 """Where each piece lies in the pool."""
@@ -185,6 +189,7 @@ DESK = record(
         ("testnet", "i8"),
         ("slow", "i8"),  # writer: how many requests it left to the session's way
         ("got", "i8", (16,)),
+        ("memos", MEMO, (4,)),  # writer: the numbers that it wrote last
         ("cards", CARD, (MAX_CONTRACTS,)),
         ("requests", REQUEST, (MAX_REQUESTS,)),
         ("of_place", "i4", (MAX_PLACE,)),  # the request of a row in the batch, from 1
@@ -223,12 +228,19 @@ def write_card(desk: Any, contract: Contract) -> None:
 
 
 @part
+def put_text(out, at, text, first, size):
+    """Copy a text in blocks, so that some bytes behind it are written too; answers the place behind it."""
+    copy_block(out, at, text, first)
+    for done in range(BLOCK_BYTES, size, BLOCK_BYTES):
+        copy_block(out, at + done, text, first + done)
+    return at + size
+
+
+@part
 def put(out, at, piece):
     """Write a piece of text at a place; answers the place behind it."""
     first = SPANS[piece, 0]
-    size = SPANS[piece, 1] - first
-    copy_bytes(out, at, POOL, first, size)
-    return at + size
+    return put_text(out, at, POOL, first, SPANS[piece, 1] - first)
 
 
 @part
@@ -238,9 +250,8 @@ def put_integer(out, at, value):
         out[at] = 45
         at += 1
         value = -value
-    digits = 1
-    while digits < 19 and value >= POW10[digits]:
-        digits += 1
+    digits = (highest_bit(value | 1) + 1) * 1233 >> 12  # that many bits times log10(2), rounded down
+    digits += 1 if digits == 0 or value >= POW10[digits] else 0
     end = at + digits
     while value >= 100:
         end -= 2
@@ -252,6 +263,19 @@ def put_integer(out, at, value):
     else:
         out[end - 1] = 48 + value
     return at + digits
+
+
+@part
+def put_again(desk, out, at, value, memo):
+    """The same for a number that is likely the one of the last time, such as now."""
+    row = desk.memos[memo]
+    if row.value != value or row.size == 0:
+        end = put_integer(out, at, value)
+        copy_block(row.text, 0, out, at)
+        row.value, row.size = value, end - at
+        return end
+    copy_block(out, at, row.text, 0)
+    return at + row.size
 
 
 @part

@@ -9,9 +9,9 @@ import numpy as np
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason
 from engine.units import SUBTICKS
 from gateway import express_tables as tables
-from gateway.express_tables import IS_MARKET, REPLY_BYTES, put, put_decimal, put_integer
+from gateway.express_tables import IS_MARKET, REPLY_BYTES, put, put_again, put_decimal, put_integer, put_text
 from gateway.fold import ORDER_KIND, SLOT_MASK, TRADE_KIND
-from gateway.kernels import copy_bytes, entry, part
+from gateway.kernels import entry, part
 
 _NOTICE_FIRST, _REFUSED, _MASS_CANCELLED, _REJECTED, _FILL, _CANCELLED, _ACCEPTED, _REPEATED, _AMENDED = (
     int(EventKind.NOTICE_FIRST), int(EventKind.REFUSED), int(EventKind.MASS_CANCELLED), int(EventKind.REJECTED),
@@ -42,6 +42,9 @@ _NO_ORDERS, _NOTHING, _ZERO, _NULL, _FALSE, _TRUE, _EMPTY, _QUOTE, _COMMA, _BEGI
 )  # fmt: skip
 _CLIENT_ID, _WHY, _FORCED_TEXT, _T, _M = (
     tables.CLIENT_ID_EXTRA, tables.CANCEL_REASON_EXTRA, tables.FORCED_EXTRA, tables.TAKER_TEXT, tables.MAKER_TEXT,
+)  # fmt: skip
+_US_IN, _US_OUT, _TIME, _UPDATED = (
+    tables.MEMO_US_IN, tables.MEMO_US_OUT, tables.MEMO_TIME, tables.MEMO_UPDATED,
 )  # fmt: skip
 _SIDES, _TYPES, _TIFS, _STATES, _REASONS = (
     tables.SIDE, tables.ORDER_TYPE, tables.TIME_IN_FORCES, tables.STATE, tables.CANCEL_REASON,
@@ -108,15 +111,9 @@ def _find(desk, view, history, request):
 
 
 @part
-def _put_text(out, at, text, size):
-    copy_bytes(out, at, text, 0, size)
-    return at + size
-
-
-@part
 def _put_name(out, at, card):
     at = put(out, at, _QUOTE)
-    return put(out, _put_text(out, at, card.name, card.name_size), _QUOTE)
+    return put(out, put_text(out, at, card.name, 0, card.name_size), _QUOTE)
 
 
 @part
@@ -199,8 +196,9 @@ def _put_order_head(out, at, card, row):
 
 
 @part
-def _put_order(out, at, card, row):
+def _put_order(desk, out, at, row):
     """An order as `render.order` has it; -1 when its label needs escapes."""
+    card = desk.cards[row.contract_slot]
     at = _put_order_head(out, at, card, row)
     at = put(out, put(out, at, _ORDER_PIECES + 9), _TIFS[row.tif])
     at = _put_flag(out, put(out, at, _ORDER_PIECES + 10), row.flags & _POST_ONLY)
@@ -208,8 +206,8 @@ def _put_order(out, at, card, row):
     at = _put_label(out, put(out, at, _ORDER_PIECES + 12), row.label)
     if at < 0:
         return -1
-    at = put_integer(out, put(out, at, _ORDER_PIECES + 13), row.time_ns // _NS_PER_MS)
-    at = put_integer(out, put(out, at, _ORDER_PIECES + 14), row.updated_ns // _NS_PER_MS)
+    at = put_again(desk, out, put(out, at, _ORDER_PIECES + 13), row.time_ns // _NS_PER_MS, _TIME)
+    at = put_again(desk, out, put(out, at, _ORDER_PIECES + 14), row.updated_ns // _NS_PER_MS, _UPDATED)
     at = put_decimal(out, put(out, at, _ORDER_PIECES + 15), row.fee_micros, _MICRO_DECIMALS)
     at = _put_flag(out, put(out, at, _ORDER_PIECES + 16), row.replaced)
     at = put(out, at, _ORDER_PIECES + 17)
@@ -230,7 +228,7 @@ def _put_reference(out, at, card, subticks):
 @part
 def _put_trade_head(out, at, card, leg):
     """`render.TRADE` to its extras."""
-    at = _put_text(out, put(out, at, _TRADE_PIECES), card.base, card.base_size)
+    at = put_text(out, put(out, at, _TRADE_PIECES), card.base, 0, card.base_size)
     at = put_integer(out, put(out, at, _TRADE_PIECES + 1), leg.trade_id)
     at = put_integer(out, put(out, at, _TRADE_PIECES + 2), leg.trade_id)
     at = put_integer(out, put(out, at, _TRADE_PIECES + 3), leg.time_ns // _NS_PER_MS)
@@ -253,7 +251,7 @@ def _put_trade(out, at, card, leg):
         return -1
     at = put(out, put(out, at, _USER_PIECES + 2), _T if leg.flags & _TAKER else _M)
     at = put_decimal(out, put(out, at, _USER_PIECES + 3), leg.fee_micros, _MICRO_DECIMALS)
-    at = _put_text(out, put(out, at, _USER_PIECES + 4), card.settlement, card.settlement_size)
+    at = put_text(out, put(out, at, _USER_PIECES + 4), card.settlement, 0, card.settlement_size)
     at = put(out, put(out, at, _USER_PIECES + 5), _STATES[_FILLED if leg.leaves_lots == 0 else _OPEN])
     at = put(out, put(out, at, _USER_PIECES + 6), _TYPES[leg.ord_type])
     at = _put_flag(out, put(out, at, _USER_PIECES + 7), leg.flags & _REDUCE_ONLY)
@@ -295,17 +293,18 @@ def _put_trades(out, at, card, request, legs_from):
 
 
 @part
-def _put_result(out, at, card, row, request_from):
+def _put_result(desk, out, at, row, request_from):
     """The result of a request: a cancel's order, or the order and its trades; -1 when it is not plain."""
     request, history, limit = request_from
     if request.kind == _CANCEL:
-        return _put_order(out, at, card, row)
-    at = _put_order(out, put(out, at, _PLACED_PIECES), card, row)
+        return _put_order(desk, out, at, row)
+    at = _put_order(desk, out, put(out, at, _PLACED_PIECES), row)
     if at < 0:
         return -1
     at = put(out, at, _PLACED_PIECES + 1)
     if request.has_fills:
-        at = _put_trades(out, at, card, request, (history[0], np.int64(request.first_leg), history[3], limit))
+        legs_from = (history[0], np.int64(request.first_leg), history[3], limit)
+        at = _put_trades(out, at, desk.cards[row.contract_slot], request, legs_from)
     else:
         at = put(out, at, _NO_ORDERS)
     return put(out, at, _PLACED_PIECES + 2) if at >= 0 else -1
@@ -319,12 +318,12 @@ def _put_reply(desk, out, at, row, request_from):
     if at + REPLY_BYTES > limit or row.contract_slot >= desk.cards_used or not _is_plain(card, row):
         return -1
     begun = at + _FRAME_HEAD
-    at = _put_text(out, put(out, begun, _REPLY_PIECES), request.id, request.id_size)
-    at = _put_result(out, put(out, at, _REPLY_PIECES + 1), card, row, request_from)
+    at = put_text(out, put(out, begun, _REPLY_PIECES), request.id, 0, request.id_size)
+    at = _put_result(desk, out, put(out, at, _REPLY_PIECES + 1), row, request_from)
     if at < 0:
         return -1
-    at = put_integer(out, put(out, at, _REPLY_PIECES + 2), request.us_in)
-    at = put_integer(out, put(out, at, _REPLY_PIECES + 3), desk.us_out)
+    at = put_again(desk, out, put(out, at, _REPLY_PIECES + 2), request.us_in, _US_IN)
+    at = put_again(desk, out, put(out, at, _REPLY_PIECES + 3), desk.us_out, _US_OUT)
     at = put_integer(out, put(out, at, _REPLY_PIECES + 4), desk.us_out - request.us_in)
     at = _put_flag(out, put(out, at, _REPLY_PIECES + 5), desk.testnet)
     at = put(out, at, _REPLY_PIECES + 6)

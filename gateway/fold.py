@@ -103,12 +103,16 @@ MARKET_ROW = record(
     ]
 )
 
+_NOTED_BITS = 12
+_NOTED_MASK = (1 << _NOTED_BITS) - 1
+
 VIEW = record(
     [
         ("applied_seq", "i8"),
         ("orders_used", "i8"),
         ("accounts_used", "i8"),
         ("rare", "i8"),  # candle and funding rows written by the last fold
+        ("noted", "i4", (1 << _NOTED_BITS,)),  # where levels were noted last, see `_levels`
         ("markets", MARKET_ROW, (MAX_CONTRACTS,)),
         ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
         ("orders", ORDER_ROW, (VENUE.orders,)),
@@ -439,8 +443,12 @@ def _fold(v, batch, spans, history):
 
 
 @part
-def _levels(events, count, changes, written):
-    """Note the price levels that events changed, in order, each as it was after its event; where the notes end."""
+def _levels(v, events, count, changes, written):
+    """Note the price levels that events changed, each as it was after its last event; where the notes end.
+
+    A level that was noted already is found again at a place that its key gives, unless another took that since: then
+    it is noted once more, and the later note counts.
+    """
     for index in range(count):
         event = events[index]
         if event.kind >= EventKind.NOTICE_FIRST or event.level_lots == NIL or event.kind == EventKind.REPEATED:
@@ -448,10 +456,15 @@ def _levels(events, count, changes, written):
         price = event.price_ticks
         if event.kind == EventKind.AMENDED and event.flags & _RESTING == 0:
             price = event.entry_cost_micros  # the price that the order left
-        out = changes[written]
-        out.key = (event.contract_slot << 31) | ((event.side - 1) << 30) | price
-        out.lots = event.level_lots
-        written += 1
+        key = (event.contract_slot << 31) | ((event.side - 1) << 30) | price
+        place = (key ^ key >> _NOTED_BITS) & _NOTED_MASK
+        at = np.int64(v.noted[place])
+        if at >= written or changes[at].key != key:
+            at = written
+            v.noted[place] = at
+            changes[at].key = key
+            written += 1
+        changes[at].lots = event.level_lots
     return written
 
 
@@ -464,7 +477,7 @@ def fold(view, batch, spans, history, notes):
     and the notes end; `rare` in the view says how many of the former are candles or funding rates.
     """
     written = _fold(view[0], batch, spans, history)
-    return written, _levels(batch[2], spans[1], notes[0], notes[1])
+    return written, _levels(view[0], batch[2], spans[1], notes[0], notes[1])
 
 
 def empty_view() -> Any:

@@ -6,12 +6,13 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from numba import njit, types
-from numba.core import cgutils
 from numba.extending import intrinsic
 
 from engine import kernels
 from engine.units import JIT
 
+BLOCK_BYTES = 32
+"""What `copy_block` copies."""
 entry = kernels.entry
 """A function that Python calls: compiled with everything that it reaches, and kept in the cache on disk."""
 
@@ -27,18 +28,19 @@ def part(function: Callable[..., Any]) -> Any:
 if JIT:
 
     @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
-    def copy_bytes(typingctx: Any, out: Any, at: Any, text: Any, first: Any, size: Any) -> Any:
-        """out[at : at + size] = text[first : first + size], for arrays of bytes; nothing is checked."""
+    def copy_block(typingctx: Any, out: Any, at: Any, text: Any, first: Any) -> Any:
+        """out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES], for arrays of bytes; nothing is checked."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            block = ir.VectorType(ir.IntType(8), BLOCK_BYTES).as_pointer()
             places = []
             for array, index in ((0, 1), (2, 3)):
                 data = context.make_array(signature.args[array])(context, builder, args[array]).data
-                places.append(builder.gep(data, [args[index]]))
-            cgutils.raw_memcpy(builder, places[0], places[1], args[4], 1)
+                places.append(builder.bitcast(builder.gep(data, [args[index]]), block))
+            builder.store(builder.load(places[1], align=1), places[0], align=1)
             return context.get_dummy_value()
 
-        return types.void(out, types.int64, text, types.int64, types.int64), codegen
+        return types.void(out, types.int64, text, types.int64), codegen
 
     def _word_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
         data = context.make_array(signature.args[0])(context, builder, args[0]).data
@@ -65,9 +67,9 @@ if JIT:
 
 else:
 
-    def copy_bytes(out: Any, at: Any, text: Any, first: Any, size: Any) -> None:
-        """out[at : at + size] = text[first : first + size]."""
-        out[at : at + size] = text[first : first + size]
+    def copy_block(out: Any, at: Any, text: Any, first: Any) -> None:
+        """out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]."""
+        out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]
 
     def load_word(data: Any, at: Any) -> int:
         """Eight bytes of an array of bytes as one number, the first the lowest."""

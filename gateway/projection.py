@@ -71,7 +71,7 @@ class Projection:
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
-        self._numbers = self._view.view(np.uint8).data[: fold.VIEW.fields["markets"][1]].cast("q")  # type: ignore[index]
+        self._numbers = self._view.view(np.uint8).data[: fold.VIEW.fields["noted"][1]].cast("q")  # type: ignore[index]
         self._orders = memoryview(self._row["orders"].view(np.uint8).reshape(-1))
         self._heads = self._row["accounts"]
         self._next_slots = self._row["orders"]["next_slot"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+import google_crc32c as crc32c
 from blake3 import blake3
-from google_crc32c import value as crc32c
 
 from engine.journal.format import (
     CRC_BYTES,
@@ -80,17 +80,18 @@ class SegmentWriter:
         self._append(self._next_seq, [], self._next_seq - 1)
         self.sync()
 
-    def _append(self, first_seq: int, rows: list[bytes], durable_seq: int) -> None:
-        count = sum(len(part) for part in rows) // ROW_BYTES
+    def _append(self, first_seq: int, batches: list[bytes], durable_seq: int) -> None:
+        rows = batches[0] if len(batches) == 1 else b"".join(batches)
+        count = len(rows) // ROW_BYTES
         tail = RECORD_TAIL.pack(RECORD_MAGIC, count, self._records, first_seq, durable_seq, self.chain)
-        body = b"".join((tail, *rows))
-        record = crc32c(body).to_bytes(CRC_BYTES, "little") + body
-        left = memoryview(record)
+        head = crc32c.extend(crc32c.value(tail), rows).to_bytes(CRC_BYTES, "little") + tail
+        written = os.writev(self._descriptor, (head, rows))
+        left = memoryview(b"" if written == len(head) + len(rows) else (head + rows)[written:])
         while left:
             left = left[os.write(self._descriptor, left) :]
         if rows:
-            self.chain = blake3(body).digest()
-        self._offset += len(record)
+            self.chain = blake3(tail).update(rows).digest()
+        self._offset += len(head) + len(rows)
         self._records += 1
 
     def sync(self) -> None:
