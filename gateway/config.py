@@ -33,6 +33,9 @@ class Config:
     tls_certificate: str = _setting("", "PEM file of the certificate chain; empty: no TLS")
     tls_key: str = _setting("", "PEM file of the certificate's private key")
     durability: str = _setting("fsync", "what an answer waits for: fsync, os or none")
+    busy_poll_us: int = _setting(
+        0, "look for more so long after a message before the loop sleeps: quicker answers for a core; 0: off", 0, 10**6
+    )
     testnet: bool = _setting(False, "say testnet in every answer")
     batch_rows: int = _setting(4096, "commands in one batch at most", 1, 1 << 16)
     event_rows: int = _setting(1 << 16, "rows of the event ring", 128, 1 << 20)

@@ -197,15 +197,25 @@ class Connection(picows.WSListener):
 
     def send(self, count: int, due_ns: int) -> None:
         """Send the next messages in one write."""
-        frames = self.script.frames
+        self.send_due([due_ns] * count)
+
+    def send_due(self, due_ns: list[int]) -> None:
+        """Send the next messages, which were due at these instants, in one write."""
+        frames, count = self.script.frames, len(due_ns)
         first = self._next % len(frames)
         self._next += count
         self.sent += count
-        self._due.extend([due_ns] * count)
+        self._due.extend(due_ns)
         if first + count <= len(frames):
             self.transport.write(b"".join(frames[first : first + count]))
         else:
             self.transport.write(b"".join(frames[(first + place) % len(frames)] for place in range(count)))
+
+    def pause_writing(self) -> None:
+        """What is written waits: the loops send no more than so much before an answer, or measure how long it takes."""
+
+    def resume_writing(self) -> None:
+        """It goes on by itself."""
 
     @property
     def under_way(self) -> int:
@@ -281,12 +291,14 @@ async def open_loop(name: str, connections: list[Connection], rate: float, secon
 
 
 async def _send_at(connections: list[Connection], rate: float, seconds: float) -> None:
+    """Every half a millisecond, what has become due since: on each connection in one write, each at its own instant."""
     begun, sent = time.perf_counter_ns(), 0
-    gap_ns = 1e9 / rate
+    gap_ns, count = 1e9 / rate, len(connections)
     while time.perf_counter_ns() - begun < seconds * 1e9:
         due = int((time.perf_counter_ns() - begun) / gap_ns)
-        for number in range(sent, due):
-            connections[number % len(connections)].send(1, begun + int(number * gap_ns))
+        for place in range(min(count, due - sent)):
+            numbers = range(sent + place, due, count)
+            connections[(sent + place) % count].send_due([begun + int(number * gap_ns) for number in numbers])
         sent = due
         await asyncio.sleep(0.0005)
 
@@ -363,6 +375,12 @@ class _Echo(picows.WSListener):
 
     def on_ws_connected(self, transport: Any) -> None:
         self._transport = transport.underlying_transport
+
+    def pause_writing(self) -> None:
+        """A client that sends and does not read: what it gets back waits here."""
+
+    def resume_writing(self) -> None:
+        """It goes on by itself."""
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         message_kind = frame.msg_type

@@ -45,6 +45,8 @@ _STAMP = Struct("<qq")
 """Sequence and time, at the beginning of every row."""
 OVER_LIMIT = -1
 """Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
+EARLY_ROWS = 16
+"""A batch of so many is made safe while the rest of the turn's work is done; fewer are at the end of the turn."""
 LAZY_ROWS = 1 << 14
 """Without durability so many rows may gather before they are written; else they are at the next tick of time."""
 
@@ -121,7 +123,8 @@ class Sequencer:
         self._late: dict[int, _Request] = {}
         self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
         self._due = engine.root["next_due_ns"]
-        self._is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
+        is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
+        self._early_rows, self._late_rows = (LAZY_ROWS, LAZY_ROWS) if is_lazy else (EARLY_ROWS, 1)
         self._unwritten = 0
         self._ring: Any = None
         self._ring_notices: Any = None
@@ -186,9 +189,7 @@ class Sequencer:
 
     def keep_time(self) -> None:
         """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
-        if self._unwritten:
-            self._unwritten = 0
-            self.engine.commit()
+        self._commit(1)
         if not self._count and self._due[0] <= clock.wall_ns():
             self.submit(_TIME_ROW, None, None)
             self.settle()
@@ -205,7 +206,8 @@ class Sequencer:
         events = self._stage.submit(count)
         if self.watch is not None:
             self.watch(events, self.engine.last_seq)
-        self._commit(count)
+        self._unwritten += count
+        self._commit(self._early_rows)
         events_count = len(events)
         batch = (self._stage.rows, self._labels, events, self._notices(events))
         written = self.projection.apply(batch, count, events_count)
@@ -225,10 +227,9 @@ class Sequencer:
             self._report(events)
         self.feed.batch(rows, written)
 
-    def _commit(self, count: int) -> None:
-        """Have the batch made safe; where nobody waits for that, have it written when many have gathered."""
-        self._unwritten += count
-        if not self._is_lazy or self._unwritten >= LAZY_ROWS:
+    def _commit(self, rows: int) -> None:
+        """Have what was applied made safe when at least so many rows of it are not."""
+        if self._unwritten >= rows:
             self._unwritten = 0
             self.engine.commit()
 
@@ -296,6 +297,7 @@ class Sequencer:
     def close_turn(self, then: Callable[[], None] | None = None) -> None:
         """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release."""
         self.settle()
+        self._commit(self._late_rows)
         if self.dirty or then is not None:
             dirty, self.dirty = self.dirty, []
             writes = [(origin, origin.take_staged()) for origin in dirty]

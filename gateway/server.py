@@ -6,6 +6,7 @@ Everything that a loop turn brings is one batch, and everything that a connectio
 import asyncio
 import logging
 import ssl
+import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -228,6 +229,10 @@ class Server:
         self.failed: asyncio.Future[None]
         self._listener: asyncio.Server | None = None
         self._is_touched = False
+        self._busy_poll_s = config.busy_poll_us / 1e6
+        self._is_awake = False
+        self._awake_until = 0.0
+        self._thread = 0
         self._timers: list[asyncio.TimerHandle] = []
         self._feeds: list[asyncio.Task[None]] = []
         self._guard = Guard(self.venue, self._from_thread)
@@ -237,13 +242,11 @@ class Server:
 
     async def start(self) -> None:
         """Listen; from here on the venue trades."""
-        self.loop = asyncio.get_running_loop()
+        self.loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.failed = self.loop.create_future()
         journal = self.venue.engine.journal
         if journal is not None:
-            journal.watch(
-                lambda seq: self._from_thread(self._durable), lambda error: self._from_thread(self._fail, error)
-            )
+            journal.watch(self._journalled, lambda error: self._from_thread(self._fail, error))
         config = self.venue.config
         self._listener = await self.loop.create_server(
             partial(Front, self), config.host, config.port, ssl=_tls(config), backlog=1024
@@ -300,6 +303,17 @@ class Server:
         if not self._is_touched:
             self._is_touched = True
             self.loop.call_soon(self._end_turn)
+            if self._busy_poll_s:
+                self._awake_until = time.monotonic() + self._busy_poll_s
+                if not self._is_awake:
+                    self._is_awake = True
+                    self.loop.call_soon(self._stay_awake)
+
+    def _stay_awake(self) -> None:
+        """Keep the loop turning for a while, so that it looks for more without sleeping: to be woken takes longer."""
+        self._is_awake = time.monotonic() < self._awake_until
+        if self._is_awake:
+            self.loop.call_soon(self._stay_awake)
 
     def _end_turn(self) -> None:
         self._is_touched = False
@@ -322,8 +336,10 @@ class Server:
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(call, *args)
 
-    def _durable(self) -> None:
-        self.venue.sequencer.release()
+    def _journalled(self, seq: int) -> None:
+        """Something became durable: what the loop's own thread made so is released at the end of the turn."""
+        if threading.get_ident() != self._thread:
+            self._from_thread(self.venue.sequencer.release)
 
     def _every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again; a fault ends the server instead of going unnoticed."""

@@ -2,6 +2,7 @@
 
 import struct
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from engine.journal import (
     genesis,
 )
 from engine.journal import format as layout
+from engine.journal.writer import QUICK_SYNC_NS, SMALL_GROUP_ROWS
 from engine.schema import COMMAND, SEMANTICS_VERSION, SMALL
 
 RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
@@ -143,6 +145,42 @@ def test_fsync_comes_before_the_word(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (syncs, told) == ([0], [3])
     journal.commit()
     assert (syncs, told) == ([0], [3]), "nothing new, nothing to do"
+    journal.close()
+
+
+@pytest.mark.parametrize("sync_ns", [0, 10**9])
+def test_small_groups_on_a_quick_disk_are_safe_on_return(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sync_ns: int
+) -> None:
+    begin(tmp_path)
+    journal, threads = resume(tmp_path, threaded=True), []
+    monkeypatch.setattr(journal, "_sync", lambda: threads.append(threading.get_ident()))
+    journal._sync_ns = sync_ns
+    here = threading.get_ident()
+    for count in (1, SMALL_GROUP_ROWS, SMALL_GROUP_ROWS + 1, 2):
+        journal.append(rows(journal.next_seq, count).tobytes())
+        journal.commit()
+        is_ours = count <= SMALL_GROUP_ROWS and sync_ns <= QUICK_SYNC_NS
+        assert not is_ours or journal.durable_seq == journal.next_seq - 1
+        journal.flush()
+        assert (threads[-1] == here) == is_ours
+    journal.close()
+    assert len(read(tmp_path)[0]) == 2 * SMALL_GROUP_ROWS + 4
+
+
+def test_a_slow_disk_is_left_to_the_thread_until_it_is_quick_again(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path, threaded=True)
+    journal._writer.sync = lambda: time.sleep(0.02)
+    for _ in range(8):
+        journal.append(rows(journal.next_seq, 1).tobytes())
+        journal.flush()
+    assert not journal._is_small()
+    journal._writer.sync = lambda: None
+    for _ in range(80):
+        journal.append(rows(journal.next_seq, 1).tobytes())
+        journal.flush()
+    assert journal._is_small()
     journal.close()
 
 
@@ -269,7 +307,8 @@ def test_a_torn_tail_is_cut_at_every_length(tmp_path: Path) -> None:
     written = write(tmp_path / "whole", sizes, close=False)
     whole = last_segment(tmp_path / "whole").read_bytes()
     ends = [SEGMENT_BYTES, *(SEGMENT_BYTES + RECORD_BYTES * n + ROW_BYTES * sum(sizes[:n]) for n in (1, 2, 3))]
-    assert len(whole) == ends[-1]
+    assert not any(whole[ends[-1] :]), "behind the last record is room for more"
+    whole = whole[: ends[-1]]
     for length in range(SEGMENT_BYTES, len(whole) + 1):
         directory = tmp_path / f"torn{length}"
         directory.mkdir()
@@ -282,6 +321,42 @@ def test_a_torn_tail_is_cut_at_every_length(tmp_path: Path) -> None:
             assert (reader.torn.offset, reader.torn.size_bytes) == (ends[kept], length - ends[kept])
         if length % 37 == 0:
             _goes_on(directory, found)
+
+
+@pytest.mark.parametrize("room", [1, 63, 64, 1000])
+def test_a_record_may_be_torn_in_the_room_that_was_made_for_it(tmp_path: Path, room: int) -> None:
+    written = write(tmp_path / "whole", [2, 1], close=False)
+    whole = last_segment(tmp_path / "whole").read_bytes()
+    first, end = SEGMENT_BYTES + RECORD_BYTES + 2 * ROW_BYTES, SEGMENT_BYTES + 2 * RECORD_BYTES + 3 * ROW_BYTES
+    for length in range(first, end + 1, 13):
+        directory = tmp_path / f"torn{length}"
+        directory.mkdir()
+        layout.segment_path(directory, 1).write_bytes(whole[:length] + bytes(end - length + room))
+        found, reader = read(directory)
+        is_whole = not any(whole[length:end])  # a record may end with zeros
+        assert found.tobytes() == written[: 3 if is_whole else 2].tobytes()
+        assert (reader.torn is None) == (is_whole or not any(whole[first:length]))
+        if length % 5 == 0:
+            _goes_on(directory, found)
+
+
+def test_a_closed_journal_ends_with_its_last_record(tmp_path: Path) -> None:
+    write(tmp_path, [1, 2, 30, 1], segment_bytes=SEGMENT_BYTES + 20 * ROW_BYTES)
+    for path in tmp_path.glob("journal-*.log"):
+        data, offset = path.read_bytes(), SEGMENT_BYTES
+        while offset < len(data):
+            offset += RECORD_BYTES + layout.RECORD_HEAD.unpack_from(data, offset)[2] * ROW_BYTES
+        assert offset == len(data)
+
+
+def test_zeros_where_a_record_was_safe_are_no_room(tmp_path: Path) -> None:
+    write(tmp_path, [1, 1, 1], close=False)
+    path, size = last_segment(tmp_path), RECORD_BYTES + ROW_BYTES
+    data = bytearray(path.read_bytes())
+    data[SEGMENT_BYTES + size : SEGMENT_BYTES + 2 * size] = bytes(size)
+    path.write_bytes(data)
+    with pytest.raises(CorruptJournalError, match=f"corrupt at byte {SEGMENT_BYTES + size}"):
+        read(tmp_path)
 
 
 def _goes_on(directory: Path, found: Rows) -> None:

@@ -4,7 +4,8 @@ A journal is a directory of segments `journal-00000001.log`, `journal-00000002.l
 records; a record is a header and COMMAND rows. Everything is little-endian and a multiple of 64 bytes. Each record
 names the BLAKE3 hash of the one before it (of what its checksum covers), and each segment the hash of the last record
 before it, so one hash stands for the whole log. `durable_seq` in a record says up to where the log was safe when it
-was written: what was never safe may be torn, everything else must be whole.
+was written: what was never safe may be torn, everything else must be whole. Behind the last record of a journal that
+is open, or was cut off, there may be zeros.
 """
 
 import os

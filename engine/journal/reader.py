@@ -174,8 +174,10 @@ class JournalReader:
                 yield np.ndarray(count, COMMAND, data, start)
 
     def _bad(self, path: Path, data: mmap.mmap, offset: int) -> None:
-        """Note a torn tail, or raise when the bad record was safe once."""
+        """Note a torn tail, or raise when the bad record was safe once. Zeros to the end are room for more."""
         last = path == self._paths[-1]
+        if last and not np.frombuffer(data, np.uint8, offset=offset).any():
+            return
         if not last or _was_safe(data, offset, self.position.next_seq):
             raise _corrupt(path, data, offset)
         self.torn = TornTail(path, offset, len(data) - offset)

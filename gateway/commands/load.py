@@ -29,6 +29,7 @@ _EXAMPLES = """examples:
   lionrock load
   lionrock load --connections 16 --window 64 --seconds 5
   lionrock load --durability none --only json --json
+  lionrock load --only latency --busy-poll 200
 
 Each connection places post-only orders below the market and cancels them again, by client id; every order is
 journalled, matched, and answered in full. The venue runs in a process of its own, on a core of its own where there
@@ -54,6 +55,7 @@ class Plan:
     rows: int
     seconds: float
     subscribers: int
+    busy_poll_us: int
 
 
 def add_parser(subparsers: Any) -> None:
@@ -71,6 +73,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--rows", type=int, default=256, help="rows of a binary frame (default: 256)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (default: 3)")
     parser.add_argument("--subscribers", type=int, default=1000, help="readers of one book (default: 1000)")
+    parser.add_argument(
+        "--busy-poll", type=int, default=0, metavar="US", help="the venue's busy_poll_us (default: 0, it sleeps)"
+    )
     parser.add_argument("--only", choices=("json", "binary", "latency", "feed"), help="measure this alone")
     parser.add_argument("--data", default="", metavar="DIR", help="where the venue writes (default: temporary)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -80,13 +85,18 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0, or one line of error and 2."""
     with readable_errors("load"):
-        plan = Plan(args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers)
+        plan = Plan(
+            args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers, args.busy_poll
+        )
         if min(plan.connections, plan.window, plan.rows) < 1 or plan.rows > 2048 or plan.seconds <= 0:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
             folder = Path(args.data or temporary)
+            syncs_us = _disk_syncs_us(folder)
             results = _measure(plan, folder, args.only)
-            facts = {"disk_sync_us": round(_disk_sync_us(folder), 1), "durability": plan.durability}
+            syncs_us += _disk_syncs_us(folder)
+            sync_us = round(statistics.median(syncs_us), 1)
+            facts = {"disk_sync_us": sync_us, "durability": plan.durability, "busy_poll_us": plan.busy_poll_us}
         _print(results, facts, args.json)
         return 0
 
@@ -99,7 +109,7 @@ def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
     context = multiprocessing.get_context("spawn")
     echo, venue = _start(context, _run_echo, (cores[0],)), None
     try:
-        venue = _start(context, _run_venue, (cores[0], _config(folder, plan.durability)))
+        venue = _start(context, _run_venue, (cores[0], _config(folder, plan)))
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
         targets = _targets(traders, (*echo[1], venue[1]), (echo[0].pid, venue[0].pid))
@@ -111,16 +121,17 @@ def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
             process.join(20)
 
 
-def _config(folder: Path, durability: str) -> Config:
+def _config(folder: Path, plan: Plan) -> Config:
     return Config(
-        data=str(folder / "venue"), port=0, durability=durability, scripted_index=f"{CONTRACT}={PRICE}",
+        data=str(folder / "venue"), port=0, durability=plan.durability, busy_poll_us=plan.busy_poll_us,
+        scripted_index=f"{CONTRACT}={PRICE}",
         orders_per_s=UNLIMITED, orders_burst=UNLIMITED, cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED,
         max_frame_bytes=1 << 20,
     )  # fmt: skip
 
 
 def _set_up(folder: Path, plan: Plan) -> list[Trader]:
-    config = _config(folder, plan.durability)
+    config = _config(folder, plan)
     Path(config.data).mkdir(parents=True, exist_ok=True)
     registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
     set_up_venue(registry, now_ns, DEPOSIT_MICROS)
@@ -264,17 +275,20 @@ def _log_in(trader: Trader) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
 
 
-def _disk_sync_us(folder: Path) -> float:
-    """The median of one small append and sync, as the journal does it."""
-    times = []
+def _disk_syncs_us(folder: Path) -> list[float]:
+    """How long small appends with a sync take, on the core that the venue has."""
+    folder.mkdir(parents=True, exist_ok=True)
+    cores, times = os.sched_getaffinity(0), []
+    os.sched_setaffinity(0, {min(cores)})
     with (folder / "sync").open("wb", buffering=0) as file:
         for _ in range(200):
             begun = time.perf_counter()
             file.write(bytes(256))
             os.fdatasync(file.fileno())
-            times.append(time.perf_counter() - begun)
+            times.append((time.perf_counter() - begun) * 1e6)
     (folder / "sync").unlink()
-    return statistics.median(times) * 1e6
+    os.sched_setaffinity(0, cores)
+    return times
 
 
 def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> None:
@@ -283,7 +297,8 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
             print(json.dumps({**result.as_dict(), **facts}))
         return
     columns = ("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "p50 / echo", "CPU us", "pushes")
-    table = Table(*columns, title=f"load, {facts['durability']}")
+    polls = f", polling for {facts['busy_poll_us']} us" if facts["busy_poll_us"] else ""
+    table = Table(*columns, title=f"load, {facts['durability']}{polls}")
     echo = results[0]
     for result in results:
         summary = result.histogram.summary()
@@ -296,4 +311,4 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
         table.add_row(result.name, f"{result.rate:,.0f}", *delays, share, longer, f"{result.cpu_us:.2f}", pushes)
     console = Console()
     console.print(table)
-    console.print(f"one append and sync of this disk: {facts['disk_sync_us']} us (median)")
+    console.print(f"one append and sync of this disk, before and after: {facts['disk_sync_us']} us (median)")
