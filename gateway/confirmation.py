@@ -14,7 +14,7 @@ from engine.schema import COMMAND
 from engine.units import SUBTICKS
 from gateway.errors import ErrorCode, Refusal
 from gateway.translate import Contract, decimal_text, micros_text
-from gateway.views import Projection
+from gateway.views import OrderView, Projection
 
 _SPARED = int(ExecInst.CONFIRMED | ExecInst.REDUCE_ONLY)
 _BASIS_POINTS = 10_000
@@ -61,6 +61,14 @@ class Confirmation(Struct, frozen=True, gc=False):
         if not row.flags & _SPARED:
             self.check(projection, contract, row.price_ticks or row.trigger_price_ticks, row.qty_lots)
 
+    def check_amended(
+        self, projection: Projection, view: OrderView, price_ticks: int, trigger_ticks: int, lots: int
+    ) -> None:
+        """Refuse an amendment that has to be confirmed, whatever was before; 0 keeps what the order has."""
+        if not view.flags & ExecInst.REDUCE_ONLY:
+            price = price_ticks or view.price_ticks or trigger_ticks or view.trigger_price_ticks
+            self.check(projection, projection.contract_at(view.contract_slot), price, lots or view.amount_lots)
+
     def check_rows(self, projection: Projection, data: bytes, account_slot: int) -> None:
         """Refuse a frame with a new or amended order that has to be confirmed and is not; names the first such row."""
         rows = np.frombuffer(data, COMMAND)
@@ -73,8 +81,9 @@ class Confirmation(Struct, frozen=True, gc=False):
                 raise Refusal(refusal.code, f"row {index}: {refusal.reason}", refusal.param) from None
 
     def _check_row(self, projection: Projection, row: Any, account_slot: int) -> None:
-        price_ticks, lots = int(row["price_ticks"]) or int(row["trigger_price_ticks"]), int(row["qty_lots"])
+        lots = int(row["qty_lots"])
         if row["kind"] == CommandKind.NEW:
+            price_ticks = int(row["price_ticks"]) or int(row["trigger_price_ticks"])
             self.check(projection, projection.contract_at(int(row["contract_slot"])), price_ticks, lots)
             return
         order_id, cl_ord_id = int(row["order_id"]), int(row["cl_ord_id"])
@@ -82,7 +91,5 @@ class Confirmation(Struct, frozen=True, gc=False):
         if not order_id and cl_ord_id:
             named = (order for order in projection.open_orders(account_slot) if order.cl_ord_id == cl_ord_id)
             view = next(named, None)
-        if view is not None and not view.flags & _SPARED:
-            contract = projection.contract_at(view.contract_slot)
-            kept = view.price_ticks or view.trigger_price_ticks
-            self.check(projection, contract, price_ticks or kept, lots or view.amount_lots)
+        if view is not None:
+            self.check_amended(projection, view, int(row["price_ticks"]), int(row["trigger_price_ticks"]), lots)

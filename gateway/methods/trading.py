@@ -307,9 +307,8 @@ def _amend(session: Session, params: Any, call: Call, view: OrderView) -> list[A
     if given(params.trigger_price):
         trigger_ticks = contract.price_ticks(params.trigger_price, "trigger_price")
     confirmation = session.context.confirmation
-    if confirmation.is_on and not params.confirm and not view.flags & _REDUCE_ONLY:
-        kept = price_ticks or view.price_ticks or trigger_ticks or view.trigger_price_ticks
-        confirmation.check(session.projection, contract, kept, qty_lots)
+    if confirmation.is_on and not params.confirm:
+        confirmation.check_amended(session.projection, view, price_ticks, trigger_ticks, qty_lots)
     flags = ExecInst.FORFEIT_PRIORITY if params.forfeit_priority else 0
     packed = rows.amend_row(session.signer, view.order_id, qty_lots, price_ticks, trigger_ticks, int(flags))
     return [Submit(packed, OrderPending(call, session.signer.account_slot, view.side))]

@@ -99,6 +99,15 @@ def test_binary_rows_are_asked_too(desk, kind, fields, wanted):
     assert wanted in outcome(desk.session("alice", binary=True).receive_rows(rows.tobytes(), NOW))
 
 
+def test_an_order_that_was_confirmed_is_asked_again_when_it_is_amended(desk):
+    desk.rows.orders = {77: order(77, flags=int(ExecInst.CONFIRMED))}
+    rows = np.zeros(1, COMMAND)
+    rows["kind"], rows["order_id"], rows["qty_lots"] = CommandKind.AMEND, 77, 26_000
+    session = desk.session("alice", binary=True)
+    assert "CONFIRMATION_NEEDED" in outcome(session.receive_rows(rows.tobytes(), NOW))
+    assert "CONFIRMATION_NEEDED" in outcome(send(desk.session("alice"), "private/edit", order_id="77", amount="2.6"))
+
+
 def test_without_a_mark_only_the_value_counts(desk):
     desk.rows.ticker_rows[0] = TickerView(0, NOW, 1)
     session = desk.session("alice")
