@@ -76,20 +76,31 @@ class Confirmation(Struct, frozen=True, gc=False):
         for index in np.flatnonzero(asked).tolist():
             row = rows[index]
             try:
-                self._check_row(projection, row, account_slot)
+                if row["kind"] == CommandKind.NEW:
+                    self._check_new(projection, row, row)
+                else:
+                    self._check_amend(projection, row, account_slot, rows[:index])
             except Refusal as refusal:
                 raise Refusal(refusal.code, f"row {index}: {refusal.reason}", refusal.param) from None
 
-    def _check_row(self, projection: Projection, row: Any, account_slot: int) -> None:
-        lots = int(row["qty_lots"])
-        if row["kind"] == CommandKind.NEW:
-            price_ticks = int(row["price_ticks"]) or int(row["trigger_price_ticks"])
-            self.check(projection, projection.contract_at(int(row["contract_slot"])), price_ticks, lots)
-            return
+    def _check_new(self, projection: Projection, row: Any, amended: Any) -> None:
+        """A new row, as it is once another has amended it."""
+        named = ((amended, "price_ticks"), (row, "price_ticks"), (amended, "trigger_price_ticks"))
+        price_ticks = next((int(its[name]) for its, name in named if its[name]), int(row["trigger_price_ticks"]))
+        lots = int(amended["qty_lots"]) or int(row["qty_lots"])
+        self.check(projection, projection.contract_at(int(row["contract_slot"])), price_ticks, lots)
+
+    def _check_amend(self, projection: Projection, row: Any, account_slot: int, before: Any) -> None:
+        """An amended order stands, or was placed by a row of the same frame."""
         order_id, cl_ord_id = int(row["order_id"]), int(row["cl_ord_id"])
         view = projection.order(account_slot, order_id)
         if not order_id and cl_ord_id:
             named = (order for order in projection.open_orders(account_slot) if order.cl_ord_id == cl_ord_id)
             view = next(named, None)
         if view is not None:
-            self.check_amended(projection, view, int(row["price_ticks"]), int(row["trigger_price_ticks"]), lots)
+            ticks = int(row["price_ticks"]), int(row["trigger_price_ticks"])
+            self.check_amended(projection, view, *ticks, int(row["qty_lots"]))
+            return
+        placed = before[(before["kind"] == CommandKind.NEW) & (before["cl_ord_id"] == cl_ord_id)]
+        if cl_ord_id and len(placed) and not placed[-1]["flags"] & ExecInst.REDUCE_ONLY:
+            self._check_new(projection, placed[-1], row)

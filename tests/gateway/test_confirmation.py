@@ -108,6 +108,21 @@ def test_an_order_that_was_confirmed_is_asked_again_when_it_is_amended(desk):
     assert "CONFIRMATION_NEEDED" in outcome(send(desk.session("alice"), "private/edit", order_id="77", amount="2.6"))
 
 
+@pytest.mark.parametrize(
+    ("amendment", "wanted"),
+    [({"qty_lots": 26_000}, "worth 52000"), ({"price_ticks": 50_000}, "25 % away"), ({"qty_lots": 2}, "submitted")],
+)
+def test_an_order_is_not_placed_small_and_made_large_in_one_frame(desk, amendment, wanted):
+    rows = np.zeros(2, COMMAND)
+    rows["cl_ord_id"], rows["kind"] = 5, (CommandKind.NEW, CommandKind.AMEND)
+    for name, value in {"side": Side.BUY, "ord_type": OrdType.LIMIT, "tif": TimeInForce.GTC}.items():
+        rows[0][name] = value
+    rows[0]["qty_lots"], rows[0]["price_ticks"] = 1, 40_000
+    for name, value in amendment.items():
+        rows[1][name] = value
+    assert wanted in outcome(desk.session("alice", binary=True).receive_rows(rows.tobytes(), NOW))
+
+
 def test_without_a_mark_only_the_value_counts(desk):
     desk.rows.ticker_rows[0] = TickerView(0, NOW, 1)
     session = desk.session("alice")
