@@ -242,7 +242,7 @@ class Decide(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
 
 class ListChanges(Struct, kw_only=True, gc=False):
     state: Annotated[
-        Literal["proposed", "approved", "rejected", "expired", "done", "all"], Meta(description="only these")
+        Literal["proposed", "approved", "rejected", "expired", "done", "refused", "all"], Meta(description="only these")
     ] = "proposed"
     count: Annotated[int, Meta(description="the latest so many", ge=1, le=1000)] = 100
 

@@ -27,6 +27,7 @@ CREATE INDEX IF NOT EXISTS accounts_by_client ON accounts (client_id);
 CREATE INDEX IF NOT EXISTS keys_by_account ON keys (account_slot);
 CREATE INDEX IF NOT EXISTS keys_by_person ON keys (person);
 CREATE TABLE IF NOT EXISTS used (digest BLOB PRIMARY KEY, expires_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS used_by_end ON used (expires_ns);
 CREATE TABLE IF NOT EXISTS contracts (
     slot INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE, base TEXT NOT NULL, settlement TEXT NOT NULL,
     tick TEXT NOT NULL, lot TEXT NOT NULL, created_ns INTEGER NOT NULL) STRICT;
@@ -40,6 +41,7 @@ CREATE TABLE IF NOT EXISTS intents (
 CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
 CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {int(CommandKind.ACCOUNT_SET)};
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
+CREATE INDEX IF NOT EXISTS intents_refused ON intents (change) WHERE reason > 0;
 CREATE INDEX IF NOT EXISTS intents_pending ON intents (reference) WHERE applied_seq IS NULL;
 CREATE TABLE IF NOT EXISTS changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, params TEXT NOT NULL, reason TEXT NOT NULL,
@@ -47,6 +49,7 @@ CREATE TABLE IF NOT EXISTS changes (
     state TEXT NOT NULL CHECK (state IN ('proposed', 'approved', 'rejected', 'expired', 'done')),
     approver INTEGER NOT NULL DEFAULT 0, approver_key INTEGER NOT NULL DEFAULT 0, decided_ns INTEGER,
     note TEXT NOT NULL DEFAULT '') STRICT;
+CREATE INDEX IF NOT EXISTS changes_by_state ON changes (state, number);
 CREATE TABLE IF NOT EXISTS records (
     number INTEGER PRIMARY KEY AUTOINCREMENT, topic TEXT NOT NULL, client_id INTEGER REFERENCES clients,
     account_slot INTEGER REFERENCES accounts, person INTEGER REFERENCES persons, details TEXT NOT NULL,

@@ -6,7 +6,7 @@ import sqlite3
 
 import pytest
 
-from engine.codes import NIL, CommandKind, ContractParameter
+from engine.codes import NIL, CommandKind, ContractParameter, Reason
 from engine.codes import AccountAttribute as A
 from gateway.admin_examples import ADMIN_EXAMPLES
 from gateway.errors import ErrorCode
@@ -96,6 +96,10 @@ def test_a_proposal_needs_the_other_person_and_is_then_sequenced(office):
     assert (directive["kind"], directive["code"], directive["account_slot"]) == ("deposit", None, 0)
     assert office.call(office.ben, "get_change", number=number)["result"] == approved
     assert office.call(office.ben, "list_changes")["result"] == []
+    assert office.call(office.ben, "list_changes", state="refused")["result"] == []
+    office.desk.registry.mark_applied([(directive["reference"], 9, int(Reason.CAPACITY))])
+    [refused] = office.call(office.ben, "list_changes", state="refused")["result"]
+    assert (refused["number"], refused["directives"][0]["refused"]) == (number, "CAPACITY")
 
 
 def test_tightening_is_sequenced_before_it_is_answered(office):
