@@ -186,8 +186,8 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
     for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL").fetchall():
         old.execute(f"DROP INDEX {name}")
     old.executescript(
-        "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; ALTER TABLE intents DROP COLUMN source_time_ns; "
-        "ALTER TABLE intents DROP COLUMN change; ALTER TABLE intents DROP COLUMN key; "
+        "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
+        "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; ALTER TABLE intents DROP COLUMN key; "
         "ALTER TABLE intents DROP COLUMN sweeps; PRAGMA user_version=1;"
     )
     old.close()
