@@ -187,8 +187,8 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
         old.execute(f"DROP INDEX {name}")
     old.executescript(
         "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
-        "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; ALTER TABLE intents DROP COLUMN key; "
-        "ALTER TABLE intents DROP COLUMN sweeps; PRAGMA user_version=1;"
+        "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
+        "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; PRAGMA user_version=1;"
     )
     old.close()
     again = Registry(tmp_path / "r.db")
