@@ -15,6 +15,7 @@ from gateway.express_tables import (
     HASH_MASK,
     HASH_SHIFT,
     HASHED,
+    KEYS,
     MAX_ID_BYTES,
     MAX_NAME_BYTES,
     MAX_PLACE,
@@ -39,12 +40,13 @@ _MAX_LABEL = 64
 _ROWS_OF_ONE = 2
 """A message makes a row, and one more for its label."""
 _NS_PER_US = 1000
+_QUOTES_AND_COLON = 3
 _TEXT_AT = 24
 """Where the text of a LABEL row begins."""
 
 # What was read of a message, by place in `got`.
 _SEEN, _METHOD, _CONTRACT, _AMOUNT, _AMOUNT_SCALE, _PRICE, _PRICE_SCALE, _TYPE, _TIF, _FLAGS = range(10)
-_LABEL_FIRST, _LABEL_SIZE, _CLIENT, _ORDER, _ID_FIRST, _ID_SIZE = range(10, 16)
+_LABEL_FIRST, _LABEL_SIZE, _CLIENT, _ORDER, _ID_FIRST, _ID_SIZE, _PLACE = range(10, 17)
 
 _J = tables.JSONRPC
 _SEEN_ALL = 1 << tables.ID | 1 << tables.METHOD | 1 << tables.PARAMS
@@ -181,17 +183,21 @@ def _flag(data, at):
 
 
 @part
+def _is_text(data, first, text, size):
+    """Whether `size` bytes of data are those of a text, which has zeros behind."""
+    for done in range(0, size, 8):
+        if _head(data, first + done, size - done) != load_word(text, done):
+            return False
+    return True
+
+
+@part
 def _contract(desk, data, first, end):
     """The slot of the contract of this name, -1 for none."""
-    size = end - first
     for slot in range(desk.cards_used):
         card = desk.cards[slot]
-        if card.name_size == size:
-            index = 0
-            while index < size and card.name[index] == data[first + index]:
-                index += 1
-            if index == size:
-                return slot
+        if card.name_size == end - first and _is_text(data, first, card.name, end - first):
+            return slot
     return -1
 
 
@@ -254,18 +260,45 @@ def _field(desk, data, at, name, got):
 
 
 @part
-def _field_name(data, at, allowed, got):
-    """The next field, allowed and not seen before: where its value begins and its name, or -1 and -1."""
-    at = _skip(data, at + 1)
+def _is_key(data, at, name):
+    """Whether this name stands there in quotes with its colon."""
+    different = (load_word(data, at) ^ KEYS[name, 0]) & KEYS[name, 3]
+    different |= (load_word(data, at + 8) ^ KEYS[name, 1]) & KEYS[name, 4]
+    return different | (load_word(data, at + 16) ^ KEYS[name, 2]) & KEYS[name, 5] == 0
+
+
+@part
+def _read_name(data, at):
+    """Behind a field's name and colon, and which name it is; -1 and -1 for none that is known."""
+    at = _skip(data, at)
     end = _string(data, at)
     name = _name(data, at + 1, end - 1) if end >= 0 else -1
-    if name < 0 or allowed >> name & 1 == 0 or got[_SEEN] >> name & 1:
+    if name < 0:
+        return -1, -1
+    at = _skip(data, end)
+    return (at + 1, name) if data[at] == _COLON else (-1, -1)
+
+
+@part
+def _field_name(desk, data, at, allowed, got):
+    """The next field, allowed and not seen before: where its value begins and its name, or -1 and -1.
+
+    Most messages are like the last one of their method: the name that stood in this place is tried first.
+    """
+    place = (got[_METHOD] & 3) << 4 | got[_PLACE] & 15
+    got[_PLACE] += 1
+    name = desk.guesses[place]
+    if _is_key(data, at + 1, name):
+        at += NAMES[name, 0] + _QUOTES_AND_COLON + 1
+    else:
+        at, name = _read_name(data, at + 1)
+        if at < 0:
+            return -1, -1
+        desk.guesses[place] = name
+    if allowed >> name & 1 == 0 or got[_SEEN] >> name & 1:
         return -1, -1
     got[_SEEN] |= 1 << name
-    at = _skip(data, end)
-    if data[at] != _COLON:
-        return -1, -1
-    return _skip(data, at + 1), name
+    return _skip(data, at), name
 
 
 @part
@@ -277,7 +310,7 @@ def _params(desk, data, at, got):
     if data[at] != _OPEN:
         return -1
     while True:
-        at, name = _field_name(data, at, allowed, got)
+        at, name = _field_name(desk, data, at, allowed, got)
         if at < 0:
             return -1
         at = _field(desk, data, at, name, got)
@@ -334,7 +367,7 @@ def _message(desk, data, at, got):
     if data[at] != _OPEN:
         return -1
     while True:
-        at, name = _field_name(data, at, _ENVELOPE, got)
+        at, name = _field_name(desk, data, at, _ENVELOPE, got)
         if at < 0:
             return -1
         at = _envelope_field(desk, data, at, name, got)

@@ -98,6 +98,18 @@ def _hash_names() -> tuple[int, Any]:
 
 
 HASH_FACTOR, HASHED = _hash_names()
+KEY_WORDS = 3
+
+
+def _key_words(text: str) -> list[int]:
+    key = f'"{text}":'.encode()
+    mask = (b"\xff" * len(key)).ljust(8 * KEY_WORDS, b"\0")
+    parts = [data[at : at + 8] for data in (key.ljust(8 * KEY_WORDS, b"\0"), mask) for at in range(0, 8 * KEY_WORDS, 8)]
+    return [int.from_bytes(part, "little", signed=True) for part in parts]
+
+
+KEYS = np.array([_key_words(name) for name in _NAMES])
+"""Each name as it stands in front of a value, in quotes and with its colon, as three words, and their masks."""
 
 PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).copy()
 POW10 = np.array([10**power for power in range(19)])
@@ -188,7 +200,8 @@ DESK = record(
         ("us_out", "i8"),
         ("testnet", "i8"),
         ("slow", "i8"),  # writer: how many requests it left to the session's way
-        ("got", "i8", (16,)),
+        ("got", "i8", (17,)),
+        ("guesses", "i8", (64,)),  # reader: which name the last message of a method had at each place
         ("memos", MEMO, (4,)),  # writer: the numbers that it wrote last
         ("cards", CARD, (MAX_CONTRACTS,)),
         ("requests", REQUEST, (MAX_REQUESTS,)),
