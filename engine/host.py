@@ -38,7 +38,7 @@ from engine.journal import (
     read_snapshot,
     write_snapshot,
 )
-from engine.kernels import KERNELS
+from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 from engine.units import FOREVER_NS
 
@@ -411,6 +411,7 @@ class Stage:
         self._bytes = self.rows.view(np.uint8).data
         self._words = self._bytes.cast("q")
         self._address = rows.address_of(self.rows)
+        self._apply = direct(step.apply_rows, engine.root, self._address, 1, engine.ring_address, RING_ROWS)
 
     def submit(self, count: int) -> Rows:
         """Journal the first `count` rows, apply them and return their events, valid until the next call.
@@ -424,7 +425,7 @@ class Stage:
             raise ValueError(f"rows: {count} with seq {first}..{last} do not follow {seq} one by one")
         if engine.journal is not None:
             engine.journal.append(bytes(self._bytes[: count * COMMAND.itemsize]))
-        consumed, written = step.apply_rows(engine.root, self._address, count, engine.ring_address, RING_ROWS)
+        consumed, written = self._apply(engine.root, self._address, count, engine.ring_address, RING_ROWS)
         if consumed == count:
             engine.last_seq = seq + count
             return engine.ring[:written]

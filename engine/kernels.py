@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from llvmlite.ir import LoadInstr, StoreInstr
-from numba import njit, types
+from numba import njit, typeof, types
 from numba.core import ir as numba_ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -227,3 +227,12 @@ def entry(function: Callable[..., Any]) -> Any:
     if not JIT:
         return function
     return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
+
+
+def direct(function: Any, *like: Any) -> Any:
+    """The code of an entry for arguments of the types of these: a call that leaves out the look at their types."""
+    if not JIT:
+        return function
+    signature = tuple(typeof(argument) for argument in like)
+    function.compile(signature)
+    return function.overloads[signature].entry_point

@@ -21,6 +21,7 @@ from gateway.express_write import write
 from gateway.frames import text_frame
 from gateway.history import Segment
 from gateway.interfaces import Pending
+from gateway.kernels import direct
 from gateway.methods.trading import OrderPending
 from gateway.projection import Projection
 from gateway.session import Call, Session
@@ -63,6 +64,7 @@ class Express:
 
     def __init__(self, projection: Projection, testnet: bool = False, longest_text: int = LONGEST_TEXT) -> None:
         self._projection = projection
+        self._view = projection.view
         self._desks = new_desk()
         self._desk = self._desks[0]
         self._scalars = self._desks.view(np.uint8)[: 8 * len(SCALARS)].data
@@ -86,9 +88,10 @@ class Express:
 
     def warm_up(self) -> None:
         """Have the reader and the writer compiled before the first order comes."""
-        read(self._projection.view, self._desks, self._data, self._batch)
-        segment = Segment(1)
-        self.write((np.zeros(1, EVENT), 0), (segment, 0, 0), 1, 0)
+        view, segment = self._view, Segment(1)
+        history = (segment.legs, segment.orders, 0, 0)
+        self._read = direct(read, view, self._desks, self._data, self._batch)
+        self._write = direct(write, view, self._desks, (np.zeros(1, EVENT), 0), history, self._out)
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -103,12 +106,12 @@ class Express:
         _ASK.pack_into(
             self._scalars, 0, signer.account_slot, signer.person, signer.key, *places, now_ns, *span, session.is_trader
         )
-        return int(read(self._projection.view, self._desks, self._data, self._batch))
+        return int(self._read(self._view, self._desks, self._data, self._batch))
 
     def next_text(self, span: tuple[int, int]) -> int:
         """The same without looking for orders: it stops at the first text."""
         _ASK.pack_into(self._scalars, 0, 0, 0, 0, 0, 0, 0, *span, False)
-        return int(read(self._projection.view, self._desks, self._data, self._batch))
+        return int(self._read(self._view, self._desks, self._data, self._batch))
 
     def text(self) -> bytes:
         """The text at which the reader stopped."""
@@ -127,7 +130,7 @@ class Express:
         numbers = self.numbers
         numbers[FIRST_SEQ], numbers[US_OUT] = first_seq, now_ns // 1000
         history = (segment.legs, segment.orders, first, end)
-        numbers[SLOW] = write(self._projection.view, self._desks, events, history, self._out)
+        numbers[SLOW] = self._write(self._view, self._desks, events, history, self._out)
 
     @property
     def has_slow(self) -> bool:

@@ -15,6 +15,8 @@ BLOCK_BYTES = 32
 """What `copy_block` copies."""
 entry = kernels.entry
 """A function that Python calls: compiled with everything that it reaches, and kept in the cache on disk."""
+direct = kernels.direct
+"""An entry's code for arguments of certain types, for those who call it often."""
 
 
 def part(function: Callable[..., Any]) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from engine import host, statements
 from engine.codes import NIL, EventFlag, Mode, VenueState
-from engine.schema import LABEL, NOTICE, SMALL
+from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from gateway import fold, render
 from gateway.books import Books
 from gateway.candles import Candles
@@ -31,6 +31,7 @@ from gateway.history_views import (
     transaction_view,
     user_trade_view,
 )
+from gateway.kernels import direct
 from gateway.registry import ContractRecord
 from gateway.translate import Contract, Unit
 from gateway.views import (
@@ -76,8 +77,18 @@ class Projection:
         self._heads = self._row["accounts"]
         self._next_slots = self._row["orders"]["next_slot"]
         self._markets = self._row["markets"]
+        self._fold = self._compiled()
 
     # --- writing --------------------------------------------------------------------------------------------------
+
+    def _compiled(self) -> Callable[..., tuple[int, int]]:
+        """The fold for batches as they come here."""
+        commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self._history.segments[0]
+        batch, history = (commands, commands.view(LABEL), events, events.view(NOTICE)), (segment.legs, segment.orders)
+        compiled: Callable[..., tuple[int, int]] = direct(
+            fold.fold, self._view, batch, (0, 0, 0), history, self.books.room(1)
+        )
+        return compiled
 
     def attach(self, root: Any) -> None:
         """Read what is alive from this engine state."""
@@ -114,7 +125,7 @@ class Projection:
         segment = self._history.room(3 * events_count)
         first = segment.used
         spans, history = (commands_count, events_count, first), (segment.legs, segment.orders)
-        end, noted = fold.fold(self._view, batch, spans, history, self.books.room(events_count))
+        end, noted = self._fold(self._view, batch, spans, history, self.books.room(events_count))
         segment.used = end
         self._recent = (segment, first)
         if self._numbers[_RARE]:
