@@ -27,6 +27,8 @@ from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP, SEEN
 POLL_SECONDS = 0.05
 PIECE_BYTES = 1 << 20
 """Joined at once: small, because it happens while the venue's thread waits."""
+PIPE_BYTES = 1 << 18
+"""What the pipe to the process takes at once: a larger one wakes the two less often."""
 LAST_SECONDS = 2.0
 """How long the end waits for the journal to make the last batches safe."""
 END_SECONDS = 20.0
@@ -91,7 +93,7 @@ class Process:
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "gateway.surveillance.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths},
+            env=os.environ | {"PYTHONPATH": paths}, pipesize=PIPE_BYTES,
         )  # fmt: skip
         self.add_clients(clients)
         self._threads = [
