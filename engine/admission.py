@@ -24,9 +24,9 @@ from engine.codes import (
 from engine.fill_or_kill import in_band as in_band
 from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, order_at, position_at
+from engine.rows import account_at, contract_at, detail_at, of_side, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
-from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, clamp, if_sell, opposite
+from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, clamp, opposite
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -355,8 +355,7 @@ def reference_reason(taker, contract):
 @inlined
 def price_reason(taker, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
-    edge_ticks = contract.max_buy_ticks + if_sell(taker.side, contract.min_sell_ticks - contract.max_buy_ticks)
-    if against(taker.side, taker.price_ticks - edge_ticks) > 0:
+    if against(taker.side, taker.price_ticks - of_side(contract, taker.side).max_buy_ticks) > 0:
         return Reason.PRICE_OUT_OF_BAND
     if contract.max_order_value_micros != 0:
         value = taker.price_ticks * taker.leaves_lots * contract.micros_per_tick_lot

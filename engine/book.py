@@ -87,23 +87,29 @@ def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     start = s.order_map.base + size
     place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
-        slot = idmap.slot_at(s, start, place)
-        row = order_at(s, slot)
+        row = order_at(s, idmap.slot_at(s, start + place))
         if row.cl_ord_id == cl_ord_id and position_at(s, row.position_slot).account_slot == account_slot:
-            return slot
+            return start + place
         place = idmap.seek(s, start, size - 1, tag, place + 1)
     return NIL
 
 
 @inlined
-def find_client_order(s, tag, account_slot, cl_ord_id):
-    """The slot of an account's live order by the client's id, whose tag this is; NIL where there is none."""
+def find_client_cell(s, tag, account_slot, cl_ord_id):
+    """The map's cell of an account's live order by the client's id, whose tag this is; NIL where there is none."""
     if cl_ord_id == 0:
         return NIL
-    slot = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
-    if slot == NIL and s.order_map.old_size != 0:
+    cell = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
+    if cell == NIL and s.order_map.old_size != 0:
         return _match_client_id(s, s.order_map.old_size, tag, account_slot, cl_ord_id)
-    return slot
+    return cell
+
+
+@inlined
+def find_client_order(s, tag, account_slot, cl_ord_id):
+    """The slot of an account's live order by the client's id, whose tag this is; NIL where there is none."""
+    cell = find_client_cell(s, tag, account_slot, cl_ord_id)
+    return idmap.slot_at(s, cell) if cell != NIL else NIL
 
 
 @inlined
@@ -114,11 +120,13 @@ def name_order(s, tag, slot):
 
 
 @inlined
-def forget_order(s, slot, account_slot):
-    """Make a client id free again."""
+def forget_order(s, slot, account_slot, cell):
+    """Make a client id free again; `cell` is the map's, NIL if it is yet to be found."""
     cl_ord_id = order_at(s, slot).cl_ord_id
     if cl_ord_id != 0:
-        idmap.remove(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
+        if cell == NIL:
+            cell = idmap.cell_of(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
+        idmap.remove(s, s.order_map, cell)
 
 
 @rare
@@ -127,7 +135,7 @@ def _search_position(s, size, account_slot, contract_slot):
     start = s.position_map.base + size
     place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
-        slot = idmap.slot_at(s, start, place)
+        slot = idmap.slot_at(s, start + place)
         row = position_at(s, slot)
         if row.account_slot == account_slot and row.contract_slot == contract_slot:
             return slot
@@ -174,31 +182,25 @@ def open_position(s, account_slot, contract_slot):
 def join_own(s, slot):
     """Append an order to its account's list in this contract."""
     position = position_at(s, order_at(s, slot).position_slot)
-    tail = position.own_tail_slot
+    tail = np.int64(position.own_tail_slot)
     own = own_at(s, slot)
     own.next_slot = NIL
     own.prev_slot = tail
-    if tail == NIL:
-        position.own_head_slot = slot
-    else:
-        own_at(s, tail).next_slot = slot
+    own_at(s, tail).next_slot = slot
+    position.own_head_slot = slot if tail == NIL else position.own_head_slot
     position.own_tail_slot = slot
     account_at(s, position.account_slot).open_orders += 1
 
 
 @inlined
 def leave_own(s, slot):
-    """Take an order out of its account's list; a mass cancel that stands on it moves on."""
+    """Take an order out of its account's list; a mass cancel that stands on it moves on. Branches as in `_unlink`."""
     position = position_at(s, order_at(s, slot).position_slot)
-    behind, ahead = own_at(s, slot).next_slot, own_at(s, slot).prev_slot
-    if ahead == NIL:
-        position.own_head_slot = behind
-    else:
-        own_at(s, ahead).next_slot = behind
-    if behind == NIL:
-        position.own_tail_slot = ahead
-    else:
-        own_at(s, behind).prev_slot = ahead
+    behind, ahead = np.int64(own_at(s, slot).next_slot), np.int64(own_at(s, slot).prev_slot)
+    own_at(s, ahead).next_slot = behind
+    own_at(s, behind).prev_slot = ahead
+    position.own_head_slot = behind if ahead == NIL else position.own_head_slot
+    position.own_tail_slot = ahead if behind == NIL else position.own_tail_slot
     account_at(s, position.account_slot).open_orders -= 1
     if s.jobs_count != 0:
         job = job_at(s, s.jobs_head)
@@ -211,6 +213,7 @@ def leave_own(s, slot):
 
 @inlined
 def _take_level(s, ladder_slot, leaf, key):
+    """A level without orders at a key that has none; the caller puts the first one there."""
     slot = s.levels_free_slot
     if slot != NIL:
         s.levels_free_slot = level_at(s, slot).next_slot
@@ -220,34 +223,47 @@ def _take_level(s, ladder_slot, leaf, key):
     s.levels_live += 1
     level = level_at(s, slot)
     level.price_ticks = key
-    level.leaves_lots = 0
-    level.hidden_lots = 0
-    level.head_slot = NIL
-    level.tail_slot = NIL
-    level.orders = 0
     level.ladder_slot = ladder_slot
     level.leaf_node = leaf
     ladder.insert(s, ladder_slot, leaf, key, slot)
     return slot
 
 
-@inlined
+@kernel
 def _level_for(s, ladder_slot, key):
-    """The level at a key, made if it is missing."""
+    """The level at a key, made without orders if it is missing."""
     leaf = ladder.leaf_for(s, ladder_slot, key)
     slot = ladder.at(s, leaf, key)
-    return slot if slot != NIL else _take_level(s, ladder_slot, leaf, key)
+    if slot == NIL:
+        slot = _take_level(s, ladder_slot, leaf, key)
+        _empty(level_at(s, slot))
+    return slot
 
 
-@kernel
+@inlined
+def _empty(level):
+    level.leaves_lots = 0
+    level.hidden_lots = 0
+    level.head_slot = NIL
+    level.tail_slot = NIL
+    level.orders = 0
+
+
+@inlined
 def _drop_level(s, slot):
+    """Give back a level without orders."""
     level = level_at(s, slot)
-    book_side = ladder_at(s, level.ladder_slot)
+    ladder_slot = np.int64(level.ladder_slot)
+    node, floors = ladder.remove(s, ladder_slot, level.leaf_node, level.price_ticks)
+    book_side = ladder_at(s, ladder_slot)
     if book_side.first_slot == slot:
-        follower = next_level(s, slot)
-        book_side.first_slot = follower
-        book_side.first_key = level_at(s, follower).price_ticks if follower != NIL else NIL
-    ladder.remove(s, level.ladder_slot, level.leaf_node, level.price_ticks)
+        if node == NIL:
+            book_side.first_slot = NIL
+            book_side.first_key = NIL
+        else:
+            follower = ladder.first_below(s, ladder_slot, node, floors)
+            book_side.first_slot = follower
+            book_side.first_key = level_at(s, follower).price_ticks
     level.next_slot = s.levels_free_slot
     s.levels_free_slot = slot
     s.levels_live -= 1
@@ -264,36 +280,52 @@ def hidden_lots(s, slot):
 
 @inlined
 def _append(s, level_slot, slot):
-    level = level_at(s, level_slot)
-    row = order_at(s, slot)
+    """Put an order behind those of a level, which has some."""
+    level, row = level_at(s, level_slot), order_at(s, slot)
     row.next_slot = NIL
     row.prev_slot = level.tail_slot
-    if level.tail_slot == NIL:
-        level.head_slot = slot
-    else:
-        order_at(s, level.tail_slot).next_slot = slot
+    order_at(s, level.tail_slot).next_slot = slot
     level.tail_slot = slot
     row.level_slot = level_slot
 
 
 @inlined
 def _unlink(s, level_slot, slot):
-    level = level_at(s, level_slot)
-    row = order_at(s, slot)
-    if row.prev_slot == NIL:
-        level.head_slot = row.next_slot
-    else:
-        order_at(s, row.prev_slot).next_slot = row.next_slot
-    if row.next_slot == NIL:
-        level.tail_slot = row.prev_slot
-    else:
-        order_at(s, row.next_slot).prev_slot = row.prev_slot
+    """Take an order out of a queue that has others.
+
+    Without a branch, which would be a coin thrown: what is written to the row at NIL, before the first, nobody reads.
+    """
+    level, row = level_at(s, level_slot), order_at(s, slot)
+    behind, ahead = np.int64(row.next_slot), np.int64(row.prev_slot)
+    order_at(s, ahead).next_slot = behind
+    order_at(s, behind).prev_slot = ahead
+    level.head_slot = behind if ahead == NIL else level.head_slot
+    level.tail_slot = ahead if behind == NIL else level.tail_slot
+
+
+@inlined
+def _begin_queue(s, slot, ladder_slot, leaf, key):
+    """Make the level at a key with its first order."""
+    level_slot = _take_level(s, ladder_slot, leaf, key)
+    level, row = level_at(s, level_slot), order_at(s, slot)
+    row.next_slot = NIL
+    row.prev_slot = NIL
+    row.level_slot = level_slot
+    level.head_slot = slot
+    level.tail_slot = slot
+    level.orders = 1
+    level.leaves_lots = row.leaves_lots
+    level.hidden_lots = hidden_lots(s, slot)
+    return level_slot
 
 
 @inlined
 def join_queue(s, slot, ladder_slot, key):
     """Put an order at the back of the queue at a key and return the level's slot."""
-    level_slot = _level_for(s, ladder_slot, key)
+    leaf = ladder.leaf_for(s, ladder_slot, key)
+    level_slot = np.int64(ladder.at(s, leaf, key))
+    if level_slot == NIL:
+        return _begin_queue(s, slot, ladder_slot, leaf, key)
     level = level_at(s, level_slot)
     _append(s, level_slot, slot)
     level.orders += 1
@@ -308,14 +340,15 @@ def leave_queue(s, slot):
     row = order_at(s, slot)
     level_slot = np.int64(row.level_slot)
     level = level_at(s, level_slot)
+    row.level_slot = NIL
+    if level.orders == 1:
+        _empty(level)
+        _drop_level(s, level_slot)
+        return np.int64(0)
     _unlink(s, level_slot, slot)
     level.orders -= 1
     level.leaves_lots -= row.leaves_lots
     level.hidden_lots -= hidden_lots(s, slot)
-    row.level_slot = NIL
-    if level.orders == 0:
-        _drop_level(s, level_slot)
-        return np.int64(0)
     return level.leaves_lots - level.hidden_lots
 
 
@@ -361,8 +394,9 @@ def refill(s, slot):
     row, detail = order_at(s, slot), detail_at(s, slot)
     level_slot = np.int64(row.level_slot)
     level = level_at(s, level_slot)
-    _unlink(s, level_slot, slot)
-    _append(s, level_slot, slot)
+    if level.orders > 1:
+        _unlink(s, level_slot, slot)
+        _append(s, level_slot, slot)
     detail.shown_lots = min(detail.display_lots, row.leaves_lots)
     level.hidden_lots -= detail.shown_lots
     return level.leaves_lots - level.hidden_lots

@@ -83,9 +83,9 @@ def likely_slot(s, table, tag):
 
 
 @inlined
-def slot_at(s, start, place):
-    """The slot that a place holds."""
-    return cell_at(s, start + place).word & SLOT_MASK
+def slot_at(s, cell):
+    """The slot that a cell holds."""
+    return cell_at(s, cell).word & SLOT_MASK
 
 
 @inlined
@@ -161,8 +161,8 @@ def insert(s, table, tag, slot):
 
 
 @inlined
-def remove(s, table, tag, slot):
-    """Take out the cell of this tag and slot; it is in the map."""
+def cell_of(s, table, tag, slot):
+    """The cell of this tag and slot, which is in the map."""
     wanted = (tag << SLOT_BITS) | slot
     mask = table.size - 1
     start = table.base + table.size
@@ -176,7 +176,15 @@ def remove(s, table, tag, slot):
         else:
             place = _next_bucket(place, mask)
         lanes = cells_equal(s, start + place, 0, wanted)
-    _take(s, start, mask, place + lowest_bit(lanes))
+    return start + place + lowest_bit(lanes)
+
+
+@inlined
+def remove(s, table, cell):
+    """Empty a cell of the map."""
+    size = table.size if cell >= table.base + table.size else table.old_size
+    start = table.base + size
+    _take(s, start, size - 1, cell - start)
     table.live -= 1
     if table.old_size != 0:
         _move_some(s, table)

@@ -66,7 +66,7 @@ class _TaggedLower(Lower):
     """Lowering that names the field of a record that each load and store is about.
 
     Two fields never overlap, nor do rows of two layouts, so that a store to one leaves what is known of all others. No
-    kernel writes one row under two layouts.
+    kernel writes one row under two layouts. The fields of the two sides count as one: see `rows.of_side`.
     """
 
     def lower_expr(self, resty: Any, expr: Any) -> Any:
@@ -86,6 +86,7 @@ class _TaggedLower(Lower):
         layout = _LAYOUTS.get(owner)
         if layout is None:
             return
+        field = schema.SELLS.get(field, field)
         module, start = self.builder.module, ir.Constant(ir.IntType(64), 0)
         name = module.add_metadata([f"{layout}.{field}", module.add_metadata(["rows"]), start])
         access.set_metadata("tbaa", module.add_metadata([name, name, start]))

@@ -39,7 +39,7 @@ def _foremost(word, direction):
     return lowest_bit(word) if direction > 0 else highest_bit(word)
 
 
-@kernel
+@inlined
 def _take_node(s, parent, index):
     slot = s.nodes_free_slot
     if slot != NIL:
@@ -55,7 +55,7 @@ def _take_node(s, parent, index):
     return slot
 
 
-@kernel
+@inlined
 def _give_node(s, slot):
     node_at(s, slot).parent = s.nodes_free_slot
     s.nodes_free_slot = slot
@@ -125,14 +125,15 @@ def _raise_root(s, ladder_row, key):
 @kernel
 def _leaf_for(s, ladder_row, key):
     """The leaf that holds a key, made if it is missing."""
-    _raise_root(s, ladder_row, key)
-    node = ladder_row.root
-    shift = 6 * (ladder_row.height - 1)
+    if ladder_row.root == NIL or key >> (6 * ladder_row.height) != 0:
+        _raise_root(s, ladder_row, key)
+    node = np.int64(ladder_row.root)
+    shift = np.int64(6 * (ladder_row.height - 1))
     while shift > 0:
         bit = (key >> shift) & 63
         row = node_at(s, node)
         if (row.bitmap >> bit) & 1:
-            node = child_at(row, bit).slot
+            node = np.int64(child_at(row, bit).slot)
         else:
             below = _take_node(s, node, bit)
             row.bitmap = _with_bit(row.bitmap, bit)
@@ -147,7 +148,7 @@ def leaf_for(s, ladder_slot, key):
     """The leaf of a key, made if it is missing; the caller has made sure of free nodes and inserts the key if so."""
     ladder_row = ladder_at(s, ladder_slot)
     if ladder_row.leaf_prefix == key >> 6:
-        return ladder_row.leaf_node
+        return np.int64(ladder_row.leaf_node)
     return _leaf_for(s, ladder_row, key)
 
 
@@ -186,25 +187,40 @@ def after(s, ladder_slot, leaf, key):
     return slot
 
 
-@kernel
+@inlined
+def first_below(s, ladder_slot, node, floors):
+    """The first slot in the ladder's direction below a node that stands so many floors above its leaves."""
+    direction = ladder_at(s, ladder_slot).direction
+    slot = np.int64(child_at(node_at(s, node), _foremost(node_at(s, node).bitmap, direction)).slot)
+    while floors > 0:
+        slot = np.int64(child_at(node_at(s, slot), _foremost(node_at(s, slot).bitmap, direction)).slot)
+        floors -= 1
+    return slot
+
+
+@inlined
 def remove(s, ladder_slot, leaf, key):
-    """Take a key out; the caller sets the first entry afterwards when this was it."""
+    """Take a key out; the caller sets the first entry afterwards when this was it.
+
+    Returns the lowest node on the key's path that is left, NIL when none is, and its floors above the leaves.
+    """
     ladder = ladder_at(s, ladder_slot)
     ladder.entries -= 1
-    node, bit = np.int64(leaf), np.int64(key & 63)
-    while True:
-        row = node_at(s, node)
-        row.bitmap = _without_bit(row.bitmap, bit)
-        if row.bitmap != 0:
-            return
+    node, floors = np.int64(leaf), np.int64(0)
+    left = _without_bit(node_at(s, node).bitmap, key & 63)
+    node_at(s, node).bitmap = left
+    while left == 0:
         if node == ladder.leaf_node:
             ladder.leaf_node = NIL
             ladder.leaf_prefix = NIL
-        bit = np.int64(row.index)
-        above = np.int64(row.parent)
+        bit, above = np.int64(node_at(s, node).index), np.int64(node_at(s, node).parent)
         _give_node(s, node)
-        if above == NIL:
+        node = above
+        if node == NIL:
             ladder.root = NIL
             ladder.height = 0
-            return
-        node = above
+            break
+        floors += 1
+        left = _without_bit(node_at(s, node).bitmap, bit)
+        node_at(s, node).bitmap = left
+    return node, floors

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import NIL, ExecInst, MarginMode
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, collateral_at, contract_at, order_at, position_at
+from engine.rows import account_at, collateral_at, contract_at, of_side, order_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS, fee_micros, if_sell, mul_div_floor
 
@@ -31,11 +31,9 @@ def count_open(s, position_slot, order_slot, lots):
         position.reduce_only_lots += lots
         return
     weight = margin_price_subticks(order.side, order.price_ticks, order.loss_subticks) * lots
-    sold_lots, sold_weight = if_sell(order.side, lots), if_sell(order.side, weight)
-    position.buy_lots += lots - sold_lots
-    position.buy_subtick_lots += weight - sold_weight
-    position.sell_lots += sold_lots
-    position.sell_subtick_lots += sold_weight
+    sums = of_side(position, order.side)
+    sums.buy_lots += lots
+    sums.buy_subtick_lots += weight
     position.loss_subtick_lots += order.loss_subticks * lots
 
 

@@ -10,8 +10,8 @@ from engine import book, margin
 from engine.codes import NIL, ExecInst, Reason, Stage
 from engine.eligibility import skips_client_rules
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, group_at, group_limit_at, position_at
-from engine.units import INT64_MAX, against, if_sell
+from engine.rows import account_at, contract_at, group_at, group_limit_at, of_side, position_at
+from engine.units import INT64_MAX, against
 
 _CONDITIONAL = int(ExecInst.CONDITIONAL)
 
@@ -30,8 +30,7 @@ def own_worst_lots(s, taker):
     if taker.position_slot == NIL:
         return worst
     position = position_at(s, taker.position_slot)
-    open_lots = position.buy_lots + if_sell(taker.side, position.sell_lots - position.buy_lots)
-    return worst + open_lots + max(against(taker.side, position.size_lots), 0)
+    return worst + of_side(position, taker.side).buy_lots + max(against(taker.side, position.size_lots), 0)
 
 
 @kernel

@@ -41,8 +41,8 @@ _SLID = int(EventFlag.SLID)
 
 
 @inlined
-def _release(s, slot):
-    """Free the row of an order that is in no queue any more."""
+def _release(s, slot, cell):
+    """Free the row of an order that is in no queue any more; `cell` is its client id's in the map, NIL if unknown."""
     order = order_at(s, slot)
     position_slot = np.int64(order.position_slot)
     position = position_at(s, position_slot)
@@ -55,13 +55,19 @@ def _release(s, slot):
     elif order.flags & _REDUCE_ONLY:
         position.reduce_only_orders -= 1
     book.leave_own(s, slot)
-    book.forget_order(s, slot, position.account_slot)
+    book.forget_order(s, slot, position.account_slot, cell)
     book.give_slot(s, slot)
 
 
 @inlined
 def cancel_order(s, slot, reason):
     """Take a waiting order off the venue, resting or untriggered, and report it."""
+    cancel_found(s, slot, NIL, reason)
+
+
+@inlined
+def cancel_found(s, slot, cell, reason):
+    """The same for an order whose client id's cell in the map is known; NIL if not."""
     order = order_at(s, slot)
     lots = order.leaves_lots
     shown = book.leave_queue(s, slot) if order.level_slot != NIL else np.int64(NIL)
@@ -71,7 +77,7 @@ def cancel_order(s, slot, reason):
         ledger.count_open(s, order.position_slot, slot, -lots)
     order.leaves_lots = 0
     reports.order_event(s, EventKind.CANCELLED, slot, reason, lots, shown)
-    _release(s, slot)
+    _release(s, slot, cell)
 
 
 @kernel
@@ -194,7 +200,7 @@ def _after_trade(s, maker_slot, maker_position):
     """Free a maker that is done, show an iceberg's next part, and cut what is no longer reduce-only."""
     maker = order_at(s, maker_slot)
     if maker.leaves_lots == 0:
-        _release(s, maker_slot)
+        _release(s, maker_slot, NIL)
     elif maker.flags & _ICEBERG and detail_at(s, maker_slot).shown_lots == 0:
         shown = book.refill(s, maker_slot)
         reports.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
@@ -364,4 +370,4 @@ def _leave_unqueued(s, slot):
     order = order_at(s, slot)
     if order.flags & _REDUCE_ONLY:
         position_at(s, order.position_slot).reduce_only_orders += 1
-    _release(s, slot)
+    _release(s, slot, NIL)

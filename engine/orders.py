@@ -5,7 +5,7 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, eligibility, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine import admission, book, eligibility, idmap, ledger, liquidator, mass_cancel, matching, reports, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
@@ -384,10 +384,15 @@ def cancel(s, c, tag):
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return reports.rejected(s, c, reason, 0)
-    slot = find(s, c, tag)
+    cell = np.int64(NIL)
+    if c.order_id == 0:
+        cell = np.int64(book.find_client_cell(s, tag, c.account_slot, c.cl_ord_id))
+        slot = np.int64(idmap.slot_at(s, cell)) if cell != NIL else np.int64(NIL)
+    else:
+        slot = find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
-    matching.cancel_order(s, slot, Reason.BY_CLIENT)
+    matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
 
 
 @kernel

@@ -12,7 +12,7 @@ from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.numpy_support import from_dtype
 
-from engine.schema import NODE, STATE, TAKER
+from engine.schema import NODE, SELLS, STATE, TAKER
 from engine.units import JIT
 
 if JIT:
@@ -105,6 +105,39 @@ else:
     def cells_equal(s: Any, first: int, shift: int, wanted: int) -> int:
         words = s["cells"]["word"][first : first + CELLS_PER_BUCKET]
         return sum(1 << lane for lane, word in enumerate(words) if int(word) >> shift == wanted)
+
+
+if JIT:
+
+    @intrinsic
+    def of_side(typingctx: Any, row: Any, side: Any) -> Any:
+        """A row whose fields about buys are, for a sell, those about sells; nothing else of it counts. No branch."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            place = builder.mul(builder.sub(args[1], ir.Constant(ir.IntType(64), 1)), ir.Constant(ir.IntType(64), 8))
+            start = builder.bitcast(args[0], ir.IntType(8).as_pointer())
+            return builder.bitcast(builder.gep(start, [place]), args[0].type)
+
+        return row(row, types.int64), codegen
+
+else:
+
+    class _Selling:
+        """A row seen from the side of sells."""
+
+        def __init__(self, row: Any) -> None:
+            object.__setattr__(self, "_row", row)
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._row, _BY_BUY[name])
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            setattr(self._row, _BY_BUY[name], value)
+
+    _BY_BUY = {buy: sell for sell, buy in SELLS.items()}
+
+    def of_side(row: Any, side: int) -> Any:
+        return row if side == 1 else _Selling(row)
 
 
 if JIT:

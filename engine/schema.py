@@ -582,6 +582,13 @@ POOLED = {  # array -> header field that says how many of its rows are in use
     "nodes": "nodes_used",
 }
 
+SELLS = {"sell_lots": "buy_lots", "sell_subtick_lots": "buy_subtick_lots", "min_sell_ticks": "max_buy_ticks"}
+"""A field about sells -> the one about buys, which stands one word before it."""
+for _record in (POSITION, CONTRACT):
+    for _sell, _buy in SELLS.items():
+        if _sell in (_record.names or ()):
+            assert _record.fields and _record.fields[_sell][1] == _record.fields[_buy][1] + 8, _sell
+
 for _name, _size in (("COMMAND", 128), ("LABEL", 128), ("DIRECTIVE", 128), ("EVENT", 128), ("NOTICE", 128)):
     assert globals()[_name].itemsize == _size, (_name, globals()[_name].itemsize)
 for _name, _size in (("ORDER", 64), ("DETAIL", 72), ("LEVEL", 64), ("ACCOUNT", 128), ("POSITION", 128)):

@@ -42,7 +42,7 @@ MUTANTS = (
         "phantom best after a cancel",
         "book.py",
         "    if book_side.first_slot == slot:\n",
-        "    if book_side.first_slot == slot and level.leaves_lots == 1:\n",
+        "    if book_side.first_slot == slot and level.price_ticks & 1:\n",
     ),
     Mutant(
         "order ids used again",
@@ -53,8 +53,8 @@ MUTANTS = (
     Mutant(
         "client ids live on after the order",
         "book.py",
-        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id != 0:\n        idmap.remove(",
-        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id < 0:\n        idmap.remove(",
+        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id != 0:\n        if cell",
+        "    cl_ord_id = order_at(s, slot).cl_ord_id\n    if cl_ord_id < 0:\n        if cell",
     ),
     Mutant(
         "deletion leaves a hole in the probe",
@@ -89,8 +89,8 @@ MUTANTS = (
     Mutant(
         "an iceberg keeps its place when it refills",
         "book.py",
-        "    _unlink(s, level_slot, slot)\n    _append(s, level_slot, slot)\n    detail.shown_lots",
-        "    detail.shown_lots",
+        "        _unlink(s, level_slot, slot)\n        _append(s, level_slot, slot)\n    detail.shown_lots",
+        "        pass\n    detail.shown_lots",
     ),
     Mutant(
         "reduce-only excess cut from the best price",
