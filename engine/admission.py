@@ -26,7 +26,7 @@ from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, of_side, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
-from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, clamp, opposite
+from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, below, clamp, opposite
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -89,12 +89,12 @@ def fires_rising(ord_type, side):
 @inlined
 def known_reason(s, account_slot, contract_slot):
     """Row 1: account and contract exist, the account is not closed."""
-    if account_slot < 0 or account_slot >= s.accounts_used:
+    if not below(account_slot, s.accounts_used):
         return Reason.UNKNOWN_ACCOUNT
     if account_at(s, account_slot).state != OPEN_ACCOUNT:
         closed = account_at(s, account_slot).state == CLOSED_ACCOUNT
         return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
-    if contract_slot < 0 or contract_slot >= s.contracts_used:
+    if not below(contract_slot, s.contracts_used):
         return Reason.UNKNOWN_CONTRACT
     if contract_at(s, contract_slot).state == MarketState.DRAFT:
         return Reason.UNKNOWN_CONTRACT

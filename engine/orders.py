@@ -9,7 +9,7 @@ from engine import admission, book, eligibility, idmap, ledger, liquidator, mass
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
-from engine.units import EPOCH_2025_S, NS_PER_S
+from engine.units import EPOCH_2025_S, NS_PER_S, below
 
 _REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 _POST_ONLY = int(ExecInst.POST_ONLY)
@@ -218,7 +218,7 @@ def find(s, c, tag):
 @inlined
 def account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
-    if account_slot < 0 or account_slot >= s.accounts_used or account_at(s, account_slot).state == 0:
+    if not below(account_slot, s.accounts_used) or account_at(s, account_slot).state == 0:
         return Reason.UNKNOWN_ACCOUNT
     if account_at(s, account_slot).state == admission.CLOSED_ACCOUNT:
         return Reason.ACCOUNT_CLOSED

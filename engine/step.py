@@ -21,8 +21,8 @@ from engine.schema import (
 )
 from engine.units import FOREVER_NS, NS_PER_S, prefetch, prefetch_pair
 
-FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = 16, 10, 5
-"""How many commands ahead rows are asked for: what the command names, what that leads to, and that one's neighbours."""
+FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
+"""How many commands ahead, at least, rows are asked for: what one names, what that leads to, and its neighbours."""
 CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
@@ -179,12 +179,14 @@ def _straight(s, address, index):
     return done
 
 
-@inlined
-def _look_for_cells(s, address, index):
-    """Mix a command's client id, which its handler needs anyway, and ask for the cells where it may be."""
-    c, ahead, table = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1)), s.order_map
-    ahead.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
-    prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
+@apart
+def _look_for_cells(s, address, start, stop):
+    """Mix the client ids of some commands, which their handlers need, and ask for the cells where they may be."""
+    table = s.order_map
+    for index in range(start, stop):
+        c, ahead = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1))
+        ahead.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+        prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
 
 
 @inlined
@@ -236,29 +238,36 @@ def _look_ahead_accounts(s, address, index, count):
         prefetch(own_at(s, max(position.own_tail_slot, 0)))
 
 
+@inlined
+def _look_ahead(s, address, index, count):
+    """Ask for what commands will need, where there is so much of it that it does not stay in the near caches."""
+    if s.order_map.size > CACHED_CELLS:
+        _look_ahead_orders(s, index, count)
+    if s.accounts_used > CACHED_ACCOUNTS:
+        _look_ahead_accounts(s, address, index, count)
+
+
 @entry
 def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
     reports.open_ring(s, ring, ring_rows)
-    for index in range(min(FAR_AHEAD, count)):
-        _look_for_cells(s, address, index)
-    consumed = 0
+    far = s.order_map.size > CACHED_CELLS or s.accounts_used > CACHED_ACCOUNTS
+    consumed, looked_at, next_look = 0, 0, 0
     while consumed < count:
-        if consumed + FAR_AHEAD < count:
-            _look_for_cells(s, address, consumed + FAR_AHEAD)
-        if s.order_map.size > CACHED_CELLS:
-            _look_ahead_orders(s, consumed, count)
-        if s.accounts_used > CACHED_ACCOUNTS:
-            _look_ahead_accounts(s, address, consumed, count)
+        if consumed >= next_look:
+            stop = min(next_look + 2 * FAR_AHEAD, count)
+            _look_for_cells(s, address, looked_at, stop)
+            looked_at = stop
+            next_look += FAR_AHEAD
+        if far:
+            _look_ahead(s, address, consumed, count)
         if s.phase != Phase.IDLE or not _straight(s, address, consumed):
             taken = _step(s, address, consumed, count)
             if taken == 0:
                 break
             if taken == 2:
                 consumed += 1
-                if consumed + FAR_AHEAD < count:
-                    _look_for_cells(s, address, consumed + FAR_AHEAD)
         consumed += 1
     return consumed, reports.close_ring(s)
 

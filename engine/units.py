@@ -76,6 +76,15 @@ if JIT:
         return types.int64(types.int64), codegen
 
     @intrinsic
+    def below(typingctx: Any, value: Any, bound: Any) -> Any:
+        """Whether 0 <= value < bound, for a bound that is not negative: one comparison."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.icmp_unsigned("<", args[0], args[1])
+
+        return types.boolean(types.int64, types.int64), codegen
+
+    @intrinsic
     def mul_high(typingctx: Any, left: Any, right: Any) -> Any:
         """The high 64 bits of a signed 128-bit product."""
 
@@ -139,6 +148,9 @@ else:
 
     def highest_bit(word: int) -> int:
         return (int(word) & _MASK64).bit_length() - 1
+
+    def below(value: int, bound: int) -> bool:
+        return 0 <= value < bound
 
     def mul_high(left: int, right: int) -> int:
         return int(left) * int(right) >> 64
