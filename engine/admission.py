@@ -206,11 +206,17 @@ def price_form_reason(taker, contract):
     return Reason.NONE
 
 
+@rare
+def _is_odd(lot_step, open_lots, filled_lots):
+    """Whether a quantity is no multiple of a contract's step."""
+    return (open_lots % lot_step + filled_lots) % lot_step != 0
+
+
 @inlined
 def quantity_reason(s, taker, contract):
     """Of row 16: whole steps within the contract's sizes, and an expiry ahead."""
     open_lots, filled = taker.leaves_lots, taker.filled_lots
-    if open_lots <= 0 or (contract.lot_step != 1 and (open_lots % contract.lot_step + filled) % contract.lot_step != 0):
+    if open_lots <= 0 or (contract.lot_step != 1 and _is_odd(contract.lot_step, open_lots, filled)):
         return Reason.BAD_LOT
     if taker.tif == TimeInForce.GTD and taker.stage == Stage.NEW:
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S

@@ -6,7 +6,7 @@ it, with nothing written. The order stands in registers, not in `s.taker`.
 
 from engine import admission, book, eligibility, limits, margin, matching, orders, reports
 from engine.codes import NIL, EventKind, OrdType, Reason, Stage, TimeInForce
-from engine.kernels import inlined
+from engine.kernels import apart, inlined
 from engine.rows import account_at, contract_at, order_at, passing_taker, position_at
 
 
@@ -81,10 +81,29 @@ def _is_in_order(s, taker, contract):
     )
 
 
+@apart
+def _margin_reason(s, contract):
+    return margin.order_reason(s, s.taker, contract)
+
+
 @inlined
 def _has_margin(s, taker, contract):
-    """Row 22, the last one."""
-    return contract.margin_free or margin.order_reason(s, taker, contract) == Reason.NONE
+    """Row 22, the last one; the sums are worked out apart, on what they need of the order."""
+    if contract.margin_free:
+        return True
+    asked = s.taker
+    asked.account_slot = taker.account_slot
+    asked.position_slot = taker.position_slot
+    asked.side = taker.side
+    asked.sweep_ticks = taker.sweep_ticks
+    asked.leaves_lots = taker.leaves_lots
+    asked.old_leaves_lots = taker.old_leaves_lots
+    if taker.old_leaves_lots != 0:
+        asked.old_price_ticks = taker.old_price_ticks
+        asked.old_loss_subticks = taker.old_loss_subticks
+    reason = _margin_reason(s, contract)
+    taker.loss_subticks = asked.loss_subticks
+    return reason == Reason.NONE
 
 
 @inlined

@@ -120,7 +120,7 @@ def _own_jobs(s):
     return True
 
 
-@apart
+@rare
 def _step(s, address, index, count):
     """One command, from where it stands to its end. Returns the rows it took, 0 when it has to pause."""
     c = _command_at(address, index)
