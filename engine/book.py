@@ -11,6 +11,7 @@ from engine.codes import NIL, ExecInst, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
+from engine.units import unlikely
 
 _ICEBERG = int(ExecInst.ICEBERG)
 _LABELLED = int(ExecInst.LABELLED)
@@ -88,10 +89,16 @@ def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
         row = order_at(s, idmap.slot_at(s, start + place))
-        if row.cl_ord_id == cl_ord_id and position_at(s, row.position_slot).account_slot == account_slot:
+        other = row.cl_ord_id != cl_ord_id or position_at(s, row.position_slot).account_slot != account_slot
+        if not unlikely(other):
             return start + place
-        place = idmap.seek(s, start, size - 1, tag, place + 1)
+        place = idmap.seek_on(s, start, size - 1, tag, place)
     return NIL
+
+
+@rare
+def _match_old_id(s, tag, account_slot, cl_ord_id):
+    return _match_client_id(s, s.order_map.old_size, tag, account_slot, cl_ord_id)
 
 
 @inlined
@@ -101,7 +108,7 @@ def find_client_cell(s, tag, account_slot, cl_ord_id):
         return NIL
     cell = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
     if cell == NIL and s.order_map.old_size != 0:
-        return _match_client_id(s, s.order_map.old_size, tag, account_slot, cl_ord_id)
+        return _match_old_id(s, tag, account_slot, cl_ord_id)
     return cell
 
 

@@ -9,7 +9,7 @@ moves a few cells of the old one, and what is touched follows what is alive. At 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
 from engine.rows import CELLS_PER_BUCKET, cell_at, cells_equal
-from engine.units import lowest_bit, wrapping_mul
+from engine.units import lowest_bit, unlikely, wrapping_mul
 
 SLOT_BITS = 22
 SLOT_MASK = (1 << SLOT_BITS) - 1
@@ -67,11 +67,17 @@ def seek(s, start, mask, tag, place):
         1 << (place & (CELLS_PER_BUCKET - 1))
     )
     while lanes == 0:
-        if _empty_lanes(s, start, place) != 0:
+        if not unlikely(_empty_lanes(s, start, place) == 0):
             return NIL
         place = _next_bucket(place, mask)
         lanes = cells_equal(s, start + place, SLOT_BITS, tag)
     return (place & -CELLS_PER_BUCKET) + lowest_bit(lanes)
+
+
+@rare
+def seek_on(s, start, mask, tag, place):
+    """`seek` after a place whose tag was the right one and whose id was not."""
+    return seek(s, start, mask, tag, place + 1)
 
 
 @inlined
@@ -92,7 +98,7 @@ def slot_at(s, cell):
 def _put(s, start, mask, cell):
     place = home_of(cell >> SLOT_BITS, mask)
     lanes = _empty_lanes(s, start, place)
-    while lanes == 0:
+    while unlikely(lanes == 0):
         place = _next_bucket(place, mask)
         lanes = _empty_lanes(s, start, place)
     cell_at(s, start + place + lowest_bit(lanes)).word = cell
@@ -122,7 +128,7 @@ def _take(s, start, mask, place):
     """Empty a place."""
     was_full = _empty_lanes(s, start, place) == 0
     cell_at(s, start + place).word = 0
-    if was_full:
+    if unlikely(was_full):
         _pull_back(s, start, mask, place)
 
 
@@ -168,7 +174,7 @@ def cell_of(s, table, tag, slot):
     start = table.base + table.size
     place = home_of(tag, mask)
     lanes = cells_equal(s, start + place, 0, wanted)
-    while lanes == 0:
+    while unlikely(lanes == 0):
         if _empty_lanes(s, start, place) != 0:
             mask = table.old_size - 1
             start = table.base + table.old_size

@@ -183,7 +183,8 @@ _WHOLE_PIPELINE = _pipeline(_Whole)
 
 def _compile_once(function: Callable[..., Any], options: dict[str, Any], attributes: Sequence[str] = ()) -> Any:
     """A dispatcher that compiles its one signature when it is first needed; LLVM's attributes go onto its function."""
-    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True, **options}
+    settled = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    options = settled | {"forceinline": False} | options  # said, for it would be the caller's otherwise
     dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
     signature = tuple(_TYPES.get(name, types.int64) for name in inspect.signature(function).parameters)
     resolve = dispatcher.get_call_template

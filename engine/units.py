@@ -85,6 +85,17 @@ if JIT:
         return types.boolean(types.int64, types.int64), codegen
 
     @intrinsic
+    def unlikely(typingctx: Any, condition: Any) -> Any:
+        """The condition itself, for a branch that is seldom taken: what follows it is laid out of the way."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            bit = ir.IntType(1)
+            expect = cgutils.get_or_insert_function(builder.module, ir.FunctionType(bit, [bit, bit]), "llvm.expect.i1")
+            return builder.call(expect, [args[0], ir.Constant(bit, 0)])
+
+        return types.boolean(types.boolean), codegen
+
+    @intrinsic
     def mul_high(typingctx: Any, left: Any, right: Any) -> Any:
         """The high 64 bits of a signed 128-bit product."""
 
@@ -151,6 +162,9 @@ else:
 
     def below(value: int, bound: int) -> bool:
         return 0 <= value < bound
+
+    def unlikely(condition: bool) -> bool:
+        return condition
 
     def mul_high(left: int, right: int) -> int:
         return int(left) * int(right) >> 64

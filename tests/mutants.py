@@ -59,7 +59,7 @@ MUTANTS = (
     Mutant(
         "deletion leaves a hole in the probe",
         "idmap.py",
-        "    if was_full:\n",
+        "    if unlikely(was_full):\n",
         "    if was_full and mask == 0:\n",
     ),
     Mutant(
