@@ -84,13 +84,17 @@ def find_order(s, order_id):
 
 
 @inlined
+def _is_order(s, cell, account_slot, cl_ord_id):
+    row = order_at(s, idmap.slot_at(s, cell))
+    return row.cl_ord_id == cl_ord_id and position_at(s, row.position_slot).account_slot == account_slot
+
+
+@inlined
 def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     start = s.order_map.base + size
     place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
-        row = order_at(s, idmap.slot_at(s, start + place))
-        other = row.cl_ord_id != cl_ord_id or position_at(s, row.position_slot).account_slot != account_slot
-        if not unlikely(other):
+        if not unlikely(not _is_order(s, start + place, account_slot, cl_ord_id)):
             return start + place
         place = idmap.seek_on(s, start, size - 1, tag, place)
     return NIL
@@ -106,6 +110,8 @@ def find_client_cell(s, tag, account_slot, cl_ord_id):
     """The map's cell of an account's live order by the client's id, whose tag this is; NIL where there is none."""
     if cl_ord_id == 0:
         return NIL
+    if s.newest.tag == tag and _is_order(s, s.newest.cell, account_slot, cl_ord_id):
+        return s.newest.cell
     cell = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
     if cell == NIL and s.order_map.old_size != 0:
         return _match_old_id(s, tag, account_slot, cl_ord_id)
@@ -121,9 +127,15 @@ def find_client_order(s, tag, account_slot, cl_ord_id):
 
 @inlined
 def name_order(s, tag, slot):
-    """Make a live order's client id, whose tag this is, findable."""
+    """Make a live order's client id, whose tag this is, findable.
+
+    Many an order is cancelled at once. Its cell is remembered: all cells of a bucket cannot be loaded together so soon
+    after one was stored without waiting for the store.
+    """
     if order_at(s, slot).cl_ord_id != 0:
-        idmap.insert(s, s.order_map, tag, slot)
+        cell = idmap.insert(s, s.order_map, tag, slot)
+        s.newest.tag = tag if cell != NIL else 0
+        s.newest.cell = cell
 
 
 @inlined
@@ -133,7 +145,11 @@ def forget_order(s, slot, account_slot, cell):
     if cl_ord_id != 0:
         if cell == NIL:
             cell = idmap.cell_of(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
-        idmap.remove(s, s.order_map, cell)
+        if s.newest.tag != 0 and s.newest.cell == cell:
+            idmap.remove_newest(s, s.order_map, cell)
+        else:
+            idmap.remove(s, s.order_map, cell)
+        s.newest.tag = 0
 
 
 @rare

@@ -96,12 +96,15 @@ def slot_at(s, cell):
 
 @inlined
 def _put(s, start, mask, cell):
+    """Fill the first empty cell for a tag. Returns its number, NIL when it was the last one of its bucket."""
     place = home_of(cell >> SLOT_BITS, mask)
     lanes = _empty_lanes(s, start, place)
     while unlikely(lanes == 0):
         place = _next_bucket(place, mask)
         lanes = _empty_lanes(s, start, place)
-    cell_at(s, start + place + lowest_bit(lanes)).word = cell
+    number = start + place + lowest_bit(lanes)
+    cell_at(s, number).word = cell
+    return number if lanes & (lanes - 1) != 0 else NIL
 
 
 @rare
@@ -157,13 +160,13 @@ def _grow(table):
 
 @kernel
 def insert(s, table, tag, slot):
-    """Add an id that is not in the map; the capacity of the rows bounds the table."""
+    """Add an id that is not in the map; the capacity of the rows bounds the table. Returns what `_put` does."""
     if table.old_size != 0:
         _move_some(s, table)
     elif 2 * (table.live + 1) > table.size:
         _grow(table)
     table.live += 1
-    _put(s, table.base + table.size, table.size - 1, (tag << SLOT_BITS) | slot)
+    return _put(s, table.base + table.size, table.size - 1, (tag << SLOT_BITS) | slot)
 
 
 @inlined
@@ -191,6 +194,18 @@ def remove(s, table, cell):
     size = table.size if cell >= table.base + table.size else table.old_size
     start = table.base + size
     _take(s, start, size - 1, cell - start)
+    _count_out(s, table)
+
+
+@inlined
+def remove_newest(s, table, cell):
+    """Empty the cell that was filled last, in a bucket that has another empty one: nothing moves up."""
+    cell_at(s, cell).word = 0
+    _count_out(s, table)
+
+
+@inlined
+def _count_out(s, table):
     table.live -= 1
     if table.old_size != 0:
         _move_some(s, table)

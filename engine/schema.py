@@ -411,6 +411,7 @@ RANKED = record(  # a candidate for deleveraging, as it was judged last
 )
 AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what looking ahead found of a command: scratch of a call
 AHEAD_ROWS = 32
+NEWEST = record([("tag", "i8"), ("cell", "i8")])  # the client id entered last, tag 0 for none: scratch of a call
 
 
 @dataclass(frozen=True)
@@ -562,6 +563,7 @@ STATE = _cache_aligned(
         ("cells", CELL, (4 * VENUE.orders + 4 * VENUE.positions,)),
         ("taker", TAKER),
         ("ahead", AHEAD, (AHEAD_ROWS,)),
+        ("newest", NEWEST),
     ]
 )
 
