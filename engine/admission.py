@@ -87,12 +87,16 @@ def fires_rising(ord_type, side):
 
 
 @inlined
+def is_open_account(s, account_slot):
+    """Whether an account exists and is not closed."""
+    return below(account_slot, s.accounts_used) and account_at(s, account_slot).state == OPEN_ACCOUNT
+
+
+@inlined
 def known_reason(s, account_slot, contract_slot):
     """Row 1: account and contract exist, the account is not closed."""
-    if not below(account_slot, s.accounts_used):
-        return Reason.UNKNOWN_ACCOUNT
-    if account_at(s, account_slot).state != OPEN_ACCOUNT:
-        closed = account_at(s, account_slot).state == CLOSED_ACCOUNT
+    if not is_open_account(s, account_slot):
+        closed = below(account_slot, s.accounts_used) and account_at(s, account_slot).state == CLOSED_ACCOUNT
         return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
     if not below(contract_slot, s.contracts_used):
         return Reason.UNKNOWN_CONTRACT

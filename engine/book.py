@@ -327,9 +327,8 @@ def _unlink(s, level_slot, slot):
 
 
 @inlined
-def _begin_queue(s, slot, ladder_slot, leaf, key):
-    """Make the level at a key with its first order."""
-    level_slot = _take_level(s, ladder_slot, leaf, key)
+def _begin_queue(s, slot, level_slot, lots, hidden):
+    """Put the first order into a new level."""
     level, row = level_at(s, level_slot), order_at(s, slot)
     row.next_slot = NIL
     row.prev_slot = NIL
@@ -337,24 +336,30 @@ def _begin_queue(s, slot, ladder_slot, leaf, key):
     level.head_slot = slot
     level.tail_slot = slot
     level.orders = 1
-    level.leaves_lots = row.leaves_lots
-    level.hidden_lots = hidden_lots(s, slot)
-    return level_slot
+    level.leaves_lots = lots
+    level.hidden_lots = hidden
 
 
 @inlined
-def join_queue(s, slot, ladder_slot, key):
-    """Put an order at the back of the queue at a key and return the level's slot."""
+def join_queue(s, slot, ladder_slot, key, lots, hidden):
+    """Put an order of so many lots, some hidden, at the back of the queue at a key. Returns what its level shows."""
     leaf = ladder.leaf_for(s, ladder_slot, key)
     level_slot = np.int64(ladder.at(s, leaf, key))
     if level_slot == NIL:
-        return _begin_queue(s, slot, ladder_slot, leaf, key)
+        _begin_queue(s, slot, _take_level(s, ladder_slot, leaf, key), lots, hidden)
+        return np.int64(lots - hidden)
     level = level_at(s, level_slot)
     _append(s, level_slot, slot)
     level.orders += 1
-    level.leaves_lots += order_at(s, slot).leaves_lots
-    level.hidden_lots += hidden_lots(s, slot)
-    return level_slot
+    level.leaves_lots += lots
+    level.hidden_lots += hidden
+    return np.int64(level.leaves_lots - level.hidden_lots)
+
+
+@inlined
+def queue_order(s, slot, ladder_slot, key):
+    """`join_queue` for an order whose row says how many lots it has."""
+    return join_queue(s, slot, ladder_slot, key, order_at(s, slot).leaves_lots, hidden_lots(s, slot))
 
 
 @inlined

@@ -158,7 +158,7 @@ def _grow(table):
     table.cursor = 0
 
 
-@kernel
+@inlined
 def insert(s, table, tag, slot):
     """Add an id that is not in the map; the capacity of the rows bounds the table. Returns what `_put` does."""
     if table.old_size != 0:

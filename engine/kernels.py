@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from llvmlite import ir
-from llvmlite.ir import LoadInstr, StoreInstr
+from llvmlite.ir import CallInstr, LoadInstr, StoreInstr
 from numba import njit, typeof, types
 from numba.core import ir as numba_ir
 from numba.core.codegen import JITCodeLibrary
@@ -62,6 +62,10 @@ _DTYPES = {name: dtype for name, dtype in vars(schema).items() if isinstance(dty
 _LAYOUTS = {from_dtype(dtype): name for name, dtype in _DTYPES.items()} if JIT else {}
 
 
+def _is_null(value: Any) -> bool:
+    return isinstance(value, ir.Constant) and value.constant in (None, 0)
+
+
 class _TaggedLower(Lower):
     """Lowering that names the field of a record that each load and store is about.
 
@@ -81,6 +85,17 @@ class _TaggedLower(Lower):
             store = self.builder.block.instructions[-1]
             if isinstance(store, StoreInstr):
                 self._tag(store, self.typeof(inst.target.name), inst.attr)
+
+    def lower_normal_function(self, fndesc: Any) -> None:
+        """Without clearing what a call is about to fill: a kernel always returns something."""
+        super().lower_normal_function(fndesc)
+        for block in self.function.blocks:
+            results = {id(item.args[0]) for item in block.instructions if isinstance(item, CallInstr) and item.args}
+            block.instructions[:] = [
+                item
+                for item in block.instructions
+                if not (isinstance(item, StoreInstr) and id(item.operands[1]) in results and _is_null(item.operands[0]))
+            ]
 
     def _tag(self, access: Any, owner: Any, field: str) -> None:
         layout = _LAYOUTS.get(owner)

@@ -29,12 +29,17 @@ def count_open(s, position_slot, order_slot, lots):
     position = position_at(s, position_slot)
     if order.flags & _REDUCE_ONLY:
         position.reduce_only_lots += lots
-        return
-    weight = margin_price_subticks(order.side, order.price_ticks, order.loss_subticks) * lots
-    sums = of_side(position, order.side)
+    else:
+        count_opening(position, order.side, order.price_ticks, order.loss_subticks, lots)
+
+
+@inlined
+def count_opening(position, side, price_ticks, loss_subticks, lots):
+    """The same for an order that opens, by what it is."""
+    sums = of_side(position, side)
     sums.buy_lots += lots
-    sums.buy_subtick_lots += weight
-    position.loss_subtick_lots += order.loss_subticks * lots
+    sums.buy_subtick_lots += margin_price_subticks(side, price_ticks, loss_subticks) * lots
+    position.loss_subtick_lots += loss_subticks * lots
 
 
 @kernel

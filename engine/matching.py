@@ -312,16 +312,20 @@ def join_account(s, taker):
 @inlined
 def join_book(s, taker):
     """Put an order, whose row is written, on the book and return what its level shows."""
-    slot = taker.order_slot
+    slot, position = taker.order_slot, position_at(s, taker.position_slot)
+    hidden = np.int64(0)
     if taker.flags & _ICEBERG:
         detail_at(s, slot).display_lots = taker.display_lots
         detail_at(s, slot).shown_lots = min(taker.display_lots, taker.leaves_lots)
-    level_slot = book.join_queue(s, slot, book.ladder_of(taker.contract_slot, taker.side), taker.price_ticks)
-    ledger.count_open(s, taker.position_slot, slot, taker.leaves_lots)
-    level = level_at(s, level_slot)
+        hidden = taker.leaves_lots - detail_at(s, slot).shown_lots
+    ladder_slot = book.ladder_of(taker.contract_slot, taker.side)
+    shown = book.join_queue(s, slot, ladder_slot, taker.price_ticks, taker.leaves_lots, hidden)
     if taker.flags & _REDUCE_ONLY:
-        position_at(s, taker.position_slot).reduce_only_orders += 1
-    return level.leaves_lots - level.hidden_lots
+        position.reduce_only_lots += taker.leaves_lots
+        position.reduce_only_orders += 1
+    else:
+        ledger.count_opening(position, taker.side, taker.price_ticks, taker.loss_subticks, taker.leaves_lots)
+    return shown
 
 
 @inlined

@@ -334,7 +334,7 @@ def _amend_untriggered(s, slot, keeps_priority):
     detail.shown_lots = taker.leaves_lots
     detail.trigger_price_ticks = taker.trigger_price_ticks
     if queued and not keeps_priority:
-        book.join_queue(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
+        book.queue_order(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
     event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
 
@@ -392,6 +392,16 @@ def cancel(s, c, tag):
         slot = find(s, c, tag)
     if slot == NIL:
         return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
+    order = order_at(s, slot)
+    if order.flags == 0 and order.tif != TimeInForce.GTD:
+        matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
+    else:
+        _cancel_with_options(s, slot, cell)
+
+
+@kernel
+def _cancel_with_options(s, slot, cell):
+    """The same steps for an order that may use any option; of one that is known not to, what they need falls away."""
     matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
 
 

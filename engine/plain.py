@@ -8,6 +8,7 @@ from engine import admission, book, eligibility, limits, margin, matching, order
 from engine.codes import NIL, EventKind, OrdType, Reason, Stage, TimeInForce
 from engine.kernels import apart, inlined
 from engine.rows import account_at, contract_at, order_at, passing_taker, position_at
+from engine.units import below
 
 
 @inlined
@@ -62,7 +63,7 @@ def _load_amended(s, taker, slot, c):
 
 @inlined
 def _may_trade(s, account, contract, person):
-    """Rows 2 to 15, for one whom they let pass without a closer look."""
+    """Rows 1 to 15, for one whom they let pass without a closer look; a market that is open is no draft."""
     return contract.gate == 0 and eligibility.passes(s, account, person)
 
 
@@ -135,7 +136,9 @@ def _enter(s, taker):
 @inlined
 def new(s, c, tag):
     """Admit a new order and enter it. False: it is not for the straight path, and nothing is written."""
-    if not admission.is_plain_new(c) or admission.known_reason(s, c.account_slot, c.contract_slot) != Reason.NONE:
+    if not admission.is_plain_new(c) or not admission.is_open_account(s, c.account_slot):
+        return False
+    if not below(c.contract_slot, s.contracts_used):
         return False
     contract = contract_at(s, c.contract_slot)
     if not _may_trade(s, account_at(s, c.account_slot), contract, c.person):

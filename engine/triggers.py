@@ -66,7 +66,7 @@ def place(s):
     if taker.ord_type == OrdType.TRAILING_STOP:
         book.join_trailing(s, slot, taker.contract_slot)
     else:
-        book.join_queue(s, slot, detail.trigger_ladder, taker.trigger_price_ticks)
+        book.queue_order(s, slot, detail.trigger_ladder, taker.trigger_price_ticks)
 
 
 @kernel
@@ -85,7 +85,7 @@ def _trail_all(s, contract, source):
             gap = value - price * SUBTICKS
             reached = (gap >= 0 and order.side == Side.BUY) or (gap <= 0 and order.side == Side.SELL)
             if reached and book.has_level_room(s):
-                book.join_queue(s, slot, detail.trigger_ladder, price)
+                book.queue_order(s, slot, detail.trigger_ladder, price)
         slot = np.int64(detail.trail_next_slot)
 
 
