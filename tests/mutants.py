@@ -119,7 +119,7 @@ MUTANTS = (
     Mutant(
         "more quantity keeps priority",
         "orders.py",
-        "s.taker.leaves_lots <= order.leaves_lots and c.flags",
+        "taker.leaves_lots <= order.leaves_lots and c.flags",
         "c.flags",
     ),
     Mutant(
