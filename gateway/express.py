@@ -72,7 +72,7 @@ class Express:
         self.numbers[TESTNET], self.numbers[LONGEST] = testnet, min(longest_text, LONGEST_TEXT)
         self._requests = self._desk["requests"]
         self._slow = self._requests["is_slow"]
-        self._ends = self._requests["out_end"]
+        self._ends = self._desk["ends"].data
         self._data = np.zeros(BUFFER_BYTES + SLACK_BYTES, np.uint8)
         self.buffer = self._data.data[:BUFFER_BYTES]
         self._out = np.zeros(OUT_BYTES, np.uint8)
@@ -154,8 +154,7 @@ class Express:
 
     def _frames(self, first: int, end: int) -> bytes:
         """The frames of requests; a slow one has none."""
-        begin = int(self._ends[first - 1]) if first else 0
-        return bytes(self._text[begin : int(self._ends[end - 1])]) if end > first else b""
+        return bytes(self._text[self._ends[first] : self._ends[end]])
 
     def _slow_reply(self, run: Run, index: int, complete: Complete) -> bytes:
         request = self._requests[index]

@@ -58,7 +58,6 @@ REQUEST = record(  # one plain order that waits for its outcome
         ("first_leg", "i4"),
         ("us_in", "i8"),
         ("order_id", "i8"),
-        ("out_end", "i8"),  # where its reply ends
     ]
 )
 # --- names that the reader knows ----------------------------------------------------------------------------------
@@ -205,6 +204,7 @@ DESK = record(
         ("memos", MEMO, (4,)),  # writer: the numbers that it wrote last
         ("cards", CARD, (MAX_CONTRACTS,)),
         ("requests", REQUEST, (MAX_REQUESTS,)),
+        ("ends", "i8", (1 + MAX_REQUESTS,)),  # where replies begin and end in the writer's text
         ("of_place", "i4", (MAX_PLACE,)),  # the request of a row in the batch, from 1
         ("ended", "i4", (VENUE.orders,)),  # where an order's slot ended last, a row of history
         (f"made_of_{_origin():08x}", "i8"),  # compiled code is kept under its types: other texts, other code

@@ -374,5 +374,5 @@ def write(view, desks, events, history, out):
         request.is_slow = 1 if end < 0 else 0
         slow += request.is_slow
         at = end if end >= 0 else at
-        request.out_end = at
+        desk.ends[index + 1] = at
     return slow
