@@ -13,13 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import uvloop
-from rich.console import Console
-from rich.table import Table
 
 from gateway import clock, load
 from gateway.auth import Vault
 from gateway.bootstrap import Trader, list_contracts, open_trader, set_up_venue
-from gateway.commands.common import readable_errors
+from gateway.commands.common import print_table, readable_errors
 from gateway.commands.serve import SWITCH_SECONDS, tune
 from gateway.config import Config
 from gateway.registry import Registry
@@ -41,6 +39,7 @@ PAIRS = 512
 REPLY_BYTES = 660
 """About how long the venue's reply to an order of the load is."""
 UNLIMITED = 100_000_000
+ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
 START_SECONDS = 600
 DEPOSIT_MICROS = 10**15
 
@@ -206,7 +205,7 @@ async def _load(plan: Plan, targets: list[load.Target], only: str | None) -> lis
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
     results: list[load.Result] = []
     if only in (None, "latency"):
-        for name, target in (("echo, one at a time", echo), ("orders, one at a time", venue)):
+        for name, target in ((ONE_ECHO, echo), (ONE_ORDER, venue)):
             results.append(await _closed(name, target, [_json_script(0)], 1, plan.seconds))
     if only in (None, "json"):
         names = ("echo with replies of the venue's size", "echo, JSON", "orders, JSON")
@@ -296,19 +295,27 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
         for result in results:
             print(json.dumps({**result.as_dict(), **facts}))
         return
-    columns = ("what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "p50 / echo", "CPU us", "pushes")
     polls = f", polling for {facts['busy_poll_us']} us" if facts["busy_poll_us"] else ""
-    table = Table(*columns, title=f"load, {facts['durability']}{polls}")
-    echo = results[0]
+    names = ["what", "orders/s", "p50 us", "p99 us", "p99.9 us", "of echo", "x p50", "x p99", "CPU us", "pushes"]
+    rows, echo = [], results[0]
     for result in results:
-        summary = result.histogram.summary()
         echo = result if result.name.startswith("echo") else echo
-        echo_p50 = echo.histogram.summary()["p50_us"]
-        share = f"{result.rate / echo.rate:.0%}" if echo.rate else ""
-        longer = f"{summary['p50_us'] / echo_p50:.1f}" if echo_p50 else ""
-        delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
-        pushes = f"{result.messages:,}" if result.messages else ""
-        table.add_row(result.name, f"{result.rate:,.0f}", *delays, share, longer, f"{result.cpu_us:.2f}", pushes)
-    console = Console()
-    console.print(table)
-    console.print(f"one append and sync of this disk, before and after: {facts['disk_sync_us']} us (median)")
+        rows.append([result.name, *_figures(result, echo)])
+    print_table(names, rows, f"load, {facts['durability']}{polls}")
+    print("of echo: the rate as a share of the echo's above; x p50, x p99: the delays as multiples of its")
+    sync_us = facts["disk_sync_us"]
+    print(f"one append and sync of this disk, before and after: {sync_us} us (median)")
+    medians = {result.name: result.histogram.summary()["p50_us"] for result in results}
+    if facts["durability"] == "fsync" and ONE_ORDER in medians:
+        floor_us = medians[ONE_ECHO] + sync_us
+        print(f"one order: {medians[ONE_ORDER] / floor_us:.2f} x an echo and a sync, which take {floor_us:.0f} us")
+
+
+def _figures(result: load.Result, echo: load.Result) -> list[str]:
+    """A row of the table, beside the echo of the same run."""
+    summary, bare = result.histogram.summary(), echo.histogram.summary()
+    delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
+    share = f"{result.rate / echo.rate:.0%}" if echo.rate else ""
+    longer = [f"{summary[name] / bare[name]:.2f}" if bare[name] else "" for name in ("p50_us", "p99_us")]
+    cpu = f"{result.cpu_us:.2f}" if result.cpu_us else ""
+    return [f"{result.rate:,.0f}", *delays, share, *longer, cpu, f"{result.messages:,}" if result.messages else ""]
