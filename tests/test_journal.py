@@ -220,6 +220,26 @@ def test_after_a_failed_write_nothing_is_promised(
     journal.close()
 
 
+def test_a_segment_that_cannot_be_begun_leaves_no_other_file_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(directory: Path, header: Any) -> None:
+        raise OSError(28, "No space left on device")
+
+    begin(tmp_path)
+    journal = resume(tmp_path, segment_bytes=SEGMENT_BYTES + RECORD_BYTES + ROW_BYTES)
+    monkeypatch.setattr("engine.journal.writer.begin_segment", full)
+    journal.append(rows(1, 1).tobytes())
+    journal.commit()
+    journal.append(rows(2, 1).tobytes())
+    with pytest.raises(JournalError, match="No space left on device"):
+        journal.commit()
+    with (tmp_path / "another").open("w") as another:
+        journal.close()
+        another.write("still open")
+    assert (tmp_path / "another").read_text() == "still open" and journal.durable_seq == 1
+
+
 def test_a_closed_journal_refuses(tmp_path: Path) -> None:
     begin(tmp_path)
     journal = resume(tmp_path)
@@ -300,6 +320,38 @@ def test_a_reader_follows_a_writer(tmp_path: Path) -> None:
         assert len(found) == journal.durable_seq and reader.torn is None
         assert reader.position.chain == journal.chain
     journal.close()
+
+
+def test_a_reader_survives_a_writer_that_closes(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal = resume(tmp_path)
+    for _ in range(2):
+        journal.append(rows(journal.next_seq, 1).tobytes())
+        journal.commit()
+    batches = JournalReader(tmp_path).batches()
+    next(batches)
+    journal.close()
+    assert [len(batch) for batch in batches] == [1]
+
+
+def test_a_record_that_was_written_while_the_file_was_read_is_no_corruption(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written = write(tmp_path, [1, 1, 1], close=False)
+    reader, original, reads = JournalReader(tmp_path), JournalReader._bytes, []
+
+    def torn_at_first(self: JournalReader, path: Path) -> Any:
+        data = original(self, path)
+        second = SEGMENT_BYTES + RECORD_BYTES + ROW_BYTES
+        if not reads:
+            data[second : second + RECORD_BYTES + ROW_BYTES] = bytes(RECORD_BYTES + ROW_BYTES)
+        reads.append(path)
+        return data
+
+    monkeypatch.setattr(JournalReader, "_bytes", torn_at_first)
+    found = np.concatenate([batch.copy() for batch in reader.batches()])
+    assert found.tobytes() == written.tobytes()
+    assert len(reads) == 2 and reader.torn is None
 
 
 def test_a_torn_tail_is_cut_at_every_length(tmp_path: Path) -> None:

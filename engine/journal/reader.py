@@ -5,6 +5,7 @@ corruption and refused with its file and byte offset.
 """
 
 import mmap
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import accumulate
@@ -149,16 +150,17 @@ class JournalReader:
 
     def _segment(self, path: Path) -> Iterator[Rows]:
         """The records of the present segment from the position on."""
-        # A private mapping: the rows that go out are writable, as the kernels want them, and the file is not.
-        with path.open("rb") as file:
-            data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-        here = self.position
+        data, here = self._bytes(path), self.position
         offset, number, next_seq, chain = here.offset, here.records, here.next_seq, here.chain
         while offset < len(data):
             record = _record_at(data, offset)
             if record is None:
-                self._bad(path, data, offset)
-                return
+                if self._is_end(path, data, offset):
+                    return
+                data = self._bytes(path)  # what was written while it was read is whole by now
+                record = _record_at(data, offset)
+                if record is None:
+                    raise _corrupt(path, data, offset)
             body, (_, count, its_number, first_seq, _, before) = record
             if before != chain:
                 raise CorruptJournalError(path, offset, "the hash chain breaks: something before it was changed")
@@ -173,14 +175,29 @@ class JournalReader:
             if count:
                 yield np.ndarray(count, COMMAND, data, start)
 
-    def _bad(self, path: Path, data: mmap.mmap, offset: int) -> None:
-        """Note a torn tail, or raise when the bad record was safe once. Zeros to the end are room for more."""
-        last = path == self._paths[-1]
-        if last and not np.frombuffer(data, np.uint8, offset=offset).any():
-            return
-        if not last or _was_safe(data, offset, self.position.next_seq):
-            raise _corrupt(path, data, offset)
+    def _bytes(self, path: Path) -> mmap.mmap:
+        """The bytes of a segment, writable as the kernels want them, while the file is not.
+
+        The last one is copied: its writer may make it shorter at any time, and bytes that are mapped but gone are
+        nothing that a process survives. All others stay as they are.
+        """
+        with path.open("rb") as file:
+            if path != self._paths[-1]:
+                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+            data = mmap.mmap(-1, max(os.fstat(file.fileno()).st_size, SEGMENT_BYTES))
+            file.readinto(data)
+            return data
+
+    def _is_end(self, path: Path, data: mmap.mmap, offset: int) -> bool:
+        """Whether a bad record is the end: room for more, which is zeros to the end, or a torn tail, which is noted."""
+        if path != self._paths[-1]:
+            return False
+        if not np.frombuffer(data, np.uint8, offset=offset).any():
+            return True
+        if _was_safe(data, offset, self.position.next_seq):
+            return False
         self.torn = TornTail(path, offset, len(data) - offset)
+        return True
 
 
 def _start(header: SegmentHeader) -> Position:

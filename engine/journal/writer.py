@@ -116,11 +116,12 @@ class SegmentWriter:
         """Begin the next segment; the old one is safe, and ends with its last record, before the new one exists."""
         os.ftruncate(self._descriptor, self._offset)
         self.sync()
-        self.close()
         old = self._segment
         self._segment = SegmentHeader(old.number + 1, first_seq, old.mode, old.capacities, self.chain)
         begin_segment(self._directory, self._segment)
-        self._descriptor = os.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
+        descriptor = os.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
+        self.close()
+        self._descriptor = descriptor
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
 
 
