@@ -9,7 +9,18 @@ import numpy as np
 from engine import idmap, ladder
 from engine.codes import NIL, ExecInst, Side
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, job_at, ladder_at, level_at, order_at, own_at, position_at
+from engine.rows import (
+    account_at,
+    contract_at,
+    detail_at,
+    follower_at,
+    job_at,
+    ladder_at,
+    level_at,
+    order_at,
+    own_at,
+    position_at,
+)
 from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
 from engine.units import unlikely
 
@@ -110,8 +121,8 @@ def find_client_cell(s, tag, account_slot, cl_ord_id):
     """The map's cell of an account's live order by the client's id, whose tag this is; NIL where there is none."""
     if cl_ord_id == 0:
         return NIL
-    if s.newest.tag == tag and _is_order(s, s.newest.cell, account_slot, cl_ord_id):
-        return s.newest.cell
+    if s.recent.tag == tag and _is_order(s, s.recent.cell, account_slot, cl_ord_id):
+        return s.recent.cell
     cell = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
     if cell == NIL and s.order_map.old_size != 0:
         return _match_old_id(s, tag, account_slot, cl_ord_id)
@@ -134,8 +145,8 @@ def name_order(s, tag, slot):
     """
     if order_at(s, slot).cl_ord_id != 0:
         cell = idmap.insert(s, s.order_map, tag, slot)
-        s.newest.tag = tag if cell != NIL else 0
-        s.newest.cell = cell
+        s.recent.tag = tag if cell != NIL else 0
+        s.recent.cell = cell
 
 
 @inlined
@@ -145,11 +156,11 @@ def forget_order(s, slot, account_slot, cell):
     if cl_ord_id != 0:
         if cell == NIL:
             cell = idmap.cell_of(s, s.order_map, idmap.tag_of(account_slot, cl_ord_id), slot)
-        if s.newest.tag != 0 and s.newest.cell == cell:
+        if s.recent.tag != 0 and s.recent.cell == cell:
             idmap.remove_newest(s, s.order_map, cell)
         else:
             idmap.remove(s, s.order_map, cell)
-        s.newest.tag = 0
+        s.recent.tag = 0
 
 
 @rare
@@ -279,14 +290,21 @@ def _drop_level(s, slot):
     ladder_slot = np.int64(level.ladder_slot)
     node, floors = ladder.remove(s, ladder_slot, level.leaf_node, level.price_ticks)
     book_side = ladder_at(s, ladder_slot)
+    follower = follower_at(s, ladder_slot)
     if book_side.first_slot == slot:
-        if node == NIL:
+        if ladder.knows_follower(s, ladder_slot):
+            book_side.first_slot = follower.slot
+            book_side.first_key = follower.key
+        elif node == NIL:
             book_side.first_slot = NIL
             book_side.first_key = NIL
         else:
-            follower = ladder.first_below(s, ladder_slot, node, floors)
-            book_side.first_slot = follower
-            book_side.first_key = level_at(s, follower).price_ticks
+            first = ladder.first_below(s, ladder_slot, node, floors)
+            book_side.first_slot = first
+            book_side.first_key = level_at(s, first).price_ticks
+        ladder.forget_follower(s, ladder_slot)
+    elif follower.slot == slot:
+        ladder.forget_follower(s, ladder_slot)
     level.next_slot = s.levels_free_slot
     s.levels_free_slot = slot
     s.levels_live -= 1

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import child_at, ladder_at, node_at
+from engine.rows import child_at, follower_at, ladder_at, node_at
 from engine.units import highest_bit, lowest_bit
 
 NODES_PER_INSERT = 5
@@ -162,9 +162,16 @@ def insert(s, ladder_slot, leaf, key, slot):
     node.bitmap = _with_bit(node.bitmap, key & 63)
     child_at(node, key & 63).slot = slot
     ladder.entries += 1
+    follower = follower_at(s, ladder_slot)
     if ladder.first_slot == NIL or (key - ladder.first_key) * ladder.direction < 0:
+        follower.call = s.recent.call
+        follower.slot = ladder.first_slot
+        follower.key = ladder.first_key
         ladder.first_slot = slot
         ladder.first_key = key
+    elif follower.slot == NIL or (key - follower.key) * ladder.direction < 0:
+        follower.slot = slot
+        follower.key = key
 
 
 @kernel
@@ -185,6 +192,18 @@ def after(s, ladder_slot, leaf, key):
         slot = np.int64(child_at(node_at(s, slot), _foremost(node_at(s, slot).bitmap, direction)).slot)
         shift -= 6
     return slot
+
+
+@inlined
+def knows_follower(s, ladder_slot):
+    """Whether what comes behind the first entry is known: it was itself the first before, or came since."""
+    return follower_at(s, ladder_slot).call == s.recent.call
+
+
+@inlined
+def forget_follower(s, ladder_slot):
+    """Nothing is known any more of what comes behind the first entry."""
+    follower_at(s, ladder_slot).call = 0
 
 
 @inlined

@@ -411,7 +411,12 @@ RANKED = record(  # a candidate for deleveraging, as it was judged last
 )
 AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what looking ahead found of a command: scratch of a call
 AHEAD_ROWS = 32
-NEWEST = record([("tag", "i8"), ("cell", "i8")])  # the client id entered last, tag 0 for none: scratch of a call
+RECENT = record(  # scratch of a call: the client id entered last, tag 0 for none, and which call it is
+    [("tag", "i8"), ("cell", "i8"), ("call", "i8")]
+)
+FOLLOWER = record(  # scratch: what comes behind the first entry of a ladder, known in this call
+    [("call", "i8"), ("slot", "i4"), ("key", "i4")]
+)
 
 
 @dataclass(frozen=True)
@@ -563,7 +568,8 @@ STATE = _cache_aligned(
         ("cells", CELL, (4 * VENUE.orders + 4 * VENUE.positions,)),
         ("taker", TAKER),
         ("ahead", AHEAD, (AHEAD_ROWS,)),
-        ("newest", NEWEST),
+        ("recent", RECENT),
+        ("followers", FOLLOWER, (LADDERS,)),
     ]
 )
 

@@ -252,7 +252,8 @@ def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
     reports.open_ring(s, ring, ring_rows)
-    s.newest.tag = 0
+    s.recent.tag = 0
+    s.recent.call += 1
     far = s.order_map.size > CACHED_CELLS or s.accounts_used > CACHED_ACCOUNTS
     consumed, looked_at, next_look = 0, 0, 0
     while consumed < count:
