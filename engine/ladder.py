@@ -74,6 +74,7 @@ def reset(s, ladder_slot, direction):
     ladder.leaf_node = NIL
     ladder.leaf_prefix = NIL
     ladder.entries = 0
+    follower_at(s, ladder_slot).call = 0
 
 
 @inlined

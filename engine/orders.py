@@ -32,7 +32,7 @@ _AFFILIATE = int(ExecInst.AFFILIATE)
 
 
 @inlined
-def _load_command(s, c, tag):
+def load_command(s, c, tag):
     """Copy a NEW command into `s.taker`."""
     taker = s.taker
     taker.order_id = 0
@@ -128,7 +128,7 @@ def _wait(s):
 def _new(s, c, tag, label):
     """Admit a new order and put it to work."""
     taker = s.taker
-    _load_command(s, c, tag)
+    load_command(s, c, tag)
     reason = admission.known_reason(s, c.account_slot, c.contract_slot)
     if reason == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)

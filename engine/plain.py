@@ -1,11 +1,11 @@
-"""The straight path: a limit order without options that meets nobody is admitted or amended without a detour.
+"""The straight path: a limit order without options is admitted, or amended if it then meets nobody, without a detour.
 
 The rules are those of the full path, the same functions; an order for which any of them needs a closer look is left to
 it, with nothing written. The order stands in registers, not in `s.taker`.
 """
 
 from engine import admission, book, eligibility, limits, margin, matching, orders, reports
-from engine.codes import NIL, EventKind, OrdType, Reason, Stage, TimeInForce
+from engine.codes import NIL, EventKind, OrdType, Phase, Reason, Stage, TimeInForce
 from engine.kernels import apart, inlined
 from engine.rows import account_at, contract_at, order_at, passing_taker, position_at
 from engine.units import below
@@ -69,10 +69,9 @@ def _may_trade(s, account, contract, person):
 
 @inlined
 def _is_in_order(s, taker, contract):
-    """Rows 16 to 22, as far as they are about any order without options; it meets nobody."""
+    """Rows 16 to 21, as far as they are about any order without options."""
     return (
-        not matching.crosses(s, taker)
-        and admission.price_form_reason(taker, contract) == Reason.NONE
+        admission.price_form_reason(taker, contract) == Reason.NONE
         and admission.quantity_reason(s, taker, contract) == Reason.NONE
         and admission.price_reason(taker, contract) == Reason.NONE
         and admission.reference_reason(taker, contract) == Reason.NONE
@@ -133,6 +132,24 @@ def _enter(s, taker):
     matching.rest(s, taker, EventKind.ACCEPTED)
 
 
+@apart
+def _meet(s, c, tag, position_slot, loss_subticks):
+    """Take an order that was admitted to the book, where it meets others: there it stands in `s.taker`."""
+    taker = s.taker
+    orders.load_command(s, c, tag)
+    taker.position_slot = position_slot
+    taker.loss_subticks = loss_subticks
+    taker.sweep_ticks = c.price_ticks
+    taker.group = account_at(s, c.account_slot).group
+    account_at(s, c.account_slot).position_slot = position_slot
+    taker.order_slot, taker.order_id = book.take_slot(s)
+    reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
+    s.sweeping = 1
+    if not orders.finish_sweep(s):
+        s.phase = Phase.COMMAND
+        s.work_left = 0
+
+
 @inlined
 def new(s, c, tag):
     """Admit a new order and enter it. False: it is not for the straight path, and nothing is written."""
@@ -149,7 +166,10 @@ def new(s, c, tag):
         return False
     if not _has_margin(s, taker, contract):
         return False
-    _enter(s, taker)
+    if matching.crosses(s, taker):
+        _meet(s, c, tag, taker.position_slot, taker.loss_subticks)
+    else:
+        _enter(s, taker)
     return True
 
 
@@ -169,7 +189,9 @@ def amend(s, c, tag):
         return False
     taker = passing_taker()
     _load_amended(s, taker, slot, c)
-    if orders.keeps_priority(s, taker, slot, c) or not _is_in_order(s, taker, contract):
+    if orders.keeps_priority(s, taker, slot, c) or matching.crosses(s, taker):
+        return False
+    if not _is_in_order(s, taker, contract):
         return False
     if not _has_margin(s, taker, contract):
         return False

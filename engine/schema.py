@@ -411,12 +411,8 @@ RANKED = record(  # a candidate for deleveraging, as it was judged last
 )
 AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what looking ahead found of a command: scratch of a call
 AHEAD_ROWS = 32
-RECENT = record(  # scratch of a call: the client id entered last, tag 0 for none, and which call it is
-    [("tag", "i8"), ("cell", "i8"), ("call", "i8")]
-)
-FOLLOWER = record(  # scratch: what comes behind the first entry of a ladder, known in this call
-    [("call", "i8"), ("slot", "i4"), ("key", "i4")]
-)
+RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
+FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry
 
 
 @dataclass(frozen=True)

@@ -270,6 +270,8 @@ def apply_rows(root, address, count, ring, ring_rows):
                 break
             if taken == 2:
                 consumed += 1
+        elif s.phase != Phase.IDLE:
+            break
         consumed += 1
     return consumed, reports.close_ring(s)
 
