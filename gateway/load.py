@@ -27,6 +27,8 @@ _MASK_KEY = bytes.fromhex("37fa213d")
 _TEXT, _BINARY, _CLOSE = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CLOSE
 _ERROR_HEAD = 48
 """Within so many bytes of its beginning a reply says whether it is an error."""
+READ_BYTES = 1 << 18
+"""What one read of a socket takes, here and at the venue: answers that come together are read together."""
 WARM_SECONDS = 0.5
 OPEN_ROWS = 512
 """How many orders a connection of rows has open at most: an account may have 1,000."""
@@ -245,7 +247,8 @@ async def connect(target: Target, scripts: list[Script]) -> list[Connection]:
         headers = {"Sec-WebSocket-Protocol": target.protocol} if target.protocol else None
         listener = Connection(script)
         await picows.ws_connect(
-            partial(_same, listener), target.url, extra_headers=headers, max_frame_size=1 << 26
+            partial(_same, listener), target.url, extra_headers=headers, max_frame_size=1 << 26,
+            read_buffer_init_size=READ_BYTES,
         )
         listener.is_echo = target.is_echo
         if target.log_ins:
@@ -397,6 +400,6 @@ class _Echo(picows.WSListener):
 async def serve_echo(port: int, reply_bytes: int = 0) -> tuple[asyncio.Server, int]:
     """A bare echo server of the same websocket library, with replies of a size if given; (server, its port)."""
     server = await picows.ws_create_server(
-        lambda request: _Echo(reply_bytes), "127.0.0.1", port, max_frame_size=1 << 26
+        lambda request: _Echo(reply_bytes), "127.0.0.1", port, max_frame_size=1 << 26, read_buffer_init_size=READ_BYTES
     )
     return server, server.sockets[0].getsockname()[1]
