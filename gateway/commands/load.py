@@ -40,6 +40,8 @@ REPLY_BYTES = 660
 """About how long the venue's reply to an order of the load is."""
 UNLIMITED = 100_000_000
 ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
+ROW_CONNECTIONS = 4
+"""Frames of rows carry so many orders that more connections only make them wait."""
 START_SECONDS = 600
 DEPOSIT_MICROS = 10**15
 
@@ -67,8 +69,8 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--durability", choices=("fsync", "os", "none"), default="fsync")
-    parser.add_argument("--connections", type=int, default=4, help="connections (default: 4)")
-    parser.add_argument("--window", type=int, default=64, help="JSON requests under way on each (default: 64)")
+    parser.add_argument("--connections", type=int, default=16, help="connections (default: 16)")
+    parser.add_argument("--window", type=int, default=128, help="JSON requests under way on each (default: 128)")
     parser.add_argument("--rows", type=int, default=256, help="rows of a binary frame (default: 256)")
     parser.add_argument("--seconds", type=float, default=3.0, help="length of each measurement (default: 3)")
     parser.add_argument("--subscribers", type=int, default=1000, help="readers of one book (default: 1000)")
@@ -266,7 +268,8 @@ def _json_scripts(plan: Plan) -> list[load.Script]:
 
 def _row_scripts(plan: Plan) -> list[load.Script]:
     prices = [2 * (PRICE - 500) - step for step in range(1000)]
-    return [load.row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in range(plan.connections)]
+    places = range(min(plan.connections, ROW_CONNECTIONS))
+    return [load.row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in places]
 
 
 def _log_in(trader: Trader) -> bytes:

@@ -81,20 +81,30 @@ def _gap(first_seq: int, last_seq: int, time_ns: int, why: str) -> Alert:
 
 
 def serve(source: IO[bytes], sink: IO[str]) -> None:
-    """Take frames until there are no more."""
+    """Take frames until there are no more; a venue that was killed leaves a part of one, and nobody to tell."""
     worker: Worker | None = None
     while len(head := source.read(FRAME.size)) == FRAME.size:
         kind, size = FRAME.unpack(head)
         data = source.read(size)
+        if len(data) < size:
+            break
         if worker is None:
             worker = Worker(json.loads(data))
             continue
-        for account_slot in worker.take(kind, data):
-            print(STOP, account_slot, file=sink, flush=True)
+        lines = [f"{STOP} {account_slot}\n" for account_slot in worker.take(kind, data)]
         if kind == EVENTS:
-            print(SEEN, worker.watch.looked_seq, file=sink, flush=True)
+            lines.append(f"{SEEN} {worker.watch.looked_seq}\n")
+        _tell(sink, "".join(lines))
     if worker is not None:
         worker.close()
+
+
+def _tell(sink: IO[str], text: str) -> None:
+    try:
+        sink.write(text)
+        sink.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())
 
 
 def main() -> None:

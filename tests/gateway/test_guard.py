@@ -2,6 +2,8 @@
 
 import json
 import sqlite3
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -24,7 +26,7 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.replayed import clients_of
 from gateway.surveillance.service import Service
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
-from gateway.surveillance.worker import EVENTS, Worker
+from gateway.surveillance.worker import BEGIN, EVENTS, FRAME, Worker
 from tests.gateway.live import BTC, market, play, until
 
 ALICE, BOB = 0, 1
@@ -234,6 +236,26 @@ def test_a_rule_that_fails_is_filed_and_the_rest_goes_on(tmp_path: Path, monkeyp
     found = [row.rule for row in worker.store.alerts()]
     assert found == ["execution_throttle", "surveillance_fault"] * 2
     worker.close()
+
+
+def test_the_rules_end_quietly_when_their_venue_was_killed(tmp_path: Path) -> None:
+    """What was handed over whole is on file, though nobody hears the answers and the last frame is a part of one."""
+    begin = {"parameters": {"throttle_executions": 2}, "path": str(file_of(tmp_path)), "positions": [], "groups": []}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.surveillance.worker"], cwd=Path(__file__).parents[2],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr
+    process.stdout.close()
+    for kind, data in ((BEGIN, json.dumps(begin).encode()), *((EVENTS, fills(seq, seq).tobytes()) for seq in (1, 2))):
+        process.stdin.write(FRAME.pack(kind, len(data)) + data)
+    process.stdin.write(FRAME.pack(EVENTS, 1000) + bytes(100))
+    process.stdin.close()
+    assert process.stderr.read() == b"" and process.wait(20) == 0
+    process.stderr.close()
+    store = AlertStore(file_of(tmp_path))
+    assert len(store.alerts(rule="execution_throttle")) == 2
+    store.close()
 
 
 def killed(service: Service) -> None:
