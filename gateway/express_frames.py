@@ -1,7 +1,8 @@
 """The compiled finder of websocket frames in what a connection brought, after RFC 6455, section 5.2.
 
 It opens what most frames are, a whole text message of at most 64 KiB, in its place. Control frames, parts of
-messages, rows and whatever breaks the protocol are not its business: the websocket library gets them as they came.
+messages, rows, long texts and whatever breaks the protocol are not its business: the websocket library gets them as
+they came.
 """
 
 import numpy as np
@@ -57,7 +58,6 @@ def next_frame(desk, data):
         head = 10
     if left < head:
         return INCOMPLETE
-    is_short = size < _TWO_BYTES
     if size == _TWO_BYTES:
         size = np.int64(data[at + 2]) << 8 | np.int64(data[at + 3])
     elif size == _EIGHT_BYTES:
@@ -65,7 +65,8 @@ def next_frame(desk, data):
     is_masked = data[at + 1] & _MASKED != 0
     first = at + head + (_KEY_BYTES if is_masked else 0)
     desk.frame_bytes = first - at + size
-    if data[at] != _FINAL_TEXT or not is_masked or size > desk.longest or is_short != (size < _TWO_BYTES):
+    is_shortest = head == 2 or (head == 4 and size >= _TWO_BYTES)
+    if data[at] != _FINAL_TEXT or not is_masked or size > desk.longest or not is_shortest:
         return OTHER
     if left < desk.frame_bytes:
         return INCOMPLETE

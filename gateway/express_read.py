@@ -196,7 +196,7 @@ def _contract(desk, data, first, end):
     """The slot of the contract of this name, -1 for none."""
     for slot in range(desk.cards_used):
         card = desk.cards[slot]
-        if card.name_size == end - first and _is_text(data, first, card.name, end - first):
+        if 0 < card.name_size == end - first and _is_text(data, first, card.name, end - first):
             return slot
     return -1
 

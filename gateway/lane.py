@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from gateway import clock
-from gateway.express import FRAME_BYTES, OFFSET
+from gateway.express import COUNT, FRAME_BYTES, OFFSET
 from gateway.express_frames import NO_ROOM, OTHER, TEXT
 from gateway.sequencer import OVER_LIMIT
 
@@ -90,34 +90,48 @@ class Lane(asyncio.BufferedProtocol):
 
     def _take(self, end: int) -> None:
         """Serve what lies in the buffer; by itself each message of a run that is over the session's limits."""
-        session, numbers, now_ns = self._session, self._numbers, clock.wall_ns()
+        session, connection, numbers = self._session, self._connection, self._numbers
+        now_ns = clock.wall_ns()
         offset = self._give(0, end, self._owed) if self._owed else 0
         by_itself = 0
         while offset < end:
+            begin = offset
             if session.closed:
                 self._give(offset, end, end - offset)
                 return
-            if offset < by_itself:
+            if offset < by_itself or connection.parts is not None:
                 stop = self._express.next_text((offset, end))
             else:
-                stop = self._sequencer.read(session, (offset, end), self._connection, now_ns)
+                stop = self._sequencer.read(session, (offset, end), connection, now_ns)
                 if stop == OVER_LIMIT:
                     by_itself = numbers[OFFSET]
                     continue
             offset = numbers[OFFSET]
-            if stop == TEXT:
-                self._connection.act(session.receive(self._express.text(), now_ns))
+            if stop == TEXT and connection.parts is None:
+                connection.act(session.receive(self._express.text(), now_ns))
+                now_ns = clock.wall_ns()
+            elif stop == TEXT:
+                self._give(begin, end, offset - begin)
             elif stop == OTHER:
                 offset = self._give(offset, end, numbers[FRAME_BYTES])
+                now_ns = clock.wall_ns()
             elif stop == NO_ROOM:
-                self._server.settle()
+                self._make_room()
             else:
                 self._kept = bytes(self._buffer[offset:end])
                 return
+
+    def _make_room(self) -> None:
+        """Have what was collected applied. RuntimeError when that fails: there would be no room for ever."""
+        self._server.settle()
+        if self._numbers[COUNT]:
+            raise RuntimeError("a full batch was not applied")
 
     def _give(self, offset: int, end: int, size: int) -> int:
         """Give the library a frame, or as much of it as has come; where the next one begins."""
         given = min(size, end - offset)
         self._owed = size - given
         hand_over(self._library, bytes(self._buffer[offset : offset + given]))
+        if self._connection.is_refused:
+            self._session.closed = True
         return offset + given

@@ -60,25 +60,29 @@ class Connection(picows.WSListener):
         self.is_slow = False
         self.slow_since = 0.0
         self.channels: dict[str, int] = {}
+        self.parts: bytearray | None = None
+        """What has come of a message in several frames."""
         self._staged: list[bytes] = []
-        self._fragments: bytearray | None = None
         self._is_binary_fragment = False
         self._transport: Any = None
+        self._websocket: Any = None
         self._reported_slot = NIL
         self._close_sent = False
 
     # --- the websocket library's calls ----------------------------------------------------------------------------
 
     def on_ws_connected(self, transport: Any) -> None:
-        self._transport = transport.underlying_transport
+        self._websocket, self._transport = transport, transport.underlying_transport
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         self.server.connections.add(self)
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         kind = frame.msg_type
-        if kind == _TEXT and frame.fin and self._fragments is None:
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.finish(1002, "a reserved bit is set: no extension was agreed on")
+        elif kind == _TEXT and frame.fin and self.parts is None:
             self.receive(frame.get_payload_as_bytes(), False)
-        elif kind == _BINARY and frame.fin and self._fragments is None:
+        elif kind == _BINARY and frame.fin and self.parts is None:
             self.receive(frame.get_payload_as_bytes(), True)
         elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
@@ -100,21 +104,26 @@ class Connection(picows.WSListener):
             self._transport.resume_reading()
         self.server.touch()
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether the library has closed the connection by itself: what came broke the protocol."""
+        return self._websocket is not None and bool(self._websocket.is_close_frame_sent)
+
     # --- in -------------------------------------------------------------------------------------------------------
 
     def _assemble(self, frame: Any) -> None:
         """A message in several frames."""
-        if (self._fragments is None) == (frame.msg_type == picows.WSMsgType.CONTINUATION):
+        if (self.parts is None) == (frame.msg_type == picows.WSMsgType.CONTINUATION):
             self.finish(1002, "a continuation without a beginning, or a beginning inside a message")
             return
-        if self._fragments is None:
-            self._fragments = bytearray()
+        if self.parts is None:
+            self.parts = bytearray()
             self._is_binary_fragment = frame.msg_type == picows.WSMsgType.BINARY
-        self._fragments += frame.get_payload_as_memoryview()
-        if len(self._fragments) > self.server.venue.config.max_frame_bytes:
+        self.parts += frame.get_payload_as_memoryview()
+        if len(self.parts) > self.server.venue.config.max_frame_bytes:
             self.finish(1009, "the message is too big")
         elif frame.fin:
-            data, self._fragments = bytes(self._fragments), None
+            data, self.parts = bytes(self.parts), None
             self.receive(data, self._is_binary_fragment)
 
     def receive(self, data: bytes, is_binary: bool) -> None:

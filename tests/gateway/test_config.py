@@ -31,6 +31,7 @@ def test_what_is_printed_is_read_again(tmp_path):
         ("port = 'x'", {}, "port: 'x' must be of type int"),
         ("port = true", {}, "port: True must be of type int"),
         ("port = 70000", {}, "port: 70000 must be from 0 to 65535"),
+        ("batch_rows = 1", {}, "batch_rows: 1 must be from 2 to 65536"),
         ("port = ", {}, "config: "),
         ("durability = 'maybe'", {}, "durability: 'maybe'; choose from fsync, os, none"),
         ("tls_key = 'k.pem'", {}, "give both or neither"),

@@ -1,15 +1,17 @@
 """Plain orders, read and answered by compiled code: the same rows and the same bytes as the session's way."""
 
+import itertools
 import json
 import re
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gateway import clock
 from gateway.confirmation import Confirmation
-from gateway.express import ROWS, Express
+from gateway.express import COUNT, ROWS, Express
 from gateway.express_frames import INCOMPLETE, TEXT
 from gateway.express_tables import MAX_REQUESTS
 from gateway.intents import index_row
@@ -32,6 +34,8 @@ class Origin:
         self.sequencer = sequencer
         self.session = session
         self.frames = []
+        self.parts = None
+        self.is_refused = False
 
     def act(self, actions):
         for action in actions:
@@ -54,17 +58,51 @@ class Origin:
 
 
 class Library:
-    """In place of the websocket library: keeps what it is given."""
+    """In place of the websocket library and what a connection does with its frames: keeps what it is given."""
 
-    def __init__(self):
+    def __init__(self, origin):
         self.given = bytearray()
+        self.frames = []
+        self._origin = origin
+        self._done = 0
         self._buffer = bytearray(100)
 
     def get_buffer(self, size):
-        return memoryview(self._buffer)
+        return memoryview(self._buffer)[: max(1, size)]
 
     def buffer_updated(self, size):
         self.given += self._buffer[:size]
+        while (frame := frame_at(self.given, self._done)) and not self._origin.is_refused:
+            self._done, *kept = frame
+            self.frames.append(tuple(kept))
+            self._take(*kept)
+
+    def _take(self, first, is_masked, payload):
+        opcode, origin = first & 15, self._origin
+        begins, goes_on = opcode in (1, 2), opcode == 0
+        if not is_masked or first & 0x70 or (begins and origin.parts is not None) or (goes_on and origin.parts is None):
+            origin.is_refused = True
+        elif begins and not first & 0x80:
+            origin.parts = payload
+        elif goes_on:
+            origin.parts = None if first & 0x80 else origin.parts + payload
+
+
+def frame_at(data, at):
+    """A whole frame of RFC 6455 as plainly as it can be read: (its end, first byte, is masked, payload)."""
+    if len(data) < at + 2:
+        return None
+    size, head = data[at + 1] & 127, 2
+    if size > 125:
+        head = 4 if size == 126 else 10
+        size = int.from_bytes(data[at + 2 : at + head])
+    is_masked = data[at + 1] > 127
+    first = at + head + 4 * is_masked
+    if len(data) < max(first + size, at + head):
+        return None
+    key = data[first - 4 : first] if is_masked else bytes(4)
+    payload = bytes(char ^ key[index % 4] for index, char in enumerate(data[first : first + size]))
+    return first + size, data[at], is_masked, payload
 
 
 class Desk:
@@ -119,7 +157,8 @@ class Desk:
 
     def lane(self, who=0):
         """A connection without a socket: (its lane, what is sent back, what the library gets)."""
-        origin, library = Origin(self.sequencer, self.sessions[who]), Library()
+        origin = Origin(self.sequencer, self.sessions[who])
+        library = Library(origin)
         return Lane(self, origin, library), origin, library
 
     def send(self, messages, who=0):
@@ -399,9 +438,9 @@ def test_whatever_the_cuts_every_message_is_served_once_and_in_order(desk):
 
 def test_what_is_no_short_text_goes_to_the_library_as_it_came(desk):
     ping, part, rest = b"\x89\x81mask\x01", b"\x01\x82mask\x0a\x0b", b"\x80\x81mask\x0c"
-    unmasked, long = b"\x81\x02{}", client_frame(b" " * 70_000)
-    padded = b"\x81\xfe\x00\x02mask" + bytes([ord("m") ^ 123, ord("a") ^ 125])
-    for frame in (ping, part + rest, unmasked, long, padded, b"\x88\x80mask"):
+    long, padded = client_frame(b" " * 70_000), b"\x81\xfe\x00\x02mask" + bytes([ord("m") ^ 123, ord("a") ^ 125])
+    wide = b"\x81\xff" + (200).to_bytes(8) + bytes(4) + b" " * 200
+    for frame in (ping, part + ping + rest, long, padded, wide, b"\x88\x80mask"):
         stream = client_frame(bare(1)) + frame + client_frame(bare(2))
         for size in (1, 9, 1000, len(stream)):
             lane, origin, library = desk.lane()
@@ -438,3 +477,78 @@ def test_after_its_close_a_connection_gives_everything_to_the_library(desk):
     desk.settle()
     assert not origin.frames
     assert bytes(library.given) == client_frame(bare(1)) + client_frame(bare(2))
+
+
+def test_after_what_the_library_refuses_nothing_is_served(desk):
+    for frame in (b"\x81\x02{}", b"\x80\x80mask", b"\xc1\x82mask\x16\x1c"):
+        stream = client_frame(bare(1)) + frame + client_frame(bare(2)) + client_frame(request(3, "public/test"))
+        for size in (1, 9, len(stream)):
+            lane, origin, _ = desk.lane()
+            for first in range(0, len(stream), size):
+                piece = stream[first : first + size]
+                lane.get_buffer(0)[: len(piece)] = piece
+                lane.buffer_updated(len(piece))
+            desk.settle()
+            assert lane._session.closed
+            lane._session.closed = False
+            assert [reply["id"] for reply in replies_of(b"".join(origin.frames))] == [1]
+            desk.send([request(0, "private/cancel_all")])
+
+
+def test_a_text_within_a_message_in_parts_is_the_librarys_to_refuse(desk):
+    """RFC 6455, 5.4: the parts of one message are not mixed with another's; control frames may come between."""
+    begin, ping, rest = b"\x01\x80mask", b"\x89\x80mask", b"\x80\x80mask"
+    for inner in (bare(1), request(1, "public/test")):
+        stream = client_frame(bare(0)) + begin + ping + client_frame(inner) + rest + client_frame(bare(2))
+        for size in (1, 7, len(stream)):
+            lane, origin, library = desk.lane()
+            for first in range(0, len(stream), size):
+                piece = stream[first : first + size]
+                lane.get_buffer(0)[: len(piece)] = piece
+                lane.buffer_updated(len(piece))
+            desk.settle()
+            assert taken(b"".join(origin.frames)) == [0]
+            assert library.frames == [(0x01, True, b""), (0x89, True, b""), (0x81, True, inner)]
+            lane._session.closed = False
+            desk.send([request(0, "private/cancel_all")])
+
+
+def test_time_never_goes_back_within_a_batch(desk, monkeypatch):
+    times = itertools.count(clock.wall_ns(), 1000)
+    monkeypatch.setattr(clock, "wall_ns", lambda: next(times))
+    lane, _, _ = desk.lane()
+    lane.take(b"".join(map(client_frame, (bare(1), bare(2, label="é"), bare(3), bare(4, label="é"), bare(5)))))
+    staged = desk.sequencer._stage.rows[: desk.sequencer._count]
+    assert len(staged) == 7 and (np.diff(staged["time_ns"]) >= 0).all()
+    desk.settle()
+    desk.send([request(0, "private/cancel_all")])
+
+
+def test_a_contract_that_the_express_does_not_know_has_no_name_there(desk):
+    express: Express = desk.sequencer.express
+    desk.read(PLAIN[0])
+    card = express._desk["cards"][1]
+    size, card["name_size"] = int(card["name_size"]), 0
+    try:
+        assert desk.read(buy(instrument_name="")) is None
+        message = request(1, "private/buy", instrument_name="", amount=0, type="market")
+        assert desk.read(message) is None
+    finally:
+        card["name_size"] = size
+
+
+def test_a_full_batch_that_cannot_be_applied_cuts_the_connection(desk, monkeypatch):
+    """The server says so and ends; until it has, nobody waits for room for ever."""
+    cut = []
+    monkeypatch.setattr(Origin, "abort", lambda self: cut.append(self), raising=False)
+    monkeypatch.setattr(desk, "settle", lambda: None)
+    desk.sequencer.express.numbers[COUNT] = MAX_REQUESTS
+    try:
+        lane, origin, _ = desk.lane()
+        origin.session = Session(desk.venue.context, desk.venue.projection, False, "test", clock.wall_ns())
+        monkeypatch.setattr(Session, "is_trader", True)
+        lane._session = origin.session
+        lane.take(client_frame(bare(1)))
+        assert cut == [origin] and origin.session.closed
+    finally:
+        desk.sequencer.express.clear()

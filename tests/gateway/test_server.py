@@ -14,6 +14,7 @@ from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
 from gateway import server as server_module
 from gateway.client import Client, RpcError
+from gateway.load import client_frame
 from gateway.registry import Registry
 from tests.gateway.live import BTC, config_of, market, play, request, running, set_up, until
 
@@ -160,6 +161,57 @@ def test_hostile_connections_are_refused_and_nobody_notices(tmp_path, case):
                     await (socket.send_str(" " * 10_000) if case == "huge" else socket.send_bytes(b"rows"))
                     assert await closed_with(socket) == (1009 if case == "huge" else 1003)
             assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
+
+    play(story())
+
+
+BROKEN = {
+    "without a mask": b"\x81\x02{}",
+    "reserved bit": b"\xc1\x80mask",
+    "unknown kind": b"\x83\x80mask",
+    "ping in parts": b"\x09\x80mask",
+    "nothing to go on with": b"\x80\x80mask",
+    "text within parts": b"\x01\x80mask" + client_frame(request(2, "public/test")),
+    "length that is too long": b"\x81\xfe\x00\x01mask ",
+    "length that is far too long": b"\x81\xff" + (300).to_bytes(8) + b"mask" + bytes(300),
+}
+UPGRADE = (
+    b"GET /ws/api/v2 HTTP/1.1\r\nHost: venue\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
+)
+
+
+def test_what_breaks_the_websocket_protocol_ends_it_and_nothing_behind_is_served(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            for name, frame in BROKEN.items():
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                tests = [client_frame(request(number, "public/test")) for number in (1, 3)]
+                writer.write(UPGRADE + tests[0] + frame + tests[1])
+                heard = await reader.read()
+                assert heard.count(b'"result":{"version"') == 1 and b'"id":1' in heard, name
+                assert b"\x03\xea" in heard.rpartition(b"\x88")[2], name
+                writer.close()
+            assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
+
+    play(story())
+
+
+def test_a_message_in_parts_with_a_ping_between_them_is_served(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            text = request(7, "public/test")
+            begin, rest = client_frame(text[:9]), client_frame(text[9:])
+            ping = b"\x89\x80mask"
+            stream = b"\x01" + begin[1:] + ping + b"\x80" + rest[1:] + client_frame(request(8, "public/test"))
+            writer.write(UPGRADE)
+            for first in range(0, len(stream), 3):
+                writer.write(stream[first : first + 3])
+                await writer.drain()
+            heard = await reader.readuntil(b'"id":8')
+            assert heard.index(b"\x8a\x00") < heard.index(b'"id":7')
+            writer.close()
 
     play(story())
 
