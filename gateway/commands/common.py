@@ -12,8 +12,10 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
+from typing import Any
 from unicodedata import category
 
+import msgspec
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -199,6 +201,14 @@ def end_of_day_ns(text: str) -> int:
 def when(time_ns: int | None) -> str:
     """A time for people, and whose time it is."""
     return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time_ns else ""
+
+
+_NUMBERS = msgspec.json.Encoder(decimal_format="number")
+
+
+def print_json(value: Any) -> None:
+    """One line of JSON, at once; a decimal is a number with all its digits."""
+    print(_NUMBERS.encode(value).decode(), flush=True)
 
 
 def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:

@@ -2,15 +2,13 @@
 
 import argparse
 import asyncio
-import json
 import shlex
 from typing import Any, NoReturn
 
-import msgspec
 from rich.console import Console
 
 from gateway.client import Client, RpcError
-from gateway.commands.common import print_table
+from gateway.commands.common import print_json, print_table
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
 
 _EXAMPLES = """examples:
@@ -173,7 +171,7 @@ async def _do(client: Client, given: argparse.Namespace) -> Any:
 
 def _print(action: str, result: Any, as_json: bool) -> None:
     if as_json:
-        print(json.dumps(msgspec.to_builtins(result, str_keys=True), default=str), flush=True)
+        print_json(result)
     elif action == "cancel-all":
         print(f"{result} orders cancelled")
     elif action in ("buy", "sell", "edit"):

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import json
 from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -15,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.client import Client
+from gateway.commands.common import print_json
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
 from gateway.local_book import LocalBook
 
@@ -71,7 +71,7 @@ async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None
     if args.json:
         while deadline is None or loop.time() < deadline:
             await asyncio.sleep(1.0 if deadline is None else min(1.0, args.seconds))
-            print(json.dumps(view.as_dict(), default=str), flush=True)
+            print_json(view.as_dict())
         return
     with Live(console=Console(), auto_refresh=False, screen=deadline is None) as live:
         while deadline is None or loop.time() < deadline:

@@ -4,12 +4,13 @@ import argparse
 import asyncio
 import base64
 import json
+from decimal import Decimal
 
 import pytest
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass
 from gateway import auth
-from gateway.commands import account, key, trade
+from gateway.commands import account, common, key, trade
 from gateway.messages import AuthParams
 from gateway.registry import Registry
 
@@ -171,3 +172,10 @@ def test_the_prompt_explains_itself_and_can_be_left(monkeypatch, capsys):
     text = capsys.readouterr().out
     assert text.count("buy CONTRACT AMOUNT [PRICE]") == 2 and "nonsense" in text
     assert list(lines) == ["never read"]
+
+
+def test_decimals_are_numbers_with_all_their_digits_in_json(capsys):
+    rows = [[Decimal("59998.5"), Decimal("0.123")], [Decimal(60_000), Decimal("0.1000000000000000000001")]]
+    common.print_json({"bids": rows, "label": "1"})
+    line = capsys.readouterr().out
+    assert line == '{"bids":[[59998.5,0.123],[60000,0.1000000000000000000001]],"label":"1"}\n'
