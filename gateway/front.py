@@ -112,7 +112,9 @@ class Front(asyncio.Protocol):
         data, self._data = bytes(self._data), bytearray()
         hand_over(library, data[: head.size])
         connection = library.listener
-        if connection is None or connection.session.binary:
+        if connection not in self.server.connections:
+            return  # the library has refused the handshake, and closes
+        if connection.session.binary:
             hand_over(library, data[head.size :])
             return
         lane = Lane(self.server, connection, library)

@@ -197,6 +197,20 @@ def test_what_breaks_the_websocket_protocol_ends_it_and_nothing_behind_is_served
     play(story())
 
 
+def test_behind_a_handshake_that_is_refused_nothing_is_served(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, _):
+            topics = set(server.venue.feed._topics)
+            for wrong in (UPGRADE.replace(b": 13", b": 12"), UPGRADE.replace(b"-Key", b"-Lock")):
+                reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                writer.write(wrong + client_frame(request(1, "public/subscribe", channels=[f"book.{BTC}.raw"])))
+                assert (await reader.read()).split()[1] == b"400"
+                writer.close()
+                assert set(server.venue.feed._topics) == topics
+
+    play(story())
+
+
 def test_a_message_in_parts_with_a_ping_between_them_is_served(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, _):
