@@ -253,6 +253,7 @@ class Server:
         """Listen; from here on the venue trades."""
         self.loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
         self.failed = self.loop.create_future()
+        self.venue.projection.settle = self.settle
         journal = self.venue.engine.journal
         if journal is not None:
             journal.watch(self._journalled, lambda error: self._from_thread(self._fail, error))
@@ -329,8 +330,12 @@ class Server:
         self._do(self.venue.sequencer.close_turn)
 
     def settle(self) -> None:
-        """Apply what was collected, before the turn ends: the batch is full."""
-        self._do(self.venue.sequencer.settle)
+        """Apply what was collected, before the turn ends: the batch is full, or a question is to see it."""
+        try:
+            self.venue.sequencer.settle()
+        except Exception as error:
+            self._fail(error)
+            raise
 
     def _do(self, step: Callable[[], None]) -> None:
         """A batch that fails ends the server: nothing may be said of what cannot be journalled."""

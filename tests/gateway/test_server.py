@@ -197,6 +197,24 @@ def test_what_breaks_the_websocket_protocol_ends_it_and_nothing_behind_is_served
     play(story())
 
 
+def test_a_batch_that_fails_under_a_query_ends_the_server_too(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            sequencer = server.venue.sequencer
+
+            def broken(events, seq):
+                sequencer.watch = None
+                raise RuntimeError("broken")
+
+            sequencer.watch = broken
+            order = {"instrument_name": BTC, "amount": "0.1", "price": "19900"}
+            answers = await alice.batch([("private/buy", order), ("private/get_open_orders", {})])
+            assert all(isinstance(answer, Exception) for answer in answers)
+            assert str(server.failed.exception()) == "broken"
+
+    play(story())
+
+
 def test_behind_a_handshake_that_is_refused_nothing_is_served(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, _):
