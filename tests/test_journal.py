@@ -1,5 +1,6 @@
 """The journal on disk: what is written is read, what was never safe is cut, all else is refused with its place."""
 
+import resource
 import struct
 import threading
 import time
@@ -218,6 +219,25 @@ def test_after_a_failed_write_nothing_is_promised(
             call()
     assert journal.durable_seq == 0 and not told and len(failures) == 1
     journal.close()
+
+
+def test_a_record_that_fits_is_safe_where_the_room_behind_it_does_not(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal, unlimited = resume(tmp_path), resource.getrlimit(resource.RLIMIT_FSIZE)
+    sizes = [RECORD_BYTES + ROW_BYTES] * 3
+    try:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (SEGMENT_BYTES + sum(sizes) + 100, unlimited[1]))
+        for _ in sizes:
+            journal.append(rows(journal.next_seq, 1).tobytes())
+            journal.commit()
+        journal.append(rows(journal.next_seq, 1).tobytes())
+        with pytest.raises(JournalError, match="make room"):
+            journal.commit()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, unlimited)
+    journal.close()
+    found, reader = read(tmp_path)
+    assert journal.durable_seq == len(found) == 3 and reader.torn is not None
 
 
 def test_a_segment_that_cannot_be_begun_leaves_no_other_file_closed(

@@ -97,8 +97,8 @@ class SegmentWriter:
         head = crc32c.extend(crc32c.value(tail), rows).to_bytes(CRC_BYTES, "little") + tail
         end = self._offset + len(head) + len(rows)
         room = ROOM_BYTES if end > self._size_bytes and 0 < count <= SMALL_GROUP_ROWS else 0
-        _write_at(self._descriptor, [head, rows, _ROOM[:room]], self._offset)
-        self._size_bytes = max(self._size_bytes, end + room)
+        written = _write_at(self._descriptor, [head, rows], _ROOM[:room], self._offset)
+        self._size_bytes = max(self._size_bytes, self._offset + written)
         if rows:
             self.chain = blake3(tail).update(rows).digest()
         self._offset = end
@@ -125,11 +125,12 @@ class SegmentWriter:
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
 
 
-def _write_at(descriptor: int, parts: list[bytes | memoryview], offset: int) -> None:
-    """Write parts one behind the other, all of them."""
-    written, size = os.pwritev(descriptor, parts, offset), sum(map(len, parts))
+def _write_at(descriptor: int, record: list[bytes], room: memoryview, offset: int) -> int:
+    """Write a record, and behind it as much of the room as the disk takes at once; answers how many bytes."""
+    written, size = os.pwritev(descriptor, [*record, room], offset), sum(map(len, record))
     while written < size:
-        written += os.pwrite(descriptor, b"".join(parts)[written:], offset + written)
+        written += os.pwrite(descriptor, b"".join(record)[written:], offset + written)
+    return written
 
 
 def begin_segment(directory: Path, header: SegmentHeader) -> None:
