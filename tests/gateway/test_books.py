@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from engine.codes import EventFlag, EventKind, Side
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE
@@ -102,3 +104,41 @@ def test_what_nobody_looks_at_is_gathered_now_and_then():
     best = {100 + seq % 3: seq for seq in (last - 2, last - 1, last)}
     assert books.book(0).best(Side.BUY, 0) == sorted(best.items(), reverse=True)
     assert books.book(0).change_id == last
+
+
+def _shared_places():
+    """Prices that are noted at few places, so that each pushes others out."""
+
+    def place(price):
+        key = fold.level_key(0, 1, price)
+        return (key ^ key >> 12) & 4095
+
+    return [price for price in range(1, 40_000) if place(price) in (7, 8)][:12]
+
+
+CHANGES = st.tuples(st.sampled_from(_shared_places()), st.integers(0, 9))
+BATCHES = st.lists(st.tuples(st.lists(CHANGES, max_size=12), st.booleans()), max_size=20)
+
+
+@settings(max_examples=300, deadline=None)
+@given(BATCHES, st.integers(1, 40))
+def test_levels_that_share_a_place_are_told_as_they_are_whoever_looks_when(batches, gather_rows):
+    """Each move begins where the one before it ended, and a change is told once, under the id of a batch since."""
+    books, shown, told = Books(16), {}, {}
+
+    def listen(contract_slot, moves):
+        for (_, price), (before, after) in moves.items():
+            assert told.get(price, 0) == before
+            told[price] = after
+
+    books.listener = listen
+    kept, books_module.GATHER_ROWS = books_module.GATHER_ROWS, gather_rows
+    try:
+        for seq, (changes, looks) in enumerate(batches, 1):
+            collect(books, rows(*((EventKind.ACCEPTED, Side.BUY, *change) for change in changes)), seq)
+            shown.update(changes)
+            if looks:
+                assert dict(books.book(0).best(Side.BUY, 0)) == {price: lots for price, lots in shown.items() if lots}
+                assert all(told[price] == lots for price, lots in shown.items())
+    finally:
+        books_module.GATHER_ROWS = kept
