@@ -17,6 +17,8 @@ from gateway.sequencer import OVER_LIMIT
 if TYPE_CHECKING:
     from gateway.server import Connection, Server
 
+ALIVE_NS = 1_000_000_000
+"""How often the library is told that something came: it asks who is silent for a sign of life, and cuts who is mute."""
 _LOG = logging.getLogger("lionrock.server")
 
 
@@ -47,6 +49,7 @@ class Lane(asyncio.BufferedProtocol):
         """The beginning of a frame that has not come whole."""
         self._owed = 0
         """So many bytes yet to come belong to a frame of the library's."""
+        self._told_ns = 0
 
     # --- the loop's calls -----------------------------------------------------------------------------------------
 
@@ -92,6 +95,9 @@ class Lane(asyncio.BufferedProtocol):
         """Serve what lies in the buffer; by itself each message of a run that is over the session's limits."""
         session, connection, numbers = self._session, self._connection, self._numbers
         now_ns = clock.wall_ns()
+        if not 0 <= now_ns - self._told_ns < ALIVE_NS:
+            self._told_ns = now_ns
+            self._library.buffer_updated(0)
         offset = self._give(0, end, self._owed) if self._owed else 0
         by_itself = 0
         while offset < end:

@@ -54,6 +54,7 @@ class Library:
     def __init__(self, origin):
         self.given = bytearray()
         self.frames = []
+        self.touched = 0
         self._origin = origin
         self._done = 0
         self._buffer = bytearray(100)
@@ -62,6 +63,7 @@ class Library:
         return memoryview(self._buffer)[: max(1, size)]
 
     def buffer_updated(self, size):
+        self.touched += 1
         self.given += self._buffer[:size]
         while (frame := frame_at(self.given, self._done)) and not self._origin.is_refused:
             self._done, *kept = frame

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from gateway import clock
 from gateway.express import COUNT
 from gateway.express_tables import MAX_REQUESTS
-from gateway.lane import hand_over
+from gateway.lane import ALIVE_NS, hand_over
 from gateway.load import client_frame
 from gateway.session import Session
 from tests.gateway.lanes import Desk, Library, Origin, bare, frame_at, replies_of, taken
@@ -129,6 +129,18 @@ def test_time_never_goes_back_within_a_batch(desk, monkeypatch):
     lane.take(b"".join(map(client_frame, (bare(1), bare(2, label="é"), bare(3), bare(4, label="é"), bare(5)))))
     staged = desk.sequencer._stage.rows[: desk.sequencer._count]
     assert len(staged) == 7 and (np.diff(staged["time_ns"]) >= 0).all()
+    desk.settle()
+    desk.send([request(0, "private/cancel_all")])
+
+
+def test_who_sends_orders_is_no_silent_connection(desk, monkeypatch):
+    """The library asks for a sign of life when it has heard nothing, and plain orders pass in front of it."""
+    lane, _, library = desk.lane()
+    now_ns = clock.wall_ns()
+    for later_ns, touched in ((0, 1), (1000, 1), (ALIVE_NS, 2), (-ALIVE_NS, 3)):
+        monkeypatch.setattr(clock, "wall_ns", lambda: now_ns + later_ns)  # noqa: B023
+        lane.take(client_frame(bare(1)))
+        assert library.touched == touched and not library.given
     desk.settle()
     desk.send([request(0, "private/cancel_all")])
 
