@@ -379,7 +379,7 @@ class Server:
     def _keep_time_again(self) -> None:
         """Work inside the engine goes on as fast as the loop turns."""
         if not self.failed.done():
-            self.venue.sequencer.keep_time()
+            self._do(self.venue.sequencer.keep_time)
             self._end_turn()
             if self.venue.sequencer.has_work:
                 self.loop.call_soon(self._keep_time_again)

@@ -7,12 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from gateway import clock
+from gateway import clock, express_write, jsonrpc, render
+from gateway import express_tables as tables
 from gateway.confirmation import Confirmation
 from gateway.express import OFFSET, ROWS, Express
 from gateway.express_frames import INCOMPLETE, TEXT
 from gateway.express_tables import MAX_REQUESTS
 from gateway.interfaces import Submit
+from gateway.kernels import BLOCK_BYTES
 from gateway.load import client_frame
 from tests.gateway.lanes import Desk, buy, replies_of
 from tests.gateway.live import BTC, request
@@ -190,6 +192,27 @@ def test_replies_are_the_sessions_byte_for_byte(desk, monkeypatch):
     assert third[0]["result"]["order"]["replaced"] and third[1]["result"]["order_state"] == "cancelled"
     assert "error" in third[2] and "error" in third[4]
     assert counts[0] >= 13 and counts[1] >= 2
+
+
+def test_there_is_room_for_the_longest_reply_and_the_longest_trade():
+    """Nothing checks where compiled code writes: the room that it asks for has to be enough for whatever there is."""
+
+    def said(template):
+        return len(re.sub(rb"%[bd]", b"", template))
+
+    def longest(table):
+        return max(int(tables.SPANS[piece, 1] - tables.SPANS[piece, 0]) for piece in table)
+
+    text, number, word = 64 + len('""'), len(str(-(2**63))) + len("."), len("false")
+    extras = said(render.CLIENT_ID_EXTRA) + number + said(render.CANCEL_REASON_EXTRA) + longest(tables.CANCEL_REASON)
+    codes = sum(longest(table) for table in (tables.SIDE, tables.ORDER_TYPE, tables.STATE, tables.TIME_IN_FORCES))
+    order = said(render.ORDER) + render.ORDER.count(b"%") * number + 2 * text + 3 * word + codes + extras
+    envelope = said(jsonrpc.REPLY) + 3 * number + word + len("[]")
+    reply = said(render.PLACED) + order + envelope + tables.MAX_ID_BYTES
+    assert reply + BLOCK_BYTES <= tables.REPLY_BYTES
+    trade = said(render.TRADE) + said(render.USER_TRADE) + said(render.CLIENT_ID_EXTRA) + said(render.FORCED_EXTRA)
+    trade += 2 * text + 2 * 32 + 10 * number + codes + 2 * word
+    assert trade + envelope + BLOCK_BYTES <= express_write._TRADE_BYTES
 
 
 def test_order_of_arrival_is_kept_among_plain_and_other_messages(desk):

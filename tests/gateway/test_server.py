@@ -215,6 +215,25 @@ def test_a_batch_that_fails_under_a_query_ends_the_server_too(tmp_path):
     play(story())
 
 
+def test_work_inside_the_engine_that_fails_ends_the_server_too(tmp_path, monkeypatch):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, _):
+            keep_time, has_work = server.venue.sequencer.keep_time, type(server.venue.sequencer).has_work
+
+            def broken():
+                server.venue.sequencer.keep_time = keep_time
+                monkeypatch.setattr(type(server.venue.sequencer), "has_work", has_work)
+                raise RuntimeError("broken")
+
+            monkeypatch.setattr(type(server.venue.sequencer), "has_work", True)
+            server.loop.call_soon(server._keep_time_again)
+            server.venue.sequencer.keep_time = broken
+            await asyncio.wait([server.failed], timeout=10)
+            assert str(server.failed.exception()) == "broken"
+
+    play(story())
+
+
 def test_behind_a_handshake_that_is_refused_nothing_is_served(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, _):
