@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from llvmlite import ir
 from llvmlite.ir import CallInstr, LoadInstr, StoreInstr
-from numba import njit, typeof, types
+from numba import config, njit, typeof, types
 from numba.core import ir as numba_ir
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import CompilerBase, DefaultPassBuilder
@@ -151,7 +151,12 @@ class _Whole(JITCodeLibrary):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
                 function.linkage = "internal"
-        super()._optimize_final_module()
+        settled = config.SLP_VECTORIZE
+        config.SLP_VECTORIZE = 1  # fields that are written side by side are written at once
+        try:
+            super()._optimize_final_module()
+        finally:
+            config.SLP_VECTORIZE = settled
 
 
 def _pipeline(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
