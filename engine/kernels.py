@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+from llvmlite import binding as llvm
 from llvmlite import ir
 from llvmlite.ir import CallInstr, LoadInstr, StoreInstr
 from numba import config, njit, typeof, types
@@ -151,12 +152,15 @@ class _Whole(JITCodeLibrary):
         for function in self._final_module.functions:
             if not function.is_declaration and function.linkage.name == "linkonce_odr":
                 function.linkage = "internal"
-        settled = config.SLP_VECTORIZE
-        config.SLP_VECTORIZE = 1  # fields that are written side by side are written at once
-        try:
-            super()._optimize_final_module()
-        finally:
-            config.SLP_VECTORIZE = settled
+        first, builder = self._codegen._module_pass_manager(opt=0, cost="cheap")
+        first.run(self._final_module, builder)
+        tuning = llvm.create_pipeline_tuning_options(config.OPT)
+        tuning.slp_vectorization = True  # fields side by side are written at once
+        tuning.loop_unrolling = False  # loops are short, and what is once in the instruction cache stays
+        builder = llvm.create_pass_builder(self._codegen._tm, tuning)
+        manager = builder.getModulePassManager()
+        manager.add_refprune_pass()
+        manager.run(self._final_module, builder)
 
 
 def _pipeline(library_class: type[JITCodeLibrary]) -> type[CompilerBase]:
