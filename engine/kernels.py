@@ -90,8 +90,10 @@ class _TaggedLower(Lower):
     def lower_normal_function(self, fndesc: Any) -> None:
         """Without clearing what a call is about to fill: a kernel always returns something."""
         super().lower_normal_function(fndesc)
-        for block in self.function.blocks:
-            results = {id(item.args[0]) for item in block.instructions if isinstance(item, CallInstr) and item.args}
+        blocks = self.function.blocks
+        calls = [item for block in blocks for item in block.instructions if isinstance(item, CallInstr) and item.args]
+        results = {id(call.args[0]) for call in calls}
+        for block in blocks:
             block.instructions[:] = [
                 item
                 for item in block.instructions
