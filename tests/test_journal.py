@@ -354,6 +354,13 @@ def test_a_reader_survives_a_writer_that_closes(tmp_path: Path) -> None:
     assert [len(batch) for batch in batches] == [1]
 
 
+def test_a_segment_too_long_to_be_copied_is_read_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written = write(tmp_path, [1, 7, 512], close=False)
+    monkeypatch.setattr("engine.journal.reader.COPIED_BYTES", SEGMENT_BYTES)
+    found, reader = read(tmp_path)
+    assert found.tobytes() == written.tobytes() and reader.torn is None
+
+
 def test_a_record_that_was_written_while_the_file_was_read_is_no_corruption(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

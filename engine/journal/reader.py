@@ -35,6 +35,8 @@ from engine.journal.format import (
 )
 from engine.schema import COMMAND, Capacities
 
+COPIED_BYTES = 1 << 30
+"""A last segment that is longer is mapped: it would take too much memory."""
 Rows = np.ndarray[Any, Any]
 
 
@@ -182,9 +184,10 @@ class JournalReader:
         nothing that a process survives. All others stay as they are.
         """
         with path.open("rb") as file:
-            if path != self._paths[-1]:
+            size_bytes = os.fstat(file.fileno()).st_size
+            if path != self._paths[-1] or size_bytes > COPIED_BYTES:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-            data = mmap.mmap(-1, max(os.fstat(file.fileno()).st_size, SEGMENT_BYTES))
+            data = mmap.mmap(-1, max(size_bytes, SEGMENT_BYTES))
             file.readinto(data)
             return data
 
