@@ -197,7 +197,7 @@ class Sequencer:
     # --- the batch ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Stamp and apply what has been collected, and stage what is to be said about it."""
+        """Apply what has been collected, and stage what is to be said about it."""
         if not self._count:
             return
         count, waiting, singles = self._count, self._waiting, self._singles
