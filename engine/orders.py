@@ -124,9 +124,9 @@ def _wait(s):
     event.fee_micros = taker.trigger_price_ticks
 
 
-@inlined
-def _new(s, c, tag, label):
-    """Admit a new order and put it to work."""
+@kernel
+def new(s, c, tag, label):
+    """Admit a new order and put it to work; `tag` is its client id's, `label` the row behind the command if any."""
     taker = s.taker
     load_command(s, c, tag)
     reason = admission.known_reason(s, c.account_slot, c.contract_slot)
@@ -165,24 +165,6 @@ def _new(s, c, tag, label):
     else:
         reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         matching.finish(s, False)
-
-
-@kernel
-def _new_with_options(s, c, tag, label):
-    """A new order that may use any option."""
-    _new(s, c, tag, label)
-
-
-@inlined
-def new(s, c, tag, label):
-    """Admit a new order and put it to work; `tag` is its client id's, `label` the row behind the command if it has one.
-
-    The same steps are compiled twice: where an order is known to use no option, what options need falls away.
-    """
-    if admission.is_plain_new(c):
-        _new(s, c, tag, label)
-    else:
-        _new_with_options(s, c, tag, label)
 
 
 @inlined
