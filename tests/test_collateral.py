@@ -314,7 +314,7 @@ def test_collateral_is_in_snapshots_and_digests(tmp_path: Path) -> None:
 
 
 def test_every_array_of_the_state_is_in_snapshots_or_scratch() -> None:
-    """Scratch is what nobody reads between two commands; the cells of the id maps count by their tables."""
+    """Scratch is what nobody reads between two calls; the cells of the id maps count by their tables."""
     root = host.create(SMALL)
     for used in POOLED.values():
         root[used] = 1
