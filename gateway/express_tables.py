@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine.codes import OrdStatus
-from engine.schema import MAX_CONTRACTS, VENUE, record
+from engine.schema import MAX_CONTRACTS, record
 from engine.units import highest_bit
 from gateway import jsonrpc, render
 from gateway.kernels import BLOCK_BYTES, copy_block, part
@@ -24,6 +24,8 @@ MAX_ID_BYTES = 32
 MAX_REQUESTS = 8192
 """How many plain orders one batch takes at most."""
 MAX_PLACE = 1 << 16
+ENDED_MASK = (1 << 20) - 1
+"""Of the serials: orders of one batch share a slot when it is used again at once, but hardly ever so many bits."""
 REPLY_BYTES = 2048
 """Room for a reply that is sure to be enough, without its trades."""
 OUT_BYTES = MAX_REQUESTS * REPLY_BYTES
@@ -206,7 +208,7 @@ DESK = record(
         ("requests", REQUEST, (MAX_REQUESTS,)),
         ("ends", "i8", (1 + MAX_REQUESTS,)),  # where replies begin and end in the writer's text
         ("of_place", "i4", (MAX_PLACE,)),  # the request of a row in the batch, from 1
-        ("ended", "i4", (VENUE.orders,)),  # where an order's slot ended last, a row of history
+        ("ended", "i4", (ENDED_MASK + 1,)),  # by the last bits of an order's serial: its row of history
         (f"made_of_{_origin():08x}", "i8"),  # compiled code is kept under its types: other texts, other code
     ]
 )

@@ -7,6 +7,7 @@ needs escapes: what is not plain is marked slow, and the session's way answers i
 import numpy as np
 
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason
+from engine.schema import ORDER_SLOT_BITS
 from engine.units import SUBTICKS
 from gateway import express_tables as tables
 from gateway.express_tables import IS_MARKET, REPLY_BYTES, put, put_again, put_decimal, put_integer, put_text
@@ -24,6 +25,7 @@ _CANCELED, _FILLED, _OPEN = int(OrdStatus.CANCELED), int(OrdStatus.FILLED), int(
 _LIMIT = int(OrdType.LIMIT)
 _TAKER, _FORCED = int(EventFlag.TAKER), int(EventFlag.FORCED | EventFlag.DELEVERAGING)
 _NS_PER_MS = 1_000_000
+_ENDED_MASK = tables.ENDED_MASK
 _SUBTICK_DECIMALS = 3
 _MICRO_DECIMALS = 6
 _FRAME_HEAD = 4
@@ -85,12 +87,17 @@ def _match(desk, events, count):
 
 
 @part
+def _ended_at(order_id):
+    return order_id >> ORDER_SLOT_BITS & _ENDED_MASK
+
+
+@part
 def _note_ended(desk, history):
-    """Where the orders that this batch ended are, by slot."""
+    """Where the orders that this batch ended are."""
     _, orders, first, end = history
     for index in range(first, end):
         if orders[index].kind == ORDER_KIND:
-            desk.ended[orders[index].order_id & SLOT_MASK] = index
+            desk.ended[_ended_at(orders[index].order_id)] = index
 
 
 @part
@@ -101,7 +108,7 @@ def _find(desk, view, history, request):
     if row.order_id == request.order_id:
         return (slot, 0) if row.account_slot == request.account_slot else (-1, 0)
     _, orders, first, end = history
-    index = desk.ended[slot]
+    index = desk.ended[_ended_at(request.order_id)]
     if first <= index < end and orders[index].order_id == request.order_id and orders[index].kind == ORDER_KIND:
         return (index, 1) if orders[index].account_slot == request.account_slot else (-1, 0)
     return -1, 0

@@ -397,9 +397,29 @@ class _Echo(picows.WSListener):
             self._transport.write(b"".join(back))
 
 
-async def serve_echo(port: int, reply_bytes: int = 0) -> tuple[asyncio.Server, int]:
-    """A bare echo server of the same websocket library, with replies of a size if given; (server, its port)."""
+class _BareEcho(picows.WSListener):
+    """Sends back each frame as it comes, as the library's own example does."""
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        if frame.msg_type == _CLOSE:
+            transport.disconnect()
+        else:
+            transport.send(frame.msg_type, frame.get_payload_as_bytes())
+
+    def pause_writing(self) -> None:
+        """A client that sends and does not read: what it gets back waits here."""
+
+    def resume_writing(self) -> None:
+        """It goes on by itself."""
+
+
+async def serve_echo(port: int, reply_bytes: int = 0, is_bare: bool = False) -> tuple[asyncio.Server, int]:
+    """An echo server of the same websocket library, (server, its port).
+
+    It gathers what one read brought into one write, and replies with a size if given; a bare one sends frame by frame.
+    """
     server = await picows.ws_create_server(
-        lambda request: _Echo(reply_bytes), "127.0.0.1", port, max_frame_size=1 << 26, read_buffer_init_size=READ_BYTES
+        lambda request: _BareEcho() if is_bare else _Echo(reply_bytes),
+        "127.0.0.1", port, max_frame_size=1 << 26, read_buffer_init_size=READ_BYTES,
     )
     return server, server.sockets[0].getsockname()[1]

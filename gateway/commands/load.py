@@ -40,6 +40,7 @@ REPLY_BYTES = 660
 """About how long the venue's reply to an order of the load is."""
 UNLIMITED = 100_000_000
 ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
+BARE_ECHO, ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
 ROW_CONNECTIONS = 4
 """Frames of rows carry so many orders that more connections only make them wait."""
 START_SECONDS = 600
@@ -113,7 +114,7 @@ def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
         venue = _start(context, _run_venue, (cores[0], _config(folder, plan)))
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
-        targets = _targets(traders, (*echo[1], venue[1]), (echo[0].pid, venue[0].pid))
+        targets = _targets(traders, (echo[0].pid, echo[1]), (venue[0].pid, venue[1]))
         return uvloop.run(_load(plan, targets, only))
     finally:
         os.sched_setaffinity(0, set(cores))
@@ -162,13 +163,14 @@ def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
 
 
 def _run_echo(core: int, sender: Any) -> None:
-    """Two bare servers: an echo, and one whose every reply is as long as a venue's."""
+    """Three servers: a bare echo, one that gathers its writes, and one whose every reply is as long as a venue's."""
     os.sched_setaffinity(0, {core})
 
     async def serve() -> None:
         _, port = await load.serve_echo(0)
         _, long_port = await load.serve_echo(0, REPLY_BYTES)
-        sender.send((port, long_port))
+        _, bare_port = await load.serve_echo(0, is_bare=True)
+        sender.send((bare_port, port, long_port))
         await asyncio.get_running_loop().create_future()
 
     uvloop.run(serve())
@@ -190,34 +192,46 @@ def _run_venue(core: int, config: Config, sender: Any) -> None:
 # --- the measurements ---------------------------------------------------------------------------------------------
 
 
-def _targets(traders: list[Trader], ports: tuple[int, int, int], pids: tuple[int, int]) -> list[load.Target]:
-    """The echo, the one with long replies, the venue, and the venue by rows."""
+@dataclass(frozen=True)
+class Targets:
+    """What is loaded: the echo servers, the venue, and the venue by rows."""
+
+    bare_echo: load.Target
+    echo: load.Target
+    long_echo: load.Target
+    venue: load.Target
+    rows: load.Target
+
+
+def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tuple[int, int]) -> Targets:
+    """From (process, ports) of the echo servers and (process, port) of the venue."""
     log_ins = [_log_in(trader) for trader in traders]
-    url = f"ws://127.0.0.1:{ports[2]}/ws/api/v2"
-    return [
-        load.Target(f"ws://127.0.0.1:{ports[0]}/", is_echo=True, pid=pids[0]),
-        load.Target(f"ws://127.0.0.1:{ports[1]}/", is_echo=True, pid=pids[0]),
-        load.Target(url, log_ins, pid=pids[1]),
-        load.Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=pids[1]),
-    ]
+    url = f"ws://127.0.0.1:{venue[1]}/ws/api/v2"
+    bare, gathering, long = (load.Target(f"ws://127.0.0.1:{port}/", is_echo=True, pid=echo[0]) for port in echo[1])
+    return Targets(
+        bare, gathering, long,
+        load.Target(url, log_ins, pid=venue[0]),
+        load.Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=venue[0]),
+    )  # fmt: skip
 
 
-async def _load(plan: Plan, targets: list[load.Target], only: str | None) -> list[load.Result]:
-    echo, long_echo, venue, rows = targets
+async def _load(plan: Plan, targets: Targets, only: str | None) -> list[load.Result]:
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
     results: list[load.Result] = []
     if only in (None, "latency"):
-        for name, target in ((ONE_ECHO, echo), (ONE_ORDER, venue)):
+        for name, target in ((ONE_ECHO, targets.echo), (ONE_ORDER, targets.venue)):
             results.append(await _closed(name, target, [_json_script(0)], 1, plan.seconds))
     if only in (None, "json"):
-        names = ("echo with replies of the venue's size", "echo, JSON", "orders, JSON")
-        for name, target in zip(names, (long_echo, echo, venue), strict=True):
+        for name, target in (
+            (BARE_ECHO, targets.bare_echo), ("echo, replies of the venue's size", targets.long_echo),
+            (ECHO, targets.echo), (ORDERS, targets.venue),
+        ):  # fmt: skip
             results.append(await _closed(name, target, _json_scripts(plan), plan.window, plan.seconds))
-        results.append(await _open("orders, JSON, open loop", venue, plan, results[-1].rate / 2))
+        results.append(await _open("orders, JSON, open loop", targets.venue, plan, results[-1].rate / 2))
     if only in (None, "feed"):
-        results.append(await _feed(venue, plan))
+        results.append(await _feed(targets.venue, plan))
     if only in (None, "binary"):
-        for name, target in (("echo, rows", echo), ("orders, rows", rows)):
+        for name, target in (("echo, rows", targets.echo), ("orders, rows", targets.rows)):
             results.append(await _closed(name, target, _row_scripts(plan), 4, plan.seconds))
     return results
 
@@ -308,6 +322,10 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
     print("of echo: the rate as a share of the echo's above; x p50, x p99: the delays as multiples of its")
     sync_us = facts["disk_sync_us"]
     print(f"one append and sync of this disk, before and after: {sync_us} us (median)")
+    rates = {result.name: result.rate for result in results}
+    if ORDERS in rates:
+        shares = rates[ORDERS] / rates[BARE_ECHO], rates[ORDERS] / rates[ECHO]
+        print(f"{ORDERS}: {shares[0]:.0%} of a bare echo, {shares[1]:.0%} of one that gathers its writes")
     medians = {result.name: result.histogram.summary()["p50_us"] for result in results}
     if facts["durability"] == "fsync" and ONE_ORDER in medians:
         floor_us = medians[ONE_ECHO] + sync_us

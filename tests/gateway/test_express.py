@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from gateway import clock, express_write, jsonrpc, render
 from gateway import express_tables as tables
 from gateway.confirmation import Confirmation
-from gateway.express import OFFSET, ROWS, Express
+from gateway.express import OFFSET, ROWS, SLOW, Express
 from gateway.express_frames import INCOMPLETE, TEXT
 from gateway.express_tables import MAX_REQUESTS
 from gateway.interfaces import Submit
@@ -241,6 +241,24 @@ def test_a_run_longer_than_the_desk_is_answered_in_full(desk):
     replies = replies_of(desk.send(messages))
     assert [reply["id"] for reply in replies] == list(range(2 * count))
     assert all("result" in reply for reply in replies)
+
+
+def test_orders_that_come_and_go_in_one_batch_are_all_answered_by_the_express(desk, monkeypatch):
+    """They share a few slots, each used again at once."""
+    express, slow = desk.sequencer.express, []
+    original = express.write
+    monkeypatch.setattr(express, "write", lambda *given: (original(*given), slow.append(express.numbers[SLOW])))
+    for gap in (1, 7, 200):
+        messages = []
+        for first in range(0, 1400, gap):
+            numbers = range(first, min(first + gap, 1400))
+            messages += [buy(2 * n, price=19_001, cl_ord_id=30_000 + n) for n in numbers]
+            messages += [request(2 * n + 1, "private/cancel", cl_ord_id=30_000 + n) for n in numbers]
+        replies = replies_of(desk.send(messages))
+        assert sorted(reply["id"] for reply in replies) == list(range(2800))
+        states = {reply["result"].get("order", reply["result"])["order_state"] for reply in replies}
+        assert states == {"cancelled"}
+    assert slow and not any(slow)
 
 
 def test_over_the_rate_limit_each_order_is_refused_by_itself(desk, monkeypatch):
