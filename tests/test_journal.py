@@ -354,6 +354,29 @@ def test_a_reader_survives_a_writer_that_closes(tmp_path: Path) -> None:
     assert [len(batch) for batch in batches] == [1]
 
 
+@pytest.mark.parametrize("closed", [False, True])
+def test_only_what_a_writer_may_cut_is_copied(tmp_path: Path, closed: bool) -> None:
+    """A change of the file is seen where it is mapped. Who opens a closed journal again never cuts what it had."""
+    write(tmp_path, [1, 1], close=closed)
+    reader = JournalReader(tmp_path)
+    data = reader._bytes(last_segment(tmp_path))
+    with last_segment(tmp_path).open("r+b") as file:
+        file.seek(SEGMENT_BYTES)
+        file.write(b"changed")
+    assert (data[SEGMENT_BYTES : SEGMENT_BYTES + 7] == b"changed") == closed
+
+
+def test_a_reader_of_a_closed_journal_survives_a_writer_that_comes_and_goes(tmp_path: Path) -> None:
+    write(tmp_path, [1, 1])
+    batches = JournalReader(tmp_path).batches()
+    next(batches)
+    journal = resume(tmp_path)
+    journal.append(rows(journal.next_seq, 1).tobytes())
+    journal.commit()
+    journal.close()
+    assert [len(batch) for batch in batches] == [1]
+
+
 def test_a_segment_too_long_to_be_copied_is_read_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = write(tmp_path, [1, 7, 512], close=False)
     monkeypatch.setattr("engine.journal.reader.COPIED_BYTES", SEGMENT_BYTES)

@@ -180,12 +180,13 @@ class JournalReader:
     def _bytes(self, path: Path) -> mmap.mmap:
         """The bytes of a segment, writable as the kernels want them, while the file is not.
 
-        The last one is copied: its writer may make it shorter at any time, and bytes that are mapped but gone are
-        nothing that a process survives. All others stay as they are.
+        The last one is copied unless it was closed in order: a writer cuts what lies behind the last record, and bytes
+        that are mapped but gone are nothing that a process survives. All others never get shorter.
         """
         with path.open("rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
-            if path != self._paths[-1] or size_bytes > COPIED_BYTES:
+            is_whole = path != self._paths[-1] or _is_closed(file.fileno(), size_bytes)
+            if is_whole or size_bytes > COPIED_BYTES:
                 return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
             data = mmap.mmap(-1, max(size_bytes, SEGMENT_BYTES))
             file.readinto(data)
@@ -205,6 +206,15 @@ class JournalReader:
 
 def _start(header: SegmentHeader) -> Position:
     return Position(header, SEGMENT_BYTES, 0, header.first_seq, header.chain)
+
+
+def _is_closed(descriptor: int, size_bytes: int) -> bool:
+    """Whether a segment ends with the record that closing writes."""
+    if size_bytes < SEGMENT_BYTES + RECORD_BYTES:
+        return False
+    record = os.pread(descriptor, RECORD_BYTES, size_bytes - RECORD_BYTES)
+    crc, magic, count = RECORD_HEAD.unpack_from(record)
+    return magic == RECORD_MAGIC and count == 0 and crc32c(record[CRC_BYTES:]) == crc
 
 
 def _record_at(data: mmap.mmap, offset: int) -> tuple[bytes, tuple[Any, ...]] | None:
