@@ -279,11 +279,13 @@ class Projection:
                 found.append(render.liquidation(self._contracts[contract_slot], *closed))
         return found[::-1]
 
-    def running_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
-        """The candle of a resolution that trades go into now."""
-        start_ns = self.now_ns - self.now_ns % (resolution_s * 1_000_000_000)
-        found = self._candles.period(contract_slot, resolution_s, start_ns, start_ns, self._running(contract_slot))
-        return found[-1] if found else None
+    def latest_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
+        """The candle of a resolution that the last trade went into, also when its time is over."""
+        running = self._running(contract_slot)
+        if running is None:
+            return None
+        start_ns = running.start_ns - running.start_ns % (resolution_s * 1_000_000_000)
+        return self._candles.period(contract_slot, resolution_s, start_ns, start_ns, running)[-1]
 
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         """Candles that begin within [start, end]."""

@@ -167,7 +167,7 @@ class StateTopic(Topic):
         if kind == "grouped_book":
             return self._grouped_book()
         if kind == "chart":
-            candle = self.projection.running_candle(slot, self.channel.resolution_s)
+            candle = self.projection.latest_candle(slot, self.channel.resolution_s)
             return render.candle(self.contract, candle) if candle else b""
         return _VALUES[kind](self.contract, self.projection.ticker(slot))
 

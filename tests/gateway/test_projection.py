@@ -126,6 +126,20 @@ def test_trades_are_public_once_and_own_twice():
     assert [(row.high_ticks, row.low_ticks, row.close_ticks, row.volume_lots) for row in found] == [(100, 99, 99, 5)]
 
 
+def test_the_latest_candle_is_known_also_when_nobody_trades_any_more():
+    feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
+    assert feeder.projection.latest_candle(0, 60) is None
+    feeder.place(maker)
+    feeder.place(taker, account=1, lots=3)
+    feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
+    traded = feeder.projection.latest_candle(0, 60)
+    feeder.root["now_ns"] = START + 3600 * SECOND
+    for resolution_s in (60, 300, 86_400):
+        candle = feeder.projection.latest_candle(0, resolution_s)
+        assert candle.start_ns == traded.start_ns - traded.start_ns % (resolution_s * SECOND)
+        assert (candle.close_ticks, candle.volume_lots) == (100, 3)
+
+
 def test_nothing_is_after_the_present_sequence():
     feeder, first = Feeder(), order_id(1, 0)
     feeder.place(first)
