@@ -25,6 +25,7 @@ import picows
 from engine.schema import COMMAND, EVENT
 from gateway import clock
 from gateway.local_book import BookBroken, LocalBook
+from gateway.reasons import in_words
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
@@ -47,7 +48,8 @@ class RpcError(Exception):
         self.reason = str(data.get("reason", error["message"]))
         self.param = data.get("param")
         self.wait_ms = int(data.get("wait_ms", 0))
-        super().__init__(f"{error['message']} ({self.code}): {self.param + ': ' if self.param else ''}{self.reason}")
+        parts = (f"{error['message']} ({self.code})", self.param, self.reason, in_words(self.reason))
+        super().__init__(": ".join(filter(None, parts)))
 
 
 class Disconnected(Exception):  # noqa: N818 - a state of the connection

@@ -114,3 +114,8 @@ PUBLIC_REASONS = {reason: text for reason, text in REASONS.items() if reason not
 def shown(reason: int) -> int:
     """A reason as a client hears it, in answers, events, order states and binary rows alike."""
     return _SHOWN_AS.get(reason, reason)
+
+
+def in_words(name: str) -> str:
+    """What the reason of this name means and what to do about it; nothing for a text that is no reason's name."""
+    return " ".join(REASONS.get(Reason[name], ())) if name in Reason.__members__ else ""

@@ -70,3 +70,14 @@ def test_a_wrong_secret_and_an_unknown_channel_are_told(tmp_path):
                 await alice.subscribe("book.NOPE.raw", print)
 
     play(story())
+
+
+def test_a_refusal_says_in_words_what_it_means_and_what_to_do():
+    refused = RpcError({"code": 10007, "message": "price_too_high", "data": {"reason": "PRICE_OUT_OF_BAND"}})
+    assert str(refused) == (
+        "price_too_high (10007): PRICE_OUT_OF_BAND: The price is beyond the band around the mark. "
+        "Stay within min_price and max_price."
+    )
+    invalid = {"code": -32602, "message": "Invalid params", "data": {"param": "amount", "reason": "'x' is no number"}}
+    assert str(RpcError(invalid)) == "Invalid params (-32602): amount: 'x' is no number"
+    assert str(RpcError({"code": 13009, "message": "unauthorized"})) == "unauthorized (13009): unauthorized"
