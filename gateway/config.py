@@ -38,7 +38,6 @@ class Config:
     )
     testnet: bool = _setting(False, "say testnet in every answer")
     batch_rows: int = _setting(4096, "commands in one batch at most", 2, 1 << 16)
-    event_rows: int = _setting(1 << 16, "rows of the event ring", 128, 1 << 20)
     segment_bytes: int = _setting(1 << 28, "bytes of a journal segment", 1 << 16, 1 << 40)
     max_frame_bytes: int = _setting(1 << 18, "largest websocket message or HTTP body", 1 << 10, 1 << 26)
     max_connections: int = _setting(10_000, "open connections", 1, 1 << 20)
