@@ -42,6 +42,15 @@ def count_opening(position, side, price_ticks, loss_subticks, lots):
     position.loss_subtick_lots += loss_subticks * lots
 
 
+@inlined
+def count_resting(position, taker):
+    """The same for an order that comes to rest with all its open quantity."""
+    if taker.flags & _REDUCE_ONLY:
+        position.reduce_only_lots += taker.leaves_lots
+    else:
+        count_opening(position, taker.side, taker.price_ticks, taker.loss_subticks, taker.leaves_lots)
+
+
 @kernel
 def released_cost_micros(entry_cost_micros, closed_lots, size_lots):
     """Entry cost that a partial close releases: floor(cost * closed / |size|), all of it when flat."""

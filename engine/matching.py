@@ -320,11 +320,9 @@ def join_book(s, taker):
         hidden = taker.leaves_lots - detail_at(s, slot).shown_lots
     ladder_slot = book.ladder_of(taker.contract_slot, taker.side)
     shown = book.join_queue(s, slot, ladder_slot, taker.price_ticks, taker.leaves_lots, hidden)
+    ledger.count_resting(position, taker)
     if taker.flags & _REDUCE_ONLY:
-        position.reduce_only_lots += taker.leaves_lots
         position.reduce_only_orders += 1
-    else:
-        ledger.count_opening(position, taker.side, taker.price_ticks, taker.loss_subticks, taker.leaves_lots)
     return shown
 
 

@@ -7,6 +7,7 @@ import pytest
 from engine import audit
 from engine.codes import CommandKind, EventKind, ExecInst, Reason, TimeInForce
 from engine.codes import ContractParameter as P
+from engine.schema import STATE
 from engine.units import MAX_NOTIONAL_SUBMICROS, MAX_SOURCE_WEIGHT, MAX_TICKS
 from tests import build
 from tests import perpetual as p
@@ -128,3 +129,12 @@ def test_transfer_of_an_amount_whose_size_does_not_fit(amount: int) -> None:
     stage.send(build.directive(CommandKind.TRANSFER, account_slot=0, contract_slot=0, amount_micros=amount))
     assert [row["reason"] for row in stage.of(EventKind.REFUSED)] == [Reason.BAD_AMOUNT]
     audit.check(stage.root)
+
+
+@pytest.mark.parametrize("name", ["orders", "own"])
+def test_nothing_lies_where_a_row_at_nil_would(name: str) -> None:
+    """Queues are linked without asking for their ends, so what lies right before their first row is written to."""
+    assert STATE.fields is not None
+    rows, start = STATE.fields[name][:2]
+    ends = [offset + field.itemsize for field, offset, *_ in STATE.fields.values() if offset < start]
+    assert max(ends) <= start - rows.base.itemsize

@@ -43,6 +43,7 @@ ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
 BARE_ECHO, ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
 ROW_CONNECTIONS = 4
 """Frames of rows carry so many orders that more connections only make them wait."""
+SYNCS, SYNC_BYTES = 200, 256
 START_SECONDS = 600
 DEPOSIT_MICROS = 10**15
 
@@ -94,11 +95,16 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
             folder = Path(args.data or temporary)
-            syncs_us = _disk_syncs_us(folder)
+            before = _disk_syncs_us(folder)
             results = _measure(plan, folder, args.only)
-            syncs_us += _disk_syncs_us(folder)
-            sync_us = round(statistics.median(syncs_us), 1)
-            facts = {"disk_sync_us": sync_us, "durability": plan.durability, "busy_poll_us": plan.busy_poll_us}
+            sync_us, within_us = (
+                round(statistics.median(first + last), 1)
+                for first, last in zip(before, _disk_syncs_us(folder), strict=True)
+            )
+            facts = {
+                "disk_sync_us": sync_us, "disk_sync_within_us": within_us, "durability": plan.durability,
+                "busy_poll_us": plan.busy_poll_us,
+            }  # fmt: skip
         _print(results, facts, args.json)
         return 0
 
@@ -291,20 +297,27 @@ def _log_in(trader: Trader) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
 
 
-def _disk_syncs_us(folder: Path) -> list[float]:
-    """How long small appends with a sync take, on the core that the venue has."""
+def _disk_syncs_us(folder: Path) -> tuple[list[float], list[float]]:
+    """How long a small write with a sync takes on the core that the venue has: at the file's end, and within it."""
     folder.mkdir(parents=True, exist_ok=True)
-    cores, times = os.sched_getaffinity(0), []
+    cores, path = os.sched_getaffinity(0), folder / "sync"
     os.sched_setaffinity(0, {min(cores)})
-    with (folder / "sync").open("wb", buffering=0) as file:
-        for _ in range(200):
-            begun = time.perf_counter()
-            file.write(bytes(256))
-            os.fdatasync(file.fileno())
-            times.append((time.perf_counter() - begun) * 1e6)
-    (folder / "sync").unlink()
+    with path.open("wb", buffering=0) as file:
+        longer = [_sync_us(file) for _ in range(SYNCS)]
+        file.write(bytes(SYNCS * SYNC_BYTES))
+        os.fsync(file.fileno())
+        file.seek(-SYNCS * SYNC_BYTES, os.SEEK_END)
+        within = [_sync_us(file) for _ in range(SYNCS)]
+    path.unlink()
     os.sched_setaffinity(0, cores)
-    return times
+    return longer, within
+
+
+def _sync_us(file: Any) -> float:
+    begun = time.perf_counter()
+    file.write(bytes(SYNC_BYTES))
+    os.fdatasync(file.fileno())
+    return (time.perf_counter() - begun) * 1e6
 
 
 def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> None:
@@ -321,7 +334,8 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
     print_table(names, rows, f"load, {facts['durability']}{polls}")
     print("of echo: the rate as a share of the echo's above; x p50, x p99: the delays as multiples of its")
     sync_us = facts["disk_sync_us"]
-    print(f"one append and sync of this disk, before and after: {sync_us} us (median)")
+    within_us = facts["disk_sync_within_us"]
+    print(f"one append and sync of this disk: {sync_us} us, within the file {within_us} us (medians, before and after)")
     rates = {result.name: result.rate for result in results}
     if ORDERS in rates:
         shares = rates[ORDERS] / rates[BARE_ECHO], rates[ORDERS] / rates[ECHO]

@@ -154,6 +154,16 @@ class Desk:
         library = Library(origin)
         return Lane(self, origin, library), origin, library
 
+    def feed(self, stream, size, who=0):
+        """A turn of a connection whose bytes come in pieces of a size: the same three."""
+        lane, origin, library = self.lane(who)
+        for first in range(0, len(stream), size):
+            piece = stream[first : first + size]
+            lane.get_buffer(0)[: len(piece)] = piece
+            lane.buffer_updated(len(piece))
+        self.settle()
+        return lane, origin, library
+
     def send(self, messages, who=0):
         """One turn of one connection: every frame and answer that came back."""
         lane, origin, library = self.lane(who)

@@ -32,12 +32,7 @@ def test_whatever_the_cuts_every_message_is_served_once_and_in_order(desk):
     ]  # fmt: skip
     stream = b"".join(map(client_frame, messages))
     for size in (1, 2, 3, 5, 7, 64, 200, len(stream)):
-        lane, origin, library = desk.lane()
-        for first in range(0, len(stream), size):
-            part = stream[first : first + size]
-            lane.get_buffer(0)[: len(part)] = part
-            lane.buffer_updated(len(part))
-        desk.settle()
+        _, origin, library = desk.feed(stream, size)
         answered = [reply["id"] for reply in replies_of(b"".join(origin.frames))]
         assert sorted(map(str, answered)) == sorted(map(str, [1, 2, 3, 4, 5, 6, "7", 8, 9]))
         assert [number for number in answered if number not in (3, "7")] == [1, 2, 4, 5, 6, 8, 9]
@@ -52,12 +47,7 @@ def test_what_is_no_short_text_goes_to_the_library_as_it_came(desk):
     for frame in (ping, part + ping + rest, long, padded, wide, b"\x88\x80mask"):
         stream = client_frame(bare(1)) + frame + client_frame(bare(2))
         for size in (1, 9, 1000, len(stream)):
-            lane, origin, library = desk.lane()
-            for first in range(0, len(stream), size):
-                piece = stream[first : first + size]
-                lane.get_buffer(0)[: len(piece)] = piece
-                lane.buffer_updated(len(piece))
-            desk.settle()
+            _, origin, library = desk.feed(stream, size)
             assert taken(b"".join(origin.frames)) == [1, 2]
             assert bytes(library.given) == frame
     desk.send([request(0, "private/cancel_all")])
@@ -92,12 +82,7 @@ def test_after_what_the_library_refuses_nothing_is_served(desk):
     for frame in (b"\x81\x02{}", b"\x80\x80mask", b"\xc1\x82mask\x16\x1c"):
         stream = client_frame(bare(1)) + frame + client_frame(bare(2)) + client_frame(request(3, "public/test"))
         for size in (1, 9, len(stream)):
-            lane, origin, _ = desk.lane()
-            for first in range(0, len(stream), size):
-                piece = stream[first : first + size]
-                lane.get_buffer(0)[: len(piece)] = piece
-                lane.buffer_updated(len(piece))
-            desk.settle()
+            lane, origin, _ = desk.feed(stream, size)
             assert lane._session.closed
             lane._session.closed = False
             assert [reply["id"] for reply in replies_of(b"".join(origin.frames))] == [1]
@@ -110,12 +95,7 @@ def test_a_text_within_a_message_in_parts_is_the_librarys_to_refuse(desk):
     for inner in (bare(1), request(1, "public/test")):
         stream = client_frame(bare(0)) + begin + ping + client_frame(inner) + rest + client_frame(bare(2))
         for size in (1, 7, len(stream)):
-            lane, origin, library = desk.lane()
-            for first in range(0, len(stream), size):
-                piece = stream[first : first + size]
-                lane.get_buffer(0)[: len(piece)] = piece
-                lane.buffer_updated(len(piece))
-            desk.settle()
+            lane, origin, library = desk.feed(stream, size)
             assert taken(b"".join(origin.frames)) == [0]
             assert library.frames == [(0x01, True, b""), (0x89, True, b""), (0x81, True, inner)]
             lane._session.closed = False
