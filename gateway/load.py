@@ -247,7 +247,10 @@ async def connect(target: Target, scripts: list[Script]) -> list[Connection]:
         headers = {"Sec-WebSocket-Protocol": target.protocol} if target.protocol else None
         listener = Connection(script)
         await picows.ws_connect(
-            partial(_same, listener), target.url, extra_headers=headers, max_frame_size=1 << 26,
+            partial(_same, listener),
+            target.url,
+            extra_headers=headers,
+            max_frame_size=1 << 26,
             read_buffer_init_size=READ_BYTES,
         )
         listener.is_echo = target.is_echo
@@ -268,25 +271,25 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-async def closed_loop(name: str, connections: list[Connection], window: int, seconds: float, pid: int = 0) -> Result:
-    """Keep `window` requests under way on each connection."""
+async def closed_loop(result: Result, connections: list[Connection], window: int, seconds: float, pid: int = 0) -> None:
+    """Keep `window` requests under way on each connection, and add what is measured to a result."""
     begun = time.perf_counter_ns()
     for connection in connections:
         connection.window = window
         connection.send(window, begun)
     await asyncio.sleep(WARM_SECONDS)
-    result = await _measure(name, connections, seconds, pid)
+    await _measure(result, connections, seconds, pid)
     for connection in connections:
         connection.window = 0
     await _drain(connections)
-    return result
 
 
 async def open_loop(name: str, connections: list[Connection], rate: float, seconds: float) -> Result:
     """Send `rate` requests a second over all connections, whatever comes back."""
     task = asyncio.get_running_loop().create_task(_send_at(connections, rate, seconds + 2 * WARM_SECONDS))
     await asyncio.sleep(WARM_SECONDS)
-    result = await _measure(name, connections, seconds)
+    result = Result(name, len(connections))
+    await _measure(result, connections, seconds)
     await task
     await _drain(connections)
     result.late = sum(connection.under_way for connection in connections)
@@ -306,20 +309,18 @@ async def _send_at(connections: list[Connection], rate: float, seconds: float) -
         await asyncio.sleep(0.0005)
 
 
-async def _measure(name: str, connections: list[Connection], seconds: float, pid: int = 0) -> Result:
+async def _measure(result: Result, connections: list[Connection], seconds: float, pid: int = 0) -> None:
     """Count what is answered during so many seconds."""
-    result = Result(name, len(connections))
     for connection in connections:
         connection.delays, connection.answered, connection.errors = [], 0, 0
     begun, spent = time.perf_counter(), cpu_seconds(pid)
     await asyncio.sleep(seconds)
-    result.cpu_seconds = cpu_seconds(pid) - spent
-    result.seconds = time.perf_counter() - begun
+    result.cpu_seconds += cpu_seconds(pid) - spent
+    result.seconds += time.perf_counter() - begun
     for connection in connections:
         result.orders += connection.answered * connection.script.orders_per_frame
         result.errors += connection.errors
         result.histogram.add(connection.delays)
-    return result
 
 
 async def _drain(connections: list[Connection]) -> None:
@@ -420,6 +421,9 @@ async def serve_echo(port: int, reply_bytes: int = 0, is_bare: bool = False) -> 
     """
     server = await picows.ws_create_server(
         lambda request: _BareEcho() if is_bare else _Echo(reply_bytes),
-        "127.0.0.1", port, max_frame_size=1 << 26, read_buffer_init_size=READ_BYTES,
+        "127.0.0.1",
+        port,
+        max_frame_size=1 << 26,
+        read_buffer_init_size=READ_BYTES,
     )
     return server, server.sockets[0].getsockname()[1]

@@ -297,11 +297,11 @@ class Sequencer:
     def close_turn(self, then: Callable[[], None] | None = None) -> None:
         """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release."""
         self.settle()
-        self._commit(self._late_rows)
         if self.dirty or then is not None:
             dirty, self.dirty = self.dirty, []
             writes = [(origin, origin.take_staged()) for origin in dirty]
             self._outbox.append((self.engine.last_seq, writes, then))
+        self._commit(self._late_rows)
         if self._outbox:
             self.release()
 

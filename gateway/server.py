@@ -6,7 +6,6 @@ Everything that a loop turn brings is one batch, and everything that a connectio
 import asyncio
 import logging
 import ssl
-import threading
 import time
 from collections.abc import Callable
 from functools import partial
@@ -241,7 +240,6 @@ class Server:
         self._busy_poll_s = config.busy_poll_us / 1e6
         self._is_awake = False
         self._awake_until = 0.0
-        self._thread = 0
         self._timers: list[asyncio.TimerHandle] = []
         self._feeds: list[asyncio.Task[None]] = []
         self._guard = Guard(self.venue, self._from_thread)
@@ -251,7 +249,7 @@ class Server:
 
     async def start(self) -> None:
         """Listen; from here on the venue trades."""
-        self.loop, self._thread = asyncio.get_running_loop(), threading.get_ident()
+        self.loop = asyncio.get_running_loop()
         self.failed = self.loop.create_future()
         self.venue.projection.settle = self.settle
         journal = self.venue.engine.journal
@@ -351,9 +349,8 @@ class Server:
             self.loop.call_soon_threadsafe(call, *args)
 
     def _journalled(self, seq: int) -> None:
-        """Something became durable: what the loop's own thread made so is released at the end of the turn."""
-        if threading.get_ident() != self._thread:
-            self._from_thread(self.venue.sequencer.release)
+        """The journal's thread has made something durable."""
+        self._from_thread(self.venue.sequencer.release)
 
     def _every(self, seconds: float, call: Callable[[], None]) -> None:
         """Call again and again; a fault ends the server instead of going unnoticed."""

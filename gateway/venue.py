@@ -78,8 +78,9 @@ class Venue:
     def _open_engine(self, progress: Progress | None) -> host.Engine:
         journal = self.config.journal
         options = host.JournalOptions(
-            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes
-        )
+            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
+            stays_awake=self.config.busy_poll_us > 0,
+        )  # fmt: skip
         if not host.holds_journal(journal):
             return host.Engine.create(journal, Mode.EXCHANGE, options=options)
         recovered = _Recovered(self.projection, Path(self.config.data))

@@ -373,11 +373,12 @@ from engine.codes import Mode
 from tests.test_host import CAPACITIES, orders, script
 
 engine = Engine.create(Path(sys.argv[1]), Mode.RESEARCH, CAPACITIES, JournalOptions(threaded=True, segment_bytes=16384))
-engine.journal.watch(lambda seq: print(seq, flush=True), lambda error: None)
 engine.submit(script(19, 0))
 while engine.last_seq < 100_000:
     engine.submit(orders(engine.last_seq + 1, 5))
     engine.commit()
+    if engine.durable_seq:
+        print(engine.durable_seq, flush=True)
 """
 
 

@@ -4,6 +4,7 @@
 sequence; `durable_seq` and `watch` say when a ticket is safe; `JournalReader` reads from a sequence.
 """
 
+import contextlib
 import os
 import threading
 import time
@@ -16,6 +17,7 @@ from pathlib import Path
 import google_crc32c as crc32c
 from blake3 import blake3
 
+from engine.journal.awake import Awake, can_keep_awake
 from engine.journal.format import (
     CRC_BYTES,
     RECORD_BYTES,
@@ -55,11 +57,15 @@ class Durability(Enum):
 
 @dataclass(frozen=True)
 class JournalOptions:
-    """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on."""
+    """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on.
+
+    `stays_awake`: where the process has one core alone, that core does not sleep while a small group is made safe.
+    """
 
     durability: Durability = Durability.FSYNC
     threaded: bool = False
     segment_bytes: int = 256 << 20
+    stays_awake: bool = False
 
 
 class SegmentWriter:
@@ -75,12 +81,12 @@ class SegmentWriter:
         os.fsync(self._descriptor)
         self._size_bytes = self._offset
 
-    def write(self, batches: list[Batch], durable_seq: int) -> None:
-        """Append one record of consecutive batches."""
+    def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
+        """Append one record of consecutive batches, with flags of `os.pwritev`: RWF_DSYNC makes it safe on return."""
         first_seq, size_bytes = batches[0][1], RECORD_BYTES + sum(len(batch[0]) for batch in batches)
         if self._offset > SEGMENT_BYTES and self._offset + size_bytes > self._limit:
             self._rotate(first_seq)
-        self._append(first_seq, [batch[0] for batch in batches], durable_seq)
+        self._append(first_seq, [batch[0] for batch in batches], durable_seq, flags)
         self._next_seq = batches[-1][2] + 1
 
     def seal(self) -> None:
@@ -90,18 +96,17 @@ class SegmentWriter:
         os.ftruncate(self._descriptor, self._offset)
         self.sync()
 
-    def _append(self, first_seq: int, batches: list[bytes], durable_seq: int) -> None:
+    def _append(self, first_seq: int, batches: list[bytes], durable_seq: int, flags: int = 0) -> None:
         rows = batches[0] if len(batches) == 1 else b"".join(batches)
         count = len(rows) // ROW_BYTES
         tail = RECORD_TAIL.pack(RECORD_MAGIC, count, self._records, first_seq, durable_seq, self.chain)
         head = crc32c.extend(crc32c.value(tail), rows).to_bytes(CRC_BYTES, "little") + tail
         end = self._offset + len(head) + len(rows)
         room = ROOM_BYTES if end > self._size_bytes and 0 < count <= SMALL_GROUP_ROWS else 0
-        written = _write_at(self._descriptor, [head, rows], _ROOM[:room], self._offset)
+        chain = blake3(tail).update(rows).digest() if rows else self.chain
+        written = _write_at(self._descriptor, [head, rows, _ROOM[:room]], end - self._offset, self._offset, flags)
         self._size_bytes = max(self._size_bytes, self._offset + written)
-        if rows:
-            self.chain = blake3(tail).update(rows).digest()
-        self._offset = end
+        self.chain, self._offset = chain, end
         self._records += 1
 
     def sync(self) -> None:
@@ -125,11 +130,11 @@ class SegmentWriter:
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
 
 
-def _write_at(descriptor: int, record: list[bytes], room: memoryview, offset: int) -> int:
-    """Write a record, and behind it as much of the room as the disk takes at once; answers how many bytes."""
-    written, size = os.pwritev(descriptor, [*record, room], offset), sum(map(len, record))
-    while written < size:
-        written += os.pwrite(descriptor, b"".join(record)[written:], offset + written)
+def _write_at(descriptor: int, parts: list[bytes | memoryview], size_bytes: int, offset: int, flags: int) -> int:
+    """Write a record of this size, and behind it as much of the room as the disk takes; answers how many bytes."""
+    written = os.pwritev(descriptor, parts, offset, flags)
+    while written < size_bytes:
+        written += os.pwritev(descriptor, [b"".join(parts)[written:size_bytes]], offset + written, flags)
     return written
 
 
@@ -155,13 +160,16 @@ class Journal:
         self._written_seq = self.durable_seq
         self._writer = SegmentWriter(directory, position, self.options.segment_bytes)
         self._pending: deque[Batch] = deque()
-        self._changed = threading.Condition()
+        self._lock = threading.Lock()
+        self._work = threading.Condition(self._lock)  # the thread waits for it
+        self._progress = threading.Condition(self._lock)  # who flushes waits for it
         self._wanted, self._closing = False, False
         self._is_writing = False
         self._taken_seq = self.durable_seq
         self._sync_ns = 2 * QUICK_SYNC_NS  # a running mean; nothing is known yet, so the thread finds out
         self._on_durable: Callable[[int], None] | None = None
         self._on_failure: Callable[[Exception], None] | None = None
+        self._awake = Awake() if self.options.stays_awake and can_keep_awake() else None
         self._thread: threading.Thread | None = None
         if self.options.threaded:
             self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
@@ -173,7 +181,10 @@ class Journal:
         return self._writer.chain
 
     def watch(self, on_durable: Callable[[int], None], on_failure: Callable[[Exception], None]) -> None:
-        """Have a function called with each new `durable_seq`, or with the failure, by whichever thread commits."""
+        """Have a function called by the journal's thread with each `durable_seq` that it brings, or with the failure.
+
+        A commit without the thread says by its return what it brought.
+        """
         self._on_durable, self._on_failure = on_durable, on_failure
 
     def append(self, rows: bytes) -> int:
@@ -194,12 +205,12 @@ class Journal:
         """Have everything appended made safe: on return, or soon when the journal has its own thread."""
         if self.failure is not None:
             raise self._refusal()
-        with self._changed:
+        with self._lock:
             is_ours = self._thread is None or self._is_small()
             self._is_writing |= is_ours
             if not is_ours:
                 self._wanted = True
-                self._changed.notify_all()
+                self._work.notify()
         if is_ours:
             self._write_pending()
 
@@ -213,8 +224,8 @@ class Journal:
         """Commit and wait until everything appended is written, and as safe as the durability says."""
         self.commit()
         if self._thread is not None:
-            with self._changed:
-                self._changed.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
+            with self._lock:
+                self._progress.wait_for(lambda: self._written_seq >= self.next_seq - 1 or self.failure is not None)
         if self.failure is not None:
             raise self._refusal()
 
@@ -235,11 +246,13 @@ class Journal:
             self._stop()
 
     def _stop(self) -> None:
-        with self._changed:
+        with self._lock:
             self._closing = True
-            self._changed.notify_all()
+            self._work.notify()
         if self._thread is not None:
             self._thread.join()
+        if self._awake is not None:
+            self._awake.close()
         self._writer.close()
 
     def _refusal(self) -> JournalError:
@@ -253,47 +266,57 @@ class Journal:
     def _run(self) -> None:
         """The journal's own thread: a group at a time, as long as somebody wants one."""
         while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._wanted or self._closing)
+            with self._lock:
+                self._work.wait_for(lambda: self._wanted or self._closing)
                 if not self._wanted:
                     return
                 self._wanted, self._is_writing = False, True
             try:
-                self._write_pending()
+                has_written = self._write_pending()
             except JournalError:
                 return
+            if has_written and self._on_durable is not None:
+                self._on_durable(self.durable_seq)
 
-    def _write_pending(self) -> None:
-        """Write what is pending in records, sync once and tell. JournalError when that fails."""
+    def _write_pending(self) -> bool:
+        """Write what is pending in records and sync once; whether there was anything. JournalError when that fails."""
         batches = [self._pending.popleft() for _ in range(len(self._pending))]
-        self._taken_seq = batches[-1][2] if batches else self._taken_seq
         try:
-            for group in _groups(batches) if batches else ():
-                self._writer.write(group, self._written_seq)
-            if batches and self.options.durability is Durability.FSYNC:
-                self._sync()
+            if batches:
+                self._taken_seq = batches[-1][2]
+                self._write(batches)
         except Exception as error:
             self._fail(error)
             raise self._refusal() from error
-        with self._changed:
+        with self._lock:
             self._is_writing = False
             if batches:
-                self._written_seq = batches[-1][2]
+                self._written_seq = self._taken_seq
                 if self.options.durability is not Durability.NONE:
-                    self.durable_seq = self._written_seq
-            self._changed.notify_all()
-        if batches and self._on_durable is not None:
-            self._on_durable(self.durable_seq)
+                    self.durable_seq = self._taken_seq
+                self._progress.notify_all()
+        return bool(batches)
 
-    def _sync(self) -> None:
-        begun = time.perf_counter_ns()
-        self._writer.sync()
-        self._sync_ns += (time.perf_counter_ns() - begun - self._sync_ns) >> 3
+    def _write(self, batches: list[Batch]) -> None:
+        """Write records and, where the durability asks for it, sync: a small record in the same call of the system."""
+        is_synced = self.options.durability is Durability.FSYNC
+        is_at_once = is_synced and self._taken_seq - self._written_seq <= SMALL_GROUP_ROWS
+        if not is_at_once:
+            for group in _groups(batches):
+                self._writer.write(group, self._written_seq)
+        if is_synced:
+            begun = time.perf_counter_ns()
+            if is_at_once:
+                with self._awake or contextlib.nullcontext():
+                    self._writer.write(batches, self._written_seq, os.RWF_DSYNC)
+            else:
+                self._writer.sync()
+            self._sync_ns += (time.perf_counter_ns() - begun - self._sync_ns) >> 3
 
     def _fail(self, error: Exception) -> None:
-        with self._changed:
+        with self._lock:
             self.failure = error
-            self._changed.notify_all()
+            self._progress.notify_all()
         if self._on_failure is not None:
             self._on_failure(error)
 

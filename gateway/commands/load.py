@@ -43,7 +43,8 @@ ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
 BARE_ECHO, ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
 ROW_CONNECTIONS = 4
 """Frames of rows carry so many orders that more connections only make them wait."""
-SYNCS, SYNC_BYTES = 200, 256
+SYNCS, SYNC_BYTES = 50, 256
+ROUNDS = 8
 START_SECONDS = 600
 DEPOSIT_MICROS = 10**15
 
@@ -95,33 +96,28 @@ def run(args: argparse.Namespace) -> int:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
             folder = Path(args.data or temporary)
-            before = _disk_syncs_us(folder)
-            results = _measure(plan, folder, args.only)
-            sync_us, within_us = (
-                round(statistics.median(first + last), 1)
-                for first, last in zip(before, _disk_syncs_us(folder), strict=True)
-            )
-            facts = {
-                "disk_sync_us": sync_us, "disk_sync_within_us": within_us, "durability": plan.durability,
-                "busy_poll_us": plan.busy_poll_us,
-            }  # fmt: skip
+            disk = _Disk(folder)
+            results = _measure(plan, disk, args.only)
+            facts = {**disk.medians(), "durability": plan.durability, "busy_poll_us": plan.busy_poll_us}
         _print(results, facts, args.json)
         return 0
 
 
-def _measure(plan: Plan, folder: Path, only: str | None) -> list[load.Result]:
+def _measure(plan: Plan, disk: "_Disk", only: str | None) -> list[load.Result]:
     """Start both servers on one core, load them from the other."""
-    folder.mkdir(parents=True, exist_ok=True)
-    traders = _set_up(folder, plan)
+    traders = _set_up(disk.folder, plan)
     cores = sorted(os.sched_getaffinity(0))
     context = multiprocessing.get_context("spawn")
     echo, venue = _start(context, _run_echo, (cores[0],)), None
     try:
-        venue = _start(context, _run_venue, (cores[0], _config(folder, plan)))
+        venue = _start(context, _run_venue, (cores[0], _config(disk.folder, plan)))
         if len(cores) > 1:
             os.sched_setaffinity(0, set(cores[1:]))
         targets = _targets(traders, (echo[0].pid, echo[1]), (venue[0].pid, venue[1]))
-        return uvloop.run(_load(plan, targets, only))
+        disk.measure()
+        results = uvloop.run(_load(plan, targets, only, disk))
+        disk.measure()
+        return results
     finally:
         os.sched_setaffinity(0, set(cores))
         for process, _ in filter(None, (echo, venue)):
@@ -221,12 +217,11 @@ def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tu
     )  # fmt: skip
 
 
-async def _load(plan: Plan, targets: Targets, only: str | None) -> list[load.Result]:
+async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -> list[load.Result]:
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
     results: list[load.Result] = []
     if only in (None, "latency"):
-        for name, target in ((ONE_ECHO, targets.echo), (ONE_ORDER, targets.venue)):
-            results.append(await _closed(name, target, [_json_script(0)], 1, plan.seconds))
+        results += await _one_at_a_time(plan, targets, disk)
     if only in (None, "json"):
         for name, target in (
             (BARE_ECHO, targets.bare_echo), ("echo, replies of the venue's size", targets.long_echo),
@@ -242,9 +237,26 @@ async def _load(plan: Plan, targets: Targets, only: str | None) -> list[load.Res
     return results
 
 
+async def _one_at_a_time(plan: Plan, targets: Targets, disk: "_Disk") -> list[load.Result]:
+    """A request at a time to the echo, then to the venue, then the disk, in turns: what drifts then moves all three."""
+    results = [load.Result(ONE_ECHO, 1), load.Result(ONE_ORDER, 1)]
+    sides = [
+        (result, target, await load.connect(target, [_json_script(0)]))
+        for result, target in zip(results, (targets.echo, targets.venue), strict=True)
+    ]
+    for _ in range(ROUNDS):
+        for result, target, connections in sides:
+            await load.closed_loop(result, connections, 1, plan.seconds / ROUNDS, target.pid)
+            _check(connections)
+        disk.measure()
+    for _, _, connections in sides:
+        load.disconnect(connections)
+    return results
+
+
 async def _closed(name: str, target: load.Target, scripts: list[load.Script], window: int, seconds: float) -> Any:
-    connections = await load.connect(target, scripts)
-    result = await load.closed_loop(name, connections, window, seconds, target.pid)
+    connections, result = await load.connect(target, scripts), load.Result(name, len(scripts))
+    await load.closed_loop(result, connections, window, seconds, target.pid)
     _check(connections)
     load.disconnect(connections)
     return result
@@ -263,7 +275,8 @@ async def _feed(venue: load.Target, plan: Plan) -> load.Result:
     connections = await load.connect(venue, _json_scripts(plan))
     before = sum(reader.messages for reader in readers)
     name = f"orders, JSON, {plan.subscribers} on the book"
-    result = await load.closed_loop(name, connections, plan.window, plan.seconds, venue.pid)
+    result = load.Result(name, plan.connections)
+    await load.closed_loop(result, connections, plan.window, plan.seconds, venue.pid)
     result.messages = sum(reader.messages for reader in readers) - before
     load.disconnect(connections)
     for reader in readers:
@@ -297,20 +310,33 @@ def _log_in(trader: Trader) -> bytes:
     return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
 
 
-def _disk_syncs_us(folder: Path) -> tuple[list[float], list[float]]:
+class _Disk:
     """How long a small write with a sync takes on the core that the venue has: at the file's end, and within it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    cores, path = os.sched_getaffinity(0), folder / "sync"
-    os.sched_setaffinity(0, {min(cores)})
-    with path.open("wb", buffering=0) as file:
-        longer = [_sync_us(file) for _ in range(SYNCS)]
-        file.write(bytes(SYNCS * SYNC_BYTES))
-        os.fsync(file.fileno())
-        file.seek(-SYNCS * SYNC_BYTES, os.SEEK_END)
-        within = [_sync_us(file) for _ in range(SYNCS)]
-    path.unlink()
-    os.sched_setaffinity(0, cores)
-    return longer, within
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self._core = min(os.sched_getaffinity(0))
+        self._longer_us: list[float] = []
+        self._within_us: list[float] = []
+
+    def measure(self) -> None:
+        """Some of each."""
+        cores, path = os.sched_getaffinity(0), self.folder / "sync"
+        os.sched_setaffinity(0, {self._core})
+        with path.open("wb", buffering=0) as file:
+            self._longer_us += [_sync_us(file) for _ in range(SYNCS)]
+            file.write(bytes(SYNCS * SYNC_BYTES))
+            os.fsync(file.fileno())
+            file.seek(-SYNCS * SYNC_BYTES, os.SEEK_END)
+            self._within_us += [_sync_us(file) for _ in range(SYNCS)]
+        path.unlink()
+        os.sched_setaffinity(0, cores)
+
+    def medians(self) -> dict[str, float]:
+        """Of all that was measured."""
+        longer_us, within_us = statistics.median(self._longer_us), statistics.median(self._within_us)
+        return {"disk_sync_us": round(longer_us, 1), "disk_sync_within_us": round(within_us, 1)}
 
 
 def _sync_us(file: Any) -> float:
@@ -335,7 +361,7 @@ def _print(results: list[load.Result], facts: dict[str, Any], as_json: bool) -> 
     print("of echo: the rate as a share of the echo's above; x p50, x p99: the delays as multiples of its")
     sync_us = facts["disk_sync_us"]
     within_us = facts["disk_sync_within_us"]
-    print(f"one append and sync of this disk: {sync_us} us, within the file {within_us} us (medians, before and after)")
+    print(f"one append and sync of this disk: {sync_us} us, within the file {within_us} us (medians)")
     rates = {result.name: result.rate for result in results}
     if ORDERS in rates:
         shares = rates[ORDERS] / rates[BARE_ECHO], rates[ORDERS] / rates[ECHO]
