@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from gateway.surveillance.activity import Rows
+from engine.schema import EVENT
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP, SEEN, STOP
 
@@ -34,6 +34,7 @@ LAST_SECONDS = 2.0
 END_SECONDS = 20.0
 """How long the rules may take over what is left at the end."""
 OVERFLOW = "too much was waiting"
+_ROW_BYTES = EVENT.itemsize
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
@@ -45,6 +46,11 @@ class Gap:
     last_seq: int
     time_ns: int
     why: str
+
+
+def end_ns(batch: bytes) -> int:
+    """The venue's time at the end of a batch of EVENT rows."""
+    return int(np.frombuffer(batch, EVENT, 1, len(batch) - _ROW_BYTES)["time_ns"][0])
 
 
 class Standing:
@@ -112,14 +118,15 @@ class Process:
         """Who owns more accounts."""
         self._clients.append(json.dumps(list(clients.items())).encode())
 
-    def offer(self, events: Rows, last_seq: int) -> None:
+    def offer(self, data: bytes, last_seq: int) -> None:
         """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
-        count, waiting = len(events), self._offered_rows - self._taken_rows
+        count, waiting = len(data) // _ROW_BYTES, self._offered_rows - self._taken_rows
         if waiting + count > self._wiring.parameters.queue_rows:
-            self._gaps.append(Gap(int(events["seq"][0]), last_seq, int(events["time_ns"][-1]), OVERFLOW))
+            first_seq = int(np.frombuffer(data, EVENT, 1)["seq"][0])
+            self._gaps.append(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
             return
         self._offered_rows += count
-        self._queue.append((last_seq, events.tobytes()))
+        self._queue.append((last_seq, data))
 
     def close(self) -> None:
         """Hand over what is waiting, and let the rules finish it."""
@@ -160,7 +167,7 @@ class Process:
             self._send(CLIENTS, self._clients.popleft())
         while data := self._durable():
             self._send(EVENTS, data)
-            self._taken_rows += len(data) // 128
+            self._taken_rows += len(data) // _ROW_BYTES
         gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
         if gaps:
             whole = asdict(gaps[-1]) | {"first_seq": gaps[0].first_seq, "why": gaps[0].why}

@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.surveillance.activity import Alert, Evidence, Rows
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.process import Gap, Process, Standing, Wiring
+from gateway.surveillance.process import Gap, Process, Standing, Wiring, end_ns
 from gateway.surveillance.store import AlertError, AlertStore
 
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
@@ -35,7 +35,8 @@ class Service:
         self._process: Process | None = None
         self._seen_seq = 0
         self._last_seq = 0
-        self._last_ns = 0
+        self._last_batch = b""
+        self._started_ns = 0
         self._began = 0.0
         self._delay_seconds = FIRST_DELAY_SECONDS
         self._next_at: float | None = None
@@ -51,7 +52,7 @@ class Service:
             _LOG.warning("the rules run again from sequence %d on; an alert names what lies between", self._last_seq)
         else:
             self._seen_seq = int(state["last_seq"])
-            self._last_seq, self._last_ns = self._seen_seq, int(state["now_ns"])
+            self._last_seq, self._started_ns = self._seen_seq, int(state["now_ns"])
         self._began = monotonic()
         try:
             self._process = Process(self._wiring, Standing(state), clients, gap)
@@ -67,11 +68,17 @@ class Service:
 
     def offer(self, events: Rows, last_seq: int) -> None:
         """What the batch up to a sequence did."""
-        if not len(events):
+        data = events.tobytes()
+        if not data:
             return
-        self._last_seq, self._last_ns = last_seq, int(events["time_ns"][-1])
+        self._last_seq, self._last_batch = last_seq, data
         if self._process is not None:
-            self._process.offer(events, last_seq)
+            self._process.offer(data, last_seq)
+
+    @property
+    def _last_ns(self) -> int:
+        """The venue's time when something was last done."""
+        return end_ns(self._last_batch) if self._last_batch else self._started_ns
 
     def is_due(self) -> bool:
         """Whether the process has ended and another is to be started now; ask about every second."""
