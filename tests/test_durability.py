@@ -44,8 +44,13 @@ def test_fsync_comes_before_the_word(tmp_path: Path, monkeypatch: pytest.MonkeyP
         journal.append(rows(journal.next_seq, count).tobytes())
         journal.commit()
     assert safe == [0, 3] and journal.durable_seq == SMALL_GROUP_ROWS + 4
+    monkeypatch.setattr("engine.journal.writer.MAX_GROUP_ROWS", 1)
+    for _ in range(3):
+        journal.append(rows(journal.next_seq, 1).tobytes())
     journal.commit()
-    assert safe == [0, 3], "nothing new, nothing to do"
+    assert safe == [0, 3, 12] and journal.durable_seq == 15, "several records are synced together"
+    journal.commit()
+    assert safe == [0, 3, 12], "nothing new, nothing to do"
     journal.close()
 
 
@@ -127,10 +132,10 @@ def test_the_thread_tells_when_a_ticket_is_safe(tmp_path: Path) -> None:
     assert len(read(tmp_path)[0]) == 300
 
 
-@pytest.mark.parametrize(("failing", "count"), [("write", 1), ("write", 100), ("sync", 100)])
+@pytest.mark.parametrize(("failing", "batches"), [("write", 1), ("write", 2), ("sync", 2)])
 @pytest.mark.parametrize("threaded", [False, True])
 def test_after_a_failed_write_nothing_is_promised(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threaded: bool, failing: str, count: int
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, threaded: bool, failing: str, batches: int
 ) -> None:
     begin(tmp_path)
     journal, failures = resume(tmp_path, threaded=threaded), []
@@ -140,8 +145,10 @@ def test_after_a_failed_write_nothing_is_promised(
     def full(*_: Any) -> None:
         raise OSError(28, "No space left on device")
 
+    monkeypatch.setattr("engine.journal.writer.MAX_GROUP_ROWS", 1)
     monkeypatch.setattr(journal._writer, failing, full)
-    journal.append(rows(1, count).tobytes())
+    for _ in range(batches):
+        journal.append(rows(journal.next_seq, 1).tobytes())
     with pytest.raises(JournalError, match=r"No space left on device.*make room"):
         journal.flush()
     for call in (journal.commit, journal.flush, lambda: journal.append(rows(2, 1).tobytes())):

@@ -298,19 +298,20 @@ class Journal:
         return bool(batches)
 
     def _write(self, batches: list[Batch]) -> None:
-        """Write records and, where the durability asks for it, sync: a small record in the same call of the system."""
-        is_synced = self.options.durability is Durability.FSYNC
-        is_at_once = is_synced and self._taken_seq - self._written_seq <= SMALL_GROUP_ROWS
+        """Write records and, where the durability asks for it, sync: a single record in the same call of the system."""
+        is_synced, groups = self.options.durability is Durability.FSYNC, _groups(batches)
+        is_at_once = is_synced and len(groups) == 1
         if not is_at_once:
-            for group in _groups(batches):
+            for group in groups:
                 self._writer.write(group, self._written_seq)
         if is_synced:
+            is_small = self._taken_seq - self._written_seq <= SMALL_GROUP_ROWS
             begun = time.perf_counter_ns()
-            if is_at_once:
-                with self._awake or contextlib.nullcontext():
-                    self._writer.write(batches, self._written_seq, os.RWF_DSYNC)
-            else:
-                self._writer.sync()
+            with (is_small and self._awake) or contextlib.nullcontext():
+                if is_at_once:
+                    self._writer.write(groups[0], self._written_seq, os.RWF_DSYNC)
+                else:
+                    self._writer.sync()
             self._sync_ns += (time.perf_counter_ns() - begun - self._sync_ns) >> 3
 
     def _fail(self, error: Exception) -> None:

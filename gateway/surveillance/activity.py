@@ -1,5 +1,6 @@
 """The rows that the rules see: what an order did, when, and whose it was."""
 
+from bisect import bisect_right
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -151,7 +152,7 @@ class Window:
 
     def last(self, seconds: int) -> Rows:
         """The rows of the last seconds."""
-        return self.rows[self.rows["time_ns"] > self.end_ns - seconds * 1_000_000_000]
+        return self.rows[bisect_right(self.rows["time_ns"], self.end_ns - seconds * 1_000_000_000) :]
 
 
 MOST_EVIDENCE = 200

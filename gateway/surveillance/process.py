@@ -34,6 +34,8 @@ LAST_SECONDS = 2.0
 END_SECONDS = 20.0
 """How long the rules may take over what is left at the end."""
 OVERFLOW = "too much was waiting"
+_KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+"""The rules make and drop large arrays all the time: from the system each would come new and be cleared page by page."""
 _ROW_BYTES = EVENT.itemsize
 _LOG = logging.getLogger("lionrock.surveillance")
 
@@ -99,7 +101,7 @@ class Process:
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "gateway.surveillance.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths}, pipesize=PIPE_BYTES,
+            env=os.environ | {"PYTHONPATH": paths} | _KEEPS_MEMORY, pipesize=PIPE_BYTES,
         )  # fmt: skip
         self.add_clients(clients)
         self._threads = [

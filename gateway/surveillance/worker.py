@@ -28,7 +28,7 @@ FRAME = struct.Struct("<cq")
 BEGIN, EVENTS, CLIENTS, GAP = b"B", b"E", b"C", b"G"
 STOP, SEEN = "stop", "seen"
 """What a line says: an account, or the sequence up to which everything has been looked at."""
-NICENESS = 10
+NICENESS = 19
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
