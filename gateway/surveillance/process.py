@@ -35,7 +35,7 @@ END_SECONDS = 20.0
 """How long the rules may take over what is left at the end."""
 OVERFLOW = "too much was waiting"
 _KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
-"""The rules make and drop large arrays all the time: from the system each would come new and be cleared page by page."""
+"""The rules make and drop large arrays all the time: each would come new from the system, to be cleared first."""
 _ROW_BYTES = EVENT.itemsize
 _LOG = logging.getLogger("lionrock.surveillance")
 
