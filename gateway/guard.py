@@ -35,7 +35,8 @@ class Guard:
     def start(self) -> None:
         """Begin with the venue's present state."""
         self._begin()
-        self._venue.sequencer.watch = self.service.offer
+        if self._venue.config.surveillance.is_on:
+            self._venue.sequencer.watch = self.service.offer
 
     def _begin(self) -> None:
         registry = self._venue.registry

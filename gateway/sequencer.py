@@ -295,7 +295,10 @@ class Sequencer:
     # --- out ------------------------------------------------------------------------------------------------------
 
     def close_turn(self, then: Callable[[], None] | None = None) -> None:
-        """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release."""
+        """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release.
+
+        The outbox comes before the commit, so that after a sync nothing but the writes is left to do.
+        """
         self.settle()
         if self.dirty or then is not None:
             dirty, self.dirty = self.dirty, []

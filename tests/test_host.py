@@ -374,11 +374,13 @@ from tests.test_host import CAPACITIES, orders, script
 
 engine = Engine.create(Path(sys.argv[1]), Mode.RESEARCH, CAPACITIES, JournalOptions(threaded=True, segment_bytes=16384))
 engine.submit(script(19, 0))
+told = 0
 while engine.last_seq < 100_000:
     engine.submit(orders(engine.last_seq + 1, 5))
     engine.commit()
-    if engine.durable_seq:
-        print(engine.durable_seq, flush=True)
+    if engine.durable_seq > told:
+        told = engine.durable_seq
+        print(told, flush=True)
 """
 
 

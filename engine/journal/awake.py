@@ -2,7 +2,7 @@
 
 A core without work goes to sleep, on a virtual machine by giving itself back to the host: to come back takes as long as
 a third of a quick sync, and its caches are cold. So a thread that everything else takes precedence over turns round
-meanwhile.
+meanwhile. It takes the interpreter only to begin and to end, so that nobody ever waits for it to let go of that.
 """
 
 import os
@@ -16,9 +16,15 @@ from numba.extending import intrinsic
 
 from engine.units import JIT
 
+_WAITING, _PARKED, _CLOSING, _WOKEN = range(4)
+"""What the cells say: somebody waits; the thread sleeps; it is to end; what it read when it was woken."""
+_CELL_BYTES = 8
+CLOSE_SECONDS = 1.0
+"""How long `close` waits for a thread that gets the core last."""
+
 
 def can_keep_awake() -> bool:
-    """Whether it serves: only who has one core alone knows which one to keep awake. Without the JIT nothing turns."""
+    """Whether the calling thread may run on one core only, so that it is known which. Without the JIT nothing turns."""
     return JIT and len(os.sched_getaffinity(0)) == 1
 
 
@@ -26,46 +32,42 @@ class Awake:
     """A context in which the calling thread's core does not sleep: `with awake: wait`. One thread at a time uses it."""
 
     def __init__(self) -> None:
-        self._is_waiting = np.zeros(1, np.int64)
-        self._flag = self._is_waiting.data
-        self._is_parked = False
-        self._is_closing = False
-        self._wanted = threading.Lock()
-        self._wanted.acquire()
+        _turn_round.compile("void(int32, int64)")
+        self._cells = np.zeros(4, np.int64)
+        self._view = self._cells.data
+        self._wake = os.eventfd(0, os.EFD_CLOEXEC)
         self._thread = threading.Thread(target=self._run, name="awake", daemon=True)
         self._thread.start()
 
     def __enter__(self) -> None:
-        self._flag[0] = 1
-        if self._is_parked:
-            self._is_parked = False
-            self._wanted.release()
+        """Most waits find the thread still turning from the last one, so nobody need wake it."""
+        view = self._view
+        view[_WAITING] = 1
+        if view[_PARKED]:
+            view[_PARKED] = 0
+            os.eventfd_write(self._wake, 1)
 
     def __exit__(self, *_: object) -> None:
-        self._flag[0] = 0
+        self._view[_WAITING] = 0
 
     def close(self) -> None:
-        """End the thread."""
-        self._is_closing = True
-        while self._thread.is_alive():
-            with self:
-                pass
-            self._thread.join(0.001)
+        """End the thread. One that does not get the core is left to the process's end."""
+        self._view[_CLOSING] = 1
+        os.eventfd_write(self._wake, 1)
+        self._thread.join(CLOSE_SECONDS)
+        if not self._thread.is_alive():
+            os.close(self._wake)
 
     def _run(self) -> None:
-        """Turn round while somebody waits; else sleep too. Most waits find it still turning, so nobody need wake it."""
         try:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
         except OSError:  # a system that does not permit it: the core sleeps as it would
             return
-        address = self._is_waiting.ctypes.data
-        while not self._is_closing:
-            self._is_parked = True
-            self._wanted.acquire()
-            _turn_while(address)
+        _turn_round(self._wake, self._cells.ctypes.data)
 
 
 if JIT:
+    _read = types.ExternalFunction("read", types.int64(types.int32, types.int64, types.int64))
 
     @intrinsic
     def _peek(typingctx: Any, address: Any) -> Any:
@@ -76,8 +78,22 @@ if JIT:
 
         return types.int64(types.int64), codegen
 
-    @njit("void(int64)", nogil=True, cache=True)
-    def _turn_while(address: int) -> None:
-        """Until the int64 at an address is 0."""
-        while _peek(address):
-            pass
+    @intrinsic
+    def _poke(typingctx: Any, address: Any, value: Any) -> Any:
+        """Write the int64 at an address, for other threads to see."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            pointer = builder.inttoptr(args[0], ir.IntType(64).as_pointer())
+            builder.store_atomic(args[1], pointer, "seq_cst", 8)
+            return context.get_dummy_value()
+
+        return types.void(types.int64, types.int64), codegen
+
+    @njit(nogil=True, cache=True)
+    def _turn_round(wake: int, cells: int) -> None:
+        """Sleep until woken, turn round while somebody waits, and again, until it is to end."""
+        while not _peek(cells + _CLOSING * _CELL_BYTES):
+            _poke(cells + _PARKED * _CELL_BYTES, 1)
+            _read(wake, cells + _WOKEN * _CELL_BYTES, _CELL_BYTES)
+            while _peek(cells + _WAITING * _CELL_BYTES):
+                pass

@@ -59,7 +59,7 @@ class Durability(Enum):
 class JournalOptions:
     """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on.
 
-    `stays_awake`: where the process has one core alone, that core does not sleep while a small group is made safe.
+    `stays_awake`: where the process has one core alone, that core does not sleep while who commits waits for the disk.
     """
 
     durability: Durability = Durability.FSYNC
@@ -82,7 +82,10 @@ class SegmentWriter:
         self._size_bytes = self._offset
 
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
-        """Append one record of consecutive batches, with flags of `os.pwritev`: RWF_DSYNC makes it safe on return."""
+        """Append one record of consecutive batches, with flags of `os.pwritev`.
+
+        RWF_DSYNC makes the record safe on return, and no byte before it: those have to be safe already.
+        """
         first_seq, size_bytes = batches[0][1], RECORD_BYTES + sum(len(batch[0]) for batch in batches)
         if self._offset > SEGMENT_BYTES and self._offset + size_bytes > self._limit:
             self._rotate(first_seq)
@@ -206,15 +209,15 @@ class Journal:
         if self.failure is not None:
             raise self._refusal()
         with self._lock:
-            is_ours = self._thread is None or self._is_small()
+            is_ours = self._thread is None or self._is_sooner_without()
             self._is_writing |= is_ours
             if not is_ours:
                 self._wanted = True
                 self._work.notify()
         if is_ours:
-            self._write_pending()
+            self._write_pending(self._awake)
 
-    def _is_small(self) -> bool:
+    def _is_sooner_without(self) -> bool:
         """Whether what is pending is made safe sooner without the thread."""
         if self._wanted or self._is_writing or self.next_seq - 1 - self._taken_seq > SMALL_GROUP_ROWS:
             return False
@@ -272,19 +275,19 @@ class Journal:
                     return
                 self._wanted, self._is_writing = False, True
             try:
-                has_written = self._write_pending()
+                has_written = self._write_pending(None)
             except JournalError:
                 return
             if has_written and self._on_durable is not None:
                 self._on_durable(self.durable_seq)
 
-    def _write_pending(self) -> bool:
+    def _write_pending(self, awake: Awake | None) -> bool:
         """Write what is pending in records and sync once; whether there was anything. JournalError when that fails."""
         batches = [self._pending.popleft() for _ in range(len(self._pending))]
         try:
             if batches:
                 self._taken_seq = batches[-1][2]
-                self._write(batches)
+                self._write(batches, awake)
         except Exception as error:
             self._fail(error)
             raise self._refusal() from error
@@ -297,7 +300,7 @@ class Journal:
                 self._progress.notify_all()
         return bool(batches)
 
-    def _write(self, batches: list[Batch]) -> None:
+    def _write(self, batches: list[Batch], awake: Awake | None) -> None:
         """Write records and, where the durability asks for it, sync: a single record in the same call of the system."""
         is_synced, groups = self.options.durability is Durability.FSYNC, _groups(batches)
         is_at_once = is_synced and len(groups) == 1
@@ -305,9 +308,8 @@ class Journal:
             for group in groups:
                 self._writer.write(group, self._written_seq)
         if is_synced:
-            is_small = self._taken_seq - self._written_seq <= SMALL_GROUP_ROWS
             begun = time.perf_counter_ns()
-            with (is_small and self._awake) or contextlib.nullcontext():
+            with awake or contextlib.nullcontext():
                 if is_at_once:
                     self._writer.write(groups[0], self._written_seq, os.RWF_DSYNC)
                 else:

@@ -34,7 +34,7 @@ LAST_SECONDS = 2.0
 END_SECONDS = 20.0
 """How long the rules may take over what is left at the end."""
 OVERFLOW = "too much was waiting"
-_KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 30)}
+_KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
 """The rules make and drop large arrays all the time: each would come new from the system, to be cleared first."""
 _ROW_BYTES = EVENT.itemsize
 _LOG = logging.getLogger("lionrock.surveillance")
@@ -101,7 +101,7 @@ class Process:
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._popen = subprocess.Popen(
             [sys.executable, "-m", "gateway.surveillance.worker"], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            env=os.environ | {"PYTHONPATH": paths} | _KEEPS_MEMORY, pipesize=PIPE_BYTES,
+            env=_KEEPS_MEMORY | os.environ | {"PYTHONPATH": paths}, pipesize=PIPE_BYTES,
         )  # fmt: skip
         self.add_clients(clients)
         self._threads = [
