@@ -44,6 +44,20 @@ def test_an_order_is_placed_filled_and_told_to_both_sides(tmp_path):
     play(story())
 
 
+def test_a_venue_that_polls_turns_for_a_while_after_a_message_and_then_sleeps(tmp_path):
+    async def story():
+        async with market(tmp_path, durability="fsync", busy_poll_us=20_000) as (server, (alice, _)):
+            turned = []
+            for step in range(20):
+                await alice.buy(BTC, "0.001", price=str(19_000 + step))
+                turned.append(server._is_awake)
+            assert any(turned)
+            assert len(await alice.open_orders()) == 20
+            await until(lambda: not server._is_awake)
+
+    play(story())
+
+
 def test_a_pipelined_query_sees_the_order_before_it(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (_, (alice,)):
