@@ -55,6 +55,7 @@ class Parser(argparse.ArgumentParser):
 def _parser(name: str) -> argparse.ArgumentParser:
     parser = Parser(prog="lionrock")
     importlib.import_module(f"gateway.commands.{name}").add_parser(parser.add_subparsers(required=True))
+    parser.prog = f"lionrock {name}"  # what this command does not know, it says in its own name
     return parser
 
 

@@ -40,7 +40,7 @@ def test_overview_and_unknown_command(capsys: pytest.CaptureFixture[str]) -> Non
         ("admin record-kyc", "required: --client"),
         ("admin nonsense", "invalid choice: 'nonsense'"),
         ("explain", "required: ACCOUNT; see lionrock explain --help"),
-        ("explain 1 2", "unrecognized arguments: 2; see lionrock --help"),
+        ("explain 1 2", "lionrock explain: unrecognized arguments: 2; see lionrock explain --help"),
         ("account", "required: create|deposit|list; see lionrock account --help"),
         ("nonsense", "see lionrock --help"),
         ("admin show {big} --data {folder}", "is not a whole number from 1 to"),
