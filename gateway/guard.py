@@ -35,7 +35,7 @@ class Guard:
     def start(self) -> None:
         """Begin with the venue's present state."""
         self._begin()
-        if self._venue.config.surveillance.is_on:
+        if self.service.is_on:
             self._venue.sequencer.watch = self.service.offer
 
     def _begin(self) -> None:

@@ -247,10 +247,7 @@ async def connect(target: Target, scripts: list[Script]) -> list[Connection]:
         headers = {"Sec-WebSocket-Protocol": target.protocol} if target.protocol else None
         listener = Connection(script)
         await picows.ws_connect(
-            partial(_same, listener),
-            target.url,
-            extra_headers=headers,
-            max_frame_size=1 << 26,
+            partial(_same, listener), target.url, extra_headers=headers, max_frame_size=1 << 26,
             read_buffer_init_size=READ_BYTES,
         )
         listener.is_echo = target.is_echo
@@ -421,9 +418,6 @@ async def serve_echo(port: int, reply_bytes: int = 0, is_bare: bool = False) -> 
     """
     server = await picows.ws_create_server(
         lambda request: _BareEcho() if is_bare else _Echo(reply_bytes),
-        "127.0.0.1",
-        port,
-        max_frame_size=1 << 26,
-        read_buffer_init_size=READ_BYTES,
+        "127.0.0.1", port, max_frame_size=1 << 26, read_buffer_init_size=READ_BYTES,
     )
     return server, server.sockets[0].getsockname()[1]

@@ -8,17 +8,19 @@ import struct
 from msgspec import Struct
 
 from engine.codes import NIL, CommandKind, ExecInst
-from engine.schema import COMMAND, LABEL, LABEL_BYTES
+from engine.schema import COMMAND, EVENT, LABEL, LABEL_BYTES
 from gateway.errors import bad_param
 
 COMMAND_ROW = struct.Struct("<qq6bh4i8q2i16x")
 LABEL_ROW = struct.Struct(f"<qqb7x{LABEL_BYTES}s40x")
 DIRECTIVE_ROW = struct.Struct("<qqb3xiiiiiqqqqiiiiq32x")
+STAMP = struct.Struct("<qq")
+"""Sequence and time, at the beginning of every row of the log, commands and events alike."""
 ROW_BYTES = COMMAND.itemsize
 _NEW, _AMEND, _CANCEL = int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL)
 _MASS_CANCEL, _LABEL, _LABELLED = int(CommandKind.MASS_CANCEL), int(CommandKind.LABEL), int(ExecInst.LABELLED)
 
-assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize
+assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize == EVENT.itemsize
 
 
 class Signer(Struct, frozen=True, gc=False):

@@ -23,7 +23,7 @@ from gateway.history_views import ROW, user_trade_view
 from gateway.interfaces import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
 from gateway.projection import Projection
 from gateway.reasons import shown
-from gateway.rows import ROW_BYTES
+from gateway.rows import ROW_BYTES, STAMP
 from gateway.session import Session
 from gateway.views import Outcome, UserTradeView
 
@@ -41,8 +41,6 @@ _ENDS_MASS_CANCEL = frozenset({_MASS_CANCELLED, _REJECTED, _REFUSED})
 _ACCOUNT = Struct("<i")
 _ACCOUNT_BYTE = 28
 """Where a COMMAND row names its account."""
-_STAMP = Struct("<qq")
-"""Sequence and time, at the beginning of every row."""
 OVER_LIMIT = -1
 """Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
 EARLY_ROWS = 16
@@ -149,7 +147,7 @@ class Sequencer:
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
         seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
         if count == 1:
-            _STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
+            STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
         else:
             self._seqs[place : place + count] = np.arange(seq, seq + count)
             self._times[place : place + count] = now_ns

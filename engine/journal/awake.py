@@ -32,7 +32,7 @@ class Awake:
     """A context in which the calling thread's core does not sleep: `with awake: wait`. One thread at a time uses it."""
 
     def __init__(self) -> None:
-        _turn_round.compile("void(int32, int64)")
+        _turn_round.compile("void(int64, int64)")  # not by the first call: that would hold the interpreter
         self._cells = np.zeros(4, np.int64)
         self._view = self._cells.data
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -67,7 +67,7 @@ class Awake:
 
 
 if JIT:
-    _read = types.ExternalFunction("read", types.int64(types.int32, types.int64, types.int64))
+    _read = types.ExternalFunction("read", types.int64(types.int64, types.int64, types.int64))
 
     @intrinsic
     def _peek(typingctx: Any, address: Any) -> Any:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.schema import EVENT
+from gateway.rows import ROW_BYTES, STAMP
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP, SEEN, STOP
 
@@ -36,7 +36,6 @@ END_SECONDS = 20.0
 OVERFLOW = "too much was waiting"
 _KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
 """The rules make and drop large arrays all the time: each would come new from the system, to be cleared first."""
-_ROW_BYTES = EVENT.itemsize
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
@@ -52,7 +51,7 @@ class Gap:
 
 def end_ns(batch: bytes) -> int:
     """The venue's time at the end of a batch of EVENT rows."""
-    return int(np.frombuffer(batch, EVENT, 1, len(batch) - _ROW_BYTES)["time_ns"][0])
+    return int(STAMP.unpack_from(batch, len(batch) - ROW_BYTES)[1])
 
 
 class Standing:
@@ -122,10 +121,9 @@ class Process:
 
     def offer(self, data: bytes, last_seq: int) -> None:
         """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
-        count, waiting = len(data) // _ROW_BYTES, self._offered_rows - self._taken_rows
+        count, waiting = len(data) // ROW_BYTES, self._offered_rows - self._taken_rows
         if waiting + count > self._wiring.parameters.queue_rows:
-            first_seq = int(np.frombuffer(data, EVENT, 1)["seq"][0])
-            self._gaps.append(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
+            self._gaps.append(Gap(STAMP.unpack_from(data)[0], last_seq, end_ns(data), OVERFLOW))
             return
         self._offered_rows += count
         self._queue.append((last_seq, data))
@@ -169,7 +167,7 @@ class Process:
             self._send(CLIENTS, self._clients.popleft())
         while data := self._durable():
             self._send(EVENTS, data)
-            self._taken_rows += len(data) // _ROW_BYTES
+            self._taken_rows += len(data) // ROW_BYTES
         gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
         if gaps:
             whole = asdict(gaps[-1]) | {"first_seq": gaps[0].first_seq, "why": gaps[0].why}

@@ -35,16 +35,20 @@ class Service:
         self._process: Process | None = None
         self._seen_seq = 0
         self._last_seq = 0
-        self._last_batch = b""
-        self._started_ns = 0
+        self._last_ns = 0
         self._began = 0.0
         self._delay_seconds = FIRST_DELAY_SECONDS
         self._next_at: float | None = None
         """When the next process begins; None while one runs, or none is wanted."""
 
+    @property
+    def is_on(self) -> bool:
+        """Whether there is any rule."""
+        return self._wiring.parameters.is_on
+
     def start(self, state: Any, clients: Mapping[int, int]) -> None:
         """Begin from the venue's present state; without any rule there is no process."""
-        if not self._wiring.parameters.is_on:
+        if not self.is_on:
             return
         gap = None
         if self._next_at is not None:
@@ -52,7 +56,7 @@ class Service:
             _LOG.warning("the rules run again from sequence %d on; an alert names what lies between", self._last_seq)
         else:
             self._seen_seq = int(state["last_seq"])
-            self._last_seq, self._started_ns = self._seen_seq, int(state["now_ns"])
+            self._last_seq, self._last_ns = self._seen_seq, int(state["now_ns"])
         self._began = monotonic()
         try:
             self._process = Process(self._wiring, Standing(state), clients, gap)
@@ -71,14 +75,9 @@ class Service:
         data = events.tobytes()
         if not data:
             return
-        self._last_seq, self._last_batch = last_seq, data
+        self._last_seq, self._last_ns = last_seq, end_ns(data)
         if self._process is not None:
             self._process.offer(data, last_seq)
-
-    @property
-    def _last_ns(self) -> int:
-        """The venue's time when something was last done."""
-        return end_ns(self._last_batch) if self._last_batch else self._started_ns
 
     def is_due(self) -> bool:
         """Whether the process has ended and another is to be started now; ask about every second."""
