@@ -15,11 +15,11 @@ from typing import Any
 import uvloop
 
 from gateway import clock, load
+from gateway import config as settings
 from gateway.auth import Vault
 from gateway.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.commands.common import print_table, readable_errors
 from gateway.commands.serve import SWITCH_SECONDS, tune
-from gateway.config import Config
 from gateway.registry import Registry
 from gateway.server import BINARY_PROTOCOL, Server
 
@@ -125,13 +125,14 @@ def _measure(plan: Plan, disk: "_Disk", only: str | None) -> list[load.Result]:
             process.join(20)
 
 
-def _config(folder: Path, plan: Plan) -> Config:
-    return Config(
-        data=str(folder / "venue"), port=0, durability=plan.durability, busy_poll_us=plan.busy_poll_us,
-        scripted_index=f"{CONTRACT}={PRICE}",
-        orders_per_s=UNLIMITED, orders_burst=UNLIMITED, cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED,
-        max_frame_bytes=1 << 20,
-    )  # fmt: skip
+def _config(folder: Path, plan: Plan) -> settings.Config:
+    """The venue's settings, checked as those of `lionrock serve` are."""
+    given = {
+        "data": str(folder / "venue"), "port": 0, "durability": plan.durability, "busy_poll_us": plan.busy_poll_us,
+        "scripted_index": f"{CONTRACT}={PRICE}", "max_frame_bytes": 1 << 20,
+        "orders_per_s": UNLIMITED, "orders_burst": UNLIMITED, "cancels_per_s": UNLIMITED, "cancels_burst": UNLIMITED,
+    }  # fmt: skip
+    return settings.load(None, {}, given)
 
 
 def _set_up(folder: Path, plan: Plan) -> list[Trader]:
@@ -178,7 +179,7 @@ def _run_echo(core: int, sender: Any) -> None:
     uvloop.run(serve())
 
 
-def _run_venue(core: int, config: Config, sender: Any) -> None:
+def _run_venue(core: int, config: settings.Config, sender: Any) -> None:
     os.sched_setaffinity(0, {core})
 
     async def serve() -> None:

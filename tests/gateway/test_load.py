@@ -8,6 +8,7 @@ import pytest
 from engine.codes import CommandKind
 from engine.schema import COMMAND
 from gateway import load
+from gateway.cli import main
 
 
 def payload_of(frame):
@@ -47,3 +48,16 @@ def test_what_an_order_cost_is_spread_over_the_orders():
     result = load.Result("orders", 1, seconds=2.0, orders=1000, cpu_seconds=0.5)
     assert (result.rate, result.cpu_us) == (500.0, 500.0)
     assert load.Result("nothing", 1).cpu_us == 0.0
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        ("--rows 0", "connections, window, rows (at most 2048) and seconds must be positive"),
+        ("--seconds -1", "connections, window, rows (at most 2048) and seconds must be positive"),
+        ("--busy-poll -5", "busy_poll_us: -5 must be from 0 to 1000000"),
+    ],
+)
+def test_what_cannot_be_measured_is_refused_before_anything_starts(flags, said, capsys):
+    assert main(["load", *flags.split()]) == 2
+    assert capsys.readouterr().err == f"lionrock load: {said}\n"
