@@ -59,5 +59,7 @@ def test_what_an_order_cost_is_spread_over_the_orders():
     ],
 )
 def test_what_cannot_be_measured_is_refused_before_anything_starts(flags, said, capsys):
-    assert main(["load", *flags.split()]) == 2
+    with pytest.raises(SystemExit) as ended:
+        main(["load", *flags.split()])
+    assert ended.value.code == 2
     assert capsys.readouterr().err == f"lionrock load: {said}\n"
