@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, eligibility, lapses, mass_cancel, money, reports
+from engine import admission, eligibility, eligibility_lapses, events, mass_cancel, money
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -31,9 +31,9 @@ def open_account(s, d):
     """Open an account in a slot that never had one, with an investor class and nothing else."""
     slot = np.int64(d.account_slot)
     if slot < 0 or slot >= s.accounts_capacity:
-        return reports.refused(s, d, Reason.CAPACITY)
+        return events.refused(s, d, Reason.CAPACITY)
     if account_at(s, slot).state != 0:
-        return reports.refused(s, d, Reason.ALREADY_EXISTS)
+        return events.refused(s, d, Reason.ALREADY_EXISTS)
     s.accounts_used = max(s.accounts_used, slot + 1)
     account = account_at(s, slot)
     account.state = admission.OPEN_ACCOUNT
@@ -49,7 +49,7 @@ def open_account(s, d):
     account.investor_class = min(max(d.value, 0), 4)
     profile_at(s, slot).values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
     eligibility.set_gate(s, slot)
-    reports.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
+    events.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
 
 
 @kernel
@@ -93,7 +93,7 @@ def _attribute_reason(s, d):
     if d.code == AccountAttribute.GROUP and d.value != 0 and d.value < s.groups_used:
         if account_at(s, d.account_slot).group != d.value and group_at(s, d.value).members >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY
-    return Reason.NONE if lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
+    return Reason.NONE if eligibility_lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
 
 
 @kernel
@@ -101,12 +101,12 @@ def set_attribute(s, d):
     """Set one attribute of an account; what it may do follows from all of them, at once."""
     reason = _attribute_reason(s, d)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     slot = np.int64(d.account_slot)
     values = profile_at(s, slot).values
-    lapses.catch_up(s, slot)
+    eligibility_lapses.catch_up(s, slot)
     was = eligibility.client_reason(s, slot, eligibility.ANYONE)
-    row = reports.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
+    row = events.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
     if d.code == AccountAttribute.RESTRICTION:
@@ -118,8 +118,8 @@ def set_attribute(s, d):
     eligibility.set_gate(s, slot)
     now = eligibility.client_reason(s, slot, eligibility.ANYONE)
     if was == Reason.NONE and now != Reason.NONE:
-        lapses.lose(s, slot, NIL, now)
-    lapses.schedule(s, slot)
+        eligibility_lapses.lose(s, slot, NIL, now)
+    eligibility_lapses.schedule(s, slot)
 
 
 @kernel
@@ -174,15 +174,15 @@ def _affiliate(s, account_slot, affiliation):
         reason = Reason.AFFILIATE_NOT_APPROVED
     elif affiliation != Affiliation.CLIENT:
         reason = Reason.AFFILIATE_PROHIBITED
-    lapses.lose(s, account_slot, NIL, np.int64(reason))
+    eligibility_lapses.lose(s, account_slot, NIL, np.int64(reason))
 
 
 @kernel
 def set_person(s, d):
     """Until when a person's derivatives knowledge counts."""
     if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
-    row = reports.directive_notice(s, EventKind.PERSON_CHANGED, d)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    row = events.directive_notice(s, EventKind.PERSON_CHANGED, d)
     row.old_value = s.persons[d.person]
     s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
     s.persons[d.person] = d.value
@@ -242,14 +242,14 @@ def set_group_limit(s, d):
     """The most lots that all accounts of a group may hold in a contract in the worst case, 0 for no limit."""
     group = np.int64(d.index)
     if group < 1 or group >= s.groups_capacity or d.value < 0 or d.value > MAX_LOTS:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
     if d.contract_slot < 0 or d.contract_slot >= s.contracts_used:
-        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+        return events.refused(s, d, Reason.UNKNOWN_CONTRACT)
     place = np.int64(NIL)
     if group < s.groups_used:
         place = _group_limit_place(s, group, d.contract_slot)
     if place == NIL and s.group_limits_used >= MAX_GROUP_LIMITS:
-        return reports.refused(s, d, Reason.CAPACITY)
+        return events.refused(s, d, Reason.CAPACITY)
     if place == NIL:
         _use_group(s, group)
         place = np.int64(s.group_limits_used)
@@ -258,7 +258,7 @@ def set_group_limit(s, d):
         limit.contract_slot = d.contract_slot
         limit.next_place = group_at(s, group).limits_head
         group_at(s, group).limits_head = place
-    row = reports.directive_notice(s, EventKind.GROUP_CHANGED, d)
+    row = events.directive_notice(s, EventKind.GROUP_CHANGED, d)
     row.old_value = group_limit_at(s, place).max_lots
     group_limit_at(s, place).max_lots = d.value
 
@@ -280,7 +280,7 @@ def _approval_reason(s, d):
         return Reason.BAD_PARAMETER
     if d.value == 0 and eligibility.approval_of(s, d.account_slot, d.contract_slot) == NIL:
         return Reason.BAD_PARAMETER
-    return Reason.NONE if lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
+    return Reason.NONE if eligibility_lapses.has_room(s, np.int64(d.account_slot)) else Reason.CAPACITY
 
 
 @kernel
@@ -300,16 +300,16 @@ def approve_affiliate(s, d):
     """A company of the operator's group may trade this contract from one instant until another; 0 ends it now."""
     reason = _approval_reason(s, d)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     place = np.int64(eligibility.approval_of(s, d.account_slot, d.contract_slot))
     if place == NIL:
         place = _free_approval(s)
     if place == NIL:
-        return reports.refused(s, d, Reason.CAPACITY)
-    lapses.catch_up(s, d.account_slot)
+        return events.refused(s, d, Reason.CAPACITY)
+    eligibility_lapses.catch_up(s, d.account_slot)
     approval, was = approval_at(s, place), eligibility.contract_reason(s, d.account_slot, d.contract_slot)
     ended = 0 < approval.until_ns <= s.now_ns
-    row = reports.directive_notice(s, EventKind.AFFILIATE_APPROVED, d)
+    row = events.directive_notice(s, EventKind.AFFILIATE_APPROVED, d)
     row.old_value = approval.until_ns if approval.account_slot == d.account_slot else 0
     approval.account_slot = d.account_slot
     approval.contract_slot = d.contract_slot
@@ -317,5 +317,5 @@ def approve_affiliate(s, d):
     approval.until_ns = d.value
     now = eligibility.contract_reason(s, d.account_slot, d.contract_slot)
     if ended or (was == Reason.NONE and now != Reason.NONE):
-        lapses.lose(s, d.account_slot, d.contract_slot, Reason.AFFILIATE_NOT_APPROVED if ended else now)
-    lapses.schedule(s, d.account_slot)
+        eligibility_lapses.lose(s, d.account_slot, d.contract_slot, Reason.AFFILIATE_NOT_APPROVED if ended else now)
+    eligibility_lapses.schedule(s, d.account_slot)

@@ -9,6 +9,7 @@ import numpy as np
 
 from engine import (
     collateral,
+    events,
     ledger,
     liquidation,
     liquidator,
@@ -17,7 +18,6 @@ from engine import (
     mass_cancel,
     pricing,
     reference,
-    reports,
 )
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
 from engine.kernels import kernel
@@ -58,7 +58,7 @@ def _fix(s, contract_slot):
     price = np.int64(contract.mark_subticks)
     if contract.delivery_samples != 0:
         price = contract.delivery_sum_subticks // contract.delivery_samples
-    row = reports.notice(s, EventKind.CONTRACT_STATE_CHANGED, NIL, contract_slot)
+    row = events.notice(s, EventKind.CONTRACT_STATE_CHANGED, NIL, contract_slot)
     row.code = MarketState.SETTLED
     row.old_value = contract.state
     row.new_value = MarketState.SETTLED
@@ -144,7 +144,7 @@ def _close(s, position_slot):
     if isolated:
         liquidator.make_whole(s, account_slot, position_slot)
         ledger.move_isolated(s, position_slot, -position.isolated_micros)
-    row = reports.notice(s, EventKind.POSITION_SETTLED, account_slot, position.contract_slot)
+    row = events.notice(s, EventKind.POSITION_SETTLED, account_slot, position.contract_slot)
     row.amount_micros = realised
     row.price_subticks = contract_at(s, position.contract_slot).mark_subticks
     row.position_lots = size
@@ -187,7 +187,7 @@ def settle(s, contract_slot):
     while contract.delivery_cursor <= s.positions_used:
         slot = contract.delivery_cursor - 1
         if position_at(s, slot).size_lots != 0 and position_at(s, slot).contract_slot == contract_slot:
-            if not reports.has_room(s):
+            if not events.has_room(s):
                 return False
             _close(s, slot)
         contract.delivery_cursor += 1

@@ -8,11 +8,11 @@ from engine import (
     collateral,
     delivery,
     eligibility,
+    events,
     listing,
     mass_cancel,
     money,
     reference,
-    reports,
     timers,
 )
 from engine.codes import (
@@ -42,10 +42,10 @@ _FIRST_INDEXED = int(ContractParameter.BRACKET_FLOOR_MICROS)
 def create_contract(s, d):
     """Create a contract in the next slot, as a draft that nobody can trade."""
     if s.contracts_used >= MAX_CONTRACTS:
-        return reports.refused(s, d, Reason.CAPACITY)
+        return events.refused(s, d, Reason.CAPACITY)
     slot = s.contracts_used
     if d.contract_slot != slot:
-        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+        return events.refused(s, d, Reason.UNKNOWN_CONTRACT)
     s.contracts_used += 1
     contract = contract_at(s, slot)
     contract.state = MarketState.DRAFT
@@ -56,7 +56,7 @@ def create_contract(s, d):
     book.reset_contract(s, slot)
     listing.derive(contract)
     listing.set_band(contract)
-    reports.directive_notice(s, EventKind.CONTRACT_CREATED, d)
+    events.directive_notice(s, EventKind.CONTRACT_CREATED, d)
 
 
 @kernel
@@ -126,7 +126,7 @@ def set_parameter(s, d):
     """Set one parameter; a listed contract must stay listable as a whole, or the change is taken back."""
     reason = _parameter_reason(s, d)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     contract = contract_at(s, d.contract_slot)
     listed = contract.state != MarketState.DRAFT
     bound = listing.notional_bound(contract) if listed else np.int64(0)
@@ -137,10 +137,10 @@ def set_parameter(s, d):
         if reason != Reason.NONE:
             _swap_parameter(contract, d.code, d.index, old)
             listing.derive(contract)
-            return reports.refused(s, d, reason)
+            return events.refused(s, d, reason)
         s.listed_submicros += listing.notional_bound(contract) - bound
     listing.set_band(contract)
-    row = reports.directive_notice(s, EventKind.CONTRACT_CHANGED, d)
+    row = events.directive_notice(s, EventKind.CONTRACT_CHANGED, d)
     row.old_value = old
     if listed and _is_disclosure(d.code):
         _require_disclosures(s, d.contract_slot)
@@ -150,18 +150,18 @@ def set_parameter(s, d):
 def list_contract(s, d):
     """Open a draft for trading when it satisfies every rule of listing."""
     if not _known_contract(s, d.contract_slot):
-        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+        return events.refused(s, d, Reason.UNKNOWN_CONTRACT)
     contract = contract_at(s, d.contract_slot)
     if contract.state != MarketState.DRAFT:
-        return reports.refused(s, d, Reason.ALREADY_EXISTS)
+        return events.refused(s, d, Reason.ALREADY_EXISTS)
     reason = listing.reason(s, contract, s.listed_submicros)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     s.listed_submicros += listing.notional_bound(contract)
     contract.state = MarketState.OPEN
     listing.set_gate(s, contract)
     listing.set_band(contract)
-    reports.directive_notice(s, EventKind.CONTRACT_LISTED, d)
+    events.directive_notice(s, EventKind.CONTRACT_LISTED, d)
     if eligibility.require_disclosures(s):
         eligibility.set_all_gates(s)
 
@@ -171,12 +171,12 @@ def _settle_contract(s, d):
     """Begin the settlement of a contract; it cannot be taken back."""
     contract = contract_at(s, d.contract_slot)
     if not delivery.is_possible(s, contract):
-        return reports.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
+        return events.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
     if collateral.values_deposits(s, d.contract_slot):
-        return reports.refused(s, d, Reason.VALUES_COLLATERAL)
+        return events.refused(s, d, Reason.VALUES_COLLATERAL)
     if not mass_cancel.has_room(s):
-        return reports.refused(s, d, Reason.CAPACITY)
-    row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
+        return events.refused(s, d, Reason.CAPACITY)
+    row = events.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = contract.state
     delivery.begin(s, d.contract_slot)
     row.new_value = contract.state
@@ -187,26 +187,26 @@ def _settle_contract(s, d):
 def set_contract_state(s, d):
     """Change a listed contract's state; REDUCE_ONLY also cancels its resting opening orders, SETTLED begins its end."""
     if not _known_contract(s, d.contract_slot):
-        return reports.refused(s, d, Reason.UNKNOWN_CONTRACT)
+        return events.refused(s, d, Reason.UNKNOWN_CONTRACT)
     contract = contract_at(s, d.contract_slot)
     if contract.state == MarketState.DRAFT or contract.state == MarketState.SETTLED:
-        return reports.refused(s, d, Reason.NOT_LISTED)
+        return events.refused(s, d, Reason.NOT_LISTED)
     if d.code < MarketState.OPEN or d.code > MarketState.SETTLED:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
     if contract.delivery_ns != 0 and (d.code < MarketState.REDUCE_ONLY or d.code == MarketState.SETTLED):
-        return reports.refused(s, d, Reason.SETTLEMENT_UNDER_WAY)
+        return events.refused(s, d, Reason.SETTLEMENT_UNDER_WAY)
     if d.code == MarketState.SETTLED:
         return _settle_contract(s, d)
     if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
-        return reports.refused(s, d, Reason.CAPACITY)
+        return events.refused(s, d, Reason.CAPACITY)
     old, state = np.int64(contract.state), np.int64(d.code)
     if contract.open_state != 0:
         if state < MarketState.REDUCE_ONLY:
-            return reports.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
+            return events.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
         contract.open_state = state
         state = max(state, reference.lock_state(contract))
     reference.change_state(s, d.contract_slot, state)
-    row = reports.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
+    row = events.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = old
     row.new_value = state
 
@@ -215,8 +215,8 @@ def set_contract_state(s, d):
 def set_venue_state(s, d):
     """Halt or resume the whole venue."""
     if d.code != VenueState.OPEN and d.code != VenueState.HALTED:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
-    row = reports.directive_notice(s, EventKind.VENUE_STATE_CHANGED, d)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    row = events.directive_notice(s, EventKind.VENUE_STATE_CHANGED, d)
     row.old_value = s.venue_state
     row.new_value = d.code
     s.venue_state = d.code
@@ -239,10 +239,10 @@ def set_venue_parameter(s, d):
         return money.set_collateral(s, d)
     row_kind = EventKind.VENUE_CHANGED
     if d.value < 0:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
     if d.code == VenueParameter.MARK_TICK_NS:
         if d.value != 0 and (d.value < MIN_TICK_NS or d.value > MAX_TICK_NS):
-            return reports.refused(s, d, Reason.BAD_PARAMETER)
+            return events.refused(s, d, Reason.BAD_PARAMETER)
         old = s.mark_tick_ns
         s.mark_tick_ns = d.value
         s.next_mark_tick_ns = s.now_ns + d.value
@@ -261,8 +261,8 @@ def set_venue_parameter(s, d):
         s.institutions_skip_knowledge = d.value
         eligibility.set_all_gates(s)
     else:
-        return reports.refused(s, d, Reason.BAD_PARAMETER)
-    row = reports.directive_notice(s, row_kind, d)
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    row = events.directive_notice(s, row_kind, d)
     row.old_value = old
 
 
@@ -307,4 +307,4 @@ def apply(s, d):
     elif kind == CommandKind.VENUE_SET:
         set_venue_parameter(s, d)
     else:
-        reports.refused(s, d, Reason.BAD_COMMAND)
+        events.refused(s, d, Reason.BAD_COMMAND)

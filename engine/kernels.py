@@ -257,6 +257,14 @@ def entry(function: Callable[..., Any]) -> Any:
     return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
 
 
+def part(function: Callable[..., Any]) -> Any:
+    """A compiled function of the gateway that only entries call: its code is kept for the entry that reaches it."""
+    if not JIT:
+        return function
+    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(pipeline_class=PART_PIPELINE, **options)(function)
+
+
 def direct(function: Any, *like: Any) -> Any:
     """The code of an entry for arguments of the types of these: a call that leaves out the look at their types."""
     if not JIT:

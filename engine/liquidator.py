@@ -9,7 +9,8 @@ import numpy as np
 from engine import (
     collateral,
     eligibility,
-    isolation,
+    events,
+    isolated_margin,
     ledger,
     liquidation,
     margin,
@@ -17,7 +18,6 @@ from engine import (
     matching,
     ranking,
     reference,
-    reports,
 )
 from engine.codes import (
     NIL,
@@ -72,7 +72,7 @@ def _take_head(s):
 @kernel
 def _notice(s, kind, account_slot, contract_slot):
     """A NOTICE with the account's cross equity and MM."""
-    row = reports.notice(s, kind, account_slot, contract_slot)
+    row = events.notice(s, kind, account_slot, contract_slot)
     row.old_value = margin.cross_equity_micros(s, account_slot)
     row.new_value = margin.cross_maintenance_micros(s, account_slot)
     row.cash_micros = account_at(s, account_slot).cash_micros
@@ -127,7 +127,7 @@ def _take_collateral(s, account_slot):
         units = collateral.sale_units(s, account_slot, place, -account_at(s, account_slot).cash_micros)
         paid = collateral.sale_micros(s, place, units)
         if paid > 0:
-            row = reports.notice(s, EventKind.COLLATERAL_TAKEN, account_slot, NIL)
+            row = events.notice(s, EventKind.COLLATERAL_TAKEN, account_slot, NIL)
             row.index = place + 1
             row.old_value = account_at(s, account_slot).collateral_units[place]
             ledger.sell_collateral(s, account_slot, place, units, paid)
@@ -360,7 +360,7 @@ def _deleverage_next(s):
 @kernel
 def _exhausted(s, position_slot):
     contract_slot = np.int64(position_at(s, position_slot).contract_slot)
-    row = reports.notice(s, EventKind.DELEVERAGING_EXHAUSTED, position_at(s, position_slot).account_slot, contract_slot)
+    row = events.notice(s, EventKind.DELEVERAGING_EXHAUSTED, position_at(s, position_slot).account_slot, contract_slot)
     row.amount_micros = s.liquidation_lots
     row.price_subticks = s.liquidation_price_ticks * SUBTICKS
     row.position_lots = position_at(s, position_slot).size_lots
@@ -384,7 +384,7 @@ def _deleverage(s, position_slot, candidate, lots):
     _deleverage_leg(s, candidate, -signed)
     _deleverage_leg(s, position_slot, signed)
     giver = position_at(s, candidate)
-    row = reports.notice(s, EventKind.DELEVERAGED, giver.account_slot, giver.contract_slot)
+    row = events.notice(s, EventKind.DELEVERAGED, giver.account_slot, giver.contract_slot)
     row.code = rank
     row.amount_micros = lots
     row.price_subticks = s.liquidation_price_ticks * SUBTICKS
@@ -404,9 +404,9 @@ def _deleverage_leg(s, position_slot, signed_lots):
     price_micros = s.liquidation_price_ticks * contract_at(s, position.contract_slot).micros_per_tick_lot
     size = np.int64(position.size_lots)
     ledger.book_fill(s, position_slot, signed_lots, price_micros, 0)
-    reports.forced_fill(s, position_slot, signed_lots, s.liquidation_price_ticks, _FORCED | _DELEVERAGING)
+    events.forced_fill(s, position_slot, signed_lots, s.liquidation_price_ticks, _FORCED | _DELEVERAGING)
     if position.margin_mode == MarginMode.ISOLATED and position_slot != s.liquidation_position_slot:
-        isolation.after_fill(s, position_slot, size, s.liquidation_price_ticks)
+        isolated_margin.after_fill(s, position_slot, size, s.liquidation_price_ticks)
 
 
 # --- one item ----------------------------------------------------------------------------------------------------

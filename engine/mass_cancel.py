@@ -6,7 +6,7 @@ spared. The job at the head of the queue is the only one at work.
 
 import numpy as np
 
-from engine import book, eligibility, matching, reports
+from engine import book, eligibility, events, matching
 from engine.codes import NIL, ExecInst, Reason
 from engine.kernels import kernel, rare
 from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
@@ -137,7 +137,7 @@ def _at_end(s, job):
 @kernel
 def _finish(s, job):
     if job.scope & QUIET == 0:
-        reports.mass_cancelled(s, job)
+        events.mass_cancelled(s, job)
     s.jobs_head = (s.jobs_head + 1) % MAX_JOBS
     s.jobs_count -= 1
     if s.jobs_count != 0:

@@ -6,7 +6,7 @@ room for all that one step can cause.
 
 import numpy as np
 
-from engine import admission, book, isolation, ledger, margin, pricing, reports
+from engine import admission, book, events, isolated_margin, ledger, margin, pricing
 from engine.codes import (
     NIL,
     EventFlag,
@@ -76,7 +76,7 @@ def cancel_found(s, slot, cell, reason):
     else:
         ledger.count_open(s, order.position_slot, slot, -lots)
     order.leaves_lots = 0
-    reports.order_event(s, EventKind.CANCELLED, slot, reason, lots, shown)
+    events.order_event(s, EventKind.CANCELLED, slot, reason, lots, shown)
     _release(s, slot, cell)
 
 
@@ -89,7 +89,7 @@ def reduce_order(s, slot, lots, reason):
         return
     ledger.count_open(s, order.position_slot, slot, -lots)
     shown = book.reduce(s, slot, lots)
-    reports.order_event(s, EventKind.REDUCED, slot, reason, lots, shown)
+    events.order_event(s, EventKind.REDUCED, slot, reason, lots, shown)
 
 
 @kernel
@@ -140,7 +140,7 @@ def _book_leg(s, contract, position_slot, signed_lots, price_ticks, fee_ppb):
     fee = ledger.book_fill(s, position_slot, signed_lots, price_micros, 0 if forced else fee_ppb)
     position = position_at(s, position_slot)
     if position.margin_mode == MarginMode.ISOLATED and not (forced and position_slot == s.taker.position_slot):
-        isolation.after_fill(s, position_slot, position.size_lots - signed_lots, price_ticks)
+        isolated_margin.after_fill(s, position_slot, position.size_lots - signed_lots, price_ticks)
     return fee
 
 
@@ -183,15 +183,15 @@ def _trade(s, contract, maker_slot, price_ticks):
     if maker.leaves_lots == 0:
         shown = book.leave_queue(s, maker_slot)
     maker_fee = _book_leg(s, contract, maker_position, -signed, price_ticks, contract.maker_fee_ppb)
-    event = reports.order_event(s, EventKind.FILL, maker_slot, 0, lots, shown)
+    event = events.order_event(s, EventKind.FILL, maker_slot, 0, lots, shown)
     event.flags |= forced
-    reports.price_of_fill(s, event, price_ticks, maker_fee, maker_position)
+    events.price_of_fill(s, event, price_ticks, maker_fee, maker_position)
     taker.leaves_lots -= lots
     taker.filled_lots += lots
     taker_fee = _book_leg(s, contract, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb)
-    event = reports.taker_event(s, taker, EventKind.FILL, 0, lots, NIL)
+    event = events.taker_event(s, taker, EventKind.FILL, 0, lots, NIL)
     event.flags |= _TAKER
-    reports.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
+    events.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
     _after_trade(s, maker_slot, maker_position)
 
 
@@ -203,7 +203,7 @@ def _after_trade(s, maker_slot, maker_position):
         _release(s, maker_slot, NIL)
     elif maker.flags & _ICEBERG and detail_at(s, maker_slot).shown_lots == 0:
         shown = book.refill(s, maker_slot)
-        reports.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
+        events.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
     if position_at(s, maker_position).reduce_only_lots > 0:
         trim_reduce_only(s, maker_position, NIL)
     if position_at(s, s.taker.position_slot).reduce_only_lots > 0:
@@ -220,7 +220,7 @@ def _prevent_self_trade(s, maker_slot):
         reduce_order(s, maker_slot, lots, Reason.SELF_TRADE)
         taker.leaves_lots -= lots
         kind = EventKind.CANCELLED if taker.leaves_lots == 0 else EventKind.REDUCED
-        reports.taker_event(s, taker, kind, Reason.SELF_TRADE, lots, NIL)
+        events.taker_event(s, taker, kind, Reason.SELF_TRADE, lots, NIL)
         if taker.leaves_lots == 0:
             taker.done_reason = Reason.SELF_TRADE
         return
@@ -241,7 +241,7 @@ def sweep(s):
         price_ticks = np.int64(ladder.first_key)
         if not admission.reaches(taker.side, taker.sweep_ticks, price_ticks):
             break
-        if not reports.has_room(s):
+        if not events.has_room(s):
             return False
         maker_slot = np.int64(level_at(s, ladder.first_slot).head_slot)
         if not admission.in_band(contract, maker_side, price_ticks) and taker.flags & _FORCED == 0:
@@ -330,7 +330,7 @@ def join_book(s, taker):
 def rest(s, taker, event_kind):
     """Rest an order, whose row is written, and report it; a newcomer keeps its size, others give way."""
     shown = join_book(s, taker)
-    event = reports.taker_event(s, taker, event_kind, 0, 0, shown)
+    event = events.taker_event(s, taker, event_kind, 0, 0, shown)
     event.flags |= _RESTING
     if taker.flags & _REDUCE_ONLY:
         trim_reduce_only(s, taker.position_slot, taker.order_slot)
@@ -349,7 +349,7 @@ def finish(s, listed):
     if taker.leaves_lots > 0:
         lots = taker.leaves_lots
         taker.leaves_lots = 0
-        reports.taker_event(s, taker, EventKind.CANCELLED, _end_reason(taker), lots, NIL)
+        events.taker_event(s, taker, EventKind.CANCELLED, _end_reason(taker), lots, NIL)
     if listed:
         write_order(s, taker)
         _leave_unqueued(s, taker.order_slot)

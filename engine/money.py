@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, book, collateral, eligibility, ledger, margin, reports
+from engine import admission, book, collateral, eligibility, events, ledger, margin
 from engine.codes import NIL, Asset, EventKind, MarginMode, MarketState, Reason, Restriction, VenueParameter
 from engine.kernels import kernel
 from engine.rows import account_at, collateral_at, contract_at, position_at
@@ -18,7 +18,7 @@ def known_account(s, slot):
 
 @kernel
 def _cash_notice(s, d, amount_micros):
-    row = reports.directive_notice(s, EventKind.CASH_CHANGED, d)
+    row = events.directive_notice(s, EventKind.CASH_CHANGED, d)
     row.code = d.kind
     row.amount_micros = amount_micros
     row.cash_micros = account_at(s, d.account_slot).cash_micros
@@ -36,7 +36,7 @@ def _deposit_collateral(s, d):
     if _is_asset(d.index):
         reason = collateral.deposit_reason(s, d.account_slot, d.index - 1, d.amount_micros)
     if reason != Reason.NONE:
-        return reports.refused(s, d, np.int64(reason))
+        return events.refused(s, d, np.int64(reason))
     ledger.move_collateral(s, d.account_slot, d.index - 1, d.amount_micros)
     _cash_notice(s, d, d.amount_micros)
 
@@ -47,11 +47,11 @@ def _withdraw_collateral(s, d):
     place, units = np.int64(d.index) - 1, np.int64(d.amount_micros)
     held = account_at(s, d.account_slot).collateral_units[place]
     if units > held:
-        return reports.refused(s, d, Reason.WITHDRAWAL_LIMIT)
+        return events.refused(s, d, Reason.WITHDRAWAL_LIMIT)
     ledger.move_collateral(s, d.account_slot, place, -units)
     if margin.free_micros(s, d.account_slot) < 0:
         ledger.move_collateral(s, d.account_slot, place, units)
-        return reports.refused(s, d, Reason.WITHDRAWAL_LIMIT)
+        return events.refused(s, d, Reason.WITHDRAWAL_LIMIT)
     _cash_notice(s, d, -units)
 
 
@@ -59,11 +59,11 @@ def _withdraw_collateral(s, d):
 def deposit(s, d):
     """Add cash to an account; all deposits together stay within 2^60 micros."""
     if not known_account(s, d.account_slot):
-        return reports.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+        return events.refused(s, d, Reason.UNKNOWN_ACCOUNT)
     if d.index != Asset.SETTLEMENT:
         return _deposit_collateral(s, d)
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
-        return reports.refused(s, d, Reason.BAD_AMOUNT)
+        return events.refused(s, d, Reason.BAD_AMOUNT)
     account_at(s, d.account_slot).cash_micros += d.amount_micros
     s.deposits_micros += d.amount_micros
     _cash_notice(s, d, d.amount_micros)
@@ -73,10 +73,10 @@ def deposit(s, d):
 def deposit_fund(s, d):
     """Seed the insurance fund."""
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
-        return reports.refused(s, d, Reason.BAD_AMOUNT)
+        return events.refused(s, d, Reason.BAD_AMOUNT)
     s.fund_micros += d.amount_micros
     s.deposits_micros += d.amount_micros
-    row = reports.directive_notice(s, EventKind.FUND_CHANGED, d)
+    row = events.directive_notice(s, EventKind.FUND_CHANGED, d)
     row.cash_micros = s.fund_micros
 
 
@@ -117,7 +117,7 @@ def withdraw(s, d):
         if d.amount_micros > margin.withdrawable_micros(s, d.account_slot):
             reason = Reason.WITHDRAWAL_LIMIT
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     if d.index != Asset.SETTLEMENT:
         return _withdraw_collateral(s, d)
     account_at(s, d.account_slot).cash_micros -= d.amount_micros
@@ -158,7 +158,7 @@ def transfer(s, d):
         slot = np.int64(book.find_position(s, d.account_slot, d.contract_slot))
         reason = _transfer_reason(s, d, slot)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     ledger.move_isolated(s, slot, d.amount_micros)
     _cash_notice(s, d, -d.amount_micros)
 
@@ -220,9 +220,9 @@ def set_leverage(s, d):
         elif s.positions_used >= s.positions_capacity:
             reason = Reason.CAPACITY
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     slot = _own_position(s, d)
-    row = reports.directive_notice(s, EventKind.LEVERAGE_CHANGED, d)
+    row = events.directive_notice(s, EventKind.LEVERAGE_CHANGED, d)
     row.old_value = position_at(s, slot).leverage
     position_at(s, slot).leverage = d.value
 
@@ -240,9 +240,9 @@ def set_margin_mode(s, d):
         elif position_at(s, slot).size_lots != 0 or position_at(s, slot).own_head_slot != NIL:
             reason = Reason.HAS_POSITION
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     slot = _own_position(s, d)
-    row = reports.directive_notice(s, EventKind.MARGIN_MODE_CHANGED, d)
+    row = events.directive_notice(s, EventKind.MARGIN_MODE_CHANGED, d)
     row.old_value = position_at(s, slot).margin_mode
     position_at(s, slot).margin_mode = d.value
 
@@ -289,9 +289,9 @@ def set_collateral(s, d):
     """
     reason = _asset_reason(s, d)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     row = collateral_at(s, d.index - 1)
-    notice = reports.directive_notice(s, EventKind.VENUE_CHANGED, d)
+    notice = events.directive_notice(s, EventKind.VENUE_CHANGED, d)
     if d.code == VenueParameter.COLLATERAL_CONTRACT:
         notice.old_value = row.contract_slot
         row.contract_slot = d.value

@@ -5,7 +5,7 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, eligibility, idmap, ledger, liquidator, mass_cancel, matching, reports, triggers
+from engine import admission, book, eligibility, events, idmap, ledger, liquidator, mass_cancel, matching, triggers
 from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
@@ -119,7 +119,7 @@ def _wait(s):
     matching.join_account(s, taker)
     triggers.place(s)
     contract_at(s, taker.contract_slot).untriggered_orders += 1
-    event = reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
+    event = events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
     event.fee_micros = taker.trigger_price_ticks
 
@@ -137,7 +137,7 @@ def new(s, c, tag, label):
     if reason != Reason.NONE:
         slot = _repeats(s, c)
         if slot == NIL:
-            reports.rejected(s, c, reason, 0)
+            events.rejected(s, c, reason, 0)
         else:
             _repeat(s, slot)
         return
@@ -156,14 +156,14 @@ def new(s, c, tag, label):
         return
     matching.settle_price(taker)
     if matching.crosses(s, taker):
-        reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
+        events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         s.sweeping = 1
     elif matching.may_rest(taker):
         matching.write_order(s, taker)
         matching.join_account(s, taker)
         matching.rest(s, taker, EventKind.ACCEPTED)
     else:
-        reports.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
+        events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
         matching.finish(s, False)
 
 
@@ -179,7 +179,7 @@ def _shown_of(s, slot):
 @rare
 def _repeat(s, slot):
     """A repeated command is answered with the order that it made before."""
-    event = reports.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
+    event = events.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
     event.flags |= _UNTRIGGERED if order_at(s, slot).flags & _CONDITIONAL else _RESTING
 
 
@@ -258,20 +258,20 @@ def amend(s, c, tag):
     """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
-        return reports.rejected(s, c, reason, _AMEND)
+        return events.rejected(s, c, reason, _AMEND)
     slot = find(s, c, tag)
     if slot == NIL:
-        return reports.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
+        return events.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
     reason = amendment_reason(order_at(s, slot), c)
     if reason != Reason.NONE:
-        return reports.rejected(s, c, reason, _AMEND)
+        return events.rejected(s, c, reason, _AMEND)
     _load_amended(s, slot, c)
     if s.taker.leaves_lots <= 0:
         matching.cancel_order(s, slot, Reason.AMENDED_AWAY)
         return
     reason = _amend_reason(s, slot, c)
     if reason != Reason.NONE:
-        return reports.rejected(s, c, reason, _AMEND)
+        return events.rejected(s, c, reason, _AMEND)
     if order_at(s, slot).flags & _CONDITIONAL:
         _amend_untriggered(s, slot, keeps_priority(s, s.taker, slot, c))
     elif keeps_priority(s, s.taker, slot, c):
@@ -317,7 +317,7 @@ def _amend_untriggered(s, slot, keeps_priority):
     detail.trigger_price_ticks = taker.trigger_price_ticks
     if queued and not keeps_priority:
         book.queue_order(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
-    event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
+    event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
     event.flags |= _UNTRIGGERED
 
 
@@ -331,7 +331,7 @@ def _amend_in_place(s, slot):
         shown = book.reduce(s, slot, lots)
     if order.flags & _ICEBERG:
         detail_at(s, slot).display_lots = s.taker.display_lots
-    event = reports.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
+    event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
     event.flags |= _RESTING
 
 
@@ -345,7 +345,7 @@ def leave_amended(s, taker, slot):
         position_at(s, order.position_slot).reduce_only_orders -= 1
     shown = book.leave_queue(s, slot)
     matching.settle_price(taker)
-    event = reports.taker_event(s, taker, EventKind.AMENDED, 0, 0, shown)
+    event = events.taker_event(s, taker, EventKind.AMENDED, 0, 0, shown)
     event.entry_cost_micros = old_price_ticks
     matching.write_order(s, taker)
     taker.old_leaves_lots = 0
@@ -365,7 +365,7 @@ def cancel(s, c, tag):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
-        return reports.rejected(s, c, reason, 0)
+        return events.rejected(s, c, reason, 0)
     cell = np.int64(NIL)
     if c.order_id == 0:
         cell = np.int64(book.find_client_cell(s, tag, c.account_slot, c.cl_ord_id))
@@ -373,7 +373,7 @@ def cancel(s, c, tag):
     else:
         slot = find(s, c, tag)
     if slot == NIL:
-        return reports.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
+        return events.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     order = order_at(s, slot)
     if order.flags == 0 and order.tif != TimeInForce.GTD:
         matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
@@ -409,7 +409,7 @@ def mass_cancel_orders(s, c, label):
     """Queue a mass cancel; its first items are worked off in the same command."""
     reason = _mass_cancel_reason(s, c)
     if reason != Reason.NONE:
-        return reports.rejected(s, c, reason, 0)
+        return events.rejected(s, c, reason, 0)
     job = job_at(s, mass_cancel.add(s, c.account_slot, c.contract_slot, c.side))
     job.group = c.group
     if c.reason != 0:
@@ -434,7 +434,7 @@ def watch_trades(s, contract_slot):
 def finish_sweep(s):
     """Work the order at the book to its end. False when the event ring is full first."""
     taker = s.taker
-    if not matching.sweep(s) or not reports.has_room(s):
+    if not matching.sweep(s) or not events.has_room(s):
         return False
     s.sweeping = 0
     if taker.purpose == Purpose.CLIENT:

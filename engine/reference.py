@@ -5,7 +5,7 @@ Between ticks nothing moves: a price that arrives is only recorded.
 
 import numpy as np
 
-from engine import funding, listing, mass_cancel, pricing, reports, triggers
+from engine import events, funding, listing, mass_cancel, pricing, triggers
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
 from engine.rows import contract_at, job_at
@@ -46,9 +46,9 @@ def record_price(s, d):
     """Record one source's price: it counts from the next mark tick on. A wild or old one is refused."""
     reason = _price_reason(s, d)
     if reason != Reason.NONE:
-        return reports.refused(s, d, reason)
+        return events.refused(s, d, reason)
     source = contract_at(s, d.contract_slot).source[d.code]
-    row = reports.directive_notice(s, EventKind.INDEX_RECORDED, d)
+    row = events.directive_notice(s, EventKind.INDEX_RECORDED, d)
     row.old_value = source.price_subticks
     row.new_value = d.price_subticks
     row.price_subticks = d.price_subticks
@@ -90,7 +90,7 @@ def force_state(s, contract_slot, state, reason):
     contract = contract_at(s, contract_slot)
     if contract.state == state:
         return
-    row = reports.notice(s, EventKind.CONTRACT_STATE_CHANGED, NIL, contract_slot)
+    row = events.notice(s, EventKind.CONTRACT_STATE_CHANGED, NIL, contract_slot)
     row.code = state
     row.reason = reason
     row.old_value = contract.state
@@ -132,7 +132,7 @@ def _set_index(s, contract_slot, index):
     contract = contract_at(s, contract_slot)
     if index == contract.index_subticks:
         return
-    row = reports.notice(s, EventKind.INDEX_CHANGED, NIL, contract_slot)
+    row = events.notice(s, EventKind.INDEX_CHANGED, NIL, contract_slot)
     row.old_value = contract.index_subticks
     row.new_value = index
     row.price_subticks = index
@@ -149,7 +149,7 @@ def set_mark(s, contract_slot, mark):
     contract = contract_at(s, contract_slot)
     if mark == contract.mark_subticks:
         return
-    row = reports.notice(s, EventKind.MARK_CHANGED, NIL, contract_slot)
+    row = events.notice(s, EventKind.MARK_CHANGED, NIL, contract_slot)
     row.old_value = contract.mark_subticks
     row.new_value = mark
     row.price_subticks = mark
@@ -240,7 +240,7 @@ def _take_sample(s, contract_slot):
     if bid != 0 and ask != 0:
         contract.basis_subticks[contract.basis_count % BASIS_SAMPLES] = pricing.basis_subticks(contract, bid, ask)
         contract.basis_count += 1
-    row = reports.notice(s, EventKind.PREMIUM_SAMPLED, NIL, contract_slot)
+    row = events.notice(s, EventKind.PREMIUM_SAMPLED, NIL, contract_slot)
     row.old_value = contract.index_subticks
     row.new_value = contract.premium_samples
     row.amount_micros = contract.impact_notional_micros

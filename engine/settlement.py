@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import funding, ledger, reports
+from engine import events, funding, ledger
 from engine.codes import NIL, EventKind
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, position_at
@@ -15,7 +15,7 @@ def _fix_rate(s, contract_slot):
     average = funding.average_ppb(contract)
     payable = funding.is_payable(contract) and contract.mark_subticks != 0
     contract.funding_rate_ppb = funding.interval_rate_ppb(contract, average) if payable else 0
-    row = reports.notice(s, EventKind.FUNDING_RATE, NIL, contract_slot)
+    row = events.notice(s, EventKind.FUNDING_RATE, NIL, contract_slot)
     row.code = 1 if payable else 0
     row.old_value = average
     row.new_value = contract.premium_samples
@@ -30,7 +30,7 @@ def _pay(s, position_slot, rate_ppb):
     position = position_at(s, position_slot)
     amount = funding.payment_micros(contract_at(s, position.contract_slot), position.size_lots, rate_ppb)
     ledger.pay_funding(s, position_slot, amount)
-    row = reports.notice(s, EventKind.FUNDING_PAID, position.account_slot, position.contract_slot)
+    row = events.notice(s, EventKind.FUNDING_PAID, position.account_slot, position.contract_slot)
     row.amount_micros = -amount
     row.price_subticks = contract_at(s, position.contract_slot).mark_subticks
     row.rate_ppb = rate_ppb
@@ -55,7 +55,7 @@ def settle(s, contract_slot):
     """Pay the funding that is due, one instant for all positions. False when the ring is full: call again."""
     contract = contract_at(s, contract_slot)
     if contract.funding_cursor == 0:
-        if not reports.has_room(s):
+        if not events.has_room(s):
             return False
         _fix_rate(s, contract_slot)
         contract.funding_cursor = 1
@@ -63,7 +63,7 @@ def settle(s, contract_slot):
     while rate != 0 and contract.funding_cursor <= s.positions_used:
         position = position_at(s, contract.funding_cursor - 1)
         if position.size_lots != 0 and position.contract_slot == contract_slot:
-            if not reports.has_room(s):
+            if not events.has_room(s):
                 return False
             _pay(s, contract.funding_cursor - 1, rate)
         contract.funding_cursor += 1

@@ -1,10 +1,10 @@
-"""The door: `apply_batch(root, commands, events) -> (consumed, written)`. The only switch on command kind.
+"""The door: `apply_batch(root, commands, ring) -> (consumed, written)`. The only switch on command kind.
 
 Each command first does what is due, at most K items, then itself. Inside a command it may pause when the event ring
 is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
 """
 
-from engine import directives, idmap, ladder, mass_cancel, orders, plain, reports, rows, timers
+from engine import directives, events, idmap, ladder, mass_cancel, orders, rows, straight_path, timers
 from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
 from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
@@ -112,7 +112,7 @@ def _work(s):
 def _own_jobs(s):
     """The first items of the jobs that this command queued. False when it has to pause."""
     while s.work_left > 0 and s.jobs_count != 0:
-        if not reports.has_room(s):
+        if not events.has_room(s):
             return False
         s.work_left -= 1
         mass_cancel.step(s)
@@ -135,13 +135,13 @@ def _step(s, address, index, count):
     if s.phase == Phase.WORK:
         if s.now_ns >= s.next_due_ns and not _work(s):
             return 0
-        if not reports.has_room(s):
+        if not events.has_room(s):
             return 0
         s.phase = Phase.COMMAND
         s.work_left = 0
         jobs = s.jobs_count
         if labels < 0:
-            reports.rejected(s, c, Reason.UNSUPPORTED_ORDER, 0)
+            events.rejected(s, c, Reason.UNSUPPORTED_ORDER, 0)
         else:
             _dispatch(s, address, index, index + labels)
         if s.jobs_count > jobs:
@@ -162,16 +162,16 @@ def _straight(s, address, index):
     """One command of the usual kind at a time when nothing is due. False: it is not, and `_step` does it."""
     c = _command_at(address, index)
     _begin(s, c)
-    if s.now_ns >= s.next_due_ns or not reports.has_room(s):
+    if s.now_ns >= s.next_due_ns or not events.has_room(s):
         return False
     tag = ahead_at(s, index & (AHEAD_ROWS - 1)).tag
     if c.kind == CommandKind.NEW:
-        done = plain.new(s, c, tag)
+        done = straight_path.new(s, c, tag)
     elif c.kind == CommandKind.CANCEL:
         orders.cancel(s, c, tag)
         done = True
     elif c.kind == CommandKind.AMEND:
-        done = plain.amend(s, c, tag)
+        done = straight_path.amend(s, c, tag)
     else:
         done = False
     if done:
@@ -251,7 +251,7 @@ def _look_ahead(s, address, index, count):
 def apply_rows(root, address, count, ring, ring_rows):
     """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
     s = root[0]
-    reports.open_ring(s, ring, ring_rows)
+    events.open_ring(s, ring, ring_rows)
     s.recent.tag = 0
     s.recent.call += 1
     far = s.order_map.size > CACHED_CELLS or s.accounts_used > CACHED_ACCOUNTS
@@ -273,15 +273,15 @@ def apply_rows(root, address, count, ring, ring_rows):
         elif s.phase != Phase.IDLE:
             break
         consumed += 1
-    return consumed, reports.close_ring(s)
+    return consumed, events.close_ring(s)
 
 
-def apply_batch(root, commands, events):
+def apply_batch(root, commands, ring):
     """Apply commands in order and write what happened: (state, commands) -> (state, events).
 
     `root`: the state, one STATE record. `commands`: COMMAND rows (DIRECTIVE and LABEL rows are the same 128 bytes),
-    numbered on from the state's last sequence. `events`: at least MIN_EVENT_ROWS rows. Returns how many commands were
+    numbered on from the state's last sequence. `ring`: at least MIN_EVENT_ROWS rows. Returns how many commands were
     consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
     rest and an empty ring; until then nothing else may use the state.
     """
-    return apply_rows(root, rows.address_of(commands), len(commands), rows.address_of(events), len(events))
+    return apply_rows(root, rows.address_of(commands), len(commands), rows.address_of(ring), len(ring))

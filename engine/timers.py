@@ -6,7 +6,18 @@ while work is pending.
 
 import numpy as np
 
-from engine import delivery, lapses, liquidator, mass_cancel, matching, reference, reports, settlement, ticks, triggers
+from engine import (
+    delivery,
+    eligibility_lapses,
+    events,
+    liquidator,
+    mark_tick,
+    mass_cancel,
+    matching,
+    reference,
+    settlement,
+    triggers,
+)
 from engine.codes import NIL, Reason, TimerClass
 from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at
@@ -49,7 +60,7 @@ def _delivery_due(s):
 @kernel
 def _earliest(s):
     """The instant, class and contract of what is due first; at one instant the lower class goes first."""
-    due, kind, slot = np.int64(lapses.due_ns(s)), np.int64(TimerClass.ELIGIBILITY_LAPSE), np.int64(NIL)
+    due, kind, slot = np.int64(eligibility_lapses.due_ns(s)), np.int64(TimerClass.ELIGIBILITY_LAPSE), np.int64(NIL)
     instant = np.int64(expiry_due_ns(s))
     if instant < due:
         due, kind = instant, np.int64(TimerClass.ORDER_EXPIRY)
@@ -107,13 +118,13 @@ def _liquidate_next(s):
 def _do(s, kind, contract_slot):
     """One item of a class. False when the ring is full before it is complete."""
     if kind == TimerClass.ELIGIBILITY_LAPSE:
-        lapses.step(s)
+        eligibility_lapses.step(s)
     elif kind == TimerClass.ORDER_EXPIRY:
         _expire_next(s)
     elif kind == TimerClass.PREMIUM_SAMPLE:
         reference.sample(s, contract_slot)
     elif kind == TimerClass.MARK_TICK:
-        return ticks.run(s)
+        return mark_tick.run(s)
     elif kind == TimerClass.FUNDING:
         return settlement.settle(s, contract_slot)
     elif kind == TimerClass.LIQUIDATION_WORK:
@@ -127,7 +138,7 @@ def _do(s, kind, contract_slot):
 def run(s):
     """Do what is due, at most `work_left` items. False when the ring is full or an order went to the book."""
     while s.work_left > 0:
-        if not reports.has_room(s):
+        if not events.has_room(s):
             return False
         if s.jobs_count != 0 and s.tick_cursor == 0:
             s.work_left -= 1

@@ -6,7 +6,7 @@ its triggers were worked off is a range; a trigger inside it is due. Firing is b
 
 import numpy as np
 
-from engine import admission, book, matching, reports
+from engine import admission, book, events, matching
 from engine.codes import NIL, EventKind, ExecInst, OrdType, PriceSource, Reason, Side, Stage
 from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, position_at
@@ -222,7 +222,7 @@ def _fire(s, slot):
     book.leave_queue(s, slot)
     load(s, slot, Stage.TRIGGER)
     contract = contract_at(s, s.taker.contract_slot)
-    reports.order_event(s, EventKind.TRIGGERED, slot, 0, 0, NIL)
+    events.order_event(s, EventKind.TRIGGERED, slot, 0, 0, NIL)
     if order.ord_type == OrdType.TRAILING_STOP:
         book.leave_trailing(s, slot, s.taker.contract_slot)
     contract.untriggered_orders -= 1

@@ -154,7 +154,7 @@ MUTANTS = (
     ),
     Mutant(
         "a lapse cancels without its cause",
-        "lapses.py",
+        "eligibility_lapses.py",
         "    job.reason = reason\n",
         "    job.reason = Reason.ELIGIBILITY\n",
     ),

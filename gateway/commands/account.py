@@ -4,12 +4,13 @@ import argparse
 from typing import Any
 
 from engine.codes import AccountAttribute, InvestorClass
-from gateway import clock, onboarding
+from gateway import clock
 from gateway.commands import officer
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
 from gateway.commands.officer import acting_officer
-from gateway.registry import Account, Key, Registry
-from gateway.translate import micros_text, parse_micros
+from gateway.office import onboarding
+from gateway.registry.registry import Account, Key, Registry
+from gateway.wire.decimals import micros_text, parse_micros
 
 _EXAMPLES = """examples:
   lionrock account create alice --class individual --eligible-until 2027-03-31 --deposit 100000

@@ -14,15 +14,16 @@ import msgspec
 from rich.console import Console
 
 from engine.codes import NIL
-from gateway import auth, clock
-from gateway.admin_messages import plain_type
-from gateway.changes import KINDS, Kind
-from gateway.client_file import client_file, lapses
+from gateway import clock
 from gateway.commands import officer
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.config import Config
-from gateway.office import Office
-from gateway.registry import KeyOrder, Registry, RegistryError
+from gateway.office.changes import KINDS, Kind
+from gateway.office.client_records import client_file, lapses
+from gateway.office.officer_messages import plain_type
+from gateway.office.proposals import Office
+from gateway.registry import authentication
+from gateway.registry.registry import KeyOrder, Registry, RegistryError
 
 _EXAMPLES = """examples:
   lionrock admin init --officer "Ann Lee" ann.key --officer "Ben Wong" ben.key
@@ -156,9 +157,9 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
         for _, path in args.officers:
             if Path(path).exists():
                 raise RegistryError(f"--officer: the file {path} exists; name a new one for the key")
-        vault = auth.Vault(Path(Config(data=args.data).vault))
+        vault = authentication.Vault(Path(Config(data=args.data).vault))
         for name, path in args.officers:
-            new = auth.new_hmac_key(vault)
+            new = authentication.new_hmac_key(vault)
             person = registry.person(name, now_ns)
             order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "officer")
             registry.add_key(order, now_ns)

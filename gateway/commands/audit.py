@@ -25,8 +25,8 @@ from gateway.audit_trail.records import FOREVER_NS, Scope, trail
 from gateway.audit_trail.story import Step, story, story_at
 from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
 from gateway.config import Config
-from gateway.evidence import start_ns
-from gateway.registry import RegistryError
+from gateway.registry.registry import RegistryError
+from gateway.wire.civil_dates import start_ns
 
 DIFFERENT = 1
 """Exit code when a file is not what was written, or not what the journal gives."""

@@ -24,9 +24,9 @@ from rich.text import Text
 
 from engine.host import warm_up
 from gateway.config import Config, ConfigError
-from gateway.errors import Refusal
-from gateway.evidence import lapse_ns
-from gateway.registry import Registry, RegistryError
+from gateway.registry.registry import Registry, RegistryError
+from gateway.wire.civil_dates import lapse_ns
+from gateway.wire.errors import Refusal
 
 FAILED = 2
 """Exit code of a command that was refused."""

@@ -15,14 +15,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from gateway import bots, clock
-from gateway.auth import Vault
-from gateway.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
-from gateway.client import Client
+from gateway import clock
+from gateway.client import Client, demo_traders
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors
 from gateway.config import Config
-from gateway.registry import Registry
-from gateway.server import Server
+from gateway.net.server import Server
+from gateway.office.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
+from gateway.registry.authentication import Vault
+from gateway.registry.registry import Registry
 
 _EXAMPLES = """examples:
   lionrock demo
@@ -120,7 +120,7 @@ class _Demo:
                 name: await stack.enter_async_context(Client(url, trader.key.id, trader.key.secret))
                 for name, trader in traders.items()
             }
-            known = await bots.markets(clients["you"])
+            known = await demo_traders.markets(clients["you"])
             for market in known:
                 await clients["you"].subscribe(f"trades.{market.name}.100ms", self._count)
             tasks = [asyncio.ensure_future(task) for task in self._bots(clients, known)]
@@ -131,21 +131,21 @@ class _Demo:
                     task.cancel()
                 await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _bots(self, clients: dict[str, Client], known: list[bots.Market]) -> list[Any]:
+    def _bots(self, clients: dict[str, Client], known: list[demo_traders.Market]) -> list[Any]:
         steps = [
-            (bots.Maker(clients["maker-1"], 1, 0.0004, 20_000).step, 0.4),
-            (bots.Maker(clients["maker-2"], 2, 0.0008, 60_000).step, 0.6),
-            (bots.Taker(clients["taker-1"], 3, 8_000).step, 0.15),
-            (bots.Taker(clients["taker-2"], 4, 25_000).step, 0.5),
-            (bots.Arbitrageur(clients["arbitrageur"], 5, 30_000).step, 0.3),
+            (demo_traders.Maker(clients["maker-1"], 1, 0.0004, 20_000).step, 0.4),
+            (demo_traders.Maker(clients["maker-2"], 2, 0.0008, 60_000).step, 0.6),
+            (demo_traders.Taker(clients["taker-1"], 3, 8_000).step, 0.15),
+            (demo_traders.Taker(clients["taker-2"], 4, 25_000).step, 0.5),
+            (demo_traders.Arbitrageur(clients["arbitrageur"], 5, 30_000).step, 0.3),
         ]
-        return [bots.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]
+        return [demo_traders.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]
 
     def _count(self, data: Any) -> None:
         self.trades += len(data)
         self.volume += sum(trade["amount"] * trade["price"] for trade in data)
 
-    async def _watch(self, server: Server, known: list[bots.Market], clients: dict[str, Client]) -> None:
+    async def _watch(self, server: Server, known: list[demo_traders.Market], clients: dict[str, Client]) -> None:
         """Show what happens until the time is over."""
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self.seconds if self.seconds else None
@@ -158,7 +158,7 @@ class _Demo:
 
     # --- what is shown --------------------------------------------------------------------------------------------
 
-    def _tables(self, server: Server, known: list[bots.Market], accounts: dict[str, Any]) -> list[Any]:
+    def _tables(self, server: Server, known: list[demo_traders.Market], accounts: dict[str, Any]) -> list[Any]:
         columns = ("contract", "index", "mark", "bid", "ask", "last", "24h volume", "open interest")
         prices = Table(*columns, title="markets")
         for market in known:

@@ -13,8 +13,8 @@ from engine import host
 from engine.statements import AccountStatement, PositionStatement, account_statement, lights
 from gateway.commands.common import FAILED, MAX_ID, account_slot, add_data_argument, reason_of, whole
 from gateway.config import Config
-from gateway.explanation import as_values, open_orders
-from gateway.registry import RegistryError
+from gateway.read_model.margin_explanation import as_values, open_orders
+from gateway.registry.registry import RegistryError
 
 _EXAMPLES = """examples:
   lionrock explain alice

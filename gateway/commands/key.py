@@ -5,12 +5,14 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from gateway import auth, clock, onboarding
+from gateway import clock
 from gateway.commands import officer
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
 from gateway.commands.officer import acting_officer
 from gateway.config import Config
-from gateway.registry import SCOPES, Key, KeyOrder, Registry
+from gateway.office import onboarding
+from gateway.registry import authentication
+from gateway.registry.registry import SCOPES, Key, KeyOrder, Registry
 
 _EXAMPLES = """examples:
   lionrock key create alice --person "Alice Chan"
@@ -78,12 +80,12 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
-def _new_key(args: argparse.Namespace) -> tuple[str, auth.NewKey]:
+def _new_key(args: argparse.Namespace) -> tuple[str, authentication.NewKey]:
     if args.public_key:
-        return "ed25519", auth.imported_ed25519_key(args.public_key)
+        return "ed25519", authentication.imported_ed25519_key(args.public_key)
     if args.kind == "ed25519":
-        return "ed25519", auth.new_ed25519_key()
-    return "hmac", auth.new_hmac_key(auth.Vault(Path(Config(data=args.data).vault)))
+        return "ed25519", authentication.new_ed25519_key()
+    return "hmac", authentication.new_hmac_key(authentication.Vault(Path(Config(data=args.data).vault)))
 
 
 def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:

@@ -12,13 +12,14 @@ from typing import Any
 
 import msgspec
 
-from gateway import auth, clock
-from gateway.changes import KINDS
+from gateway import clock
 from gateway.commands.common import add_data_argument
 from gateway.config import Config
-from gateway.office import Change, Office
-from gateway.private import write_private
-from gateway.registry import Key, Registry, RegistryError
+from gateway.office.changes import KINDS
+from gateway.office.proposals import Change, Office
+from gateway.registry import authentication
+from gateway.registry.private_files import write_private
+from gateway.registry.registry import Key, Registry, RegistryError
 
 OFFICER_VARIABLE = "LIONROCK_OFFICER"
 
@@ -48,7 +49,7 @@ def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
         raise RegistryError(f"--as: {args.officer}: {text}; give an officer's key file that you may read") from None
     except (ValueError, KeyError, TypeError):
         raise RegistryError(f"--as: {args.officer} is not a key file with id and secret") from None
-    return auth.prove(registry, auth.Vault(Path(Config(data=args.data).vault)), key_id, secret)
+    return authentication.prove(registry, authentication.Vault(Path(Config(data=args.data).vault)), key_id, secret)
 
 
 def acting_officer(registry: Registry, args: argparse.Namespace) -> Key | None:
@@ -86,6 +87,6 @@ def state_of(registry: Registry, change: Change) -> str:
     return "refused" if Office(registry).refusals(change.number) else change.state
 
 
-def write_key_file(path: str, new: auth.NewKey) -> None:
+def write_key_file(path: str, new: authentication.NewKey) -> None:
     """A key file that only its owner can read; an existing file is left alone."""
     write_private(path, json.dumps({"id": new.id, "secret": new.secret}).encode() + b"\n")

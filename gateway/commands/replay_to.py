@@ -38,7 +38,7 @@ def run(args: argparse.Namespace, reader: Reader) -> int:
     return run_client("replay", _replay(args, reader), args.to, "--to")
 
 
-class Lane:
+class Stream:
     """One connection: sends frames one by one and counts what comes of them."""
 
     def __init__(self, client: Client) -> None:
@@ -91,14 +91,14 @@ class Pace:
 
 
 @asynccontextmanager
-async def _lanes(args: argparse.Namespace) -> AsyncIterator[list[Lane]]:
+async def _streams(args: argparse.Namespace) -> AsyncIterator[list[Stream]]:
     keys = args.key or [os.environ.get("LIONROCK_KEY", "")]
     secrets = args.secret or [os.environ.get("LIONROCK_SECRET", "")]
     if len(keys) != len(secrets) or not all(keys):
         raise ValueError(f"--key and --secret: {len(keys)} and {len(secrets)} given; each key needs its secret")
     async with AsyncExitStack() as stack:
         yield [
-            Lane(await stack.enter_async_context(Client(args.to, key, secret, binary=True, reconnect=False)))
+            Stream(await stack.enter_async_context(Client(args.to, key, secret, binary=True, reconnect=False)))
             for key, secret in zip(keys, secrets, strict=True)
         ]
 
@@ -119,8 +119,8 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
         raise ValueError("--to: a journal's commands name its own accounts and orders; give a recording of orders")
     if args.speed and not reader.has_clock:
         raise ValueError(f"--speed: a {reader.format} recording has no clock")
-    async with _lanes(args) as lanes:
-        contract_slot = await _contract_slot(lanes[0].client, args.instrument)
+    async with _streams(args) as streams:
+        contract_slot = await _contract_slot(streams[0].client, args.instrument)
         begun, sent, read, pace = time.perf_counter(), 0, 0, Pace(args.speed or 0.0)
         with progress_bar("messages") as show_progress:
             for batch in reader.batches():
@@ -128,15 +128,15 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
                 rows["contract_slot"] = contract_slot
                 for piece in _pieces(rows, bool(args.speed)):
                     await pace.wait(int(piece["time_ns"][-1]))
-                    shares = [piece[piece["cl_ord_id"] % len(lanes) == place] for place in range(len(lanes))]
-                    await asyncio.gather(*(lane.send(share) for lane, share in zip(lanes, shares, strict=True)))
+                    shares = [piece[piece["cl_ord_id"] % len(streams) == place] for place in range(len(streams))]
+                    await asyncio.gather(*(stream.send(share) for stream, share in zip(streams, shares, strict=True)))
                     sent += len(piece)
                 read = min(batch.read, args.until.message or batch.read)
                 show_progress(read, reader.total)
                 if ended:
                     break
-        await asyncio.gather(*(lane.client.call("public/test") for lane in lanes))
-        _say(args.json, _summary(lanes, (read, sent, reader.bad), time.perf_counter() - begun))
+        await asyncio.gather(*(stream.client.call("public/test") for stream in streams))
+        _say(args.json, _summary(streams, (read, sent, reader.bad), time.perf_counter() - begun))
     return 0
 
 
@@ -165,16 +165,16 @@ def _pieces(rows: Any, is_paced: bool) -> Iterator[Any]:
         start = min(end, len(rows))
 
 
-def _summary(lanes: list[Lane], counts: tuple[int, int, int], seconds: float) -> dict[str, Any]:
-    kinds: Counter[int] = sum((lane.kinds for lane in lanes), Counter())
-    reasons: Counter[int] = sum((lane.reasons for lane in lanes), Counter())
+def _summary(streams: list[Stream], counts: tuple[int, int, int], seconds: float) -> dict[str, Any]:
+    kinds: Counter[int] = sum((stream.kinds for stream in streams), Counter())
+    reasons: Counter[int] = sum((stream.reasons for stream in streams), Counter())
     read, sent, bad = counts
     return {
-        "messages": read, "commands": sent, "bad_lines": bad, "connections": len(lanes), "seconds": round(seconds, 3),
+        "messages": read, "commands": sent, "bad_lines": bad, "connections": len(streams), "seconds": round(seconds, 3),
         "commands_per_s": round(sent / seconds) if seconds else 0, "accepted": kinds[EventKind.ACCEPTED],
         "amended": kinds[EventKind.AMENDED], "cancelled": kinds[EventKind.CANCELLED], "fills": kinds[EventKind.FILL],
         "rejects": {Reason(reason).name: count for reason, count in sorted(reasons.items())},
-        "rate_limit_waits": sum(lane.waits for lane in lanes),
+        "rate_limit_waits": sum(stream.waits for stream in streams),
     }  # fmt: skip
 
 

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from gateway import schema_doc
 from gateway.commands.common import readable_errors
+from gateway.document import openrpc
 
 _EXAMPLES = """examples:
   lionrock schema > lionrock.openrpc.json
@@ -25,7 +25,7 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--output", type=Path, metavar="FILE", help="write to a file (default: standard output)")
-    parser.add_argument("--dtype", choices=schema_doc.record_names(), help="a binary record as NumPy dtype instead")
+    parser.add_argument("--dtype", choices=openrpc.record_names(), help="a binary record as NumPy dtype instead")
     parser.add_argument("--json", action="store_true", help="JSON, as it always is without --dtype")
     parser.set_defaults(run=run)
 
@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the document; 0, or one line of error and 2."""
     with readable_errors("schema", args):
-        data = schema_doc.dtype_text(args.dtype).encode() if args.dtype else schema_doc.text()
+        data = openrpc.dtype_text(args.dtype).encode() if args.dtype else openrpc.text()
         if args.output:
             args.output.write_bytes(data + b"\n")
         else:

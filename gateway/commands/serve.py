@@ -17,7 +17,7 @@ from rich.progress import Progress
 from engine.host import JournalError
 from gateway import config as settings
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
-from gateway.server import Server
+from gateway.net.server import Server
 
 _EXAMPLES = """examples:
   lionrock serve

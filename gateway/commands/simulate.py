@@ -11,10 +11,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from bench.simulation import SCENARIOS, Outcome, Series, Simulation
 from engine.audit import AuditError
 from gateway.commands.common import FAILED, compile_engine
 from gateway.commands.replay import progress_bar
-from gateway.simulation import SCENARIOS, Outcome, Series, Simulation
 
 BROKEN = 1
 """Exit code when an invariant did not hold."""

@@ -14,9 +14,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway.client import Client
+from gateway.client.local_book import LocalBook
 from gateway.commands.common import print_json
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
-from gateway.local_book import LocalBook
 
 _EXAMPLES = """examples:
   lionrock watch

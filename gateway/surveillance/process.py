@@ -20,9 +20,9 @@ from typing import Any
 
 import numpy as np
 
-from gateway.rows import ROW_BYTES, STAMP
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.worker import BEGIN, CLIENTS, EVENTS, FRAME, GAP, SEEN, STOP
+from gateway.wire.command_rows import ROW_BYTES, STAMP
 
 POLL_SECONDS = 0.05
 PIECE_BYTES = 1 << 20

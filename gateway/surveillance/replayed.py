@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
-from gateway.registry import Registry
+from gateway.registry.registry import Registry
 from gateway.surveillance.activity import Alert, Owners
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.throttle import Throttle

@@ -9,7 +9,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from gateway.private import make_private
+from gateway.registry.private_files import make_private
 from gateway.surveillance.activity import Alert
 
 STATES = ("open", "reviewed", "dismissed", "escalated")

@@ -2,12 +2,12 @@
 
 import json
 
-from gateway import auth
-from gateway.context import Context
-from gateway.interfaces import Close, Reply, Submit
-from gateway.registry import KeyOrder, Registry
-from gateway.samples import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
-from gateway.session import Session
+from gateway.document.sample_rows import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
+from gateway.registry import authentication
+from gateway.registry.registry import KeyOrder, Registry
+from gateway.sessions.actions import Close, Reply, Submit
+from gateway.sessions.session import Session
+from gateway.sessions.shared_context import Context
 
 __all__ = ["BTC", "ETH", "MS", "NOW", "Desk", "S", "answer", "ask", "closes", "order", "own_trade", "send", "submitted"]
 
@@ -17,9 +17,9 @@ class Desk:
 
     def __init__(self, folder, **context):
         self.registry = Registry(folder / "registry.db")
-        self.vault = auth.Vault(folder / "vault.key")
+        self.vault = authentication.Vault(folder / "vault.key")
         self.rows = SampleProjection()
-        self.context = Context(auth.Authenticator(self.registry, self.vault), self.registry, **context)
+        self.context = Context(authentication.Authenticator(self.registry, self.vault), self.registry, **context)
         self.keys = {}
         for slot, name in enumerate(("alice", "bob")):
             self.registry.create_account(name, NOW)
@@ -27,7 +27,7 @@ class Desk:
 
     def add_key(self, name, slot, scopes):
         """An HMAC key under this name."""
-        key = auth.new_hmac_key(self.vault)
+        key = authentication.new_hmac_key(self.vault)
         person = self.registry.person(f"person of {name}", NOW)
         self.registry.add_key(KeyOrder(key.id, slot, person, "hmac", key.verifier, scopes, name), NOW)
         self.keys[name] = key

@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from engine import host
 from gateway import clock
-from gateway.auth import Vault
-from gateway.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.client import Client
 from gateway.config import Config
-from gateway.registry import Registry
-from gateway.server import Server
+from gateway.net.server import Server
+from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
+from gateway.registry.authentication import Vault
+from gateway.registry.registry import Registry
 from gateway.surveillance.parameters import SILENT
 
 MILLION_MICROS = 10**12

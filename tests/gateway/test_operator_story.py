@@ -15,7 +15,7 @@ import pytest
 from gateway import cli, clock
 from gateway.client import Client, RpcError
 from gateway.config import Config
-from gateway.evidence import HKT
+from gateway.wire.civil_dates import HKT
 from tests.gateway.live import BTC, play, running, until
 
 README = Path(__file__).parents[2] / "README.md"

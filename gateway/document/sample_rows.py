@@ -1,0 +1,191 @@
+"""Fixed rows to show the protocol with: contracts, an order, trades, money, as a projection would give them."""
+
+from typing import Any
+
+from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
+from gateway.read_model import render
+from gateway.wire.decimals import Contract, Unit
+from gateway.wire.views import (
+    AccountView,
+    BookView,
+    Candle,
+    ContractTerms,
+    FundingView,
+    LapseWarning,
+    OrderView,
+    PositionView,
+    RuleState,
+    Span,
+    TickerView,
+    TradeView,
+    TransactionView,
+    UserTradeView,
+)
+
+NOW = 1_800_000_000_000_000_000
+MS = 1_000_000
+S = 1_000_000_000
+BTC = Contract(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.0001"), 1, 5)
+ETH = Contract(1, "ETH_USDC-PERPETUAL", "ETH", "USDC", Unit.parse("0.05"), Unit.parse("0.001"), 2, 5)
+TERMS = ContractTerms(MarketState.OPEN, 10, 10**9, 10**10, 500_000, 200_000, 1_000_000, 30_000_000, 28800, 10)
+
+
+class SampleProjection:
+    """A projection of fixed rows: what the protocol's document shows, and what tests put in."""
+
+    def __init__(self) -> None:
+        self.durable_seq = 100
+        self.now_ns = NOW
+        self.list = [BTC, ETH]
+        self.orders: dict[int, OrderView] = {}
+        self.own_trades: list[UserTradeView] = []
+        self.public_trades: list[TradeView] = []
+        self.position_rows: dict[int, PositionView] = {}
+        self.account_row = AccountView(0, cash_micros=10_000_000_000, equity_micros=10_000_000_000)
+        self.ticker_rows = {0: TickerView(0, NOW, MarketState.OPEN), 1: TickerView(1, NOW, MarketState.OPEN)}
+        self.book_rows = {0: BookView(0, NOW, 7), 1: BookView(1, NOW, 8)}
+        self.candle_rows: list[Candle] = []
+        self.funding_rows: list[FundingView] = []
+        self.transaction_rows: list[TransactionView] = []
+        self.rule_rows: list[RuleState] = []
+        self.warning_rows: list[LapseWarning] = []
+        self.events: list[tuple[int, str, bytes]] = []
+        self.spans: list[Span] = []
+        self.halted = False
+
+    def contracts(self) -> list[Contract]:
+        return self.list
+
+    def contract(self, name: str) -> Contract | None:
+        return {c.name: c for c in self.list}.get(name)
+
+    def contract_at(self, slot: int) -> Contract:
+        return self.list[slot]
+
+    def terms(self, slot: int) -> ContractTerms:
+        return TERMS
+
+    def ticker(self, slot: int) -> TickerView:
+        return self.ticker_rows[slot]
+
+    def mark(self, slot: int) -> int:
+        return self.ticker_rows[slot].mark_subticks
+
+    def book(self, slot: int, depth: int) -> BookView:
+        row = self.book_rows[slot]
+        return BookView(slot, row.time_ns, row.change_id, row.bids[:depth], row.asks[:depth])
+
+    def trades(self, slot: int, span: Span) -> tuple[list[TradeView], bool]:
+        self.spans.append(span)
+        return [row for row in self.public_trades if row.contract_slot == slot][: span.count], False
+
+    def candles(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
+        return self.candle_rows
+
+    def funding(self, slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
+        return [row for row in self.funding_rows if start_ns <= row.time_ns <= end_ns]
+
+    def is_halted(self) -> bool:
+        return self.halted
+
+    def order(self, account: int, order_id: int) -> OrderView | None:
+        view = self.orders.get(order_id)
+        return view if view is not None and view.account_slot == account else None
+
+    def open_orders(self, account: int) -> list[OrderView]:
+        return [view for view in self.orders.values() if view.account_slot == account and view.is_open]
+
+    def order_history(self, account: int, slots: frozenset[int], span: Span) -> list[OrderView]:
+        self.spans.append(span)
+        closed = [v for v in self.orders.values() if v.account_slot == account and not v.is_open]
+        return [v for v in closed if v.contract_slot in slots][: span.count]
+
+    def user_trades(
+        self, account: int, slots: frozenset[int], span: Span
+    ) -> tuple[list[UserTradeView], bool]:
+        self.spans.append(span)
+        found = [t for t in self.own_trades if t.account_slot == account and t.trade.contract_slot in slots]
+        return found[: span.count], len(found) > span.count
+
+    def order_trades(self, account: int, order_id: int) -> list[UserTradeView]:
+        return [t for t in self.own_trades if t.account_slot == account and t.order_id == order_id]
+
+    def position(self, account: int, slot: int) -> PositionView:
+        return self.position_rows.get(slot, PositionView(slot))
+
+    def positions(self, account: int) -> list[PositionView]:
+        return list(self.position_rows.values())
+
+    def account(self, account: int) -> AccountView:
+        return self.account_row
+
+    def leverage(self, account: int, slot: int) -> int:
+        return 0
+
+    def transactions(self, account: int, span: Span) -> tuple[list[TransactionView], int]:
+        self.spans.append(span)
+        return self.transaction_rows, 0
+
+    def explanation(self, account: int) -> dict[str, Any]:
+        return {"account_slot": account, "cash_micros": 10_000_000_000, "positions": [], "orders": [], "seq": 100}
+
+    def admission(self, account: int, slot: int, person: int) -> list[RuleState]:
+        return self.rule_rows
+
+    def warnings(self, account: int) -> list[LapseWarning]:
+        return self.warning_rows
+
+    def events_since(self, account: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
+        return [row for row in self.events if row[0] > sequence][:count]
+
+
+def order(order_id: int = 77, account: int = 0, contract: int = 0, **fields: Any) -> OrderView:
+    """An open limit order, changed by keywords."""
+    view = OrderView(
+        order_id, account, contract, Side.BUY, OrdType.LIMIT, TimeInForce.GTC, 0, 40_001, 5_000, NOW, NOW,
+    )  # fmt: skip
+    for name, value in fields.items():
+        setattr(view, name, value)
+    return view
+
+
+def own_trade(order_id: int = 77, trade_id: int = 3, account: int = 0, is_taker: bool = True) -> UserTradeView:
+    """One side of a trade of 0.5 at 20000.5."""
+    trade = TradeView(0, trade_id, NOW, Side.BUY, 40_001, 5_000, 0, 40_000_000, 40_000_000)
+    return UserTradeView(trade, account, order_id, Side.BUY, is_taker, 5_000_125, OrdType.LIMIT, 0, OrdStatus.FILLED)
+
+
+def sample_projection() -> SampleProjection:
+    """A projection with something of everything."""
+    rows = SampleProjection()
+    rows.orders = {
+        77: order(77, label_json=b'"bot"', cl_ord_id=9, display_lots=1000),
+        78: order(78, ord_type=OrdType.STOP_LIMIT, status=OrdStatus.UNTRIGGERED, trigger_price_ticks=40_100),
+        79: order(79, status=OrdStatus.CANCELED, reason=int(Reason.BY_CLIENT)),
+    }
+    rows.own_trades = [own_trade()]
+    rows.public_trades = [rows.own_trades[0].trade]
+    rows.position_rows = {
+        0: PositionView(
+            0, 5_000, 10_000_250_000, 40_000_000, 40_000_000, -250_000, 0, 0, 1_000_000_000, 500_000_000, 10,
+            36_000_000, 2,
+        )
+    }  # fmt: skip
+    rows.ticker_rows[0] = TickerView(
+        0, NOW, MarketState.OPEN, 40_000, 10_000, 40_001, 20_000, 40_001, 40_000_000, 40_000_000, 38_800, 41_200,
+        40_500, 39_500, 39_900, 30_000, 1_200_000_000, 5_000, 100_000, 100_000,
+    )  # fmt: skip
+    rows.book_rows[0] = BookView(0, NOW, 7, [(40_000, 10_000)], [(40_001, 20_000)])
+    rows.candle_rows = [Candle(NOW - 60 * S, 39_990, 40_010, 39_980, 40_001, 5_000, 200_005_000)]
+    rows.funding_rows = [FundingView(NOW, 40_000_000, 39_900_000, 100_000, 28_800)]
+    rows.transaction_rows = [
+        TransactionView(2, NOW, "trade", 0, Side.BUY, 5_000, 40_001, 5_000_125, -5_000_125, 9_994_999_875, 77, 3),
+        TransactionView(1, NOW, "deposit", NIL, 0, 0, 0, 0, 10_000_000_000, 10_000_000_000),
+    ]
+    rows.rule_rows = [
+        RuleState(Reason.KYC_NOT_VALID, True, "valid through 2027-01-31 (Hong Kong)"),
+        RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "lapsed after 2026-12-31 (Hong Kong)"),
+    ]
+    rows.warning_rows = [LapseWarning(Reason.KYC_NOT_VALID, "2027-01-31", 16, 30)]
+    rows.events = [(99, "order", render.order(BTC, rows.orders[77]))]
+    return rows

@@ -1,0 +1,5 @@
+"""Prices of other venues, from which the engine makes its index.
+
+One adapter for each source keeps that source's book; the scripted one makes prices for demos and tests.
+Messages of the sources come in. Rows for the sequencer go out: a price of one source for one contract.
+"""

@@ -1,0 +1,82 @@
+"""From quotes of live sources to INDEX_PRICE rows: which pair of which venue is which source of which contract."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from decimal import ROUND_HALF_EVEN, Decimal
+
+from engine.units import SUBTICKS
+from gateway.index_feeds.adapter import Adapter, Quote
+from gateway.index_feeds.runner import Source
+from gateway.index_feeds.sources import ADAPTERS
+from gateway.venue.intents import index_row
+from gateway.wire.decimals import Contract
+
+
+class FeedScriptError(ValueError):
+    """A setting that cannot be read: one line."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One pair of one venue as a source of a contract's index."""
+
+    contract: str
+    source: int
+    venue: str
+    pair: str
+
+
+def parse_routes(text: str) -> list[Route]:
+    """`BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT;ETH_USDC-PERPETUAL=...` as routes, sources in that order."""
+    routes = []
+    for part in filter(None, text.split(";")):
+        contract, found, venues = part.partition("=")
+        if not found or not contract.strip():
+            raise FeedScriptError(f"index_feeds: {part!r} is not like BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT")
+        for source, item in enumerate(venues.split(",")):
+            venue, found, pair = item.strip().partition(":")
+            if venue not in ADAPTERS or not pair:
+                raise FeedScriptError(f"index_feeds: {item!r} is not VENUE:PAIR with one of {', '.join(ADAPTERS)}")
+            routes.append(Route(contract.strip(), source, venue, pair))
+    return routes
+
+
+def price_subticks(price: Decimal, contract: Contract) -> int:
+    """A price in 1/1000 of the contract's tick, to the nearest."""
+    tick = Decimal(contract.tick.mantissa).scaleb(contract.tick.exponent)
+    return int((price / tick * SUBTICKS).to_integral_value(ROUND_HALF_EVEN))
+
+
+class Pump:
+    """Keeps each source's last quote; `rows` gives them as commands while their connection lives.
+
+    A quiet book is as good as a busy one: as long as its venue is heard, its price is made again each time.
+    """
+
+    def __init__(self, routes: list[Route], find: Callable[[str], Contract | None], urls: Mapping[str, str]) -> None:
+        self._routes = routes
+        self._find = find
+        self._latest: dict[tuple[str, str], Decimal] = {}
+        for route in routes:
+            if find(route.contract) is None:
+                raise FeedScriptError(f"index_feeds: {route.contract} is not listed")
+        self.sources = [self._source(venue, urls) for venue in sorted({route.venue for route in routes})]
+
+    def _source(self, venue: str, urls: Mapping[str, str]) -> Source:
+        pairs = dict.fromkeys(route.pair for route in self._routes if route.venue == venue)
+        adapter = ADAPTERS[venue](pairs)
+        adapter.url = urls.get(venue, adapter.url)
+        return Source(adapter, self._take)
+
+    def _take(self, adapter: Adapter, quote: Quote) -> None:
+        self._latest[adapter.name, quote.pair] = quote.price
+
+    def rows(self, now_ns: int) -> list[bytes]:
+        """One INDEX_PRICE row for each source whose venue is alive."""
+        alive = {source.adapter.name for source in self.sources if source.is_alive}
+        found = []
+        for route in self._routes:
+            price, contract = self._latest.get((route.venue, route.pair)), self._find(route.contract)
+            if price is not None and contract is not None and route.venue in alive:
+                found.append(index_row(contract.slot, route.source, price_subticks(price, contract), now_ns))
+        return found

@@ -1,0 +1,210 @@
+"""Who hears what: channels and their readers, and what each batch of events means for them.
+
+Raw channels speak once for each batch, the others when their time has come. An account's own channels are never
+thinned out: a reader that cannot take them is closed by the server and resumes by sequence.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from itertools import chain
+
+import numpy as np
+
+from engine.codes import EventFlag, EventKind
+from gateway.market_data.account_topics import UserTopic, make_user_topic
+from gateway.market_data.public_topics import (
+    BookTopic,
+    LiquidationsTopic,
+    Reader,
+    Topic,
+    TradesTopic,
+    make_topic,
+)
+from gateway.read_model import event_fold, render
+from gateway.read_model.books import Moves
+from gateway.read_model.history import Segment
+from gateway.read_model.history_views import ROW, closed_by_force, trade_view, user_trade_view
+from gateway.read_model.projection import Projection
+from gateway.sessions.actions import Row
+from gateway.wire.channels import Channel
+from gateway.wire.decimals import Contract
+
+_BYTES = ROW.size
+_FORCED = int(EventFlag.FORCED)
+_NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
+_WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
+
+
+class Hub:
+    """All topics that somebody listens to."""
+
+    def __init__(self, projection: Projection) -> None:
+        self._projection = projection
+        self._topics: dict[tuple[str, int], Topic] = {}
+        self._books: defaultdict[int, list[BookTopic]] = defaultdict(list)
+        self._trades: defaultdict[int, list[TradesTopic]] = defaultdict(list)
+        self._liquidations: defaultdict[int, list[LiquidationsTopic]] = defaultdict(list)
+        self._users: defaultdict[int, list[UserTopic]] = defaultdict(list)
+        projection.books.listener = self._moved
+
+    # --- readers --------------------------------------------------------------------------------------------------
+
+    def join(self, reader: Reader, channel: Channel) -> None:
+        """Subscribe; the first message follows at once where the channel has a state."""
+        key = (channel.name, channel.account_slot)
+        topic = self._topics.get(key)
+        if topic is None:
+            topic = self._topics[key] = self._open(channel)
+        topic.join(reader)
+
+    def _open(self, channel: Channel) -> Topic:
+        if channel.is_private:
+            user = make_user_topic(channel, self._projection)
+            self._users[channel.account_slot].append(user)
+            return user
+        topic = make_topic(channel, self._projection)
+        if isinstance(topic, BookTopic):
+            self._books[channel.contract_slot].append(topic)
+        elif isinstance(topic, LiquidationsTopic):
+            self._liquidations[channel.contract_slot].append(topic)
+        elif isinstance(topic, TradesTopic):
+            self._trades[channel.contract_slot].append(topic)
+        return topic
+
+    def leave(self, reader: Reader, name: str, account_slot: int) -> None:
+        """Unsubscribe; a channel without readers is forgotten."""
+        for slot in (-1, account_slot):
+            topic = self._topics.get((name, slot))
+            if topic is not None:
+                topic.leave(reader)
+                if not topic.readers:
+                    self._close((name, slot), topic)
+
+    def _close(self, key: tuple[str, int], topic: Topic) -> None:
+        del self._topics[key]
+        if isinstance(topic, BookTopic):
+            self._books[topic.channel.contract_slot].remove(topic)
+        elif isinstance(topic, LiquidationsTopic):
+            self._liquidations[topic.channel.contract_slot].remove(topic)
+        elif isinstance(topic, TradesTopic):
+            self._trades[topic.channel.contract_slot].remove(topic)
+        elif isinstance(topic, UserTopic):
+            self._users[key[1]].remove(topic)
+            if not self._users[key[1]]:
+                del self._users[key[1]]
+
+    def catch_up(self, reader: Reader) -> None:
+        """A reader takes messages again: it gets what it missed, as one message for each channel.
+
+        It still counts as slow meanwhile, so that what the channels say on this occasion reaches it only once.
+        """
+        for topic, mark in list(reader.behind.items()):
+            topic.catch_up(reader, mark)
+        reader.behind.clear()
+        reader.is_slow = False
+
+    # --- batches --------------------------------------------------------------------------------------------------
+
+    @property
+    def has_users(self) -> bool:
+        """Whether anybody listens to an account's own channels: only then are event rows needed one by one."""
+        return bool(self._users)
+
+    def batch(self, rows: list[Row], written: tuple[Segment, int, int]) -> None:
+        """A batch was folded: its event rows (empty when nobody needs them) and its history rows."""
+        segment, first, end = written
+        if not self._topics:
+            return
+        if end > first and (self._users or any(self._trades.values())):
+            self._legs(segment, first, end)
+        if end > first and any(self._liquidations.values()):
+            self._forced_legs(segment, first, end)
+        if self._users and rows:
+            self._orders(rows)
+        if any(self._books.values()):
+            self._projection.books.settle()
+        self._flush_raw()
+
+    def _moved(self, contract_slot: int, moves: Moves) -> None:
+        for topic in self._books[contract_slot]:
+            topic.moved(moves)
+
+    def _legs(self, segment: Segment, first: int, end: int) -> None:
+        kinds = segment.legs["kind"][first:end]
+        for index in np.flatnonzero(kinds == event_fold.TRADE_KIND).tolist():
+            leg = segment.legs[first + index]
+            contract = self._projection.contract_at(int(leg["contract_slot"]))
+            offset = (first + index) * _BYTES
+            topics = self._trades.get(contract.slot)
+            if topics and int(leg["flags"]) & event_fold.TAKER:
+                trade = trade_view(segment.data, offset)
+                data = render.trade(contract, trade)
+                for topic in topics:
+                    topic.traded(trade, data)
+            users = self._users.get(int(leg["account_slot"]))
+            if users:
+                self._own_trade(users, contract, render.user_trade(contract, user_trade_view(segment.data, offset)))
+
+    def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
+        """What was closed by force, for those who follow that."""
+        rows = segment.legs[first:end]
+        for index in np.flatnonzero((rows["kind"] == event_fold.TRADE_KIND) & (rows["flags"] & _FORCED != 0)).tolist():
+            contract = self._projection.contract_at(int(rows[index]["contract_slot"]))
+            closed = closed_by_force(segment.data, (first + index) * _BYTES)
+            if closed is None:
+                continue
+            data = render.liquidation(contract, *closed)
+            for topic in self._liquidations.get(contract.slot, ()):
+                topic.traded(closed[0], data)
+
+    def _own_trade(self, users: list[UserTopic], contract: Contract, data: bytes) -> None:
+        for topic in users:
+            if topic.wants(contract):
+                topic.trades.append(data)
+                topic.slots.add(contract.slot)
+                topic.is_dirty = True
+
+    def _orders(self, rows: list[Row]) -> None:
+        """The orders that a batch touched, as they are after it."""
+        touched: dict[tuple[int, int], None] = {}
+        for row in rows:
+            is_notice = row[2] >= _NOTICE_FIRST
+            users = self._users.get(row[6] if is_notice else row[9])
+            if not users:
+                continue
+            if is_notice:
+                for topic in users:
+                    topic.noticed(row)
+            elif row[10] and row[2] not in _WITHOUT_CHANGE:
+                touched[row[9], row[10]] = None
+        for account_slot, order_id in touched:
+            self._own_order(account_slot, order_id)
+
+    def _own_order(self, account_slot: int, order_id: int) -> None:
+        view = self._projection.order_now(account_slot, order_id)
+        if view is None:
+            return
+        contract = self._projection.contract_at(view.contract_slot)
+        data = render.order(contract, view)
+        for topic in self._users[account_slot]:
+            if topic.wants(contract):
+                topic.orders[order_id] = data
+                topic.slots.add(contract.slot)
+                topic.is_dirty = True
+
+    def _flush_raw(self) -> None:
+        public: Iterable[Sequence[Topic]] = chain(
+            self._books.values(), self._trades.values(), self._liquidations.values()
+        )
+        for topics in chain(public, self._users.values()):
+            for topic in topics:
+                if topic.is_dirty and topic.is_raw and topic.channel.kind != "user.portfolio":
+                    topic.is_dirty = False
+                    topic.flush()
+
+    def tick(self) -> None:
+        """Ten times a second: channels that gather, and those that only state a value."""
+        for topic in list(self._topics.values()):
+            if topic.is_dirty or topic.is_polled:
+                topic.is_dirty = False
+                topic.flush()

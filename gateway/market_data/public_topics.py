@@ -1,0 +1,288 @@
+"""Public channels: what each says first, what it says next, and how a reader that fell behind catches up.
+
+A message is encoded once, whoever gets it. A reader that cannot keep up is left out until it can; then it gets one
+message with everything that changed in between, so the chain of change ids stays unbroken and nobody else waits.
+"""
+
+from typing import Protocol
+
+from gateway.read_model import render
+from gateway.read_model.books import Book, Moves
+from gateway.read_model.projection import Projection
+from gateway.wire import jsonrpc_answers
+from gateway.wire.channels import Channel
+from gateway.wire.decimals import Contract
+from gateway.wire.frames import text_frame
+from gateway.wire.views import Span, TradeView
+
+MISSED_TRADES = 1000
+"""The most trades that a reader who fell behind gets at once."""
+
+
+class Reader(Protocol):
+    """A connection as a channel sees it."""
+
+    behind: dict["Topic", int]  # channels that it missed something of, with the mark from where
+    is_slow: bool
+
+    def stage(self, frame: bytes) -> None:
+        """Send it with the next write."""
+        ...
+
+
+class Topic:
+    """One channel and its readers, in order of joining."""
+
+    is_polled = False
+    """Whether it is asked ten times a second if there is something to say."""
+
+    def __init__(self, channel: Channel, projection: Projection) -> None:
+        self.channel = channel
+        self.projection = projection
+        self.readers: dict[Reader, None] = {}
+        self.is_dirty = False
+        self.is_raw = channel.interval == "raw"
+
+    def mark(self) -> int:
+        """What a reader knows when it has every message so far."""
+        return 0
+
+    def join(self, reader: Reader) -> None:
+        """A new reader; it hears the present state at once."""
+        self.readers[reader] = None
+        self.send_state(reader)
+
+    def leave(self, reader: Reader) -> None:
+        """A reader goes."""
+        self.readers.pop(reader, None)
+        reader.behind.pop(self, None)
+
+    def frame(self, data: bytes) -> bytes:
+        """A message of this channel."""
+        return text_frame(jsonrpc_answers.push(self.channel.name, data))
+
+    def publish(self, data: bytes, mark_before: int = 0) -> None:
+        """To every reader that keeps up; the others remember where they stopped."""
+        frame = self.frame(data)
+        for reader in self.readers:
+            if reader.is_slow:
+                reader.behind.setdefault(self, mark_before)
+            else:
+                reader.stage(frame)
+
+    def send_state(self, reader: Reader) -> None:
+        """What a new reader hears first."""
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        """What a reader hears that has missed everything after `mark`: by default the present state."""
+        self.send_state(reader)
+
+    def flush(self) -> None:
+        """Say what has gathered since the last message."""
+
+
+class BookTopic(Topic):
+    """`book.X.raw` and `book.X.100ms`: a snapshot, then changes; each names the one before it."""
+
+    def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
+        super().__init__(channel, projection)
+        self.contract = contract
+        self.said_id = 0
+        self.gathered: Moves = {}
+
+    @property
+    def _book(self) -> Book:
+        return self.projection.books.book(self.contract.slot)
+
+    def mark(self) -> int:
+        return self.said_id
+
+    def join(self, reader: Reader) -> None:
+        book = self._book
+        self.flush()
+        self.said_id = book.change_id
+        super().join(reader)
+
+    def moved(self, moves: Moves) -> None:
+        """Levels changed."""
+        for place, (before, now) in moves.items():
+            known = self.gathered.get(place)
+            self.gathered[place] = (known[0] if known else before, now)
+        self.is_dirty = True
+
+    def flush(self) -> None:
+        if not self.gathered:
+            return
+        gathered, self.gathered = self.gathered, {}
+        mark, self.said_id = self.said_id, self._book.change_id
+        if self.readers:
+            self.publish(self._change(gathered, mark), mark)
+
+    def _change(self, moves: Moves, mark: int) -> bytes:
+        sides: tuple[list[bytes], list[bytes]] = ([], [])
+        for (side, price), (before, now) in moves.items():
+            action = b"delete" if not now else b"change" if before else b"new"
+            row = b'["%b",%b,%b]' % (action, self.contract.price_text(price), self.contract.amount_text(now))
+            sides[side - 1].append(row)
+        return self._data(b"change", sides[0], sides[1], b'"prev_change_id":%d,' % mark)
+
+    def _data(self, kind: bytes, bids: list[bytes], asks: list[bytes], previous: bytes = b"") -> bytes:
+        return b'{"type":"%b","timestamp":%d,"instrument_name":%b,%b"change_id":%d,"bids":[%b],"asks":[%b]}' % (
+            kind, self.projection.now_ns // 1_000_000, self.contract.json_name, previous, self.said_id,
+            b",".join(bids), b",".join(asks),
+        )  # fmt: skip
+
+    def send_state(self, reader: Reader) -> None:
+        book = self._book
+        price_text, amount_text = self.contract.price_text, self.contract.amount_text
+        bids, asks = (
+            [b'["new",%b,%b]' % (price_text(price), amount_text(lots)) for price, lots in book.best(side, 0)]
+            for side in (1, 2)
+        )
+        reader.stage(self.frame(self._data(b"snapshot", bids, asks)))
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        book = self._book
+        self.flush()
+        changes = book.since(mark)
+        if changes is None:
+            self.send_state(reader)
+        elif changes:
+            moves = {place: (1, now) for place, now in changes.items()}
+            reader.stage(self.frame(self._change(moves, mark)))
+
+
+class StateTopic(Topic):
+    """Channels whose latest value is all that counts: ticker, quote, perpetual, index, grouped book, chart."""
+
+    is_polled = True
+
+    def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
+        super().__init__(channel, projection)
+        self.contract = contract
+        self.said = b""
+
+    def value(self) -> bytes:
+        """The present value; empty when there is none yet."""
+        kind, slot = self.channel.kind, self.contract.slot
+        if kind == "grouped_book":
+            return self._grouped_book()
+        if kind == "chart":
+            candle = self.projection.latest_candle(slot, self.channel.resolution_s)
+            return render.candle(self.contract, candle) if candle else b""
+        return _VALUES[kind](self.contract, self.projection.ticker(slot))
+
+    def _grouped_book(self) -> bytes:
+        view = self.projection.book(self.contract.slot, self.channel.depth)
+        return b'{"timestamp":%d,"instrument_name":%b,"change_id":%d,"bids":%b,"asks":%b}' % (
+            view.time_ns // 1_000_000, self.contract.json_name, view.change_id,
+            render.levels(self.contract, view.bids), render.levels(self.contract, view.asks),
+        )  # fmt: skip
+
+    def send_state(self, reader: Reader) -> None:
+        value = self.value()
+        if value:
+            reader.stage(self.frame(value))
+
+    def flush(self) -> None:
+        value = self.value()
+        if value and _without_time(value) != self.said:
+            self.said = _without_time(value)
+            self.publish(value)
+
+
+class TradesTopic(Topic):
+    """`trades.X`: every trade once, as a list."""
+
+    def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
+        super().__init__(channel, projection)
+        self.contract = contract
+        self.gathered: list[bytes] = []
+        self.said_id = 0
+        self.last_id = 0
+
+    def traded(self, trade: TradeView, data: bytes) -> None:
+        """A trade happened."""
+        if not self.gathered:
+            self.said_id = trade.trade_id - 1
+        self.gathered.append(data)
+        self.is_dirty = True
+
+    def flush(self) -> None:
+        if self.gathered:
+            gathered, self.gathered = self.gathered, []
+            self.publish(render.array(gathered), self.said_id)
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        self.flush()
+        span = Span(first_id=mark + 1, count=MISSED_TRADES)
+        missed, _ = self.projection.trades(self.contract.slot, span)
+        if missed:
+            reader.stage(self.frame(render.array(render.trade(self.contract, trade) for trade in reversed(missed))))
+
+
+class LiquidationsTopic(TradesTopic):
+    """`liquidations.X`: every forced trade once, as a list, without account."""
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        self.flush()
+        missed = self.projection.liquidations(self.contract.slot, mark + 1, MISSED_TRADES)
+        if missed:
+            reader.stage(self.frame(render.array(missed)))
+
+
+class PlatformTopic(Topic):
+    """`platform_state`: whether the venue is locked."""
+
+    is_polled = True
+
+    def __init__(self, channel: Channel, projection: Projection) -> None:
+        super().__init__(channel, projection)
+        self.said = projection.is_halted()
+
+    def send_state(self, reader: Reader) -> None:
+        reader.stage(self.frame(render.platform_state(self.projection.is_halted())))
+
+    def flush(self) -> None:
+        halted = self.projection.is_halted()
+        if halted != self.said:
+            self.said = halted
+            self.publish(render.platform_state(halted))
+
+
+_VALUES = {
+    "ticker": render.ticker,
+    "incremental_ticker": render.incremental_ticker,
+    "quote": render.quote,
+    "perpetual": render.perpetual,
+    "index": render.index_price,
+}
+
+
+def _without_time(value: bytes) -> bytes:
+    """A value apart from its timestamp: what has to differ for it to be said again."""
+    head, found, tail = value.partition(b'"timestamp":')
+    return head + tail.lstrip(b"0123456789") if found else value
+
+
+def make_topic(channel: Channel, projection: Projection) -> Topic:
+    """The topic of a public channel."""
+    if channel.kind == "platform_state":
+        return PlatformTopic(channel, projection)
+    contract = _contract_of(channel, projection)
+    if channel.kind == "book":
+        return BookTopic(channel, projection, contract)
+    if channel.kind == "liquidations":
+        return LiquidationsTopic(channel, projection, contract)
+    if channel.kind == "trades":
+        return TradesTopic(channel, projection, contract)
+    return StateTopic(channel, projection, contract)
+
+
+def _contract_of(channel: Channel, projection: Projection) -> Contract:
+    if channel.contract_slot >= 0:
+        return projection.contract_at(channel.contract_slot)
+    for contract in projection.contracts():
+        if contract.index_name == channel.currency:
+            return contract
+    return projection.contract_at(0)

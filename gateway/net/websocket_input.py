@@ -1,0 +1,143 @@
+"""What the bytes of a JSON websocket pass first, in front of the websocket library.
+
+Plain orders are taken out of a read of the socket by compiled code, however many there are, so a message costs no
+Python object and no call. Every frame that is no short text goes to the library as it came, in its place: control
+frames, parts of messages, and what breaks the protocol.
+"""
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Any
+
+from gateway import clock
+from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
+from gateway.plain_orders.frame_finder import NO_ROOM, OTHER, TEXT
+from gateway.venue.sequencer import OVER_LIMIT
+
+if TYPE_CHECKING:
+    from gateway.net.server import Connection, Server
+
+ALIVE_NS = 1_000_000_000
+"""How often the library is told that something came: it asks who is silent for a sign of life, and cuts who is mute."""
+_LOG = logging.getLogger("lionrock.server")
+
+
+def hand_over(library: Any, data: Any) -> None:
+    """Give bytes to the websocket library, as if it had read them from the socket."""
+    left = memoryview(data)
+    while left:
+        buffer = library.get_buffer(len(left))
+        size = min(len(buffer), len(left))
+        buffer[:size] = left[:size]
+        library.buffer_updated(size)
+        left = left[size:]
+
+
+class WebsocketInput(asyncio.BufferedProtocol):
+    """The reading side of one websocket. All of them read into one buffer: a read is served before the next begins."""
+
+    def __init__(self, server: "Server", connection: "Connection", library: Any) -> None:
+        self._server = server
+        self._connection = connection
+        self._session = connection.session
+        self._library = library
+        self._sequencer = server.venue.sequencer
+        self._compiled_path = server.venue.sequencer.compiled_path
+        self._numbers = self._compiled_path.numbers
+        self._buffer = self._compiled_path.buffer
+        self._kept = b""
+        """The beginning of a frame that has not come whole."""
+        self._owed = 0
+        """So many bytes yet to come belong to a frame of the library's."""
+        self._told_ns = 0
+
+    # --- the loop's calls -----------------------------------------------------------------------------------------
+
+    def get_buffer(self, sizehint: int) -> Any:
+        kept = len(self._kept)
+        if not kept:
+            return self._buffer
+        self._buffer[:kept] = self._kept
+        return self._buffer[kept:]
+
+    def buffer_updated(self, nbytes: int) -> None:
+        end, self._kept = len(self._kept) + nbytes, b""
+        try:
+            self._take(end)
+        except Exception:
+            _LOG.exception("a connection is cut: serving it failed")
+            self._session.closed = True
+            self._connection.abort()
+        self._server.touch()
+
+    def eof_received(self) -> bool | None:
+        return bool(self._library.eof_received())
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._library.connection_lost(exc)
+
+    def pause_writing(self) -> None:
+        self._library.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._library.resume_writing()
+
+    # --- frames ---------------------------------------------------------------------------------------------------
+
+    def take(self, data: bytes) -> None:
+        """Serve bytes that were read before this was there."""
+        for first in range(0, len(data), len(self._buffer) // 2):
+            part = data[first : first + len(self._buffer) // 2]
+            self.get_buffer(0)[: len(part)] = part
+            self.buffer_updated(len(part))
+
+    def _take(self, end: int) -> None:
+        """Serve what lies in the buffer; by itself each message of a run that is over the session's limits."""
+        session, connection, numbers = self._session, self._connection, self._numbers
+        now_ns = clock.wall_ns()
+        if not 0 <= now_ns - self._told_ns < ALIVE_NS:
+            self._told_ns = now_ns
+            self._library.buffer_updated(0)
+        offset = self._give(0, end, self._owed) if self._owed else 0
+        by_itself = 0
+        while offset < end:
+            begin = offset
+            if session.closed:
+                self._give(offset, end, end - offset)
+                return
+            if offset < by_itself or connection.parts is not None:
+                stop = self._compiled_path.next_text((offset, end))
+            else:
+                stop = self._sequencer.read(session, (offset, end), connection, now_ns)
+                if stop == OVER_LIMIT:
+                    by_itself = numbers[OFFSET]
+                    continue
+            offset = numbers[OFFSET]
+            if stop == TEXT and connection.parts is None:
+                connection.act(session.receive(self._compiled_path.text(), now_ns))
+                now_ns = clock.wall_ns()
+            elif stop == TEXT:
+                self._give(begin, end, offset - begin)
+            elif stop == OTHER:
+                offset = self._give(offset, end, numbers[FRAME_BYTES])
+                now_ns = clock.wall_ns()
+            elif stop == NO_ROOM:
+                self._make_room()
+            else:
+                self._kept = bytes(self._buffer[offset:end])
+                return
+
+    def _make_room(self) -> None:
+        """Have what was collected applied. RuntimeError when that fails: there would be no room for ever."""
+        self._server.settle()
+        if self._numbers[COUNT]:
+            raise RuntimeError("a full batch was not applied")
+
+    def _give(self, offset: int, end: int, size: int) -> int:
+        """Give the library a frame, or as much of it as has come; where the next one begins."""
+        given = min(size, end - offset)
+        self._owed = size - given
+        hand_over(self._library, bytes(self._buffer[offset : offset + given]))
+        if self._connection.is_refused:
+            self._session.closed = True
+        return offset + given

@@ -1,0 +1,37 @@
+"""The changes that officers may ask for: for each its name, what it takes, whose it is and what it becomes."""
+
+from collections.abc import Callable
+from typing import Any, Literal, NamedTuple
+
+from gateway.office.changes import clients, venue
+from gateway.office.changes.desk import Desk, Plan
+from gateway.office.officer_messages import ChangeParams
+
+__all__ = ["KINDS", "Desk", "Kind", "Plan"]
+
+
+class Kind(NamedTuple):
+    """One kind of change."""
+
+    params: type[ChangeParams]
+    scope: Literal["compliance", "admin"]
+    plan: Callable[[Desk, Any], Plan]
+
+    @property
+    def summary(self) -> str:
+        """What it does, in one sentence."""
+        return (self.plan.__doc__ or "").strip().splitlines()[0]
+
+
+def _table() -> dict[str, Kind]:
+    modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = ((clients, "compliance"), (venue, "admin"))
+    found: dict[str, Kind] = {}
+    for params in ChangeParams.__subclasses__():
+        name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in params.__name__)[1:]
+        module, scope = next((module, scope) for module, scope in modules if hasattr(module, name))
+        found[name] = Kind(params, scope, getattr(module, name))
+    return found
+
+
+KINDS = _table()
+"""Every kind of change by its name, made of the parameters' types and the functions of the same name."""

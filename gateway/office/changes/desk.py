@@ -1,0 +1,107 @@
+"""What the changes have in common: what one becomes, and the look-ups that they are made with."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+
+from engine.codes import AccountAttribute, CommandKind
+from engine.units import INT64_MAX
+from gateway.office import evidence
+from gateway.registry.registry import Account, ContractRecord, Intent, Record, Registry, RegistryError
+from gateway.wire import civil_dates
+from gateway.wire.decimals import Contract, Unit, parse_decimal, parse_micros
+from gateway.wire.errors import Refusal
+
+COINS = Unit(1, -8)
+
+
+@dataclass
+class Plan:
+    """What a change becomes: directives for the log, entries of the client's file, and writes of the registry alone.
+
+    `loosens` is for what no directive shows, such as a key; the directives are judged one by one besides.
+    """
+
+    intents: list[Intent] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    writes: list[Callable[[], object]] = field(default_factory=list)
+    loosens: bool = False
+
+
+class Desk:
+    """The registry as changes look at it, at one instant."""
+
+    def __init__(self, registry: Registry, now_ns: int) -> None:
+        self.registry = registry
+        self.now_ns = now_ns
+        self.today: date = civil_dates.civil_date(now_ns)
+
+    def account(self, name: str) -> Account:
+        """The account of this name."""
+        return self.registry.account(name)
+
+    def accounts_of(self, client: str) -> list[Account]:
+        """A client's accounts; a client that has none gets no change."""
+        self.registry.client_id(client)
+        return self.registry.accounts_of(client)
+
+    def set_all(self, accounts: Iterable[Account], values: Mapping[AccountAttribute, int]) -> list[Intent]:
+        """These attributes on each of these accounts."""
+        return [
+            set_attribute(account.slot, attribute, value)
+            for account in accounts
+            for attribute, value in values.items()
+        ]
+
+    def contract(self, name: str) -> Contract:
+        """The contract of this name, with its units."""
+        for record in self.registry.contracts():
+            if record.name == name:
+                return contract_of(record)
+        raise RegistryError(f"instrument_name: no contract {name[:64]!r}; public/get_instruments lists them")
+
+    def document_day(self, text: str) -> date:
+        """The date of a document that exists already."""
+        return evidence.not_in_future(evidence.read_date(text, "document_date"), self.today, "document_date")
+
+    def last_day(self, text: str, field_name: str = "valid_through") -> date:
+        """The last day of something that is still in date."""
+        day = evidence.read_date(text, field_name)
+        if day < self.today:
+            raise RegistryError(f"{field_name}: {day} is past; today is {self.today} in Hong Kong")
+        return day
+
+
+def contract_of(record: ContractRecord) -> Contract:
+    """A contract with its units, from what the registry keeps of it."""
+    tick, lot = Unit.parse(record.tick), Unit.parse(record.lot)
+    return Contract(record.slot, record.name, record.base, record.settlement, tick, lot)
+
+
+def set_attribute(account_slot: int, attribute: AccountAttribute, value: int) -> Intent:
+    """One attribute of one account."""
+    return Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value)
+
+
+def micros(text: str, field_name: str, least: int = 1) -> int:
+    """An amount of the settlement currency in micros."""
+    try:
+        amount = parse_micros(text.encode("ascii", "replace"), field_name)
+    except Refusal as refusal:
+        raise RegistryError(str(refusal)) from None
+    if amount < least:
+        raise RegistryError(f"{field_name}: {text} must be more than 0")
+    return amount
+
+
+def units_of(text: str, field_name: str, unit: Unit, what: str) -> int:
+    """An amount in whole units, such as lots of a contract or 1e-8 of a coin."""
+    try:
+        units = unit.count(parse_decimal(text.encode("ascii", "replace"), field_name))
+    except Refusal as refusal:
+        raise RegistryError(str(refusal)) from None
+    if units is None:
+        raise RegistryError(f"{field_name}: {text} is not a whole number of {what}")
+    if units > INT64_MAX:
+        raise RegistryError(f"{field_name}: {text} is more than can be counted, {unit.text(INT64_MAX)}")
+    return units

@@ -1,0 +1,226 @@
+"""The officers' desk: a change is done at once, or waits as a proposal for a second person.
+
+Every change is kept with its number, actor, reason, times, approver and outcome. What a change becomes is worked out
+anew when it is approved, so a proposal never brings back a state of the world that has passed. The same **person**
+cannot approve, by whichever key, and whoever's key was revoked in between has proposed nothing.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from enum import IntEnum
+from typing import Any
+
+import msgspec
+
+from engine.codes import (
+    AccountAttribute,
+    CommandKind,
+    ContractParameter,
+    MarketState,
+    Reason,
+    VenueParameter,
+    VenueState,
+)
+from gateway.office.changes import KINDS, Desk, Kind, Plan
+from gateway.office.four_eyes import needs_second_person
+from gateway.registry.registry import Intent, Key, Registry, RegistryError
+
+_NOTHING: Mapping[int, tuple[int, int]] = {}
+PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
+"""How long a proposal waits for its second person."""
+_COLUMNS = (
+    "number, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, approver, approver_key, "
+    "decided_ns, note"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A change as it is kept; `state` is proposed, approved, rejected, expired or done (by one officer, at once)."""
+
+    number: int
+    kind: str
+    params: dict[str, Any]
+    reason: str
+    actor: int
+    actor_key: int
+    created_ns: int
+    expires_ns: int
+    state: str
+    approver: int
+    approver_key: int
+    decided_ns: int | None
+    note: str
+
+
+class Office:
+    """Takes changes from officers, whose keys the caller has verified."""
+
+    def __init__(self, registry: Registry) -> None:
+        self._registry = registry
+
+    # --- asking ---------------------------------------------------------------------------------------------------
+
+    def submit(self, kind: str, params: Any, officer: Key, now_ns: int) -> Change:
+        """Do a change if one officer may, or propose it; refused when it could not be done now anyway."""
+        self._check_officer(kind, officer)
+        return self._submit(kind, params, (officer.person, officer.number), now_ns, is_own=False)
+
+    def submit_own(self, kind: str, params: Any, client: Key, now_ns: int) -> Change:
+        """What a client does for itself needs nobody else: it may acknowledge, and it may always tighten."""
+        return self._submit(kind, params, (client.person, client.number), now_ns, is_own=True)
+
+    def _submit(self, kind: str, params: Any, actor: tuple[int, int], now_ns: int, is_own: bool) -> Change:
+        registry = self._registry
+        with registry.transaction():
+            plan = KINDS[kind].plan(Desk(registry, now_ns), params)
+            waits = not is_own and self._needs_second_person(plan)
+            text = msgspec.json.encode(params).decode()
+            number = registry.insert_change(
+                (kind, text, params.reason, *actor, now_ns, now_ns + PROPOSAL_NS, "proposed" if waits else "done")
+            )
+            if not waits:
+                self._carry_out(plan, (actor[0], 0, number, actor[1]), now_ns)
+        return self.change(number, now_ns)
+
+    def _needs_second_person(self, plan: Plan) -> bool:
+        known = self._registry.known_value
+        return plan.loosens or any(needs_second_person(intent, known(intent)) for intent in plan.intents)
+
+    def _carry_out(self, plan: Plan, acting: tuple[int, int, int, int], now_ns: int) -> None:
+        """Write everything that a change becomes; runs inside the transaction of its decision."""
+        registry = self._registry
+        with registry.acting(*acting):
+            for write in plan.writes:
+                write()
+            registry.add_intents(plan.intents, now_ns)
+            for record in plan.records:
+                registry.add_record(record, acting[2], now_ns)
+
+    # --- deciding -------------------------------------------------------------------------------------------------
+
+    def approve(self, number: int, officer: Key, note: str, now_ns: int) -> Change:
+        """Carry out a proposal, as a second person with the scope that it needs."""
+        registry = self._registry
+        with registry.transaction():
+            change = self._open_proposal(number, officer, now_ns)
+            if change.actor == officer.person:
+                raise RegistryError(f"number: {number} was proposed by the same person; another must approve it")
+            if not registry.is_live(change.actor_key):
+                raise RegistryError(f"number: the key that proposed {number} was revoked; propose it again")
+            kind = KINDS[change.kind]
+            plan = kind.plan(Desk(registry, now_ns), _params(kind, change.params))
+            registry.decide_change(number, "approved", officer, note, now_ns)
+            self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
+        return self.change(number, now_ns)
+
+    def reject(self, number: int, officer: Key, note: str, now_ns: int) -> Change:
+        """End a proposal; who proposed it may do that too."""
+        with self._registry.transaction():
+            self._open_proposal(number, officer, now_ns)
+            self._registry.decide_change(number, "rejected", officer, note, now_ns)
+        return self.change(number, now_ns)
+
+    def _open_proposal(self, number: int, officer: Key, now_ns: int) -> Change:
+        change = self.change(number, now_ns)
+        if change.state != "proposed":
+            raise RegistryError(f"number: change {number} is {change.state}; only a proposal can be decided")
+        self._check_officer(change.kind, officer)
+        return change
+
+    def _check_officer(self, kind: str, officer: Key) -> None:
+        scope = KINDS[kind].scope
+        if scope not in officer.scopes:
+            held = " ".join(sorted(officer.scopes))
+            raise RegistryError(f"scope: {kind} needs the scope {scope}; the key has: {held}")
+        if not self._registry.is_live(officer.number):
+            raise RegistryError("scope: this key was revoked; use another")
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def change(self, number: int, now_ns: int) -> Change:
+        """The change of this number."""
+        row = self._registry.one(f"SELECT {_COLUMNS} FROM changes WHERE number = ?", number)
+        if row is None:
+            raise RegistryError(f"number: there is no change {number}; `lionrock admin list-changes` shows them")
+        return _change(row, now_ns)
+
+    def changes(self, state: str, count: int, now_ns: int) -> list[Change]:
+        """The latest changes in a state, or in any, newest first."""
+        by_state = {
+            "all": "? < 9e18", "proposed": "state = 'proposed' AND expires_ns > ?",
+            "refused": "number IN (SELECT change FROM intents WHERE reason > 0) AND ? < 9e18",
+            "expired": "(state = 'expired' OR state = 'proposed' AND expires_ns <= ?)",
+        }  # fmt: skip
+        clause = by_state.get(state, f"state = '{state}' AND ? < 9e18")
+        query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} ORDER BY number DESC LIMIT ?"
+        return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
+
+    def refusals(self, change: int) -> str:
+        """Why the engine refused directives of a change; empty: it refused none that it has answered."""
+        reasons = dict.fromkeys(reason for _, _, reason in self._registry.intents_of(change) if reason)
+        return " ".join(Reason(reason).name for reason in reasons)
+
+    def waits_for_engine(self, change: int) -> bool:
+        """Whether the engine has yet to answer a directive of a change."""
+        return any(sequence is None for _, sequence, _ in self._registry.intents_of(change))
+
+    def described(self, change: Change, fresh: Mapping[int, tuple[int, int]] = _NOTHING) -> dict[str, Any]:
+        """A change for people and for the wire: names, times in ms, and what the engine made of each directive.
+
+        `fresh` is (sequence, reason) of directives that the registry has not heard back from yet.
+        """
+        registry = self._registry
+        results = [
+            {
+                "reference": intent.reference, **_named(intent),
+                "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "value": intent.value,
+                "sequence": sequence, "refused": Reason(reason).name if reason else None,
+            }
+            for intent, *known in registry.intents_of(change.number)
+            for sequence, reason in [fresh.get(intent.reference, known)]
+        ]  # fmt: skip
+        return {
+            "number": change.number,
+            "change": change.kind,
+            "state": change.state,
+            "params": change.params,
+            "reason": change.reason,
+            "actor": change.actor,
+            "actor_name": registry.person_name(change.actor),
+            "created": change.created_ns // 1_000_000,
+            "expires": change.expires_ns // 1_000_000 if change.state in ("proposed", "expired") else None,
+            "approver": change.approver or None,
+            "approver_name": registry.person_name(change.approver) or None,
+            "decided": change.decided_ns // 1_000_000 if change.decided_ns else None,
+            "note": change.note,
+            "directives": results,
+        }
+
+
+def _named(intent: Intent) -> dict[str, str | None]:
+    """A directive's kind and what it sets, in words."""
+    kind = CommandKind(intent.kind)
+    codes = _CODES.get(kind)
+    return {"kind": kind.name.lower(), "code": codes(intent.code).name.lower() if codes else None}
+
+
+_CODES: dict[int, type[IntEnum]] = {
+    CommandKind.ACCOUNT_SET: AccountAttribute,
+    CommandKind.CONTRACT_SET: ContractParameter,
+    CommandKind.CONTRACT_STATE: MarketState,
+    CommandKind.VENUE_SET: VenueParameter,
+    CommandKind.VENUE_STATE: VenueState,
+}
+
+
+def _params(kind: Kind, params: dict[str, Any]) -> Any:
+    return msgspec.convert(params, kind.params)
+
+
+def _change(row: tuple[Any, ...], now_ns: int) -> Change:
+    values = list(row)
+    values[2] = msgspec.json.decode(row[2])
+    change = Change(*values)
+    is_late = change.state == "proposed" and change.expires_ns <= now_ns
+    return replace(change, state="expired") if is_late else change

@@ -1,0 +1,67 @@
+"""Eight or thirty-two bytes at once, for the compiled reader and writer: numba copies arrays of bytes one by one."""
+
+from typing import Any
+
+import numpy as np
+from llvmlite import ir
+from numba import types
+from numba.extending import intrinsic
+
+from engine.units import JIT
+
+BLOCK_BYTES = 32
+"""What `copy_block` copies."""
+
+if JIT:
+
+    @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+    def copy_block(typingctx: Any, out: Any, at: Any, text: Any, first: Any) -> Any:
+        """out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES], for arrays of bytes; nothing is checked."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            block = ir.VectorType(ir.IntType(8), BLOCK_BYTES).as_pointer()
+            places = []
+            for array, index in ((0, 1), (2, 3)):
+                data = context.make_array(signature.args[array])(context, builder, args[array]).data
+                places.append(builder.bitcast(builder.gep(data, [args[index]]), block))
+            builder.store(builder.load(places[1], align=1), places[0], align=1)
+            return context.get_dummy_value()
+
+        return types.void(out, types.int64, text, types.int64), codegen
+
+    def _word_at(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+        data = context.make_array(signature.args[0])(context, builder, args[0]).data
+        return builder.bitcast(builder.gep(data, [args[1]]), ir.IntType(64).as_pointer())
+
+    @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+    def load_word(typingctx: Any, data: Any, at: Any) -> Any:
+        """Eight bytes of an array of bytes as one number, the first the lowest; nothing is checked."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            return builder.load(_word_at(context, builder, signature, args), align=1)
+
+        return types.int64(data, types.int64), codegen
+
+    @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
+    def store_word(typingctx: Any, data: Any, at: Any, word: Any) -> Any:
+        """The same the other way."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            builder.store(args[2], _word_at(context, builder, signature, args), align=1)
+            return context.get_dummy_value()
+
+        return types.void(data, types.int64, types.int64), codegen
+
+else:
+
+    def copy_block(out: Any, at: Any, text: Any, first: Any) -> None:
+        """out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]."""
+        out[at : at + BLOCK_BYTES] = text[first : first + BLOCK_BYTES]
+
+    def load_word(data: Any, at: Any) -> int:
+        """Eight bytes of an array of bytes as one number, the first the lowest."""
+        return int.from_bytes(data[at : at + 8].tobytes(), "little", signed=True)
+
+    def store_word(data: Any, at: Any, word: Any) -> None:
+        """The same the other way."""
+        data[at : at + 8] = np.frombuffer((int(word) & (1 << 64) - 1).to_bytes(8, "little"), np.uint8)

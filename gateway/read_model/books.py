@@ -1,0 +1,147 @@
+"""The visible books: what each price level shows, kept from the event stream.
+
+Every order event that touches a level says what the level shows afterwards, so a book is a map from price to
+quantity and a batch is the last word on each price it touched.
+"""
+
+from collections.abc import Callable
+from heapq import nlargest, nsmallest
+from typing import Any
+
+import numpy as np
+
+from engine.codes import Side
+from engine.schema import LADDERS_PER_CONTRACT
+from gateway.read_model.event_fold import CHANGE, level_key
+
+Changes = dict[tuple[int, int], int]
+"""(side, price_ticks) -> lots shown now, 0 when the level is gone."""
+Moves = dict[tuple[int, int], tuple[int, int]]
+"""(side, price_ticks) -> (lots shown before, lots shown now)."""
+_PRICE_MASK = (1 << 30) - 1
+TOMBSTONES = 100_000
+GATHER_ROWS = 1024
+"""So many changes are noted before they are gathered, if nobody looks: to gather many at once would be a pause."""
+
+
+class Book:
+    """One contract's visible levels. `touched` says at which change a level changed last, gone ones included."""
+
+    __slots__ = ("change_id", "floor_id", "sides", "touched")
+
+    def __init__(self) -> None:
+        self.sides: tuple[dict[int, int], dict[int, int]] = ({}, {})
+        self.touched: Changes = {}
+        self.change_id = 0
+        self.floor_id = 0
+
+    def apply(self, changes: Changes, change_id: int) -> Moves:
+        """Take over the last word on some levels; answers what each showed before and shows now."""
+        moves: Moves = {}
+        for place, lots in changes.items():
+            side, price = place
+            levels_of_side = self.sides[side - 1]
+            moves[place] = (levels_of_side.get(price, 0), lots)
+            if lots:
+                levels_of_side[price] = lots
+            else:
+                levels_of_side.pop(price, None)
+            self.touched[place] = change_id
+        self.change_id = change_id
+        if len(self.touched) > TOMBSTONES + 2 * (len(self.sides[0]) + len(self.sides[1])):
+            self._forget()
+        return moves
+
+    def _forget(self) -> None:
+        """Drop the memory of levels that are gone: who lags behind this change needs a snapshot."""
+        self.touched = {
+            (side, price): at for (side, price), at in self.touched.items() if price in self.sides[side - 1]
+        }
+        self.floor_id = self.change_id
+
+    def since(self, change_id: int) -> Changes | None:
+        """All levels that changed after `change_id` as they are now; None: too long ago, a snapshot is needed."""
+        if change_id < self.floor_id:
+            return None
+        return {
+            (side, price): self.sides[side - 1].get(price, 0)
+            for (side, price), at in self.touched.items()
+            if at > change_id
+        }
+
+    def best(self, side: int, depth: int) -> list[tuple[int, int]]:
+        """The levels of a side from the best outwards, at most `depth`; 0 is all."""
+        rows = self.sides[side - 1].items()
+        if not depth or depth >= len(rows):
+            return sorted(rows, reverse=side == Side.BUY)
+        return nlargest(depth, rows) if side == Side.BUY else nsmallest(depth, rows)
+
+
+class Books:
+    """All books. Events are collected as they come and folded in when somebody looks."""
+
+    def __init__(self, event_rows: int) -> None:
+        self.listener: Callable[[int, Moves], None] = _nobody
+        self._books: dict[int, Book] = {}
+        self._changes = np.zeros(event_rows, CHANGE)
+        self._noted = 0
+        self._pending: dict[int, int] = {}
+        self._pending_id = 0
+
+    def book(self, contract_slot: int) -> Book:
+        """A contract's book, up to date."""
+        if self._noted or self._pending:
+            self.settle()
+        return self._books.setdefault(contract_slot, Book())
+
+    def room(self, rows: int) -> tuple[Any, int]:
+        """Where the next batch's changes are noted, with room for so many: (CHANGE rows, where they go on)."""
+        if self._noted > GATHER_ROWS:
+            self._gather()
+        if self._noted + rows > len(self._changes):
+            self._gather()
+            self._changes = np.zeros(max(rows, len(self._changes)), CHANGE)
+        return self._changes, self._noted
+
+    def noted(self, end: int, seq: int) -> None:
+        """A batch's changes are noted up to here; `seq`, its last command, becomes the id of what is not folded in."""
+        if end:
+            self._noted, self._pending_id = end, seq
+
+    def _gather(self) -> None:
+        """Keep the last word on each level of what was noted."""
+        count, self._noted = self._noted, 0
+        notes = self._changes[:count]
+        self._pending.update(zip(notes["key"].tolist(), notes["lots"].tolist(), strict=True))
+
+    def settle(self) -> None:
+        """Fold in what was collected, and tell who listens."""
+        if self._noted:
+            self._gather()
+        by_contract: dict[int, Changes] = {}
+        for key, lots in self._pending.items():
+            changes = by_contract.setdefault(key >> 31, {})
+            changes[(key >> 30 & 1) + 1, key & _PRICE_MASK] = lots
+        self._pending = {}
+        for contract_slot, changes in by_contract.items():
+            book = self._books.setdefault(contract_slot, Book())
+            self.listener(contract_slot, book.apply(changes, self._pending_id))
+
+    def load(self, state: Any) -> None:
+        """Take over the levels of an engine state, one STATE row."""
+        self._books = {}
+        self._pending = {}
+        self._noted = 0
+        rows = state["levels"][: int(state["levels_used"])]
+        live = rows[(rows["orders"] > 0) & (rows["ladder_slot"] >= 0)]
+        for row in live:
+            contract_slot, ladder = divmod(int(row["ladder_slot"]), LADDERS_PER_CONTRACT)
+            shown = int(row["leaves_lots"]) - int(row["hidden_lots"])
+            if ladder < Side.SELL and shown > 0:
+                self._pending[level_key(contract_slot, ladder + 1, int(row["price_ticks"]))] = shown
+        self._pending_id = int(state["last_seq"])
+        self.settle()
+
+
+def _nobody(contract_slot: int, moves: Moves) -> None:
+    return None

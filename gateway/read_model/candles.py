@@ -1,0 +1,110 @@
+"""Candles: the closed minutes of each contract, longer periods made of them, and the statistics of 24 hours."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from dataclasses import dataclass
+
+from gateway.read_model.event_fold import CANDLE_NS
+from gateway.wire.views import Candle
+
+DAY_NS = 86_400_000_000_000
+
+
+@dataclass(slots=True)
+class DayStatistics:
+    """High, low, first price and volume of the last 24 hours; 0 without a trade."""
+
+    high_ticks: int = 0
+    low_ticks: int = 0
+    open_ticks: int = 0
+    volume_lots: int = 0
+    volume_tick_lots: int = 0
+
+
+class Candles:
+    """Closed one-minute candles by contract slot, in order of time; a minute without a trade has none."""
+
+    def __init__(self) -> None:
+        self._minutes: defaultdict[int, list[Candle]] = defaultdict(list)
+        self._statistics: dict[int, tuple[int, DayStatistics]] = {}
+
+    def add(self, contract_slot: int, candle: Candle) -> None:
+        """A minute is over."""
+        self._minutes[contract_slot].append(candle)
+
+    def minutes(self, contract_slot: int, start_ns: int, running: Candle | None) -> list[Candle]:
+        """The minutes that begin at or after `start_ns`, the running one last."""
+        known = self._minutes[contract_slot]
+        found = known[bisect_left(known, start_ns, key=_start) :]
+        return [*found, running] if running and running.start_ns >= start_ns else found
+
+    def period(
+        self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int, running: Candle | None
+    ) -> list[Candle]:
+        """Candles that begin within [start, end]; gaps between trades are filled with the last close."""
+        step_ns = resolution_s * 1_000_000_000
+        first_ns = start_ns - start_ns % step_ns
+        merged: list[Candle] = []
+        for minute in self.minutes(contract_slot, first_ns, running):
+            begin_ns = minute.start_ns - minute.start_ns % step_ns
+            if begin_ns > end_ns:
+                break
+            if merged and merged[-1].start_ns == begin_ns:
+                _merge(merged[-1], minute)
+                continue
+            merged += _gap(merged, begin_ns, step_ns)
+            merged.append(Candle(begin_ns, *_prices(minute), minute.volume_lots, minute.volume_tick_lots))
+        return merged
+
+    def day(self, contract_slot: int, now_ns: int, running: Candle | None) -> DayStatistics:
+        """The last 24 hours to the minute; the closed minutes are added up once a minute."""
+        minute_ns = now_ns - now_ns % CANDLE_NS
+        since_ns, closed = self._statistics.get(contract_slot, (0, DayStatistics()))
+        if since_ns != minute_ns:
+            closed = _add_up(self.minutes(contract_slot, minute_ns - DAY_NS, None))
+            self._statistics[contract_slot] = (minute_ns, closed)
+        if running is None or running.start_ns < minute_ns - DAY_NS:
+            return closed
+        return DayStatistics(
+            max(closed.high_ticks, running.high_ticks),
+            min(closed.low_ticks or running.low_ticks, running.low_ticks),
+            closed.open_ticks or running.open_ticks,
+            closed.volume_lots + running.volume_lots,
+            closed.volume_tick_lots + running.volume_tick_lots,
+        )
+
+
+def _start(candle: Candle) -> int:
+    return candle.start_ns
+
+
+def _prices(candle: Candle) -> tuple[int, int, int, int]:
+    return candle.open_ticks, candle.high_ticks, candle.low_ticks, candle.close_ticks
+
+
+def _merge(into: Candle, minute: Candle) -> None:
+    into.high_ticks = max(into.high_ticks, minute.high_ticks)
+    into.low_ticks = min(into.low_ticks, minute.low_ticks)
+    into.close_ticks = minute.close_ticks
+    into.volume_lots += minute.volume_lots
+    into.volume_tick_lots += minute.volume_tick_lots
+
+
+def _gap(merged: list[Candle], begin_ns: int, step_ns: int) -> list[Candle]:
+    """Flat candles between the last one and `begin_ns`."""
+    if not merged:
+        return []
+    close = merged[-1].close_ticks
+    return [Candle(at, close, close, close, close) for at in range(merged[-1].start_ns + step_ns, begin_ns, step_ns)]
+
+
+def _add_up(minutes: list[Candle]) -> DayStatistics:
+    if not minutes:
+        return DayStatistics()
+    return DayStatistics(
+        max(minute.high_ticks for minute in minutes),
+        min(minute.low_ticks for minute in minutes),
+        minutes[0].open_ticks,
+        sum(minute.volume_lots for minute in minutes),
+        sum(minute.volume_tick_lots for minute in minutes),
+    )

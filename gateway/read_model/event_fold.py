@@ -1,0 +1,485 @@
+"""The compiled fold of event rows into what clients ask about: orders as they stand, and a history of what happened.
+
+One record holds what is alive (`VIEW`): an order's row lies at the slot that its id names, an account's open orders
+form a list, a contract keeps its running candle. What is over goes out as HISTORY rows. No rule of the venue is
+decided here; the same commands and events always give the same rows.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine.codes import NIL, Asset, CommandKind, EventFlag, EventKind, ExecInst, OrdStatus
+from engine.kernels import entry, part
+from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
+
+CANDLE_NS = 60_000_000_000
+"""The shortest candle; longer ones are made of these."""
+SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
+
+ORDER_KIND = 1
+TRADE_KIND = 2
+MONEY_KIND = 3
+FUNDING_KIND = 4
+CANDLE_KIND = 5
+
+_TAIL: list[Any] = [
+    ("account_slot", "i4"),
+    ("contract_slot", "i4"),
+    ("flags", "i4"),
+    ("next_slot", "i4"),  # orders: the account's next open order
+    ("prev_slot", "i4"),
+    ("reason", "i2"),  # orders: why it ended; money: the EventKind
+    ("kind", "i1"),  # one of the kinds above
+    ("side", "i1"),
+    ("ord_type", "i1"),
+    ("tif", "i1"),
+    ("status", "i1"),  # OrdStatus
+    ("trigger_source", "i1"),
+    ("triggered", "i1"),
+    ("replaced", "i1"),
+    ("tick_direction", "i1"),
+    ("pad", "i1"),
+    ("label", "i8", (LABEL_BYTES // 8,)),
+]
+
+ORDER_ROW = record(
+    [
+        ("order_id", "i8"),
+        ("cl_ord_id", "i8"),
+        ("time_ns", "i8"),  # accepted
+        ("updated_ns", "i8"),
+        ("seq", "i8"),  # of the last event
+        ("price_ticks", "i8"),
+        ("qty_lots", "i8"),  # total, filled included
+        ("leaves_lots", "i8"),
+        ("filled_lots", "i8"),
+        ("filled_tick_lots", "i8"),  # sum of price x quantity of its fills
+        ("fee_micros", "i8"),
+        ("trigger_price_ticks", "i8"),
+        ("offset_ticks", "i8"),
+        ("display_lots", "i8"),
+        ("expire_ns", "i8"),
+        *_TAIL,
+    ]
+)
+
+LEG_ROW = record(  # trades, money, funding and candles
+    [
+        ("order_id", "i8"),
+        ("cl_ord_id", "i8"),
+        ("time_ns", "i8"),  # candles: the start of the minute
+        ("cash_micros", "i8"),  # the account's, after
+        ("seq", "i8"),
+        ("price_ticks", "i8"),  # candles: open
+        ("lots", "i8"),  # candles: volume
+        ("leaves_lots", "i8"),  # candles: high
+        ("trade_id", "i8"),  # candles: low
+        ("close_ticks", "i8"),  # candles: close
+        ("fee_micros", "i8"),
+        ("position_lots", "i8"),
+        ("mark_subticks", "i8"),
+        ("index_subticks", "i8"),
+        ("change_micros", "i8"),  # of cash; funding: the rate in ppb; candles: sum of price x quantity
+        *_TAIL,
+    ]
+)
+assert ORDER_ROW.itemsize == LEG_ROW.itemsize
+
+ACCOUNT_ROW = record([("cash_micros", "i8"), ("head_slot", "i4"), ("known", "i4")])
+
+MARKET_ROW = record(
+    [
+        ("mark_subticks", "i8"),
+        ("index_subticks", "i8"),
+        ("last_ticks", "i8"),
+        ("last_direction", "i8"),
+        ("candle_ns", "i8"),  # start of the running candle, 0: none
+        ("open_ticks", "i8"),
+        ("high_ticks", "i8"),
+        ("low_ticks", "i8"),
+        ("volume_lots", "i8"),
+        ("volume_tick_lots", "i8"),
+    ]
+)
+
+_NOTED_BITS = 12
+_NOTED_MASK = (1 << _NOTED_BITS) - 1
+
+VIEW = record(
+    [
+        ("applied_seq", "i8"),
+        ("orders_used", "i8"),
+        ("accounts_used", "i8"),
+        ("rare", "i8"),  # candle and funding rows written by the last fold
+        ("noted", "i4", (1 << _NOTED_BITS,)),  # where levels were noted last, see `_levels`
+        ("markets", MARKET_ROW, (MAX_CONTRACTS,)),
+        ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
+        ("orders", ORDER_ROW, (VENUE.orders,)),
+    ]
+)
+assert 0 < VIEW.itemsize < 2**31
+
+CHANGE = record([("key", "i8"), ("lots", "i8")])
+"""A price level after an event: `key` is contract, side and price, see `level_key`."""
+
+TAKER = int(EventFlag.TAKER)
+_RESTING = int(EventFlag.RESTING)
+_UNTRIGGERED = int(EventFlag.UNTRIGGERED)
+_LABELLED = int(ExecInst.LABELLED)
+
+
+def level_key(contract_slot: int, side: int, price_ticks: int) -> int:
+    """A price level as one number."""
+    return contract_slot << 31 | (side - 1) << 30 | price_ticks
+
+
+@part
+def _link(v, slot):
+    row = v.orders[slot]
+    account = v.accounts[row.account_slot]
+    if account.known == 0:
+        account.known = 1
+        account.head_slot = NIL
+    v.accounts_used = max(v.accounts_used, row.account_slot + 1)
+    v.orders_used = max(v.orders_used, slot + 1)
+    row.prev_slot = NIL
+    row.next_slot = account.head_slot
+    if account.head_slot != NIL:
+        v.orders[account.head_slot].prev_slot = slot
+    account.head_slot = slot
+
+
+@part
+def _unlink(v, slot):
+    row = v.orders[slot]
+    if row.prev_slot == NIL:
+        v.accounts[row.account_slot].head_slot = row.next_slot
+    else:
+        v.orders[row.prev_slot].next_slot = row.next_slot
+    if row.next_slot != NIL:
+        v.orders[row.next_slot].prev_slot = row.prev_slot
+
+
+@part
+def _accept(v, event, slot):
+    """A new order: what its event says; what only the command says comes after."""
+    row = v.orders[slot]
+    row.order_id = event.order_id
+    row.cl_ord_id = event.cl_ord_id
+    row.time_ns = event.time_ns
+    row.filled_tick_lots = 0
+    row.fee_micros = 0
+    row.trigger_price_ticks = 0
+    row.offset_ticks = 0
+    row.display_lots = 0
+    row.expire_ns = 0
+    row.account_slot = event.account_slot
+    row.contract_slot = event.contract_slot
+    row.reason = 0
+    row.kind = ORDER_KIND
+    row.side = event.side
+    row.ord_type = event.ord_type
+    row.tif = event.tif
+    row.status = OrdStatus.NEW
+    row.trigger_source = 0
+    row.triggered = 0
+    row.replaced = 0
+    for word in range(LABEL_BYTES // 8):
+        row.label[word] = 0
+    _link(v, slot)
+
+
+@part
+def _read_command(row, command, label):
+    """What an order's events do not carry."""
+    row.offset_ticks = command.offset_ticks if command.offset_ticks > 0 else row.offset_ticks
+    row.display_lots = command.display_lots if command.display_lots > 0 else row.display_lots
+    row.expire_ns = command.expire_ns if command.expire_ns > 0 else row.expire_ns
+    if command.kind == CommandKind.NEW:
+        row.trigger_source = command.trigger_source
+        if command.flags & _LABELLED and label.kind == CommandKind.LABEL:
+            for word in range(LABEL_BYTES // 8):
+                row.label[word] = label.text[word]
+
+
+@part
+def _update(row, event):
+    """What every event says of its order."""
+    row.updated_ns = event.time_ns
+    row.seq = event.seq
+    row.leaves_lots = event.leaves_lots
+    row.filled_lots = event.filled_lots
+    row.flags = event.flags
+    kind = event.kind
+    if kind == EventKind.CANCELLED:
+        row.status = OrdStatus.CANCELED
+        row.reason = event.reason
+        return
+    row.qty_lots = event.leaves_lots + event.filled_lots
+    if kind == EventKind.FILL:
+        row.filled_tick_lots += event.price_ticks * event.last_lots
+        row.fee_micros += event.fee_micros
+    else:
+        row.price_ticks = event.price_ticks
+    if event.flags & _UNTRIGGERED:
+        row.status = OrdStatus.UNTRIGGERED
+        row.trigger_price_ticks = event.fee_micros
+    elif event.leaves_lots == 0:
+        row.status = OrdStatus.FILLED
+    else:
+        row.status = OrdStatus.PARTIALLY_FILLED if event.filled_lots > 0 else OrdStatus.NEW
+    if kind == EventKind.TRIGGERED:
+        row.triggered = 1
+        row.trigger_price_ticks = event.fee_micros
+    elif kind == EventKind.AMENDED:
+        row.replaced = 1
+
+
+@part
+def _clear(out):
+    out.order_id = 0
+    out.cl_ord_id = 0
+    out.price_ticks = 0
+    out.lots = 0
+    out.leaves_lots = 0
+    out.trade_id = 0
+    out.close_ticks = 0
+    out.fee_micros = 0
+    out.position_lots = 0
+    out.change_micros = 0
+    out.account_slot = NIL
+    out.flags = 0
+    out.reason = 0
+    out.side = 0
+    out.ord_type = 0
+    out.tif = 0
+    out.status = 0
+    out.tick_direction = 0
+    for word in range(LABEL_BYTES // 8):
+        out.label[word] = 0
+
+
+@part
+def _set_cash(v, account_slot, cash_micros):
+    """The change of an account's cash against what was seen last."""
+    account = v.accounts[account_slot]
+    if account.known == 0:
+        account.known = 1
+        account.head_slot = NIL
+    v.accounts_used = max(v.accounts_used, account_slot + 1)
+    change = cash_micros - account.cash_micros
+    account.cash_micros = cash_micros
+    return change
+
+
+@part
+def _write_candle(market, contract_slot, out):
+    _clear(out)
+    out.kind = CANDLE_KIND
+    out.contract_slot = contract_slot
+    out.time_ns = market.candle_ns
+    out.price_ticks = market.open_ticks
+    out.leaves_lots = market.high_ticks
+    out.trade_id = market.low_ticks
+    out.close_ticks = market.last_ticks
+    out.lots = market.volume_lots
+    out.change_micros = market.volume_tick_lots
+    out.seq = 0
+
+
+@part
+def _count_trade(v, event, out):
+    """A public trade moves its contract's last price and candle. Returns how many candle rows were written."""
+    market = v.markets[event.contract_slot]
+    written = 0
+    start_ns = event.time_ns - event.time_ns % CANDLE_NS
+    if market.candle_ns != start_ns:
+        if market.candle_ns != 0:
+            _write_candle(market, event.contract_slot, out)
+            written = 1
+        market.candle_ns = start_ns
+        market.open_ticks = event.price_ticks
+        market.high_ticks = event.price_ticks
+        market.low_ticks = event.price_ticks
+        market.volume_lots = 0
+        market.volume_tick_lots = 0
+    same = market.last_direction | 1
+    if event.price_ticks != market.last_ticks:
+        market.last_direction = 0 if event.price_ticks > market.last_ticks else 2
+    else:
+        market.last_direction = same
+    market.last_ticks = event.price_ticks
+    market.high_ticks = max(market.high_ticks, event.price_ticks)
+    market.low_ticks = min(market.low_ticks, event.price_ticks)
+    market.volume_lots += event.last_lots
+    market.volume_tick_lots += event.last_lots * event.price_ticks
+    return written
+
+
+@part
+def _write_trade(v, event, order, out):
+    """One leg of a trade; both legs carry the direction that the trade gave the price."""
+    market = v.markets[event.contract_slot]
+    _clear(out)
+    out.kind = TRADE_KIND
+    out.order_id = event.order_id
+    out.cl_ord_id = event.cl_ord_id
+    out.time_ns = event.time_ns
+    out.cash_micros = event.cash_micros
+    out.seq = event.seq
+    out.price_ticks = event.price_ticks
+    out.lots = event.last_lots
+    out.leaves_lots = event.leaves_lots
+    out.trade_id = event.trade_id
+    out.fee_micros = event.fee_micros
+    out.position_lots = event.position_lots
+    out.mark_subticks = market.mark_subticks
+    out.index_subticks = market.index_subticks
+    out.change_micros = _set_cash(v, event.account_slot, event.cash_micros)
+    out.account_slot = event.account_slot
+    out.contract_slot = event.contract_slot
+    out.flags = event.flags
+    out.side = event.side
+    out.ord_type = event.ord_type
+    out.tif = event.tif
+    out.tick_direction = market.last_direction
+    if order.order_id == event.order_id:
+        for word in range(LABEL_BYTES // 8):
+            out.label[word] = order.label[word]
+
+
+@part
+def _notice(v, notice, out):
+    """Money, prices and funding. Returns how many rows were written."""
+    kind = notice.kind
+    if kind == EventKind.MARK_CHANGED:
+        v.markets[notice.contract_slot].mark_subticks = notice.price_subticks
+        return 0
+    if kind == EventKind.INDEX_CHANGED:
+        v.markets[notice.contract_slot].index_subticks = notice.price_subticks
+        return 0
+    money = (
+        (kind == EventKind.CASH_CHANGED and notice.index == Asset.SETTLEMENT)
+        or kind == EventKind.COLLATERAL_TAKEN
+        or kind == EventKind.FUNDING_PAID
+        or kind == EventKind.LIQUIDATION_FEE
+        or kind == EventKind.FUND_PAID
+        or kind == EventKind.POSITION_SETTLED
+    )
+    if not (money and notice.account_slot >= 0) and kind != EventKind.FUNDING_RATE:
+        return 0
+    _clear(out)
+    out.time_ns = notice.time_ns
+    out.seq = notice.seq
+    out.contract_slot = notice.contract_slot
+    out.account_slot = notice.account_slot
+    out.reason = kind
+    out.flags = notice.code
+    out.position_lots = notice.position_lots
+    if kind == EventKind.FUNDING_RATE:
+        out.kind = FUNDING_KIND
+        out.change_micros = notice.rate_ppb
+        out.mark_subticks = v.markets[notice.contract_slot].mark_subticks
+        out.index_subticks = v.markets[notice.contract_slot].index_subticks
+        v.rare += 1
+        return 1
+    out.kind = MONEY_KIND
+    out.cash_micros = notice.cash_micros
+    out.change_micros = _set_cash(v, notice.account_slot, notice.cash_micros)
+    return 1
+
+
+@part
+def _order_event(v, event, cause, history, written):
+    """One report on an order; `cause` is its command and the row behind. Returns how many history rows there are."""
+    command, label = cause
+    legs, closed = history
+    slot = event.order_id & SLOT_MASK
+    if event.kind == EventKind.ACCEPTED:
+        _accept(v, event, slot)
+    row = v.orders[slot]
+    known = row.order_id == event.order_id and row.kind == ORDER_KIND
+    if known:
+        named = event.account_slot == command.account_slot and event.seq == command.seq
+        if event.kind == EventKind.ACCEPTED or (event.kind == EventKind.AMENDED and named):
+            _read_command(row, command, label)
+        _update(row, event)
+    if event.kind == EventKind.FILL:
+        if event.flags & TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
+            candles = _count_trade(v, event, legs[written])
+            v.rare += candles
+            written += candles
+        _write_trade(v, event, row, legs[written])
+        written += 1
+    if known and row.leaves_lots == 0:
+        _unlink(v, slot)
+        closed[written] = row
+        row.kind = 0
+        written += 1
+    return written
+
+
+@part
+def _fold(v, batch, spans, history):
+    """Apply one batch to the view; answers where its history rows end."""
+    commands, labels, events, notices = batch
+    count, events_count, written = spans
+    v.rare = 0
+    first_seq = commands[0].seq
+    last = count - 1
+    for index in range(events_count):
+        event = events[index]
+        if event.kind >= EventKind.NOTICE_FIRST:
+            written += _notice(v, notices[index], history[0][written])
+        elif event.kind == EventKind.REJECTED or event.kind == EventKind.REPEATED:
+            continue
+        elif event.order_id != 0 or event.kind == EventKind.FILL:  # a deleveraging trade has no orders
+            at = min(max(event.seq - first_seq, 0), last)
+            cause = (commands[at], labels[min(at + 1, last)])
+            written = _order_event(v, event, cause, history, written)
+    v.applied_seq = commands[last].seq
+    return written
+
+
+@part
+def _levels(v, events, count, changes, written):
+    """Note the price levels that events changed, each as it was after its last event; where the notes end.
+
+    A level that was noted already is found again at a place that its key gives, unless another took that since: then
+    it is noted once more, and the later note counts.
+    """
+    for index in range(count):
+        event = events[index]
+        if event.kind >= EventKind.NOTICE_FIRST or event.level_lots == NIL or event.kind == EventKind.REPEATED:
+            continue
+        price = event.price_ticks
+        if event.kind == EventKind.AMENDED and event.flags & _RESTING == 0:
+            price = event.entry_cost_micros  # the price that the order left
+        key = (event.contract_slot << 31) | ((event.side - 1) << 30) | price
+        place = (key ^ key >> _NOTED_BITS) & _NOTED_MASK
+        at = np.int64(v.noted[place])
+        if at >= written or changes[at].key != key:
+            at = written
+            v.noted[place] = at
+            changes[at].key = key
+            written += 1
+        changes[at].lots = event.level_lots
+    return written
+
+
+@entry
+def fold(view, batch, spans, history, notes):
+    """Apply one batch: (commands, the same as labels, events, the same as notices), as many as `spans` says.
+
+    `spans`: commands, events, where history rows go on. `history`: (LEG rows, the same as ORDER rows) with room for 3
+    rows an event. `notes`: (CHANGE rows with room for one an event, where they go on). Answers where the history rows
+    and the notes end; `rare` in the view says how many of the former are candles or funding rates.
+    """
+    written = _fold(view[0], batch, spans, history)
+    return written, _levels(view[0], batch[2], spans[1], notes[0], notes[1])
+
+
+def empty_view() -> Any:
+    """A view of nothing."""
+    return np.zeros(1, VIEW)

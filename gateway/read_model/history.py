@@ -1,0 +1,105 @@
+"""What is over: closed orders, trades, money, funding and candles, in the order in which they happened.
+
+Rows lie in segments; a sealed segment knows which accounts it speaks of, so a question about one account skips the
+others. Nothing here is a second truth: the journal gives every row again.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_ROW, TRADE_KIND
+
+SEGMENT_ROWS = 1 << 16
+
+
+class Segment:
+    """A block of rows, seen as LEG rows and as ORDER rows."""
+
+    __slots__ = ("accounts", "data", "legs", "orders", "used")
+
+    def __init__(self, rows: int) -> None:
+        self.legs = np.zeros(rows, LEG_ROW)
+        self.orders = self.legs.view(ORDER_ROW)
+        self.data = self.legs.view(np.uint8).data
+        self.used = 0
+        self.accounts: frozenset[int] | None = None
+
+    def seal(self) -> None:
+        """No more rows come: note the accounts."""
+        self.accounts = frozenset(np.unique(self.legs["account_slot"][: self.used]).tolist())
+
+    def speaks_of(self, account_slot: int) -> bool:
+        """Whether a row of this account may be here."""
+        return self.accounts is None or account_slot in self.accounts
+
+
+class History:
+    """All segments, oldest first; rows are only ever added."""
+
+    def __init__(self) -> None:
+        self.segments = [Segment(SEGMENT_ROWS)]
+
+    def room(self, rows: int) -> Segment:
+        """The segment that takes the next rows, with room for so many."""
+        last = self.segments[-1]
+        if len(last.legs) - last.used < rows:
+            last.seal()
+            last = Segment(max(SEGMENT_ROWS, rows))
+            self.segments.append(last)
+        return last
+
+    def __len__(self) -> int:
+        return sum(segment.used for segment in self.segments)
+
+    def newest(self, account_slot: int, kind: int) -> Iterator[Any]:
+        """Where an account's rows of a kind are, newest first: (segment, index)."""
+        for segment in reversed(self.segments):
+            if segment.speaks_of(account_slot):
+                rows = segment.legs[: segment.used]
+                found = np.flatnonzero((rows["account_slot"] == account_slot) & (rows["kind"] == kind))
+                for index in reversed(found.tolist()):
+                    yield segment, index
+
+    def oldest(self, account_slot: int, kind: int) -> Iterator[Any]:
+        """The same, oldest first."""
+        for segment in self.segments:
+            if segment.speaks_of(account_slot):
+                rows = segment.legs[: segment.used]
+                found = np.flatnonzero((rows["account_slot"] == account_slot) & (rows["kind"] == kind))
+                for index in found.tolist():
+                    yield segment, index
+
+    def of_contract(self, contract_slot: int, kind: int, flag: int, is_ascending: bool) -> Iterator[Any]:
+        """A contract's rows of a kind that carry a flag (0: any), newest first unless ascending."""
+        order = 1 if is_ascending else -1
+        for segment in self.segments[::order]:
+            rows = segment.legs[: segment.used]
+            wanted = (rows["contract_slot"] == contract_slot) & (rows["kind"] == kind)
+            if flag:
+                wanted &= rows["flags"] & flag != 0
+            for index in np.flatnonzero(wanted).tolist()[::order]:
+                yield segment, index
+
+    def money(self, account_slot: int) -> Iterator[Any]:
+        """Where an account's trades and money rows are, newest first: (number, segment, index); numbers begin at 1."""
+        base = len(self)
+        for segment in reversed(self.segments):
+            base -= segment.used
+            if segment.speaks_of(account_slot):
+                rows = segment.legs[: segment.used]
+                moved = (rows["kind"] == TRADE_KIND) | (rows["kind"] == MONEY_KIND)
+                for index in reversed(np.flatnonzero((rows["account_slot"] == account_slot) & moved).tolist()):
+                    yield base + index + 1, segment, index
+
+    def rows(self) -> Any:
+        """All rows in one array: a copy, for saving."""
+        return np.concatenate([segment.legs[: segment.used] for segment in self.segments])
+
+    def load(self, rows: Any) -> None:
+        """Take over saved rows."""
+        first = Segment(max(SEGMENT_ROWS, len(rows)))
+        first.legs[: len(rows)] = rows
+        first.used = len(rows)
+        self.segments = [first]

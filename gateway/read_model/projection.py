@@ -1,0 +1,531 @@
+"""What clients ask about, folded from the event stream and read from the engine's state.
+
+What is alive (positions, cash, marks, the market's state) is read where it lives, in the engine; what is past or what
+the engine does not keep (an order's history, own trades, candles, funding) is folded here with the last applied
+sequence and can be rebuilt from the journal. The server releases an answer when everything applied so far is durable,
+so nothing is ever said ahead of the log.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engine import host, statements
+from engine.codes import NIL, EventFlag, Mode, VenueState
+from engine.kernels import direct
+from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
+from gateway.read_model import event_fold, render
+from gateway.read_model.admission_view import rule_states, warnings
+from gateway.read_model.books import Books
+from gateway.read_model.candles import Candles
+from gateway.read_model.history import History, Segment
+from gateway.read_model.history_views import (
+    ROW,
+    candle_view,
+    closed_by_force,
+    order_view,
+    trade_view,
+    transaction_view,
+    user_trade_view,
+)
+from gateway.read_model.margin_explanation import explanation
+from gateway.registry.registry import ContractRecord
+from gateway.wire.decimals import Contract, Unit
+from gateway.wire.views import (
+    AccountView,
+    BookView,
+    Candle,
+    ContractTerms,
+    FundingView,
+    LapseWarning,
+    OrderView,
+    PositionView,
+    RuleState,
+    Span,
+    TickerView,
+    TradeView,
+    TransactionView,
+    UserTradeView,
+)
+
+_TAKER = int(EventFlag.TAKER)
+_FORCED = int(EventFlag.FORCED)
+_BYTES = ROW.size
+_APPLIED_SEQ, _RARE = (event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
+Batch = tuple[Any, Any, Any, Any]
+"""Commands, the same as LABEL rows, events, the same as NOTICE rows."""
+
+
+class Projection:
+    """Reads of everything applied so far; `settle` is called first, so a read sees all that was received before it."""
+
+    def __init__(self, event_rows: int = 1 << 16) -> None:
+        self.books = Books(event_rows)
+        self.settle: Callable[[], object] = _nothing
+        self._view = event_fold.empty_view()
+        self._history = History()
+        self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
+        self._candles = Candles()
+        self._contracts: list[Contract] = []
+        self._by_name: dict[str, Contract] = {}
+        self._row = self._view[0]
+        self._numbers = self._view.view(np.uint8).data[: event_fold.VIEW.fields["noted"][1]].cast("q")  # type: ignore[index]
+        self._orders = memoryview(self._row["orders"].view(np.uint8).reshape(-1))
+        self._heads = self._row["accounts"]
+        self._next_slots = self._row["orders"]["next_slot"]
+        self._markets = self._row["markets"]
+        self._fold = self._compiled()
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def _compiled(self) -> Callable[..., tuple[int, int]]:
+        """The fold for batches as they come here."""
+        commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self._history.segments[0]
+        batch, history = (commands, commands.view(LABEL), events, events.view(NOTICE)), (segment.legs, segment.orders)
+        compiled: Callable[..., tuple[int, int]] = direct(
+            event_fold.fold, self._view, batch, (0, 0, 0), history, self.books.room(1)
+        )
+        return compiled
+
+    def attach(self, root: Any) -> None:
+        """Read what is alive from this engine state."""
+        self._root = root
+        self._state = root[0]
+        self._engine_accounts = self._state["accounts"]
+        self._engine_contracts = self._state["contracts"]
+        self._positions = self._state["positions"]
+        self._ladders = self._state["ladders"]
+        self._levels = self._state["levels"]
+
+    def warm_up(self) -> None:
+        """Have compiled what the first question about an account needs, before anybody asks it."""
+        root = host.create(SMALL, Mode.RESEARCH)
+        root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
+        root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL
+        root["accounts"][0][0]["collateral_units"][0] = 1
+        statements.account_statement(root, 0)
+        statements.position_statement(root, 0)
+        statements.lights(root, 0)
+
+    def set_contracts(self, records: Sequence[ContractRecord]) -> None:
+        """The names and units of the contracts, by slot."""
+        for record in records[len(self._contracts) :]:
+            contract = Contract(
+                record.slot, record.name, record.base, record.settlement, Unit.parse(record.tick),
+                Unit.parse(record.lot), record.slot + 1, record.created_ns // 1_000_000,
+            )  # fmt: skip
+            self._contracts.append(contract)
+            self._by_name[contract.name] = contract
+
+    def apply(self, batch: Batch, commands_count: int, events_count: int) -> tuple[Segment, int, int]:
+        """Fold so many rows of a batch; answers where its history rows are: (segment, first, end)."""
+        segment = self._history.room(3 * events_count)
+        first = segment.used
+        spans, history = (commands_count, events_count, first), (segment.legs, segment.orders)
+        end, noted = self._fold(self._view, batch, spans, history, self.books.room(events_count))
+        segment.used = end
+        self._recent = (segment, first)
+        if self._numbers[_RARE]:
+            self._note_candles(segment, first)
+        self.books.noted(noted, self._numbers[_APPLIED_SEQ])
+        return segment, first, end
+
+    def replay(self, commands: Any, events: Any) -> None:
+        """Fold a batch of the journal."""
+        if len(commands):
+            batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
+            self.apply(batch, len(commands), len(events))
+
+    def _note_candles(self, segment: Segment, first: int) -> None:
+        kinds = segment.legs["kind"][first : segment.used]
+        for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
+            self._candles.add(*candle_view(segment.data, (first + index) * _BYTES))
+
+    @property
+    def view(self) -> Any:
+        """The folded state itself, one VIEW record: for compiled readers."""
+        return self._view
+
+    @property
+    def applied_seq(self) -> int:
+        """The last command whose events are folded in."""
+        return int(self._row["applied_seq"])
+
+    # --- saving ---------------------------------------------------------------------------------------------------
+
+    def save(self, path: Path) -> None:
+        """Write everything to a file; the name appears when it is complete."""
+        partial = path.with_suffix(".partial")
+        with partial.open("wb") as file:
+            np.savez(
+                file,
+                head=np.array([self.applied_seq, self._row["orders_used"], self._row["accounts_used"]]),
+                orders=self._row["orders"][: int(self._row["orders_used"])],
+                accounts=self._row["accounts"][: int(self._row["accounts_used"])],
+                markets=self._row["markets"],
+                history=self._history.rows(),
+            )
+        partial.rename(path)
+
+    def load(self, path: Path) -> None:
+        """Take over what `save` wrote."""
+        with np.load(path, allow_pickle=False) as saved:
+            head = saved["head"]
+            self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
+            self._row["orders"][: head[1]] = saved["orders"]
+            self._row["accounts"][: head[2]] = saved["accounts"]
+            self._row["markets"] = saved["markets"]
+            self._history.load(saved["history"])
+        for segment in self._history.segments:
+            self._note_candles(segment, 0)
+
+    # --- contracts ------------------------------------------------------------------------------------------------
+
+    @property
+    def durable_seq(self) -> int:
+        """The sequence that an answer given now is released at."""
+        self.settle()
+        return int(self._state["last_seq"])
+
+    @property
+    def now_ns(self) -> int:
+        """The engine's now."""
+        return int(self._state["now_ns"])
+
+    def contracts(self) -> Sequence[Contract]:
+        """All contracts by slot."""
+        return self._contracts
+
+    def contract(self, name: str) -> Contract | None:
+        """The contract of this name."""
+        return self._by_name.get(name)
+
+    def contract_at(self, slot: int) -> Contract:
+        """The contract in this slot."""
+        return self._contracts[slot]
+
+    def terms(self, contract_slot: int) -> ContractTerms:
+        """The rules of a contract."""
+        row = self._engine_contracts[contract_slot]
+        brackets = [
+            (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
+            for at in range(int(row["brackets"]))
+        ]
+        return ContractTerms(
+            int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
+            int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
+            int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
+        )  # fmt: skip
+
+    def is_halted(self) -> bool:
+        """Whether the venue is halted."""
+        return int(self._state["venue_state"]) == VenueState.HALTED
+
+    # --- market ---------------------------------------------------------------------------------------------------
+
+    def ticker(self, contract_slot: int) -> TickerView:
+        """A contract's market as it stands."""
+        self.settle()
+        row = self._engine_contracts[contract_slot]
+        now_ns = self.now_ns
+        day = self._candles.day(contract_slot, now_ns, self._running(contract_slot))
+        bid, ask = self._best(contract_slot, 0), self._best(contract_slot, 1)
+        rate_ppb, interval_s = int(row["funding_rate_ppb"]), int(row["funding_interval_s"])
+        is_banded = int(row["band_ppb"]) > 0 and int(row["mark_subticks"]) > 0
+        return TickerView(
+            contract_slot, now_ns, int(row["state"]), *bid, *ask, int(row["last_price_ticks"]),
+            int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
+            int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
+            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), rate_ppb,
+            rate_ppb * 28_800 // interval_s if interval_s else 0, int(row["liquidation_enabled"]) != 0,
+        )  # fmt: skip
+
+    def mark(self, contract_slot: int) -> int:
+        """The mark price in subticks, 0 when there is none yet."""
+        return int(self._engine_contracts[contract_slot]["mark_subticks"])
+
+    def _best(self, contract_slot: int, ladder: int) -> tuple[int, int]:
+        """(price, visible quantity) of the first level of a side, zeros when it is empty."""
+        row = self._ladders[contract_slot * 8 + ladder]
+        if not row["entries"]:
+            return 0, 0
+        level = self._levels[row["first_slot"]]
+        return int(level["price_ticks"]), int(level["leaves_lots"] - level["hidden_lots"])
+
+    def book(self, contract_slot: int, depth: int) -> BookView:
+        """The visible book; depth 0 is all of it."""
+        self.settle()
+        book = self.books.book(contract_slot)
+        return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
+
+    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
+        """Public trades."""
+        self.settle()
+        found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, _TAKER, span.ascending)
+        return _cut(_within(found, span, trade_view), span)
+
+    def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
+        """Forced trades from a trade id on, the latest so many, as the channel says them."""
+        self.settle()
+        found: list[bytes] = []
+        for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, _FORCED, False):
+            if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
+                break
+            closed = closed_by_force(segment.data, index * _BYTES)
+            if closed:
+                found.append(render.liquidation(self._contracts[contract_slot], *closed))
+        return found[::-1]
+
+    def latest_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
+        """The candle of a resolution that the last trade went into, also when its time is over."""
+        running = self._running(contract_slot)
+        if running is None:
+            return None
+        start_ns = running.start_ns - running.start_ns % (resolution_s * 1_000_000_000)
+        return self._candles.period(contract_slot, resolution_s, start_ns, start_ns, running)[-1]
+
+    def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
+        """Candles that begin within [start, end]."""
+        self.settle()
+        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, self._running(contract_slot))
+
+    def _running(self, contract_slot: int) -> Candle | None:
+        row = self._markets[contract_slot]
+        if not row["candle_ns"]:
+            return None
+        return Candle(
+            int(row["candle_ns"]), int(row["open_ticks"]), int(row["high_ticks"]), int(row["low_ticks"]),
+            int(row["last_ticks"]), int(row["volume_lots"]), int(row["volume_tick_lots"]),
+        )  # fmt: skip
+
+    def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
+        """Settled funding rates."""
+        self.settle()
+        interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
+        views: list[FundingView] = []
+        previous = 0
+        for segment, index in self._history.of_contract(contract_slot, event_fold.FUNDING_KIND, 0, True):
+            row = ROW.unpack_from(segment.data, index * _BYTES)
+            if start_ns <= row[2] <= end_ns:
+                views.append(FundingView(row[2], row[13], previous, row[14], interval_s))
+            previous = row[13]
+        return views
+
+    # --- orders and own trades ------------------------------------------------------------------------------------
+
+    def order(self, account_slot: int, order_id: int) -> OrderView | None:
+        """An order of the account, open or closed."""
+        self.settle()
+        return self.order_now(account_slot, order_id)
+
+    def order_now(self, account_slot: int, order_id: int) -> OrderView | None:
+        """The same as of what is applied; a closed one is still found in its slot until that is used again."""
+        if order_id <= 0:
+            return None
+        view = order_view(self._orders, (order_id & event_fold.SLOT_MASK) * _BYTES)
+        if view.order_id == order_id:
+            return view if view.account_slot == account_slot else None
+        return self._closed_order(account_slot, order_id)
+
+    def _closed_order(self, account_slot: int, order_id: int) -> OrderView | None:
+        """An order whose slot is used again: mostly it ended in the last batch, so that is looked at first."""
+        segment, first = self._recent
+        rows = segment.legs[first : segment.used]
+        ended = np.flatnonzero((rows["order_id"] == order_id) & (rows["kind"] == event_fold.ORDER_KIND))
+        if len(ended):
+            view = order_view(segment.data, (first + int(ended[-1])) * _BYTES)
+            return view if view.account_slot == account_slot else None
+        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+            if int(segment.legs[index]["order_id"]) == order_id:
+                return order_view(segment.data, index * _BYTES)
+        return None
+
+    def open_orders(self, account_slot: int) -> list[OrderView]:
+        """Open and untriggered orders, the latest first."""
+        self.settle()
+        return [order_view(self._orders, slot * _BYTES) for slot in self._open_slots(account_slot)]
+
+    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
+        """Closed orders of some contracts, the latest first."""
+        self.settle()
+        found = (
+            order_view(segment.data, index * _BYTES)
+            for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
+            if int(segment.legs[index]["contract_slot"]) in slots
+        )
+        return list(islice(found, span.offset, span.offset + span.count))
+
+    def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
+        """Own trades of some contracts."""
+        self.settle()
+        walk = self._history.oldest if span.ascending else self._history.newest
+        found = (
+            (segment, index)
+            for segment, index in walk(account_slot, event_fold.TRADE_KIND)
+            if int(segment.legs[index]["contract_slot"]) in slots
+        )
+        return _cut(_within(found, span, user_trade_view), span)
+
+    def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
+        """The trades of one order, oldest first."""
+        self.settle()
+        return [
+            user_trade_view(segment.data, index * _BYTES)
+            for segment, index in self._history.oldest(account_slot, event_fold.TRADE_KIND)
+            if int(segment.legs[index]["order_id"]) == order_id
+        ]
+
+    # --- account --------------------------------------------------------------------------------------------------
+
+    def _account_slots(self, account_slot: int) -> list[int]:
+        """The rows of an account's contracts."""
+        if not 0 <= account_slot < int(self._state["accounts_used"]):
+            return []
+        return statements.position_slots(self._root, account_slot)
+
+    def position(self, account_slot: int, contract_slot: int) -> PositionView:
+        """The position in one contract; flat when there never was one."""
+        self.settle()
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot:
+                return self._position_view(slot)
+        contract = self._engine_contracts[contract_slot]
+        return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+
+    def positions(self, account_slot: int) -> list[PositionView]:
+        """Every position that is not flat."""
+        self.settle()
+        slots = self._account_slots(account_slot)
+        return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
+
+    def _position_view(self, slot: int) -> PositionView:
+        found, row = statements.position_statement(self._root, slot), self._positions[slot]
+        contract = self._engine_contracts[found.contract_slot]
+        return PositionView(
+            found.contract_slot, found.size_lots, found.entry_cost_micros, int(contract["mark_subticks"]),
+            int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
+            int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
+            found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
+            found.is_isolated,
+        )  # fmt: skip
+
+    def account(self, account_slot: int) -> AccountView:
+        """The money of an account; money of isolated positions is theirs and does not count."""
+        self.settle()
+        known = 0 <= account_slot < int(self._state["accounts_used"])
+        if not known or not self._engine_accounts[account_slot]["state"]:
+            return AccountView(account_slot)
+        found = statements.account_statement(self._root, account_slot)
+        realised = sum(int(self._positions[position.position_slot]["realised_micros"]) for position in found.positions)
+        return AccountView(
+            account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
+            found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
+        )  # fmt: skip
+
+    def explanation(self, account_slot: int) -> dict[str, Any]:
+        """The account's statement, line by line."""
+        self.settle()
+        return explanation(self._root, account_slot)
+
+    def leverage(self, account_slot: int, contract_slot: int) -> int:
+        """The leverage chosen for a contract, or the first bracket's cap."""
+        contract = self._engine_contracts[contract_slot]
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot and self._positions[slot]["leverage"]:
+                return int(self._positions[slot]["leverage"])
+        return int(contract["bracket_leverage"][0]) or 1
+
+    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
+        """Changes of cash, newest first, and the number to continue before (0: no more)."""
+        self.settle()
+        found: list[TransactionView] = []
+        for number, segment, index in self._history.money(account_slot):
+            time_ns = int(segment.legs[index]["time_ns"])
+            if number > span.last_id or time_ns > span.end_ns:
+                continue
+            if time_ns < span.start_ns:
+                break
+            if len(found) == span.count:
+                return found, number
+            found.append(transaction_view(segment.data, index * _BYTES, number))
+        return found, 0
+
+    def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
+        """The ladder's rows for an order of this person in one contract, or (NIL) in any, one by one."""
+        self.settle()
+        if not self._is_judged(account_slot):
+            return []
+        wanted = self._contracts if contract_slot == NIL else [self._contracts[contract_slot]]
+        return rule_states(self._state, account_slot, person, wanted)
+
+    def warnings(self, account_slot: int) -> list[LapseWarning]:
+        """What of the account lapses within 60 days."""
+        self.settle()
+        return warnings(self._state, account_slot) if self._is_judged(account_slot) else []
+
+    def _is_judged(self, account_slot: int) -> bool:
+        return int(self._state["mode"]) != Mode.RESEARCH and 0 <= account_slot < int(self._state["accounts_used"])
+
+    def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
+        """Orders that changed after a sequence, as they are now, and trades since, by sequence; none is split up."""
+        self.settle()
+        found = [
+            *self._orders_since(account_slot, sequence),
+            *self._trades_since(account_slot, sequence),
+        ]
+        found.sort(key=lambda entry: entry[0])
+        end = min(count, len(found))
+        while 0 < end < len(found) and found[end][0] == found[end - 1][0]:
+            end += 1
+        return found[:end]
+
+    def _orders_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
+        places = [(self._orders, slot) for slot in self._open_slots(account_slot)]
+        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+            if int(segment.legs[index]["seq"]) <= sequence:
+                break
+            places.append((segment.data, index))
+        for data, index in places:
+            seq = ROW.unpack_from(data, index * _BYTES)[4]
+            if seq > sequence:
+                view = order_view(data, index * _BYTES)
+                yield seq, "order", render.order(self._contracts[view.contract_slot], view)
+
+    def _open_slots(self, account_slot: int) -> Iterator[int]:
+        if 0 <= account_slot < len(self._heads) and self._heads[account_slot]["known"]:
+            slot = int(self._heads[account_slot]["head_slot"])
+            while slot != NIL:
+                yield slot
+                slot = int(self._next_slots[slot])
+
+    def _trades_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
+        for segment, index in self._history.newest(account_slot, event_fold.TRADE_KIND):
+            seq = int(segment.legs[index]["seq"])
+            if seq <= sequence:
+                return
+            view = user_trade_view(segment.data, index * _BYTES)
+            yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
+
+
+def _nothing() -> None:
+    return None
+
+
+def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:
+    """The views of rows whose time and trade id lie in the span; stops when the walk has left its times."""
+    for segment, index in found:
+        row = segment.legs[index]
+        time_ns = int(row["time_ns"])
+        if time_ns > span.end_ns if span.ascending else time_ns < span.start_ns:
+            return
+        if span.start_ns <= time_ns <= span.end_ns and span.first_id <= int(row["trade_id"]) <= span.last_id:
+            yield make(segment.data, index * _BYTES)
+
+
+def _cut(views: Iterator[Any], span: Span) -> tuple[list[Any], bool]:
+    """The first `count` after `offset`, and whether there are more."""
+    found = list(islice(views, span.offset, span.offset + span.count + 1))
+    return found[: span.count], len(found) > span.count

@@ -1,0 +1,508 @@
+"""The registry: clients, persons, accounts, keys and used signatures, in SQLite beside the journal.
+
+It is a projection and a list of intents, never a second truth: a change that matters to the engine is written here as
+an intent, and is in force when the sequencer has put it into the log. The intent's `reference` travels in the
+command, so a restart knows from the log which intents it holds and applies none twice.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
+from gateway.registry.names import looks_like, name_problem
+from gateway.registry.private_files import make_private
+from gateway.registry.records import (
+    CONFLICTS,
+    OFFICERS,
+    SCOPES,
+    Account,
+    ContractRecord,
+    Intent,
+    Key,
+    KeyOrder,
+    Record,
+)
+from gateway.registry.tables import BusyError, RegistryError, prepare
+
+__all__ = [
+    "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
+    "RegistryError",
+]  # fmt: skip
+WAIT_SECONDS = 5.0
+_SWEEP_EVERY_NS = 10_000_000_000
+_INTENT_COLUMNS = (
+    "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
+    "source_time_ns, change, key, sweeps"
+)
+
+
+class Registry:
+    """The registry's file, open. Every change is one transaction."""
+
+    def __init__(self, path: Path | str) -> None:
+        make_private(path)
+        self._db = sqlite3.connect(path, isolation_level=None)
+        prepare(self._db, path)
+        # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
+        self._seen = sqlite3.connect(path, isolation_level=None)
+        self._seen.execute("PRAGMA synchronous=NORMAL")
+        self.wait_at_most(WAIT_SECONDS)
+        self._sweep_ns = 0
+        self._acting: dict[str, Any] = {}
+
+    def wait_at_most(self, seconds: float) -> None:
+        """How long a write waits for that of another process before it is refused as BusyError."""
+        for db in (self._db, self._seen):
+            db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._seen.close()
+        self._db.close()
+
+    def changes(self) -> int:
+        """A number that moves when another process has changed the file: poll it."""
+        return int(self._db.execute("PRAGMA data_version").fetchone()[0])
+
+    # --- clients, persons, accounts -------------------------------------------------------------------------------
+
+    def create_account(
+        self, name: str, now_ns: int, client: str = "", parent: str = "", investor_class: int = InvestorClass.NONE
+    ) -> Account:
+        """Open an account or, with `parent`, a sub-account of the same client; the engine is told by an intent."""
+        with self.transaction():
+            self.check_new_account(name, parent, client)
+            parent_slot, client_id = self._parent(parent, client or name, now_ns)
+            slot = self.next_account_slot()
+            row = (slot, client_id, name, parent_slot, int(investor_class), now_ns)
+            self._db.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", row)
+            kind = CommandKind.ACCOUNT_OPEN
+            self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
+        return self.account(name)
+
+    def check_new_account(self, name: str, parent: str, client: str = "") -> None:
+        """Refuse names that cannot be, an account that exists, and a parent that is none."""
+        _check_name("name", name)
+        if client:
+            _check_name("client", client)
+        if name.isdecimal():
+            raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
+        if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
+            raise RegistryError(f"name: account {name!r} exists; choose another")
+        if parent and self.account(parent).parent_slot is not None:
+            raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
+        if parent and client not in ("", self.account(parent).client):
+            raise RegistryError(f"client: {parent!r} belongs to {self.account(parent).client!r}; leave client out")
+
+    def next_account_slot(self) -> int:
+        """The slot that the next account gets."""
+        return int(self.one("SELECT coalesce(max(slot) + 1, 0) FROM accounts")[0])
+
+    def _parent(self, parent: str, client: str, now_ns: int) -> tuple[int | None, int]:
+        if parent:
+            found = self.one("SELECT slot, client_id FROM accounts WHERE name = ?", parent)
+            return found[0], found[1]
+        self._db.execute("INSERT OR IGNORE INTO clients (name, created_ns) VALUES (?, ?)", (client, now_ns))
+        return None, self.one("SELECT id FROM clients WHERE name = ?", client)[0]
+
+    def account(self, name: str) -> Account:
+        """The account of this name."""
+        for account in self._accounts("WHERE accounts.name = ?", name):
+            return account
+        raise RegistryError(f"account: no account {name!r}; `lionrock account list` shows them")
+
+    def accounts(self) -> list[Account]:
+        """All accounts by slot."""
+        return self._accounts("ORDER BY slot")
+
+    def _accounts(self, clause: str, *values: object) -> list[Account]:
+        query = (
+            "SELECT slot, accounts.name, clients.name, parent_slot, investor_class, accounts.created_ns "
+            f"FROM accounts JOIN clients ON clients.id = client_id {clause}"
+        )
+        rows = self._db.execute(query, values)
+        return [Account(row[0], row[1], row[2], row[3], InvestorClass(row[4]), row[5]) for row in rows]
+
+    def person(self, name: str, now_ns: int) -> int:
+        """The number of a natural person, registered at the first mention; numbers begin at 1."""
+        with self.transaction():
+            if not self.find_person(name):
+                self._db.execute("INSERT INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
+            return self.find_person(name)
+
+    def find_person(self, name: str) -> int:
+        """The number of a person who is registered, or 0 for a new name; one that looks like another's is refused."""
+        found = self.one("SELECT id FROM persons WHERE name = ?", name)
+        if found:
+            return int(found[0])
+        _check_name("person", name)
+        for (other,) in self._db.execute("SELECT name FROM persons"):
+            if looks_like(name, other):
+                raise RegistryError(f"person: {name!r} looks like {other!r}; write it so, or tell the two apart")
+        return 0
+
+    def known_person(self, name: str) -> int:
+        """The number of a person who is registered, or a refusal."""
+        number = self.find_person(name)
+        if not number:
+            raise RegistryError(f"person: no person {name!r}; who holds a key is one: `lionrock key create`")
+        return number
+
+    def set_attribute(self, account_slot: int, attribute: AccountAttribute, value: int, now_ns: int, note: str) -> None:
+        """Ask for one attribute of an account to be set."""
+        intent = Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value, note=note)
+        with self.transaction():
+            self._add(intent, now_ns)
+
+    # --- keys -----------------------------------------------------------------------------------------------------
+
+    def add_key(self, order: KeyOrder, now_ns: int) -> Key:
+        """Register a key. No person may hold trading and compliance or admin scopes, whatever the account."""
+        key_id, account_slot, person, kind = order.id, order.account_slot, order.person, order.kind
+        verifier, scopes, label = order.verifier, order.scopes, order.label
+        wanted = self.check_scopes(person, account_slot, scopes)
+        with self.transaction():
+            self._check_separation(person, wanted)
+            slot = account_slot if account_slot != NIL else None
+            row = (key_id, slot, person, kind, verifier, " ".join(wanted), label, now_ns)
+            columns = "id, account_slot, person, kind, verifier, scopes, label, created_ns"
+            self._db.execute(f"INSERT INTO keys ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
+        key = self.key(key_id)
+        if key is None:
+            raise RegistryError(f"key: {key_id} was not stored")
+        return key
+
+    def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
+        """The scopes in their own order, or a refusal: unknown, not for a key of no account, or both sides at once."""
+        wanted = _check_scopes(scopes)
+        if account_slot == NIL and set(wanted) - OFFICERS:
+            raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
+        self._check_separation(person, wanted)
+        return wanted
+
+    def _check_separation(self, person: int, wanted: list[str]) -> None:
+        held = set(wanted)
+        for (scopes,) in self._db.execute("SELECT scopes FROM keys WHERE person = ? AND revoked_ns IS NULL", (person,)):
+            held.update(scopes.split())
+        if all(held & side for side in CONFLICTS):
+            raise RegistryError(
+                f"scopes: {' '.join(wanted)} would give one person trading and compliance or admin rights; "
+                "use another person or revoke a key"
+            )
+
+    def key(self, key_id: str) -> Key | None:
+        """A key by its id, revoked or not."""
+        return next(iter(self._keys("WHERE id = ?", key_id)), None)
+
+    def keys(self, account_slot: int | None = None) -> list[Key]:
+        """All keys, or those of one account, oldest first."""
+        if account_slot is None:
+            return self._keys("ORDER BY number")
+        return self._keys("WHERE account_slot = ? ORDER BY number", account_slot)
+
+    def revoked_keys(self, known: int) -> set[str] | None:
+        """The ids of all revoked keys, whose sessions must end; None while they are as many as known."""
+        if self.one("SELECT count(*) FROM keys WHERE revoked_ns IS NOT NULL")[0] == known:
+            return None
+        return {key.id for key in self._keys("WHERE revoked_ns IS NOT NULL")}
+
+    def _keys(self, clause: str, *values: object) -> list[Key]:
+        columns = "number, id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns"
+        rows = self._db.execute(f"SELECT {columns} FROM keys {clause}", values)
+        return [_key(row) for row in rows]
+
+    def revoke_key(self, key_id: str, now_ns: int) -> Key:
+        """End a key for good; open sessions of it are closed by the server."""
+        key = self.key(key_id)
+        if key is None:
+            raise RegistryError(f"key: no key {key_id!r}; `lionrock key list` shows them")
+        if key.revoked_ns is not None:
+            raise RegistryError(f"key: {key_id} is revoked already")
+        with self.transaction():
+            self._db.execute("UPDATE keys SET revoked_ns = ? WHERE id = ?", (now_ns, key_id))
+        return key
+
+    def is_live(self, number: int) -> bool:
+        """Whether the key of this number is not revoked."""
+        return self.one("SELECT 1 FROM keys WHERE number = ? AND revoked_ns IS NULL", number) is not None
+
+    def holders(self, scope: str, without: str = "") -> set[int]:
+        """The persons who hold a live key with a scope, one key left out."""
+        live = self._keys("WHERE revoked_ns IS NULL")
+        return {key.person for key in live if scope in key.scopes and key.id != without}
+
+    # --- officers and their changes ---------------------------------------------------------------------------------
+
+    @property
+    def is_governed(self) -> bool:
+        """Whether officers have been named: from then on every change goes through them."""
+        return self.one("SELECT 1 FROM governance") is not None
+
+    def govern(self, now_ns: int) -> None:
+        """From now on every change goes through officers; this cannot be taken back."""
+        with self.transaction():
+            if self.is_governed:
+                raise RegistryError("officers: they have been named already; they decide on everything else")
+            self._db.execute("INSERT INTO governance VALUES (?)", (now_ns,))
+
+    def revoke_officers(self, now_ns: int) -> list[Key]:
+        """Revoke every live key with an officer's scopes and answer them: the ceremony begins without any."""
+        keys = [key for key in self.keys() if key.is_officers and key.revoked_ns is None]
+        return [self.revoke_key(key.id, now_ns) for key in keys]
+
+    def check_open(self) -> None:
+        """Refuse what only a venue without officers does."""
+        if self.is_governed:
+            raise RegistryError("officers: this venue has them; give --as FILE with an officer's key, or new --data")
+
+    def insert_change(self, row: tuple[object, ...]) -> int:
+        """Keep a change and answer its number."""
+        columns = "kind, params, reason, actor, actor_key, created_ns, expires_ns, state"
+        query = f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
+        return int(self._db.execute(query, row).lastrowid or 0)
+
+    def decide_change(self, number: int, state: str, officer: Key, note: str, now_ns: int) -> None:
+        """Note what became of a proposal, and through whom."""
+        query = (
+            "UPDATE changes SET state = ?, approver = ?, approver_key = ?, decided_ns = ?, note = ? WHERE number = ?"
+        )
+        self._db.execute(query, (state, officer.person, officer.number, now_ns, note, number))
+
+    # --- signatures seen --------------------------------------------------------------------------------------------
+
+    def use_once(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
+        """Whether this signature or token is used for the first time; remembered until it expires, over restarts."""
+        try:
+            if now_ns >= self._sweep_ns:
+                self._seen.execute("DELETE FROM used WHERE expires_ns < ?", (now_ns,))
+                self._sweep_ns = now_ns + _SWEEP_EVERY_NS
+            return self._seen.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (digest, expires_ns)).rowcount == 1
+        except sqlite3.OperationalError as error:
+            raise BusyError(error) from None
+
+    def is_used(self, digest: bytes) -> bool:
+        """Whether this digest has been used."""
+        return self._seen.execute("SELECT 1 FROM used WHERE digest = ?", (digest,)).fetchone() is not None
+
+    # --- contracts --------------------------------------------------------------------------------------------------
+
+    def add_contract(self, record: ContractRecord, intents: Iterable[Intent]) -> None:
+        """Register a contract's names and units together with the intents that create and list it."""
+        with self.transaction():
+            if self.one("SELECT 1 FROM contracts WHERE name = ? OR slot = ?", record.name, record.slot):
+                raise RegistryError(f"contract: {record.name} or slot {record.slot} exists")
+            row = (
+                record.slot, record.name, record.base, record.settlement, record.tick, record.lot, record.created_ns,
+            )  # fmt: skip
+            self._db.execute("INSERT INTO contracts VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            for intent in intents:
+                self._add(intent, record.created_ns)
+
+    def contracts(self) -> list[ContractRecord]:
+        """All contracts by slot."""
+        columns = "slot, name, base, settlement, tick, lot, created_ns"
+        return [ContractRecord(*row) for row in self._db.execute(f"SELECT {columns} FROM contracts ORDER BY slot")]
+
+    # --- intents ----------------------------------------------------------------------------------------------------
+
+    def add_intents(self, intents: Iterable[Intent], now_ns: int) -> None:
+        """Write intents, ready to be sequenced in this order."""
+        with self.transaction():
+            for intent in intents:
+                self._add(intent, now_ns)
+
+    def _add(self, intent: Intent, now_ns: int) -> None:
+        if self._acting:
+            intent = replace(intent, **self._acting)
+        columns = _INTENT_COLUMNS.replace(" reference,", "")
+        next_reference = "(SELECT coalesce(max(reference), 0) + 1 FROM intents)"
+        values = (
+            int(intent.kind), int(intent.code), intent.account_slot, intent.contract_slot, intent.item, intent.person,
+            intent.value, intent.amount_micros, intent.actor, intent.approver, intent.note, intent.source_time_ns,
+            intent.change, intent.key, int(intent.sweeps), now_ns,
+        )  # fmt: skip
+        places = ", ".join("?" * len(values))
+        query = f"INSERT INTO intents (reference, {columns}, created_ns) VALUES ({next_reference}, {places})"
+        self._db.execute(query, values)
+
+    @contextmanager
+    def acting(self, actor: int, approver: int, change: int, key: int) -> Iterator[None]:
+        """Every intent written inside carries these persons, the change that it belongs to and the key."""
+        self._acting = {"actor": actor, "approver": approver, "change": change, "key": key}
+        try:
+            yield
+        finally:
+            self._acting = {}
+
+    def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
+        """Intents after a reference that the log does not have yet, in the order of their references."""
+        clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
+        rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
+        return [Intent(*row) for row in rows]
+
+    def last_reference(self) -> int:
+        """The reference of the latest intent, 0 for none."""
+        return int(self.one("SELECT coalesce(max(reference), 0) FROM intents")[0])
+
+    def known_value(self, intent: Intent) -> int | None:
+        """What was last asked for in the place that an intent writes to and not refused; None: nothing."""
+        is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
+        found = self.one(
+            "SELECT code, value FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND item = ? "
+            "AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
+            int(intent.code),
+        )  # fmt: skip
+        return int(found[0 if is_state else 1]) if found else None
+
+    def attribute(self, account_slot: int, attribute: AccountAttribute) -> int | None:
+        """The value of an account's attribute that was last asked for, or None."""
+        return self.known_value(Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot))
+
+    def state_before_halt(self, contract_slot: int) -> MarketState:
+        """The last state asked for that does not stop a contract: where it goes when the halt is lifted."""
+        found = self.one(
+            "SELECT code FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND code != ? AND "
+            "coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            int(CommandKind.CONTRACT_STATE), NIL, contract_slot, int(MarketState.HALTED),
+        )  # fmt: skip
+        return MarketState(found[0]) if found else MarketState.OPEN
+
+    def accounts_with(self, attribute: AccountAttribute, least: int, most: int) -> list[tuple[int, int]]:
+        """(slot, value) of the accounts whose attribute was last asked to be within these bounds, both included."""
+        query = (
+            f"SELECT DISTINCT account_slot FROM intents WHERE kind = {int(CommandKind.ACCOUNT_SET)} AND code = ? "
+            "AND value BETWEEN ? AND ? ORDER BY account_slot"
+        )
+        slots = [row[0] for row in self.all(query, int(attribute), least, most)]
+        found = [(slot, self.attribute(slot, attribute) or 0) for slot in slots]
+        return [(slot, value) for slot, value in found if least <= value <= most]
+
+    def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
+        """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
+        query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
+        return [(Intent(*row[:16]), row[16], row[17]) for row in self._db.execute(query, (change,))]
+
+    def mark_applied(self, results: Iterable[tuple[int, int, int]]) -> None:
+        """Record (reference, sequence in the log, reason or 0) of intents that the log holds."""
+        rows = [(seq, reason, reference) for reference, seq, reason in results]
+        with self.transaction():
+            self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", rows)
+
+    def forget_beyond(self, last_seq: int) -> int:
+        """What is noted as beyond the end of the log was lost with that, and is to be done again; answers how many."""
+        query = "UPDATE intents SET applied_seq = NULL, reason = NULL WHERE applied_seq > ?"
+        with self.transaction():
+            return self._db.execute(query, (last_seq,)).rowcount
+
+    # --- client records ---------------------------------------------------------------------------------------------
+
+    def client_id(self, name: str) -> int:
+        """The number of a client by name."""
+        found = self.one("SELECT id FROM clients WHERE name = ?", name)
+        if found is None:
+            raise RegistryError(f"client: no client {name[:64]!r}; `lionrock account list` shows them")
+        return int(found[0])
+
+    def client_of(self, account_slot: int) -> str:
+        """The name of the client that an account belongs to."""
+        query = "SELECT clients.name FROM accounts JOIN clients ON clients.id = client_id WHERE slot = ?"
+        return str(self.one(query, account_slot)[0])
+
+    def accounts_of(self, client: str) -> list[Account]:
+        """A client's accounts and sub-accounts by slot."""
+        return self._accounts("WHERE clients.name = ? ORDER BY slot", client)
+
+    def person_name(self, person: int) -> str:
+        """A person's name, empty for none."""
+        found = self.one("SELECT name FROM persons WHERE id = ?", person)
+        return str(found[0]) if found else ""
+
+    def add_record(self, record: Record, change: int, now_ns: int) -> None:
+        """Add an entry to a client's file; none is ever changed or taken away."""
+        columns = (
+            "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
+        )
+        slot = record.account_slot if record.account_slot != NIL else None
+        row = (
+            record.topic, record.client_id or None, slot, record.person or None, json.dumps(record.details),
+            record.document_hash, record.valid_through, change, now_ns,
+        )  # fmt: skip
+        with self.transaction():
+            self._db.execute(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+
+    def records_of(self, client_id: int) -> list[Record]:
+        """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
+        query = (
+            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
+            "recorded_ns FROM records WHERE client_id = ?1 OR account_slot IN (SELECT slot FROM accounts WHERE "
+            "client_id = ?1) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot WHERE "
+            "client_id = ?1) ORDER BY number"
+        )
+        return [_record(row) for row in self._db.execute(query, (client_id,))]
+
+    # --- plumbing ---------------------------------------------------------------------------------------------------
+
+    def all(self, query: str, *values: object) -> list[Any]:
+        """The rows of a query."""
+        return self._db.execute(query, values).fetchall()
+
+    def one(self, query: str, *values: object) -> Any:
+        """The first row of a query, or None."""
+        return self._db.execute(query, values).fetchone()
+
+    def transaction(self) -> "_Transaction":
+        """One piece: all of it is written, or nothing."""
+        return _Transaction(self._db)
+
+
+def _key(row: tuple[Any, ...]) -> Key:
+    number, key_id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns = row
+    held = frozenset(scopes.split())
+    slot = NIL if account_slot is None else account_slot
+    return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
+
+
+def _record(row: tuple[Any, ...]) -> Record:
+    topic, client_id, account_slot, person, details, *rest = row
+    slot = NIL if account_slot is None else account_slot
+    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
+
+
+class _Transaction:
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything is raised; inside another one it is a part of that."""
+
+    def __init__(self, db: sqlite3.Connection) -> None:
+        self._db = db
+        self._is_inner = False
+
+    def __enter__(self) -> None:
+        self._is_inner = self._db.in_transaction
+        if not self._is_inner:
+            try:
+                self._db.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError as error:
+                raise BusyError(error) from None
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        if not self._is_inner:
+            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
+
+
+def _check_name(field: str, name: str) -> None:
+    problem = name_problem(name)
+    if problem:
+        raise RegistryError(f"{field}: {problem}")
+
+
+def _check_scopes(scopes: Iterable[str]) -> list[str]:
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        raise RegistryError(f"scopes: {' '.join(unknown) or 'none given'}; choose from {', '.join(SCOPES)}")
+    return [scope for scope in SCOPES if scope in wanted]

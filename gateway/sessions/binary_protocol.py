@@ -1,0 +1,216 @@
+"""The binary sub-protocol: whole frames of command rows are checked and overwritten at once, never trusted.
+
+A client may send new, amend, cancel and mass cancel rows and the labels behind them. Account, person, key, sequence,
+time and group are the gateway's to write; padding must be zero; contract, price and quantity are bounded before any
+product is made of them. A frame with one bad row is refused whole.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, SelfTrade, Side, TimeInForce
+from engine.kernels import entry, part
+from engine.schema import COMMAND, LABEL
+from engine.units import INT64_MAX, MAX_LOTS, MAX_TICKS
+from gateway.wire.command_rows import ROW_BYTES, Signer
+from gateway.wire.errors import bad_param
+
+MAX_ROWS = 4096
+_KINDS = np.array(
+    [CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL, CommandKind.LABEL], np.int8
+)
+_IS_KIND = np.zeros(256, np.bool_)
+_IS_KIND[_KINDS] = True
+_NEW_FLAGS = int(
+    ExecInst.REDUCE_ONLY
+    | ExecInst.POST_ONLY
+    | ExecInst.ICEBERG
+    | ExecInst.LABELLED
+    | ExecInst.REJECT_POST_ONLY
+    | ExecInst.CONFIRMED
+)
+_FLAGS = np.zeros(128, np.int32)
+_FLAGS[CommandKind.NEW] = _NEW_FLAGS
+_FLAGS[CommandKind.AMEND] = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED)
+_FLAGS[CommandKind.MASS_CANCEL] = int(ExecInst.LABELLED | ExecInst.KEEP_PROTECTION)
+_RANGES: dict[str, tuple[int, int]] = {
+    "ord_type": (0, max(OrdType)),
+    "tif": (0, max(TimeInForce)),
+    "self_trade": (0, max(SelfTrade)),
+    "trigger_source": (0, max(PriceSource)),
+    "reason": (0, 0),
+    "order_id": (0, INT64_MAX),
+    "cl_ord_id": (0, INT64_MAX),
+    "qty_lots": (0, MAX_LOTS),
+    "price_ticks": (0, MAX_TICKS),
+    "trigger_price_ticks": (0, MAX_TICKS),
+    "offset_ticks": (0, MAX_TICKS),
+    "display_lots": (0, MAX_LOTS),
+    "expire_ns": (0, INT64_MAX),
+}
+_WORDS = ("order_id", "cl_ord_id", "qty_lots", "price_ticks", "trigger_price_ticks", "offset_ticks", "display_lots",
+          "expire_ns")  # fmt: skip
+_WORD_BOUNDS = np.array([_RANGES[name][1] for name in _WORDS])
+_SMALL = [name for name in _RANGES if name not in _WORDS]
+_FIRST_WORD = 5
+"""Where they begin in a row of sixteen words."""
+_SPARE_WORD, _KIND_BYTE = 14, 16
+_NEW, _AMEND, _CANCEL, _MASS_CANCEL, _LABELLED, _BUY, _SELL = (
+    int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL), int(CommandKind.MASS_CANCEL),
+    int(ExecInst.LABELLED), int(Side.BUY), int(Side.SELL),
+)  # fmt: skip
+_MAX_TYPE, _MAX_TIF, _MAX_SELF_TRADE, _MAX_SOURCE = (
+    int(max(OrdType)), int(max(TimeInForce)), int(max(SelfTrade)), int(max(PriceSource)),
+)  # fmt: skip
+Rows = NDArray[np.void]
+
+
+def prepare(data: bytes, signer: Signer, contracts: int) -> tuple[bytes, int, int]:
+    """Rows fit for the sequencer, and how many orders and how many cancels they count for rate limits.
+
+    Raises Refusal naming the first bad row and its field.
+    """
+    count, rest = divmod(len(data), ROW_BYTES)
+    if rest or not 0 < count <= MAX_ROWS:
+        raise bad_param("frame", f"{len(data)} bytes; a frame has 1 to {MAX_ROWS} rows of {ROW_BYTES} bytes")
+    rows = np.frombuffer(data, COMMAND).copy()
+    orders = _take_plain(rows, rows.view(np.int64), contracts, (signer.account_slot, signer.person, signer.key))
+    if orders >= 0:
+        return rows.tobytes(), orders, count - orders
+    rows = np.frombuffer(data, COMMAND).copy()
+    _check_kinds(rows)
+    labels = rows["kind"] == CommandKind.LABEL
+    _check_labels(rows, labels)
+    plain = rows if not labels.any() else rows[~labels]
+    _check_commands(plain, contracts, np.flatnonzero(~labels))
+    orders = int(np.count_nonzero((plain["kind"] == CommandKind.NEW) | (plain["kind"] == CommandKind.AMEND)))
+    _overwrite(rows, labels, signer)
+    return rows.tobytes(), orders, len(plain) - orders
+
+
+@part
+def _is_plain(row, words, first, contracts):
+    """Whether a row is in order for certain: no label, nothing out of its range."""
+    kind = row.kind
+    if kind not in (_NEW, _AMEND, _CANCEL, _MASS_CANCEL) or row.flags & _LABELLED or row.flags & ~_FLAGS[kind]:
+        return False
+    small = row.ord_type | row.tif | row.self_trade | row.trigger_source | row.side
+    if small < 0 or row.ord_type > _MAX_TYPE or row.tif > _MAX_TIF or row.self_trade > _MAX_SELF_TRADE:
+        return False
+    if row.trigger_source > _MAX_SOURCE or row.reason != 0 or row.side > _SELL or (kind == _NEW and row.side < _BUY):
+        return False
+    if row.contract_slot < (NIL if kind == _MASS_CANCEL else 0) or row.contract_slot >= max(contracts, 1):
+        return False
+    for place in range(len(_WORD_BOUNDS)):
+        if not 0 <= words[first + _FIRST_WORD + place] <= _WORD_BOUNDS[place]:
+            return False
+    return words[first + _SPARE_WORD] == 0 and words[first + _SPARE_WORD + 1] == 0
+
+
+@entry
+def _take_plain(rows, words, contracts, signer):
+    """One pass over a frame of plain rows: each is checked and signed. How many orders, -1 when one is not plain."""
+    account_slot, person, key = signer
+    orders = 0
+    for index in range(len(rows)):
+        row = rows[index]
+        if not _is_plain(row, words, index * (ROW_BYTES // 8), contracts):
+            return -1
+        row.seq, row.time_ns = 0, 0
+        row.account_slot, row.person, row.key = account_slot, person, key
+        row.group = NIL if row.kind == _MASS_CANCEL else 0
+        orders += 1 if row.kind in (_NEW, _AMEND) else 0
+    return orders
+
+
+def warm_up() -> None:
+    """Have the check compiled before the first frame comes."""
+    prepare(bytes(_KIND_BYTE) + bytes([_CANCEL]) + bytes(ROW_BYTES - _KIND_BYTE - 1), Signer(0, 0, 0), 1)
+
+
+def _refuse_where(bad: NDArray[np.bool_], index: NDArray[np.intp], field: str, why: Callable[[int], str]) -> None:
+    """Refuse the frame if any row is bad; `index` maps a place in `bad` to its row in the frame."""
+    if bad.any():
+        place = int(np.argmax(bad))
+        raise bad_param(field, f"row {int(index[place])}: {why(place)}")
+
+
+def _check_kinds(rows: Rows) -> None:
+    bad = ~_IS_KIND[rows["kind"].view(np.uint8)]
+    every = np.arange(len(rows))
+    _refuse_where(bad, every, "kind", lambda i: f"{rows['kind'][i]}: only new, amend, cancel, mass cancel and label")
+
+
+def _check_labels(rows: Rows, labels: NDArray[np.bool_]) -> None:
+    """A label row follows each labelled command and nothing else; its text is printable UTF-8."""
+    labelled = (rows["flags"] & ExecInst.LABELLED != 0) & ~labels
+    expected = np.concatenate(([False], labelled[:-1]))
+    every = np.arange(len(rows))
+    stray = np.asarray(labels != expected)
+    _refuse_where(stray, every, "label", lambda i: "a label row must follow a labelled command, and only it")
+    if labelled[-1]:
+        raise bad_param("label", f"row {len(rows) - 1}: its label row is missing")
+    if not labels.any():
+        return
+    view = rows[labels].view(LABEL)
+    index = np.flatnonzero(labels)
+    padded = view["rest"].any(axis=1) | view["pad"].any(axis=1)
+    _refuse_where(np.asarray(padded), index, "rest", lambda i: "padding must be zero")
+    for row, text in zip(index, view["text"], strict=True):
+        _check_text(int(row), text.tobytes().rstrip(b"\0"))
+
+
+def _check_text(row: int, text: bytes) -> None:
+    try:
+        good = text.decode().isprintable() and text != b""
+    except UnicodeDecodeError:
+        good = False
+    if not good:
+        raise bad_param("text", f"row {row}: a label is 1 to 64 bytes of printable UTF-8, padded with zeros")
+
+
+def _out_of(values: NDArray[np.int64], low: int, high: int) -> Callable[[int], str]:
+    return lambda place: f"{values[place]} is not from {low} to {high}"
+
+
+def _words_are_good(rows: Rows) -> bool:
+    """Whether all the eight-byte fields are in range: one comparison for all of them, as they lie side by side."""
+    words = rows.view(np.int64).reshape(len(rows), -1)[:, _FIRST_WORD : _FIRST_WORD + len(_WORD_BOUNDS)]
+    return not ((words < 0) | (words > _WORD_BOUNDS)).any()
+
+
+def _check_commands(rows: Rows, contracts: int, index: NDArray[np.intp]) -> None:
+    """Every field of every command in its range."""
+    for field in _SMALL if _words_are_good(rows) else _RANGES:
+        values, (low, high) = rows[field], _RANGES[field]
+        bad = (values < low) | (values > high)
+        _refuse_where(bad, index, field, _out_of(values, low, high))
+    if rows["spare"].any():
+        _refuse_where(np.asarray(rows["spare"].any(axis=1)), index, "spare", lambda i: "padding must be zero")
+    kinds, flags = rows["kind"], rows["flags"]
+    _refuse_where(flags & ~_FLAGS[kinds] != 0, index, "flags", lambda i: f"flags {flags[i]} are not for this kind")
+    is_new, is_mass = kinds == CommandKind.NEW, kinds == CommandKind.MASS_CANCEL
+    side, slots = rows["side"], rows["contract_slot"]
+    bad_side = np.where(is_new, (side != Side.BUY) & (side != Side.SELL), (side < 0) | (side > Side.SELL))
+    _refuse_where(bad_side, index, "side", lambda i: f"{side[i]} is no side; 1 buys, 2 sells")
+    lowest = np.where(is_mass, NIL, 0)
+    bad_slot = (slots < lowest) | (slots >= max(contracts, 1))
+    _refuse_where(bad_slot, index, "contract_slot", lambda i: f"there is no contract {slots[i]}")
+
+
+def _overwrite(rows: Rows, labels: NDArray[np.bool_], signer: Signer) -> None:
+    """Write what is the gateway's to say."""
+    rows["seq"] = 0
+    rows["time_ns"] = 0
+    if not labels.any():
+        rows["account_slot"], rows["person"], rows["key"] = signer.account_slot, signer.person, signer.key
+        rows["group"] = np.where(rows["kind"] == CommandKind.MASS_CANCEL, NIL, 0)
+        return
+    commands = ~labels
+    for field, value in (("account_slot", signer.account_slot), ("person", signer.person), ("key", signer.key)):
+        rows[field] = np.where(commands, value, rows[field])
+    rows["group"] = np.where(commands, np.where(rows["kind"] == CommandKind.MASS_CANCEL, NIL, 0), rows["group"])
+
+

@@ -1,0 +1,107 @@
+"""JSON-RPC 2.0 as it comes in: bytes to typed requests.
+
+Every request gets exactly one answer; a message that is no request gets one clear error.
+"""
+
+import re
+from collections.abc import Mapping
+from functools import reduce
+from operator import or_
+from typing import Any
+
+import msgspec
+from msgspec import Raw
+
+from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.jsonrpc_answers import RequestId, encode
+
+_UNION: Any = reduce(or_, REQUESTS.values())
+_DECODER = msgspec.json.Decoder(_UNION)
+_LENIENT = msgspec.json.Decoder(_UNION, strict=False)
+_PATH = re.compile(r"(?P<text>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
+_FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]*)`")
+
+
+class _Envelope(msgspec.Struct):
+    """What can be known of a message that is no good request."""
+
+    id: RequestId = None
+    method: Raw = Raw(b"")
+    jsonrpc: Raw = Raw(b'"2.0"')
+
+
+_ENVELOPE = msgspec.json.Decoder(_Envelope)
+
+
+class Malformed(Exception):  # noqa: N818 - it is answered, not raised to anyone
+    """A message that could not become a request: the id to answer and why."""
+
+    def __init__(self, request_id: RequestId, refusal: Refusal) -> None:
+        super().__init__(str(refusal))
+        self.request_id = request_id
+        self.refusal = refusal
+
+
+def decode(data: bytes | bytearray | memoryview) -> Any:
+    """A typed request from one message; raises `Malformed` with the answer to give."""
+    try:
+        return _DECODER.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(bytes(data), error) from None
+
+
+def decode_call(method: str, query: Mapping[str, str]) -> Any:
+    """A typed request from an HTTP GET: the parameters are text, as the query string has them."""
+    data = encode({"method": method, "params": dict(query)})
+    try:
+        return _LENIENT.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise _explain(data, error) from None
+
+
+def _explain(data: bytes, error: Exception) -> Malformed:
+    """The answer to a message that did not decode, with the id if there is a usable one."""
+    try:
+        envelope = _ENVELOPE.decode(data)
+    except msgspec.ValidationError as second:
+        return Malformed(None, Refusal(ErrorCode.INVALID_REQUEST, _one_line(str(second))))
+    except UnicodeDecodeError:
+        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8"))
+    except RecursionError:
+        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is nested too deeply"))
+    except msgspec.DecodeError as second:
+        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, _one_line(str(second))))
+    return Malformed(envelope.id, _refusal(envelope, error))
+
+
+def _refusal(envelope: _Envelope, error: Exception) -> Refusal:
+    if isinstance(error, UnicodeDecodeError):
+        return Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8")
+    if isinstance(error, RecursionError):
+        return Refusal(ErrorCode.PARSE_ERROR, "the message is nested too deeply")
+    if bytes(envelope.jsonrpc) != b'"2.0"':
+        return Refusal(ErrorCode.INVALID_REQUEST, 'jsonrpc must be "2.0"', "jsonrpc")
+    method = bytes(envelope.method)
+    if method[:1] != b'"':
+        return Refusal(ErrorCode.INVALID_REQUEST, "method must be a string such as public/get_time", "method")
+    name = method[1:-1].decode("ascii", "replace")
+    if name not in METHODS:
+        return Refusal(ErrorCode.METHOD_NOT_FOUND, f"{name[:60]} is not a method of this venue", "method")
+    return _param_refusal(str(error))
+
+
+def _param_refusal(message: str) -> Refusal:
+    """The field at fault and one line about it, out of the decoder's message."""
+    match = _PATH.fullmatch(message)
+    text, path = (match["text"], match["path"] or "") if match else (message, "")
+    param = path.removeprefix(".params").strip(".")
+    found = _FIELD.match(text)
+    if found:
+        reason = "it is missing" if found["what"].startswith("missing") else "unknown parameter; check its spelling"
+        return Refusal(ErrorCode.INVALID_PARAMS, reason, ".".join(filter(None, (param, found["field"]))))
+    return Refusal(ErrorCode.INVALID_PARAMS, _one_line(text), param or "params")
+
+
+def _one_line(text: str) -> str:
+    return text.replace("`", "").replace("\n", " ")[:200]

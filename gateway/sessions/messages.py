@@ -1,0 +1,475 @@
+"""What clients may ask: the parameters of every method as msgspec Structs, and the table of the methods.
+
+A `Number` stays raw bytes until `translate` reads it by the one grammar: no number is ever a float. Orders refuse
+parameters that they do not know, because ignoring one could change what is traded; queries ignore them. JSON null is
+the same as an absent parameter.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple, cast
+
+import msgspec
+from msgspec import Struct
+
+from gateway.office import officer_messages as admin
+from gateway.office.changes import KINDS
+from gateway.registry.authentication import AuthParams
+from gateway.wire.decimals import ABSENT, Number
+
+OrderTypeName = Literal[
+    "limit", "market", "stop_limit", "stop_market", "take_limit", "take_market", "trailing_stop"
+]  # fmt: skip
+TimeInForceName = Literal["good_til_cancelled", "good_til_day", "immediate_or_cancel", "fill_or_kill"]
+TriggerName = Literal["mark_price", "index_price", "last_price"]
+SelfTradeName = Literal["cancel_maker", "cancel_taker", "cancel_both", "decrement"]
+
+
+class Params(Struct, kw_only=True, gc=False):
+    """Parameters of a method without any."""
+
+
+class Strict(Params, forbid_unknown_fields=True):
+    """Parameters that refuse what they do not know."""
+
+
+# --- session ------------------------------------------------------------------------------------------------------
+
+
+class ChannelsParams(Params):
+    channels: list[str]
+
+
+class HelloParams(Params):
+    client_name: str | None = None
+    client_version: str | None = None
+
+
+class TestParams(Params):
+    expected_result: str | None = None
+
+
+class HeartbeatParams(Params):
+    interval: Number
+
+
+class LogoutParams(Params):
+    invalidate_token: bool | None = True
+
+
+class DisconnectParams(Params):
+    scope: Literal["connection", "account"] | None = None
+
+
+# --- market -------------------------------------------------------------------------------------------------------
+
+
+class InstrumentsParams(Params):
+    currency: str | None = None
+    kind: str | None = None
+    expired: bool | None = None
+
+
+class InstrumentParams(Params):
+    instrument_name: str
+
+
+class OrderBookParams(Params):
+    instrument_name: str
+    depth: Number = ABSENT
+
+
+class TradesParams(Params):
+    instrument_name: str
+    start_seq: Number = ABSENT
+    end_seq: Number = ABSENT
+    start_timestamp: Number = ABSENT
+    end_timestamp: Number = ABSENT
+    count: Number = ABSENT
+    sorting: Literal["asc", "desc", "default"] | None = None
+
+
+class TradesTimeParams(Params):
+    instrument_name: str
+    start_timestamp: Number
+    end_timestamp: Number = ABSENT
+    count: Number = ABSENT
+    sorting: Literal["asc", "desc", "default"] | None = None
+
+
+class IndexParams(Params):
+    index_name: str
+
+
+class FundingParams(Params):
+    instrument_name: str
+    start_timestamp: Number
+    end_timestamp: Number
+
+
+class ChartParams(Params):
+    instrument_name: str
+    start_timestamp: Number
+    end_timestamp: Number
+    resolution: str
+
+
+class CurrencyParams(Params):
+    currency: str
+    kind: str | None = None
+
+
+# --- trading ------------------------------------------------------------------------------------------------------
+
+
+class OrderParams(Strict):
+    """buy and sell; `reduceOnly` and `max_show` are other spellings of `reduce_only` and `display_amount`."""
+
+    instrument_name: str
+    amount: Number = ABSENT
+    type: OrderTypeName = "limit"
+    price: Number = ABSENT
+    time_in_force: TimeInForceName | None = None
+    valid_until: Number = ABSENT
+    post_only: bool | None = None
+    reject_post_only: bool | None = None
+    reduce_only: bool | None = None
+    reduceOnly: bool | None = None  # noqa: N815 - the spelling that one client sends
+    trigger: TriggerName | None = None
+    trigger_price: Number = ABSENT
+    trigger_offset: Number = ABSENT
+    display_amount: Number = ABSENT
+    max_show: Number = ABSENT
+    label: str | None = None
+    cl_ord_id: Number = ABSENT
+    expires_at: Number = ABSENT
+    stp: SelfTradeName | None = None
+    confirm: bool | None = None
+
+
+class _Change(Strict):
+    amount: Number = ABSENT
+    price: Number = ABSENT
+    trigger_price: Number = ABSENT
+    trigger_offset: Number = ABSENT
+    valid_until: Number = ABSENT
+    post_only: bool | None = None
+    reject_post_only: bool | None = None
+    reduce_only: bool | None = None
+    display_amount: Number = ABSENT
+    forfeit_priority: bool | None = None
+    confirm: bool | None = None
+
+
+class EditParams(_Change, kw_only=True):
+    order_id: str
+
+
+class EditByLabelParams(_Change, kw_only=True):
+    label: str
+    instrument_name: str
+
+
+class CancelParams(Strict):
+    order_id: str | None = None
+    cl_ord_id: Number = ABSENT
+
+
+class CancelAllParams(Params):
+    detailed: bool | None = None
+
+
+class CancelInstrumentParams(Params):
+    instrument_name: str
+    type: str | None = None
+    detailed: bool | None = None
+    side: Literal["buy", "sell"] | None = None
+
+
+class CancelLabelParams(Params):
+    label: str
+    currency: str | None = None
+
+
+class ClosePositionParams(Strict):
+    instrument_name: str
+    type: Literal["limit", "market"]
+    price: Number = ABSENT
+
+
+class OrderIdParams(Params):
+    order_id: str
+
+
+class OpenOrdersParams(Params):
+    kind: str | None = None
+    type: str | None = None
+
+
+class OpenOrdersInstrumentParams(Params):
+    instrument_name: str
+    type: str | None = None
+
+
+class OpenOrdersCurrencyParams(Params):
+    currency: str
+    kind: str | None = None
+    type: str | None = None
+
+
+class HistoryInstrumentParams(Params):
+    instrument_name: str
+    count: Number = ABSENT
+    offset: Number = ABSENT
+    include_old: bool | None = None
+    include_unfilled: bool | None = None
+
+
+class HistoryCurrencyParams(Params):
+    currency: str
+    kind: str | None = None
+    count: Number = ABSENT
+    offset: Number = ABSENT
+    include_old: bool | None = None
+    include_unfilled: bool | None = None
+
+
+class UserTradesInstrumentParams(TradesParams):
+    include_old: bool | None = None
+
+
+class UserTradesCurrencyParams(Params):
+    currency: str
+    kind: str | None = None
+    start_id: str | None = None
+    end_id: str | None = None
+    start_timestamp: Number = ABSENT
+    end_timestamp: Number = ABSENT
+    count: Number = ABSENT
+    sorting: Literal["asc", "desc", "default"] | None = None
+    include_old: bool | None = None
+
+
+class UserTradesCurrencyTimeParams(Params):
+    currency: str
+    start_timestamp: Number
+    end_timestamp: Number = ABSENT
+    kind: str | None = None
+    count: Number = ABSENT
+    sorting: Literal["asc", "desc", "default"] | None = None
+
+
+class UserTradesOrderParams(Params):
+    order_id: str
+    sorting: Literal["asc", "desc", "default"] | None = None
+
+
+# --- account ------------------------------------------------------------------------------------------------------
+
+
+class SummaryParams(Params):
+    currency: str
+    extended: bool | None = None
+
+
+class SummariesParams(Params):
+    extended: bool | None = None
+
+
+class PositionsParams(Params):
+    currency: str | None = None
+    kind: str | None = None
+
+
+class TransactionLogParams(Params):
+    currency: str
+    start_timestamp: Number
+    end_timestamp: Number
+    query: str | None = None
+    count: Number = ABSENT
+    continuation: Number = ABSENT
+
+
+class SetLeverageParams(Params):
+    instrument_name: str
+    leverage: Number
+
+
+# --- ours ---------------------------------------------------------------------------------------------------------
+
+
+class AdmissionParams(Params):
+    instrument_name: str | None = None
+
+
+class CountdownParams(Params):
+    timeout_ms: Number
+
+
+class ResumeParams(Params):
+    sequence: Number
+    count: Number = ABSENT
+
+
+# --- the table ----------------------------------------------------------------------------------------------------
+
+Scope = Literal["", "read", "trade", "transfer", "compliance", "admin", "officer"]
+"""What a key must hold to call a method; "officer" is compliance or admin, whichever."""
+Bucket = Literal["orders", "cancels", "queries"]
+
+
+class Method(NamedTuple):
+    """One method: what it takes, who may call it, which rate limit it counts against, what it is for."""
+
+    params: type[Struct]
+    scope: Scope
+    bucket: Bucket
+    result: str
+    summary: str
+
+
+_SESSION: dict[str, tuple[type[Struct], str, str]] = {
+    "public/subscribe": (ChannelsParams, "[string]", "Subscribe to channels; answers those that were subscribed"),
+    "public/unsubscribe": (ChannelsParams, "[string]", "Leave channels"),
+    "public/unsubscribe_all": (Params, "string", "Leave all channels"),
+    "public/auth": (AuthParams, "Token", "Log in, or renew a login with a refresh token"),
+    "public/hello": (HelloParams, "Version", "Introduce the client"),
+    "public/test": (TestParams, "Version", "Answer a heartbeat's test_request, or test the connection"),
+    "public/set_heartbeat": (HeartbeatParams, "string", "Ask for heartbeats every so many seconds, at least 10"),
+    "public/disable_heartbeat": (Params, "string", "Stop heartbeats"),
+}
+_PRIVATE_SESSION: dict[str, tuple[type[Params], str, str]] = {
+    "private/subscribe": (ChannelsParams, "[string]", "Subscribe to channels, the user's own included"),
+    "private/unsubscribe": (ChannelsParams, "[string]", "Leave channels"),
+    "private/unsubscribe_all": (Params, "string", "Leave all channels"),
+    "private/logout": (LogoutParams, "nothing", "Close the session cleanly; orders stay"),
+    "private/get_cancel_on_disconnect": (DisconnectParams, "Disconnect", "Whether orders go when the connection does"),
+}
+_MARKET: dict[str, tuple[type[Params], str, str]] = {
+    "public/get_time": (Params, "integer", "The venue's time in ms"),
+    "public/get_currencies": (Params, "[Currency]", "Currencies of the venue"),
+    "public/get_instruments": (InstrumentsParams, "[Instrument]", "Contracts; a currency matches base or settlement"),
+    "public/get_instrument": (InstrumentParams, "Instrument", "One contract"),
+    "public/ticker": (InstrumentParams, "Ticker", "Best prices, mark, index, funding and statistics of a contract"),
+    "public/get_order_book": (OrderBookParams, "Book", "The book to a depth, with the ticker's fields"),
+    "public/get_last_trades_by_instrument": (TradesParams, "Trades", "The latest trades"),
+    "public/get_last_trades_by_instrument_and_time": (TradesTimeParams, "Trades", "Trades of a period"),
+    "public/get_index_price": (IndexParams, "IndexPrice", "An index such as btc_usdc"),
+    "public/get_funding_rate_value": (FundingParams, "number", "The funding rate of a period, added up"),
+    "public/get_funding_rate_history": (FundingParams, "[Funding]", "Funding rates of a period"),
+    "public/get_tradingview_chart_data": (ChartParams, "Chart", "Candles of a period"),
+    "public/get_book_summary_by_currency": (CurrencyParams, "[Summary]", "Summaries by base or settlement currency"),
+    "public/get_book_summary_by_instrument": (InstrumentParams, "[Summary]", "The summary of one contract"),
+    "public/status": (Params, "Status", "Whether trading is locked"),
+}
+_ORDERS: dict[str, tuple[type[Params], str, str]] = {
+    "private/buy": (OrderParams, "Placed", "Place a buy order"),
+    "private/sell": (OrderParams, "Placed", "Place a sell order"),
+    "private/edit": (EditParams, "Placed", "Amend an order; the amount is the total including what is filled"),
+    "private/edit_by_label": (EditByLabelParams, "Placed", "Amend the one open order with this label"),
+    "private/close_position": (ClosePositionParams, "Placed", "Close a position with a reduce-only order"),
+}
+_CANCELS: dict[str, tuple[type[Params], str, str]] = {
+    "private/cancel": (CancelParams, "Order", "Cancel an order by order_id or cl_ord_id"),
+    "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many"),
+    "private/cancel_all_by_instrument": (CancelInstrumentParams, "integer", "Cancel the orders of one contract"),
+    "private/cancel_by_label": (CancelLabelParams, "integer", "Cancel the orders with this label"),
+    "venue/countdown_cancel_all": (CountdownParams, "Countdown", "Cancel all orders unless asked again; 0 stops"),
+    "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel orders when the connection is lost"),
+    "private/disable_cancel_on_disconnect": (DisconnectParams, "string", "Keep orders when the connection is lost"),
+}
+_QUERIES: dict[str, tuple[type[Params], str, str]] = {
+    "private/get_order_state": (OrderIdParams, "Order", "One order"),
+    "private/get_open_orders": (OpenOrdersParams, "[Order]", "Open and untriggered orders"),
+    "private/get_open_orders_by_instrument": (OpenOrdersInstrumentParams, "[Order]", "Those of one contract"),
+    "private/get_open_orders_by_currency": (OpenOrdersCurrencyParams, "[Order]", "Those of one currency"),
+    "private/get_order_history_by_instrument": (HistoryInstrumentParams, "[Order]", "Closed orders of one contract"),
+    "private/get_order_history_by_currency": (HistoryCurrencyParams, "[Order]", "Closed orders of one currency"),
+    "private/get_user_trades_by_instrument": (UserTradesInstrumentParams, "UserTrades", "Own trades of one contract"),
+    "private/get_user_trades_by_instrument_and_time": (TradesTimeParams, "UserTrades", "Those of a period"),
+    "private/get_user_trades_by_currency": (UserTradesCurrencyParams, "UserTrades", "Own trades of one currency"),
+    "private/get_user_trades_by_currency_and_time": (UserTradesCurrencyTimeParams, "UserTrades", "Those of a period"),
+    "private/get_user_trades_by_order": (UserTradesOrderParams, "[UserTrade]", "The trades of one order"),
+    "private/get_account_summary": (SummaryParams, "Account", "Balance and margin in one currency"),
+    "private/get_account_summaries": (SummariesParams, "Accounts", "Balance and margin in every currency"),
+    "private/get_position": (InstrumentParams, "Position", "The position in one contract"),
+    "private/get_positions": (PositionsParams, "[Position]", "All positions"),
+    "private/get_transaction_log": (TransactionLogParams, "Transactions", "Trades, fees, funding and transfers"),
+    "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
+    "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
+    "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
+    "venue/resume": (ResumeParams, "Resumed", "The account's events since a sequence"),
+}
+_VENUE: dict[str, tuple[type[Params], str, str]] = {
+    "venue/get_reject_reasons": (Params, "[RejectReason]", "Every reason of a refusal, its meaning and remedy"),
+    "venue/get_rules": (Params, "Rules", "Fees, margin brackets, funding and limits of every contract"),
+}
+_MONEY: dict[str, tuple[type[Params], str, str]] = {
+    "private/set_leverage": (SetLeverageParams, "Leverage", "Choose the leverage for a contract"),
+}
+_OWN_STANDING: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/acknowledge_disclosure": (admin.AcknowledgeDisclosure, "OwnChange", "Acknowledge a disclosure's version"),
+    "venue/withdraw_professional_status": (admin.WithdrawOwnStatus, "OwnChange", "No new risk from now on"),
+}
+_OFFICE: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/approve": (admin.Decide, "Change", "Carry out a proposal, as another person than who made it"),
+    "venue/admin/reject": (admin.Decide, "Change", "End a proposal"),
+    "venue/admin/list_changes": (admin.ListChanges, "[Change]", "The latest changes in a state, newest first"),
+    "venue/admin/get_change": (admin.GetChange, "Change", "One change, and what the engine made of it"),
+    "venue/admin/list_lapses": (admin.ListLapses, "[Lapse]", "What lapses soon or has lapsed, of clients and persons"),
+    "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
+}
+
+
+def _changes(scope: str) -> dict[str, tuple[type[Struct], str, str]]:
+    """A method for each change of a scope."""
+    return {
+        f"venue/admin/{name}": (kind.params, "Change", kind.summary)
+        for name, kind in KINDS.items()
+        if kind.scope == scope
+    }
+
+
+def _methods() -> dict[str, Method]:
+    groups: list[tuple[Mapping[str, tuple[type[Struct], str, str]], Scope, Bucket]] = [
+        (_SESSION, "", "queries"),
+        (_PRIVATE_SESSION, "read", "queries"),
+        (_MARKET, "", "queries"),
+        (_ORDERS, "trade", "orders"),
+        (_CANCELS, "trade", "cancels"),
+        (_QUERIES, "read", "queries"),
+        (_MONEY, "trade", "orders"),
+        (_VENUE, "", "queries"),
+        (_OWN_STANDING, "trade", "queries"),
+        (_changes("compliance"), "compliance", "queries"),
+        (_changes("admin"), "admin", "queries"),
+        (_OFFICE, "officer", "queries"),
+    ]
+    return {
+        name: Method(params, scope, bucket, result, summary)
+        for group, scope, bucket in groups
+        for name, (params, result, summary) in group.items()
+    }
+
+
+METHODS = _methods()
+"""Every method of the protocol by its name."""
+
+
+class Request(Struct, kw_only=True, gc=False, tag_field="method"):
+    """A call; its id comes back with the answer."""
+
+    jsonrpc: Literal["2.0"] = "2.0"
+    id: int | str | None = None
+
+
+def _request_type(name: str, params: type[Struct]) -> type[Request]:
+    """The tagged request of one method; `params` may be left out when none of them is required."""
+    required = any(field.required for field in msgspec.structs.fields(params))
+    default = [] if required else [msgspec.field(default_factory=params)]
+    kind = "".join(part.title() for part in name.replace("/", "_").split("_"))
+    fields: list[Any] = [("params", params, *default)]
+    made = msgspec.defstruct(kind, fields, bases=(Request,), tag=name, kw_only=True, gc=False)
+    return cast(type[Request], made)
+
+
+REQUESTS = {name: _request_type(name, method.params) for name, method in METHODS.items()}

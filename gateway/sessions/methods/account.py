@@ -1,0 +1,135 @@
+"""An account's money, positions, leverage and transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from engine.codes import NIL, CommandKind, Reason
+from gateway.read_model import render
+from gateway.sessions import messages
+from gateway.sessions.actions import Action, Submit
+from gateway.sessions.methods.common import contract_of, contracts_of, count_of, id_of, known_currency, period
+from gateway.wire import command_rows
+from gateway.wire.decimals import Contract, parse_integer, ppb_text
+from gateway.wire.errors import Refusal, code_of
+from gateway.wire.views import AccountView, Outcome, Span
+
+if TYPE_CHECKING:
+    from gateway.sessions.methods.common import Call, Session
+
+
+def get_account_summary(session: Session, params: messages.SummaryParams, call: Call) -> bytes:
+    """Balance and margin in one currency; a base currency without collateral shows zeros."""
+    return _summary(session, call, known_currency(call.projection, params.currency), bool(params.extended))
+
+
+def get_account_summaries(session: Session, params: messages.SummariesParams, call: Call) -> bytes:
+    """Balance and margin in every settlement currency."""
+    names = dict.fromkeys(contract.settlement for contract in call.projection.contracts())
+    summaries = render.array(_summary(session, call, name, bool(params.extended)) for name in names)
+    account = session.account_slot
+    return b'{"id":%d,"type":"main","summaries":%b}' % (account, summaries)
+
+
+def _summary(session: Session, call: Call, currency: str, extended: bool) -> bytes:
+    settles = any(contract.settlement == currency for contract in call.projection.contracts())
+    account = session.account_slot
+    view = call.projection.account(account) if settles else AccountView(account)
+    return render.account(currency, view, _fees(call, currency) if extended else b"")
+
+
+def _fees(call: Call, currency: str) -> bytes:
+    """The fees of the currency's contracts: the programme is the same for every account."""
+    found = contracts_of(call.projection, currency)
+    return render.array(
+        b'{"currency":"%b","instrument_type":"perpetual","instrument_name":%b,"fee_type":"relative","maker_fee":%b,'
+        b'"taker_fee":%b}'
+        % (
+            contract.settlement.encode(),
+            contract.json_name,
+            ppb_text(call.projection.terms(contract.slot).maker_fee_ppb).encode(),
+            ppb_text(call.projection.terms(contract.slot).taker_fee_ppb).encode(),
+        )
+        for contract in found
+    )
+
+
+def get_position(session: Session, params: messages.InstrumentParams, call: Call) -> bytes:
+    """The position in one contract, of size 0 when there is none."""
+    contract = contract_of(call.projection, params.instrument_name)
+    return render.position(contract, call.projection.position(session.account_slot, contract.slot))
+
+
+def get_positions(session: Session, params: messages.PositionsParams, call: Call) -> bytes:
+    """Positions that are not flat, by currency and kind if asked."""
+    slots = {contract.slot: contract for contract in contracts_of(call.projection, params.currency, params.kind)}
+    views = call.projection.positions(session.account_slot)
+    return render.array(render.position(slots[v.contract_slot], v) for v in views if v.contract_slot in slots)
+
+
+def get_transaction_log(session: Session, params: messages.TransactionLogParams, call: Call) -> bytes:
+    """Changes of cash of a period, newest first; `continuation` of one answer asks for the next."""
+    currency = known_currency(call.projection, params.currency)
+    start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
+    last_id = id_of(params.continuation, "continuation", (1 << 63) - 1)
+    span = Span(start_ns, end_ns, last_id=last_id, count=count_of(params.count, 100))
+    views, next_id = call.projection.transactions(session.account_slot, span)
+    wanted = None if params.query in (None, "", "all") else params.query
+    logs = render.array(
+        render.transaction(_contract_at(call, view.contract_slot), currency, view)
+        for view in views
+        if wanted is None or view.kind == wanted
+    )
+    return b'{"logs":%b,"continuation":%b}' % (logs, b"%d" % next_id if next_id else b"null")
+
+
+def _contract_at(call: Call, slot: int) -> Contract | None:
+    return call.projection.contract_at(slot) if slot != NIL else None
+
+
+def get_leverage(session: Session, params: messages.InstrumentParams, call: Call) -> bytes:
+    """The leverage chosen for a contract, or the bracket's cap."""
+    contract = contract_of(call.projection, params.instrument_name)
+    return _leverage(session, call, contract)
+
+
+def _leverage(session: Session, call: Call, contract: Contract) -> bytes:
+    terms = call.projection.terms(contract.slot)
+    chosen = call.projection.leverage(session.account_slot, contract.slot) or terms.max_leverage
+    return b'{"instrument_name":%b,"leverage":%d,"max_leverage":%d}' % (contract.json_name, chosen, terms.max_leverage)
+
+
+class LeveragePending(Struct, gc=False):
+    """Waits for a change of leverage."""
+
+    call: Any
+    contract: Contract
+
+    def complete(self, outcome: Outcome, now_ns: int) -> bytes:
+        """The leverage in force, or the refusal."""
+        if outcome.reason:
+            name = Reason(outcome.reason).name
+            return self.call.error(Refusal(code_of(outcome.reason), name, "leverage"), now_ns)
+        return self.call.reply(_leverage(self.call.session, self.call, self.contract), now_ns)
+
+
+def set_leverage(session: Session, params: messages.SetLeverageParams, call: Call) -> list[Action]:
+    """Choose the leverage for a contract; all its open orders are judged again."""
+    contract = contract_of(call.projection, params.instrument_name)
+    leverage = parse_integer(params.leverage, "leverage", 1, 1000)
+    packed = command_rows.directive_row(session.signer, CommandKind.SET_LEVERAGE, contract.slot, leverage)
+    return [Submit(packed, LeveragePending(call, contract))]
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "private/get_account_summary": get_account_summary,
+    "private/get_account_summaries": get_account_summaries,
+    "private/get_position": get_position,
+    "private/get_positions": get_positions,
+    "private/get_transaction_log": get_transaction_log,
+    "private/get_leverage": get_leverage,
+    "private/set_leverage": set_leverage,
+}

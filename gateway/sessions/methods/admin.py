@@ -1,0 +1,171 @@
+"""What officers ask over the protocol, and what clients may do to their own standing.
+
+Each change has a method of its own name. One that loosens anything is answered as a proposal, for another person's
+`venue/admin/approve`; one that tightens is answered when the log has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from engine.codes import AccountAttribute, CommandKind, ContractParameter
+from gateway.office import officer_messages as m
+from gateway.office.changes import KINDS
+from gateway.office.client_records import client_file, lapses
+from gateway.office.proposals import Change, Office
+from gateway.registry.registry import BusyError, Intent, Key, Registry, RegistryError
+from gateway.registry.required_attributes import DISCLOSURES
+from gateway.wire.civil_dates import civil_date
+from gateway.wire.errors import ErrorCode, Refusal, bad_param
+from gateway.wire.jsonrpc_answers import encode
+
+if TYPE_CHECKING:
+    from gateway.sessions.methods.common import Call, Session
+
+PREFIX = "venue/admin/"
+
+
+@contextmanager
+def _refusable() -> Iterator[None]:
+    """What the registry refuses is an answer: "field: why" names the parameter."""
+    try:
+        yield
+    except BusyError as busy:
+        raise Refusal(ErrorCode.RETRY, str(busy)) from None
+    except (RegistryError, ValueError) as error:
+        field, found, why = str(error).partition(": ")
+        code = ErrorCode.FORBIDDEN if field == "scope" else ErrorCode.INVALID_ARGUMENTS
+        raise Refusal(code, why if found else field, field if found else "") from None
+
+
+def _key(session: Session) -> Key:
+    if session.key is None:
+        raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
+    return session.key
+
+
+def _office(call: Call) -> Office:
+    return Office(call.context.registry)
+
+
+def _answer(call: Call, change: Change) -> bytes:
+    """The change as it is now, with what the engine has made of it if it is done."""
+    fresh = call.context.sequence_changes() if change.state in ("done", "approved") else {}
+    if change.kind == "revoke_key" and change.state == "done":
+        call.context.ended_keys.add(change.params["key"])
+    return encode(_office(call).described(change, fresh))
+
+
+def _change_handler(kind: str) -> Callable[..., bytes]:
+    def ask(session: Session, params: m.ChangeParams, call: Call) -> bytes:
+        if isinstance(params, m.IssueKey) and params.kind != "ed25519":
+            raise bad_param("kind", "only the host can seal an hmac secret: lionrock key create; or give a public key")
+        with _refusable():
+            change = _office(call).submit(kind, params, _key(session), call.now_ns)
+        return _answer(call, change)
+
+    ask.__doc__ = KINDS[kind].summary
+    return ask
+
+
+def approve(session: Session, params: m.Decide, call: Call) -> bytes:
+    """Carry out a proposal, as another person than who made it."""
+    with _refusable():
+        change = _office(call).approve(params.number, _key(session), params.note, call.now_ns)
+    return _answer(call, change)
+
+
+def reject(session: Session, params: m.Decide, call: Call) -> bytes:
+    """End a proposal."""
+    with _refusable():
+        change = _office(call).reject(params.number, _key(session), params.note, call.now_ns)
+    return _answer(call, change)
+
+
+def list_changes(session: Session, params: m.ListChanges, call: Call) -> bytes:
+    """The latest changes in a state, newest first."""
+    office = _office(call)
+    return encode([office.described(c) for c in office.changes(params.state, params.count, call.now_ns)])
+
+
+def get_change(session: Session, params: m.GetChange, call: Call) -> bytes:
+    """One change, and what the engine made of its directives."""
+    with _refusable():
+        return encode(_office(call).described(_office(call).change(params.number, call.now_ns)))
+
+
+def get_client_record(session: Session, params: m.GetClientRecord, call: Call) -> bytes:
+    """A client's file."""
+    with _refusable():
+        return encode(client_file(call.context.registry, params.client, call.now_ns))
+
+
+def list_lapses(session: Session, params: m.ListLapses, call: Call) -> bytes:
+    """What lapses soon, or has lapsed, by its last day."""
+    return encode(lapses(call.context.registry, params.days, call.now_ns))
+
+
+# --- clients ------------------------------------------------------------------------------------------------------
+
+
+def acknowledge_disclosure(session: Session, params: m.AcknowledgeDisclosure, call: Call) -> bytes:
+    """The client has read a disclosure in the version that a contract requires now."""
+    registry, key = call.context.registry, _key(session)
+    wanted = _required_version(registry, params.disclosure)
+    if params.version != wanted:
+        raise bad_param("version", f"{params.version} is not the version in force, which is {wanted}")
+    if registry.attribute(key.account_slot, DISCLOSURES[params.disclosure]) == wanted:
+        return _nothing_new("record_disclosure")
+    change = m.RecordDisclosure(
+        client=registry.client_of(key.account_slot), disclosure=params.disclosure, version=params.version,
+        document_date=str(civil_date(call.now_ns)), document_hash="", reason="acknowledged by the client itself",
+    )  # fmt: skip
+    return _own(call, "record_disclosure", change, key)
+
+
+def _required_version(registry: Registry, disclosure: str) -> int:
+    """The highest version that a contract requires."""
+    code = ContractParameter[DISCLOSURES[disclosure].name]
+    found = [
+        registry.known_value(Intent(CommandKind.CONTRACT_SET, int(code), contract_slot=record.slot))
+        for record in registry.contracts()
+    ]
+    return max((version or 0 for version in found), default=0)
+
+
+def withdraw_status(session: Session, params: m.WithdrawOwnStatus, call: Call) -> bytes:
+    """The client gives up the status of a professional investor: no new risk from this moment."""
+    if not params.confirm:
+        raise bad_param("confirm", "say true: opening orders are cancelled, and only the venue can restore the status")
+    key, registry = _key(session), call.context.registry
+    if registry.attribute(key.account_slot, AccountAttribute.PI_WITHDRAWN):
+        return _nothing_new("withdraw_status")
+    client = registry.client_of(key.account_slot)
+    return _own(call, "withdraw_status", m.WithdrawStatus(client=client, reason="by the client itself"), key)
+
+
+def _nothing_new(kind: str) -> bytes:
+    """It is so already: nothing is written, however often a client asks."""
+    return encode({"number": None, "change": kind, "state": "done"})
+
+
+def _own(call: Call, kind: str, params: m.ChangeParams, key: Key) -> bytes:
+    with _refusable():
+        change = _office(call).submit_own(kind, params, key, call.now_ns)
+    call.context.sequence_changes()
+    return encode({"number": change.number, "change": kind, "state": change.state})
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    **{PREFIX + kind: _change_handler(kind) for kind in KINDS},
+    PREFIX + "approve": approve,
+    PREFIX + "reject": reject,
+    PREFIX + "list_changes": list_changes,
+    PREFIX + "get_change": get_change,
+    PREFIX + "list_lapses": list_lapses,
+    PREFIX + "get_client_record": get_client_record,
+    "venue/acknowledge_disclosure": acknowledge_disclosure,
+    "venue/withdraw_professional_status": withdraw_status,
+}

@@ -1,0 +1,99 @@
+"""What the methods have in common: finding contracts, reading counts and times, and the shape of a handler."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from msgspec import Raw
+
+from gateway.wire.decimals import Contract, given, parse_integer
+from gateway.wire.errors import ErrorCode, Refusal, bad_param
+from gateway.wire.views import Projection, Span
+
+if TYPE_CHECKING:
+    from gateway.sessions.session import Call, Session
+
+    __all__ = ["Call", "Session"]
+
+NS_PER_MS = 1_000_000
+MAX_MS = 9_000_000_000_000
+"""Times on the wire end in the year 2255, so that their nanoseconds fit int64."""
+MAX_COUNT = 1000
+_KINDS = (None, "any", "future", "linear_future")
+
+
+def contract_of(projection: Projection, name: str) -> Contract:
+    """The contract of this name, or a refusal."""
+    contract = projection.contract(name)
+    if contract is None:
+        reason = f"UNKNOWN_CONTRACT: {name[:40]!r}; public/get_instruments lists them"
+        raise Refusal(ErrorCode.INVALID_INSTRUMENT, reason, "instrument_name")
+    return contract
+
+
+def contracts_of(projection: Projection, currency: str | None, kind: str | None = None) -> list[Contract]:
+    """Contracts whose base or settlement is this currency; all for None or "any"."""
+    if kind not in _KINDS:
+        return []
+    wanted = (currency or "any").upper()
+    return [c for c in projection.contracts() if wanted in ("ANY", c.base.upper(), c.settlement.upper())]
+
+
+def known_currency(projection: Projection, currency: str) -> str:
+    """The currency in its own spelling, or a refusal."""
+    for contract in projection.contracts():
+        for name in (contract.settlement, contract.base):
+            if name.upper() == currency.upper():
+                return name
+    raise bad_param("currency", f"{currency[:20]!r} is not a currency here; public/get_currencies lists them")
+
+
+def time_ns(raw: Raw, param: str, default_ns: int) -> int:
+    """A time in ms on the wire, in ns."""
+    return parse_integer(raw, param, 0, MAX_MS) * NS_PER_MS if given(raw) else default_ns
+
+
+def count_of(raw: Raw, default: int, largest: int = MAX_COUNT) -> int:
+    """How many rows are wanted."""
+    return parse_integer(raw, "count", 1, largest) if given(raw) else default
+
+
+def id_of(raw: Raw, param: str, default: int) -> int:
+    """A sequence number."""
+    return parse_integer(raw, param, 0, 10**18 - 1) if given(raw) else default
+
+
+def period(start: Raw, end: Raw, now_ns: int) -> tuple[int, int]:
+    """A period in ns; the end defaults to now and includes its whole millisecond."""
+    start_ns = time_ns(start, "start_timestamp", 0)
+    end_ns = time_ns(end, "end_timestamp", now_ns) + NS_PER_MS - 1
+    if end_ns < start_ns:
+        raise bad_param("end_timestamp", "it is before start_timestamp")
+    return start_ns, end_ns
+
+
+def span_of(params: object, now_ns: int) -> Span:
+    """The part of a history that a request asks for; the default order is newest first, oldest first for "asc"."""
+    absent = Raw(b"")
+    start, end = getattr(params, "start_timestamp", absent), getattr(params, "end_timestamp", absent)
+    start_ns, end_ns = period(start, end, now_ns)
+    return Span(
+        start_ns,
+        end_ns,
+        id_of(getattr(params, "start_seq", absent), "start_seq", 0),
+        id_of(getattr(params, "end_seq", absent), "end_seq", (1 << 63) - 1),
+        count_of(getattr(params, "count", absent), 10),
+        id_of(getattr(params, "offset", absent), "offset", 0),
+        getattr(params, "sorting", None) == "asc",
+    )
+
+
+def slots_of(contracts: Iterable[Contract]) -> frozenset[int]:
+    """The slots of contracts."""
+    return frozenset(contract.slot for contract in contracts)
+
+
+def order_id_of(text: str, param: str = "order_id") -> int:
+    """An order's id from its text; what cannot be one is ORDER_NOT_FOUND like any other unknown id."""
+    if not (text.isascii() and text.isdigit() and 0 < len(text) <= 19 and 0 < int(text) < 1 << 63):
+        raise Refusal(ErrorCode.ORDER_NOT_FOUND, f"UNKNOWN_ORDER: {text[:40]!r} is no order of this account", param)
+    return int(text)

@@ -1,0 +1,150 @@
+"""Logging in and out, heartbeats, subscriptions, and what happens when the connection is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.schema import SEMANTICS_VERSION
+from gateway.sessions import messages
+from gateway.sessions.actions import Action, Reply, Subscribe, Unsubscribe
+from gateway.wire import channels
+from gateway.wire.decimals import parse_integer
+from gateway.wire.errors import bad_param
+from gateway.wire.jsonrpc_answers import encode
+
+if TYPE_CHECKING:
+    from gateway.sessions.methods.common import Call, Session
+
+VERSION = f"1.{SEMANTICS_VERSION}.0"
+_OK = b'"ok"'
+_S = 1_000_000_000
+
+
+def auth(session: Session, params: messages.AuthParams, call: Call) -> bytes:
+    """Log in. The session stays logged in for as long as it lasts; the tokens serve HTTP and renewals."""
+    grant = call.context.authenticator.login(params, call.now_ns)
+    if not session.http:
+        session.log_in(grant.key, grant.access_token)
+    return encode(grant.result())
+
+
+def logout(session: Session, params: messages.LogoutParams, call: Call) -> list[Action] | bytes:
+    """End the session cleanly, without an answer on a websocket; the access token dies with it unless kept."""
+    if params.invalidate_token is not False and session.access_token:
+        call.context.authenticator.revoke_token(session.access_token, call.now_ns)
+    return _OK if session.http else [session.end_cleanly()]
+
+
+def hello(session: Session, params: messages.HelloParams, call: Call) -> bytes:
+    """The venue's version."""
+    return encode({"version": VERSION})
+
+
+def test(session: Session, params: messages.TestParams, call: Call) -> bytes:
+    """The venue's version; `expected_result: exception` gives an error to test with."""
+    if params.expected_result == "exception":
+        raise bad_param("expected_result", "an exception was asked for")
+    return encode({"version": VERSION})
+
+
+def set_heartbeat(session: Session, params: messages.HeartbeatParams, call: Call) -> bytes:
+    """Heartbeats every so many seconds; silence of two intervals ends the connection."""
+    session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S, call.now_ns)
+    return _OK
+
+
+def disable_heartbeat(session: Session, params: messages.Params, call: Call) -> bytes:
+    """No more heartbeats."""
+    session.set_heartbeat(0, call.now_ns)
+    return _OK
+
+
+def subscribe(session: Session, params: messages.ChannelsParams, call: Call) -> list[Action]:
+    """Answer the channels that were joined; names that are none are left out, as known clients expect."""
+    joined: list[channels.Channel] = []
+    accepted: list[str] = []
+    for name in params.channels:
+        channel = channels.parse(name, call.projection.contract, session.readable_slot)
+        if channel is None:
+            continue
+        accepted.append(name)
+        if name not in session.channels and channel not in joined:
+            joined.append(channel)
+    if len(session.channels) + len(joined) > call.context.max_subscriptions:
+        limit = call.context.max_subscriptions
+        raise bad_param("channels", f"a connection may have {limit} channels; leave some or use another connection")
+    session.channels.update((channel.name, channel) for channel in joined)
+    reply = Reply(call.reply(encode(accepted), call.now_ns))
+    return [reply, Subscribe(joined)] if joined else [reply]
+
+
+def unsubscribe(session: Session, params: messages.ChannelsParams, call: Call) -> list[Action]:
+    """Answer the channels that were left."""
+    left = [name for name in dict.fromkeys(params.channels) if session.channels.pop(name, None) is not None]
+    reply = Reply(call.reply(encode(left), call.now_ns))
+    return [reply, Unsubscribe(left)] if left else [reply]
+
+
+def unsubscribe_all(session: Session, params: messages.Params, call: Call) -> list[Action]:
+    """Leave all public channels."""
+    return _leave(session, call, private=False)
+
+
+def unsubscribe_all_private(session: Session, params: messages.Params, call: Call) -> list[Action]:
+    """Leave all channels of the user."""
+    return _leave(session, call, private=True)
+
+
+def _leave(session: Session, call: Call, private: bool) -> list[Action]:
+    left = [name for name, channel in session.channels.items() if channel.is_private is private]
+    for name in left:
+        del session.channels[name]
+    reply = Reply(call.reply(_OK, call.now_ns))
+    return [reply, Unsubscribe(left)] if left else [reply]
+
+
+def enable_cancel_on_disconnect(session: Session, params: messages.DisconnectParams, call: Call) -> bytes:
+    """Cancel the account's orders when this connection, or with scope account any of its connections, is lost."""
+    if params.scope == "account":
+        call.context.disconnect_accounts.add(session.account_slot)
+    else:
+        session.cancel_on_disconnect = True
+    return _OK
+
+
+def disable_cancel_on_disconnect(session: Session, params: messages.DisconnectParams, call: Call) -> bytes:
+    """Keep the orders."""
+    if params.scope == "account":
+        call.context.disconnect_accounts.discard(session.account_slot)
+    else:
+        session.cancel_on_disconnect = False
+    return _OK
+
+
+def get_cancel_on_disconnect(session: Session, params: messages.DisconnectParams, call: Call) -> bytes:
+    """What is in force."""
+    if params.scope == "account":
+        return encode({"scope": "account", "enabled": session.account_slot in call.context.disconnect_accounts})
+    return encode({"scope": "connection", "enabled": session.cancel_on_disconnect})
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "public/auth": auth,
+    "private/logout": logout,
+    "public/hello": hello,
+    "public/test": test,
+    "public/set_heartbeat": set_heartbeat,
+    "public/disable_heartbeat": disable_heartbeat,
+    "public/subscribe": subscribe,
+    "private/subscribe": subscribe,
+    "public/unsubscribe": unsubscribe,
+    "private/unsubscribe": unsubscribe,
+    "public/unsubscribe_all": unsubscribe_all,
+    "private/unsubscribe_all": unsubscribe_all_private,
+    "private/enable_cancel_on_disconnect": enable_cancel_on_disconnect,
+    "private/disable_cancel_on_disconnect": disable_cancel_on_disconnect,
+    "private/get_cancel_on_disconnect": get_cancel_on_disconnect,
+}
+CONNECTION_ONLY = frozenset(name for name in HANDLERS if "subscribe" in name or "heartbeat" in name)
+"""Methods that make no sense without a connection."""

@@ -1,0 +1,392 @@
+"""Orders: what a request becomes as command rows, and what its outcome becomes as an answer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+
+from engine.codes import NIL, ExecInst, OrdType, PriceSource, Reason, SelfTrade, Side, TimeInForce
+from gateway.read_model import render
+from gateway.sessions import messages
+from gateway.sessions.actions import Action, Submit
+from gateway.sessions.methods.common import (
+    MAX_MS,
+    NS_PER_MS,
+    contract_of,
+    contracts_of,
+    known_currency,
+    order_id_of,
+    time_ns,
+)
+from gateway.wire import command_rows
+from gateway.wire.command_rows import NewRow
+from gateway.wire.decimals import ABSENT, Contract, given, parse_client_id, parse_integer
+from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
+from gateway.wire.views import OrderView, Outcome
+
+if TYPE_CHECKING:
+    from gateway.sessions.methods.common import Call, Session
+
+# Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
+ORDER_TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in OrdType}
+TIMES_IN_FORCE: dict[str | None, int] = {
+    None: int(TimeInForce.GTC),
+    "good_til_cancelled": int(TimeInForce.GTC),
+    "good_til_day": int(TimeInForce.GTD),
+    "immediate_or_cancel": int(TimeInForce.IOC),
+    "fill_or_kill": int(TimeInForce.FOK),
+}
+SOURCES: dict[str | None, int] = {
+    None: int(PriceSource.MARK),
+    "mark_price": int(PriceSource.MARK),
+    "index_price": int(PriceSource.INDEX),
+    "last_price": int(PriceSource.LAST),
+}
+SELF_TRADES: dict[str | None, int] = {
+    None: int(SelfTrade.CANCEL_MAKER),
+    **{mode.name.lower(): int(mode) for mode in SelfTrade},
+}
+_LIMIT, _TRAILING_STOP, _GTC, _GTD = (
+    int(OrdType.LIMIT), int(OrdType.TRAILING_STOP), int(TimeInForce.GTC), int(TimeInForce.GTD),
+)  # fmt: skip
+_LIMITS = (_LIMIT, int(OrdType.STOP_LIMIT), int(OrdType.TAKE_LIMIT))
+_BUY, _SELL = int(Side.BUY), int(Side.SELL)
+_POST_ONLY, _REJECT_POST_ONLY, _REDUCE_ONLY, _ICEBERG, _CONFIRMED = (
+    int(ExecInst.POST_ONLY), int(ExecInst.REJECT_POST_ONLY), int(ExecInst.REDUCE_ONLY), int(ExecInst.ICEBERG),
+    int(ExecInst.CONFIRMED),
+)  # fmt: skip
+_DAY_NS = 86_400 * 1_000_000_000
+_COUNTDOWN_MAX_MS = 24 * 3600 * 1000
+
+
+# --- pendings -----------------------------------------------------------------------------------------------------
+
+
+class OrderPending(Struct, gc=False):
+    """Waits for one order: answers {order, trades}, or the bare order of a cancel."""
+
+    call: Any
+    account_slot: int
+    side: int
+    is_cancel: bool = False
+
+    def complete(self, outcome: Outcome, now_ns: int) -> bytes:
+        """The whole reply."""
+        call = self.call
+        projection = call.session.projection
+        if outcome.reason:
+            return call.error(self._refusal(outcome), now_ns)
+        view = projection.order(self.account_slot, outcome.order_id)
+        if view is None:
+            return call.error(_unknown(str(outcome.order_id)), now_ns)
+        contract = projection.contract_at(view.contract_slot)
+        order = render.order(contract, view)
+        if self.is_cancel:
+            return call.reply(order, now_ns)
+        trades = [render.user_trade(contract, trade) for trade in outcome.trades]
+        return call.reply(render.placed(order, trades), now_ns)
+
+    def _refusal(self, outcome: Outcome) -> Refusal:
+        reason = Reason(outcome.reason)
+        if reason == Reason.UNKNOWN_ORDER and outcome.order_id:
+            view = self.call.projection.order(self.account_slot, outcome.order_id)
+            if view is not None and not view.is_open:
+                state = render.STATE[view.status].decode()
+                code = ErrorCode.ALREADY_CLOSED if self.is_cancel else ErrorCode.NOT_OPEN_ORDER
+                return Refusal(code, f"UNKNOWN_ORDER: order {outcome.order_id} is {state}", "order_id")
+        return Refusal(code_of(reason, self.side), reason.name)
+
+
+class CountPending(Struct, gc=False):
+    """Waits for one mass cancel, or for several of one request: answers how many orders were cancelled."""
+
+    call: Any
+    left: int
+    count: int = 0
+    refused: int = 0
+
+    def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
+        """The whole reply when the last command is done, nothing before."""
+        self.left -= 1
+        self.count += outcome.count
+        self.refused = self.refused or outcome.reason
+        if self.left:
+            return None
+        if self.refused:
+            reason = Reason(self.refused)
+            return self.call.error(Refusal(code_of(reason), reason.name), now_ns)
+        return self.call.reply(b"%d" % self.count, now_ns)
+
+
+def _unknown(order_id: str) -> Refusal:
+    reason = f"UNKNOWN_ORDER: {order_id[:40]!r} is no order of this account"
+    return Refusal(ErrorCode.ORDER_NOT_FOUND, reason, "order_id")
+
+
+# --- new ----------------------------------------------------------------------------------------------------------
+
+
+def buy(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+    """Place a buy order."""
+    return _place(session, params, call, _BUY)
+
+
+def sell(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+    """Place a sell order."""
+    return _place(session, params, call, _SELL)
+
+
+def _place(session: Session, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
+    contract = contract_of(session.projection, params.instrument_name)
+    row = _new_row(contract, params, call.now_ns, side)
+    if params.valid_until is not ABSENT:
+        _check_deadline(params.valid_until, call.now_ns)
+    if session.context.confirmation.is_on:
+        session.context.confirmation.check_order(session.projection, contract, row)
+    label = command_rows.label_bytes(params.label) if params.label else b""
+    packed = command_rows.new_row(session.signer, row, label)
+    return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
+
+
+def _new_row(contract: Contract, params: messages.OrderParams, now_ns: int, side: int) -> NewRow:
+    """The command that a request asks for; every number exact, nothing that was sent is left out."""
+    if not given(params.amount):
+        raise bad_param("amount", "it is missing; give the quantity in base currency")
+    ord_type = ORDER_TYPES[params.type]
+    row = NewRow(
+        contract.slot,
+        side,
+        ord_type,
+        TIMES_IN_FORCE[params.time_in_force],
+        contract.amount_lots(params.amount),
+        _limit_price(contract, params.price, ord_type, params.type),
+        _flags(params),
+        SELF_TRADES[params.stp],
+        SOURCES[params.trigger],
+    )
+    if not _is_plain(params, row):
+        _add_extras(contract, params, row, now_ns)
+    return row
+
+
+def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
+    """Whether nothing was sent beyond what most orders have; an absent number is one and the same object."""
+    return (
+        row.ord_type <= _LIMIT
+        and row.tif != _GTD
+        and params.cl_ord_id is ABSENT
+        and params.trigger is None
+        and params.trigger_price is ABSENT
+        and params.trigger_offset is ABSENT
+        and params.display_amount is ABSENT
+        and params.max_show is ABSENT
+        and params.expires_at is ABSENT
+    )
+
+
+def _add_extras(contract: Contract, params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
+    if given(params.cl_ord_id):
+        row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
+    if row.ord_type > _LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
+        _add_trigger(contract, params, row)
+    display = params.display_amount if given(params.display_amount) else params.max_show
+    if given(display):
+        row.display_lots = contract.amount_lots(display, "display_amount")
+        row.flags |= _ICEBERG
+    if given(params.expires_at) or row.tif == _GTD:
+        _add_expiry(params, row, now_ns)
+
+
+def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> int:
+    if ord_type in _LIMITS:
+        if not given(price):
+            raise bad_param("price", f"it is missing; an order of type {name} has a price")
+        return contract.price_ticks(price)
+    if given(price):
+        raise bad_param("price", f"an order of type {name} takes no price; leave it out")
+    return 0
+
+
+def _flags(params: messages.OrderParams) -> int:
+    flags = 0
+    if params.post_only:
+        flags = _POST_ONLY | _REJECT_POST_ONLY if params.reject_post_only else _POST_ONLY
+    if params.reduce_only or params.reduceOnly:
+        flags |= _REDUCE_ONLY
+    if params.confirm:
+        flags |= _CONFIRMED
+    return flags
+
+
+def _add_trigger(contract: Contract, params: messages.OrderParams, row: NewRow) -> None:
+    """Trigger price or offset: exactly what the type needs, so that no trigger is dropped in silence."""
+    trailing = row.ord_type == _TRAILING_STOP
+    conditional = row.ord_type > _LIMIT
+    for name, raw, wanted in (
+        ("trigger_price", params.trigger_price, conditional and not trailing),
+        ("trigger_offset", params.trigger_offset, trailing),
+    ):
+        if given(raw) and not wanted:
+            raise bad_param(name, f"an order of type {params.type} takes no {name}; leave it out or change the type")
+        if wanted and not given(raw):
+            raise bad_param(name, f"it is missing; an order of type {params.type} needs it")
+    if params.trigger and not conditional:
+        raise bad_param("trigger", f"an order of type {params.type} has no trigger; leave it out or change the type")
+    if trailing:
+        row.offset_ticks = contract.price_ticks(params.trigger_offset, "trigger_offset")
+    else:
+        row.trigger_price_ticks = contract.price_ticks(params.trigger_price, "trigger_price")
+
+
+def _add_expiry(params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
+    """good_til_day ends at the next 00:00 UTC; `expires_at` names the instant, in ms and whole seconds."""
+    if not given(params.expires_at):
+        row.expire_ns = (now_ns // _DAY_NS + 1) * _DAY_NS
+        return
+    if row.tif not in (_GTC, _GTD):
+        raise bad_param("expires_at", f"an order that is {params.time_in_force} does not wait; leave it out")
+    row.expire_ns = parse_integer(params.expires_at, "expires_at", 0, MAX_MS) * NS_PER_MS
+    row.tif = _GTD
+
+
+def _check_deadline(raw: Any, now_ns: int) -> None:
+    if given(raw) and time_ns(raw, "valid_until", 0) < now_ns:
+        raise Refusal(ErrorCode.INVALID_ARGUMENTS, "the request came after its valid_until", "valid_until")
+
+
+def close_position(session: Session, params: messages.ClosePositionParams, call: Call) -> list[Action]:
+    """A reduce-only order for the whole position: market, or limit at a price."""
+    contract = contract_of(call.projection, params.instrument_name)
+    size = call.projection.position(session.account_slot, contract.slot).size_lots
+    if size == 0:
+        raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
+    side = _SELL if size > 0 else _BUY
+    ord_type = ORDER_TYPES[params.type]
+    price_ticks = _limit_price(contract, params.price, ord_type, params.type)
+    tif = _GTC if ord_type == _LIMIT else int(TimeInForce.IOC)
+    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, _REDUCE_ONLY)
+    packed = command_rows.new_row(session.signer, row)
+    return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
+
+
+# --- amend --------------------------------------------------------------------------------------------------------
+
+
+def edit(session: Session, params: messages.EditParams, call: Call) -> list[Action]:
+    """Amend an order by its id."""
+    view = call.projection.order(session.account_slot, order_id_of(params.order_id))
+    if view is None:
+        raise _unknown(params.order_id)
+    return _amend(session, params, call, view)
+
+
+def edit_by_label(session: Session, params: messages.EditByLabelParams, call: Call) -> list[Action]:
+    """Amend the one open order of the contract with this label."""
+    contract = contract_of(call.projection, params.instrument_name)
+    wanted = render.encode(params.label)
+    found = [
+        view
+        for view in call.projection.open_orders(session.account_slot)
+        if view.contract_slot == contract.slot and view.label_json == wanted
+    ]
+    if len(found) != 1:
+        code = ErrorCode.INVALID_ARGUMENTS if found else ErrorCode.ORDER_NOT_FOUND
+        raise Refusal(code, f"{len(found)} open orders have this label; exactly one must", "label")
+    return _amend(session, params, call, found[0])
+
+
+def _amend(session: Session, params: Any, call: Call, view: OrderView) -> list[Action]:
+    """One AMEND; side, type and flags of an order never change."""
+    contract = call.projection.contract_at(view.contract_slot)
+    for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
+        asked = getattr(params, name)
+        if asked is not None and asked != (view.flags & flag != 0):
+            raise _cannot_change(name)
+    for name in ("trigger_offset", "display_amount"):
+        if given(getattr(params, name)):
+            raise _cannot_change(name)
+    _check_deadline(params.valid_until, call.now_ns)
+    qty_lots = contract.amount_lots(params.amount) if given(params.amount) else view.amount_lots
+    if qty_lots == 0:
+        raise Refusal(ErrorCode.QTY_TOO_LOW, "QTY_TOO_SMALL: an amount of 0; use private/cancel", "amount")
+    price_ticks = contract.price_ticks(params.price) if given(params.price) else 0
+    trigger_ticks = 0
+    if given(params.trigger_price):
+        trigger_ticks = contract.price_ticks(params.trigger_price, "trigger_price")
+    confirmation = session.context.confirmation
+    if confirmation.is_on and not params.confirm:
+        confirmation.check_amended(session.projection, view, price_ticks, trigger_ticks, qty_lots)
+    flags = ExecInst.FORFEIT_PRIORITY if params.forfeit_priority else 0
+    packed = command_rows.amend_row(session.signer, view.order_id, qty_lots, price_ticks, trigger_ticks, int(flags))
+    return [Submit(packed, OrderPending(call, session.signer.account_slot, view.side))]
+
+
+def _cannot_change(name: str) -> Refusal:
+    reason = f"UNSUPPORTED_ORDER: {name} of an order cannot change; cancel it and place another"
+    return Refusal(ErrorCode.INVALID_ARGUMENTS, reason, name)
+
+
+# --- cancel -------------------------------------------------------------------------------------------------------
+
+
+def cancel(session: Session, params: messages.CancelParams, call: Call) -> list[Action]:
+    """Cancel one order by the venue's id or the client's."""
+    if (params.order_id is None) == (not given(params.cl_ord_id)):
+        raise bad_param("order_id", "give order_id or cl_ord_id, one of them")
+    if params.order_id is not None:
+        packed = command_rows.cancel_row(session.signer, order_id_of(params.order_id))
+    else:
+        packed = command_rows.cancel_row(session.signer, 0, parse_client_id(params.cl_ord_id, "cl_ord_id"))
+    return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
+
+
+def cancel_all(session: Session, params: messages.CancelAllParams, call: Call) -> list[Action]:
+    """Cancel every order of the account, untriggered ones included."""
+    return [Submit(command_rows.mass_cancel_row(session.signer), CountPending(call, 1))]
+
+
+def cancel_all_by_instrument(session: Session, params: messages.CancelInstrumentParams, call: Call) -> list[Action]:
+    """Cancel the account's orders in one contract, of one side if asked."""
+    contract = contract_of(call.projection, params.instrument_name)
+    if params.type not in (None, "all"):
+        raise bad_param("type", f"{params.type[:20]!r}: only all; cancel single types by order_id or label")
+    side = {None: 0, "buy": Side.BUY, "sell": Side.SELL}[params.side]
+    return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
+
+
+def cancel_by_label(session: Session, params: messages.CancelLabelParams, call: Call) -> list[Action]:
+    """Cancel the account's orders with this label, in the contracts of one currency if asked."""
+    label = command_rows.label_bytes(params.label)
+    if not label:
+        raise bad_param("label", "it is empty; private/cancel_all cancels everything")
+    slots = [NIL]
+    if params.currency is not None:
+        known_currency(call.projection, params.currency)
+        found = contracts_of(call.projection, params.currency)
+        slots = [NIL] if len(found) == len(call.projection.contracts()) else [c.slot for c in found]
+    pending = CountPending(call, len(slots))
+    return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
+
+
+def countdown_cancel_all(session: Session, params: messages.CountdownParams, call: Call) -> bytes:
+    """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
+    timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
+    deadline_ns = call.now_ns + timeout_ms * NS_PER_MS if timeout_ms else 0
+    call.context.set_countdown(session.signer, deadline_ns)
+    return render.encode({"timeout_ms": timeout_ms, "cancels_at": deadline_ns // NS_PER_MS})
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "private/buy": buy,
+    "private/sell": sell,
+    "private/close_position": close_position,
+    "private/edit": edit,
+    "private/edit_by_label": edit_by_label,
+    "private/cancel": cancel,
+    "private/cancel_all": cancel_all,
+    "private/cancel_all_by_instrument": cancel_all_by_instrument,
+    "private/cancel_by_label": cancel_by_label,
+    "venue/countdown_cancel_all": countdown_cancel_all,
+}

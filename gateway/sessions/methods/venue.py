@@ -1,0 +1,108 @@
+"""The venue's own methods: admission, reasons, rules, and resuming after a lost connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from engine.codes import NIL, Reason
+from gateway.read_model import render
+from gateway.sessions import messages
+from gateway.sessions.methods.common import contract_of, count_of, id_of
+from gateway.wire.decimals import Contract, micros_text, ppb_text
+from gateway.wire.errors import MEANINGS, code_of
+from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.reasons import PUBLIC_REASONS, REASONS
+from gateway.wire.views import ContractTerms
+
+if TYPE_CHECKING:
+    from gateway.sessions.methods.common import Call, Session
+
+
+def get_admission(session: Session, params: messages.AdmissionParams, call: Call) -> bytes:
+    """Each rule of the ladder for this account, whether it is met, and what to do if not."""
+    slot = contract_of(call.projection, params.instrument_name).slot if params.instrument_name else NIL
+    states = call.projection.admission(session.account_slot, slot, session.signer.person)
+    warnings = call.projection.warnings(session.account_slot)
+    soon = render.array(render.lapse_warning(warning, call.projection.now_ns) for warning in warnings)
+    rules = [
+        {
+            "reason": Reason(state.reason).name,
+            "met": state.is_met,
+            "meaning": REASONS[Reason(state.reason)][0],
+            "remedy": "" if state.is_met else REASONS[Reason(state.reason)][1],
+            "detail": state.detail,
+        }
+        for state in states
+    ]
+    may_open = all(state.is_met for state in states)
+    return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules), soon)
+
+
+def explain_account(session: Session, params: messages.Params, call: Call) -> bytes:
+    """The same statement as `lionrock explain --json`, as of the sequence in it."""
+    return encode(call.projection.explanation(session.account_slot))
+
+
+def get_reject_reasons(session: Session, params: messages.Params, call: Call) -> bytes:
+    """Every reason with its number, the error code that carries it, its meaning and remedy."""
+    return encode(
+        [
+            {
+                "reason": reason.name,
+                "number": int(reason),
+                "code": int(code_of(reason)),
+                "message": code_of(reason).name.lower(),
+                "meaning": meaning,
+                "remedy": remedy,
+            }
+            for reason, (meaning, remedy) in PUBLIC_REASONS.items()
+        ]
+    )
+
+
+def get_rules(session: Session, params: messages.Params, call: Call) -> bytes:
+    """What is in force: each contract's limits, fees, brackets and funding, and the error codes."""
+    contracts = render.array(_rules(c, call.projection.terms(c.slot)) for c in call.projection.contracts())
+    codes = encode({str(int(code)): f"{code.name.lower()}: {text}" for code, text in MEANINGS.items()})
+    return b'{"contracts":%b,"error_codes":%b}' % (contracts, codes)
+
+
+def _rules(contract: Contract, terms: ContractTerms) -> bytes:
+    brackets = render.array(
+        b'{"from_notional":%b,"max_leverage":%d,"maintenance_margin_rate":%b}'
+        % (micros_text(floor).encode(), leverage, ppb_text(rate).encode())
+        for floor, leverage, rate in terms.brackets
+    )
+    return (
+        b'{"instrument_name":%b,"state":"%b","tick_size":%b,"amount_step":%b,"min_amount":%b,"max_amount":%b,'
+        b'"max_position":%b,"price_band":%b,"taker_fee":%b,"maker_fee":%b,"liquidation_fee":%b,'
+        b'"funding_interval_s":%d,"brackets":%b}'
+    ) % (
+        contract.json_name, render.MARKET_STATE[terms.state], contract.price_text(1), contract.amount_text(1),
+        contract.amount_text(terms.min_order_lots), contract.amount_text(terms.max_order_lots),
+        contract.amount_text(terms.max_position_lots), ppb_text(terms.band_ppb).encode(),
+        ppb_text(terms.taker_fee_ppb).encode(), ppb_text(terms.maker_fee_ppb).encode(),
+        ppb_text(terms.liquidation_fee_ppb).encode(), terms.funding_interval_s, brackets,
+    )  # fmt: skip
+
+
+def resume(session: Session, params: messages.ResumeParams, call: Call) -> bytes:
+    """The account's events after a sequence, oldest first; `sequence` of the answer asks for the next part."""
+    sequence = id_of(params.sequence, "sequence", 0)
+    count = count_of(params.count, 1000, 10_000)
+    found = call.projection.events_since(session.account_slot, sequence, count)
+    last = found[-1][0] if found else call.projection.durable_seq
+    one = b'{"sequence":%d,"kind":"%b","data":%b}'
+    events = render.array(one % (seq, kind.encode(), data) for seq, kind, data in found)
+    more = b"true" if len(found) >= count else b"false"
+    return b'{"sequence":%d,"has_more":%b,"events":%b}' % (last, more, events)
+
+
+HANDLERS: dict[str, Callable[..., Any]] = {
+    "venue/get_admission": get_admission,
+    "venue/explain_account": explain_account,
+    "venue/get_reject_reasons": get_reject_reasons,
+    "venue/get_rules": get_rules,
+    "venue/resume": resume,
+}

@@ -1,0 +1,91 @@
+"""What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from engine.codes import ExecInst, Reason
+from gateway.config import Config
+from gateway.registry.authentication import Authenticator, Vault
+from gateway.registry.registry import Registry
+from gateway.sessions.actions import Submit
+from gateway.sessions.order_confirmation import Confirmation
+from gateway.sessions.rate_limits import KeyLimits, RateLimits
+from gateway.wire.command_rows import Signer, mass_cancel_row
+
+MAX_PEERS = 10_000
+
+
+@dataclass
+class Context:
+    """Shared by the sessions of one server; `accepting` is False while it shuts down."""
+
+    authenticator: Authenticator
+    registry: Registry
+    limits: RateLimits = field(default_factory=RateLimits)
+    max_subscriptions: int = 500
+    login_seconds: int = 0
+    testnet: bool = False
+    accepting: bool = True
+    confirmation: Confirmation = field(default_factory=Confirmation)
+    disconnect_accounts: set[int] = field(default_factory=set)
+    """Accounts whose orders go with any of their connections."""
+    ended_keys: set[str] = field(default_factory=set)
+    sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict
+    """Puts what the registry has just been told into the log, ahead of the answer: (sequence, reason) by reference."""
+    _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
+    _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
+    _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
+    _revoked: int = 0
+
+    def key_limits(self, key_id: str) -> KeyLimits:
+        """The buckets of a key, shared by all its sessions."""
+        found = self._key_limits.get(key_id)
+        if found is None:
+            found = self._key_limits[key_id] = KeyLimits(self.limits)
+        return found
+
+    def peer_limits(self, peer: str) -> KeyLimits:
+        """The buckets of HTTP calls without a key from one address; the oldest addresses are forgotten."""
+        found = self._peer_limits.get(peer)
+        if found is None:
+            if len(self._peer_limits) >= MAX_PEERS:
+                self._peer_limits.pop(next(iter(self._peer_limits)))
+            found = self._peer_limits[peer] = KeyLimits(self.limits)
+        return found
+
+    def set_countdown(self, signer: Signer, deadline_ns: int) -> None:
+        """Cancel the account's orders at this instant unless asked again; 0 stops it."""
+        if deadline_ns:
+            self._countdowns[signer.account_slot] = (deadline_ns, signer)
+        else:
+            self._countdowns.pop(signer.account_slot, None)
+
+    def tick(self, now_ns: int) -> list[Submit]:
+        """Call about every second: learns which keys were revoked, and gives the cancels of countdowns that ran out."""
+        revoked = self.registry.revoked_keys(self._revoked)
+        if revoked is not None:
+            self._revoked = len(revoked)
+            self.ended_keys |= revoked
+        due = [slot for slot, (deadline_ns, _) in self._countdowns.items() if now_ns >= deadline_ns]
+        return [Submit(protective_cancel(self._countdowns.pop(slot)[1]), None) for slot in due]
+
+
+def protective_cancel(signer: Signer) -> bytes:
+    """Cancel all orders of an account whose client is gone; reduce-only stops stay."""
+    return mass_cancel_row(signer, reason=Reason.DISCONNECT, flags=ExecInst.KEEP_PROTECTION)
+
+
+def make_context(config: Config, registry: Registry, vault: Vault) -> Context:
+    """The context of a server with this configuration."""
+    limits = RateLimits(
+        config.orders_per_s,
+        config.orders_burst,
+        config.cancels_per_s,
+        config.cancels_burst,
+        config.queries_per_s,
+        config.queries_burst,
+    )
+    return Context(
+        Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
+        config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
+    )  # fmt: skip

@@ -1,0 +1,64 @@
+"""Registry intents as DIRECTIVE rows, and what became of them back into the registry."""
+
+import struct
+from collections.abc import Iterable
+from typing import Any
+
+from engine.codes import NIL, CommandKind, EventKind, Reason
+from engine.schema import DIRECTIVE, NOTICE
+from gateway.registry.registry import Intent
+from gateway.sessions.actions import Pending
+from gateway.wire.command_rows import Signer, mass_cancel_row
+from gateway.wire.views import Outcome
+
+_DIRECTIVE = struct.Struct("<qqb3x5i4q4iq32x")
+assert _DIRECTIVE.size == DIRECTIVE.itemsize
+
+
+def directive_row(intent: Intent) -> bytes:
+    """The command that an intent asks for; its `reason` is the number of the change in the registry."""
+    return _DIRECTIVE.pack(
+        0, 0, intent.kind, intent.code, intent.account_slot, intent.contract_slot, intent.item, intent.person,
+        intent.value, intent.amount_micros, 0, intent.source_time_ns, intent.actor, intent.approver, intent.change,
+        intent.key, intent.reference,
+    )  # fmt: skip
+
+
+def sweep_row(intent: Intent) -> bytes:
+    """The mass cancel that goes before a directive which sweeps: of its account, its contract, or everything."""
+    reason = Reason.ACCOUNT_SUSPENDED if intent.account_slot != NIL else Reason.MARKET_STATE
+    signer = Signer(intent.account_slot, intent.actor, intent.key)
+    return mass_cancel_row(signer, intent.contract_slot, reason=reason)
+
+
+def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:
+    """An INDEX_PRICE command: what one source says now."""
+    return _DIRECTIVE.pack(
+        0, 0, CommandKind.INDEX_PRICE, source, -1, contract_slot, 0, 0, 0, 0, price_subticks, source_time_ns, 0, 0, 0,
+        0, 0,
+    )  # fmt: skip
+
+
+class IntentPending(Pending):
+    """Notes how an intent ended, for the registry once that is durable."""
+
+    __slots__ = ("_reference", "_results")
+
+    def __init__(self, reference: int, results: list[tuple[int, int, int]]) -> None:
+        self._reference = reference
+        self._results = results
+
+    def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
+        """Nothing is sent to anyone."""
+        self._results.append((self._reference, outcome.seq, outcome.reason))
+        return None
+
+
+def replayed_results(commands: Any, events: Any) -> Iterable[tuple[int, int, int]]:
+    """(reference, sequence, reason of a refusal or 0) of the intents that a batch of the journal holds."""
+    rows = commands.view(DIRECTIVE)
+    rows = rows[(rows["kind"] >= CommandKind.ACCOUNT_OPEN) & (rows["reference"] > 0)]
+    notices = events.view(NOTICE)
+    refusals = notices[notices["kind"] == EventKind.REFUSED]
+    refused = dict(zip(refusals["seq"].tolist(), refusals["reason"].tolist(), strict=True))
+    return [(int(row["reference"]), int(row["seq"]), refused.get(int(row["seq"]), 0)) for row in rows]

@@ -1,0 +1,369 @@
+"""The single writer: stamps what one loop turn brought, has it journalled and matched, and says what came of it.
+
+One engine call for a batch. While the journal makes a batch safe, the next is matched; what clients may hear of a
+batch waits in the outbox until the journal says that it is durable.
+"""
+
+from collections import deque
+from collections.abc import Callable
+from struct import Struct
+from typing import Any, Protocol
+
+import numpy as np
+
+from engine.codes import CommandKind, EventKind, Reason
+from engine.host import Durability
+from engine.schema import EVENT, LABEL, NOTICE
+from gateway import clock
+from gateway.market_data.hub import Hub
+from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, CompiledPath, Run, Written
+from gateway.read_model.event_fold import TRADE_KIND
+from gateway.read_model.history_views import ROW, user_trade_view
+from gateway.read_model.projection import Projection
+from gateway.sessions.actions import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
+from gateway.sessions.session import Session
+from gateway.wire.command_rows import ROW_BYTES, STAMP
+from gateway.wire.frames import binary_frame
+from gateway.wire.reasons import shown
+from gateway.wire.views import Outcome, UserTradeView
+
+_KIND_BYTE = 16
+_TIME_ROW = bytes(_KIND_BYTE) + bytes([CommandKind.TIME]) + bytes(ROW_BYTES - _KIND_BYTE - 1)
+# As plain integers: a comparison with an enum's member costs several times as much, and these are made for every row.
+_NOTICE_FIRST, _REFUSED, _MASS_CANCELLED, _REJECTED, _FILL, _CANCELLED, _MASS_CANCEL = (
+    int(EventKind.NOTICE_FIRST), int(EventKind.REFUSED), int(EventKind.MASS_CANCELLED), int(EventKind.REJECTED),
+    int(EventKind.FILL), int(EventKind.CANCELLED), int(CommandKind.MASS_CANCEL),
+)  # fmt: skip
+_REPORTS = frozenset({int(EventKind.ACCEPTED), int(EventKind.REPEATED), int(EventKind.AMENDED)})
+_ASKED_FOR = frozenset({int(Reason.BY_CLIENT), int(Reason.AMENDED_AWAY)})
+_SANCTIONS = int(Reason.SANCTIONS)
+_ENDS_MASS_CANCEL = frozenset({_MASS_CANCELLED, _REJECTED, _REFUSED})
+_ACCOUNT = Struct("<i")
+_ACCOUNT_BYTE = 28
+"""Where a COMMAND row names its account."""
+OVER_LIMIT = -1
+"""Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
+EARLY_ROWS = 16
+"""A batch of so many is made safe while the rest of the turn's work is done; fewer are at the end of the turn."""
+LAZY_ROWS = 1 << 14
+"""Without durability so many rows may gather before they are written; else they are at the next tick of time."""
+
+
+class Engine(Protocol):
+    """What the sequencer needs of the host."""
+
+    root: Any
+    journal: Any
+    last_seq: int
+
+    @property
+    def durable_seq(self) -> int: ...
+    def stage(self, capacity: int) -> Any: ...
+    def commit(self) -> None: ...
+
+
+class Origin(Protocol):
+    """Who asked: a connection, or an HTTP call."""
+
+    def answer(self, data: bytes) -> None:
+        """Stage a reply."""
+        ...
+
+    def stage(self, frame: bytes) -> None:
+        """Stage an encoded frame."""
+        ...
+
+    def take_staged(self) -> bytes:
+        """Everything staged since the last time, for one write."""
+        ...
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket."""
+        ...
+
+
+class _Request:
+    """One command whose outcome somebody waits for."""
+
+    __slots__ = ("account_slot", "origin", "pending")
+
+    def __init__(self, origin: Origin | None, pending: Pending, account_slot: int) -> None:
+        self.origin = origin
+        self.pending = pending
+        self.account_slot = account_slot
+
+    def complete(self, outcome: Outcome, now_ns: int) -> None:
+        answer = self.pending.complete(outcome, now_ns)
+        if answer is not None and self.origin is not None:
+            self.origin.answer(answer)
+
+
+_Waiting = tuple[int, int, Any]
+"""Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin)."""
+_RUN = -1
+"""In place of a command kind: plain orders that were read together."""
+
+
+class Sequencer:
+    """Collects commands, applies them as one batch, and releases answers in order of durability."""
+
+    def __init__(
+        self, engine: Engine, projection: Projection, hub: Hub, compiled_path: CompiledPath, batch_rows: int
+    ) -> None:
+        self.engine = engine
+        self.projection = projection
+        self.hub = hub
+        self.compiled_path = compiled_path
+        self.dirty: list[Origin] = []
+        self.binary: dict[int, list[Origin]] = {}
+        self._new_stage(batch_rows)
+        self._count = 0
+        self._waiting: list[_Waiting] = []
+        self._singles = 0
+        self._late: dict[int, _Request] = {}
+        self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
+        self._due = engine.root["next_due_ns"]
+        is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
+        self._early_rows, self._late_rows = (LAZY_ROWS, LAZY_ROWS) if is_lazy else (EARLY_ROWS, 1)
+        self._unwritten = 0
+        self._ring: Any = None
+        self._ring_notices: Any = None
+        self.watch: Callable[[Any, int], None] | None = None
+        projection.settle = self.settle
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    @property
+    def has_work(self) -> bool:
+        """Whether work waits inside the engine for the next command."""
+        return bool(self._due[0] == 0)
+
+    def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> None:
+        """Add command rows to the batch; they stay together."""
+        count = len(rows) // ROW_BYTES
+        if self._count + count > self._capacity:
+            self.settle()
+        if count > self._capacity:
+            self._new_stage(count)
+        place = self._count
+        self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
+        seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
+        if count == 1:
+            STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
+        else:
+            self._seqs[place : place + count] = np.arange(seq, seq + count)
+            self._times[place : place + count] = now_ns
+        if pending is not None:
+            self._singles += 1
+            account_slot = _ACCOUNT.unpack_from(rows, _ACCOUNT_BYTE)[0]
+            self._waiting.append((place, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
+        self._count = place + count
+
+    def read(self, session: Session, span: tuple[int, int], origin: Origin, now_ns: int) -> int:
+        """Read a session's frames from the compiled path's buffer, plain orders into the batch: why it stopped.
+
+        See `frame_finder` for why; OVER_LIMIT when nothing was taken of what was read.
+        """
+        compiled_path, place = self.compiled_path, self._count
+        numbers = compiled_path.numbers
+        first = numbers[COUNT]
+        stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
+        end, rows = numbers[COUNT], numbers[ROWS]
+        if rows:
+            if not session.admits(numbers[ORDERS], numbers[CANCELS], now_ns):
+                numbers[COUNT] = first
+                return OVER_LIMIT
+            self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
+            self._count = place + rows
+        return stop
+
+    def _new_stage(self, rows: int) -> None:
+        """Room for batches of so many rows."""
+        self._stage = self.engine.stage(rows)
+        self._capacity = rows
+        staged = self._stage.rows
+        self._bytes = staged.view(np.uint8).data
+        self._seqs, self._times = staged["seq"], staged["time_ns"]
+        self._labels = staged.view(LABEL)
+        self.compiled_path.collect_in(staged)
+
+    def keep_time(self) -> None:
+        """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
+        self._commit(1)
+        if not self._count and self._due[0] <= clock.wall_ns():
+            self.submit(_TIME_ROW, None, None)
+            self.settle()
+
+    # --- the batch ------------------------------------------------------------------------------------------------
+
+    def settle(self) -> None:
+        """Apply what has been collected, and stage what is to be said about it."""
+        if not self._count:
+            return
+        count, waiting, singles = self._count, self._waiting, self._singles
+        self._count, self._waiting, self._singles = 0, [], 0
+        first_seq = self.engine.last_seq + 1
+        events = self._stage.submit(count)
+        if self.watch is not None:
+            self.watch(events, self.engine.last_seq)
+        self._unwritten += count
+        self._commit(self._early_rows)
+        events_count = len(events)
+        batch = (self._stage.rows, self._labels, events, self._notices(events))
+        written = self.projection.apply(batch, count, events_count)
+        has_plain_orders = len(waiting) > singles
+        if has_plain_orders:
+            self.compiled_path.write((events, events_count), written, first_seq, clock.wall_ns())
+        if singles or self._late or self.hub.has_users or self.compiled_path.has_slow:
+            rows = _rows(events)
+            self._answer(rows, written, waiting, first_seq)
+        else:
+            rows = []
+            for _, _, (run, origin) in waiting:
+                origin.stage(self.compiled_path.frames(run))
+        if has_plain_orders:
+            self.compiled_path.clear()
+        if self.binary and events_count:
+            self._report(events)
+        self.hub.batch(rows, written)
+
+    def _commit(self, rows: int) -> None:
+        """Have what was applied made safe when at least so many rows of it are not."""
+        if self._unwritten >= rows:
+            self._unwritten = 0
+            self.engine.commit()
+
+    def _notices(self, events: Any) -> Any:
+        """The events, and more, as NOTICE rows: a view costs time, so the ring's is kept."""
+        ring = events.base if events.base is not None and events.base.dtype == EVENT else events
+        if ring is not self._ring:
+            self._ring, self._ring_notices = ring, ring.view(NOTICE)
+        return self._ring_notices
+
+    def _answer(self, rows: list[Row], written: Written, waiting: list[_Waiting], first_seq: int) -> None:
+        """Complete the requests whose commands are done. Rows come in order of their sequence, but for late ones."""
+        by_seq: dict[int, list[Row]] = {}
+        for row in rows:
+            found = by_seq.get(row[0])
+            if found is None:
+                by_seq[row[0]] = [row]
+            else:
+                found.append(row)
+        now_ns = clock.wall_ns()
+
+        def complete(place: int, pending: Pending, account_slot: int) -> bytes | None:
+            seq = first_seq + place
+            return pending.complete(outcome_of(seq, by_seq.get(seq, []), account_slot, written), now_ns)
+
+        for index, kind, request in waiting:
+            if kind == _RUN:
+                run, origin = request
+                origin.stage(self.compiled_path.replies(run, complete))
+                continue
+            seq = first_seq + index
+            own = by_seq.get(seq, [])
+            if kind == _MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):
+                self._late[seq] = request
+            else:
+                request.complete(outcome_of(seq, own, request.account_slot, written), now_ns)
+        for seq in [seq for seq in self._late if seq in by_seq]:
+            if any(_ends_mass_cancel(row) for row in by_seq[seq]):
+                request = self._late.pop(seq)
+                request.complete(outcome_of(seq, by_seq[seq], request.account_slot, written), now_ns)
+
+    def _report(self, events: Any) -> None:
+        """Binary sessions get the order rows of their account, without what clients are not told."""
+        if (events["reason"] == _SANCTIONS).any():
+            events = events.copy()
+            events["reason"][events["reason"] == _SANCTIONS] = shown(_SANCTIONS)
+        accounts = events["account_slot"]
+        orders = events["kind"] < _NOTICE_FIRST
+        if len(self.binary) > 1:
+            present = set(np.unique(accounts).tolist())
+        else:
+            present = set(self.binary)
+        for account_slot, origins in self.binary.items():
+            if account_slot not in present:
+                continue
+            own = orders & (accounts == account_slot)
+            data = events.tobytes() if own.all() else events[own].tobytes()
+            if data:
+                frame = binary_frame(data)
+                for origin in origins:
+                    origin.stage(frame)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def close_turn(self, then: Callable[[], None] | None = None) -> None:
+        """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release.
+
+        The outbox comes before the commit, so that after a sync nothing but the writes is left to do.
+        """
+        self.settle()
+        if self.dirty or then is not None:
+            dirty, self.dirty = self.dirty, []
+            writes = [(origin, origin.take_staged()) for origin in dirty]
+            self._outbox.append((self.engine.last_seq, writes, then))
+        self._commit(self._late_rows)
+        if self._outbox:
+            self.release()
+
+    def release(self) -> None:
+        """Send what has become durable."""
+        durable_seq = self.engine.durable_seq
+        outbox = self._outbox
+        while outbox and outbox[0][0] <= durable_seq:
+            _, writes, then = outbox.popleft()
+            for origin, data in writes:
+                origin.write(data)
+            if then is not None:
+                then()
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether everything received has been answered."""
+        return not (self._count or self._outbox or self.dirty)
+
+
+def _rows(events: Any) -> list[Row]:
+    """Event rows as tuples, notices in their own layout."""
+    data = events.tobytes()
+    return [
+        row if row[2] < _NOTICE_FIRST else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
+        for index, row in enumerate(EVENT_STRUCT.iter_unpack(data))
+    ]
+
+
+def _ends_mass_cancel(row: Row) -> bool:
+    return row[2] in _ENDS_MASS_CANCEL
+
+
+def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outcome:
+    """What the log made of one command, from the rows that carry its sequence (due timers' rows among them)."""
+    outcome = Outcome(seq=seq)
+    has_fills = False
+    for row in rows:
+        kind = row[2]
+        if kind >= _NOTICE_FIRST:
+            if kind == _REFUSED:
+                outcome.reason = row[4]
+        elif kind == _MASS_CANCELLED:
+            outcome.count = row[13]
+        elif row[9] != account_slot:
+            continue
+        elif kind == _REJECTED:
+            outcome.reason, outcome.order_id = row[7], row[10]
+        elif kind == _FILL:
+            has_fills = True
+        elif kind in _REPORTS or (kind == _CANCELLED and row[7] in _ASKED_FOR):
+            outcome.order_id = row[10]
+    if has_fills and outcome.order_id:
+        outcome.trades = _own_trades(seq, outcome.order_id, written)
+    return outcome
+
+
+def _own_trades(seq: int, order_id: int, written: Written) -> list[UserTradeView]:
+    segment, first, end = written
+    legs = segment.legs[first:end]
+    found = np.flatnonzero((legs["seq"] == seq) & (legs["order_id"] == order_id) & (legs["kind"] == TRADE_KIND))
+    return [user_trade_view(segment.data, (first + index) * ROW.size) for index in found.tolist()]

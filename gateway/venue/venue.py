@@ -1,0 +1,209 @@
+"""Everything of a running venue but the sockets: registry, engine, projection, hub, sequencer, sessions' context."""
+
+import logging
+import sqlite3
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from engine import host
+from engine.codes import Mode
+from gateway import clock
+from gateway.config import Config
+from gateway.market_data.hub import Hub
+from gateway.plain_orders.compiled_path import CompiledPath
+from gateway.read_model.projection import Projection
+from gateway.registry.authentication import Vault
+from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
+from gateway.sessions import binary_protocol
+from gateway.sessions.shared_context import Context, make_context
+from gateway.venue.intents import IntentPending, directive_row, replayed_results, sweep_row
+from gateway.venue.sequencer import Sequencer
+
+Progress = Callable[[int, int], None]
+REGISTRY_SECONDS = 0.1
+"""How long trading may stand still while another process writes the registry."""
+_LOG = logging.getLogger("lionrock.venue")
+
+
+class Venue:
+    """One exchange on one data folder. Not thread-safe: one loop uses it."""
+
+    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+        self.config = config
+        Path(config.data).mkdir(parents=True, exist_ok=True)
+        self.registry = Registry(config.registry)
+        self.context: Context = make_context(config, self.registry, Vault(config.vault))
+        self.projection = Projection(host.RING_ROWS)
+        self._results: list[tuple[int, int, int]] = []
+        self._changes_seen = -1
+        self._last_reference = 0
+        self._unmarked: dict[int, tuple[int, int, int]] = {}
+        self._durable: list[tuple[int, int, int]] = []
+        self.engine = self._open_engine(progress)
+        self.projection.warm_up()
+        binary_protocol.warm_up()
+        self.projection.attach(self.engine.root)
+        self.projection.books.load(self.engine.root[0])
+        self.projection.set_contracts(self.registry.contracts())
+        self.hub = Hub(self.projection)
+        compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
+        self.sequencer = Sequencer(self.engine, self.projection, self.hub, compiled_path, config.batch_rows)
+        self._check_registry()
+        lost = self.registry.forget_beyond(self.engine.last_seq)
+        if lost:
+            _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
+        self.registry.mark_applied(self._results)
+        self._results = []
+        self.context.sequence_changes = self.submit_intents
+        self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _check_registry(self) -> None:
+        """Refuse a registry that is not the log's: its numbers would stand for something else."""
+        state, registry = self.engine.root[0], self.registry
+        known = {
+            "accounts": (int(state["accounts_used"]), registry.next_account_slot()),
+            "contracts": (int(state["contracts_used"]), len(registry.contracts())),
+            "changes": (max((result[0] for result in self._results), default=0), registry.last_reference()),
+        }
+        for what, (logged, kept) in known.items():
+            if logged > kept:
+                self.engine.close()
+                self.registry.close()
+                place = self.config.registry
+                raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
+
+    # --- opening and closing --------------------------------------------------------------------------------------
+
+    def _open_engine(self, progress: Progress | None) -> host.Engine:
+        journal = self.config.journal
+        options = host.JournalOptions(
+            host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
+            stays_awake=self.config.busy_poll_us > 0,
+        )  # fmt: skip
+        if not host.holds_journal(journal):
+            return host.Engine.create(journal, Mode.EXCHANGE, options=options)
+        recovered = _Recovered(self.projection, Path(self.config.data))
+        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
+        recovered.finish(engine, journal)
+        self._results += recovered.results
+        return engine
+
+    def close(self) -> None:
+        """Apply what is left, make it safe, write a snapshot, and let go of the folder."""
+        self.sequencer.settle()
+        if self.engine.journal is not None:
+            self.engine.journal.sync()
+        self.registry.wait_at_most(WAIT_SECONDS)
+        # What the log holds is noted before a snapshot makes it older than what a start replays.
+        self.registry.mark_applied(self._unmarked.values())
+        path = _projection_path(Path(self.config.data), self.engine.last_seq)
+        if self.engine.last_seq:
+            self.engine.snapshot()
+            self.projection.save(path)
+        for old in Path(self.config.data).glob("projection-*.npz"):
+            if old != path:
+                old.unlink()
+        self.engine.close()
+        self.registry.close()
+
+    # --- the registry ---------------------------------------------------------------------------------------------
+
+    def take_intents(self) -> None:
+        """Sequence what the registry wants in the log, when its file has changed."""
+        changes = self.registry.changes()
+        if changes == self._changes_seen:
+            return
+        self._changes_seen = changes
+        self.submit_intents()
+
+    def submit_intents(self) -> dict[int, tuple[int, int]]:
+        """Sequence every intent that the log does not have yet; answers (sequence, reason or 0) by its reference.
+
+        One that is under way is not sent again.
+        """
+        answered: dict[int, tuple[int, int]] = {}
+        while intents := self.registry.pending_intents(self._last_reference):
+            self._last_reference = intents[-1].reference
+            for intent in intents:
+                if intent.sweeps:
+                    self.sequencer.submit(sweep_row(intent), None, None)
+                pending = IntentPending(intent.reference, self._results)
+                self.sequencer.submit(directive_row(intent), None, pending)
+            self.projection.set_contracts(self.registry.contracts())
+            self.sequencer.settle()
+            results, self._results = self._results, []
+            answered.update({reference: (seq, reason) for reference, seq, reason in results})
+            self._unmarked.update({result[0]: result for result in results})
+            self.sequencer.close_turn(partial(self._mark, results))
+        return answered
+
+    def _mark(self, results: list[tuple[int, int, int]]) -> None:
+        """These are durable: the registry may know that the log holds them."""
+        self._durable += results
+        self._mark_durable()
+
+    def _mark_durable(self) -> None:
+        """What cannot be noted now is noted a second later: trading goes on, and a restart would find it in the log."""
+        if not self._durable:
+            return
+        try:
+            self.registry.mark_applied(self._durable)
+        except (BusyError, sqlite3.OperationalError) as error:
+            _LOG.warning("what %d changes became is not noted yet: %s", len(self._durable), error)
+            return
+        for reference, _, _ in self._durable:
+            self._unmarked.pop(reference, None)
+        self._durable = []
+
+    def tick(self) -> None:
+        """About every second: countdowns, ended keys, and what the registry could not be told before."""
+        self._mark_durable()
+        for submit in self.context.tick(clock.wall_ns()):
+            self.sequencer.submit(submit.rows, None, submit.pending)
+
+
+class _Recovered:
+    """Brings the projection to where the engine's snapshot stands, then folds what is replayed."""
+
+    def __init__(self, projection: Projection, data: Path) -> None:
+        self._projection = projection
+        self._data = data
+        self._begun = False
+        self.is_whole = True
+        self.results: list[tuple[int, int, int]] = []
+
+    def sink(self, commands: Any, events: Any) -> None:
+        """One replayed batch, a ring at a time."""
+        if not self._begun:
+            self._begin(int(commands[0]["seq"]) - 1)
+        self.results += replayed_results(commands, events)
+        if self.is_whole:
+            self._projection.replay(commands, events)
+
+    def _begin(self, seq: int) -> None:
+        self._begun = True
+        if seq == 0:
+            return
+        path = _projection_path(self._data, seq)
+        if path.exists():
+            self._projection.load(path)
+        else:
+            self.is_whole = False
+
+    def finish(self, engine: host.Engine, journal: Path) -> None:
+        """After recovery: without a saved projection the whole journal is folded once."""
+        if not self._begun:
+            self._begin(engine.last_seq)
+        if self.is_whole:
+            return
+        reader = host.JournalReader(journal)
+        scratch = host.Engine(host.create(reader.capacities, reader.mode))
+        host.replay(reader, scratch, sink=self._projection.replay)
+
+
+def _projection_path(data: Path, seq: int) -> Path:
+    return data / f"projection-{seq:020d}.npz"
+
+

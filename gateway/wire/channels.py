@@ -1,0 +1,102 @@
+"""Channel names: what can be subscribed to, and what each name means."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+from gateway.wire.decimals import Contract
+
+Kind = Literal[
+    "book", "grouped_book", "trades", "ticker", "incremental_ticker", "quote", "perpetual", "index", "chart",
+    "liquidations", "user.orders", "user.trades", "user.changes", "user.portfolio", "user.notices", "platform_state",
+]  # fmt: skip
+RESOLUTIONS_S = {
+    "1": 60, "3": 180, "5": 300, "10": 600, "15": 900, "30": 1800, "60": 3600, "120": 7200, "180": 10800, "360": 21600,
+    "720": 43200, "1D": 86400,
+}  # fmt: skip
+DEPTHS = (1, 5, 10, 20, 50, 100)
+_USER = re.compile(
+    r"user\.(orders|trades|changes)\.(?:(?P<kind>any|future)\.)?(?P<what>[^.]+)\.(?P<interval>raw|100ms)"
+)
+_PATTERNS: list[tuple[Kind, re.Pattern[str]]] = [
+    ("book", re.compile(r"book\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("grouped_book", re.compile(r"book\.(?P<name>[^.]+)\.none\.(?P<depth>\d{1,3})\.(?P<interval>100ms|raw)")),
+    ("trades", re.compile(r"trades\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("liquidations", re.compile(r"liquidations\.(?P<name>[^.]+)")),
+    ("ticker", re.compile(r"ticker\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("incremental_ticker", re.compile(r"incremental_ticker\.(?P<name>[^.]+)")),
+    ("quote", re.compile(r"quote\.(?P<name>[^.]+)")),
+    ("perpetual", re.compile(r"perpetual\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("chart", re.compile(r"chart\.trades\.(?P<name>[^.]+)\.(?P<resolution>[0-9]{1,3}|1D)")),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One subscription: `name` is echoed byte for byte. `contract_slot` is -1 for all or none."""
+
+    name: str
+    kind: Kind
+    contract_slot: int = -1
+    interval: str = "raw"
+    depth: int = 0
+    resolution_s: int = 0
+    currency: str = "any"
+    account_slot: int = -1
+
+    @property
+    def is_private(self) -> bool:
+        """Whether only the account's own sessions may hear it."""
+        return self.account_slot >= 0
+
+
+Find = Callable[[str], Contract | None]
+
+
+def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
+    """The channel of this name, or None when there is none (or it is private and nobody is logged in)."""
+    if name.startswith("user."):
+        return _private(name, find, account_slot) if account_slot >= 0 else None
+    if name == "platform_state":
+        return Channel(name, "platform_state")
+    if name.startswith("deribit_price_index."):
+        return Channel(name, "index", currency=name.partition(".")[2])
+    for kind, pattern in _PATTERNS:
+        match = pattern.fullmatch(name)
+        if match:
+            return _public(name, kind, match.groupdict(), find)
+    return None
+
+
+def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel | None:
+    contract = find(parts["name"] or "")
+    depth = int(parts.get("depth") or 0)
+    resolution = parts.get("resolution")
+    if contract is None or (kind == "grouped_book" and depth not in DEPTHS):
+        return None
+    if kind == "chart" and resolution not in RESOLUTIONS_S:
+        return None
+    interval = parts.get("interval") or "raw"
+    return Channel(name, kind, contract.slot, interval, depth, RESOLUTIONS_S.get(resolution or "", 0))
+
+
+def _private(name: str, find: Find, account_slot: int) -> Channel | None:
+    if name.startswith("user.portfolio."):
+        currency = name.removeprefix("user.portfolio.")
+        plain = re.fullmatch(r"[A-Za-z0-9]{2,10}", currency)
+        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot) if plain else None
+    if name == "user.notices":
+        return Channel(name, "user.notices", account_slot=account_slot)
+    match = _USER.fullmatch(name)
+    if match is None:
+        return None
+    kind: Kind = f"user.{match[1]}"  # type: ignore[assignment]
+    interval = match["interval"]
+    if match["kind"]:
+        currency = match["what"].upper() if match["what"] != "any" else "any"
+        return Channel(name, kind, interval=interval, currency=currency, account_slot=account_slot)
+    contract = find(match["what"])
+    if contract is None:
+        return None
+    return Channel(name, kind, contract.slot, interval, account_slot=account_slot)

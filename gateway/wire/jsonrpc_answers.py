@@ -1,0 +1,83 @@
+"""JSON-RPC 2.0 as it goes out: answers, error answers and pushes.
+
+They are put together from bytes templates, so a result is encoded once, whoever it goes to.
+"""
+
+import msgspec
+from msgspec import Raw
+
+from gateway.wire.errors import Refusal
+
+_ENCODE = msgspec.json.Encoder().encode
+RequestId = int | str | None
+"""What a client gave its request as `id`; it comes back with the answer."""
+_FLAG = (b"false", b"true")
+_ID = msgspec.json.Decoder(int | str)
+
+
+def decode_id(data: bytes) -> RequestId:
+    """A request's id from its JSON."""
+    return _ID.decode(data)
+
+
+def id_bytes(request_id: RequestId) -> bytes:
+    """A request's id as JSON."""
+    return b"%d" % request_id if type(request_id) is int else _ENCODE(request_id)
+
+
+REPLY = b'{"jsonrpc":"2.0","id":%b,"result":%b,"usIn":%d,"usOut":%d,"usDiff":%d,"testnet":%b}'
+
+
+def reply(request_id: RequestId, result: bytes, us_in: int, us_out: int, testnet: bool = False) -> bytes:
+    """The answer to a request, around an encoded result. Times are microseconds since the epoch."""
+    return REPLY % (
+        id_bytes(request_id),
+        result,
+        us_in,
+        us_out,
+        us_out - us_in,
+        _FLAG[testnet],
+    )
+
+
+def error_reply(request_id: RequestId, refusal: Refusal, us_in: int, us_out: int, testnet: bool = False) -> bytes:
+    """The error answer: code, its name as the message, and the parameter and reason in data."""
+    data: dict[str, object] = {"reason": refusal.reason, **refusal.data}
+    if refusal.param:
+        data["param"] = refusal.param
+    error = {"code": int(refusal.code), "message": refusal.code.name.lower(), "data": data}
+    return b'{"jsonrpc":"2.0","id":%b,"error":%b,"usIn":%d,"usOut":%d,"usDiff":%d,"testnet":%b}' % (
+        id_bytes(request_id),
+        _ENCODE(error),
+        us_in,
+        us_out,
+        us_out - us_in,
+        _FLAG[testnet],
+    )
+
+
+def push(channel: str, data: bytes) -> bytes:
+    """A notification on a channel; the channel's name is echoed as it was subscribed."""
+    return b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":%b,"data":%b}}' % (_ENCODE(channel), data)
+
+
+def heartbeat(kind: str) -> bytes:
+    """A heartbeat notification; `test_request` asks the client for `public/test`."""
+    return b'{"jsonrpc":"2.0","method":"heartbeat","params":{"type":"%b","data":"%b"}}' % (kind.encode(), kind.encode())
+
+
+def encode(value: object) -> bytes:
+    """Any result as JSON; numbers that must be exact are Raw."""
+    return _ENCODE(value)
+
+
+class _Answer(msgspec.Struct):
+    error: Raw = Raw(b"")
+
+
+_ANSWER = msgspec.json.Decoder(_Answer)
+
+
+def is_error(answer: bytes) -> bool:
+    """Whether an answer made here is an error answer."""
+    return bytes(_ANSWER.decode(answer).error) != b""

@@ -1,0 +1,282 @@
+"""What the gateway can be asked about: the rows that the projection keeps, and the interface to read them.
+
+Everything is in the engine's units and as of the durable sequence; text is made in `render`. The projection folds
+durable events into these rows and can be rebuilt from the journal.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from msgspec import Struct
+
+from engine.codes import OrdStatus
+from gateway.wire.decimals import Contract
+
+
+class OrderView(Struct, gc=False):
+    """One order as its owner sees it. `label_json` is the label as JSON text, quotes included."""
+
+    order_id: int
+    account_slot: int
+    contract_slot: int
+    side: int
+    ord_type: int
+    tif: int
+    flags: int
+    price_ticks: int
+    amount_lots: int
+    created_ns: int
+    updated_ns: int
+    filled_lots: int = 0
+    filled_tick_lots: int = 0
+    fee_micros: int = 0
+    cl_ord_id: int = 0
+    label_json: bytes = b'""'
+    status: int = OrdStatus.NEW
+    reason: int = 0
+    trigger_source: int = 0
+    trigger_price_ticks: int = 0
+    offset_ticks: int = 0
+    display_lots: int = 0
+    expire_ns: int = 0
+    triggered: bool = False
+    replaced: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it rests or waits for its trigger."""
+        return self.status in (OrdStatus.NEW, OrdStatus.PARTIALLY_FILLED, OrdStatus.UNTRIGGERED)
+
+
+class TradeView(Struct, gc=False):
+    """One public trade. `tick_direction` is 0 plus, 1 zero plus, 2 minus, 3 zero minus."""
+
+    contract_slot: int
+    trade_id: int
+    time_ns: int
+    side: int
+    price_ticks: int
+    lots: int
+    tick_direction: int
+    mark_subticks: int
+    index_subticks: int
+    forced: bool = False
+
+
+class UserTradeView(Struct, gc=False):
+    """One side of a trade as its owner sees it; `time_ns` and the rest are in `trade`."""
+
+    trade: TradeView
+    account_slot: int
+    order_id: int
+    side: int
+    is_taker: bool
+    fee_micros: int
+    ord_type: int
+    flags: int
+    state: int
+    cl_ord_id: int = 0
+    label_json: bytes = b'""'
+
+
+class PositionView(Struct, gc=False):
+    """One position; margins and the liquidation price are 0 when there is none."""
+
+    contract_slot: int
+    size_lots: int = 0
+    entry_cost_micros: int = 0
+    mark_subticks: int = 0
+    index_subticks: int = 0
+    unrealised_micros: int = 0
+    realised_micros: int = 0
+    funding_micros: int = 0
+    initial_margin_micros: int = 0
+    maintenance_margin_micros: int = 0
+    leverage: int = 0
+    liquidation_subticks: int = 0
+    adl_lights: int = 0
+    is_isolated: bool = False
+
+
+class AccountView(Struct, gc=False):
+    """The money of one account in the settlement currency."""
+
+    account_slot: int
+    cash_micros: int = 0
+    equity_micros: int = 0
+    unrealised_micros: int = 0
+    realised_micros: int = 0
+    initial_margin_micros: int = 0
+    maintenance_margin_micros: int = 0
+    available_micros: int = 0
+    withdrawable_micros: int = 0
+
+
+class TickerView(Struct, gc=False):
+    """A contract's market at a glance; 0 where there is nothing yet. The statistics are of 24 hours."""
+
+    contract_slot: int
+    time_ns: int
+    state: int
+    best_bid_ticks: int = 0
+    best_bid_lots: int = 0
+    best_ask_ticks: int = 0
+    best_ask_lots: int = 0
+    last_price_ticks: int = 0
+    mark_subticks: int = 0
+    index_subticks: int = 0
+    min_price_ticks: int = 0
+    max_price_ticks: int = 0
+    high_ticks: int = 0
+    low_ticks: int = 0
+    open_ticks: int = 0
+    volume_lots: int = 0
+    volume_tick_lots: int = 0
+    open_interest_lots: int = 0
+    current_funding_ppb: int = 0
+    funding_8h_ppb: int = 0
+    liquidation_enabled: bool = True
+
+
+class BookView(Struct, gc=False):
+    """The visible book: (price_ticks, lots) from the best price outwards."""
+
+    contract_slot: int
+    time_ns: int
+    change_id: int
+    bids: Sequence[tuple[int, int]] = ()
+    asks: Sequence[tuple[int, int]] = ()
+
+
+class Candle(Struct, gc=False):
+    """Trades of one period beginning at `start_ns`; without a trade all prices are the last one's."""
+
+    start_ns: int
+    open_ticks: int
+    high_ticks: int
+    low_ticks: int
+    close_ticks: int
+    volume_lots: int = 0
+    volume_tick_lots: int = 0
+
+
+class FundingView(Struct, gc=False):
+    """One settled funding interval."""
+
+    time_ns: int
+    index_subticks: int
+    previous_index_subticks: int
+    rate_ppb: int
+    interval_s: int
+
+
+class TransactionView(Struct, gc=False):
+    """One change of an account's cash."""
+
+    number: int
+    time_ns: int
+    kind: str
+    contract_slot: int
+    side: int
+    lots: int
+    price_ticks: int
+    fee_micros: int
+    change_micros: int
+    cash_micros: int
+    order_id: int = 0
+    trade_id: int = 0
+
+
+class ContractTerms(Struct, gc=False):
+    """A listed contract's rules, as the engine has them."""
+
+    state: int
+    min_order_lots: int
+    max_order_lots: int
+    max_position_lots: int
+    taker_fee_ppb: int
+    maker_fee_ppb: int
+    liquidation_fee_ppb: int
+    band_ppb: int
+    funding_interval_s: int
+    max_leverage: int
+    brackets: Sequence[tuple[int, int, int]] = ()
+    """(from notional in micros, largest leverage, maintenance rate in ppb)."""
+
+
+class RuleState(Struct, gc=False):
+    """One row of the admission ladder for one account: the reason it would give, and whether it is met."""
+
+    reason: int
+    is_met: bool
+    detail: str = ""
+
+
+class LapseWarning(Struct, gc=False):
+    """Something that lets an account open risk and is about to lapse: its reason, its last civil day, days left."""
+
+    reason: int
+    last_day: str
+    days_left: int
+    step: int
+
+
+class Outcome(Struct, gc=False):
+    """What the log made of one command, when it is durable: a refusal's reason, or the order and its trades."""
+
+    reason: int = 0
+    order_id: int = 0
+    count: int = 0
+    trades: Sequence[UserTradeView] = ()
+    seq: int = 0
+
+
+class Span(Struct, frozen=True, gc=False):
+    """Which part of a history: times in ns inclusive, ids or sequences inclusive, how many, and from which end."""
+
+    start_ns: int = 0
+    end_ns: int = (1 << 63) - 1
+    first_id: int = 0
+    last_id: int = (1 << 63) - 1
+    count: int = 10
+    offset: int = 0
+    ascending: bool = False
+
+
+class Projection(Protocol):
+    """Reads of the projection, all as of `durable_seq`. Slots and ids that do not exist give nothing, not an error."""
+
+    @property
+    def durable_seq(self) -> int: ...
+    @property
+    def now_ns(self) -> int: ...
+    def contracts(self) -> Sequence[Contract]: ...
+    def contract(self, name: str) -> Contract | None: ...
+    def contract_at(self, slot: int) -> Contract: ...
+    def terms(self, contract_slot: int) -> ContractTerms: ...
+    def ticker(self, contract_slot: int) -> TickerView: ...
+    def mark(self, contract_slot: int) -> int: ...
+    def book(self, contract_slot: int, depth: int) -> BookView: ...
+    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]: ...
+    def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
+    def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]: ...
+    def is_halted(self) -> bool: ...
+    def order(self, account_slot: int, order_id: int) -> OrderView | None: ...
+    def open_orders(self, account_slot: int) -> list[OrderView]: ...
+    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]: ...
+    def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]: ...
+    def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]: ...
+    def position(self, account_slot: int, contract_slot: int) -> PositionView: ...
+    def positions(self, account_slot: int) -> list[PositionView]: ...
+    def account(self, account_slot: int) -> AccountView: ...
+    def leverage(self, account_slot: int, contract_slot: int) -> int: ...
+    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]: ...
+    def explanation(self, account_slot: int) -> dict[str, Any]: ...
+    def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]: ...
+    def warnings(self, account_slot: int) -> list[LapseWarning]: ...
+    def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
+        """(sequence, kind "order", "trade" or "account", the data as pushed) after a sequence, oldest first.
+
+        A sequence is never split, so there may be more than `count`.
+        """
+        ...

@@ -1,0 +1,86 @@
+"""The commands that explain margin and recompute funding, on a journal of risky flow."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from engine import host
+from engine.codes import Mode
+from gateway import cli
+from gateway.commands import funding
+from gateway.config import Config
+from gateway.registry.registry import Registry
+from tests import build, risk_flow
+
+
+@pytest.fixture(scope="module")
+def journal(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A journal with trades, funding and liquidations."""
+    folder = tmp_path_factory.mktemp("venue") / "journal"
+    engine = host.Engine.create(folder, Mode.EXCHANGE, capacities=risk_flow.CAPACITIES)
+    first = np.concatenate(risk_flow.set_up())
+    first["time_ns"] = build.START_NS
+    for rows in (first, risk_flow.flow(5, 6000)):
+        rows["seq"] = engine.last_seq + 1 + np.arange(len(rows))
+        engine.feed(rows, lambda commands, events: None)
+    engine.commit()
+    engine.close()
+    return folder
+
+
+def test_funding_audit_finds_no_difference(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["funding", "audit", str(journal), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["rates"] >= 5 and found["payments"] > 100 and found["samples"] > 300
+    assert found["paid_micros"] >= found["received_micros"] > 0
+    assert found["differences"] == []
+
+
+def test_funding_audit_shows_a_difference(
+    journal: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(funding, "rate_ppb", lambda contract, average: 7)
+    assert cli.main(["funding", "audit", str(journal)]) == funding.DIFFERENT
+    assert "rate_ppb is" in capsys.readouterr().out
+
+
+def test_explain_adds_up(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for account in range(risk_flow.ACCOUNTS):
+        assert cli.main(["explain", str(account), "--data", str(journal), "--json"]) == 0
+        figures = json.loads(capsys.readouterr().out)
+        cross = [row for row in figures["positions"] if not row["is_isolated"]]
+        assert figures["unrealised_micros"] == sum(row["unrealised_micros"] for row in cross)
+        collateral = sum(row["value_micros"] for row in figures["collateral"])
+        assert figures["equity_micros"] == figures["cash_micros"] + collateral + figures["unrealised_micros"]
+        assert figures["maintenance_micros"] == sum(row["maintenance_micros"] for row in cross)
+        assert figures["requirement_micros"] == sum(row["requirement_micros"] for row in figures["positions"])
+
+
+def test_explain_speaks_to_people(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "0", "--data", str(journal)]) == 0
+    shown = capsys.readouterr().out
+    assert "headroom before liquidation" in shown and "bankruptcy price" in shown
+
+
+def test_explain_takes_an_accounts_name(journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = journal.parent
+    registry = Registry(Config(data=str(data)).registry)
+    for name in ("alice", "bob"):
+        registry.create_account(name, 1)
+    registry.close()
+    said = []
+    for account in ("bob", "1"):
+        assert cli.main(["explain", account, "--data", str(data), "--json"]) == 0
+        said.append(capsys.readouterr().out)
+    assert said[0] == said[1]
+    assert cli.main(["explain", "carol", "--data", str(data)]) == 2
+    assert "no account 'carol'" in capsys.readouterr().err
+
+
+def test_errors_are_one_line(tmp_path: Path, journal: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["explain", "63", "--data", str(journal)]) == 2
+    assert "account 63 was never opened" in capsys.readouterr().err
+    assert cli.main(["funding", "audit", str(tmp_path)]) == 2
+    assert "no journal there" in capsys.readouterr().err

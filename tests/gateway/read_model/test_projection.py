@@ -1,0 +1,178 @@
+"""The projection from hand-made rows: orders, trades, money, history, saving and loading."""
+
+import subprocess
+import sys
+
+import numpy as np
+
+from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason, Side, TimeInForce
+from engine.host import create
+from engine.schema import COMMAND, EVENT, LABEL, SMALL
+from gateway.read_model.projection import Projection
+from gateway.wire.views import Span
+
+SECOND = 1_000_000_000
+START = 1_772_442_000 * SECOND
+BOTH = frozenset({0, 1})
+
+
+def order_id(serial, slot):
+    return serial << 22 | slot
+
+
+class Feeder:
+    """Feeds commands and events by hand, numbered on."""
+
+    def __init__(self):
+        self.projection = Projection(64)
+        self.root = create(SMALL)
+        self.projection.attach(self.root)
+        self.seq = 0
+
+    def play(self, commands, events):
+        """One batch: commands as dicts; events as dicts with `at`, the place of their command."""
+        rows, reports = np.zeros(len(commands), COMMAND), np.zeros(len(events), EVENT)
+        for index, fields in enumerate(commands):
+            rows[index]["seq"] = self.seq + 1 + index
+            for name, value in fields.items():
+                rows[index][name] = value
+        for report, fields in zip(reports, events, strict=True):
+            report["seq"], report["time_ns"] = self.seq + 1 + fields.get("at", 0), START + self.seq * SECOND
+            report["side"], report["ord_type"], report["tif"] = Side.BUY, OrdType.LIMIT, TimeInForce.GTC
+            for name, value in fields.items():
+                if name != "at":
+                    report[name] = value
+        self.seq += len(commands)
+        self.root["last_seq"] = self.seq
+        self.projection.replay(rows, reports)
+
+    def place(self, number, account=0, lots=10, price=100, **command):
+        """An order that rests."""
+        self.play(
+            [{"kind": CommandKind.NEW, "account_slot": account, **command}],
+            [{"kind": EventKind.ACCEPTED, "account_slot": account, "order_id": number, "price_ticks": price,
+              "leaves_lots": lots, "level_lots": lots}],
+        )  # fmt: skip
+
+    def trade(self, maker, taker, lots, price=100, leaves=(0, 0), trade_id=1):
+        """A fill between two orders: (order id, account) each."""
+        legs = []
+        for (number, account), left, flag in ((maker, leaves[0], 0), (taker, leaves[1], int(EventFlag.TAKER))):
+            legs.append(
+                {"kind": EventKind.FILL, "order_id": number, "account_slot": account, "last_lots": lots,
+                 "price_ticks": price, "leaves_lots": left, "filled_lots": lots, "flags": flag, "trade_id": trade_id,
+                 "fee_micros": 7, "cash_micros": 1000 - 7, "side": Side.SELL if flag else Side.BUY}
+            )  # fmt: skip
+        self.play([{"kind": CommandKind.NEW}], legs)
+
+
+def test_an_order_lives_fills_and_ends_in_history():
+    feeder, first = Feeder(), order_id(1, 3)
+    feeder.place(first, lots=10)
+    feeder.place(order_id(2, 4), account=1, lots=4)
+    view = feeder.projection.order(0, first)
+    assert (view.status, view.amount_lots, view.is_open) == (OrdStatus.NEW, 10, True)
+    assert feeder.projection.order(1, first) is None
+    feeder.trade((first, 0), (order_id(2, 4), 1), 4, leaves=(6, 0))
+    view = feeder.projection.order(0, first)
+    assert (view.status, view.filled_lots, view.filled_tick_lots) == (OrdStatus.PARTIALLY_FILLED, 4, 400)
+    assert feeder.projection.order(1, order_id(2, 4)).status == OrdStatus.FILLED
+    assert feeder.projection.open_orders(1) == []
+    cancelled = {"kind": EventKind.CANCELLED, "order_id": first, "reason": Reason.BY_CLIENT, "filled_lots": 4}
+    feeder.play([{"kind": CommandKind.CANCEL}], [cancelled])
+    history = feeder.projection.order_history(0, BOTH, Span())
+    assert [(row.order_id, row.status, row.amount_lots, row.filled_lots) for row in history] == [
+        (first, OrdStatus.CANCELED, 10, 4)
+    ]
+
+
+def test_a_closed_order_is_found_after_its_slot_is_used_again():
+    feeder, old, new = Feeder(), order_id(1, 3), order_id(9, 3)
+    feeder.place(old)
+    feeder.play([{"kind": CommandKind.CANCEL}], [{"kind": EventKind.CANCELLED, "order_id": old}])
+    feeder.place(new)
+    assert feeder.projection.order(0, old).status == OrdStatus.CANCELED
+    assert feeder.projection.order(0, new).status == OrdStatus.NEW
+    assert [row.order_id for row in feeder.projection.open_orders(0)] == [new]
+
+
+def test_a_label_comes_from_the_row_behind_the_command():
+    feeder = Feeder()
+    label = np.zeros(1, LABEL)
+    label["kind"], label["text"] = CommandKind.LABEL, np.frombuffer(b"mine".ljust(64, b"\0"), np.int64)
+    rows = np.zeros(2, COMMAND)
+    rows[0]["kind"], rows[0]["flags"], rows[0]["seq"] = CommandKind.NEW, ExecInst.LABELLED, 1
+    rows[1] = label.view(COMMAND)[0]
+    rows[1]["seq"] = 2
+    events = np.zeros(1, EVENT)
+    events["seq"], events["kind"], events["order_id"], events["leaves_lots"] = 1, EventKind.ACCEPTED, order_id(1, 0), 5
+    feeder.projection.replay(rows, events)
+    assert feeder.projection.open_orders(0)[0].label_json == b'"mine"'
+
+
+def test_trades_are_public_once_and_own_twice():
+    feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
+    feeder.place(maker)
+    feeder.place(taker, account=1, lots=3)
+    feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0), trade_id=1)
+    feeder.place(order_id(3, 1), account=1, lots=2)
+    feeder.trade((maker, 0), (order_id(3, 1), 1), 2, price=99, leaves=(5, 0), trade_id=2)
+    public, more = feeder.projection.trades(0, Span(count=1))
+    assert [(row.trade_id, row.side, row.tick_direction) for row in public] == [(2, Side.SELL, 2)] and more
+    own, _ = feeder.projection.user_trades(0, BOTH, Span(ascending=True))
+    assert [(row.trade.trade_id, row.is_taker, row.fee_micros) for row in own] == [(1, False, 7), (2, False, 7)]
+    assert [row.trade.trade_id for row in feeder.projection.order_trades(1, taker)] == [1]
+    found = feeder.projection.candles(0, 60, START - 60 * SECOND, START + 60 * SECOND)
+    assert [(row.high_ticks, row.low_ticks, row.close_ticks, row.volume_lots) for row in found] == [(100, 99, 99, 5)]
+
+
+def test_the_latest_candle_is_known_also_when_nobody_trades_any_more():
+    feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
+    assert feeder.projection.latest_candle(0, 60) is None
+    feeder.place(maker)
+    feeder.place(taker, account=1, lots=3)
+    feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
+    traded = feeder.projection.latest_candle(0, 60)
+    feeder.root["now_ns"] = START + 3600 * SECOND
+    for resolution_s in (60, 300, 86_400):
+        candle = feeder.projection.latest_candle(0, resolution_s)
+        assert candle.start_ns == traded.start_ns - traded.start_ns % (resolution_s * SECOND)
+        assert (candle.close_ticks, candle.volume_lots) == (100, 3)
+
+
+def test_nothing_is_after_the_present_sequence():
+    feeder, first = Feeder(), order_id(1, 0)
+    feeder.place(first)
+    assert feeder.projection.events_since(0, feeder.seq, 10) == []
+
+
+def test_saving_and_loading_gives_the_same_answers(tmp_path):
+    feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
+    feeder.place(maker)
+    feeder.place(taker, account=1, lots=3)
+    feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
+    path = tmp_path / "projection.npz"
+    feeder.projection.save(path)
+    loaded = Projection(64)
+    loaded.load(path)
+    loaded.attach(feeder.root)
+    assert loaded.applied_seq == feeder.projection.applied_seq
+    for account in (0, 1):
+        assert loaded.open_orders(account) == feeder.projection.open_orders(account)
+        assert loaded.order_history(account, BOTH, Span()) == feeder.projection.order_history(account, BOTH, Span())
+        assert loaded.user_trades(account, BOTH, Span()) == feeder.projection.user_trades(account, BOTH, Span())
+
+
+def test_the_first_question_about_an_account_compiles_nothing():
+    story = """
+from engine import host, statements
+from gateway.read_model.projection import Projection
+entries = [getattr(statements, name) for name in dir(statements) if hasattr(getattr(statements, name), "signatures")]
+before = [len(entry.signatures) for entry in entries]
+Projection().warm_up()
+print(before, [len(entry.signatures) for entry in entries])
+"""
+    told = subprocess.run([sys.executable, "-c", story], capture_output=True, text=True, check=True).stdout
+    before, after = told.strip().split("] [")
+    assert set(before) <= set("[0, ") and "0" in before
+    assert set(after) <= set("1, ]")

@@ -1,0 +1,264 @@
+"""Logins and signatures: the right ones once, the wrong ones never, the same answer whatever is wrong."""
+
+import base64
+import hashlib
+import hmac
+import json
+
+import ccxt
+import pytest
+from msgspec import Raw
+
+from gateway.registry import authentication
+from gateway.registry.authentication import AuthParams
+from gateway.registry.registry import KeyOrder, Registry, RegistryError
+from gateway.wire.errors import ErrorCode, Refusal
+
+NOW = 1_800_000_000_000_000_000
+NOW_MS = NOW // 1_000_000
+S = 1_000_000_000
+
+
+class Desk:
+    """A registry with one account, an HMAC key and an Ed25519 key."""
+
+    def __init__(self, folder):
+        self.registry = Registry(folder / "registry.db")
+        self.vault = authentication.Vault(folder / "vault.key")
+        self.auth = authentication.Authenticator(self.registry, self.vault)
+        self.registry.create_account("a", NOW)
+        person = self.registry.person("Ann", NOW)
+        self.hmac, self.ed = authentication.new_hmac_key(self.vault), authentication.new_ed25519_key()
+        self.registry.add_key(KeyOrder(self.hmac.id, 0, person, "hmac", self.hmac.verifier, ["read", "trade"], ""), NOW)
+        self.registry.add_key(KeyOrder(self.ed.id, 0, person, "ed25519", self.ed.verifier, ["read"], ""), NOW)
+
+    def signature_login(self, nonce="n", stamp_ms=NOW_MS, secret=None, client_id=None, data=""):
+        text = f"{stamp_ms}\n{nonce}\n{data}".encode()
+        signature = hmac.new((secret or self.hmac.secret).encode(), text, hashlib.sha256).hexdigest()
+        return AuthParams(
+            grant_type="client_signature", client_id=client_id or self.hmac.id, timestamp=Raw(str(stamp_ms).encode()),
+            nonce=nonce, data=data, signature=signature,
+        )  # fmt: skip
+
+    def header(self, method="GET", target="/api/v2/private/buy?amount=1", body=b"", nonce="n", stamp_ms=NOW_MS):
+        text = f"{stamp_ms}\n{nonce}\n{method}\n{target}\n".encode() + body + b"\n"
+        signature = hmac.new(self.hmac.secret.encode(), text, hashlib.sha256).hexdigest()
+        return f"deri-hmac-sha256 id={self.hmac.id},ts={stamp_ms},sig={signature},nonce={nonce}"
+
+
+@pytest.fixture
+def desk(tmp_path):
+    desk = Desk(tmp_path)
+    yield desk
+    desk.registry.close()
+
+
+def refused(code, call, *args):
+    with pytest.raises(Refusal) as caught:
+        call(*args)
+    assert caught.value.code == code, caught.value
+    return caught.value
+
+
+def cdp_token(desk, now_s=NOW // S, url=None, api_key=None, secret=None):
+    client = ccxt.coinbaseinternational({"apiKey": api_key or desk.ed.id, "secret": secret or desk.ed.secret})
+    return client.create_auth_token(now_s, "POST" if url else None, url, client.is_eddsa_secret())
+
+
+def test_key_formats_are_not_rerouted_by_known_clients(desk):
+    assert len(desk.hmac.id) == 16 and len(desk.hmac.secret) == 64
+    assert len(base64.b64decode(desk.ed.secret)) == 64
+    for key in (desk.hmac, desk.ed):
+        client = ccxt.coinbaseinternational({"apiKey": key.id, "secret": key.secret})
+        assert not client.is_native_deribit_credentials()
+    assert ccxt.coinbaseinternational({"apiKey": "x", "secret": desk.ed.secret}).is_eddsa_secret()
+
+
+def test_secrets_are_not_at_rest(desk, tmp_path):
+    files = b"".join(path.read_bytes() for path in tmp_path.iterdir())
+    assert desk.hmac.secret.encode() not in files
+    assert base64.b64decode(desk.ed.secret)[:32] not in files
+    assert (tmp_path / "vault.key").stat().st_mode & 0o077 == 0
+
+
+def test_client_credentials(desk):
+    login = AuthParams(grant_type="client_credentials", client_id=desk.hmac.id, client_secret=desk.hmac.secret)
+    grant = desk.auth.login(login, NOW)
+    assert grant.key.scopes == {"read", "trade"}
+    assert grant.result()["expires_in"] == 3600
+    for client_id, secret in [(desk.hmac.id, "x"), ("nobody", desk.hmac.secret), (desk.ed.id, desk.ed.secret)]:
+        wrong = AuthParams(grant_type="client_credentials", client_id=client_id, client_secret=secret)
+        refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, wrong, NOW)
+    missing = AuthParams(grant_type="client_credentials", client_id=desk.hmac.id)
+    assert refused(ErrorCode.INVALID_PARAMS, desk.auth.login, missing, NOW).param == "client_secret"
+
+
+def test_client_signature_once_in_its_window(desk):
+    login = desk.signature_login()
+    assert desk.auth.login(login, NOW + 60 * S).key.id == desk.hmac.id
+    assert "used before" in refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, login, NOW).reason
+    for wrong in (
+        desk.signature_login(nonce="a", secret="x"),
+        desk.signature_login(nonce="b", client_id="nobody"),
+        desk.signature_login(nonce="c", stamp_ms=NOW_MS - 60_001),
+        desk.signature_login(nonce="d", stamp_ms=NOW_MS + 60_001),
+    ):
+        refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, wrong, NOW)
+    tampered = desk.signature_login(nonce="e")
+    tampered.data = "other"
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, tampered, NOW)
+
+
+def test_a_signed_request_that_was_seen_is_no_login(desk):
+    target = "/api/v2/private/get_positions"
+    header = desk.header(target=target)
+    desk.auth.authorize(header, "GET", target, b"", NOW)
+    replayed = desk.signature_login(nonce="n", data=f"GET\n{target}\n\n")
+    assert replayed.signature in header
+    assert "used before" in refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, replayed, NOW).reason
+
+
+def test_a_replayed_login_is_refused_after_a_restart(desk, tmp_path):
+    login = desk.signature_login()
+    desk.auth.login(login, NOW)
+    desk.registry.close()
+    desk.registry = Registry(tmp_path / "registry.db")
+    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key"))
+    refused(ErrorCode.INVALID_CREDENTIALS, again.login, login, NOW + S)
+    assert again.login(desk.signature_login(nonce="fresh"), NOW + S)
+
+
+@pytest.mark.parametrize("url", [None, "http://127.0.0.1:9/api/v2/public/auth", "https://x.y/api/v2/public/auth?a=b"])
+def test_cdp_tokens_of_the_real_client(desk, url):
+    token = cdp_token(desk, url=url)
+    login = AuthParams(grant_type="coinbase_cdp", token=token)
+    assert desk.auth.login(login, NOW).key.id == desk.ed.id
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, login, NOW)
+
+
+def test_cdp_tokens_that_are_wrong(desk):
+    other = authentication.new_ed25519_key()
+    bad = ErrorCode.INVALID_CREDENTIALS
+    wrong = [
+        (cdp_token(desk, secret=other.secret), bad),
+        (cdp_token(desk, api_key="nobody"), bad),
+        (cdp_token(desk, api_key=desk.hmac.id), bad),
+        (cdp_token(desk, now_s=NOW // S - 121), bad),
+        (cdp_token(desk, now_s=NOW // S + 100), bad),
+        (cdp_token(desk, url="https://x.y/api/v2/private/buy"), ErrorCode.INVALID_PARAMS),
+        ("a.b", ErrorCode.INVALID_PARAMS),
+        ("..", ErrorCode.INVALID_PARAMS),
+        ("a.b.c", ErrorCode.INVALID_PARAMS),
+        ("x" * 5000, ErrorCode.INVALID_PARAMS),
+        ("\u00e9.\u00e9.\u00e9", ErrorCode.INVALID_PARAMS),
+    ]
+    for token, code in wrong:
+        refused(code, desk.auth.login, AuthParams(grant_type="coinbase_cdp", token=token), NOW)
+
+
+@pytest.mark.parametrize(
+    "header, claims",
+    [
+        ({"alg": "none"}, {}),
+        ({}, {"aud": 5}),
+        ({}, {"aud": ["other"]}),
+        ({}, {"sub": "other"}),
+        ({}, {"exp": "later"}),
+        ({}, {"nbf": True}),
+        ({}, {"exp": 10**30}),
+        ({}, {"uris": 5}),
+        ({}, {"exp": NOW // S + 100_000}),
+    ],
+)
+def test_cdp_claims_are_checked_even_when_signed(desk, header, claims):
+    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+    now_s = NOW // S
+    head = {"alg": "EdDSA", "kid": desk.ed.id, **header}
+    body = {"aud": ["cdp_service"], "sub": desk.ed.id, "nbf": now_s, "exp": now_s + 120, **claims}
+    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (head, body)]
+    seed = base64.b64decode(desk.ed.secret)[:32]
+    signature = base64.urlsafe_b64encode(Ed25519PrivateKey.from_private_bytes(seed).sign(b".".join(parts))).rstrip(b"=")
+    token = b".".join([*parts, signature]).decode()
+    with pytest.raises(Refusal):
+        desk.auth.login(AuthParams(grant_type="coinbase_cdp", token=token), NOW)
+
+
+def test_signed_http_of_the_real_client(desk):
+    client = ccxt.deribit({"apiKey": desk.hmac.id, "secret": desk.hmac.secret})
+    signed = client.sign("buy", ["private"], "GET", {"instrument_name": "BTC_USDC-PERPETUAL", "label": "a b/c"})
+    target = signed["url"].removeprefix("https://www.deribit.com")
+    header = signed["headers"]["Authorization"]
+    now = client.milliseconds() * 1_000_000
+    assert desk.auth.authorize(header, "GET", target, b"", now).id == desk.hmac.id
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.authorize, header, "GET", target, b"", now)
+
+
+def test_signed_http_covers_everything_and_allows_one_nonce_for_two_calls(desk):
+    target = "/api/v2/private/buy?amount=1"
+    call = desk.auth.authorize
+    for method, uri, body in [("POST", target, b""), ("GET", target + "0", b""), ("GET", target, b"x")]:
+        refused(ErrorCode.INVALID_CREDENTIALS, call, desk.header(), method, uri, body, NOW)
+    assert call(desk.header(), "GET", target, b"", NOW)
+    other = "/api/v2/private/get_positions"
+    assert call(desk.header(target=other), "GET", other, b"", NOW)
+    late = desk.header(nonce="z", stamp_ms=NOW_MS - 60_001)
+    refused(ErrorCode.INVALID_CREDENTIALS, call, late, "GET", target, b"", NOW)
+    for header in ["", "Basic x", "deri-hmac-sha256 ", "deri-hmac-sha256 id=a,ts=x,sig=b,nonce=c", "Bearer x"]:
+        refused(ErrorCode.UNAUTHORIZED, call, header, "GET", target, b"", NOW)
+
+
+def test_tokens_bearer_refresh_logout(desk, tmp_path):
+    grant = desk.auth.login(desk.signature_login(), NOW)
+    bearer = f"Bearer {grant.access_token}"
+    call = desk.auth.authorize
+    assert call(bearer, "GET", "/x", b"", NOW).id == desk.hmac.id
+    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key"))
+    assert again.authorize(bearer, "GET", "/x", b"", NOW).id == desk.hmac.id
+    refused(ErrorCode.UNAUTHORIZED, call, bearer, "GET", "/x", b"", NOW + 3600 * S)
+    refused(ErrorCode.UNAUTHORIZED, call, f"Bearer {grant.refresh_token}", "GET", "/x", b"", NOW)
+    refused(ErrorCode.UNAUTHORIZED, call, f"Bearer {grant.access_token[:-2]}AA", "GET", "/x", b"", NOW)
+    renew = AuthParams(grant_type="refresh_token", refresh_token=grant.refresh_token)
+    assert desk.auth.login(renew, NOW + 4000 * S).key.id == desk.hmac.id
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, renew, NOW + 4000 * S)
+    desk.auth.revoke_token(grant.access_token, NOW)
+    refused(ErrorCode.UNAUTHORIZED, call, bearer, "GET", "/x", b"", NOW)
+
+
+def test_a_logout_ends_every_token_of_the_login(desk):
+    grant, other = (desk.auth.login(desk.signature_login(nonce=nonce), NOW) for nonce in "ab")
+    renewed = desk.auth.login(AuthParams(grant_type="refresh_token", refresh_token=grant.refresh_token), NOW + S)
+    desk.auth.revoke_token(renewed.access_token, NOW + 2 * S)
+    for login in (grant, renewed):
+        bearer = f"Bearer {login.access_token}"
+        refused(ErrorCode.UNAUTHORIZED, desk.auth.authorize, bearer, "GET", "/x", b"", NOW + 3 * S)
+    renew = AuthParams(grant_type="refresh_token", refresh_token=renewed.refresh_token)
+    refused(ErrorCode.UNAUTHORIZED, desk.auth.login, renew, NOW + 6 * 86_400 * S)
+    assert desk.auth.authorize(f"Bearer {other.access_token}", "GET", "/x", b"", NOW + 3 * S)
+
+
+def test_a_revoked_key_opens_nothing(desk):
+    grant = desk.auth.login(desk.signature_login(), NOW)
+    desk.registry.revoke_key(desk.hmac.id, NOW)
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.login, desk.signature_login(nonce="2"), NOW)
+    refused(ErrorCode.UNAUTHORIZED, desk.auth.authorize, f"Bearer {grant.access_token}", "GET", "/x", b"", NOW)
+    header = desk.header()
+    refused(ErrorCode.INVALID_CREDENTIALS, desk.auth.authorize, header, "GET", "/api/v2/private/buy?amount=1", b"", NOW)
+
+
+def test_the_vault_must_be_the_right_one(desk, tmp_path):
+    other = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "other.key"))
+    login = AuthParams(grant_type="client_credentials", client_id=desk.hmac.id, client_secret=desk.hmac.secret)
+    with pytest.raises(RegistryError, match="another vault"):
+        other.login(login, NOW)
+    (tmp_path / "short.key").write_bytes(b"short")
+    with pytest.raises(RegistryError, match="32"):
+        authentication.Vault(tmp_path / "short.key")
+
+
+def test_a_public_key_can_be_imported(desk):
+    public = base64.b64encode(base64.b64decode(desk.ed.secret)[32:]).decode()
+    assert authentication.imported_ed25519_key(public).verifier == desk.ed.verifier
+    for text in ("", "x", base64.b64encode(b"short").decode(), "\u00e9"):
+        with pytest.raises(RegistryError, match="32 bytes"):
+            authentication.imported_ed25519_key(text)

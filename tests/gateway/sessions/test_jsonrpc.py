@@ -1,0 +1,137 @@
+"""The codec: every message becomes a typed request or one clear error; answers are valid JSON."""
+
+import json
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from gateway.sessions import jsonrpc_requests
+from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.wire import jsonrpc_answers
+from gateway.wire.errors import ErrorCode, Refusal
+
+DEEP = b'{"id":7,"method":"public/ticker","params":' + b"[" * 5000 + b"]" * 5000 + b"}"
+
+NAME, TYPE = b'"instrument_name":"B"', ErrorCode.INVALID_PARAMS
+BAD = [
+    (b"", ErrorCode.PARSE_ERROR, None, ""),
+    (b"{", ErrorCode.PARSE_ERROR, None, ""),
+    (b"not json", ErrorCode.PARSE_ERROR, None, ""),
+    (b'{"id":1,"method":"public/test","params":{"x":NaN}}', ErrorCode.PARSE_ERROR, None, ""),
+    (b'{"id":1,"method":"public/get_time\xff"}', ErrorCode.PARSE_ERROR, 1, ""),
+    (b"\xff\xfe\x00", ErrorCode.PARSE_ERROR, None, ""),
+    (DEEP, ErrorCode.PARSE_ERROR, None, ""),
+    (b"[" * 100_000, ErrorCode.INVALID_REQUEST, None, ""),
+    (b"[]", ErrorCode.INVALID_REQUEST, None, ""),
+    (b"5", ErrorCode.INVALID_REQUEST, None, ""),
+    (b'{"id":[1],"method":"public/get_time"}', ErrorCode.INVALID_REQUEST, None, ""),
+    (b'{"id":1.5,"method":"public/get_time"}', ErrorCode.INVALID_REQUEST, None, ""),
+    (b'{"id":7}', ErrorCode.INVALID_REQUEST, 7, "method"),
+    (b'{"id":7,"method":5}', ErrorCode.INVALID_REQUEST, 7, "method"),
+    (b'{"jsonrpc":"1.0","id":7,"method":"public/get_time"}', ErrorCode.INVALID_REQUEST, 7, "jsonrpc"),
+    (b'{"id":"a","method":"private/withdraw"}', ErrorCode.METHOD_NOT_FOUND, "a", "method"),
+    (b'{"id":"a","method":"__class__"}', ErrorCode.METHOD_NOT_FOUND, "a", "method"),
+    (b'{"id":7,"method":"public/ticker"}', ErrorCode.INVALID_PARAMS, 7, "params"),
+    (b'{"id":7,"method":"public/ticker","params":[]}', ErrorCode.INVALID_PARAMS, 7, "params"),
+    (b'{"id":7,"method":"public/ticker","params":{}}', ErrorCode.INVALID_PARAMS, 7, "instrument_name"),
+    (b'{"id":7,"method":"public/ticker","params":{"instrument_name":5}}', TYPE, 7, "instrument_name"),
+    (b'{"id":7,"method":"private/buy","params":{%b,%b}}' % (NAME, b'"type":"x"'), TYPE, 7, "type"),
+    (b'{"id":7,"method":"private/buy","params":{%b,%b}}' % (NAME, b'"post_only":"yes"'), TYPE, 7, "post_only"),
+    (b'{"id":7,"method":"private/buy","params":{%b,%b}}' % (NAME, b'"triggerPrice":1'), TYPE, 7, "triggerPrice"),
+    (b'{"id":7,"method":"public/subscribe","params":{"channels":[1]}}', ErrorCode.INVALID_PARAMS, 7, "channels[0]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("message, code, request_id, param", BAD)
+def test_bad_message_gets_one_clear_error(message, code, request_id, param):
+    with pytest.raises(jsonrpc_requests.Malformed) as caught:
+        jsonrpc_requests.decode(message)
+    refusal = caught.value.refusal
+    assert (refusal.code, caught.value.request_id, refusal.param) == (code, request_id, param)
+    answer = json.loads(jsonrpc_answers.error_reply(caught.value.request_id, refusal, 1, 3))
+    assert answer["error"]["code"] == code
+    assert answer["error"]["data"]["reason"] and "\n" not in answer["error"]["data"]["reason"]
+    assert answer["id"] == request_id and answer["usDiff"] == 2
+
+
+@given(st.binary(max_size=200))
+def test_any_bytes_are_answered(data):
+    try:
+        jsonrpc_requests.decode(data)
+    except jsonrpc_requests.Malformed as malformed:
+        json.loads(jsonrpc_answers.error_reply(malformed.request_id, malformed.refusal, 0, 0))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@given(st.sampled_from(sorted(METHODS)), JSON, JSON)
+def test_any_params_of_any_method_are_answered(method, request_id, params):
+    message = json.dumps({"id": request_id, "method": method, "params": params}).encode("utf-8", "surrogatepass")
+    try:
+        request = jsonrpc_requests.decode(message)
+    except jsonrpc_requests.Malformed as malformed:
+        assert malformed.refusal.code in (-32700, -32600, -32602)
+    else:
+        assert isinstance(request, REQUESTS[method])
+
+
+def test_numbers_stay_exact():
+    text = "0.100000000000000000000000000001"
+    message = '{"id":1,"method":"private/buy","params":{"instrument_name":"B","amount":0.5,"price":"0.5"}}'
+    request = jsonrpc_requests.decode(message.replace("0.5", text).encode())
+    assert bytes(request.params.amount) == text.encode()
+    assert bytes(request.params.price) == f'"{text}"'.encode()
+
+
+def test_query_strings_are_read_as_text():
+    query = {"instrument_name": "B", "amount": "0.1", "reduce_only": "true", "label": "null", "cl_ord_id": "5"}
+    request = jsonrpc_requests.decode_call("private/buy", query)
+    assert request.params.reduce_only is True
+    assert request.params.label == "null"
+    assert bytes(request.params.amount) == b'"0.1"'
+    with pytest.raises(jsonrpc_requests.Malformed) as caught:
+        jsonrpc_requests.decode_call("private/buy", {"instrument_name": "B", "reduce_only": "maybe"})
+    assert caught.value.refusal.param == "reduce_only"
+    with pytest.raises(jsonrpc_requests.Malformed) as caught:
+        jsonrpc_requests.decode_call("private/nope", {})
+    assert caught.value.refusal.code == ErrorCode.METHOD_NOT_FOUND
+
+
+def test_answers_are_json():
+    for request_id in (1, -5, 'a"b', None, 2**70):
+        answer = json.loads(jsonrpc_answers.reply(request_id, b'{"a":0.10}', 10, 15, True))
+        times = {"usIn": 10, "usOut": 15, "usDiff": 5}
+        assert answer == {"jsonrpc": "2.0", "id": request_id, "result": {"a": 0.1}, **times, "testnet": True}
+    refusal = Refusal(ErrorCode.TOO_MANY_REQUESTS, 'wait "a bit"', wait_ms=5)
+    answer = json.loads(jsonrpc_answers.error_reply(3, refusal, 1, 1))
+    assert answer["error"] == {
+        "code": 10028, "message": "too_many_requests", "data": {"reason": 'wait "a bit"', "wait_ms": 5},
+    }  # fmt: skip
+    assert json.loads(jsonrpc_answers.push('book."x"', b"[1]"))["params"] == {"channel": 'book."x"', "data": [1]}
+    assert json.loads(jsonrpc_answers.heartbeat("test_request"))["params"]["type"] == "test_request"
+
+
+OURS = {
+    "venue/acknowledge_disclosure",
+    "venue/countdown_cancel_all",
+    "venue/explain_account",
+    "venue/get_admission",
+    "venue/get_reject_reasons",
+    "venue/get_rules",
+    "venue/resume",
+    "venue/withdraw_professional_status",
+}
+
+
+def test_the_table_has_every_method_of_the_protocol():
+    assert len([name for name in METHODS if not name.startswith("venue/")]) == 57
+    assert {name for name in METHODS if name.startswith("venue/") and not name.startswith("venue/admin/")} == OURS
+    assert all(method.summary and method.result for method in METHODS.values())
+    assert {m.scope for name, m in METHODS.items() if name.startswith("public/")} == {""}
+    assert "" not in {m.scope for name, m in METHODS.items() if name.startswith("private/")}

@@ -1,0 +1,62 @@
+"""Channel names: every one of the protocol, and nothing else."""
+
+import pytest
+
+from gateway.wire.channels import parse
+from gateway.wire.decimals import Contract, Unit
+
+BTC = Contract(3, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.0001"))
+
+
+def find(name):
+    return BTC if name == BTC.name else None
+
+
+@pytest.mark.parametrize(
+    "name, kind, slot, interval, extra",
+    [
+        ("book.{i}.raw", "book", 3, "raw", {}),
+        ("book.{i}.100ms", "book", 3, "100ms", {}),
+        ("book.{i}.none.20.100ms", "grouped_book", 3, "100ms", {"depth": 20}),
+        ("trades.{i}.100ms", "trades", 3, "100ms", {}),
+        ("ticker.{i}.raw", "ticker", 3, "raw", {}),
+        ("incremental_ticker.{i}", "incremental_ticker", 3, "raw", {}),
+        ("quote.{i}", "quote", 3, "raw", {}),
+        ("perpetual.{i}.100ms", "perpetual", 3, "100ms", {}),
+        ("deribit_price_index.btc_usdc", "index", -1, "raw", {"currency": "btc_usdc"}),
+        ("chart.trades.{i}.1", "chart", 3, "raw", {"resolution_s": 60}),
+        ("chart.trades.{i}.1D", "chart", 3, "raw", {"resolution_s": 86400}),
+        ("platform_state", "platform_state", -1, "raw", {}),
+        ("user.orders.any.any.raw", "user.orders", -1, "raw", {"currency": "any"}),
+        ("user.orders.{i}.raw", "user.orders", 3, "raw", {}),
+        ("user.trades.future.BTC.100ms", "user.trades", -1, "100ms", {"currency": "BTC"}),
+        ("user.changes.any.any.raw", "user.changes", -1, "raw", {}),
+        ("user.changes.{i}.100ms", "user.changes", 3, "100ms", {}),
+        ("user.notices", "user.notices", -1, "raw", {}),
+        ("user.portfolio.SOL", "user.portfolio", -1, "raw", {"currency": "SOL"}),
+        ("user.portfolio.any", "user.portfolio", -1, "raw", {"currency": "ANY"}),
+    ],
+)
+def test_channels_of_the_protocol(name, kind, slot, interval, extra):
+    name = name.format(i=BTC.name)
+    channel = parse(name, find, account_slot=5)
+    assert channel is not None
+    assert (channel.name, channel.kind, channel.contract_slot, channel.interval) == (name, kind, slot, interval)
+    assert {key: getattr(channel, key) for key in extra} == extra
+    assert channel.is_private == name.startswith("user.")
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "", "book", "book.X.raw", "book.{i}", "book.{i}.5s", "book.{i}.none.7.100ms", "book.{i}.none.999.100ms",
+        "ticker.{i}.raw.raw", "chart.trades.{i}.7", "user.orders.any.any", "user.orders.X.raw", "user.portfolio.",
+        "user.portfolio.a b", "user.secrets", "book.{i}.raw\n", "x" * 5000,
+    ],
+)  # fmt: skip
+def test_other_names_are_no_channels(name):
+    assert parse(name.format(i=BTC.name), find, account_slot=5) is None
+
+
+def test_user_channels_need_a_login():
+    assert parse("user.orders.any.any.raw", find) is None
