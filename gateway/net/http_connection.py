@@ -1,29 +1,30 @@
 """HTTP on the venue's port: one request at a time on each connection, until one asks for a websocket."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import clock, pages
 from gateway.document import openrpc
 from gateway.net import http_codec
-from gateway.net.websocket_input import WebsocketInput, hand_over
+from gateway.net.turns import Connections, Turns
+from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
-from gateway.sessions.session import HttpCall
-from gateway.sessions.session import http as serve_http
+from gateway.sessions.http_calls import HttpCall
+from gateway.sessions.http_calls import http as serve_http
+from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
 
-if TYPE_CHECKING:
-    from gateway.net.server import Server
-
-HANDSHAKE_SECONDS = 10
 IDLE_HTTP_SECONDS = 75
 
 
 class HttpConnection(asyncio.Protocol):
     """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
 
-    def __init__(self, server: "Server") -> None:
-        self.server = server
+    def __init__(self, venue: Venue, turns: Turns, connections: Connections, websockets: WebsocketUpgrade) -> None:
+        self._venue = venue
+        self._turns = turns
+        self._connections = connections
+        self._websockets = websockets
         self._data = bytearray()
         self._transport: Any = None
         self._head: http_codec.Head | None = None
@@ -37,11 +38,11 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        if len(self.server.http_connections) + len(self.server.connections) >= self.server.venue.config.max_connections:
+        if self._connections.is_full:
             transport.write(http_codec.response(503, b'{"error":"too many connections"}', keep_alive=False))
             transport.close()
             return
-        self.server.http_connections.add(self)
+        self._connections.http.add(self)
         self._wait(HANDSHAKE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -57,10 +58,10 @@ class HttpConnection(asyncio.Protocol):
     def _wait(self, seconds: float) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
-        self._timeout = self.server.loop.call_later(seconds, self._transport.abort)
+        self._timeout = self._turns.loop.call_later(seconds, self._transport.abort)
 
     def _let_go(self) -> None:
-        self.server.http_connections.discard(self)
+        self._connections.http.discard(self)
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
@@ -68,7 +69,7 @@ class HttpConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Serve the next request that is complete."""
         try:
-            head = http_codec.parse_head(self._data, self.server.venue.config.max_frame_bytes)
+            head = http_codec.parse_head(self._data, self._venue.config.max_frame_bytes)
         except http_codec.BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
             self._send(http_codec.response(bad.status, body, keep_alive=False), False)
@@ -96,7 +97,7 @@ class HttpConnection(asyncio.Protocol):
             self._send(http_codec.response(status, content, content_type, head.keep_alive), head.keep_alive)
 
     def _call(self, head: http_codec.Head, body: bytes) -> None:
-        venue = self.server.venue
+        venue = self._venue
         call = HttpCall(head.verb, head.target, head.headers, body, self._peer)
         actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
@@ -104,25 +105,17 @@ class HttpConnection(asyncio.Protocol):
                 venue.sequencer.submit(action.rows, self, action.pending)
             elif isinstance(action, Reply):
                 self.answer(action.data)
-        self.server.touch()
+        self._turns.touch()
 
     def _upgrade(self, head: http_codec.Head) -> None:
-        """Hand the connection over to the websocket library with what was read; JSON goes through `websocket_input`."""
+        """This is a websocket from here on."""
         self._let_go()
-        library = self.server.websocket(self._peer)
-        self._transport.set_protocol(library)
-        library.connection_made(self._transport)
         data, self._data = bytes(self._data), bytearray()
-        hand_over(library, data[: head.size])
-        connection = library.listener
-        if connection not in self.server.connections:
-            return  # the library has refused the handshake, and closes
-        if connection.session.binary:
-            hand_over(library, data[head.size :])
-            return
-        reader = WebsocketInput(self.server, connection, library)
-        self._transport.set_protocol(reader)
-        reader.take(data[head.size :])
+        self._websockets.hand_over(self._transport, data, head.size, self._peer)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
 
     # --- answers --------------------------------------------------------------------------------------------------
 
@@ -130,7 +123,7 @@ class HttpConnection(asyncio.Protocol):
         """Stage the answer of the request being served."""
         keep = self._head is not None and self._head.keep_alive
         self._response = http_codec.response(400 if jsonrpc_answers.is_error(data) else 200, data, keep_alive=keep)
-        self.server.venue.sequencer.dirty.append(self)
+        self._venue.sequencer.dirty.append(self)
 
     def stage(self, frame: bytes) -> None:
         """Nothing but answers goes out over HTTP."""
@@ -153,4 +146,4 @@ class HttpConnection(asyncio.Protocol):
             return
         self._wait(IDLE_HTTP_SECONDS)
         if self._data:
-            self.server.loop.call_soon(self._next)
+            self._turns.loop.call_soon(self._next)

@@ -152,7 +152,7 @@ class Desk:
         """A connection without a socket: (its reader, what is sent back, what the library gets)."""
         origin = Origin(self.sequencer, self.sessions[who])
         library = Library(origin)
-        return WebsocketInput(self, origin, library), origin, library
+        return WebsocketInput(self.venue, self, origin, library), origin, library
 
     def feed(self, stream, size, who=0):
         """A turn of a connection whose bytes come in pieces of a size: the same three."""
