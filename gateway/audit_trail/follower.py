@@ -10,7 +10,7 @@ import numpy as np
 from engine import host
 from engine.codes import CommandKind, EventKind, ExecInst
 from gateway.config import Config
-from gateway.sessions.actions import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
+from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
 
 _LABELLED = (int(CommandKind.NEW), int(CommandKind.MASS_CANCEL))
 _NOTICE_FIRST = int(EventKind.NOTICE_FIRST)

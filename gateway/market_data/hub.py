@@ -25,9 +25,9 @@ from gateway.read_model.books import Moves
 from gateway.read_model.history import Segment
 from gateway.read_model.history_views import ROW, closed_by_force, trade_view, user_trade_view
 from gateway.read_model.projection import Projection
-from gateway.sessions.actions import Row
 from gateway.wire.channels import Channel
 from gateway.wire.decimals import Contract
+from gateway.wire.event_rows import Row
 
 _BYTES = ROW.size
 _FORCED = int(EventFlag.FORCED)

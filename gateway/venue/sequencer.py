@@ -20,9 +20,10 @@ from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, Com
 from gateway.read_model.event_fold import TRADE_KIND
 from gateway.read_model.history_views import ROW, user_trade_view
 from gateway.read_model.projection import Projection
-from gateway.sessions.actions import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
+from gateway.sessions.actions import Pending
 from gateway.sessions.session import Session
 from gateway.wire.command_rows import ROW_BYTES, STAMP
+from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Row
 from gateway.wire.frames import binary_frame
 from gateway.wire.reasons import shown
 from gateway.wire.views import Outcome, UserTradeView
