@@ -1,4 +1,4 @@
-"""The plain ints are the enums' members, and the engine states them nowhere else."""
+"""The plain ints are the enums' members, and engine and gateway state them nowhere else."""
 
 import ast
 from enum import IntEnum
@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from engine import code_values, codes
-from tests.test_arrows import ENGINE, ROOT
+from tests.test_arrows import ROOT, sources
 
 PREFIXES: dict[str, type[IntEnum]] = {
     "COMMAND": codes.CommandKind, "EVENT": codes.EventKind, "FLAG": codes.EventFlag, "REASON": codes.Reason,
@@ -41,7 +41,7 @@ def is_member_as_int(node: ast.AST) -> bool:
     )
 
 
-@pytest.mark.parametrize("path", ENGINE, ids=lambda path: str(path.relative_to(ROOT)))
-def test_no_other_module_of_the_engine_makes_one(path: Path) -> None:
+@pytest.mark.parametrize("path", sources("engine", "gateway"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_other_module_makes_one(path: Path) -> None:
     if path.name != "code_values.py":
         assert [node.lineno for node in ast.walk(ast.parse(path.read_text())) if is_member_as_int(node)] == []
