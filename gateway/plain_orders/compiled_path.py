@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import CommandKind
+from engine.code_values import COMMAND_CANCEL
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT
 from gateway.plain_orders.frame_finder import SLACK_BYTES
@@ -37,7 +37,6 @@ _ASK = Struct("<9q")
 BUFFER_BYTES = 1 << 18
 """What one read of a socket can bring."""
 LONGEST_TEXT = (1 << 16) - 1
-_CANCEL = int(CommandKind.CANCEL)
 Written = tuple[Segment, int, int]
 """Where a batch's history rows are: segment, first, end."""
 Complete = Callable[[int, Pending, int], bytes | None]
@@ -160,8 +159,8 @@ class CompiledPath:
         request = self._requests[index]
         request_id = jsonrpc_answers.decode_id(request["id"][: int(request["id_size"])].tobytes())
         call = Call(run.session, request_id, run.now_ns)
-        account_slot, side, is_cancel = int(request["account_slot"]), int(request["side"]), request["kind"] == _CANCEL
-        pending = OrderPending(call, account_slot, side, bool(is_cancel))
+        account_slot, side = int(request["account_slot"]), int(request["side"])
+        pending = OrderPending(call, account_slot, side, bool(request["kind"] == COMMAND_CANCEL))
         return text_frame(complete(int(request["place"]), pending, account_slot) or b"")
 
     def clear(self) -> None:

@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 
 from engine import host, statements
-from engine.codes import NIL, EventFlag, Mode, VenueState
+from engine.code_values import FLAG_FORCED, FLAG_TAKER
+from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from gateway.read_model import event_fold, render
@@ -51,8 +52,6 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-_TAKER = int(EventFlag.TAKER)
-_FORCED = int(EventFlag.FORCED)
 _BYTES = ROW.size
 _APPLIED_SEQ, _RARE = (event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
 Batch = tuple[Any, Any, Any, Any]
@@ -259,13 +258,13 @@ class Projection:
 
     def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
         """Public trades."""
-        found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, _TAKER, span.ascending)
+        found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_TAKER, span.ascending)
         return _cut(_within(found, span, trade_view), span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
         found: list[bytes] = []
-        for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, _FORCED, False):
+        for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_FORCED, False):
             if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
                 break
             closed = closed_by_force(segment.data, index * _BYTES)

@@ -5,7 +5,28 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.codes import NIL, ExecInst, OrdType, PriceSource, Reason, SelfTrade, Side, TimeInForce
+from engine.code_values import (
+    EXEC_CONFIRMED,
+    EXEC_ICEBERG,
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    EXEC_REJECT_POST_ONLY,
+    SELF_TRADE_CANCEL_MAKER,
+    SIDE_BUY,
+    SIDE_SELL,
+    SOURCE_INDEX,
+    SOURCE_LAST,
+    SOURCE_MARK,
+    TIF_FOK,
+    TIF_GTC,
+    TIF_GTD,
+    TIF_IOC,
+    TYPE_LIMIT,
+    TYPE_STOP_LIMIT,
+    TYPE_TAKE_LIMIT,
+    TYPE_TRAILING_STOP,
+)
+from engine.codes import NIL, ExecInst, OrdType, Reason, SelfTrade, Side
 from gateway.read_model import render
 from gateway.sessions import messages
 from gateway.sessions.actions import Action, Submit
@@ -28,31 +49,23 @@ from gateway.wire.views import OrderView, Outcome
 # Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
 ORDER_TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in OrdType}
 TIMES_IN_FORCE: dict[str | None, int] = {
-    None: int(TimeInForce.GTC),
-    "good_til_cancelled": int(TimeInForce.GTC),
-    "good_til_day": int(TimeInForce.GTD),
-    "immediate_or_cancel": int(TimeInForce.IOC),
-    "fill_or_kill": int(TimeInForce.FOK),
+    None: TIF_GTC,
+    "good_til_cancelled": TIF_GTC,
+    "good_til_day": TIF_GTD,
+    "immediate_or_cancel": TIF_IOC,
+    "fill_or_kill": TIF_FOK,
 }
 SOURCES: dict[str | None, int] = {
-    None: int(PriceSource.MARK),
-    "mark_price": int(PriceSource.MARK),
-    "index_price": int(PriceSource.INDEX),
-    "last_price": int(PriceSource.LAST),
+    None: SOURCE_MARK,
+    "mark_price": SOURCE_MARK,
+    "index_price": SOURCE_INDEX,
+    "last_price": SOURCE_LAST,
 }
 SELF_TRADES: dict[str | None, int] = {
-    None: int(SelfTrade.CANCEL_MAKER),
+    None: SELF_TRADE_CANCEL_MAKER,
     **{mode.name.lower(): int(mode) for mode in SelfTrade},
 }
-_LIMIT, _TRAILING_STOP, _GTC, _GTD = (
-    int(OrdType.LIMIT), int(OrdType.TRAILING_STOP), int(TimeInForce.GTC), int(TimeInForce.GTD),
-)  # fmt: skip
-_LIMITS = (_LIMIT, int(OrdType.STOP_LIMIT), int(OrdType.TAKE_LIMIT))
-_BUY, _SELL = int(Side.BUY), int(Side.SELL)
-_POST_ONLY, _REJECT_POST_ONLY, _REDUCE_ONLY, _ICEBERG, _CONFIRMED = (
-    int(ExecInst.POST_ONLY), int(ExecInst.REJECT_POST_ONLY), int(ExecInst.REDUCE_ONLY), int(ExecInst.ICEBERG),
-    int(ExecInst.CONFIRMED),
-)  # fmt: skip
+_LIMITS = (TYPE_LIMIT, TYPE_STOP_LIMIT, TYPE_TAKE_LIMIT)
 _DAY_NS = 86_400 * 1_000_000_000
 _COUNTDOWN_MAX_MS = 24 * 3600 * 1000
 
@@ -126,12 +139,12 @@ def _unknown(order_id: str) -> Refusal:
 
 def buy(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a buy order."""
-    return _place(session, params, call, _BUY)
+    return _place(session, params, call, SIDE_BUY)
 
 
 def sell(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a sell order."""
-    return _place(session, params, call, _SELL)
+    return _place(session, params, call, SIDE_SELL)
 
 
 def _place(session: SessionState, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
@@ -170,8 +183,8 @@ def _new_row(contract: Contract, params: messages.OrderParams, now_ns: int, side
 def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
     """Whether nothing was sent beyond what most orders have; an absent number is one and the same object."""
     return (
-        row.ord_type <= _LIMIT
-        and row.tif != _GTD
+        row.ord_type <= TYPE_LIMIT
+        and row.tif != TIF_GTD
         and params.cl_ord_id is ABSENT
         and params.trigger is None
         and params.trigger_price is ABSENT
@@ -185,13 +198,13 @@ def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
 def _add_extras(contract: Contract, params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
     if given(params.cl_ord_id):
         row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
-    if row.ord_type > _LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
+    if row.ord_type > TYPE_LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
         _add_trigger(contract, params, row)
     display = params.display_amount if given(params.display_amount) else params.max_show
     if given(display):
         row.display_lots = contract.amount_lots(display, "display_amount")
-        row.flags |= _ICEBERG
-    if given(params.expires_at) or row.tif == _GTD:
+        row.flags |= EXEC_ICEBERG
+    if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
 
 
@@ -208,18 +221,18 @@ def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> in
 def _flags(params: messages.OrderParams) -> int:
     flags = 0
     if params.post_only:
-        flags = _POST_ONLY | _REJECT_POST_ONLY if params.reject_post_only else _POST_ONLY
+        flags = EXEC_POST_ONLY | EXEC_REJECT_POST_ONLY if params.reject_post_only else EXEC_POST_ONLY
     if params.reduce_only or params.reduceOnly:
-        flags |= _REDUCE_ONLY
+        flags |= EXEC_REDUCE_ONLY
     if params.confirm:
-        flags |= _CONFIRMED
+        flags |= EXEC_CONFIRMED
     return flags
 
 
 def _add_trigger(contract: Contract, params: messages.OrderParams, row: NewRow) -> None:
     """Trigger price or offset: exactly what the type needs, so that no trigger is dropped in silence."""
-    trailing = row.ord_type == _TRAILING_STOP
-    conditional = row.ord_type > _LIMIT
+    trailing = row.ord_type == TYPE_TRAILING_STOP
+    conditional = row.ord_type > TYPE_LIMIT
     for name, raw, wanted in (
         ("trigger_price", params.trigger_price, conditional and not trailing),
         ("trigger_offset", params.trigger_offset, trailing),
@@ -241,10 +254,10 @@ def _add_expiry(params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
     if not given(params.expires_at):
         row.expire_ns = (now_ns // _DAY_NS + 1) * _DAY_NS
         return
-    if row.tif not in (_GTC, _GTD):
+    if row.tif not in (TIF_GTC, TIF_GTD):
         raise bad_param("expires_at", f"an order that is {params.time_in_force} does not wait; leave it out")
     row.expire_ns = parse_integer(params.expires_at, "expires_at", 0, MAX_MS) * NS_PER_MS
-    row.tif = _GTD
+    row.tif = TIF_GTD
 
 
 def _check_deadline(raw: Any, now_ns: int) -> None:
@@ -258,11 +271,11 @@ def close_position(session: SessionState, params: messages.ClosePositionParams, 
     size = call.projection.position(session.account_slot, contract.slot).size_lots
     if size == 0:
         raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
-    side = _SELL if size > 0 else _BUY
+    side = SIDE_SELL if size > 0 else SIDE_BUY
     ord_type = ORDER_TYPES[params.type]
     price_ticks = _limit_price(contract, params.price, ord_type, params.type)
-    tif = _GTC if ord_type == _LIMIT else int(TimeInForce.IOC)
-    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, _REDUCE_ONLY)
+    tif = TIF_GTC if ord_type == TYPE_LIMIT else TIF_IOC
+    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, EXEC_REDUCE_ONLY)
     packed = command_rows.new_row(session.signer, row)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
 
