@@ -5,7 +5,7 @@ from typing import Any
 
 from gateway import clock, pages
 from gateway.document import openrpc
-from gateway.net import http_codec
+from gateway.net.http_messages import BadRequest, HttpMessages, Request
 from gateway.net.turns import Connections, Turns
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
@@ -25,9 +25,8 @@ class HttpConnection(asyncio.Protocol):
         self._turns = turns
         self._connections = connections
         self._websockets = websockets
-        self._data = bytearray()
+        self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
-        self._head: http_codec.Head | None = None
         self._response = b""
         self._peer = ""
         self._is_busy = False
@@ -39,7 +38,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._connections.is_full:
-            transport.write(http_codec.response(503, b'{"error":"too many connections"}', keep_alive=False))
+            transport.write(self._messages.response(503, b'{"error":"too many connections"}', close=True))
             transport.close()
             return
         self._connections.http.add(self)
@@ -49,9 +48,8 @@ class HttpConnection(asyncio.Protocol):
         self._let_go()
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        if not self._is_busy:
-            self._next()
+        self._messages.receive(data)
+        self._next()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -68,37 +66,36 @@ class HttpConnection(asyncio.Protocol):
 
     def _next(self) -> None:
         """Serve the next request that is complete."""
+        if self._is_busy or self._transport.is_closing():
+            return
         try:
-            head = http_codec.parse_head(self._data, self._venue.config.max_frame_bytes)
-        except http_codec.BadRequest as bad:
+            request = self._messages.next_request()
+        except BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
-            self._send(http_codec.response(bad.status, body, keep_alive=False), False)
+            self.write(self._messages.response(bad.status, body, close=True))
             return
-        if head is None or len(self._data) < head.size + head.body_bytes:
+        if request is None:
             return
-        if head.is_upgrade:
-            self._upgrade(head)
+        if request.is_upgrade:
+            self._upgrade()
             return
-        body = bytes(self._data[head.size : head.size + head.body_bytes])
-        del self._data[: head.size + head.body_bytes]
-        self._head, self._is_busy = head, True
-        self._serve(head, body)
+        self._is_busy = True
+        self._serve(request)
 
-    def _serve(self, head: http_codec.Head, body: bytes) -> None:
-        path = head.target.partition("?")[0]
-        if head.verb == "OPTIONS":
-            self._send(http_codec.response(204, b"", keep_alive=head.keep_alive), head.keep_alive)
+    def _serve(self, request: Request) -> None:
+        path = request.target.partition("?")[0]
+        if request.verb == "OPTIONS":
+            self.write(self._messages.response(204, b""))
         elif path.startswith("/api/v2/"):
-            self._call(head, body)
+            self._call(request)
         elif path == "/openrpc.json":
-            self._send(http_codec.response(200, openrpc.text(), keep_alive=head.keep_alive), head.keep_alive)
+            self.write(self._messages.response(200, openrpc.text()))
         else:
-            status, content, content_type = pages.find(path)
-            self._send(http_codec.response(status, content, content_type, head.keep_alive), head.keep_alive)
+            self.write(self._messages.response(*pages.find(path)))
 
-    def _call(self, head: http_codec.Head, body: bytes) -> None:
+    def _call(self, request: Request) -> None:
         venue = self._venue
-        call = HttpCall(head.verb, head.target, head.headers, body, self._peer)
+        call = HttpCall(request.verb, request.target, request.headers, request.body, self._peer)
         actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
             if isinstance(action, Submit):
@@ -107,11 +104,11 @@ class HttpConnection(asyncio.Protocol):
                 self.answer(action.data)
         self._turns.touch()
 
-    def _upgrade(self, head: http_codec.Head) -> None:
+    def _upgrade(self) -> None:
         """This is a websocket from here on."""
         self._let_go()
-        data, self._data = bytes(self._data), bytearray()
-        self._websockets.hand_over(self._transport, data, head.size, self._peer)
+        head, behind = self._messages.upgrade_bytes()
+        self._websockets.hand_over(self._transport, head, behind, self._peer)
 
     def abort(self) -> None:
         """Cut the connection."""
@@ -121,8 +118,7 @@ class HttpConnection(asyncio.Protocol):
 
     def answer(self, data: bytes) -> None:
         """Stage the answer of the request being served."""
-        keep = self._head is not None and self._head.keep_alive
-        self._response = http_codec.response(400 if jsonrpc_answers.is_error(data) else 200, data, keep_alive=keep)
+        self._response = self._messages.response(400 if jsonrpc_answers.is_error(data) else 200, data)
         self._venue.sequencer.dirty.append(self)
 
     def stage(self, frame: bytes) -> None:
@@ -134,16 +130,12 @@ class HttpConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send the response and go on with the next request."""
-        self._send(data, self._head is not None and self._head.keep_alive)
-
-    def _send(self, data: bytes, keep_alive: bool) -> None:
         self._is_busy = False
         if self._transport.is_closing():
             return
         self._transport.write(data)
-        if not keep_alive:
+        if self._messages.is_over:
             self._transport.close()
             return
         self._wait(IDLE_HTTP_SECONDS)
-        if self._data:
-            self._turns.loop.call_soon(self._next)
+        self._turns.loop.call_soon(self._next)

@@ -28,21 +28,21 @@ class WebsocketUpgrade:
         self._turns = turns
         self._connections = connections
 
-    def hand_over(self, transport: Any, data: bytes, head_bytes: int, peer: str) -> None:
-        """Give the connection to the websocket library with what was read; JSON goes through `websocket_input`."""
+    def hand_over(self, transport: Any, head: bytes, behind: bytes, peer: str) -> None:
+        """Give the connection to the websocket library with the request's head and what was read behind it."""
         library = self.protocol(peer)
         transport.set_protocol(library)
         library.connection_made(transport)
-        hand_over(library, data[:head_bytes])
+        hand_over(library, head)
         connection = library.listener
         if connection not in self._connections.websockets:
             return  # the library has refused the handshake, and closes
         if connection.session.binary:
-            hand_over(library, data[head_bytes:])
+            hand_over(library, behind)
             return
         reader = WebsocketInput(self._venue, self._turns, connection, library)
         transport.set_protocol(reader)
-        reader.take(data[head_bytes:])
+        reader.take(behind)
 
     def protocol(self, peer: str) -> Any:
         """The websocket library's protocol for a connection that asked for an upgrade."""

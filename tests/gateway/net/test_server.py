@@ -285,7 +285,7 @@ def test_a_message_in_parts_with_a_ping_between_them_is_served(tmp_path):
 def test_raw_bytes_that_are_no_http_get_one_answer(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, (alice,)):
-            put = b"PUT / HTTP/1.1\r\n\r\n"
+            put = b"PUT / HTTP/1.1\r\nHost: venue\r\n\r\n"
             for sent, status in ((b"hello\r\n\r\n", b"400"), (put, b"405"), (b"x" * 20_000, b"431")):
                 reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
                 writer.write(sent)
