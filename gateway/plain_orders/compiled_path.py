@@ -32,7 +32,7 @@ from gateway.wire.frames import text_frame
     "count", "offset", "rows", "orders", "cancels", "first", "last", "frame_bytes", "longest", "first_seq", "us_out",
     "testnet", "slow",
 ))  # fmt: skip
-_ASK = Struct("<9q")
+_ASK = Struct(f"<{SCALARS.index('is_trader') + 1}q")
 """What the reader is told, at the desk's beginning: account_slot to is_trader."""
 BUFFER_BYTES = 1 << 18
 """What one read of a socket can bring."""

@@ -26,6 +26,8 @@ from engine.code_values import (
     TYPE_MARKET,
 )
 from engine.kernels import entry, part
+from engine.row_layout import field_byte
+from engine.schema import LABEL, LABEL_BYTES
 from engine.units import MAX_LOTS, MAX_TICKS, lowest_bit
 from gateway.plain_orders import layout as tables
 from gateway.plain_orders.byte_kernels import load_word
@@ -46,13 +48,11 @@ from gateway.plain_orders.layout import (
 from gateway.read_model.event_fold import ORDER_KIND, SLOT_MASK
 from gateway.wire.command_rows import ROW_BYTES
 
-_MAX_LABEL = 64
 _ROWS_OF_ONE = 2
 """A message makes a row, and one more for its label."""
 _NS_PER_US = 1000
 _QUOTES_AND_COLON = 3
-_TEXT_AT = 24
-"""Where the text of a LABEL row begins."""
+_TEXT_BYTE = field_byte(LABEL, "text")
 
 # What was read of a message, by place in `got`.
 _SEEN, _METHOD, _CONTRACT, _AMOUNT, _AMOUNT_SCALE, _PRICE, _PRICE_SCALE, _TYPE, _TIF, _FLAGS = range(10)
@@ -244,7 +244,7 @@ def _order_field(desk, data, at, name, got):
         return end if got[_CONTRACT] >= 0 else -1
     if name == _N_LABEL:
         got[_LABEL_FIRST], got[_LABEL_SIZE] = at + 1, end - at - 2
-        return end if got[_LABEL_SIZE] <= _MAX_LABEL else -1
+        return end if got[_LABEL_SIZE] <= LABEL_BYTES else -1
     text = _name(data, at + 1, end - 1)
     if name == _N_TYPE and (text in (_N_LIMIT, _N_MARKET)):
         got[_TYPE] = TYPE_LIMIT if text == _N_LIMIT else TYPE_MARKET
@@ -443,7 +443,7 @@ def _write_new(desk, data, rows, got):
     _clear(words, place + 1)
     commands[place + 1].kind = COMMAND_LABEL
     for index in range(got[_LABEL_SIZE]):
-        texts[(place + 1) * ROW_BYTES + _TEXT_AT + index] = data[got[_LABEL_FIRST] + index]
+        texts[(place + 1) * ROW_BYTES + _TEXT_BYTE + index] = data[got[_LABEL_FIRST] + index]
     return 2
 
 

@@ -29,7 +29,7 @@ from engine.code_values import (
     TYPE_LIMIT,
 )
 from engine.kernels import entry, part
-from engine.schema import ORDER_SLOT_BITS
+from engine.schema import LABEL_BYTES, ORDER_SLOT_BITS
 from engine.units import SUBTICKS
 from gateway.plain_orders import layout as tables
 from gateway.plain_orders.layout import (
@@ -50,7 +50,6 @@ _MICRO_DECIMALS = 6
 _FRAME_HEAD = 4
 _TEXT_FRAME, _TWO_BYTES, _LONGEST = 0x81, 126, 65535
 _SAFE_TICK_LOTS = (1 << 62) // SUBTICKS
-_MAX_LABEL = 64
 _LABEL_BYTES_IN_WORD = 8
 _TRADE_BYTES = 1024
 """Room for one trade that is sure to be enough."""
@@ -171,7 +170,7 @@ def _put_label(out, at, label):
     if label[0] == 0:
         return put(out, at, _EMPTY)
     at = put(out, at, _QUOTE)
-    for index in range(_MAX_LABEL):
+    for index in range(LABEL_BYTES):
         char = label[index // _LABEL_BYTES_IN_WORD] >> (8 * (index % _LABEL_BYTES_IN_WORD)) & 255
         if char == 0:
             break
