@@ -98,7 +98,7 @@ def frame_at(data, at):
     return first + size, data[at], is_masked, payload
 
 
-class Desk:
+class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
     def __init__(self, folder):
