@@ -108,7 +108,7 @@ def keep_index(config):
     registry.close()
 
 
-class Desk:
+class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
     def __init__(self, folder):
