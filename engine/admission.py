@@ -7,9 +7,16 @@ order. An ordinary order of an eligible account in an open market costs two comp
 import numpy as np
 
 from engine import book, eligibility, fill_or_kill, limits, margin
+from engine.code_values import (
+    EXEC_CONDITIONAL,
+    EXEC_ICEBERG,
+    EXEC_NEW_BITS,
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    EXEC_REJECT_POST_ONLY,
+)
 from engine.codes import (
     NIL,
-    ExecInst,
     MarketState,
     OrdType,
     PriceSource,
@@ -28,20 +35,7 @@ from engine.rows import account_at, contract_at, detail_at, of_side, order_at, p
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, below, clamp, opposite
 
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_POST_ONLY = int(ExecInst.POST_ONLY)
-_ICEBERG = int(ExecInst.ICEBERG)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
-_REJECT_POST_ONLY = int(ExecInst.REJECT_POST_ONLY)
-_CLIENT_FLAGS = int(
-    ExecInst.REDUCE_ONLY
-    | ExecInst.POST_ONLY
-    | ExecInst.ICEBERG
-    | ExecInst.LABELLED
-    | ExecInst.REJECT_POST_ONLY
-    | ExecInst.CONFIRMED
-)
-_BOOK_FLAGS = _POST_ONLY | _ICEBERG
+_BOOK_FLAGS = EXEC_POST_ONLY | EXEC_ICEBERG
 OPEN_ACCOUNT = 1
 CLOSED_ACCOUNT = 2
 
@@ -109,7 +103,7 @@ def known_reason(s, account_slot, contract_slot):
 def account_reason(s):
     """Rows 2 to 4: what the operator or a liquidation has put on the account."""
     account = account_at(s, s.taker.account_slot)
-    opens = s.taker.flags & _REDUCE_ONLY == 0
+    opens = s.taker.flags & EXEC_REDUCE_ONLY == 0
     if account.restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
     if account.restriction == Restriction.CANCEL_ONLY or account.killed:
@@ -130,9 +124,9 @@ def market_reason(s, contract):
         return Reason.MARKET_HALTED
     if contract.state == MarketState.CANCEL_ONLY:
         return Reason.MARKET_CANCEL_ONLY
-    if contract.state == MarketState.REDUCE_ONLY and s.taker.flags & _REDUCE_ONLY == 0:
+    if contract.state == MarketState.REDUCE_ONLY and s.taker.flags & EXEC_REDUCE_ONLY == 0:
         return Reason.MARKET_REDUCE_ONLY
-    if contract.state == MarketState.POST_ONLY and s.taker.flags & _POST_ONLY == 0:
+    if contract.state == MarketState.POST_ONLY and s.taker.flags & EXEC_POST_ONLY == 0:
         return Reason.MARKET_POST_ONLY
     return Reason.NONE
 
@@ -143,7 +137,7 @@ def _full_reason(s, contract):
     reason = account_reason(s)
     if reason == Reason.NONE and contract.gate != 0:
         reason = market_reason(s, contract)
-    if reason == Reason.NONE and s.taker.flags & _REDUCE_ONLY == 0:
+    if reason == Reason.NONE and s.taker.flags & EXEC_REDUCE_ONLY == 0:
         reason = eligibility.opening_reason(s)
     return reason
 
@@ -181,15 +175,15 @@ def _style_reason(s, contract):
         return Reason.UNSUPPORTED_ORDER
     if taker.self_trade < SelfTrade.CANCEL_MAKER or taker.self_trade > SelfTrade.DECREMENT:
         return Reason.UNSUPPORTED_ORDER
-    own_flags = _CONDITIONAL if is_conditional(taker.ord_type) else 0
-    if taker.stage == Stage.NEW and taker.flags & ~(_CLIENT_FLAGS | own_flags) != 0:
+    own_flags = EXEC_CONDITIONAL if is_conditional(taker.ord_type) else 0
+    if taker.stage == Stage.NEW and taker.flags & ~(EXEC_NEW_BITS | own_flags) != 0:
         return Reason.UNSUPPORTED_ORDER
-    if taker.flags & _REJECT_POST_ONLY and taker.flags & _POST_ONLY == 0:
+    if taker.flags & EXEC_REJECT_POST_ONLY and taker.flags & EXEC_POST_ONLY == 0:
         return Reason.UNSUPPORTED_ORDER
     if taker.flags & _BOOK_FLAGS:
         if is_market(taker.ord_type) or tif == TimeInForce.IOC or tif == TimeInForce.FOK:
             return Reason.UNSUPPORTED_ORDER
-    if taker.flags & _CONDITIONAL:
+    if taker.flags & EXEC_CONDITIONAL:
         if taker.trigger_source < PriceSource.MARK or taker.trigger_source > PriceSource.LAST:
             return Reason.UNSUPPORTED_ORDER
     return _iceberg_reason(s, contract)
@@ -201,7 +195,7 @@ def price_form_reason(taker, contract):
     if not is_market(taker.ord_type):
         if taker.price_ticks < 1 or taker.price_ticks > contract.max_price_ticks:
             return Reason.BAD_TICK
-    if is_conditional(taker.ord_type) and taker.flags & _CONDITIONAL:
+    if is_conditional(taker.ord_type) and taker.flags & EXEC_CONDITIONAL:
         if taker.ord_type == OrdType.TRAILING_STOP:
             if taker.offset_ticks < 1 or taker.offset_ticks > MAX_TICKS:
                 return Reason.BAD_TICK
@@ -236,7 +230,7 @@ def quantity_reason(s, taker, contract):
 @rare
 def _iceberg_reason(s, contract):
     taker = s.taker
-    if taker.flags & _ICEBERG == 0:
+    if taker.flags & EXEC_ICEBERG == 0:
         return Reason.NONE
     total = taker.leaves_lots + taker.filled_lots
     if taker.display_lots < contract.min_order_lots or taker.display_lots > total:
@@ -282,7 +276,7 @@ def _moved_reason(s):
         rests = not is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
         return Reason.CAPACITY if rests else Reason.NONE
     moved = taker.price_ticks != order_at(s, taker.order_slot).price_ticks
-    if taker.flags & _CONDITIONAL:
+    if taker.flags & EXEC_CONDITIONAL:
         moved = taker.trigger_price_ticks != detail_at(s, taker.order_slot).trigger_price_ticks
     return Reason.CAPACITY if moved else Reason.NONE
 
@@ -337,7 +331,7 @@ def form_reason(s, contract):
     if taker.stage == Stage.NEW:
         if book.find_client_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) != NIL:
             return Reason.DUPLICATE_ID
-    if taker.flags & _CONDITIONAL:
+    if taker.flags & EXEC_CONDITIONAL:
         reason = _trigger_reason(s, contract)
         if reason != Reason.NONE:
             return reason
@@ -346,7 +340,7 @@ def form_reason(s, contract):
     elif not book.has_level_room(s):
         reason = _moved_reason(s)
     if reason == Reason.NONE and taker.stage != Stage.AMEND:
-        if taker.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY:
+        if taker.flags & (EXEC_REDUCE_ONLY | EXEC_CONDITIONAL) == EXEC_REDUCE_ONLY:
             return _reduce_only_capacity(s)
     return reason
 
@@ -357,7 +351,7 @@ def form_reason(s, contract):
 @inlined
 def reference_reason(taker, contract):
     """Row 17: an order that opens needs an index and a mark where the contract does."""
-    if taker.flags & _REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
+    if taker.flags & EXEC_REDUCE_ONLY == 0 and contract.needs_index and contract.mark_subticks == 0:
         return Reason.REFERENCE_PRICE_UNAVAILABLE
     return Reason.NONE
 
@@ -390,8 +384,8 @@ def reduce_only_reason(s):
 def flag_reason(s, contract):
     """Row 21: what post-only and fill-or-kill demand of the book as it is."""
     taker = s.taker
-    if taker.flags & _POST_ONLY:
-        if taker.flags & _REJECT_POST_ONLY:
+    if taker.flags & EXEC_POST_ONLY:
+        if taker.flags & EXEC_REJECT_POST_ONLY:
             best = book.best_price(s, taker.contract_slot, opposite(taker.side))
             if reaches(taker.side, taker.price_ticks, best):
                 return Reason.POST_ONLY_WOULD_CROSS
@@ -407,7 +401,7 @@ def flag_reason(s, contract):
 def margin_reason(s, contract):
     """Row 22: margin. A reduce-only order is tightened instead; a fill-or-kill one must still fill after that."""
     taker = s.taker
-    if taker.flags & _REDUCE_ONLY == 0:
+    if taker.flags & EXEC_REDUCE_ONLY == 0:
         return margin.order_reason(s, taker, contract)
     asked = np.int64(taker.sweep_ticks)
     reason = margin.reducing_reason(s, contract, book.best_price(s, taker.contract_slot, opposite(taker.side)))
@@ -423,13 +417,13 @@ def margin_reason(s, contract):
 def book_reason(s, contract):
     """Rows 17 to 22, for an order that goes to the book now."""
     taker = s.taker
-    opens = taker.flags & _REDUCE_ONLY == 0
+    opens = taker.flags & EXEC_REDUCE_ONLY == 0
     reason = reference_reason(taker, contract)
     if reason == Reason.NONE:
         reason = price_reason(taker, contract)
     if reason == Reason.NONE:
         reason = limits.opening_reason(s, contract) if opens else reduce_only_reason(s)
-    if reason == Reason.NONE and (taker.flags & _POST_ONLY or taker.tif == TimeInForce.FOK):
+    if reason == Reason.NONE and (taker.flags & EXEC_POST_ONLY or taker.tif == TimeInForce.FOK):
         reason = flag_reason(s, contract)
     if reason == Reason.NONE and not contract.margin_free:
         reason = margin_reason(s, contract)
@@ -447,7 +441,7 @@ def known_order_reason(s):
     reason = form_reason(s, contract)
     if reason != Reason.NONE:
         return reason
-    if taker.flags & _CONDITIONAL:
+    if taker.flags & EXEC_CONDITIONAL:
         reason = reference_reason(taker, contract)
         return limits.opening_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
@@ -469,7 +463,7 @@ def working_price(s, contract):
         edge = contract.max_buy_ticks if taker.side == Side.BUY else contract.min_sell_ticks
         taker.price_ticks = clamp(edge, 1, contract.max_price_ticks)
     taker.sweep_ticks = taker.price_ticks
-    if taker.flags & _POST_ONLY:
+    if taker.flags & EXEC_POST_ONLY:
         best = book.best_price(s, taker.contract_slot, opposite(taker.side))
         if reaches(taker.side, taker.price_ticks, best):
             taker.sweep_ticks = best - 1 if taker.side == Side.BUY else best + 1

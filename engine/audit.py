@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, AccountAttribute, ExecInst, MarginMode, OrdType, Side, TimeInForce
+from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
+from engine.codes import NIL, AccountAttribute, MarginMode, OrdType, Side, TimeInForce
 from engine.kernels import entry, kernel
 from engine.rows import (
     account_at,
@@ -28,10 +29,6 @@ from engine.rows import (
 )
 from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER
 from engine.units import PPB, SUBTICKS, mul_div_floor
-
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_ICEBERG = int(ExecInst.ICEBERG)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 
 class Violation(IntEnum):
@@ -100,7 +97,7 @@ def _queue_fault(s, level_slot, untriggered):
         order = order_at(s, slot)
         if order.prev_slot != before or order.level_slot != level_slot:
             return Violation.QUEUE_LINK
-        conditional = order.flags & _CONDITIONAL != 0
+        conditional = order.flags & EXEC_CONDITIONAL != 0
         price = detail_at(s, slot).trigger_price_ticks if conditional else np.int64(order.price_ticks)
         if order.order_id == 0 or order.leaves_lots <= 0 or conditional != (untriggered != 0):
             return Violation.ORDER_MISPLACED
@@ -108,7 +105,7 @@ def _queue_fault(s, level_slot, untriggered):
             return Violation.ORDER_MISPLACED
         count += 1
         leaves += order.leaves_lots
-        if order.flags & _ICEBERG:
+        if order.flags & EXEC_ICEBERG:
             hidden += order.leaves_lots - detail_at(s, slot).shown_lots
         before = slot
         slot = np.int64(order.next_slot)
@@ -245,7 +242,7 @@ def _contract_fault(s, slot):
     waiting, trailing = 0, 0
     for order_slot in range(s.orders_used):
         order = order_at(s, order_slot)
-        if order.order_id != 0 and order.flags & _CONDITIONAL:
+        if order.order_id != 0 and order.flags & EXEC_CONDITIONAL:
             if position_at(s, order.position_slot).contract_slot == slot:
                 waiting += 1
                 trailing += 1 if order.ord_type == OrdType.TRAILING_STOP else 0
@@ -269,12 +266,12 @@ def _position_fault(s, slot):
         order = order_at(s, order_slot)
         if own_at(s, order_slot).prev_slot != before or order.position_slot != slot or order.order_id == 0:
             return Violation.OWN_LINK
-        if order.flags & (_CONDITIONAL | _REDUCE_ONLY) == _REDUCE_ONLY:
+        if order.flags & (EXEC_CONDITIONAL | EXEC_REDUCE_ONLY) == EXEC_REDUCE_ONLY:
             reduce_only += order.leaves_lots
             reduce_only_orders += 1
             if order.side == (Side.BUY if position.size_lots > 0 else Side.SELL):
                 return Violation.REDUCE_ONLY_EXCESS
-        elif order.flags & _CONDITIONAL == 0:
+        elif order.flags & EXEC_CONDITIONAL == 0:
             price = np.int64(order.price_ticks) * SUBTICKS
             if order.side == Side.BUY:
                 buy += order.leaves_lots
@@ -350,7 +347,7 @@ def _eligibility_fault(s, slot):
     while position_slot != NIL:
         order_slot = np.int64(position_at(s, position_slot).own_head_slot)
         while order_slot != NIL:
-            if order_at(s, order_slot).flags & _REDUCE_ONLY == 0:
+            if order_at(s, order_slot).flags & EXEC_REDUCE_ONLY == 0:
                 return Violation.OPENS_WITHOUT_STANDING
             order_slot = np.int64(own_at(s, order_slot).next_slot)
         position_slot = np.int64(position_at(s, position_slot).next_slot)

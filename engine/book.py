@@ -7,7 +7,8 @@ orders, which wait in the same kind of queue. Complexity: every operation is O(1
 import numpy as np
 
 from engine import idmap, ladder
-from engine.codes import NIL, ExecInst, Side
+from engine.code_values import EXEC_ICEBERG
+from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import (
     account_at,
@@ -24,9 +25,6 @@ from engine.rows import (
 from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
 from engine.units import unlikely
 
-_ICEBERG = int(ExecInst.ICEBERG)
-_LABELLED = int(ExecInst.LABELLED)
-_ROW_FLAGS = 127
 _SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
 
 
@@ -314,7 +312,7 @@ def _drop_level(s, slot):
 def hidden_lots(s, slot):
     """What the book does not show of an order: only an iceberg hides anything."""
     row = order_at(s, slot)
-    if row.flags & _ICEBERG:
+    if row.flags & EXEC_ICEBERG:
         return row.leaves_lots - detail_at(s, slot).shown_lots
     return 0
 
@@ -401,7 +399,7 @@ def leave_queue(s, slot):
 @inlined
 def shown_lots(s, slot):
     """What can be hit of a resting order now."""
-    if order_at(s, slot).flags & _ICEBERG:
+    if order_at(s, slot).flags & EXEC_ICEBERG:
         return detail_at(s, slot).shown_lots
     return order_at(s, slot).leaves_lots
 
@@ -414,7 +412,7 @@ def reduce(s, slot, lots):
     level.hidden_lots -= hidden_lots(s, slot)
     level.leaves_lots -= lots
     row.leaves_lots -= lots
-    if row.flags & _ICEBERG:
+    if row.flags & EXEC_ICEBERG:
         detail = detail_at(s, slot)
         detail.shown_lots = min(detail.shown_lots, row.leaves_lots)
     level.hidden_lots += hidden_lots(s, slot)
@@ -429,7 +427,7 @@ def hit(s, slot, lots):
     level.leaves_lots -= lots
     row.leaves_lots -= lots
     row.filled_lots += lots
-    if row.flags & _ICEBERG:
+    if row.flags & EXEC_ICEBERG:
         detail_at(s, slot).shown_lots -= lots
     return level.leaves_lots - level.hidden_lots
 

@@ -19,12 +19,12 @@ from engine import (
     pricing,
     reference,
 )
+from engine.code_values import MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
 from engine.kernels import kernel
 from engine.rows import account_at, contract_at, job_at, position_at
 from engine.units import NS_PER_S
 
-_REDUCE_ONLY = int(MarketState.REDUCE_ONLY)
 WINDOW_NS = 30 * 60 * NS_PER_S
 """For so long the index is averaged."""
 
@@ -45,9 +45,9 @@ def begin(s, contract_slot):
     contract.delivery_ns = s.now_ns + WINDOW_NS
     contract.delivery_sum_subticks = 0
     contract.delivery_samples = 0
-    state = max(np.int64(contract.state), _REDUCE_ONLY)
+    state = max(np.int64(contract.state), MARKET_REDUCE_ONLY)
     if contract.open_state != 0:
-        contract.open_state = max(np.int64(contract.open_state), _REDUCE_ONLY)
+        contract.open_state = max(np.int64(contract.open_state), MARKET_REDUCE_ONLY)
     reference.change_state(s, contract_slot, state)
 
 

@@ -7,11 +7,11 @@ look at the knowledge of the person who places it where that counts.
 
 import numpy as np
 
+from engine.code_values import EXEC_POST_ONLY
 from engine.codes import (
     NIL,
     AccountAttribute,
     Affiliation,
-    ExecInst,
     InvestorClass,
     MarketState,
     OrdType,
@@ -26,7 +26,6 @@ CLEARED, PERSONAL, FULL = range(3)
 """Gates: only dates are left to ask; also what the person knows; the whole ladder."""
 ANYONE = -(1 << 62)
 """No person: no order carries this number."""
-_POST_ONLY = int(ExecInst.POST_ONLY)
 
 
 # --- rows 6 to 12: the client ---------------------------------------------------------------------------------------
@@ -131,7 +130,7 @@ def opening_reason(s):
         reason = contract_reason(s, taker.account_slot, taker.contract_slot)
     if reason == Reason.NONE and s.affiliate_post_only != 0:
         if is_affiliate(account_at(s, taker.account_slot)):
-            if taker.ord_type != OrdType.LIMIT or taker.flags & _POST_ONLY == 0:
+            if taker.ord_type != OrdType.LIMIT or taker.flags & EXEC_POST_ONLY == 0:
                 return Reason.AFFILIATE_ORDER_STYLE
     return reason
 

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine import rows
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, Side
+from engine.code_values import EXEC_CONDITIONAL, FLAG_DONE
+from engine.codes import NIL, EventKind, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
@@ -16,8 +17,6 @@ from engine.units import JIT, prefetch_pair
 
 EVENTS_AHEAD = 6
 """How many rows before it is written an event's row is asked for."""
-_DONE = int(EventFlag.DONE)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 if JIT:
 
@@ -109,7 +108,7 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
     event.leaves_lots = order.leaves_lots
     event.filled_lots = order.filled_lots
     event.level_lots = level_lots
-    if order.flags & _CONDITIONAL:
+    if order.flags & EXEC_CONDITIONAL:
         event.fee_micros = detail_at(s, slot).trigger_price_ticks
     return event
 
@@ -146,7 +145,7 @@ def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
     event.entry_cost_micros = position.entry_cost_micros
     event.cash_micros = account_at(s, position.account_slot).cash_micros
     if event.leaves_lots == 0:
-        event.flags |= _DONE
+        event.flags |= FLAG_DONE
 
 
 @kernel

@@ -7,14 +7,12 @@ orders of that side, at the best price there is for the taker. A healthy account
 import numpy as np
 
 from engine import book, margin
-from engine.codes import NIL, ExecInst, MarginMode, SelfTrade, Side
+from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
+from engine.codes import NIL, MarginMode, SelfTrade, Side
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import SUBTICKS, against, fee_micros, opposite
 
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
-_ICEBERG = int(ExecInst.ICEBERG)
 ROUNDING_MICROS = 4
 """What the rounding of one fill can cost a pool: its notional, its fee, its value at the mark and the check's own."""
 FILLS_PER_ORDER = 102
@@ -56,7 +54,7 @@ def _loss_micros(contract, side, lots, price_ticks, fee_ppb):
 def _parts(s, slot):
     """In how many fills an order can be taken."""
     order = order_at(s, slot)
-    if order.flags & _ICEBERG == 0:
+    if order.flags & EXEC_ICEBERG == 0:
         return np.int64(1)
     return -(-order.leaves_lots // detail_at(s, slot).display_lots) + 1
 
@@ -68,7 +66,7 @@ def _own_fills(s, position_slot, side):
     slot = np.int64(position_at(s, position_slot).own_head_slot)
     while slot != NIL:
         order = order_at(s, slot)
-        if order.side == side and order.flags & _CONDITIONAL == 0:
+        if order.side == side and order.flags & EXEC_CONDITIONAL == 0:
             if reaches(taker.side, taker.sweep_ticks, order.price_ticks):
                 count += _parts(s, slot)
         slot = np.int64(own_at(s, slot).next_slot)
@@ -143,7 +141,7 @@ def _sure_lots(s, order, best_ticks):
     if not contract_at(s, position.contract_slot).margin_free:
         if not _maker_carries(s, order.position_slot, order.side, best_ticks):
             return np.int64(0)
-    if order.flags & _REDUCE_ONLY == 0 or position.account_slot == s.taker.account_slot:
+    if order.flags & EXEC_REDUCE_ONLY == 0 or position.account_slot == s.taker.account_slot:
         return np.int64(order.leaves_lots)
     others = position.sell_lots if order.side == Side.SELL else position.buy_lots
     slack = abs(position.size_lots) - position.reduce_only_lots

@@ -7,13 +7,12 @@ Entry cost is the signed sum of trade notionals.
 
 import numpy as np
 
-from engine.codes import NIL, ExecInst, MarginMode
+from engine.code_values import EXEC_REDUCE_ONLY
+from engine.codes import NIL, MarginMode
 from engine.kernels import inlined, kernel
 from engine.rows import account_at, collateral_at, contract_at, of_side, order_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS, fee_micros, if_sell, mul_div_floor
-
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
 
 @inlined
@@ -27,7 +26,7 @@ def count_open(s, position_slot, order_slot, lots):
     """Add (or, with negative lots, take away) an order's open quantity to the sums that margin and limits read."""
     order = order_at(s, order_slot)
     position = position_at(s, position_slot)
-    if order.flags & _REDUCE_ONLY:
+    if order.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_lots += lots
     else:
         count_opening(position, order.side, order.price_ticks, order.loss_subticks, lots)
@@ -45,7 +44,7 @@ def count_opening(position, side, price_ticks, loss_subticks, lots):
 @inlined
 def count_resting(position, taker):
     """The same for an order that comes to rest with all its open quantity."""
-    if taker.flags & _REDUCE_ONLY:
+    if taker.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_lots += taker.leaves_lots
     else:
         count_opening(position, taker.side, taker.price_ticks, taker.loss_subticks, taker.leaves_lots)

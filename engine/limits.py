@@ -7,13 +7,12 @@ other side is no credit: a reduce-only order may close it before these orders tr
 import numpy as np
 
 from engine import book, margin
-from engine.codes import NIL, ExecInst, Reason, Stage
+from engine.code_values import EXEC_CONDITIONAL
+from engine.codes import NIL, Reason, Stage
 from engine.eligibility import skips_client_rules
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, group_at, group_limit_at, of_side, position_at
 from engine.units import INT64_MAX, against
-
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 
 @kernel
@@ -104,7 +103,7 @@ def own_reason(s, taker, contract):
     account = account_at(s, taker.account_slot)
     if taker.stage == Stage.NEW and account.open_orders >= account.max_open_orders:
         return Reason.TOO_MANY_ORDERS
-    if taker.flags & _CONDITIONAL == 0 and own_worst_lots(s, taker) > contract.max_position_lots:
+    if taker.flags & EXEC_CONDITIONAL == 0 and own_worst_lots(s, taker) > contract.max_position_lots:
         return Reason.POSITION_LIMIT
     return Reason.NONE
 
@@ -147,6 +146,6 @@ def opening_reason(s, contract):
     """Row 19 for the order in `s.taker`, which opens. One that only waits for its trigger counts as an order alone."""
     taker = s.taker
     reason = own_reason(s, taker, contract)
-    if reason == Reason.NONE and taker.flags & _CONDITIONAL == 0 and asks_more(s, taker, contract):
+    if reason == Reason.NONE and taker.flags & EXEC_CONDITIONAL == 0 and asks_more(s, taker, contract):
         return _further_reason(s, contract)
     return reason

@@ -19,11 +19,10 @@ from engine import (
     ranking,
     reference,
 )
+from engine.code_values import EXEC_REDUCE_ONLY, FLAG_FORCED, FLAG_INVOLUNTARY_BITS
 from engine.codes import (
     NIL,
-    EventFlag,
     EventKind,
-    ExecInst,
     MarginMode,
     MarketState,
     OrdType,
@@ -40,9 +39,6 @@ from engine.units import SUBTICKS
 
 IDLE, CANCELLING, DECIDING, CLOSING, DELEVERAGING = range(5)
 """Stages of the round of the account at the head of the queue."""
-_FORCED = int(EventFlag.FORCED)
-_DELEVERAGING = int(EventFlag.DELEVERAGING)
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
 
 # --- the queue ----------------------------------------------------------------------------------------------------
@@ -273,7 +269,7 @@ def _send(s, position_slot, lots):
     taker.price_ticks = s.liquidation_price_ticks
     taker.sweep_ticks = s.liquidation_price_ticks
     taker.loss_subticks = 0
-    taker.flags = _REDUCE_ONLY | _FORCED
+    taker.flags = EXEC_REDUCE_ONLY | FLAG_FORCED
     taker.side = Side.SELL if position.size_lots > 0 else Side.BUY
     taker.ord_type = OrdType.LIMIT
     taker.tif = TimeInForce.IOC
@@ -404,7 +400,7 @@ def _deleverage_leg(s, position_slot, signed_lots):
     price_micros = s.liquidation_price_ticks * contract_at(s, position.contract_slot).micros_per_tick_lot
     size = np.int64(position.size_lots)
     ledger.book_fill(s, position_slot, signed_lots, price_micros, 0)
-    events.forced_fill(s, position_slot, signed_lots, s.liquidation_price_ticks, _FORCED | _DELEVERAGING)
+    events.forced_fill(s, position_slot, signed_lots, s.liquidation_price_ticks, FLAG_INVOLUNTARY_BITS)
     if position.margin_mode == MarginMode.ISOLATED and position_slot != s.liquidation_position_slot:
         isolated_margin.after_fill(s, position_slot, size, s.liquidation_price_ticks)
 

@@ -7,13 +7,11 @@ position with the money that was moved to it. Equity rounds down, requirements r
 import numpy as np
 
 from engine import collateral
-from engine.codes import NIL, ExecInst, MarginMode, Reason, Side
+from engine.codes import NIL, MarginMode, Reason, Side
 from engine.kernels import inlined, kernel
 from engine.ledger import margin_price_subticks
 from engine.rows import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
-
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
 
 
 @inlined

@@ -7,13 +7,11 @@ spared. The job at the head of the queue is the only one at work.
 import numpy as np
 
 from engine import book, eligibility, events, matching
-from engine.codes import NIL, ExecInst, Reason
+from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
+from engine.codes import NIL, Reason
 from engine.kernels import kernel, rare
 from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
-
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_LABELLED = int(ExecInst.LABELLED)
 
 KEEP_PROTECTION = 1
 OPENING_ONLY = 2
@@ -80,7 +78,7 @@ def _enter_position(s, job):
 
 @kernel
 def _same_label(s, job, slot):
-    if order_at(s, slot).flags & _LABELLED == 0:
+    if order_at(s, slot).flags & EXEC_LABELLED == 0:
         return False
     for word in range(8):
         if label_of(s, slot).text[word] != job.label[word]:
@@ -100,7 +98,7 @@ def _matches(s, job, slot):
         return False
     if job.group != NIL and account_at(s, position.account_slot).group != job.group:
         return False
-    if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & _REDUCE_ONLY:
+    if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & EXEC_REDUCE_ONLY:
         return False
     if job.scope & INELIGIBLE:
         if eligibility.contract_reason(s, position.account_slot, position.contract_slot) == Reason.NONE:

@@ -7,11 +7,21 @@ room for all that one step can cause.
 import numpy as np
 
 from engine import admission, book, events, isolated_margin, ledger, margin, pricing
+from engine.code_values import (
+    EXEC_CONDITIONAL,
+    EXEC_ICEBERG,
+    EXEC_REDUCE_ONLY,
+    EXEC_ROW_BITS,
+    FLAG_FORCED,
+    FLAG_RESTING,
+    FLAG_SLID,
+    FLAG_TAKER,
+    REASON_IOC_REMAINDER,
+    REASON_NO_LIQUIDITY,
+)
 from engine.codes import (
     NIL,
-    EventFlag,
     EventKind,
-    ExecInst,
     MarginMode,
     OrdType,
     Reason,
@@ -22,20 +32,6 @@ from engine.codes import (
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
-
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_POST_ONLY = int(ExecInst.POST_ONLY)
-_ICEBERG = int(ExecInst.ICEBERG)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
-_ROW_FLAGS = 127
-_NO_LIQUIDITY = int(Reason.NO_LIQUIDITY)
-_IOC_REMAINDER = int(Reason.IOC_REMAINDER)
-_TAKER = int(EventFlag.TAKER)
-_RESTING = int(EventFlag.RESTING)
-_FORCED = int(EventFlag.FORCED)
-_DONE = int(EventFlag.DONE)
-_SLID = int(EventFlag.SLID)
-
 
 # --- orders that leave --------------------------------------------------------------------------------------------
 
@@ -48,11 +44,11 @@ def _release(s, slot, cell):
     position = position_at(s, position_slot)
     if order.tif == TimeInForce.GTD:
         book.leave_expiry(s, slot)
-    if order.flags & _CONDITIONAL:
+    if order.flags & EXEC_CONDITIONAL:
         contract_at(s, position.contract_slot).untriggered_orders -= 1
         if order.ord_type == OrdType.TRAILING_STOP:
             book.leave_trailing(s, slot, position.contract_slot)
-    elif order.flags & _REDUCE_ONLY:
+    elif order.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_orders -= 1
     book.leave_own(s, slot)
     book.forget_order(s, slot, position.account_slot, cell)
@@ -71,7 +67,7 @@ def cancel_found(s, slot, cell, reason):
     order = order_at(s, slot)
     lots = order.leaves_lots
     shown = book.leave_queue(s, slot) if order.level_slot != NIL else np.int64(NIL)
-    if order.flags & _CONDITIONAL:
+    if order.flags & EXEC_CONDITIONAL:
         shown = np.int64(NIL)
     else:
         ledger.count_open(s, order.position_slot, slot, -lots)
@@ -99,7 +95,7 @@ def _worst_reduce_only(s, position, spared_slot):
     slot = np.int64(position.own_head_slot)
     while slot != NIL:
         order = order_at(s, slot)
-        if order.flags & (_REDUCE_ONLY | _CONDITIONAL) == _REDUCE_ONLY and slot != spared_slot:
+        if order.flags & (EXEC_REDUCE_ONLY | EXEC_CONDITIONAL) == EXEC_REDUCE_ONLY and slot != spared_slot:
             if order.level_slot != NIL and (worst == NIL or _no_better(s, order, worst)):
                 worst = slot
         slot = np.int64(own_at(s, slot).next_slot)
@@ -135,7 +131,7 @@ def trim_reduce_only(s, position_slot, spared_slot):
 @inlined
 def _book_leg(s, contract, position_slot, signed_lots, price_ticks, fee_ppb):
     """Book one side of a trade and return its fee: forced trades have none, an isolated position's money moves."""
-    forced = s.taker.flags & _FORCED
+    forced = s.taker.flags & FLAG_FORCED
     price_micros = price_ticks * contract.micros_per_tick_lot
     fee = ledger.book_fill(s, position_slot, signed_lots, price_micros, 0 if forced else fee_ppb)
     position = position_at(s, position_slot)
@@ -152,12 +148,12 @@ def _carried(s, contract, maker_slot, price_ticks):
     """
     taker, maker = s.taker, order_at(s, maker_slot)
     lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
-    signed, forced = lots if taker.side == Side.BUY else -lots, taker.flags & _FORCED
+    signed, forced = lots if taker.side == Side.BUY else -lots, taker.flags & FLAG_FORCED
     maker_fee = 0 if forced else contract.maker_fee_ppb
     if not margin.survives_fill(s, maker.position_slot, -signed, price_ticks, maker_fee):
         cancel_order(s, maker_slot, Reason.INSUFFICIENT_MARGIN)
         return False
-    if taker.flags & _REDUCE_ONLY and not forced:
+    if taker.flags & EXEC_REDUCE_ONLY and not forced:
         if not margin.survives_fill(s, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb):
             taker.done_reason = Reason.INSUFFICIENT_MARGIN
             return False
@@ -169,7 +165,7 @@ def _trade(s, contract, maker_slot, price_ticks):
     """Trade the taker with the order at the head of the best level: maker's leg first, each reported to its owner."""
     taker, maker = s.taker, order_at(s, maker_slot)
     lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
-    forced = taker.flags & _FORCED
+    forced = taker.flags & FLAG_FORCED
     maker_position, signed = np.int64(maker.position_slot), lots if taker.side == Side.BUY else -lots
     contract.trade_serial += 1
     contract.last_price_ticks = price_ticks
@@ -190,7 +186,7 @@ def _trade(s, contract, maker_slot, price_ticks):
     taker.filled_lots += lots
     taker_fee = _book_leg(s, contract, taker.position_slot, signed, price_ticks, contract.taker_fee_ppb)
     event = events.taker_event(s, taker, EventKind.FILL, 0, lots, NIL)
-    event.flags |= _TAKER
+    event.flags |= FLAG_TAKER
     events.price_of_fill(s, event, price_ticks, taker_fee, taker.position_slot)
     _after_trade(s, maker_slot, maker_position)
 
@@ -201,7 +197,7 @@ def _after_trade(s, maker_slot, maker_position):
     maker = order_at(s, maker_slot)
     if maker.leaves_lots == 0:
         _release(s, maker_slot, NIL)
-    elif maker.flags & _ICEBERG and detail_at(s, maker_slot).shown_lots == 0:
+    elif maker.flags & EXEC_ICEBERG and detail_at(s, maker_slot).shown_lots == 0:
         shown = book.refill(s, maker_slot)
         events.order_event(s, EventKind.REFILLED, maker_slot, 0, 0, shown)
     if position_at(s, maker_position).reduce_only_lots > 0:
@@ -244,7 +240,7 @@ def sweep(s):
         if not events.has_room(s):
             return False
         maker_slot = np.int64(level_at(s, ladder.first_slot).head_slot)
-        if not admission.in_band(contract, maker_side, price_ticks) and taker.flags & _FORCED == 0:
+        if not admission.in_band(contract, maker_side, price_ticks) and taker.flags & FLAG_FORCED == 0:
             cancel_order(s, maker_slot, Reason.OUT_OF_BAND)
             continue
         if taker.group != 0:
@@ -265,7 +261,7 @@ def settle_price(taker):
     """A post-only order's slide becomes its limit."""
     if taker.sweep_ticks != taker.price_ticks:
         taker.price_ticks = taker.sweep_ticks
-        taker.flags |= _SLID
+        taker.flags |= FLAG_SLID
 
 
 @inlined
@@ -295,7 +291,7 @@ def write_order(s, taker):
     order.side = taker.side
     order.ord_type = taker.ord_type
     order.tif = taker.tif
-    order.flags = taker.flags & _ROW_FLAGS
+    order.flags = taker.flags & EXEC_ROW_BITS
 
 
 @inlined
@@ -314,14 +310,14 @@ def join_book(s, taker):
     """Put an order, whose row is written, on the book and return what its level shows."""
     slot, position = taker.order_slot, position_at(s, taker.position_slot)
     hidden = np.int64(0)
-    if taker.flags & _ICEBERG:
+    if taker.flags & EXEC_ICEBERG:
         detail_at(s, slot).display_lots = taker.display_lots
         detail_at(s, slot).shown_lots = min(taker.display_lots, taker.leaves_lots)
         hidden = taker.leaves_lots - detail_at(s, slot).shown_lots
     ladder_slot = book.ladder_of(taker.contract_slot, taker.side)
     shown = book.join_queue(s, slot, ladder_slot, taker.price_ticks, taker.leaves_lots, hidden)
     ledger.count_resting(position, taker)
-    if taker.flags & _REDUCE_ONLY:
+    if taker.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_orders += 1
     return shown
 
@@ -331,8 +327,8 @@ def rest(s, taker, event_kind):
     """Rest an order, whose row is written, and report it; a newcomer keeps its size, others give way."""
     shown = join_book(s, taker)
     event = events.taker_event(s, taker, event_kind, 0, 0, shown)
-    event.flags |= _RESTING
-    if taker.flags & _REDUCE_ONLY:
+    event.flags |= FLAG_RESTING
+    if taker.flags & EXEC_REDUCE_ONLY:
         trim_reduce_only(s, taker.position_slot, taker.order_slot)
 
 
@@ -362,14 +358,14 @@ def _end_reason(taker):
     if taker.done_reason != 0:
         return np.int64(taker.done_reason)
     if admission.is_market(taker.ord_type):
-        return np.int64(_NO_LIQUIDITY)
-    return np.int64(_IOC_REMAINDER)
+        return np.int64(REASON_NO_LIQUIDITY)
+    return np.int64(REASON_IOC_REMAINDER)
 
 
 @kernel
 def _leave_unqueued(s, slot):
     """Release an order that was taken off its queue to be worked."""
     order = order_at(s, slot)
-    if order.flags & _REDUCE_ONLY:
+    if order.flags & EXEC_REDUCE_ONLY:
         position_at(s, order.position_slot).reduce_only_orders += 1
     _release(s, slot, NIL)

@@ -6,26 +6,29 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 import numpy as np
 
 from engine import admission, book, eligibility, events, idmap, ledger, liquidator, mass_cancel, matching, triggers
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
+from engine.code_values import (
+    EXEC_AFFILIATE,
+    EXEC_AMEND_BITS,
+    EXEC_CONDITIONAL,
+    EXEC_CONFIRMED,
+    EXEC_FORFEIT_PRIORITY,
+    EXEC_ICEBERG,
+    EXEC_KEEP_PROTECTION,
+    EXEC_LABELLED,
+    EXEC_MASS_CANCEL_BITS,
+    EXEC_QTY_IS_LEAVES,
+    EXEC_REDUCE_ONLY,
+    EXEC_ROW_BITS,
+    FLAG_AMEND,
+    FLAG_RESTING,
+    FLAG_UNTRIGGERED,
+)
+from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
 from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, below
 
-_REDUCE_ONLY = int(ExecInst.REDUCE_ONLY)
-_POST_ONLY = int(ExecInst.POST_ONLY)
-_ICEBERG = int(ExecInst.ICEBERG)
-_LABELLED = int(ExecInst.LABELLED)
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
-_FORFEIT_PRIORITY = int(ExecInst.FORFEIT_PRIORITY)
-_QTY_IS_LEAVES = int(ExecInst.QTY_IS_LEAVES)
-_CONTENTS = 127 & ~int(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
-_AMEND_FLAGS = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED)
-_CONFIRMED = int(ExecInst.CONFIRMED)
-_RESTING = int(EventFlag.RESTING)
-_UNTRIGGERED = int(EventFlag.UNTRIGGERED)
-_KEEP_PROTECTION = int(ExecInst.KEEP_PROTECTION)
-_AMEND = int(EventFlag.AMEND)
-_AFFILIATE = int(ExecInst.AFFILIATE)
+_CONTENTS = EXEC_ROW_BITS & ~(EXEC_CONDITIONAL | EXEC_AFFILIATE)
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
@@ -46,7 +49,7 @@ def load_command(s, c, tag):
     taker.position_slot = NIL
     taker.account_slot = c.account_slot
     taker.contract_slot = c.contract_slot
-    taker.flags = c.flags & ~_CONFIRMED
+    taker.flags = c.flags & ~EXEC_CONFIRMED
     taker.person = c.person
     taker.side = c.side
     taker.ord_type = c.ord_type
@@ -64,7 +67,7 @@ def load_command(s, c, tag):
         taker.trigger_source = c.trigger_source
         taker.expire_ns = c.expire_ns
         if admission.is_conditional(c.ord_type):
-            taker.flags |= _CONDITIONAL
+            taker.flags |= EXEC_CONDITIONAL
 
 
 @kernel
@@ -120,7 +123,7 @@ def _wait(s):
     triggers.place(s)
     contract_at(s, taker.contract_slot).untriggered_orders += 1
     event = events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
-    event.flags |= _UNTRIGGERED
+    event.flags |= FLAG_UNTRIGGERED
     event.fee_micros = taker.trigger_price_ticks
 
 
@@ -146,12 +149,12 @@ def new(s, c, tag, label):
     else:
         account_at(s, c.account_slot).position_slot = taker.position_slot
     if eligibility.is_affiliate(account_at(s, c.account_slot)):
-        taker.flags |= _AFFILIATE
+        taker.flags |= EXEC_AFFILIATE
     taker.order_slot, taker.order_id = book.take_slot(s)
-    if c.flags & _LABELLED:
+    if c.flags & EXEC_LABELLED:
         for word in range(8):
             label_of(s, taker.order_slot).text[word] = label.text[word]
-    if taker.flags & _CONDITIONAL:
+    if taker.flags & EXEC_CONDITIONAL:
         _wait(s)
         return
     matching.settle_price(taker)
@@ -170,7 +173,7 @@ def new(s, c, tag, label):
 @inlined
 def _shown_of(s, slot):
     """What the level of a resting order shows, NIL for an untriggered one."""
-    if order_at(s, slot).flags & _CONDITIONAL:
+    if order_at(s, slot).flags & EXEC_CONDITIONAL:
         return np.int64(NIL)
     level = level_at(s, order_at(s, slot).level_slot)
     return level.leaves_lots - level.hidden_lots
@@ -180,7 +183,7 @@ def _shown_of(s, slot):
 def _repeat(s, slot):
     """A repeated command is answered with the order that it made before."""
     event = events.order_event(s, EventKind.REPEATED, slot, 0, 0, _shown_of(s, slot))
-    event.flags |= _UNTRIGGERED if order_at(s, slot).flags & _CONDITIONAL else _RESTING
+    event.flags |= FLAG_UNTRIGGERED if order_at(s, slot).flags & EXEC_CONDITIONAL else FLAG_RESTING
 
 
 # --- amend --------------------------------------------------------------------------------------------------------
@@ -215,7 +218,7 @@ def set_terms(taker, c):
     if c.price_ticks != 0 and not admission.is_market(taker.ord_type):
         taker.price_ticks = c.price_ticks
     if c.qty_lots != 0:
-        taker.leaves_lots = c.qty_lots if c.flags & _QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
+        taker.leaves_lots = c.qty_lots if c.flags & EXEC_QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
 
 
 @inlined
@@ -235,20 +238,20 @@ def _load_amended(s, slot, c):
     taker.self_trade = c.self_trade
     taker.person = c.person
     set_terms(taker, c)
-    if c.trigger_price_ticks != 0 and order.flags & _CONDITIONAL:
+    if c.trigger_price_ticks != 0 and order.flags & EXEC_CONDITIONAL:
         taker.trigger_price_ticks = c.trigger_price_ticks
-    if order.flags & _CONDITIONAL == 0:
+    if order.flags & EXEC_CONDITIONAL == 0:
         keep_old(taker, order)
-        if order.flags & _ICEBERG:
+        if order.flags & EXEC_ICEBERG:
             taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
 
 
 @inlined
 def amendment_reason(order, c):
     """What is wrong with the amendment itself; a trailing stop's trigger follows its source alone."""
-    if c.flags & ~_AMEND_FLAGS != 0 or c.self_trade < 0 or c.self_trade > 3:
+    if c.flags & ~EXEC_AMEND_BITS != 0 or c.self_trade < 0 or c.self_trade > 3:
         return Reason.UNSUPPORTED_ORDER
-    if c.trigger_price_ticks != 0 and order.ord_type == OrdType.TRAILING_STOP and order.flags & _CONDITIONAL:
+    if c.trigger_price_ticks != 0 and order.ord_type == OrdType.TRAILING_STOP and order.flags & EXEC_CONDITIONAL:
         return Reason.UNSUPPORTED_ORDER
     return Reason.BAD_LOT if c.qty_lots < 0 else Reason.NONE
 
@@ -258,21 +261,21 @@ def amend(s, c, tag):
     """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
-        return events.rejected(s, c, reason, _AMEND)
+        return events.rejected(s, c, reason, FLAG_AMEND)
     slot = find(s, c, tag)
     if slot == NIL:
-        return events.rejected(s, c, Reason.UNKNOWN_ORDER, _AMEND)
+        return events.rejected(s, c, Reason.UNKNOWN_ORDER, FLAG_AMEND)
     reason = amendment_reason(order_at(s, slot), c)
     if reason != Reason.NONE:
-        return events.rejected(s, c, reason, _AMEND)
+        return events.rejected(s, c, reason, FLAG_AMEND)
     _load_amended(s, slot, c)
     if s.taker.leaves_lots <= 0:
         matching.cancel_order(s, slot, Reason.AMENDED_AWAY)
         return
     reason = _amend_reason(s, slot, c)
     if reason != Reason.NONE:
-        return events.rejected(s, c, reason, _AMEND)
-    if order_at(s, slot).flags & _CONDITIONAL:
+        return events.rejected(s, c, reason, FLAG_AMEND)
+    if order_at(s, slot).flags & EXEC_CONDITIONAL:
         _amend_untriggered(s, slot, keeps_priority(s, s.taker, slot, c))
     elif keeps_priority(s, s.taker, slot, c):
         _amend_in_place(s, slot)
@@ -285,15 +288,15 @@ def keeps_priority(s, taker, slot, c):
     """No more quantity at the same price keeps the place in the queue, unless the client forfeits it."""
     order = order_at(s, slot)
     same_price = taker.price_ticks == order.price_ticks
-    if order.flags & _CONDITIONAL:
+    if order.flags & EXEC_CONDITIONAL:
         same_price = same_price and taker.trigger_price_ticks == detail_at(s, slot).trigger_price_ticks
-    return same_price and taker.leaves_lots <= order.leaves_lots and c.flags & _FORFEIT_PRIORITY == 0
+    return same_price and taker.leaves_lots <= order.leaves_lots and c.flags & EXEC_FORFEIT_PRIORITY == 0
 
 
 @kernel
 def _amend_reason(s, slot, c):
     """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
-    untriggered = order_at(s, slot).flags & _CONDITIONAL
+    untriggered = order_at(s, slot).flags & EXEC_CONDITIONAL
     if not untriggered and keeps_priority(s, s.taker, slot, c):
         reason = admission.gate_reason(s)
         if reason == Reason.NONE:
@@ -318,7 +321,7 @@ def _amend_untriggered(s, slot, keeps_priority):
     if queued and not keeps_priority:
         book.queue_order(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
     event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
-    event.flags |= _UNTRIGGERED
+    event.flags |= FLAG_UNTRIGGERED
 
 
 @kernel
@@ -329,10 +332,10 @@ def _amend_in_place(s, slot):
     if lots > 0:
         ledger.count_open(s, order.position_slot, slot, -lots)
         shown = book.reduce(s, slot, lots)
-    if order.flags & _ICEBERG:
+    if order.flags & EXEC_ICEBERG:
         detail_at(s, slot).display_lots = s.taker.display_lots
     event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
-    event.flags |= _RESTING
+    event.flags |= FLAG_RESTING
 
 
 @inlined
@@ -341,7 +344,7 @@ def leave_amended(s, taker, slot):
     order = order_at(s, slot)
     old_price_ticks = np.int64(order.price_ticks)
     ledger.count_open(s, order.position_slot, slot, -order.leaves_lots)
-    if order.flags & _REDUCE_ONLY:
+    if order.flags & EXEC_REDUCE_ONLY:
         position_at(s, order.position_slot).reduce_only_orders -= 1
     shown = book.leave_queue(s, slot)
     matching.settle_price(taker)
@@ -397,7 +400,7 @@ def _mass_cancel_reason(s, c):
         return Reason.UNKNOWN_CONTRACT
     if c.side < 0 or c.side > 2 or c.group < NIL or c.reason < 0:
         return Reason.UNSUPPORTED_ORDER
-    if c.flags & ~(_LABELLED | _KEEP_PROTECTION) != 0:
+    if c.flags & ~EXEC_MASS_CANCEL_BITS != 0:
         return Reason.UNSUPPORTED_ORDER
     if not mass_cancel.has_room(s):
         return Reason.CAPACITY
@@ -414,9 +417,9 @@ def mass_cancel_orders(s, c, label):
     job.group = c.group
     if c.reason != 0:
         job.reason = c.reason
-    if c.flags & _KEEP_PROTECTION:
+    if c.flags & EXEC_KEEP_PROTECTION:
         job.scope |= mass_cancel.KEEP_PROTECTION
-    if c.flags & _LABELLED:
+    if c.flags & EXEC_LABELLED:
         job.scope |= mass_cancel.BY_LABEL
         for word in range(8):
             job.label[word] = label.text[word]

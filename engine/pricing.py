@@ -3,13 +3,13 @@
 import numpy as np
 
 from engine import book
-from engine.codes import NIL, ExecInst
+from engine.code_values import EXEC_AFFILIATE
+from engine.codes import NIL
 from engine.kernels import kernel, rare
 from engine.rows import contract_at, ladder_at, level_at, order_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import PPB, SUBTICKS, clamp, median3, mul_div_floor, mul_high, mul_ppb_floor
 
-_AFFILIATE = int(ExecInst.AFFILIATE)
 INDEX_CAP_PPB = 5_000_000
 """A source counts at most half a percent away from the median of all."""
 WILD_FACTOR = 2
@@ -103,7 +103,7 @@ def _quoted_lots(s, contract, level):
     slot = np.int64(level.head_slot)
     while slot != NIL:
         order = order_at(s, slot)
-        if order.flags & _AFFILIATE:
+        if order.flags & EXEC_AFFILIATE:
             lots -= book.shown_lots(s, slot)
         slot = np.int64(order.next_slot)
     return lots

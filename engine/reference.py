@@ -6,13 +6,13 @@ Between ticks nothing moves: a price that arrives is only recorded.
 import numpy as np
 
 from engine import events, funding, listing, mass_cancel, pricing, triggers
+from engine.code_values import MARKET_HALTED, MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
 from engine.rows import contract_at, job_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import NS_PER_S, SUBTICKS, wrapping_mul
 
-_HALTED, _REDUCE_ONLY = int(MarketState.HALTED), int(MarketState.REDUCE_ONLY)
 CLOCK_SKEW_NS = NS_PER_S
 """How far a source's clock may be ahead of ours."""
 _HASH_FACTOR = -7046029254386353131  # 2^64 / golden ratio, as int64
@@ -69,7 +69,7 @@ def is_ticking(contract):
 @kernel
 def lock_state(contract):
     """The state that missing index sources force on a contract."""
-    return _HALTED if contract.mark_frozen else _REDUCE_ONLY
+    return MARKET_HALTED if contract.mark_frozen else MARKET_REDUCE_ONLY
 
 
 @kernel

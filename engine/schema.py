@@ -52,7 +52,7 @@ MAX_GROUP_MEMBERS = 64
 MAX_GROUP_LIMITS = 1024
 MAX_APPROVALS = 256
 COLLATERAL_ASSETS = 2
-LABEL_BYTES = 64
+LABEL_BYTES = LABEL["text"].itemsize
 
 
 # --- the state ----------------------------------------------------------------------------------------------------

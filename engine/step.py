@@ -5,7 +5,8 @@ is full: the state keeps the place, and the next call goes on with the same comm
 """
 
 from engine import directives, events, idmap, ladder, mass_cancel, orders, rows, straight_path, timers
-from engine.codes import NIL, CommandKind, ExecInst, Mode, Phase, Reason, VenueState
+from engine.code_values import EXEC_LABELLED
+from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
 from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
@@ -26,7 +27,6 @@ FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
 CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
-_LABELLED = int(ExecInst.LABELLED)
 _command_at = rows.reader(COMMAND)
 _directive_at = rows.reader(DIRECTIVE)
 _label_at = rows.reader(LABEL)
@@ -89,7 +89,7 @@ def _dispatch(s, address, index, label_index):
 @inlined
 def _label_rows(c, address, index, count):
     """How many label rows follow this command: 1, 0, or -1 when the one that it announces is missing."""
-    if c.flags & _LABELLED == 0 or (c.kind != CommandKind.NEW and c.kind != CommandKind.MASS_CANCEL):
+    if c.flags & EXEC_LABELLED == 0 or (c.kind != CommandKind.NEW and c.kind != CommandKind.MASS_CANCEL):
         return 0
     if index + 1 < count and _command_at(address, index + 1).kind == CommandKind.LABEL:
         return 1

@@ -7,13 +7,12 @@ its triggers were worked off is a range; a trigger inside it is due. Firing is b
 import numpy as np
 
 from engine import admission, book, events, matching
-from engine.codes import NIL, EventKind, ExecInst, OrdType, PriceSource, Reason, Side, Stage
+from engine.code_values import EXEC_CONDITIONAL
+from engine.codes import NIL, EventKind, OrdType, PriceSource, Reason, Side, Stage
 from engine.kernels import kernel, rare
 from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, position_at
 from engine.schema import LADDERS_PER_CONTRACT, TRIGGER_LADDER
 from engine.units import MAX_TICKS, SUBTICKS, clamp
-
-_CONDITIONAL = int(ExecInst.CONDITIONAL)
 
 
 @kernel
@@ -226,7 +225,7 @@ def _fire(s, slot):
     if order.ord_type == OrdType.TRAILING_STOP:
         book.leave_trailing(s, slot, s.taker.contract_slot)
     contract.untriggered_orders -= 1
-    order.flags &= ~_CONDITIONAL
+    order.flags &= ~EXEC_CONDITIONAL
     s.taker.flags = order.flags
     s.taker.done_reason = admission.order_reason(s)
     if s.taker.done_reason == Reason.NONE:

@@ -18,10 +18,10 @@ from google_crc32c import value as crc32c
 
 from engine.codes import Mode
 from engine.journal.damage import changed_byte
-from engine.schema import SEMANTICS_VERSION, Capacities
+from engine.schema import COMMAND, SEMANTICS_VERSION, Capacities
 
 FORMAT_VERSION = 1
-ROW_BYTES = 128
+ROW_BYTES = COMMAND.itemsize
 ALIGNMENT = 64
 SEGMENT_MAGIC = b"LIONJRNL"
 SEGMENT_BYTES = 256

@@ -23,6 +23,7 @@ from datetime import datetime
 from typing import NoReturn
 from zoneinfo import ZoneInfo
 
+from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.codes import Side, TimeInForce
 from engine.recordings.batches import (
     CHECKED_ROWS,
@@ -49,8 +50,8 @@ QUIET_TYPES = (5, 6, 7)
 _NAME = re.compile(r"(?P<ticker>[A-Z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_\d+_message_\d+")
 _MESSAGE_LINE = re.compile(rb"\d+(\.\d+)?,[1-7],-?\d+,-?\d+,-?\d+,-?1\s*$")
 _MESSAGE = re.compile(r"(\d{1,6})(?:\.(\d+))?,(\d{1,18}),(-?\d{1,18}),(-?\d{1,18}),(-?\d{1,18}),(-?\d{1,18})", re.ASCII)
-_SIDE_OF = {"1": int(Side.BUY), "-1": int(Side.SELL)}
-_SIDES = (int(Side.BUY), int(Side.SELL))
+_SIDE_OF = {"1": SIDE_BUY, "-1": SIDE_SELL}
+_SIDES = (SIDE_BUY, SIDE_SELL)
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
 
 

@@ -10,12 +10,18 @@ from typing import Any, BinaryIO
 import numpy as np
 from numba import njit
 
-from engine.codes import CommandKind, EventFlag, EventKind
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    EVENT_ACCEPTED,
+    EVENT_AMENDED,
+    EVENT_CANCELLED,
+    EVENT_FILL,
+    EVENT_NOTICE_FIRST,
+    EVENT_REJECTED,
+    FLAG_TAKER,
+)
 
-_ACCEPTED, _REJECTED, _FILL = int(EventKind.ACCEPTED), int(EventKind.REJECTED), int(EventKind.FILL)
-_CANCELLED, _AMENDED, _NOTICES = int(EventKind.CANCELLED), int(EventKind.AMENDED), int(EventKind.NOTICE_FIRST)
-_AMEND, _CANCEL = int(CommandKind.AMEND), int(CommandKind.CANCEL)
-_TAKER = int(EventFlag.TAKER)
 _LINE_BYTES = 8 + 6 * 20
 _NEWLINE, _COMMA, _MINUS, _ZERO = 10, 44, 45, 48
 
@@ -111,7 +117,7 @@ def _write_trade(out, at, carry, sequence, event):
         carry[_HALF_ID] = event.cl_ord_id
         return at
     carry[_HALVES] = 0
-    taker = event.flags & _TAKER != 0
+    taker = event.flags & FLAG_TAKER != 0
     at = _begin(out, at, carry, 1)
     at = _field(out, at, sequence)
     at = _field(out, at, event.price_ticks)
@@ -127,7 +133,7 @@ def _write_events(out, carry, commands, sequences, events):
     first_seq = commands[0].seq
     for row in range(len(events)):
         event = events[row]
-        if event.kind >= _NOTICES:
+        if event.kind >= EVENT_NOTICE_FIRST:
             continue
         place = event.seq - first_seq
         if place < 0:
@@ -136,22 +142,22 @@ def _write_events(out, carry, commands, sequences, events):
         sequence = sequences[place]
         if carry[_ACKS] and carry[_ACK_SEQ] != sequence:
             at = _write_ack(out, at, carry)
-        if event.kind == _ACCEPTED:
+        if event.kind == EVENT_ACCEPTED:
             at = _write_order(out, at, carry, 0, sequence, event)
             at = _field(out, at, command.qty_lots)
-        elif event.kind == _FILL:
+        elif event.kind == EVENT_FILL:
             at = _write_trade(out, at, carry, sequence, event)
-        elif event.kind == _CANCELLED:
+        elif event.kind == EVENT_CANCELLED:
             at = _write_order(out, at, carry, 2, sequence, event)
-        elif event.kind == _AMENDED:
+        elif event.kind == EVENT_AMENDED:
             carry[_ACKS] = 1
             carry[_ACK_SEQ] = sequence
             carry[_ACK_SIDE] = event.side - 1
             carry[_ACK_ID] = event.cl_ord_id
             carry[_ACK_PRICE] = event.price_ticks
             carry[_ACK_QTY] = command.qty_lots
-        elif event.kind == _REJECTED and (command.kind == _CANCEL or command.kind == _AMEND):
-            at = _begin(out, at, carry, 4 if command.kind == _CANCEL else 5)
+        elif event.kind == EVENT_REJECTED and (command.kind == COMMAND_CANCEL or command.kind == COMMAND_AMEND):
+            at = _begin(out, at, carry, 4 if command.kind == COMMAND_CANCEL else 5)
             at = _field(out, at, sequence)
             at = _field(out, at, event.cl_ord_id)
     return at

@@ -7,13 +7,13 @@ import numpy as np
 from numba import njit
 
 from engine import book
-from engine.codes import NIL, EventFlag, EventKind, Reason, Side
+from engine.code_values import EVENT_FILL, EVENT_REJECTED, FLAG_TAKER
+from engine.codes import NIL, Reason, Side
 from engine.host import Engine
 from engine.kernels import entry
 from engine.recordings.batches import Book
 from engine.rows import ladder_at, level_at
 
-_FILL, _REJECTED, _TAKER = int(EventKind.FILL), int(EventKind.REJECTED), int(EventFlag.TAKER)
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _TOTALS = 0, 1, 2
 
@@ -74,11 +74,11 @@ class Runner:
 def _tally(events, totals, rejects):
     for row in range(len(events)):
         event = events[row]
-        if event.kind == _FILL:
-            if event.flags & _TAKER:
+        if event.kind == EVENT_FILL:
+            if event.flags & FLAG_TAKER:
                 totals[_TRADES] += 1
                 totals[_VOLUME] += event.last_lots
-        elif event.kind == _REJECTED:
+        elif event.kind == EVENT_REJECTED:
             rejects[event.reason] += 1
 
 

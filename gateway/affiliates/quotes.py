@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Any
 
-from engine.codes import EventFlag, EventKind, MarketState, Side
+from engine.code_values import FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
+from engine.codes import EventKind, MarketState, Side
 from gateway.affiliates.parameters import Programme
 
 HOUR_NS = 3_600_000_000_000
 PPB = 1_000_000_000
-_RESTING, _UNTRIGGERED, _TAKER = int(EventFlag.RESTING), int(EventFlag.UNTRIGGERED), int(EventFlag.TAKER)
 _ALL = (1 << 63) - 1
 _PLACED = (EventKind.ACCEPTED, EventKind.RESTED, EventKind.AMENDED)
 Key = tuple[int, int]
@@ -42,14 +42,14 @@ class Quote:
         if display_lots:
             self._displays[order] = display_lots
         leaves = min(int(row["leaves_lots"]), self._displays.get(order, _ALL))
-        if kind in _PLACED and flags & _RESTING and leaves:
+        if kind in _PLACED and flags & FLAG_RESTING and leaves:
             self._orders[order] = (int(row["side"]), int(row["price_ticks"]), leaves)
-        elif kind == EventKind.REDUCED or (kind == EventKind.FILL and not flags & _TAKER):
+        elif kind == EventKind.REDUCED or (kind == EventKind.FILL and not flags & FLAG_TAKER):
             if order in self._orders:
                 side, price, _ = self._orders.pop(order)
                 if leaves:
                     self._orders[order] = (side, price, leaves)
-        elif kind == EventKind.CANCELLED or (kind == EventKind.AMENDED and not flags & _UNTRIGGERED):
+        elif kind == EventKind.CANCELLED or (kind == EventKind.AMENDED and not flags & FLAG_UNTRIGGERED):
             self._orders.pop(order, None)
         if kind == EventKind.CANCELLED or not int(row["leaves_lots"]):
             self._displays.pop(order, None)

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from engine import host
+from engine.code_values import EXEC_AFFILIATE
 from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Side
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.affiliates.parameters import Programme
@@ -30,7 +31,6 @@ _NOTICES = (
     EventKind.AFFILIATE_APPROVED, EventKind.CONTRACT_LISTED, EventKind.CONTRACT_STATE_CHANGED, EventKind.MARK_CHANGED,
     EventKind.ACCOUNT_CHANGED,
 )  # fmt: skip
-_AFFILIATE = int(ExecInst.AFFILIATE)
 
 
 @dataclass
@@ -126,7 +126,7 @@ class _Day:
         notices, kinds = events.view(NOTICE), events["kind"]
         changes = np.isin(kinds, _NOTICES)
         self._trades(events[(kinds == EventKind.FILL) & (events["time_ns"] < self.to_ns)])
-        mine = np.isin(kinds, _ORDER_KINDS) & (events["flags"] & _AFFILIATE != 0)
+        mine = np.isin(kinds, _ORDER_KINDS) & (events["flags"] & EXEC_AFFILIATE != 0)
         for place in np.flatnonzero(changes | mine).tolist():
             if mine[place]:
                 self._obligations.order(events[place], self._display_lots(commands, events[place]))
@@ -177,9 +177,9 @@ class _Day:
             unit = self._unit(contract)
             self._volume[contract] = self._volume.get(contract, 0) + price * lots * unit
             for own, other in ((first, second), (second, first)):
-                if own[6] & _AFFILIATE:
+                if own[6] & EXEC_AFFILIATE:
                     sign = 1 if own[3] == Side.BUY else -1
-                    with_client = not other[6] & _AFFILIATE
+                    with_client = not other[6] & EXEC_AFFILIATE
                     self._fills.append(_Fill(own[0], own[1], contract, sign, price, lots, with_client))
 
     # --- the report -----------------------------------------------------------------------------------------------

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 
 from engine import host
-from engine.codes import CommandKind, EventKind, ExecInst
+from engine.code_values import COMMAND_MASS_CANCEL, COMMAND_NEW, EVENT_NOTICE_FIRST
+from engine.codes import CommandKind, ExecInst
 from gateway.config import Config
-from gateway.sessions.actions import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
+from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
 
-_LABELLED = (int(CommandKind.NEW), int(CommandKind.MASS_CANCEL))
-_NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
+_LABELLED = (COMMAND_NEW, COMMAND_MASS_CANCEL)
 Happening = Event | Notice
 
 
@@ -105,7 +105,7 @@ def happenings(events: Any) -> list[Happening]:
     data = events.tobytes()
     return [
         Event._make(row)
-        if row[2] < _NOTICE_FIRST
+        if row[2] < EVENT_NOTICE_FIRST
         else Notice._make(NOTICE_STRUCT.unpack_from(data, place * EVENT_STRUCT.size))
         for place, row in enumerate(EVENT_STRUCT.iter_unpack(data))
     ]

@@ -32,7 +32,7 @@ from engine.schema import DIRECTIVE, NOTICE
 from gateway.audit_trail.columns import FORMAT, Record, chained
 from gateway.audit_trail.figures import ORDER_COMMANDS, look, standing
 from gateway.audit_trail.follower import Follower, Happening, Moment, stops
-from gateway.sessions.actions import Event, Notice
+from gateway.wire.event_rows import Event, Notice
 
 Progress = Callable[[int, int], None]
 FOREVER_NS = (1 << 63) - 1

@@ -19,7 +19,8 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
-from engine.codes import CommandKind, EventKind, Reason
+from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW
+from engine.codes import EventKind, Reason
 from engine.recordings.batches import Batch, Reader
 from gateway import clock
 from gateway.client import Client, RpcError
@@ -29,7 +30,7 @@ from gateway.commands.connection import run_client
 FRAME_ROWS = 512
 PACE_SLICE_NS = 10_000_000
 """At a given speed, orders within this recorded time of each other go in together."""
-_SENT = (int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL))
+_SENT = (COMMAND_NEW, COMMAND_AMEND, COMMAND_CANCEL)
 _TOO_MANY = 10028
 
 

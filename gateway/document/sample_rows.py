@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.code_values import REASON_BY_CLIENT
 from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
 from gateway.read_model import render
 from gateway.wire.decimals import Contract, Unit
@@ -161,7 +162,7 @@ def sample_projection() -> SampleProjection:
     rows.orders = {
         77: order(77, label_json=b'"bot"', cl_ord_id=9, display_lots=1000),
         78: order(78, ord_type=OrdType.STOP_LIMIT, status=OrdStatus.UNTRIGGERED, trigger_price_ticks=40_100),
-        79: order(79, status=OrdStatus.CANCELED, reason=int(Reason.BY_CLIENT)),
+        79: order(79, status=OrdStatus.CANCELED, reason=REASON_BY_CLIENT),
     }
     rows.own_trades = [own_trade()]
     rows.public_trades = [rows.own_trades[0].trade]

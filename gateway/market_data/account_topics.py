@@ -4,9 +4,9 @@ from engine.codes import EventKind
 from gateway.market_data.public_topics import Reader, Topic
 from gateway.read_model import render
 from gateway.read_model.projection import Projection
-from gateway.sessions.actions import Notice, Row
 from gateway.wire.channels import Channel
 from gateway.wire.decimals import Contract
+from gateway.wire.event_rows import Notice, Row
 from gateway.wire.reasons import shown
 
 _HKT_NS, _DAY_NS = 8 * 3600 * 10**9, 86_400 * 10**9

@@ -10,7 +10,7 @@ from itertools import chain
 
 import numpy as np
 
-from engine.codes import EventFlag, EventKind
+from engine.code_values import EVENT_NOTICE_FIRST, EVENT_REJECTED, EVENT_REPEATED, FLAG_FORCED, FLAG_TAKER
 from gateway.market_data.account_topics import UserTopic, make_user_topic
 from gateway.market_data.public_topics import (
     BookTopic,
@@ -21,18 +21,15 @@ from gateway.market_data.public_topics import (
     make_topic,
 )
 from gateway.read_model import event_fold, render
-from gateway.read_model.books import Moves
 from gateway.read_model.history import Segment
 from gateway.read_model.history_views import ROW, closed_by_force, trade_view, user_trade_view
 from gateway.read_model.projection import Projection
-from gateway.sessions.actions import Row
 from gateway.wire.channels import Channel
 from gateway.wire.decimals import Contract
+from gateway.wire.event_rows import Row
 
 _BYTES = ROW.size
-_FORCED = int(EventFlag.FORCED)
-_NOTICE_FIRST = int(EventKind.NOTICE_FIRST)
-_WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
+_WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
 
 
 class Hub:
@@ -45,7 +42,6 @@ class Hub:
         self._trades: defaultdict[int, list[TradesTopic]] = defaultdict(list)
         self._liquidations: defaultdict[int, list[LiquidationsTopic]] = defaultdict(list)
         self._users: defaultdict[int, list[UserTopic]] = defaultdict(list)
-        projection.books.listener = self._moved
 
     # --- readers --------------------------------------------------------------------------------------------------
 
@@ -122,12 +118,14 @@ class Hub:
         if self._users and rows:
             self._orders(rows)
         if any(self._books.values()):
-            self._projection.books.settle()
+            self._move_books()
         self._flush_raw()
 
-    def _moved(self, contract_slot: int, moves: Moves) -> None:
-        for topic in self._books[contract_slot]:
-            topic.moved(moves)
+    def _move_books(self) -> None:
+        """Tell the topics of each book what moved. While a book has none, its changes are folded when one is opened."""
+        for contract_slot, moves in self._projection.books.fold():
+            for topic in self._books.get(contract_slot, ()):
+                topic.moved(moves)
 
     def _legs(self, segment: Segment, first: int, end: int) -> None:
         kinds = segment.legs["kind"][first:end]
@@ -136,7 +134,7 @@ class Hub:
             contract = self._projection.contract_at(int(leg["contract_slot"]))
             offset = (first + index) * _BYTES
             topics = self._trades.get(contract.slot)
-            if topics and int(leg["flags"]) & event_fold.TAKER:
+            if topics and int(leg["flags"]) & FLAG_TAKER:
                 trade = trade_view(segment.data, offset)
                 data = render.trade(contract, trade)
                 for topic in topics:
@@ -148,7 +146,8 @@ class Hub:
     def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
         """What was closed by force, for those who follow that."""
         rows = segment.legs[first:end]
-        for index in np.flatnonzero((rows["kind"] == event_fold.TRADE_KIND) & (rows["flags"] & _FORCED != 0)).tolist():
+        forced = (rows["kind"] == event_fold.TRADE_KIND) & (rows["flags"] & FLAG_FORCED != 0)
+        for index in np.flatnonzero(forced).tolist():
             contract = self._projection.contract_at(int(rows[index]["contract_slot"]))
             closed = closed_by_force(segment.data, (first + index) * _BYTES)
             if closed is None:
@@ -168,7 +167,7 @@ class Hub:
         """The orders that a batch touched, as they are after it."""
         touched: dict[tuple[int, int], None] = {}
         for row in rows:
-            is_notice = row[2] >= _NOTICE_FIRST
+            is_notice = row[2] >= EVENT_NOTICE_FIRST
             users = self._users.get(row[6] if is_notice else row[9])
             if not users:
                 continue

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import CommandKind
+from engine.code_values import COMMAND_CANCEL
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT
 from gateway.plain_orders.frame_finder import SLACK_BYTES
@@ -22,7 +22,7 @@ from gateway.read_model.history import Segment
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending
 from gateway.sessions.methods.trading import OrderPending
-from gateway.sessions.session import Call, Session
+from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.frames import text_frame
 
@@ -37,7 +37,6 @@ _ASK = Struct("<9q")
 BUFFER_BYTES = 1 << 18
 """What one read of a socket can bring."""
 LONGEST_TEXT = (1 << 16) - 1
-_CANCEL = int(CommandKind.CANCEL)
 Written = tuple[Segment, int, int]
 """Where a batch's history rows are: segment, first, end."""
 Complete = Callable[[int, Pending, int], bytes | None]
@@ -49,7 +48,7 @@ class Run:
 
     __slots__ = ("end", "first", "now_ns", "session")
 
-    def __init__(self, session: Session, first: int, end: int, now_ns: int) -> None:
+    def __init__(self, session: SessionState, first: int, end: int, now_ns: int) -> None:
         self.session = session
         self.first = first
         self.end = end
@@ -95,7 +94,7 @@ class CompiledPath:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def read(self, session: Session, places: tuple[int, int], span: tuple[int, int], now_ns: int) -> int:
+    def read(self, session: SessionState, places: tuple[int, int], span: tuple[int, int], now_ns: int) -> int:
         """Read frames that lie in the buffer: why it stopped, see `frame_finder`; how many rows are in `numbers`.
 
         `places`: of the first row in the batch, and its sequence. `span`: of the bytes in the buffer.
@@ -160,8 +159,8 @@ class CompiledPath:
         request = self._requests[index]
         request_id = jsonrpc_answers.decode_id(request["id"][: int(request["id_size"])].tobytes())
         call = Call(run.session, request_id, run.now_ns)
-        account_slot, side, is_cancel = int(request["account_slot"]), int(request["side"]), request["kind"] == _CANCEL
-        pending = OrderPending(call, account_slot, side, bool(is_cancel))
+        account_slot, side = int(request["account_slot"]), int(request["side"])
+        pending = OrderPending(call, account_slot, side, bool(request["kind"] == COMMAND_CANCEL))
         return text_frame(complete(int(request["place"]), pending, account_slot) or b"")
 
     def clear(self) -> None:

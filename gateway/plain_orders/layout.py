@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import OrdStatus
 from engine.kernels import part
 from engine.schema import MAX_CONTRACTS, record
 from engine.units import highest_bit
@@ -163,7 +162,6 @@ TIME_IN_FORCES = _of_codes(render.TIME_IN_FORCE)
 STATE = _of_codes(render.STATE)
 CANCEL_REASON = _of_codes(render.CANCEL_REASON)
 IS_MARKET = np.array([code in render.MARKETS for code in range(256)])
-CANCELED = int(OrdStatus.CANCELED)
 
 POOL = np.frombuffer(b"".join((*_pieces, bytes(BLOCK_BYTES))), np.uint8).copy()
 _ENDS = np.cumsum([len(part) for part in _pieces])

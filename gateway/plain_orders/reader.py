@@ -6,7 +6,25 @@ number of units, an order that it does not know: all of that it leaves to the se
 
 import numpy as np
 
-from engine.codes import CommandKind, ExecInst, OrdType, PriceSource, SelfTrade, Side, TimeInForce
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    COMMAND_LABEL,
+    COMMAND_NEW,
+    EXEC_LABELLED,
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    EXEC_REJECT_POST_ONLY,
+    SELF_TRADE_CANCEL_MAKER,
+    SIDE_BUY,
+    SIDE_SELL,
+    SOURCE_MARK,
+    TIF_FOK,
+    TIF_GTC,
+    TIF_IOC,
+    TYPE_LIMIT,
+    TYPE_MARKET,
+)
 from engine.kernels import entry, part
 from engine.units import MAX_LOTS, MAX_TICKS, lowest_bit
 from gateway.plain_orders import layout as tables
@@ -28,15 +46,6 @@ from gateway.plain_orders.layout import (
 from gateway.read_model.event_fold import ORDER_KIND, SLOT_MASK
 from gateway.wire.command_rows import ROW_BYTES
 
-_NEW, _AMEND, _CANCEL, _LABEL_ROW = (
-    int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL), int(CommandKind.LABEL),
-)  # fmt: skip
-_BUY, _SELL, _ORD_LIMIT, _ORD_MARKET = int(Side.BUY), int(Side.SELL), int(OrdType.LIMIT), int(OrdType.MARKET)
-_GTC, _IOC, _FOK = int(TimeInForce.GTC), int(TimeInForce.IOC), int(TimeInForce.FOK)
-_SELF_TRADE, _SOURCE = int(SelfTrade.CANCEL_MAKER), int(PriceSource.MARK)
-_FLAG_POST, _FLAG_REJECT, _FLAG_REDUCE, _FLAG_LABEL = (
-    int(ExecInst.POST_ONLY), int(ExecInst.REJECT_POST_ONLY), int(ExecInst.REDUCE_ONLY), int(ExecInst.LABELLED),
-)  # fmt: skip
 _MAX_LABEL = 64
 _ROWS_OF_ONE = 2
 """A message makes a row, and one more for its label."""
@@ -224,7 +233,7 @@ def _order_field(desk, data, at, name, got):
     """One parameter of an order that is text or a flag; behind it, or -1."""
     if name in (_N_POST, _N_REJECT, _N_REDUCE):
         is_set, end = _flag(data, at)
-        bit = _FLAG_POST if name == _N_POST else _FLAG_REJECT if name == _N_REJECT else _FLAG_REDUCE
+        bit = EXEC_POST_ONLY if name == _N_POST else EXEC_REJECT_POST_ONLY if name == _N_REJECT else EXEC_REDUCE_ONLY
         got[_FLAGS] |= bit if is_set else 0
         return end
     end = _string(data, at)
@@ -238,10 +247,10 @@ def _order_field(desk, data, at, name, got):
         return end if got[_LABEL_SIZE] <= _MAX_LABEL else -1
     text = _name(data, at + 1, end - 1)
     if name == _N_TYPE and (text in (_N_LIMIT, _N_MARKET)):
-        got[_TYPE] = _ORD_LIMIT if text == _N_LIMIT else _ORD_MARKET
+        got[_TYPE] = TYPE_LIMIT if text == _N_LIMIT else TYPE_MARKET
         return end
     if name == _N_TIF and (text in (_N_GTC, _N_IOC, _N_FOK)):
-        got[_TIF] = _GTC if text == _N_GTC else _IOC if text == _N_IOC else _FOK
+        got[_TIF] = TIF_GTC if text == _N_GTC else TIF_IOC if text == _N_IOC else TIF_FOK
         return end
     return -1
 
@@ -363,7 +372,7 @@ def _envelope_field(desk, data, at, name, got):
 def _message(desk, data, at, got):
     """One message: where what it says ends, or -1."""
     got[:] = 0
-    got[_TYPE], got[_TIF] = _ORD_LIMIT, _GTC
+    got[_TYPE], got[_TIF] = TYPE_LIMIT, TIF_GTC
     at = _skip(data, at)
     if data[at] != _OPEN:
         return -1
@@ -396,7 +405,7 @@ def _clear(words, place):
 def _limit_ticks(card, got):
     """The price in ticks, 0 for a market order, -1 when the session must look at it."""
     seen = got[_SEEN] >> _N_PRICE & 1
-    if got[_TYPE] == _ORD_MARKET:
+    if got[_TYPE] == TYPE_MARKET:
         return -1 if seen else 0
     if not seen:
         return -1
@@ -417,21 +426,22 @@ def _write_new(desk, data, rows, got):
         return 0
     commands, words, texts = rows
     flags = got[_FLAGS]
-    if flags & _FLAG_POST == 0:
-        flags &= ~_FLAG_REJECT
+    if flags & EXEC_POST_ONLY == 0:
+        flags &= ~EXEC_REJECT_POST_ONLY
     place = desk.place + desk.rows
     row = commands[place]
     _clear(words, place)
-    row.kind, row.side = _NEW, _BUY if got[_METHOD] == _N_BUY else _SELL
-    row.ord_type, row.tif, row.self_trade, row.trigger_source = got[_TYPE], got[_TIF], _SELF_TRADE, _SOURCE
+    row.kind, row.side = COMMAND_NEW, SIDE_BUY if got[_METHOD] == _N_BUY else SIDE_SELL
+    row.ord_type, row.tif = got[_TYPE], got[_TIF]
+    row.self_trade, row.trigger_source = SELF_TRADE_CANCEL_MAKER, SOURCE_MARK
     row.contract_slot, row.cl_ord_id = got[_CONTRACT], got[_CLIENT]
     row.qty_lots, row.price_ticks = lots, ticks
     row.flags = flags
     if got[_LABEL_SIZE] == 0:
         return 1
-    row.flags = flags | _FLAG_LABEL
+    row.flags = flags | EXEC_LABELLED
     _clear(words, place + 1)
-    commands[place + 1].kind = _LABEL_ROW
+    commands[place + 1].kind = COMMAND_LABEL
     for index in range(got[_LABEL_SIZE]):
         texts[(place + 1) * ROW_BYTES + _TEXT_AT + index] = data[got[_LABEL_FIRST] + index]
     return 2
@@ -450,15 +460,15 @@ def _write_edit(desk, view, rows, got):
     lots = _units(got[_AMOUNT], got[_AMOUNT_SCALE], card.lot_mantissa, card.lot_decimals)
     ticks = 0
     if got[_SEEN] >> _N_PRICE & 1:
-        got[_TYPE] = _ORD_LIMIT
+        got[_TYPE] = TYPE_LIMIT
         ticks = _limit_ticks(card, got)
     if lots <= 0 or lots > MAX_LOTS or ticks < 0:
         return 0
-    got[_METHOD] = _N_BUY if order.side == _BUY else _N_SELL
+    got[_METHOD] = _N_BUY if order.side == SIDE_BUY else _N_SELL
     commands, words, _ = rows
     row = commands[desk.place + desk.rows]
     _clear(words, desk.place + desk.rows)
-    row.kind, row.order_id, row.qty_lots, row.price_ticks = _AMEND, got[_ORDER], lots, ticks
+    row.kind, row.order_id, row.qty_lots, row.price_ticks = COMMAND_AMEND, got[_ORDER], lots, ticks
     return 1
 
 
@@ -470,7 +480,7 @@ def _write_cancel(desk, rows, got):
     commands, words, _ = rows
     row = commands[desk.place + desk.rows]
     _clear(words, desk.place + desk.rows)
-    row.kind, row.order_id, row.cl_ord_id = _CANCEL, got[_ORDER], got[_CLIENT]
+    row.kind, row.order_id, row.cl_ord_id = COMMAND_CANCEL, got[_ORDER], got[_CLIENT]
     return 1
 
 
@@ -494,7 +504,7 @@ def _note(desk, data, row, got):
     for index in range(got[_ID_SIZE]):
         request.id[index] = data[got[_ID_FIRST] + index]
     request.id_size, request.place, request.kind = got[_ID_SIZE], desk.place + desk.rows, row.kind
-    request.side = 0 if row.kind == _CANCEL else _BUY if got[_METHOD] == _N_BUY else _SELL
+    request.side = 0 if row.kind == COMMAND_CANCEL else SIDE_BUY if got[_METHOD] == _N_BUY else SIDE_SELL
     request.account_slot, request.us_in = desk.account_slot, desk.now_ns // _NS_PER_US
     request.order_id, request.is_slow, request.has_fills = 0, 0, 0
     desk.count += 1

@@ -6,7 +6,28 @@ needs escapes: what is not plain is marked slow, and the session's way answers i
 
 import numpy as np
 
-from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason
+from engine.code_values import (
+    COMMAND_CANCEL,
+    EVENT_ACCEPTED,
+    EVENT_AMENDED,
+    EVENT_CANCELLED,
+    EVENT_FILL,
+    EVENT_MASS_CANCELLED,
+    EVENT_NOTICE_FIRST,
+    EVENT_REFUSED,
+    EVENT_REJECTED,
+    EVENT_REPEATED,
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    FLAG_INVOLUNTARY_BITS,
+    FLAG_TAKER,
+    REASON_AMENDED_AWAY,
+    REASON_BY_CLIENT,
+    STATUS_CANCELED,
+    STATUS_FILLED,
+    STATUS_NEW,
+    TYPE_LIMIT,
+)
 from engine.kernels import entry, part
 from engine.schema import ORDER_SLOT_BITS
 from engine.units import SUBTICKS
@@ -22,16 +43,6 @@ from gateway.plain_orders.layout import (
 )
 from gateway.read_model.event_fold import ORDER_KIND, SLOT_MASK, TRADE_KIND
 
-_NOTICE_FIRST, _REFUSED, _MASS_CANCELLED, _REJECTED, _FILL, _CANCELLED, _ACCEPTED, _REPEATED, _AMENDED = (
-    int(EventKind.NOTICE_FIRST), int(EventKind.REFUSED), int(EventKind.MASS_CANCELLED), int(EventKind.REJECTED),
-    int(EventKind.FILL), int(EventKind.CANCELLED), int(EventKind.ACCEPTED), int(EventKind.REPEATED),
-    int(EventKind.AMENDED),
-)  # fmt: skip
-_BY_CLIENT, _AMENDED_AWAY, _CANCEL = int(Reason.BY_CLIENT), int(Reason.AMENDED_AWAY), int(CommandKind.CANCEL)
-_POST_ONLY, _REDUCE_ONLY = int(ExecInst.POST_ONLY), int(ExecInst.REDUCE_ONLY)
-_CANCELED, _FILLED, _OPEN = int(OrdStatus.CANCELED), int(OrdStatus.FILLED), int(OrdStatus.NEW)
-_LIMIT = int(OrdType.LIMIT)
-_TAKER, _FORCED = int(EventFlag.TAKER), int(EventFlag.FORCED | EventFlag.DELEVERAGING)
 _NS_PER_MS = 1_000_000
 _ENDED_MASK = tables.ENDED_MASK
 _SUBTICK_DECIMALS = 3
@@ -68,16 +79,19 @@ _SIDES, _TYPES, _TIFS, _STATES, _REASONS = (
 def _note_event(request, event):
     """What one event means for the request that caused it, as `sequencer.outcome_of` has it."""
     kind = event.kind
-    if kind in (_REFUSED, _MASS_CANCELLED):
+    if kind in (EVENT_REFUSED, EVENT_MASS_CANCELLED):
         request.is_slow = 1
-    elif kind >= _NOTICE_FIRST or event.account_slot != request.account_slot:
+    elif kind >= EVENT_NOTICE_FIRST or event.account_slot != request.account_slot:
         return
-    elif kind == _REJECTED:
+    elif kind == EVENT_REJECTED:
         request.is_slow = 1
-    elif kind == _FILL:
+    elif kind == EVENT_FILL:
         request.has_fills = 1
-    elif kind != _CANCELLED or event.reason == _BY_CLIENT or event.reason == _AMENDED_AWAY:
-        request.order_id = event.order_id if kind in (_ACCEPTED, _REPEATED, _AMENDED, _CANCELLED) else request.order_id
+    elif kind == EVENT_CANCELLED:
+        if event.reason in (REASON_BY_CLIENT, REASON_AMENDED_AWAY):
+            request.order_id = event.order_id
+    elif kind in (EVENT_ACCEPTED, EVENT_REPEATED, EVENT_AMENDED):
+        request.order_id = event.order_id
 
 
 @part
@@ -176,12 +190,12 @@ def _is_plain(card, row):
     """Whether an order has nothing but what every order has."""
     return (
         card.name_size > 0
-        and row.ord_type <= _LIMIT
+        and row.ord_type <= TYPE_LIMIT
         and row.display_lots == 0
         and row.expire_ns == 0
         and row.offset_ticks == 0
         and row.filled_tick_lots < _SAFE_TICK_LOTS
-        and (row.status != _CANCELED or _REASONS[row.reason] != _NOTHING)
+        and (row.status != STATUS_CANCELED or _REASONS[row.reason] != _NOTHING)
     )
 
 
@@ -216,8 +230,8 @@ def _put_order(desk, out, at, row):
     card = desk.cards[row.contract_slot]
     at = _put_order_head(out, at, card, row)
     at = put(out, put(out, at, _ORDER_PIECES + 9), _TIFS[row.tif])
-    at = _put_flag(out, put(out, at, _ORDER_PIECES + 10), row.flags & _POST_ONLY)
-    at = _put_flag(out, put(out, at, _ORDER_PIECES + 11), row.flags & _REDUCE_ONLY)
+    at = _put_flag(out, put(out, at, _ORDER_PIECES + 10), row.flags & EXEC_POST_ONLY)
+    at = _put_flag(out, put(out, at, _ORDER_PIECES + 11), row.flags & EXEC_REDUCE_ONLY)
     at = _put_label(out, put(out, at, _ORDER_PIECES + 12), row.label)
     if at < 0:
         return -1
@@ -229,7 +243,7 @@ def _put_order(desk, out, at, row):
     if row.cl_ord_id:
         at = put_integer(out, put(out, at, _CLIENT_ID), row.cl_ord_id)
         at = put(out, at, _CLIENT_ID + 1)
-    if row.status == _CANCELED:
+    if row.status == STATUS_CANCELED:
         at = put(out, put(out, at, _WHY), _REASONS[row.reason])
         at = put(out, at, _WHY + 1)
     return put(out, at, _ORDER_PIECES + 18)
@@ -264,19 +278,19 @@ def _put_trade(out, at, card, leg):
     at = _put_label(out, put(out, at, _USER_PIECES + 1), leg.label)
     if at < 0:
         return -1
-    at = put(out, put(out, at, _USER_PIECES + 2), _T if leg.flags & _TAKER else _M)
+    at = put(out, put(out, at, _USER_PIECES + 2), _T if leg.flags & FLAG_TAKER else _M)
     at = put_decimal(out, put(out, at, _USER_PIECES + 3), leg.fee_micros, _MICRO_DECIMALS)
     at = put_text(out, put(out, at, _USER_PIECES + 4), card.settlement, 0, card.settlement_size)
-    at = put(out, put(out, at, _USER_PIECES + 5), _STATES[_FILLED if leg.leaves_lots == 0 else _OPEN])
+    at = put(out, put(out, at, _USER_PIECES + 5), _STATES[STATUS_FILLED if leg.leaves_lots == 0 else STATUS_NEW])
     at = put(out, put(out, at, _USER_PIECES + 6), _TYPES[leg.ord_type])
-    at = _put_flag(out, put(out, at, _USER_PIECES + 7), leg.flags & _REDUCE_ONLY)
-    at = _put_flag(out, put(out, at, _USER_PIECES + 8), leg.flags & _POST_ONLY)
+    at = _put_flag(out, put(out, at, _USER_PIECES + 7), leg.flags & EXEC_REDUCE_ONLY)
+    at = _put_flag(out, put(out, at, _USER_PIECES + 8), leg.flags & EXEC_POST_ONLY)
     at = put(out, at, _USER_PIECES + 9)
     if leg.cl_ord_id:
         at = put_integer(out, put(out, at, _CLIENT_ID), leg.cl_ord_id)
         at = put(out, at, _CLIENT_ID + 1)
     at = put(out, at, _USER_PIECES + 10)
-    if leg.flags & _FORCED:
+    if leg.flags & FLAG_INVOLUNTARY_BITS:
         at = put(out, at, _FORCED_TEXT)
     return put(out, put(out, at, _USER_PIECES + 11), _TRADE_PIECES + 12)
 
@@ -311,7 +325,7 @@ def _put_trades(out, at, card, request, legs_from):
 def _put_result(desk, out, at, row, request_from):
     """The result of a request: a cancel's order, or the order and its trades; -1 when it is not plain."""
     request, history, limit = request_from
-    if request.kind == _CANCEL:
+    if request.kind == COMMAND_CANCEL:
         return _put_order(desk, out, at, row)
     at = _put_order(desk, out, put(out, at, _PLACED_PIECES), row)
     if at < 0:

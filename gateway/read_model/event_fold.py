@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, Asset, CommandKind, EventFlag, EventKind, ExecInst, OrdStatus
+from engine.code_values import EXEC_LABELLED, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
+from engine.codes import NIL, Asset, CommandKind, EventKind, OrdStatus
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
 
@@ -123,10 +124,6 @@ assert 0 < VIEW.itemsize < 2**31
 CHANGE = record([("key", "i8"), ("lots", "i8")])
 """A price level after an event: `key` is contract, side and price, see `level_key`."""
 
-TAKER = int(EventFlag.TAKER)
-_RESTING = int(EventFlag.RESTING)
-_UNTRIGGERED = int(EventFlag.UNTRIGGERED)
-_LABELLED = int(ExecInst.LABELLED)
 
 
 def level_key(contract_slot: int, side: int, price_ticks: int) -> int:
@@ -198,7 +195,7 @@ def _read_command(row, command, label):
     row.expire_ns = command.expire_ns if command.expire_ns > 0 else row.expire_ns
     if command.kind == CommandKind.NEW:
         row.trigger_source = command.trigger_source
-        if command.flags & _LABELLED and label.kind == CommandKind.LABEL:
+        if command.flags & EXEC_LABELLED and label.kind == CommandKind.LABEL:
             for word in range(LABEL_BYTES // 8):
                 row.label[word] = label.text[word]
 
@@ -222,7 +219,7 @@ def _update(row, event):
         row.fee_micros += event.fee_micros
     else:
         row.price_ticks = event.price_ticks
-    if event.flags & _UNTRIGGERED:
+    if event.flags & FLAG_UNTRIGGERED:
         row.status = OrdStatus.UNTRIGGERED
         row.trigger_price_ticks = event.fee_micros
     elif event.leaves_lots == 0:
@@ -406,7 +403,7 @@ def _order_event(v, event, cause, history, written):
             _read_command(row, command, label)
         _update(row, event)
     if event.kind == EventKind.FILL:
-        if event.flags & TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
+        if event.flags & FLAG_TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
             candles = _count_trade(v, event, legs[written])
             v.rare += candles
             written += candles
@@ -454,7 +451,7 @@ def _levels(v, events, count, changes, written):
         if event.kind >= EventKind.NOTICE_FIRST or event.level_lots == NIL or event.kind == EventKind.REPEATED:
             continue
         price = event.price_ticks
-        if event.kind == EventKind.AMENDED and event.flags & _RESTING == 0:
+        if event.kind == EventKind.AMENDED and event.flags & FLAG_RESTING == 0:
             price = event.entry_cost_micros  # the price that the order left
         key = (event.contract_slot << 31) | ((event.side - 1) << 30) | price
         place = (key ^ key >> _NOTED_BITS) & _NOTED_MASK

@@ -3,16 +3,14 @@
 from struct import Struct
 from typing import Any
 
-from engine.codes import CommandKind, EventFlag, EventKind, OrdStatus
+from engine.code_values import FLAG_DELEVERAGING, FLAG_INVOLUNTARY_BITS, FLAG_TAKER
+from engine.codes import CommandKind, EventKind, OrdStatus
 from gateway.read_model.event_fold import ORDER_ROW
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.views import Candle, OrderView, TradeView, TransactionView, UserTradeView
 
 ROW = Struct("<15q5ih10b64s")
 assert ROW.size == ORDER_ROW.itemsize
-_TAKER = int(EventFlag.TAKER)
-_FORCED = int(EventFlag.FORCED | EventFlag.DELEVERAGING)
-_DELEVERAGING = int(EventFlag.DELEVERAGING)
 _MONEY_NAMES = {
     EventKind.CASH_CHANGED: "transfer",
     EventKind.FUNDING_PAID: "settlement",
@@ -48,7 +46,7 @@ def order_view(data: Any, offset: int) -> OrderView:
 def trade_view(data: Any, offset: int) -> TradeView:
     """The public face of the taker's leg in a LEG row."""
     row = ROW.unpack_from(data, offset)
-    forced = row[17] & _FORCED != 0
+    forced = row[17] & FLAG_INVOLUNTARY_BITS != 0
     return TradeView(row[16], row[8], row[2], row[22], row[5], row[6], row[29], row[12], row[13], forced)
 
 
@@ -58,13 +56,13 @@ def closed_by_force(data: Any, offset: int) -> tuple[TradeView, bool] | None:
     At the book that is the taker's leg. A deleveraging trade has its giver's leg first, of the same trade right behind.
     """
     flags = ROW.unpack_from(data, offset)[17]
-    if flags & _FORCED == 0:
+    if flags & FLAG_INVOLUNTARY_BITS == 0:
         return None
-    if flags & _DELEVERAGING == 0:
-        return (trade_view(data, offset), False) if flags & _TAKER else None
+    if flags & FLAG_DELEVERAGING == 0:
+        return (trade_view(data, offset), False) if flags & FLAG_TAKER else None
     before = ROW.unpack_from(data, offset - ROW.size) if offset else None
     view = trade_view(data, offset)
-    is_second = before is not None and before[17] & _DELEVERAGING and (before[16], before[8]) == (
+    is_second = before is not None and before[17] & FLAG_DELEVERAGING and (before[16], before[8]) == (
         view.contract_slot, view.trade_id
     )  # fmt: skip
     return (view, True) if is_second else None
@@ -73,9 +71,9 @@ def closed_by_force(data: Any, offset: int) -> tuple[TradeView, bool] | None:
 def user_trade_view(data: Any, offset: int) -> UserTradeView:
     """One leg of a trade as its owner sees it."""
     row = ROW.unpack_from(data, offset)
-    is_taker = row[17] & _TAKER != 0
+    is_taker = row[17] & FLAG_TAKER != 0
     taker_side = row[22] if is_taker else 3 - row[22]
-    forced = row[17] & _FORCED != 0
+    forced = row[17] & FLAG_INVOLUNTARY_BITS != 0
     trade = TradeView(row[16], row[8], row[2], taker_side, row[5], row[6], row[29], row[12], row[13], forced)
     state = OrdStatus.FILLED if row[7] == 0 else OrdStatus.NEW
     return UserTradeView(

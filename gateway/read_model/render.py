@@ -6,7 +6,38 @@ wire are milliseconds.
 
 from collections.abc import Iterable
 
-from engine.codes import ExecInst, MarketState, OrdStatus, OrdType, PriceSource, Reason, Side, TimeInForce
+from engine.code_values import (
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    MARKET_CANCEL_ONLY,
+    MARKET_DRAFT,
+    MARKET_HALTED,
+    MARKET_OPEN,
+    MARKET_POST_ONLY,
+    MARKET_REDUCE_ONLY,
+    MARKET_SETTLED,
+    REASON_BY_CLIENT,
+    REASON_DISCONNECT,
+    REASON_LIQUIDATION,
+    REASON_MASS_CANCEL,
+    SIDE_BUY,
+    SIDE_SELL,
+    SOURCE_INDEX,
+    SOURCE_LAST,
+    SOURCE_MARK,
+    STATUS_CANCELED,
+    STATUS_FILLED,
+    STATUS_NEW,
+    STATUS_PARTIALLY_FILLED,
+    STATUS_REJECTED,
+    STATUS_UNTRIGGERED,
+    TIF_FOK,
+    TIF_GTC,
+    TIF_GTD,
+    TIF_IOC,
+    TYPE_LIMIT,
+)
+from engine.codes import MarketState, OrdType, Reason, Side
 from engine.units import SUBTICKS
 from gateway.wire.decimals import Contract, micros_text, ppb_text, ratio_text
 from gateway.wire.jsonrpc_answers import encode
@@ -26,47 +57,45 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-SIDE: dict[int, bytes] = {0: b"zero", int(Side.BUY): b"buy", int(Side.SELL): b"sell"}
+SIDE: dict[int, bytes] = {0: b"zero", SIDE_BUY: b"buy", SIDE_SELL: b"sell"}
 ORDER_TYPE = {kind.value: kind.name.lower().encode() for kind in OrdType}
 TIME_IN_FORCE: dict[int, bytes] = {
-    int(TimeInForce.GTC): b"good_til_cancelled",
-    int(TimeInForce.GTD): b"good_til_day",
-    int(TimeInForce.IOC): b"immediate_or_cancel",
-    int(TimeInForce.FOK): b"fill_or_kill",
+    TIF_GTC: b"good_til_cancelled",
+    TIF_GTD: b"good_til_day",
+    TIF_IOC: b"immediate_or_cancel",
+    TIF_FOK: b"fill_or_kill",
 }
 TRIGGER: dict[int, bytes] = {
-    int(PriceSource.MARK): b"mark_price",
-    int(PriceSource.INDEX): b"index_price",
-    int(PriceSource.LAST): b"last_price",
+    SOURCE_MARK: b"mark_price",
+    SOURCE_INDEX: b"index_price",
+    SOURCE_LAST: b"last_price",
 }
 STATE: dict[int, bytes] = {
-    int(OrdStatus.NEW): b"open",
-    int(OrdStatus.PARTIALLY_FILLED): b"open",
-    int(OrdStatus.FILLED): b"filled",
-    int(OrdStatus.CANCELED): b"cancelled",
-    int(OrdStatus.REJECTED): b"rejected",
-    int(OrdStatus.UNTRIGGERED): b"untriggered",
+    STATUS_NEW: b"open",
+    STATUS_PARTIALLY_FILLED: b"open",
+    STATUS_FILLED: b"filled",
+    STATUS_CANCELED: b"cancelled",
+    STATUS_REJECTED: b"rejected",
+    STATUS_UNTRIGGERED: b"untriggered",
 }
 CANCEL_REASON: dict[int, bytes] = {
     **{reason.value: Reason(shown(reason)).name.lower().encode() for reason in Reason},
-    int(Reason.BY_CLIENT): b"user_request",
-    int(Reason.MASS_CANCEL): b"user_request",
-    int(Reason.DISCONNECT): b"cancel_on_disconnect",
-    int(Reason.LIQUIDATION): b"autoliquidation",
+    REASON_BY_CLIENT: b"user_request",
+    REASON_MASS_CANCEL: b"user_request",
+    REASON_DISCONNECT: b"cancel_on_disconnect",
+    REASON_LIQUIDATION: b"autoliquidation",
 }
 MARKET_STATE: dict[int, bytes] = {
-    int(MarketState.DRAFT): b"draft",
-    int(MarketState.OPEN): b"open",
-    int(MarketState.POST_ONLY): b"post_only",
-    int(MarketState.REDUCE_ONLY): b"reduce_only",
-    int(MarketState.CANCEL_ONLY): b"cancel_only",
-    int(MarketState.HALTED): b"halted",
-    int(MarketState.SETTLED): b"closed",
+    MARKET_DRAFT: b"draft",
+    MARKET_OPEN: b"open",
+    MARKET_POST_ONLY: b"post_only",
+    MARKET_REDUCE_ONLY: b"reduce_only",
+    MARKET_CANCEL_ONLY: b"cancel_only",
+    MARKET_HALTED: b"halted",
+    MARKET_SETTLED: b"closed",
 }
 _BOOL = (b"false", b"true")
 MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
-_POST_ONLY, _REDUCE_ONLY = int(ExecInst.POST_ONLY), int(ExecInst.REDUCE_ONLY)
-_CANCELED, _LIMIT = int(OrdStatus.CANCELED), int(OrdType.LIMIT)
 _NS_PER_MS = 1_000_000
 FOREVER_MS = 32_503_708_800_000
 """The expiration that a perpetual shows: the year 3000."""
@@ -100,8 +129,8 @@ def order(contract: Contract, view: OrderView) -> bytes:
         contract.amount_text(view.filled_lots),
         average,
         TIME_IN_FORCE[view.tif],
-        _BOOL[view.flags & _POST_ONLY != 0],
-        _BOOL[view.flags & _REDUCE_ONLY != 0],
+        _BOOL[view.flags & EXEC_POST_ONLY != 0],
+        _BOOL[view.flags & EXEC_REDUCE_ONLY != 0],
         view.label_json,
         view.created_ns // _NS_PER_MS,
         view.updated_ns // _NS_PER_MS,
@@ -114,13 +143,13 @@ def order(contract: Contract, view: OrderView) -> bytes:
 def _order_extras(contract: Contract, view: OrderView) -> bytes:
     """What only some orders have."""
     extras = CLIENT_ID_EXTRA % view.cl_ord_id if view.cl_ord_id else b""
-    if view.status == _CANCELED:
+    if view.status == STATUS_CANCELED:
         extras += CANCEL_REASON_EXTRA % CANCEL_REASON.get(view.reason, b"unknown")
     if view.display_lots:
         extras += b',"display_amount":%b' % contract.amount_text(view.display_lots)
     if view.expire_ns:
         extras += b',"expires_at":%d' % (view.expire_ns // _NS_PER_MS)
-    if view.ord_type > _LIMIT:
+    if view.ord_type > TYPE_LIMIT:
         extras += b',"trigger":"%b","trigger_price":%b,"triggered":%b' % (
             TRIGGER[view.trigger_source],
             contract.price_text(view.trigger_price_ticks),
@@ -190,8 +219,8 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
         contract.settlement_name,
         STATE[view.state],
         ORDER_TYPE[view.ord_type],
-        _BOOL[view.flags & _REDUCE_ONLY != 0],
-        _BOOL[view.flags & _POST_ONLY != 0],
+        _BOOL[view.flags & EXEC_REDUCE_ONLY != 0],
+        _BOOL[view.flags & EXEC_POST_ONLY != 0],
         CLIENT_ID_EXTRA % view.cl_ord_id if view.cl_ord_id else b"",
         FORCED_EXTRA if view.trade.forced else b"",
     )

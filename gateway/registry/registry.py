@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
 from gateway.registry.names import looks_like, name_problem
 from gateway.registry.private_files import make_private
@@ -369,14 +370,14 @@ class Registry:
         found = self.one(
             "SELECT code FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND code != ? AND "
             "coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
-            int(CommandKind.CONTRACT_STATE), NIL, contract_slot, int(MarketState.HALTED),
+            COMMAND_CONTRACT_STATE, NIL, contract_slot, MARKET_HALTED,
         )  # fmt: skip
         return MarketState(found[0]) if found else MarketState.OPEN
 
     def accounts_with(self, attribute: AccountAttribute, least: int, most: int) -> list[tuple[int, int]]:
         """(slot, value) of the accounts whose attribute was last asked to be within these bounds, both included."""
         query = (
-            f"SELECT DISTINCT account_slot FROM intents WHERE kind = {int(CommandKind.ACCOUNT_SET)} AND code = ? "
+            f"SELECT DISTINCT account_slot FROM intents WHERE kind = {COMMAND_ACCOUNT_SET} AND code = ? "
             "AND value BETWEEN ? AND ? ORDER BY account_slot"
         )
         slots = [row[0] for row in self.all(query, int(attribute), least, most)]

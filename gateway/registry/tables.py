@@ -3,7 +3,7 @@
 import sqlite3
 from pathlib import Path
 
-from engine.codes import CommandKind
+from engine.code_values import COMMAND_ACCOUNT_SET
 
 SCHEMA_VERSION = 2
 _KEYS = """(
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS intents (
     source_time_ns INTEGER NOT NULL DEFAULT 0, change INTEGER NOT NULL DEFAULT 0, key INTEGER NOT NULL DEFAULT 0,
     sweeps INTEGER NOT NULL DEFAULT 0) STRICT;
 CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
-CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {int(CommandKind.ACCOUNT_SET)};
+CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {COMMAND_ACCOUNT_SET};
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
 CREATE INDEX IF NOT EXISTS intents_refused ON intents (change) WHERE reason > 0;
 CREATE INDEX IF NOT EXISTS intents_pending ON intents (reference) WHERE applied_seq IS NULL;

@@ -1,81 +1,16 @@
-"""What a session tells the server, and the event rows as tuples. Types only; what it may read is in `views`.
+"""What a session tells the server. Types only; what it may read is in `gateway.wire.views`.
 
 A session never writes to a socket: `receive`, `tick` and `lost` answer a list of actions. A reply is released when
 everything that it can have seen is durable; the server sees to that, so a session just answers with what it reads.
 """
 
-import struct
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 from msgspec import Struct
 
 from gateway.wire.channels import Channel
 from gateway.wire.views import Outcome
-
-# --- event rows ---------------------------------------------------------------------------------------------------
-
-EVENT_STRUCT = struct.Struct("<qqbbbbihhiqqqqqqqqqqqq")
-NOTICE_STRUCT = struct.Struct("<qqb3xihhiiiqqqqqqqqiiq8x")
-assert EVENT_STRUCT.size == NOTICE_STRUCT.size == 128
-
-Row = tuple[int, ...]
-"""An event as a plain tuple: `Event` names its places; from EventKind.NOTICE_FIRST on, `Notice` does."""
-
-
-class Event(NamedTuple):
-    """The fields of an EVENT row in order."""
-
-    seq: int
-    time_ns: int
-    kind: int
-    side: int
-    ord_type: int
-    tif: int
-    flags: int
-    reason: int
-    contract_slot: int
-    account_slot: int
-    order_id: int
-    cl_ord_id: int
-    price_ticks: int
-    last_lots: int
-    leaves_lots: int
-    filled_lots: int
-    level_lots: int
-    trade_id: int
-    fee_micros: int
-    position_lots: int
-    entry_cost_micros: int
-    cash_micros: int
-
-
-class Notice(NamedTuple):
-    """The fields of a NOTICE row in order."""
-
-    seq: int
-    time_ns: int
-    kind: int
-    code: int
-    reason: int
-    contract_slot: int
-    account_slot: int
-    item: int  # `index` of the row
-    person: int
-    old_value: int
-    new_value: int
-    amount_micros: int
-    price_subticks: int
-    other_price_subticks: int
-    rate_ppb: int
-    position_lots: int
-    cash_micros: int
-    actor: int
-    approver: int
-    reference: int
-
-
-# --- actions ------------------------------------------------------------------------------------------------------
 
 
 class Pending(Protocol):

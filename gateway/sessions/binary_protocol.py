@@ -10,6 +10,18 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    COMMAND_MASS_CANCEL,
+    COMMAND_NEW,
+    EXEC_AMEND_BITS,
+    EXEC_LABELLED,
+    EXEC_MASS_CANCEL_BITS,
+    EXEC_NEW_BITS,
+    SIDE_BUY,
+    SIDE_SELL,
+)
 from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, SelfTrade, Side, TimeInForce
 from engine.kernels import entry, part
 from engine.schema import COMMAND, LABEL
@@ -23,18 +35,10 @@ _KINDS = np.array(
 )
 _IS_KIND = np.zeros(256, np.bool_)
 _IS_KIND[_KINDS] = True
-_NEW_FLAGS = int(
-    ExecInst.REDUCE_ONLY
-    | ExecInst.POST_ONLY
-    | ExecInst.ICEBERG
-    | ExecInst.LABELLED
-    | ExecInst.REJECT_POST_ONLY
-    | ExecInst.CONFIRMED
-)
 _FLAGS = np.zeros(128, np.int32)
-_FLAGS[CommandKind.NEW] = _NEW_FLAGS
-_FLAGS[CommandKind.AMEND] = int(ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED)
-_FLAGS[CommandKind.MASS_CANCEL] = int(ExecInst.LABELLED | ExecInst.KEEP_PROTECTION)
+_FLAGS[COMMAND_NEW] = EXEC_NEW_BITS
+_FLAGS[COMMAND_AMEND] = EXEC_AMEND_BITS
+_FLAGS[COMMAND_MASS_CANCEL] = EXEC_MASS_CANCEL_BITS
 _RANGES: dict[str, tuple[int, int]] = {
     "ord_type": (0, max(OrdType)),
     "tif": (0, max(TimeInForce)),
@@ -57,10 +61,6 @@ _SMALL = [name for name in _RANGES if name not in _WORDS]
 _FIRST_WORD = 5
 """Where they begin in a row of sixteen words."""
 _SPARE_WORD, _KIND_BYTE = 14, 16
-_NEW, _AMEND, _CANCEL, _MASS_CANCEL, _LABELLED, _BUY, _SELL = (
-    int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL), int(CommandKind.MASS_CANCEL),
-    int(ExecInst.LABELLED), int(Side.BUY), int(Side.SELL),
-)  # fmt: skip
 _MAX_TYPE, _MAX_TIF, _MAX_SELF_TRADE, _MAX_SOURCE = (
     int(max(OrdType)), int(max(TimeInForce)), int(max(SelfTrade)), int(max(PriceSource)),
 )  # fmt: skip
@@ -94,14 +94,18 @@ def prepare(data: bytes, signer: Signer, contracts: int) -> tuple[bytes, int, in
 def _is_plain(row, words, first, contracts):
     """Whether a row is in order for certain: no label, nothing out of its range."""
     kind = row.kind
-    if kind not in (_NEW, _AMEND, _CANCEL, _MASS_CANCEL) or row.flags & _LABELLED or row.flags & ~_FLAGS[kind]:
+    if kind not in (COMMAND_NEW, COMMAND_AMEND, COMMAND_CANCEL, COMMAND_MASS_CANCEL):
+        return False
+    if row.flags & EXEC_LABELLED or row.flags & ~_FLAGS[kind]:
         return False
     small = row.ord_type | row.tif | row.self_trade | row.trigger_source | row.side
     if small < 0 or row.ord_type > _MAX_TYPE or row.tif > _MAX_TIF or row.self_trade > _MAX_SELF_TRADE:
         return False
-    if row.trigger_source > _MAX_SOURCE or row.reason != 0 or row.side > _SELL or (kind == _NEW and row.side < _BUY):
+    if row.trigger_source > _MAX_SOURCE or row.reason != 0 or row.side > SIDE_SELL:
         return False
-    if row.contract_slot < (NIL if kind == _MASS_CANCEL else 0) or row.contract_slot >= max(contracts, 1):
+    if kind == COMMAND_NEW and row.side < SIDE_BUY:
+        return False
+    if row.contract_slot < (NIL if kind == COMMAND_MASS_CANCEL else 0) or row.contract_slot >= max(contracts, 1):
         return False
     for place in range(len(_WORD_BOUNDS)):
         if not 0 <= words[first + _FIRST_WORD + place] <= _WORD_BOUNDS[place]:
@@ -120,14 +124,14 @@ def _take_plain(rows, words, contracts, signer):
             return -1
         row.seq, row.time_ns = 0, 0
         row.account_slot, row.person, row.key = account_slot, person, key
-        row.group = NIL if row.kind == _MASS_CANCEL else 0
-        orders += 1 if row.kind in (_NEW, _AMEND) else 0
+        row.group = NIL if row.kind == COMMAND_MASS_CANCEL else 0
+        orders += 1 if row.kind in (COMMAND_NEW, COMMAND_AMEND) else 0
     return orders
 
 
 def warm_up() -> None:
     """Have the check compiled before the first frame comes."""
-    prepare(bytes(_KIND_BYTE) + bytes([_CANCEL]) + bytes(ROW_BYTES - _KIND_BYTE - 1), Signer(0, 0, 0), 1)
+    prepare(bytes(_KIND_BYTE) + bytes([COMMAND_CANCEL]) + bytes(ROW_BYTES - _KIND_BYTE - 1), Signer(0, 0, 0), 1)
 
 
 def _refuse_where(bad: NDArray[np.bool_], index: NDArray[np.intp], field: str, why: Callable[[int], str]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from msgspec import Struct
 
+from engine.code_values import EXEC_CONFIRMED, EXEC_REDUCE_ONLY
 from engine.codes import CommandKind, ExecInst
 from engine.schema import COMMAND
 from engine.units import SUBTICKS
@@ -16,7 +17,7 @@ from gateway.wire.decimals import Contract, decimal_text, micros_text
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.views import OrderView, Projection
 
-_SPARED = int(ExecInst.CONFIRMED | ExecInst.REDUCE_ONLY)
+_SPARED = EXEC_CONFIRMED | EXEC_REDUCE_ONLY
 _BASIS_POINTS = 10_000
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from engine.codes import AccountAttribute, EventFlag, EventKind
+from engine.codes import AccountAttribute, EventKind
 from engine.schema import NOTICE, record
 
 ACTIVITY = record(
@@ -31,9 +31,6 @@ ACTIVITY = record(
 )
 """Order events, and the notices of a funding rate."""
 Rows = np.ndarray[Any, Any]
-FORCED = int(EventFlag.FORCED | EventFlag.DELEVERAGING)
-TAKER = int(EventFlag.TAKER)
-RESTING = int(EventFlag.RESTING)
 _KEPT = (
     EventKind.ACCEPTED, EventKind.FILL, EventKind.RESTED, EventKind.CANCELLED, EventKind.AMENDED,
     EventKind.FUNDING_RATE, EventKind.POSITION_SETTLED,

@@ -7,20 +7,31 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-from engine.codes import EventKind, Reason, Side
-from gateway.surveillance.activity import FORCED, RESTING, TAKER, Alert, Rows, Window, evidence
+from engine.code_values import (
+    EVENT_ACCEPTED,
+    EVENT_AMENDED,
+    EVENT_RESTED,
+    FLAG_INVOLUNTARY_BITS,
+    FLAG_RESTING,
+    FLAG_TAKER,
+    REASON_AMENDED_AWAY,
+    REASON_BY_CLIENT,
+    REASON_MASS_CANCEL,
+)
+from engine.codes import EventKind, Side
+from gateway.surveillance.activity import Alert, Rows, Window, evidence
 from gateway.surveillance.parameters import Parameters
 
 PPB = 1_000_000_000
 NS_PER_S = 1_000_000_000
-_WITHDRAWN = (int(Reason.BY_CLIENT), int(Reason.MASS_CANCEL), int(Reason.AMENDED_AWAY))
+_WITHDRAWN = (REASON_BY_CLIENT, REASON_MASS_CANCEL, REASON_AMENDED_AWAY)
 _NEVER_NS = 1 << 62
-_PLACED = (int(EventKind.ACCEPTED), int(EventKind.RESTED), int(EventKind.AMENDED))
+_PLACED = (EVENT_ACCEPTED, EVENT_RESTED, EVENT_AMENDED)
 
 
 def _fills(rows: Rows) -> Rows:
     """Trades that somebody chose: neither liquidation nor deleveraging."""
-    return rows[(rows["kind"] == EventKind.FILL) & (rows["flags"] & FORCED == 0)]
+    return rows[(rows["kind"] == EventKind.FILL) & (rows["flags"] & FLAG_INVOLUNTARY_BITS == 0)]
 
 
 def _by(rows: Rows, *names: str) -> Iterator[tuple[tuple[int, ...], Rows]]:
@@ -43,7 +54,7 @@ def _accounts(rows: Rows) -> tuple[int, ...]:
 def wash_trades(window: Window, p: Parameters) -> list[Alert]:
     """Trades whose both sides belong to one beneficial owner or group."""
     fills = _fills(window.last(p.wash_window_s))
-    fills = fills[np.lexsort((fills["flags"] & TAKER, fills["trade_id"], fills["contract_slot"]))]
+    fills = fills[np.lexsort((fills["flags"] & FLAG_TAKER, fills["trade_id"], fills["contract_slot"]))]
     first, second = fills[:-1], fills[1:]
     paired = (first["trade_id"] == second["trade_id"]) & (first["contract_slot"] == second["contract_slot"])
     own = np.flatnonzero(paired & (first["owner"] == second["owner"]))
@@ -81,7 +92,7 @@ def layering(window: Window, p: Parameters) -> list[Alert]:
 
 def _lives(rows: Rows) -> tuple[Rows, Rows]:
     """Each order that stood, from when it was largest, and when it was withdrawn: never, if it was not."""
-    placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & RESTING != 0)]
+    placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & FLAG_RESTING != 0)]
     placed = placed[np.lexsort((placed["seq"], -placed["leaves_lots"], placed["order_id"]))]
     _, largest = np.unique(placed["order_id"], return_index=True)
     orders = placed[largest]
@@ -144,7 +155,7 @@ def momentum_ignition(window: Window, p: Parameters) -> list[Alert]:
     """Taking that moves the price, and then a profit from the other side of the move."""
     found = []
     for (contract,), rows in _by(_fills(window.last(p.ignition_window_s)), "contract_slot"):
-        taken = rows[rows["flags"] & TAKER != 0]
+        taken = rows[rows["flags"] & FLAG_TAKER != 0]
         for side in (Side.BUY, Side.SELL):
             push = taken[taken["side"] == side]
             for (owner,), mine in _by(push, "owner"):
@@ -202,7 +213,7 @@ def marking(window: Window, p: Parameters) -> list[Alert]:
         at_ns, contract = int(instant["time_ns"]), int(instant["contract_slot"])
         near = (rows["time_ns"] > at_ns - p.marking_window_s * NS_PER_S) & (rows["time_ns"] <= at_ns)
         fills = _fills(rows[near & (rows["contract_slot"] == contract)])
-        taken = fills[fills["flags"] & TAKER != 0]
+        taken = fills[fills["flags"] & FLAG_TAKER != 0]
         total = int(taken["lots"].sum())
         for (owner, side), mine in _by(taken, "owner", "side"):
             move, held = _move_ppb(mine, fills), _held_lots(window, contract, owner, fills)

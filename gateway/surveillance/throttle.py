@@ -2,9 +2,10 @@
 
 import numpy as np
 
+from engine.code_values import FLAG_INVOLUNTARY_BITS
 from engine.codes import EventKind
 from engine.schema import record
-from gateway.surveillance.activity import FORCED, Alert, Rows, evidence
+from gateway.surveillance.activity import Alert, Rows, evidence
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.rules import NS_PER_S
 
@@ -24,7 +25,7 @@ class Throttle:
         """An alert for each account that is to be stopped; its count begins anew."""
         if not self._most or not len(events):
             return []
-        fills = events[(events["kind"] == EventKind.FILL) & (events["flags"] & FORCED == 0)]
+        fills = events[(events["kind"] == EventKind.FILL) & (events["flags"] & FLAG_INVOLUNTARY_BITS == 0)]
         new = np.zeros(len(fills), _EXECUTION)
         for name in ("time_ns", "seq", "order_id", "account_slot"):
             new[name] = fills[name]

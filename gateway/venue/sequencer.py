@@ -7,11 +7,26 @@ batch waits in the outbox until the journal says that it is durable.
 from collections import deque
 from collections.abc import Callable
 from struct import Struct
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from engine.codes import CommandKind, EventKind, Reason
+from engine.code_values import (
+    COMMAND_MASS_CANCEL,
+    EVENT_ACCEPTED,
+    EVENT_AMENDED,
+    EVENT_CANCELLED,
+    EVENT_FILL,
+    EVENT_MASS_CANCELLED,
+    EVENT_NOTICE_FIRST,
+    EVENT_REFUSED,
+    EVENT_REJECTED,
+    EVENT_REPEATED,
+    REASON_AMENDED_AWAY,
+    REASON_BY_CLIENT,
+    REASON_SANCTIONS,
+)
+from engine.codes import CommandKind
 from engine.host import Durability
 from engine.schema import EVENT, LABEL, NOTICE
 from gateway import clock
@@ -20,24 +35,19 @@ from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, Com
 from gateway.read_model.event_fold import TRADE_KIND
 from gateway.read_model.history_views import ROW, user_trade_view
 from gateway.read_model.projection import Projection
-from gateway.sessions.actions import EVENT_STRUCT, NOTICE_STRUCT, Pending, Row
+from gateway.sessions.actions import Pending
 from gateway.sessions.session import Session
 from gateway.wire.command_rows import ROW_BYTES, STAMP
+from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Row
 from gateway.wire.frames import binary_frame
 from gateway.wire.reasons import shown
 from gateway.wire.views import Outcome, UserTradeView
 
 _KIND_BYTE = 16
 _TIME_ROW = bytes(_KIND_BYTE) + bytes([CommandKind.TIME]) + bytes(ROW_BYTES - _KIND_BYTE - 1)
-# As plain integers: a comparison with an enum's member costs several times as much, and these are made for every row.
-_NOTICE_FIRST, _REFUSED, _MASS_CANCELLED, _REJECTED, _FILL, _CANCELLED, _MASS_CANCEL = (
-    int(EventKind.NOTICE_FIRST), int(EventKind.REFUSED), int(EventKind.MASS_CANCELLED), int(EventKind.REJECTED),
-    int(EventKind.FILL), int(EventKind.CANCELLED), int(CommandKind.MASS_CANCEL),
-)  # fmt: skip
-_REPORTS = frozenset({int(EventKind.ACCEPTED), int(EventKind.REPEATED), int(EventKind.AMENDED)})
-_ASKED_FOR = frozenset({int(Reason.BY_CLIENT), int(Reason.AMENDED_AWAY)})
-_SANCTIONS = int(Reason.SANCTIONS)
-_ENDS_MASS_CANCEL = frozenset({_MASS_CANCELLED, _REJECTED, _REFUSED})
+_REPORTS = frozenset({EVENT_ACCEPTED, EVENT_REPEATED, EVENT_AMENDED})
+_ASKED_FOR = frozenset({REASON_BY_CLIENT, REASON_AMENDED_AWAY})
+_ENDS_MASS_CANCEL = frozenset({EVENT_MASS_CANCELLED, EVENT_REJECTED, EVENT_REFUSED})
 _ACCOUNT = Struct("<i")
 _ACCOUNT_BYTE = 28
 """Where a COMMAND row names its account."""
@@ -82,6 +92,14 @@ class Origin(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Who looks at what each batch did: surveillance."""
+
+    def offer(self, events: Any, seq: int) -> None:
+        """The events of the batch that ended with this sequence; they are used again afterwards."""
+        ...
+
+
 class _Request:
     """One command whose outcome somebody waits for."""
 
@@ -104,16 +122,24 @@ _RUN = -1
 """In place of a command kind: plain orders that were read together."""
 
 
+class Parts(NamedTuple):
+    """What the sequencer tells of each batch: the read model, the hub, the compiled path of orders, surveillance."""
+
+    projection: Projection
+    hub: Hub
+    compiled_path: CompiledPath
+    observer: Observer | None = None
+
+
 class Sequencer:
     """Collects commands, applies them as one batch, and releases answers in order of durability."""
 
-    def __init__(
-        self, engine: Engine, projection: Projection, hub: Hub, compiled_path: CompiledPath, batch_rows: int
-    ) -> None:
+    def __init__(self, engine: Engine, parts: Parts, batch_rows: int) -> None:
         self.engine = engine
-        self.projection = projection
-        self.hub = hub
-        self.compiled_path = compiled_path
+        self.projection = parts.projection
+        self.hub = parts.hub
+        self.compiled_path = parts.compiled_path
+        self._observer = parts.observer
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._new_stage(batch_rows)
@@ -128,8 +154,6 @@ class Sequencer:
         self._unwritten = 0
         self._ring: Any = None
         self._ring_notices: Any = None
-        self.watch: Callable[[Any, int], None] | None = None
-        projection.settle = self.settle
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -204,8 +228,8 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        if self.watch is not None:
-            self.watch(events, self.engine.last_seq)
+        if self._observer is not None:
+            self._observer.offer(events, self.engine.last_seq)
         self._unwritten += count
         self._commit(self._early_rows)
         events_count = len(events)
@@ -262,7 +286,7 @@ class Sequencer:
                 continue
             seq = first_seq + index
             own = by_seq.get(seq, [])
-            if kind == _MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):
+            if kind == COMMAND_MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):
                 self._late[seq] = request
             else:
                 request.complete(outcome_of(seq, own, request.account_slot, written), now_ns)
@@ -273,11 +297,11 @@ class Sequencer:
 
     def _report(self, events: Any) -> None:
         """Binary sessions get the order rows of their account, without what clients are not told."""
-        if (events["reason"] == _SANCTIONS).any():
+        if (events["reason"] == REASON_SANCTIONS).any():
             events = events.copy()
-            events["reason"][events["reason"] == _SANCTIONS] = shown(_SANCTIONS)
+            events["reason"][events["reason"] == REASON_SANCTIONS] = shown(REASON_SANCTIONS)
         accounts = events["account_slot"]
-        orders = events["kind"] < _NOTICE_FIRST
+        orders = events["kind"] < EVENT_NOTICE_FIRST
         if len(self.binary) > 1:
             present = set(np.unique(accounts).tolist())
         else:
@@ -329,7 +353,7 @@ def _rows(events: Any) -> list[Row]:
     """Event rows as tuples, notices in their own layout."""
     data = events.tobytes()
     return [
-        row if row[2] < _NOTICE_FIRST else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
+        row if row[2] < EVENT_NOTICE_FIRST else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
         for index, row in enumerate(EVENT_STRUCT.iter_unpack(data))
     ]
 
@@ -344,18 +368,18 @@ def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outc
     has_fills = False
     for row in rows:
         kind = row[2]
-        if kind >= _NOTICE_FIRST:
-            if kind == _REFUSED:
+        if kind >= EVENT_NOTICE_FIRST:
+            if kind == EVENT_REFUSED:
                 outcome.reason = row[4]
-        elif kind == _MASS_CANCELLED:
+        elif kind == EVENT_MASS_CANCELLED:
             outcome.count = row[13]
         elif row[9] != account_slot:
             continue
-        elif kind == _REJECTED:
+        elif kind == EVENT_REJECTED:
             outcome.reason, outcome.order_id = row[7], row[10]
-        elif kind == _FILL:
+        elif kind == EVENT_FILL:
             has_fills = True
-        elif kind in _REPORTS or (kind == _CANCELLED and row[7] in _ASKED_FOR):
+        elif kind in _REPORTS or (kind == EVENT_CANCELLED and row[7] in _ASKED_FOR):
             outcome.order_id = row[10]
     if has_fills and outcome.order_id:
         outcome.trades = _own_trades(seq, outcome.order_id, written)

@@ -7,7 +7,15 @@ import struct
 
 from msgspec import Struct
 
-from engine.codes import NIL, CommandKind, ExecInst
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    COMMAND_LABEL,
+    COMMAND_MASS_CANCEL,
+    COMMAND_NEW,
+    EXEC_LABELLED,
+)
+from engine.codes import NIL
 from engine.schema import COMMAND, EVENT, LABEL, LABEL_BYTES
 from gateway.wire.errors import bad_param
 
@@ -17,8 +25,6 @@ DIRECTIVE_ROW = struct.Struct("<qqb3xiiiiiqqqqiiiiq32x")
 STAMP = struct.Struct("<qq")
 """Sequence and time, at the beginning of every row of the log, commands and events alike."""
 ROW_BYTES = COMMAND.itemsize
-_NEW, _AMEND, _CANCEL = int(CommandKind.NEW), int(CommandKind.AMEND), int(CommandKind.CANCEL)
-_MASS_CANCEL, _LABEL, _LABELLED = int(CommandKind.MASS_CANCEL), int(CommandKind.LABEL), int(ExecInst.LABELLED)
 
 assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize == EVENT.itemsize
 
@@ -52,9 +58,9 @@ class NewRow(Struct, gc=False):
 
 def new_row(signer: Signer, row: NewRow, label: bytes = b"") -> bytes:
     """A NEW command, with its label row behind it when there is a label."""
-    flags = row.flags | _LABELLED if label else row.flags
+    flags = row.flags | EXEC_LABELLED if label else row.flags
     packed = COMMAND_ROW.pack(
-        0, 0, _NEW, row.side, row.ord_type, row.tif, row.self_trade, row.trigger_source, 0, flags,
+        0, 0, COMMAND_NEW, row.side, row.ord_type, row.tif, row.self_trade, row.trigger_source, 0, flags,
         signer.account_slot, row.contract_slot, 0, 0, row.cl_ord_id, row.qty_lots, row.price_ticks,
         row.trigger_price_ticks, row.offset_ticks, row.display_lots, row.expire_ns, signer.person, signer.key,
     )  # fmt: skip
@@ -66,7 +72,7 @@ def amend_row(
 ) -> bytes:
     """An AMEND command; 0 keeps the price, the trigger price or the quantity."""
     return COMMAND_ROW.pack(
-        0, 0, _AMEND, 0, 0, 0, 0, 0, 0, flags, signer.account_slot, 0, 0, order_id, 0, qty_lots,
+        0, 0, COMMAND_AMEND, 0, 0, 0, 0, 0, 0, flags, signer.account_slot, 0, 0, order_id, 0, qty_lots,
         price_ticks, trigger_price_ticks, 0, 0, 0, signer.person, signer.key,
     )  # fmt: skip
 
@@ -74,7 +80,7 @@ def amend_row(
 def cancel_row(signer: Signer, order_id: int, cl_ord_id: int = 0) -> bytes:
     """A CANCEL command by the venue's id, or by the client's when `order_id` is 0."""
     return COMMAND_ROW.pack(
-        0, 0, _CANCEL, 0, 0, 0, 0, 0, 0, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0, 0,
+        0, 0, COMMAND_CANCEL, 0, 0, 0, 0, 0, 0, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0, 0,
         signer.person, signer.key,
     )  # fmt: skip
 
@@ -83,9 +89,9 @@ def mass_cancel_row(
     signer: Signer, contract_slot: int = NIL, side: int = 0, reason: int = 0, flags: int = 0, label: bytes = b""
 ) -> bytes:
     """A MASS_CANCEL of the account's orders, narrowed down by contract, side and label."""
-    flags = flags | _LABELLED if label else flags
+    flags = flags | EXEC_LABELLED if label else flags
     packed = COMMAND_ROW.pack(
-        0, 0, _MASS_CANCEL, side, 0, 0, 0, 0, reason, flags, signer.account_slot, contract_slot, NIL, 0, 0,
+        0, 0, COMMAND_MASS_CANCEL, side, 0, 0, 0, 0, reason, flags, signer.account_slot, contract_slot, NIL, 0, 0,
         0, 0, 0, 0, 0, 0, signer.person, signer.key,
     )  # fmt: skip
     return packed + label_row(label) if label else packed
@@ -93,7 +99,7 @@ def mass_cancel_row(
 
 def label_row(text: bytes) -> bytes:
     """The row that carries a label behind its command."""
-    return LABEL_ROW.pack(0, 0, _LABEL, text)
+    return LABEL_ROW.pack(0, 0, COMMAND_LABEL, text)
 
 
 def label_bytes(text: str | None, param: str = "label") -> bytes:

@@ -1,5 +1,6 @@
 """What every reason of the rulebook means and what to do about it, in plain words."""
 
+from engine.code_values import REASON_ACCOUNT_RESTRICTED, REASON_SANCTIONS
 from engine.codes import Reason
 
 REASONS: dict[Reason, tuple[str, str]] = {
@@ -105,7 +106,7 @@ REASONS: dict[Reason, tuple[str, str]] = {
 }
 """(meaning, remedy) of each reason; a remedy may be empty when there is nothing to do."""
 
-_SHOWN_AS = {int(Reason.SANCTIONS): int(Reason.ACCOUNT_RESTRICTED)}
+_SHOWN_AS = {REASON_SANCTIONS: REASON_ACCOUNT_RESTRICTED}
 """What clients never hear, and what they hear instead: nobody is told that a legal freeze is one."""
 PUBLIC_REASONS = {reason: text for reason, text in REASONS.items() if reason not in _SHOWN_AS}
 """The reasons that clients are told of."""

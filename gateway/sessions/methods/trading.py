@@ -1,13 +1,32 @@
 """Orders: what a request becomes as command rows, and what its outcome becomes as an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
-from engine.codes import NIL, ExecInst, OrdType, PriceSource, Reason, SelfTrade, Side, TimeInForce
+from engine.code_values import (
+    EXEC_CONFIRMED,
+    EXEC_ICEBERG,
+    EXEC_POST_ONLY,
+    EXEC_REDUCE_ONLY,
+    EXEC_REJECT_POST_ONLY,
+    SELF_TRADE_CANCEL_MAKER,
+    SIDE_BUY,
+    SIDE_SELL,
+    SOURCE_INDEX,
+    SOURCE_LAST,
+    SOURCE_MARK,
+    TIF_FOK,
+    TIF_GTC,
+    TIF_GTD,
+    TIF_IOC,
+    TYPE_LIMIT,
+    TYPE_STOP_LIMIT,
+    TYPE_TAKE_LIMIT,
+    TYPE_TRAILING_STOP,
+)
+from engine.codes import NIL, ExecInst, OrdType, Reason, SelfTrade, Side
 from gateway.read_model import render
 from gateway.sessions import messages
 from gateway.sessions.actions import Action, Submit
@@ -20,43 +39,33 @@ from gateway.sessions.methods.common import (
     order_id_of,
     time_ns,
 )
+from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.command_rows import NewRow
 from gateway.wire.decimals import ABSENT, Contract, given, parse_client_id, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
 from gateway.wire.views import OrderView, Outcome
 
-if TYPE_CHECKING:
-    from gateway.sessions.methods.common import Call, Session
-
 # Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
 ORDER_TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in OrdType}
 TIMES_IN_FORCE: dict[str | None, int] = {
-    None: int(TimeInForce.GTC),
-    "good_til_cancelled": int(TimeInForce.GTC),
-    "good_til_day": int(TimeInForce.GTD),
-    "immediate_or_cancel": int(TimeInForce.IOC),
-    "fill_or_kill": int(TimeInForce.FOK),
+    None: TIF_GTC,
+    "good_til_cancelled": TIF_GTC,
+    "good_til_day": TIF_GTD,
+    "immediate_or_cancel": TIF_IOC,
+    "fill_or_kill": TIF_FOK,
 }
 SOURCES: dict[str | None, int] = {
-    None: int(PriceSource.MARK),
-    "mark_price": int(PriceSource.MARK),
-    "index_price": int(PriceSource.INDEX),
-    "last_price": int(PriceSource.LAST),
+    None: SOURCE_MARK,
+    "mark_price": SOURCE_MARK,
+    "index_price": SOURCE_INDEX,
+    "last_price": SOURCE_LAST,
 }
 SELF_TRADES: dict[str | None, int] = {
-    None: int(SelfTrade.CANCEL_MAKER),
+    None: SELF_TRADE_CANCEL_MAKER,
     **{mode.name.lower(): int(mode) for mode in SelfTrade},
 }
-_LIMIT, _TRAILING_STOP, _GTC, _GTD = (
-    int(OrdType.LIMIT), int(OrdType.TRAILING_STOP), int(TimeInForce.GTC), int(TimeInForce.GTD),
-)  # fmt: skip
-_LIMITS = (_LIMIT, int(OrdType.STOP_LIMIT), int(OrdType.TAKE_LIMIT))
-_BUY, _SELL = int(Side.BUY), int(Side.SELL)
-_POST_ONLY, _REJECT_POST_ONLY, _REDUCE_ONLY, _ICEBERG, _CONFIRMED = (
-    int(ExecInst.POST_ONLY), int(ExecInst.REJECT_POST_ONLY), int(ExecInst.REDUCE_ONLY), int(ExecInst.ICEBERG),
-    int(ExecInst.CONFIRMED),
-)  # fmt: skip
+_LIMITS = (TYPE_LIMIT, TYPE_STOP_LIMIT, TYPE_TAKE_LIMIT)
 _DAY_NS = 86_400 * 1_000_000_000
 _COUNTDOWN_MAX_MS = 24 * 3600 * 1000
 
@@ -128,17 +137,17 @@ def _unknown(order_id: str) -> Refusal:
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-def buy(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+def buy(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a buy order."""
-    return _place(session, params, call, _BUY)
+    return _place(session, params, call, SIDE_BUY)
 
 
-def sell(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+def sell(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a sell order."""
-    return _place(session, params, call, _SELL)
+    return _place(session, params, call, SIDE_SELL)
 
 
-def _place(session: Session, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
+def _place(session: SessionState, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
     contract = contract_of(session.projection, params.instrument_name)
     row = _new_row(contract, params, call.now_ns, side)
     if params.valid_until is not ABSENT:
@@ -174,8 +183,8 @@ def _new_row(contract: Contract, params: messages.OrderParams, now_ns: int, side
 def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
     """Whether nothing was sent beyond what most orders have; an absent number is one and the same object."""
     return (
-        row.ord_type <= _LIMIT
-        and row.tif != _GTD
+        row.ord_type <= TYPE_LIMIT
+        and row.tif != TIF_GTD
         and params.cl_ord_id is ABSENT
         and params.trigger is None
         and params.trigger_price is ABSENT
@@ -189,13 +198,13 @@ def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
 def _add_extras(contract: Contract, params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
     if given(params.cl_ord_id):
         row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
-    if row.ord_type > _LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
+    if row.ord_type > TYPE_LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
         _add_trigger(contract, params, row)
     display = params.display_amount if given(params.display_amount) else params.max_show
     if given(display):
         row.display_lots = contract.amount_lots(display, "display_amount")
-        row.flags |= _ICEBERG
-    if given(params.expires_at) or row.tif == _GTD:
+        row.flags |= EXEC_ICEBERG
+    if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
 
 
@@ -212,18 +221,18 @@ def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> in
 def _flags(params: messages.OrderParams) -> int:
     flags = 0
     if params.post_only:
-        flags = _POST_ONLY | _REJECT_POST_ONLY if params.reject_post_only else _POST_ONLY
+        flags = EXEC_POST_ONLY | EXEC_REJECT_POST_ONLY if params.reject_post_only else EXEC_POST_ONLY
     if params.reduce_only or params.reduceOnly:
-        flags |= _REDUCE_ONLY
+        flags |= EXEC_REDUCE_ONLY
     if params.confirm:
-        flags |= _CONFIRMED
+        flags |= EXEC_CONFIRMED
     return flags
 
 
 def _add_trigger(contract: Contract, params: messages.OrderParams, row: NewRow) -> None:
     """Trigger price or offset: exactly what the type needs, so that no trigger is dropped in silence."""
-    trailing = row.ord_type == _TRAILING_STOP
-    conditional = row.ord_type > _LIMIT
+    trailing = row.ord_type == TYPE_TRAILING_STOP
+    conditional = row.ord_type > TYPE_LIMIT
     for name, raw, wanted in (
         ("trigger_price", params.trigger_price, conditional and not trailing),
         ("trigger_offset", params.trigger_offset, trailing),
@@ -245,10 +254,10 @@ def _add_expiry(params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
     if not given(params.expires_at):
         row.expire_ns = (now_ns // _DAY_NS + 1) * _DAY_NS
         return
-    if row.tif not in (_GTC, _GTD):
+    if row.tif not in (TIF_GTC, TIF_GTD):
         raise bad_param("expires_at", f"an order that is {params.time_in_force} does not wait; leave it out")
     row.expire_ns = parse_integer(params.expires_at, "expires_at", 0, MAX_MS) * NS_PER_MS
-    row.tif = _GTD
+    row.tif = TIF_GTD
 
 
 def _check_deadline(raw: Any, now_ns: int) -> None:
@@ -256,17 +265,17 @@ def _check_deadline(raw: Any, now_ns: int) -> None:
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, "the request came after its valid_until", "valid_until")
 
 
-def close_position(session: Session, params: messages.ClosePositionParams, call: Call) -> list[Action]:
+def close_position(session: SessionState, params: messages.ClosePositionParams, call: Call) -> list[Action]:
     """A reduce-only order for the whole position: market, or limit at a price."""
     contract = contract_of(call.projection, params.instrument_name)
     size = call.projection.position(session.account_slot, contract.slot).size_lots
     if size == 0:
         raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
-    side = _SELL if size > 0 else _BUY
+    side = SIDE_SELL if size > 0 else SIDE_BUY
     ord_type = ORDER_TYPES[params.type]
     price_ticks = _limit_price(contract, params.price, ord_type, params.type)
-    tif = _GTC if ord_type == _LIMIT else int(TimeInForce.IOC)
-    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, _REDUCE_ONLY)
+    tif = TIF_GTC if ord_type == TYPE_LIMIT else TIF_IOC
+    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, EXEC_REDUCE_ONLY)
     packed = command_rows.new_row(session.signer, row)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
 
@@ -274,7 +283,7 @@ def close_position(session: Session, params: messages.ClosePositionParams, call:
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-def edit(session: Session, params: messages.EditParams, call: Call) -> list[Action]:
+def edit(session: SessionState, params: messages.EditParams, call: Call) -> list[Action]:
     """Amend an order by its id."""
     view = call.projection.order(session.account_slot, order_id_of(params.order_id))
     if view is None:
@@ -282,7 +291,7 @@ def edit(session: Session, params: messages.EditParams, call: Call) -> list[Acti
     return _amend(session, params, call, view)
 
 
-def edit_by_label(session: Session, params: messages.EditByLabelParams, call: Call) -> list[Action]:
+def edit_by_label(session: SessionState, params: messages.EditByLabelParams, call: Call) -> list[Action]:
     """Amend the one open order of the contract with this label."""
     contract = contract_of(call.projection, params.instrument_name)
     wanted = render.encode(params.label)
@@ -297,7 +306,7 @@ def edit_by_label(session: Session, params: messages.EditByLabelParams, call: Ca
     return _amend(session, params, call, found[0])
 
 
-def _amend(session: Session, params: Any, call: Call, view: OrderView) -> list[Action]:
+def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> list[Action]:
     """One AMEND; side, type and flags of an order never change."""
     contract = call.projection.contract_at(view.contract_slot)
     for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
@@ -331,7 +340,7 @@ def _cannot_change(name: str) -> Refusal:
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-def cancel(session: Session, params: messages.CancelParams, call: Call) -> list[Action]:
+def cancel(session: SessionState, params: messages.CancelParams, call: Call) -> list[Action]:
     """Cancel one order by the venue's id or the client's."""
     if (params.order_id is None) == (not given(params.cl_ord_id)):
         raise bad_param("order_id", "give order_id or cl_ord_id, one of them")
@@ -342,12 +351,14 @@ def cancel(session: Session, params: messages.CancelParams, call: Call) -> list[
     return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
 
 
-def cancel_all(session: Session, params: messages.CancelAllParams, call: Call) -> list[Action]:
+def cancel_all(session: SessionState, params: messages.CancelAllParams, call: Call) -> list[Action]:
     """Cancel every order of the account, untriggered ones included."""
     return [Submit(command_rows.mass_cancel_row(session.signer), CountPending(call, 1))]
 
 
-def cancel_all_by_instrument(session: Session, params: messages.CancelInstrumentParams, call: Call) -> list[Action]:
+def cancel_all_by_instrument(
+    session: SessionState, params: messages.CancelInstrumentParams, call: Call
+) -> list[Action]:
     """Cancel the account's orders in one contract, of one side if asked."""
     contract = contract_of(call.projection, params.instrument_name)
     if params.type not in (None, "all"):
@@ -356,7 +367,7 @@ def cancel_all_by_instrument(session: Session, params: messages.CancelInstrument
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(session: Session, params: messages.CancelLabelParams, call: Call) -> list[Action]:
+def cancel_by_label(session: SessionState, params: messages.CancelLabelParams, call: Call) -> list[Action]:
     """Cancel the account's orders with this label, in the contracts of one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:
@@ -370,7 +381,7 @@ def cancel_by_label(session: Session, params: messages.CancelLabelParams, call: 
     return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
 
 
-def countdown_cancel_all(session: Session, params: messages.CountdownParams, call: Call) -> bytes:
+def countdown_cancel_all(session: SessionState, params: messages.CountdownParams, call: Call) -> bytes:
     """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
     timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
     deadline_ns = call.now_ns + timeout_ms * NS_PER_MS if timeout_ms else 0

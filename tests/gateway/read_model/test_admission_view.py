@@ -18,11 +18,12 @@ from gateway.read_model import render
 from gateway.read_model.admission_view import WARNING_DAYS, warnings
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry
-from gateway.sessions.actions import NOTICE_STRUCT, Notice, Pending
+from gateway.sessions.actions import Pending
 from gateway.venue.venue import Venue
 from gateway.wire.channels import parse
 from gateway.wire.civil_dates import add_months, civil_date, lapse_ns, start_ns
 from gateway.wire.command_rows import NewRow, Signer, new_row
+from gateway.wire.event_rows import NOTICE_STRUCT, Notice
 from gateway.wire.reasons import shown
 
 MILLION = 10**12
