@@ -34,6 +34,7 @@ ENGINE_ORDER = [
     "limits",
     "fill_or_kill",
     "admission",
+    "taker_row",
     "matching",
     "money",
     "mass_cancel",
