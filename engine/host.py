@@ -40,7 +40,6 @@ from engine.journal import (
 )
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
-from engine.units import FOREVER_NS
 
 __all__ = [
     "RING_ROWS",
@@ -297,26 +296,17 @@ class Engine:
         """
         if self.journal is not None:
             raise ValueError("do_due: the engine has a journal; look at a replay of it instead")
-        root = self.root
-        if int(root["next_due_ns"][0]) > max(int(command["time_ns"][0]), int(root["now_ns"][0])):
+        if not step.is_due(self.root, int(command["time_ns"][0])):
             return self.ring[:0], None
-        tick = np.zeros(1, COMMAND)
-        tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"][0], command["time_ns"][0]
-        events = self.submit(tick)
-        root["last_seq"] -= 1
-        root["commands"] -= 1
+        events = self.submit(step.first_half(command))
         self.last_seq -= 1
-        next_due_ns = int(root["next_due_ns"][0])
-        return events, next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+        return events, step.end_first_half(self.root)
 
     def judge(self, command: Rows, left_ns: int | None) -> Rows:
         """The second half of a command whose first half `do_due` has done: the state ends as in a plain replay."""
-        root = self.root
-        if left_ns is not None:
-            root["next_due_ns"] = FOREVER_NS
+        step.begin_second_half(self.root, left_ns)
         events = self.submit(command)
-        if left_ns is not None:
-            root["next_due_ns"] = min(left_ns, int(root["next_due_ns"][0]))
+        step.end_second_half(self.root, left_ns)
         return events
 
     def commit(self) -> None:
