@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.feed import BATCH_ROWS, Rows, numbered, synthetic
+from bench.engine_runner import BATCH_ROWS, Rows, numbered, synthetic
 from bench.result import Measurement, Plan, best_of, one_digest
 from engine import host
 from engine.codes import Mode

@@ -10,7 +10,7 @@ from engine import idmap, ladder
 from engine.code_values import EXEC_ICEBERG
 from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
-from engine.rows import (
+from engine.row_access import (
     account_at,
     contract_at,
     detail_at,

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import MarketState, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, collateral_at, contract_at
+from engine.row_access import account_at, collateral_at, contract_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import MAX_DEPOSITS_MICROS, PPB, SUBTICKS, mul_div_ceil, mul_div_floor, mul_ppb_floor
 

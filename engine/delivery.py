@@ -22,7 +22,7 @@ from engine import (
 from engine.code_values import MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, job_at, position_at
+from engine.row_access import account_at, contract_at, job_at, position_at
 from engine.units import NS_PER_S
 
 WINDOW_NS = 30 * 60 * NS_PER_S

@@ -26,7 +26,7 @@ from engine.codes import (
     VenueState,
 )
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, job_at
+from engine.row_access import contract_at, job_at
 from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
 from engine.units import NS_PER_S
 

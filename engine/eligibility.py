@@ -19,7 +19,7 @@ from engine.codes import (
     Restriction,
 )
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, approval_at, contract_at, profile_at
+from engine.row_access import account_at, approval_at, contract_at, profile_at
 from engine.units import FOREVER_NS
 
 CLEARED, PERSONAL, FULL = range(3)

@@ -9,7 +9,7 @@ import numpy as np
 from engine import book, eligibility, events, ladder, mass_cancel
 from engine.codes import NIL, EventKind, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, approval_at, job_at, ladder_at, level_at
+from engine.row_access import account_at, approval_at, job_at, ladder_at, level_at
 from engine.schema import LAPSE_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, MAX_TICKS, NS_PER_S
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
-from engine import rows, step
+from engine import row_access, step
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -204,10 +204,10 @@ class Engine:
         self.engine_seconds = 0.0
         self.last_seq = int(root["last_seq"][0])
         self.ring = np.zeros(RING_ROWS, EVENT)
-        self.ring_address = rows.address_of(self.ring)
+        self.ring_address = row_access.address_of(self.ring)
         stage = np.zeros(STAGE_ROWS, COMMAND)
         self._stage = stage.view(np.uint8).data
-        self._stage_address = rows.address_of(stage)
+        self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
 
     @classmethod
@@ -384,7 +384,7 @@ class Engine:
     def _call(self, commands: Rows, count: int) -> tuple[int, int]:
         """One call of the kernel. A few rows are copied to a known place: to ask numpy for an address takes longer."""
         if count > STAGE_ROWS:
-            return step.apply_rows(self.root, rows.address_of(commands), count, self.ring_address, RING_ROWS)
+            return step.apply_rows(self.root, row_access.address_of(commands), count, self.ring_address, RING_ROWS)
         self._stage[: count * COMMAND.itemsize] = commands.tobytes()
         return step.apply_rows(self.root, self._stage_address, count, self.ring_address, RING_ROWS)
 
@@ -400,7 +400,7 @@ class Stage:
         self._engine = engine
         self._bytes = self.rows.view(np.uint8).data
         self._words = self._bytes.cast("q")
-        self._address = rows.address_of(self.rows)
+        self._address = row_access.address_of(self.rows)
         self._apply = direct(step.apply_rows, engine.root, self._address, 1, engine.ring_address, RING_ROWS)
 
     def submit(self, count: int) -> Rows:

@@ -8,7 +8,7 @@ moves a few cells of the old one, and what is touched follows what is alive. At 
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import CELLS_PER_BUCKET, cell_at, cells_equal
+from engine.row_access import CELLS_PER_BUCKET, cell_at, cells_equal
 from engine.units import lowest_bit, unlikely, wrapping_mul
 
 SLOT_BITS = 22

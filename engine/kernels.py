@@ -71,7 +71,7 @@ class _TaggedLower(Lower):
     """Lowering that names the field of a record that each load and store is about.
 
     Two fields never overlap, nor do rows of two layouts, so that a store to one leaves what is known of all others. No
-    kernel writes one row under two layouts. The fields of the two sides count as one: see `rows.of_side`.
+    kernel writes one row under two layouts. The fields of the two sides count as one: see `row_access.of_side`.
     """
 
     def lower_expr(self, resty: Any, expr: Any) -> Any:

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import child_at, follower_at, ladder_at, node_at
+from engine.row_access import child_at, follower_at, ladder_at, node_at
 from engine.units import highest_bit, lowest_bit
 
 NODES_PER_INSERT = 5

@@ -30,7 +30,7 @@ from engine.codes import (
     Reason,
 )
 from engine.kernels import kernel, rare
-from engine.rows import account_at, contract_at, job_at, position_at
+from engine.row_access import account_at, contract_at, job_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS
 

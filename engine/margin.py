@@ -10,7 +10,7 @@ from engine import collateral
 from engine.codes import NIL, MarginMode, Reason, Side
 from engine.kernels import inlined, kernel
 from engine.ledger import margin_price_subticks
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
 
 

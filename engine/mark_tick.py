@@ -5,7 +5,7 @@ import numpy as np
 from engine import collateral, delivery, events, liquidator, margin, reference
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.units import prefetch
 
 LOOKAHEAD = 16

@@ -10,7 +10,7 @@ from engine import book, eligibility, events, matching
 from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
 from engine.codes import NIL, Reason
 from engine.kernels import kernel, rare
-from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
+from engine.row_access import account_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
 
 KEEP_PROTECTION = 1

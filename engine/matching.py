@@ -30,7 +30,7 @@ from engine.codes import (
     TimeInForce,
 )
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
 # --- orders that leave --------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ import numpy as np
 from engine import admission, book, collateral, eligibility, events, ledger, margin
 from engine.codes import NIL, Asset, EventKind, MarginMode, MarketState, Reason, Restriction, VenueParameter
 from engine.kernels import kernel
-from engine.rows import account_at, collateral_at, contract_at, position_at
+from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import MAX_DEPOSITS_MICROS, PPB
 

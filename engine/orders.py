@@ -35,7 +35,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, below
 
 _CONTENTS = EXEC_ROW_BITS & ~(EXEC_CONDITIONAL | EXEC_AFFILIATE)

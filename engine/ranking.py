@@ -10,7 +10,7 @@ import numpy as np
 from engine import liquidation, margin
 from engine.codes import NIL
 from engine.kernels import kernel
-from engine.rows import position_at, ranked_at
+from engine.row_access import position_at, ranked_at
 from engine.schema import RANKED_PLACES
 
 PENDING = -2

@@ -9,7 +9,7 @@ from engine import events, funding, listing, mass_cancel, pricing, triggers
 from engine.code_values import MARKET_HALTED, MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
-from engine.rows import contract_at, job_at
+from engine.row_access import contract_at, job_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import NS_PER_S, SUBTICKS, wrapping_mul
 

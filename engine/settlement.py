@@ -5,7 +5,7 @@ import numpy as np
 from engine import events, funding, ledger
 from engine.codes import NIL, EventKind
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 
 
 @kernel

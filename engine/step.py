@@ -6,11 +6,11 @@ is full: the state keeps the place, and the next call goes on with the same comm
 
 import numpy as np
 
-from engine import directives, events, idmap, ladder, mass_cancel, orders, rows, straight_path, timers
+from engine import directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
-from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     AHEAD_ROWS,
     COMMAND,
@@ -29,9 +29,9 @@ FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
 CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
 """Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
-_command_at = rows.reader(COMMAND)
-_directive_at = rows.reader(DIRECTIVE)
-_label_at = rows.reader(LABEL)
+_command_at = row_access.reader(COMMAND)
+_directive_at = row_access.reader(DIRECTIVE)
+_label_at = row_access.reader(LABEL)
 
 
 @entry
@@ -286,7 +286,7 @@ def apply_batch(root, commands, ring):
     consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
     rest and an empty ring; until then nothing else may use the state.
     """
-    return apply_rows(root, rows.address_of(commands), len(commands), rows.address_of(ring), len(ring))
+    return apply_rows(root, row_access.address_of(commands), len(commands), row_access.address_of(ring), len(ring))
 
 
 # --- a command in two halves: what is due before it, and the command itself ----------------------------------------

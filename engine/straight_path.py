@@ -4,10 +4,10 @@ The rules are those of the full path, the same functions; an order for which any
 it, with nothing written. The order stands in registers, not in `s.taker`.
 """
 
-from engine import admission, book, eligibility, events, limits, margin, matching, orders, taker_row
+from engine import admission, book, eligibility, events, exposure_limits, margin, matching, orders, taker_row
 from engine.codes import NIL, EventKind, Phase, Reason, TimeInForce
 from engine.kernels import apart, inlined
-from engine.rows import account_at, contract_at, order_at, passing_taker, position_at
+from engine.row_access import account_at, contract_at, order_at, passing_taker, position_at
 from engine.units import below
 
 
@@ -25,8 +25,8 @@ def _is_in_order(s, taker, contract):
         and admission.quantity_reason(s, taker, contract) == Reason.NONE
         and admission.price_reason(taker, contract) == Reason.NONE
         and admission.reference_reason(taker, contract) == Reason.NONE
-        and limits.own_reason(s, taker, contract) == Reason.NONE
-        and not limits.asks_more(s, taker, contract)
+        and exposure_limits.own_reason(s, taker, contract) == Reason.NONE
+        and not exposure_limits.asks_more(s, taker, contract)
         and book.has_level_room(s)
     )
 

@@ -15,7 +15,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, OrdType, Purpose, SelfTrade, Side, Stage, TimeInForce
 from engine.kernels import inlined
-from engine.rows import account_at, detail_at, order_at, position_at
+from engine.row_access import account_at, detail_at, order_at, position_at
 from engine.schema import ORDER_SLOT_BITS
 
 

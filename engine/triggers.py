@@ -10,7 +10,7 @@ from engine import admission, book, events, matching, taker_row
 from engine.code_values import EXEC_CONDITIONAL
 from engine.codes import NIL, EventKind, OrdType, PriceSource, Reason, Side, Stage
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, detail_at, ladder_at, level_at, order_at
+from engine.row_access import contract_at, detail_at, ladder_at, level_at, order_at
 from engine.schema import LADDERS_PER_CONTRACT, TRIGGER_LADDER
 from engine.units import MAX_TICKS, SUBTICKS, clamp
 

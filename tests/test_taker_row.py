@@ -10,7 +10,7 @@ from engine import host, taker_row
 from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG
 from engine.codes import Mode, OrdType, Purpose, Stage, TimeInForce
 from engine.kernels import entry
-from engine.rows import passing_taker
+from engine.row_access import passing_taker
 from engine.schema import COMMAND, TAKER
 from tests import risk_flow
 from tests.test_host import CAPACITIES, cut, fresh, script

@@ -12,7 +12,7 @@ from engine.codes import NIL, Reason, Side
 from engine.host import Engine
 from engine.kernels import entry
 from engine.recordings.batches import Book
-from engine.rows import ladder_at, level_at
+from engine.row_access import ladder_at, level_at
 
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _TOTALS = 0, 1, 2
