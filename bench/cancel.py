@@ -12,7 +12,7 @@ SPEC = ContractSpec("CANCELS", max_price_ticks=1 << 17)
 CENTRE_TICKS = 1 << 16
 SPARSE_OCTAVES = 16
 SPARSE_ORDERS = 10_000
-"""Over so many octaves of ticks, so many orders stand nearly all alone at their prices."""
+"""This many orders over this many octaves of ticks stand nearly all alone at their prices."""
 LOAD_ROWS = 1 << 16
 
 

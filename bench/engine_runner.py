@@ -1,4 +1,4 @@
-"""Feeds an engine from one small buffer that stays in the cache, and measures the time inside the engine alone."""
+"""Runs an engine from one small buffer that stays in the cache, and measures the time inside the engine alone."""
 
 import time
 from collections.abc import Callable

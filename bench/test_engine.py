@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 def tell(benchmark: Benchmark, workload: str, seed: int | None, digest: str) -> None:
-    """Put beside the times what they are of."""
+    """Say beside the times what was measured."""
     benchmark.extra_info.update(workload=workload, seed=seed, digest=digest)
 
 
@@ -59,7 +59,8 @@ def test_cancel(benchmark: Benchmark, plan: Plan, orders: int) -> None:
         pytest.skip("a book of this size belongs to the full size")
     book = cancel.resting_book(orders, plan.seed)
     benchmark.pedantic(book.cancel_some, rounds=plan.size(8, 250))
-    tell(benchmark, f"a batch of cancels and its replacements, {orders} resting orders", plan.seed, book.runner.digest())
+    what = f"a batch of cancels and its replacements, {orders} resting orders"
+    tell(benchmark, what, plan.seed, book.runner.digest())
 
 
 def test_one_command_call(benchmark: Benchmark) -> None:

@@ -16,7 +16,7 @@ from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
 from engine.units import JIT, prefetch_pair
 
 EVENTS_AHEAD = 6
-"""How many rows before it is written an event's row is asked for."""
+"""How many rows ahead of the one being written the ring is prefetched."""
 
 if JIT:
 

@@ -1,7 +1,7 @@
 """The engine with its memory, its journal and its recovery: the one object that the gateway sees.
 
 Journal before effect: a batch is appended before it is applied, and nobody may hear of what it did before the journal
-says that it is safe. Recovery, verification and standby are one loop, `replay`: the log's batches applied in order.
+says that it is durable. Recovery, verification and standby are one loop, `replay`: the log's batches applied in order.
 """
 
 import contextlib
@@ -66,7 +66,7 @@ SLICE_ROWS = 512
 """How many commands of a long batch go to the kernel at once."""
 _ROW_WORDS = COMMAND.itemsize // 8
 STAGE_ROWS = 128
-"""Batches up to this size are copied to a known place before the kernel is called."""
+"""Batches up to this size are copied to a buffer whose address is known before the kernel is called."""
 HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
@@ -134,8 +134,8 @@ class _CompileListener(event.Listener):
 def warm_up(progress: Progress = _ignore) -> None:
     """Compile everything that the engine calls, or load it from the cache; `progress` gets functions done and in all.
 
-    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are no garbage, so
-    nobody looks for any meanwhile.
+    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are not
+    garbage, so the garbage collector is off meanwhile.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -292,7 +292,7 @@ class Engine:
         """Do what is due before a command and stop short of it; for replay alone: ValueError with a journal.
 
         A command first does what is due, then itself. Here a TIME command of the same sequence and time does the first
-        half, and the count is set back. Answers its events, and when work that is left over is due, for `judge`.
+        half and is then uncounted. Returns its events, and when work that is left over was due, for `judge`.
         """
         if self.journal is not None:
             raise ValueError("do_due: the engine has a journal; look at a replay of it instead")
@@ -310,13 +310,13 @@ class Engine:
         return events
 
     def commit(self) -> None:
-        """Have everything submitted made safe; see `Journal.commit`."""
+        """Have everything submitted made durable; see `Journal.commit`."""
         if self.journal is not None:
             self.journal.commit()
 
     @property
     def durable_seq(self) -> int:
-        """Up to which sequence everything is safe; without a journal, everything applied is."""
+        """Up to which sequence everything is durable; without a journal, everything applied counts as durable."""
         return self.last_seq if self.journal is None else self.journal.durable_seq
 
     def digest(self) -> str:
@@ -331,7 +331,7 @@ class Engine:
         return write_snapshot(self.directory, self.root, self.journal.chain)
 
     def close(self) -> None:
-        """Make the journal safe, close it and let another process have the directory."""
+        """Sync the journal, close it and let another process have the directory."""
         try:
             if self.journal is not None:
                 self.journal.close()
@@ -382,7 +382,7 @@ class Engine:
         return done, self.ring[:written]
 
     def _call(self, commands: Rows, count: int) -> tuple[int, int]:
-        """One call of the kernel. A few rows are copied to a known place: to ask numpy for an address takes longer."""
+        """One call of the kernel. A few rows are copied to a buffer of known address: asking numpy takes longer."""
         if count > STAGE_ROWS:
             return step.apply_rows(self.root, row_access.address_of(commands), count, self.ring_address, RING_ROWS)
         self._stage[: count * COMMAND.itemsize] = commands.tobytes()

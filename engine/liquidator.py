@@ -131,7 +131,7 @@ def _take_collateral(s, account_slot):
 
 @kernel
 def _settle_deficit(s, account_slot, pool_slot):
-    """A pool without a position and with less than nothing is made whole by the fund."""
+    """The fund brings a pool without a position and below zero back to zero."""
     if pool_slot == NIL:
         missing = -account_at(s, account_slot).cash_micros
         has_position = margin.cross_maintenance_micros(s, account_slot) != NIL
@@ -154,7 +154,7 @@ def _settle_deficit(s, account_slot, pool_slot):
 
 @kernel
 def make_whole(s, account_slot, pool_slot):
-    """What a cross pool's cash is below zero the fund takes collateral for; what then is missing it pays."""
+    """Bring a cross pool's cash back to zero: the fund buys its collateral, and pays what is then still missing."""
     if pool_slot == NIL and account_at(s, account_slot).has_collateral:
         _take_collateral(s, account_slot)
     _settle_deficit(s, account_slot, pool_slot)

@@ -243,7 +243,7 @@ def distance_subticks(contract, size_lots, money_micros):
 
 @kernel
 def _whole_ticks(contract, size_lots, price_subticks):
-    """A closing price in ticks away from the closing side's loss, within [1, max]: a long's up, a short's down."""
+    """A closing price in whole ticks, within [1, max], rounded so that it costs less: a long's up, a short's down."""
     ticks = -(-price_subticks // SUBTICKS) if size_lots > 0 else price_subticks // SUBTICKS
     return clamp(ticks, 1, contract.max_price_ticks)
 

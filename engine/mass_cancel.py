@@ -65,7 +65,7 @@ def _begin(s, job):
 
 @kernel
 def _enter_position(s, job):
-    """Stand on the oldest order of the job's position, or of the next one that has any and may be looked at."""
+    """Put the cursor on the oldest order of the job's position, or of the next one that has any the job is about."""
     while job.position_slot != NIL:
         position = position_at(s, job.position_slot)
         if job.contract_slot == NIL or position.contract_slot == job.contract_slot:

@@ -326,7 +326,7 @@ def cancel(s, c, tag):
 
 @kernel
 def _cancel_with_options(s, slot, cell):
-    """The same steps for an order that may use any option; of one that is known not to, what they need falls away."""
+    """The same steps for an order that may use any option; where it uses none, the compiler drops what options need."""
     matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
 
 
@@ -367,7 +367,7 @@ def mass_cancel_orders(s, c, label):
 
 @inlined
 def watch_trades(s, contract_slot):
-    """After an order was worked at the book: triggers see the prices of its trades."""
+    """After an order was at the book: triggers see the prices of its trades."""
     contract = contract_at(s, contract_slot)
     if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
         triggers.observe(s, contract_slot, 2)

@@ -207,7 +207,7 @@ def _start_timers(s, contract_slot):
 
 @kernel
 def _schedule_sample(s, contract_slot, due_ns):
-    """The next sample lies in the next interval; those that an outage swallowed are skipped."""
+    """The next sample lies in the next interval; those missed in an outage are skipped."""
     contract = contract_at(s, contract_slot)
     interval_ns = contract.sample_interval_s * NS_PER_S
     place = due_ns // interval_ns + 1

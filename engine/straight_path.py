@@ -1,4 +1,4 @@
-"""The straight path: a limit order without options is admitted, or amended if it then meets nobody, without a detour.
+"""The straight path: how a limit order without options is admitted, or amended when it then trades with nobody.
 
 The rules are those of the full path, the same functions; an order for which any of them needs a closer look is left to
 it, with nothing written. The order stands in registers, not in `s.taker`.
@@ -13,7 +13,7 @@ from engine.units import below
 
 @inlined
 def _may_trade(s, account, contract, person):
-    """Rows 1 to 15, for one whom they let pass without a closer look; a market that is open is no draft."""
+    """Rows 1 to 15: whether the account passes without a closer look. An open market is never a draft."""
     return contract.gate == 0 and eligibility.passes(s, account, person)
 
 
@@ -38,7 +38,7 @@ def _margin_reason(s, contract):
 
 @inlined
 def _has_margin(s, taker, contract):
-    """Row 22, the last one; the sums are worked out apart, on what they need of the order."""
+    """Row 22, the last one. A function of its own works out the sums, from what they need of the order."""
     if contract.margin_free:
         return True
     taker_row.load_for_margin(s, taker)
@@ -58,7 +58,7 @@ def _is_new(s, taker, contract):
 
 @inlined
 def _enter(s, taker):
-    """Give an order that was admitted its id; it rests, or ends where it is."""
+    """Give an admitted order that trades with nobody its id; it rests, or ends at once as an IOC."""
     account_at(s, taker.account_slot).position_slot = taker.position_slot
     taker.order_slot, taker.order_id = book.take_slot(s)
     if taker.tif == TimeInForce.IOC:
@@ -75,7 +75,7 @@ def _enter(s, taker):
 
 @apart
 def _meet(s, c, tag, position_slot, loss_subticks):
-    """Take an order that was admitted to the book, where it meets others: there it stands in `s.taker`."""
+    """Send an admitted order to the book, where it trades: from here on it stands in `s.taker`."""
     taker = s.taker
     taker_row.load_new(taker, c, tag)
     taker.position_slot = position_slot
@@ -119,7 +119,7 @@ def new(s, c, tag):
 
 @inlined
 def amend(s, c, tag):
-    """Amend an order that gives up its place. False: it is not for the straight path, and nothing is written."""
+    """Amend an order that loses its priority. False: it is not for the straight path, and nothing is written."""
     if orders.account_reason(s, c.account_slot) != Reason.NONE:
         return False
     slot = orders.find(s, c, tag)

@@ -21,7 +21,7 @@ from engine.schema import ORDER_SLOT_BITS
 
 @inlined
 def clear(taker):
-    """Make it no order: slots are NIL, everything else is 0."""
+    """Leave no order in the row: slots are NIL, everything else is 0."""
     taker.cl_ord_id = 0
     taker.leaves_lots = 0
     taker.price_ticks = 0

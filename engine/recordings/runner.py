@@ -1,4 +1,4 @@
-"""Feeds command rows to an engine and counts what happens: the part of a replay that is not about recordings."""
+"""Gives command rows to an engine and counts what happens: the part of a replay that is not about recordings."""
 
 from collections.abc import Callable
 from typing import Any
