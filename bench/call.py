@@ -4,13 +4,13 @@ import time
 
 import numpy as np
 
-from bench.feed import Feed, Rows, market
+from bench.engine_runner import EngineRunner, Rows, market
 from bench.result import Measurement, Plan, best_of, percentiles
 from engine import step
 from engine.codes import CommandKind, OrdType, Side, TimeInForce
 from engine.host import Engine
 from engine.recordings.batches import ContractSpec
-from engine.rows import address_of
+from engine.row_access import address_of
 from engine.schema import COMMAND
 
 SPEC = ContractSpec("CALLS")
@@ -34,18 +34,18 @@ class Calls:
     """Makes CALLS calls, one command each, of the kernel or of the engine's object."""
 
     def __init__(self) -> None:
-        self.feed, self.next_seq = market(SPEC)
-        self.feed = Feed(self.feed.root, CALLS)
+        self.runner, self.next_seq = market(SPEC)
+        self.runner = EngineRunner(self.runner.root, CALLS)
 
     def kernel(self) -> Rows:
         """Nanoseconds of each call of `apply_rows`."""
-        feed = self.feed
-        feed.batch[:] = pair(self.next_seq)
+        runner = self.runner
+        runner.batch[:] = pair(self.next_seq)
         self.next_seq += CALLS
-        rows = [feed.batch[place : place + 1] for place in range(CALLS)]
+        rows = [runner.batch[place : place + 1] for place in range(CALLS)]
         addresses = [address_of(row) for row in rows]
         took, clock, apply_rows = np.zeros(CALLS, np.int64), time.perf_counter_ns, step.apply_rows
-        root, ring, ring_rows = feed.root, feed.ring_address, len(feed.ring)
+        root, ring, ring_rows = runner.root, runner.ring_address, len(runner.ring)
         for place, address in enumerate(addresses):
             begun = clock()
             apply_rows(root, address, 1, ring, ring_rows)
@@ -54,7 +54,7 @@ class Calls:
 
     def engine(self) -> Rows:
         """Nanoseconds of each call of `Engine.submit`, which checks the numbering and hands out the events."""
-        engine = Engine(self.feed.root)
+        engine = Engine(self.runner.root)
         commands = pair(self.next_seq)
         self.next_seq += CALLS
         rows = [commands[place : place + 1] for place in range(CALLS)]
@@ -86,7 +86,7 @@ def one_command(plan: Plan) -> list[Measurement]:
     for _ in range(plan.size(2, 100)):
         kernel.append(calls.kernel())
         engine.append(calls.engine())
-    digest = calls.feed.digest()
+    digest = calls.runner.digest()
     through = {"call-kernel": "the kernel's entry", "call-engine": "Engine.submit, which checks and hands out events"}
     return [
         _figure(what, runs, reading_ns, digest) for what, runs in zip(through.items(), (kernel, engine), strict=True)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.feed import BATCH_ROWS, Feed, Rows, Sink, market, numbered
+from bench.engine_runner import BATCH_ROWS, EngineRunner, Rows, Sink, market, numbered
 from bench.result import BenchError, Measurement, Plan, best_of, percentiles
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.recordings.batches import ContractSpec
@@ -12,7 +12,7 @@ SPEC = ContractSpec("CANCELS", max_price_ticks=1 << 17)
 CENTRE_TICKS = 1 << 16
 SPARSE_OCTAVES = 16
 SPARSE_ORDERS = 10_000
-"""Over so many octaves of ticks, so many orders stand nearly all alone at their prices."""
+"""This many orders over this many octaves of ticks stand nearly all alone at their prices."""
 LOAD_ROWS = 1 << 16
 
 
@@ -23,11 +23,11 @@ class RestingBook:
     that what a curve over its size shows is the size alone.
     """
 
-    def __init__(self, orders: int, seed: int, market: tuple[Feed, int], octaves: int = 0) -> None:
+    def __init__(self, orders: int, seed: int, market: tuple[EngineRunner, int], octaves: int = 0) -> None:
         self.rng = np.random.default_rng(seed)
         self.octaves = octaves or max(orders.bit_length() - 9, 1)
-        feed, first_seq = market
-        self.feed, self.next_seq, self.next_id = feed, first_seq, 1
+        runner, first_seq = market
+        self.runner, self.next_seq, self.next_id = runner, first_seq, 1
         self.ids = np.zeros(orders, np.int64)
         for start in range(0, orders, LOAD_ROWS):
             stop = min(start + LOAD_ROWS, orders)
@@ -39,7 +39,7 @@ class RestingBook:
         self.rng.shuffle(places)
         commands = self._numbered(np.zeros(BATCH_ROWS, COMMAND))
         commands["kind"], commands["cl_ord_id"] = CommandKind.CANCEL, self.ids[places]
-        timing = self.feed.apply(commands, self._all(EventKind.CANCELLED))
+        timing = self.runner.apply(commands, self._all(EventKind.CANCELLED))
         self._place(places)
         return float(timing.command_ns[0])
 
@@ -56,7 +56,7 @@ class RestingBook:
         commands["price_ticks"] = CENTRE_TICKS + np.where(buys, -away, away)
         commands["qty_lots"] = self.rng.integers(1, 100, count)
         commands["cl_ord_id"] = ids
-        self.feed.apply(commands, self._all(EventKind.ACCEPTED))
+        self.runner.apply(commands, self._all(EventKind.ACCEPTED))
         self.ids[places] = ids
 
     def _numbered(self, commands: Rows) -> Rows:
@@ -101,10 +101,10 @@ def _figure(name: str, book: RestingBook, runs: list[list[float]], seed: int) ->
         unit="ns",
         workload=(
             f"cancels by client id in batches of {BATCH_ROWS}, drawn from {len(book.ids):,} resting orders at "
-            f"{int(book.feed.root['levels_live'][0]):,} prices"
+            f"{int(book.runner.root['levels_live'][0]):,} prices"
         ),
         seed=seed,
-        digest=book.feed.digest(),
+        digest=book.runner.digest(),
         percentiles=percentiles(best),
         note=f"median batch, {best_of(medians, 'ns')}",
     )

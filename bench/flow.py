@@ -5,7 +5,7 @@ import io
 from dataclasses import dataclass
 from pathlib import Path
 
-from bench.feed import Rows, Timing, market, read, synthetic
+from bench.engine_runner import Rows, Timing, market, read, synthetic
 from bench.result import BenchError, Measurement, Plan, SkippedError, best_of, one_digest, percentiles
 from engine.recordings import open_recording
 from engine.recordings.batches import ContractSpec
@@ -28,9 +28,9 @@ class Workload:
 
     def run(self) -> tuple[Timing, str]:
         """Through a new state: the time, and the digest."""
-        feed, first_seq = market(self.spec)
+        runner, first_seq = market(self.spec)
         self.commands["seq"] += first_seq - self.commands["seq"][0]
-        return feed.apply(self.commands), feed.digest()
+        return runner.apply(self.commands), runner.digest()
 
     def prove(self) -> None:
         """Run it once with its reports. BenchError when they are not what they must be."""
@@ -38,17 +38,17 @@ class Workload:
             return
         out, digest = io.BytesIO(), hashlib.sha256()
         stream, sequences = ReportStream(out), self.sequences
-        feed, first_seq = market(self.spec)
+        runner, first_seq = market(self.spec)
         self.commands["seq"] += first_seq - self.commands["seq"][0]
 
         def write(start: int, events: Rows) -> None:
-            stop = start + feed.batch_rows
+            stop = start + runner.batch_rows
             stream.write(self.commands[start:stop], sequences[start:stop], events)
             digest.update(out.getvalue())
             out.seek(0)
             out.truncate()
 
-        feed.apply(self.commands, write)
+        runner.apply(self.commands, write)
         stream.finish()
         digest.update(out.getvalue())
         if digest.hexdigest() != self.reports:

@@ -48,9 +48,9 @@ def rows_1_to_15(plan: Plan) -> list[Measurement]:
     for pair in range(PAIRS + 1):
         plan.progress(f"pair {pair} of {PAIRS}")
         begun = time.perf_counter_ns()
-        refused = _with_rows(market.feed.root, accounts, rounds)
+        refused = _with_rows(market.runner.root, accounts, rounds)
         between = time.perf_counter_ns()
-        refused += _without_rows(market.feed.root, accounts, rounds)
+        refused += _without_rows(market.runner.root, accounts, rounds)
         ended = time.perf_counter_ns()
         if refused != 0:
             raise BenchError("an eligible order was refused")
@@ -63,7 +63,7 @@ def rows_1_to_15(plan: Plan) -> list[Measurement]:
             unit="ns",
             workload=f"{rounds:,} orders of {accounts:,} eligible individuals, the rows of who may trade alone",
             seed=None,
-            digest=market.feed.digest(),
+            digest=market.runner.digest(),
             note=f"median of {PAIRS} paired differences: {min(differences):.2f} to {max(differences):.2f} ns",
         )
     ]

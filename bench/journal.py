@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.feed import BATCH_ROWS, Rows, numbered, synthetic
+from bench.engine_runner import BATCH_ROWS, Rows, numbered, synthetic
 from bench.result import Measurement, Plan, best_of, one_digest
 from engine import host
 from engine.codes import Mode
@@ -36,7 +36,7 @@ class Log:
         return [self.commands[start : start + BATCH_ROWS] for start in range(0, len(self.commands), BATCH_ROWS)]
 
     def run(self, engine: Engine) -> tuple[float, str]:
-        """Commands a second until all of it is safe, each batch committed, and the digest."""
+        """Commands a second until all of it is durable, each batch committed, and the digest."""
         batches = self.batches()
         begun = time.perf_counter()
         for batch in batches:
@@ -59,7 +59,7 @@ class Log:
             return self.run(Engine.create(Path(folder), Mode.RESEARCH, options=options))
 
     def disk(self) -> tuple[float, str]:
-        """The same bytes appended and made safe batch by batch, with no engine: commands a second."""
+        """The same bytes appended and synced batch by batch, with no engine: commands a second."""
         data = os.urandom(RECORD_BYTES)
         batches = len(self.batches())
         with tempfile.TemporaryFile(dir=self.folder, buffering=0) as file:

@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from bench.cancel import SPEC, RestingBook
-from bench.feed import Rows, market
+from bench.engine_runner import Rows, market
 from bench.result import Measurement, Plan, SkippedError
 from engine.schema import POOLED, STATE, VENUE, Capacities
 
 PAGEMAP = Path("/proc/self/pagemap")
 PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
 ENTRY_BYTES = 8
-PRESENT = 1 << 63
 ARRAYS = ("orders", "own", "cells", "levels", "nodes", "details", "labels")
 WHAT = {
     "orders": "order rows",
@@ -49,17 +48,17 @@ def memory(plan: Plan) -> list[Measurement]:
     """Bytes an order, by kind of row and in all but labels."""
     orders = plan.size(4_000, 4_000_000)
     plan.progress(f"entering {orders:,} orders")
-    feed, first_seq = market(SPEC, VENUE if plan.full else Capacities(orders=4_096))
-    before = resident_bytes(feed.root)
-    book = RestingBook(orders, plan.seed, (feed, first_seq))
-    grown = {name: size - before[name] for name, size in resident_bytes(feed.root).items()}
-    load = float(feed.root["order_map"]["live"][0] / feed.root["order_map"]["size"][0])
+    runner, first_seq = market(SPEC, VENUE if plan.full else Capacities(orders=4_096))
+    before = resident_bytes(runner.root)
+    book = RestingBook(orders, plan.seed, (runner, first_seq))
+    grown = {name: size - before[name] for name, size in resident_bytes(runner.root).items()}
+    load = float(runner.root["order_map"]["live"][0] / runner.root["order_map"]["size"][0])
     workload = f"{len(book.ids):,} resting orders with client ids, index load factor {load:.2f}"
-    digest = feed.digest()
+    digest = runner.digest()
     total = sum(size for name, size in grown.items() if name != "labels")
     figures = [_figure("memory-order", total / orders, workload, "in all, labels apart; resident pages")]
     figures += [
-        _figure(f"memory-{name}", grown[name] / orders, workload, _note(feed.root, name, orders)) for name in ARRAYS
+        _figure(f"memory-{name}", grown[name] / orders, workload, _note(runner.root, name, orders)) for name in ARRAYS
     ]
     return [
         Measurement(name, value, "bytes/order", load_text, plan.seed, digest, note=note)

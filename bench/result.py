@@ -1,4 +1,4 @@
-"""What a benchmark answers, on which machine, and which of several runs counts."""
+"""What a benchmark returns, on which machine it ran, and which of several runs counts."""
 
 import os
 import platform
@@ -82,7 +82,7 @@ def percentiles(values: Any, scale: float = 1.0) -> dict[str, float]:
 
 
 def best_of(values: Sequence[float], unit: str) -> str:
-    """How the runs of one figure lay, for its note."""
+    """How far the runs of one figure lay apart, for its note."""
     ordered = sorted(values)
     return f"best of {len(ordered)} runs: {ordered[0]:,.4g} to {ordered[-1]:,.4g} {unit}"
 

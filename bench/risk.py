@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.feed import Feed, Rows
+from bench.engine_runner import EngineRunner, Rows
 from bench.result import BenchError, Measurement, Plan, best_of, one_digest, percentiles
 from engine import host, step
 from engine.codes import AccountAttribute as A
@@ -66,7 +66,7 @@ class Market:
     """An exchange with accounts that hold positions; set up in place, since opening a million by command takes long."""
 
     def __init__(self, accounts: int, positions: int, cash_micros: int = 1 << 40) -> None:
-        self.feed = Feed(host.create(VENUE, Mode.EXCHANGE))
+        self.runner = EngineRunner(host.create(VENUE, Mode.EXCHANGE))
         self.seq, self.now_ns = 0, START_NS
         self._open_contract()
         self._open_accounts(accounts, cash_micros)
@@ -76,7 +76,7 @@ class Market:
     @property
     def state(self) -> Any:
         """The state record."""
-        return self.feed.root[0]
+        return self.runner.root[0]
 
     def send(self, rows: Rows) -> tuple[float, int, Rows]:
         """Apply rows now and whatever events they cause; the seconds, events and kinds counted."""
@@ -87,11 +87,11 @@ class Market:
         done, spent = 0, 0.0
         while done < len(rows):
             begun = time.perf_counter()
-            consumed, written = step.apply_batch(self.feed.root, rows[done:], self.feed.ring)
+            consumed, written = step.apply_batch(self.runner.root, rows[done:], self.runner.ring)
             spent += time.perf_counter() - begun
             done += consumed
             events += written
-            counts += np.bincount(self.feed.ring["kind"][:written], minlength=KINDS)
+            counts += np.bincount(self.runner.ring["kind"][:written], minlength=KINDS)
         return spent, events, counts
 
     def _open_contract(self) -> None:
@@ -197,8 +197,8 @@ def orders(plan: Plan) -> list[Measurement]:
         market = Market(accounts, accounts)
         rows = flow(plan.seed, count, accounts)
         rows["seq"], rows["time_ns"] = market.seq + 1 + np.arange(count), market.now_ns
-        timings.append(market.feed.apply(rows))
-        digests.append(market.feed.digest())
+        timings.append(market.runner.apply(rows))
+        digests.append(market.runner.digest())
     best = max(timings, key=lambda timing: timing.rate)
     return [
         Measurement(
@@ -223,7 +223,7 @@ def ticks(plan: Plan) -> list[Measurement]:
     for turn in range(plan.runs + 2):
         plan.progress(f"mark tick {turn + 1}")
         spent.append(market.index(CENTRE_TICKS + 1 + turn % 2)[0] * 1e3)
-    digest = market.feed.digest()
+    digest = market.runner.digest()
     what = f"{positions:,} positions"
     tick = Measurement(
         "mark-tick", round(min(spent), 2), "ms", f"one tick re-checks {what}", None, digest, note=best_of(spent, "ms")
@@ -236,7 +236,7 @@ def ticks(plan: Plan) -> list[Measurement]:
     if counts[EventKind.FUNDING_PAID] != positions:
         raise BenchError(f"funding paid {counts[EventKind.FUNDING_PAID]} positions of {positions}")
     workload = f"one settlement of {what}, {events:,} events written, its mark tick too"
-    funded = Measurement("funding", round(took * 1e3, 2), "ms", workload, None, market.feed.digest())
+    funded = Measurement("funding", round(took * 1e3, 2), "ms", workload, None, market.runner.digest())
     return [tick, funded]
 
 
@@ -262,7 +262,7 @@ def deleveraging(plan: Plan) -> list[Measurement]:
         raise BenchError(f"{trades} deleveraging trades of {accounts // 2} accounts")
     workload = f"{trades:,} deleveraging trades among {accounts:,} positions"
     note = f"worked off by {count:,} commands, the longest {longest * 1e6:,.0f} us"
-    return [Measurement("deleveraging", round(total + took, 4), "s", workload, None, market.feed.digest(), note=note)]
+    return [Measurement("deleveraging", round(total + took, 4), "s", workload, None, market.runner.digest(), note=note)]
 
 
 def cascade(plan: Plan) -> list[Measurement]:
@@ -281,4 +281,4 @@ def cascade(plan: Plan) -> list[Measurement]:
     started = int(found[EventKind.LIQUIDATION_STARTED] + counts[EventKind.LIQUIDATION_STARTED])
     workload = f"{int(counts[EventKind.LIQUIDATION_FLAGGED]):,} accounts flagged at one tick, {started:,} rounds"
     note = f"worked off by {count:,} commands, the longest {longest * 1e6:,.0f} us"
-    return [Measurement("cascade", round(total + took, 4), "s", workload, None, market.feed.digest(), note=note)]
+    return [Measurement("cascade", round(total + took, 4), "s", workload, None, market.runner.digest(), note=note)]

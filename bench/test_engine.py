@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from bench import call, cancel, flow, journal
-from bench.feed import market, numbered
+from bench.engine_runner import market, numbered
 from bench.result import Plan, SkippedError
 from bench.start import start
 from bench.suite import SUITE
@@ -19,7 +19,7 @@ ROUNDS = 5
 
 
 def tell(benchmark: Benchmark, workload: str, seed: int | None, digest: str) -> None:
-    """Put beside the times what they are of."""
+    """Say beside the times what was measured."""
     benchmark.extra_info.update(workload=workload, seed=seed, digest=digest)
 
 
@@ -27,14 +27,14 @@ def apply(benchmark: Benchmark, workload: flow.Workload, seed: int | None) -> No
     """Measure a workload's way through a new state each round."""
 
     def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
-        feed, first_seq = market(workload.spec)
+        runner, first_seq = market(workload.spec)
         numbered(workload.commands, first_seq)
-        feeds.append(feed)
+        runners.append(runner)
         return (workload.commands,), {}
 
-    feeds: list[Any] = []
-    benchmark.pedantic(lambda commands: feeds[-1].apply(commands), setup=fresh, rounds=ROUNDS)
-    tell(benchmark, workload.name, seed, feeds[-1].digest())
+    runners: list[Any] = []
+    benchmark.pedantic(lambda commands: runners[-1].apply(commands), setup=fresh, rounds=ROUNDS)
+    tell(benchmark, workload.name, seed, runners[-1].digest())
 
 
 @pytest.mark.parametrize("place", range(6))
@@ -59,13 +59,14 @@ def test_cancel(benchmark: Benchmark, plan: Plan, orders: int) -> None:
         pytest.skip("a book of this size belongs to the full size")
     book = cancel.resting_book(orders, plan.seed)
     benchmark.pedantic(book.cancel_some, rounds=plan.size(8, 250))
-    tell(benchmark, f"a batch of cancels and its replacements, {orders} resting orders", plan.seed, book.feed.digest())
+    what = f"a batch of cancels and its replacements, {orders} resting orders"
+    tell(benchmark, what, plan.seed, book.runner.digest())
 
 
 def test_one_command_call(benchmark: Benchmark) -> None:
     calls = call.Calls()
     benchmark.pedantic(calls.kernel, rounds=ROUNDS)
-    tell(benchmark, f"{call.CALLS} calls of one command", None, calls.feed.digest())
+    tell(benchmark, f"{call.CALLS} calls of one command", None, calls.runner.digest())
 
 
 def test_warm_start(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> None:

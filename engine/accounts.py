@@ -15,7 +15,16 @@ from engine.codes import (
     SelfTrade,
 )
 from engine.kernels import kernel
-from engine.rows import account_at, approval_at, contract_at, group_at, group_limit_at, job_at, position_at, profile_at
+from engine.row_access import (
+    account_at,
+    approval_at,
+    contract_at,
+    group_at,
+    group_limit_at,
+    job_at,
+    position_at,
+    profile_at,
+)
 from engine.schema import ATTRIBUTES, MAX_APPROVALS, MAX_GROUP_LIMITS, MAX_GROUP_MEMBERS
 from engine.units import INT64_MAX, MAX_LOTS
 

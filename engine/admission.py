@@ -6,7 +6,7 @@ order. An ordinary order of an eligible account in an open market costs two comp
 
 import numpy as np
 
-from engine import book, eligibility, fill_or_kill, limits, margin
+from engine import book, eligibility, exposure_limits, fill_or_kill, margin
 from engine.code_values import (
     EXEC_CONDITIONAL,
     EXEC_ICEBERG,
@@ -31,7 +31,7 @@ from engine.codes import (
 from engine.fill_or_kill import in_band as in_band
 from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, of_side, order_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, of_side, order_at, position_at
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, below, clamp, opposite
 
@@ -422,7 +422,7 @@ def book_reason(s, contract):
     if reason == Reason.NONE:
         reason = price_reason(taker, contract)
     if reason == Reason.NONE:
-        reason = limits.opening_reason(s, contract) if opens else reduce_only_reason(s)
+        reason = exposure_limits.opening_reason(s, contract) if opens else reduce_only_reason(s)
     if reason == Reason.NONE and (taker.flags & EXEC_POST_ONLY or taker.tif == TimeInForce.FOK):
         reason = flag_reason(s, contract)
     if reason == Reason.NONE and not contract.margin_free:
@@ -443,7 +443,7 @@ def known_order_reason(s):
         return reason
     if taker.flags & EXEC_CONDITIONAL:
         reason = reference_reason(taker, contract)
-        return limits.opening_reason(s, contract) if reason == Reason.NONE else reason
+        return exposure_limits.opening_reason(s, contract) if reason == Reason.NONE else reason
     working_price(s, contract)
     return book_reason(s, contract)
 

@@ -12,7 +12,7 @@ import numpy as np
 from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import NIL, AccountAttribute, MarginMode, OrdType, Side, TimeInForce
 from engine.kernels import entry, kernel
-from engine.rows import (
+from engine.row_access import (
     account_at,
     cell_at,
     child_at,

@@ -10,7 +10,7 @@ from engine import idmap, ladder
 from engine.code_values import EXEC_ICEBERG
 from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
-from engine.rows import (
+from engine.row_access import (
     account_at,
     contract_at,
     detail_at,
@@ -45,7 +45,7 @@ def serial_of(order_id):
 
 @inlined
 def has_level_room(s):
-    """Whether an order could go to any price and expire; for each approval of an affiliate a lapse keeps its place."""
+    """Whether an order could rest at any price and expire. The lapse of each affiliate's approval keeps its place."""
     more = 2 + s.approvals_used
     return (
         s.levels_live + more <= s.levels_capacity and s.nodes_live + more * ladder.NODES_PER_INSERT <= s.nodes_capacity
@@ -138,8 +138,8 @@ def find_client_order(s, tag, account_slot, cl_ord_id):
 def name_order(s, tag, slot):
     """Make a live order's client id, whose tag this is, findable.
 
-    Many an order is cancelled at once. Its cell is remembered: all cells of a bucket cannot be loaded together so soon
-    after one was stored without waiting for the store.
+    Many orders are cancelled right after they came, so the cell is remembered: a search would load all cells of its
+    bucket together, and that load would wait for the store to this one.
     """
     if order_at(s, slot).cl_ord_id != 0:
         cell = idmap.insert(s, s.order_map, tag, slot)
@@ -226,7 +226,7 @@ def join_own(s, slot):
 
 @inlined
 def leave_own(s, slot):
-    """Take an order out of its account's list; a mass cancel that stands on it moves on. Branches as in `_unlink`."""
+    """Take an order out of its account's list; a mass cancel at this order moves on. No branches, as in `_unlink`."""
     position = position_at(s, order_at(s, slot).position_slot)
     behind, ahead = np.int64(own_at(s, slot).next_slot), np.int64(own_at(s, slot).prev_slot)
     own_at(s, ahead).next_slot = behind
@@ -245,7 +245,7 @@ def leave_own(s, slot):
 
 @inlined
 def _take_level(s, ladder_slot, leaf, key):
-    """A level without orders at a key that has none; the caller puts the first one there."""
+    """A new level at a key that has none; the caller puts the first order there."""
     slot = s.levels_free_slot
     if slot != NIL:
         s.levels_free_slot = level_at(s, slot).next_slot
@@ -263,7 +263,7 @@ def _take_level(s, ladder_slot, leaf, key):
 
 @kernel
 def _level_for(s, ladder_slot, key):
-    """The level at a key, made without orders if it is missing."""
+    """The level at a key; if it is missing, a new one without orders."""
     leaf = ladder.leaf_for(s, ladder_slot, key)
     slot = ladder.at(s, leaf, key)
     if slot == NIL:
@@ -319,7 +319,7 @@ def hidden_lots(s, slot):
 
 @inlined
 def _append(s, level_slot, slot):
-    """Put an order behind those of a level, which has some."""
+    """Put an order at the back of a level that has orders."""
     level, row = level_at(s, level_slot), order_at(s, slot)
     row.next_slot = NIL
     row.prev_slot = level.tail_slot
@@ -332,7 +332,8 @@ def _append(s, level_slot, slot):
 def _unlink(s, level_slot, slot):
     """Take an order out of a queue that has others.
 
-    Without a branch, which would be a coin thrown: what is written to the row at NIL, before the first, nobody reads.
+    Without branches, since the processor could not predict them. Where there is no neighbour the write goes to the row
+    at NIL, before the first row, which nobody reads.
     """
     level, row = level_at(s, level_slot), order_at(s, slot)
     behind, ahead = np.int64(row.next_slot), np.int64(row.prev_slot)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import MarketState, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, collateral_at, contract_at
+from engine.row_access import account_at, collateral_at, contract_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import MAX_DEPOSITS_MICROS, PPB, SUBTICKS, mul_div_ceil, mul_div_floor, mul_ppb_floor
 
@@ -79,7 +79,7 @@ def revalue(s):
 
 @kernel
 def deposit_reason(s, account_slot, place, units):
-    """Why a deposit of an asset is refused; nobody may bring what is worth less than an index that stands still."""
+    """Why a deposit of an asset is refused; while its index stands still it may be worth less."""
     row = collateral_at(s, place)
     contract = contract_at(s, row.contract_slot)
     if row.enabled == 0 or row.coin_micros == 0 or contract.open_state != 0 or is_ending(contract):
@@ -94,7 +94,7 @@ def deposit_reason(s, account_slot, place, units):
 
 @kernel
 def excess_micros(s):
-    """How much more than is missing a sale may bring in, since units are whole."""
+    """How much more than is missing a sale may bring in, since only whole units are sold."""
     total = np.int64(0)
     for place in range(COLLATERAL_ASSETS):
         total += collateral_at(s, place).coin_micros // UNITS_PER_COIN + 1

@@ -1,8 +1,8 @@
 """Contract settlement: a window in which positions may only shrink, then one price at which all of them are closed.
 
 The price is the mean of the index at the mark ticks of the window, rounded down; it becomes the contract's last mark.
-What is under water at it goes through liquidation first, so that the fund and then deleveraging carry the loss; should
-both not be enough the closing waits, and is tried again at each mark tick. It is one instant for all positions.
+Accounts that are under water at this price are liquidated first, so that the fund and then deleveraging carry the loss.
+If both are not enough, the closing waits and is tried again at each mark tick. All positions close at one instant.
 """
 
 import numpy as np
@@ -22,11 +22,11 @@ from engine import (
 from engine.code_values import MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, job_at, position_at
+from engine.row_access import account_at, contract_at, job_at, position_at
 from engine.units import NS_PER_S
 
 WINDOW_NS = 30 * 60 * NS_PER_S
-"""For so long the index is averaged."""
+"""How long the index is averaged."""
 
 
 # --- the window ---------------------------------------------------------------------------------------------------
@@ -53,7 +53,7 @@ def begin(s, contract_slot):
 
 @kernel
 def _fix(s, contract_slot):
-    """The price stands: no more trading, all orders go, and what the price leaves under water is worked off first."""
+    """Fix the price: trading ends, all orders are cancelled, accounts under water at the price are liquidated first."""
     contract = contract_at(s, contract_slot)
     price = np.int64(contract.mark_subticks)
     if contract.delivery_samples != 0:
@@ -105,7 +105,7 @@ def tick(s, contract_slot):
 
 @kernel
 def _missing_micros(s, position_slot):
-    """What the fund has to give, for collateral or for nothing, when this position, its pool's last, is closed."""
+    """What the fund must pay, for collateral or without return, when this position, the last of its pool, is closed."""
     position = position_at(s, position_slot)
     if position.margin_mode == MarginMode.ISOLATED:
         return max(-margin.isolated_equity_micros(s, position_slot), 0)
@@ -135,7 +135,7 @@ def _is_covered(s, contract_slot):
 
 @kernel
 def _close(s, position_slot):
-    """Close a position at the mark without a fee; what its pool then owes the fund pays."""
+    """Close a position at the mark without a fee; the fund pays what its pool then owes."""
     position = position_at(s, position_slot)
     account_slot, size = np.int64(position.account_slot), np.int64(position.size_lots)
     worth = margin.worth_micros(contract_at(s, position.contract_slot), size)

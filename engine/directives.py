@@ -26,7 +26,7 @@ from engine.codes import (
     VenueState,
 )
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, job_at
+from engine.row_access import contract_at, job_at
 from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
 from engine.units import NS_PER_S
 
@@ -113,7 +113,7 @@ def _is_disclosure(code):
 
 @kernel
 def _require_disclosures(s, contract_slot):
-    """Who has not acknowledged what a contract now requires may not open there: such orders are cancelled."""
+    """Cancel the opening orders of accounts that have not acknowledged what a contract now requires."""
     if eligibility.require_disclosures(s):
         eligibility.set_all_gates(s)
     job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))

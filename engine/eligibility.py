@@ -1,8 +1,8 @@
 """Who may open risk: rows 6 to 15 of the ladder, and the gate word that lets an ordinary order pass them at once.
 
-Attributes change only by commands, so what they say together is worked out when one changes: `gate` says what is left
-to ask of an order, `eligible_until_ns` until when. An order of a cleared account costs two comparisons, and one more
-look at the knowledge of the person who places it where that counts.
+Attributes change only by commands, so what they mean together is worked out when one changes: `gate` says what is left
+to check of an order, `eligible_until_ns` until when that holds. An order of a cleared account costs two comparisons,
+and one look at the knowledge of the person who places it where that is required.
 """
 
 import numpy as np
@@ -19,11 +19,11 @@ from engine.codes import (
     Restriction,
 )
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, approval_at, contract_at, profile_at
+from engine.row_access import account_at, approval_at, contract_at, profile_at
 from engine.units import FOREVER_NS
 
 CLEARED, PERSONAL, FULL = range(3)
-"""Gates: only dates are left to ask; also what the person knows; the whole ladder."""
+"""What is left to check of an order: the dates alone; the person's knowledge too; the whole ladder."""
 ANYONE = -(1 << 62)
 """No person: no order carries this number."""
 
@@ -176,7 +176,7 @@ def standing_until_ns(s, account_slot):
 
 @kernel
 def set_gate(s, account_slot):
-    """Work out what is left to ask of an order of this account, and until when."""
+    """Work out what is left to check of an order of this account, and until when that holds."""
     account = account_at(s, account_slot)
     account.eligible_until_ns = standing_until_ns(s, account_slot)
     account.gate = PERSONAL if needs_person(s, account) else CLEARED

@@ -9,14 +9,14 @@ import numpy as np
 from engine import book, eligibility, events, ladder, mass_cancel
 from engine.codes import NIL, EventKind, Reason
 from engine.kernels import kernel
-from engine.rows import account_at, approval_at, job_at, ladder_at, level_at
+from engine.row_access import account_at, approval_at, job_at, ladder_at, level_at
 from engine.schema import LAPSE_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, MAX_TICKS, NS_PER_S
 
 
 @kernel
 def _is_overdue(s, account_slot):
-    """Whether a date of the account has passed and its lapse is still to come: in the same second, or behind others."""
+    """Whether a date of the account has passed and its lapse is not done yet: it is later this second, or queued."""
     if account_at(s, account_slot).lapse_s == 0:
         return False
     return eligibility.client_reason(s, account_slot, eligibility.ANYONE) != Reason.NONE
@@ -24,7 +24,7 @@ def _is_overdue(s, account_slot):
 
 @kernel
 def has_room(s, account_slot):
-    """Whether one more instant of lapsing, one more mass cancel, and that of an overdue lapse can be kept."""
+    """Whether there is room for one more lapse, one more mass cancel, and the mass cancel of an overdue lapse."""
     return (
         s.jobs_count + (1 if _is_overdue(s, account_slot) else 0) < s.jobs_capacity
         and s.levels_live + s.approvals_used < s.levels_capacity
@@ -43,7 +43,7 @@ def due_ns(s):
 
 @kernel
 def schedule(s, account_slot):
-    """Put an account where its next lapse stands: the first whole second that is not before it."""
+    """Queue an account for its next lapse, at the first whole second that is not before it."""
     account = account_at(s, account_slot)
     if account.lapse_s != 0:
         book.leave_lapse(s, account_slot)
@@ -85,7 +85,7 @@ def _expired_approval(s, account_slot):
 
 @kernel
 def step(s):
-    """The next account whose instant has come loses what has ended: all of it, or one approval of an affiliate."""
+    """The next account whose lapse is due loses what has ended: all of it, or one approval of an affiliate."""
     account_slot = np.int64(level_at(s, ladder_at(s, LAPSE_LADDER).first_slot).head_slot)
     reason = eligibility.client_reason(s, account_slot, eligibility.ANYONE)
     if reason != Reason.NONE:

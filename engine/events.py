@@ -7,16 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from engine import rows
+from engine import row_access
 from engine.code_values import EXEC_CONDITIONAL, FLAG_DONE
 from engine.codes import NIL, EventKind, Side
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, order_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, order_at, position_at
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
 from engine.units import JIT, prefetch_pair
 
 EVENTS_AHEAD = 6
-"""How many rows before it is written an event's row is asked for."""
+"""How many rows ahead of the one being written the ring is prefetched."""
 
 if JIT:
 
@@ -24,8 +24,8 @@ if JIT:
     def _keep(ring):
         return ring
 
-    _event_at = rows.reader(EVENT)
-    _notice_at = rows.reader(NOTICE)
+    _event_at = row_access.reader(EVENT)
+    _notice_at = row_access.reader(NOTICE)
 
     @inlined
     def _ask_for(address, index):

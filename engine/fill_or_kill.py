@@ -10,7 +10,7 @@ from engine import book, margin
 from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import NIL, MarginMode, SelfTrade, Side
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import SUBTICKS, against, fee_micros, opposite
 
 ROUNDING_MICROS = 4

@@ -1,7 +1,7 @@
 """The engine with its memory, its journal and its recovery: the one object that the gateway sees.
 
 Journal before effect: a batch is appended before it is applied, and nobody may hear of what it did before the journal
-says that it is safe. Recovery, verification and standby are one loop, `replay`: the log's batches applied in order.
+says that it is durable. Recovery, verification and standby are one loop, `replay`: the log's batches applied in order.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
-from engine import rows, step
+from engine import row_access, step
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -40,7 +40,6 @@ from engine.journal import (
 )
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
-from engine.units import FOREVER_NS
 
 __all__ = [
     "RING_ROWS",
@@ -67,7 +66,7 @@ SLICE_ROWS = 512
 """How many commands of a long batch go to the kernel at once."""
 _ROW_WORDS = COMMAND.itemsize // 8
 STAGE_ROWS = 128
-"""Batches up to this size are copied to a known place before the kernel is called."""
+"""Batches up to this size are copied to a buffer whose address is known before the kernel is called."""
 HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
@@ -135,8 +134,8 @@ class _CompileListener(event.Listener):
 def warm_up(progress: Progress = _ignore) -> None:
     """Compile everything that the engine calls, or load it from the cache; `progress` gets functions done and in all.
 
-    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are no garbage, so
-    nobody looks for any meanwhile.
+    Costs up to a minute after an installation or an update, else a moment. The compiler's objects are not
+    garbage, so the garbage collector is off meanwhile.
     """
     collecting = gc.isenabled()
     gc.disable()
@@ -205,10 +204,10 @@ class Engine:
         self.engine_seconds = 0.0
         self.last_seq = int(root["last_seq"][0])
         self.ring = np.zeros(RING_ROWS, EVENT)
-        self.ring_address = rows.address_of(self.ring)
+        self.ring_address = row_access.address_of(self.ring)
         stage = np.zeros(STAGE_ROWS, COMMAND)
         self._stage = stage.view(np.uint8).data
-        self._stage_address = rows.address_of(stage)
+        self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
 
     @classmethod
@@ -293,40 +292,31 @@ class Engine:
         """Do what is due before a command and stop short of it; for replay alone: ValueError with a journal.
 
         A command first does what is due, then itself. Here a TIME command of the same sequence and time does the first
-        half, and the count is set back. Answers its events, and when work that is left over is due, for `judge`.
+        half and is then uncounted. Returns its events, and when work that is left over was due, for `judge`.
         """
         if self.journal is not None:
             raise ValueError("do_due: the engine has a journal; look at a replay of it instead")
-        root = self.root
-        if int(root["next_due_ns"][0]) > max(int(command["time_ns"][0]), int(root["now_ns"][0])):
+        if not step.is_due(self.root, int(command["time_ns"][0])):
             return self.ring[:0], None
-        tick = np.zeros(1, COMMAND)
-        tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"][0], command["time_ns"][0]
-        events = self.submit(tick)
-        root["last_seq"] -= 1
-        root["commands"] -= 1
+        events = self.submit(step.first_half(command))
         self.last_seq -= 1
-        next_due_ns = int(root["next_due_ns"][0])
-        return events, next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+        return events, step.end_first_half(self.root)
 
     def judge(self, command: Rows, left_ns: int | None) -> Rows:
         """The second half of a command whose first half `do_due` has done: the state ends as in a plain replay."""
-        root = self.root
-        if left_ns is not None:
-            root["next_due_ns"] = FOREVER_NS
+        step.begin_second_half(self.root, left_ns)
         events = self.submit(command)
-        if left_ns is not None:
-            root["next_due_ns"] = min(left_ns, int(root["next_due_ns"][0]))
+        step.end_second_half(self.root, left_ns)
         return events
 
     def commit(self) -> None:
-        """Have everything submitted made safe; see `Journal.commit`."""
+        """Have everything submitted made durable; see `Journal.commit`."""
         if self.journal is not None:
             self.journal.commit()
 
     @property
     def durable_seq(self) -> int:
-        """Up to which sequence everything is safe; without a journal, everything applied is."""
+        """Up to which sequence everything is durable; without a journal, everything applied counts as durable."""
         return self.last_seq if self.journal is None else self.journal.durable_seq
 
     def digest(self) -> str:
@@ -341,7 +331,7 @@ class Engine:
         return write_snapshot(self.directory, self.root, self.journal.chain)
 
     def close(self) -> None:
-        """Make the journal safe, close it and let another process have the directory."""
+        """Sync the journal, close it and let another process have the directory."""
         try:
             if self.journal is not None:
                 self.journal.close()
@@ -392,9 +382,9 @@ class Engine:
         return done, self.ring[:written]
 
     def _call(self, commands: Rows, count: int) -> tuple[int, int]:
-        """One call of the kernel. A few rows are copied to a known place: to ask numpy for an address takes longer."""
+        """One call of the kernel. A few rows are copied to a buffer of known address: asking numpy takes longer."""
         if count > STAGE_ROWS:
-            return step.apply_rows(self.root, rows.address_of(commands), count, self.ring_address, RING_ROWS)
+            return step.apply_rows(self.root, row_access.address_of(commands), count, self.ring_address, RING_ROWS)
         self._stage[: count * COMMAND.itemsize] = commands.tobytes()
         return step.apply_rows(self.root, self._stage_address, count, self.ring_address, RING_ROWS)
 
@@ -410,7 +400,7 @@ class Stage:
         self._engine = engine
         self._bytes = self.rows.view(np.uint8).data
         self._words = self._bytes.cast("q")
-        self._address = rows.address_of(self.rows)
+        self._address = row_access.address_of(self.rows)
         self._apply = direct(step.apply_rows, engine.root, self._address, 1, engine.ring_address, RING_ROWS)
 
     def submit(self, count: int) -> Rows:

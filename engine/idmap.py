@@ -1,14 +1,15 @@
-"""An open-addressing hash map from ids to slots: buckets of one cache line, of which the next takes what one cannot.
+"""An open-addressing hash map from ids to slots, in buckets of one cache line; a full one overflows into the next.
 
 A cell is one int64: a 41-bit tag of the id above the slot's 22 bits, 0 when empty; the caller compares the id itself.
-A bucket's eight cells are compared at once, so that where in it an id stands costs no mispredicted branch.
-Within its cells the table of size n lives at offset n, so doubling never overlaps: while a table grows, each change
-moves a few cells of the old one, and what is touched follows what is alive. At most half of the cells are in use.
+A bucket's eight cells are compared at once, so that an id's place in it costs no mispredicted branch.
+The table of size n lives at offset n of the cells, so that a doubled table does not overlap the old one. While a table
+grows, each change moves a few cells of the old one: the memory touched follows the number of live ids. At most half of
+the cells are in use.
 """
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import CELLS_PER_BUCKET, cell_at, cells_equal
+from engine.row_access import CELLS_PER_BUCKET, cell_at, cells_equal
 from engine.units import lowest_bit, unlikely, wrapping_mul
 
 SLOT_BITS = 22
@@ -76,13 +77,13 @@ def seek(s, start, mask, tag, place):
 
 @rare
 def seek_on(s, start, mask, tag, place):
-    """`seek` after a place whose tag was the right one and whose id was not."""
+    """`seek` on from behind a place that had the right tag and another id."""
     return seek(s, start, mask, tag, place + 1)
 
 
 @inlined
 def likely_slot(s, table, tag):
-    """A slot that the tag's bucket holds, the right one for most ids in the map: only ever used to look ahead."""
+    """A slot from the tag's bucket, the right one for most ids in the map: good enough to prefetch, no more."""
     start = table.base + table.size + home_of(tag, table.size - 1)
     last = 1 << (CELLS_PER_BUCKET - 1)
     return cell_at(s, start + lowest_bit(cells_equal(s, start, SLOT_BITS, tag) | last)).word & SLOT_MASK
@@ -109,7 +110,7 @@ def _put(s, start, mask, cell):
 
 @rare
 def _pull_back(s, start, mask, hole):
-    """A bucket that was full has a hole: what had to go past it comes back, so that no probe ends too early."""
+    """Fill a hole in a bucket that was full with a cell that had overflowed past it: no search may end too early."""
     place = _next_bucket(hole, mask)
     while True:
         full = _empty_lanes(s, start, place) == 0
@@ -137,7 +138,7 @@ def _take(s, start, mask, place):
 
 @rare
 def _move_some(s, table):
-    """Carry a few cells of the old table over; what shifts back into a place goes next."""
+    """Move a few cells of the old table to the new one; a cell that shifts back into an emptied place is next."""
     for _ in range(CELLS_PER_MOVE):
         if table.cursor == table.old_size:
             table.old_size = 0

@@ -4,7 +4,7 @@ import numpy as np
 
 from engine import ledger, margin
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, position_at
+from engine.row_access import contract_at, position_at
 from engine.units import clamp, mul_div_floor
 
 

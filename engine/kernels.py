@@ -1,4 +1,4 @@
-"""How the engine's functions are compiled: once each, for arguments that their names give away, all in one piece.
+"""How the engine's functions are compiled: once each, for types that the parameters' names tell, all in one piece.
 
 A kernel's parameter that is called `s` is the state, `contract` a CONTRACT row and so on; every other parameter is an
 int64. numba would optimise and emit each function with everything below it, again at each level; here a kernel's code
@@ -29,7 +29,7 @@ _describe = types.Record.__repr__
 
 
 def _remembered(record: Any) -> str:
-    """A record type's text, made once: the compiler asks for that of the state, all columns, at every call."""
+    """A record type's text, made once: the compiler asks for the state's, with all its columns, at every call."""
     text = record.__dict__.get("_text")
     if text is None:
         text = record.__dict__["_text"] = _describe(record)
@@ -70,8 +70,9 @@ def _is_null(value: Any) -> bool:
 class _TaggedLower(Lower):
     """Lowering that names the field of a record that each load and store is about.
 
-    Two fields never overlap, nor do rows of two layouts, so that a store to one leaves what is known of all others. No
-    kernel writes one row under two layouts. The fields of the two sides count as one: see `rows.of_side`.
+    Two fields never overlap, nor do rows of two layouts, so the compiler need not load the others again after a store
+    to one. No kernel writes one row under two layouts. The fields of the two sides count as one: see
+    `row_access.of_side`.
     """
 
     def lower_expr(self, resty: Any, expr: Any) -> Any:
@@ -88,7 +89,7 @@ class _TaggedLower(Lower):
                 self._tag(store, self.typeof(inst.target.name), inst.attr)
 
     def lower_normal_function(self, fndesc: Any) -> None:
-        """Without clearing what a call is about to fill: a kernel always returns something."""
+        """Without the stores that clear a call's result before the call: a kernel always returns something."""
         super().lower_normal_function(fndesc)
         blocks = self.function.blocks
         calls = [item for block in blocks for item in block.instructions if isinstance(item, CallInstr) and item.args]
@@ -158,7 +159,7 @@ class _Whole(JITCodeLibrary):
         first.run(self._final_module, builder)
         tuning = llvm.create_pipeline_tuning_options(config.OPT)
         tuning.slp_vectorization = True  # fields side by side are written at once
-        tuning.loop_unrolling = False  # loops are short, and what is once in the instruction cache stays
+        tuning.loop_unrolling = False  # loops are short, and short code stays in the instruction cache
         builder = llvm.create_pass_builder(self._codegen._tm, tuning)
         manager = builder.getModulePassManager()
         manager.add_refprune_pass()
@@ -210,7 +211,7 @@ _WHOLE_PIPELINE = _pipeline(_Whole)
 def _compile_once(function: Callable[..., Any], options: dict[str, Any], attributes: Sequence[str] = ()) -> Any:
     """A dispatcher that compiles its one signature when it is first needed; LLVM's attributes go onto its function."""
     settled = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    options = settled | {"forceinline": False} | options  # said, for it would be the caller's otherwise
+    options = settled | {"forceinline": False} | options  # explicit, or the caller's would be inherited
     dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
     signature = tuple(_TYPES.get(name, types.int64) for name in inspect.signature(function).parameters)
     resolve = dispatcher.get_call_template
@@ -266,7 +267,7 @@ def part(function: Callable[..., Any]) -> Any:
 
 
 def direct(function: Any, *like: Any) -> Any:
-    """The code of an entry for arguments of the types of these: a call that leaves out the look at their types."""
+    """The code of an entry for arguments of the same types as `like`: calling it skips the check of their types."""
     if not JIT:
         return function
     signature = tuple(typeof(argument) for argument in like)

@@ -9,7 +9,7 @@ import numpy as np
 
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
-from engine.rows import child_at, follower_at, ladder_at, node_at
+from engine.row_access import child_at, follower_at, ladder_at, node_at
 from engine.units import highest_bit, lowest_bit
 
 NODES_PER_INSERT = 5
@@ -146,7 +146,7 @@ def _leaf_for(s, ladder_row, key):
 
 @inlined
 def leaf_for(s, ladder_slot, key):
-    """The leaf of a key, made if it is missing; the caller has made sure of free nodes and inserts the key if so."""
+    """The leaf of a key, made if missing; the caller checks that nodes are free, and puts the key into a new leaf."""
     ladder_row = ladder_at(s, ladder_slot)
     if ladder_row.leaf_prefix == key >> 6:
         return np.int64(ladder_row.leaf_node)
@@ -197,13 +197,13 @@ def after(s, ladder_slot, leaf, key):
 
 @inlined
 def knows_follower(s, ladder_slot):
-    """Whether what comes behind the first entry is known: it was itself the first before, or came since."""
+    """Whether the entry behind the first is known: it was the first one before, or was inserted since."""
     return follower_at(s, ladder_slot).call == s.recent.call
 
 
 @inlined
 def forget_follower(s, ladder_slot):
-    """Nothing is known any more of what comes behind the first entry."""
+    """Forget which entry is behind the first."""
     follower_at(s, ladder_slot).call = 0
 
 

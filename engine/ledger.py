@@ -10,7 +10,7 @@ import numpy as np
 from engine.code_values import EXEC_REDUCE_ONLY
 from engine.codes import NIL, MarginMode
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, collateral_at, contract_at, of_side, order_at, position_at
+from engine.row_access import account_at, collateral_at, contract_at, of_side, order_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS, fee_micros, if_sell, mul_div_floor
 

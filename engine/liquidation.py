@@ -5,7 +5,7 @@ import numpy as np
 from engine import margin
 from engine.codes import NIL, MarginMode, MarketState
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, mul_div_floor, mul_ppb_ceil, product_less
 
 FUND_SHARE = 10

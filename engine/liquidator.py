@@ -18,23 +18,20 @@ from engine import (
     matching,
     ranking,
     reference,
+    taker_row,
 )
-from engine.code_values import EXEC_REDUCE_ONLY, FLAG_FORCED, FLAG_INVOLUNTARY_BITS
+from engine.code_values import FLAG_INVOLUNTARY_BITS
 from engine.codes import (
     NIL,
     EventKind,
     MarginMode,
     MarketState,
-    OrdType,
     Purpose,
     Reason,
-    SelfTrade,
-    Side,
-    TimeInForce,
 )
 from engine.kernels import kernel, rare
-from engine.rows import account_at, contract_at, job_at, position_at
-from engine.schema import COLLATERAL_ASSETS, ORDER_SLOT_BITS
+from engine.row_access import account_at, contract_at, job_at, position_at
+from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS
 
 IDLE, CANCELLING, DECIDING, CLOSING, DELEVERAGING = range(5)
@@ -134,7 +131,7 @@ def _take_collateral(s, account_slot):
 
 @kernel
 def _settle_deficit(s, account_slot, pool_slot):
-    """A pool without a position and with less than nothing is made whole by the fund."""
+    """The fund brings a pool without a position and below zero back to zero."""
     if pool_slot == NIL:
         missing = -account_at(s, account_slot).cash_micros
         has_position = margin.cross_maintenance_micros(s, account_slot) != NIL
@@ -157,7 +154,7 @@ def _settle_deficit(s, account_slot, pool_slot):
 
 @kernel
 def make_whole(s, account_slot, pool_slot):
-    """What a cross pool's cash is below zero the fund takes collateral for; what then is missing it pays."""
+    """Bring a cross pool's cash back to zero: the fund buys its collateral, and pays what is then still missing."""
     if pool_slot == NIL and account_at(s, account_slot).has_collateral:
         _take_collateral(s, account_slot)
     _settle_deficit(s, account_slot, pool_slot)
@@ -258,30 +255,9 @@ def _position_done(s):
 
 @kernel
 def _send(s, position_slot, lots):
-    """Put a forced reduce-only IOC with the close price as its limit into `s.taker`."""
-    taker, position = s.taker, position_at(s, position_slot)
+    """Send a forced order for so much of a position to the book."""
     s.order_serial += 1
-    taker.order_id = s.order_serial << ORDER_SLOT_BITS
-    taker.order_slot = NIL
-    taker.cl_ord_id = 0
-    taker.leaves_lots = lots
-    taker.filled_lots = 0
-    taker.price_ticks = s.liquidation_price_ticks
-    taker.sweep_ticks = s.liquidation_price_ticks
-    taker.loss_subticks = 0
-    taker.flags = EXEC_REDUCE_ONLY | FLAG_FORCED
-    taker.side = Side.SELL if position.size_lots > 0 else Side.BUY
-    taker.ord_type = OrdType.LIMIT
-    taker.tif = TimeInForce.IOC
-    taker.self_trade = SelfTrade.CANCEL_MAKER
-    taker.account_slot = position.account_slot
-    taker.contract_slot = position.contract_slot
-    taker.position_slot = position_slot
-    taker.group = account_at(s, position.account_slot).group
-    taker.person = 0
-    taker.old_leaves_lots = 0
-    taker.done_reason = 0
-    taker.purpose = Purpose.FULL_LIQUIDATION if s.liquidation_full else Purpose.PARTIAL_LIQUIDATION
+    taker_row.load_forced(s, s.taker, position_slot, lots)
     s.sweeping = 1
 
 
@@ -328,7 +304,6 @@ def after_sweep(s):
         s.liquidation_stage = DELEVERAGING
     else:
         _position_done(s)
-    s.taker.purpose = Purpose.CLIENT
 
 
 # --- auto-deleveraging --------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from engine import collateral
 from engine.codes import NIL, MarginMode, Reason, Side
 from engine.kernels import inlined, kernel
 from engine.ledger import margin_price_subticks
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
 
 
@@ -243,7 +243,7 @@ def distance_subticks(contract, size_lots, money_micros):
 
 @kernel
 def _whole_ticks(contract, size_lots, price_subticks):
-    """A closing price in ticks away from the closing side's loss, within [1, max]: a long's up, a short's down."""
+    """A closing price in whole ticks, within [1, max], rounded so that it costs less: a long's up, a short's down."""
     ticks = -(-price_subticks // SUBTICKS) if size_lots > 0 else price_subticks // SUBTICKS
     return clamp(ticks, 1, contract.max_price_ticks)
 

@@ -5,11 +5,11 @@ import numpy as np
 from engine import collateral, delivery, events, liquidator, margin, reference
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.units import prefetch
 
 LOOKAHEAD = 16
-"""How many accounts ahead the re-check asks for memory."""
+"""How many accounts ahead the re-check prefetches."""
 LAST_TICK = (1 << 31) - 1
 """Ticks are counted in the 32 bits that accounts and positions keep of them, and begin again at 1."""
 LIQUIDATABLE = 3
@@ -51,7 +51,7 @@ def _standing(s, account_slot):
 
 @kernel
 def _warn(s, account_slot, severity):
-    """A margin call: told when it gets severer, forgotten when it eases."""
+    """Report a margin call when it gets more severe; forget it when it eases."""
     account = account_at(s, account_slot)
     if severity > account.warning_level:
         row = events.notice(s, EventKind.MARGIN_CALL, account_slot, NIL)

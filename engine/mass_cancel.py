@@ -10,7 +10,7 @@ from engine import book, eligibility, events, matching
 from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
 from engine.codes import NIL, Reason
 from engine.kernels import kernel, rare
-from engine.rows import account_at, job_at, label_of, order_at, own_at, position_at
+from engine.row_access import account_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
 
 KEEP_PROTECTION = 1
@@ -65,7 +65,7 @@ def _begin(s, job):
 
 @kernel
 def _enter_position(s, job):
-    """Stand on the oldest order of the job's position, or of the next one that has any and may be looked at."""
+    """Put the cursor on the oldest order of the job's position, or of the next one that has any the job is about."""
     while job.position_slot != NIL:
         position = position_at(s, job.position_slot)
         if job.contract_slot == NIL or position.contract_slot == job.contract_slot:

@@ -30,7 +30,7 @@ from engine.codes import (
     TimeInForce,
 )
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
 # --- orders that leave --------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ def cancel_found(s, slot, cell, reason):
 
 @kernel
 def reduce_order(s, slot, lots, reason):
-    """Cut a resting order, which keeps its place; nothing left cancels it."""
+    """Cut a resting order, which keeps its place; one with nothing left is cancelled."""
     order = order_at(s, slot)
     if lots >= order.leaves_lots:
         cancel_order(s, slot, reason)
@@ -144,7 +144,7 @@ def _book_leg(s, contract, position_slot, signed_lots, price_ticks, fee_ppb):
 def _carried(s, contract, maker_slot, price_ticks):
     """Whether both sides can carry the trade that is next; a maker that cannot is cancelled, a taker ends.
 
-    A maker's margin was checked when it came; by now losses elsewhere may have eaten it.
+    A maker's margin was checked when its order came; losses elsewhere may have used it up since.
     """
     taker, maker = s.taker, order_at(s, maker_slot)
     lots = min(taker.leaves_lots, book.shown_lots(s, maker_slot))
@@ -334,7 +334,7 @@ def rest(s, taker, event_kind):
 
 @kernel
 def finish(s, listed):
-    """What follows a sweep: the remainder rests, or ends with its reason. `listed`: its account knows the order."""
+    """What follows a sweep: the remainder rests, or ends with a reason. `listed`: its account has it in the list."""
     taker = s.taker
     if taker.leaves_lots > 0 and taker.done_reason == 0 and may_rest(taker):
         write_order(s, taker)

@@ -5,7 +5,7 @@ import numpy as np
 from engine import admission, book, collateral, eligibility, events, ledger, margin
 from engine.codes import NIL, Asset, EventKind, MarginMode, MarketState, Reason, Restriction, VenueParameter
 from engine.kernels import kernel
-from engine.rows import account_at, collateral_at, contract_at, position_at
+from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import MAX_DEPOSITS_MICROS, PPB
 
@@ -90,7 +90,7 @@ def _account_reason(s, d):
 
 @kernel
 def _owner_reason(s, d):
-    """The same for what is paid out: who closes an account still gets what is in it."""
+    """The same for payouts: the owner of a closed account still gets what is in it."""
     if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
         return Reason.UNKNOWN_ACCOUNT
     return _held_reason(s, d)
@@ -174,7 +174,7 @@ def _own_position(s, d):
 
 @kernel
 def _raising_reason(s, account_slot):
-    """Who may not open may only lower leverage."""
+    """An account that may not open risk may only lower its leverage."""
     account = account_at(s, account_slot)
     if account.restriction == Restriction.CANCEL_ONLY or account.killed:
         return Reason.ACCOUNT_SUSPENDED

@@ -5,18 +5,28 @@ Each is a ladder of refusals, then "from here on it must succeed", then the writ
 
 import numpy as np
 
-from engine import admission, book, eligibility, events, idmap, ledger, liquidator, mass_cancel, matching, triggers
+from engine import (
+    admission,
+    book,
+    eligibility,
+    events,
+    idmap,
+    ledger,
+    liquidator,
+    mass_cancel,
+    matching,
+    taker_row,
+    triggers,
+)
 from engine.code_values import (
     EXEC_AFFILIATE,
     EXEC_AMEND_BITS,
     EXEC_CONDITIONAL,
-    EXEC_CONFIRMED,
     EXEC_FORFEIT_PRIORITY,
     EXEC_ICEBERG,
     EXEC_KEEP_PROTECTION,
     EXEC_LABELLED,
     EXEC_MASS_CANCEL_BITS,
-    EXEC_QTY_IS_LEAVES,
     EXEC_REDUCE_ONLY,
     EXEC_ROW_BITS,
     FLAG_AMEND,
@@ -25,49 +35,13 @@ from engine.code_values import (
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
+from engine.row_access import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
 from engine.units import EPOCH_2025_S, NS_PER_S, below
 
 _CONTENTS = EXEC_ROW_BITS & ~(EXEC_CONDITIONAL | EXEC_AFFILIATE)
 
 
 # --- new ----------------------------------------------------------------------------------------------------------
-
-
-@inlined
-def load_command(s, c, tag):
-    """Copy a NEW command into `s.taker`."""
-    taker = s.taker
-    taker.order_id = 0
-    taker.filled_lots = 0
-    taker.loss_subticks = 0
-    taker.old_leaves_lots = 0
-    taker.group = 0
-    taker.done_reason = 0
-    taker.purpose = 0
-    taker.order_slot = NIL
-    taker.position_slot = NIL
-    taker.account_slot = c.account_slot
-    taker.contract_slot = c.contract_slot
-    taker.flags = c.flags & ~EXEC_CONFIRMED
-    taker.person = c.person
-    taker.side = c.side
-    taker.ord_type = c.ord_type
-    taker.tif = c.tif
-    taker.self_trade = c.self_trade
-    taker.stage = Stage.NEW
-    taker.cl_ord_id = c.cl_ord_id
-    taker.leaves_lots = c.qty_lots
-    taker.price_ticks = c.price_ticks
-    taker.tag = tag
-    if c.ord_type != OrdType.LIMIT or c.flags != 0 or c.tif == TimeInForce.GTD:
-        taker.display_lots = c.display_lots
-        taker.trigger_price_ticks = c.trigger_price_ticks
-        taker.offset_ticks = c.offset_ticks
-        taker.trigger_source = c.trigger_source
-        taker.expire_ns = c.expire_ns
-        if admission.is_conditional(c.ord_type):
-            taker.flags |= EXEC_CONDITIONAL
 
 
 @kernel
@@ -131,7 +105,7 @@ def _wait(s):
 def new(s, c, tag, label):
     """Admit a new order and put it to work; `tag` is its client id's, `label` the row behind the command if any."""
     taker = s.taker
-    load_command(s, c, tag)
+    taker_row.load_new(taker, c, tag)
     reason = admission.known_reason(s, c.account_slot, c.contract_slot)
     if reason == Reason.NONE:
         taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
@@ -213,40 +187,6 @@ def account_reason(s, account_slot):
 
 
 @inlined
-def set_terms(taker, c):
-    """Give a waiting order the limit and the quantity that an amendment asks for; 0 leaves them."""
-    if c.price_ticks != 0 and not admission.is_market(taker.ord_type):
-        taker.price_ticks = c.price_ticks
-    if c.qty_lots != 0:
-        taker.leaves_lots = c.qty_lots if c.flags & EXEC_QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
-
-
-@inlined
-def keep_old(taker, order):
-    """What a resting order counts for before it is amended."""
-    taker.old_leaves_lots = order.leaves_lots
-    taker.old_price_ticks = order.price_ticks
-    taker.old_loss_subticks = order.loss_subticks
-
-
-@kernel
-def _load_amended(s, slot, c):
-    """Put the order as it would be after the amendment into `s.taker`."""
-    order = order_at(s, slot)
-    triggers.load(s, slot, Stage.AMEND)
-    taker = s.taker
-    taker.self_trade = c.self_trade
-    taker.person = c.person
-    set_terms(taker, c)
-    if c.trigger_price_ticks != 0 and order.flags & EXEC_CONDITIONAL:
-        taker.trigger_price_ticks = c.trigger_price_ticks
-    if order.flags & EXEC_CONDITIONAL == 0:
-        keep_old(taker, order)
-        if order.flags & EXEC_ICEBERG:
-            taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
-
-
-@inlined
 def amendment_reason(order, c):
     """What is wrong with the amendment itself; a trailing stop's trigger follows its source alone."""
     if c.flags & ~EXEC_AMEND_BITS != 0 or c.self_trade < 0 or c.self_trade > 3:
@@ -268,7 +208,7 @@ def amend(s, c, tag):
     reason = amendment_reason(order_at(s, slot), c)
     if reason != Reason.NONE:
         return events.rejected(s, c, reason, FLAG_AMEND)
-    _load_amended(s, slot, c)
+    taker_row.load_amended(s, s.taker, slot, c)
     if s.taker.leaves_lots <= 0:
         matching.cancel_order(s, slot, Reason.AMENDED_AWAY)
         return
@@ -386,7 +326,7 @@ def cancel(s, c, tag):
 
 @kernel
 def _cancel_with_options(s, slot, cell):
-    """The same steps for an order that may use any option; of one that is known not to, what they need falls away."""
+    """The same steps for an order that may use any option; where it uses none, the compiler drops what options need."""
     matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
 
 
@@ -427,7 +367,7 @@ def mass_cancel_orders(s, c, label):
 
 @inlined
 def watch_trades(s, contract_slot):
-    """After an order was worked at the book: triggers see the prices of its trades."""
+    """After an order was at the book: triggers see the prices of its trades."""
     contract = contract_at(s, contract_slot)
     if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
         triggers.observe(s, contract_slot, 2)

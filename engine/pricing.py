@@ -6,7 +6,7 @@ from engine import book
 from engine.code_values import EXEC_AFFILIATE
 from engine.codes import NIL
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, ladder_at, level_at, order_at
+from engine.row_access import contract_at, ladder_at, level_at, order_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import PPB, SUBTICKS, clamp, median3, mul_div_floor, mul_high, mul_ppb_floor
 

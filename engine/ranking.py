@@ -1,8 +1,8 @@
-"""Who gives next in deleveraging: the best of a side in the order of their ranks, in bounded pieces of work.
+"""Which position is deleveraged next: the best of a side in the order of their ranks, in bounded pieces of work.
 
 The ranks of a contract's side are read once per mark tick, when the first position needs them, by a scan spread over
-work items that keeps the best few in the state. Who has given is ranked again at once; when the kept ones are used up
-the next best are looked for. A candidate is checked again when its turn comes.
+work items that keeps the best few in the state. A position that was reduced is ranked again at once; when the kept
+ones are used up, another scan finds the next best. A candidate is checked again when its turn comes.
 """
 
 import numpy as np
@@ -10,7 +10,7 @@ import numpy as np
 from engine import liquidation, margin
 from engine.codes import NIL
 from engine.kernels import kernel
-from engine.rows import position_at, ranked_at
+from engine.row_access import position_at, ranked_at
 from engine.schema import RANKED_PLACES
 
 PENDING = -2
@@ -146,7 +146,7 @@ def _rank_again(s, place):
 
 @kernel
 def next_candidate(s, position_slot, price_ticks):
-    """The position of the other side that gives next; NIL when nobody can, PENDING while that is being found out."""
+    """The position of the other side that is reduced next; NIL when none can be, PENDING while the scan goes on."""
     _turn_to(s, position_slot)
     if s.rank_cursor != NIL:
         _scan(s)

@@ -9,7 +9,7 @@ from engine import events, funding, listing, mass_cancel, pricing, triggers
 from engine.code_values import MARKET_HALTED, MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
-from engine.rows import contract_at, job_at
+from engine.row_access import contract_at, job_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import NS_PER_S, SUBTICKS, wrapping_mul
 
@@ -207,7 +207,7 @@ def _start_timers(s, contract_slot):
 
 @kernel
 def _schedule_sample(s, contract_slot, due_ns):
-    """The next sample lies in the next interval; those that an outage swallowed are skipped."""
+    """The next sample lies in the next interval; those missed in an outage are skipped."""
     contract = contract_at(s, contract_slot)
     interval_ns = contract.sample_interval_s * NS_PER_S
     place = due_ns // interval_ns + 1

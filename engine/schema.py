@@ -154,7 +154,7 @@ CELL = record([("word", "i8")])  # tag and slot, 0 when empty
 ACCOUNT = record(
     [
         ("cash_micros", "i8"),
-        ("gate", "i8"),  # what is left to ask of an order: `eligibility`
+        ("gate", "i8"),  # what is left to check of an order: `eligibility`
         ("eligible_until_ns", "i8"),  # earliest expiry of what lets it open risk
         ("max_exposure_micros", "i8"),  # of all its contracts in the worst case, INT64_MAX: no limit
         ("group", "i4"),  # self-trade group, 0 = none
@@ -366,7 +366,7 @@ JOB = record(  # a mass cancel waiting to be worked off
     ]
 )
 
-TAKER = record(  # the order being judged or worked: scratch that survives a pause, no part of a snapshot
+TAKER = record(  # the order being judged or matched: scratch that survives a pause, not part of a snapshot
     [
         ("cl_ord_id", "i8"),
         ("leaves_lots", "i8"),
@@ -409,7 +409,7 @@ RANKED_PLACES = 32
 RANKED = record(  # a candidate for deleveraging, as it was judged last
     [("slot", "i8"), ("return_ppb", "i8"), ("leverage_ppb", "i8"), ("opened_seq", "i8")]
 )
-AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what looking ahead found of a command: scratch of a call
+AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out about a command: scratch of a call
 AHEAD_ROWS = 32
 RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
 FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry

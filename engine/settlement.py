@@ -5,7 +5,7 @@ import numpy as np
 from engine import events, funding, ledger
 from engine.codes import NIL, EventKind
 from engine.kernels import kernel
-from engine.rows import account_at, contract_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 
 
 @kernel
@@ -40,7 +40,7 @@ def _pay(s, position_slot, rate_ppb):
 
 @kernel
 def _finish(s, contract_slot):
-    """A new interval begins; one that an outage swallowed is not made up for."""
+    """A new interval begins; one that was missed in an outage is not paid later."""
     contract = contract_at(s, contract_slot)
     contract.funding_cursor = 0
     contract.premium_sum_ppb = 0

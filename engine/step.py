@@ -1,14 +1,16 @@
-"""The door: `apply_batch(root, commands, ring) -> (consumed, written)`. The only switch on command kind.
+"""The one way in: `apply_batch(root, commands, ring) -> (consumed, written)`. The only switch on command kind.
 
 Each command first does what is due, at most K items, then itself. Inside a command it may pause when the event ring
 is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
 """
 
-from engine import directives, events, idmap, ladder, mass_cancel, orders, rows, straight_path, timers
+import numpy as np
+
+from engine import directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
-from engine.rows import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
+from engine.row_access import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     AHEAD_ROWS,
     COMMAND,
@@ -23,13 +25,13 @@ from engine.schema import (
 from engine.units import FOREVER_NS, NS_PER_S, prefetch, prefetch_pair
 
 FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
-"""How many commands ahead, at least, rows are asked for: what one names, what that leads to, and its neighbours."""
+"""How many commands ahead, at least, rows are prefetched: those it names, those they lead to, and their neighbours."""
 CACHED_CELLS = 1 << 13
 CACHED_ACCOUNTS = 1 << 12
-"""Up to so many stay in the near caches by themselves, and looking ahead would only cost."""
-_command_at = rows.reader(COMMAND)
-_directive_at = rows.reader(DIRECTIVE)
-_label_at = rows.reader(LABEL)
+"""Up to so many stay in the near caches anyway, and prefetching would only cost."""
+_command_at = row_access.reader(COMMAND)
+_directive_at = row_access.reader(DIRECTIVE)
+_label_at = row_access.reader(LABEL)
 
 
 @entry
@@ -181,7 +183,7 @@ def _straight(s, address, index):
 
 @apart
 def _look_for_cells(s, address, start, stop):
-    """Mix the client ids of some commands, which their handlers need, and ask for the cells where they may be."""
+    """Hash the client ids of some commands, for their handlers too, and prefetch the cells where they may be."""
     table = s.order_map
     for index in range(start, stop):
         c, ahead = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1))
@@ -191,7 +193,7 @@ def _look_for_cells(s, address, start, stop):
 
 @inlined
 def _look_for_order(s, index):
-    """Ask for the rows of the order that a command may name."""
+    """Prefetch the rows of the order that a command may name."""
     ahead = ahead_at(s, index & (AHEAD_ROWS - 1))
     ahead.slot = idmap.likely_slot(s, s.order_map, ahead.tag)
     prefetch(order_at(s, ahead.slot))
@@ -200,7 +202,7 @@ def _look_for_order(s, index):
 
 @inlined
 def _look_for_neighbours(s, index):
-    """Ask for the level of that order and for those beside it."""
+    """Prefetch that order's level and the orders beside it."""
     slot = ahead_at(s, index & (AHEAD_ROWS - 1)).slot
     order, own = order_at(s, slot), own_at(s, slot)
     prefetch(level_at(s, max(order.level_slot, 0)))
@@ -212,7 +214,7 @@ def _look_for_neighbours(s, index):
 
 @inlined
 def _look_ahead_orders(s, index, count):
-    """Ask for the rows of a named order, whose cells are here by now, and then for its neighbours."""
+    """Prefetch the rows of a named order, whose cells are here by now, and then its neighbours."""
     if index + NEAR_AHEAD < count:
         _look_for_order(s, index + NEAR_AHEAD)
     if index + NEXT_AHEAD < count:
@@ -221,13 +223,13 @@ def _look_ahead_orders(s, index, count):
 
 @inlined
 def _position_ahead(s, c):
-    """The position that a command's account used last, or any: only ever used to look ahead."""
+    """The position that a command's account used last, or any other: good enough to prefetch, for nothing else."""
     return position_at(s, max(account_at(s, min(max(c.account_slot, 0), s.accounts_used - 1)).position_slot, 0))
 
 
 @inlined
 def _look_ahead_accounts(s, address, index, count):
-    """Ask for an account's row, then for its position of last use, then for its youngest order's place in the list."""
+    """Prefetch an account's row, then the position it used last, then its youngest order's place in the list."""
     if index + FAR_AHEAD < count:
         slot = _command_at(address, index + FAR_AHEAD).account_slot
         prefetch(account_at(s, min(max(slot, 0), s.accounts_used)))
@@ -240,7 +242,7 @@ def _look_ahead_accounts(s, address, index, count):
 
 @inlined
 def _look_ahead(s, address, index, count):
-    """Ask for what commands will need, where there is so much of it that it does not stay in the near caches."""
+    """Prefetch what commands will need, where it is too much to stay in the near caches by itself."""
     if s.order_map.size > CACHED_CELLS:
         _look_ahead_orders(s, index, count)
     if s.accounts_used > CACHED_ACCOUNTS:
@@ -284,4 +286,39 @@ def apply_batch(root, commands, ring):
     consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
     rest and an empty ring; until then nothing else may use the state.
     """
-    return apply_rows(root, rows.address_of(commands), len(commands), rows.address_of(ring), len(ring))
+    return apply_rows(root, row_access.address_of(commands), len(commands), row_access.address_of(ring), len(ring))
+
+
+# --- a command in two halves: what is due before it, and the command itself ----------------------------------------
+
+
+def is_due(root, time_ns):
+    """Whether a command of this time would have anything to do before itself."""
+    return int(root["next_due_ns"][0]) <= max(time_ns, int(root["now_ns"][0]))
+
+
+def first_half(command):
+    """A TIME command that does what is due before another one, a COMMAND row; `end_first_half` follows it."""
+    tick = np.zeros(1, COMMAND)
+    tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"][0], command["time_ns"][0]
+    return tick
+
+
+def end_first_half(root):
+    """Uncount the first half. Returns when the work that it left over was due, None when it left nothing over."""
+    root["last_seq"] -= 1
+    root["commands"] -= 1
+    next_due_ns = int(root["next_due_ns"][0])
+    return next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
+
+
+def begin_second_half(root, left_ns):
+    """Keep the command itself from going on with what its first half left over: its bound of work is used up."""
+    if left_ns is not None:
+        root["next_due_ns"] = FOREVER_NS
+
+
+def end_second_half(root, left_ns):
+    """The work that was left over is due again."""
+    if left_ns is not None:
+        root["next_due_ns"] = min(left_ns, int(root["next_due_ns"][0]))

@@ -20,7 +20,7 @@ from engine import (
 )
 from engine.codes import NIL, Reason, TimerClass
 from engine.kernels import kernel, rare
-from engine.rows import contract_at, ladder_at, level_at
+from engine.row_access import contract_at, ladder_at, level_at
 from engine.schema import EXPIRY_LADDER
 from engine.units import EPOCH_2025_S, FOREVER_NS, NS_PER_S
 

@@ -6,11 +6,11 @@ its triggers were worked off is a range; a trigger inside it is due. Firing is b
 
 import numpy as np
 
-from engine import admission, book, events, matching
+from engine import admission, book, events, matching, taker_row
 from engine.code_values import EXEC_CONDITIONAL
 from engine.codes import NIL, EventKind, OrdType, PriceSource, Reason, Side, Stage
 from engine.kernels import kernel, rare
-from engine.rows import account_at, contract_at, detail_at, ladder_at, level_at, order_at, position_at
+from engine.row_access import contract_at, detail_at, ladder_at, level_at, order_at
 from engine.schema import LADDERS_PER_CONTRACT, TRIGGER_LADDER
 from engine.units import MAX_TICKS, SUBTICKS, clamp
 
@@ -152,41 +152,6 @@ def observe(s, contract_slot, source):
 
 
 @kernel
-def load(s, slot, stage):
-    """Copy a waiting order into `s.taker`."""
-    taker, order, detail = s.taker, order_at(s, slot), detail_at(s, slot)
-    position = position_at(s, order.position_slot)
-    taker.order_slot = slot
-    taker.order_id = order.order_id
-    taker.cl_ord_id = order.cl_ord_id
-    taker.leaves_lots = order.leaves_lots
-    taker.filled_lots = order.filled_lots
-    taker.price_ticks = order.price_ticks
-    taker.loss_subticks = 0
-    taker.flags = order.flags
-    taker.side = order.side
-    taker.ord_type = order.ord_type
-    taker.tif = order.tif
-    taker.account_slot = position.account_slot
-    taker.contract_slot = position.contract_slot
-    taker.position_slot = order.position_slot
-    taker.group = account_at(s, position.account_slot).group
-    taker.display_lots = detail.display_lots
-    taker.trigger_price_ticks = detail.trigger_price_ticks
-    taker.offset_ticks = detail.offset_ticks
-    taker.trigger_source = detail.trigger_source
-    taker.self_trade = detail.self_trade
-    taker.person = detail.person
-    taker.expire_ns = 0
-    taker.old_leaves_lots = 0
-    taker.old_price_ticks = 0
-    taker.old_loss_subticks = 0
-    taker.done_reason = 0
-    taker.purpose = 0
-    taker.stage = stage
-
-
-@kernel
 def _next_contract(s):
     """The first contract in slot order with triggers due, NIL when there is none."""
     for contract_slot in range(s.contracts_used):
@@ -219,7 +184,7 @@ def _fire(s, slot):
     """An order whose condition holds is judged again, in full, and goes to the book or ends with the reason."""
     order = order_at(s, slot)
     book.leave_queue(s, slot)
-    load(s, slot, Stage.TRIGGER)
+    taker_row.load_waiting(s, s.taker, slot, Stage.TRIGGER)
     contract = contract_at(s, s.taker.contract_slot)
     events.order_event(s, EventKind.TRIGGERED, slot, 0, 0, NIL)
     if order.ord_type == OrdType.TRAILING_STOP:

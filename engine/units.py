@@ -273,7 +273,7 @@ def fee_micros(notional_micros, rate_ppb):
 
 @njit(error_model="numpy", forceinline=True)
 def if_sell(side, value):
-    """The value for a sell, 0 for a buy. Sides follow no pattern: a branch on one would be a coin thrown."""
+    """The value for a sell, 0 for a buy. No branch: sides follow no pattern that could be predicted."""
     return value & (1 - side)
 
 

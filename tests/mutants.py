@@ -166,7 +166,7 @@ MUTANTS = (
     ),
     Mutant(
         "a group's limit counts the better case",
-        "limits.py",
+        "exposure_limits.py",
         "    return max(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
         "    return min(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
     ),

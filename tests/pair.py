@@ -13,7 +13,7 @@ import numpy as np
 from engine import audit, host, listing, step, triggers
 from engine.codes import CommandKind, EventKind, Mode, PriceSource
 from engine.kernels import entry
-from engine.rows import contract_at
+from engine.row_access import contract_at
 from engine.schema import COMMAND, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from engine.journal import JournalError
-from engine.journal.awake import _PARKED, _WAITING, Awake, _turn_round, can_keep_awake
+from engine.journal.awake import _PARKED, _WAITING, Awake, _spin, can_keep_awake
 from engine.units import JIT
 from tests.test_journal import begin, read, resume, rows
 
@@ -78,7 +78,7 @@ def test_the_core_turns_while_somebody_waits_and_then_rests(awake: Awake) -> Non
         with awake:
             assert comes(partial(turned_since, begun))
         assert comes(lambda: parked(awake) and sleeps(awake))
-    assert len(_turn_round.signatures) == 1, "nothing is compiled by the thread, which would hold the interpreter"
+    assert len(_spin.signatures) == 1, "nothing is compiled by the thread, which would hold the interpreter"
 
 
 def test_a_wait_that_fails_ends_too(awake: Awake) -> None:

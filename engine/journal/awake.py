@@ -1,8 +1,8 @@
 """Keeping a core awake while the only thread that works on it waits for the disk.
 
-A core without work goes to sleep, on a virtual machine by giving itself back to the host: to come back takes as long as
-a third of a quick sync, and its caches are cold. So a thread that everything else takes precedence over turns round
-meanwhile. It takes the interpreter only to begin and to end, so that nobody ever waits for it to let go of that.
+An idle core goes to sleep; on a virtual machine the host takes it. Waking it takes as long as a third of a quick sync,
+and its caches are cold then. So a thread of the lowest priority spins meanwhile. It holds the interpreter's lock only
+when it begins and when it ends, so that nobody ever waits for it to release the lock.
 """
 
 import os
@@ -24,7 +24,7 @@ CLOSE_SECONDS = 1.0
 
 
 def can_keep_awake() -> bool:
-    """Whether the calling thread may run on one core only, so that it is known which. Without the JIT nothing turns."""
+    """Whether the calling thread may run on one core only, so that it is known which. Without the JIT nothing spins."""
     return JIT and len(os.sched_getaffinity(0)) == 1
 
 
@@ -32,7 +32,7 @@ class Awake:
     """A context in which the calling thread's core does not sleep: `with awake: wait`. One thread at a time uses it."""
 
     def __init__(self) -> None:
-        _turn_round.compile("void(int64, int64)")  # not by the first call: that would hold the interpreter
+        _spin.compile("void(int64, int64)")  # not by the first call: that would hold the interpreter
         self._cells = np.zeros(4, np.int64)
         self._view = self._cells.data
         self._wake = os.eventfd(0, os.EFD_CLOEXEC)
@@ -40,7 +40,7 @@ class Awake:
         self._thread.start()
 
     def __enter__(self) -> None:
-        """Most waits find the thread still turning from the last one, so nobody need wake it."""
+        """Most waits find the thread still spinning from the last one; then it need not be woken."""
         view = self._view
         view[_WAITING] = 1
         if view[_PARKED]:
@@ -61,9 +61,9 @@ class Awake:
     def _run(self) -> None:
         try:
             os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        except OSError:  # a system that does not permit it: the core sleeps as it would
+        except OSError:  # the system does not permit it: the core sleeps as usual
             return
-        _turn_round(self._wake, self._cells.ctypes.data)
+        _spin(self._wake, self._cells.ctypes.data)
 
 
 if JIT:
@@ -90,8 +90,8 @@ if JIT:
         return types.void(types.int64, types.int64), codegen
 
     @njit(nogil=True, cache=True)
-    def _turn_round(wake: int, cells: int) -> None:
-        """Sleep until woken, turn round while somebody waits, and again, until it is to end."""
+    def _spin(wake: int, cells: int) -> None:
+        """Sleep until woken, spin while somebody waits, and so on until it is to end."""
         while not _peek(cells + _CLOSING * _CELL_BYTES):
             _poke(cells + _PARKED * _CELL_BYTES, 1)
             _read(wake, cells + _WOKEN * _CELL_BYTES, _CELL_BYTES)

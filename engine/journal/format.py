@@ -3,9 +3,9 @@
 A journal is a directory of segments `journal-00000001.log`, `journal-00000002.log`, ... A segment is a header and
 records; a record is a header and COMMAND rows. Everything is little-endian and a multiple of 64 bytes. Each record
 names the BLAKE3 hash of the one before it (of what its checksum covers), and each segment the hash of the last record
-before it, so one hash stands for the whole log. `durable_seq` in a record says up to where the log was safe when it
-was written: what was never safe may be torn, everything else must be whole. Behind the last record of a journal that
-is open, or was cut off, there may be zeros.
+before it, so one hash stands for the whole log. `durable_seq` in a record says up to which sequence the log was durable
+when the record was written: what was never durable may be torn, everything else must be whole. Behind the last record
+of a journal that is open, or was cut off, there may be zeros.
 """
 
 import os
@@ -40,11 +40,11 @@ assert CRC_BYTES + RECORD_TAIL.size == RECORD_BYTES and _SEGMENT.size + _SEGMENT
 
 
 class JournalError(Exception):
-    """Something about a journal that its user has to know: one line that names the file and the remedy."""
+    """A journal cannot be used as asked: the text is one line that names the file and the remedy."""
 
 
 class CorruptJournalError(JournalError):
-    """Bytes that were safe once are not what was written.
+    """Bytes that were durable once are not what was written.
 
     `path` and `offset` name the first bad byte when one byte explains it, else where the bad record begins.
     """

@@ -1,7 +1,7 @@
 """Reading a journal: every record is checked against its checksum and its place in the hash chain.
 
-A bad record that was never safe, in the last segment, is a torn tail: reading ends before it. Any other bad record is
-corruption and refused with its file and byte offset.
+A bad record that was never durable, in the last segment, is a torn tail: reading ends before it. Any other bad record
+is corruption and refused with its file and byte offset.
 """
 
 import mmap
@@ -52,7 +52,7 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class TornTail:
-    """The end of a journal that was never safe: the next writer cuts `size_bytes` from `offset` on."""
+    """The end of a journal that was never durable: the next writer cuts `size_bytes` from `offset` on."""
 
     path: Path
     offset: int
@@ -180,8 +180,8 @@ class JournalReader:
     def _bytes(self, path: Path) -> mmap.mmap:
         """The bytes of a segment, writable as the kernels want them, while the file is not.
 
-        The last one is copied unless it was closed in order: a writer cuts what lies behind the last record, and bytes
-        that are mapped but gone are nothing that a process survives. All others never get shorter.
+        The last one is copied unless it was closed in order: a writer may cut what lies behind the last record, and a
+        process that reads mapped bytes that are gone is killed. All others never get shorter.
         """
         with path.open("rb") as file:
             size_bytes = os.fstat(file.fileno()).st_size
@@ -193,12 +193,12 @@ class JournalReader:
             return data
 
     def _is_end(self, path: Path, data: mmap.mmap, offset: int) -> bool:
-        """Whether a bad record is the end: room for more, which is zeros to the end, or a torn tail, which is noted."""
+        """Whether a bad record is the journal's end: zeros up to the file's end, or a torn tail, which is noted."""
         if path != self._paths[-1]:
             return False
         if not np.frombuffer(data, np.uint8, offset=offset).any():
             return True
-        if _was_safe(data, offset, self.position.next_seq):
+        if _was_durable(data, offset, self.position.next_seq):
             return False
         self.torn = TornTail(path, offset, len(data) - offset)
         return True
@@ -230,8 +230,8 @@ def _record_at(data: mmap.mmap, offset: int) -> tuple[bytes, tuple[Any, ...]] | 
     return (body, RECORD_TAIL.unpack_from(body)) if crc32c(body) == crc else None
 
 
-def _was_safe(data: mmap.mmap, offset: int, seq: int) -> bool:
-    """Whether a whole record after the bad one says that `seq`, where the bad one begins, was safe before it."""
+def _was_durable(data: mmap.mmap, offset: int, seq: int) -> bool:
+    """Whether a whole record after the bad one says that `seq`, where the bad one begins, was durable before it."""
     words = np.frombuffer(data, "<u4", len(data) // ALIGNMENT * (ALIGNMENT // 4))
     magics = words[CRC_BYTES // 4 :: ALIGNMENT // 4]
     for place in np.flatnonzero(magics[offset // ALIGNMENT + 1 :] == RECORD_MAGIC).tolist():

@@ -1,7 +1,7 @@
-"""Writing a journal: batches are appended in memory and made safe together, a group to a record.
+"""Writing a journal: batches are appended in memory and made durable together, a group to a record.
 
 `Journal` is the one interface to the log that the engine knows: append a batch -> a ticket, which is the batch's last
-sequence; `durable_seq` and `watch` say when a ticket is safe; `JournalReader` reads from a sequence.
+sequence; `durable_seq` and `watch` say when a ticket is durable; `JournalReader` reads from a sequence.
 """
 
 import contextlib
@@ -36,19 +36,19 @@ MAX_GROUP_ROWS = 1 << 15
 """A record takes no further batch once it has so many rows."""
 SMALL_GROUP_ROWS = 8
 QUICK_SYNC_NS = 500_000
-"""Up to so many rows, on a disk that takes no longer, are made safe by who asks: the way to the thread and back costs
-as much as the sync itself, and so few rows mean that there is little else to do meanwhile."""
+"""Up to so many rows, on a disk that syncs in no longer than this, are synced by the caller: the way to the thread and
+back costs as much as the sync itself, and so few rows mean that there is little else to do meanwhile."""
 ROOM_BYTES = 1 << 16
 _ROOM = memoryview(bytes(ROOM_BYTES))
-"""Zeros that are written behind a small record. To sync bytes that the file has already takes half as long as to sync
-ones that make it longer; a large record would only be written twice."""
+"""Zeros that are written behind a small record. A sync of bytes within the file takes half as long as one of bytes that
+make the file longer. Behind a large record they would only cost a second write of the same place."""
 
 Batch = tuple[bytes, int, int]
 """Rows as bytes, first sequence, last sequence."""
 
 
 class Durability(Enum):
-    """When a batch counts as safe: on the disk, with the operating system, or as soon as it was appended."""
+    """When a batch counts as durable: on the disk, with the operating system, or as soon as it was appended."""
 
     FSYNC = "fsync"
     OS = "os"
@@ -59,7 +59,7 @@ class Durability(Enum):
 class JournalOptions:
     """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on.
 
-    `stays_awake`: where the process has one core alone, that core does not sleep while who commits waits for the disk.
+    `stays_awake`: where the process has one core alone, that core does not sleep while a commit waits for the disk.
     """
 
     durability: Durability = Durability.FSYNC
@@ -84,7 +84,7 @@ class SegmentWriter:
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
         """Append one record of consecutive batches, with flags of `os.pwritev`.
 
-        RWF_DSYNC makes the record safe on return, and no byte before it: those have to be safe already.
+        RWF_DSYNC makes the record durable on return, and no byte before it: those have to be durable already.
         """
         first_seq, size_bytes = batches[0][1], RECORD_BYTES + sum(len(batch[0]) for batch in batches)
         if self._offset > SEGMENT_BYTES and self._offset + size_bytes > self._limit:
@@ -93,7 +93,7 @@ class SegmentWriter:
         self._next_seq = batches[-1][2] + 1
 
     def seal(self) -> None:
-        """Append a record without rows, no part of the chain: everything before it is safe, so none of it is torn."""
+        """Append a record without rows, not in the chain: everything before it is durable, so none of it is torn."""
         self.sync()
         self._append(self._next_seq, [b""], self._next_seq - 1)
         os.ftruncate(self._descriptor, self._offset)
@@ -113,7 +113,7 @@ class SegmentWriter:
         self._records += 1
 
     def sync(self) -> None:
-        """Make everything written safe."""
+        """Sync everything written."""
         os.fdatasync(self._descriptor)
 
     def close(self) -> None:
@@ -121,7 +121,7 @@ class SegmentWriter:
         os.close(self._descriptor)
 
     def _rotate(self, first_seq: int) -> None:
-        """Begin the next segment; the old one is safe, and ends with its last record, before the new one exists."""
+        """Begin the next segment; the old one is durable, and ends with its last record, before the new one exists."""
         os.ftruncate(self._descriptor, self._offset)
         self.sync()
         old = self._segment
@@ -149,7 +149,7 @@ def begin_segment(directory: Path, header: SegmentHeader) -> None:
 class Journal:
     """The log of one engine, for one writer. Batches are consecutive from the position that it was opened at.
 
-    `append` keeps a batch; `commit` has what was appended written and made safe, in one group: at once, or by the
+    `append` keeps a batch; `commit` has what was appended written and synced, in one group: at once, or by the
     journal's own thread, which takes all but small groups on a quick disk. After a failed write or sync nothing is
     promised any more: every call raises JournalError and `failure` has the cause.
     """
@@ -186,7 +186,7 @@ class Journal:
     def watch(self, on_durable: Callable[[int], None], on_failure: Callable[[Exception], None]) -> None:
         """Have a function called by the journal's thread with each `durable_seq` that it brings, or with the failure.
 
-        A commit without the thread says by its return what it brought.
+        A commit without the thread tells it by its return.
         """
         self._on_durable, self._on_failure = on_durable, on_failure
 
@@ -205,7 +205,7 @@ class Journal:
         return self.next_seq - 1
 
     def commit(self) -> None:
-        """Have everything appended made safe: on return, or soon when the journal has its own thread."""
+        """Have everything appended made durable: on return, or soon when the journal has its own thread."""
         if self.failure is not None:
             raise self._refusal()
         with self._lock:
@@ -218,13 +218,13 @@ class Journal:
             self._write_pending(self._awake)
 
     def _is_sooner_without(self) -> bool:
-        """Whether what is pending is made safe sooner without the thread."""
+        """Whether what is pending is durable sooner without the thread."""
         if self._wanted or self._is_writing or self.next_seq - 1 - self._taken_seq > SMALL_GROUP_ROWS:
             return False
         return self.options.durability is not Durability.FSYNC or self._sync_ns <= QUICK_SYNC_NS
 
     def flush(self) -> None:
-        """Commit and wait until everything appended is written, and as safe as the durability says."""
+        """Commit and wait until everything appended is written, and durable as the option says."""
         self.commit()
         if self._thread is not None:
             with self._lock:

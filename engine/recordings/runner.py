@@ -1,4 +1,4 @@
-"""Feeds command rows to an engine and counts what happens: the part of a replay that is not about recordings."""
+"""Gives command rows to an engine and counts what happens: the part of a replay that is not about recordings."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,7 +12,7 @@ from engine.codes import NIL, Reason, Side
 from engine.host import Engine
 from engine.kernels import entry
 from engine.recordings.batches import Book
-from engine.rows import ladder_at, level_at
+from engine.row_access import ladder_at, level_at
 
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _TOTALS = 0, 1, 2

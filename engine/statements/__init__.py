@@ -8,7 +8,7 @@ import numpy as np
 from engine import collateral, liquidation, margin
 from engine.codes import NIL, Asset, MarginMode
 from engine.kernels import entry
-from engine.rows import account_at, collateral_at, contract_at, position_at
+from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.units import PPB
 
 

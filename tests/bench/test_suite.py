@@ -10,7 +10,7 @@ import pytest
 
 from bench import flow
 from bench.cancel import SPEC
-from bench.feed import Feed, market, numbered
+from bench.engine_runner import EngineRunner, market, numbered
 from bench.result import BenchError, Plan, one_digest
 from bench.suite import SUITE
 from engine import host
@@ -117,7 +117,7 @@ def test_generated_flow_is_a_function_of_its_seed() -> None:
 @compiled
 def test_generated_flow_is_what_it_says() -> None:
     reader = SyntheticReader(1, 12 * BLOCK_ORDERS)
-    feed, first_seq = market(reader.contract)
+    runner, first_seq = market(reader.contract)
     commands = numbered(synthetic_commands(1, 12 * BLOCK_ORDERS), first_seq)
     counts: dict[int, int] = dict.fromkeys(EventKind, 0)
     refused_cancels = 0
@@ -129,12 +129,12 @@ def test_generated_flow_is_what_it_says() -> None:
         refused = events[events["kind"] == EventKind.REJECTED]["seq"] - first_seq
         refused_cancels += int((commands["kind"][refused] == CommandKind.CANCEL).sum())
 
-    feed.apply(commands, count)
+    runner.apply(commands, count)
     cancels = int((commands["kind"] == CommandKind.CANCEL).sum())
     assert 0.92 < 1 - refused_cancels / cancels < 0.98
     assert counts[EventKind.FILL] > 0.02 * len(commands)
     assert counts[EventKind.AMENDED] > 0.02 * len(commands)
-    assert int(feed.root["levels_used"][0]) > 500
+    assert int(runner.root["levels_used"][0]) > 500
 
 
 @pytest.mark.parametrize(
@@ -160,7 +160,7 @@ def test_a_name_of_generated_flow_opens_as_a_recording() -> None:
 
 def test_a_full_ring_is_never_measured_as_if_it_were_done(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(host, "RING_ROWS", 128)
-    feed, first_seq = market(SPEC)
+    runner, first_seq = market(SPEC)
     commands = synthetic_commands(1, 512)
     with pytest.raises(BenchError, match="more events than the ring"):
-        Feed(feed.root).apply(numbered(commands, first_seq))
+        EngineRunner(runner.root).apply(numbered(commands, first_seq))

@@ -1,4 +1,4 @@
-"""Feeds an engine from one small buffer that stays in the cache, and measures the time inside the engine alone."""
+"""Runs an engine from one small buffer that stays in the cache, and measures the time inside the engine alone."""
 
 import time
 from collections.abc import Callable
@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from bench.result import BenchError
-from engine import host, rows, step
+from engine import host, row_access, step
 from engine.codes import EventKind, Mode
 from engine.recordings.batches import ContractSpec, Reader
 from engine.recordings.research import opening
@@ -40,7 +40,7 @@ class Timing:
         return self.batch_ns / self.batch_rows
 
 
-class Feed:
+class EngineRunner:
     """A state and the two buffers that a caller of the engine keeps."""
 
     def __init__(self, root: Rows, batch_rows: int = BATCH_ROWS) -> None:
@@ -48,8 +48,8 @@ class Feed:
         self.batch_rows = batch_rows
         self.batch = np.zeros(batch_rows, COMMAND)
         self.ring = np.zeros(host.RING_ROWS, EVENT)
-        self.batch_address = rows.address_of(self.batch)
-        self.ring_address = rows.address_of(self.ring)
+        self.batch_address = row_access.address_of(self.batch)
+        self.ring_address = row_access.address_of(self.ring)
 
     def apply(self, commands: Rows, sink: Sink | None = None) -> Timing:
         """Apply numbered commands in batches; what copies a batch and what looks at its events is not measured."""
@@ -73,16 +73,16 @@ class Feed:
         return host.digest(self.root)
 
 
-def market(spec: ContractSpec, capacities: Capacities = VENUE) -> tuple[Feed, int]:
+def market(spec: ContractSpec, capacities: Capacities = VENUE) -> tuple[EngineRunner, int]:
     """An open research market in a new state, and the sequence that its first command must have."""
-    feed = Feed(host.create(capacities, Mode.RESEARCH))
+    runner = EngineRunner(host.create(capacities, Mode.RESEARCH))
     commands = opening(spec, 1, capacities.orders)
     numbered(commands, 1)
     refused: list[int] = []
-    feed.apply(commands, lambda place, events: refused.extend(events["kind"][events["kind"] == EventKind.REFUSED]))
+    runner.apply(commands, lambda place, events: refused.extend(events["kind"][events["kind"] == EventKind.REFUSED]))
     if refused:
         raise BenchError(f"{spec}: the market cannot be opened")
-    return feed, len(commands) + 1
+    return runner, len(commands) + 1
 
 
 def numbered(commands: Rows, first_seq: int) -> Rows:

@@ -111,7 +111,7 @@ if JIT:
 
     @intrinsic
     def of_side(typingctx: Any, row: Any, side: Any) -> Any:
-        """A row whose fields about buys are, for a sell, those about sells; nothing else of it counts. No branch."""
+        """The row seen from a side: for a sell, its fields about buys are those about sells. Use no others."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             place = builder.mul(builder.sub(args[1], ir.Constant(ir.IntType(64), 1)), ir.Constant(ir.IntType(64), 8))
@@ -144,7 +144,7 @@ if JIT:
 
     @intrinsic
     def passing_taker(typingctx: Any) -> Any:
-        """A TAKER row in registers, nothing written yet; it must not reach a function that is not inlined."""
+        """A TAKER row in registers, nothing written yet; pass it to inlined functions only."""
         row_type = from_dtype(TAKER)
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:

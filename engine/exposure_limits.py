@@ -11,7 +11,7 @@ from engine.code_values import EXEC_CONDITIONAL
 from engine.codes import NIL, Reason, Stage
 from engine.eligibility import skips_client_rules
 from engine.kernels import inlined, kernel, rare
-from engine.rows import account_at, contract_at, group_at, group_limit_at, of_side, position_at
+from engine.row_access import account_at, contract_at, group_at, group_limit_at, of_side, position_at
 from engine.units import INT64_MAX, against
 
 
