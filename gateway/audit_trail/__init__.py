@@ -1,4 +1,4 @@
 """The audit trail: what was decided, on which figures, and by whom, derived from the journal alone.
 
-Nothing here runs beside an order: the trail is made by replay, offline or behind a running venue.
+No order waits for it: the trail is made by replay, offline or beside a running venue.
 """

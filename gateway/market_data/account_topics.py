@@ -1,4 +1,4 @@
-"""An account's own channels: orders, trades, both with positions, money, and notices. They are never thinned out."""
+"""An account's own channels: orders, trades, both with positions, money, and notices. No message is ever left out."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class UserTopic(Topic):
         self.slots: set[int] = set()
 
     def noticed(self, row: Row) -> None:
-        """Something happened to the account that is no order."""
+        """Take a notice about the account."""
         self.is_dirty = self.is_dirty or self.channel.kind == "user.portfolio"
 
     def wants(self, contract: Contract) -> bool:
@@ -45,9 +45,10 @@ class UserTopic(Topic):
             reader.stage(self.frame(data))
 
     def _portfolio(self) -> bytes | None:
-        """The account in the channel's currency; None for one without an account, whose channel stays silent.
+        """The account in the channel's currency; None for a currency without an account, whose channel says nothing.
 
-        A client that asks for a list of currencies at once takes the first value for the answer, so that must be real.
+        A client that subscribes to several currencies at once takes the first message as its answer, so that message
+        must not be an empty account.
         """
         channel = self.channel
         contracts = self.projection.contracts()
@@ -92,7 +93,7 @@ class UserTopic(Topic):
 class NoticesTopic(UserTopic):
     """`user.notices`: what is about to lapse (60, 30, 7 and 1 days before), what has lapsed, and margin calls.
 
-    Warnings follow the civil day in Hong Kong: each is said once for each step that it reaches.
+    Warnings follow the civil day in Hong Kong: each is sent once for each step that it reaches.
     """
 
     is_polled = True

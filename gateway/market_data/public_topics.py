@@ -1,7 +1,7 @@
-"""Public channels: what each says first, what it says next, and how a reader that fell behind catches up.
+"""Public channels: the first message of each, the next ones, and how a reader that fell behind catches up.
 
-A message is encoded once, whoever gets it. A reader that cannot keep up is left out until it can; then it gets one
-message with everything that changed in between, so the chain of change ids stays unbroken and nobody else waits.
+A message is encoded once for all readers. A slow reader gets none until it is ready; then it gets one message with
+everything that changed in between. So the chain of change ids stays unbroken, and no other reader waits.
 """
 
 from typing import Protocol
@@ -22,7 +22,7 @@ MISSED_TRADES = 1000
 class Reader(Protocol):
     """A connection as a channel sees it."""
 
-    behind: dict["Topic", int]  # channels that it missed something of, with the mark from where
+    behind: dict["Topic", int]  # channels of which it missed messages, with the mark of the last one it got
     is_slow: bool
 
     def stage(self, frame: bytes) -> None:
@@ -34,7 +34,7 @@ class Topic:
     """One channel and its readers, in order of joining."""
 
     is_polled = False
-    """Whether it is asked ten times a second if there is something to say."""
+    """Whether `flush` is called ten times a second even if no event came."""
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         self.channel = channel
@@ -44,25 +44,25 @@ class Topic:
         self.is_raw = channel.interval == "raw"
 
     def mark(self) -> int:
-        """What a reader knows when it has every message so far."""
+        """The mark of a reader that has every message so far."""
         return 0
 
     def join(self, reader: Reader) -> None:
-        """A new reader; it hears the present state at once."""
+        """Add a reader; it gets the present state at once."""
         self.readers[reader] = None
         self.send_state(reader)
 
     def leave(self, reader: Reader) -> None:
-        """A reader goes."""
+        """Remove a reader."""
         self.readers.pop(reader, None)
         reader.behind.pop(self, None)
 
     def frame(self, data: bytes) -> bytes:
-        """A message of this channel."""
+        """The frame of a message of this channel."""
         return text_frame(jsonrpc_answers.push(self.channel.name, data))
 
     def publish(self, data: bytes, mark_before: int = 0) -> None:
-        """To every reader that keeps up; the others remember where they stopped."""
+        """Send a message to every reader that keeps up; for the others, note the mark at which they stopped."""
         frame = self.frame(data)
         for reader in self.readers:
             if reader.is_slow:
@@ -71,14 +71,14 @@ class Topic:
                 reader.stage(frame)
 
     def send_state(self, reader: Reader) -> None:
-        """What a new reader hears first."""
+        """Send the first message to a new reader."""
 
     def catch_up(self, reader: Reader, mark: int) -> None:
-        """What a reader hears that has missed everything after `mark`: by default the present state."""
+        """Send what a reader missed after `mark`: by default the present state."""
         self.send_state(reader)
 
     def flush(self) -> None:
-        """Say what has gathered since the last message."""
+        """Publish what has gathered since the last message."""
 
 
 class BookTopic(Topic):
@@ -104,7 +104,7 @@ class BookTopic(Topic):
         super().join(reader)
 
     def moved(self, moves: Moves) -> None:
-        """Levels changed."""
+        """Gather changed levels."""
         for place, (before, now) in moves.items():
             known = self.gathered.get(place)
             self.gathered[place] = (known[0] if known else before, now)
@@ -153,7 +153,7 @@ class BookTopic(Topic):
 
 
 class StateTopic(Topic):
-    """Channels whose latest value is all that counts: ticker, quote, perpetual, index, grouped book, chart."""
+    """Channels of which only the latest value counts: ticker, quote, perpetual, index, grouped book, chart."""
 
     is_polled = True
 
@@ -202,7 +202,7 @@ class TradesTopic(Topic):
         self.last_id = 0
 
     def traded(self, trade: TradeView, data: bytes) -> None:
-        """A trade happened."""
+        """Gather a trade."""
         if not self.gathered:
             self.said_id = trade.trade_id - 1
         self.gathered.append(data)
@@ -260,7 +260,7 @@ _VALUES = {
 
 
 def _without_time(value: bytes) -> bytes:
-    """A value apart from its timestamp: what has to differ for it to be said again."""
+    """A value without its timestamp: the value is published again when this differs."""
     head, found, tail = value.partition(b'"timestamp":')
     return head + tail.lstrip(b"0123456789") if found else value
 
