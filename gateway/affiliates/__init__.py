@@ -1,1 +1,1 @@
-"""Affiliated market makers: what they owe the market, and what their part in it was. Read from the journal alone."""
+"""Affiliated market makers: their obligations and their share of the market, computed from the journal alone."""

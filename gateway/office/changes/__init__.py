@@ -1,4 +1,4 @@
-"""The changes that officers may ask for: for each its name, what it takes, whose it is and what it becomes."""
+"""The changes that officers may ask for, each with its name, parameters, scope and plan."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
@@ -34,4 +34,4 @@ def _table() -> dict[str, Kind]:
 
 
 KINDS = _table()
-"""Every kind of change by its name, made of the parameters' types and the functions of the same name."""
+"""Every kind of change by name, built from the parameters' types and the functions of the same names."""

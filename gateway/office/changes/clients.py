@@ -1,4 +1,4 @@
-"""Changes of clients and their accounts, under the scope compliance: what each becomes."""
+"""Changes of clients and their accounts, under the scope compliance: the plan of each."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -14,8 +14,8 @@ from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
 
 OF_CLIENT = (A.INVESTOR_CLASS, *GIVEN, A.PI_WITHDRAWN, A.AFFILIATION)
-"""Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them, with
-the first account's self-trade group, as the owner is the same, and with the strictest restriction that is on any."""
+"""Attributes of the client, the same on all its accounts. An account that is opened later begins with them, with the
+first account's self-trade group, as the owner is the same, and with the strictest restriction of any of them."""
 
 
 def _of_client(desk: Desk, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
@@ -51,7 +51,7 @@ def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
 
 
 def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
-    """The strictest restriction on any of these accounts; a closed one is closed for itself alone."""
+    """The strictest restriction on any of these accounts; a closed account is closed for itself alone."""
     found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
     return max((value for value in found if value != Restriction.CLOSED), default=0)
 

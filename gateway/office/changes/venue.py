@@ -1,4 +1,4 @@
-"""Changes of keys, money and the market, under the scope admin: what each becomes."""
+"""Changes of keys, money and the market, under the scope admin: the plan of each."""
 
 import base64
 import binascii
@@ -13,7 +13,7 @@ from gateway.registry.records import OFFICERS, TRADERS
 from gateway.registry.registry import Intent, KeyOrder, Record, RegistryError
 
 _GRANTING = OFFICERS | TRADERS
-"""Scopes of which a key is issued by two persons."""
+"""A key with one of these scopes is issued by two persons."""
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
