@@ -48,21 +48,21 @@ def _check_chain(path: Path, found: Checked) -> Scope | None:
             except ValueError as error:
                 found.first_bad, found.problem = number, f"{path}: {error}"
                 return None
-        said = record.pop(CHAIN, "")
+        written = record.pop(CHAIN, "")
         chain = link(chain, record)
-        if record.get("number") != number or said != chain.hex():
+        if record.get("number") != number or written != chain.hex():
             found.first_bad = number
             found.problem = f"{path}: record {number} is not what was written: the chain breaks there"
             return None
         found.records, found.chain, last = number, chain.hex(), record
-    if last is None or last.get("record") != "end" or _records_said(last) != found.records:
+    if last is None or last.get("record") != "end" or _counted_records(last) != found.records:
         found.first_bad = found.records + 1
         found.problem = f"{path}: it ends after record {found.records}, before the record that closes an export"
         return None
     return scope
 
 
-def _records_said(end: Record) -> int:
+def _counted_records(end: Record) -> int:
     """How many records the closing record counts, 0 when it has no count."""
     try:
         return int(json.loads(end["note"])["records"])

@@ -67,8 +67,8 @@ class UserTopic(Topic):
             if portfolio is not None:
                 self.publish(portfolio)
         elif kind == "user.orders" and orders:
-            said = list(orders.values())
-            self.publish(said[0] if len(said) == 1 else render.array(said))
+            changed = list(orders.values())
+            self.publish(changed[0] if len(changed) == 1 else render.array(changed))
         elif kind == "user.trades" and trades:
             self.publish(render.array(trades))
         elif kind == "user.changes" and (orders or trades):
@@ -101,13 +101,13 @@ class NoticesTopic(UserTopic):
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
         self._gathered: list[bytes] = []
-        self._said: set[tuple[int, str, int]] = set()
+        self._warned: set[tuple[int, str, int]] = set()
         self._day = -1
 
     def send_state(self, reader: Reader) -> None:
         warnings = self.projection.warnings(self.channel.account_slot)
         if len(self.readers) == 1:
-            self._said = {(warning.reason, warning.last_day, warning.step) for warning in warnings}
+            self._warned = {(warning.reason, warning.last_day, warning.step) for warning in warnings}
             self._day = self._today()
         if warnings:
             rows = render.array(render.lapse_warning(warning, self.projection.now_ns) for warning in warnings)
@@ -134,9 +134,9 @@ class NoticesTopic(UserTopic):
         if self._day != self._today():
             self._day = self._today()
             for warning in self.projection.warnings(self.channel.account_slot):
-                said = (warning.reason, warning.last_day, warning.step)
-                if said not in self._said:
-                    self._said.add(said)
+                step = (warning.reason, warning.last_day, warning.step)
+                if step not in self._warned:
+                    self._warned.add(step)
                     self._gathered.append(render.lapse_warning(warning, self.projection.now_ns))
         self.is_dirty = False
         if self._gathered:

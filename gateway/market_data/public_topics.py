@@ -87,7 +87,7 @@ class BookTopic(Topic):
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
-        self.said_id = 0
+        self.published_id = 0
         self.gathered: Moves = {}
 
     @property
@@ -95,12 +95,12 @@ class BookTopic(Topic):
         return self.projection.books.book(self.contract.slot)
 
     def mark(self) -> int:
-        return self.said_id
+        return self.published_id
 
     def join(self, reader: Reader) -> None:
         book = self._book
         self.flush()
-        self.said_id = book.change_id
+        self.published_id = book.change_id
         super().join(reader)
 
     def moved(self, moves: Moves) -> None:
@@ -114,7 +114,7 @@ class BookTopic(Topic):
         if not self.gathered:
             return
         gathered, self.gathered = self.gathered, {}
-        mark, self.said_id = self.said_id, self._book.change_id
+        mark, self.published_id = self.published_id, self._book.change_id
         if self.readers:
             self.publish(self._change(gathered, mark), mark)
 
@@ -128,7 +128,7 @@ class BookTopic(Topic):
 
     def _data(self, kind: bytes, bids: list[bytes], asks: list[bytes], previous: bytes = b"") -> bytes:
         return b'{"type":"%b","timestamp":%d,"instrument_name":%b,%b"change_id":%d,"bids":[%b],"asks":[%b]}' % (
-            kind, self.projection.now_ns // 1_000_000, self.contract.json_name, previous, self.said_id,
+            kind, self.projection.now_ns // 1_000_000, self.contract.json_name, previous, self.published_id,
             b",".join(bids), b",".join(asks),
         )  # fmt: skip
 
@@ -160,7 +160,7 @@ class StateTopic(Topic):
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
-        self.said = b""
+        self.published = b""
 
     def value(self) -> bytes:
         """The present value; empty when there is none yet."""
@@ -186,8 +186,8 @@ class StateTopic(Topic):
 
     def flush(self) -> None:
         value = self.value()
-        if value and _without_time(value) != self.said:
-            self.said = _without_time(value)
+        if value and _without_time(value) != self.published:
+            self.published = _without_time(value)
             self.publish(value)
 
 
@@ -198,20 +198,20 @@ class TradesTopic(Topic):
         super().__init__(channel, projection)
         self.contract = contract
         self.gathered: list[bytes] = []
-        self.said_id = 0
+        self.published_id = 0
         self.last_id = 0
 
     def traded(self, trade: TradeView, data: bytes) -> None:
         """Gather a trade."""
         if not self.gathered:
-            self.said_id = trade.trade_id - 1
+            self.published_id = trade.trade_id - 1
         self.gathered.append(data)
         self.is_dirty = True
 
     def flush(self) -> None:
         if self.gathered:
             gathered, self.gathered = self.gathered, []
-            self.publish(render.array(gathered), self.said_id)
+            self.publish(render.array(gathered), self.published_id)
 
     def catch_up(self, reader: Reader, mark: int) -> None:
         self.flush()
@@ -238,15 +238,15 @@ class PlatformTopic(Topic):
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
-        self.said = projection.is_halted()
+        self.published = projection.is_halted()
 
     def send_state(self, reader: Reader) -> None:
         reader.stage(self.frame(render.platform_state(self.projection.is_halted())))
 
     def flush(self) -> None:
         halted = self.projection.is_halted()
-        if halted != self.said:
-            self.said = halted
+        if halted != self.published:
+            self.published = halted
             self.publish(render.platform_state(halted))
 
 

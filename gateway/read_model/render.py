@@ -309,7 +309,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
 
 
 def ticker(contract: Contract, view: TickerView) -> bytes:
-    """A contract's market at a glance."""
+    """A contract's ticker."""
     return b"{%b}" % _ticker_fields(contract, view)
 
 

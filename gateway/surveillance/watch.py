@@ -30,7 +30,7 @@ class Watch:
         self._bucket = 0
         self._last_seq = 0
         self._positions: dict[tuple[int, int], int] = {}
-        self._said: dict[_Key, int] = {}
+        self._filed_to: dict[_Key, int] = {}
         self._lasting: dict[_Key, int] = {}
 
     def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
@@ -78,10 +78,10 @@ class Watch:
 
     def _follow(self, rows: Rows) -> None:
         """Keep the positions up to date."""
-        said = rows[np.isin(rows["kind"], (EventKind.FILL, EventKind.POSITION_SETTLED))]
-        settled = said["kind"] == EventKind.POSITION_SETTLED
-        lots = np.where(settled, 0, said["position_lots"])
-        keys = zip(said["account_slot"].tolist(), said["contract_slot"].tolist(), strict=True)
+        known = rows[np.isin(rows["kind"], (EventKind.FILL, EventKind.POSITION_SETTLED))]
+        settled = known["kind"] == EventKind.POSITION_SETTLED
+        lots = np.where(settled, 0, known["position_lots"])
+        keys = zip(known["account_slot"].tolist(), known["contract_slot"].tolist(), strict=True)
         self._positions.update(zip(keys, lots.tolist(), strict=True))
 
     def _look(self, end_ns: int) -> list[Alert]:
@@ -94,14 +94,14 @@ class Watch:
         new = [alert for alert in found if self._is_new(alert)]
         self._lasting |= {_key(alert): end_ns for alert in found if alert.lasts}
         for alert in new:
-            self._said[_key(alert)] = alert.last_seq
+            self._filed_to[_key(alert)] = alert.last_seq
         return new
 
     def _is_new(self, alert: Alert) -> bool:
         """Whether an alert has other evidence than the last of its kind, or its state has begun again after a rest."""
         if alert.lasts:
             return alert.time_ns > self._lasting.get(_key(alert), 0) + REST_S * NS_PER_S
-        return alert.first_seq > self._said.get(_key(alert), -1)
+        return alert.first_seq > self._filed_to.get(_key(alert), -1)
 
 
 def _key(alert: Alert) -> _Key:

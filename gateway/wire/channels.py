@@ -47,7 +47,7 @@ class Channel:
 
     @property
     def is_private(self) -> bool:
-        """Whether only the account's own sessions may hear it."""
+        """Whether only the account's own sessions may subscribe to it."""
         return self.account_slot >= 0
 
 
