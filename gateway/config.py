@@ -6,59 +6,81 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import msgspec
+from msgspec import Meta
 
 from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
 
-DURABILITY = ("fsync", "os", "none")
+Durability = Literal["fsync", "os", "none"]
 """What an answer waits for: the disk, the operating system, or nothing."""
+Rate = Annotated[int, Meta(ge=1, le=100_000_000)]
 
 
 class ConfigError(Exception):
     """A setting that cannot be: one line that names it, its value and the remedy."""
 
 
-def _setting(default: Any, text: str, low: int | None = None, high: int | None = None) -> Any:
-    return field(default=default, metadata={"help": text, "low": low, "high": high})
-
-
 @dataclass(frozen=True)
 class Config:
-    """Every setting of `lionrock serve`, with its default."""
+    """Every setting of `lionrock serve`, with its default, its meaning and, where it is a number, its bounds."""
 
-    data: str = _setting("lionrock-data", "folder of the journal, the registry and the vault key")
-    host: str = _setting("127.0.0.1", "address to listen on")
-    port: int = _setting(8765, "port to listen on; 0 picks a free one", 0, 65535)
-    tls_certificate: str = _setting("", "PEM file of the certificate chain; empty: no TLS")
-    tls_key: str = _setting("", "PEM file of the certificate's private key")
-    durability: str = _setting("fsync", "what an answer waits for: fsync, os or none")
-    busy_poll_us: int = _setting(
-        0, "look for more so long after a message before the loop sleeps: quicker answers for a core; 0: off", 0, 10**6
-    )
-    testnet: bool = _setting(False, "say testnet in every answer")
-    batch_rows: int = _setting(4096, "commands in one batch at most", 2, 1 << 16)
-    segment_bytes: int = _setting(1 << 28, "bytes of a journal segment", 1 << 16, 1 << 40)
-    max_frame_bytes: int = _setting(1 << 18, "largest websocket message or HTTP body", 1 << 10, 1 << 26)
-    max_connections: int = _setting(10_000, "open connections", 1, 1 << 20)
-    max_subscriptions: int = _setting(500, "channels of one connection", 1, 1 << 16)
-    scripted_index: str = _setting("", "index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
-    index_feeds: str = _setting(
-        "", "live index: NAME=VENUE:PAIR,...;... with venues kraken, okx, coinbase; at least 3 a contract; empty: none"
-    )
-    login_seconds: int = _setting(0, "close a connection that has not logged in after so long; 0: never", 0, 86_400)
-    orders_per_s: int = _setting(20_000, "orders and amendments of one key", 1, 100_000_000)
-    orders_burst: int = _setting(40_000, "orders at once", 1, 100_000_000)
-    cancels_per_s: int = _setting(100_000, "cancels of one key", 1, 100_000_000)
-    cancels_burst: int = _setting(200_000, "cancels at once", 1, 100_000_000)
-    queries_per_s: int = _setting(2_000, "other requests of one key or connection", 1, 100_000_000)
-    confirm_value: int = _setting(
-        0, "orders worth more need confirm: true, in whole settlement currency; 0: off", 0, 10**12
-    )
-    confirm_distance_bp: int = _setting(
-        0, "orders priced farther from the mark need confirm: true, in basis points; 0: off", 0, 1_000_000
-    )
-    queries_burst: int = _setting(4_000, "other requests at once", 1, 100_000_000)
+    data: Annotated[str, Meta(description="folder of the journal, the registry and the vault key")] = "lionrock-data"
+    host: Annotated[str, Meta(description="address to listen on")] = "127.0.0.1"
+    port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8765
+    tls_certificate: Annotated[str, Meta(description="PEM file of the certificate chain; empty: no TLS")] = ""
+    tls_key: Annotated[str, Meta(description="PEM file of the certificate's private key")] = ""
+    durability: Annotated[Durability, Meta(description="what an answer waits for: fsync, os or none")] = "fsync"
+    busy_poll_us: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=10**6,
+            description="look for more so long after a message before the loop sleeps: quicker answers for a core; "
+            "0: off",
+        ),
+    ] = 0
+    testnet: Annotated[bool, Meta(description="say testnet in every answer")] = False
+    batch_rows: Annotated[int, Meta(ge=2, le=1 << 16, description="commands in one batch at most")] = 4096
+    segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
+    max_frame_bytes: Annotated[
+        int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
+    ] = 1 << 18
+    max_connections: Annotated[int, Meta(ge=1, le=1 << 20, description="open connections")] = 10_000
+    max_subscriptions: Annotated[int, Meta(ge=1, le=1 << 16, description="channels of one connection")] = 500
+    scripted_index: Annotated[
+        str, Meta(description="index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
+    ] = ""
+    index_feeds: Annotated[
+        str,
+        Meta(
+            description="live index: NAME=VENUE:PAIR,...;... with venues kraken, okx, coinbase; at least 3 a contract; "
+            "empty: none"
+        ),
+    ] = ""
+    login_seconds: Annotated[
+        int, Meta(ge=0, le=86_400, description="close a connection that has not logged in after so long; 0: never")
+    ] = 0
+    orders_per_s: Annotated[Rate, Meta(description="orders and amendments of one key")] = 20_000
+    orders_burst: Annotated[Rate, Meta(description="orders at once")] = 40_000
+    cancels_per_s: Annotated[Rate, Meta(description="cancels of one key")] = 100_000
+    cancels_burst: Annotated[Rate, Meta(description="cancels at once")] = 200_000
+    queries_per_s: Annotated[Rate, Meta(description="other requests of one key or connection")] = 2_000
+    confirm_value: Annotated[
+        int,
+        Meta(ge=0, le=10**12, description="orders worth more need confirm: true, in whole settlement currency; 0: off"),
+    ] = 0
+    confirm_distance_bp: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=1_000_000,
+            description="orders priced farther from the mark need confirm: true, in basis points; 0: off",
+        ),
+    ] = 0
+    queries_burst: Annotated[Rate, Meta(description="other requests at once")] = 4_000
 
     surveillance: Parameters = field(default_factory=Parameters)
     affiliates: Programme = field(default_factory=Programme)
@@ -82,6 +104,8 @@ class Config:
 TABLES: dict[str, type[Any]] = {"surveillance": Parameters, "affiliates": Programme}
 """Settings with a table of their own in the file; in the environment their names are joined."""
 _PLAIN = [item for item in fields(Config) if item.name not in TABLES]
+_MAX_DIGITS = 18
+_TYPES = {kind: get_type_hints(kind, include_extras=True) for kind in (Config, *TABLES.values())}
 
 
 def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, Any]) -> Config:
@@ -97,7 +121,10 @@ def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, A
             values[item.name] = _from_text(item.name, text, type(item.default))
         if flags.get(item.name) is not None:
             values[item.name] = flags[item.name]
-    return _checked(values)
+    config = _checked(Config, values)
+    if bool(config.tls_certificate) != bool(config.tls_key):
+        raise ConfigError("tls_certificate and tls_key: give both or neither")
+    return config
 
 
 def _read_toml(path: str) -> dict[str, Any]:
@@ -105,7 +132,7 @@ def _read_toml(path: str) -> dict[str, Any]:
         data = tomllib.loads(Path(path).read_text())
     except OSError as error:
         raise ConfigError(f"config: {path}: {error.strerror}; check the path") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except ValueError as error:
         raise ConfigError(f"config: {path}: {error}") from None
     return data
 
@@ -114,18 +141,12 @@ def _table(name: str, kind: type[Any], given: Any, environment: Mapping[str, str
     """The settings of a table, from the file and then the environment."""
     if not isinstance(given, dict):
         raise ConfigError(f"{name}: it must be a table: write [{name}] and its settings below")
-    values, known = dict(given), {item.name: item for item in fields(kind)}
-    for item in known.values():
+    values = dict(given)
+    for item in fields(kind):
         text = environment.get(f"LIONROCK_{name.upper()}_{item.name.upper()}")
         if text is not None:
             values[item.name] = _from_text(f"{name}_{item.name}", text, int)
-    for key, value in values.items():
-        if key not in known:
-            raise ConfigError(f"{name}.{key}: no such setting; `lionrock serve --print-config` lists them")
-        low, high = known[key].metadata["low"], known[key].metadata["high"]
-        if type(value) is not int or not low <= value <= high:
-            raise ConfigError(f"{name}.{key}: {value!r} must be a whole number from {low} to {high}")
-    return kind(**values)
+    return _checked(kind, values, f"{name}.")
 
 
 def _from_text(name: str, text: str, kind: type) -> Any:
@@ -134,42 +155,52 @@ def _from_text(name: str, text: str, kind: type) -> Any:
             raise ConfigError(f"LIONROCK_{name.upper()}: {text!r}: say true or false")
         return text.lower() in ("true", "1")
     if kind is int:
-        if not (text.isascii() and text.isdigit()):
-            raise ConfigError(f"LIONROCK_{name.upper()}: {text!r} is not a whole number")
+        if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
+            shown = repr(text[: _MAX_DIGITS + 1])
+            raise ConfigError(f"LIONROCK_{name.upper()}: {shown} is not a whole number of at most {_MAX_DIGITS} digits")
         return int(text)
     return text
 
 
-def _checked(values: Mapping[str, Any]) -> Config:
-    known = {item.name: item for item in _PLAIN}
+def _checked(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> Any:
+    """The settings of a table, each of its type and within its bounds. Raises ConfigError."""
+    types = _TYPES[kind]
     for name, value in values.items():
-        if name in TABLES:
-            continue
-        if name not in known:
-            raise ConfigError(f"{name}: no such setting; `lionrock serve --print-config` lists them")
-        kind, bounds = type(known[name].default), known[name].metadata
-        if type(value) is not kind:
-            raise ConfigError(f"{name}: {value!r} must be of type {kind.__name__}")
-        if kind is int and bounds["low"] is not None and not bounds["low"] <= value <= bounds["high"]:
-            raise ConfigError(f"{name}: {value} must be from {bounds['low']} to {bounds['high']}")
-    config = Config(**values)
-    if config.durability not in DURABILITY:
-        raise ConfigError(f"durability: {config.durability!r}; choose from {', '.join(DURABILITY)}")
-    if bool(config.tls_certificate) != bool(config.tls_key):
-        raise ConfigError("tls_certificate and tls_key: give both or neither")
-    return config
+        if name not in types:
+            raise ConfigError(f"{prefix}{name}: no such setting; `lionrock serve --print-config` lists them")
+        try:
+            msgspec.convert(value, types[name])
+        except msgspec.ValidationError:
+            raise ConfigError(f"{prefix}{name}: {_complaint(value, types[name])}") from None
+    return kind(**values)
+
+
+def _complaint(value: Any, wanted: Any) -> str:
+    """What is wrong with a value that is not of an annotated type."""
+    kind, *notes = get_args(wanted)
+    if get_origin(kind) is Literal:
+        return f"{value!r}; choose from {', '.join(get_args(kind))}"
+    bounds = "".join(f"from {note.ge} to {note.le}" for note in notes if note.ge is not None)
+    if type(value) is kind:
+        return f"{value} must be {bounds}"
+    return f"{value!r} must be of type {kind.__name__}{bounds and f', {bounds}'}"
 
 
 def to_toml(config: Config) -> str:
     """The configuration as a TOML file, each setting with its meaning."""
     lines = []
     for item in _PLAIN:
-        lines.append(f"# {item.metadata['help']}\n{item.name} = {_toml(getattr(config, item.name))}\n")
+        lines.append(f"# {_meaning(Config, item.name)}\n{item.name} = {_toml(getattr(config, item.name))}\n")
     for name, kind in TABLES.items():
         lines.append(f"[{name}]")
         for item in fields(kind):
-            lines.append(f"# {item.metadata['help']}\n{item.name} = {getattr(getattr(config, name), item.name)}\n")
+            lines.append(f"# {_meaning(kind, item.name)}\n{item.name} = {getattr(getattr(config, name), item.name)}\n")
     return "\n".join(lines)
+
+
+def _meaning(kind: type[Any], name: str) -> str:
+    notes = get_args(_TYPES[kind][name])[1:]
+    return next(note.description for note in notes if note.description)
 
 
 def _toml(value: bool | int | str) -> str:
@@ -184,10 +215,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--print-config", action="store_true", help="print the settings in force as TOML and stop")
     for item in _PLAIN:
         flag = "--" + item.name.replace("_", "-")
-        text = f"{item.metadata['help']} (default: {item.default!r})"
+        text = _meaning(Config, item.name)
         if isinstance(item.default, bool):
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=item.metadata["help"])
+            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=None, help=text)
         else:
+            text += f" (default: {item.default!r})"
             parser.add_argument(flag, type=type(item.default), default=None, metavar=item.name.upper(), help=text)
 
 

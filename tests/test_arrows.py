@@ -59,6 +59,30 @@ ENGINE_ORDER = [
 GATEWAY_SEES = {
     "codes", "code_values", "units", "row_layout", "schema", "kernels", "host", "recordings", "statements", "audit",
 }  # fmt: skip
+GATEWAY_ROOMS = [
+    "clock",
+    "pages",
+    "wire",
+    "client",
+    "index_feeds",
+    "registry",
+    "surveillance",
+    "affiliates",
+    "config",
+    "office",
+    "read_model",
+    "market_data",
+    "audit_trail",
+    "sessions",
+    "document",
+    "plain_orders",
+    "venue",
+    "net",
+    "commands",
+    "cli",
+]
+"""The gateway's rooms: each imports only from itself and from those before it."""
+MAX_GATEWAY_ENTRIES, MAX_FLOORS = 22, 11
 MAX_MODULE_LINES, MAX_FUNCTION_LINES, MAX_ARGUMENTS = 600, 60, 6
 IO_MODULES = {"asyncio", "socket", "picows", "uvloop", "http", "urllib", "ssl"}
 CLOCKS = {"time.time", "time.time_ns", "datetime.now", "datetime.utcnow", "random"}
@@ -119,6 +143,94 @@ def test_gateway_sees_only_the_engines_front(path: Path) -> None:
 @pytest.mark.parametrize("path", sources("gateway"), ids=lambda path: str(path.relative_to(ROOT)))
 def test_product_never_imports_its_tests(path: Path) -> None:
     assert {name for name in imported(path) if name.split(".")[0] == "tests"} == set()
+
+
+# --- the gateway's rooms ------------------------------------------------------------------------------------------
+
+
+def place_in_gateway(path: Path, root: Path = ROOT) -> str:
+    """The room that a file of the gateway lies in, or its own name when it lies in none."""
+    return path.relative_to(root / "gateway").with_suffix("").parts[0]
+
+
+def gateway_room(name: str) -> str | None:
+    """Which room of the gateway a dotted name belongs to."""
+    parts = name.split(".")
+    return parts[1] if parts[0] == "gateway" and len(parts) > 1 else None
+
+
+def wrong_arrows(path: Path, root: Path = ROOT) -> set[str]:
+    """The rooms that a file of the gateway imports although they do not stand before its own."""
+    own = place_in_gateway(path, root)
+    allowed = GATEWAY_ROOMS[: GATEWAY_ROOMS.index(own) + 1] if own != "__init__" else []
+    return {room for room in map(gateway_room, imported(path)) if room and room in GATEWAY_ROOMS} - set(allowed)
+
+
+GATEWAY = sources("gateway")
+
+
+def test_every_entry_of_the_gateway_has_its_place() -> None:
+    entries = [path for path in (ROOT / "gateway").iterdir() if path.name != "__pycache__"]
+    assert {place_in_gateway(path) for path in GATEWAY} == {*GATEWAY_ROOMS, "__init__"}
+    assert len(entries) <= MAX_GATEWAY_ENTRIES, sorted(path.name for path in entries)
+
+
+@pytest.mark.parametrize("path", GATEWAY, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_of_the_gateway_imports_only_from_rooms_before_it(path: Path) -> None:
+    assert wrong_arrows(path) == set()
+
+
+def test_a_wrong_import_is_found_also_where_it_is_for_types_alone(tmp_path: Path) -> None:
+    planted = tmp_path / "gateway" / "read_model" / "planted.py"
+    planted.parent.mkdir(parents=True)
+    for line in ("from gateway.net import server", "import gateway.sessions.session", "from gateway import commands"):
+        planted.write_text(f"from typing import TYPE_CHECKING\n\nif TYPE_CHECKING:\n    {line}\n")
+        assert wrong_arrows(planted, tmp_path), line
+    planted.write_text("from gateway.wire import errors\nfrom gateway import clock\n")
+    assert wrong_arrows(planted, tmp_path) == set()
+
+
+def floors_of(arrows: dict[str, set[str]]) -> dict[str, int]:
+    """The floor of each name: one above the highest that it imports. An AssertionError names a circle."""
+    floors: dict[str, int] = {}
+
+    def floor(name: str, below: tuple[str, ...]) -> int:
+        assert name not in below, f"a circle of imports: {' -> '.join((*below[below.index(name) :], name))}"
+        if name not in floors:
+            floors[name] = 1 + max((floor(other, (*below, name)) for other in sorted(arrows[name])), default=0)
+        return floors[name]
+
+    for name in sorted(arrows):
+        floor(name, ())
+    return floors
+
+
+def test_rooms_lie_on_few_floors() -> None:
+    rooms: dict[str, set[str]] = {"engine": set()}
+    for path in GATEWAY:
+        own = place_in_gateway(path)
+        seen = {gateway_room(name) or name.split(".")[0] for name in imported(path)}
+        rooms.setdefault(own, set()).update(room for room in seen if room in {*GATEWAY_ROOMS, "engine"} - {own})
+    assert max(floors_of(rooms).values()) <= MAX_FLOORS
+
+
+def module_name(path: Path) -> str:
+    """The dotted name of a file; a package's is its folder's."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    paths = {module_name(path): path for path in sources("engine", "gateway", "bench")}
+    arrows: dict[str, set[str]] = {}
+    for name, path in paths.items():
+        named = set(imported(path)) & set(paths)
+        # `from package import module` names both: what is meant is the module.
+        packages = {other for other in named if any(inner.startswith(f"{other}.") for inner in named)}
+        arrows[name] = {other for other in named - packages - {name} if not name.startswith(f"{other}.")}
+    floors_of(arrows)
+    with pytest.raises(AssertionError, match="a circle of imports: a -> b -> a"):
+        floors_of({"a": {"b"}, "b": {"a"}})
 
 
 def calls(path: Path) -> set[str]:

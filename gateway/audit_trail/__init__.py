@@ -1,4 +1,5 @@
 """The audit trail: what was decided, on which figures, and by whom, derived from the journal alone.
 
-No order waits for it: the trail is made by replay, offline or beside a running venue.
+A journal comes in, and is replayed; no order waits for the trail. Records go out, each hash-chained to the one before
+it: exported, verified again, or explained to a person.
 """

@@ -32,7 +32,8 @@ from gateway import clock
 from gateway import config as settings
 from gateway.commands.common import print_table, readable_errors
 from gateway.commands.serve import SWITCH_SECONDS, tune
-from gateway.net.server import BINARY_PROTOCOL, Server
+from gateway.net.server import Server
+from gateway.net.websocket_connection import BINARY_PROTOCOL
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry

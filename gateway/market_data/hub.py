@@ -21,7 +21,6 @@ from gateway.market_data.public_topics import (
     make_topic,
 )
 from gateway.read_model import event_fold, render
-from gateway.read_model.books import Moves
 from gateway.read_model.history import Segment
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, trade_view, user_trade_view
 from gateway.read_model.projection import Projection
@@ -42,7 +41,6 @@ class Hub:
         self._trades: defaultdict[int, list[TradesTopic]] = defaultdict(list)
         self._liquidations: defaultdict[int, list[LiquidationsTopic]] = defaultdict(list)
         self._users: defaultdict[int, list[UserTopic]] = defaultdict(list)
-        projection.books.listener = self._moved
 
     # --- readers --------------------------------------------------------------------------------------------------
 
@@ -119,12 +117,14 @@ class Hub:
         if self._users and rows:
             self._orders(rows)
         if any(self._books.values()):
-            self._projection.books.settle()
+            self._move_books()
         self._flush_raw()
 
-    def _moved(self, contract_slot: int, moves: Moves) -> None:
-        for topic in self._books[contract_slot]:
-            topic.moved(moves)
+    def _move_books(self) -> None:
+        """Tell the topics of each book what moved. While a book has none, its changes are folded when one is opened."""
+        for contract_slot, moves in self._projection.books.fold():
+            for topic in self._books.get(contract_slot, ()):
+                topic.moved(moves)
 
     def _legs(self, segment: Segment, first: int, end: int) -> None:
         kinds = segment.legs["kind"][first:end]

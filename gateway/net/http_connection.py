@@ -1,32 +1,32 @@
 """HTTP on the venue's port: one request at a time on each connection, until one asks for a websocket."""
 
 import asyncio
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import clock, pages
 from gateway.document import openrpc
-from gateway.net import http_codec
-from gateway.net.websocket_input import WebsocketInput, hand_over
+from gateway.net.http_messages import BadRequest, HttpMessages, Request
+from gateway.net.turns import Connections, Turns
+from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
-from gateway.sessions.session import HttpCall
-from gateway.sessions.session import http as serve_http
+from gateway.sessions.http_calls import HttpCall
+from gateway.sessions.http_calls import http as serve_http
+from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
 
-if TYPE_CHECKING:
-    from gateway.net.server import Server
-
-HANDSHAKE_SECONDS = 10
 IDLE_HTTP_SECONDS = 75
 
 
 class HttpConnection(asyncio.Protocol):
     """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
 
-    def __init__(self, server: "Server") -> None:
-        self.server = server
-        self._data = bytearray()
+    def __init__(self, venue: Venue, turns: Turns, connections: Connections, websockets: WebsocketUpgrade) -> None:
+        self._venue = venue
+        self._turns = turns
+        self._connections = connections
+        self._websockets = websockets
+        self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
-        self._head: http_codec.Head | None = None
         self._response = b""
         self._peer = ""
         self._is_busy = False
@@ -37,100 +37,89 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
-        if len(self.server.http_connections) + len(self.server.connections) >= self.server.venue.config.max_connections:
-            transport.write(http_codec.response(503, b'{"error":"too many connections"}', keep_alive=False))
+        if self._connections.is_full:
+            transport.write(self._messages.response(503, b'{"error":"too many connections"}', close=True))
             transport.close()
             return
-        self.server.http_connections.add(self)
+        self._connections.http.add(self)
         self._wait(HANDSHAKE_SECONDS)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._let_go()
 
     def data_received(self, data: bytes) -> None:
-        self._data += data
-        if not self._is_busy:
-            self._next()
+        self._messages.receive(data)
+        self._next()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
     def _wait(self, seconds: float) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
-        self._timeout = self.server.loop.call_later(seconds, self._transport.abort)
+        self._timeout = self._turns.loop.call_later(seconds, self._transport.abort)
 
     def _let_go(self) -> None:
-        self.server.http_connections.discard(self)
+        self._connections.http.discard(self)
         if self._timeout is not None:
             self._timeout.cancel()
             self._timeout = None
 
     def _next(self) -> None:
         """Serve the next request that is complete."""
+        if self._is_busy or self._transport.is_closing():
+            return
         try:
-            head = http_codec.parse_head(self._data, self.server.venue.config.max_frame_bytes)
-        except http_codec.BadRequest as bad:
+            request = self._messages.next_request()
+        except BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
-            self._send(http_codec.response(bad.status, body, keep_alive=False), False)
+            self.write(self._messages.response(bad.status, body, close=True))
             return
-        if head is None or len(self._data) < head.size + head.body_bytes:
+        if request is None:
             return
-        if head.is_upgrade:
-            self._upgrade(head)
+        if request.is_upgrade:
+            self._upgrade()
             return
-        body = bytes(self._data[head.size : head.size + head.body_bytes])
-        del self._data[: head.size + head.body_bytes]
-        self._head, self._is_busy = head, True
-        self._serve(head, body)
+        self._is_busy = True
+        self._serve(request)
 
-    def _serve(self, head: http_codec.Head, body: bytes) -> None:
-        path = head.target.partition("?")[0]
-        if head.verb == "OPTIONS":
-            self._send(http_codec.response(204, b"", keep_alive=head.keep_alive), head.keep_alive)
+    def _serve(self, request: Request) -> None:
+        path = request.target.partition("?")[0]
+        if request.verb == "OPTIONS":
+            self.write(self._messages.response(204, b""))
         elif path.startswith("/api/v2/"):
-            self._call(head, body)
+            self._call(request)
         elif path == "/openrpc.json":
-            self._send(http_codec.response(200, openrpc.text(), keep_alive=head.keep_alive), head.keep_alive)
+            self.write(self._messages.response(200, openrpc.text()))
         else:
-            status, content, content_type = pages.find(path)
-            self._send(http_codec.response(status, content, content_type, head.keep_alive), head.keep_alive)
+            self.write(self._messages.response(*pages.find(path)))
 
-    def _call(self, head: http_codec.Head, body: bytes) -> None:
-        venue = self.server.venue
-        call = HttpCall(head.verb, head.target, head.headers, body, self._peer)
+    def _call(self, request: Request) -> None:
+        venue = self._venue
+        call = HttpCall(request.verb, request.target, request.headers, request.body, self._peer)
         actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
             if isinstance(action, Submit):
                 venue.sequencer.submit(action.rows, self, action.pending)
             elif isinstance(action, Reply):
                 self.answer(action.data)
-        self.server.touch()
+        self._turns.touch()
 
-    def _upgrade(self, head: http_codec.Head) -> None:
-        """Hand the connection over to the websocket library with what was read; JSON goes through `websocket_input`."""
+    def _upgrade(self) -> None:
+        """This is a websocket from here on."""
         self._let_go()
-        library = self.server.websocket(self._peer)
-        self._transport.set_protocol(library)
-        library.connection_made(self._transport)
-        data, self._data = bytes(self._data), bytearray()
-        hand_over(library, data[: head.size])
-        connection = library.listener
-        if connection not in self.server.connections:
-            return  # the library has refused the handshake, and closes
-        if connection.session.binary:
-            hand_over(library, data[head.size :])
-            return
-        reader = WebsocketInput(self.server, connection, library)
-        self._transport.set_protocol(reader)
-        reader.take(data[head.size :])
+        head, behind = self._messages.upgrade_bytes()
+        self._websockets.hand_over(self._transport, head, behind, self._peer)
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        self._transport.abort()
 
     # --- answers --------------------------------------------------------------------------------------------------
 
     def answer(self, data: bytes) -> None:
         """Stage the answer of the request being served."""
-        keep = self._head is not None and self._head.keep_alive
-        self._response = http_codec.response(400 if jsonrpc_answers.is_error(data) else 200, data, keep_alive=keep)
-        self.server.venue.sequencer.dirty.append(self)
+        self._response = self._messages.response(400 if jsonrpc_answers.is_error(data) else 200, data)
+        self._venue.sequencer.dirty.append(self)
 
     def stage(self, frame: bytes) -> None:
         """Nothing but answers goes out over HTTP."""
@@ -141,16 +130,12 @@ class HttpConnection(asyncio.Protocol):
 
     def write(self, data: bytes) -> None:
         """Send the response and go on with the next request."""
-        self._send(data, self._head is not None and self._head.keep_alive)
-
-    def _send(self, data: bytes, keep_alive: bool) -> None:
         self._is_busy = False
         if self._transport.is_closing():
             return
         self._transport.write(data)
-        if not keep_alive:
+        if self._messages.is_over:
             self._transport.close()
             return
         self._wait(IDLE_HTTP_SECONDS)
-        if self._data:
-            self.server.loop.call_soon(self._next)
+        self._turns.loop.call_soon(self._next)

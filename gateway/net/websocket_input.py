@@ -7,15 +7,15 @@ frames, parts of messages, and what breaks the protocol.
 
 import asyncio
 import logging
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from gateway import clock
+from gateway.net.turns import Turns
+from gateway.net.websocket_connection import WebsocketConnection
 from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
 from gateway.plain_orders.frame_finder import NO_ROOM, OTHER, TEXT
 from gateway.venue.sequencer import OVER_LIMIT
-
-if TYPE_CHECKING:
-    from gateway.net.server import Connection, Server
+from gateway.venue.venue import Venue
 
 ALIVE_NS = 1_000_000_000
 """How often the library is told that something came: it asks who is silent for a sign of life, and cuts who is mute."""
@@ -36,13 +36,14 @@ def hand_over(library: Any, data: Any) -> None:
 class WebsocketInput(asyncio.BufferedProtocol):
     """The reading side of one websocket. All of them read into one buffer: a read is served before the next begins."""
 
-    def __init__(self, server: "Server", connection: "Connection", library: Any) -> None:
-        self._server = server
+    def __init__(self, venue: Venue, turns: Turns, connection: WebsocketConnection, library: Any) -> None:
+        self._turns = turns
+        self._settle = venue.settle
         self._connection = connection
         self._session = connection.session
         self._library = library
-        self._sequencer = server.venue.sequencer
-        self._compiled_path = server.venue.sequencer.compiled_path
+        self._sequencer = venue.sequencer
+        self._compiled_path = venue.sequencer.compiled_path
         self._numbers = self._compiled_path.numbers
         self._buffer = self._compiled_path.buffer
         self._kept = b""
@@ -68,7 +69,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
             _LOG.exception("a connection is cut: serving it failed")
             self._session.closed = True
             self._connection.abort()
-        self._server.touch()
+        self._turns.touch()
 
     def eof_received(self) -> bool | None:
         return bool(self._library.eof_received())
@@ -129,7 +130,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
 
     def _make_room(self) -> None:
         """Have what was collected applied. RuntimeError when that fails: there would be no room for ever."""
-        self._server.settle()
+        self._settle()
         if self._numbers[COUNT]:
             raise RuntimeError("a full batch was not applied")
 

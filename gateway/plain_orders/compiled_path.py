@@ -22,7 +22,7 @@ from gateway.read_model.history import Segment
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending
 from gateway.sessions.methods.trading import OrderPending
-from gateway.sessions.session import Call, Session
+from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.frames import text_frame
 
@@ -48,7 +48,7 @@ class Run:
 
     __slots__ = ("end", "first", "now_ns", "session")
 
-    def __init__(self, session: Session, first: int, end: int, now_ns: int) -> None:
+    def __init__(self, session: SessionState, first: int, end: int, now_ns: int) -> None:
         self.session = session
         self.first = first
         self.end = end
@@ -94,7 +94,7 @@ class CompiledPath:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def read(self, session: Session, places: tuple[int, int], span: tuple[int, int], now_ns: int) -> int:
+    def read(self, session: SessionState, places: tuple[int, int], span: tuple[int, int], now_ns: int) -> int:
         """Read the frames in the buffer; returns why it stopped, see `frame_finder`. `numbers` says how many rows.
 
         `places`: the next row's place in the batch, and its sequence. `span`: begin and end of the bytes in the buffer.

@@ -4,7 +4,6 @@ Every order event that touches a level carries what the level shows afterwards, 
 quantity, and of a batch only the last event on each price counts.
 """
 
-from collections.abc import Callable
 from heapq import nlargest, nsmallest
 from typing import Any
 
@@ -81,7 +80,6 @@ class Books:
     """All books. Changes are collected as they come and applied when somebody reads a book."""
 
     def __init__(self, event_rows: int) -> None:
-        self.listener: Callable[[int, Moves], None] = _nobody
         self._books: dict[int, Book] = {}
         self._changes = np.zeros(event_rows, CHANGE)
         self._noted = 0
@@ -91,7 +89,7 @@ class Books:
     def book(self, contract_slot: int) -> Book:
         """A contract's book, up to date."""
         if self._noted or self._pending:
-            self.settle()
+            self.fold()
         return self._books.setdefault(contract_slot, Book())
 
     def room(self, rows: int) -> tuple[Any, int]:
@@ -114,8 +112,8 @@ class Books:
         notes = self._changes[:count]
         self._pending.update(zip(notes["key"].tolist(), notes["lots"].tolist(), strict=True))
 
-    def settle(self) -> None:
-        """Apply the collected changes and tell the listener."""
+    def fold(self) -> list[tuple[int, Moves]]:
+        """Apply the collected changes; returns what moved, by contract."""
         if self._noted:
             self._gather()
         by_contract: dict[int, Changes] = {}
@@ -123,9 +121,10 @@ class Books:
             changes = by_contract.setdefault(key >> 31, {})
             changes[(key >> 30 & 1) + 1, key & _PRICE_MASK] = lots
         self._pending = {}
-        for contract_slot, changes in by_contract.items():
-            book = self._books.setdefault(contract_slot, Book())
-            self.listener(contract_slot, book.apply(changes, self._pending_id))
+        return [
+            (contract_slot, self._books.setdefault(contract_slot, Book()).apply(changes, self._pending_id))
+            for contract_slot, changes in by_contract.items()
+        ]
 
     def load(self, state: Any) -> None:
         """Load the levels of an engine state, one STATE row."""
@@ -140,8 +139,4 @@ class Books:
             if ladder < Side.SELL and shown > 0:
                 self._pending[level_key(contract_slot, ladder + 1, int(row["price_ticks"]))] = shown
         self._pending_id = int(state["last_seq"])
-        self.settle()
-
-
-def _nobody(contract_slot: int, moves: Moves) -> None:
-    return None
+        self.fold()

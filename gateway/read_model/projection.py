@@ -60,11 +60,10 @@ Batch = tuple[Any, Any, Any, Any]
 
 
 class Projection:
-    """Reads of everything applied so far; `settle` is called first, so a read sees all that was received before it."""
+    """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
     def __init__(self, event_rows: int = 1 << 16) -> None:
         self.books = Books(event_rows)
-        self.settle: Callable[[], object] = _nothing
         self._view = event_fold.empty_view()
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
@@ -187,7 +186,6 @@ class Projection:
     @property
     def durable_seq(self) -> int:
         """The sequence that an answer given now is released at."""
-        self.settle()
         return int(self._state["last_seq"])
 
     @property
@@ -228,7 +226,6 @@ class Projection:
 
     def ticker(self, contract_slot: int) -> TickerView:
         """A contract's market as it stands."""
-        self.settle()
         row = self._engine_contracts[contract_slot]
         now_ns = self.now_ns
         day = self._candles.day(contract_slot, now_ns, self._running(contract_slot))
@@ -257,19 +254,16 @@ class Projection:
 
     def book(self, contract_slot: int, depth: int) -> BookView:
         """The visible book; depth 0 is all of it."""
-        self.settle()
         book = self.books.book(contract_slot)
         return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
 
     def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
         """Public trades."""
-        self.settle()
         found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_TAKER, span.ascending)
         return _cut(_within(found, span, trade_view), span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
-        self.settle()
         found: list[bytes] = []
         for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_FORCED, False):
             if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
@@ -289,7 +283,6 @@ class Projection:
 
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         """Candles that begin within [start, end]."""
-        self.settle()
         return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, self._running(contract_slot))
 
     def _running(self, contract_slot: int) -> Candle | None:
@@ -303,7 +296,6 @@ class Projection:
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
-        self.settle()
         interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
         views: list[FundingView] = []
         previous = 0
@@ -318,7 +310,6 @@ class Projection:
 
     def order(self, account_slot: int, order_id: int) -> OrderView | None:
         """An order of the account, open or closed."""
-        self.settle()
         return self.order_now(account_slot, order_id)
 
     def order_now(self, account_slot: int, order_id: int) -> OrderView | None:
@@ -345,12 +336,10 @@ class Projection:
 
     def open_orders(self, account_slot: int) -> list[OrderView]:
         """Open and untriggered orders, the latest first."""
-        self.settle()
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
     def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
         """Closed orders of some contracts, the latest first."""
-        self.settle()
         found = (
             order_view(segment.data, index * HISTORY_ROW_BYTES)
             for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
@@ -360,7 +349,6 @@ class Projection:
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
-        self.settle()
         walk = self._history.oldest if span.ascending else self._history.newest
         found = (
             (segment, index)
@@ -371,7 +359,6 @@ class Projection:
 
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
-        self.settle()
         return [
             user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             for segment, index in self._history.oldest(account_slot, event_fold.TRADE_KIND)
@@ -388,7 +375,6 @@ class Projection:
 
     def position(self, account_slot: int, contract_slot: int) -> PositionView:
         """The position in one contract; flat when there never was one."""
-        self.settle()
         for slot in self._account_slots(account_slot):
             if int(self._positions[slot]["contract_slot"]) == contract_slot:
                 return self._position_view(slot)
@@ -397,7 +383,6 @@ class Projection:
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""
-        self.settle()
         slots = self._account_slots(account_slot)
         return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
 
@@ -414,7 +399,6 @@ class Projection:
 
     def account(self, account_slot: int) -> AccountView:
         """The money of an account; money of isolated positions is theirs and does not count."""
-        self.settle()
         known = 0 <= account_slot < int(self._state["accounts_used"])
         if not known or not self._engine_accounts[account_slot]["state"]:
             return AccountView(account_slot)
@@ -427,7 +411,6 @@ class Projection:
 
     def explanation(self, account_slot: int) -> dict[str, Any]:
         """The account's statement, line by line."""
-        self.settle()
         return explanation(self._root, account_slot)
 
     def leverage(self, account_slot: int, contract_slot: int) -> int:
@@ -440,7 +423,6 @@ class Projection:
 
     def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
         """Changes of cash, newest first, and the number to continue before (0: no more)."""
-        self.settle()
         found: list[TransactionView] = []
         for number, segment, index in self._history.money(account_slot):
             time_ns = int(segment.legs[index]["time_ns"])
@@ -455,7 +437,6 @@ class Projection:
 
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
         """The ladder's rows for an order of this person in one contract, or (NIL) in any, one by one."""
-        self.settle()
         if not self._is_judged(account_slot):
             return []
         wanted = self._contracts if contract_slot == NIL else [self._contracts[contract_slot]]
@@ -463,7 +444,6 @@ class Projection:
 
     def warnings(self, account_slot: int) -> list[LapseWarning]:
         """What of the account lapses within 60 days."""
-        self.settle()
         return warnings(self._state, account_slot) if self._is_judged(account_slot) else []
 
     def _is_judged(self, account_slot: int) -> bool:
@@ -471,7 +451,6 @@ class Projection:
 
     def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
         """Orders that changed after a sequence, as they are now, and trades since, by sequence; none is split up."""
-        self.settle()
         found = [
             *self._orders_since(account_slot, sequence),
             *self._trades_since(account_slot, sequence),
@@ -508,10 +487,6 @@ class Projection:
                 return
             view = user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
-
-
-def _nothing() -> None:
-    return None
 
 
 def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:

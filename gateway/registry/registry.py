@@ -444,11 +444,11 @@ class Registry:
         """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
         query = (
             "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
-            "recorded_ns FROM records WHERE client_id = ?1 OR account_slot IN (SELECT slot FROM accounts WHERE "
-            "client_id = ?1) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot WHERE "
-            "client_id = ?1) ORDER BY number"
+            "recorded_ns FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM accounts WHERE "
+            "client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot "
+            "WHERE client_id = :client) ORDER BY number"
         )
-        return [_record(row) for row in self._db.execute(query, (client_id,))]
+        return [_record(row) for row in self._db.execute(query, {"client": client_id})]
 
     # --- plumbing ---------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,10 @@ from gateway.wire.command_rows import Signer, mass_cancel_row
 MAX_PEERS = 10_000
 
 
+def _nothing() -> None:
+    return None
+
+
 @dataclass
 class Context:
     """Shared by the sessions of one server; `accepting` is False while it shuts down."""
@@ -30,6 +34,8 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose orders go with any of their connections."""
     ended_keys: set[str] = field(default_factory=set)
+    settle: Callable[[], None] = _nothing
+    """Has everything received so far applied, ahead of an answer that is to show it."""
     sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict
     """Puts what the registry has just been told into the log, ahead of the answer: (sequence, reason) by reference."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
@@ -75,8 +81,14 @@ def protective_cancel(signer: Signer) -> bytes:
     return mass_cancel_row(signer, reason=Reason.DISCONNECT, flags=ExecInst.KEEP_PROTECTION)
 
 
-def make_context(config: Config, registry: Registry, vault: Vault) -> Context:
-    """The context of a server with this configuration."""
+def make_context(
+    config: Config,
+    registry: Registry,
+    vault: Vault,
+    settle: Callable[[], None] = _nothing,
+    sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict,
+) -> Context:
+    """The context of a server with this configuration; the last two are the venue's."""
     limits = RateLimits(
         config.orders_per_s,
         config.orders_burst,
@@ -88,4 +100,5 @@ def make_context(config: Config, registry: Registry, vault: Vault) -> Context:
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
         config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
+        settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

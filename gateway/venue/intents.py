@@ -28,14 +28,6 @@ def sweep_row(intent: Intent) -> bytes:
     return mass_cancel_row(signer, intent.contract_slot, reason=reason)
 
 
-def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:
-    """An INDEX_PRICE command: what one source says now."""
-    return pack_directive(
-        kind=CommandKind.INDEX_PRICE, code=source, account_slot=NIL, contract_slot=contract_slot,
-        price_subticks=price_subticks, source_time_ns=source_time_ns,
-    )  # fmt: skip
-
-
 class IntentPending(Pending):
     """Notes how an intent ended, for the registry once that is durable."""
 

@@ -6,7 +6,7 @@ batch waits in the outbox until the journal says that it is durable.
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -100,6 +100,14 @@ class Origin(Protocol):
         ...
 
 
+class Observer(Protocol):
+    """Who looks at what each batch did: surveillance."""
+
+    def offer(self, events: Any, seq: int) -> None:
+        """The events of the batch that ended with this sequence; they are used again afterwards."""
+        ...
+
+
 class _Request:
     """One command whose outcome somebody waits for."""
 
@@ -122,16 +130,24 @@ _RUN = -1
 """In place of a command kind: plain orders that were read together."""
 
 
+class Parts(NamedTuple):
+    """What the sequencer tells of each batch: the read model, the hub, the compiled path of orders, surveillance."""
+
+    projection: Projection
+    hub: Hub
+    compiled_path: CompiledPath
+    observer: Observer | None = None
+
+
 class Sequencer:
     """Collects commands, applies them as one batch, and releases answers in order of durability."""
 
-    def __init__(
-        self, engine: Engine, projection: Projection, hub: Hub, compiled_path: CompiledPath, batch_rows: int
-    ) -> None:
+    def __init__(self, engine: Engine, parts: Parts, batch_rows: int) -> None:
         self.engine = engine
-        self.projection = projection
-        self.hub = hub
-        self.compiled_path = compiled_path
+        self.projection = parts.projection
+        self.hub = parts.hub
+        self.compiled_path = parts.compiled_path
+        self._observer = parts.observer
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._new_stage(batch_rows)
@@ -146,8 +162,6 @@ class Sequencer:
         self._unwritten = 0
         self._ring: Any = None
         self._ring_notices: Any = None
-        self.watch: Callable[[Any, int], None] | None = None
-        projection.settle = self.settle
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -222,8 +236,8 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        if self.watch is not None:
-            self.watch(events, self.engine.last_seq)
+        if self._observer is not None:
+            self._observer.offer(events, self.engine.last_seq)
         self._unwritten += count
         self._commit(self._early_rows)
         events_count = len(events)

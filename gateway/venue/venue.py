@@ -1,4 +1,8 @@
-"""Everything of a running venue but the sockets: registry, engine, projection, hub, sequencer, sessions' context."""
+"""The composition root: builds a venue's parts and ties them together, and opens and closes its data folder.
+
+Everything of a running venue is here but the sockets: registry, engine, read model, hub, sequencer, surveillance and
+what sessions share. No part is tied to another anywhere else.
+"""
 
 import logging
 import sqlite3
@@ -18,23 +22,41 @@ from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue.execution_guard import ExecutionGuard, Links
 from gateway.venue.intents import IntentPending, directive_row, replayed_results, sweep_row
-from gateway.venue.sequencer import Sequencer
+from gateway.venue.sequencer import Parts, Sequencer
 
 Progress = Callable[[int, int], None]
+InLoop = Callable[..., None]
+"""Calls a function with its arguments in the venue's own thread, soon."""
 REGISTRY_SECONDS = 0.1
 """How long trading may stand still while another process writes the registry."""
 _LOG = logging.getLogger("lionrock.venue")
 
 
+def _at_once(call: Callable[..., None], *args: Any) -> None:
+    call(*args)
+
+
+def _ignore(error: Exception) -> None:
+    return None
+
+
 class Venue:
     """One exchange on one data folder. Not thread-safe: one loop uses it."""
 
-    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+    def __init__(
+        self,
+        config: Config,
+        progress: Progress | None = None,
+        in_loop: InLoop = _at_once,
+        fail: Callable[[Exception], None] = _ignore,
+    ) -> None:
+        """`in_loop` is for what other threads have to say; `fail` hears of a failed batch, which ends the venue."""
         self.config = config
+        self._in_loop, self._fail = in_loop, fail
         Path(config.data).mkdir(parents=True, exist_ok=True)
         self.registry = Registry(config.registry)
-        self.context: Context = make_context(config, self.registry, Vault(config.vault))
         self.projection = Projection(host.RING_ROWS)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
@@ -42,22 +64,51 @@ class Venue:
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self.engine = self._open_engine(progress)
-        self.projection.warm_up()
-        binary_protocol.warm_up()
-        self.projection.attach(self.engine.root)
-        self.projection.books.load(self.engine.root[0])
-        self.projection.set_contracts(self.registry.contracts())
+        self._start_projection()
         self.hub = Hub(self.projection)
+        links = Links(self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop)
+        self.execution_guard = ExecutionGuard(config, self.registry, links)
+        surveillance = self.execution_guard.service
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        self.sequencer = Sequencer(self.engine, self.projection, self.hub, compiled_path, config.batch_rows)
+        parts = Parts(self.projection, self.hub, compiled_path, surveillance if surveillance.is_on else None)
+        self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
+        vault = Vault(config.vault)
+        self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
             _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self.registry.mark_applied(self._results)
         self._results = []
-        self.context.sequence_changes = self.submit_intents
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _start_projection(self) -> None:
+        """Have the read model compiled, and look at the engine's state as it is now."""
+        self.projection.warm_up()
+        binary_protocol.warm_up()
+        self.projection.attach(self.engine.root)
+        self.projection.books.load(self.engine.root[0])
+        self.projection.set_contracts(self.registry.contracts())
+
+    def watch_journal(self) -> None:
+        """The journal's thread has answers released once they are durable; call this before a client may ask."""
+        if self.engine.journal is not None:
+            self.engine.journal.watch(
+                lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
+            )
+
+    def start(self) -> None:
+        """Begin to trade: surveillance looks on, and the log gets what the registry has for it."""
+        self.execution_guard.start()
+        self.take_intents()
+
+    def settle(self) -> None:
+        """Apply what was collected, before the turn ends: the batch is full, or an answer is to show it."""
+        try:
+            self.sequencer.settle()
+        except Exception as error:
+            self._fail(error)
+            raise
 
     def _check_registry(self) -> None:
         """Refuse a registry that is not the log's: its numbers would stand for something else."""
@@ -158,10 +209,11 @@ class Venue:
         self._durable = []
 
     def tick(self) -> None:
-        """About every second: countdowns, ended keys, and what the registry could not be told before."""
+        """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
+        self.execution_guard.tick()
 
 
 class _Recovered:

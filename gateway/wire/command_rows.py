@@ -14,7 +14,7 @@ from engine.code_values import (
     COMMAND_NEW,
     EXEC_LABELLED,
 )
-from engine.codes import NIL
+from engine.codes import NIL, CommandKind
 from engine.row_layout import field_byte, row_fields, row_struct
 from engine.schema import COMMAND, DIRECTIVE, LABEL, LABEL_BYTES
 from gateway.wire.errors import bad_param
@@ -120,3 +120,11 @@ def pack_directive(**fields: int) -> bytes:
     row = _NO_DIRECTIVE | fields
     assert len(row) == len(_NO_DIRECTIVE), fields
     return DIRECTIVE_ROW.pack(*row.values())
+
+
+def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:
+    """An INDEX_PRICE command: what one source says now."""
+    return pack_directive(
+        kind=CommandKind.INDEX_PRICE, code=source, account_slot=NIL, contract_slot=contract_slot,
+        price_subticks=price_subticks, source_time_ns=source_time_ns,
+    )  # fmt: skip

@@ -4,15 +4,16 @@ import json
 import re
 
 from bench.gateway_load import client_frame
+from engine.codes import CommandKind, VenueParameter
 from gateway import clock
 from gateway.net.websocket_input import WebsocketInput
 from gateway.plain_orders.compiled_path import ROWS, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
+from gateway.registry.registry import Intent, Registry
 from gateway.sessions.actions import Submit
 from gateway.sessions.session import Session
-from gateway.venue.intents import index_row
 from gateway.venue.venue import Venue
-from gateway.wire.command_rows import ROW_BYTES
+from gateway.wire.command_rows import ROW_BYTES, index_row
 from tests.gateway.live import BTC, config_of, request, set_up
 
 INDEX = 20_000
@@ -98,6 +99,14 @@ def frame_at(data, at):
     return first + size, data[at], is_masked, payload
 
 
+def keep_index(config):
+    """Let the index never get stale: nobody repeats it here, however slow the machine is."""
+    registry = Registry(config.registry)
+    stale_ns = Intent(CommandKind.VENUE_SET, int(VenueParameter.INDEX_STALE_NS), value=3600 * 1_000_000_000)
+    registry.add_intents([stale_ns], clock.wall_ns())
+    registry.close()
+
+
 class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
@@ -105,6 +114,7 @@ class SocketlessVenue:
         config = config_of(folder / "venue")
         config.registry.parent.mkdir(parents=True)
         self.traders = set_up(config)
+        keep_index(config)
         self.venue = Venue(config)
         self.venue.take_intents()
         self.sequencer = self.venue.sequencer
@@ -152,7 +162,7 @@ class SocketlessVenue:
         """A connection without a socket: (its reader, what is sent back, what the library gets)."""
         origin = Origin(self.sequencer, self.sessions[who])
         library = Library(origin)
-        return WebsocketInput(self, origin, library), origin, library
+        return WebsocketInput(self.venue, self, origin, library), origin, library
 
     def feed(self, stream, size, who=0):
         """A turn of a connection whose bytes come in pieces of a size: the same three."""

@@ -30,12 +30,31 @@ def test_what_is_printed_is_read_again(tmp_path):
         ("prot = 1", {}, "prot: no such setting"),
         ("port = 'x'", {}, "port: 'x' must be of type int"),
         ("port = true", {}, "port: True must be of type int"),
+        ("port = 1.0", {}, "port: 1.0 must be of type int, from 0 to 65535"),
+        ("port = '1'", {}, "port: '1' must be of type int"),
+        ("port = -1", {}, "port: -1 must be from 0 to 65535"),
+        ("port = 1" + 300 * "0", {}, "0 must be from 0 to 65535"),
+        ("port = 1" + 5000 * "0", {}, "config: "),
+        ("testnet = 1", {}, "testnet: 1 must be of type bool"),
+        ("host = 5", {}, "host: 5 must be of type str"),
+        ("durability = 5", {}, "durability: 5; choose from fsync, os, none"),
+        ("[surveillance]\nstep_s = 0", {}, "surveillance.step_s: 0 must be from 1 to 3600"),
+        ("[surveillance]\nwash_trades = 2.0", {}, "wash_trades: 2.0 must be of type int, from 1 to 1000000000"),
+        ("[surveillance]\nstep = 1", {}, "surveillance.step: no such setting"),
+        ("[affiliates]\npresence_percent = 101", {}, "affiliates.presence_percent: 101 must be from 0 to 100"),
+        ("affiliates = 5", {}, r"affiliates: it must be a table: write \[affiliates\]"),
         ("port = 70000", {}, "port: 70000 must be from 0 to 65535"),
         ("batch_rows = 1", {}, "batch_rows: 1 must be from 2 to 65536"),
         ("port = ", {}, "config: "),
         ("durability = 'maybe'", {}, "durability: 'maybe'; choose from fsync, os, none"),
         ("tls_key = 'k.pem'", {}, "give both or neither"),
         ("", {"LIONROCK_PORT": "abc"}, "LIONROCK_PORT: 'abc' is not a whole number"),
+        ("", {"LIONROCK_PORT": "1.0"}, "LIONROCK_PORT: '1.0' is not a whole number"),
+        ("", {"LIONROCK_PORT": "+1"}, "LIONROCK_PORT: '\\+1' is not a whole number"),
+        ("", {"LIONROCK_PORT": "1" * 5000}, "LIONROCK_PORT: '1{19}' is not a whole number of at most 18 digits"),
+        ("", {"LIONROCK_PORT": "70000"}, "port: 70000 must be from 0 to 65535"),
+        ("", {"LIONROCK_SURVEILLANCE_STEP_S": "0"}, "surveillance.step_s: 0 must be from 1 to 3600"),
+        ("", {"LIONROCK_AFFILIATES_SIZE_MICROS": "x"}, "LIONROCK_AFFILIATES_SIZE_MICROS: 'x' is not a whole number"),
         ("", {"LIONROCK_TESTNET": "perhaps"}, "LIONROCK_TESTNET: 'perhaps'"),
     ],
 )
@@ -45,6 +64,27 @@ def test_bad_settings_are_named(tmp_path, text, environment, word):
     with pytest.raises(ConfigError, match=word) as caught:
         config.load(str(path), environment, {})
     assert len(str(caught.value).splitlines()) == 1 or "config:" in str(caught.value)
+
+
+def test_the_tables_come_from_the_file_then_the_environment(tmp_path):
+    path = tmp_path / "l.toml"
+    path.write_text("[surveillance]\nstep_s = 1\nwash_trades = 7\n[affiliates]\nspread_ppb = 5\n")
+    environment = {"LIONROCK_SURVEILLANCE_STEP_S": "3600", "LIONROCK_AFFILIATES_PRESENCE_PERCENT": "0"}
+    loaded = config.load(str(path), environment, {})
+    assert (loaded.surveillance.step_s, loaded.surveillance.wash_trades) == (3600, 7)
+    assert (loaded.affiliates.spread_ppb, loaded.affiliates.presence_percent) == (5, 0)
+
+
+def test_every_setting_says_what_it_means_and_every_number_has_bounds_that_hold_its_default():
+    for kind in (Config, *config.TABLES.values()):
+        for name, wanted in config._TYPES[kind].items():
+            if name in config.TABLES:
+                continue
+            notes = wanted.__metadata__
+            default = getattr(kind(), name)
+            assert [note.description for note in notes if note.description], name
+            if type(default) is int:
+                assert [note.ge <= default <= note.le for note in notes if note.ge is not None] == [True], name
 
 
 def test_a_missing_file_is_named():

@@ -1,4 +1,4 @@
-"""The operator's story, with the very commands of the README: a client from nothing, trading, a lapse, the record."""
+"""The operator's story, with the very commands of its document: a client from nothing, trading, a lapse, the record."""
 
 import asyncio
 import csv
@@ -18,7 +18,7 @@ from gateway.config import Config
 from gateway.wire.civil_dates import HKT
 from tests.gateway.live import BTC, play, running, until
 
-README = Path(__file__).parents[2] / "README.md"
+README = Path(__file__).parents[2] / "gateway" / "office" / "README.md"
 DOCUMENTS = ("passport", "screening", "statement", "consent", "test", "profile", "agreement")
 START = datetime(2026, 12, 1, 23, 59, 20, tzinfo=HKT)
 FAST = 3
@@ -42,11 +42,11 @@ class Hands:
 
 
 def blocks():
-    """The commands of the README's section on onboarding: setting up, onboarding, and what comes later."""
-    section = README.read_text().partition("### Opening a venue and onboarding a client")[2].partition("\n### ")[0]
-    found = [part.partition("```")[0].replace("\\\n", " ") for part in section.split("```sh\n")[1:]]
+    """The commands of the document: setting up, onboarding, what comes later, and the audit trail."""
+    text = README.read_text().partition("## Opening a venue and onboarding a client")[2]
+    found = [part.partition("```")[0].replace("\\\n", " ") for part in text.split("```sh\n")[1:4]]
     first, _, second = found[0].partition("&\n\n")
-    return [[line for line in text.splitlines() if line] for text in (first, second, found[1])]
+    return [[line for line in text.splitlines() if line] for text in (first, second, *found[1:])]
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def hands(tmp_path, monkeypatch):
 
 
 def lionrock(line, monkeypatch):
-    """Run one line of the README; what it prints."""
+    """Run one line of the document; what it prints."""
     words = shlex.split(line)
     if words[0] == "export":
         monkeypatch.setenv(*words[1].split("=", 1))
@@ -118,7 +118,7 @@ async def acknowledge(client):
 
 
 def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
-    setting_up, onboarding, later = blocks()
+    setting_up, onboarding, later, auditing = blocks()
     assert setting_up[-1].startswith("lionrock serve --scripted-index ") and len(onboarding) > 10
     for line in setting_up[:-1]:
         lionrock(line, monkeypatch)
@@ -150,6 +150,7 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
     printed = [lionrock(line, monkeypatch) for line in later if "audit" in line]
     assert len(printed) == 2
     check_record(tmp_path / "alice.csv")
+    assert len([lionrock(line, monkeypatch) for line in auditing]) == 3
 
 
 async def listen(client):

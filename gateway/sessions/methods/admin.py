@@ -4,11 +4,9 @@ Each change has a method of its own name. One that loosens anything is answered 
 `venue/admin/approve`; one that tightens is answered when the log has it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.codes import AccountAttribute, CommandKind, ContractParameter
 from gateway.office import officer_messages as m
@@ -17,12 +15,10 @@ from gateway.office.client_records import client_file, lapses
 from gateway.office.proposals import Change, Office
 from gateway.registry.registry import BusyError, Intent, Key, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
+from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.jsonrpc_answers import encode
-
-if TYPE_CHECKING:
-    from gateway.sessions.methods.common import Call, Session
 
 PREFIX = "venue/admin/"
 
@@ -40,7 +36,7 @@ def _refusable() -> Iterator[None]:
         raise Refusal(code, why if found else field, field if found else "") from None
 
 
-def _key(session: Session) -> Key:
+def _key(session: SessionState) -> Key:
     if session.key is None:
         raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
     return session.key
@@ -59,7 +55,7 @@ def _answer(call: Call, change: Change) -> bytes:
 
 
 def _change_handler(kind: str) -> Callable[..., bytes]:
-    def ask(session: Session, params: m.ChangeParams, call: Call) -> bytes:
+    def ask(session: SessionState, params: m.ChangeParams, call: Call) -> bytes:
         if isinstance(params, m.IssueKey) and params.kind != "ed25519":
             raise bad_param("kind", "only the host can seal an hmac secret: lionrock key create; or give a public key")
         with _refusable():
@@ -70,39 +66,39 @@ def _change_handler(kind: str) -> Callable[..., bytes]:
     return ask
 
 
-def approve(session: Session, params: m.Decide, call: Call) -> bytes:
+def approve(session: SessionState, params: m.Decide, call: Call) -> bytes:
     """Carry out a proposal, as another person than who made it."""
     with _refusable():
         change = _office(call).approve(params.number, _key(session), params.note, call.now_ns)
     return _answer(call, change)
 
 
-def reject(session: Session, params: m.Decide, call: Call) -> bytes:
+def reject(session: SessionState, params: m.Decide, call: Call) -> bytes:
     """End a proposal."""
     with _refusable():
         change = _office(call).reject(params.number, _key(session), params.note, call.now_ns)
     return _answer(call, change)
 
 
-def list_changes(session: Session, params: m.ListChanges, call: Call) -> bytes:
+def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> bytes:
     """The latest changes in a state, newest first."""
     office = _office(call)
     return encode([office.described(c) for c in office.changes(params.state, params.count, call.now_ns)])
 
 
-def get_change(session: Session, params: m.GetChange, call: Call) -> bytes:
+def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:
     """One change, and what the engine made of its directives."""
     with _refusable():
         return encode(_office(call).described(_office(call).change(params.number, call.now_ns)))
 
 
-def get_client_record(session: Session, params: m.GetClientRecord, call: Call) -> bytes:
+def get_client_record(session: SessionState, params: m.GetClientRecord, call: Call) -> bytes:
     """A client's file."""
     with _refusable():
         return encode(client_file(call.context.registry, params.client, call.now_ns))
 
 
-def list_lapses(session: Session, params: m.ListLapses, call: Call) -> bytes:
+def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> bytes:
     """What lapses soon, or has lapsed, by its last day."""
     return encode(lapses(call.context.registry, params.days, call.now_ns))
 
@@ -110,7 +106,7 @@ def list_lapses(session: Session, params: m.ListLapses, call: Call) -> bytes:
 # --- clients ------------------------------------------------------------------------------------------------------
 
 
-def acknowledge_disclosure(session: Session, params: m.AcknowledgeDisclosure, call: Call) -> bytes:
+def acknowledge_disclosure(session: SessionState, params: m.AcknowledgeDisclosure, call: Call) -> bytes:
     """The client has read a disclosure in the version that a contract requires now."""
     registry, key = call.context.registry, _key(session)
     wanted = _required_version(registry, params.disclosure)
@@ -135,7 +131,7 @@ def _required_version(registry: Registry, disclosure: str) -> int:
     return max((version or 0 for version in found), default=0)
 
 
-def withdraw_status(session: Session, params: m.WithdrawOwnStatus, call: Call) -> bytes:
+def withdraw_status(session: SessionState, params: m.WithdrawOwnStatus, call: Call) -> bytes:
     """The client gives up the status of a professional investor: no new risk from this moment."""
     if not params.confirm:
         raise bad_param("confirm", "say true: opening orders are cancelled, and only the venue can restore the status")

@@ -1,18 +1,12 @@
 """What the methods have in common: finding contracts, reading counts and times, and the shape of a handler."""
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from msgspec import Raw
 
 from gateway.wire.decimals import Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import Projection, Span
-
-if TYPE_CHECKING:
-    from gateway.sessions.session import Call, Session
-
-    __all__ = ["Call", "Session"]
 
 NS_PER_MS = 1_000_000
 MAX_MS = 9_000_000_000_000

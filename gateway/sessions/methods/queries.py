@@ -1,9 +1,7 @@
 """A client's own orders and trades."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from engine.codes import OrdType
 from gateway.read_model import render
@@ -16,12 +14,10 @@ from gateway.sessions.methods.common import (
     slots_of,
     span_of,
 )
+from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.views import OrderView, Span
-
-if TYPE_CHECKING:
-    from gateway.sessions.methods.common import Call, Session
 
 
 def _orders(call: Call, views: list[OrderView]) -> bytes:
@@ -38,7 +34,7 @@ def _contracts(call: Call, params: Any) -> list[Contract]:
     return contracts_of(call.projection, currency, params.kind)
 
 
-def get_order_state(session: Session, params: messages.OrderIdParams, call: Call) -> bytes:
+def get_order_state(session: SessionState, params: messages.OrderIdParams, call: Call) -> bytes:
     """One order, open or closed."""
     view = call.projection.order(session.account_slot, order_id_of(params.order_id))
     if view is None:
@@ -47,7 +43,7 @@ def get_order_state(session: Session, params: messages.OrderIdParams, call: Call
     return render.order(call.projection.contract_at(view.contract_slot), view)
 
 
-def get_open_orders(session: Session, params: Any, call: Call) -> bytes:
+def get_open_orders(session: SessionState, params: Any, call: Call) -> bytes:
     """Open and untriggered orders of an instrument, a currency or the whole account; `type` narrows down."""
     slots = slots_of(_contracts(call, params))
     views = call.projection.open_orders(session.account_slot)
@@ -64,7 +60,7 @@ def _is_type(view: OrderView, wanted: str | None) -> bool:
     return name == wanted or (str(wanted).endswith("_all") and name.startswith(str(wanted)[:-4]))
 
 
-def get_order_history(session: Session, params: Any, call: Call) -> bytes:
+def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
     """Closed orders, newest first; those without a fill too, unless include_unfilled is false."""
     span = span_of(params, call.now_ns)
     span = Span(count=span.count, offset=span.offset)
@@ -74,7 +70,7 @@ def get_order_history(session: Session, params: Any, call: Call) -> bytes:
     return _orders(call, views)
 
 
-def get_user_trades(session: Session, params: Any, call: Call) -> bytes:
+def get_user_trades(session: SessionState, params: Any, call: Call) -> bytes:
     """Own trades, newest first unless asked otherwise."""
     slots = slots_of(_contracts(call, params))
     rows, has_more = call.projection.user_trades(session.account_slot, slots, span_of(params, call.now_ns))
@@ -82,7 +78,7 @@ def get_user_trades(session: Session, params: Any, call: Call) -> bytes:
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
-def get_user_trades_by_order(session: Session, params: messages.UserTradesOrderParams, call: Call) -> bytes:
+def get_user_trades_by_order(session: SessionState, params: messages.UserTradesOrderParams, call: Call) -> bytes:
     """The trades of one order, oldest first, as a bare list."""
     rows = call.projection.order_trades(session.account_slot, order_id_of(params.order_id))
     if params.sorting == "desc":

@@ -1,9 +1,7 @@
 """Orders: what a request becomes as command rows, and what its outcome becomes as an answer."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import Struct
 
@@ -41,14 +39,12 @@ from gateway.sessions.methods.common import (
     order_id_of,
     time_ns,
 )
+from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.command_rows import NewRow
 from gateway.wire.decimals import ABSENT, Contract, given, parse_client_id, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
 from gateway.wire.views import OrderView, Outcome
-
-if TYPE_CHECKING:
-    from gateway.sessions.methods.common import Call, Session
 
 # Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
 ORDER_TYPES: dict[str, int] = {kind.name.lower(): int(kind) for kind in OrdType}
@@ -141,17 +137,17 @@ def _unknown(order_id: str) -> Refusal:
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-def buy(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+def buy(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a buy order."""
     return _place(session, params, call, SIDE_BUY)
 
 
-def sell(session: Session, params: messages.OrderParams, call: Call) -> list[Action]:
+def sell(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
     """Place a sell order."""
     return _place(session, params, call, SIDE_SELL)
 
 
-def _place(session: Session, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
+def _place(session: SessionState, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
     contract = contract_of(session.projection, params.instrument_name)
     row = _new_row(contract, params, call.now_ns, side)
     if params.valid_until is not ABSENT:
@@ -269,7 +265,7 @@ def _check_deadline(raw: Any, now_ns: int) -> None:
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, "the request came after its valid_until", "valid_until")
 
 
-def close_position(session: Session, params: messages.ClosePositionParams, call: Call) -> list[Action]:
+def close_position(session: SessionState, params: messages.ClosePositionParams, call: Call) -> list[Action]:
     """A reduce-only order for the whole position: market, or limit at a price."""
     contract = contract_of(call.projection, params.instrument_name)
     size = call.projection.position(session.account_slot, contract.slot).size_lots
@@ -287,7 +283,7 @@ def close_position(session: Session, params: messages.ClosePositionParams, call:
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-def edit(session: Session, params: messages.EditParams, call: Call) -> list[Action]:
+def edit(session: SessionState, params: messages.EditParams, call: Call) -> list[Action]:
     """Amend an order by its id."""
     view = call.projection.order(session.account_slot, order_id_of(params.order_id))
     if view is None:
@@ -295,7 +291,7 @@ def edit(session: Session, params: messages.EditParams, call: Call) -> list[Acti
     return _amend(session, params, call, view)
 
 
-def edit_by_label(session: Session, params: messages.EditByLabelParams, call: Call) -> list[Action]:
+def edit_by_label(session: SessionState, params: messages.EditByLabelParams, call: Call) -> list[Action]:
     """Amend the one open order of the contract with this label."""
     contract = contract_of(call.projection, params.instrument_name)
     wanted = render.encode(params.label)
@@ -310,7 +306,7 @@ def edit_by_label(session: Session, params: messages.EditByLabelParams, call: Ca
     return _amend(session, params, call, found[0])
 
 
-def _amend(session: Session, params: Any, call: Call, view: OrderView) -> list[Action]:
+def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> list[Action]:
     """One AMEND; side, type and flags of an order never change."""
     contract = call.projection.contract_at(view.contract_slot)
     for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
@@ -344,7 +340,7 @@ def _cannot_change(name: str) -> Refusal:
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-def cancel(session: Session, params: messages.CancelParams, call: Call) -> list[Action]:
+def cancel(session: SessionState, params: messages.CancelParams, call: Call) -> list[Action]:
     """Cancel one order by the venue's id or the client's."""
     if (params.order_id is None) == (not given(params.cl_ord_id)):
         raise bad_param("order_id", "give order_id or cl_ord_id, one of them")
@@ -355,12 +351,14 @@ def cancel(session: Session, params: messages.CancelParams, call: Call) -> list[
     return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
 
 
-def cancel_all(session: Session, params: messages.CancelAllParams, call: Call) -> list[Action]:
+def cancel_all(session: SessionState, params: messages.CancelAllParams, call: Call) -> list[Action]:
     """Cancel every order of the account, untriggered ones included."""
     return [Submit(command_rows.mass_cancel_row(session.signer), CountPending(call, 1))]
 
 
-def cancel_all_by_instrument(session: Session, params: messages.CancelInstrumentParams, call: Call) -> list[Action]:
+def cancel_all_by_instrument(
+    session: SessionState, params: messages.CancelInstrumentParams, call: Call
+) -> list[Action]:
     """Cancel the account's orders in one contract, of one side if asked."""
     contract = contract_of(call.projection, params.instrument_name)
     if params.type not in (None, "all"):
@@ -369,7 +367,7 @@ def cancel_all_by_instrument(session: Session, params: messages.CancelInstrument
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(session: Session, params: messages.CancelLabelParams, call: Call) -> list[Action]:
+def cancel_by_label(session: SessionState, params: messages.CancelLabelParams, call: Call) -> list[Action]:
     """Cancel the account's orders with this label, in the contracts of one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:
@@ -383,7 +381,7 @@ def cancel_by_label(session: Session, params: messages.CancelLabelParams, call: 
     return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
 
 
-def countdown_cancel_all(session: Session, params: messages.CountdownParams, call: Call) -> bytes:
+def countdown_cancel_all(session: SessionState, params: messages.CountdownParams, call: Call) -> bytes:
     """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
     timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
     deadline_ns = call.now_ns + timeout_ms * NS_PER_MS if timeout_ms else 0

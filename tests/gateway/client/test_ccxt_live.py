@@ -113,7 +113,7 @@ def total(balance):
 
 
 def subscribed(server):
-    return {name for connection in server.connections for name in connection.session.channels}
+    return {name for connection in server.connections.websockets for name in connection.session.channels}
 
 
 async def agree(server, deribit, coinbase, expected):

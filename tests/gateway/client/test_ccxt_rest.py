@@ -13,7 +13,7 @@ from gateway.document.sample_rows import sample_projection
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder
 from gateway.sessions.actions import Reply
-from gateway.sessions.session import HttpCall, http
+from gateway.sessions.http_calls import HttpCall, http
 from gateway.wire.jsonrpc_answers import is_error
 from gateway.wire.views import Outcome
 from tests.gateway.desk import NOW, Desk, own_trade

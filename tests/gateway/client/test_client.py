@@ -19,7 +19,7 @@ def test_a_lost_connection_comes_back_with_what_was_missed(tmp_path):
             await bob.sell(BTC, "0.1", price="19999")
             await until(lambda: len(trades) == 1)
             slot = 0
-            next(one for one in server.connections if one.session.account_slot == slot).abort()
+            next(one for one in server.connections.websockets if one.session.account_slot == slot).abort()
             await until(lambda: not alice.is_connected.is_set())
             await bob.sell(BTC, "0.2", price="19999")
             await until(alice.is_connected.is_set)
@@ -38,7 +38,7 @@ def test_a_request_without_an_answer_says_so(tmp_path):
             alice._reconnect = False
             waiting = asyncio.ensure_future(alice.call("public/test"))
             await asyncio.sleep(0)
-            next(iter(server.connections)).abort()
+            next(iter(server.connections.websockets)).abort()
             with pytest.raises(Disconnected):
                 await waiting
             with pytest.raises(Disconnected):

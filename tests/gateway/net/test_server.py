@@ -4,6 +4,7 @@ import asyncio
 import json
 import socket
 from decimal import Decimal
+from types import SimpleNamespace
 
 import aiohttp
 import numpy as np
@@ -14,7 +15,7 @@ from bench.gateway_load import client_frame
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
 from gateway.client import Client, RpcError
-from gateway.net import server as server_module
+from gateway.net import websocket_connection
 from gateway.registry.registry import Registry
 from tests.gateway.live import BTC, config_of, market, play, request, running, set_up, until
 
@@ -50,10 +51,10 @@ def test_a_venue_that_polls_turns_for_a_while_after_a_message_and_then_sleeps(tm
             turned = []
             for step in range(20):
                 await alice.buy(BTC, "0.001", price=str(19_000 + step))
-                turned.append(server._is_awake)
+                turned.append(server.turns.is_awake)
             assert any(turned)
             assert len(await alice.open_orders()) == 20
-            await until(lambda: not server._is_awake)
+            await until(lambda: not server.turns.is_awake)
 
     play(story())
 
@@ -217,10 +218,10 @@ def test_a_batch_that_fails_under_a_query_ends_the_server_too(tmp_path):
             sequencer = server.venue.sequencer
 
             def broken(events, seq):
-                sequencer.watch = None
+                sequencer._observer = None
                 raise RuntimeError("broken")
 
-            sequencer.watch = broken
+            sequencer._observer = SimpleNamespace(offer=broken)
             order = {"instrument_name": BTC, "amount": "0.1", "price": "19900"}
             answers = await alice.batch([("private/buy", order), ("private/get_open_orders", {})])
             assert all(isinstance(answer, Exception) for answer in answers)
@@ -240,7 +241,7 @@ def test_work_inside_the_engine_that_fails_ends_the_server_too(tmp_path, monkeyp
                 raise RuntimeError("broken")
 
             monkeypatch.setattr(type(server.venue.sequencer), "has_work", True)
-            server.loop.call_soon(server._keep_time_again)
+            server.turns.loop.call_soon(server._keep_time_again)
             server.venue.sequencer.keep_time = broken
             await asyncio.wait([server.failed], timeout=10)
             assert str(server.failed.exception()) == "broken"
@@ -284,7 +285,7 @@ def test_a_message_in_parts_with_a_ping_between_them_is_served(tmp_path):
 def test_raw_bytes_that_are_no_http_get_one_answer(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, (alice,)):
-            put = b"PUT / HTTP/1.1\r\n\r\n"
+            put = b"PUT / HTTP/1.1\r\nHost: venue\r\n\r\n"
             for sent, status in ((b"hello\r\n\r\n", b"400"), (put, b"405"), (b"x" * 20_000, b"431")):
                 reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
                 writer.write(sent)
@@ -329,8 +330,8 @@ def test_a_reader_that_stops_costs_the_others_nothing_and_catches_up(tmp_path):
             slow = Client(alice.url)
             await slow.connect()
             book = await slow.book(BTC)
-            await until(lambda: len(server.connections) == 3)
-            connection = next(one for one in server.connections if one.session.account_slot < 0)
+            await until(lambda: len(server.connections.websockets) == 3)
+            connection = next(one for one in server.connections.websockets if one.session.account_slot < 0)
             connection.pause_writing()
             keen = await bob.book(BTC)
             for step in range(50):
@@ -420,16 +421,16 @@ class StoppedReader(picows.WSListener):
 
 
 def test_a_subscriber_that_stops_reading_costs_the_others_nothing(tmp_path, monkeypatch):
-    monkeypatch.setattr(server_module, "HIGH_WATER_BYTES", 1 << 14)
+    monkeypatch.setattr(websocket_connection, "HIGH_WATER_BYTES", 1 << 14)
     rounds = 1500
 
     async def story():
         async with market(tmp_path) as (server, (alice, bob)):
             url = f"ws://127.0.0.1:{server.port}/ws/api/v2"
-            before = set(server.connections)
+            before = set(server.connections.websockets)
             stopped, _ = await picows.ws_connect(StoppedReader, url)
-            await until(lambda: len(server.connections) == 3)
-            shrink(next(iter(server.connections - before))._transport, socket.SO_SNDBUF)
+            await until(lambda: len(server.connections.websockets) == 3)
+            shrink(next(iter(server.connections.websockets - before))._transport, socket.SO_SNDBUF)
             book = await bob.book(BTC)
             slow = []
             for _ in range(rounds):
@@ -438,7 +439,7 @@ def test_a_subscriber_that_stops_reading_costs_the_others_nothing(tmp_path, monk
                 answers = await alice.batch(calls)
                 assert not any(isinstance(answer, Exception) for answer in answers)
                 await alice.cancel_all()
-                slow = [connection for connection in server.connections if connection.is_slow]
+                slow = [connection for connection in server.connections.websockets if connection.is_slow]
                 if slow:
                     waiting = slow[0]._transport.get_write_buffer_size()
                     await asyncio.sleep(0.1)  # the system may still take some of it
@@ -452,7 +453,7 @@ def test_a_subscriber_that_stops_reading_costs_the_others_nothing(tmp_path, monk
                 await alice.edit(placed.order.order_id, "0.002", "18001")
                 await alice.edit(placed.order.order_id, "0.001", "18000")
             behind, grown = len(slow[0].behind), slow[0]._transport.get_write_buffer_size() - buffered
-            others = [connection for connection in server.connections if connection is not slow[0]]
+            others = [connection for connection in server.connections.websockets if connection is not slow[0]]
             assert not any(connection.is_slow for connection in others)
             stopped.disconnect()
             return behind, grown

@@ -131,13 +131,14 @@ def test_levels_that_share_a_place_are_told_as_they_are_whoever_looks_when(batch
             assert told.get(price, 0) == before
             told[price] = after
 
-    books.listener = listen
     kept, books_module.GATHER_ROWS = books_module.GATHER_ROWS, gather_rows
     try:
         for seq, (changes, looks) in enumerate(batches, 1):
             collect(books, rows(*((EventKind.ACCEPTED, Side.BUY, *change) for change in changes)), seq)
             shown.update(changes)
             if looks:
+                for contract_slot, moves in books.fold():
+                    listen(contract_slot, moves)
                 assert dict(books.book(0).best(Side.BUY, 0)) == {price: lots for price, lots in shown.items() if lots}
                 assert all(told[price] == lots for price, lots in shown.items())
     finally:

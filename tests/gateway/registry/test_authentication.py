@@ -7,6 +7,7 @@ import json
 
 import ccxt
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from msgspec import Raw
 
 from gateway.registry import authentication
@@ -156,32 +157,115 @@ def test_cdp_tokens_that_are_wrong(desk):
         refused(code, desk.auth.login, AuthParams(grant_type="coinbase_cdp", token=token), NOW)
 
 
+NOW_S = NOW // S
+BAD_PARAMS, BAD_CREDENTIALS = ErrorCode.INVALID_PARAMS, ErrorCode.INVALID_CREDENTIALS
+LEFT_OUT = object()
+
+
+def part(value):
+    """A part of a JWT: bytes as they are, anything else as JSON."""
+    data = value if isinstance(value, bytes) else json.dumps(value).encode()
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def signed_token(desk, header=None, claims=None, sign=None):
+    """A JWT of the desk's Ed25519 key with these changes to its header and claims; bytes replace the whole part."""
+    head, body = {"alg": "EdDSA", "kid": desk.ed.id}, {"aud": ["cdp_service"], "sub": desk.ed.id}
+    body |= {"nbf": NOW_S, "exp": NOW_S + 120}
+    for whole, changes in ((head, header), (body, claims)):
+        whole.update(changes if isinstance(changes, dict) else {})
+        for name in [name for name, value in whole.items() if value is LEFT_OUT]:
+            del whole[name]
+    parts = [changes if isinstance(changes, bytes) else whole for whole, changes in ((head, header), (body, claims))]
+    signed = ".".join(map(part, parts))
+    seed = base64.b64decode(desk.ed.secret)[:32]
+    sign = sign or Ed25519PrivateKey.from_private_bytes(seed).sign
+    return f"{signed}.{part(sign(signed.encode()))}"
+
+
+def cdp(token):
+    return AuthParams(grant_type="coinbase_cdp", token=token)
+
+
 @pytest.mark.parametrize(
-    "header, claims",
+    "claims",
     [
-        ({"alg": "none"}, {}),
-        ({}, {"aud": 5}),
-        ({}, {"aud": ["other"]}),
-        ({}, {"sub": "other"}),
-        ({}, {"exp": "later"}),
-        ({}, {"nbf": True}),
-        ({}, {"exp": 10**30}),
-        ({}, {"uris": 5}),
-        ({}, {"exp": NOW // S + 100_000}),
+        {},
+        {"aud": "cdp_service"},
+        {"nbf": NOW_S + 60},
+        {"nbf": NOW_S - 1000, "exp": NOW_S + 1},
+        {"exp": NOW_S + 180},
+        {"iat": NOW_S + 10**6, "jti": 5, "iss": ["x"]},
+        {"uris": ["GET x.y/a", "POST x.y/public/auth"]},
     ],
 )
-def test_cdp_claims_are_checked_even_when_signed(desk, header, claims):
-    from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+def test_cdp_claims_that_are_good(desk, claims):
+    assert desk.auth.login(cdp(signed_token(desk, claims=claims)), NOW).key.id == desk.ed.id
 
-    now_s = NOW // S
-    head = {"alg": "EdDSA", "kid": desk.ed.id, **header}
-    body = {"aud": ["cdp_service"], "sub": desk.ed.id, "nbf": now_s, "exp": now_s + 120, **claims}
-    parts = [base64.urlsafe_b64encode(json.dumps(part).encode()).rstrip(b"=") for part in (head, body)]
-    seed = base64.b64decode(desk.ed.secret)[:32]
-    signature = base64.urlsafe_b64encode(Ed25519PrivateKey.from_private_bytes(seed).sign(b".".join(parts))).rstrip(b"=")
-    token = b".".join([*parts, signature]).decode()
+
+@pytest.mark.parametrize(
+    "header, claims, code",
+    [
+        ({"alg": "none"}, {}, BAD_PARAMS),
+        ({"alg": "HS256"}, {}, BAD_PARAMS),
+        ({"alg": "ES256"}, {}, BAD_PARAMS),
+        ({"alg": ["EdDSA"]}, {}, BAD_PARAMS),
+        ({"alg": LEFT_OUT}, {}, BAD_PARAMS),
+        ({"crit": ["x"], "x": 1}, {}, BAD_PARAMS),
+        ({"b64": False, "crit": ["b64"]}, {}, BAD_PARAMS),
+        ({"kid": LEFT_OUT}, {}, BAD_CREDENTIALS),
+        ({"kid": "nobody"}, {}, BAD_CREDENTIALS),
+        ({"kid": 5}, {}, BAD_PARAMS),
+        (b"[]", {}, BAD_PARAMS),
+        (b"{", {}, BAD_PARAMS),
+        ({}, b"[]", BAD_PARAMS),
+        ({}, b'{"nbf":NaN}', BAD_PARAMS),
+        ({}, '{"nbf": 1}'.encode("utf-16"), BAD_PARAMS),
+        ({}, b"[" * 2500, BAD_PARAMS),
+        ({}, {"aud": 5}, BAD_PARAMS),
+        ({}, {"aud": ["other"]}, BAD_PARAMS),
+        ({}, {"aud": LEFT_OUT}, BAD_PARAMS),
+        ({}, {"sub": "other"}, BAD_PARAMS),
+        ({}, {"sub": 5}, BAD_PARAMS),
+        ({}, {"sub": LEFT_OUT}, BAD_PARAMS),
+        ({}, {"exp": "later"}, BAD_PARAMS),
+        ({}, {"exp": NOW_S + 60.5}, BAD_PARAMS),
+        ({}, {"exp": 10**30}, BAD_PARAMS),
+        ({}, {"exp": LEFT_OUT}, BAD_PARAMS),
+        ({}, {"nbf": True}, BAD_PARAMS),
+        ({}, {"nbf": -1}, BAD_PARAMS),
+        ({}, {"nbf": NOW_S + 121}, BAD_PARAMS),
+        ({}, {"nbf": LEFT_OUT}, BAD_PARAMS),
+        ({}, {"uris": 5}, BAD_PARAMS),
+        ({}, {"uris": []}, BAD_PARAMS),
+        ({}, {"uris": ["POST x.y/public/auth2"]}, BAD_PARAMS),
+        ({}, {"exp": NOW_S}, BAD_CREDENTIALS),
+        ({}, {"nbf": NOW_S + 61}, BAD_CREDENTIALS),
+        ({}, {"exp": NOW_S + 181}, BAD_CREDENTIALS),
+    ],
+)
+def test_cdp_tokens_are_checked_even_when_signed(desk, header, claims, code):
+    refused(code, desk.auth.login, cdp(signed_token(desk, header, claims)), NOW)
+    assert desk.auth.login(cdp(signed_token(desk)), NOW).key.id == desk.ed.id
+
+
+def test_a_cdp_token_needs_the_signature_of_its_own_key(desk):
+    public = base64.b64decode(desk.ed.secret)[32:]
+    by_public_key = signed_token(desk, {"alg": "HS256"}, sign=lambda data: hmac.new(public, data, "sha256").digest())
+    refused(BAD_PARAMS, desk.auth.login, cdp(by_public_key), NOW)
+    for sign in (lambda data: b"", lambda data: bytes(64), Ed25519PrivateKey.generate().sign):
+        refused(BAD_CREDENTIALS, desk.auth.login, cdp(signed_token(desk, sign=sign)), NOW)
+    good = signed_token(desk)
+    signed, _, signature = good.rpartition(".")
+    for changed in (signature + "!", signature[:-1] + "_", "!" + signature, signature + "=", signature.swapcase()):
+        with pytest.raises(Refusal):
+            desk.auth.login(cdp(f"{signed}.{changed}"), NOW)
     with pytest.raises(Refusal):
-        desk.auth.login(AuthParams(grant_type="coinbase_cdp", token=token), NOW)
+        desk.auth.login(cdp(good + "."), NOW)
+    assert desk.auth.login(cdp(good), NOW)
+    assert "used before" in refused(BAD_CREDENTIALS, desk.auth.login, cdp(good), NOW).reason
+    desk.registry.revoke_key(desk.ed.id, NOW)
+    refused(BAD_CREDENTIALS, desk.auth.login, cdp(signed_token(desk, claims={"exp": NOW_S + 100})), NOW)
 
 
 def test_signed_http_of_the_real_client(desk):

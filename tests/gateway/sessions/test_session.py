@@ -8,8 +8,9 @@ import pytest
 from engine.codes import CommandKind, ExecInst, OrdStatus, Reason
 from engine.schema import COMMAND
 from gateway.sessions.actions import Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.http_calls import HttpCall, http
 from gateway.sessions.rate_limits import RateLimits
-from gateway.sessions.session import MAX_FAULTS, HttpCall, http
+from gateway.sessions.session import MAX_FAULTS
 from gateway.wire.views import Outcome
 from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
 

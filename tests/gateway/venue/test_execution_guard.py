@@ -71,7 +71,7 @@ def test_who_cannot_be_stopped_now_is_stopped_as_soon_as_the_registry_can_be_wri
             for _ in range(2):
                 await alice.call("private/sell", **resting, price=price)
                 await bob.call("private/buy", **resting, price=price)
-            await until(lambda: server._execution_guard._waiting == {ALICE, BOB})
+            await until(lambda: server.venue.execution_guard._waiting == {ALICE, BOB})
             accounts = server.venue.engine.root[0]["accounts"]
             assert not accounts[ALICE]["killed"] and not server.failed.done()
             other.execute("ROLLBACK")
@@ -356,7 +356,7 @@ def test_what_dies_again_and_again_is_waited_for_longer_up_to_a_minute(
 def test_a_venue_replaces_the_process_of_its_rules(tmp_path: Path) -> None:
     async def story() -> None:
         async with market(tmp_path, surveillance=Parameters()) as (server, _):
-            service = server._execution_guard.service
+            service = server.venue.execution_guard.service
             first = service._process
             killed(service)
             await until(lambda: service._process not in (None, first))

@@ -1,0 +1,144 @@
+"""The requests and responses of one HTTP/1.1 connection, read and written by h11: bytes in, bytes out. No I/O.
+
+Here stand the venue's own limits: which methods, how large a head and a body, and that a refusal ends the connection.
+"""
+
+from dataclasses import dataclass
+from http import HTTPStatus
+
+import h11
+
+MAX_HEAD_BYTES = 16 * 1024
+_VERBS = ("GET", "POST", "OPTIONS", "HEAD")
+_MAX_REASON_CHARS = 200
+_FIXED_HEADERS = [
+    ("Cache-Control", "no-store"),
+    ("X-Content-Type-Options", "nosniff"),
+    ("Access-Control-Allow-Origin", "*"),
+    ("Access-Control-Allow-Headers", "authorization, content-type"),
+]
+
+
+class BadRequest(Exception):  # noqa: N818 - it is answered, not raised to anyone
+    """A request that cannot be served: the status and one line."""
+
+    def __init__(self, status: int, reason: str) -> None:
+        super().__init__(reason)
+        self.status = status
+        self.reason = reason
+
+
+@dataclass(slots=True)
+class Request:
+    """A request: header names are lower case, the last of equal ones counts, the target is as it was sent."""
+
+    verb: str
+    target: str
+    headers: dict[str, str]
+    body: bytes = b""
+
+    @property
+    def is_upgrade(self) -> bool:
+        """Whether the client wants a websocket."""
+        return self.headers.get("upgrade", "").lower() == "websocket"
+
+
+class HttpMessages:
+    """What is said on one connection. A request comes out when it is whole and the one before it is answered.
+
+    After a `BadRequest` only the answer to it may follow, and the connection is over.
+    """
+
+    def __init__(self, max_body_bytes: int) -> None:
+        self._max_body_bytes = max_body_bytes
+        self._protocol = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
+        self._request: Request | None = None
+        self._head = bytearray()
+        """The request's head as it was sent; until that is complete, all that has come since its first byte."""
+        self._body = bytearray()
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    def receive(self, data: bytes) -> None:
+        """Take what was read from the socket; it must not be empty."""
+        self._protocol.receive_data(data)
+        if self._protocol.their_state is h11.IDLE:
+            self._head += data
+
+    def next_request(self) -> Request | None:
+        """The next request, or None when it has not come whole, or the one before it waits for its answer.
+
+        Raises BadRequest. After a request for a websocket there is no other.
+        """
+        protocol = self._protocol
+        if protocol.our_state is h11.DONE and protocol.their_state is h11.DONE:
+            protocol.start_next_cycle()
+            self._request, self._head, self._body = None, bytearray(protocol.trailing_data[0]), bytearray()
+        while True:
+            event = self._next_event()
+            if isinstance(event, h11.Request):
+                self._request = _request(event)
+                self._check_head(event, self._request)
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+            elif isinstance(event, h11.EndOfMessage) and self._request is not None:
+                self._request.body = bytes(self._body)
+                return self._request
+            else:
+                return None
+
+    def upgrade_bytes(self) -> tuple[bytes, bytes]:
+        """(the head of the request for a websocket as it was sent, what has come behind the request)."""
+        return bytes(self._head), self._protocol.trailing_data[0]
+
+    def _next_event(self) -> object:
+        try:
+            return self._protocol.next_event()
+        except h11.RemoteProtocolError as error:
+            status = error.error_status_hint
+            if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+                raise _head_too_large() from None
+            raise BadRequest(status, f"this is not an HTTP/1.1 request: {error}"[:_MAX_REASON_CHARS]) from None
+
+    def _check_head(self, event: h11.Request, request: Request) -> None:
+        """Refuse what is not served, before the body is read. h11 has checked the head's form and its lengths."""
+        del self._head[len(self._head) - len(self._protocol.trailing_data[0]) :]
+        if len(self._head) > MAX_HEAD_BYTES:
+            raise _head_too_large()
+        if not event.http_version.startswith(b"1.") or not request.target.startswith("/"):
+            raise BadRequest(400, "this is not an HTTP/1.1 request")
+        if request.verb not in _VERBS:
+            raise BadRequest(405, f"{request.verb[:20]}: use GET or POST")
+        if "transfer-encoding" in request.headers:
+            raise BadRequest(411, "send a Content-Length; chunked bodies are not taken")
+        if int(request.headers.get("content-length", "0")) > self._max_body_bytes:
+            raise BadRequest(413, f"the body exceeds {self._max_body_bytes} bytes")
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def response(self, status: int, body: bytes, content_type: str = "application/json", close: bool = False) -> bytes:
+        """The whole response to the request that came last; a HEAD is answered without the body."""
+        headers = [
+            ("Content-Type", content_type),
+            ("Content-Length", str(len(body))),
+            ("Connection", "close" if close else "keep-alive"),
+            *_FIXED_HEADERS,
+        ]
+        response = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+        is_head = self._request is not None and self._request.verb == "HEAD"
+        content, send = h11.Data(b"" if is_head else body), self._protocol.send
+        return send(response) + send(content) + send(h11.EndOfMessage())
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the connection ends with the response: either side has said so, or it is HTTP/1.0."""
+        return self._protocol.our_state is not h11.DONE
+
+
+def _request(event: h11.Request) -> Request:
+    headers = {name.decode(): value.decode("latin-1") for name, value in event.headers}
+    return Request(event.method.decode(), event.target.decode(), headers)
+
+
+def _head_too_large() -> BadRequest:
+    return BadRequest(431, f"the request's head exceeds {MAX_HEAD_BYTES} bytes")

@@ -1,0 +1,103 @@
+"""The turns of the loop: what one turn brings is one batch, and each connection hears of it with one write."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+_LOG = logging.getLogger("lionrock.server")
+
+
+class Connections:
+    """Who is connected: websockets, and connections that still speak HTTP."""
+
+    def __init__(self, limit: int) -> None:
+        self.websockets: set[Any] = set()
+        self.http: set[Any] = set()
+        self._limit = limit
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are as many as there may be."""
+        return len(self.http) + len(self.websockets) >= self._limit
+
+
+class Turns:
+    """Ends each turn of the loop in which something happened. An error in it ends the server: `failed` holds it."""
+
+    def __init__(self, busy_poll_us: int) -> None:
+        self.loop: asyncio.AbstractEventLoop
+        self.failed: asyncio.Future[None]
+        self.is_awake = False
+        self._close_turn: Callable[[], None]
+        self._is_touched = False
+        self._busy_poll_s = busy_poll_us / 1e6
+        self._awake_until = 0.0
+        self._timers: list[asyncio.TimerHandle] = []
+
+    def start(self, close_turn: Callable[[], None]) -> None:
+        """From here on `close_turn` ends each turn of the running loop that was touched."""
+        self.loop = asyncio.get_running_loop()
+        self.failed = self.loop.create_future()
+        self._close_turn = close_turn
+
+    def touch(self) -> None:
+        """Something happened in this turn: it ends with one batch and one write for each connection."""
+        if not self._is_touched:
+            self._is_touched = True
+            self.loop.call_soon(self.end)
+            if self._busy_poll_s:
+                self._awake_until = time.monotonic() + self._busy_poll_s
+                if not self.is_awake:
+                    self.is_awake = True
+                    self.loop.call_soon(self._stay_awake)
+
+    def _stay_awake(self) -> None:
+        """Keep the loop turning for a while, so that it looks for more without sleeping: to be woken takes longer."""
+        self.is_awake = time.monotonic() < self._awake_until
+        if self.is_awake:
+            self.loop.call_soon(self._stay_awake)
+
+    def end(self) -> None:
+        """End the turn now."""
+        self._is_touched = False
+        self.do(self._close_turn)
+
+    def do(self, step: Callable[[], None]) -> None:
+        """Do something of which an error ends the server: nothing may be said of what cannot be journalled."""
+        try:
+            step()
+        except Exception as error:
+            _LOG.exception("the venue stops: a batch failed")
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """The server must end, for this reason; the first one counts."""
+        if not self.failed.done():
+            self.failed.set_exception(error)
+
+    def in_loop(self, call: Callable[..., None], *args: Any) -> None:
+        """Run in the loop what another thread has to say; a loop that is gone needs nothing."""
+        if not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(call, *args)
+
+    def every(self, seconds: float, call: Callable[[], None]) -> None:
+        """Call again and again; a fault ends the server instead of going unnoticed."""
+        place = len(self._timers)
+
+        def again() -> None:
+            try:
+                call()
+            except Exception as error:
+                _LOG.exception("the venue stops: a timer failed")
+                self.fail(error)
+                return
+            self._timers[place] = self.loop.call_later(seconds, again)
+
+        self._timers.append(self.loop.call_later(seconds, again))
+
+    def stop_timers(self) -> None:
+        """Nothing is called any more by `every`."""
+        for timer in self._timers:
+            timer.cancel()

@@ -1,0 +1,209 @@
+"""One websocket: bytes to its session, actions to the sequencer and the hub, staged frames to the socket."""
+
+import time
+from typing import Any
+
+import picows
+
+from engine.codes import NIL
+from gateway import clock
+from gateway.market_data.public_topics import Topic
+from gateway.net.turns import Connections, Turns
+from gateway.sessions.actions import Action, Close, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.session import Session
+from gateway.venue.venue import Venue
+from gateway.wire.channels import Channel
+from gateway.wire.frames import close_frame, text_frame
+
+BINARY_PROTOCOL = "lionrock.binary.v1"
+HIGH_WATER_BYTES = 1 << 20
+MAX_BUFFER_BYTES = 16 << 20
+"""What may wait for one connection; a reader that lets more gather is closed and resumes by sequence."""
+_TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
+_TOO_SLOW = 4008
+
+
+class WebsocketConnection(picows.WSListener):
+    """One websocket: bytes to its session, actions to the sequencer and the hub, staged frames to the socket."""
+
+    def __init__(self, venue: Venue, turns: Turns, connections: Connections, session: Session) -> None:
+        super().__init__()
+        self.session = session
+        self._venue = venue
+        self._turns = turns
+        self._connections = connections
+        self.behind: dict[Topic, int] = {}
+        self.is_slow = False
+        self.slow_since = 0.0
+        self.channels: dict[str, int] = {}
+        self.parts: bytearray | None = None
+        """What has come of a message in several frames."""
+        self._staged: list[bytes] = []
+        self._is_binary_fragment = False
+        self._transport: Any = None
+        self._websocket: Any = None
+        self._reported_slot = NIL
+        self._close_sent = False
+
+    # --- the websocket library's calls ----------------------------------------------------------------------------
+
+    def on_ws_connected(self, transport: Any) -> None:
+        self._websocket, self._transport = transport, transport.underlying_transport
+        self._transport.set_write_buffer_limits(HIGH_WATER_BYTES)
+        self._connections.websockets.add(self)
+
+    def on_ws_frame(self, transport: Any, frame: Any) -> None:
+        kind = frame.msg_type
+        if frame.rsv1 or frame.rsv2 or frame.rsv3:
+            self.finish(1002, "a reserved bit is set: no extension was agreed on")
+        elif kind == _TEXT and frame.fin and self.parts is None:
+            self.receive(frame.get_payload_as_bytes(), False)
+        elif kind == _BINARY and frame.fin and self.parts is None:
+            self.receive(frame.get_payload_as_bytes(), True)
+        elif kind in (_TEXT, _BINARY, _CONTINUATION):
+            self._assemble(frame)
+        elif kind == picows.WSMsgType.CLOSE:
+            self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")
+
+    def on_ws_disconnected(self, transport: Any) -> None:
+        self._connections.websockets.discard(self)
+        self.leave_all()
+        for action in self.session.lost(clock.wall_ns()):
+            if isinstance(action, Submit):
+                self._venue.sequencer.submit(action.rows, None, action.pending)
+        self._turns.touch()
+
+    def pause_writing(self) -> None:
+        self.is_slow = True
+        self.slow_since = time.monotonic()
+        self._transport.pause_reading()
+
+    def resume_writing(self) -> None:
+        self._venue.settle()
+        self._venue.hub.catch_up(self)
+        self.is_slow = False
+        if not self._transport.is_closing():
+            self._transport.resume_reading()
+        self._turns.touch()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the library has closed the connection by itself: what came broke the protocol."""
+        return self._websocket is not None and bool(self._websocket.is_close_frame_sent)
+
+    # --- in -------------------------------------------------------------------------------------------------------
+
+    def _assemble(self, frame: Any) -> None:
+        """A message in several frames."""
+        if (self.parts is None) == (frame.msg_type == picows.WSMsgType.CONTINUATION):
+            self.finish(1002, "a continuation without a beginning, or a beginning inside a message")
+            return
+        if self.parts is None:
+            self.parts = bytearray()
+            self._is_binary_fragment = frame.msg_type == picows.WSMsgType.BINARY
+        self.parts += frame.get_payload_as_memoryview()
+        if len(self.parts) > self._venue.config.max_frame_bytes:
+            self.finish(1009, "the message is too big")
+        elif frame.fin:
+            data, self.parts = bytes(self.parts), None
+            self.receive(data, self._is_binary_fragment)
+
+    def receive(self, data: bytes, is_binary: bool) -> None:
+        """One message that came by way of the library."""
+        session = self.session
+        if session.closed:
+            return
+        if is_binary and not session.binary:
+            self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
+            return
+        now_ns = clock.wall_ns()
+        self.act(session.receive_rows(data, now_ns) if is_binary else session.receive(data, now_ns))
+        if session.binary and session.account_slot != self._reported_slot:
+            self._report_to(session.account_slot)
+
+    def act(self, actions: list[Action]) -> None:
+        """Do what the session says."""
+        for action in actions:
+            kind = type(action)
+            if kind is Submit:
+                self._venue.sequencer.submit(action.rows, self, action.pending)  # type: ignore[union-attr]
+            elif kind is Reply:
+                self.answer(action.data)  # type: ignore[union-attr]
+            elif isinstance(action, Subscribe):
+                self._subscribe(action.channels)
+            elif isinstance(action, Unsubscribe):
+                for name in action.names:
+                    self._leave(name)
+            elif isinstance(action, Close):
+                self.finish(action.code, action.reason)
+        self._turns.touch()
+
+    def _subscribe(self, channels: Any) -> None:
+        channel: Channel
+        self._venue.settle()
+        for channel in channels:
+            self.channels[channel.name] = channel.account_slot
+            self._venue.hub.join(self, channel)
+
+    def _leave(self, name: str) -> None:
+        self._venue.hub.leave(self, name, self.channels.pop(name, NIL))
+
+    def _report_to(self, account_slot: int) -> None:
+        """A binary session gets its account's rows from now on."""
+        reported = self._venue.sequencer.binary
+        if self._reported_slot != NIL:
+            reported[self._reported_slot].remove(self)
+            if not reported[self._reported_slot]:
+                del reported[self._reported_slot]
+        if account_slot != NIL:
+            reported.setdefault(account_slot, []).append(self)
+        self._reported_slot = account_slot
+
+    def leave_all(self) -> None:
+        """Nothing more is to be heard here."""
+        for name in list(self.channels):
+            self._leave(name)
+        self._report_to(NIL)
+
+    # --- out ------------------------------------------------------------------------------------------------------
+
+    def answer(self, data: bytes) -> None:
+        """Stage a reply."""
+        self.stage(text_frame(data))
+
+    def stage(self, frame: bytes) -> None:
+        """Send a frame with this turn's write."""
+        if not self._staged:
+            self._venue.sequencer.dirty.append(self)
+        self._staged.append(frame)
+
+    def take_staged(self) -> bytes:
+        """Everything staged, as one piece."""
+        staged, self._staged = self._staged, []
+        return staged[0] if len(staged) == 1 else b"".join(staged)
+
+    def write(self, data: bytes) -> None:
+        """Hand bytes to the socket; who does not take them is closed."""
+        transport = self._transport
+        if transport is None or transport.is_closing():
+            return
+        transport.write(data)
+        if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
+            self.session.closed = True
+            transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))
+            transport.abort()
+        elif self._close_sent:
+            transport.close()
+
+    def finish(self, code: int, reason: str) -> None:
+        """Close with a code, after what was staged before."""
+        self.session.closed = True
+        if not self._close_sent:
+            self.stage(close_frame(code if code != 1005 else 1000, reason))
+            self._close_sent = True
+        self._turns.touch()
+
+    def abort(self) -> None:
+        """Cut the connection."""
+        if self._transport is not None:
+            self._transport.abort()

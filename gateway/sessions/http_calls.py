@@ -1,0 +1,72 @@
+"""Calls over HTTP: each is a session of one request."""
+
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import parse_qsl
+
+from gateway.sessions import jsonrpc_requests
+from gateway.sessions.actions import Action, Reply
+from gateway.sessions.methods.session import CONNECTION_ONLY
+from gateway.sessions.routes import ROUTES
+from gateway.sessions.session import Session
+from gateway.sessions.shared_context import Context
+from gateway.sessions.state import Call
+from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.views import Projection
+
+_PREFIX = "/api/v2/"
+_CONNECTION_ONLY = frozenset(
+    {*CONNECTION_ONLY, "private/enable_cancel_on_disconnect", "private/disable_cancel_on_disconnect"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCall:
+    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address."""
+
+    verb: str
+    target: str
+    headers: dict[str, str]
+    body: bytes
+    peer: str = ""
+
+
+def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
+    """One HTTP call: exactly one Reply, or one Submit whose pending gives the answer.
+
+    Calls without a key are limited by the address that they come from.
+    """
+    verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
+    session = Session(context, projection, peer=peer, now_ns=now_ns)
+    session.http = True
+    session.limits = context.peer_limits(peer)
+    try:
+        request = _http_request(verb, target, body)
+        name = ROUTES[type(request)].name
+        if name in _CONNECTION_ONLY:
+            raise Refusal(ErrorCode.METHOD_NOT_FOUND, f"{name} needs a websocket; connect to /ws/api/v2", "method")
+        if not name.startswith("public/") and headers.get("authorization"):
+            _authorize(session, verb, target, headers["authorization"], body, now_ns)
+    except jsonrpc_requests.Malformed as malformed:
+        return [Reply(Call(session, malformed.request_id, now_ns).error(malformed.refusal, now_ns))]
+    except Refusal as refusal:
+        return [Reply(Call(session, None, now_ns).error(refusal, now_ns))]
+    return session.call(request, now_ns)
+
+
+def _http_request(verb: str, target: str, body: bytes) -> Any:
+    path, _, query = target.partition("?")
+    if not path.startswith(_PREFIX) or verb not in ("GET", "POST"):
+        raise Refusal(ErrorCode.METHOD_NOT_FOUND, f"{verb} {path[:60]}: methods are at /api/v2/<method>", "method")
+    method = path.removeprefix(_PREFIX)
+    if verb == "GET":
+        return jsonrpc_requests.decode_call(method, dict(parse_qsl(query, keep_blank_values=True)))
+    request = jsonrpc_requests.decode(body)
+    if ROUTES[type(request)].name != method:
+        raise Refusal(ErrorCode.INVALID_REQUEST, f"the path says {method[:60]}, the body another method", "method")
+    return request
+
+
+def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, now_ns: int) -> None:
+    key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
+    session.log_in(key, header[7:].strip() if header[:7].lower() == "bearer " else "")

@@ -1,0 +1,37 @@
+"""Which method serves a request, and what it needs: scope, rate limit, and whether it reads the venue's state."""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.sessions.methods import account, admin, market, queries, session, trading, venue
+
+
+class Route(NamedTuple):
+    """How a request is served. `reads`: everything received before it is applied first, so that its answer shows it."""
+
+    handler: Callable[..., Any]
+    scope: str
+    bucket: str
+    name: str
+    reads: bool
+
+
+_HANDLERS: dict[str, Callable[..., Any]] = {
+    **session.HANDLERS,
+    **market.HANDLERS,
+    **trading.HANDLERS,
+    **queries.HANDLERS,
+    **account.HANDLERS,
+    **venue.HANDLERS,
+    **admin.HANDLERS,
+}
+_READS = frozenset({*market.HANDLERS, *queries.HANDLERS, *account.HANDLERS, *venue.HANDLERS}) - {
+    "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
+    "private/set_leverage", "venue/get_reject_reasons", "venue/get_rules",
+} | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
+"""Methods that look at what orders change: books, trades, orders, positions and money."""
+ROUTES: dict[type, Route] = {
+    REQUESTS[name]: Route(_HANDLERS[name], method.scope, method.bucket, name, name in _READS)
+    for name, method in METHODS.items()
+}

@@ -1,0 +1,130 @@
+"""Who a connection acts for and what it has asked for: what a method may see and change of its session."""
+
+from msgspec import Struct
+
+from engine.codes import NIL
+from gateway.registry.registry import Key
+from gateway.sessions.actions import Close
+from gateway.sessions.rate_limits import KeyLimits
+from gateway.sessions.shared_context import Context
+from gateway.wire.channels import Channel
+from gateway.wire.command_rows import Signer
+from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.jsonrpc_answers import RequestId, error_reply, reply
+from gateway.wire.views import Projection
+
+_ANONYMOUS = Signer(NIL, 0, 0)
+
+
+class SessionState:
+    """One client's connection. `binary`: it takes frames of command rows after a JSON login on the same socket."""
+
+    def __init__(
+        self, context: Context, projection: Projection, binary: bool = False, peer: str = "", now_ns: int = 0
+    ) -> None:
+        self.context = context
+        self.projection = projection
+        self.binary = binary
+        self.peer = peer
+        self.closed = False
+        self.http = False
+        self.key: Key | None = None
+        self.signer = _ANONYMOUS
+        self.access_token = ""
+        self.limits = KeyLimits(context.limits)
+        self.channels: dict[str, Channel] = {}
+        self.cancel_on_disconnect = False
+        self.heartbeat_ns = 0
+        self._opened_ns = self._received_ns = self._beaten_ns = now_ns
+        self._faults = 0
+
+    @property
+    def account_slot(self) -> int:
+        """The account that is logged in, NIL before."""
+        return self.signer.account_slot
+
+    # --- what it may do -------------------------------------------------------------------------------------------
+
+    def check_scope(self, scope: str) -> None:
+        """Refuse a call that needs a login or a scope that the key does not have."""
+        key = self.key
+        if key is None:
+            raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
+        if key.id in self.context.ended_keys:
+            raise Refusal(ErrorCode.UNAUTHORIZED, "this key was revoked; log in with another")
+        if scope not in key.scopes and not (scope == "officer" and key.is_officers):
+            held = " ".join(sorted(key.scopes))
+            wanted = "compliance or admin" if scope == "officer" else scope
+            raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {wanted}; the key has: {held}", "scope")
+
+    def check_accepting(self) -> None:
+        """Refuse new orders while the server shuts down."""
+        if not self.context.accepting:
+            raise Refusal(ErrorCode.RETRY, "the venue is shutting down; connect again in a moment")
+
+    @property
+    def is_trader(self) -> bool:
+        """Whether orders of this session are taken now without a further question."""
+        key, context = self.key, self.context
+        if key is None or "trade" not in key.scopes or key.id in context.ended_keys:
+            return False
+        return context.accepting and not context.confirmation.is_on
+
+    @property
+    def readable_slot(self) -> int:
+        """The account whose own channels this session may hear, NIL without the scope read."""
+        return self.signer.account_slot if self.key is not None and "read" in self.key.scopes else NIL
+
+    # --- what a method changes ------------------------------------------------------------------------------------
+
+    def log_in(self, key: Key, access_token: str) -> None:
+        """Act for a key's account from now on; another account needs another connection."""
+        if self.key is not None and key.account_slot != self.key.account_slot:
+            raise Refusal(ErrorCode.FORBIDDEN, "this connection is logged in to another account; open a new one")
+        self.key = key
+        self.signer = Signer(key.account_slot, key.person, key.number)
+        self.access_token = access_token
+        self.limits = self.context.key_limits(key.id)
+
+    def close(self, code: int, reason: str) -> Close:
+        """End the session from this side."""
+        self.closed = True
+        return Close(code, reason)
+
+    def end_cleanly(self) -> Close:
+        """A logout: what was asked for a lost connection does not happen."""
+        self.key = None
+        return self.close(1000, "logged out")
+
+    def set_heartbeat(self, interval_ns: int, now_ns: int) -> None:
+        """Beat every so many ns; 0 stops."""
+        self.heartbeat_ns = interval_ns
+        self._beaten_ns = now_ns
+
+
+class Call(Struct, gc=False):
+    """One request being served."""
+
+    session: SessionState
+    request_id: RequestId
+    now_ns: int
+
+    @property
+    def context(self) -> Context:
+        """What all sessions share."""
+        return self.session.context
+
+    @property
+    def projection(self) -> Projection:
+        """What may be read."""
+        return self.session.projection
+
+    def reply(self, result: bytes, now_ns: int) -> bytes:
+        """The answer with this result."""
+        testnet = self.session.context.testnet
+        return reply(self.request_id, result, self.now_ns // 1000, now_ns // 1000, testnet)
+
+    def error(self, refusal: Refusal, now_ns: int) -> bytes:
+        """The error answer."""
+        testnet = self.session.context.testnet
+        return error_reply(self.request_id, refusal, self.now_ns // 1000, now_ns // 1000, testnet)

@@ -1,0 +1,182 @@
+"""The documents: short where they must be, and nothing in them that is not there: paths, links, commands, modules."""
+
+import argparse
+import re
+import shlex
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from gateway import cli
+from tests.test_arrows import ENGINE_ORDER
+
+ROOT = Path(__file__).parents[1]
+SKIPPED = {".venv", "build", "dist", "node_modules"}
+MAX_README_BYTES = 9000
+DOCUMENTS = sorted(
+    path for path in ROOT.rglob("*.md") if not any(part in SKIPPED or part.startswith(".") for part in path.parts)
+)
+READMES = [path for path in DOCUMENTS if path.name == "README.md"]
+PATH = re.compile(r"[\w.-]+(/[\w.-]+)*\.(py|md|js|css|html|sh|png|toml)|[\w.-]+(/[\w.-]+)+/|\.ci/run")
+"""What reads as a file of the repository."""
+OTHERS = {"bot.py", "alice.csv", "lionrock.toml"}
+"""Files that a reader makes."""
+each_document = pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+each_readme = pytest.mark.parametrize("path", READMES, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def prose(path: Path) -> str:
+    """A document without its blocks of code."""
+    return re.sub(r"^```.*?^```", "", path.read_text(), flags=re.DOTALL | re.MULTILINE)
+
+
+def inline(path: Path) -> list[str]:
+    """What stands between backticks."""
+    return re.findall(r"`([^`\n]+)`", prose(path))
+
+
+def shell_lines(path: Path) -> Iterator[str]:
+    """Each `lionrock` command of the shell blocks, whole."""
+    for block in re.findall(r"^```sh\n(.*?)^```", path.read_text(), re.DOTALL | re.MULTILINE):
+        text = re.sub(r"<<'END'\n.*?\nEND\n", "\n", block.replace("\\\n", " "), flags=re.DOTALL)
+        yield from (line.removesuffix("&").strip() for line in text.splitlines() if line.startswith("lionrock "))
+
+
+def table(path: Path, heading: str) -> list[str]:
+    """The first column of the first table below a heading."""
+    section = path.read_text().partition(f"\n{heading}\n")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| (.*?) \|", section, re.MULTILINE)
+    return [row for row in rows if "---" not in row][1:]
+
+
+def names(cells: list[str]) -> list[str]:
+    """The names between backticks in these cells."""
+    return [name for cell in cells for name in re.findall(r"`([^`]+)`", cell)]
+
+
+def test_the_readme_is_short() -> None:
+    assert len((ROOT / "README.md").read_bytes()) <= MAX_README_BYTES
+
+
+# --- paths and links ----------------------------------------------------------------------------------------------
+
+
+def anchors(path: Path) -> set[str]:
+    """The anchors that a document's headings make."""
+    headings = re.findall(r"^#+ (.*)$", prose(path), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@each_document
+def test_every_relative_link_leads_somewhere(path: Path) -> None:
+    lost = []
+    for target in re.findall(r"\]\(([^)]+)\)", prose(path)):
+        file, _, anchor = target.partition("#")
+        if "://" in target:
+            continue
+        found = path.parent / file if file else path
+        if not found.exists() or (anchor and anchor not in anchors(found)):
+            lost.append(target)
+    assert lost == []
+
+
+@each_readme
+def test_every_file_that_is_named_exists(path: Path) -> None:
+    named = {text for text in inline(path) if PATH.fullmatch(text)} - OTHERS
+    assert {text for text in named if not ((path.parent / text).exists() or (ROOT / text).exists())} == set()
+
+
+# --- commands -----------------------------------------------------------------------------------------------------
+
+
+def unknown_word(words: list[str]) -> str | None:
+    """The first word of a command line that is no subcommand and no flag where it stands; None when all are known."""
+    if words[0] not in cli.COMMANDS:
+        return words[0]
+    parser: argparse.ArgumentParser = cli._parser(words[0])
+    for word in words:
+        sub = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]
+        if word.startswith("--"):
+            if word not in {option for action in parser._actions for option in action.option_strings}:
+                return word
+        elif sub:
+            if word not in sub[0].choices:
+                return word
+            parser = sub[0].choices[word]
+    return None
+
+
+@each_readme
+def test_every_command_that_is_shown_can_be_called(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for line in shell_lines(path):
+        words = shlex.split(line)[1:]
+        assert unknown_word(words) is None, line
+        for word in words:
+            if word.endswith(".pdf"):
+                (tmp_path / word).touch()
+        cli._parser(words[0]).parse_args(words)
+
+
+@each_readme
+def test_every_command_that_is_mentioned_exists(path: Path) -> None:
+    for text in inline(path):
+        if text.startswith("lionrock "):
+            assert unknown_word(shlex.split(text)[1:]) is None, text
+
+
+WITHOUT_A_VENUE = {
+    "engine/recordings/README.md": ("lionrock ",),
+    "gateway/README.md": ("lionrock schema", "lionrock serve --print-config"),
+    "bench/README.md": ("lionrock bench --list",),
+}
+"""Commands that need nothing but the file that the document shows."""
+
+
+@pytest.mark.parametrize("name", WITHOUT_A_VENUE)
+def test_commands_that_need_no_venue_work(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for shown in re.findall(r"```csv\n(.*?)```", (ROOT / name).read_text(), re.DOTALL):
+        (tmp_path / "orders.csv").write_text(shown)
+    lines = [line for line in shell_lines(ROOT / name) if line.startswith(WITHOUT_A_VENUE[name])]
+    assert lines
+    for line in lines:
+        assert cli.main(shlex.split(line)[1:]) == 0, capsys.readouterr().err
+
+
+# --- tables -------------------------------------------------------------------------------------------------------
+
+
+def test_the_engines_table_is_the_order_of_imports() -> None:
+    assert names(table(ROOT / "engine" / "README.md", "## Modules, in the order of imports")) == ENGINE_ORDER
+
+
+@each_readme
+def test_every_module_that_a_table_names_exists(path: Path) -> None:
+    listed = re.findall(r"^\| module \|.*\n\|---.*\n((?:\|.*\n)+)", path.read_text(), re.MULTILINE)
+    cells = [row.split("|")[1] for rows in listed for row in rows.splitlines()]
+    found = {entry.stem for entry in path.parent.iterdir()}
+    assert set(names(cells)) <= found
+
+
+def test_the_gateways_table_names_every_entry_of_its_folder() -> None:
+    entries = {path.name for path in (ROOT / "gateway").iterdir() if not path.name.startswith("__")} - {"README.md"}
+    listed = names(table(ROOT / "gateway" / "README.md", "## What is in this folder"))
+    assert len(listed) == len(set(listed)) and set(listed) == entries
+
+
+def test_every_dependency_says_why_it_is_there() -> None:
+    needed = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    told = set(table(ROOT / "gateway" / "README.md", "## Libraries"))
+    assert {re.split(r"[<>=\[]", line)[0] for line in needed} <= told
+
+
+def test_the_readmes_commands_stand_where_they_are_looked_for() -> None:
+    lines = (ROOT / "README.md").read_text().splitlines()
+    assert [line for line in lines if re.match(r"python3 -m venv .*pytest", line)] == [
+        line for line in (ROOT / "tests" / "README.md").read_text().splitlines() if line.startswith("python3 -m venv ")
+    ]
