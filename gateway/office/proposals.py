@@ -21,7 +21,7 @@ from engine.codes import (
     VenueParameter,
     VenueState,
 )
-from gateway.office.changes import KINDS, Desk, Kind, Plan
+from gateway.office.changes import KINDS, Kind, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
 from gateway.registry.registry import Intent, Key, Registry, RegistryError
 
@@ -73,7 +73,7 @@ class Office:
     def _submit(self, kind: str, params: Any, actor: tuple[int, int], now_ns: int, is_own: bool) -> Change:
         registry = self._registry
         with registry.transaction():
-            plan = KINDS[kind].plan(Desk(registry, now_ns), params)
+            plan = KINDS[kind].plan(Lookup(registry, now_ns), params)
             waits = not is_own and self._needs_second_person(plan)
             text = msgspec.json.encode(params).decode()
             number = registry.insert_change(
@@ -109,7 +109,7 @@ class Office:
             if not registry.is_live(change.actor_key):
                 raise RegistryError(f"number: the key that proposed {number} was revoked; propose it again")
             kind = KINDS[change.kind]
-            plan = kind.plan(Desk(registry, now_ns), _params(kind, change.params))
+            plan = kind.plan(Lookup(registry, now_ns), _params(kind, change.params))
             registry.decide_change(number, "approved", officer, note, now_ns)
             self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
         return self.change(number, now_ns)

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from gateway.office.changes import clients, venue
-from gateway.office.changes.desk import Desk, Plan
+from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_messages import ChangeParams
 
-__all__ = ["KINDS", "Desk", "Kind", "Plan"]
+__all__ = ["KINDS", "Kind", "Lookup", "Plan"]
 
 
 class Kind(NamedTuple):
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
     params: type[ChangeParams]
     scope: Literal["compliance", "admin"]
-    plan: Callable[[Desk, Any], Plan]
+    plan: Callable[[Lookup, Any], Plan]
 
     @property
     def summary(self) -> str:

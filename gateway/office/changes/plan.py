@@ -28,7 +28,7 @@ class Plan:
     loosens: bool = False
 
 
-class Desk:
+class Lookup:
     """The registry as a change reads it, at one instant."""
 
     def __init__(self, registry: Registry, now_ns: int) -> None:
