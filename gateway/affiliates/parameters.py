@@ -1,4 +1,4 @@
-"""What affiliated makers owe the market: the `[affiliates]` table of the configuration."""
+"""The obligations of affiliated makers: the `[affiliates]` table of the configuration."""
 
 from dataclasses import dataclass
 from typing import Annotated

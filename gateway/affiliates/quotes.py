@@ -1,4 +1,4 @@
-"""How much of each hour an affiliated maker's quote stood: two sides of the size owed, within the spread owed."""
+"""How much of each hour an affiliated maker quoted as it must: both sides, the size and the spread."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +17,7 @@ Key = tuple[int, int]
 
 @dataclass
 class Hour:
-    """One hour of a quote, in nanoseconds; spread and size are summed over the time that both sides stood."""
+    """One hour of a quote, in nanoseconds; spread and size are summed over the time with both sides."""
 
     open_ns: int = 0
     kept_ns: int = 0
@@ -37,7 +37,7 @@ class Quote:
         self._figures: tuple[int, int] | str | None = "old"
 
     def follow(self, row: Any, display_lots: int) -> None:
-        """Take over an event of one of its orders; what an order hides is no quote."""
+        """Apply an event of one of the orders; hidden quantity is not a quote."""
         order, kind, flags = int(row["order_id"]), int(row["kind"]), int(row["flags"])
         if display_lots:
             self._displays[order] = display_lots
@@ -56,7 +56,7 @@ class Quote:
         self._figures = "old"
 
     def figures(self) -> tuple[int, int] | None:
-        """(spread in ppb at the size owed, value of the smaller side); None unless both sides have that size."""
+        """(Spread in ppb at the required size, value of the smaller side); None unless both sides have that size."""
         if isinstance(self._figures, str):
             self._figures = self._measure()
         return self._figures
@@ -69,7 +69,7 @@ class Quote:
         return 2 * (ask - bid) * PPB // (ask + bid), min(bids_micros, asks_micros)
 
     def _depth(self, side: int) -> tuple[int, int]:
-        """The price down to which the size owed stands, 0 if it does not, and the value of the whole side."""
+        """(The price at which a side reaches the required size, 0 if it does not; the value of the whole side)."""
         rows = sorted(((price, lots) for its, price, lots in self._orders.values() if its == side), reverse=side == 1)
         total, reached = 0, 0
         for price, lots in rows:
@@ -90,10 +90,10 @@ class Obligations:
         self._owed_ns: dict[Key, tuple[int, int]] = {}
         self._open: dict[int, bool] = {}
         self.hours: dict[tuple[int, int, int], Hour] = {}
-        """(account, contract, hour of the period) -> what stood."""
+        """(account, contract, hour of the period) -> the quote in that hour."""
 
     def owe(self, key: Key, unit_micros: int, now_ns: int, span_ns: tuple[int, int]) -> None:
-        """This account owes a quote in this contract from one instant until before another."""
+        """An account must quote in a contract, from one instant until just before another."""
         if key in self._quotes:
             self._count(key, now_ns)
         else:
@@ -101,9 +101,9 @@ class Obligations:
         self._owed_ns[key] = span_ns
 
     def order(self, row: Any, display_lots: int) -> None:
-        """An event of an affiliate's order: where it owes no quote nothing is measured.
+        """Apply an event of an affiliate's order; nothing is measured where it need not quote.
 
-        `display_lots` is what an order shows at once, where its command says so.
+        `display_lots`: an iceberg's visible quantity from its command, else 0.
         """
         key = int(row["account_slot"]), int(row["contract_slot"])
         if key in self._quotes:
@@ -111,7 +111,7 @@ class Obligations:
             self._quotes[key].follow(row, display_lots)
 
     def end(self, account_slot: int, now_ns: int) -> None:
-        """An account's affiliation changes: with it every approval ends."""
+        """An account's affiliation changes, which ends every approval."""
         for key in self._quotes:
             if key[0] == account_slot:
                 self._count(key, now_ns)
@@ -129,12 +129,12 @@ class Obligations:
         self._open[contract_slot] = state == MarketState.OPEN
 
     def close(self, now_ns: int) -> None:
-        """The last instant that is known."""
+        """Account for the time up to the last known instant."""
         for key in self._quotes:
             self._count(key, now_ns)
 
     def _count(self, key: Key, now_ns: int) -> None:
-        """Book the time since the last look, hour by hour."""
+        """Add the time since the last call to its hours."""
         since_ns, self._since_ns[key] = self._since_ns[key], now_ns
         from_ns, until_ns = self._owed_ns[key]
         start, end = max(since_ns, self._from_ns, from_ns), min(now_ns, self._to_ns, until_ns)

@@ -1,7 +1,7 @@
 """The report of a day on affiliated market makers: obligations, share of volume, trades with clients, mark-outs.
 
-The day is a civil day in Hong Kong. A mark-out is what a fill is worth to the maker at the mark some seconds later:
-what it gains there, the other side of the trade loses.
+The day is a civil day in Hong Kong. A mark-out is the gain of a fill for the maker at the mark some seconds later;
+the other side of the trade loses as much.
 """
 
 from bisect import bisect_right
@@ -74,7 +74,7 @@ class MakerReport:
 
 @dataclass
 class DayReport:
-    """What the journal says of a day's affiliated makers; volumes count each trade once."""
+    """The report on a day's affiliated makers; volumes count each trade once."""
 
     from_ns: int
     to_ns: int
@@ -111,7 +111,7 @@ def day_report(
 
 
 class _Day:
-    """Follows the stream; everything before the day only builds up what stood when it began."""
+    """Follows the event stream; events before the day only build the quotes with which it begins."""
 
     def __init__(self, state: Any, from_ns: int, programme: Programme) -> None:
         self._state = state
@@ -123,7 +123,7 @@ class _Day:
         self._fills: list[_Fill] = []
 
     def take(self, commands: Any, events: Any) -> None:
-        """The events of a batch, a ring at a time."""
+        """Take the events of a batch, a ring at a time."""
         notices, kinds = events.view(NOTICE), events["kind"]
         changes = np.isin(kinds, _NOTICES)
         self._trades(events[(kinds == EventKind.FILL) & (events["time_ns"] < self.to_ns)])
@@ -137,14 +137,14 @@ class _Day:
                 self._notice(notices[place])
 
     def _display_lots(self, commands: Any, row: Any) -> int:
-        """What a new order shows at once, 0 for all of it; that stands in the command alone."""
+        """A new iceberg's visible quantity, which only its command has; 0 for any other order."""
         if not int(row["flags"]) & ExecInst.ICEBERG:
             return 0
         command = commands[int(row["seq"]) - int(commands["seq"][0])]
         return int(command["display_lots"]) if int(command["kind"]) == CommandKind.NEW else 0
 
     def _approved(self, commands: Any, row: Any) -> None:
-        """An affiliate may trade a contract, and owes a quote there; when from stands in the command alone."""
+        """An affiliate may trade a contract and must quote there; only the command has the first instant."""
         command = commands[int(row["seq"]) - int(commands["seq"][0])]
         account, contract = int(row["account_slot"]), int(row["contract_slot"])
         span_ns = int(command["source_time_ns"]), int(row["new_value"])
@@ -170,7 +170,7 @@ class _Day:
             self._obligations.end(int(row["account_slot"]), now_ns)
 
     def _trades(self, fills: Any) -> None:
-        """The day's trades: the volume of all, and each affiliated side. A trade's two sides follow each other."""
+        """Add the day's trades: total volume, and each affiliated side. A trade's two sides follow each other."""
         fills = fills[fills["time_ns"] >= self.from_ns]
         sides = list(map(Event._make, EVENT_STRUCT.iter_unpack(fills.tobytes())))
         for first, second in zip(sides[::2], sides[1::2], strict=True):
@@ -191,7 +191,7 @@ class _Day:
     # --- the report -----------------------------------------------------------------------------------------------
 
     def report(self, now_ns: int) -> DayReport:
-        """All that the stream said up to an instant. ValueError when the day had not begun then."""
+        """The report as of an instant. ValueError when the day had not begun then."""
         if now_ns < self.from_ns:
             raise ValueError("--day: the journal ends before it; name an earlier day, or wait")
         self._obligations.close(now_ns)
@@ -220,7 +220,7 @@ class _Day:
         )
 
     def _mark_out(self, fills: list[_Fill], contract: int, seconds: int, now_ns: int) -> MarkOut:
-        """What fills are worth to the maker at the mark in force so many seconds later, as far as that is known."""
+        """The gain of fills for the maker at the mark so many seconds later, of those whose mark is known."""
         times, marks = self._marks.get(contract, ([], []))
         unit = self._unit(contract)
         found, volume = MarkOut(seconds), 0

@@ -1,4 +1,4 @@
-"""Whether an export is what was written: the chain recomputed, and the export compared with its journal."""
+"""Checks an export: recomputes its chain, and compares it with its journal."""
 
 import csv
 import json
@@ -14,7 +14,7 @@ from gateway.audit_trail.records import Progress, Scope, scope_of, trail
 
 @dataclass
 class Checked:
-    """What a check found: `first_bad` is the number of the first record that is not what was written."""
+    """The result of a check: `first_bad` is the number of the first record that was changed."""
 
     file: str
     records: int = 0
@@ -25,7 +25,7 @@ class Checked:
 
 
 def check(path: Path, journal: Path | None = None, progress: Progress = lambda done, total: None) -> Checked:
-    """Recompute an export's chain, and with `journal` every record of it too."""
+    """Recompute an export's chain; with a `journal`, compare every record with the journal too."""
     found = Checked(str(path))
     try:
         scope = _check_chain(path, found)
@@ -38,7 +38,7 @@ def check(path: Path, journal: Path | None = None, progress: Progress = lambda d
 
 
 def _check_chain(path: Path, found: Checked) -> Scope | None:
-    """The scope of an export whose chain is whole; what is wrong goes into `found`."""
+    """The scope of an export whose chain is whole; a fault is noted in `found`."""
     chain, last, scope = b"", None, None
     for number, record in enumerate(files.read(path), 1):
         if last is None:
@@ -48,22 +48,22 @@ def _check_chain(path: Path, found: Checked) -> Scope | None:
             except ValueError as error:
                 found.first_bad, found.problem = number, f"{path}: {error}"
                 return None
-        said = record.pop(CHAIN, "")
+        written = record.pop(CHAIN, "")
         chain = link(chain, record)
-        if record.get("number") != number or said != chain.hex():
+        if record.get("number") != number or written != chain.hex():
             found.first_bad = number
             found.problem = f"{path}: record {number} is not what was written: the chain breaks there"
             return None
         found.records, found.chain, last = number, chain.hex(), record
-    if last is None or last.get("record") != "end" or _records_said(last) != found.records:
+    if last is None or last.get("record") != "end" or _counted_records(last) != found.records:
         found.first_bad = found.records + 1
         found.problem = f"{path}: it ends after record {found.records}, before the record that closes an export"
         return None
     return scope
 
 
-def _records_said(end: Record) -> int:
-    """How many records the closing record says there are, 0 when it says nothing."""
+def _counted_records(end: Record) -> int:
+    """How many records the closing record counts, 0 when it has no count."""
     try:
         return int(json.loads(end["note"])["records"])
     except (KeyError, TypeError, ValueError):
@@ -71,7 +71,7 @@ def _records_said(end: Record) -> int:
 
 
 def _compare(path: Path, journal: Path, scope: Scope, found: Checked, progress: Progress) -> None:
-    """Make the export again and name the first record that differs; a journal that has gone on since is no fault."""
+    """Make the export again and find the first record that differs; the journal may have grown since."""
     wanted = _until_end(trail(journal, scope, progress), found.records)
     for number, (given, made) in enumerate(zip_longest(_until_end(files.read(path), found.records), wanted), 1):
         name = _difference(given, made)
@@ -82,7 +82,7 @@ def _compare(path: Path, journal: Path, scope: Scope, found: Checked, progress: 
 
 
 def _until_end(records: Iterator[Record], count: int) -> Iterator[Record]:
-    """The records before the one that closes the export, which says how long the journal was."""
+    """All records but the closing one, which depends on how long the journal was."""
     for number, record in enumerate(records, 1):
         if number >= count:
             return

@@ -1,7 +1,7 @@
 """The columns of the trail, and the hash chain over its records.
 
-A record is a dict of the columns that say something; what it leaves out is empty. The chain is BLAKE3 over the hash
-before and the record as compact JSON in UTF-8 with its keys sorted, so it does not depend on the format of the file.
+A record is a dict of its columns that are not empty. The chain is BLAKE3 over the previous hash and the record as
+compact JSON in UTF-8 with its keys sorted, so it does not depend on the format of the file.
 """
 
 from collections.abc import Iterable, Iterator
@@ -60,7 +60,7 @@ WHAT: dict[str, type] = {
     "source_time_ns": int,  # index prices: when the source made it; approvals: valid from
     "reference": int,  # the registry's number of the change
 }
-"""What was asked and what came of it. An absent number is empty in the file, an absent word is empty text."""
+"""The request and its outcome. In the file a missing number is an empty field, a missing word an empty text."""
 
 ATTRIBUTES = {f"account_{attribute.name.lower()}": attribute for attribute in AccountAttribute}
 """An account's attributes as they stood, a column each."""
@@ -70,8 +70,8 @@ _FIGURES = (
     "account_in_liquidation",
     "account_open_orders",
     "account_cash_micros",
-    "account_collateral_micros",  # what its coins count for
-    "account_equity_micros",  # the cross pool's
+    "account_collateral_micros",  # value of its coins as collateral
+    "account_equity_micros",  # of the cross pool
     "account_required_micros",  # initial margin and reserves of everything that is open
     "account_maintenance_micros",
     "person_knowledge_until_ns",
@@ -80,9 +80,9 @@ _FIGURES = (
     "position_buy_lots",
     "position_sell_lots",
     "position_required_micros",
-    "position_leverage",  # chosen; 0: the bracket's cap
+    "position_leverage",  # as chosen; 0: the bracket's cap
     "position_is_isolated",
-    "position_equity_micros",  # of the pool that carries it
+    "position_equity_micros",  # of the pool that the position belongs to
     "position_maintenance_micros",
     "contract_state",
     "contract_needs_index",
@@ -104,8 +104,8 @@ _FIGURES = (
     "contract_affiliate_present",
     "contract_micros_per_tick_lot",
     "group_max_lots",  # where the group has a limit
-    "group_others_lots",  # the worst cases of its other accounts
-    "account_others_exposure_micros",  # where the account has a limit: the worst cases of its other contracts
+    "group_others_lots",  # worst-case sizes of the group's other accounts
+    "account_others_exposure_micros",  # where the account has a limit: worst-case exposure of its other contracts
     "affiliate_from_ns",  # the approval for this contract
     "affiliate_until_ns",
     "venue_state",
@@ -113,20 +113,20 @@ _FIGURES = (
     "venue_affiliate_post_only",
     "order_side",
     "order_type",
-    "order_leverage",  # what the account works with in the contract
-    "order_asked_ticks",  # its own limit; of a market order, the band's edge
-    "order_price_ticks",  # the limit that it would work with, slid behind the other side
+    "order_leverage",  # the account's leverage in the contract
+    "order_asked_ticks",  # its limit; for a market order, the band's edge
+    "order_price_ticks",  # the limit after a post-only order slid behind the best price of the other side
     "order_value_micros",
     "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
-    "order_lots",  # what it would have open
+    "order_lots",  # its open quantity after the command
     "order_flags",  # ExecInst bits
-    "order_was_open_lots",  # an amended order counted for so much before
+    "order_was_open_lots",  # what an amended order added before
     "order_was_price_ticks",
-    "need_micros",  # IM and reserves of everything, with the order
+    "need_micros",  # IM and reserves of all positions and orders, this order included
     "have_micros",  # equity
 )
 COLUMNS: dict[str, type] = WHAT | dict.fromkeys((*ATTRIBUTES, *_FIGURES), int)
-"""Everything that a record can say, in the order of the file; the chain's hash follows as the last column."""
+"""All columns of a record, in the order of the file; the chain's hash follows as the last column."""
 
 
 def genesis(note: str) -> bytes:
@@ -135,7 +135,7 @@ def genesis(note: str) -> bytes:
 
 
 def link(before: bytes, record: Record) -> bytes:
-    """The hash after a record, its own hash left out."""
+    """The hash after a record; the record's own hash column is left out."""
     return blake3(before + _SORTED.encode(record)).digest()
 
 

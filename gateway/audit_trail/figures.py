@@ -54,7 +54,7 @@ def look(root: Any, command: Any) -> Figures:
 
 
 def _money(root: Any, directive: Any) -> Figures:
-    """How the account stands, and for a withdrawal what is asked and what may go."""
+    """The account's figures, and for a withdrawal the amount asked for and the amount that may be withdrawn."""
     account = int(directive["account_slot"])
     found, _ = _standing(root, account, int(directive["contract_slot"]), NIL)
     is_cash = int(directive["index"]) == Asset.SETTLEMENT
@@ -65,12 +65,12 @@ def _money(root: Any, directive: Any) -> Figures:
 
 
 def standing(root: Any, account_slot: int, contract_slot: int, person: int = NIL) -> Figures:
-    """What an account is and has, and how the contract and the venue stand; what does not exist is left out."""
+    """The figures of account, contract and venue; what does not exist is left out."""
     return _standing(root, account_slot, contract_slot, person)[0]
 
 
 def find_order(state: Any, account_slot: int, order_id: int, cl_ord_id: int) -> int:
-    """The slot of an account's waiting order by either id, NIL when it has none."""
+    """The slot of an account's open order by either id, NIL when there is none."""
     slots = _own_orders(state, account_slot)
     if order_id:
         slot = order_id & ((1 << ORDER_SLOT_BITS) - 1)
@@ -178,7 +178,7 @@ def _amended(order: dict[str, int], command: Any) -> Asked:
 
 
 def _is_broken(asked: Asked, command: Any) -> bool:
-    """Whether an amendment asks for what cannot be amended."""
+    """Whether an amendment changes what cannot be amended."""
     trailing = asked.ord_type == OrdType.TRAILING_STOP and asked.flags & ExecInst.CONDITIONAL
     return bool(
         int(command["flags"]) & ~_AMEND_FLAGS
@@ -189,7 +189,7 @@ def _is_broken(asked: Asked, command: Any) -> bool:
 
 
 def _order(contract: Any, position: dict[str, int], asked: Asked, found: Figures) -> Figures:
-    """The order's limits, what it would have open, and for a margin decision what is needed and what is there."""
+    """The order's limits, its open quantity, and for a margin decision the margin needed and the equity."""
     best = found["contract_best_ask_ticks" if asked.side == Side.BUY else "contract_best_bid_ticks"]
     price = working_ticks(contract, asked, best)
     asked_ticks = limit_ticks(contract, asked)

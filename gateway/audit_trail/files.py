@@ -1,4 +1,4 @@
-"""The trail as a file: CSV, JSON lines or Parquet; the same records and the same chain in each."""
+"""The trail as a file, CSV, JSON lines or Parquet, with the same records and the same chain in each."""
 
 import csv
 import json
@@ -17,11 +17,11 @@ NO_PARQUET = "Parquet needs pyarrow: pip install 'lionrock[parquet]', or choose 
 
 
 class FileError(ValueError):
-    """A file that is no export, or a format that cannot be written here: one line with the remedy."""
+    """A file that is not an export, or a format that cannot be written here: one line with the remedy."""
 
 
 def format_of(path: Path) -> str:
-    """The format that a file's name says."""
+    """The format, by the ending of a file's name."""
     suffix = path.suffix.removeprefix(".")
     if suffix not in FORMATS:
         raise FileError(f"{path}: end the name in .csv, .jsonl or .parquet")
@@ -29,7 +29,7 @@ def format_of(path: Path) -> str:
 
 
 def write(records: Iterable[Record], path: Path, kind: str) -> int:
-    """Write a whole export beside its place, then put it there; answers how many records."""
+    """Write an export to a temporary file and rename it when it is complete; returns how many records."""
     scratch = path.with_name(path.name + ".part")
     try:
         with scratch.open("wb") as file:
@@ -41,7 +41,7 @@ def write(records: Iterable[Record], path: Path, kind: str) -> int:
 
 
 def write_to(records: Iterable[Record], file: IO[bytes], kind: str) -> int:
-    """Write an export to an open file; answers how many records."""
+    """Write an export to an open file; returns how many records."""
     if kind == "parquet":
         return _write_parquet(records, file)
     count = 0
@@ -62,12 +62,12 @@ def _json_record(record: Record) -> bytes:
 
 
 class _Line:
-    """What the csv module writes to."""
+    """A file object for the csv module that keeps the last line."""
 
     text = ""
 
     def write(self, text: str) -> int:
-        """Keep the line."""
+        """Keep a line."""
         self.text = text
         return len(text)
 
@@ -103,7 +103,7 @@ def _write_parquet(records: Iterable[Record], file: IO[bytes]) -> int:
 
 
 def read(path: Path) -> Iterator[Record]:
-    """The records of an export. FileError when it is none."""
+    """The records of an export. FileError when the file is not one."""
     kind = format_of(path)
     try:
         if kind == "parquet":

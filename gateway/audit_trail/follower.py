@@ -19,14 +19,14 @@ Happening = Any
 
 
 Wanted = Callable[[Any, Any], Any]
-"""(commands, events, a ring at a time) -> the sequences to stop at; a label's row has none of its own."""
+"""(commands, events, a ring at a time) -> the sequences of the commands at which to stop."""
 Look = Callable[[Any, Any, list[Happening]], Any]
-"""(root, command, what was due before it) -> what was seen there."""
+"""(root, command, events of due work before it) -> what is to be kept of this state."""
 
 
 @dataclass
 class Moment:
-    """One command: what a look just before it saw, and what the command itself did."""
+    """One command: what `look` kept just before it, and the command's own events."""
 
     command: Any
     has_label: bool
@@ -35,7 +35,7 @@ class Moment:
 
 
 def journal_of(folder: Path) -> Path:
-    """The journal in a folder, or in the data folder that it is. ValueError when there is none."""
+    """The journal at a path, or in a data folder at the path. ValueError when there is none."""
     for place in (folder, Config(data=str(folder)).journal):
         if host.holds_journal(place):
             return place
@@ -43,7 +43,7 @@ def journal_of(folder: Path) -> Path:
 
 
 class Follower:
-    """Replays a journal. `root` is the state as of the moment."""
+    """Replays a journal. `root` is the present state of the replay."""
 
     def __init__(self, journal: Path) -> None:
         self.reader = host.JournalReader(journal)
@@ -52,9 +52,9 @@ class Follower:
         self.root = self.engine.root
 
     def moments(self, look: Look, stops: Any) -> Iterator[Moment]:
-        """The commands with these sequences, in order; all others are just applied.
+        """The commands with these sequences, in order; all other commands are only applied.
 
-        `look` sees the state between what was due before a command and the command itself.
+        `look` is called with the state after the work that was due before a command, and before the command itself.
         """
         for rows in self.reader.batches():
             done, first_seq = 0, int(rows["seq"][0])
@@ -81,7 +81,7 @@ class Follower:
 
 
 def stops(journal: Path, wanted: Wanted) -> Any:
-    """The sequences, ascending, of what `wanted` finds in a journal that is replayed once."""
+    """Replay a journal once; returns the sequences that `wanted` finds, ascending."""
     found = [np.zeros(0, np.int64)]
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))

@@ -1,7 +1,7 @@
 """The admission ladder row by row, judged again from the figures of a record alone.
 
-It repeats the rulebook's section 5 in plain words for the reader of a record; a test holds it to the engine's own
-decisions. What depends on the whole book or on the order's form is shown as it was decided.
+It states the rulebook's section 5 in plain words for the reader of a record; a test compares it with the engine's
+decisions. A rule that depends on the whole book or on the order's form is shown as it was decided.
 """
 
 from collections.abc import Callable
@@ -34,7 +34,7 @@ _FORM = (
 
 @dataclass(frozen=True)
 class Rung:
-    """One row of the ladder: what was checked, with the figures, and how it came out."""
+    """One row of the ladder: what was checked, on which figures, with which result."""
 
     row: int
     check: str
@@ -44,7 +44,7 @@ class Rung:
 
 
 class _Case:
-    """A record's figures with the questions that the rows ask."""
+    """A record's figures, with the questions that the rows ask about them."""
 
     def __init__(self, record: Record) -> None:
         self.record = record
@@ -59,7 +59,7 @@ class _Case:
         return int(self.record.get(name, 0))
 
     def _shrinks(self) -> bool:
-        """Whether an amendment only takes quantity away: then just its form is judged."""
+        """Whether an amendment only reduces the quantity: then only its form is judged."""
         record, before = self.record, self["order_was_open_lots"]
         if record["command"] != "AMEND" or not before or int(record["flags"]) & ExecInst.FORFEIT_PRIORITY:
             return False
@@ -205,7 +205,7 @@ def _style(case: _Case) -> _Answer:
 
 
 def when(time_ns: int) -> str:
-    """A date as the trail has it, in UTC; 0 was never given."""
+    """A date of the trail, in UTC; 0 means that none was given."""
     if time_ns <= 0:
         return "never"
     if time_ns >= _FAR_NS:
@@ -328,7 +328,7 @@ _ROWS: tuple[tuple[int, str, _Check, str], ...] = (
 
 
 def judge(record: Record) -> list[Rung]:
-    """Every row of the ladder for a NEW or AMEND record; after the first failure none is reached."""
+    """Every row of the ladder for a NEW or AMEND record; the rows after the first failure are not reached."""
     case, failed = _Case(record), False
     if record["command"] == "AMEND" and "order_flags" not in record:
         return [_unknown_order(record)]
@@ -360,17 +360,17 @@ def _applies(case: _Case, scope: str) -> bool:
 
 
 def _unknown_order(record: Record) -> Rung:
-    """An amendment that names no waiting order of the account gets no further than its account."""
+    """An amendment of an order that the account does not have is judged only by the rows about the account."""
     return Rung(1, "account exists and has the order", FAILED, str(record.get("reason", "")), "no such waiting order")
 
 
 def _broken(case: _Case) -> list[Rung]:
-    """What is no order at all is refused before the ladder, but for an amendment's account."""
+    """A malformed order is refused before the ladder, but an amendment's account is judged first."""
     if case.record["command"] == "AMEND" and _restricted(case)[0] != Reason.NONE:
         return [Rung(2, "no legal freeze", FAILED, _restricted(case)[0].name, _restricted(case)[1])]
     return [Rung(16, "form", FAILED, case.decided.name, "a label without its row, or what cannot be amended")]
 
 
 def verdict(record: Record) -> str:
-    """The reason that the figures give: that of the first row that fails, empty when all pass."""
+    """The reason that follows from the figures: that of the first row that fails, empty when all pass."""
     return next((rung.reason for rung in judge(record) if rung.outcome == FAILED), "")

@@ -1,4 +1,4 @@
-"""What the other contracts of an account, and the other accounts of its group, could come to: figures for row 19."""
+"""Worst cases of an account's other contracts and of the other accounts of its group: figures for row 19."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ INT64_MAX = (1 << 63) - 1
 
 
 def limit_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
-    """Only where a limit is set: most accounts have neither a group's nor one of exposure."""
+    """The figures of limits that are set; most accounts have no group limit and no exposure limit."""
     account, found = state["accounts"][account_slot], {}
     limit = _group_limit_lots(state, int(account["group"]), contract_slot)
     if limit:
@@ -29,7 +29,7 @@ def approval_figures(state: Any, account_slot: int, contract_slot: int) -> dict[
 
 
 def _worst_lots(row: Any) -> int:
-    """The largest size that a position can reach with its open orders, whichever side; the other side is no credit."""
+    """The largest size that a position can reach on either side when the open orders of that side fill."""
     size = int(row["size_lots"])
     return max(max(size, 0) + int(row["buy_lots"]), max(-size, 0) + int(row["sell_lots"]))
 
@@ -45,7 +45,7 @@ def _group_limit_lots(state: Any, group: int, contract_slot: int) -> int:
 
 
 def _others_lots(state: Any, account_slot: int, contract_slot: int) -> int:
-    """The worst cases of the other accounts of the group in this contract, added up."""
+    """The sum of the worst cases of the group's other accounts in this contract."""
     total, member = 0, int(state["groups"][int(state["accounts"][account_slot]["group"])]["members_head"])
     while member != NIL:
         if member != account_slot:
@@ -56,7 +56,7 @@ def _others_lots(state: Any, account_slot: int, contract_slot: int) -> int:
 
 
 def _others_micros(state: Any, account_slot: int, contract_slot: int) -> int:
-    """The worst cases of the account's other contracts, at their marks."""
+    """The sum of the worst cases of the account's other contracts, valued at their marks."""
     total = 0
     for slot in position_slots([state], account_slot):
         row = state["positions"][slot]

@@ -1,4 +1,4 @@
-"""What an order would need, added up in plain integers from the state, without the engine's own functions."""
+"""The margin that an order needs, computed in plain integers from the state without the engine's functions."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,12 +10,12 @@ MARKETS = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRA
 NOTHING = dict.fromkeys(
     ("size_lots", "leverage", "margin_mode", "buy_subtick_lots", "sell_subtick_lots", "loss_subtick_lots"), 0
 )
-"""The row of a position that is not there."""
+"""An empty row, for a position that does not exist."""
 
 
 @dataclass
 class Asked:
-    """An order as it would be: a new one, or one with its amendment."""
+    """An order after its command: a new one, or one as amended."""
 
     side: int
     ord_type: int
@@ -37,7 +37,7 @@ def _up(amount: int, parts: int = SUBTICKS) -> int:
 
 
 def limit_ticks(contract: Any, asked: Asked) -> int:
-    """An order's own limit; a market order's is the band's edge."""
+    """An order's limit; for a market order, the band's edge."""
     if asked.ord_type not in MARKETS or asked.flags & ExecInst.CONDITIONAL:
         return asked.price_ticks
     edge = int(contract["max_buy_ticks"] if asked.side == Side.BUY else contract["min_sell_ticks"])
@@ -45,7 +45,7 @@ def limit_ticks(contract: Any, asked: Asked) -> int:
 
 
 def working_ticks(contract: Any, asked: Asked, best_opposite_ticks: int) -> int:
-    """The limit that an order works with: a post-only one goes behind the best price of the other side."""
+    """The limit after sliding: a post-only order goes behind the best price of the other side."""
     price, best, buys = limit_ticks(contract, asked), best_opposite_ticks, asked.side == Side.BUY
     if asked.flags & ExecInst.POST_ONLY and best != NIL and (price >= best if buys else price <= best):
         return best - 1 if buys else best + 1
@@ -69,7 +69,7 @@ def own_need_micros(contract: Any, position: dict[str, int], asked: Asked, price
 
 
 def _weight(side: int, price_ticks: int, loss_subticks: int) -> int:
-    """A buy counts at its limit, a sell at the higher of limit and mark."""
+    """The price at which an order counts: a buy its limit, a sell the higher of limit and mark."""
     return price_ticks * SUBTICKS + (0 if side == Side.BUY else loss_subticks)
 
 

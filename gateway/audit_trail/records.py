@@ -1,7 +1,7 @@
 """From a journal to the records of the trail.
 
-The figures of a decision are those between what was due before its command and the command itself; the figures of an
-event are those right after the due work or the command that it belongs to.
+The figures of a decision are those of the state on which the command was judged: after the work that was due before
+it. The figures of an event are those right after the due work or the command that caused it.
 """
 
 import json
@@ -87,7 +87,7 @@ _ACCOUNT_KINDS = (
 class Scope:
     """What an export covers: one account or all (NIL), from an instant up to another, accepted index prices or not.
 
-    What is about no account in particular (contracts, the venue, persons, groups) bears on all and belongs in.
+    Records about no account in particular (contracts, the venue, persons, groups) are always covered.
     """
 
     account_slot: int = NIL
@@ -96,13 +96,13 @@ class Scope:
     with_index: bool = False
 
     def holds(self, time_ns: int, account_slot: int) -> bool:
-        """Whether something at a time belongs in; what is about no account in particular does."""
+        """Whether something at a time about an account is covered; what is about no account (NIL) is."""
         if not self.from_ns <= time_ns < self.to_ns:
             return False
         return self.account_slot < 0 or account_slot < 0 or account_slot == self.account_slot
 
     def wanted(self, commands: Any, events: Any) -> Any:
-        """The sequences of commands that are about the scope, or did something to it."""
+        """The sequences of commands that are about the scope, or had an effect on it."""
         kinds, notices = commands["kind"], events.view(NOTICE)
         given = commands.view(DIRECTIVE)["account_slot"]
         about = np.where(kinds < CommandKind.ACCOUNT_OPEN, commands["account_slot"], given)
@@ -118,12 +118,12 @@ class Scope:
         return (owners < 0) | (owners == self.account_slot) | (self.account_slot < 0)
 
     def note(self, genesis: str) -> str:
-        """What the first record says of the export."""
+        """The text of an export's first record."""
         return json.dumps({"format": FORMAT, "journal": genesis} | self.__dict__, sort_keys=True)
 
 
 def scope_of(note: str) -> Scope:
-    """The scope that an export's first record names. ValueError when it is none."""
+    """The scope that an export's first record names. ValueError when it does not name one."""
     try:
         facts = json.loads(note)
         if facts.pop("format") != FORMAT or not facts.pop("journal"):
@@ -137,7 +137,7 @@ def scope_of(note: str) -> Scope:
 
 
 def name_of(code: int, *enums: type[IntEnum]) -> str:
-    """The name of a number, or the number where it has none."""
+    """The name of a code, or its number when it has none."""
     for enum in enums:
         if code in enum._value2member_map_:
             return enum(code).name
@@ -145,7 +145,7 @@ def name_of(code: int, *enums: type[IntEnum]) -> str:
 
 
 def trail(journal: Path, scope: Scope, progress: Progress = lambda done, total: None) -> Iterator[Record]:
-    """The chained records of a scope, first what it covers, last how far the journal was read."""
+    """The chained records of a scope; the first says what it covers, the last how far the journal was read."""
     follower = Follower(journal)
     note = scope.note(follower.genesis)
     places = stops(journal, scope.wanted)
@@ -176,7 +176,7 @@ def _records(follower: Follower, scope: Scope, places: Any, progress: Progress, 
 
 
 class _Look:
-    """What to see at a command: the records of what was due before it, and the figures of the command itself."""
+    """What is kept at a command: the records of the due work before it, and the figures of the decision."""
 
     def __init__(self, scope: Scope) -> None:
         self._scope = scope
@@ -188,7 +188,7 @@ class _Look:
 
 
 def _account_of(command: Any) -> int:
-    """Whom a command is about, NIL when it is about no account."""
+    """The account that a command is about, NIL when there is none."""
     kind = int(command["kind"])
     if kind in ORDER_COMMANDS:
         return int(command["account_slot"])
@@ -196,7 +196,7 @@ def _account_of(command: Any) -> int:
 
 
 def _of_command(root: Any, moment: Moment, scope: Scope) -> Iterator[Record]:
-    """The decision on a command, then what else it did."""
+    """The record of the decision on a command, then those of its other effects."""
     command, kind = moment.command, int(moment.command["kind"])
     if kind not in (CommandKind.TIME, CommandKind.LABEL) and moment.events:
         if scope.holds(moment.events[0].time_ns, _account_of(command)):
@@ -213,7 +213,7 @@ def _is_answer(kind: int, row: Happening) -> bool:
 
 
 def _order(command: Any, moment: Moment) -> Record:
-    """The decision on an order command: the first of its events that is one."""
+    """The decision on an order command: the first of its events that answers it."""
     kind = int(command["kind"])
     row = next((row for row in moment.events if isinstance(row, Event) and _decides(kind, row)), None)
     outcome = _OUTCOMES[EventKind(row.kind)] if row else "accepted"
@@ -246,7 +246,7 @@ def _decides(kind: int, row: Happening) -> bool:
 
 
 def _directive(command: Any, moment: Moment) -> Record:
-    """What a directive asked and whether it took effect, with old and new value, who and why."""
+    """A directive and whether it took effect: old and new value, who asked, who approved, and why."""
     row, kind = command.view(DIRECTIVE), int(command["kind"])
     answer = next((row for row in moment.events if isinstance(row, Notice) and _is_answer(kind, row)), None)
     refused = answer is not None and answer.kind == EventKind.REFUSED
@@ -275,7 +275,7 @@ _DIRECTIVE_FIELDS = (
 
 
 def _of_event(root: Any, row: Happening, scope: Scope) -> Iterator[Record]:
-    """The record of something that happened, if the trail keeps it: what ended, traded, changed or was taken."""
+    """The record of an event, if the trail keeps its kind: what ended, traded, changed or was taken."""
     if not scope.holds(row.time_ns, row.account_slot):
         return
     if isinstance(row, Notice):
@@ -316,7 +316,7 @@ _NOTICE_FIELDS = (
 _WITH_EQUITY = (
     EventKind.LIQUIDATION_FLAGGED, EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_CURED, EventKind.MARGIN_CALL
 )  # fmt: skip
-"""They say at their own instant what the cross pool has and must have; a later look could come too late."""
+"""The notice has the cross pool's equity and maintenance margin at its own instant; the state may be later."""
 
 
 def _of_notice(root: Any, row: Happening) -> Record:

@@ -1,4 +1,4 @@
-"""One order's story from the journal alone: each decision on it with the ladder, then all that became of it."""
+"""One order's history from the journal alone: each decision on it with the ladder, and all its events."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -52,7 +52,7 @@ def story(journal: Path, order_id: int, account_slot: int | None = None, cl_ord_
 
 
 def story_at(journal: Path, seq: int) -> list[Step]:
-    """What one command asked, was answered and caused. ValueError when the log has no such sequence."""
+    """One command's request, answer and effects. ValueError when the log has no such sequence."""
     found = [_step(record) for record in records_at(journal, np.array([seq]))]
     if not found:
         raise ValueError(f"sequence {seq}: the journal has no command there that the trail tells of")
@@ -60,7 +60,7 @@ def story_at(journal: Path, seq: int) -> list[Step]:
 
 
 def _commands_others(record: Record) -> bool:
-    """Whether a record is a command that takes orders away: a mass cancel or a directive."""
+    """Whether a record is a command that cancels other orders: a mass cancel or a directive."""
     return record["record"] == "directive" or record["command"] == CommandKind.MASS_CANCEL.name
 
 

@@ -5,8 +5,8 @@
 ...         placed = await client.buy("BTC_USDC-PERPETUAL", "0.5", price="50000", post_only=True)
 ...         print(placed.order.order_id, placed.order.order_state)
 
-Numbers are `decimal.Decimal`. A lost connection comes back by itself: the client logs in again, subscribes again, and
-asks for the orders and trades that it missed (`venue/resume`), so that its callbacks hear everything once.
+Numbers are `decimal.Decimal`. After a lost connection the client connects, logs in and subscribes again by itself, and
+asks for the orders and trades that it missed (`venue/resume`), so that its callbacks get everything once.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 REQUEST_SECONDS = 10.0
 SEEN_TRADES = 10_000
 FAR_SEQUENCE = 10**17
-"""Nothing is after it: the answer to a resume from here is the present sequence."""
+"""The highest sequence: a resume from here returns no events, only the present sequence."""
 
 Amount = Decimal | str | int
 Callback = Callable[[Any], None]
@@ -53,7 +53,7 @@ class RpcError(Exception):
 
 
 class Disconnected(Exception):  # noqa: N818 - a state of the connection
-    """The connection is gone; whether the request was served is not known. Orders: look at their `cl_ord_id`."""
+    """The connection was lost; whether the request was served is not known. Look for orders by their `cl_ord_id`."""
 
 
 class Order(msgspec.Struct, kw_only=True):
@@ -80,7 +80,7 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class Trade(msgspec.Struct, kw_only=True):
-    """A trade; the last fields are of one's own trades."""
+    """A trade; only own trades have the last fields."""
 
     trade_id: str
     trade_seq: int
@@ -150,7 +150,7 @@ _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class _Listener(picows.WSListener):
-    """What the websocket library calls."""
+    """The listener that the websocket library calls."""
 
     def __init__(self, client: "Client") -> None:
         super().__init__()
@@ -170,7 +170,7 @@ class _Listener(picows.WSListener):
 
 
 class Client:
-    """One connection to a venue. `binary` chooses the sub-protocol of command rows; JSON calls work beside it."""
+    """One connection to a venue. `binary` chooses the sub-protocol of command rows; JSON calls still work."""
 
     def __init__(
         self, url: str, key_id: str = "", secret: str = "", binary: bool = False, reconnect: bool = True
@@ -204,7 +204,7 @@ class Client:
         await self.close()
 
     async def connect(self) -> None:
-        """Connect, log in if there is a key, and take up the subscriptions."""
+        """Connect, log in if there is a key, and subscribe again."""
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if self._binary else None
         self._transport, _ = await picows.ws_connect(
             lambda: _Listener(self), self.url, extra_headers=headers, max_frame_size=1 << 26
@@ -219,7 +219,7 @@ class Client:
             await self._subscribe(list(self._callbacks))
 
     async def log_in(self) -> None:
-        """Log in with an HMAC over time and nonce; the secret never travels. An officer's key has nothing to resume."""
+        """Log in with an HMAC over time and nonce; the secret is never sent. An officer's key has nothing to resume."""
         stamp, nonce = str(clock.wall_ns() // 1_000_000), secrets.token_hex(8)
         text = f"{stamp}\n{nonce}\n".encode()
         signature = hmac.new(self._secret.encode(), text, hashlib.sha256).hexdigest()
@@ -235,7 +235,7 @@ class Client:
             self.sequence = (await self._resumed(FAR_SEQUENCE)).sequence
 
     async def close(self) -> None:
-        """Log out by closing; nothing comes back."""
+        """Close the connection, which logs out, and do not connect again."""
         self._closing = True
         for task in self._tasks:
             task.cancel()
@@ -272,7 +272,7 @@ class Client:
     # --- requests -------------------------------------------------------------------------------------------------
 
     async def call(self, method: str, **params: Any) -> Any:
-        """Call a method; its result with exact numbers. RpcError for an error answer, Disconnected without one."""
+        """Call a method; returns its result, numbers exact. RpcError for an error answer, Disconnected without one."""
         return _EXACT.decode(await self._raw(method, params))
 
     async def _typed(self, kind: type[T], method: str, **params: Any) -> T:
@@ -284,7 +284,7 @@ class Client:
             return await future
 
     async def batch(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
-        """Several calls in one write; results in order, an RpcError in the place of a refused one."""
+        """Make several calls in one write; returns the results in order, an RpcError in the place of a refused one."""
         answers = await asyncio.gather(*self._send(calls), return_exceptions=True)
         return [_EXACT.decode(answer) if isinstance(answer, bytes) else answer for answer in answers]
 
@@ -324,7 +324,7 @@ class Client:
     # --- channels -------------------------------------------------------------------------------------------------
 
     async def subscribe(self, channel: str, callback: Callback) -> None:
-        """Have a function called with the data of each message of a channel; survives reconnects."""
+        """Call a function with the data of each message of a channel, also after a reconnect."""
         known = channel in self._callbacks
         self._callbacks.setdefault(channel, []).append(callback)
         if not known:
@@ -344,7 +344,7 @@ class Client:
         await self.call("public/unsubscribe", channels=[channel])
 
     async def book(self, instrument_name: str, interval: str = "raw") -> LocalBook:
-        """A local copy of a book, kept and checked; it is replaced by a snapshot when the chain breaks."""
+        """Keep a local copy of a book and check it; a new snapshot replaces it when the chain breaks."""
         channel = f"book.{instrument_name}.{interval}"
         book = self.books[channel] = LocalBook()
         await self.subscribe(channel, lambda data: self._keep(channel, data))
@@ -381,7 +381,7 @@ class Client:
         return await self._typed(_Resumed, "venue/resume", sequence=sequence, count=count)
 
     async def _catch_up(self) -> None:
-        """Hear of the orders and trades that happened while the connection was gone."""
+        """Get the orders and trades that happened while there was no connection."""
         has_more = True
         while has_more:
             resumed = await self._resumed(self.sequence)

@@ -15,7 +15,7 @@ LEVELS = 6
 
 @dataclass
 class Market:
-    """What a bot knows of one contract: its units and its last ticker."""
+    """One contract as a bot knows it: its units and its last ticker."""
 
     name: str
     tick: Decimal
@@ -34,11 +34,11 @@ class Market:
         return (bid + ask) / 2 if bid and ask else None
 
     def price(self, value: Decimal) -> Decimal:
-        """A price on the tick."""
+        """A price rounded to the tick."""
         return (value // self.tick) * self.tick
 
     def amount(self, value: float) -> Decimal:
-        """An amount on the lot, at least one."""
+        """An amount rounded to the lot, at least one lot."""
         return max(self.step, (Decimal(str(round(value, 6))) // self.step) * self.step)
 
 
@@ -53,7 +53,7 @@ async def markets(client: Client) -> list[Market]:
 
 
 class Maker:
-    """Quotes both sides around the index, leaning against its position, and moves the quotes with it."""
+    """Quotes both sides around the index and moves the quotes with it; a position shifts them to reduce it."""
 
     def __init__(self, client: Client, seed: int, spread: float, size_notional: float) -> None:
         self.client = client
@@ -64,7 +64,7 @@ class Maker:
         self._skew: dict[str, Decimal] = {}
 
     async def step(self, known: list[Market]) -> None:
-        """Bring every quote to where it should be, in one write."""
+        """Move every quote to its right price, in one write."""
         for position in await self.client.positions():
             self._skew[position.instrument_name] = position.size
         open_ids = {order.order_id for order in await self.client.open_orders()}
@@ -92,7 +92,7 @@ class Maker:
                 self._orders[place] = (answer["order"]["order_id"], price)
 
     def _call(self, place: tuple[str, str, int], market: Market, price: Decimal) -> Any:
-        """The request that puts one quote where it belongs, None when it is there."""
+        """The request that moves one quote to its right price, None when it is there."""
         name, side, level = place
         amount = market.amount(self._size_notional * (1 + level / 2) / float(price))
         order = self._orders.get(place)
@@ -114,7 +114,7 @@ class Taker:
         self._last: dict[str, Decimal] = {}
 
     async def step(self, known: list[Market]) -> None:
-        """Perhaps one order."""
+        """Send one order, or none."""
         market = self._random.choice(known)
         if not market.index:
             return
@@ -136,7 +136,7 @@ class Arbitrageur:
         self._size_notional = size_notional
 
     async def step(self, known: list[Market]) -> None:
-        """At most one order a market."""
+        """Send at most one order for each contract."""
         for market in known:
             if not (market.index and market.middle):
                 continue
@@ -153,7 +153,7 @@ class Arbitrageur:
 async def run(
     step: Callable[[list[Market]], Awaitable[None]], known: list[Market], seconds: float, seed: int
 ) -> None:
-    """Step for ever, about every so many seconds; a refused order or a lost connection is no reason to stop."""
+    """Step for ever, about every so many seconds, also after a refused order or a lost connection."""
     clock = random.Random(seed)
     while True:
         try:

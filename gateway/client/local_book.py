@@ -1,4 +1,4 @@
-"""A client's own copy of a book, kept from the change chain and checked at every step."""
+"""A client's own copy of a book, built from the chain of changes and checked at every step."""
 
 from decimal import Decimal
 from typing import Any

@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _ask(registry: Registry, args: argparse.Namespace, acting: Key) -> list[dict[str, object]]:
-    """The same as changes of an officer: opening is done at once, money waits for a second person."""
+    """Do the same as an officer: opening is done at once, money waits for a second person."""
     if args.action == "deposit":
         fields = {"account": args.name, "amount": args.amount}
         return [officer.row(registry, officer.submit(registry, args, acting, "record_deposit", **fields))]
@@ -92,7 +92,7 @@ def _ask(registry: Registry, args: argparse.Namespace, acting: Key) -> list[dict
 
 
 def _create(registry: Registry, args: argparse.Namespace) -> Account:
-    """Everything is checked before anything is written."""
+    """Open an account; everything is checked before anything is written."""
     amount = _amount(args.deposit) if args.deposit else 0
     investor_class = CLASSES[args.investor_class]
     if args.eligible_until and investor_class == InvestorClass.NONE:
@@ -116,7 +116,7 @@ def _amount(text: str) -> int:
 
 
 def _row(registry: Registry, account: Account) -> dict[str, object]:
-    """The class is the one in force: what evidence decided, or else what the account was opened with."""
+    """An account as a row. The class is the one in force: by evidence, or else the one at the opening."""
     names = {other.slot: other.name for other in registry.accounts()}
     decided = registry.attribute(account.slot, AccountAttribute.INVESTOR_CLASS)
     investor_class = account.investor_class if decided is None else InvestorClass(decided)

@@ -145,7 +145,7 @@ def _title(state: str) -> str:
 
 
 def _init(registry: Registry, args: argparse.Namespace) -> int:
-    """Two persons or more, each with a key of their own; from now on they decide, and no officer's key made before."""
+    """Name two or more officers, each with a new key. From then on only these keys decide, no older officer's key."""
     names = [name for name, _ in args.officers]
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise RegistryError("--officer: name at least two different persons, each once")
@@ -202,11 +202,11 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
 
 
 _UNTOLD = ("reason", "verifier")
-"""Parameters that stand elsewhere in the line, or say nothing to a person."""
+"""Parameters that are shown elsewhere in the line, or mean nothing to a person."""
 
 
 def _word(value: object) -> str:
-    """A parameter so that it cannot be taken for two."""
+    """A parameter's value, quoted where it could be read as two."""
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if " " in text or '"' in text else text
 

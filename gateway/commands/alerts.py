@@ -1,4 +1,4 @@
-"""`lionrock alerts`: what surveillance has noticed, and what people made of it."""
+"""`lionrock alerts`: the alerts of surveillance and their reviews."""
 
 import argparse
 import json
@@ -152,7 +152,7 @@ def _tell(item: Filed, reviews: list[Review], names: Names) -> None:
 
 
 def _review(args: argparse.Namespace) -> int:
-    """An officer is named by the key; before there are officers the host's word is taken."""
+    """The reviewer: the officer of the key; before there are officers, the name that was given."""
     with open_registry(args.data) as registry, _store(args.data) as store:
         key = officer.acting_officer(registry, args)
         reviewer = args.reviewer

@@ -29,7 +29,7 @@ from gateway.registry.registry import RegistryError
 from gateway.wire.civil_dates import start_ns
 
 DIFFERENT = 1
-"""Exit code when a file is not what was written, or not what the journal gives."""
+"""Exit code when a file was changed, or differs from the journal."""
 _EXAMPLES = """examples:
   lionrock audit export data --format csv --output trail.csv
   lionrock audit export data --account alice --from 2026-03-02 --to 2026-03-31 --output alice.parquet
@@ -203,7 +203,7 @@ def _explain(args: argparse.Namespace) -> int:
 
 
 def _show(console: Console, step: Step) -> None:
-    """One step of an order's life for a person, with the ladder where it was judged."""
+    """One step of an order's history for a person, with the ladder of a decision."""
     record = step.record
     console.print(f"[bold]{when(record['time_ns'])}[/] sequence {record['seq']:,}: {_line(record)}", soft_wrap=True)
     if not step.ladder:
@@ -218,7 +218,7 @@ def _show(console: Console, step: Step) -> None:
 
 
 def _line(record: dict[str, Any]) -> str:
-    """What a record says, in one line."""
+    """A record in one line."""
     words = [f"{record['command']} {record['outcome']}"] if record["record"] != "event" else [record["command"]]
     words += [record[name] for name in ("reason", "side", "ord_type", "tif") if record.get(name, "0") != "0"]
     names = (

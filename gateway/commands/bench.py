@@ -1,4 +1,4 @@
-"""`lionrock bench`: what the engine costs, with the digest of what was computed beside every figure."""
+"""`lionrock bench`: measures the engine; every figure comes with the digest of what was computed."""
 
 import argparse
 import json
@@ -17,7 +17,7 @@ FAILED = 1
 USAGE_ERROR = 2
 CHART_CHARACTERS = 40
 CURVE = "cancel-"
-"""Figures whose names begin so are points of a curve; what follows is the number of resting orders."""
+"""Figures with this prefix are points of a curve; the rest of the name is the number of resting orders."""
 
 _EXAMPLES = """examples:
   lionrock bench --list
@@ -85,7 +85,7 @@ def _one(name: str, args: argparse.Namespace) -> None:
 
 
 def _show(name: str, figures: list[Measurement]) -> None:
-    """A table for a person, and what the figures stand for below it."""
+    """A table for a person, with the meaning of the figures below it."""
     table = Table(title=f"{name}: {SUITE[name][0]}", title_justify="left", caption_justify="left", caption=machine())
     for heading in ("figure", "value", "unit", "p50/p99/p99.9", "seed", "digest"):
         table.add_column(heading, justify="right" if heading in ("value", "p50/p99/p99.9") else "left", no_wrap=True)

@@ -1,4 +1,4 @@
-"""What the commands for people share: the data folder, dates, tables, and one readable line for an error."""
+"""What the commands share: the data folder, dates, tables, and one readable line for an error."""
 
 import argparse
 import contextlib
@@ -31,7 +31,7 @@ from gateway.wire.errors import Refusal
 FAILED = 2
 """Exit code of a command that was refused."""
 LONG_SECONDS = 2.0
-"""What takes longer is announced where no bar can be shown."""
+"""Work that takes longer than this is announced where no bar can be shown."""
 _FILE_FLAGS = ("output", "reports", "book")
 _REMEDIES = {
     errno.ENOENT: "check the name and its folder",
@@ -69,7 +69,7 @@ def whole(low: int, high: int) -> Callable[[str], int]:
 
 
 def plain(text: str) -> str:
-    """Text on one line of a terminal: what would move the cursor or turn the writing round is spelled out."""
+    """Text on one line of a terminal: characters that move the cursor or reverse the writing are escaped."""
     return "".join(
         letter if letter.isprintable() or category(letter) == "Zs" else letter.encode("unicode_escape").decode()
         for letter in text
@@ -89,7 +89,7 @@ def account_slot(folder: Path, text: str) -> int:
 
 
 class Names:
-    """What a data folder's registry calls accounts and contracts; numbers alone where there is none."""
+    """The names of accounts and contracts in a data folder's registry; their numbers where there is none."""
 
     def __init__(self, folder: Path) -> None:
         self._accounts: dict[int, str] = {}
@@ -104,12 +104,12 @@ class Names:
         return f"{slot} ({self._accounts[slot]})" if slot in self._accounts else str(slot)
 
     def contract(self, slot: int) -> str:
-        """A contract's name, or its number; none where it is about no contract."""
+        """A contract's name, or its number; empty when there is no contract."""
         return self._contracts.get(slot, str(slot)) if slot >= 0 else "none"
 
 
 def make_data_folder(folder: str) -> None:
-    """Make the folder where it is missing. ValueError when it cannot be one or nothing can be written there."""
+    """Make a folder if it is missing. ValueError when it is not a folder or cannot be written to."""
     try:
         Path(folder).mkdir(parents=True, exist_ok=True)
     except (FileExistsError, NotADirectoryError):
@@ -122,7 +122,7 @@ def make_data_folder(folder: str) -> None:
 
 @contextlib.contextmanager
 def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
-    """The registry in a data folder; a command that `makes` a venue leaves nothing behind when it fails to."""
+    """The registry in a data folder. A command that `makes` a venue removes its new files when it fails."""
     path = Path(Config(data=folder).registry)
     if not makes and not path.exists():
         remedy = "lionrock account create or lionrock admin init make a venue there"
@@ -137,7 +137,7 @@ def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
         except BaseException as error:
             if not registry.accounts() and not registry.is_governed:
                 raise
-            after = error  # what was written stays, though it could not be told
+            after = error  # the command succeeded, only its output could not be written: the files stay
         finally:
             registry.close()
     if after is not None:
@@ -146,7 +146,7 @@ def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
 
 @contextlib.contextmanager
 def left_as_found(folder: Path, *patterns: str) -> Iterator[None]:
-    """When anything is raised take away the folder's new files of these names, and the folder if that is new."""
+    """After an exception, remove the folder's new files of these names, and the folder if it is new."""
     missing = [place for place in (folder, *folder.parents) if not place.exists()]
     before = {file for pattern in patterns for file in folder.glob(pattern)}
     try:
@@ -171,9 +171,9 @@ def readable_errors(command: str, args: argparse.Namespace | None = None) -> Ite
 
 
 def reason_of(error: Exception, args: argparse.Namespace | None = None) -> str:
-    """An error's text; of the operating system's refusals the flag, the place, what is wrong there and what to do.
+    """An error's text; for an error of the operating system: the flag, the path, what is wrong and what to do.
 
-    A pipe that nobody reads any more is no error of the command: it is raised again, and ends it quietly.
+    A broken pipe is not an error of the command: it is raised again and ends the command quietly.
     """
     if isinstance(error, BrokenPipeError):
         raise error
@@ -188,7 +188,7 @@ def reason_of(error: Exception, args: argparse.Namespace | None = None) -> str:
 
 
 def end_of_day_ns(text: str) -> int:
-    """A date such as 2027-03-31 is valid through its last moment in Hong Kong: the instant after it."""
+    """The instant at which a date such as 2027-03-31 ends in Hong Kong, as it is valid through that day."""
     try:
         day = date.fromisoformat(text)
     except ValueError:
@@ -199,7 +199,7 @@ def end_of_day_ns(text: str) -> int:
 
 
 def when(time_ns: int | None) -> str:
-    """A time for people, and whose time it is."""
+    """A time for people, with its time zone."""
     return datetime.fromtimestamp(time_ns // 1_000_000_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC") if time_ns else ""
 
 
@@ -207,7 +207,7 @@ _NUMBERS = msgspec.json.Encoder(decimal_format="number")
 
 
 def print_json(value: Any) -> None:
-    """One line of JSON, at once; a decimal is a number with all its digits."""
+    """Print one line of JSON and flush it; a decimal becomes a number with all its digits."""
     print(_NUMBERS.encode(value).decode(), flush=True)
 
 
@@ -228,14 +228,14 @@ def show(rows: list[dict[str, object]], as_json: bool, title: str) -> None:
 
 
 def print_facts(facts: list[tuple[str, str]]) -> None:
-    """Each fact whole on a line of its own, however narrow the console: what is copied from it is never cut."""
+    """Print each fact on a line of its own, never cut, so that it can be copied from a narrow console too."""
     width = max(len(name) for name, _ in facts)
     for name, value in facts:
         print(f"  {name:{width}}  {value}".rstrip())
 
 
 def print_table(names: list[str], rows: list[list[str]], title: str = "") -> None:
-    """A table where its widest cells fit the console; otherwise the facts of each row, as nothing may be cut."""
+    """Print a table if its widest cells fit the console; else the facts of each row, as nothing may be cut."""
     table = Table(*[Column(name, no_wrap=True) for name in names], title=title or None, title_justify="left")
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
@@ -262,7 +262,7 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
 
 
 def compile_engine() -> None:
-    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a moment.
+    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a second.
 
     Where no bar can be shown one line on stderr says that it takes a while.
     """

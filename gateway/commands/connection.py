@@ -17,7 +17,7 @@ from gateway.commands.common import readable_errors
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool) -> None:
-    """--url, --key, --secret and --json, with their places in the environment."""
+    """--url, --key, --secret and --json, with their environment variables as defaults."""
     url = os.environ.get("LIONROCK_URL", "ws://127.0.0.1:8765")
     parser.add_argument("--url", default=url, help=f"address of the venue (default: {url}; LIONROCK_URL)")
     text = "needed" if needs_key else "only for the account's own channels"
@@ -39,7 +39,7 @@ def _check_port(url: str, flag: str) -> None:
 
 
 def run_client(command: str, main: Coroutine[Any, Any, int], url: str, flag: str = "--url") -> int:
-    """Run to the end or to Ctrl-C; one line for what goes wrong, with the address and the flag that gives it."""
+    """Run to the end or to Ctrl-C; an error becomes one line with the address and its flag."""
     with readable_errors(command), suppress(KeyboardInterrupt, asyncio.CancelledError):
         try:
             _check_port(url, flag)

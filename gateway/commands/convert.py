@@ -22,7 +22,7 @@ _EXAMPLES = """examples:
 
 @dataclass(frozen=True)
 class Converted:
-    """What became of a recording: `seq` is the journal's last, the commands that open the market included."""
+    """The result of a conversion: `seq` is the journal's last, the commands that open the market included."""
 
     journal: str
     messages: int

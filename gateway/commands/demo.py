@@ -98,7 +98,7 @@ class _Demo:
         return 0
 
     def _set_up(self) -> dict[str, Trader]:
-        """The venue's contracts, accounts and keys, new in every demo."""
+        """Set up the venue's contracts, accounts and keys, new in every demo."""
         registry, vault, now_ns = Registry(self.config.registry), Vault(self.config.vault), clock.wall_ns()
         if not registry.contracts():
             set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
@@ -112,7 +112,7 @@ class _Demo:
         return traders
 
     async def _trade(self, server: Server, traders: dict[str, Trader]) -> None:
-        """Let the bots trade until the time is over or somebody stops it."""
+        """Let the bots trade until the time is over or a signal comes."""
         url = f"ws://127.0.0.1:{server.port}"
         self._say_begin(url, traders["you"])
         async with AsyncExitStack() as stack:

@@ -60,7 +60,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _state(folder: Path, until_seq: int | None) -> Any:
-    """The state that the journal leads to."""
+    """The state at the journal's end."""
     journal = folder if host.holds_journal(folder) else Config(data=str(folder)).journal
     if not host.holds_journal(journal):
         raise ValueError(f"{folder}: no journal there; name the data folder with --data")
@@ -75,7 +75,7 @@ def _money(micros: int) -> str:
 
 
 def _verdict(state: Any, position: PositionStatement) -> str:
-    """What would make a position's pool liquidatable, in words."""
+    """When a position's pool would be liquidated, in words."""
     if position.size_lots == 0:
         return "flat"
     if position.liquidation_subticks == 0:

@@ -17,7 +17,7 @@ from gateway.commands.common import FAILED, reason_of
 from gateway.config import Config
 
 DIFFERENT = 1
-"""Exit code when a rate or a payment is not what its inputs give."""
+"""Exit code when a rate or a payment differs from what follows from its inputs."""
 SHOWN = 20
 RATE_BASE_S = 28_800
 PPB = 1_000_000_000
@@ -48,7 +48,7 @@ def add_parser(subparsers: Any) -> None:
 
 @dataclass
 class _Interval:
-    """The samples of a contract's running interval, as the stream gave them."""
+    """The samples of a contract's running interval, from the event stream."""
 
     weighted: int = 0
     weights: int = 0
@@ -109,7 +109,7 @@ def audit(folder: Path) -> FundingAudit:
 
 
 class _Auditor:
-    """Follows the stream of events."""
+    """Follows the event stream."""
 
     def __init__(self, root: Any, found: FundingAudit) -> None:
         self._state, self.found = root[0], found

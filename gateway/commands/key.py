@@ -105,7 +105,7 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
 
 
 def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[str, object]:
-    """As an officer: the key is made now and can log in once the change is approved."""
+    """Act as an officer: the key is made now and can log in once the change is approved."""
     if args.knowledge_until:
         raise ValueError("--knowledge-until: it takes evidence now; see lionrock admin record-knowledge --help")
     kind, new = _new_key(args)

@@ -1,4 +1,4 @@
-"""`lionrock load`: how many orders a venue takes and how long they wait, beside a bare echo server in the same run."""
+"""`lionrock load`: how many orders a venue takes and how long they wait, beside an echo server in the same run."""
 
 import argparse
 import asyncio
@@ -52,12 +52,12 @@ CONTRACT = "BTC_USDC-PERPETUAL"
 PRICE = 60_000
 PAIRS = 512
 REPLY_BYTES = 660
-"""About how long the venue's reply to an order of the load is."""
+"""About the size of the venue's reply to an order of the load."""
 UNLIMITED = 100_000_000
 ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
 BARE_ECHO, ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
 ROW_CONNECTIONS = 4
-"""Frames of rows carry so many orders that more connections only make them wait."""
+"""The most connections with frames of rows: each frame has so many orders that more connections only wait."""
 SYNCS, SYNC_BYTES = 50, 256
 ROUNDS = 8
 START_SECONDS = 600
@@ -66,7 +66,7 @@ DEPOSIT_MICROS = 10**15
 
 @dataclass(frozen=True)
 class Plan:
-    """What to measure and how."""
+    """What to measure, and how."""
 
     durability: str
     connections: int
@@ -212,7 +212,7 @@ def _run_venue(core: int, config: settings.Config, sender: Any) -> None:
 
 @dataclass(frozen=True)
 class Targets:
-    """What is loaded: the echo servers, the venue, and the venue by rows."""
+    """The servers under load: the echo servers, the venue in JSON, and the venue with rows."""
 
     bare_echo: Target
     echo: Target
@@ -222,7 +222,7 @@ class Targets:
 
 
 def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tuple[int, int]) -> Targets:
-    """From (process, ports) of the echo servers and (process, port) of the venue."""
+    """The targets from (process, ports) of the echo servers and (process, port) of the venue."""
     log_ins = [_log_in(trader) for trader in traders]
     url = f"ws://127.0.0.1:{venue[1]}/ws/api/v2"
     bare, gathering, long = (
@@ -256,7 +256,7 @@ async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -
 
 
 async def _one_at_a_time(plan: Plan, targets: Targets, disk: "_Disk") -> list[Result]:
-    """A request at a time to the echo, then to the venue, then the disk, in turns: what drifts then moves all three."""
+    """One request at a time to echo, venue and disk in turns, so that a drift of the machine affects all three."""
     results = [Result(ONE_ECHO, 1), Result(ONE_ORDER, 1)]
     sides = [
         (result, target, await connect(target, [_json_script(0)]))
@@ -290,7 +290,7 @@ async def _open(name: str, target: Target, plan: Plan, rate: float) -> Result:
 
 
 async def _feed(venue: Target, plan: Plan) -> Result:
-    """Orders while so many connections listen to the book."""
+    """Orders while so many connections subscribe to the book."""
     readers = await subscribe(venue.url, f"book.{CONTRACT}.100ms", plan.subscribers)
     connections = await connect(venue, _json_scripts(plan))
     before = sum(reader.messages for reader in readers)
@@ -331,7 +331,7 @@ def _log_in(trader: Trader) -> bytes:
 
 
 class _Disk:
-    """How long a small write with a sync takes on the core that the venue has: at the file's end, and within it."""
+    """How long a small write with fsync takes on the venue's core: at the file's end, and within the file."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -341,7 +341,7 @@ class _Disk:
         self._within_us: list[float] = []
 
     def measure(self) -> None:
-        """Some of each."""
+        """Measure some of both kinds."""
         cores, path = os.sched_getaffinity(0), self.folder / "sync"
         os.sched_setaffinity(0, {self._core})
         with path.open("wb", buffering=0) as file:
@@ -393,7 +393,7 @@ def _print(results: list[Result], facts: dict[str, Any], as_json: bool) -> None:
 
 
 def _figures(result: Result, echo: Result) -> list[str]:
-    """A row of the table, beside the echo of the same run."""
+    """A row of the table, compared with the echo of the same run."""
     summary, bare = result.histogram.summary(), echo.histogram.summary()
     delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]
     share = f"{result.rate / echo.rate:.0%}" if echo.rate else ""

@@ -1,7 +1,7 @@
 """What the operator's commands share: who acts, and whether that needs an officer.
 
-Until officers are named the venue is being set up and its host does everything. From then on every command that changes
-something needs --as FILE, an officer's key file, and goes through the same rule of the second person as the protocol.
+Until officers are named, the venue is being set up and its host may do everything. From then on every command that
+changes something needs --as FILE, an officer's key file, and a second person approves as in the protocol.
 """
 
 import argparse
@@ -38,7 +38,7 @@ def add_officer_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
-    """The key in the file, proved by its secret; a name proves nothing."""
+    """The key in the file, proved by its secret; a name would prove nothing."""
     if not args.officer:
         raise RegistryError(f"--as: give an officer's key file, or set {OFFICER_VARIABLE}")
     try:
@@ -58,7 +58,7 @@ def acting_officer(registry: Registry, args: argparse.Namespace) -> Key | None:
 
 
 def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str, /, **fields: Any) -> Change:
-    """Ask for a change as an officer; what the parameters may be is checked as the protocol checks it."""
+    """Ask for a change as an officer; the parameters are checked as in the protocol."""
     if not args.reason:
         raise RegistryError("--reason: it is missing; say why, for the record")
     try:
@@ -70,7 +70,7 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
 
 
 def row(registry: Registry, change: Change) -> dict[str, object]:
-    """A change in one line: how it ended if the venue has answered, else where that is told."""
+    """A change in one line: its result if the venue has answered, else where to see it."""
     office, state = Office(registry), state_of(registry, change)
     what = ""
     if state == "proposed":
@@ -83,10 +83,10 @@ def row(registry: Registry, change: Change) -> dict[str, object]:
 
 
 def state_of(registry: Registry, change: Change) -> str:
-    """The state for people: what officers decided, but refused once the engine has refused any part of it."""
+    """A change's state for people: the officers' decision, or 'refused' once the engine refused any part of it."""
     return "refused" if Office(registry).refusals(change.number) else change.state
 
 
 def write_key_file(path: str, new: authentication.NewKey) -> None:
-    """A key file that only its owner can read; an existing file is left alone."""
+    """Write a key file that only its owner can read; an existing file is not changed."""
     write_private(path, json.dumps({"id": new.id, "secret": new.secret}).encode() + b"\n")

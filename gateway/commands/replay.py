@@ -28,7 +28,7 @@ from gateway.commands.common import compile_engine, progress_bar, reason_of
 from gateway.config import Config
 
 MAX_WAIT_S = 0.05
-"""A pace is kept in steps of this length, so that an interrupt is heard."""
+"""The longest sleep while keeping a pace, so that an interrupt is noticed."""
 
 _EXAMPLES = """examples:
   lionrock replay normal.bin.xz --reports reports.txt

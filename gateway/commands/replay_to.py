@@ -1,8 +1,8 @@
 """`lionrock replay --to`: a recorded order stream through real connections to a running venue.
 
-Every key is a connection of the binary sub-protocol; orders are spread over them by their recorded id. A connection
-has one frame under way: it is refused or served as a whole, so the order of the recording holds on each, and a rate
-limit only makes it wait. What the venue refuses is counted by its reason; recordings know no margin and no band.
+Every key has a connection of the binary sub-protocol; orders are spread over them by their recorded id. A connection
+sends one frame at a time. The venue serves or refuses a frame as a whole, so each connection keeps the order of the
+recording, and a rate limit only makes it wait. Refusals are counted by reason: recordings know no margin and no band.
 """
 
 import argparse
@@ -40,7 +40,7 @@ def run(args: argparse.Namespace, reader: Reader) -> int:
 
 
 class Stream:
-    """One connection: sends frames one by one and counts what comes of them."""
+    """One connection: sends frames one by one and counts their results."""
 
     def __init__(self, client: Client) -> None:
         self.client = client
@@ -60,7 +60,7 @@ class Stream:
         self._refusal = refusal
 
     async def send(self, rows: Any) -> None:
-        """Send rows and wait until they are served; a rate limit is waited for, another refusal is raised."""
+        """Send rows and wait until they are served; after a rate limit, wait and retry; raise any other refusal."""
         for start in range(0, len(rows), FRAME_ROWS):
             while True:
                 self._refusal = None
@@ -155,7 +155,7 @@ def _wanted(batch: Batch, until: Any) -> tuple[Any, bool]:
 
 
 def _pieces(rows: Any, is_paced: bool) -> Iterator[Any]:
-    """What goes out together: frames for all connections, or what was recorded at one time."""
+    """Pieces that are sent together: frames for all connections, or what was recorded at one time."""
     start = 0
     while start < len(rows):
         end = start + FRAME_ROWS

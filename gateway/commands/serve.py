@@ -29,11 +29,11 @@ Settings come from the defaults, the file, the environment (LIONROCK_...), the f
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
 """
 SWITCH_SECONDS = 0.0005
-"""How long the loop may keep the interpreter from the journal's thread."""
+"""How long the loop may hold the interpreter while the journal's thread waits for it."""
 
 
 GC_THRESHOLDS = (100_000, 50, 1000)
-"""Messages make no cycles: looking for them often would cost a third of the throughput."""
+"""Messages make no reference cycles, and frequent collections would cost a third of the throughput."""
 
 
 def add_parser(subparsers: Any) -> None:
@@ -103,7 +103,7 @@ def not_listening(config: settings.Config, error: OSError) -> str:
 
 
 def tune(switch_seconds: float) -> None:
-    """What a serving process asks of the interpreter: quick hand-over between threads, few collections."""
+    """Tune the interpreter for serving: quick switches between threads, few garbage collections."""
     sys.setswitchinterval(switch_seconds)
     gc.collect()
     gc.freeze()

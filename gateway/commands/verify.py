@@ -16,9 +16,9 @@ from gateway.commands.common import print_facts, reason_of
 from gateway.config import Config
 
 DAMAGED = 1
-"""Exit code when a byte is not what was written."""
+"""Exit code when a byte was changed."""
 UNREADABLE = 2
-"""Exit code when there is no journal to check, or another release wrote it."""
+"""Exit code when there is no journal, or another release wrote it."""
 
 _EXAMPLES = """examples:
   lionrock verify data
@@ -102,7 +102,7 @@ def verify(directory: Path, replay: bool, progress: Callable[[int, int], None]) 
 def _check_log(
     reader: host.JournalReader, replay: bool, progress: Callable[[int, int], None], found: Verification
 ) -> dict[int, Mark]:
-    """Read the log to its end, and apply it too when asked; answers what it says where snapshots were taken."""
+    """Read the log to its end, and apply it when asked; returns the chain and digest at each snapshot."""
     engine = host.Engine(host.create(reader.capacities, reader.mode)) if replay else None
     wanted = set(host.snapshot_seqs(reader.directory))
     marks: dict[int, Mark] = {}

@@ -80,7 +80,7 @@ async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None
 
 
 class _View:
-    """What is on the screen."""
+    """The data on the screen."""
 
     def __init__(self, name: str, book: LocalBook, depth: int) -> None:
         self.name = name

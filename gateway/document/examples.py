@@ -1,4 +1,4 @@
-"""A worked call of every method: the document shows them, and each is served by a real session to show its answer."""
+"""An example call of every method: the document shows it with the answer of a real session."""
 
 from typing import Any
 
@@ -79,7 +79,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/withdraw_professional_status": {"confirm": True},
     "private/logout": {},
 }
-"""Parameters of one call of each method, in an order in which one session can make them all."""
+"""Parameters of one call of each method, in an order in which one session can make all calls."""
 
 CHANNELS = {
     "book.{instrument}.{raw|100ms}": "a snapshot, then changes [new|change|delete, price, amount] as a chain",
@@ -99,4 +99,4 @@ CHANNELS = {
     "user.notices": "what is about to lapse, what has lapsed, margin calls: a list",
     "platform_state": "whether the venue is halted",
 }
-"""Channel names and what is pushed on them."""
+"""Channel names and the data of their messages."""

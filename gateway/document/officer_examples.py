@@ -1,4 +1,4 @@
-"""A worked call of every method for officers, and the little venue that they are made in."""
+"""An example call of every method for officers, and the small venue in which they are made."""
 
 from typing import Any
 
@@ -62,7 +62,7 @@ ADMIN_EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/admin/list_lapses": {"days": 400},
     "venue/admin/get_client_record": {"client": "sample"},
 }
-"""Parameters of one call of each, in an order in which two officers can make them all."""
+"""Parameters of one call of each method, in an order in which two officers can make all calls."""
 
 
 def set_up_sample(registry: Registry) -> None:

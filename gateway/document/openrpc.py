@@ -1,4 +1,4 @@
-"""The protocol as a document, made from the message types and from real answers to worked calls.
+"""The protocol as a document, built from the message types and from real answers to example calls.
 
 OpenRPC for the methods; channels, error codes, reasons and the binary records are in the same document.
 """
@@ -115,7 +115,7 @@ def _result_schema(name: str) -> dict[str, Any]:
 
 
 def _schemas(answers: dict[str, Any]) -> dict[str, Any]:
-    """The shape of each named result, from a real answer."""
+    """The schema of each named result, from a real answer."""
     found: dict[str, Any] = {}
     for name, method in METHODS.items():
         kind, answer = method.result, answers.get(name)
@@ -127,7 +127,7 @@ def _schemas(answers: dict[str, Any]) -> dict[str, Any]:
 
 
 def shape(value: Any) -> dict[str, Any]:
-    """The JSON schema that a value suggests."""
+    """The JSON schema of a value."""
     if isinstance(value, dict):
         return {"type": "object", "properties": {key: shape(item) for key, item in value.items()}}
     if isinstance(value, list):
@@ -143,7 +143,7 @@ def shape(value: Any) -> dict[str, Any]:
 
 
 def worked_answers() -> dict[str, Any]:
-    """What a real session over sample rows answers to the worked call of each method."""
+    """A real session's answers to the example calls, over sample rows."""
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder) / "registry.db")
         try:
@@ -232,7 +232,7 @@ def record_fields(dtype: "np.dtype[Any]") -> list[dict[str, Any]]:
 
 
 def dtype_text(name: str) -> str:
-    """A record as Python text that makes its NumPy dtype."""
+    """A record's NumPy dtype as Python text."""
     parts = [
         f'    ("{row["name"]}", "{row["format"]}"' + (f", ({row['count']},))," if row["count"] > 1 else "),")
         for row in record_fields(_RECORDS[name])

@@ -1,4 +1,4 @@
-"""Fixed rows to show the protocol with: contracts, an order, trades, money, as a projection would give them."""
+"""Fixed sample data for the protocol's document: contracts, an order, trades, money, as a projection gives them."""
 
 from typing import Any
 
@@ -32,7 +32,7 @@ TERMS = ContractTerms(MarketState.OPEN, 10, 10**9, 10**10, 500_000, 200_000, 1_0
 
 
 class SampleProjection:
-    """A projection of fixed rows: what the protocol's document shows, and what tests put in."""
+    """A projection of fixed rows, for the protocol's document and for tests, which add their own."""
 
     def __init__(self) -> None:
         self.durable_seq = 100
@@ -141,7 +141,7 @@ class SampleProjection:
 
 
 def order(order_id: int = 77, account: int = 0, contract: int = 0, **fields: Any) -> OrderView:
-    """An open limit order, changed by keywords."""
+    """An open limit order; keywords change its fields."""
     view = OrderView(
         order_id, account, contract, Side.BUY, OrdType.LIMIT, TimeInForce.GTC, 0, 40_001, 5_000, NOW, NOW,
     )  # fmt: skip
@@ -157,7 +157,7 @@ def own_trade(order_id: int = 77, trade_id: int = 3, account: int = 0, is_taker:
 
 
 def sample_projection() -> SampleProjection:
-    """A projection with something of everything."""
+    """A projection with at least one row of each kind."""
     rows = SampleProjection()
     rows.orders = {
         77: order(77, label_json=b'"bot"', cl_ord_id=9, display_lots=1000),

@@ -1,4 +1,4 @@
-"""What every index source has in common: a book of one pair, its checksum, and the price that it stands for."""
+"""What all index sources share: the book of one pair, its checksum, and the price that follows from it."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
@@ -9,16 +9,16 @@ from typing import Any
 from sortedcontainers import SortedDict
 
 MAX_SPREAD = Decimal("0.01")
-"""A book whose spread is wider than this share of its middle says nothing."""
+"""A book whose spread is wider than this share of its middle gives no price."""
 
 
 class DesyncError(Exception):
-    """The book is not what the venue has: resubscribe. The text says what was wrong."""
+    """The book differs from the venue's: resubscribe. The text says what was wrong."""
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The middle of a pair's best bid and ask, and when the venue made it (0: it does not say)."""
+    """The middle of a pair's best bid and ask, and the venue's time of it (0: it gives none)."""
 
     pair: str
     price: Decimal
@@ -33,7 +33,7 @@ class Side:
     levels: SortedDict = field(default_factory=SortedDict)
 
     def put(self, price: str, quantity: str) -> None:
-        """Set a level, or delete it with quantity 0. DesyncError for what is no number."""
+        """Set a level, or delete it with quantity 0. DesyncError when a text is not a number."""
         try:
             key, amount = Decimal(price), Decimal(quantity)
         except InvalidOperation:
@@ -47,12 +47,12 @@ class Side:
             self.levels[key] = (price, quantity)
 
     def cut(self, depth: int) -> None:
-        """Forget what is deeper than the depth that was subscribed to."""
+        """Delete levels beyond the subscribed depth."""
         while len(self.levels) > depth:
             self.levels.popitem(-1)
 
     def best(self, count: int) -> list[tuple[str, str]]:
-        """The first levels, best first, as written."""
+        """The best levels, the best first, as the venue wrote them."""
         return [self.levels.peekitem(place)[1] for place in range(min(count, len(self.levels)))]
 
     def first(self) -> Decimal | None:
@@ -74,7 +74,7 @@ class Book:
                 side.put(price, quantity)
 
     def cut(self, depth: int) -> None:
-        """Forget what is deeper than the subscription on either side."""
+        """Delete levels beyond the subscribed depth, on both sides."""
         self.bids.cut(depth)
         self.asks.cut(depth)
 
@@ -89,7 +89,7 @@ class Book:
 class Adapter(ABC):
     """One venue's public feed of some pairs, without I/O: bytes in, quotes out.
 
-    `receive` raises DesyncError when the book cannot be trusted any more; the runner then connects anew.
+    `receive` raises DesyncError when the book cannot be trusted any more; the runner then connects again.
     """
 
     name = ""
@@ -100,20 +100,20 @@ class Adapter(ABC):
         self.books: dict[str, Book] = {}
 
     def reset(self) -> None:
-        """Forget everything: a new connection begins."""
+        """Delete all books, because a new connection begins."""
         self.books.clear()
 
     @abstractmethod
     def subscribe(self) -> list[bytes]:
-        """What to send after connecting."""
+        """The message to send after connecting."""
 
     def ping(self) -> bytes | None:
-        """What to send when the venue was silent, None when websocket pings do."""
+        """The message to send when the venue was silent; None where websocket pings are enough."""
         return None
 
     @abstractmethod
     def receive(self, message: bytes) -> list[Quote]:
-        """Take one message and answer what it changed."""
+        """Take one message; returns the new quotes."""
 
     def _quotes(self, pair: str, time_ns: int) -> list[Quote]:
         middle = self.books[pair].middle()

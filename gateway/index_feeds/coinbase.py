@@ -26,7 +26,7 @@ class Coinbase(Adapter):
         return [msgspec.json.encode(request)]
 
     def receive(self, message: bytes) -> list[Quote]:
-        """A snapshot, an update, or something about the connection."""
+        """Take a snapshot, an update, or a message about the connection."""
         try:
             return self._message(msgspec.json.decode(message))
         except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:

@@ -39,11 +39,11 @@ class Kraken(Adapter):
         return [msgspec.json.encode(request)]
 
     def ping(self) -> bytes | None:
-        """Kraken answers pings of its own kind."""
+        """Kraken has a ping message of its own and answers it."""
         return b'{"event":"ping"}'
 
     def receive(self, message: bytes) -> list[Quote]:
-        """A snapshot, an update, or something about the connection."""
+        """Take a snapshot, an update, or a message about the connection."""
         try:
             data = msgspec.json.decode(message)
             if isinstance(data, dict):

@@ -36,7 +36,7 @@ class Okx(Adapter):
         return b"ping"
 
     def receive(self, message: bytes) -> list[Quote]:
-        """A snapshot, an update, or something about the connection; other channels are passed over."""
+        """Take a snapshot, an update, or a message about the connection; other channels are ignored."""
         if message == b"pong":
             return []
         try:

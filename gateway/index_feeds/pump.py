@@ -1,4 +1,4 @@
-"""From quotes of live sources to INDEX_PRICE rows: which pair of which venue is which source of which contract."""
+"""Turns quotes of live sources into INDEX_PRICE rows; routes say which pair is which source of which contract."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def price_subticks(price: Decimal, contract: Contract) -> int:
 class Pump:
     """Keeps each source's last quote; `rows` gives them as commands while their connection lives.
 
-    A quiet book is as good as a busy one: as long as its venue is heard, its price is made again each time.
+    A quiet book counts like a busy one: while its venue sends messages, its price is repeated each time.
     """
 
     def __init__(self, routes: list[Route], find: Callable[[str], Contract | None], urls: Mapping[str, str]) -> None:

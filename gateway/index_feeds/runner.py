@@ -1,4 +1,4 @@
-"""Keeps index sources connected: reconnects with growing pauses, notices silence, and leaves outliers out."""
+"""Keeps index sources connected: reconnects with growing pauses, notices silence, and drops outliers."""
 
 import asyncio
 import contextlib
@@ -14,10 +14,10 @@ from gateway import clock
 from gateway.index_feeds.adapter import Adapter, DesyncError, Quote
 
 SILENCE_S = 8.0
-"""Without any message for so long the connection counts as lost."""
+"""A connection without any message for so long counts as lost."""
 FIRST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 MAX_MOVE = Decimal("0.1")
-"""A price that is further than this from the source's last one is left out until it was seen again."""
+"""A price that is further than this from the source's last one is dropped until the source repeats it."""
 MAX_FRAME_BYTES = 1 << 24
 
 Deliver = Callable[[Adapter, Quote], None]
@@ -27,13 +27,13 @@ _LOG = logging.getLogger("lionrock.feeds")
 
 @dataclass
 class OutlierFilter:
-    """Passes a price on unless it jumps; a jump that the source repeats was no slip."""
+    """Drops a price that jumps, unless the source repeats it."""
 
     last: dict[str, Decimal] = field(default_factory=dict)
     doubted: dict[str, Decimal] = field(default_factory=dict)
 
     def accepts(self, quote: Quote) -> bool:
-        """Whether a quote may be used; it remembers what it was asked."""
+        """Whether a quote may be used; the quote is remembered for the next call."""
         before, doubt = self.last.get(quote.pair), self.doubted.pop(quote.pair, None)
         if before is not None and abs(quote.price - before) > before * MAX_MOVE:
             if doubt is None or abs(quote.price - doubt) > doubt * MAX_MOVE:
@@ -44,7 +44,7 @@ class OutlierFilter:
 
 
 class _Listener(picows.WSListener):
-    """What the websocket library calls."""
+    """The listener that the websocket library calls."""
 
     def __init__(self, source: "Source") -> None:
         super().__init__()
@@ -60,7 +60,7 @@ class _Listener(picows.WSListener):
 class Source:
     """One venue's feed, kept running: each usable price goes to `deliver(adapter, quote)`.
 
-    `state` says in words how it stands, for an operator.
+    `state` describes the connection in words, for an operator.
     """
 
     def __init__(self, adapter: Adapter, deliver: Deliver, silence_s: float = SILENCE_S) -> None:
@@ -76,7 +76,7 @@ class Source:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the venue was heard lately on a connection whose book is whole."""
+        """Whether the venue sent a message lately, and the book can be trusted."""
         return self.state == "connected" and clock.steady_ns() - self._heard_ns < self._silence_s * 1e9
 
     def received(self, message: bytes) -> None:
@@ -129,7 +129,7 @@ class Source:
                 await closed
 
     async def _watch(self, closed: "asyncio.Future[Any]") -> None:
-        """Wait for the end; ask for a sign of life when it is quiet, and give up when there is none."""
+        """Wait for the end of the connection; when it is silent, send a ping, and close it when no answer comes."""
         self._heard_ns = clock.steady_ns()
         while not closed.done():
             await asyncio.wait([closed], timeout=self._silence_s / 2)

@@ -1,4 +1,4 @@
-"""A scripted index: prices that wander from where they begin, the same way for the same seed. For demos and tests."""
+"""A scripted index: prices that wander from a start, always the same for the same seed. For demos and tests."""
 
 import random
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ SOURCES = 3
 STEP = 0.0004
 """Standard deviation of one step, as a share of the price."""
 PULL = 0.01
-"""How strongly the price is drawn back to where it began."""
+"""How strongly the price is drawn back to its start."""
 SPREAD = 0.00005
 """How far the sources are apart."""
 
@@ -50,7 +50,7 @@ class IndexWalk:
         self._price = float(self._first)
 
     def step(self) -> list[int]:
-        """One step; what each source says then, in subticks."""
+        """One step; returns each source's price, in subticks."""
         drift = PULL * (self._first - self._price)
         self._price += drift + self._price * self._random.gauss(0, STEP)
         return [

@@ -1,4 +1,4 @@
-"""An account's own channels: orders, trades, both with positions, money, and notices. They are never thinned out."""
+"""An account's own channels: orders, trades, both with positions, money, and notices. No message is ever left out."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class UserTopic(Topic):
         self.slots: set[int] = set()
 
     def noticed(self, row: Row) -> None:
-        """Something happened to the account that is no order."""
+        """Take a notice about the account."""
         self.is_dirty = self.is_dirty or self.channel.kind == "user.portfolio"
 
     def wants(self, contract: Contract) -> bool:
@@ -45,9 +45,10 @@ class UserTopic(Topic):
             reader.stage(self.frame(data))
 
     def _portfolio(self) -> bytes | None:
-        """The account in the channel's currency; None for one without an account, whose channel stays silent.
+        """The account in the channel's currency; None for a currency without an account, whose channel says nothing.
 
-        A client that asks for a list of currencies at once takes the first value for the answer, so that must be real.
+        A client that subscribes to several currencies at once takes the first message as its answer, so that message
+        must not be an empty account.
         """
         channel = self.channel
         contracts = self.projection.contracts()
@@ -66,8 +67,8 @@ class UserTopic(Topic):
             if portfolio is not None:
                 self.publish(portfolio)
         elif kind == "user.orders" and orders:
-            said = list(orders.values())
-            self.publish(said[0] if len(said) == 1 else render.array(said))
+            changed = list(orders.values())
+            self.publish(changed[0] if len(changed) == 1 else render.array(changed))
         elif kind == "user.trades" and trades:
             self.publish(render.array(trades))
         elif kind == "user.changes" and (orders or trades):
@@ -92,7 +93,7 @@ class UserTopic(Topic):
 class NoticesTopic(UserTopic):
     """`user.notices`: what is about to lapse (60, 30, 7 and 1 days before), what has lapsed, and margin calls.
 
-    Warnings follow the civil day in Hong Kong: each is said once for each step that it reaches.
+    Warnings follow the civil day in Hong Kong: each is sent once for each step that it reaches.
     """
 
     is_polled = True
@@ -100,13 +101,13 @@ class NoticesTopic(UserTopic):
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
         self._gathered: list[bytes] = []
-        self._said: set[tuple[int, str, int]] = set()
+        self._warned: set[tuple[int, str, int]] = set()
         self._day = -1
 
     def send_state(self, reader: Reader) -> None:
         warnings = self.projection.warnings(self.channel.account_slot)
         if len(self.readers) == 1:
-            self._said = {(warning.reason, warning.last_day, warning.step) for warning in warnings}
+            self._warned = {(warning.reason, warning.last_day, warning.step) for warning in warnings}
             self._day = self._today()
         if warnings:
             rows = render.array(render.lapse_warning(warning, self.projection.now_ns) for warning in warnings)
@@ -133,9 +134,9 @@ class NoticesTopic(UserTopic):
         if self._day != self._today():
             self._day = self._today()
             for warning in self.projection.warnings(self.channel.account_slot):
-                said = (warning.reason, warning.last_day, warning.step)
-                if said not in self._said:
-                    self._said.add(said)
+                step = (warning.reason, warning.last_day, warning.step)
+                if step not in self._warned:
+                    self._warned.add(step)
                     self._gathered.append(render.lapse_warning(warning, self.projection.now_ns))
         self.is_dirty = False
         if self._gathered:

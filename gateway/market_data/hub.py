@@ -1,7 +1,7 @@
-"""Who hears what: channels and their readers, and what each batch of events means for them.
+"""The hub: channels, their readers, and what each batch of events means for them.
 
-Raw channels speak once for each batch, the others when their time has come. An account's own channels are never
-thinned out: a reader that cannot take them is closed by the server and resumes by sequence.
+A raw channel sends one message for each batch, the others send at intervals. Of an account's own channels no message
+is left out: the server closes a reader that is too slow for them, and the client resumes by sequence.
 """
 
 from collections import defaultdict
@@ -32,7 +32,7 @@ _WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
 
 
 class Hub:
-    """All topics that somebody listens to."""
+    """All topics that have readers."""
 
     def __init__(self, projection: Projection) -> None:
         self._projection = projection
@@ -45,7 +45,7 @@ class Hub:
     # --- readers --------------------------------------------------------------------------------------------------
 
     def join(self, reader: Reader, channel: Channel) -> None:
-        """Subscribe; the first message follows at once where the channel has a state."""
+        """Subscribe a reader; a channel that has a state sends it at once."""
         key = (channel.name, channel.account_slot)
         topic = self._topics.get(key)
         if topic is None:
@@ -67,7 +67,7 @@ class Hub:
         return topic
 
     def leave(self, reader: Reader, name: str, account_slot: int) -> None:
-        """Unsubscribe; a channel without readers is forgotten."""
+        """Unsubscribe a reader; a channel without readers is removed."""
         for slot in (-1, account_slot):
             topic = self._topics.get((name, slot))
             if topic is not None:
@@ -89,9 +89,9 @@ class Hub:
                 del self._users[key[1]]
 
     def catch_up(self, reader: Reader) -> None:
-        """A reader takes messages again: it gets what it missed, as one message for each channel.
+        """A slow reader takes messages again: it gets what it missed, as one message for each channel.
 
-        It still counts as slow meanwhile, so that what the channels say on this occasion reaches it only once.
+        It counts as slow until the end of this, so that what a channel publishes meanwhile does not reach it twice.
         """
         for topic, mark in list(reader.behind.items()):
             topic.catch_up(reader, mark)
@@ -102,11 +102,11 @@ class Hub:
 
     @property
     def has_users(self) -> bool:
-        """Whether anybody listens to an account's own channels: only then are event rows needed one by one."""
+        """Whether an account's own channel has readers: only then `batch` needs the event rows one by one."""
         return bool(self._users)
 
     def batch(self, rows: list[Row], written: tuple[Segment, int, int]) -> None:
-        """A batch was folded: its event rows (empty when nobody needs them) and its history rows."""
+        """Publish a batch that was folded: its event rows (empty when no reader needs them) and its history rows."""
         segment, first, end = written
         if not self._topics:
             return
@@ -143,7 +143,7 @@ class Hub:
                 self._own_trade(users, contract, render.user_trade(contract, user_trade_view(segment.data, offset)))
 
     def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
-        """What was closed by force, for those who follow that."""
+        """Forced closings, for the readers of the liquidation channels."""
         rows = segment.legs[first:end]
         forced = (rows["kind"] == event_fold.TRADE_KIND) & (rows["flags"] & FLAG_FORCED != 0)
         for index in np.flatnonzero(forced).tolist():
@@ -163,7 +163,7 @@ class Hub:
                 topic.is_dirty = True
 
     def _orders(self, rows: list[Row]) -> None:
-        """The orders that a batch touched, as they are after it."""
+        """The orders that a batch changed, as they are after it, and the notices."""
         touched: dict[tuple[int, int], None] = {}
         for row in rows:
             is_notice = row[KIND_AT] >= EVENT_NOTICE_FIRST
@@ -201,7 +201,7 @@ class Hub:
                     topic.flush()
 
     def tick(self) -> None:
-        """Ten times a second: channels that gather, and those that only state a value."""
+        """Called ten times a second: publish the channels that gather changes or poll a value."""
         for topic in list(self._topics.values()):
             if topic.is_dirty or topic.is_polled:
                 topic.is_dirty = False

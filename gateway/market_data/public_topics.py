@@ -1,7 +1,7 @@
-"""Public channels: what each says first, what it says next, and how a reader that fell behind catches up.
+"""Public channels: the first message of each, the next ones, and how a reader that fell behind catches up.
 
-A message is encoded once, whoever gets it. A reader that cannot keep up is left out until it can; then it gets one
-message with everything that changed in between, so the chain of change ids stays unbroken and nobody else waits.
+A message is encoded once for all readers. A slow reader gets none until it is ready; then it gets one message with
+everything that changed in between. So the chain of change ids stays unbroken, and no other reader waits.
 """
 
 from typing import Protocol
@@ -22,7 +22,7 @@ MISSED_TRADES = 1000
 class Reader(Protocol):
     """A connection as a channel sees it."""
 
-    behind: dict["Topic", int]  # channels that it missed something of, with the mark from where
+    behind: dict["Topic", int]  # channels of which it missed messages, with the mark of the last one it got
     is_slow: bool
 
     def stage(self, frame: bytes) -> None:
@@ -34,7 +34,7 @@ class Topic:
     """One channel and its readers, in order of joining."""
 
     is_polled = False
-    """Whether it is asked ten times a second if there is something to say."""
+    """Whether `flush` is called ten times a second even if no event came."""
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         self.channel = channel
@@ -44,25 +44,25 @@ class Topic:
         self.is_raw = channel.interval == "raw"
 
     def mark(self) -> int:
-        """What a reader knows when it has every message so far."""
+        """The mark of a reader that has every message so far."""
         return 0
 
     def join(self, reader: Reader) -> None:
-        """A new reader; it hears the present state at once."""
+        """Add a reader; it gets the present state at once."""
         self.readers[reader] = None
         self.send_state(reader)
 
     def leave(self, reader: Reader) -> None:
-        """A reader goes."""
+        """Remove a reader."""
         self.readers.pop(reader, None)
         reader.behind.pop(self, None)
 
     def frame(self, data: bytes) -> bytes:
-        """A message of this channel."""
+        """The frame of a message of this channel."""
         return text_frame(jsonrpc_answers.push(self.channel.name, data))
 
     def publish(self, data: bytes, mark_before: int = 0) -> None:
-        """To every reader that keeps up; the others remember where they stopped."""
+        """Send a message to every reader that keeps up; for the others, note the mark at which they stopped."""
         frame = self.frame(data)
         for reader in self.readers:
             if reader.is_slow:
@@ -71,14 +71,14 @@ class Topic:
                 reader.stage(frame)
 
     def send_state(self, reader: Reader) -> None:
-        """What a new reader hears first."""
+        """Send the first message to a new reader."""
 
     def catch_up(self, reader: Reader, mark: int) -> None:
-        """What a reader hears that has missed everything after `mark`: by default the present state."""
+        """Send what a reader missed after `mark`: by default the present state."""
         self.send_state(reader)
 
     def flush(self) -> None:
-        """Say what has gathered since the last message."""
+        """Publish what has gathered since the last message."""
 
 
 class BookTopic(Topic):
@@ -87,7 +87,7 @@ class BookTopic(Topic):
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
-        self.said_id = 0
+        self.published_id = 0
         self.gathered: Moves = {}
 
     @property
@@ -95,16 +95,16 @@ class BookTopic(Topic):
         return self.projection.books.book(self.contract.slot)
 
     def mark(self) -> int:
-        return self.said_id
+        return self.published_id
 
     def join(self, reader: Reader) -> None:
         book = self._book
         self.flush()
-        self.said_id = book.change_id
+        self.published_id = book.change_id
         super().join(reader)
 
     def moved(self, moves: Moves) -> None:
-        """Levels changed."""
+        """Gather changed levels."""
         for place, (before, now) in moves.items():
             known = self.gathered.get(place)
             self.gathered[place] = (known[0] if known else before, now)
@@ -114,7 +114,7 @@ class BookTopic(Topic):
         if not self.gathered:
             return
         gathered, self.gathered = self.gathered, {}
-        mark, self.said_id = self.said_id, self._book.change_id
+        mark, self.published_id = self.published_id, self._book.change_id
         if self.readers:
             self.publish(self._change(gathered, mark), mark)
 
@@ -128,7 +128,7 @@ class BookTopic(Topic):
 
     def _data(self, kind: bytes, bids: list[bytes], asks: list[bytes], previous: bytes = b"") -> bytes:
         return b'{"type":"%b","timestamp":%d,"instrument_name":%b,%b"change_id":%d,"bids":[%b],"asks":[%b]}' % (
-            kind, self.projection.now_ns // 1_000_000, self.contract.json_name, previous, self.said_id,
+            kind, self.projection.now_ns // 1_000_000, self.contract.json_name, previous, self.published_id,
             b",".join(bids), b",".join(asks),
         )  # fmt: skip
 
@@ -153,14 +153,14 @@ class BookTopic(Topic):
 
 
 class StateTopic(Topic):
-    """Channels whose latest value is all that counts: ticker, quote, perpetual, index, grouped book, chart."""
+    """Channels of which only the latest value counts: ticker, quote, perpetual, index, grouped book, chart."""
 
     is_polled = True
 
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
-        self.said = b""
+        self.published = b""
 
     def value(self) -> bytes:
         """The present value; empty when there is none yet."""
@@ -186,8 +186,8 @@ class StateTopic(Topic):
 
     def flush(self) -> None:
         value = self.value()
-        if value and _without_time(value) != self.said:
-            self.said = _without_time(value)
+        if value and _without_time(value) != self.published:
+            self.published = _without_time(value)
             self.publish(value)
 
 
@@ -198,20 +198,20 @@ class TradesTopic(Topic):
         super().__init__(channel, projection)
         self.contract = contract
         self.gathered: list[bytes] = []
-        self.said_id = 0
+        self.published_id = 0
         self.last_id = 0
 
     def traded(self, trade: TradeView, data: bytes) -> None:
-        """A trade happened."""
+        """Gather a trade."""
         if not self.gathered:
-            self.said_id = trade.trade_id - 1
+            self.published_id = trade.trade_id - 1
         self.gathered.append(data)
         self.is_dirty = True
 
     def flush(self) -> None:
         if self.gathered:
             gathered, self.gathered = self.gathered, []
-            self.publish(render.array(gathered), self.said_id)
+            self.publish(render.array(gathered), self.published_id)
 
     def catch_up(self, reader: Reader, mark: int) -> None:
         self.flush()
@@ -238,15 +238,15 @@ class PlatformTopic(Topic):
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
-        self.said = projection.is_halted()
+        self.published = projection.is_halted()
 
     def send_state(self, reader: Reader) -> None:
         reader.stage(self.frame(render.platform_state(self.projection.is_halted())))
 
     def flush(self) -> None:
         halted = self.projection.is_halted()
-        if halted != self.said:
-            self.said = halted
+        if halted != self.published:
+            self.published = halted
             self.publish(render.platform_state(halted))
 
 
@@ -260,7 +260,7 @@ _VALUES = {
 
 
 def _without_time(value: bytes) -> bytes:
-    """A value apart from its timestamp: what has to differ for it to be said again."""
+    """A value without its timestamp: the value is published again when this differs."""
     head, found, tail = value.partition(b'"timestamp":')
     return head + tail.lstrip(b"0123456789") if found else value
 

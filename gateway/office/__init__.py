@@ -1,5 +1,5 @@
-"""What officers do: proposals, the second person, evidence and what each change becomes.
+"""What officers do: proposals, approval by a second person, evidence, and the directives of each change.
 
 Requests of officers come in, from the command line or over the wire. Each is checked and recorded in the
-registry; once it is decided, it becomes intents. The venue takes these from the registry and puts them into the log.
+registry. A decided change becomes intents, which the venue takes from the registry and writes into the log.
 """

@@ -1,7 +1,7 @@
 """A venue to begin with: the shipped BTC and ETH contracts, and traders who may trade.
 
 Everything goes through the registry as intents, so the log has it like any other change. A venue that has officers
-takes none of it: they decide there.
+refuses this: there they decide.
 """
 
 from collections.abc import Iterable
@@ -18,7 +18,7 @@ __all__ = ["SHIPPED", "Listing", "Trader", "list_contracts", "open_trader", "set
 
 
 def list_contracts(registry: Registry, now_ns: int, listings: Iterable[Listing] = SHIPPED) -> None:
-    """Ask for the contracts to be created, set up and listed; those that exist are left alone."""
+    """Ask for the contracts to be created, set up and listed; existing ones are not changed."""
     registry.check_open()
     known = {record.name for record in registry.contracts()}
     slot = len(known)
@@ -39,7 +39,7 @@ def set_up_venue(registry: Registry, now_ns: int, fund_micros: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Trader:
-    """An account that may trade, and a key of it."""
+    """An account that may trade, with a key."""
 
     name: str
     account_slot: int

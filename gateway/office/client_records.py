@@ -1,4 +1,4 @@
-"""A client's file for officers: accounts, what is in force, what was recorded, when it lapses."""
+"""A client's file for officers: accounts, what is in force, the records, and when each lapses."""
 
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -19,7 +19,7 @@ _NAMED = {AccountAttribute.INVESTOR_CLASS: InvestorClass, AccountAttribute.RESTR
 
 
 def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
-    """Everything that the registry keeps of a client; documents are outside, their hashes are here."""
+    """Everything that the registry keeps of a client; documents are kept elsewhere, their hashes here."""
     client_id = registry.client_id(client)
     accounts = registry.accounts_of(client)
     slots = {account.slot: account.name for account in accounts}
@@ -37,7 +37,7 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
 
 
 def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
-    """What lapses within so many days, or has, by its last day: each client's dates and each person's knowledge."""
+    """What has lapsed or lapses within so many days, by last day: clients' dates and persons' knowledge."""
     today = civil_dates.civil_date(now_ns)
     until_ns = civil_dates.lapse_ns(today + timedelta(days))
     found = {*_dates_of_clients(registry, until_ns), *_dates_of_persons(registry, until_ns)}
@@ -72,7 +72,7 @@ def _account(registry: Registry, account: Account, names: dict[int, str]) -> dic
 
 
 def _shown(attribute: AccountAttribute, value: int) -> int | str:
-    """A date as the last civil day on which it counts, a code by its name, anything else as it is."""
+    """A date as the last civil day on which it counts, a code as its name, anything else unchanged."""
     if attribute.name.endswith("_UNTIL_NS"):
         return str(civil_dates.last_day_of(value)) if value else "never given"
     kind = _NAMED.get(attribute)

@@ -1,4 +1,4 @@
-"""Who is a professional investor, on what evidence and through which day: thresholds and civil dates, exact and pure.
+"""Who is a professional investor, by which evidence and until which day: thresholds and civil dates, exact and pure.
 
 A document counts by its date in Hong Kong: audited accounts for 16 months, anything else for 12, where the end of a
 shorter month stands for a day that it does not have. Evidence is valid **through** its last day and lapses at 00:00 in
@@ -29,7 +29,7 @@ THRESHOLDS_HKD: dict[tuple[str, str], Decimal] = {
     ("partnership", "total_assets"): Decimal(40_000_000),
     ("trust_corporation", "total_assets"): Decimal(40_000_000),
 }
-"""The least that counts, by kind of investor and what is measured. An institution is found in a register instead."""
+"""The minimum, by kind of investor and what is measured. An institution is proved by a register instead."""
 _EXACT = Context(prec=80)
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
@@ -37,7 +37,7 @@ _FIRST, _LAST = date(2000, 1, 1), date(2200, 12, 31)
 
 
 class EvidenceError(ValueError):
-    """Evidence that does not do: one line that names the field, the value and what is needed."""
+    """Evidence that is not enough: one line that names the field, the value and what is needed."""
 
 
 # --- dates of documents ------------------------------------------------------------------------------------------
@@ -55,14 +55,14 @@ def read_date(text: str, field: str) -> date:
 
 
 def not_in_future(day: date, today: date, field: str) -> date:
-    """A date that has come, or a refusal."""
+    """A date that is not in the future, or a refusal."""
     if day > today:
         raise EvidenceError(f"{field}: {day} has not come yet; today is {today} in Hong Kong")
     return day
 
 
 def in_date(document_date: date, months: int, today: date) -> date:
-    """The last day of what counts for so many months from its date; refused when that is past."""
+    """The last day of something that counts for so many months from its date; refused when that day is past."""
     last_day = add_months(not_in_future(document_date, today, "document_date"), months)
     if today > last_day:
         raise EvidenceError(f"document_date: {document_date} counts for {months} months, through {last_day}")
@@ -81,7 +81,7 @@ def read_amount(text: str, field: str) -> Decimal:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """A document as a verifier saw it; `rate` is Hong Kong dollars for one unit of its currency."""
+    """A document as a verifier saw it; `rate` is how many Hong Kong dollars one unit of its currency is."""
 
     investor: Investor
     document: Document
@@ -95,7 +95,7 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a document makes of an investor, through which day, on what amount."""
+    """What a document proves: the investor's class, its last day, and the amount."""
 
     investor_class: InvestorClass
     last_day: date

@@ -1,8 +1,8 @@
 """Which changes one officer may make at once, and which need a second person.
 
-What tightens acts at once: it may have to be quick, and it can only lose the venue business. Whatever loosens anything,
-or moves prices or money, waits for a second person. A change is judged by the directives that it becomes, each against
-the value that is in force, so that no way of asking for it can leave the rule out.
+A change that tightens a rule acts at once: it may be urgent, and the worst it can do is cost the venue business. A
+change that loosens a rule, or moves prices or money, waits for a second person. A change is judged by its directives,
+each against the value in force, so the rule holds however the change is asked for.
 """
 
 from engine.codes import AccountAttribute as A
@@ -14,19 +14,19 @@ from gateway.registry.registry import Intent
 from gateway.registry.required_attributes import GIVEN
 
 _MORE_IS_LOOSER = frozenset({*GIVEN, A.MAX_OPEN_ORDERS})
-"""Nothing given is 0; more, or later, lets an account do more. The number of open orders that holds before one is given
-is known to the engine alone, so the first one needs a second person too."""
+"""A value that was never set is 0; a larger or later value lets an account do more. Only the engine knows the default
+number of open orders, so the first value needs a second person too."""
 _LESS_IS_LOOSER = frozenset({A.RESTRICTION, A.PI_WITHDRAWN, A.AFFILIATION})
-"""Nothing given is 0; less lets an account do more."""
+"""A value that was never set is 0; a smaller value lets an account do more."""
 _ACCOUNT_LIMITS = frozenset({A.MAX_EXPOSURE_MICROS, A.MAX_LEVERAGE})
-"""0 is no limit at all, as before one is given."""
+"""0 is no limit, also before a value is set."""
 _OPTIONAL_LIMITS = frozenset({P.MAX_ORDER_VALUE_MICROS, P.MAX_OPEN_INTEREST_LOTS})
-"""0 is no limit at all."""
+"""0 is no limit."""
 _CONTRACT_LIMITS = frozenset({P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS})
 
 
 def needs_second_person(intent: Intent, known: int | None) -> bool:
-    """Whether a directive loosens anything or moves prices or money; `known` is the value in force, if one was set."""
+    """Whether a directive loosens a rule or moves prices or money; `known` is the value in force, None before one."""
     kind = intent.kind
     if kind == K.ACCOUNT_OPEN:
         return intent.value != InvestorClass.NONE
@@ -58,7 +58,7 @@ def _attribute(code: int, value: int, known: int | None) -> bool:
     if code in _LESS_IS_LOOSER:
         return value < before
     if code == A.KILL_SWITCH:
-        return value == 0  # whatever is known: surveillance sets it too
+        return value == 0  # whatever value is known: surveillance sets it too
     if code == A.INVESTOR_CLASS:
         return value not in (InvestorClass.NONE, before)
     if code in _ACCOUNT_LIMITS:
@@ -73,5 +73,5 @@ def _parameter(code: int, value: int, known: int | None) -> bool:
 
 
 def _raises_optional(value: int, known: int | None) -> bool:
-    """Whether a limit of which 0 means none is lifted or raised."""
+    """Whether a limit is raised or removed, where 0 means no limit."""
     return known is not None and known > 0 and (value == 0 or value > known)

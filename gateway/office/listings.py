@@ -1,4 +1,4 @@
-"""The shipped contracts and the venue's settings, and the directives that bring them in."""
+"""The shipped contracts and the venue's settings, and the directives that set them up."""
 
 from dataclasses import dataclass
 
@@ -47,7 +47,7 @@ VENUE_SETTINGS = (
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """A contract to list: its names, its units, and what its units make of the rules."""
+    """A contract to list: its names, its units, and the rules in these units."""
 
     base: str
     tick: str

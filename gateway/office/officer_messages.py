@@ -1,8 +1,8 @@
 """What officers may ask: the parameters of every change and question under the compliance and admin scopes.
 
 One definition serves the protocol, the command line and the registry, where a proposal waits as these parameters.
-Amounts, rates and prices are decimal text, dates are civil dates of Hong Kong such as "2027-03-31", and a document is
-named by the SHA-256 of its bytes: it stays outside.
+Amounts, rates and prices are decimal text; dates are civil dates of Hong Kong such as "2027-03-31". A document is named
+by the SHA-256 of its bytes and kept elsewhere.
 """
 
 from types import UnionType

@@ -1,4 +1,4 @@
-"""What makes an account eligible to open risk, as the intents that tell the engine."""
+"""The intents that make an account eligible to open risk."""
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass
 from gateway.registry.registry import Intent

@@ -1,8 +1,8 @@
-"""The officers' desk: a change is done at once, or waits as a proposal for a second person.
+"""Changes by officers: a change is done at once, or waits as a proposal for a second person.
 
-Every change is kept with its number, actor, reason, times, approver and outcome. What a change becomes is worked out
-anew when it is approved, so a proposal never brings back a state of the world that has passed. The same **person**
-cannot approve, by whichever key, and whoever's key was revoked in between has proposed nothing.
+Every change is kept with its number, actor, reason, times, approver and outcome. The directives of a change are
+computed again when it is approved, so an old proposal never restores an old state. The same **person** cannot approve,
+with any key, and a proposal is void when the key that made it was revoked.
 """
 
 from collections.abc import Mapping
@@ -21,13 +21,13 @@ from engine.codes import (
     VenueParameter,
     VenueState,
 )
-from gateway.office.changes import KINDS, Desk, Kind, Plan
+from gateway.office.changes import KINDS, Kind, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
 from gateway.registry.registry import Intent, Key, Registry, RegistryError
 
 _NOTHING: Mapping[int, tuple[int, int]] = {}
 PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
-"""How long a proposal waits for its second person."""
+"""How long a proposal waits for a second person."""
 _COLUMNS = (
     "number, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, approver, approver_key, "
     "decided_ns, note"
@@ -36,7 +36,7 @@ _COLUMNS = (
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A change as it is kept; `state` is proposed, approved, rejected, expired or done (by one officer, at once)."""
+    """A change as kept; `state` is proposed, approved, rejected, expired or done (by one officer, at once)."""
 
     number: int
     kind: str
@@ -62,18 +62,18 @@ class Office:
     # --- asking ---------------------------------------------------------------------------------------------------
 
     def submit(self, kind: str, params: Any, officer: Key, now_ns: int) -> Change:
-        """Do a change if one officer may, or propose it; refused when it could not be done now anyway."""
+        """Do a change if one officer may, or propose it; refused when it could not be done now."""
         self._check_officer(kind, officer)
         return self._submit(kind, params, (officer.person, officer.number), now_ns, is_own=False)
 
     def submit_own(self, kind: str, params: Any, client: Key, now_ns: int) -> Change:
-        """What a client does for itself needs nobody else: it may acknowledge, and it may always tighten."""
+        """Do what a client may do for itself without an officer: acknowledge, or tighten its own limits."""
         return self._submit(kind, params, (client.person, client.number), now_ns, is_own=True)
 
     def _submit(self, kind: str, params: Any, actor: tuple[int, int], now_ns: int, is_own: bool) -> Change:
         registry = self._registry
         with registry.transaction():
-            plan = KINDS[kind].plan(Desk(registry, now_ns), params)
+            plan = KINDS[kind].plan(Lookup(registry, now_ns), params)
             waits = not is_own and self._needs_second_person(plan)
             text = msgspec.json.encode(params).decode()
             number = registry.insert_change(
@@ -88,7 +88,7 @@ class Office:
         return plan.loosens or any(needs_second_person(intent, known(intent)) for intent in plan.intents)
 
     def _carry_out(self, plan: Plan, acting: tuple[int, int, int, int], now_ns: int) -> None:
-        """Write everything that a change becomes; runs inside the transaction of its decision."""
+        """Write the intents and records of a change; runs inside the transaction of its decision."""
         registry = self._registry
         with registry.acting(*acting):
             for write in plan.writes:
@@ -109,13 +109,13 @@ class Office:
             if not registry.is_live(change.actor_key):
                 raise RegistryError(f"number: the key that proposed {number} was revoked; propose it again")
             kind = KINDS[change.kind]
-            plan = kind.plan(Desk(registry, now_ns), _params(kind, change.params))
+            plan = kind.plan(Lookup(registry, now_ns), _params(kind, change.params))
             registry.decide_change(number, "approved", officer, note, now_ns)
             self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
         return self.change(number, now_ns)
 
     def reject(self, number: int, officer: Key, note: str, now_ns: int) -> Change:
-        """End a proposal; who proposed it may do that too."""
+        """Reject a proposal; the person who proposed it may do that too."""
         with self._registry.transaction():
             self._open_proposal(number, officer, now_ns)
             self._registry.decide_change(number, "rejected", officer, note, now_ns)
@@ -157,18 +157,18 @@ class Office:
         return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
 
     def refusals(self, change: int) -> str:
-        """Why the engine refused directives of a change; empty: it refused none that it has answered."""
+        """The reasons of the engine's refusals of a change's directives; empty when it has refused none so far."""
         reasons = dict.fromkeys(reason for _, _, reason in self._registry.intents_of(change) if reason)
         return " ".join(Reason(reason).name for reason in reasons)
 
     def waits_for_engine(self, change: int) -> bool:
-        """Whether the engine has yet to answer a directive of a change."""
+        """Whether the engine has not yet answered a directive of a change."""
         return any(sequence is None for _, sequence, _ in self._registry.intents_of(change))
 
     def described(self, change: Change, fresh: Mapping[int, tuple[int, int]] = _NOTHING) -> dict[str, Any]:
-        """A change for people and for the wire: names, times in ms, and what the engine made of each directive.
+        """A change for people and for the wire: names, times in ms, and the engine's answer to each directive.
 
-        `fresh` is (sequence, reason) of directives that the registry has not heard back from yet.
+        `fresh` has (sequence, reason) of directives whose results are not in the registry yet.
         """
         registry = self._registry
         results = [
@@ -199,7 +199,7 @@ class Office:
 
 
 def _named(intent: Intent) -> dict[str, str | None]:
-    """A directive's kind and what it sets, in words."""
+    """A directive's kind and code, as names."""
     kind = CommandKind(intent.kind)
     codes = _CODES.get(kind)
     return {"kind": kind.name.lower(), "code": codes(intent.code).name.lower() if codes else None}

@@ -1,6 +1,6 @@
-"""The ladder's rows about the account, the client and the contract, shown to a client who asks; the engine decides.
+"""The rules of the admission ladder about account, client and contract, for a client who asks; the engine decides.
 
-Dates are told as the last civil day in Hong Kong on which something counts.
+Dates are given as the last civil day in Hong Kong on which something counts.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -15,7 +15,7 @@ from gateway.wire.decimals import Contract
 from gateway.wire.views import LapseWarning, RuleState
 
 WARNING_DAYS = (1, 7, 30, 60)
-"""How many days before its last one a client is told that something is about to lapse."""
+"""How many days before the last day a client is warned."""
 _EXEMPT = (InvestorClass.INSTITUTIONAL, InvestorClass.QUALIFIED_CORPORATE)
 _BY_STATE = {
     MarketState.DRAFT: Reason.UNKNOWN_CONTRACT,
@@ -26,7 +26,7 @@ _BY_STATE = {
 
 
 def warnings(state: Any, account_slot: int) -> list[LapseWarning]:
-    """What of an account lapses within 60 days, with the step of 60, 30, 7 and 1 days that it has reached."""
+    """What lapses for an account within 60 days, each with the step of 60, 30, 7 or 1 days that it has reached."""
     values, now_ns = state["profiles"][account_slot]["values"], int(state["now_ns"])
     today = civil_date(now_ns)
     found = []
@@ -96,7 +96,7 @@ def _client_rules(state: Any, account_slot: int, person: int) -> Iterator[Rule]:
 
 
 def _derivatives_knowledge(state: Any, investor: InvestorClass, person: int) -> Rule:
-    """It is the knowledge of whoever places the order: here of the person who asks."""
+    """The knowledge of the person who places the order; here, of the person who asks."""
     reason = Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
     if investor == InvestorClass.INSTITUTIONAL and state["institutions_skip_knowledge"]:
         return reason, True, "not asked of institutional investors"

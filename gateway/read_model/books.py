@@ -1,7 +1,7 @@
 """The visible books: what each price level shows, kept from the event stream.
 
-Every order event that touches a level says what the level shows afterwards, so a book is a map from price to
-quantity and a batch is the last word on each price it touched.
+Every order event that touches a level carries what the level shows afterwards, so a book is a map from price to
+quantity, and of a batch only the last event on each price counts.
 """
 
 from heapq import nlargest, nsmallest
@@ -20,11 +20,11 @@ Moves = dict[tuple[int, int], tuple[int, int]]
 _PRICE_MASK = (1 << 30) - 1
 TOMBSTONES = 100_000
 GATHER_ROWS = 1024
-"""So many changes are noted before they are gathered, if nobody looks: to gather many at once would be a pause."""
+"""When nobody reads the books, changes are gathered once so many are noted: gathering more at once would take long."""
 
 
 class Book:
-    """One contract's visible levels. `touched` says at which change a level changed last, gone ones included."""
+    """One contract's visible levels. `touched` has the id of each level's last change, removed levels included."""
 
     __slots__ = ("change_id", "floor_id", "sides", "touched")
 
@@ -35,7 +35,7 @@ class Book:
         self.floor_id = 0
 
     def apply(self, changes: Changes, change_id: int) -> Moves:
-        """Take over the last word on some levels; answers what each showed before and shows now."""
+        """Set some levels; returns what each showed before and shows now."""
         moves: Moves = {}
         for place, lots in changes.items():
             side, price = place
@@ -52,14 +52,14 @@ class Book:
         return moves
 
     def _forget(self) -> None:
-        """Drop the memory of levels that are gone: who lags behind this change needs a snapshot."""
+        """Forget removed levels: a reader that is behind this change needs a snapshot."""
         self.touched = {
             (side, price): at for (side, price), at in self.touched.items() if price in self.sides[side - 1]
         }
         self.floor_id = self.change_id
 
     def since(self, change_id: int) -> Changes | None:
-        """All levels that changed after `change_id` as they are now; None: too long ago, a snapshot is needed."""
+        """All levels that changed after `change_id`, as they are now; None when a snapshot is needed."""
         if change_id < self.floor_id:
             return None
         return {
@@ -69,7 +69,7 @@ class Book:
         }
 
     def best(self, side: int, depth: int) -> list[tuple[int, int]]:
-        """The levels of a side from the best outwards, at most `depth`; 0 is all."""
+        """The levels of a side, the best first, at most `depth`; 0 is all."""
         rows = self.sides[side - 1].items()
         if not depth or depth >= len(rows):
             return sorted(rows, reverse=side == Side.BUY)
@@ -77,7 +77,7 @@ class Book:
 
 
 class Books:
-    """All books. Events are collected as they come and folded in when somebody looks."""
+    """All books. Changes are collected as they come and applied when somebody reads a book."""
 
     def __init__(self, event_rows: int) -> None:
         self._books: dict[int, Book] = {}
@@ -93,7 +93,7 @@ class Books:
         return self._books.setdefault(contract_slot, Book())
 
     def room(self, rows: int) -> tuple[Any, int]:
-        """Where the next batch's changes are noted, with room for so many: (CHANGE rows, where they go on)."""
+        """Room to note the next batch's changes: (CHANGE rows, at which the next one goes)."""
         if self._noted > GATHER_ROWS:
             self._gather()
         if self._noted + rows > len(self._changes):
@@ -102,18 +102,18 @@ class Books:
         return self._changes, self._noted
 
     def noted(self, end: int, seq: int) -> None:
-        """A batch's changes are noted up to here; `seq`, its last command, becomes the id of what is not folded in."""
+        """A batch's changes are noted up to `end`; `seq`, its last command, is the change id of all that is pending."""
         if end:
             self._noted, self._pending_id = end, seq
 
     def _gather(self) -> None:
-        """Keep the last word on each level of what was noted."""
+        """Keep the last noted change of each level."""
         count, self._noted = self._noted, 0
         notes = self._changes[:count]
         self._pending.update(zip(notes["key"].tolist(), notes["lots"].tolist(), strict=True))
 
     def fold(self) -> list[tuple[int, Moves]]:
-        """Fold in what was collected; answers what moved, by contract."""
+        """Apply the collected changes; returns what moved, by contract."""
         if self._noted:
             self._gather()
         by_contract: dict[int, Changes] = {}
@@ -127,7 +127,7 @@ class Books:
         ]
 
     def load(self, state: Any) -> None:
-        """Take over the levels of an engine state, one STATE row."""
+        """Load the levels of an engine state, one STATE row."""
         self._books = {}
         self._pending = {}
         self._noted = 0

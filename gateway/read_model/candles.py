@@ -1,4 +1,4 @@
-"""Candles: the closed minutes of each contract, longer periods made of them, and the statistics of 24 hours."""
+"""Candles: the closed minutes of each contract, longer periods built from them, and the statistics of 24 hours."""
 
 from bisect import bisect_left
 from collections import defaultdict
@@ -29,7 +29,7 @@ class Candles:
         self._statistics: dict[int, tuple[int, DayStatistics]] = {}
 
     def add(self, contract_slot: int, candle: Candle) -> None:
-        """A minute is over."""
+        """Add a closed minute."""
         self._minutes[contract_slot].append(candle)
 
     def minutes(self, contract_slot: int, start_ns: int, running: Candle | None) -> list[Candle]:
@@ -57,7 +57,7 @@ class Candles:
         return merged
 
     def day(self, contract_slot: int, now_ns: int, running: Candle | None) -> DayStatistics:
-        """The last 24 hours to the minute; the closed minutes are added up once a minute."""
+        """The last 24 hours, to the minute; the closed minutes are summed once a minute."""
         minute_ns = now_ns - now_ns % CANDLE_NS
         since_ns, closed = self._statistics.get(contract_slot, (0, DayStatistics()))
         if since_ns != minute_ns:
@@ -91,7 +91,7 @@ def _merge(into: Candle, minute: Candle) -> None:
 
 
 def _gap(merged: list[Candle], begin_ns: int, step_ns: int) -> list[Candle]:
-    """Flat candles between the last one and `begin_ns`."""
+    """Flat candles that fill the gap between the last one and `begin_ns`."""
     if not merged:
         return []
     close = merged[-1].close_ticks

@@ -1,8 +1,8 @@
 """The compiled fold of event rows into what clients ask about: orders as they stand, and a history of what happened.
 
-One record holds what is alive (`VIEW`): an order's row lies at the slot that its id names, an account's open orders
-form a list, a contract keeps its running candle. What is over goes out as HISTORY rows. No rule of the venue is
-decided here; the same commands and events always give the same rows.
+One record, `VIEW`, holds the present: an order's row is at the slot in its id, an account's open orders form a linked
+list, a contract has its running candle. Closed orders, trades, money, funding and closed candles are written as history
+rows, ORDER or LEG. The rules of the venue are the engine's; the same commands and events always give the same rows.
 """
 
 from typing import Any
@@ -113,7 +113,7 @@ VIEW = record(
         ("orders_used", "i8"),
         ("accounts_used", "i8"),
         ("rare", "i8"),  # candle and funding rows written by the last fold
-        ("noted", "i4", (1 << _NOTED_BITS,)),  # where levels were noted last, see `_levels`
+        ("noted", "i4", (1 << _NOTED_BITS,)),  # where a level was noted last, by hash of its key; see `_levels`
         ("markets", MARKET_ROW, (MAX_CONTRACTS,)),
         ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
         ("orders", ORDER_ROW, (VENUE.orders,)),
@@ -160,7 +160,7 @@ def _unlink(v, slot):
 
 @part
 def _accept(v, event, slot):
-    """A new order: what its event says; what only the command says comes after."""
+    """A new order, from its event; `_read_command` adds what only the command has."""
     row = v.orders[slot]
     row.order_id = event.order_id
     row.cl_ord_id = event.cl_ord_id
@@ -189,7 +189,7 @@ def _accept(v, event, slot):
 
 @part
 def _read_command(row, command, label):
-    """What an order's events do not carry."""
+    """Fields of an order that only its command has."""
     row.offset_ticks = command.offset_ticks if command.offset_ticks > 0 else row.offset_ticks
     row.display_lots = command.display_lots if command.display_lots > 0 else row.display_lots
     row.expire_ns = command.expire_ns if command.expire_ns > 0 else row.expire_ns
@@ -202,7 +202,7 @@ def _read_command(row, command, label):
 
 @part
 def _update(row, event):
-    """What every event says of its order."""
+    """Fields of an order that every event updates."""
     row.updated_ns = event.time_ns
     row.seq = event.seq
     row.leaves_lots = event.leaves_lots
@@ -259,7 +259,7 @@ def _clear(out):
 
 @part
 def _set_cash(v, account_slot, cash_micros):
-    """The change of an account's cash against what was seen last."""
+    """Set an account's cash; returns the change against the last known value."""
     account = v.accounts[account_slot]
     if account.known == 0:
         account.known = 1
@@ -316,7 +316,7 @@ def _count_trade(v, event, out):
 
 @part
 def _write_trade(v, event, order, out):
-    """One leg of a trade; both legs carry the direction that the trade gave the price."""
+    """One leg of a trade; both legs carry the tick direction of the trade."""
     market = v.markets[event.contract_slot]
     _clear(out)
     out.kind = TRADE_KIND
@@ -389,7 +389,7 @@ def _notice(v, notice, out):
 
 @part
 def _order_event(v, event, cause, history, written):
-    """One report on an order; `cause` is its command and the row behind. Returns how many history rows there are."""
+    """Apply one order event; `cause`: its command and the row behind. Returns how many history rows there are then."""
     command, label = cause
     legs, closed = history
     slot = event.order_id & SLOT_MASK
@@ -419,7 +419,7 @@ def _order_event(v, event, cause, history, written):
 
 @part
 def _fold(v, batch, spans, history):
-    """Apply one batch to the view; answers where its history rows end."""
+    """Apply one batch to the view; returns where its history rows end."""
     commands, labels, events, notices = batch
     count, events_count, written = spans
     v.rare = 0
@@ -441,10 +441,10 @@ def _fold(v, batch, spans, history):
 
 @part
 def _levels(v, events, count, changes, written):
-    """Note the price levels that events changed, each as it was after its last event; where the notes end.
+    """Note what each price level that events changed shows after them; returns where the notes end.
 
-    A level that was noted already is found again at a place that its key gives, unless another took that since: then
-    it is noted once more, and the later note counts.
+    `noted` remembers by hash where a level was noted last, so that a level is mostly noted once. When another level
+    with the same hash came between, the level is noted again, and the later note counts.
     """
     for index in range(count):
         event = events[index]
@@ -467,16 +467,16 @@ def _levels(v, events, count, changes, written):
 
 @entry
 def fold(view, batch, spans, history, notes):
-    """Apply one batch: (commands, the same as labels, events, the same as notices), as many as `spans` says.
+    """Apply one batch: (COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows).
 
-    `spans`: commands, events, where history rows go on. `history`: (LEG rows, the same as ORDER rows) with room for 3
-    rows an event. `notes`: (CHANGE rows with room for one an event, where they go on). Answers where the history rows
-    and the notes end; `rare` in the view says how many of the former are candles or funding rates.
+    `spans`: (how many commands, how many events, index of the first history row). `history`: (LEG rows, the same as
+    ORDER rows) with room for 3 rows an event. `notes`: (CHANGE rows with room for one an event, index of the first).
+    Returns where the history rows and the notes end; `rare` in the view counts candle and funding rows among them.
     """
     written = _fold(view[0], batch, spans, history)
     return written, _levels(view[0], batch[2], spans[1], notes[0], notes[1])
 
 
 def empty_view() -> Any:
-    """A view of nothing."""
+    """An empty view, an array of one VIEW record."""
     return np.zeros(1, VIEW)

@@ -1,7 +1,7 @@
-"""What is over: closed orders, trades, money, funding and candles, in the order in which they happened.
+"""The history: closed orders, trades, money, funding and candles, in the order in which they happened.
 
-Rows lie in segments; a sealed segment knows which accounts it speaks of, so a question about one account skips the
-others. Nothing here is a second truth: the journal gives every row again.
+Rows are kept in segments; a sealed segment has the set of its accounts, so a question about one account skips the
+other segments. All rows can be rebuilt from the journal.
 """
 
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ class Segment:
         self.accounts: frozenset[int] | None = None
 
     def seal(self) -> None:
-        """No more rows come: note the accounts."""
+        """Note the accounts; no more rows come."""
         self.accounts = frozenset(np.unique(self.legs["account_slot"][: self.used]).tolist())
 
     def speaks_of(self, account_slot: int) -> bool:
@@ -42,7 +42,7 @@ class History:
         self.segments = [Segment(SEGMENT_ROWS)]
 
     def room(self, rows: int) -> Segment:
-        """The segment that takes the next rows, with room for so many."""
+        """The segment that takes the next rows; it has room for so many."""
         last = self.segments[-1]
         if len(last.legs) - last.used < rows:
             last.seal()
@@ -54,7 +54,7 @@ class History:
         return sum(segment.used for segment in self.segments)
 
     def newest(self, account_slot: int, kind: int) -> Iterator[Any]:
-        """Where an account's rows of a kind are, newest first: (segment, index)."""
+        """(segment, index) of an account's rows of a kind, newest first."""
         for segment in reversed(self.segments):
             if segment.speaks_of(account_slot):
                 rows = segment.legs[: segment.used]
@@ -63,7 +63,7 @@ class History:
                     yield segment, index
 
     def oldest(self, account_slot: int, kind: int) -> Iterator[Any]:
-        """The same, oldest first."""
+        """(segment, index) of an account's rows of a kind, oldest first."""
         for segment in self.segments:
             if segment.speaks_of(account_slot):
                 rows = segment.legs[: segment.used]
@@ -72,7 +72,7 @@ class History:
                     yield segment, index
 
     def of_contract(self, contract_slot: int, kind: int, flag: int, is_ascending: bool) -> Iterator[Any]:
-        """A contract's rows of a kind that carry a flag (0: any), newest first unless ascending."""
+        """(segment, index) of a contract's rows of a kind with a flag (0: any), newest first unless ascending."""
         order = 1 if is_ascending else -1
         for segment in self.segments[::order]:
             rows = segment.legs[: segment.used]
@@ -83,7 +83,7 @@ class History:
                 yield segment, index
 
     def money(self, account_slot: int) -> Iterator[Any]:
-        """Where an account's trades and money rows are, newest first: (number, segment, index); numbers begin at 1."""
+        """(number, segment, index) of an account's trades and money rows, newest first; numbers begin at 1."""
         base = len(self)
         for segment in reversed(self.segments):
             base -= segment.used
@@ -94,11 +94,11 @@ class History:
                     yield base + index + 1, segment, index
 
     def rows(self) -> Any:
-        """All rows in one array: a copy, for saving."""
+        """A copy of all rows in one array, to save it."""
         return np.concatenate([segment.legs[: segment.used] for segment in self.segments])
 
     def load(self, rows: Any) -> None:
-        """Take over saved rows."""
+        """Load saved rows."""
         first = Segment(max(SEGMENT_ROWS, len(rows)))
         first.legs[: len(rows)] = rows
         first.used = len(rows)

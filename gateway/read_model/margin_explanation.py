@@ -14,13 +14,13 @@ def explanation(root: Any, account_slot: int) -> dict[str, Any]:
 
 
 def as_values(root: Any, statement: AccountStatement, orders: list[dict[str, Any]]) -> dict[str, Any]:
-    """A statement and the orders that it counts, with the sequence that they are as of."""
+    """A statement and the orders that it counts, with the sequence as of which they hold."""
     figures = asdict(statement) | {"headroom_micros": statement.headroom_micros, "orders": orders}
     return figures | {"seq": int(root[0]["last_seq"])}
 
 
 def open_orders(root: Any, account_slot: int) -> list[dict[str, Any]]:
-    """An account's orders, oldest first in each contract, with what each counts for."""
+    """An account's orders, oldest first in each contract, with what each adds to the margin."""
     state, found = root[0], []
     for row in state["positions"][: int(state["positions_used"])]:
         if int(row["account_slot"]) != account_slot:

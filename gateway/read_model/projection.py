@@ -1,9 +1,9 @@
 """What clients ask about, folded from the event stream and read from the engine's state.
 
-What is alive (positions, cash, marks, the market's state) is read where it lives, in the engine; what is past or what
-the engine does not keep (an order's history, own trades, candles, funding) is folded here with the last applied
-sequence and can be rebuilt from the journal. The server releases an answer when everything applied so far is durable,
-so nothing is ever said ahead of the log.
+Present state (positions, cash, marks, the market's state) is read from the engine's state. What the engine does not
+keep (an order's history, own trades, candles, funding) is folded here from the events, with the last applied sequence,
+and can be rebuilt from the journal. The server releases an answer when everything applied so far is durable, so no
+answer is ahead of the log.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -56,7 +56,7 @@ from gateway.wire.views import (
 
 _APPLIED_SEQ, _RARE = (event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
 Batch = tuple[Any, Any, Any, Any]
-"""Commands, the same as LABEL rows, events, the same as NOTICE rows."""
+"""COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
 
 class Projection:
@@ -81,7 +81,7 @@ class Projection:
     # --- writing --------------------------------------------------------------------------------------------------
 
     def _compiled(self) -> Callable[..., tuple[int, int]]:
-        """The fold for batches as they come here."""
+        """The fold, compiled for the types of the batches."""
         commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self._history.segments[0]
         batch, history = (commands, commands.view(LABEL), events, events.view(NOTICE)), (segment.legs, segment.orders)
         compiled: Callable[..., tuple[int, int]] = direct(
@@ -90,7 +90,7 @@ class Projection:
         return compiled
 
     def attach(self, root: Any) -> None:
-        """Read what is alive from this engine state."""
+        """Read present state from this engine state."""
         self._root = root
         self._state = root[0]
         self._engine_accounts = self._state["accounts"]
@@ -100,7 +100,7 @@ class Projection:
         self._levels = self._state["levels"]
 
     def warm_up(self) -> None:
-        """Have compiled what the first question about an account needs, before anybody asks it."""
+        """Compile what the first question about an account needs, before a client asks it."""
         root = host.create(SMALL, Mode.RESEARCH)
         root["accounts_used"] = root["accounts"][0][0]["state"] = root["positions_used"] = 1
         root["accounts"][0][0]["positions_head"] = root["positions"][0][0]["next_slot"] = NIL
@@ -110,7 +110,7 @@ class Projection:
         statements.lights(root, 0)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
-        """The names and units of the contracts, by slot."""
+        """Set the names and units of the contracts, by slot."""
         for record in records[len(self._contracts) :]:
             contract = Contract(
                 record.slot, record.name, record.base, record.settlement, Unit.parse(record.tick),
@@ -120,7 +120,7 @@ class Projection:
             self._by_name[contract.name] = contract
 
     def apply(self, batch: Batch, commands_count: int, events_count: int) -> tuple[Segment, int, int]:
-        """Fold so many rows of a batch; answers where its history rows are: (segment, first, end)."""
+        """Fold so many rows of a batch; returns where its history rows are: (segment, first, end)."""
         segment = self._history.room(3 * events_count)
         first = segment.used
         spans, history = (commands_count, events_count, first), (segment.legs, segment.orders)
@@ -150,13 +150,13 @@ class Projection:
 
     @property
     def applied_seq(self) -> int:
-        """The last command whose events are folded in."""
+        """The last command whose events are applied."""
         return int(self._row["applied_seq"])
 
     # --- saving ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Write everything to a file; the name appears when it is complete."""
+        """Write everything to a file, which gets its name when it is complete."""
         partial = path.with_suffix(".partial")
         with partial.open("wb") as file:
             np.savez(
@@ -170,7 +170,7 @@ class Projection:
         partial.rename(path)
 
     def load(self, path: Path) -> None:
-        """Take over what `save` wrote."""
+        """Load what `save` wrote."""
         with np.load(path, allow_pickle=False) as saved:
             head = saved["head"]
             self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
@@ -274,7 +274,7 @@ class Projection:
         return found[::-1]
 
     def latest_candle(self, contract_slot: int, resolution_s: int) -> Candle | None:
-        """The candle of a resolution that the last trade went into, also when its time is over."""
+        """The candle that holds the last trade, also when its period is over."""
         running = self._running(contract_slot)
         if running is None:
             return None
@@ -313,7 +313,7 @@ class Projection:
         return self.order_now(account_slot, order_id)
 
     def order_now(self, account_slot: int, order_id: int) -> OrderView | None:
-        """The same as of what is applied; a closed one is still found in its slot until that is used again."""
+        """An order of the account as of what is applied. A closed one stays in its slot until that is used again."""
         if order_id <= 0:
             return None
         view = order_view(self._orders, (order_id & event_fold.SLOT_MASK) * HISTORY_ROW_BYTES)
@@ -322,7 +322,7 @@ class Projection:
         return self._closed_order(account_slot, order_id)
 
     def _closed_order(self, account_slot: int, order_id: int) -> OrderView | None:
-        """An order whose slot is used again: mostly it ended in the last batch, so that is looked at first."""
+        """An order whose slot is used again. Most of these ended in the last batch, so its rows are searched first."""
         segment, first = self._recent
         rows = segment.legs[first : segment.used]
         ended = np.flatnonzero((rows["order_id"] == order_id) & (rows["kind"] == event_fold.ORDER_KIND))
@@ -368,7 +368,7 @@ class Projection:
     # --- account --------------------------------------------------------------------------------------------------
 
     def _account_slots(self, account_slot: int) -> list[int]:
-        """The rows of an account's contracts."""
+        """The slots of an account's positions."""
         if not 0 <= account_slot < int(self._state["accounts_used"]):
             return []
         return statements.position_slots(self._root, account_slot)
@@ -490,7 +490,7 @@ class Projection:
 
 
 def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:
-    """The views of rows whose time and trade id lie in the span; stops when the walk has left its times."""
+    """The views of rows whose time and trade id are in the span; it stops at the first row beyond its times."""
     for segment, index in found:
         row = segment.legs[index]
         time_ns = int(row["time_ns"])
@@ -501,6 +501,6 @@ def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -
 
 
 def _cut(views: Iterator[Any], span: Span) -> tuple[list[Any], bool]:
-    """The first `count` after `offset`, and whether there are more."""
+    """The first `count` views after `offset`, and whether there are more."""
     found = list(islice(views, span.offset, span.offset + span.count + 1))
     return found[: span.count], len(found) > span.count

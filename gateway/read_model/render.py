@@ -1,7 +1,7 @@
-"""Everything that goes out as JSON: one template for each kind of object, whoever it goes to.
+"""The JSON of every kind of object that clients get, from one template each.
 
-Numbers are exact decimal text made from the engine's integers; a price that does not exist is null. Timestamps on the
-wire are milliseconds.
+Numbers are exact decimal text made from the engine's integers; a missing price is null. Timestamps on the wire are
+milliseconds.
 """
 
 from collections.abc import Iterable
@@ -98,7 +98,7 @@ _BOOL = (b"false", b"true")
 MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
 _NS_PER_MS = 1_000_000
 FOREVER_MS = 32_503_708_800_000
-"""The expiration that a perpetual shows: the year 3000."""
+"""The expiration timestamp of a perpetual contract: the year 3000."""
 
 
 # --- orders and trades --------------------------------------------------------------------------------------------
@@ -141,7 +141,7 @@ def order(contract: Contract, view: OrderView) -> bytes:
 
 
 def _order_extras(contract: Contract, view: OrderView) -> bytes:
-    """What only some orders have."""
+    """The fields that only some orders have."""
     extras = CLIENT_ID_EXTRA % view.cl_ord_id if view.cl_ord_id else b""
     if view.status == STATUS_CANCELED:
         extras += CANCEL_REASON_EXTRA % CANCEL_REASON.get(view.reason, b"unknown")
@@ -201,7 +201,7 @@ LIQUIDATION = (
 
 
 def liquidation(contract: Contract, view: TradeView, is_deleveraging: bool) -> bytes:
-    """What was closed by force, without saying whose it was; its direction is that of the closing."""
+    """A forced closing, without its account; its direction is that of the closing trade."""
     return LIQUIDATION % (
         contract.json_name, view.time_ns // _NS_PER_MS, contract.base_name, view.trade_id, SIDE[view.side],
         contract.amount_text(view.lots), contract.price_text(view.price_ticks),
@@ -309,7 +309,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
 
 
 def ticker(contract: Contract, view: TickerView) -> bytes:
-    """A contract's market at a glance."""
+    """A contract's ticker."""
     return b"{%b}" % _ticker_fields(contract, view)
 
 
@@ -319,7 +319,7 @@ def incremental_ticker(contract: Contract, view: TickerView) -> bytes:
 
 
 def quote(contract: Contract, view: TickerView) -> bytes:
-    """Best prices only."""
+    """The best bid and ask alone."""
     return (
         b'{"timestamp":%d,"instrument_name":%b,"best_bid_price":%b,"best_bid_amount":%b,"best_ask_price":%b,'
         b'"best_ask_amount":%b}'
@@ -531,7 +531,7 @@ def transaction(contract: Contract | None, currency: str, view: TransactionView)
 
 
 def lapse_warning(warning: LapseWarning, now_ns: int) -> bytes:
-    """Something that is about to lapse; the reason is the one that orders would be refused with."""
+    """A warning before something lapses; the reason is the one that orders will then be refused with."""
     return b'{"type":"lapse_warning","timestamp":%d,"reason":"%b","valid_through":"%b","days_left":%d,"step":%d}' % (
         now_ns // _NS_PER_MS, Reason(warning.reason).name.encode(), warning.last_day.encode(), warning.days_left,
         warning.step,
@@ -539,7 +539,7 @@ def lapse_warning(warning: LapseWarning, now_ns: int) -> bytes:
 
 
 def lapsed(contract: Contract | None, reason: int, time_ns: int) -> bytes:
-    """Something has lapsed: opening orders are cancelled with this reason, in one contract or in all."""
+    """Something has lapsed, so opening orders are cancelled with this reason, in one contract or in all."""
     name = contract.json_name if contract is not None else b"null"
     head = b'{"type":"lapsed","timestamp":%d,"reason":"%b","instrument_name":%b}'
     return head % (time_ns // _NS_PER_MS, Reason(reason).name.encode(), name)

@@ -1,4 +1,4 @@
-"""Files that nobody but the operator's account can read, from the moment that they exist."""
+"""Files that only the operator's account can read, from the moment that they exist."""
 
 import os
 from pathlib import Path
@@ -7,7 +7,7 @@ _OWNERS_ALONE = 0o600
 
 
 def write_private(path: Path | str, data: bytes) -> None:
-    """Write a new file and wait until the disk has it. FileExistsError: there is one already, which stays."""
+    """Write a new file and fsync it. FileExistsError when there is one already, which is not changed."""
     with os.fdopen(_made(path), "wb") as file:
         file.write(data)
         file.flush()
@@ -20,7 +20,7 @@ def write_private(path: Path | str, data: bytes) -> None:
 
 
 def make_private(path: Path | str) -> None:
-    """Make an empty file where there is none. A database's side files take over who may read it."""
+    """Make an empty file if there is none. SQLite gives the side files of a database the same permissions."""
     if not Path(path).exists():
         os.close(_made(path))
 

@@ -1,4 +1,4 @@
-"""What the registry keeps, as values: keys, accounts, contracts, intents and the entries of a client's file."""
+"""The registry's records: keys, accounts, contracts, intents and the entries of a client's file."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -45,7 +45,7 @@ class Key:
 
     @property
     def is_officers(self) -> bool:
-        """Whether it decides on others: such a key never trades."""
+        """Whether it is an officer's key; such a key never trades."""
         return bool(self.scopes & OFFICERS)
 
 
@@ -63,7 +63,7 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class ContractRecord:
-    """A contract's names and units; the rest of it lives in the engine."""
+    """A contract's names and units; the engine has the rest."""
 
     slot: int
     name: str
@@ -92,15 +92,15 @@ class Intent:
     reference: int = 0
     source_time_ns: int = 0
     change: int = 0
-    """The number of the change in the registry that it belongs to: actor, reason and approval are there."""
+    """The number of its change in the registry, which has actor, reason and approval."""
     key: int = 0
     sweeps: bool = False
-    """Whether the orders of the directive's account or contract (of all, if it names neither) are cancelled with it."""
+    """Whether the orders of its account or contract (all orders, if it names neither) are cancelled with it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One entry of a client's file; `details` say the rest. The document itself stays outside: its hash is kept."""
+    """One entry of a client's file; `details` has the rest. A document is kept elsewhere, only its hash is here."""
 
     topic: str
     client_id: int = 0

@@ -1,8 +1,8 @@
 """The registry: clients, persons, accounts, keys and used signatures, in SQLite beside the journal.
 
-It is a projection and a list of intents, never a second truth: a change that matters to the engine is written here as
-an intent, and is in force when the sequencer has put it into the log. The intent's `reference` travels in the
-command, so a restart knows from the log which intents it holds and applies none twice.
+For the engine the log alone counts: a change that matters to it is written here as an intent, and is in force when the
+sequencer has written it into the log. The command carries the intent's `reference`, so after a restart the log tells
+which intents it has, and none is applied twice.
 """
 
 import json
@@ -43,13 +43,13 @@ _INTENT_COLUMNS = (
 
 
 class Registry:
-    """The registry's file, open. Every change is one transaction."""
+    """The open registry. Every change is one transaction."""
 
     def __init__(self, path: Path | str) -> None:
         make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None)
         prepare(self._db, path)
-        # Signatures come with every signed HTTP call: they survive a crash of the process, without a disk sync each.
+        # Every signed HTTP call writes a signature: it survives a crash of the process without an fsync for each.
         self._seen = sqlite3.connect(path, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
         self.wait_at_most(WAIT_SECONDS)
@@ -67,7 +67,7 @@ class Registry:
         self._db.close()
 
     def changes(self) -> int:
-        """A number that moves when another process has changed the file: poll it."""
+        """A number to poll: it changes when another process has changed the file."""
         return int(self._db.execute("PRAGMA data_version").fetchone()[0])
 
     # --- clients, persons, accounts -------------------------------------------------------------------------------
@@ -75,7 +75,7 @@ class Registry:
     def create_account(
         self, name: str, now_ns: int, client: str = "", parent: str = "", investor_class: int = InvestorClass.NONE
     ) -> Account:
-        """Open an account or, with `parent`, a sub-account of the same client; the engine is told by an intent."""
+        """Open an account or, with `parent`, a sub-account of the same client; an intent tells the engine."""
         with self.transaction():
             self.check_new_account(name, parent, client)
             parent_slot, client_id = self._parent(parent, client or name, now_ns)
@@ -87,7 +87,7 @@ class Registry:
         return self.account(name)
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
-        """Refuse names that cannot be, an account that exists, and a parent that is none."""
+        """Refuse invalid names, an existing account, and a parent that is a sub-account or another client's."""
         _check_name("name", name)
         if client:
             _check_name("client", client)
@@ -101,7 +101,7 @@ class Registry:
             raise RegistryError(f"client: {parent!r} belongs to {self.account(parent).client!r}; leave client out")
 
     def next_account_slot(self) -> int:
-        """The slot that the next account gets."""
+        """The slot of the next account."""
         return int(self.one("SELECT coalesce(max(slot) + 1, 0) FROM accounts")[0])
 
     def _parent(self, parent: str, client: str, now_ns: int) -> tuple[int | None, int]:
@@ -182,7 +182,7 @@ class Registry:
         return key
 
     def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
-        """The scopes in their own order, or a refusal: unknown, not for a key of no account, or both sides at once."""
+        """The scopes in fixed order, or a refusal: unknown, not for a key without account, or both sides at once."""
         wanted = _check_scopes(scopes)
         if account_slot == NIL and set(wanted) - OFFICERS:
             raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
@@ -210,7 +210,7 @@ class Registry:
         return self._keys("WHERE account_slot = ? ORDER BY number", account_slot)
 
     def revoked_keys(self, known: int) -> set[str] | None:
-        """The ids of all revoked keys, whose sessions must end; None while they are as many as known."""
+        """The ids of all revoked keys, whose sessions must end; None while their number is still `known`."""
         if self.one("SELECT count(*) FROM keys WHERE revoked_ns IS NOT NULL")[0] == known:
             return None
         return {key.id for key in self._keys("WHERE revoked_ns IS NOT NULL")}
@@ -221,7 +221,7 @@ class Registry:
         return [_key(row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> Key:
-        """End a key for good; open sessions of it are closed by the server."""
+        """Revoke a key for good; the server closes its sessions."""
         key = self.key(key_id)
         if key is None:
             raise RegistryError(f"key: no key {key_id!r}; `lionrock key list` shows them")
@@ -236,7 +236,7 @@ class Registry:
         return self.one("SELECT 1 FROM keys WHERE number = ? AND revoked_ns IS NULL", number) is not None
 
     def holders(self, scope: str, without: str = "") -> set[int]:
-        """The persons who hold a live key with a scope, one key left out."""
+        """The persons who hold a live key with a scope, not counting one key."""
         live = self._keys("WHERE revoked_ns IS NULL")
         return {key.person for key in live if scope in key.scopes and key.id != without}
 
@@ -248,14 +248,14 @@ class Registry:
         return self.one("SELECT 1 FROM governance") is not None
 
     def govern(self, now_ns: int) -> None:
-        """From now on every change goes through officers; this cannot be taken back."""
+        """From now on every change goes through officers; this cannot be undone."""
         with self.transaction():
             if self.is_governed:
                 raise RegistryError("officers: they have been named already; they decide on everything else")
             self._db.execute("INSERT INTO governance VALUES (?)", (now_ns,))
 
     def revoke_officers(self, now_ns: int) -> list[Key]:
-        """Revoke every live key with an officer's scopes and answer them: the ceremony begins without any."""
+        """Revoke every live key with an officer's scopes and return them, before the first officers are named."""
         keys = [key for key in self.keys() if key.is_officers and key.revoked_ns is None]
         return [self.revoke_key(key.id, now_ns) for key in keys]
 
@@ -265,13 +265,13 @@ class Registry:
             raise RegistryError("officers: this venue has them; give --as FILE with an officer's key, or new --data")
 
     def insert_change(self, row: tuple[object, ...]) -> int:
-        """Keep a change and answer its number."""
+        """Keep a change; returns its number."""
         columns = "kind, params, reason, actor, actor_key, created_ns, expires_ns, state"
         query = f"INSERT INTO changes ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
         return int(self._db.execute(query, row).lastrowid or 0)
 
     def decide_change(self, number: int, state: str, officer: Key, note: str, now_ns: int) -> None:
-        """Note what became of a proposal, and through whom."""
+        """Note the decision on a proposal and who made it."""
         query = (
             "UPDATE changes SET state = ?, approver = ?, approver_key = ?, decided_ns = ?, note = ? WHERE number = ?"
         )
@@ -336,7 +336,7 @@ class Registry:
 
     @contextmanager
     def acting(self, actor: int, approver: int, change: int, key: int) -> Iterator[None]:
-        """Every intent written inside carries these persons, the change that it belongs to and the key."""
+        """Every intent that is written inside gets these persons, this change and this key."""
         self._acting = {"actor": actor, "approver": approver, "change": change, "key": key}
         try:
             yield
@@ -354,7 +354,7 @@ class Registry:
         return int(self.one("SELECT coalesce(max(reference), 0) FROM intents")[0])
 
     def known_value(self, intent: Intent) -> int | None:
-        """What was last asked for in the place that an intent writes to and not refused; None: nothing."""
+        """The last value asked for, and not refused, where an intent writes; None when there is none."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
         found = self.one(
             "SELECT code, value FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND item = ? "
@@ -369,7 +369,7 @@ class Registry:
         return self.known_value(Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot))
 
     def state_before_halt(self, contract_slot: int) -> MarketState:
-        """The last state asked for that does not stop a contract: where it goes when the halt is lifted."""
+        """The last state asked for that is not a halt; the contract returns to it when the halt is lifted."""
         found = self.one(
             "SELECT code FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND code != ? AND "
             "coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
@@ -399,7 +399,7 @@ class Registry:
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", rows)
 
     def forget_beyond(self, last_seq: int) -> int:
-        """What is noted as beyond the end of the log was lost with that, and is to be done again; answers how many."""
+        """Intents noted beyond the end of the log were lost with it and must be done again; returns how many."""
         query = "UPDATE intents SET applied_seq = NULL, reason = NULL WHERE applied_seq > ?"
         with self.transaction():
             return self._db.execute(query, (last_seq,)).rowcount
@@ -423,12 +423,12 @@ class Registry:
         return self._accounts("WHERE clients.name = ? ORDER BY slot", client)
 
     def person_name(self, person: int) -> str:
-        """A person's name, empty for none."""
+        """A person's name; empty when there is none."""
         found = self.one("SELECT name FROM persons WHERE id = ?", person)
         return str(found[0]) if found else ""
 
     def add_record(self, record: Record, change: int, now_ns: int) -> None:
-        """Add an entry to a client's file; none is ever changed or taken away."""
+        """Add an entry to a client's file; no entry is ever changed or removed."""
         columns = (
             "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
         )
@@ -461,7 +461,7 @@ class Registry:
         return self._db.execute(query, values).fetchone()
 
     def transaction(self) -> "_Transaction":
-        """One piece: all of it is written, or nothing."""
+        """A transaction: all of it is written, or nothing."""
         return _Transaction(self._db)
 
 
@@ -479,7 +479,7 @@ def _record(row: tuple[Any, ...]) -> Record:
 
 
 class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK when anything is raised; inside another one it is a part of that."""
+    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK after an exception; inside another transaction it is part of that."""
 
     def __init__(self, db: sqlite3.Connection) -> None:
         self._db = db

@@ -1,4 +1,4 @@
-"""What an account must be given before it may open risk, as attributes of the engine."""
+"""The attributes that an account needs before it may open risk."""
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Reason
@@ -9,7 +9,7 @@ DATED = {
     A.EVIDENCE_UNTIL_NS: Reason.PI_EVIDENCE_EXPIRED,
     A.CONFIRMATION_UNTIL_NS: Reason.PI_CONFIRMATION_OVERDUE,
 }
-"""What of an account ends at an instant, and the reason that orders are refused with from then on."""
+"""Attributes that lapse at an instant, each with the reason for which orders are refused from then on."""
 DISCLOSURES = {
     "product": A.DISCLOSURE_PRODUCT,
     "loss": A.DISCLOSURE_LOSS,
@@ -19,8 +19,8 @@ GIVEN = (
     A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.JURISDICTION_PERMITTED, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS,
     A.VA_KNOWLEDGE, A.RISK_PROFILE, A.AGREEMENT, *DISCLOSURES.values(),
 )  # fmt: skip
-"""All that an account must be given, besides its class, before it may open risk: 0 is nothing; more, or later, lets it
-do more."""
+"""All attributes besides its class that an account needs before it may open risk. 0 means not given; a larger or later
+value lets the account do more."""
 
 
 def given_until(until_ns: int) -> dict[A, int]:

@@ -1,4 +1,4 @@
-"""The registry's tables, and how a file of an earlier version becomes one of this."""
+"""The registry's tables, and the upgrade of a file of an earlier version."""
 
 import sqlite3
 from pathlib import Path
@@ -90,7 +90,7 @@ class BusyError(RegistryError):
 
 
 def prepare(db: sqlite3.Connection, path: Path | str) -> None:
-    """Make the tables of a new file, bring an older one up, refuse one of another program. Every commit is on disk."""
+    """Make the tables of a new file, upgrade an older one, refuse one of another program. Every commit is fsynced."""
     try:
         for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             db.execute(f"PRAGMA {setting}")

@@ -1,4 +1,4 @@
-"""The rows that the rules see: what an order did, when, and whose it was."""
+"""The rows on which the rules work: what happened to an order, when, and who owns it."""
 
 from bisect import bisect_right
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ ACTIVITY = record(
         ("order_id", "i8"),
         ("trade_id", "i8"),
         ("price_ticks", "i8"),
-        ("lots", "i8"),  # traded or taken away
+        ("lots", "i8"),  # traded or cancelled
         ("leaves_lots", "i8"),
         ("position_lots", "i8"),  # FILL: the account's, after
         ("owner", "i8"),  # the beneficial owner's number
@@ -29,20 +29,20 @@ ACTIVITY = record(
         ("side", "i1"),
     ]
 )
-"""Order events, and the notices of a funding rate."""
+"""Order events, and notices of funding rates."""
 Rows = np.ndarray[Any, Any]
 _KEPT = (
     EventKind.ACCEPTED, EventKind.FILL, EventKind.RESTED, EventKind.CANCELLED, EventKind.AMENDED,
     EventKind.FUNDING_RATE, EventKind.POSITION_SETTLED,
 )  # fmt: skip
 _OWN_BASE = 1 << 40
-"""An account that nobody's name is known for is its own owner, numbered from here."""
+"""An account whose client is not known counts as its own owner; such owners are numbered from here."""
 
 
 class Owners:
-    """Who stands behind each account: the registry's client where there is one, else the account itself.
+    """The beneficial owner of each account: the registry's client where there is one, else the account itself.
 
-    Accounts in one self-trade group, as the stream tells it, count as one owner too.
+    Accounts in one self-trade group, as the event stream has it, count as one owner too.
     """
 
     def __init__(self) -> None:
@@ -51,17 +51,17 @@ class Owners:
         self._table = np.zeros(0, np.int64)
 
     def add_clients(self, clients: Mapping[int, int]) -> None:
-        """Account -> client number, of more accounts."""
+        """Add more accounts: account -> client number."""
         self._clients.update(clients)
         self._table = np.zeros(0, np.int64)
 
     def begin(self, groups: Mapping[int, int]) -> None:
-        """Account -> self-trade group, as they are now."""
+        """Set the present self-trade groups: account -> group."""
         self._groups = dict(groups)
         self._table = np.zeros(0, np.int64)
 
     def follow(self, notices: Rows) -> None:
-        """Take over changes of groups."""
+        """Apply changes of groups."""
         changes = notices[notices["kind"] == EventKind.ACCOUNT_CHANGED]
         for row in changes[changes["code"] == AccountAttribute.GROUP]:
             self._groups[int(row["account_slot"])] = int(row["new_value"])
@@ -87,7 +87,7 @@ class Owners:
 
 
 def activity_of(events: Rows, owners: Owners) -> Rows:
-    """The rows of a batch that rules look at."""
+    """The rows of a batch that the rules use."""
     notices = events.view(NOTICE)
     owners.follow(notices)
     kept = events[np.isin(events["kind"], _KEPT)]
@@ -106,7 +106,7 @@ def activity_of(events: Rows, owners: Owners) -> Rows:
 
 
 class Evidence(NamedTuple):
-    """What an alert rests on."""
+    """The evidence of an alert."""
 
     seqs: list[int]
     order_ids: list[int]
@@ -115,7 +115,7 @@ class Evidence(NamedTuple):
 
 @dataclass(frozen=True)
 class Alert:
-    """Something for a person to look at: which rule, who, where, when, on what evidence."""
+    """Something for a person to review: rule, accounts, contract, time, evidence."""
 
     rule: str
     text: str
@@ -124,22 +124,22 @@ class Alert:
     accounts: tuple[int, ...]
     evidence: Evidence
     lasts: bool = False
-    """A state of things rather than something done: it is said once while it lasts."""
+    """Whether the alert is about a lasting state rather than an act: it is filed once while the state lasts."""
 
     @property
     def first_seq(self) -> int:
-        """Where its evidence begins."""
+        """The first sequence of its evidence."""
         return min(self.evidence.seqs, default=0)
 
     @property
     def last_seq(self) -> int:
-        """Where its evidence ends."""
+        """The last sequence of its evidence."""
         return max(self.evidence.seqs, default=0)
 
 
 @dataclass(frozen=True)
 class Window:
-    """What a rule looks at: rows of the last seconds in order, the last `step_s` of them new; positions at the end."""
+    """The input of a rule: rows of the last seconds in order, those of the last `step_s` new; positions at the end."""
 
     rows: Rows
     end_ns: int
@@ -156,7 +156,7 @@ MOST_EVIDENCE = 200
 
 
 def evidence(rows: Rows, **figures: int) -> Evidence:
-    """Evidence from the rows that it rests on, the first of them when there are very many."""
+    """Evidence from rows; when there are very many, from the first ones."""
     seqs = np.unique(rows["seq"])[:MOST_EVIDENCE].tolist()
     order_ids = [order for order in np.unique(rows["order_id"])[:MOST_EVIDENCE].tolist() if order]
     return Evidence(seqs, order_ids, figures | {"rows": len(rows)})

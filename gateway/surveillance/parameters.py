@@ -1,4 +1,4 @@
-"""What the rules of surveillance go by: the configuration's `[surveillance]` table. A window of 0 turns one off."""
+"""The parameters of the rules: the configuration's `[surveillance]` table. A window of 0 turns a rule off."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -57,13 +57,13 @@ class Parameters:
 
     @property
     def is_on(self) -> bool:
-        """Whether anything is to be looked at."""
+        """Whether any rule is on."""
         windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
         return any((*windows, self.marking_window_s, self.interest_share_percent, self.throttle_executions))
 
     @property
     def longest_s(self) -> int:
-        """How far back any rule looks."""
+        """The longest window of any rule."""
         windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
         return max(*windows, self.marking_window_s) + self.step_s
 
@@ -72,4 +72,4 @@ SILENT = Parameters(
     wash_window_s=0, layering_window_s=0, ignition_window_s=0, ratio_window_s=0, marking_window_s=0,
     interest_share_percent=0,
 )  # fmt: skip
-"""No rule at all."""
+"""Parameters with every rule off."""

@@ -1,7 +1,7 @@
-"""One process that runs the rules, and the threads that feed it and hear from it.
+"""One process that runs the rules, and the threads that write to it and read from it.
 
-The venue's thread only puts bytes into a queue. A thread that mostly sleeps hands them on once they are durable;
-another waits for accounts that are to be stopped, and for how far the rules have looked.
+The venue's thread only puts bytes into a queue. One thread sends them to the process once they are durable; another
+reads which accounts are to be stopped, and up to which sequence the rules have run.
 """
 
 import json
@@ -26,22 +26,23 @@ from gateway.wire.command_rows import ROW_BYTES, STAMP
 
 POLL_SECONDS = 0.05
 PIECE_BYTES = 1 << 20
-"""Joined at once: small, because it happens while the venue's thread waits."""
+"""How many bytes are joined at once: few, because the venue's thread waits meanwhile."""
 PIPE_BYTES = 1 << 18
-"""What the pipe to the process takes at once: a larger one wakes the two less often."""
+"""The size of the pipe to the process: a larger one means fewer wake-ups."""
 LAST_SECONDS = 2.0
-"""How long the end waits for the journal to make the last batches safe."""
+"""At the end, how long to wait until the last batches are durable."""
 END_SECONDS = 20.0
-"""How long the rules may take over what is left at the end."""
+"""At the end, how long the rules may take for the rest."""
 OVERFLOW = "too much was waiting"
 _KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
-"""The rules make and drop large arrays all the time: each would come new from the system, to be cleared first."""
+"""The rules allocate and free large arrays all the time. So the C library keeps freed memory: the system would have to
+clear new pages for each array."""
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Sequences that no rule has looked at, the venue's time at their end, and why."""
+    """Sequences on which no rule has run, the venue's time at their end, and why."""
 
     first_seq: int
     last_seq: int
@@ -56,7 +57,7 @@ def end_ns(batch: bytes) -> int:
 
 
 class Standing:
-    """Positions and self-trade groups of a state, copied: the state goes on while others read this."""
+    """A copy of a state's positions and self-trade groups, because the state changes while the copy is read."""
 
     def __init__(self, state: Any) -> None:
         rows = state["positions"][: int(state["positions_used"])]
@@ -67,7 +68,7 @@ class Standing:
         self._groups = groups[self._members]
 
     def as_dict(self) -> dict[str, list[tuple[int, ...]]]:
-        """For JSON."""
+        """As a dict, for JSON."""
         return {
             "positions": list(zip(*(column.tolist() for column in self._positions), strict=True)),
             "groups": list(zip(self._members.tolist(), self._groups.tolist(), strict=True)),
@@ -76,7 +77,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Wiring:
-    """What a process is joined to: its rules, its file, how far the journal is safe, and who stops an account."""
+    """What a process needs: its rules, its file, the durable sequence, and a function that stops an account."""
 
     parameters: Parameters
     path: Path
@@ -85,7 +86,7 @@ class Wiring:
 
 
 class Process:
-    """The rules from one state on, until their process ends or is told that there is no more."""
+    """The rules, run from one state on until their process ends or its input is closed."""
 
     def __init__(self, wiring: Wiring, standing: Standing, clients: Mapping[int, int], gap: Gap | None) -> None:
         self._wiring = wiring
@@ -96,7 +97,7 @@ class Process:
         self._clients: deque[bytes] = deque()
         self._is_over = threading.Event()
         self.seen_seq = 0
-        """Up to where the rules have looked at everything; 0 before they have said so."""
+        """The sequence up to which the rules have run; 0 before the process has told it."""
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._popen = subprocess.Popen(
@@ -113,15 +114,15 @@ class Process:
 
     @property
     def exit_code(self) -> int | None:
-        """How the process has ended; None while it runs."""
+        """How the process ended; None while it runs."""
         return self._popen.poll()
 
     def add_clients(self, clients: Mapping[int, int]) -> None:
-        """Who owns more accounts."""
+        """Add owners of more accounts."""
         self._clients.append(json.dumps(list(clients.items())).encode())
 
     def offer(self, data: bytes, last_seq: int) -> None:
-        """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
+        """Queue the events of the batch up to a sequence; when too much waits it is skipped, and an alert says so."""
         count, waiting = len(data) // ROW_BYTES, self._offered_rows - self._taken_rows
         if waiting + count > self._wiring.parameters.queue_rows:
             first_seq, _ = STAMP.unpack_from(data)
@@ -131,7 +132,7 @@ class Process:
         self._queue.append((last_seq, data))
 
     def close(self) -> None:
-        """Hand over what is waiting, and let the rules finish it."""
+        """Send what waits, and let the rules finish it."""
         self._is_over.set()
         for thread in self._threads:
             thread.join(END_SECONDS)
@@ -140,14 +141,14 @@ class Process:
             self._popen.wait()
 
     def abandon(self) -> None:
-        """The process has ended: its threads end too, and nobody waits for them."""
+        """End the threads after the process has ended, without waiting for them."""
         self._is_over.set()
         self._queue.clear()
 
     # --- the threads ----------------------------------------------------------------------------------------------
 
     def _feed(self, standing: Standing) -> None:
-        """Hand on what has become durable, every now and then."""
+        """Send what has become durable, at intervals."""
         begin = {"parameters": asdict(self._wiring.parameters), "path": str(self._wiring.path)} | standing.as_dict()
         try:
             self._send(BEGIN, json.dumps(begin).encode())
@@ -176,7 +177,7 @@ class Process:
             self._send(GAP, json.dumps(whole).encode())
 
     def _durable(self) -> bytes:
-        """The next batches that are durable, in one piece."""
+        """The next durable batches, joined."""
         durable_seq, parts, size = self._wiring.durable_seq(), [], 0
         while self._queue and self._queue[0][0] <= durable_seq and size < PIECE_BYTES:
             parts.append(self._queue.popleft()[1])
@@ -194,11 +195,11 @@ class Process:
         pipe.flush()
 
     def _listen(self) -> None:
-        """Stop whom the rules name and note how far they are, until their process has ended."""
+        """Stop the accounts that the rules name and note how far they are, until their process has ended."""
         assert self._popen.stdout is not None
         for line in self._popen.stdout:
             if not line.endswith(b"\n"):
-                break  # the process ended in the middle of what it said
+                break  # the process ended in the middle of a line
             kind, number = line.decode().split()
             if kind == STOP:
                 self._wiring.stop_account(int(number))

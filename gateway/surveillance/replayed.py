@@ -1,4 +1,4 @@
-"""Surveillance of a journal: the same rules over the events that a replay gives."""
+"""Surveillance of a journal: the same rules over the events of a replay."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ from gateway.surveillance.watch import Watch
 
 
 def clients_of(registry: Registry, first_slot: int = 0) -> dict[int, int]:
-    """Account -> number of the client that owns it, of the accounts from a slot on."""
+    """Account -> number of its client, for the accounts from a slot on."""
     return dict(registry.all("SELECT slot, client_id FROM accounts WHERE slot >= ? ORDER BY slot", first_slot))
 
 
@@ -23,7 +23,7 @@ def alerts_of(
     clients: Mapping[int, int],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Alert]:
-    """Every alert of a journal, in the order of its steps."""
+    """All alerts of a journal, in the order of its steps."""
     owners, found = Owners(), []
     owners.add_clients(clients)
     watch, throttle = Watch(parameters, owners), Throttle(parameters)

@@ -1,6 +1,6 @@
 """The rules: each a pure function from a window of activity to alerts.
 
-They look for what is worth a person's time; none of them proves intent.
+They find what a person should review; none of them proves intent.
 """
 
 from collections.abc import Callable, Iterator
@@ -30,12 +30,12 @@ _PLACED = (EVENT_ACCEPTED, EVENT_RESTED, EVENT_AMENDED)
 
 
 def _fills(rows: Rows) -> Rows:
-    """Trades that somebody chose: neither liquidation nor deleveraging."""
+    """Voluntary trades: neither liquidation nor deleveraging."""
     return rows[(rows["kind"] == EventKind.FILL) & (rows["flags"] & FLAG_INVOLUNTARY_BITS == 0)]
 
 
 def _by(rows: Rows, *names: str) -> Iterator[tuple[tuple[int, ...], Rows]]:
-    """Rows in groups by some columns, each in their order."""
+    """Rows grouped by some columns; each group keeps the order of its rows."""
     if not len(rows):
         return
     order = np.lexsort([rows[name] for name in reversed(names)])
@@ -75,7 +75,7 @@ def wash_trades(window: Window, p: Parameters) -> list[Alert]:
 
 
 def layering(window: Window, p: Parameters) -> list[Alert]:
-    """Orders of one side, far larger than the owner's interest on the other, withdrawn around its fill there."""
+    """Orders on one side, far larger than the owner's interest on the other, cancelled around its fill there."""
     rows = window.last(p.layering_window_s)
     orders, ended_ns = _lives(rows)
     brief = ended_ns - orders["time_ns"] <= p.layering_life_s * NS_PER_S
@@ -91,7 +91,7 @@ def layering(window: Window, p: Parameters) -> list[Alert]:
 
 
 def _lives(rows: Rows) -> tuple[Rows, Rows]:
-    """Each order that stood, from when it was largest, and when it was withdrawn: never, if it was not."""
+    """Each resting order: since when it had its largest size, and when it was cancelled, _NEVER_NS if it was not."""
     placed = rows[np.isin(rows["kind"], _PLACED) & (rows["flags"] & FLAG_RESTING != 0)]
     placed = placed[np.lexsort((placed["seq"], -placed["leaves_lots"], placed["order_id"]))]
     _, largest = np.unique(placed["order_id"], return_index=True)
@@ -106,7 +106,7 @@ def _lives(rows: Rows) -> tuple[Rows, Rows]:
 
 
 def _places(rows: Rows) -> Iterator[tuple[tuple[int, ...], Rows]]:
-    """Where the rows of each contract and owner are."""
+    """The places of the rows of each contract and owner."""
     order = np.lexsort((rows["owner"], rows["contract_slot"]))
     contract, owner = rows["contract_slot"][order], rows["owner"][order]
     changes = np.flatnonzero((contract[1:] != contract[:-1]) | (owner[1:] != owner[:-1])) + 1
@@ -115,7 +115,7 @@ def _places(rows: Rows) -> Iterator[tuple[tuple[int, ...], Rows]]:
 
 
 def _alive(orders: Rows, ended_ns: Rows, at_ns: Rows, weights: Rows) -> Rows:
-    """The sum of some weights over the orders that stand at each instant."""
+    """The sum of some weights over the orders that rest at each instant."""
     begun, gone = np.argsort(orders["time_ns"]), np.argsort(ended_ns)
     starts = np.concatenate([[0], np.cumsum(weights[begun])])
     ends = np.concatenate([[0], np.cumsum(weights[gone])])
@@ -124,7 +124,7 @@ def _alive(orders: Rows, ended_ns: Rows, at_ns: Rows, weights: Rows) -> Rows:
 
 
 def _layered(orders: Rows, ended_ns: Rows, brief: Rows, fills: Rows, p: Parameters) -> Alert | None:
-    """The first of an owner's fills that had such a wall on the other side."""
+    """An alert for the first of an owner's fills with such a wall on the other side."""
     for side in (Side.BUY, Side.SELL):
         mine = fills[fills["side"] == side]
         other = brief & (orders["side"] != side)
@@ -152,7 +152,7 @@ def _wall_alert(fill: Rows, wall: Rows, interest: int) -> Alert:
 
 
 def momentum_ignition(window: Window, p: Parameters) -> list[Alert]:
-    """Taking that moves the price, and then a profit from the other side of the move."""
+    """Taker trades that move the price, and then a profitable trade in the opposite direction."""
     found = []
     for (contract,), rows in _by(_fills(window.last(p.ignition_window_s)), "contract_slot"):
         taken = rows[rows["flags"] & FLAG_TAKER != 0]
@@ -166,7 +166,7 @@ def momentum_ignition(window: Window, p: Parameters) -> list[Alert]:
 
 
 def _ignited(window: Window, p: Parameters, contract: int, push: Rows, own: Rows) -> Alert | None:
-    """Whether an owner's taking moved the price and was undone at a profit."""
+    """Whether an owner's taker trades moved the price and were closed at a profit."""
     side = int(push["side"][0])
     sign = 1 if side == Side.BUY else -1
     prices = push["price_ticks"]
@@ -188,7 +188,7 @@ def _ignited(window: Window, p: Parameters, contract: int, push: Rows, own: Rows
 
 
 def order_to_trade(window: Window, p: Parameters) -> list[Alert]:
-    """Far more orders, amendments and withdrawals than trades."""
+    """Far more orders, amendments and cancels than trades."""
     rows = window.last(p.ratio_window_s)
     withdrawn = (rows["kind"] == EventKind.CANCELLED) & np.isin(rows["reason"], _WITHDRAWN)
     asked = rows[np.isin(rows["kind"], (EventKind.ACCEPTED, EventKind.AMENDED)) | withdrawn]
@@ -206,7 +206,7 @@ def order_to_trade(window: Window, p: Parameters) -> list[Alert]:
 
 
 def marking(window: Window, p: Parameters) -> list[Alert]:
-    """Taking just before a funding instant that moves the price the way that the owner's position gains from."""
+    """Taker trades just before funding that move the price in the direction that favours the owner's position."""
     rows, found = window.rows, []
     due = rows[(rows["kind"] == EventKind.FUNDING_RATE) & (rows["time_ns"] > window.end_ns - window.step_ns)]
     for instant in due:
@@ -229,7 +229,7 @@ def marking(window: Window, p: Parameters) -> list[Alert]:
 
 
 def _held_lots(window: Window, contract: int, owner: int, fills: Rows) -> int:
-    """What an owner's accounts hold together after these fills; of those that had none, at the window's end."""
+    """An owner's total position after these fills; accounts without a fill count with theirs at the window's end."""
     held = {
         account: lots
         for (account, its_contract), lots in window.positions.items()
@@ -241,7 +241,7 @@ def _held_lots(window: Window, contract: int, owner: int, fills: Rows) -> int:
 
 
 def _move_ppb(mine: Rows, fills: Rows) -> int:
-    """How far an account's taking carried the price from the first trade around it, in its own direction."""
+    """How far an account's taker trades moved the price from the first trade of the window, in their direction."""
     sign = 1 if int(mine["side"][0]) == Side.BUY else -1
     start = int(fills["price_ticks"][0])
     return sign * (int(mine["price_ticks"][-1]) - start) * PPB // start

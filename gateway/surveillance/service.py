@@ -1,8 +1,8 @@
-"""Surveillance beside a running venue: what was done goes to a process of its own, which is replaced when it ends.
+"""Surveillance beside a running venue: events go to a process of its own, which is replaced when it ends.
 
-Trading never waits for the rules and never ends with them. A process that has ended is told of in the log and as an
-alert, and another begins with the venue's present state: at first after a second, then each time after twice as long,
-up to a minute. What none has looked at in between an alert names by its sequences; a replay looks at it.
+Trading never waits for the rules and never ends with them. When a process ends, the log and an alert say so, and a new
+one begins with the venue's present state: after one second at first, then each time after twice as long, up to a
+minute. An alert names the sequences on which no process has run; a replay of the journal runs the rules on them.
 """
 
 import logging
@@ -20,13 +20,13 @@ from gateway.surveillance.store import AlertError, AlertStore
 
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0
 STEADY_SECONDS = 300.0
-"""A process that has lived so long counts as sound: the next one is waited for as for the first."""
+"""After a process that lived so long, the next one begins after the shortest wait again."""
 DIED = "the process that runs the rules had ended, and what it remembered is lost"
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
 class Service:
-    """`offer` what each batch did; `stop_account` is called, in another thread, for who trades too often."""
+    """`offer` takes each batch's events; `stop_account` is called, in another thread, to stop an account."""
 
     def __init__(
         self, parameters: Parameters, path: Path, durable_seq: Callable[[], int], stop_account: Callable[[int], None]
@@ -39,15 +39,15 @@ class Service:
         self._began = 0.0
         self._delay_seconds = FIRST_DELAY_SECONDS
         self._next_at: float | None = None
-        """When the next process begins; None while one runs, or none is wanted."""
+        """When the next process begins; None while one runs or none is wanted."""
 
     @property
     def is_on(self) -> bool:
-        """Whether there is any rule."""
+        """Whether any rule is on."""
         return self._wiring.parameters.is_on
 
     def start(self, state: Any, clients: Mapping[int, int]) -> None:
-        """Begin from the venue's present state; without any rule there is no process."""
+        """Begin from the venue's present state; there is no process when every rule is off."""
         if not self.is_on:
             return
         gap = None
@@ -66,12 +66,12 @@ class Service:
         self._next_at = None
 
     def add_clients(self, clients: Mapping[int, int]) -> None:
-        """Who owns more accounts."""
+        """Add owners of more accounts."""
         if self._process is not None:
             self._process.add_clients(clients)
 
     def offer(self, events: Rows, last_seq: int) -> None:
-        """What the batch up to a sequence did."""
+        """Queue the events of the batch up to a sequence."""
         data = events.tobytes()
         if not data:
             return
@@ -80,7 +80,7 @@ class Service:
             self._process.offer(data, last_seq)
 
     def is_due(self) -> bool:
-        """Whether the process has ended and another is to be started now; ask about every second."""
+        """Whether the process has ended and a new one must start now; called about every second."""
         process = self._process
         if process is not None and process.exit_code is not None:
             self._seen_seq = max(self._seen_seq, process.seen_seq)
@@ -90,7 +90,7 @@ class Service:
         return self._next_at is not None and monotonic() >= self._next_at
 
     def _fall(self, why: str) -> None:
-        """There is no process now: say so, and when there will be."""
+        """Report that there is no process, and when the next one begins."""
         if monotonic() - self._began >= STEADY_SECONDS:
             self._delay_seconds = FIRST_DELAY_SECONDS
         delay, self._delay_seconds = self._delay_seconds, min(2 * self._delay_seconds, LONGEST_DELAY_SECONDS)
@@ -102,7 +102,7 @@ class Service:
         threading.Thread(target=self._file, args=(alert,), name="surveillance", daemon=True).start()
 
     def _file(self, alert: Alert) -> None:
-        """File an alert without the rules' process."""
+        """File an alert from the venue's own process."""
         try:
             store = AlertStore(self._wiring.path)
             store.add([alert])
@@ -111,7 +111,7 @@ class Service:
             _LOG.exception("%s: no alert could be filed", self._wiring.path)
 
     def close(self) -> None:
-        """Hand over what is waiting, and let the rules finish it."""
+        """Send what waits, and let the rules finish it."""
         self._next_at = None
         if self._process is not None:
             self._process.close()

@@ -1,4 +1,4 @@
-"""The alerts and what people made of them, in SQLite beside the journal. Nothing in it is ever deleted."""
+"""The alerts and their reviews, in SQLite beside the journal. Nothing in it is ever deleted."""
 
 import json
 import sqlite3
@@ -27,12 +27,12 @@ _LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.
 
 
 class AlertError(ValueError):
-    """A review that cannot be: one line with the remedy."""
+    """A review that is refused: one line with the remedy."""
 
 
 @dataclass(frozen=True)
 class Review:
-    """What a person made of an alert."""
+    """The results of a person's review."""
 
     state: str
     reviewer: str
@@ -42,7 +42,7 @@ class Review:
 
 @dataclass(frozen=True)
 class Filed:
-    """An alert as it stands: its number, the state of its latest review, and who gave it."""
+    """An alert with its number and the state and reviewer of its latest review."""
 
     number: int
     rule: str
@@ -59,12 +59,12 @@ class Filed:
 
 
 def file_of(data: Path) -> Path:
-    """Where the alerts of a data folder are."""
+    """The path of the alerts in a data folder."""
     return data / "alerts.db"
 
 
 def filed(number: int, alert: Alert) -> Filed:
-    """An alert that nobody has looked at."""
+    """The state of an alert without a review."""
     proof = alert.evidence._asdict()
     return Filed(
         number, alert.rule, alert.text, alert.time_ns, alert.contract_slot, list(alert.accounts), alert.first_seq,
@@ -73,7 +73,7 @@ def filed(number: int, alert: Alert) -> Filed:
 
 
 class AlertStore:
-    """The file of alerts, open, or without a path one that is empty. Used by the thread that opened it."""
+    """The open file of alerts, or an empty one when there is no path. Only the thread that opened it uses it."""
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
@@ -95,7 +95,7 @@ class AlertStore:
         self._db.close()
 
     def add(self, alerts: Iterable[Alert]) -> None:
-        """File alerts; one that is filed already, as after a restart, is filed once."""
+        """File alerts; one that was filed before, for example before a restart, is not filed again."""
         rows = [
             (
                 _digest(alert), alert.rule, alert.text, alert.time_ns, alert.contract_slot, json.dumps(alert.accounts),
@@ -112,7 +112,7 @@ class AlertStore:
         self._db.execute("COMMIT")
 
     def alerts(self, state: str = "", rule: str = "") -> list[Filed]:
-        """Alerts in the order of filing, of a state or rule if one is given."""
+        """Alerts in the order of filing; with a state or a rule, only those."""
         return [item for item in self._filed("") if state in ("", item.state) and rule in ("", item.rule)]
 
     def alert(self, number: int) -> Filed:
@@ -128,7 +128,7 @@ class AlertStore:
         return [_filed(row) for row in rows]
 
     def review(self, number: int, review: Review) -> Filed:
-        """Add what a person made of an alert; earlier reviews stay. Every review names its reviewer and says why."""
+        """Add a review; earlier ones stay. Every review has a reviewer and a reason."""
         if review.state not in STATES:
             raise AlertError(f"state: {review.state!r}; choose from {', '.join(STATES)}")
         if not review.reviewer.strip():

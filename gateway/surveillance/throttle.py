@@ -1,4 +1,4 @@
-"""Repeated executions: an account that trades more often than it should within some seconds is stopped."""
+"""Repeated executions: an account that trades more often than allowed within some seconds is stopped."""
 
 import numpy as np
 
@@ -14,7 +14,7 @@ _EXECUTION = record([("time_ns", "i8"), ("seq", "i8"), ("order_id", "i8"), ("acc
 
 
 class Throttle:
-    """Counts each account's executions in a sliding window; what the venue forced does not count."""
+    """Counts each account's executions in a sliding window; forced trades do not count."""
 
     def __init__(self, parameters: Parameters) -> None:
         self._most = parameters.throttle_executions
@@ -22,7 +22,7 @@ class Throttle:
         self._rows = np.zeros(0, _EXECUTION)
 
     def take(self, events: Rows) -> list[Alert]:
-        """An alert for each account that is to be stopped; its count begins anew."""
+        """An alert for each account that must be stopped; its count begins again at zero."""
         if not self._most or not len(events):
             return []
         fills = events[(events["kind"] == EventKind.FILL) & (events["flags"] & FLAG_INVOLUNTARY_BITS == 0)]

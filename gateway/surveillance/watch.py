@@ -1,4 +1,4 @@
-"""Runs the rules over a stream of events: the same stream gives the same alerts, live or by replay, however batched."""
+"""Runs the rules over a stream of events. The same stream gives the same alerts, live or by replay, in any batches."""
 
 from collections.abc import Mapping
 
@@ -10,14 +10,14 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.rules import NS_PER_S, active
 
 MOST_ROWS = 1_000_000
-"""How many rows are remembered at most; a window of more loses its oldest."""
+"""The most rows that are kept; a window with more rows loses its oldest."""
 REST_S = 3600
-"""How long a state must be over before it is said again: a share moves to and fro around its threshold."""
+"""How long a state must be over before it is filed again, as a share may cross its threshold back and forth."""
 _Key = tuple[str, int, tuple[int, ...]]
 
 
 class Watch:
-    """Cuts time into steps of the venue's clock and looks at the end of each in which anything happened."""
+    """Divides the venue's time into steps and runs the rules at the end of each step that has events."""
 
     def __init__(self, parameters: Parameters, owners: Owners | None = None) -> None:
         self.parameters = parameters
@@ -30,16 +30,16 @@ class Watch:
         self._bucket = 0
         self._last_seq = 0
         self._positions: dict[tuple[int, int], int] = {}
-        self._said: dict[_Key, int] = {}
+        self._filed_to: dict[_Key, int] = {}
         self._lasting: dict[_Key, int] = {}
 
     def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
-        """Begin in the middle: with (account, contract) -> lots and account -> self-trade group."""
+        """Begin with a state: (account, contract) -> lots, and account -> self-trade group."""
         self._positions = dict(positions)
         self.owners.begin(groups)
 
     def take(self, events: Rows) -> list[Alert]:
-        """Events in order, a batch at a time; answers the alerts of the steps that have ended."""
+        """Take the events of a batch, in order; returns the alerts of the steps that have ended."""
         if not len(events):
             return []
         self._last_seq = int(events["seq"][-1])
@@ -56,11 +56,11 @@ class Watch:
 
     @property
     def looked_seq(self) -> int:
-        """Up to which sequence everything has been looked at: the step that is open has not."""
+        """The sequence up to which the rules have run; they have not run on the open step."""
         return int(self._open[0]["seq"][0]) - 1 if self._open else self._last_seq
 
     def flush(self) -> list[Alert]:
-        """Look at the step that is open, if anything happened in it."""
+        """Run the rules on the open step, if it has events."""
         if not self._open:
             return []
         new = np.concatenate(self._open)
@@ -77,11 +77,11 @@ class Watch:
         return int(rows["time_ns"][-1]) <= end_ns - self.parameters.longest_s * NS_PER_S
 
     def _follow(self, rows: Rows) -> None:
-        """Positions as of the last row that says them."""
-        said = rows[np.isin(rows["kind"], (EventKind.FILL, EventKind.POSITION_SETTLED))]
-        settled = said["kind"] == EventKind.POSITION_SETTLED
-        lots = np.where(settled, 0, said["position_lots"])
-        keys = zip(said["account_slot"].tolist(), said["contract_slot"].tolist(), strict=True)
+        """Keep the positions up to date."""
+        known = rows[np.isin(rows["kind"], (EventKind.FILL, EventKind.POSITION_SETTLED))]
+        settled = known["kind"] == EventKind.POSITION_SETTLED
+        lots = np.where(settled, 0, known["position_lots"])
+        keys = zip(known["account_slot"].tolist(), known["contract_slot"].tolist(), strict=True)
         self._positions.update(zip(keys, lots.tolist(), strict=True))
 
     def _look(self, end_ns: int) -> list[Alert]:
@@ -94,14 +94,14 @@ class Watch:
         new = [alert for alert in found if self._is_new(alert)]
         self._lasting |= {_key(alert): end_ns for alert in found if alert.lasts}
         for alert in new:
-            self._said[_key(alert)] = alert.last_seq
+            self._filed_to[_key(alert)] = alert.last_seq
         return new
 
     def _is_new(self, alert: Alert) -> bool:
-        """Whether an alert rests on other evidence than the last of its kind, or a state has begun after a rest."""
+        """Whether an alert has other evidence than the last of its kind, or its state has begun again after a rest."""
         if alert.lasts:
             return alert.time_ns > self._lasting.get(_key(alert), 0) + REST_S * NS_PER_S
-        return alert.first_seq > self._said.get(_key(alert), -1)
+        return alert.first_seq > self._filed_to.get(_key(alert), -1)
 
 
 def _key(alert: Alert) -> _Key:

@@ -1,7 +1,7 @@
-"""The process that runs the rules: frames come on standard input; whom to stop and how far it is go out as lines.
+"""The process that runs the rules: frames come on standard input; accounts to stop and progress go out as lines.
 
-It is a process of its own, and a nice one, so that a slow rule takes neither the interpreter nor a core from trading.
-It ends when its input does.
+It is a separate process with a low priority, so that a slow rule takes neither the interpreter nor a core from trading.
+It ends when its input ends.
 """
 
 import json
@@ -24,10 +24,10 @@ from gateway.surveillance.throttle import Throttle
 from gateway.surveillance.watch import Watch
 
 FRAME = struct.Struct("<cq")
-"""What it is, and how many bytes follow."""
+"""A frame's kind, and how many bytes follow."""
 BEGIN, EVENTS, CLIENTS, GAP = b"B", b"E", b"C", b"G"
 STOP, SEEN = "stop", "seen"
-"""What a line says: an account, or the sequence up to which everything has been looked at."""
+"""The first word of a line: an account to stop, or the sequence up to which the rules have run."""
 NICENESS = 19
 _LOG = logging.getLogger("lionrock.surveillance")
 
@@ -46,7 +46,7 @@ class Worker:
         self.store = AlertStore(Path(begin["path"]))
 
     def take(self, kind: bytes, data: bytes) -> list[int]:
-        """One frame; answers which accounts are to be stopped."""
+        """Take one frame; returns the accounts that must be stopped."""
         if kind == EVENTS:
             return self._events(np.frombuffer(data, EVENT))
         if kind == CLIENTS:
@@ -56,7 +56,7 @@ class Worker:
         return []
 
     def _events(self, events: Rows) -> list[int]:
-        """A rule that fails costs what it was given, not the rest."""
+        """Run the rules on a batch. When a rule fails, only this batch goes without the rules, and an alert says so."""
         stopped: list[Alert] = []
         try:
             stopped = self.throttle.take(events)
@@ -70,7 +70,7 @@ class Worker:
         return [alert.accounts[0] for alert in stopped]
 
     def close(self) -> None:
-        """Look at what the last step holds."""
+        """Run the rules on the last step."""
         self.store.add(self.watch.flush())
         self.store.close()
 
@@ -81,7 +81,7 @@ def _gap(first_seq: int, last_seq: int, time_ns: int, why: str) -> Alert:
 
 
 def serve(source: IO[bytes], sink: IO[str]) -> None:
-    """Take frames until there are no more; a venue that was killed leaves a part of one, and nobody to tell."""
+    """Take frames until the input ends; the venue may have been killed in the middle of a frame."""
     worker: Worker | None = None
     while len(head := source.read(FRAME.size)) == FRAME.size:
         kind, size = FRAME.unpack(head)
@@ -108,7 +108,7 @@ def _tell(sink: IO[str], text: str) -> None:
 
 
 def main() -> None:
-    """Run beside a venue: whoever ends all its processes at once means the venue, which then closes the input."""
+    """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)

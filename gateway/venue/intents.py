@@ -1,4 +1,4 @@
-"""Registry intents as DIRECTIVE rows, and what became of them back into the registry."""
+"""Registry intents as DIRECTIVE rows, and their results for the registry."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -22,14 +22,14 @@ def directive_row(intent: Intent) -> bytes:
 
 
 def sweep_row(intent: Intent) -> bytes:
-    """The mass cancel that goes before a directive which sweeps: of its account, its contract, or everything."""
+    """The mass cancel before a directive that cancels orders too: those of its account, its contract, or all."""
     reason = Reason.ACCOUNT_SUSPENDED if intent.account_slot != NIL else Reason.MARKET_STATE
     signer = Signer(intent.account_slot, intent.actor, intent.key)
     return mass_cancel_row(signer, intent.contract_slot, reason=reason)
 
 
 class IntentPending(Pending):
-    """Notes how an intent ended, for the registry once that is durable."""
+    """Notes the result of an intent; the registry gets it when it is durable."""
 
     __slots__ = ("_reference", "_results")
 
@@ -38,7 +38,7 @@ class IntentPending(Pending):
         self._results = results
 
     def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
-        """Nothing is sent to anyone."""
+        """Note the result; no reply is sent."""
         self._results.append((self._reference, outcome.seq, outcome.reason))
         return None
 

@@ -47,7 +47,7 @@ class Channel:
 
     @property
     def is_private(self) -> bool:
-        """Whether only the account's own sessions may hear it."""
+        """Whether only the account's own sessions may subscribe to it."""
         return self.account_slot >= 0
 
 
@@ -55,7 +55,7 @@ Find = Callable[[str], Contract | None]
 
 
 def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
-    """The channel of this name, or None when there is none (or it is private and nobody is logged in)."""
+    """The channel of this name; None when there is none, or when it is private and nobody is logged in."""
     if name.startswith("user."):
         return _private(name, find, account_slot) if account_slot >= 0 else None
     if name == "platform_state":

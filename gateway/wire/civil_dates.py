@@ -24,12 +24,12 @@ def start_ns(day: date) -> int:
 
 
 def last_day_of(until_ns: int) -> date:
-    """The last civil day of what lapses at an instant."""
+    """The last civil day on which something counts that lapses at an instant."""
     return civil_date(until_ns - 1)
 
 
 def add_months(day: date, months: int) -> date:
-    """The same day so many months later; the last day of a month that does not have it.
+    """The same day some months later, or the last day of the month when it does not have that day.
 
     >>> add_months(date(2024, 2, 29), 12), add_months(date(2025, 8, 31), 6)
     (datetime.date(2025, 2, 28), datetime.date(2026, 2, 28))

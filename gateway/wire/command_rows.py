@@ -1,4 +1,4 @@
-"""Command rows from what a session knows: one `struct` pack for each, laid out as the engine's rows of the log.
+"""Builders of command rows, one `struct` pack for each, laid out as the engine's rows of the log.
 
 The sequencer stamps `seq` and `time_ns`; everything else is written here.
 """
@@ -101,7 +101,7 @@ def label_row(text: bytes) -> bytes:
 
 
 def label_bytes(text: str | None, param: str = "label") -> bytes:
-    """A label as it is kept: at most 64 bytes of UTF-8 without control characters; empty is none."""
+    """A label as the log keeps it: at most 64 bytes of UTF-8 without control characters; empty when there is none."""
     if not text:
         return b""
     data = text.encode("utf-8", "surrogatepass")
@@ -111,7 +111,7 @@ def label_bytes(text: str | None, param: str = "label") -> bytes:
 
 
 def bare_row(kind: int) -> bytes:
-    """A command of a kind and nothing else, such as TIME."""
+    """A command row that has only a kind, such as TIME."""
     return bytes(KIND_BYTE) + bytes([kind]) + bytes(ROW_BYTES - KIND_BYTE - 1)
 
 

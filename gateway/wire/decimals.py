@@ -18,7 +18,7 @@ from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
 _GRAMMAR = re.compile(rb"([0-9]{1,18})(?:\.([0-9]{1,12}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 _PLAIN = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,12}))?")
 _CACHE_ENTRIES = 1 << 15
-"""Texts remembered per contract and direction; the memory is emptied when full."""
+"""How many texts a contract caches for each direction; a full cache is emptied."""
 
 K = TypeVar("K")
 V = TypeVar("V")

@@ -10,7 +10,7 @@ from engine.codes import Reason, Side
 
 
 class ErrorCode(IntEnum):
-    """Codes that known clients map; the names are the messages on the wire."""
+    """Codes that existing clients know; the names are the messages on the wire."""
 
     PARSE_ERROR = -32700
     INVALID_REQUEST = -32600

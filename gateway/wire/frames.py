@@ -1,4 +1,4 @@
-"""Websocket frames as the server sends them: unmasked, whole, encoded once however many connections get them."""
+"""Websocket frames as the server sends them: unmasked and whole. A frame is encoded once for all its receivers."""
 
 _TEXT, _BINARY, _CLOSE = b"\x81", b"\x82", b"\x88"
 
@@ -25,6 +25,6 @@ def binary_frame(payload: bytes) -> bytes:
 
 
 def close_frame(code: int, reason: str) -> bytes:
-    """A close with its code and at most 123 bytes of reason."""
+    """A close frame with its code and at most 123 bytes of reason."""
     payload = code.to_bytes(2) + reason.encode()[:123]
     return _CLOSE + _length(len(payload)) + payload

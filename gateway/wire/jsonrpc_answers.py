@@ -1,6 +1,6 @@
 """JSON-RPC 2.0 as it goes out: answers, error answers and pushes.
 
-They are put together from bytes templates, so a result is encoded once, whoever it goes to.
+They are built from templates of bytes, so a result is encoded once for all its receivers.
 """
 
 import msgspec
@@ -10,7 +10,7 @@ from gateway.wire.errors import Refusal
 
 _ENCODE = msgspec.json.Encoder().encode
 RequestId = int | str | None
-"""What a client gave its request as `id`; it comes back with the answer."""
+"""The `id` that a client gave its request; the answer carries it back."""
 _FLAG = (b"false", b"true")
 _ID = msgspec.json.Decoder(int | str)
 

@@ -107,16 +107,16 @@ REASONS: dict[Reason, tuple[str, str]] = {
 """(meaning, remedy) of each reason; a remedy may be empty when there is nothing to do."""
 
 _SHOWN_AS = {REASON_SANCTIONS: REASON_ACCOUNT_RESTRICTED}
-"""What clients never hear, and what they hear instead: nobody is told that a legal freeze is one."""
+"""Reasons that clients never see, and what they see instead: a client must not learn of a legal freeze."""
 PUBLIC_REASONS = {reason: text for reason, text in REASONS.items() if reason not in _SHOWN_AS}
-"""The reasons that clients are told of."""
+"""The reasons that clients see."""
 
 
 def shown(reason: int) -> int:
-    """A reason as a client hears it, in answers, events, order states and binary rows alike."""
+    """The reason that clients see for a reason, the same in answers, events, order states and binary rows."""
     return _SHOWN_AS.get(reason, reason)
 
 
 def in_words(name: str) -> str:
-    """What the reason of this name means and what to do about it; nothing for a text that is no reason's name."""
+    """Meaning and remedy of the reason of this name; an empty text when there is no such reason."""
     return " ".join(REASONS.get(Reason[name], ())) if name in Reason.__members__ else ""

@@ -1,7 +1,7 @@
-"""What the gateway can be asked about: the rows that the projection keeps, and the interface to read them.
+"""What clients can ask about: the views that the projection answers with, and its interface.
 
-Everything is in the engine's units and as of the durable sequence; text is made in `render`. The projection folds
-durable events into these rows and can be rebuilt from the journal.
+Everything is in the engine's units and as of the durable sequence; `render` makes text of it. The projection builds
+the views from durable events and from the engine's state, and can be rebuilt from the journal.
 """
 
 from collections.abc import Sequence
@@ -113,7 +113,7 @@ class AccountView(Struct, gc=False):
 
 
 class TickerView(Struct, gc=False):
-    """A contract's market at a glance; 0 where there is nothing yet. The statistics are of 24 hours."""
+    """A contract's market; 0 where there is no value yet. The statistics cover 24 hours."""
 
     contract_slot: int
     time_ns: int
@@ -139,7 +139,7 @@ class TickerView(Struct, gc=False):
 
 
 class BookView(Struct, gc=False):
-    """The visible book: (price_ticks, lots) from the best price outwards."""
+    """The visible book: (price_ticks, lots), the best price first."""
 
     contract_slot: int
     time_ns: int
@@ -205,7 +205,7 @@ class ContractTerms(Struct, gc=False):
 
 
 class RuleState(Struct, gc=False):
-    """One row of the admission ladder for one account: the reason it would give, and whether it is met."""
+    """One rule of the admission ladder for one account: the reason of its refusal, and whether the rule is met."""
 
     reason: int
     is_met: bool
@@ -213,7 +213,7 @@ class RuleState(Struct, gc=False):
 
 
 class LapseWarning(Struct, gc=False):
-    """Something that lets an account open risk and is about to lapse: its reason, its last civil day, days left."""
+    """Something without which an account cannot open risk, and which will lapse: reason, last civil day, days left."""
 
     reason: int
     last_day: str
@@ -222,7 +222,7 @@ class LapseWarning(Struct, gc=False):
 
 
 class Outcome(Struct, gc=False):
-    """What the log made of one command, when it is durable: a refusal's reason, or the order and its trades."""
+    """The outcome of one command: a refusal's reason, or the order and its trades."""
 
     reason: int = 0
     order_id: int = 0
@@ -232,7 +232,7 @@ class Outcome(Struct, gc=False):
 
 
 class Span(Struct, frozen=True, gc=False):
-    """Which part of a history: times in ns inclusive, ids or sequences inclusive, how many, and from which end."""
+    """Which part of a history: bounds of time in ns and of ids or sequences, both included; how many; which order."""
 
     start_ns: int = 0
     end_ns: int = (1 << 63) - 1

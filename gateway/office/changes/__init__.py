@@ -1,13 +1,13 @@
-"""The changes that officers may ask for: for each its name, what it takes, whose it is and what it becomes."""
+"""The changes that officers may ask for, each with its name, parameters, scope and plan."""
 
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
 from gateway.office.changes import clients, venue
-from gateway.office.changes.desk import Desk, Plan
+from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_messages import ChangeParams
 
-__all__ = ["KINDS", "Desk", "Kind", "Plan"]
+__all__ = ["KINDS", "Kind", "Lookup", "Plan"]
 
 
 class Kind(NamedTuple):
@@ -15,7 +15,7 @@ class Kind(NamedTuple):
 
     params: type[ChangeParams]
     scope: Literal["compliance", "admin"]
-    plan: Callable[[Desk, Any], Plan]
+    plan: Callable[[Lookup, Any], Plan]
 
     @property
     def summary(self) -> str:
@@ -34,4 +34,4 @@ def _table() -> dict[str, Kind]:
 
 
 KINDS = _table()
-"""Every kind of change by its name, made of the parameters' types and the functions of the same name."""
+"""Every kind of change by name, built from the parameters' types and the functions of the same names."""

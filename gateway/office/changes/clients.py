@@ -1,4 +1,4 @@
-"""Changes of clients and their accounts, under the scope compliance: what each becomes."""
+"""Changes of clients and their accounts, under the scope compliance: the plan of each."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -8,36 +8,36 @@ from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
 from gateway.office import evidence
 from gateway.office import officer_messages as m
-from gateway.office.changes.desk import Desk, Plan, micros, set_attribute, units_of
+from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, units_of
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
 
 OF_CLIENT = (A.INVESTOR_CLASS, *GIVEN, A.PI_WITHDRAWN, A.AFFILIATION)
-"""Attributes that belong to the client: all its accounts have the same. One that is opened later begins with them, with
-the first account's self-trade group, as the owner is the same, and with the strictest restriction that is on any."""
+"""Attributes of the client, the same on all its accounts. An account that is opened later begins with them, with the
+first account's self-trade group, as the owner is the same, and with the strictest restriction of any of them."""
 
 
-def _of_client(desk: Desk, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
+def _of_client(lookup: Lookup, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
     """A change of a client: these attributes on all its accounts, and an entry in its file."""
-    accounts = desk.accounts_of(params.client)
+    accounts = lookup.accounts_of(params.client)
     through = str(details.pop("valid_through", ""))
     dated = getattr(params, "document_date", None)
     if dated is not None:
-        details["document_date"] = str(desk.document_day(dated))
+        details["document_date"] = str(lookup.document_day(dated))
     document_hash = getattr(params, "document_hash", "")
-    client_id = desk.registry.client_id(params.client)
+    client_id = lookup.registry.client_id(params.client)
     record = Record(topic, client_id, details=details, document_hash=document_hash, valid_through=through)
-    return Plan(desk.set_all(accounts, values), [record])
+    return Plan(lookup.set_all(accounts, values), [record])
 
 
-def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
+def open_account(lookup: Lookup, params: m.OpenAccount) -> Plan:
     """An account of class NONE for a new client; a known client's has the client's attributes from the start."""
-    registry, now_ns = desk.registry, desk.now_ns
+    registry, now_ns = lookup.registry, lookup.now_ns
     registry.check_new_account(params.account, params.parent or "", params.client or "")
     client = params.client or params.account
     if params.parent:
-        client = registry.client_of(desk.account(params.parent).slot)
+        client = registry.client_of(lookup.account(params.parent).slot)
     known = registry.accounts_of(client)
     slot = registry.next_account_slot()
     inherited = [
@@ -51,25 +51,25 @@ def open_account(desk: Desk, params: m.OpenAccount) -> Plan:
 
 
 def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
-    """The strictest restriction on any of these accounts; a closed one is closed for itself alone."""
+    """The strictest restriction on any of these accounts; a closed account is closed for itself alone."""
     found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
     return max((value for value in found if value != Restriction.CLOSED), default=0)
 
 
-def record_evidence(desk: Desk, params: m.RecordEvidence) -> Plan:
+def record_evidence(lookup: Lookup, params: m.RecordEvidence) -> Plan:
     """The class that the evidence proves and the day through which it does; refused when it proves nothing today."""
-    day = desk.document_day(params.document_date)
+    day = lookup.document_day(params.document_date)
     amount, rate = _amount_and_rate(params)
     judged = evidence.Evidence(
         params.investor, params.document, day, params.measure, amount, rate, params.assessment_hash is not None
     )
-    verdict = evidence.judge(judged, desk.today)
+    verdict = evidence.judge(judged, lookup.today)
     values = {
         A.INVESTOR_CLASS: int(verdict.investor_class),
         A.EVIDENCE_UNTIL_NS: civil_dates.lapse_ns(verdict.last_day),
     }
     return _of_client(
-        desk, params, "evidence", values, valid_through=verdict.last_day, investor=params.investor,
+        lookup, params, "evidence", values, valid_through=verdict.last_day, investor=params.investor,
         document=params.document, measure=params.measure, amount=f"{amount:f}", currency=params.currency,
         rate=f"{rate:f}", amount_hkd=f"{verdict.amount_hkd:f}", assessment_hash=params.assessment_hash or "",
         investor_class=verdict.investor_class.name.lower(),
@@ -88,25 +88,25 @@ def _amount_and_rate(params: m.RecordEvidence) -> Any:
     return evidence.read_amount(params.amount, "amount"), evidence.read_amount(params.rate or "1", "rate")
 
 
-def record_confirmation(desk: Desk, params: m.RecordConfirmation) -> Plan:
+def record_confirmation(lookup: Lookup, params: m.RecordConfirmation) -> Plan:
     """The yearly confirmation counts for 12 months from its date."""
-    day = desk.document_day(params.document_date)
-    last = evidence.in_date(day, evidence.CONFIRMATION_MONTHS, desk.today)
+    day = lookup.document_day(params.document_date)
+    last = evidence.in_date(day, evidence.CONFIRMATION_MONTHS, lookup.today)
     values = {A.CONFIRMATION_UNTIL_NS: civil_dates.lapse_ns(last)}
-    return _of_client(desk, params, "confirmation", values, valid_through=last)
+    return _of_client(lookup, params, "confirmation", values, valid_through=last)
 
 
-def record_knowledge(desk: Desk, params: m.RecordKnowledge) -> Plan:
+def record_knowledge(lookup: Lookup, params: m.RecordKnowledge) -> Plan:
     """Knowledge of derivatives is a person's and has a last day; knowledge of virtual assets is the client's."""
-    day = desk.document_day(params.document_date)
+    day = lookup.document_day(params.document_date)
     if params.subject == "virtual_assets":
         if params.client is None or params.person is not None or params.valid_through is not None:
             raise RegistryError("client: knowledge of virtual_assets is a client's: give client, no person or last day")
-        return _of_client(desk, params, "knowledge", {A.VA_KNOWLEDGE: 1}, subject=params.subject)
+        return _of_client(lookup, params, "knowledge", {A.VA_KNOWLEDGE: 1}, subject=params.subject)
     if params.person is None or params.client is not None or params.valid_through is None:
         raise RegistryError("person: knowledge of derivatives is a person's: give person and valid_through, no client")
-    last = desk.last_day(params.valid_through)
-    person = desk.registry.known_person(params.person)
+    last = lookup.last_day(params.valid_through)
+    person = lookup.registry.known_person(params.person)
     details = {"subject": params.subject, "document_date": str(day)}
     record = Record(
         "knowledge", person=person, details=details, document_hash=params.document_hash, valid_through=str(last)
@@ -114,86 +114,86 @@ def record_knowledge(desk: Desk, params: m.RecordKnowledge) -> Plan:
     return Plan([Intent(CommandKind.PERSON_SET, person=person, value=civil_dates.lapse_ns(last))], [record])
 
 
-def record_agreement(desk: Desk, params: m.RecordAgreement) -> Plan:
+def record_agreement(lookup: Lookup, params: m.RecordAgreement) -> Plan:
     """The client agreement is signed."""
-    return _of_client(desk, params, "agreement", {A.AGREEMENT: 1}, version=params.version)
+    return _of_client(lookup, params, "agreement", {A.AGREEMENT: 1}, version=params.version)
 
 
-def record_risk_profile(desk: Desk, params: m.RecordRiskProfile) -> Plan:
+def record_risk_profile(lookup: Lookup, params: m.RecordRiskProfile) -> Plan:
     """Whether the product suits the client."""
     value = int(params.is_suitable)
-    return _of_client(desk, params, "risk_profile", {A.RISK_PROFILE: value}, is_suitable=params.is_suitable)
+    return _of_client(lookup, params, "risk_profile", {A.RISK_PROFILE: value}, is_suitable=params.is_suitable)
 
 
-def record_disclosure(desk: Desk, params: m.RecordDisclosure) -> Plan:
+def record_disclosure(lookup: Lookup, params: m.RecordDisclosure) -> Plan:
     """A version of a disclosure that the client has acknowledged on paper."""
     values = {DISCLOSURES[params.disclosure]: params.version}
-    return _of_client(desk, params, "disclosure", values, disclosure=params.disclosure, version=params.version)
+    return _of_client(lookup, params, "disclosure", values, disclosure=params.disclosure, version=params.version)
 
 
-def record_jurisdiction(desk: Desk, params: m.RecordJurisdiction) -> Plan:
+def record_jurisdiction(lookup: Lookup, params: m.RecordJurisdiction) -> Plan:
     """Where the client lives, and whether the venue may serve it there."""
     values = {A.JURISDICTION_PERMITTED: int(params.is_permitted)}
     return _of_client(
-        desk, params, "jurisdiction", values, residence=params.residence, is_permitted=params.is_permitted
+        lookup, params, "jurisdiction", values, residence=params.residence, is_permitted=params.is_permitted
     )
 
 
-def record_kyc(desk: Desk, params: m.RecordKyc) -> Plan:
+def record_kyc(lookup: Lookup, params: m.RecordKyc) -> Plan:
     """The client is identified; it counts through a day."""
-    last = desk.last_day(params.valid_through)
-    return _of_client(desk, params, "kyc", {A.KYC_UNTIL_NS: civil_dates.lapse_ns(last)}, valid_through=last)
+    last = lookup.last_day(params.valid_through)
+    return _of_client(lookup, params, "kyc", {A.KYC_UNTIL_NS: civil_dates.lapse_ns(last)}, valid_through=last)
 
 
-def record_screening(desk: Desk, params: m.RecordScreening) -> Plan:
+def record_screening(lookup: Lookup, params: m.RecordScreening) -> Plan:
     """The client was screened: clear counts through a day, a hit ends what was in force at once."""
     if params.outcome == "hit":
         if params.valid_through is not None:
             raise RegistryError("valid_through: a hit has no last day; leave it out")
-        return _of_client(desk, params, "screening", {A.SCREENING_UNTIL_NS: 0}, outcome=params.outcome)
+        return _of_client(lookup, params, "screening", {A.SCREENING_UNTIL_NS: 0}, outcome=params.outcome)
     if params.valid_through is None:
         raise RegistryError("valid_through: it is missing; a clear screening counts through a day")
-    last = desk.last_day(params.valid_through)
+    last = lookup.last_day(params.valid_through)
     values = {A.SCREENING_UNTIL_NS: civil_dates.lapse_ns(last)}
-    return _of_client(desk, params, "screening", values, outcome=params.outcome, valid_through=last)
+    return _of_client(lookup, params, "screening", values, outcome=params.outcome, valid_through=last)
 
 
-def withdraw_status(desk: Desk, params: m.WithdrawStatus) -> Plan:
+def withdraw_status(lookup: Lookup, params: m.WithdrawStatus) -> Plan:
     """The client no longer wants to be treated as a professional investor."""
-    return _of_client(desk, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
+    return _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
 
 
-def restore_status(desk: Desk, params: m.RestoreStatus) -> Plan:
+def restore_status(lookup: Lookup, params: m.RestoreStatus) -> Plan:
     """The client consents to the status again, in writing."""
-    return _of_client(desk, params, "status", {A.PI_WITHDRAWN: 0}, status="restored")
+    return _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 0}, status="restored")
 
 
-def set_affiliation(desk: Desk, params: m.SetAffiliation) -> Plan:
+def set_affiliation(lookup: Lookup, params: m.SetAffiliation) -> Plan:
     """What the client is to the operator."""
     values = {A.AFFILIATION: int(Affiliation[params.affiliation.upper()])}
-    return _of_client(desk, params, "affiliation", values, affiliation=params.affiliation)
+    return _of_client(lookup, params, "affiliation", values, affiliation=params.affiliation)
 
 
 # --- single accounts ----------------------------------------------------------------------------------------------
 
 
-def _of_account(desk: Desk, account: str, intents: list[Intent], topic: str, **details: Any) -> Plan:
-    return Plan(intents, [Record(topic, account_slot=desk.account(account).slot, details=details)])
+def _of_account(lookup: Lookup, account: str, intents: list[Intent], topic: str, **details: Any) -> Plan:
+    return Plan(intents, [Record(topic, account_slot=lookup.account(account).slot, details=details)])
 
 
-def set_restriction(desk: Desk, params: m.SetRestriction) -> Plan:
+def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
     """What one account, or every account of a client, may do at all."""
     if (params.account is None) == (params.client is None):
         raise RegistryError("account: give account or client, one of them")
-    accounts = desk.accounts_of(params.client) if params.client else [desk.account(params.account or "")]
+    accounts = lookup.accounts_of(params.client) if params.client else [lookup.account(params.account or "")]
     details = {"restriction": params.restriction}
     records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
-    return Plan(desk.set_all(accounts, {A.RESTRICTION: int(Restriction[params.restriction.upper()])}), records)
+    return Plan(lookup.set_all(accounts, {A.RESTRICTION: int(Restriction[params.restriction.upper()])}), records)
 
 
-def set_limits(desk: Desk, params: m.SetLimits) -> Plan:
+def set_limits(lookup: Lookup, params: m.SetLimits) -> Plan:
     """The limits that are given; the others stay."""
-    slot = desk.account(params.account).slot
+    slot = lookup.account(params.account).slot
     values: dict[A, int] = {}
     if params.max_open_orders is not None:
         values[A.MAX_OPEN_ORDERS] = params.max_open_orders
@@ -205,16 +205,16 @@ def set_limits(desk: Desk, params: m.SetLimits) -> Plan:
         raise RegistryError("max_open_orders: give it, max_exposure or max_leverage")
     intents = [set_attribute(slot, attribute, value) for attribute, value in values.items()]
     details = {attribute.name.lower(): value for attribute, value in values.items()}
-    return _of_account(desk, params.account, intents, "limits", **details)
+    return _of_account(lookup, params.account, intents, "limits", **details)
 
 
-def approve_affiliate(desk: Desk, params: m.ApproveAffiliate) -> Plan:
+def approve_affiliate(lookup: Lookup, params: m.ApproveAffiliate) -> Plan:
     """A group company may trade one contract from a day through a day; without a last day the approval ends now."""
-    slot, contract = desk.account(params.account).slot, desk.contract(params.instrument_name)
+    slot, contract = lookup.account(params.account).slot, lookup.contract(params.instrument_name)
     start, until = 0, 0
     if params.valid_through is not None:
-        first = evidence.read_date(params.valid_from, "valid_from") if params.valid_from else desk.today
-        last = desk.last_day(params.valid_through)
+        first = evidence.read_date(params.valid_from, "valid_from") if params.valid_from else lookup.today
+        last = lookup.last_day(params.valid_through)
         if first > last:
             raise RegistryError(f"valid_from: {first} is after valid_through {last}")
         start, until = civil_dates.start_ns(first), civil_dates.lapse_ns(last)
@@ -229,48 +229,48 @@ def approve_affiliate(desk: Desk, params: m.ApproveAffiliate) -> Plan:
     return Plan([intent], [record])
 
 
-def set_group(desk: Desk, params: m.SetGroup) -> Plan:
+def set_group(lookup: Lookup, params: m.SetGroup) -> Plan:
     """The self-trade group that the account belongs to."""
-    intent = set_attribute(desk.account(params.account).slot, A.GROUP, params.group)
-    return _of_account(desk, params.account, [intent], "group", group=params.group)
+    intent = set_attribute(lookup.account(params.account).slot, A.GROUP, params.group)
+    return _of_account(lookup, params.account, [intent], "group", group=params.group)
 
 
-def set_group_limit(desk: Desk, params: m.SetGroupLimit) -> Plan:
+def set_group_limit(lookup: Lookup, params: m.SetGroupLimit) -> Plan:
     """The largest position of a whole group in one contract."""
-    contract = desk.contract(params.instrument_name)
+    contract = lookup.contract(params.instrument_name)
     lots = units_of(params.max_amount, "max_amount", contract.lot, f"lots of {contract.lot.text(1)}")
     return Plan([Intent(CommandKind.GROUP_SET, contract_slot=contract.slot, item=params.group, value=lots)])
 
 
-def set_maker_programme(desk: Desk, params: m.SetMakerProgramme) -> Plan:
+def set_maker_programme(lookup: Lookup, params: m.SetMakerProgramme) -> Plan:
     """The published programme under which an account makes markets; its fees are the published ones for everybody."""
-    plan = _of_account(desk, params.account, [], "maker_programme", programme=params.programme)
+    plan = _of_account(lookup, params.account, [], "maker_programme", programme=params.programme)
     return replace(plan, loosens=params.programme != "none")
 
 
 # --- the kill switch ----------------------------------------------------------------------------------------------
 
 
-def kill_switch(desk: Desk, params: m.KillSwitch) -> Plan:
+def kill_switch(lookup: Lookup, params: m.KillSwitch) -> Plan:
     """On: no new orders, and those that rest are cancelled; off puts the rule back to what it was, not the orders."""
     if (params.target == "venue") != (params.name is None):
         raise RegistryError("name: say which account, group or contract; the venue has none")
-    return _KILLS[params.target](desk, params)
+    return _KILLS[params.target](lookup, params)
 
 
-def _kill_account(desk: Desk, params: m.KillSwitch) -> Plan:
-    slot = desk.account(params.name or "").slot
-    return _of_account(desk, params.name or "", [_killed(slot, params.is_on)], "kill_switch", is_on=params.is_on)
+def _kill_account(lookup: Lookup, params: m.KillSwitch) -> Plan:
+    slot = lookup.account(params.name or "").slot
+    return _of_account(lookup, params.name or "", [_killed(slot, params.is_on)], "kill_switch", is_on=params.is_on)
 
 
 def _killed(slot: int, is_on: bool) -> Intent:
     return replace(set_attribute(slot, A.KILL_SWITCH, int(is_on)), sweeps=is_on)
 
 
-def _kill_group(desk: Desk, params: m.KillSwitch) -> Plan:
+def _kill_group(lookup: Lookup, params: m.KillSwitch) -> Plan:
     name = params.name or ""
     group = int(name) if name.isascii() and name.isdigit() and len(name) < 8 else 0
-    members = [slot for slot, _ in desk.registry.accounts_with(A.GROUP, group, group)] if group else []
+    members = [slot for slot, _ in lookup.registry.accounts_with(A.GROUP, group, group)] if group else []
     if not members:
         raise RegistryError(f"name: no account is in the self-trade group {name[:20]!r}")
     details = {"is_on": params.is_on, "group": group}
@@ -278,18 +278,18 @@ def _kill_group(desk: Desk, params: m.KillSwitch) -> Plan:
     return Plan([_killed(slot, params.is_on) for slot in members], records)
 
 
-def _kill_contract(desk: Desk, params: m.KillSwitch) -> Plan:
-    slot = desk.contract(params.name or "").slot
-    state = MarketState.HALTED if params.is_on else desk.registry.state_before_halt(slot)
+def _kill_contract(lookup: Lookup, params: m.KillSwitch) -> Plan:
+    slot = lookup.contract(params.name or "").slot
+    state = MarketState.HALTED if params.is_on else lookup.registry.state_before_halt(slot)
     return Plan([Intent(CommandKind.CONTRACT_STATE, int(state), contract_slot=slot, sweeps=params.is_on)])
 
 
-def _kill_venue(desk: Desk, params: m.KillSwitch) -> Plan:
+def _kill_venue(lookup: Lookup, params: m.KillSwitch) -> Plan:
     state = VenueState.HALTED if params.is_on else VenueState.OPEN
     return Plan([Intent(CommandKind.VENUE_STATE, int(state), sweeps=params.is_on)])
 
 
-_KILLS: dict[str, Callable[[Desk, m.KillSwitch], Plan]] = {
+_KILLS: dict[str, Callable[[Lookup, m.KillSwitch], Plan]] = {
     "account": _kill_account,
     "group": _kill_group,
     "contract": _kill_contract,

@@ -1,4 +1,4 @@
-"""Changes of keys, money and the market, under the scope admin: what each becomes."""
+"""Changes of keys, money and the market, under the scope admin: the plan of each."""
 
 import base64
 import binascii
@@ -6,23 +6,23 @@ from typing import Any
 
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState, VenueParameter
 from gateway.office import officer_messages as m
-from gateway.office.changes.desk import COINS, Desk, Plan, micros, units_of
+from gateway.office.changes.plan import COINS, Lookup, Plan, micros, units_of
 from gateway.office.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
 from gateway.registry.names import key_id_problem
 from gateway.registry.records import OFFICERS, TRADERS
 from gateway.registry.registry import Intent, KeyOrder, Record, RegistryError
 
 _GRANTING = OFFICERS | TRADERS
-"""Scopes of which a key is issued by two persons."""
+"""A key with one of these scopes is issued by two persons."""
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
 
 
-def issue_key(desk: Desk, params: m.IssueKey) -> Plan:
+def issue_key(lookup: Lookup, params: m.IssueKey) -> Plan:
     """A key that can log in once it is issued; with any scope but read it takes two persons."""
-    registry, now_ns = desk.registry, desk.now_ns
-    slot = desk.account(params.account).slot if params.account else NIL
+    registry, now_ns = lookup.registry, lookup.now_ns
+    slot = lookup.account(params.account).slot if params.account else NIL
     scopes = [scope.strip() for scope in params.scopes.split(",") if scope.strip()]
     try:
         verifier = base64.b64decode(params.verifier, validate=True)
@@ -46,14 +46,14 @@ def issue_key(desk: Desk, params: m.IssueKey) -> Plan:
     return Plan(writes=[write], loosens=bool(_GRANTING & set(scopes)))
 
 
-def revoke_key(desk: Desk, params: m.RevokeKey) -> Plan:
+def revoke_key(lookup: Lookup, params: m.RevokeKey) -> Plan:
     """The end of a key. Two persons with the scope admin stay: they, and only they, can name other officers."""
-    key = desk.registry.key(params.key)
+    key = lookup.registry.key(params.key)
     if key is None or key.revoked_ns is not None:
         raise RegistryError(f"key: no live key {params.key[:64]!r}; `lionrock key list` shows them")
-    if "admin" in key.scopes and desk.registry.is_governed and len(desk.registry.holders("admin", key.id)) < 2:
+    if "admin" in key.scopes and lookup.registry.is_governed and len(lookup.registry.holders("admin", key.id)) < 2:
         raise RegistryError(f"key: {key.id} is one of the last two officers' with admin; issue another's first")
-    return Plan(writes=[lambda: desk.registry.revoke_key(params.key, desk.now_ns)])
+    return Plan(writes=[lambda: lookup.registry.revoke_key(params.key, lookup.now_ns)])
 
 
 # --- money --------------------------------------------------------------------------------------------------------
@@ -69,25 +69,25 @@ def _amount(text: str, asset: str) -> int:
     return units
 
 
-def _money(desk: Desk, kind: CommandKind, params: Any, topic: str) -> Plan:
-    slot = desk.account(params.account).slot
+def _money(lookup: Lookup, kind: CommandKind, params: Any, topic: str) -> Plan:
+    slot = lookup.account(params.account).slot
     amount = _amount(params.amount, params.asset)
     intent = Intent(kind, account_slot=slot, item=int(Asset[params.asset.upper()]), amount_micros=amount)
     details = {"amount": params.amount, "asset": params.asset}
     return Plan([intent], [Record(topic, account_slot=slot, details=details)])
 
 
-def record_deposit(desk: Desk, params: m.RecordDeposit) -> Plan:
+def record_deposit(lookup: Lookup, params: m.RecordDeposit) -> Plan:
     """What has arrived for an account."""
-    return _money(desk, CommandKind.DEPOSIT, params, "deposit")
+    return _money(lookup, CommandKind.DEPOSIT, params, "deposit")
 
 
-def record_withdrawal(desk: Desk, params: m.RecordWithdrawal) -> Plan:
+def record_withdrawal(lookup: Lookup, params: m.RecordWithdrawal) -> Plan:
     """What goes out to the client; the engine refuses more than may be withdrawn."""
-    return _money(desk, CommandKind.WITHDRAW, params, "withdrawal")
+    return _money(lookup, CommandKind.WITHDRAW, params, "withdrawal")
 
 
-def fund_deposit(desk: Desk, params: m.FundDeposit) -> Plan:
+def fund_deposit(lookup: Lookup, params: m.FundDeposit) -> Plan:
     """Money of the operator for the insurance fund."""
     return Plan([Intent(CommandKind.FUND_DEPOSIT, amount_micros=micros(params.amount, "amount"))])
 
@@ -95,35 +95,35 @@ def fund_deposit(desk: Desk, params: m.FundDeposit) -> Plan:
 # --- the market ---------------------------------------------------------------------------------------------------
 
 
-def list_contract(desk: Desk, params: m.ListContract) -> Plan:
+def list_contract(lookup: Lookup, params: m.ListContract) -> Plan:
     """One of the shipped contracts with its rules; the first one brings the venue's own settings with it."""
-    registry = desk.registry
+    registry = lookup.registry
     listing = next(listing for listing in SHIPPED if listing.base == params.base)
     known = registry.contracts()
     if any(record.name == listing.name for record in known):
         raise RegistryError(f"base: {listing.name} is listed already")
-    record = listing_record(len(known), listing, desk.now_ns)
+    record = listing_record(len(known), listing, lookup.now_ns)
     intents = [Intent(CommandKind.VENUE_SET, int(code), value=value) for code, value in VENUE_SETTINGS if not known]
     write = lambda: registry.add_contract(record, [])  # noqa: E731
     return Plan([*intents, *listing_intents(record.slot, listing)], writes=[write])
 
 
-def set_contract_parameter(desk: Desk, params: m.SetContractParameter) -> Plan:
+def set_contract_parameter(lookup: Lookup, params: m.SetContractParameter) -> Plan:
     """One parameter of a contract; the engine refuses what would not be listable."""
-    contract = desk.contract(params.instrument_name)
+    contract = lookup.contract(params.instrument_name)
     code = _named(ContractParameter, params.parameter)
     return Plan(
         [Intent(CommandKind.CONTRACT_SET, code, contract_slot=contract.slot, item=params.item, value=params.value)]
     )
 
 
-def set_contract_state(desk: Desk, params: m.SetContractState) -> Plan:
+def set_contract_state(lookup: Lookup, params: m.SetContractState) -> Plan:
     """The state of a contract."""
-    slot, state = desk.contract(params.instrument_name).slot, MarketState[params.state.upper()]
+    slot, state = lookup.contract(params.instrument_name).slot, MarketState[params.state.upper()]
     return Plan([Intent(CommandKind.CONTRACT_STATE, int(state), contract_slot=slot)])
 
 
-def set_venue_parameter(desk: Desk, params: m.SetVenueParameter) -> Plan:
+def set_venue_parameter(lookup: Lookup, params: m.SetVenueParameter) -> Plan:
     """One parameter of the whole venue; those of collateral are an asset's."""
     code = _named(VenueParameter, params.parameter)
     item = int(Asset[params.asset.upper()])

@@ -1,4 +1,4 @@
-"""What the changes have in common: what one becomes, and the look-ups that they are made with."""
+"""What all changes share: the plan of a change, and look-ups in the registry."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
@@ -17,9 +17,9 @@ COINS = Unit(1, -8)
 
 @dataclass
 class Plan:
-    """What a change becomes: directives for the log, entries of the client's file, and writes of the registry alone.
+    """The plan of a change: intents for the log, entries of the client's file, and writes to the registry alone.
 
-    `loosens` is for what no directive shows, such as a key; the directives are judged one by one besides.
+    `loosens` is for what no directive shows, such as a key; each directive is also judged by itself.
     """
 
     intents: list[Intent] = field(default_factory=list)
@@ -28,8 +28,8 @@ class Plan:
     loosens: bool = False
 
 
-class Desk:
-    """The registry as changes look at it, at one instant."""
+class Lookup:
+    """The registry as a change reads it, at one instant."""
 
     def __init__(self, registry: Registry, now_ns: int) -> None:
         self.registry = registry
@@ -41,12 +41,12 @@ class Desk:
         return self.registry.account(name)
 
     def accounts_of(self, client: str) -> list[Account]:
-        """A client's accounts; a client that has none gets no change."""
+        """A client's accounts; refused when it has none."""
         self.registry.client_id(client)
         return self.registry.accounts_of(client)
 
     def set_all(self, accounts: Iterable[Account], values: Mapping[AccountAttribute, int]) -> list[Intent]:
-        """These attributes on each of these accounts."""
+        """Intents that set these attributes on each of these accounts."""
         return [
             set_attribute(account.slot, attribute, value)
             for account in accounts
@@ -61,11 +61,11 @@ class Desk:
         raise RegistryError(f"instrument_name: no contract {name[:64]!r}; public/get_instruments lists them")
 
     def document_day(self, text: str) -> date:
-        """The date of a document that exists already."""
+        """A document's date, which is not in the future."""
         return evidence.not_in_future(evidence.read_date(text, "document_date"), self.today, "document_date")
 
     def last_day(self, text: str, field_name: str = "valid_through") -> date:
-        """The last day of something that is still in date."""
+        """The last day of something, which is not past."""
         day = evidence.read_date(text, field_name)
         if day < self.today:
             raise RegistryError(f"{field_name}: {day} is past; today is {self.today} in Hong Kong")
@@ -73,13 +73,13 @@ class Desk:
 
 
 def contract_of(record: ContractRecord) -> Contract:
-    """A contract with its units, from what the registry keeps of it."""
+    """A contract with its units, from its registry record."""
     tick, lot = Unit.parse(record.tick), Unit.parse(record.lot)
     return Contract(record.slot, record.name, record.base, record.settlement, tick, lot)
 
 
 def set_attribute(account_slot: int, attribute: AccountAttribute, value: int) -> Intent:
-    """One attribute of one account."""
+    """An intent that sets one attribute of one account."""
     return Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value)
 
 
