@@ -16,8 +16,6 @@ def _is_padding(field: np.dtype[Any]) -> bool:
 
 
 def _code(field: np.dtype[Any]) -> str:
-    if _is_padding(field):
-        return f"{field.itemsize}x"
     if field.subdtype is not None or field.kind in "SV":
         return f"{field.itemsize}s"
     return _CODES[field.str[1:]]
@@ -29,13 +27,29 @@ def row_fields(dtype: np.dtype[Any]) -> tuple[str, ...]:
     return tuple(name for name in fields if not _is_padding(fields[name][0]))
 
 
-def row_struct(dtype: np.dtype[Any]) -> Struct:
-    """The struct of a record, little-endian, one value per name of `row_fields`.
+def row_struct(dtype: np.dtype[Any], *names: str) -> Struct:
+    """The struct of a record, little-endian, one value per name of `row_fields`, or of these names alone.
 
-    An array of bytes is padding: skipped, and packed as zeros. Any other array, such as a label's words of text, is
-    one value, its bytes. The record must have no gaps and no fields of other kinds than integers, bytes and arrays.
+    What is left out is skipped, and packed as zeros: fields without a name here, and arrays of bytes, which are
+    padding. Any other array, such as a label's words of text, is one value, its bytes. Names come in the order of the
+    record's fields. The record must have no gaps and no fields of other kinds than integers, bytes and arrays.
     """
-    fields: Any = dtype.fields
-    struct = Struct("<" + "".join(_code(fields[name][0]) for name in fields))
+    assert dtype.fields is not None
+    fields, wanted = dtype.fields, names or row_fields(dtype)
+    assert wanted == tuple(name for name in dtype.names or () if name in wanted), wanted
+    codes = (_code(fields[name][0]) if name in wanted else f"{fields[name][0].itemsize}x" for name in fields)
+    struct = Struct("<" + "".join(codes))
     assert struct.size == dtype.itemsize, dtype
     return struct
+
+
+def row_places(dtype: np.dtype[Any], *names: str) -> tuple[int, ...]:
+    """Where fields stand in the tuple that `row_struct` unpacks: constants by which code reads such a tuple."""
+    fields = row_fields(dtype)
+    return tuple(fields.index(name) for name in names)
+
+
+def field_byte(dtype: np.dtype[Any], name: str) -> int:
+    """At which byte of a row a field begins."""
+    assert dtype.fields is not None
+    return int(dtype.fields[name][1])

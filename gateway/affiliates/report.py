@@ -18,6 +18,7 @@ from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Sid
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.quotes import HOUR_NS, Obligations
+from gateway.wire.event_rows import EVENT_STRUCT, Event
 
 MARK_OUT_SECONDS = (1, 10, 60)
 NS_PER_S = 1_000_000_000
@@ -171,16 +172,21 @@ class _Day:
     def _trades(self, fills: Any) -> None:
         """The day's trades: the volume of all, and each affiliated side. A trade's two sides follow each other."""
         fills = fills[fills["time_ns"] >= self.from_ns]
-        sides = list(zip(*(fills[name].tolist() for name in _FILL_COLUMNS), strict=True))
+        sides = list(map(Event._make, EVENT_STRUCT.iter_unpack(fills.tobytes())))
         for first, second in zip(sides[::2], sides[1::2], strict=True):
-            contract, price, lots = first[2], first[4], first[5]
-            unit = self._unit(contract)
-            self._volume[contract] = self._volume.get(contract, 0) + price * lots * unit
+            unit = self._unit(first.contract_slot)
+            value = first.price_ticks * first.last_lots * unit
+            self._volume[first.contract_slot] = self._volume.get(first.contract_slot, 0) + value
             for own, other in ((first, second), (second, first)):
-                if own[6] & EXEC_AFFILIATE:
-                    sign = 1 if own[3] == Side.BUY else -1
-                    with_client = not other[6] & EXEC_AFFILIATE
-                    self._fills.append(_Fill(own[0], own[1], contract, sign, price, lots, with_client))
+                if own.flags & EXEC_AFFILIATE:
+                    sign = 1 if own.side == Side.BUY else -1
+                    with_client = not other.flags & EXEC_AFFILIATE
+                    self._fills.append(
+                        _Fill(
+                            own.time_ns, own.account_slot, own.contract_slot, sign, own.price_ticks, own.last_lots,
+                            with_client,
+                        )
+                    )  # fmt: skip
 
     # --- the report -----------------------------------------------------------------------------------------------
 
@@ -245,6 +251,3 @@ class _Day:
                 )
             )  # fmt: skip
         return rows
-
-
-_FILL_COLUMNS = ("time_ns", "account_slot", "contract_slot", "side", "price_ticks", "last_lots", "flags")

@@ -1,4 +1,5 @@
 """The audit trail: what was decided, on which figures, and by whom, derived from the journal alone.
 
-Nothing here runs beside an order: the trail is made by replay, offline or behind a running venue.
+A journal comes in, and is replayed; nothing here runs beside an order. Records go out, each hash-chained to the one
+before it: exported, verified again, or explained to a person.
 """

@@ -11,10 +11,11 @@ from engine import host
 from engine.code_values import COMMAND_MASS_CANCEL, COMMAND_NEW, EVENT_NOTICE_FIRST
 from engine.codes import CommandKind, ExecInst
 from gateway.config import Config
-from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Event, Notice
+from gateway.wire.event_rows import EVENT_STRUCT, KIND_AT, NOTICE_STRUCT, Event, Notice
 
 _LABELLED = (COMMAND_NEW, COMMAND_MASS_CANCEL)
-Happening = Event | Notice
+Happening = Any
+"""One event row as a named tuple, an `Event` or a `Notice`."""
 
 
 Wanted = Callable[[Any, Any], Any]
@@ -105,7 +106,7 @@ def happenings(events: Any) -> list[Happening]:
     data = events.tobytes()
     return [
         Event._make(row)
-        if row[2] < EVENT_NOTICE_FIRST
+        if row[KIND_AT] < EVENT_NOTICE_FIRST
         else Notice._make(NOTICE_STRUCT.unpack_from(data, place * EVENT_STRUCT.size))
         for place, row in enumerate(EVENT_STRUCT.iter_unpack(data))
     ]

@@ -208,7 +208,7 @@ def _of_command(root: Any, moment: Moment, scope: Scope) -> Iterator[Record]:
             yield from _of_event(root, row, scope)
 
 
-def _is_answer(kind: int, row: Notice) -> bool:
+def _is_answer(kind: int, row: Happening) -> bool:
     return row.kind in (EventKind.REFUSED, _ANSWERS.get(kind))
 
 
@@ -238,7 +238,7 @@ def _order(command: Any, moment: Moment) -> Record:
     }
 
 
-def _decides(kind: int, row: Event) -> bool:
+def _decides(kind: int, row: Happening) -> bool:
     """Whether an event is the answer to an order command; a mass cancel's own cancellations are not."""
     if kind == CommandKind.MASS_CANCEL:
         return row.kind == EventKind.REJECTED
@@ -285,7 +285,7 @@ def _of_event(root: Any, row: Happening, scope: Scope) -> Iterator[Record]:
         yield _of_order_event(root, row)
 
 
-def _of_order_event(root: Any, row: Event) -> Record:
+def _of_order_event(root: Any, row: Happening) -> Record:
     record: Record = {
         "seq": row.seq,
         "time_ns": row.time_ns,
@@ -319,7 +319,7 @@ _WITH_EQUITY = (
 """They say at their own instant what the cross pool has and must have; a later look could come too late."""
 
 
-def _of_notice(root: Any, row: Notice) -> Record:
+def _of_notice(root: Any, row: Happening) -> Record:
     record: Record = {
         "seq": row.seq,
         "time_ns": row.time_ns,
@@ -328,7 +328,7 @@ def _of_notice(root: Any, row: Notice) -> Record:
         "outcome": "happened",
         "reason": name_of(row.reason, Reason) if row.reason else "",
         "code": str(row.code),
-        "index": row.item,
+        "index": row.index,
         **{name: getattr(row, name) for name in _NOTICE_FIELDS},
     }
     if row.kind in _WITH_EQUITY:

@@ -14,7 +14,20 @@ from typing import Any
 
 import uvloop
 
-from bench import gateway_load
+from bench.gateway_load import (
+    Connection,
+    Result,
+    Script,
+    Target,
+    closed_loop,
+    connect,
+    disconnect,
+    json_script,
+    open_loop,
+    row_script,
+    serve_echo,
+    subscribe,
+)
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.common import print_table, readable_errors
@@ -105,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
         return 0
 
 
-def _measure(plan: Plan, disk: "_Disk", only: str | None) -> list[gateway_load.Result]:
+def _measure(plan: Plan, disk: "_Disk", only: str | None) -> list[Result]:
     """Start both servers on one core, load them from the other."""
     traders = _set_up(disk.folder, plan)
     cores = sorted(os.sched_getaffinity(0))
@@ -172,9 +185,9 @@ def _run_echo(core: int, sender: Any) -> None:
     os.sched_setaffinity(0, {core})
 
     async def serve() -> None:
-        _, port = await gateway_load.serve_echo(0)
-        _, long_port = await gateway_load.serve_echo(0, REPLY_BYTES)
-        _, bare_port = await gateway_load.serve_echo(0, is_bare=True)
+        _, port = await serve_echo(0)
+        _, long_port = await serve_echo(0, REPLY_BYTES)
+        _, bare_port = await serve_echo(0, is_bare=True)
         sender.send((bare_port, port, long_port))
         await asyncio.get_running_loop().create_future()
 
@@ -201,11 +214,11 @@ def _run_venue(core: int, config: settings.Config, sender: Any) -> None:
 class Targets:
     """What is loaded: the echo servers, the venue, and the venue by rows."""
 
-    bare_echo: gateway_load.Target
-    echo: gateway_load.Target
-    long_echo: gateway_load.Target
-    venue: gateway_load.Target
-    rows: gateway_load.Target
+    bare_echo: Target
+    echo: Target
+    long_echo: Target
+    venue: Target
+    rows: Target
 
 
 def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tuple[int, int]) -> Targets:
@@ -213,18 +226,18 @@ def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tu
     log_ins = [_log_in(trader) for trader in traders]
     url = f"ws://127.0.0.1:{venue[1]}/ws/api/v2"
     bare, gathering, long = (
-        gateway_load.Target(f"ws://127.0.0.1:{port}/", is_echo=True, pid=echo[0]) for port in echo[1]
+        Target(f"ws://127.0.0.1:{port}/", is_echo=True, pid=echo[0]) for port in echo[1]
     )
     return Targets(
         bare, gathering, long,
-        gateway_load.Target(url, log_ins, pid=venue[0]),
-        gateway_load.Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=venue[0]),
+        Target(url, log_ins, pid=venue[0]),
+        Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=venue[0]),
     )  # fmt: skip
 
 
-async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -> list[gateway_load.Result]:
+async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -> list[Result]:
     await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
-    results: list[gateway_load.Result] = []
+    results: list[Result] = []
     if only in (None, "latency"):
         results += await _one_at_a_time(plan, targets, disk)
     if only in (None, "json"):
@@ -242,74 +255,74 @@ async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -
     return results
 
 
-async def _one_at_a_time(plan: Plan, targets: Targets, disk: "_Disk") -> list[gateway_load.Result]:
+async def _one_at_a_time(plan: Plan, targets: Targets, disk: "_Disk") -> list[Result]:
     """A request at a time to the echo, then to the venue, then the disk, in turns: what drifts then moves all three."""
-    results = [gateway_load.Result(ONE_ECHO, 1), gateway_load.Result(ONE_ORDER, 1)]
+    results = [Result(ONE_ECHO, 1), Result(ONE_ORDER, 1)]
     sides = [
-        (result, target, await gateway_load.connect(target, [_json_script(0)]))
+        (result, target, await connect(target, [_json_script(0)]))
         for result, target in zip(results, (targets.echo, targets.venue), strict=True)
     ]
     for _ in range(ROUNDS):
         for result, target, connections in sides:
-            await gateway_load.closed_loop(result, connections, 1, plan.seconds / ROUNDS, target.pid)
+            await closed_loop(result, connections, 1, plan.seconds / ROUNDS, target.pid)
             _check(connections)
         disk.measure()
     for _, _, connections in sides:
-        gateway_load.disconnect(connections)
+        disconnect(connections)
     return results
 
 
 async def _closed(
-    name: str, target: gateway_load.Target, scripts: list[gateway_load.Script], window: int, seconds: float
+    name: str, target: Target, scripts: list[Script], window: int, seconds: float
 ) -> Any:
-    connections, result = await gateway_load.connect(target, scripts), gateway_load.Result(name, len(scripts))
-    await gateway_load.closed_loop(result, connections, window, seconds, target.pid)
+    connections, result = await connect(target, scripts), Result(name, len(scripts))
+    await closed_loop(result, connections, window, seconds, target.pid)
     _check(connections)
-    gateway_load.disconnect(connections)
+    disconnect(connections)
     return result
 
 
-async def _open(name: str, target: gateway_load.Target, plan: Plan, rate: float) -> gateway_load.Result:
-    connections = await gateway_load.connect(target, _json_scripts(plan))
-    result = await gateway_load.open_loop(f"{name} at {rate:,.0f}/s", connections, max(rate, 1.0), plan.seconds)
-    gateway_load.disconnect(connections)
+async def _open(name: str, target: Target, plan: Plan, rate: float) -> Result:
+    connections = await connect(target, _json_scripts(plan))
+    result = await open_loop(f"{name} at {rate:,.0f}/s", connections, max(rate, 1.0), plan.seconds)
+    disconnect(connections)
     return result
 
 
-async def _feed(venue: gateway_load.Target, plan: Plan) -> gateway_load.Result:
+async def _feed(venue: Target, plan: Plan) -> Result:
     """Orders while so many connections listen to the book."""
-    readers = await gateway_load.subscribe(venue.url, f"book.{CONTRACT}.100ms", plan.subscribers)
-    connections = await gateway_load.connect(venue, _json_scripts(plan))
+    readers = await subscribe(venue.url, f"book.{CONTRACT}.100ms", plan.subscribers)
+    connections = await connect(venue, _json_scripts(plan))
     before = sum(reader.messages for reader in readers)
     name = f"orders, JSON, {plan.subscribers} on the book"
-    result = gateway_load.Result(name, plan.connections)
-    await gateway_load.closed_loop(result, connections, plan.window, plan.seconds, venue.pid)
+    result = Result(name, plan.connections)
+    await closed_loop(result, connections, plan.window, plan.seconds, venue.pid)
     result.messages = sum(reader.messages for reader in readers) - before
-    gateway_load.disconnect(connections)
+    disconnect(connections)
     for reader in readers:
         reader.transport.close()
     return result
 
 
-def _check(connections: list[gateway_load.Connection]) -> None:
+def _check(connections: list[Connection]) -> None:
     for connection in connections:
         if connection.first_error:
             raise ValueError(f"the venue refused an order of the load: {connection.first_error.decode()[:300]}")
 
 
-def _json_script(place: int) -> gateway_load.Script:
+def _json_script(place: int) -> Script:
     prices = [str(PRICE - 500 - 5 * step) for step in range(100)]
-    return gateway_load.json_script(CONTRACT, prices, 1 + place * PAIRS, PAIRS)
+    return json_script(CONTRACT, prices, 1 + place * PAIRS, PAIRS)
 
 
-def _json_scripts(plan: Plan) -> list[gateway_load.Script]:
+def _json_scripts(plan: Plan) -> list[Script]:
     return [_json_script(place) for place in range(plan.connections)]
 
 
-def _row_scripts(plan: Plan) -> list[gateway_load.Script]:
+def _row_scripts(plan: Plan) -> list[Script]:
     prices = [2 * (PRICE - 500) - step for step in range(1000)]
     places = range(min(plan.connections, ROW_CONNECTIONS))
-    return [gateway_load.row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in places]
+    return [row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in places]
 
 
 def _log_in(trader: Trader) -> bytes:
@@ -353,7 +366,7 @@ def _sync_us(file: Any) -> float:
     return (time.perf_counter() - begun) * 1e6
 
 
-def _print(results: list[gateway_load.Result], facts: dict[str, Any], as_json: bool) -> None:
+def _print(results: list[Result], facts: dict[str, Any], as_json: bool) -> None:
     if as_json:
         for result in results:
             print(json.dumps({**result.as_dict(), **facts}))
@@ -379,7 +392,7 @@ def _print(results: list[gateway_load.Result], facts: dict[str, Any], as_json: b
         print(f"one order: {medians[ONE_ORDER] / floor_us:.2f} x an echo and a sync, which take {floor_us:.0f} us")
 
 
-def _figures(result: gateway_load.Result, echo: gateway_load.Result) -> list[str]:
+def _figures(result: Result, echo: Result) -> list[str]:
     """A row of the table, beside the echo of the same run."""
     summary, bare = result.histogram.summary(), echo.histogram.summary()
     delays = [f"{summary[name]:,.0f}" for name in ("p50_us", "p99_us", "p99_9_us")]

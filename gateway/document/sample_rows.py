@@ -137,7 +137,7 @@ class SampleProjection:
         return self.warning_rows
 
     def events_since(self, account: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        return [row for row in self.events if row[0] > sequence][:count]
+        return [(seq, kind, data) for seq, kind, data in self.events if seq > sequence][:count]
 
 
 def order(order_id: int = 77, account: int = 0, contract: int = 0, **fields: Any) -> OrderView:

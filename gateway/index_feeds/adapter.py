@@ -70,8 +70,8 @@ class Book:
     def put(self, bids: Iterable[Any], asks: Iterable[Any]) -> None:
         """Set levels of both sides; each begins with price and quantity."""
         for side, rows in ((self.bids, bids), (self.asks, asks)):
-            for row in rows:
-                side.put(row[0], row[1])
+            for price, quantity, *_ in rows:
+                side.put(price, quantity)
 
     def cut(self, depth: int) -> None:
         """Forget what is deeper than the subscription on either side."""

@@ -61,7 +61,7 @@ class Kraken(Adapter):
                 book = self.books[pair] = Book()
             bids, asks = part.get("bs", part.get("b", [])), part.get("as", part.get("a", []))
             book.put(bids, asks)
-            newest = max([newest, *(float(row[2]) for row in [*bids, *asks])])
+            newest = max([newest, *(float(time_s) for _, _, time_s, *_ in [*bids, *asks])])
             expected = part.get("c", expected)
         book.cut(self._depth)
         if expected is not None and checksum(book) != int(expected):

@@ -8,7 +8,7 @@ from engine.units import SUBTICKS
 from gateway.index_feeds.adapter import Adapter, Quote
 from gateway.index_feeds.runner import Source
 from gateway.index_feeds.sources import ADAPTERS
-from gateway.venue.intents import index_row
+from gateway.wire.command_rows import index_row
 from gateway.wire.decimals import Contract
 
 

@@ -1,5 +1,7 @@
 """An account's own channels: orders, trades, both with positions, money, and notices. They are never thinned out."""
 
+from typing import Any
+
 from engine.codes import EventKind
 from gateway.market_data.public_topics import Reader, Topic
 from gateway.read_model import render
@@ -124,7 +126,7 @@ class NoticesTopic(UserTopic):
             self._day = -1
         self.is_dirty = self.is_dirty or bool(self._gathered)
 
-    def _contract(self, notice: Notice) -> Contract | None:
+    def _contract(self, notice: Any) -> Contract | None:
         return self.projection.contract_at(notice.contract_slot) if notice.contract_slot >= 0 else None
 
     def flush(self) -> None:

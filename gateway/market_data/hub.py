@@ -22,13 +22,12 @@ from gateway.market_data.public_topics import (
 )
 from gateway.read_model import event_fold, render
 from gateway.read_model.history import Segment
-from gateway.read_model.history_views import ROW, closed_by_force, trade_view, user_trade_view
+from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, trade_view, user_trade_view
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
 from gateway.wire.decimals import Contract
-from gateway.wire.event_rows import Row
+from gateway.wire.event_rows import ACCOUNT_AT, KIND_AT, NOTICE_ACCOUNT_AT, ORDER_ID_AT, Row
 
-_BYTES = ROW.size
 _WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
 
 
@@ -132,7 +131,7 @@ class Hub:
         for index in np.flatnonzero(kinds == event_fold.TRADE_KIND).tolist():
             leg = segment.legs[first + index]
             contract = self._projection.contract_at(int(leg["contract_slot"]))
-            offset = (first + index) * _BYTES
+            offset = (first + index) * HISTORY_ROW_BYTES
             topics = self._trades.get(contract.slot)
             if topics and int(leg["flags"]) & FLAG_TAKER:
                 trade = trade_view(segment.data, offset)
@@ -149,7 +148,7 @@ class Hub:
         forced = (rows["kind"] == event_fold.TRADE_KIND) & (rows["flags"] & FLAG_FORCED != 0)
         for index in np.flatnonzero(forced).tolist():
             contract = self._projection.contract_at(int(rows[index]["contract_slot"]))
-            closed = closed_by_force(segment.data, (first + index) * _BYTES)
+            closed = closed_by_force(segment.data, (first + index) * HISTORY_ROW_BYTES)
             if closed is None:
                 continue
             data = render.liquidation(contract, *closed)
@@ -167,15 +166,15 @@ class Hub:
         """The orders that a batch touched, as they are after it."""
         touched: dict[tuple[int, int], None] = {}
         for row in rows:
-            is_notice = row[2] >= EVENT_NOTICE_FIRST
-            users = self._users.get(row[6] if is_notice else row[9])
+            is_notice = row[KIND_AT] >= EVENT_NOTICE_FIRST
+            users = self._users.get(row[NOTICE_ACCOUNT_AT] if is_notice else row[ACCOUNT_AT])
             if not users:
                 continue
             if is_notice:
                 for topic in users:
                     topic.noticed(row)
-            elif row[10] and row[2] not in _WITHOUT_CHANGE:
-                touched[row[9], row[10]] = None
+            elif row[ORDER_ID_AT] and row[KIND_AT] not in _WITHOUT_CHANGE:
+                touched[row[ACCOUNT_AT], row[ORDER_ID_AT]] = None
         for account_slot, order_id in touched:
             self._own_order(account_slot, order_id)
 

@@ -13,8 +13,8 @@ from gateway.index_feeds.scripted import IndexScriptError, IndexWalk, parse_scri
 from gateway.net.http_connection import HttpConnection
 from gateway.net.turns import Connections, Turns
 from gateway.net.websocket_upgrade import WebsocketUpgrade
-from gateway.venue.intents import index_row
 from gateway.venue.venue import Progress, Venue
+from gateway.wire.command_rows import index_row
 
 SLOW_SECONDS = 60
 TICK_SECONDS = 0.1

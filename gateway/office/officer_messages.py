@@ -24,7 +24,6 @@ Day = Annotated[str, Meta(description="a civil date of Hong Kong such as 2027-03
 LastDay = Annotated[str, Meta(description="the last civil day on which it counts", min_length=10, max_length=10)]
 Hash = Annotated[str, Meta(description="SHA-256 of the document, 64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[str, _text("an amount as decimal text", 40)]
-Whole = Annotated[int, Meta(ge=0, le=(1 << 62))]
 Instrument = Annotated[str, _text("the contract's name", 64)]
 AssetName = Literal["settlement", "btc", "eth"]
 DisclosureName = Literal["product", "loss", "affiliate"]

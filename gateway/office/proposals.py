@@ -219,8 +219,7 @@ def _params(kind: Kind, params: dict[str, Any]) -> Any:
 
 
 def _change(row: tuple[Any, ...], now_ns: int) -> Change:
-    values = list(row)
-    values[2] = msgspec.json.decode(row[2])
-    change = Change(*values)
+    number, kind, params, *rest = row
+    change = Change(number, kind, msgspec.json.decode(params), *rest)
     is_late = change.state == "proposed" and change.expires_ns <= now_ns
     return replace(change, state="expired") if is_late else change

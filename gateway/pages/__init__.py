@@ -1,4 +1,8 @@
-"""The pages that the server gives to a browser: files beside this module, nothing from anywhere else."""
+"""The pages that the server gives to a browser: files beside this module, nothing from anywhere else.
+
+The path of an HTTP request comes in. The file's content and its type go out, read once from the disk.
+The page itself is a client of the public protocol like any other.
+"""
 
 from functools import cache
 from pathlib import Path

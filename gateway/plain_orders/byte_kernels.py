@@ -1,4 +1,4 @@
-"""Eight or thirty-two bytes at once, for the compiled reader and writer: numba copies arrays of bytes one by one."""
+"""Loads, stores and copies of 8 or 32 bytes at once, for the compiled reader and writer: numba copies byte by byte."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from numba.extending import intrinsic
 from engine.units import JIT
 
 BLOCK_BYTES = 32
-"""What `copy_block` copies."""
+"""How many bytes `copy_block` copies."""
 
 if JIT:
 
@@ -44,7 +44,7 @@ if JIT:
 
     @intrinsic  # type: ignore[misc, untyped-decorator, unused-ignore]
     def store_word(typingctx: Any, data: Any, at: Any, word: Any) -> Any:
-        """The same the other way."""
+        """Store the eight bytes of a number at `at`, the lowest first."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             builder.store(args[2], _word_at(context, builder, signature, args), align=1)
@@ -63,5 +63,5 @@ else:
         return int.from_bytes(data[at : at + 8].tobytes(), "little", signed=True)
 
     def store_word(data: Any, at: Any, word: Any) -> None:
-        """The same the other way."""
+        """Store the eight bytes of a number at `at`, the lowest first."""
         data[at : at + 8] = np.frombuffer((int(word) & (1 << 64) - 1).to_bytes(8, "little"), np.uint8)

@@ -1,8 +1,7 @@
-"""The compiled finder of websocket frames in what a connection brought, after RFC 6455, section 5.2.
+"""The compiled finder of websocket frames in received bytes, after RFC 6455, section 5.2.
 
-It opens what most frames are, a whole text message of at most 64 KiB, in its place. Control frames, parts of
-messages, rows, long texts and whatever breaks the protocol are not its business: the websocket library gets them as
-they came.
+It unmasks a whole text message of at most 64 KiB in place; most frames are that. The websocket library gets all other
+frames as they came: control frames, parts of messages, rows, long texts, and frames that break the protocol.
 """
 
 import numpy as np
@@ -11,14 +10,14 @@ from engine.kernels import part
 from gateway.plain_orders.byte_kernels import load_word, store_word
 
 INCOMPLETE, TEXT, OTHER, NO_ROOM = range(4)
-"""Why reading stopped: the rest has yet to come; a text for the session; a frame for the library; the batch is full."""
+"""Why reading stopped: part of a frame is missing; a text for the session; a frame for the library; a full batch."""
 SLACK_BYTES = 64
-"""So much may be read behind the bytes that came."""
+"""The finder and the reader may read so many bytes behind the received ones."""
 _FINAL_TEXT, _MASKED, _TWO_BYTES, _EIGHT_BYTES = 0x81, 0x80, 126, 127
 _KEY_BYTES = 4
 _LOW_HALF = (1 << 32) - 1
 _LONGEST = 1 << 40
-"""A frame that claims to be longer counts as so long: the library refuses either."""
+"""The length that counts for a frame that claims to be longer; the library refuses both."""
 
 
 @part
@@ -31,7 +30,7 @@ def _long_size(data, at):
 
 @part
 def _unmask(data, first, size):
-    """Take the mask off a payload; the key in front becomes one of zeros, so that a second time does no harm."""
+    """Unmask a payload and set its key to zeros, so that unmasking it again changes nothing."""
     key = load_word(data, first - _KEY_BYTES) & _LOW_HALF
     if key == 0:
         return
@@ -46,10 +45,10 @@ def _unmask(data, first, size):
 
 
 @part
-def next_frame(desk, data):
-    """What begins at `offset`: INCOMPLETE, OTHER, or TEXT, opened between `first` and `last`."""
-    at = desk.offset
-    left = desk.filled - at
+def next_frame(work, data):
+    """The kind of the frame at `offset`: INCOMPLETE, OTHER, or TEXT, unmasked between `first` and `last`."""
+    at = work.offset
+    left = work.filled - at
     if left < 2:
         return INCOMPLETE
     size, head = np.int64(data[at + 1]) & 127, 2
@@ -65,12 +64,12 @@ def next_frame(desk, data):
         size = _long_size(data, at + 2)
     is_masked = data[at + 1] & _MASKED != 0
     first = at + head + (_KEY_BYTES if is_masked else 0)
-    desk.frame_bytes = first - at + size
+    work.frame_bytes = first - at + size
     is_shortest = head == 2 or (head == 4 and size >= _TWO_BYTES)
-    if data[at] != _FINAL_TEXT or not is_masked or size > desk.longest or not is_shortest:
+    if data[at] != _FINAL_TEXT or not is_masked or size > work.longest or not is_shortest:
         return OTHER
-    if left < desk.frame_bytes:
+    if left < work.frame_bytes:
         return INCOMPLETE
     _unmask(data, first, size)
-    desk.first, desk.last = first, first + size
+    work.first, work.last = first, first + size
     return TEXT

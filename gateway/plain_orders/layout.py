@@ -1,12 +1,13 @@
-"""What the compiled reader and writer of plain orders share: the layout of their desk, names and pieces of text.
+"""What the compiled reader and writer of plain orders share: their workspace, names, and fragments of text.
 
-A plain order is what most messages are: a limit or market order without a condition or an end, an edit of price and
-quantity, a cancel. Everything else takes the way through `session`, and both ways say the same: the texts here are
-made of the very templates that `jsonrpc` and `render` use.
+A plain order is a limit or market order without a condition or an expiry, an edit of price and quantity, or a cancel.
+The session serves everything else. Both give the same replies: the fragments are cut from the templates of
+`jsonrpc_answers` and `render`.
 """
 
 import re
 import zlib
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -21,20 +22,21 @@ from gateway.wire import jsonrpc_answers
 from gateway.wire.decimals import Contract
 
 MAX_ID_BYTES = 32
-"""A request's id as it was sent, quotes included; a longer one takes the other way."""
+"""The longest id of a request, as sent, quotes included; the session serves a request with a longer one."""
 MAX_REQUESTS = 8192
 """How many plain orders one batch takes at most."""
 MAX_PLACE = 1 << 16
 ENDED_MASK = (1 << 20) - 1
-"""Of the serials: orders of one batch share a slot when it is used again at once, but hardly ever so many bits."""
+"""The low bits of an order's serial that tell the ended orders of one batch apart. A slot may be used again within a
+batch, so its number would not do; two orders of one batch hardly ever share so many bits."""
 REPLY_BYTES = 2048
-"""Room for a reply that is sure to be enough, without its trades."""
+"""No reply without its trades is longer than this."""
 OUT_BYTES = MAX_REQUESTS * REPLY_BYTES
 
-CARD = record(  # what a contract is on the wire
+LISTING = record(  # a contract's names and units on the wire
     [
         ("name", "u1", (64,)),
-        ("name_size", "i8"),  # 0: not for the compiled path
+        ("name_size", "i8"),  # 0: the session serves this contract
         ("base", "u1", (32,)),
         ("base_size", "i8"),
         ("settlement", "u1", (32,)),
@@ -45,9 +47,9 @@ CARD = record(  # what a contract is on the wire
         ("lot_decimals", "i8"),
     ]
 )
-MEMO = record([("value", "i8"), ("size", "i8"), ("text", "u1", (BLOCK_BYTES,))])
+CACHED_NUMBER = record([("value", "i8"), ("size", "i8"), ("text", "u1", (BLOCK_BYTES,))])
 """A number and its text."""
-MEMO_US_IN, MEMO_US_OUT, MEMO_TIME, MEMO_UPDATED = range(4)
+CACHED_US_IN, CACHED_US_OUT, CACHED_TIME, CACHED_UPDATED = range(4)
 REQUEST = record(  # one plain order that waits for its outcome
     [
         ("id", "u1", (MAX_ID_BYTES,)),
@@ -56,7 +58,7 @@ REQUEST = record(  # one plain order that waits for its outcome
         ("kind", "i4"),  # CommandKind
         ("side", "i4"),
         ("account_slot", "i4"),
-        ("is_slow", "i4"),  # its outcome is not plain: the session's way answers
+        ("is_slow", "i4"),  # its outcome is not plain: the session makes the reply
         ("has_fills", "i4"),
         ("first_leg", "i4"),
         ("us_in", "i8"),
@@ -88,7 +90,7 @@ HASH_MASK, HASH_SHIFT = 63, 56
 
 
 def _hash_names() -> tuple[int, Any]:
-    """A factor that sends every name to a cell of its own, and which name is in each cell, -1 for none."""
+    """A hash factor under which no two names collide, and the table of names by hash, -1 where there is none."""
     keys = [int(first) ^ int(second) for first, second in NAMES[:, 1:3]]
     for factor in range(0x9E3779B97F4A7C1, 0x9E3779B97F4A7C1 + 1_000_000, 2):
         cells = [key * factor >> HASH_SHIFT & HASH_MASK for key in keys]
@@ -111,42 +113,42 @@ def _key_words(text: str) -> list[int]:
 
 
 KEYS = np.array([_key_words(name) for name in _NAMES])
-"""Each name as it stands in front of a value, in quotes and with its colon, as three words, and their masks."""
+"""Each name as a key in JSON, with quotes and colon: three words, then the masks of these words."""
 
 PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).copy()
 POW10 = np.array([10**power for power in range(19)])
 
 
-# --- pieces of text that the writer puts together -----------------------------------------------------------------
+# --- fragments of text that the writer puts together -----------------------------------------------------------------
 
-_pieces: list[bytes] = []
+_fragments: list[bytes] = []
 
 
-def _piece(text: bytes) -> int:
-    _pieces.append(text)
-    return len(_pieces) - 1
+def _fragment(text: bytes) -> int:
+    _fragments.append(text)
+    return len(_fragments) - 1
 
 
 def _split(template: bytes) -> int:
-    """The pieces between a template's places; answers the first one's number, the others follow."""
-    first = len(_pieces)
-    _pieces.extend(re.split(rb"%[bd]", template))
+    """Cut a template at its placeholders; returns the number of the first fragment, the others follow."""
+    first = len(_fragments)
+    _fragments.extend(re.split(rb"%[bd]", template))
     return first
 
 
 def _of_codes(texts: dict[int, bytes]) -> Any:
-    """The piece for each code, NOTHING where there is none."""
+    """A table from code to fragment, NOTHING where there is none."""
     table = np.full(4096, NOTHING)
     for code, text in texts.items():
-        table[code] = _piece(text)
+        table[code] = _fragment(text)
     return table
 
 
-NOTHING = _piece(b"")
-NO_ORDERS = _piece(b"[]")
-COMMA, BEGIN_LIST, END_LIST = _piece(b","), _piece(b"["), _piece(b"]")
-ZERO, NULL, FALSE, TRUE = _piece(b"0"), _piece(b"null"), _piece(b"false"), _piece(b"true")
-EMPTY_LABEL, QUOTE = _piece(b'""'), _piece(b'"')
+NOTHING = _fragment(b"")
+NO_ORDERS = _fragment(b"[]")
+COMMA, BEGIN_LIST, END_LIST = _fragment(b","), _fragment(b"["), _fragment(b"]")
+ZERO, NULL, FALSE, TRUE = _fragment(b"0"), _fragment(b"null"), _fragment(b"false"), _fragment(b"true")
+EMPTY_LABEL, QUOTE = _fragment(b'""'), _fragment(b'"')
 ORDER = _split(render.ORDER)
 REPLY = _split(jsonrpc_answers.REPLY)
 PLACED = _split(render.PLACED)
@@ -154,8 +156,8 @@ CLIENT_ID_EXTRA = _split(render.CLIENT_ID_EXTRA)
 CANCEL_REASON_EXTRA = _split(render.CANCEL_REASON_EXTRA)
 TRADE = _split(render.TRADE)
 USER_TRADE = _split(render.USER_TRADE)
-FORCED_EXTRA = _piece(render.FORCED_EXTRA)
-TAKER_TEXT, MAKER_TEXT = _piece(b"T"), _piece(b"M")
+FORCED_EXTRA = _fragment(render.FORCED_EXTRA)
+TAKER_TEXT, MAKER_TEXT = _fragment(b"T"), _fragment(b"M")
 SIDE = _of_codes(render.SIDE)
 ORDER_TYPE = _of_codes(render.ORDER_TYPE)
 TIME_IN_FORCES = _of_codes(render.TIME_IN_FORCE)
@@ -163,80 +165,80 @@ STATE = _of_codes(render.STATE)
 CANCEL_REASON = _of_codes(render.CANCEL_REASON)
 IS_MARKET = np.array([code in render.MARKETS for code in range(256)])
 
-POOL = np.frombuffer(b"".join((*_pieces, bytes(BLOCK_BYTES))), np.uint8).copy()
-_ENDS = np.cumsum([len(part) for part in _pieces])
-SPANS = np.stack([_ENDS - [len(part) for part in _pieces], _ENDS], axis=1)
-"""Where each piece lies in the pool."""
+POOL = np.frombuffer(b"".join((*_fragments, bytes(BLOCK_BYTES))), np.uint8).copy()
+_ENDS = np.cumsum([len(part) for part in _fragments])
+SPANS = np.stack([_ENDS - [len(part) for part in _fragments], _ENDS], axis=1)
+"""Begin and end of each fragment in the pool."""
 
 
-# --- the desk ------------------------------------------------------------------------------------------------------
+# --- the workspace ------------------------------------------------------------------------------------------------
 
 
 def _origin() -> int:
-    """A number for everything that the compiled code is made of."""
+    """A checksum of the sources and texts that go into the compiled code."""
     sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
-    return zlib.crc32(b"\0".join((*sources, *_pieces)))
+    return zlib.crc32(b"\0".join((*sources, *_fragments)))
 
 
-DESK = record(
+WORKSPACE = record(
     [
-        ("account_slot", "i8"),  # reader: who asks
+        ("account_slot", "i8"),  # reader: of the session that sent the bytes
         ("person", "i8"),
         ("key", "i8"),
-        ("place", "i8"),  # reader: of its first row in the batch
+        ("place", "i8"),  # reader: of the first row that it writes into the batch
         ("first_seq", "i8"),  # of the batch
         ("now_ns", "i8"),
-        ("offset", "i8"),  # reader: where it goes on, where it stopped
-        ("filled", "i8"),  # reader: where what came ends
+        ("offset", "i8"),  # reader: where it begins to read, and afterwards where it stopped
+        ("filled", "i8"),  # reader: end of the received bytes
         ("is_trader", "i8"),  # reader: whether orders of this session are read at all
         ("rows", "i8"),  # reader: rows written
         ("orders", "i8"),  # reader: how many of them place or change an order
         ("cancels", "i8"),
-        ("first", "i8"),  # reader: where the text that it stopped at begins and ends
+        ("first", "i8"),  # reader: begin and end of the text at which it stopped
         ("last", "i8"),
-        ("frame_bytes", "i8"),  # reader: how long the frame is that it stopped at
-        ("longest", "i8"),  # reader: a longer text is the library's
-        ("cards_used", "i8"),
+        ("frame_bytes", "i8"),  # reader: size of the frame at which it stopped
+        ("longest", "i8"),  # reader: the library gets a longer text
+        ("listings_used", "i8"),
         ("count", "i8"),  # requests that wait
         ("us_out", "i8"),
         ("testnet", "i8"),
-        ("slow", "i8"),  # writer: how many requests it left to the session's way
-        ("got", "i8", (17,)),
-        ("guesses", "i8", (64,)),  # reader: which name the last message of a method had at each place
-        ("memos", MEMO, (4,)),  # writer: the numbers that it wrote last
-        ("cards", CARD, (MAX_CONTRACTS,)),
+        ("slow", "i8"),  # writer: how many requests it left to the session
+        ("parsed", "i8", (17,)),
+        ("expected_names", "i8", (64,)),  # reader: the key at each place of the last message of a method
+        ("cached_numbers", CACHED_NUMBER, (4,)),  # writer: numbers that it wrote last, with their texts
+        ("listings", LISTING, (MAX_CONTRACTS,)),
         ("requests", REQUEST, (MAX_REQUESTS,)),
-        ("ends", "i8", (1 + MAX_REQUESTS,)),  # where replies begin and end in the writer's text
-        ("of_place", "i4", (MAX_PLACE,)),  # the request of a row in the batch, from 1
-        ("ended", "i4", (ENDED_MASK + 1,)),  # by the last bits of an order's serial: its row of history
-        (f"made_of_{_origin():08x}", "i8"),  # compiled code is kept under its types: other texts, other code
+        ("ends", "i8", (1 + MAX_REQUESTS,)),  # where the replies end in the writer's output; the first entry is 0
+        ("of_place", "i4", (MAX_PLACE,)),  # 1 + the request of a row in the batch, 0 for none
+        ("ended", "i4", (ENDED_MASK + 1,)),  # the history row of an ended order, by the last bits of its serial
+        (f"made_of_{_origin():08x}", "i8"),  # numba caches code by its types: a new name when the texts change
     ]
 )
 
 
-SCALARS = [name for name in DESK.names or () if DESK[name] == np.dtype("i8")][: (DESK.names or ()).index("got")]
-"""The fields of a desk that are single numbers, in their places at its beginning."""
+SCALARS = list(takewhile(lambda name: WORKSPACE[name] == np.dtype("i8"), WORKSPACE.names or ()))
+"""The fields at the beginning of a workspace, each one number."""
 
 
-def new_desk() -> Any:
-    """An empty desk; its memory is touched as it is used."""
-    return np.zeros(1, DESK)
+def new_workspace() -> Any:
+    """An empty workspace; its memory is touched as it is used."""
+    return np.zeros(1, WORKSPACE)
 
 
-def write_card(desk: Any, contract: Contract) -> None:
-    """Make a contract known; one whose units are unusual stays with the session's way."""
-    card = desk["cards"][contract.slot]
+def write_listing(work: Any, contract: Contract) -> None:
+    """Make a contract known. The session serves one whose units or names are unusual."""
+    listing = work["listings"][contract.slot]
     tick, lot = contract.tick, contract.lot
     texts = {"name": contract.name.encode(), "base": contract.base_name, "settlement": contract.settlement_name}
     usual = all(unit.mantissa <= 1000 and -9 <= unit.exponent <= 0 for unit in (tick, lot))
-    fits = all(len(text) <= len(card[field]) and re.fullmatch(rb"[\w-]+", text) for field, text in texts.items())
+    fits = all(len(text) <= len(listing[field]) and re.fullmatch(rb"[\w-]+", text) for field, text in texts.items())
     if usual and fits:
         for field, text in texts.items():
-            card[field][: len(text)] = np.frombuffer(text, np.uint8)
-            card[field + "_size"] = len(text)
-        card["tick_mantissa"], card["tick_decimals"] = tick.mantissa, -tick.exponent
-        card["lot_mantissa"], card["lot_decimals"] = lot.mantissa, -lot.exponent
-    desk["cards_used"] = contract.slot + 1
+            listing[field][: len(text)] = np.frombuffer(text, np.uint8)
+            listing[field + "_size"] = len(text)
+        listing["tick_mantissa"], listing["tick_decimals"] = tick.mantissa, -tick.exponent
+        listing["lot_mantissa"], listing["lot_decimals"] = lot.mantissa, -lot.exponent
+    work["listings_used"] = contract.slot + 1
 
 
 # --- writing ------------------------------------------------------------------------------------------------------
@@ -244,7 +246,7 @@ def write_card(desk: Any, contract: Contract) -> None:
 
 @part
 def put_text(out, at, text, first, size):
-    """Copy a text in blocks, so that some bytes behind it are written too; answers the place behind it."""
+    """Copy a text in blocks, which also overwrites some bytes behind it; returns the end of the text."""
     copy_block(out, at, text, first)
     for done in range(BLOCK_BYTES, size, BLOCK_BYTES):
         copy_block(out, at + done, text, first + done)
@@ -252,15 +254,15 @@ def put_text(out, at, text, first, size):
 
 
 @part
-def put(out, at, piece):
-    """Write a piece of text at a place; answers the place behind it."""
-    first = SPANS[piece, 0]
-    return put_text(out, at, POOL, first, SPANS[piece, 1] - first)
+def put(out, at, fragment):
+    """Write a fragment of text at a place; returns its end."""
+    first = SPANS[fragment, 0]
+    return put_text(out, at, POOL, first, SPANS[fragment, 1] - first)
 
 
 @part
 def put_integer(out, at, value):
-    """Write a whole number in decimal."""
+    """Write a whole number in decimal; returns its end."""
     if value < 0:
         out[at] = 45
         at += 1
@@ -281,9 +283,9 @@ def put_integer(out, at, value):
 
 
 @part
-def put_again(desk, out, at, value, memo):
-    """The same for a number that is likely the one of the last time, such as now."""
-    row = desk.memos[memo]
+def put_cached(work, out, at, value, which):
+    """Write a number that is often the same as the last time, such as now, from its cached text; returns its end."""
+    row = work.cached_numbers[which]
     if row.value != value or row.size == 0:
         end = put_integer(out, at, value)
         copy_block(row.text, 0, out, at)
@@ -295,7 +297,7 @@ def put_again(desk, out, at, value, memo):
 
 @part
 def put_decimal(out, at, mantissa, decimals):
-    """Write mantissa / 10**decimals without trailing zeros, as `translate.decimal_text` does."""
+    """Write mantissa / 10**decimals without trailing zeros, as `decimals.decimal_text` does; returns its end."""
     if mantissa < 0:
         out[at] = 45
         at += 1

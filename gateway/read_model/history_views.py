@@ -1,16 +1,45 @@
-"""History rows as the views that methods and feeds speak of."""
+"""History rows as the views that methods and channels answer with.
 
-from struct import Struct
+Each view has a struct of its own that reads only the fields that it needs.
+"""
+
 from typing import Any
 
-from engine.code_values import FLAG_DELEVERAGING, FLAG_INVOLUNTARY_BITS, FLAG_TAKER
+from engine.code_values import FLAG_DELEVERAGING, FLAG_INVOLUNTARY_BITS, FLAG_TAKER, SIDE_BUY, SIDE_SELL
 from engine.codes import CommandKind, EventKind, OrdStatus
-from gateway.read_model.event_fold import ORDER_ROW
+from engine.row_layout import row_struct
+from gateway.read_model.event_fold import LEG_ROW, ORDER_ROW
 from gateway.wire.jsonrpc_answers import encode
-from gateway.wire.views import Candle, OrderView, TradeView, TransactionView, UserTradeView
+from gateway.wire.views import Candle, FundingView, OrderView, TradeView, TransactionView, UserTradeView
 
-ROW = Struct("<15q5ih10b64s")
-assert ROW.size == ORDER_ROW.itemsize
+HISTORY_ROW_BYTES = ORDER_ROW.itemsize
+_SEQ = row_struct(ORDER_ROW, "seq")
+_ORDER = row_struct(
+    ORDER_ROW, "order_id", "cl_ord_id", "time_ns", "updated_ns", "price_ticks", "qty_lots", "filled_lots",
+    "filled_tick_lots", "fee_micros", "trigger_price_ticks", "offset_ticks", "display_lots", "expire_ns",
+    "account_slot", "contract_slot", "flags", "reason", "side", "ord_type", "tif", "status", "trigger_source",
+    "triggered", "replaced", "label",
+)  # fmt: skip
+_TRADE = row_struct(
+    LEG_ROW, "time_ns", "price_ticks", "lots", "trade_id", "mark_subticks", "index_subticks", "contract_slot", "flags",
+    "side", "tick_direction",
+)  # fmt: skip
+_FLAGS = row_struct(LEG_ROW, "flags")
+_TRADE_OF_LEG = row_struct(LEG_ROW, "trade_id", "contract_slot", "flags")
+_USER_TRADE = row_struct(
+    LEG_ROW, "order_id", "cl_ord_id", "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "fee_micros",
+    "mark_subticks", "index_subticks", "account_slot", "contract_slot", "flags", "side", "ord_type", "tick_direction",
+    "label",
+)  # fmt: skip
+_CASH_CHANGE = row_struct(
+    LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "change_micros",
+    "contract_slot", "flags", "reason", "side",
+)  # fmt: skip
+_FUNDING = row_struct(LEG_ROW, "time_ns", "index_subticks", "change_micros")
+_CANDLE = row_struct(
+    LEG_ROW, "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "close_ticks", "change_micros",
+    "contract_slot",
+)  # fmt: skip
 _MONEY_NAMES = {
     EventKind.CASH_CHANGED: "transfer",
     EventKind.FUNDING_PAID: "settlement",
@@ -32,68 +61,90 @@ def label_json(label: bytes) -> bytes:
 def order_view(data: Any, offset: int) -> OrderView:
     """The order in an ORDER row."""
     (
-        order_id, cl_ord_id, created_ns, updated_ns, _seq, price, qty, _leaves, filled, filled_tick_lots, fee, trigger,
-        offset_ticks, display, expire_ns, account_slot, contract_slot, flags, _, _, reason, _, side, ord_type, tif,
-        status, source, triggered, replaced, _, _, label,
-    ) = ROW.unpack_from(data, offset)  # fmt: skip
+        order_id, cl_ord_id, created_ns, updated_ns, price, qty, filled, filled_tick_lots, fee, trigger, trailing,
+        display, expire_ns, account_slot, contract_slot, flags, reason, side, ord_type, tif, status, source, triggered,
+        replaced, label,
+    ) = _ORDER.unpack_from(data, offset)  # fmt: skip
     return OrderView(
         order_id, account_slot, contract_slot, side, ord_type, tif, flags, price, qty, created_ns, updated_ns, filled,
-        filled_tick_lots, fee, cl_ord_id, label_json(label), status, reason, source, trigger, offset_ticks, display,
+        filled_tick_lots, fee, cl_ord_id, label_json(label), status, reason, source, trigger, trailing, display,
         expire_ns, triggered != 0, replaced != 0,
     )  # fmt: skip
 
 
+def last_seq(data: Any, offset: int) -> int:
+    """The sequence of the last event of the order in an ORDER row."""
+    (seq,) = _SEQ.unpack_from(data, offset)
+    return int(seq)
+
+
 def trade_view(data: Any, offset: int) -> TradeView:
-    """The public face of the taker's leg in a LEG row."""
-    row = ROW.unpack_from(data, offset)
-    forced = row[17] & FLAG_INVOLUNTARY_BITS != 0
-    return TradeView(row[16], row[8], row[2], row[22], row[5], row[6], row[29], row[12], row[13], forced)
+    """The public trade of a taker's LEG row."""
+    row = _TRADE.unpack_from(data, offset)
+    time_ns, price, lots, trade_id, mark, index, contract_slot, flags, side, direction = row
+    forced = flags & FLAG_INVOLUNTARY_BITS != 0
+    return TradeView(contract_slot, trade_id, time_ns, side, price, lots, direction, mark, index, forced)
 
 
 def closed_by_force(data: Any, offset: int) -> tuple[TradeView, bool] | None:
-    """The leg of the position that was closed by force and whether by deleveraging; nothing for any other leg.
+    """The trade that a LEG row closed by force, and whether by deleveraging; None for a leg that closed nothing so.
 
-    At the book that is the taker's leg. A deleveraging trade has its giver's leg first, of the same trade right behind.
+    A liquidation trades at the book, and the taker's leg closes. A deleveraging trade has two legs in a row: the first
+    belongs to the account that gives up its profit, the second to the account that is closed.
     """
-    flags = ROW.unpack_from(data, offset)[17]
+    (flags,) = _FLAGS.unpack_from(data, offset)
     if flags & FLAG_INVOLUNTARY_BITS == 0:
         return None
     if flags & FLAG_DELEVERAGING == 0:
         return (trade_view(data, offset), False) if flags & FLAG_TAKER else None
-    before = ROW.unpack_from(data, offset - ROW.size) if offset else None
     view = trade_view(data, offset)
-    is_second = before is not None and before[17] & FLAG_DELEVERAGING and (before[16], before[8]) == (
-        view.contract_slot, view.trade_id
-    )  # fmt: skip
-    return (view, True) if is_second else None
+    if not offset:
+        return None
+    trade_id, contract_slot, flags_before = _TRADE_OF_LEG.unpack_from(data, offset - HISTORY_ROW_BYTES)
+    is_same = (contract_slot, trade_id) == (view.contract_slot, view.trade_id)
+    return (view, True) if is_same and flags_before & FLAG_DELEVERAGING else None
 
 
 def user_trade_view(data: Any, offset: int) -> UserTradeView:
-    """One leg of a trade as its owner sees it."""
-    row = ROW.unpack_from(data, offset)
-    is_taker = row[17] & FLAG_TAKER != 0
-    taker_side = row[22] if is_taker else 3 - row[22]
-    forced = row[17] & FLAG_INVOLUNTARY_BITS != 0
-    trade = TradeView(row[16], row[8], row[2], taker_side, row[5], row[6], row[29], row[12], row[13], forced)
-    state = OrdStatus.FILLED if row[7] == 0 else OrdStatus.NEW
+    """One leg of a trade as its owner sees it; the public trade in it has the taker's side."""
+    (
+        order_id, cl_ord_id, time_ns, price, lots, leaves, trade_id, fee, mark, index, account_slot, contract_slot,
+        flags, side, ord_type, direction, label,
+    ) = _USER_TRADE.unpack_from(data, offset)  # fmt: skip
+    is_taker = flags & FLAG_TAKER != 0
+    taker_side = side if is_taker else SIDE_BUY + SIDE_SELL - side
+    forced = flags & FLAG_INVOLUNTARY_BITS != 0
+    trade = TradeView(contract_slot, trade_id, time_ns, taker_side, price, lots, direction, mark, index, forced)
+    state = OrdStatus.FILLED if leaves == 0 else OrdStatus.NEW
     return UserTradeView(
-        trade, row[15], row[0], row[22], is_taker, row[10], row[23], row[17], state, row[1], label_json(row[31])
+        trade, account_slot, order_id, side, is_taker, fee, ord_type, flags, state, cl_ord_id, label_json(label)
     )
 
 
 def transaction_view(data: Any, offset: int, number: int) -> TransactionView:
-    """A change of cash: a trade's leg or a money row."""
-    row = ROW.unpack_from(data, offset)
-    if row[20] == 0:
+    """A change of cash: a trade's leg, or a money row, which has the EventKind in `reason` and its code in `flags`."""
+    (
+        order_id, time_ns, cash, price, lots, trade_id, fee, change, contract_slot, flags, reason, side,
+    ) = _CASH_CHANGE.unpack_from(data, offset)  # fmt: skip
+    if reason == 0:
         return TransactionView(
-            number, row[2], "trade", row[16], row[22], row[6], row[5], row[10], row[14], row[3], row[0], row[8]
+            number, time_ns, "trade", contract_slot, side, lots, price, fee, change, cash, order_id, trade_id
         )
-    kind = _CASH_NAMES.get(row[17], _MONEY_NAMES[EventKind.CASH_CHANGED])
-    kind = kind if row[20] == EventKind.CASH_CHANGED else _MONEY_NAMES[EventKind(row[20])]
-    return TransactionView(number, row[2], kind, row[16], 0, 0, 0, 0, row[14], row[3])
+    kind = _MONEY_NAMES[EventKind(reason)]
+    if reason == EventKind.CASH_CHANGED:
+        kind = _CASH_NAMES.get(flags, kind)
+    return TransactionView(number, time_ns, kind, contract_slot, 0, 0, 0, 0, change, cash)
+
+
+def funding_view(data: Any, offset: int, previous_index_subticks: int, interval_s: int) -> FundingView:
+    """A settled funding rate; the caller knows the index of the settlement before."""
+    time_ns, index_subticks, rate_ppb = _FUNDING.unpack_from(data, offset)
+    return FundingView(time_ns, index_subticks, previous_index_subticks, rate_ppb, interval_s)
 
 
 def candle_view(data: Any, offset: int) -> tuple[int, Candle]:
-    """A closed minute and its contract's slot."""
-    row = ROW.unpack_from(data, offset)
-    return row[16], Candle(row[2], row[5], row[7], row[8], row[9], row[6], row[14])
+    """(contract slot, closed minute) of a candle row, whose prices and volumes lie where LEG_ROW says."""
+    (
+        start_ns, open_ticks, lots, high_ticks, low_ticks, close_ticks, tick_lots, contract_slot,
+    ) = _CANDLE.unpack_from(data, offset)  # fmt: skip
+    return contract_slot, Candle(start_ns, open_ticks, high_ticks, low_ticks, close_ticks, lots, tick_lots)

@@ -24,9 +24,11 @@ from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
 from gateway.read_model.history import History, Segment
 from gateway.read_model.history_views import (
-    ROW,
+    HISTORY_ROW_BYTES,
     candle_view,
     closed_by_force,
+    funding_view,
+    last_seq,
     order_view,
     trade_view,
     transaction_view,
@@ -52,7 +54,6 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-_BYTES = ROW.size
 _APPLIED_SEQ, _RARE = (event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
 Batch = tuple[Any, Any, Any, Any]
 """Commands, the same as LABEL rows, events, the same as NOTICE rows."""
@@ -140,7 +141,7 @@ class Projection:
     def _note_candles(self, segment: Segment, first: int) -> None:
         kinds = segment.legs["kind"][first : segment.used]
         for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
-            self._candles.add(*candle_view(segment.data, (first + index) * _BYTES))
+            self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
 
     @property
     def view(self) -> Any:
@@ -267,7 +268,7 @@ class Projection:
         for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_FORCED, False):
             if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
                 break
-            closed = closed_by_force(segment.data, index * _BYTES)
+            closed = closed_by_force(segment.data, index * HISTORY_ROW_BYTES)
             if closed:
                 found.append(render.liquidation(self._contracts[contract_slot], *closed))
         return found[::-1]
@@ -299,10 +300,10 @@ class Projection:
         views: list[FundingView] = []
         previous = 0
         for segment, index in self._history.of_contract(contract_slot, event_fold.FUNDING_KIND, 0, True):
-            row = ROW.unpack_from(segment.data, index * _BYTES)
-            if start_ns <= row[2] <= end_ns:
-                views.append(FundingView(row[2], row[13], previous, row[14], interval_s))
-            previous = row[13]
+            view = funding_view(segment.data, index * HISTORY_ROW_BYTES, previous, interval_s)
+            if start_ns <= view.time_ns <= end_ns:
+                views.append(view)
+            previous = view.index_subticks
         return views
 
     # --- orders and own trades ------------------------------------------------------------------------------------
@@ -315,7 +316,7 @@ class Projection:
         """The same as of what is applied; a closed one is still found in its slot until that is used again."""
         if order_id <= 0:
             return None
-        view = order_view(self._orders, (order_id & event_fold.SLOT_MASK) * _BYTES)
+        view = order_view(self._orders, (order_id & event_fold.SLOT_MASK) * HISTORY_ROW_BYTES)
         if view.order_id == order_id:
             return view if view.account_slot == account_slot else None
         return self._closed_order(account_slot, order_id)
@@ -326,21 +327,21 @@ class Projection:
         rows = segment.legs[first : segment.used]
         ended = np.flatnonzero((rows["order_id"] == order_id) & (rows["kind"] == event_fold.ORDER_KIND))
         if len(ended):
-            view = order_view(segment.data, (first + int(ended[-1])) * _BYTES)
+            view = order_view(segment.data, (first + int(ended[-1])) * HISTORY_ROW_BYTES)
             return view if view.account_slot == account_slot else None
         for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
             if int(segment.legs[index]["order_id"]) == order_id:
-                return order_view(segment.data, index * _BYTES)
+                return order_view(segment.data, index * HISTORY_ROW_BYTES)
         return None
 
     def open_orders(self, account_slot: int) -> list[OrderView]:
         """Open and untriggered orders, the latest first."""
-        return [order_view(self._orders, slot * _BYTES) for slot in self._open_slots(account_slot)]
+        return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
     def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
         """Closed orders of some contracts, the latest first."""
         found = (
-            order_view(segment.data, index * _BYTES)
+            order_view(segment.data, index * HISTORY_ROW_BYTES)
             for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
             if int(segment.legs[index]["contract_slot"]) in slots
         )
@@ -359,7 +360,7 @@ class Projection:
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
         return [
-            user_trade_view(segment.data, index * _BYTES)
+            user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             for segment, index in self._history.oldest(account_slot, event_fold.TRADE_KIND)
             if int(segment.legs[index]["order_id"]) == order_id
         ]
@@ -431,7 +432,7 @@ class Projection:
                 break
             if len(found) == span.count:
                 return found, number
-            found.append(transaction_view(segment.data, index * _BYTES, number))
+            found.append(transaction_view(segment.data, index * HISTORY_ROW_BYTES, number))
         return found, 0
 
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
@@ -467,9 +468,9 @@ class Projection:
                 break
             places.append((segment.data, index))
         for data, index in places:
-            seq = ROW.unpack_from(data, index * _BYTES)[4]
+            seq = last_seq(data, index * HISTORY_ROW_BYTES)
             if seq > sequence:
-                view = order_view(data, index * _BYTES)
+                view = order_view(data, index * HISTORY_ROW_BYTES)
                 yield seq, "order", render.order(self._contracts[view.contract_slot], view)
 
     def _open_slots(self, account_slot: int) -> Iterator[int]:
@@ -484,7 +485,7 @@ class Projection:
             seq = int(segment.legs[index]["seq"])
             if seq <= sequence:
                 return
-            view = user_trade_view(segment.data, index * _BYTES)
+            view = user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
 
 
@@ -496,7 +497,7 @@ def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -
         if time_ns > span.end_ns if span.ascending else time_ns < span.start_ns:
             return
         if span.start_ns <= time_ns <= span.end_ns and span.first_id <= int(row["trade_id"]) <= span.last_id:
-            yield make(segment.data, index * _BYTES)
+            yield make(segment.data, index * HISTORY_ROW_BYTES)
 
 
 def _cut(views: Iterator[Any], span: Span) -> tuple[list[Any], bool]:

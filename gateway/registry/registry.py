@@ -127,7 +127,10 @@ class Registry:
             f"FROM accounts JOIN clients ON clients.id = client_id {clause}"
         )
         rows = self._db.execute(query, values)
-        return [Account(row[0], row[1], row[2], row[3], InvestorClass(row[4]), row[5]) for row in rows]
+        return [
+            Account(slot, name, client, parent_slot, InvestorClass(its_class), created_ns)
+            for slot, name, client, parent_slot, its_class, created_ns in rows
+        ]
 
     def person(self, name: str, now_ns: int) -> int:
         """The number of a natural person, registered at the first mention; numbers begin at 1."""
@@ -380,14 +383,14 @@ class Registry:
             f"SELECT DISTINCT account_slot FROM intents WHERE kind = {COMMAND_ACCOUNT_SET} AND code = ? "
             "AND value BETWEEN ? AND ? ORDER BY account_slot"
         )
-        slots = [row[0] for row in self.all(query, int(attribute), least, most)]
+        slots = [slot for (slot,) in self.all(query, int(attribute), least, most)]
         found = [(slot, self.attribute(slot, attribute) or 0) for slot in slots]
         return [(slot, value) for slot, value in found if least <= value <= most]
 
     def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
         """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
         query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
-        return [(Intent(*row[:16]), row[16], row[17]) for row in self._db.execute(query, (change,))]
+        return [(Intent(*intent), seq, reason) for *intent, seq, reason in self._db.execute(query, (change,))]
 
     def mark_applied(self, results: Iterable[tuple[int, int, int]]) -> None:
         """Record (reference, sequence in the log, reason or 0) of intents that the log holds."""
@@ -441,11 +444,11 @@ class Registry:
         """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
         query = (
             "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
-            "recorded_ns FROM records WHERE client_id = ?1 OR account_slot IN (SELECT slot FROM accounts WHERE "
-            "client_id = ?1) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot WHERE "
-            "client_id = ?1) ORDER BY number"
+            "recorded_ns FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM accounts WHERE "
+            "client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot "
+            "WHERE client_id = :client) ORDER BY number"
         )
-        return [_record(row) for row in self._db.execute(query, (client_id,))]
+        return [_record(row) for row in self._db.execute(query, {"client": client_id})]
 
     # --- plumbing ---------------------------------------------------------------------------------------------------
 

@@ -24,9 +24,10 @@ from engine.code_values import (
 )
 from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, SelfTrade, Side, TimeInForce
 from engine.kernels import entry, part
+from engine.row_layout import field_byte, row_fields
 from engine.schema import COMMAND, LABEL
 from engine.units import INT64_MAX, MAX_LOTS, MAX_TICKS
-from gateway.wire.command_rows import ROW_BYTES, Signer
+from gateway.wire.command_rows import ROW_BYTES, Signer, bare_row
 from gateway.wire.errors import bad_param
 
 MAX_ROWS = 4096
@@ -54,13 +55,13 @@ _RANGES: dict[str, tuple[int, int]] = {
     "display_lots": (0, MAX_LOTS),
     "expire_ns": (0, INT64_MAX),
 }
-_WORDS = ("order_id", "cl_ord_id", "qty_lots", "price_ticks", "trigger_price_ticks", "offset_ticks", "display_lots",
-          "expire_ns")  # fmt: skip
+_FIELDS = row_fields(COMMAND)
+_WORDS = _FIELDS[_FIELDS.index("order_id") : _FIELDS.index("expire_ns") + 1]
 _WORD_BOUNDS = np.array([_RANGES[name][1] for name in _WORDS])
 _SMALL = [name for name in _RANGES if name not in _WORDS]
-_FIRST_WORD = 5
-"""Where they begin in a row of sixteen words."""
-_SPARE_WORD, _KIND_BYTE = 14, 16
+_WORD_BYTES = 8
+_FIRST_WORD, _SPARE_WORD = (field_byte(COMMAND, name) // _WORD_BYTES for name in ("order_id", "spare"))
+"""Where they begin in a row of sixteen words, and where the two words are that must be zero."""
 _MAX_TYPE, _MAX_TIF, _MAX_SELF_TRADE, _MAX_SOURCE = (
     int(max(OrdType)), int(max(TimeInForce)), int(max(SelfTrade)), int(max(PriceSource)),
 )  # fmt: skip
@@ -131,7 +132,7 @@ def _take_plain(rows, words, contracts, signer):
 
 def warm_up() -> None:
     """Have the check compiled before the first frame comes."""
-    prepare(bytes(_KIND_BYTE) + bytes([COMMAND_CANCEL]) + bytes(ROW_BYTES - _KIND_BYTE - 1), Signer(0, 0, 0), 1)
+    prepare(bare_row(COMMAND_CANCEL), Signer(0, 0, 0), 1)
 
 
 def _refuse_where(bad: NDArray[np.bool_], index: NDArray[np.intp], field: str, why: Callable[[int], str]) -> None:

@@ -10,6 +10,7 @@ from operator import or_
 from typing import Any
 
 import msgspec
+import numpy as np
 from msgspec import Raw
 
 from gateway.sessions.messages import METHODS, REQUESTS
@@ -19,6 +20,11 @@ from gateway.wire.jsonrpc_answers import RequestId, encode
 _UNION: Any = reduce(or_, REQUESTS.values())
 _DECODER = msgspec.json.Decoder(_UNION)
 _LENIENT = msgspec.json.Decoder(_UNION, strict=False)
+MAX_NESTING = 500
+"""How deeply arrays and objects may nest. The decoder's own limit is another one on each version of Python."""
+_TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
+_STEP = np.zeros(256, np.int64)
+_STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
 _PATH = re.compile(r"(?P<text>.*?)(?: - at `\$(?P<path>[^`]*)`)?", re.DOTALL)
 _FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `(?P<field>[^`]*)`")
 
@@ -45,10 +51,20 @@ class Malformed(Exception):  # noqa: N818 - it is answered, not raised to anyone
 
 def decode(data: bytes | bytearray | memoryview) -> Any:
     """A typed request from one message; raises `Malformed` with the answer to give."""
+    if len(data) > MAX_NESTING and _is_too_deep(bytes(data)):
+        raise Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is nested too deeply"))
     try:
         return _DECODER.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _explain(bytes(data), error) from None
+
+
+def _is_too_deep(data: bytes) -> bool:
+    """Whether an object nests more deeply than is read. What is no object is refused before anything inside it."""
+    if data.count(b"[") + data.count(b"{") <= MAX_NESTING or data.lstrip(b" \t\r\n")[:1] != b"{":
+        return False
+    brackets = np.frombuffer(_TEXT.sub(b"", data), np.uint8)
+    return bool(_STEP[brackets].cumsum().max() > MAX_NESTING)
 
 
 def decode_call(method: str, query: Mapping[str, str]) -> Any:
@@ -56,7 +72,7 @@ def decode_call(method: str, query: Mapping[str, str]) -> Any:
     data = encode({"method": method, "params": dict(query)})
     try:
         return _LENIENT.decode(data)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _explain(data, error) from None
 
 
@@ -68,8 +84,6 @@ def _explain(data: bytes, error: Exception) -> Malformed:
         return Malformed(None, Refusal(ErrorCode.INVALID_REQUEST, _one_line(str(second))))
     except UnicodeDecodeError:
         return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8"))
-    except RecursionError:
-        return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is nested too deeply"))
     except msgspec.DecodeError as second:
         return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, _one_line(str(second))))
     return Malformed(envelope.id, _refusal(envelope, error))
@@ -78,8 +92,6 @@ def _explain(data: bytes, error: Exception) -> Malformed:
 def _refusal(envelope: _Envelope, error: Exception) -> Refusal:
     if isinstance(error, UnicodeDecodeError):
         return Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8")
-    if isinstance(error, RecursionError):
-        return Refusal(ErrorCode.PARSE_ERROR, "the message is nested too deeply")
     if bytes(envelope.jsonrpc) != b'"2.0"':
         return Refusal(ErrorCode.INVALID_REQUEST, 'jsonrpc must be "2.0"', "jsonrpc")
     method = bytes(envelope.method)

@@ -51,7 +51,8 @@ class Gap:
 
 def end_ns(batch: bytes) -> int:
     """The venue's time at the end of a batch of EVENT rows."""
-    return int(STAMP.unpack_from(batch, len(batch) - ROW_BYTES)[1])
+    _, time_ns = STAMP.unpack_from(batch, len(batch) - ROW_BYTES)
+    return int(time_ns)
 
 
 class Standing:
@@ -123,7 +124,8 @@ class Process:
         """What the batch up to a sequence did. When too much waits it is skipped, and an alert will say so."""
         count, waiting = len(data) // ROW_BYTES, self._offered_rows - self._taken_rows
         if waiting + count > self._wiring.parameters.queue_rows:
-            self._gaps.append(Gap(STAMP.unpack_from(data)[0], last_seq, end_ns(data), OVERFLOW))
+            first_seq, _ = STAMP.unpack_from(data)
+            self._gaps.append(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
             return
         self._offered_rows += count
         self._queue.append((last_seq, data))

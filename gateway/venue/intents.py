@@ -1,6 +1,5 @@
 """Registry intents as DIRECTIVE rows, and what became of them back into the registry."""
 
-import struct
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,19 +7,17 @@ from engine.codes import NIL, CommandKind, EventKind, Reason
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.registry.registry import Intent
 from gateway.sessions.actions import Pending
-from gateway.wire.command_rows import Signer, mass_cancel_row
+from gateway.wire.command_rows import Signer, mass_cancel_row, pack_directive
 from gateway.wire.views import Outcome
-
-_DIRECTIVE = struct.Struct("<qqb3x5i4q4iq32x")
-assert _DIRECTIVE.size == DIRECTIVE.itemsize
 
 
 def directive_row(intent: Intent) -> bytes:
     """The command that an intent asks for; its `reason` is the number of the change in the registry."""
-    return _DIRECTIVE.pack(
-        0, 0, intent.kind, intent.code, intent.account_slot, intent.contract_slot, intent.item, intent.person,
-        intent.value, intent.amount_micros, 0, intent.source_time_ns, intent.actor, intent.approver, intent.change,
-        intent.key, intent.reference,
+    return pack_directive(
+        kind=intent.kind, code=intent.code, account_slot=intent.account_slot, contract_slot=intent.contract_slot,
+        index=intent.item, person=intent.person, value=intent.value, amount_micros=intent.amount_micros,
+        source_time_ns=intent.source_time_ns, actor=intent.actor, approver=intent.approver, reason=intent.change,
+        key=intent.key, reference=intent.reference,
     )  # fmt: skip
 
 
@@ -29,14 +26,6 @@ def sweep_row(intent: Intent) -> bytes:
     reason = Reason.ACCOUNT_SUSPENDED if intent.account_slot != NIL else Reason.MARKET_STATE
     signer = Signer(intent.account_slot, intent.actor, intent.key)
     return mass_cancel_row(signer, intent.contract_slot, reason=reason)
-
-
-def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:
-    """An INDEX_PRICE command: what one source says now."""
-    return _DIRECTIVE.pack(
-        0, 0, CommandKind.INDEX_PRICE, source, -1, contract_slot, 0, 0, 0, 0, price_subticks, source_time_ns, 0, 0, 0,
-        0, 0,
-    )  # fmt: skip
 
 
 class IntentPending(Pending):

@@ -6,7 +6,6 @@ batch waits in the outbox until the journal says that it is durable.
 
 from collections import deque
 from collections.abc import Callable
-from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -28,29 +27,38 @@ from engine.code_values import (
 )
 from engine.codes import CommandKind
 from engine.host import Durability
-from engine.schema import EVENT, LABEL, NOTICE
+from engine.row_layout import row_struct
+from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import clock
 from gateway.market_data.hub import Hub
 from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, CompiledPath, Run, Written
 from gateway.read_model.event_fold import TRADE_KIND
-from gateway.read_model.history_views import ROW, user_trade_view
+from gateway.read_model.history_views import HISTORY_ROW_BYTES, user_trade_view
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending
 from gateway.sessions.session import Session
-from gateway.wire.command_rows import ROW_BYTES, STAMP
-from gateway.wire.event_rows import EVENT_STRUCT, NOTICE_STRUCT, Row
+from gateway.wire.command_rows import KIND_BYTE, ROW_BYTES, STAMP, bare_row
+from gateway.wire.event_rows import (
+    ACCOUNT_AT,
+    EVENT_STRUCT,
+    KIND_AT,
+    LAST_LOTS_AT,
+    NOTICE_REASON_AT,
+    NOTICE_STRUCT,
+    ORDER_ID_AT,
+    REASON_AT,
+    SEQ_AT,
+    Row,
+)
 from gateway.wire.frames import binary_frame
 from gateway.wire.reasons import shown
 from gateway.wire.views import Outcome, UserTradeView
 
-_KIND_BYTE = 16
-_TIME_ROW = bytes(_KIND_BYTE) + bytes([CommandKind.TIME]) + bytes(ROW_BYTES - _KIND_BYTE - 1)
+_TIME_ROW = bare_row(CommandKind.TIME)
 _REPORTS = frozenset({EVENT_ACCEPTED, EVENT_REPEATED, EVENT_AMENDED})
 _ASKED_FOR = frozenset({REASON_BY_CLIENT, REASON_AMENDED_AWAY})
 _ENDS_MASS_CANCEL = frozenset({EVENT_MASS_CANCELLED, EVENT_REJECTED, EVENT_REFUSED})
-_ACCOUNT = Struct("<i")
-_ACCOUNT_BYTE = 28
-"""Where a COMMAND row names its account."""
+_ACCOUNT = row_struct(COMMAND, "account_slot")
 OVER_LIMIT = -1
 """Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
 EARLY_ROWS = 16
@@ -179,8 +187,8 @@ class Sequencer:
             self._times[place : place + count] = now_ns
         if pending is not None:
             self._singles += 1
-            account_slot = _ACCOUNT.unpack_from(rows, _ACCOUNT_BYTE)[0]
-            self._waiting.append((place, rows[_KIND_BYTE], _Request(origin, pending, account_slot)))
+            (account_slot,) = _ACCOUNT.unpack_from(rows)
+            self._waiting.append((place, rows[KIND_BYTE], _Request(origin, pending, account_slot)))
         self._count = place + count
 
     def read(self, session: Session, span: tuple[int, int], origin: Origin, now_ns: int) -> int:
@@ -268,9 +276,9 @@ class Sequencer:
         """Complete the requests whose commands are done. Rows come in order of their sequence, but for late ones."""
         by_seq: dict[int, list[Row]] = {}
         for row in rows:
-            found = by_seq.get(row[0])
+            found = by_seq.get(row[SEQ_AT])
             if found is None:
-                by_seq[row[0]] = [row]
+                by_seq[row[SEQ_AT]] = [row]
             else:
                 found.append(row)
         now_ns = clock.wall_ns()
@@ -353,13 +361,13 @@ def _rows(events: Any) -> list[Row]:
     """Event rows as tuples, notices in their own layout."""
     data = events.tobytes()
     return [
-        row if row[2] < EVENT_NOTICE_FIRST else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
+        row if row[KIND_AT] < EVENT_NOTICE_FIRST else NOTICE_STRUCT.unpack_from(data, index * ROW_BYTES)
         for index, row in enumerate(EVENT_STRUCT.iter_unpack(data))
     ]
 
 
 def _ends_mass_cancel(row: Row) -> bool:
-    return row[2] in _ENDS_MASS_CANCEL
+    return row[KIND_AT] in _ENDS_MASS_CANCEL
 
 
 def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outcome:
@@ -367,20 +375,20 @@ def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outc
     outcome = Outcome(seq=seq)
     has_fills = False
     for row in rows:
-        kind = row[2]
+        kind = row[KIND_AT]
         if kind >= EVENT_NOTICE_FIRST:
             if kind == EVENT_REFUSED:
-                outcome.reason = row[4]
+                outcome.reason = row[NOTICE_REASON_AT]
         elif kind == EVENT_MASS_CANCELLED:
-            outcome.count = row[13]
-        elif row[9] != account_slot:
+            outcome.count = row[LAST_LOTS_AT]
+        elif row[ACCOUNT_AT] != account_slot:
             continue
         elif kind == EVENT_REJECTED:
-            outcome.reason, outcome.order_id = row[7], row[10]
+            outcome.reason, outcome.order_id = row[REASON_AT], row[ORDER_ID_AT]
         elif kind == EVENT_FILL:
             has_fills = True
-        elif kind in _REPORTS or (kind == EVENT_CANCELLED and row[7] in _ASKED_FOR):
-            outcome.order_id = row[10]
+        elif kind in _REPORTS or (kind == EVENT_CANCELLED and row[REASON_AT] in _ASKED_FOR):
+            outcome.order_id = row[ORDER_ID_AT]
     if has_fills and outcome.order_id:
         outcome.trades = _own_trades(seq, outcome.order_id, written)
     return outcome
@@ -390,4 +398,4 @@ def _own_trades(seq: int, order_id: int, written: Written) -> list[UserTradeView
     segment, first, end = written
     legs = segment.legs[first:end]
     found = np.flatnonzero((legs["seq"] == seq) & (legs["order_id"] == order_id) & (legs["kind"] == TRADE_KIND))
-    return [user_trade_view(segment.data, (first + index) * ROW.size) for index in found.tolist()]
+    return [user_trade_view(segment.data, (first + index) * HISTORY_ROW_BYTES) for index in found.tolist()]

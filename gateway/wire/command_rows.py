@@ -1,10 +1,9 @@
-"""Command rows from what a session knows: one `struct` pack for each, laid out as the engine's COMMAND and LABEL.
+"""Command rows from what a session knows: one `struct` pack for each, laid out as the engine's rows of the log.
 
 The sequencer stamps `seq` and `time_ns`; everything else is written here.
 """
 
-import struct
-
+import numpy as np
 from msgspec import Struct
 
 from engine.code_values import (
@@ -15,18 +14,17 @@ from engine.code_values import (
     COMMAND_NEW,
     EXEC_LABELLED,
 )
-from engine.codes import NIL
-from engine.schema import COMMAND, EVENT, LABEL, LABEL_BYTES
+from engine.codes import NIL, CommandKind
+from engine.row_layout import field_byte, row_fields, row_struct
+from engine.schema import COMMAND, DIRECTIVE, LABEL, LABEL_BYTES
 from gateway.wire.errors import bad_param
 
-COMMAND_ROW = struct.Struct("<qq6bh4i8q2i16x")
-LABEL_ROW = struct.Struct(f"<qqb7x{LABEL_BYTES}s40x")
-DIRECTIVE_ROW = struct.Struct("<qqb3xiiiiiqqqqiiiiq32x")
-STAMP = struct.Struct("<qq")
+COMMAND_ROW, LABEL_ROW, DIRECTIVE_ROW = row_struct(COMMAND), row_struct(LABEL), row_struct(DIRECTIVE)
+STAMP = row_struct(np.dtype([(name, COMMAND[name]) for name in ("seq", "time_ns")]))
 """Sequence and time, at the beginning of every row of the log, commands and events alike."""
 ROW_BYTES = COMMAND.itemsize
-
-assert COMMAND_ROW.size == LABEL_ROW.size == DIRECTIVE_ROW.size == ROW_BYTES == LABEL.itemsize == EVENT.itemsize
+KIND_BYTE = field_byte(COMMAND, "kind")
+_NO_DIRECTIVE = dict.fromkeys(row_fields(DIRECTIVE), 0)
 
 
 class Signer(Struct, frozen=True, gc=False):
@@ -112,8 +110,21 @@ def label_bytes(text: str | None, param: str = "label") -> bytes:
     return data
 
 
-def directive_row(signer: Signer, kind: int, contract_slot: int, value: int) -> bytes:
-    """A directive that a client may give for its own account, such as a change of leverage."""
-    return DIRECTIVE_ROW.pack(
-        0, 0, kind, 0, signer.account_slot, contract_slot, 0, signer.person, value, 0, 0, 0, 0, 0, 0, signer.key, 0,
+def bare_row(kind: int) -> bytes:
+    """A command of a kind and nothing else, such as TIME."""
+    return bytes(KIND_BYTE) + bytes([kind]) + bytes(ROW_BYTES - KIND_BYTE - 1)
+
+
+def pack_directive(**fields: int) -> bytes:
+    """A DIRECTIVE row of these fields; the others are 0."""
+    row = _NO_DIRECTIVE | fields
+    assert len(row) == len(_NO_DIRECTIVE), fields
+    return DIRECTIVE_ROW.pack(*row.values())
+
+
+def index_row(contract_slot: int, source: int, price_subticks: int, source_time_ns: int) -> bytes:
+    """An INDEX_PRICE command: what one source says now."""
+    return pack_directive(
+        kind=CommandKind.INDEX_PRICE, code=source, account_slot=NIL, contract_slot=contract_slot,
+        price_subticks=price_subticks, source_time_ns=source_time_ns,
     )  # fmt: skip

@@ -116,7 +116,11 @@ def set_leverage(session: SessionState, params: messages.SetLeverageParams, call
     """Choose the leverage for a contract; all its open orders are judged again."""
     contract = contract_of(call.projection, params.instrument_name)
     leverage = parse_integer(params.leverage, "leverage", 1, 1000)
-    packed = command_rows.directive_row(session.signer, CommandKind.SET_LEVERAGE, contract.slot, leverage)
+    signer = session.signer
+    packed = command_rows.pack_directive(
+        kind=CommandKind.SET_LEVERAGE, account_slot=signer.account_slot, contract_slot=contract.slot,
+        person=signer.person, value=leverage, key=signer.key,
+    )  # fmt: skip
     return [Submit(packed, LeveragePending(call, contract))]
 
 

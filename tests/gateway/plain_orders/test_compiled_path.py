@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from bench.gateway_load import client_frame
 from gateway import clock
-from gateway.plain_orders import layout as tables
-from gateway.plain_orders import writer
+from gateway.plain_orders import layout, writer
 from gateway.plain_orders.byte_kernels import BLOCK_BYTES
 from gateway.plain_orders.compiled_path import OFFSET, ROWS, SLOW, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
@@ -19,15 +18,15 @@ from gateway.read_model import render
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.wire import jsonrpc_answers
-from tests.gateway.compiled_desk import Desk, buy, replies_of
 from tests.gateway.live import BTC, request
+from tests.gateway.socketless_venue import SocketlessVenue, buy, replies_of
 
 US = re.compile(rb'"usOut":\d+,"usDiff":\d+')
 
 
 @pytest.fixture(scope="module")
-def desk(tmp_path_factory):
-    made = Desk(tmp_path_factory.mktemp("compiled_path"))
+def socketless(tmp_path_factory):
+    made = SocketlessVenue(tmp_path_factory.mktemp("compiled_path"))
     yield made
     made.venue.close()
 
@@ -97,22 +96,22 @@ OTHER = [
 ]
 
 
-def by_session(desk, message):
+def by_session(socketless, message):
     """The rows that the session makes of a message, None when it makes none."""
-    actions = desk.sessions[0].receive(message, clock.wall_ns())
+    actions = socketless.sessions[0].receive(message, clock.wall_ns())
     return actions[0].rows if isinstance(actions[0], Submit) else None
 
 
 @pytest.mark.parametrize("message", PLAIN)
-def test_a_plain_order_gives_the_rows_that_the_session_gives(desk, message):
-    rows = desk.read(message)
+def test_a_plain_order_gives_the_rows_that_the_session_gives(socketless, message):
+    rows = socketless.read(message)
     assert rows is not None
-    assert rows == by_session(desk, message)
+    assert rows == by_session(socketless, message)
 
 
 @pytest.mark.parametrize("message", OTHER)
-def test_what_is_not_plain_is_left_to_the_session(desk, message):
-    assert desk.read(message) is None
+def test_what_is_not_plain_is_left_to_the_session(socketless, message):
+    assert socketless.read(message) is None
 
 
 MUTATED = st.tuples(st.sampled_from(PLAIN + OTHER), st.integers(0, 300), st.binary(min_size=0, max_size=3))
@@ -120,12 +119,12 @@ MUTATED = st.tuples(st.sampled_from(PLAIN + OTHER), st.integers(0, 300), st.bina
 
 @settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(MUTATED, st.integers(0, 3))
-def test_whatever_the_compiled_path_takes_the_session_takes_the_same(desk, mutation, cut):
+def test_whatever_the_compiled_path_takes_the_session_takes_the_same(socketless, mutation, cut):
     message, at, inserted = mutation
     changed = message[:at] + inserted.replace(b"\0", b"0") + message[at + cut :]
-    rows = desk.read(changed)
+    rows = socketless.read(changed)
     if rows is not None:
-        assert rows == by_session(desk, changed)
+        assert rows == by_session(socketless, changed)
 
 
 NUMBER = st.builds(
@@ -138,17 +137,17 @@ NUMBER = st.builds(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(NUMBER, NUMBER)
-def test_numbers_are_read_exactly_or_not_at_all(desk, amount, price):
+def test_numbers_are_read_exactly_or_not_at_all(socketless, amount, price):
     message = b'{"id":1,"method":"private/buy","params":{"instrument_name":"%b","amount":%b,"price":%b}}' % (
         BTC.encode(), amount.encode(), price.encode(),
     )  # fmt: skip
-    rows, expected = desk.read(message), by_session(desk, message)
+    rows, expected = socketless.read(message), by_session(socketless, message)
     assert rows in (None, expected)
 
 
-def both_ways(desk, monkeypatch):
+def both_ways(socketless, monkeypatch):
     """Have every reply of the compiled path compared with the session's; answers how many were made, how many left."""
-    compiled_path = desk.sequencer.compiled_path
+    compiled_path = socketless.sequencer.compiled_path
     counts = [0, 0]
     original = compiled_path.replies
 
@@ -168,23 +167,23 @@ def both_ways(desk, monkeypatch):
     return counts
 
 
-def test_replies_are_the_sessions_byte_for_byte(desk, monkeypatch):
-    counts = both_ways(desk, monkeypatch)
-    first = replies_of(desk.send([
+def test_replies_are_the_sessions_byte_for_byte(socketless, monkeypatch):
+    counts = both_ways(socketless, monkeypatch)
+    first = replies_of(socketless.send([
         buy(1, price=19_500, amount=0.05, label="resting", cl_ord_id=901),
         buy(2, price=19_400, post_only=True),
         buy("three", method="private/sell", price=20_500, amount=0.03),
     ]))  # fmt: skip
     assert [reply["id"] for reply in first] == [1, 2, "three"]
     order_ids = [reply["result"]["order"]["order_id"] for reply in first]
-    second = replies_of(desk.send([
+    second = replies_of(socketless.send([
         buy(4, price=20_500, amount=0.01, label="taker", cl_ord_id=902),
         buy(5, method="private/sell", price=19_400, amount=0.08),
         request(6, "private/buy", instrument_name=BTC, amount=0.01, type="market"),
         buy(7, price=19_000, time_in_force="immediate_or_cancel"),
     ], who=1))  # fmt: skip
     assert [len(reply["result"]["trades"]) for reply in second] == [1, 2, 1, 0]
-    third = replies_of(desk.send([
+    third = replies_of(socketless.send([
         request(8, "private/edit", order_id=order_ids[2], amount=0.04, price=20_400.5),
         request(9, "private/cancel", order_id=order_ids[2]),
         request(10, "private/cancel", cl_ord_id=901),
@@ -204,33 +203,33 @@ def test_there_is_room_for_the_longest_reply_and_the_longest_trade():
         return len(re.sub(rb"%[bd]", b"", template))
 
     def longest(table):
-        return max(int(tables.SPANS[piece, 1] - tables.SPANS[piece, 0]) for piece in table)
+        return max(int(layout.SPANS[fragment, 1] - layout.SPANS[fragment, 0]) for fragment in table)
 
     text, number, word = 64 + len('""'), len(str(-(2**63))) + len("."), len("false")
-    extras = said(render.CLIENT_ID_EXTRA) + number + said(render.CANCEL_REASON_EXTRA) + longest(tables.CANCEL_REASON)
-    codes = sum(longest(table) for table in (tables.SIDE, tables.ORDER_TYPE, tables.STATE, tables.TIME_IN_FORCES))
+    extras = said(render.CLIENT_ID_EXTRA) + number + said(render.CANCEL_REASON_EXTRA) + longest(layout.CANCEL_REASON)
+    codes = sum(longest(table) for table in (layout.SIDE, layout.ORDER_TYPE, layout.STATE, layout.TIME_IN_FORCES))
     order = said(render.ORDER) + render.ORDER.count(b"%") * number + 2 * text + 3 * word + codes + extras
     envelope = said(jsonrpc_answers.REPLY) + 3 * number + word + len("[]")
-    reply = said(render.PLACED) + order + envelope + tables.MAX_ID_BYTES
-    assert reply + BLOCK_BYTES <= tables.REPLY_BYTES
+    reply = said(render.PLACED) + order + envelope + layout.MAX_ID_BYTES
+    assert reply + BLOCK_BYTES <= layout.REPLY_BYTES
     trade = said(render.TRADE) + said(render.USER_TRADE) + said(render.CLIENT_ID_EXTRA) + said(render.FORCED_EXTRA)
     trade += 2 * text + 2 * 32 + 10 * number + codes + 2 * word
     assert trade + envelope + BLOCK_BYTES <= writer._TRADE_BYTES
 
 
-def test_order_of_arrival_is_kept_among_plain_and_other_messages(desk):
+def test_order_of_arrival_is_kept_among_plain_and_other_messages(socketless):
     messages = [
         buy(1, price=19_001), buy(2, price=19_002, label="ü"), buy(3, price=19_003),
         request(4, "private/cancel_all"), buy(5, price=19_004),
     ]  # fmt: skip
-    replies = replies_of(desk.send(messages))
+    replies = replies_of(socketless.send(messages))
     assert [reply["id"] for reply in replies] == [1, 2, 3, 4, 5]
     assert replies[3]["result"] >= 3
     assert replies[4]["result"]["order"]["order_state"] == "open"
     assert all("result" in reply for reply in replies)
 
 
-def test_a_run_longer_than_the_desk_is_answered_in_full(desk):
+def test_a_run_longer_than_the_desk_is_answered_in_full(socketless):
     count = 5000
     assert 2 * count > MAX_REQUESTS
     messages = [
@@ -241,14 +240,14 @@ def test_a_run_longer_than_the_desk_is_answered_in_full(desk):
             request(2 * n + 1, "private/cancel", cl_ord_id=10_000 + n),
         )
     ]
-    replies = replies_of(desk.send(messages))
+    replies = replies_of(socketless.send(messages))
     assert [reply["id"] for reply in replies] == list(range(2 * count))
     assert all("result" in reply for reply in replies)
 
 
-def test_orders_that_come_and_go_in_one_batch_are_all_answered_by_the_compiled_path(desk, monkeypatch):
+def test_orders_that_come_and_go_in_one_batch_are_all_answered_by_the_compiled_path(socketless, monkeypatch):
     """They share a few slots, each used again at once."""
-    compiled_path, slow = desk.sequencer.compiled_path, []
+    compiled_path, slow = socketless.sequencer.compiled_path, []
     original = compiled_path.write
     said = compiled_path.numbers
     monkeypatch.setattr(compiled_path, "write", lambda *given: (original(*given), slow.append(said[SLOW])))
@@ -258,59 +257,59 @@ def test_orders_that_come_and_go_in_one_batch_are_all_answered_by_the_compiled_p
             numbers = range(first, min(first + gap, 1400))
             messages += [buy(2 * n, price=19_001, cl_ord_id=30_000 + n) for n in numbers]
             messages += [request(2 * n + 1, "private/cancel", cl_ord_id=30_000 + n) for n in numbers]
-        replies = replies_of(desk.send(messages))
+        replies = replies_of(socketless.send(messages))
         assert sorted(reply["id"] for reply in replies) == list(range(2800))
         states = {reply["result"].get("order", reply["result"])["order_state"] for reply in replies}
         assert states == {"cancelled"}
     assert slow and not any(slow)
 
 
-def test_over_the_rate_limit_each_order_is_refused_by_itself(desk, monkeypatch):
-    session = desk.sessions[1]
+def test_over_the_rate_limit_each_order_is_refused_by_itself(socketless, monkeypatch):
+    session = socketless.sessions[1]
     bucket = session.limits.orders
     monkeypatch.setattr(bucket, "cost_ns", 10**12)
     monkeypatch.setattr(bucket, "span_ns", 2 * 10**12)
     monkeypatch.setattr(bucket, "full_ns", 0)
-    replies = replies_of(desk.send([buy(number) for number in range(4)], who=1))
+    replies = replies_of(socketless.send([buy(number) for number in range(4)], who=1))
     assert [(reply["id"], "result" in reply) for reply in sorted(replies, key=lambda reply: reply["id"])] == [
         (0, True), (1, True), (2, False), (3, False),
     ]  # fmt: skip
     assert {reply["error"]["message"] for reply in replies if "error" in reply} == {"too_many_requests"}
 
 
-def test_where_unusual_orders_are_confirmed_the_session_looks_at_every_order(desk, monkeypatch):
+def test_where_unusual_orders_are_confirmed_the_session_looks_at_every_order(socketless, monkeypatch):
     asked = Confirmation(value_micros=1)
-    monkeypatch.setattr(desk.venue.context, "confirmation", asked)
-    [plain], [confirmed] = replies_of(desk.send([buy(1)])), replies_of(desk.send([buy(2, confirm=True)]))
+    monkeypatch.setattr(socketless.venue.context, "confirmation", asked)
+    [plain], [confirmed] = replies_of(socketless.send([buy(1)])), replies_of(socketless.send([buy(2, confirm=True)]))
     assert "confirm" in json.dumps(plain["error"]["data"])
     assert confirmed["result"]["order"]["order_state"] == "open"
 
 
-def test_a_message_with_a_zero_byte_cannot_pass_for_two(desk):
-    replies = replies_of(desk.send([buy(1) + b"\0" + buy(2)]))
+def test_a_message_with_a_zero_byte_cannot_pass_for_two(socketless):
+    replies = replies_of(socketless.send([buy(1) + b"\0" + buy(2)]))
     assert [reply["error"]["code"] for reply in replies] == [-32700]
 
 
-def test_a_contract_that_the_compiled_path_does_not_know_has_no_name_there(desk):
-    compiled_path: CompiledPath = desk.sequencer.compiled_path
-    desk.read(PLAIN[0])
-    card = compiled_path._desk["cards"][1]
-    size, card["name_size"] = int(card["name_size"]), 0
+def test_a_contract_that_the_compiled_path_does_not_know_has_no_name_there(socketless):
+    compiled_path: CompiledPath = socketless.sequencer.compiled_path
+    socketless.read(PLAIN[0])
+    listing = compiled_path._work["listings"][1]
+    size, listing["name_size"] = int(listing["name_size"]), 0
     try:
-        assert desk.read(buy(instrument_name="")) is None
+        assert socketless.read(buy(instrument_name="")) is None
         message = request(1, "private/buy", instrument_name="", amount=0, type="market")
-        assert desk.read(message) is None
+        assert socketless.read(message) is None
     finally:
-        card["name_size"] = size
+        listing["name_size"] = size
 
 
-def at_the_end(desk, frame):
+def at_the_end(socketless, frame):
     """A frame read as the last thing that the buffer has room for."""
-    compiled_path: CompiledPath = desk.sequencer.compiled_path
+    compiled_path: CompiledPath = socketless.sequencer.compiled_path
     end = len(compiled_path.buffer)
     compiled_path._data[end:] = 0xFF
     compiled_path.buffer[end - len(frame) :] = frame
-    stop = compiled_path.read(desk.sessions[0], (0, 1), (end - len(frame), end), clock.wall_ns())
+    stop = compiled_path.read(socketless.sessions[0], (0, 1), (end - len(frame), end), clock.wall_ns())
     rows = compiled_path.numbers[ROWS]
     compiled_path.clear()
     compiled_path._data[end:] = 0
@@ -318,18 +317,18 @@ def at_the_end(desk, frame):
 
 
 @pytest.mark.parametrize("message", PLAIN)
-def test_what_fills_the_buffer_is_read_to_its_last_byte(desk, message):
-    stop, rows, behind = at_the_end(desk, client_frame(message))
+def test_what_fills_the_buffer_is_read_to_its_last_byte(socketless, message):
+    stop, rows, behind = at_the_end(socketless, client_frame(message))
     assert stop == INCOMPLETE and rows >= 1 and behind == 0
 
 
-def test_nothing_behind_the_buffer_is_taken_for_a_message(desk):
+def test_nothing_behind_the_buffer_is_taken_for_a_message(socketless):
     whole = buy(1, label="x" * 60)
     for cut in range(len(whole)):
-        assert at_the_end(desk, client_frame(whole[:cut])) == (TEXT, 0, 0)
+        assert at_the_end(socketless, client_frame(whole[:cut])) == (TEXT, 0, 0)
     frame = client_frame(whole)
     for cut in range(1, len(frame)):
-        assert at_the_end(desk, frame[:cut]) == (INCOMPLETE, 0, -cut)
+        assert at_the_end(socketless, frame[:cut]) == (INCOMPLETE, 0, -cut)
 
 
 SPACE = st.text(" \t\r\n", max_size=2)
@@ -347,7 +346,7 @@ CALLS = st.tuples(
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(CALLS, st.randoms(use_true_random=False), st.lists(SPACE, min_size=80, max_size=80))
-def test_fields_in_any_order_and_with_any_space_mean_the_same(desk, call, chance, spaces):
+def test_fields_in_any_order_and_with_any_space_mean_the_same(socketless, call, chance, spaces):
     method, params = call
 
     def shuffled(fields):
@@ -360,5 +359,5 @@ def test_fields_in_any_order_and_with_any_space_mean_the_same(desk, call, chance
 
     inner = shuffled([(name, json.dumps(value)) for name, value in params.items()])
     message = shuffled([("jsonrpc", '"2.0"'), ("id", "1"), ("method", json.dumps(method)), ("params", inner)]).encode()
-    rows = desk.read(message)
-    assert rows is None or rows == by_session(desk, message)
+    rows = socketless.read(message)
+    assert rows is None or rows == by_session(socketless, message)

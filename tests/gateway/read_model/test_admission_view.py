@@ -23,7 +23,7 @@ from gateway.venue.venue import Venue
 from gateway.wire.channels import parse
 from gateway.wire.civil_dates import add_months, civil_date, lapse_ns, start_ns
 from gateway.wire.command_rows import NewRow, Signer, new_row
-from gateway.wire.event_rows import NOTICE_STRUCT, Notice
+from gateway.wire.event_rows import Notice
 from gateway.wire.reasons import shown
 
 MILLION = 10**12
@@ -248,7 +248,6 @@ def test_lapses_and_margin_calls_are_told_without_what_is_secret():
     reader, topic = Reader(), NoticesTopic(parse("user.notices", lambda name: None, 0), Rows(state_with(90)))
     topic.join(reader)
     empty = dict.fromkeys(Notice._fields, 0) | {"contract_slot": -1, "time_ns": NOW}
-    assert NOTICE_STRUCT.size == 128
     topic.noticed(tuple((empty | {"kind": 60, "reason": int(Reason.SANCTIONS)}).values()))
     topic.noticed(tuple((empty | {"kind": 61, "code": 2, "old_value": 5_500_000, "new_value": 7}).values()))
     topic.flush()

@@ -11,8 +11,14 @@ from gateway.sessions.messages import METHODS, REQUESTS
 from gateway.wire import jsonrpc_answers
 from gateway.wire.errors import ErrorCode, Refusal
 
-DEEP = b'{"id":7,"method":"public/ticker","params":' + b"[" * 5000 + b"]" * 5000 + b"}"
 
+def nested(depth, opening=b"[", closing=b"]", middle=b""):
+    """A message in which arrays or objects nest so deeply, itself counted."""
+    inner = opening * (depth - 1) + middle + closing * (depth - 1)
+    return b'{"id":7,"method":"public/ticker","params":' + inner + b"}"
+
+
+MAX = jsonrpc_requests.MAX_NESTING
 NAME, TYPE = b'"instrument_name":"B"', ErrorCode.INVALID_PARAMS
 BAD = [
     (b"", ErrorCode.PARSE_ERROR, None, ""),
@@ -21,7 +27,16 @@ BAD = [
     (b'{"id":1,"method":"public/test","params":{"x":NaN}}', ErrorCode.PARSE_ERROR, None, ""),
     (b'{"id":1,"method":"public/get_time\xff"}', ErrorCode.PARSE_ERROR, 1, ""),
     (b"\xff\xfe\x00", ErrorCode.PARSE_ERROR, None, ""),
-    (DEEP, ErrorCode.PARSE_ERROR, None, ""),
+    (nested(5000), ErrorCode.PARSE_ERROR, None, ""),
+    (nested(100_000), ErrorCode.PARSE_ERROR, None, ""),
+    (nested(MAX + 1), ErrorCode.PARSE_ERROR, None, ""),
+    (b" \n" + nested(MAX + 1, b'{"x":[', b"]}", b'"\\"["'), ErrorCode.PARSE_ERROR, None, ""),
+    (nested(MAX + 1, closing=b""), ErrorCode.PARSE_ERROR, None, ""),
+    (nested(MAX), ErrorCode.INVALID_PARAMS, 7, "params"),
+    (nested(MAX // 2, b'{"x":[', b"]}", b'"%b"' % (rb"[\"\\" * 999)), TYPE, 7, "instrument_name"),
+    (nested(2, b"[" + b"[]," * 999 + b"[]"), ErrorCode.INVALID_PARAMS, 7, "params"),
+    (b'{"id":7,"method":"public/ticker","params":"' + b"[" * 5000 + b'"}', ErrorCode.INVALID_PARAMS, 7, "params"),
+    (b'{"id":7,"method":"public/ticker","params":"' + rb"[\"" * 100_000, ErrorCode.PARSE_ERROR, None, ""),
     (b"[" * 100_000, ErrorCode.INVALID_REQUEST, None, ""),
     (b"[]", ErrorCode.INVALID_REQUEST, None, ""),
     (b"5", ErrorCode.INVALID_REQUEST, None, ""),
@@ -79,6 +94,13 @@ def test_any_params_of_any_method_are_answered(method, request_id, params):
         assert malformed.refusal.code in (-32700, -32600, -32602)
     else:
         assert isinstance(request, REQUESTS[method])
+
+
+def test_a_deep_value_of_a_field_that_takes_any_text_is_refused_too():
+    message = b'{"id":7,"method":"private/buy","params":{"instrument_name":"B","amount":%b}}'
+    jsonrpc_requests.decode(message % (b"[" * (MAX - 2) + b"]" * (MAX - 2)))
+    with pytest.raises(jsonrpc_requests.Malformed, match="nested too deeply"):
+        jsonrpc_requests.decode(message % (b"[" * (MAX - 1) + b"]" * (MAX - 1)))
 
 
 def test_numbers_stay_exact():

@@ -12,9 +12,8 @@ from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
 from gateway.registry.registry import Intent, Registry
 from gateway.sessions.actions import Submit
 from gateway.sessions.session import Session
-from gateway.venue.intents import index_row
 from gateway.venue.venue import Venue
-from gateway.wire.command_rows import ROW_BYTES
+from gateway.wire.command_rows import ROW_BYTES, index_row
 from tests.gateway.live import BTC, config_of, request, set_up
 
 INDEX = 20_000
@@ -108,7 +107,7 @@ def keep_index(config):
     registry.close()
 
 
-class Desk:
+class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
     def __init__(self, folder):
