@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
-from tests.test_arrows import ENGINE_ORDER
+from tests.test_arrows import ENGINE_ORDER, GATEWAY_ROOMS, GATEWAY_SEES
 
 ROOT = Path(__file__).parents[1]
 SKIPPED = {".venv", "build", "dist", "node_modules"}
@@ -167,6 +167,15 @@ def test_the_gateways_table_names_every_entry_of_its_folder() -> None:
     entries = {path.name for path in (ROOT / "gateway").iterdir() if not path.name.startswith("__")} - {"README.md"}
     listed = names(table(ROOT / "gateway" / "README.md", "## What is in this folder"))
     assert len(listed) == len(set(listed)) and set(listed) == entries
+
+
+def test_the_gateways_imports_are_as_its_document_says() -> None:
+    text = (ROOT / "gateway" / "README.md").read_text()
+    seen, order = (
+        re.findall(r"`(\w+)`", text.partition(opening)[2].partition(". ")[0])
+        for opening in ("Of the engine it sees only ", "in this order: ")
+    )
+    assert (set(seen), order) == (GATEWAY_SEES, GATEWAY_ROOMS)
 
 
 def test_every_dependency_says_why_it_is_there() -> None:
