@@ -2,13 +2,15 @@
 # After a reconnect ccxt's Deribit book is the old book and the new snapshot together, and can stay crossed.
 #
 # Version:    ccxt 4.5.90 for Python (aiohttp 3.14.5).
-# Source:     ccxt/pro/deribit.py, handle_order_book (line 564): "type" is not read, a snapshot goes through handle_deltas
-#             as a change does, and the book of the symbol is made once and kept. Project ccxt/ccxt, issue 29210 (closed) is
-#             the same for gemini, where the snapshot now resets the book (pro/gemini.py line 414).
-# Guess:      Deribit says "snapshot" or "change" in every message of book.*. A snapshot replaces the book, above all on a
-#             new connection, after watch_order_book has raised NetworkError for the old one.
-# Behaviour:  The levels of the snapshot are added. What vanished while nobody was connected stays, and no change will delete
-#             it. Here the best bid is 100 and the best ask 91, where the venue's book is 90 / 91. Nothing raises.
+# Source:     ccxt/pro/deribit.py, handle_order_book (line 564): "type" is not read, a snapshot goes through
+#             handle_deltas as a change does, and the book of the symbol is made once and kept. Project ccxt/ccxt,
+#             issue 29210 (closed) is the same for gemini, where the snapshot now resets the book (pro/gemini.py
+#             line 414).
+# Guess:      Deribit says "snapshot" or "change" in every message of book.*. A snapshot replaces the book, above all
+#             on a new connection, after watch_order_book has raised NetworkError for the old one.
+# Behaviour:  The levels of the snapshot are added. What vanished while nobody was connected stays, and no change will
+#             delete it. Here the best bid is 100 and the best ask 91, where the venue's book is 90 / 91. Nothing
+#             raises.
 # For us:     Our books speak Deribit's form, so this meets our clients too. Who trades with ccxt drops
 #             exchange.orderbooks[symbol] when NetworkError comes; then the book is right, as shown last.
 set -euo pipefail
@@ -46,7 +48,8 @@ sockets = []
 
 
 async def say(kind, levels):
-    data = {"type": kind, "timestamp": 1764000000000, "instrument_name": MARKET, "change_id": next(change_ids), **levels}
+    data = {"type": kind, "timestamp": 1764000000000, "instrument_name": MARKET, "change_id": next(change_ids)}
+    data.update(levels)
     if kind == "change":
         data["prev_change_id"] = data["change_id"] - 1
     params = {"channel": f"book.{MARKET}.100ms", "data": data}

@@ -2,14 +2,16 @@
 # The size at the best price is the price itself in one of hftbacktest's two books.
 #
 # Version:    hftbacktest 2.4.4 (numba 0.68.1, numpy 2.2.6).
-# Source:     hftbacktest/binding.py, class ROIVectorMarketDepth: best_bid_qty (line 284) returns roivecdepth_best_bid and
-#             best_ask_qty (line 291) roivecdepth_best_ask; the right functions are declared at lines 204 and 208. The same
-#             properties of HashMapMarketDepth (lines 124 and 131) call the right ones. No issue thread was found.
-# Guess:      The two books differ in speed alone, so best_bid_qty of both is the size at the best bid.
-# Behaviour:  With ROIVectorMarketDepthBacktest, the faster book, best_bid_qty is the best price. A spread or an imbalance
-#             computed from it is a plausible number: here the imbalance is -0.005 instead of 0.667.
-# For us:     Ask for the size by price: bid_qty_at_tick(best_bid_tick) is right in both. Compare both books once on each
-#             recording that we write for it.
+# Source:     hftbacktest/binding.py, class ROIVectorMarketDepth: best_bid_qty (line 284) returns roivecdepth_best_bid
+#             and best_ask_qty (line 291) roivecdepth_best_ask; the right functions are declared at lines 204 and 208.
+#             The same properties of HashMapMarketDepth (lines 124 and 131) call the right ones. No issue thread was
+#             found.
+# Guess:      The two books differ in speed and in the range of prices that they hold, so best_bid_qty of both is the
+#             size at the best bid, as the docstring of both says.
+# Behaviour:  With ROIVectorMarketDepthBacktest, the faster one, best_bid_qty is the best price. No number looks wrong:
+#             an imbalance computed from it is always close to 0, here -0.005 instead of 0.667.
+# For us:     Nothing here reads it. Who tests a strategy on our recordings asks for the size by price:
+#             bid_qty_at_tick(best_bid_tick) is right in both.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -2,17 +2,17 @@
 # A partial cancel deletes the whole order in hftbacktest's market-by-order book.
 #
 # Version:    hftbacktest 2.4.4 (databento-dbn 0.70.0 for the format, numba 0.68.1, numpy 2.2.6).
-# Source:     The format: databento_dbn/_lib.pyi, class Action: a cancel may be for a part, and T and F leave the book as it
-#             is; worked through at databento.com/docs/examples/order-book/order-actions.
-#             The reader: hftbacktest/data/utils/databento.py makes one row of each record, letter by letter, and keeps the
-#             size; project nkaz001/hftbacktest, hftbacktest/src/backtest/proc/l3_local.rs line 246 and
+# Source:     The format: databento_dbn/_lib.pyi, class Action: a cancel may be for a part, and T and F leave the book
+#             as it is; worked through at databento.com/docs/examples/order-book/order-actions.
+#             The reader: hftbacktest/data/utils/databento.py makes one row of each record, letter by letter, and
+#             keeps the size; project nkaz001/hftbacktest, hftbacktest/src/backtest/proc/l3_local.rs line 246 and
 #             l3_nopartialfillexchange.rs line 390 call delete_order with the id alone.
-# Guess:      An order of 10 is filled for 4. A Databento file says that as T, F and then C of size 4. hftbacktest reads such
-#             files, so 6 are left in its book.
-# Behaviour:  The size of a cancel is never read: the order is gone with all 10, and the best bid falls to the next level.
-#             The library's own check of the rows passes. M with the size that is left does what was meant.
-# For us:     A file for hftbacktest says a fill as T, F and M, and has C for a whole order only. A strict reader of the
-#             format wants C of the filled size, so one file cannot serve both, and its name says for whom it is.
+# Guess:      An order of 10 is filled for 4. A Databento file says that as T, F and then C of size 4. hftbacktest
+#             reads such files, so 6 are left in its book.
+# Behaviour:  The size of a cancel is never read: the order is gone with all 10, and the best bid falls to the next
+#             level. The library's own check of the rows passes. M with the size that is left does what was meant.
+# For us:     Nothing here writes such a file yet. One for hftbacktest has to say a fill as T, F and M, and C for
+#             a whole order only. A strict reader of the format wants C of the filled size: one file cannot serve both.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

@@ -2,16 +2,18 @@
 # A test run with NUMBA_BOUNDSCHECK=1 can use machine code that has no bounds checks, and passes.
 #
 # Version:    numba 0.68.1 (llvmlite 0.50.0, numpy 2.2.6).
-# Source:     numba/core/caching.py, Cache._index_key (line 794): the key is signature, target processor, and hashes of the
-#             bytecode and the closure. No flag and no environment variable is in it. The documented limits of the cache
-#             (developer page "Notes on Caching") do not name the flag; project numba/numba, issue 9304 asks for a key that
-#             a user can set, because of edits in other files.
-# Guess:      NUMBA_BOUNDSCHECK changes the code that is compiled, so a cached function is compiled again when it changes.
-# Behaviour:  A function with cache=True that was first compiled without checks is loaded as it is when the flag is 1: one
-#             hit, no miss, and the same file on disk without the error's text. The other way round the checks stay in a run
-#             that should be fast. Only an empty cache folder makes the flag count. All calls here stay within bounds.
-# For us:     engine/__init__.py names the cache folder by a digest of the engine's sources, the versions of numba, numpy
-#             and Python, and every NUMBA_ variable.
+# Source:     numba/core/caching.py, Cache._index_key (line 794): the key is signature, target processor, and hashes
+#             of the bytecode and the closure. No flag and no environment variable is in it. The documented limits of
+#             the cache (developer page "Notes on Caching") do not name the flag; project numba/numba, issue 9304 asks
+#             for a key that a user can set, because of edits in other files.
+# Guess:      NUMBA_BOUNDSCHECK changes the code that is compiled, so a cached function is compiled again when it
+#             changes.
+# Behaviour:  A function with cache=True that was first compiled without checks is loaded as it is when the flag is 1:
+#             one hit, no miss, and the same file on disk without the error's text. The other way round the checks
+#             stay in a run that should be fast. Only an empty cache folder makes the flag count. All calls here stay
+#             within bounds.
+# For us:     engine/__init__.py names the cache folder by a digest of the engine's sources, the versions of numba,
+#             numpy and Python, and every NUMBA_ variable.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
@@ -48,7 +50,7 @@ print(f"{sys.argv[1]:22} answer {answer}, hits {hits}, misses {misses}, code has
 END
 
 run() { # folder, flag
-    NUMBA_CACHE_DIR="$work/$1" NUMBA_BOUNDSCHECK="$2" "$work/venv/bin/python" "$work/probe.py" "$1 folder, flag $2:"
+    NUMBA_CACHE_DIR="$work/$1" NUMBA_BOUNDSCHECK="$2" "$work/venv/bin/python" -I "$work/probe.py" "$1 folder, flag $2:"
 }
 {
     run first 0

@@ -2,14 +2,16 @@
 # A NumPy record of more than 2 GiB gets a small or negative size, without an error.
 #
 # Version:    numpy 2.4.6 (2.2.6 is the same).
-# Source:     Project numpy/numpy: issue 6235 (closed) and pull request 31332 (open), which lets structured types be larger
-#             than a C int. The documentation names the limit for the key "itemsize" of the dictionary form alone.
+# Source:     Project numpy/numpy: issue 6235 (closed) and pull request 31332 (open), which lets structured types be
+#             larger than a C int. The documentation names the limit for the key "itemsize" of the dictionary form
+#             alone.
 # Guess:      A type that is too large is refused: a single field of 2 GiB is, and so is a stated itemsize.
-# Behaviour:  The sum over the fields is not checked. Five fields of 1 GiB make a record of 1 GiB, a size that looks sound,
-#             and its last field lies on its first one. Two fields make a negative size, four a size of 0. Only the types are
-#             made here: nothing is allocated.
-# For us:     All state is one record of 1.8 GiB. engine/schema.py asserts 0 < STATE.itemsize < 2**31 at import, which catches
-#             a record of 2 to 4 GiB. Between 4 and 6 GiB only the sum of the fields' sizes, in Python's integers, tells.
+# Behaviour:  The sum over the fields is not checked. Five fields of 1 GiB make a record of 1 GiB, a size that looks
+#             sound, and its last field lies on its first one. Two fields make a negative size, four a size of 0. Only
+#             the types are made here: nothing is allocated.
+# For us:     All state is one record of 1.8 GiB. engine/schema.py asserts 0 < STATE.itemsize < 2**31 at import, which
+#             catches a record of 2 to 4 GiB. Between 4 and 6 GiB only the sum of the fields' sizes, in Python's
+#             integers, tells.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

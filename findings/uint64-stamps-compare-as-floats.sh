@@ -2,16 +2,17 @@
 # How many rows lie before a time: searchsorted and compiled code answer wrongly when the nanoseconds are uint64.
 #
 # Version:    numpy 2.2.6 (2.4.6 is the same), numba 0.68.1 (llvmlite 0.50.0).
-# Source:     Project numpy/numpy, issue 29727 (searchsorted); project numba/numba, issue 10151 (a sum in a comparison). The
-#             numba page "NBEP 1: Changes in integer typing" says that a sum of int64 and uint64 is a float64. Databento's
-#             files have their times as uint64.
-# Guess:      A comparison of integers is exact, and searchsorted agrees with "<". Since NumPy 2 a Python integer takes the
-#             array's type, so a plain number as the cut is safe.
-# Behaviour:  numpy: "<" is exact with a Python integer and with an int64. searchsorted of either goes through float64, where
-#             today's nanoseconds lie 256 apart: times up to 256 ns from each other are one.
-#             numba: "<" itself goes through float64, so code that is exact with NUMBA_DISABLE_JIT=1 is not when compiled.
-#             With a uint64 cut all are exact.
-# For us:     No unsigned integer outside hashing; times are int64 from the first byte that is read.
+# Source:     Project numpy/numpy, issue 29727 (searchsorted); project numba/numba, issue 10151 (a sum in a
+#             comparison). The numba page "NBEP 1: Changes in integer typing" says that a sum of int64 and uint64 is a
+#             float64. Databento's files have their times as uint64.
+# Guess:      A comparison of integers is exact, and searchsorted agrees with "<". Since NumPy 2 a Python integer
+#             takes the array's type, so a plain number as the cut is safe.
+# Behaviour:  numpy: "<" is exact with a Python integer and with an int64. searchsorted of either goes through
+#             float64, where today's nanoseconds lie 256 apart: times up to 256 ns from each other are one.
+#             numba: "<" itself goes through float64, so code that is exact with NUMBA_DISABLE_JIT=1 is not when
+#             compiled. With a uint64 cut all are exact.
+# For us:     Times and ids are int64 in every record; what a recording has as uint64 becomes int64 when it is read, and
+#             compiled code never mixes the two.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT
