@@ -1,4 +1,4 @@
-"""Surveillance joined to a running venue: what each batch did goes to it, and whom it stops is stopped in the log."""
+"""Joins surveillance to a running venue: it gets each batch's events, and an account that it stops is stopped."""
 
 import logging
 from collections.abc import Callable
@@ -24,7 +24,7 @@ class Links(NamedTuple):
     """The engine's STATE row."""
     durable_seq: Callable[[], int]
     submit_intents: Callable[[], object]
-    """Has what the registry was told put into the log."""
+    """Has the registry's new intents written into the log."""
     in_loop: Callable[..., None]
     """Calls a function in the venue's own thread."""
 
@@ -50,7 +50,7 @@ class ExecutionGuard:
         self.service.start(self._links.state, clients_of(self._registry))
 
     def tick(self) -> None:
-        """Now and then: who is still to be stopped, whose accounts there are, and rules again where they have ended."""
+        """Called at intervals: stop accounts that still wait for it, add new accounts, restart ended rules."""
         if self.service.is_due():
             self.start()
         for account_slot in tuple(self._waiting):
@@ -61,7 +61,7 @@ class ExecutionGuard:
             self._accounts = accounts
 
     def stop_account(self, account_slot: int) -> None:
-        """Cancel an account's orders and set its kill switch, as the venue itself; nothing here ever lifts it."""
+        """Cancel an account's orders and set its kill switch, as the venue itself; only an officer resets it."""
         kind, switch = CommandKind.ACCOUNT_SET, int(AccountAttribute.KILL_SWITCH)
         intent = Intent(kind, switch, account_slot=account_slot, value=1, note=NOTE, sweeps=True)
         try:
@@ -74,5 +74,5 @@ class ExecutionGuard:
         self._links.submit_intents()
 
     def close(self) -> None:
-        """After the last batch."""
+        """End surveillance after the last batch."""
         self.service.close()

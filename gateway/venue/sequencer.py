@@ -1,7 +1,7 @@
-"""The single writer: stamps what one loop turn brought, has it journalled and matched, and says what came of it.
+"""The single writer: stamps the commands of one loop turn, has them journalled and matched, and answers them.
 
-One engine call for a batch. While the journal makes a batch safe, the next is matched; what clients may hear of a
-batch waits in the outbox until the journal says that it is durable.
+One engine call for a batch. While the journal fsyncs a batch, the next one is matched; the answers to a batch wait in
+the outbox until the journal says that it is durable.
 """
 
 from collections import deque
@@ -60,11 +60,11 @@ _ASKED_FOR = frozenset({REASON_BY_CLIENT, REASON_AMENDED_AWAY})
 _ENDS_MASS_CANCEL = frozenset({EVENT_MASS_CANCELLED, EVENT_REJECTED, EVENT_REFUSED})
 _ACCOUNT = row_struct(COMMAND, "account_slot")
 OVER_LIMIT = -1
-"""Why reading stopped: what was read is more than the session may send now, so each message is served by itself."""
+"""Why reading stopped: the session may not send so many orders now, so each message is served by itself."""
 EARLY_ROWS = 16
-"""A batch of so many is made safe while the rest of the turn's work is done; fewer are at the end of the turn."""
+"""A batch of so many rows is written and fsynced during the rest of the turn's work, a smaller one at its end."""
 LAZY_ROWS = 1 << 14
-"""Without durability so many rows may gather before they are written; else they are at the next tick of time."""
+"""Without durability, rows are written when there are so many, or at the next tick of time."""
 
 
 class Engine(Protocol):
@@ -101,7 +101,7 @@ class Origin(Protocol):
 
 
 class Observer(Protocol):
-    """Who looks at what each batch did: surveillance."""
+    """Surveillance, which gets the events of each batch."""
 
     def offer(self, events: Any, seq: int) -> None:
         """The events of the batch that ended with this sequence; they are used again afterwards."""
@@ -131,7 +131,7 @@ _RUN = -1
 
 
 class Parts(NamedTuple):
-    """What the sequencer tells of each batch: the read model, the hub, the compiled path of orders, surveillance."""
+    """The receivers of each batch: the read model, the hub, the compiled path of orders, surveillance."""
 
     projection: Projection
     hub: Hub
@@ -220,7 +220,7 @@ class Sequencer:
         self.compiled_path.collect_in(staged)
 
     def keep_time(self) -> None:
-        """Let the engine's time pass when something is due or work is waiting, and nothing else brings it."""
+        """Submit a TIME command when something is due or work waits in the engine, and no other command does it."""
         self._commit(1)
         if not self._count and self._due[0] <= clock.wall_ns():
             self.submit(_TIME_ROW, None, None)
@@ -229,7 +229,7 @@ class Sequencer:
     # --- the batch ------------------------------------------------------------------------------------------------
 
     def settle(self) -> None:
-        """Apply what has been collected, and stage what is to be said about it."""
+        """Apply the collected batch and stage its answers."""
         if not self._count:
             return
         count, waiting, singles = self._count, self._waiting, self._singles
@@ -260,7 +260,7 @@ class Sequencer:
         self.hub.batch(rows, written)
 
     def _commit(self, rows: int) -> None:
-        """Have what was applied made safe when at least so many rows of it are not."""
+        """Have the journal write and fsync the applied rows when at least so many are not yet written."""
         if self._unwritten >= rows:
             self._unwritten = 0
             self.engine.commit()
@@ -273,7 +273,7 @@ class Sequencer:
         return self._ring_notices
 
     def _answer(self, rows: list[Row], written: Written, waiting: list[_Waiting], first_seq: int) -> None:
-        """Complete the requests whose commands are done. Rows come in order of their sequence, but for late ones."""
+        """Complete the requests whose commands are done. Rows come in order of sequence, except late ones."""
         by_seq: dict[int, list[Row]] = {}
         for row in rows:
             found = by_seq.get(row[SEQ_AT])
@@ -304,7 +304,7 @@ class Sequencer:
                 request.complete(outcome_of(seq, by_seq[seq], request.account_slot, written), now_ns)
 
     def _report(self, events: Any) -> None:
-        """Binary sessions get the order rows of their account, without what clients are not told."""
+        """Send binary sessions the order rows of their account; a reason that clients must not see is replaced."""
         if (events["reason"] == REASON_SANCTIONS).any():
             events = events.copy()
             events["reason"][events["reason"] == REASON_SANCTIONS] = shown(REASON_SANCTIONS)
@@ -329,7 +329,7 @@ class Sequencer:
     def close_turn(self, then: Callable[[], None] | None = None) -> None:
         """End of a loop turn: apply what is left and put what was staged into the outbox. `then` runs on release.
 
-        The outbox comes before the commit, so that after a sync nothing but the writes is left to do.
+        The outbox comes before the commit, so that only the writes are left to do after an fsync.
         """
         self.settle()
         if self.dirty or then is not None:
@@ -371,7 +371,7 @@ def _ends_mass_cancel(row: Row) -> bool:
 
 
 def outcome_of(seq: int, rows: Any, account_slot: int, written: Written) -> Outcome:
-    """What the log made of one command, from the rows that carry its sequence (due timers' rows among them)."""
+    """The outcome of one command, from the event rows with its sequence (due timers' rows among them)."""
     outcome = Outcome(seq=seq)
     has_fills = False
     for row in rows:

@@ -142,7 +142,7 @@ class Venue:
         return engine
 
     def close(self) -> None:
-        """Apply what is left, make it safe, write a snapshot, and let go of the folder."""
+        """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
