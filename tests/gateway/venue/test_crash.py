@@ -1,6 +1,6 @@
 """kill -9 under load, again and again: nothing acknowledged is lost or doubled, and history answers as before.
 
-`LIONROCK_CRASHES=50 pytest tests/gateway/test_crash.py` does it fifty times.
+`LIONROCK_CRASHES=50 pytest tests/gateway/venue/test_crash.py` does it fifty times.
 """
 
 import asyncio
