@@ -3,7 +3,7 @@
 import numpy as np
 
 from bench.engine_runner import BATCH_ROWS, EngineRunner, Rows, Sink, market, numbered
-from bench.result import BenchError, Measurement, Plan, best_of, percentiles
+from bench.measurement import BenchError, Measurement, Plan, best_of, percentiles
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.recordings.batches import ContractSpec
 from engine.schema import COMMAND

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bench.result import Plan
+from bench.measurement import Plan
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

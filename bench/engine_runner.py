@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.result import BenchError
+from bench.measurement import BenchError
 from engine import host, row_access, step
 from engine.codes import EventKind, Mode
 from engine.recordings.batches import ContractSpec, Reader

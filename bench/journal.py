@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 from bench.engine_runner import BATCH_ROWS, Rows, numbered, synthetic
-from bench.result import Measurement, Plan, best_of, one_digest
+from bench.measurement import Measurement, Plan, best_of, one_digest
 from engine import host
 from engine.codes import Mode
 from engine.host import Durability, Engine, JournalOptions, JournalReader

@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.cancel import SPEC, RestingBook
 from bench.engine_runner import Rows, market
-from bench.result import Measurement, Plan, SkippedError
+from bench.measurement import Measurement, Plan, SkippedError
 from engine.schema import POOLED, STATE, VENUE, Capacities
 
 PAGEMAP = Path("/proc/self/pagemap")

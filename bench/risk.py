@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from bench.engine_runner import EngineRunner, Rows
-from bench.result import BenchError, Measurement, Plan, best_of, one_digest, percentiles
+from bench.measurement import BenchError, Measurement, Plan, best_of, one_digest, percentiles
 from engine import host, step
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventKind, ExecInst, InvestorClass, Mode, OrdType, Side, TimeInForce

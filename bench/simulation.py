@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import audit, host
+from engine import host, invariants
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, OrdType, Side, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import COMMAND, DIRECTIVE, NOTICE, Capacities
@@ -199,7 +199,7 @@ class Simulation:
             self._submit(np.concatenate(rows))
             self._now_ns += SECOND
             self._settle()
-            audit.check(self._engine.root)
+            invariants.check(self._engine.root)
             self.outcome.checks += 1
             self._observe()
             progress(second + 1)

@@ -2,19 +2,19 @@
 
 from collections.abc import Callable
 
-from bench import call, cancel, flow, gate, journal, memory, risk, start
-from bench.result import Measurement, Plan
+from bench import admission_gate, cancel, journal, memory, order_flow, risk, single_command, startup
+from bench.measurement import Measurement, Plan
 
 SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
-    "flash1": ("the recorded workloads of a public matching-engine benchmark, reports checked", flow.flash1),
-    "synthetic": ("generated flow: power-law depth, 95 % cancels, amends, IOC, swings", flow.synthetic_flow),
+    "flash1": ("the recorded workloads of a public matching-engine benchmark, reports checked", order_flow.flash1),
+    "synthetic": ("generated flow: power-law depth, 95 % cancels, amends, IOC, swings", order_flow.synthetic_flow),
     "cancel": ("cost of a cancel against the number of resting orders", cancel.cancels),
-    "call": ("one command a call from Python", call.one_command),
-    "start": ("cold and warm start of a process", start.starts),
+    "call": ("one command a call from Python", single_command.one_command),
+    "start": ("cold and warm start of a process", startup.starts),
     "journal": ("journal on and off, beside what the disk alone allows", journal.journal),
     "journal-replay": ("a journal read back, verified and applied", journal.journal_replay),
     "orders": ("orders with margin, positions and fees of many accounts, everything on", risk.orders),
-    "gate": ("rows 1 to 15 of the admission ladder, for an order that passes them", gate.rows_1_to_15),
+    "gate": ("rows 1 to 15 of the admission ladder, for an order that passes them", admission_gate.rows_1_to_15),
     "ticks": ("a mark tick that re-checks every position, and a funding settlement", risk.ticks),
     "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
     "deleveraging": ("the same into an empty book: all of it by deleveraging", risk.deleveraging),

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from bench import call, cancel, flow, journal
+from bench import cancel, journal, order_flow, single_command
 from bench.engine_runner import market, numbered
-from bench.result import Plan, SkippedError
-from bench.start import start
+from bench.measurement import Plan, SkippedError
+from bench.startup import start
 from bench.suite import SUITE
 from engine import host
 from engine.codes import Mode
@@ -23,7 +23,7 @@ def tell(benchmark: Benchmark, workload: str, seed: int | None, digest: str) -> 
     benchmark.extra_info.update(workload=workload, seed=seed, digest=digest)
 
 
-def apply(benchmark: Benchmark, workload: flow.Workload, seed: int | None) -> None:
+def apply(benchmark: Benchmark, workload: order_flow.Workload, seed: int | None) -> None:
     """Measure a workload's way through a new state each round."""
 
     def fresh() -> tuple[tuple[Any, ...], dict[str, Any]]:
@@ -40,7 +40,7 @@ def apply(benchmark: Benchmark, workload: flow.Workload, seed: int | None) -> No
 @pytest.mark.parametrize("place", range(6))
 def test_flash1(benchmark: Benchmark, plan: Plan, place: int) -> None:
     try:
-        workloads = flow.flash1_workloads(plan)
+        workloads = order_flow.flash1_workloads(plan)
     except SkippedError as reason:
         pytest.skip(str(reason))
     if place >= len(workloads):
@@ -50,7 +50,7 @@ def test_flash1(benchmark: Benchmark, plan: Plan, place: int) -> None:
 
 
 def test_synthetic_flow(benchmark: Benchmark, plan: Plan) -> None:
-    apply(benchmark, flow.synthetic_workload(plan), plan.seed)
+    apply(benchmark, order_flow.synthetic_workload(plan), plan.seed)
 
 
 @pytest.mark.parametrize("orders", [1_000, 100_000, 1_000_000, 4_000_000])
@@ -64,9 +64,9 @@ def test_cancel(benchmark: Benchmark, plan: Plan, orders: int) -> None:
 
 
 def test_one_command_call(benchmark: Benchmark) -> None:
-    calls = call.Calls()
+    calls = single_command.Calls()
     benchmark.pedantic(calls.kernel, rounds=ROUNDS)
-    tell(benchmark, f"{call.CALLS} calls of one command", None, calls.runner.digest())
+    tell(benchmark, f"{single_command.CALLS} calls of one command", None, calls.runner.digest())
 
 
 def test_warm_start(benchmark: Benchmark, plan: Plan, tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ from engine import (
     accounts,
     book,
     collateral,
-    delivery,
+    contract_settlement,
     eligibility,
     events,
     listing,
     mass_cancel,
     money,
-    reference,
+    reference_prices,
     timers,
 )
 from engine.codes import (
@@ -170,7 +170,7 @@ def list_contract(s, d):
 def _settle_contract(s, d):
     """Begin the settlement of a contract; it cannot be taken back."""
     contract = contract_at(s, d.contract_slot)
-    if not delivery.is_possible(s, contract):
+    if not contract_settlement.is_possible(s, contract):
         return events.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
     if collateral.values_deposits(s, d.contract_slot):
         return events.refused(s, d, Reason.VALUES_COLLATERAL)
@@ -178,7 +178,7 @@ def _settle_contract(s, d):
         return events.refused(s, d, Reason.CAPACITY)
     row = events.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = contract.state
-    delivery.begin(s, d.contract_slot)
+    contract_settlement.begin(s, d.contract_slot)
     row.new_value = contract.state
     row.amount_micros = contract.delivery_ns
 
@@ -204,8 +204,8 @@ def set_contract_state(s, d):
         if state < MarketState.REDUCE_ONLY:
             return events.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
         contract.open_state = state
-        state = max(state, reference.lock_state(contract))
-    reference.change_state(s, d.contract_slot, state)
+        state = max(state, reference_prices.lock_state(contract))
+    reference_prices.change_state(s, d.contract_slot, state)
     row = events.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = old
     row.new_value = state
@@ -291,7 +291,7 @@ def apply(s, d):
     elif kind == CommandKind.SET_MARGIN_MODE:
         money.set_margin_mode(s, d)
     elif kind == CommandKind.INDEX_PRICE:
-        reference.record_price(s, d)
+        reference_prices.record_price(s, d)
     elif kind == CommandKind.FUND_DEPOSIT:
         money.deposit_fund(s, d)
     elif kind == CommandKind.CONTRACT_CREATE:

@@ -7,17 +7,17 @@ orders, decide, close a position at the book, deleverage the rest, and settle th
 import numpy as np
 
 from engine import (
+    adl_ranking,
     collateral,
     eligibility,
     events,
     isolated_margin,
     ledger,
-    liquidation,
+    liquidation_rules,
     margin,
     mass_cancel,
     matching,
-    ranking,
-    reference,
+    reference_prices,
     taker_row,
 )
 from engine.code_values import FLAG_INVOLUNTARY_BITS
@@ -141,7 +141,7 @@ def _settle_deficit(s, account_slot, pool_slot):
     if has_position or missing <= 0 or s.fund_micros == 0:
         return
     paid = min(missing, s.fund_micros)
-    day = s.now_ns // liquidation.DAY_NS
+    day = s.now_ns // liquidation_rules.DAY_NS
     account = account_at(s, account_slot)
     if account.fund_day != day:
         account.fund_day = day
@@ -179,18 +179,18 @@ def _next_pool(s):
     account_slot, tick = np.int64(s.liquidation_head_slot), np.int64(s.mark_ticks)
     account = account_at(s, account_slot)
     s.liquidation_pool_slot = NIL
-    if account.cross_tick != tick and liquidation.is_cross_distressed(s, account_slot):
+    if account.cross_tick != tick and liquidation_rules.is_cross_distressed(s, account_slot):
         account.cross_tick = tick
         s.liquidation_stage = CANCELLING
         return
-    pool = liquidation.distressed_isolated(s, account_slot, tick)
+    pool = liquidation_rules.distressed_isolated(s, account_slot, tick)
     if pool != NIL:
         s.liquidation_pool_slot = pool
         s.liquidation_stage = CANCELLING
         return
     _take_head(s)
     account.liquidated_tick = tick
-    if liquidation.is_liquidatable(s, account_slot):
+    if liquidation_rules.is_liquidatable(s, account_slot):
         _append(s, account_slot)
     else:
         _unflag(s, account_slot)
@@ -224,12 +224,12 @@ def _decide(s):
     if pool == NIL and account_at(s, account_slot).has_collateral:
         _take_collateral(s, account_slot)
     if pool == NIL:
-        distressed = liquidation.is_cross_distressed(s, account_slot)
+        distressed = liquidation_rules.is_cross_distressed(s, account_slot)
         equity = margin.cross_equity_micros(s, account_slot)
         maintenance = margin.cross_maintenance_micros(s, account_slot)
     else:
         distressed = margin.is_distressed(s, pool)
-        equity, maintenance = margin.isolated_equity_micros(s, pool), liquidation.pool_maintenance_micros(s, pool)
+        equity, maintenance = margin.isolated_equity_micros(s, pool), liquidation_rules.pool_maintenance_micros(s, pool)
     s.liquidation_owed_micros = 0
     s.liquidation_full = 1 if 2 * equity <= maintenance else 0
     s.liquidation_stage = CLOSING if distressed else IDLE
@@ -240,7 +240,7 @@ def _next_position(s):
     """The position of the pool that is closed next in this round, NIL when none is left."""
     slot = np.int64(s.liquidation_pool_slot)
     if slot == NIL:
-        return liquidation.largest_cross(s, s.liquidation_head_slot, s.mark_ticks)
+        return liquidation_rules.largest_cross(s, s.liquidation_head_slot, s.mark_ticks)
     return slot if position_at(s, slot).worked_tick != s.mark_ticks else np.int64(NIL)
 
 
@@ -272,11 +272,11 @@ def _close_next(s):
     lots = abs(position.size_lots)
     if not s.liquidation_full:
         own = margin.maintenance_micros(contract, position.size_lots)
-        spare = margin.pool_equity_micros(s, slot) - (liquidation.pool_maintenance_micros(s, slot) - own)
-        lots = liquidation.partial_lots(contract, position.size_lots, spare)
+        spare = margin.pool_equity_micros(s, slot) - (liquidation_rules.pool_maintenance_micros(s, slot) - own)
+        lots = liquidation_rules.partial_lots(contract, position.size_lots, spare)
     position.worked_tick = s.mark_ticks
     s.liquidation_position_slot = slot
-    s.liquidation_price_ticks = liquidation.close_price_ticks(s, slot)
+    s.liquidation_price_ticks = liquidation_rules.close_price_ticks(s, slot)
     s.liquidation_lots = lots
     row = _notice(s, EventKind.LIQUIDATION_STARTED, position.account_slot, position.contract_slot)
     row.code = s.liquidation_full
@@ -289,7 +289,7 @@ def _close_next(s):
 @kernel
 def _owe(s, lots):
     position = position_at(s, s.liquidation_position_slot)
-    s.liquidation_owed_micros += liquidation.fee_micros(contract_at(s, position.contract_slot), lots)
+    s.liquidation_owed_micros += liquidation_rules.fee_micros(contract_at(s, position.contract_slot), lots)
 
 
 @rare
@@ -313,14 +313,14 @@ def after_sweep(s):
 def _deleverage_next(s):
     """Trade the rest with the next candidate at the close price; with none left the contract halts."""
     slot, price_ticks = np.int64(s.liquidation_position_slot), np.int64(s.liquidation_price_ticks)
-    candidate = ranking.next_candidate(s, slot, price_ticks)
-    if candidate == ranking.PENDING:
+    candidate = adl_ranking.next_candidate(s, slot, price_ticks)
+    if candidate == adl_ranking.PENDING:
         return
     if candidate == NIL:
         _exhausted(s, slot)
         return _position_done(s)
     equity = margin.pool_equity_micros(s, candidate)
-    lots = min(s.liquidation_lots, liquidation.affordable_lots(s, candidate, price_ticks, equity))
+    lots = min(s.liquidation_lots, liquidation_rules.affordable_lots(s, candidate, price_ticks, equity))
     _deleverage(s, slot, candidate, lots)
     s.liquidation_lots -= lots
     _owe(s, lots)
@@ -340,7 +340,7 @@ def _exhausted(s, position_slot):
         return
     if contract.open_state != 0:
         contract.open_state = MarketState.HALTED
-    reference.force_state(s, contract_slot, MarketState.HALTED, Reason.LIQUIDATION)
+    reference_prices.force_state(s, contract_slot, MarketState.HALTED, Reason.LIQUIDATION)
 
 
 @kernel
@@ -351,7 +351,7 @@ def _deleverage(s, position_slot, candidate, lots):
     contract.trade_serial += 1
     signed = -lots if position.size_lots > 0 else lots
     held = s.rank_ahead_lots + abs(position_at(s, candidate).size_lots)
-    rank = liquidation.light_of(held, contract.open_interest_lots)
+    rank = liquidation_rules.light_of(held, contract.open_interest_lots)
     _deleverage_leg(s, candidate, -signed)
     _deleverage_leg(s, position_slot, signed)
     giver = position_at(s, candidate)

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import collateral, delivery, events, liquidator, margin, reference
+from engine import collateral, contract_settlement, events, liquidator, margin, reference_prices
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
 from engine.row_access import account_at, contract_at, position_at
@@ -96,8 +96,8 @@ def run(s):
     while s.tick_cursor < s.contracts_used:
         if not events.has_room(s):
             return False
-        reference.tick_contract(s, s.tick_cursor)
-        delivery.tick(s, s.tick_cursor)
+        reference_prices.tick_contract(s, s.tick_cursor)
+        contract_settlement.tick(s, s.tick_cursor)
         s.tick_cursor += 1
     if s.tick_cursor == s.contracts_used:
         collateral.revalue(s)

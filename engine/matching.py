@@ -6,7 +6,7 @@ room for all that one step can cause.
 
 import numpy as np
 
-from engine import admission, book, events, isolated_margin, ledger, margin, pricing
+from engine import admission, book, events, index_and_mark, isolated_margin, ledger, margin
 from engine.code_values import (
     EXEC_CONDITIONAL,
     EXEC_ICEBERG,
@@ -172,7 +172,8 @@ def _trade(s, contract, maker_slot, price_ticks):
     contract.last_high_ticks = max(contract.last_high_ticks, price_ticks)
     if price_ticks < contract.last_low_ticks or contract.last_low_ticks == 0:
         contract.last_low_ticks = price_ticks
-    if not contract.margin_free and pricing.is_big_trade(contract, lots * price_ticks * contract.micros_per_tick_lot):
+    value_micros = lots * price_ticks * contract.micros_per_tick_lot
+    if not contract.margin_free and index_and_mark.is_big_trade(contract, value_micros):
         contract.last_big_trade_ticks = price_ticks
     ledger.count_open(s, maker_position, maker_slot, -lots)
     shown = book.hit(s, maker_slot, lots)

@@ -7,15 +7,15 @@ while work is pending.
 import numpy as np
 
 from engine import (
-    delivery,
+    contract_settlement,
     eligibility_lapses,
     events,
+    funding_payments,
     liquidator,
     mark_tick,
     mass_cancel,
     matching,
-    reference,
-    settlement,
+    reference_prices,
     triggers,
 )
 from engine.codes import NIL, Reason, TimerClass
@@ -122,15 +122,15 @@ def _do(s, kind, contract_slot):
     elif kind == TimerClass.ORDER_EXPIRY:
         _expire_next(s)
     elif kind == TimerClass.PREMIUM_SAMPLE:
-        reference.sample(s, contract_slot)
+        reference_prices.sample(s, contract_slot)
     elif kind == TimerClass.MARK_TICK:
         return mark_tick.run(s)
     elif kind == TimerClass.FUNDING:
-        return settlement.settle(s, contract_slot)
+        return funding_payments.settle(s, contract_slot)
     elif kind == TimerClass.LIQUIDATION_WORK:
         _liquidate_next(s)
     elif kind == TimerClass.DELIVERY:
-        return delivery.settle(s, contract_slot)
+        return contract_settlement.settle(s, contract_slot)
     return True
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import audit, host, listing, step, triggers
+from engine import host, invariants, listing, step, triggers
 from engine.codes import CommandKind, EventKind, Mode, PriceSource
 from engine.kernels import entry
 from engine.row_access import contract_at
@@ -166,7 +166,7 @@ class Pair:
         found = self._translate(as_tuples(apply(self.root, theirs, ring_rows)), expected)
         assert found == expected, difference(found, expected, ours)
         if self.audited:
-            audit.check(self.root)
+            invariants.check(self.root)
         return [named(row) for row in expected]
 
     def refer(self, reference: Reference) -> None:

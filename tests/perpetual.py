@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import funding, liquidation, margin, pricing
+from engine import funding, index_and_mark, liquidation_rules, margin
 from engine.kernels import entry
 from engine.schema import STATE
 from engine.units import PPB
@@ -145,17 +145,17 @@ def adverse(root, side, price_ticks):
 
 @entry
 def partial(root, size, spare):
-    return liquidation.partial_lots(root[0].contracts[0], size, spare)
+    return liquidation_rules.partial_lots(root[0].contracts[0], size, spare)
 
 
 @entry
 def light(cumulated, total):
-    return liquidation.light_of(cumulated, total)
+    return liquidation_rules.light_of(cumulated, total)
 
 
 @entry
 def outranks(profit, leverage, other_profit, other_leverage):
-    return liquidation.outranks(profit, leverage, other_profit, other_leverage)
+    return liquidation_rules.outranks(profit, leverage, other_profit, other_leverage)
 
 
 @entry
@@ -194,24 +194,24 @@ def add_sample(root, premium_ppb):
 
 @entry
 def index(root, oldest_ns):
-    return pricing.index_subticks(root[0].contracts[0], oldest_ns)
+    return index_and_mark.index_subticks(root[0].contracts[0], oldest_ns)
 
 
 @entry
 def median(root, oldest_ns):
-    return pricing.median_subticks(root[0].contracts[0], oldest_ns)
+    return index_and_mark.median_subticks(root[0].contracts[0], oldest_ns)
 
 
 @entry
 def mark(root, now_ns):
-    return pricing.mark_subticks(root[0].contracts[0], now_ns)
+    return index_and_mark.mark_subticks(root[0].contracts[0], now_ns)
 
 
 @entry
 def impact(root, side):
-    return pricing.impact_subticks(root[0], 0, side)
+    return index_and_mark.impact_subticks(root[0], 0, side)
 
 
 @entry
 def liquidation_fee(root, lots):
-    return liquidation.fee_micros(root[0].contracts[0], lots)
+    return liquidation_rules.fee_micros(root[0].contracts[0], lots)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import audit, step
+from engine import invariants, step
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarketState, Mode, OrdType, Side, TimeInForce
@@ -200,7 +200,7 @@ def run(root: Any, rows: Any, ring_rows: int = 1 << 12, check_each: bool = True)
             if not check_each:
                 kept.append(ring[:written].copy())
         if check_each:
-            audit.check(root)
+            invariants.check(root)
     tally.commands += len(rows)
     return tally, kept
 

@@ -23,13 +23,13 @@ ENGINE_ORDER = [
     "listing",
     "events",
     "funding",
-    "pricing",
+    "index_and_mark",
     "collateral",
     "margin",
     "isolated_margin",
-    "liquidation",
-    "ranking",
-    "settlement",
+    "liquidation_rules",
+    "adl_ranking",
+    "funding_payments",
     "eligibility",
     "exposure_limits",
     "fill_or_kill",
@@ -40,9 +40,9 @@ ENGINE_ORDER = [
     "mass_cancel",
     "eligibility_lapses",
     "triggers",
-    "reference",
+    "reference_prices",
     "liquidator",
-    "delivery",
+    "contract_settlement",
     "mark_tick",
     "orders",
     "straight_path",
@@ -54,11 +54,12 @@ ENGINE_ORDER = [
     "statements",
     "host",
     "recordings",
-    "audit",
+    "invariants",
 ]
-"""Each module of the engine imports only what stands before it; `audit` is imported by none of them."""
+"""Each module of the engine imports only what stands before it; `invariants` is imported by none of them."""
 GATEWAY_SEES = {
-    "codes", "code_values", "units", "row_layout", "schema", "kernels", "host", "recordings", "statements", "audit",
+    "codes", "code_values", "units", "row_layout", "schema", "kernels", "host", "recordings", "statements",
+    "invariants",
 }  # fmt: skip
 GATEWAY_ROOMS = [
     "clock",

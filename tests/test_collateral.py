@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit, host
+from engine import host, invariants
 from engine.codes import AccountAttribute as A
 from engine.codes import Asset, CommandKind, EventKind, ExecInst, MarketState, Reason
 from engine.codes import VenueParameter as V
@@ -55,7 +55,7 @@ def reason_of(stage: Stage, row: build.Rows) -> Reason:
     if refused:
         assert state.changed(before, state.parts(stage.root)) == []
         return Reason(refused[0]["reason"])
-    audit.check(stage.root)
+    invariants.check(stage.root)
     return Reason.NONE
 
 
@@ -139,7 +139,7 @@ def test_a_higher_haircut_counts_from_the_next_mark_tick() -> None:
     assert stage.order(0, BUY, 1, 1990)["reason"][0] == Reason.NONE
     stage.index(2000)
     assert stage.of(EventKind.LIQUIDATION_FLAGGED) != []
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_cash_may_be_negative_as_far_as_collateral_covers_it() -> None:
@@ -152,7 +152,7 @@ def test_cash_may_be_negative_as_far_as_collateral_covers_it() -> None:
     stage.order(1, BUY, 3, 1900)
     stage.order(0, SELL, 3, 1900, flags=ExecInst.REDUCE_ONLY)
     assert (stage.cash(0), stage.size(0)) == (-300, 0)
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert reason_of(stage, build.directive(CommandKind.WITHDRAW, account_slot=0, amount_micros=1)) != Reason.NONE
     assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, 70_000_000)) == Reason.WITHDRAWAL_LIMIT
     assert reason_of(stage, moved(CommandKind.WITHDRAW, 0, 60_000_000)) == Reason.NONE
@@ -256,7 +256,7 @@ def test_fund_takes_collateral_against_what_cash_is_below_zero() -> None:
     units = taken[0]["old_value"] - taken[0]["new_value"]
     assert taken[0]["amount_micros"] == units * 1800 * 98 * MICROS // (100 * COIN)
     assert units + int(stage.state["accounts"][0]["collateral_units"][0]) == COIN
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_fund_takes_no_more_than_its_cash_reaches_and_the_account_stays_covered() -> None:
@@ -273,7 +273,7 @@ def test_fund_takes_no_more_than_its_cash_reaches_and_the_account_stays_covered(
     assert 0 <= fee - paid < 18  # a unit of 1e-8 coin is worth 17.64 micros
     assert stage.cash(0) < 0
     assert stage.state["accounts"][0]["liquidating"] == 0
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_owing_account_without_position_is_settled_when_its_collateral_falls() -> None:
@@ -287,14 +287,14 @@ def test_owing_account_without_position_is_settled_when_its_collateral_falls() -
     stage.order(0, SELL, 3, 1900, flags=ExecInst.REDUCE_ONLY)
     for price in (1600, 1300, 1000, 740):
         stage.index(price)
-        audit.check(stage.root)
+        invariants.check(stage.root)
         stage.settle()
     assert len(stage.history(EventKind.COLLATERAL_TAKEN)) == 1
     assert stage.cash(0) >= 0
     assert stage.state["accounts"][0]["collateral_units"][0] > 0
     stage.index(740)
     assert stage.state["accounts"][0]["liquidating"] == 0
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_collateral_is_in_snapshots_and_digests(tmp_path: Path) -> None:
@@ -310,7 +310,7 @@ def test_collateral_is_in_snapshots_and_digests(tmp_path: Path) -> None:
     stage.send(moved(CommandKind.DEPOSIT, 0, COIN))
     restored = host.restore(write_snapshot(tmp_path, stage.root, b"chain"))
     assert restored["collateral"].tobytes() == stage.root["collateral"].tobytes()
-    audit.check(restored)
+    invariants.check(restored)
 
 
 def test_every_array_of_the_state_is_in_snapshots_or_scratch() -> None:

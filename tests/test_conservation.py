@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.host import digest
 from tests import risk_flow
 
@@ -27,7 +27,7 @@ def test_the_ring_changes_nothing(ring_rows: int) -> None:
     _, expected = risk_flow.run(other, rows.copy(), 1 << 13, check_each=False)
     assert np.array_equal(np.concatenate(reports), np.concatenate(expected))
     assert digest(root) == digest(other)
-    audit.check(root)
+    invariants.check(root)
 
 
 def test_batches_change_nothing() -> None:

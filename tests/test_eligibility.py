@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import AccountAttribute as A
 from engine.codes import (
     Affiliation,
@@ -188,14 +188,14 @@ def test_an_overdue_lapse_and_what_the_command_cancels_need_room_for_both() -> N
 def test_the_audit_sees_an_order_that_outlives_standing_and_a_lapse_out_of_place() -> None:
     pair = venue(2)
     pair.play([new(0, BUY, 1, 980), account_set(1, A.EVIDENCE_UNTIL_NS, LAPSE_NS)])
-    audit.check(pair.root)
+    invariants.check(pair.root)
     pair.root["profiles"]["values"][0][0, A.AGREEMENT] = 0
-    with pytest.raises(audit.AuditError, match="opens_without_standing at slot 0"):
-        audit.check(pair.root)
+    with pytest.raises(invariants.AuditError, match="opens_without_standing at slot 0"):
+        invariants.check(pair.root)
     pair.root["profiles"]["values"][0][0, A.AGREEMENT] = 1
     pair.root["accounts"]["lapse_s"][0][1] += 1
-    with pytest.raises(audit.AuditError, match="lapse at slot -1"):
-        audit.check(pair.root)
+    with pytest.raises(invariants.AuditError, match="lapse at slot -1"):
+        invariants.check(pair.root)
 
 
 def test_accounts_that_lapse_together_go_in_the_order_of_their_scheduling() -> None:

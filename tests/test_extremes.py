@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import CommandKind, EventKind, ExecInst, Reason, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import STATE
@@ -112,7 +112,7 @@ def test_the_largest_contract_traded_to_its_limits() -> None:
     assert (stage.size(0), stage.size(1), stage.size(2)) == (-most, 0, most)
     stage.index(1)
     stage.settle()
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert conserved(stage.state) == 0
 
 
@@ -128,7 +128,7 @@ def test_transfer_of_an_amount_whose_size_does_not_fit(amount: int) -> None:
     stage.order(0, BUY, 10, 2000)
     stage.send(build.directive(CommandKind.TRANSFER, account_slot=0, contract_slot=0, amount_micros=amount))
     assert [row["reason"] for row in stage.of(EventKind.REFUSED)] == [Reason.BAD_AMOUNT]
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 @pytest.mark.parametrize("name", ["orders", "own"])

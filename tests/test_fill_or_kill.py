@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarginMode, Reason, TimeInForce
@@ -114,7 +114,7 @@ class Trials:
         for account, taken in enumerate(kept):
             stage.state["accounts"][account]["cash_micros"] += taken
             stage.state["withdrawals_micros"] -= taken
-        audit.check(stage.root)
+        invariants.check(stage.root)
 
     def _quote(self, account: int, side: int, price: int) -> None:
         style = self.draw(0, 3)

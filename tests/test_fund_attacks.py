@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarginMode, TimeInForce
@@ -63,7 +63,7 @@ class Attack:
         for (account, day), paid in self.paid.items():
             if day == today:
                 assert 10 * paid <= self.fund + paid, f"account {account} got {paid} of {self.fund + paid}"
-        audit.check(self.stage.root)
+        invariants.check(self.stage.root)
         assert conserved(self.stage.state) == 0 and self.fund >= 0
 
     def open(self) -> tuple[int, int]:

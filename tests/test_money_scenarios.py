@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import CommandKind, EventKind, MarginMode, MarketState, Reason
 from engine.codes import ContractParameter as P
 from tests import build, state
@@ -105,7 +105,7 @@ def test_most_that_can_be_withdrawn() -> None:
     stage = exchange()
     stage.send(build.directive(CommandKind.WITHDRAW, account_slot=0, amount_micros=600 * MICROS))
     assert stage.cash(0) == 2000
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_liquidation_cancels_the_accounts_orders() -> None:
@@ -114,4 +114,4 @@ def test_liquidation_cancels_the_accounts_orders() -> None:
     stage.settle()
     own = [row["reason"] for row in stage.history(EventKind.CANCELLED) if row["account_slot"] == 0]
     assert own[0] == Reason.LIQUIDATION
-    audit.check(stage.root)
+    invariants.check(stage.root)

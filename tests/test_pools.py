@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from engine import audit, host
+from engine import host, invariants
 from engine.codes import AccountAttribute as A
 from engine.codes import EventKind, ExecInst, Mode, OrdType, PriceSource, Reason, TimeInForce
 from engine.schema import SMALL
@@ -32,7 +32,7 @@ class Shallow:
         rows = build.numbered([rows.copy()], self.seq + 1, time_ns)[0]
         self.seq += len(rows)
         self.reports = apply(self.root, rows)
-        audit.check(self.root)
+        invariants.check(self.root)
         assert self.root["levels_live"][0] <= LEVELS
         return [Reason(int(reason)) for reason in self.reports["reason"]]
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit, step
+from engine import invariants, step
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, MarginMode, Reason, Side
 from engine.schema import EVENT
@@ -138,7 +138,7 @@ def test_every_admitted_order_is_carried_and_within_the_limits(seed: int) -> Non
         refused += np.count_nonzero(events["reason"][events["kind"] == EventKind.REJECTED] == Reason.EXPOSURE_LIMIT)
     assert checked > 100
     assert refused > 0
-    audit.check(root)
+    invariants.check(root)
 
 
 @pytest.mark.parametrize("seed", [4, 5])

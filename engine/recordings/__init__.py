@@ -6,7 +6,7 @@ our own CSV and JSONL. `synthetic:SEED:COUNT` instead of a file is a generated s
 
 from pathlib import Path
 
-from engine.recordings import bitstamp, flash1, journals, lobster, synthetic, text
+from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, synthetic
 from engine.recordings.batches import Reader
 from engine.recordings.source import RecordingError, Source, sources
 
@@ -36,7 +36,7 @@ def open_recording(path: Path, format: str = "auto", book: Path | None = None, s
     if kind == "flash1":
         return flash1.Flash1Reader(main, skip_bad)
     if kind in ("csv", "jsonl"):
-        return text.TextReader(main, skip_bad)
+        return csv_jsonl.TextReader(main, skip_bad)
     raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
 
 
@@ -49,9 +49,9 @@ def recognise(source: Source) -> str:
         return "bitstamp"
     if lobster.is_messages(head):
         return "lobster"
-    if text.is_jsonl(head):
+    if csv_jsonl.is_jsonl(head):
         return "jsonl"
-    if text.is_csv(head):
+    if csv_jsonl.is_csv(head):
         return "csv"
     raise RecordingError(f"{source.path}: not a recording that is recognised; name its format: {', '.join(FORMATS)}")
 

@@ -23,7 +23,7 @@ from decimal import Decimal
 
 from engine.codes import Side
 from engine.recordings.batches import CHECKED_ROWS, READER_ID, Batch, Book, ContractSpec, Execution, Rows
-from engine.recordings.queues import Queues
+from engine.recordings.recorded_queues import Queues
 from engine.recordings.source import BadLineError, RecordingError, Source, whole_number
 from engine.units import MAX_TICKS
 

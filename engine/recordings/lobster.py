@@ -35,7 +35,7 @@ from engine.recordings.batches import (
     Level,
     Rows,
 )
-from engine.recordings.queues import Queues
+from engine.recordings.recorded_queues import Queues
 from engine.recordings.source import BadLineError, Source, whole_number
 from engine.units import MAX_TICKS, NS_PER_S
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import collateral, liquidation, margin
+from engine import collateral, liquidation_rules, margin
 from engine.codes import NIL, Asset, MarginMode
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
@@ -124,7 +124,7 @@ def _position_figures(root, position_slot, out):
 @entry
 def lights(root, position_slot):
     """A position's five lights for deleveraging; it looks at every position of the contract."""
-    return liquidation.lights(root[0], position_slot)
+    return liquidation_rules.lights(root[0], position_slot)
 
 
 def position_slots(root: Any, account_slot: int) -> list[int]:

@@ -1,21 +1,10 @@
-"""The columns of the trail, and the hash chain over its records.
+"""The columns of the trail. A record is a dict of its columns that are not empty."""
 
-A record is a dict of its columns that are not empty. The chain is BLAKE3 over the previous hash and the record as
-compact JSON in UTF-8 with its keys sorted, so it does not depend on the format of the file.
-"""
-
-from collections.abc import Iterable, Iterator
 from typing import Any
-
-import msgspec
-from blake3 import blake3
 
 from engine.codes import AccountAttribute
 
-FORMAT = "lionrock audit trail 1"
-CHAIN = "chain"
 Record = dict[str, Any]
-_SORTED = msgspec.json.Encoder(order="sorted")
 
 WHAT: dict[str, type] = {
     "number": int,  # of the record in this export
@@ -127,22 +116,3 @@ _FIGURES = (
 )
 COLUMNS: dict[str, type] = WHAT | dict.fromkeys((*ATTRIBUTES, *_FIGURES), int)
 """All columns of a record, in the order of the file; the chain's hash follows as the last column."""
-
-
-def genesis(note: str) -> bytes:
-    """The hash before the first record."""
-    return blake3(f"{FORMAT}\n{note}".encode()).digest()
-
-
-def link(before: bytes, record: Record) -> bytes:
-    """The hash after a record; the record's own hash column is left out."""
-    return blake3(before + _SORTED.encode(record)).digest()
-
-
-def chained(records: Iterable[Record], note: str) -> Iterator[Record]:
-    """Number the records and give each its hash."""
-    chain = genesis(note)
-    for number, given in enumerate(records, 1):
-        record = {"number": number} | {name: value for name, value in given.items() if value != ""}
-        chain = link(chain, record)
-        yield record | {CHAIN: chain.hex()}

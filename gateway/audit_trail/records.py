@@ -29,9 +29,10 @@ from engine.codes import (
     VenueState,
 )
 from engine.schema import DIRECTIVE, NOTICE
-from gateway.audit_trail.columns import FORMAT, Record, chained
-from gateway.audit_trail.figures import ORDER_COMMANDS, look, standing
-from gateway.audit_trail.follower import Follower, Happening, Moment, stops
+from gateway.audit_trail.columns import Record
+from gateway.audit_trail.decision_figures import ORDER_COMMANDS, look, standing
+from gateway.audit_trail.hash_chain import FORMAT, chained
+from gateway.audit_trail.journal_follower import Follower, Happening, Moment, stops
 from gateway.wire.event_rows import Event, Notice
 
 Progress = Callable[[int, int], None]

@@ -20,7 +20,7 @@ from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain,
 from gateway.config import Config
 from gateway.office.changes import KINDS, Kind
 from gateway.office.client_records import client_file, lapses
-from gateway.office.officer_messages import plain_type
+from gateway.office.officer_params import plain_type
 from gateway.office.proposals import Office
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder, Registry, RegistryError

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from gateway import config as settings
 from gateway.affiliates.report import DAY_NS, DayReport, MakerReport, day_report
-from gateway.audit_trail.follower import journal_of
+from gateway.audit_trail.journal_follower import journal_of
 from gateway.commands.common import Names, end_of_day_ns, progress_bar, readable_errors, when
 from gateway.config import Config
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from gateway import clock
 from gateway import config as settings
-from gateway.audit_trail.follower import journal_of
+from gateway.audit_trail.journal_follower import journal_of
 from gateway.commands import officer
 from gateway.commands.common import (
     MAX_ID,
@@ -26,7 +26,7 @@ from gateway.commands.common import (
     when,
     whole,
 )
-from gateway.surveillance.replayed import alerts_of, clients_of
+from gateway.surveillance.from_journal import alerts_of, clients_of
 from gateway.surveillance.store import STATES, AlertError, AlertStore, Filed, Review, file_of, filed
 
 _EXAMPLES = """examples:

@@ -16,13 +16,13 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from engine.host import JournalError
-from gateway.audit_trail import files
-from gateway.audit_trail.check import Checked, check
-from gateway.audit_trail.columns import CHAIN
-from gateway.audit_trail.follower import journal_of
-from gateway.audit_trail.ladder import when
+from gateway.audit_trail import export
+from gateway.audit_trail.admission_ladder import when
+from gateway.audit_trail.hash_chain import CHAIN
+from gateway.audit_trail.journal_follower import journal_of
+from gateway.audit_trail.order_story import Step, story, story_at
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
-from gateway.audit_trail.story import Step, story, story_at
+from gateway.audit_trail.verify_export import Checked, check
 from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
 from gateway.config import Config
 from gateway.registry.registry import RegistryError
@@ -73,7 +73,7 @@ def _add_export(actions: Any) -> None:
     parser.add_argument("--to", dest="to_ns", type=_to_ns, default=FOREVER_NS, metavar="T",
                         help="last day, or the instant after the last")  # fmt: skip
     parser.add_argument("--with-index", action="store_true", help="also each index price that was taken (many)")
-    parser.add_argument("--format", choices=files.FORMATS, help="default: as the output's name says, else jsonl")
+    parser.add_argument("--format", choices=export.FORMATS, help="default: as the output's name says, else jsonl")
     parser.add_argument("--output", type=Path, metavar="F", help="file to write (default: standard output)")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs --output")
     parser.set_defaults(action=_export)
@@ -132,10 +132,10 @@ def _to_ns(text: str) -> int:
 
 
 def _export(args: argparse.Namespace) -> int:
-    kind = args.format or (files.format_of(args.output) if args.output else "jsonl")
+    kind = args.format or (export.format_of(args.output) if args.output else "jsonl")
     if args.output is None and (args.json or kind == "parquet"):
         raise ValueError("--output: name the file to write")
-    if args.output is not None and files.format_of(args.output) != kind:
+    if args.output is not None and export.format_of(args.output) != kind:
         raise ValueError(f"--output {args.output}: a {kind} file's name ends in .{kind}")
     account = -1 if args.account is None else account_slot(args.data, args.account)
     if args.from_ns >= args.to_ns:
@@ -144,7 +144,7 @@ def _export(args: argparse.Namespace) -> int:
     with _progress() as progress:
         records = trail(journal_of(args.data), scope, progress)
         if args.output is None:
-            files.write_to(records, sys.stdout.buffer, kind)
+            export.write_to(records, sys.stdout.buffer, kind)
             return 0
         last: dict[str, Any] = {}
 
@@ -153,7 +153,7 @@ def _export(args: argparse.Namespace) -> int:
                 last.update(chain=record[CHAIN])
                 yield record
 
-        count = files.write(noted(), args.output, kind)
+        count = export.write(noted(), args.output, kind)
     if args.json:
         print(json.dumps({"file": str(args.output), "format": kind, "records": count, "chain": last["chain"]}))
     else:
@@ -164,7 +164,7 @@ def _export(args: argparse.Namespace) -> int:
 def _verify(args: argparse.Namespace) -> int:
     paths = [args.path]
     if args.path.is_dir():
-        paths = sorted(path for path in args.path.iterdir() if path.suffix[1:] in files.FORMATS)
+        paths = sorted(path for path in args.path.iterdir() if path.suffix[1:] in export.FORMATS)
     if not paths:
         raise ValueError(f"{args.path}: holds no .csv, .jsonl or .parquet file")
     journal = journal_of(args.journal) if args.journal else None

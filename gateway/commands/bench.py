@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.result import BenchError, Measurement, Plan, SkippedError, machine
+from bench.measurement import BenchError, Measurement, Plan, SkippedError, machine
 from bench.suite import SUITE
 from gateway.commands.common import compile_engine
 

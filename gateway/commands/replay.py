@@ -18,7 +18,7 @@ from rich.table import Table
 from engine.host import JournalError, holds_journal
 from engine.recordings import FORMATS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, parse_contract
-from engine.recordings.funded import FundedResult, replay_funded
+from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from bench.simulation import SCENARIOS, Outcome, Series, Simulation
-from engine.audit import AuditError
+from engine.invariants import AuditError
 from gateway.commands.common import FAILED, compile_engine
 from gateway.commands.replay import progress_bar
 

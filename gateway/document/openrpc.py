@@ -17,11 +17,11 @@ from engine.schema import COMMAND, EVENT, LABEL, SEMANTICS_VERSION
 from gateway.document.examples import CHANNELS, EXAMPLES
 from gateway.document.officer_examples import set_up_sample
 from gateway.document.sample_rows import NOW, own_trade, sample_projection
-from gateway.office.officer_messages import plain_type
+from gateway.office.officer_params import plain_type
 from gateway.registry.authentication import Authenticator, Vault, new_hmac_key
 from gateway.registry.registry import KeyOrder, Registry
 from gateway.sessions.actions import Reply, Submit
-from gateway.sessions.messages import METHODS
+from gateway.sessions.method_table import METHODS
 from gateway.sessions.methods.session import VERSION
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context

@@ -5,8 +5,9 @@ from typing import Any
 
 from gateway import clock, pages
 from gateway.document import openrpc
+from gateway.net.connections import Connections
 from gateway.net.http_messages import BadRequest, HttpMessages, Request
-from gateway.net.turns import Connections, Turns
+from gateway.net.loop_turns import Turns
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
 from gateway.sessions.http_calls import HttpCall

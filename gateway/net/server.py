@@ -8,10 +8,11 @@ from functools import partial
 from engine import host
 from gateway import clock
 from gateway.config import Config, ConfigError
-from gateway.index_feeds.pump import Pump, parse_routes
+from gateway.index_feeds.index_publisher import Pump, parse_routes
 from gateway.index_feeds.scripted import IndexScriptError, IndexWalk, parse_script
+from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
-from gateway.net.turns import Connections, Turns
+from gateway.net.loop_turns import Turns
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.venue.venue import Progress, Venue
 from gateway.wire.command_rows import index_row

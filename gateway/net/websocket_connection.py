@@ -8,7 +8,8 @@ import picows
 from engine.codes import NIL
 from gateway import clock
 from gateway.market_data.public_topics import Topic
-from gateway.net.turns import Connections, Turns
+from gateway.net.connections import Connections
+from gateway.net.loop_turns import Turns
 from gateway.sessions.actions import Action, Close, Reply, Submit, Subscribe, Unsubscribe
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue

@@ -10,7 +10,7 @@ import logging
 from typing import Any
 
 from gateway import clock
-from gateway.net.turns import Turns
+from gateway.net.loop_turns import Turns
 from gateway.net.websocket_connection import WebsocketConnection
 from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
 from gateway.plain_orders.frame_finder import NO_ROOM, OTHER, TEXT

@@ -8,7 +8,8 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from gateway import clock
-from gateway.net.turns import Connections, Turns
+from gateway.net.connections import Connections
+from gateway.net.loop_turns import Turns
 from gateway.net.websocket_connection import BINARY_PROTOCOL, WebsocketConnection
 from gateway.net.websocket_input import WebsocketInput, hand_over
 from gateway.sessions.session import Session

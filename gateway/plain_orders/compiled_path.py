@@ -16,8 +16,8 @@ from engine.kernels import direct
 from engine.schema import COMMAND, EVENT
 from gateway.plain_orders.frame_finder import SLACK_BYTES
 from gateway.plain_orders.layout import OUT_BYTES, SCALARS, new_workspace, write_listing
-from gateway.plain_orders.reader import read
-from gateway.plain_orders.writer import write
+from gateway.plain_orders.order_reader import read
+from gateway.plain_orders.reply_writer import write
 from gateway.read_model.history import Segment
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending

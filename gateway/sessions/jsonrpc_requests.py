@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 from msgspec import Raw
 
-from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.jsonrpc_answers import RequestId, encode
 

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.sessions.methods import account, admin, market, queries, session, trading, venue
 
 

@@ -18,10 +18,10 @@ import numpy as np
 
 from engine.schema import EVENT
 from gateway.surveillance.activity import Alert, Evidence, Rows
+from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.rule_runner import Watch
 from gateway.surveillance.store import AlertStore
-from gateway.surveillance.throttle import Throttle
-from gateway.surveillance.watch import Watch
 
 FRAME = struct.Struct("<cq")
 """A frame's kind, and how many bytes follow."""

@@ -22,8 +22,8 @@ from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
-from gateway.venue.execution_guard import ExecutionGuard, Links
-from gateway.venue.intents import IntentPending, directive_row, replayed_results, sweep_row
+from gateway.venue.execution_throttle import ExecutionGuard, Links
+from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.venue.sequencer import Parts, Sequencer
 
 Progress = Callable[[int, int], None]

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import flow
+from bench import order_flow
 from bench.cancel import SPEC
 from bench.engine_runner import EngineRunner, market, numbered
-from bench.result import BenchError, Plan, one_digest
+from bench.measurement import BenchError, Plan, one_digest
 from bench.suite import SUITE
 from engine import host
 from engine.codes import CommandKind, EventKind
@@ -78,7 +78,7 @@ def test_list_and_a_wrong_name(capsys: Capture) -> None:
 def test_recordings_that_are_not_there_are_left_out(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
 ) -> None:
-    monkeypatch.setattr(flow, "DATA", tmp_path / "nowhere")
+    monkeypatch.setattr(order_flow, "DATA", tmp_path / "nowhere")
     assert lionrock("flash1", "--size", "small", "--json") == 0
     said = capsys.readouterr()
     assert said.out == ""
@@ -87,7 +87,7 @@ def test_recordings_that_are_not_there_are_left_out(
 
 @needs_data
 def test_wrong_reports_fail_the_benchmark(monkeypatch: pytest.MonkeyPatch) -> None:
-    workload = flow.flash1_workloads(Plan())[0]
+    workload = order_flow.flash1_workloads(Plan())[0]
     workload.prove()
     workload.commands["qty_lots"][0] += 1
     with pytest.raises(BenchError, match="the report stream's SHA-256 is"):

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import EventKind
 from engine.recordings import open_recording
 from engine.recordings.batches import parse_contract
-from engine.recordings.funded import FundedResult, replay_funded
+from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.replay import Options
 from engine.recordings.source import RecordingError
 from tests.recordings.data import compiled
@@ -63,18 +63,18 @@ def test_the_seed_decides_and_nothing_else() -> None:
 @compiled
 def test_a_crash_liquidates_and_money_is_conserved(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     engines: list[Any] = []
-    from engine.recordings import funded
+    from engine.recordings import funded_replay
 
-    class Kept(funded._Funded):
+    class Kept(funded_replay._Funded):
         def _totals(self) -> None:
             super()._totals()
             engines.append(self)
 
-    monkeypatch.setattr(funded, "_Funded", Kept)
+    monkeypatch.setattr(funded_replay, "_Funded", Kept)
     result = play(crash(tmp_path), spec="tick=1,lot=1")
     assert result.liquidations > 0 and result.funding_payments == 0
     root = engines[0].runner.engine.root
-    audit.check(root)
+    invariants.check(root)
     assert engines[0].counts[EventKind.INDEX_CHANGED] >= 3
     assert int(root[0]["contracts"][0]["index_subticks"]) == 925_000, "the mid of the last bid and the first ask"
 

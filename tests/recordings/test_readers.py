@@ -10,7 +10,7 @@ import pytest
 import zstandard
 
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
-from engine.recordings import open_recording, text
+from engine.recordings import csv_jsonl, open_recording
 from engine.recordings.batches import READER_ID, Batch, Reader
 from engine.recordings.flash1 import CSV_COLUMNS, HEADER, MAGIC, RECORD
 from engine.recordings.source import BadLineError, RecordingError
@@ -311,7 +311,7 @@ def test_bitstamp_bad_line_is_named_or_skipped(tmp_path: Path, line: str, messag
 
 def documented_example() -> tuple[str, str]:
     """The CSV and the JSON line of the format's own documentation."""
-    lines = [line.strip() for line in (text.__doc__ or "").splitlines() if line.startswith("    ")]
+    lines = [line.strip() for line in (csv_jsonl.__doc__ or "").splitlines() if line.startswith("    ")]
     return "\n".join(lines[:-1]) + "\n", lines[-1]
 
 

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 from gateway.office.changes import clients, venue
 from gateway.office.changes.plan import Lookup, Plan
-from gateway.office.officer_messages import ChangeParams
+from gateway.office.officer_params import ChangeParams
 
 __all__ = ["KINDS", "Kind", "Lookup", "Plan"]
 

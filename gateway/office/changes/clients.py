@@ -2,13 +2,21 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
-from gateway.office import evidence
-from gateway.office import officer_messages as m
+from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, units_of
+from gateway.office.professional_investor import (
+    CONFIRMATION_MONTHS,
+    Evidence,
+    in_date,
+    judge,
+    read_amount,
+    read_date,
+)
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
@@ -60,10 +68,10 @@ def record_evidence(lookup: Lookup, params: m.RecordEvidence) -> Plan:
     """The class that the evidence proves and the day through which it does; refused when it proves nothing today."""
     day = lookup.document_day(params.document_date)
     amount, rate = _amount_and_rate(params)
-    judged = evidence.Evidence(
+    judged = Evidence(
         params.investor, params.document, day, params.measure, amount, rate, params.assessment_hash is not None
     )
-    verdict = evidence.judge(judged, lookup.today)
+    verdict = judge(judged, lookup.today)
     values = {
         A.INVESTOR_CLASS: int(verdict.investor_class),
         A.EVIDENCE_UNTIL_NS: civil_dates.lapse_ns(verdict.last_day),
@@ -80,18 +88,18 @@ def _amount_and_rate(params: m.RecordEvidence) -> Any:
     if params.document == "register_check":
         if params.amount is not None:
             raise RegistryError("amount: a register_check measures none; leave it out")
-        return evidence.Decimal(0), evidence.Decimal(1)
+        return Decimal(0), Decimal(1)
     if params.amount is None:
         raise RegistryError(f"amount: it is missing; {params.document} states one")
     if (params.currency == "HKD") != (params.rate is None):
         raise RegistryError("rate: give it for an amount in another currency than HKD, and only then")
-    return evidence.read_amount(params.amount, "amount"), evidence.read_amount(params.rate or "1", "rate")
+    return read_amount(params.amount, "amount"), read_amount(params.rate or "1", "rate")
 
 
 def record_confirmation(lookup: Lookup, params: m.RecordConfirmation) -> Plan:
     """The yearly confirmation counts for 12 months from its date."""
     day = lookup.document_day(params.document_date)
-    last = evidence.in_date(day, evidence.CONFIRMATION_MONTHS, lookup.today)
+    last = in_date(day, CONFIRMATION_MONTHS, lookup.today)
     values = {A.CONFIRMATION_UNTIL_NS: civil_dates.lapse_ns(last)}
     return _of_client(lookup, params, "confirmation", values, valid_through=last)
 
@@ -213,7 +221,7 @@ def approve_affiliate(lookup: Lookup, params: m.ApproveAffiliate) -> Plan:
     slot, contract = lookup.account(params.account).slot, lookup.contract(params.instrument_name)
     start, until = 0, 0
     if params.valid_through is not None:
-        first = evidence.read_date(params.valid_from, "valid_from") if params.valid_from else lookup.today
+        first = read_date(params.valid_from, "valid_from") if params.valid_from else lookup.today
         last = lookup.last_day(params.valid_through)
         if first > last:
             raise RegistryError(f"valid_from: {first} is after valid_through {last}")

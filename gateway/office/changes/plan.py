@@ -6,7 +6,7 @@ from datetime import date
 
 from engine.codes import AccountAttribute, CommandKind
 from engine.units import INT64_MAX
-from gateway.office import evidence
+from gateway.office.professional_investor import not_in_future, read_date
 from gateway.registry.registry import Account, ContractRecord, Intent, Record, Registry, RegistryError
 from gateway.wire import civil_dates
 from gateway.wire.decimals import Contract, Unit, parse_decimal, parse_micros
@@ -62,11 +62,11 @@ class Lookup:
 
     def document_day(self, text: str) -> date:
         """A document's date, which is not in the future."""
-        return evidence.not_in_future(evidence.read_date(text, "document_date"), self.today, "document_date")
+        return not_in_future(read_date(text, "document_date"), self.today, "document_date")
 
     def last_day(self, text: str, field_name: str = "valid_through") -> date:
         """The last day of something, which is not past."""
-        day = evidence.read_date(text, field_name)
+        day = read_date(text, field_name)
         if day < self.today:
             raise RegistryError(f"{field_name}: {day} is past; today is {self.today} in Hong Kong")
         return day

@@ -5,7 +5,7 @@ import binascii
 from typing import Any
 
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState, VenueParameter
-from gateway.office import officer_messages as m
+from gateway.office import officer_params as m
 from gateway.office.changes.plan import COINS, Lookup, Plan, micros, units_of
 from gateway.office.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
 from gateway.registry.names import key_id_problem

@@ -7,7 +7,7 @@ from msgspec import Struct
 
 from engine.codes import NIL, CommandKind, Reason
 from gateway.read_model import render
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
 from gateway.sessions.methods.common import contract_of, contracts_of, count_of, id_of, known_currency, period
 from gateway.sessions.state import Call, SessionState
@@ -17,12 +17,12 @@ from gateway.wire.errors import Refusal, code_of
 from gateway.wire.views import AccountView, Outcome, Span
 
 
-def get_account_summary(session: SessionState, params: messages.SummaryParams, call: Call) -> bytes:
+def get_account_summary(session: SessionState, params: method_table.SummaryParams, call: Call) -> bytes:
     """Balance and margin in one currency; a base currency without collateral shows zeros."""
     return _summary(session, call, known_currency(call.projection, params.currency), bool(params.extended))
 
 
-def get_account_summaries(session: SessionState, params: messages.SummariesParams, call: Call) -> bytes:
+def get_account_summaries(session: SessionState, params: method_table.SummariesParams, call: Call) -> bytes:
     """Balance and margin in every settlement currency."""
     names = dict.fromkeys(contract.settlement for contract in call.projection.contracts())
     summaries = render.array(_summary(session, call, name, bool(params.extended)) for name in names)
@@ -53,20 +53,20 @@ def _fees(call: Call, currency: str) -> bytes:
     )
 
 
-def get_position(session: SessionState, params: messages.InstrumentParams, call: Call) -> bytes:
+def get_position(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """The position in one contract, of size 0 when there is none."""
     contract = contract_of(call.projection, params.instrument_name)
     return render.position(contract, call.projection.position(session.account_slot, contract.slot))
 
 
-def get_positions(session: SessionState, params: messages.PositionsParams, call: Call) -> bytes:
+def get_positions(session: SessionState, params: method_table.PositionsParams, call: Call) -> bytes:
     """Positions that are not flat, by currency and kind if asked."""
     slots = {contract.slot: contract for contract in contracts_of(call.projection, params.currency, params.kind)}
     views = call.projection.positions(session.account_slot)
     return render.array(render.position(slots[v.contract_slot], v) for v in views if v.contract_slot in slots)
 
 
-def get_transaction_log(session: SessionState, params: messages.TransactionLogParams, call: Call) -> bytes:
+def get_transaction_log(session: SessionState, params: method_table.TransactionLogParams, call: Call) -> bytes:
     """Changes of cash of a period, newest first; `continuation` of one answer asks for the next."""
     currency = known_currency(call.projection, params.currency)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
@@ -86,7 +86,7 @@ def _contract_at(call: Call, slot: int) -> Contract | None:
     return call.projection.contract_at(slot) if slot != NIL else None
 
 
-def get_leverage(session: SessionState, params: messages.InstrumentParams, call: Call) -> bytes:
+def get_leverage(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """The leverage chosen for a contract, or the bracket's cap."""
     contract = contract_of(call.projection, params.instrument_name)
     return _leverage(session, call, contract)
@@ -112,7 +112,7 @@ class LeveragePending(Struct, gc=False):
         return self.call.reply(_leverage(self.call.session, self.call, self.contract), now_ns)
 
 
-def set_leverage(session: SessionState, params: messages.SetLeverageParams, call: Call) -> list[Action]:
+def set_leverage(session: SessionState, params: method_table.SetLeverageParams, call: Call) -> list[Action]:
     """Choose the leverage for a contract; all its open orders are judged again."""
     contract = contract_of(call.projection, params.instrument_name)
     leverage = parse_integer(params.leverage, "leverage", 1, 1000)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from engine.codes import AccountAttribute, CommandKind, ContractParameter
-from gateway.office import officer_messages as m
+from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
 from gateway.office.client_records import client_file, lapses
 from gateway.office.proposals import Change, Office

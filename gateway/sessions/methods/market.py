@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from gateway.read_model import render
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, span_of
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
@@ -16,12 +16,12 @@ MAX_CANDLES = 5000
 DEFAULT_DEPTH, MAX_DEPTH = 20, 10_000
 
 
-def get_time(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def get_time(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """The venue's time in ms."""
     return b"%d" % (call.now_ns // NS_PER_MS)
 
 
-def get_currencies(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def get_currencies(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """Every base and settlement currency once."""
     names: dict[str, None] = {}
     for contract in call.projection.contracts():
@@ -46,25 +46,25 @@ def _currency(name: str) -> dict[str, object]:
     }
 
 
-def get_instruments(session: SessionState, params: messages.InstrumentsParams, call: Call) -> bytes:
+def get_instruments(session: SessionState, params: method_table.InstrumentsParams, call: Call) -> bytes:
     """Contracts by base or settlement currency; none has expired."""
     found = [] if params.expired else contracts_of(call.projection, params.currency, params.kind)
     return render.array(render.instrument(c, call.projection.terms(c.slot)) for c in found)
 
 
-def get_instrument(session: SessionState, params: messages.InstrumentParams, call: Call) -> bytes:
+def get_instrument(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """One contract."""
     contract = contract_of(call.projection, params.instrument_name)
     return render.instrument(contract, call.projection.terms(contract.slot))
 
 
-def ticker(session: SessionState, params: messages.InstrumentParams, call: Call) -> bytes:
+def ticker(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """A contract at a glance."""
     contract = contract_of(call.projection, params.instrument_name)
     return render.ticker(contract, call.projection.ticker(contract.slot))
 
 
-def get_order_book(session: SessionState, params: messages.OrderBookParams, call: Call) -> bytes:
+def get_order_book(session: SessionState, params: method_table.OrderBookParams, call: Call) -> bytes:
     """The book to a depth of any number of levels."""
     contract = contract_of(call.projection, params.instrument_name)
     depth = parse_integer(params.depth, "depth", 1, MAX_DEPTH) if given(params.depth) else DEFAULT_DEPTH
@@ -73,7 +73,7 @@ def get_order_book(session: SessionState, params: messages.OrderBookParams, call
 
 
 def get_last_trades(
-    session: SessionState, params: messages.TradesParams | messages.TradesTimeParams, call: Call
+    session: SessionState, params: method_table.TradesParams | method_table.TradesTimeParams, call: Call
 ) -> bytes:
     """Public trades, newest first unless asked otherwise."""
     contract = contract_of(call.projection, params.instrument_name)
@@ -82,7 +82,7 @@ def get_last_trades(
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
-def get_index_price(session: SessionState, params: messages.IndexParams, call: Call) -> bytes:
+def get_index_price(session: SessionState, params: method_table.IndexParams, call: Call) -> bytes:
     """An index; the estimated delivery price of a perpetual is the index itself."""
     for contract in call.projection.contracts():
         if contract.index_name == params.index_name.lower():
@@ -92,7 +92,7 @@ def get_index_price(session: SessionState, params: messages.IndexParams, call: C
     raise bad_param("index_name", f"{params.index_name[:40]!r} is no index here; say one like btc_usdc")
 
 
-def get_funding_rate_value(session: SessionState, params: messages.FundingParams, call: Call) -> bytes:
+def get_funding_rate_value(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
     """The rates settled in the period added up; without one, the running interval's."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
@@ -101,7 +101,7 @@ def get_funding_rate_value(session: SessionState, params: messages.FundingParams
     return ppb_text(rate).encode()
 
 
-def get_funding_rate_history(session: SessionState, params: messages.FundingParams, call: Call) -> bytes:
+def get_funding_rate_history(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
     """The rates settled in the period, oldest first."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
@@ -109,7 +109,7 @@ def get_funding_rate_history(session: SessionState, params: messages.FundingPara
     return render.array(render.funding(contract, row) for row in rows)
 
 
-def get_tradingview_chart_data(session: SessionState, params: messages.ChartParams, call: Call) -> bytes:
+def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
     """Candles of a period, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
     resolution_s = RESOLUTIONS_S.get(params.resolution)
@@ -121,19 +121,19 @@ def get_tradingview_chart_data(session: SessionState, params: messages.ChartPara
     return render.chart(contract, call.projection.candles(contract.slot, resolution_s, start_ns, end_ns))
 
 
-def get_book_summary_by_currency(session: SessionState, params: messages.CurrencyParams, call: Call) -> bytes:
+def get_book_summary_by_currency(session: SessionState, params: method_table.CurrencyParams, call: Call) -> bytes:
     """Summaries by base or settlement currency."""
     found = contracts_of(call.projection, params.currency, params.kind)
     return render.array(render.book_summary(c, call.projection.ticker(c.slot)) for c in found)
 
 
-def get_book_summary_by_instrument(session: SessionState, params: messages.InstrumentParams, call: Call) -> bytes:
+def get_book_summary_by_instrument(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
     """The summary of one contract, in a list."""
     contract = contract_of(call.projection, params.instrument_name)
     return render.array([render.book_summary(contract, call.projection.ticker(contract.slot))])
 
 
-def status(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def status(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """Whether the venue is halted; `locked` is text, as known clients compare it."""
     locked = "true" if call.projection.is_halted() or not call.context.accepting else "false"
     return encode({"locked": locked, "locked_indices": []})

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.codes import OrdType
 from gateway.read_model import render
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.methods.common import (
     contract_of,
     contracts_of,
@@ -34,7 +34,7 @@ def _contracts(call: Call, params: Any) -> list[Contract]:
     return contracts_of(call.projection, currency, params.kind)
 
 
-def get_order_state(session: SessionState, params: messages.OrderIdParams, call: Call) -> bytes:
+def get_order_state(session: SessionState, params: method_table.OrderIdParams, call: Call) -> bytes:
     """One order, open or closed."""
     view = call.projection.order(session.account_slot, order_id_of(params.order_id))
     if view is None:
@@ -78,7 +78,7 @@ def get_user_trades(session: SessionState, params: Any, call: Call) -> bytes:
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
-def get_user_trades_by_order(session: SessionState, params: messages.UserTradesOrderParams, call: Call) -> bytes:
+def get_user_trades_by_order(session: SessionState, params: method_table.UserTradesOrderParams, call: Call) -> bytes:
     """The trades of one order, oldest first, as a bare list."""
     rows = call.projection.order_trades(session.account_slot, order_id_of(params.order_id))
     if params.sorting == "desc":

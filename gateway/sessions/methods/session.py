@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.schema import SEMANTICS_VERSION
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Reply, Subscribe, Unsubscribe
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import channels
@@ -17,7 +17,7 @@ _OK = b'"ok"'
 _S = 1_000_000_000
 
 
-def auth(session: SessionState, params: messages.AuthParams, call: Call) -> bytes:
+def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> bytes:
     """Log in. The session stays logged in for as long as it lasts; the tokens serve HTTP and renewals."""
     grant = call.context.authenticator.login(params, call.now_ns)
     if not session.http:
@@ -25,38 +25,38 @@ def auth(session: SessionState, params: messages.AuthParams, call: Call) -> byte
     return encode(grant.result())
 
 
-def logout(session: SessionState, params: messages.LogoutParams, call: Call) -> list[Action] | bytes:
+def logout(session: SessionState, params: method_table.LogoutParams, call: Call) -> list[Action] | bytes:
     """End the session cleanly, without an answer on a websocket; the access token dies with it unless kept."""
     if params.invalidate_token is not False and session.access_token:
         call.context.authenticator.revoke_token(session.access_token, call.now_ns)
     return _OK if session.http else [session.end_cleanly()]
 
 
-def hello(session: SessionState, params: messages.HelloParams, call: Call) -> bytes:
+def hello(session: SessionState, params: method_table.HelloParams, call: Call) -> bytes:
     """The venue's version."""
     return encode({"version": VERSION})
 
 
-def test(session: SessionState, params: messages.TestParams, call: Call) -> bytes:
+def test(session: SessionState, params: method_table.TestParams, call: Call) -> bytes:
     """The venue's version; `expected_result: exception` gives an error to test with."""
     if params.expected_result == "exception":
         raise bad_param("expected_result", "an exception was asked for")
     return encode({"version": VERSION})
 
 
-def set_heartbeat(session: SessionState, params: messages.HeartbeatParams, call: Call) -> bytes:
+def set_heartbeat(session: SessionState, params: method_table.HeartbeatParams, call: Call) -> bytes:
     """Heartbeats every so many seconds; silence of two intervals ends the connection."""
     session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S, call.now_ns)
     return _OK
 
 
-def disable_heartbeat(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def disable_heartbeat(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """No more heartbeats."""
     session.set_heartbeat(0, call.now_ns)
     return _OK
 
 
-def subscribe(session: SessionState, params: messages.ChannelsParams, call: Call) -> list[Action]:
+def subscribe(session: SessionState, params: method_table.ChannelsParams, call: Call) -> list[Action]:
     """Answer the channels that were joined; names that are none are left out, as known clients expect."""
     joined: list[channels.Channel] = []
     accepted: list[str] = []
@@ -75,19 +75,19 @@ def subscribe(session: SessionState, params: messages.ChannelsParams, call: Call
     return [reply, Subscribe(joined)] if joined else [reply]
 
 
-def unsubscribe(session: SessionState, params: messages.ChannelsParams, call: Call) -> list[Action]:
+def unsubscribe(session: SessionState, params: method_table.ChannelsParams, call: Call) -> list[Action]:
     """Answer the channels that were left."""
     left = [name for name in dict.fromkeys(params.channels) if session.channels.pop(name, None) is not None]
     reply = Reply(call.reply(encode(left), call.now_ns))
     return [reply, Unsubscribe(left)] if left else [reply]
 
 
-def unsubscribe_all(session: SessionState, params: messages.Params, call: Call) -> list[Action]:
+def unsubscribe_all(session: SessionState, params: method_table.Params, call: Call) -> list[Action]:
     """Leave all public channels."""
     return _leave(session, call, private=False)
 
 
-def unsubscribe_all_private(session: SessionState, params: messages.Params, call: Call) -> list[Action]:
+def unsubscribe_all_private(session: SessionState, params: method_table.Params, call: Call) -> list[Action]:
     """Leave all channels of the user."""
     return _leave(session, call, private=True)
 
@@ -100,7 +100,7 @@ def _leave(session: SessionState, call: Call, private: bool) -> list[Action]:
     return [reply, Unsubscribe(left)] if left else [reply]
 
 
-def enable_cancel_on_disconnect(session: SessionState, params: messages.DisconnectParams, call: Call) -> bytes:
+def enable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
     """Cancel the account's orders when this connection, or with scope account any of its connections, is lost."""
     if params.scope == "account":
         call.context.disconnect_accounts.add(session.account_slot)
@@ -109,7 +109,7 @@ def enable_cancel_on_disconnect(session: SessionState, params: messages.Disconne
     return _OK
 
 
-def disable_cancel_on_disconnect(session: SessionState, params: messages.DisconnectParams, call: Call) -> bytes:
+def disable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
     """Keep the orders."""
     if params.scope == "account":
         call.context.disconnect_accounts.discard(session.account_slot)
@@ -118,7 +118,7 @@ def disable_cancel_on_disconnect(session: SessionState, params: messages.Disconn
     return _OK
 
 
-def get_cancel_on_disconnect(session: SessionState, params: messages.DisconnectParams, call: Call) -> bytes:
+def get_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
     """What is in force."""
     if params.scope == "account":
         return encode({"scope": "account", "enabled": session.account_slot in call.context.disconnect_accounts})

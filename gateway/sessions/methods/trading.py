@@ -28,7 +28,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, ExecInst, OrdType, Reason, SelfTrade, Side
 from gateway.read_model import render
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
 from gateway.sessions.methods.common import (
     MAX_MS,
@@ -137,17 +137,17 @@ def _unknown(order_id: str) -> Refusal:
 # --- new ----------------------------------------------------------------------------------------------------------
 
 
-def buy(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
+def buy(session: SessionState, params: method_table.OrderParams, call: Call) -> list[Action]:
     """Place a buy order."""
     return _place(session, params, call, SIDE_BUY)
 
 
-def sell(session: SessionState, params: messages.OrderParams, call: Call) -> list[Action]:
+def sell(session: SessionState, params: method_table.OrderParams, call: Call) -> list[Action]:
     """Place a sell order."""
     return _place(session, params, call, SIDE_SELL)
 
 
-def _place(session: SessionState, params: messages.OrderParams, call: Call, side: int) -> list[Action]:
+def _place(session: SessionState, params: method_table.OrderParams, call: Call, side: int) -> list[Action]:
     contract = contract_of(session.projection, params.instrument_name)
     row = _new_row(contract, params, call.now_ns, side)
     if params.valid_until is not ABSENT:
@@ -159,7 +159,7 @@ def _place(session: SessionState, params: messages.OrderParams, call: Call, side
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
 
 
-def _new_row(contract: Contract, params: messages.OrderParams, now_ns: int, side: int) -> NewRow:
+def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, side: int) -> NewRow:
     """The command that a request asks for; every number exact, nothing that was sent is left out."""
     if not given(params.amount):
         raise bad_param("amount", "it is missing; give the quantity in base currency")
@@ -180,7 +180,7 @@ def _new_row(contract: Contract, params: messages.OrderParams, now_ns: int, side
     return row
 
 
-def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
+def _is_plain(params: method_table.OrderParams, row: NewRow) -> bool:
     """Whether nothing was sent beyond what most orders have; an absent number is one and the same object."""
     return (
         row.ord_type <= TYPE_LIMIT
@@ -195,7 +195,7 @@ def _is_plain(params: messages.OrderParams, row: NewRow) -> bool:
     )
 
 
-def _add_extras(contract: Contract, params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
+def _add_extras(contract: Contract, params: method_table.OrderParams, row: NewRow, now_ns: int) -> None:
     if given(params.cl_ord_id):
         row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
     if row.ord_type > TYPE_LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
@@ -218,7 +218,7 @@ def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> in
     return 0
 
 
-def _flags(params: messages.OrderParams) -> int:
+def _flags(params: method_table.OrderParams) -> int:
     flags = 0
     if params.post_only:
         flags = EXEC_POST_ONLY | EXEC_REJECT_POST_ONLY if params.reject_post_only else EXEC_POST_ONLY
@@ -229,7 +229,7 @@ def _flags(params: messages.OrderParams) -> int:
     return flags
 
 
-def _add_trigger(contract: Contract, params: messages.OrderParams, row: NewRow) -> None:
+def _add_trigger(contract: Contract, params: method_table.OrderParams, row: NewRow) -> None:
     """Trigger price or offset: exactly what the type needs, so that no trigger is dropped in silence."""
     trailing = row.ord_type == TYPE_TRAILING_STOP
     conditional = row.ord_type > TYPE_LIMIT
@@ -249,7 +249,7 @@ def _add_trigger(contract: Contract, params: messages.OrderParams, row: NewRow) 
         row.trigger_price_ticks = contract.price_ticks(params.trigger_price, "trigger_price")
 
 
-def _add_expiry(params: messages.OrderParams, row: NewRow, now_ns: int) -> None:
+def _add_expiry(params: method_table.OrderParams, row: NewRow, now_ns: int) -> None:
     """good_til_day ends at the next 00:00 UTC; `expires_at` names the instant, in ms and whole seconds."""
     if not given(params.expires_at):
         row.expire_ns = (now_ns // _DAY_NS + 1) * _DAY_NS
@@ -265,7 +265,7 @@ def _check_deadline(raw: Any, now_ns: int) -> None:
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, "the request came after its valid_until", "valid_until")
 
 
-def close_position(session: SessionState, params: messages.ClosePositionParams, call: Call) -> list[Action]:
+def close_position(session: SessionState, params: method_table.ClosePositionParams, call: Call) -> list[Action]:
     """A reduce-only order for the whole position: market, or limit at a price."""
     contract = contract_of(call.projection, params.instrument_name)
     size = call.projection.position(session.account_slot, contract.slot).size_lots
@@ -283,7 +283,7 @@ def close_position(session: SessionState, params: messages.ClosePositionParams, 
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
-def edit(session: SessionState, params: messages.EditParams, call: Call) -> list[Action]:
+def edit(session: SessionState, params: method_table.EditParams, call: Call) -> list[Action]:
     """Amend an order by its id."""
     view = call.projection.order(session.account_slot, order_id_of(params.order_id))
     if view is None:
@@ -291,7 +291,7 @@ def edit(session: SessionState, params: messages.EditParams, call: Call) -> list
     return _amend(session, params, call, view)
 
 
-def edit_by_label(session: SessionState, params: messages.EditByLabelParams, call: Call) -> list[Action]:
+def edit_by_label(session: SessionState, params: method_table.EditByLabelParams, call: Call) -> list[Action]:
     """Amend the one open order of the contract with this label."""
     contract = contract_of(call.projection, params.instrument_name)
     wanted = render.encode(params.label)
@@ -340,7 +340,7 @@ def _cannot_change(name: str) -> Refusal:
 # --- cancel -------------------------------------------------------------------------------------------------------
 
 
-def cancel(session: SessionState, params: messages.CancelParams, call: Call) -> list[Action]:
+def cancel(session: SessionState, params: method_table.CancelParams, call: Call) -> list[Action]:
     """Cancel one order by the venue's id or the client's."""
     if (params.order_id is None) == (not given(params.cl_ord_id)):
         raise bad_param("order_id", "give order_id or cl_ord_id, one of them")
@@ -351,13 +351,13 @@ def cancel(session: SessionState, params: messages.CancelParams, call: Call) -> 
     return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
 
 
-def cancel_all(session: SessionState, params: messages.CancelAllParams, call: Call) -> list[Action]:
+def cancel_all(session: SessionState, params: method_table.CancelAllParams, call: Call) -> list[Action]:
     """Cancel every order of the account, untriggered ones included."""
     return [Submit(command_rows.mass_cancel_row(session.signer), CountPending(call, 1))]
 
 
 def cancel_all_by_instrument(
-    session: SessionState, params: messages.CancelInstrumentParams, call: Call
+    session: SessionState, params: method_table.CancelInstrumentParams, call: Call
 ) -> list[Action]:
     """Cancel the account's orders in one contract, of one side if asked."""
     contract = contract_of(call.projection, params.instrument_name)
@@ -367,7 +367,7 @@ def cancel_all_by_instrument(
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(session: SessionState, params: messages.CancelLabelParams, call: Call) -> list[Action]:
+def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action]:
     """Cancel the account's orders with this label, in the contracts of one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:
@@ -381,7 +381,7 @@ def cancel_by_label(session: SessionState, params: messages.CancelLabelParams, c
     return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
 
 
-def countdown_cancel_all(session: SessionState, params: messages.CountdownParams, call: Call) -> bytes:
+def countdown_cancel_all(session: SessionState, params: method_table.CountdownParams, call: Call) -> bytes:
     """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
     timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
     deadline_ns = call.now_ns + timeout_ms * NS_PER_MS if timeout_ms else 0

@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.codes import NIL, Reason
 from gateway.read_model import render
-from gateway.sessions import messages
+from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of, count_of, id_of
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract, micros_text, ppb_text
@@ -15,7 +15,7 @@ from gateway.wire.reasons import PUBLIC_REASONS, REASONS
 from gateway.wire.views import ContractTerms
 
 
-def get_admission(session: SessionState, params: messages.AdmissionParams, call: Call) -> bytes:
+def get_admission(session: SessionState, params: method_table.AdmissionParams, call: Call) -> bytes:
     """Each rule of the ladder for this account, whether it is met, and what to do if not."""
     slot = contract_of(call.projection, params.instrument_name).slot if params.instrument_name else NIL
     states = call.projection.admission(session.account_slot, slot, session.signer.person)
@@ -35,12 +35,12 @@ def get_admission(session: SessionState, params: messages.AdmissionParams, call:
     return b'{"may_open":%b,"rules":%b,"warnings":%b}' % (encode(may_open), encode(rules), soon)
 
 
-def explain_account(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def explain_account(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """The same statement as `lionrock explain --json`, as of the sequence in it."""
     return encode(call.projection.explanation(session.account_slot))
 
 
-def get_reject_reasons(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def get_reject_reasons(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """Every reason with its number, the error code that carries it, its meaning and remedy."""
     return encode(
         [
@@ -57,7 +57,7 @@ def get_reject_reasons(session: SessionState, params: messages.Params, call: Cal
     )
 
 
-def get_rules(session: SessionState, params: messages.Params, call: Call) -> bytes:
+def get_rules(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """What is in force: each contract's limits, fees, brackets and funding, and the error codes."""
     contracts = render.array(_rules(c, call.projection.terms(c.slot)) for c in call.projection.contracts())
     codes = encode({str(int(code)): f"{code.name.lower()}: {text}" for code, text in MEANINGS.items()})
@@ -83,7 +83,7 @@ def _rules(contract: Contract, terms: ContractTerms) -> bytes:
     )  # fmt: skip
 
 
-def resume(session: SessionState, params: messages.ResumeParams, call: Call) -> bytes:
+def resume(session: SessionState, params: method_table.ResumeParams, call: Call) -> bytes:
     """The account's events after a sequence, oldest first; `sequence` of the answer asks for the next part."""
     sequence = id_of(params.sequence, "sequence", 0)
     count = count_of(params.count, 1000, 10_000)

@@ -12,10 +12,11 @@ from engine import host
 from engine.codes import AccountAttribute, CommandKind, EventKind, Mode, Reason, Restriction
 from engine.schema import Capacities
 from gateway import cli
-from gateway.audit_trail import files
-from gateway.audit_trail.columns import COLUMNS, chained
-from gateway.audit_trail.follower import Follower, stops
-from gateway.audit_trail.ladder import judge, verdict
+from gateway.audit_trail.admission_ladder import judge, verdict
+from gateway.audit_trail.columns import COLUMNS
+from gateway.audit_trail.export import read, write
+from gateway.audit_trail.hash_chain import chained
+from gateway.audit_trail.journal_follower import Follower, stops
 from gateway.audit_trail.records import Scope, trail
 from tests import build, flow, kinds, risk_flow
 from tests.pair import CAPACITIES
@@ -170,7 +171,7 @@ def test_exporting_twice_gives_the_same_bytes(kind: str, risky: Live, tmp_path: 
     first = export(risky, tmp_path / f"a.{kind}")
     assert first.read_bytes() == export(risky, tmp_path / f"b.{kind}").read_bytes()
     assert cli.main(["audit", "verify", str(tmp_path), "--journal", str(risky.folder)]) == 0
-    assert [*files.read(first)] == [*trail(risky.folder, Scope())]
+    assert [*read(first)] == [*trail(risky.folder, Scope())]
 
 
 def flipped(path: Path, rng: np.random.Generator) -> Iterator[Path]:
@@ -209,7 +210,7 @@ def test_a_forged_export_does_not_agree_with_the_journal(
     forged = next(place for place, row in enumerate(given) if row.get("reason") == "INSUFFICIENT_MARGIN")
     given[forged]["have_micros"] = given[forged].get("have_micros", 0) + 1
     path = tmp_path / "forged.jsonl"
-    files.write(chained(given, given[0]["note"]), path, "jsonl")
+    write(chained(given, given[0]["note"]), path, "jsonl")
     assert cli.main(["audit", "verify", str(path)]) == 0
     assert cli.main(["audit", "verify", str(path), "--journal", str(risky.folder)]) == 1
     assert f"record {forged + 1} is not what the journal gives: have_micros" in capsys.readouterr().out
@@ -222,7 +223,7 @@ def test_an_export_of_a_made_up_scope_is_refused(
     note = json.dumps(json.loads(Scope().note("00")) | facts)
     path = tmp_path / "forged.jsonl"
     rows = [{"record": "begin", "note": note}, {"record": "end", "note": '{"records": 2}'}]
-    files.write(chained(rows, note), path, "jsonl")
+    write(chained(rows, note), path, "jsonl")
     assert cli.main(["audit", "verify", str(path), "--journal", str(risky.folder)]) == 1
     assert "does not say what the export covers" in capsys.readouterr().out
 

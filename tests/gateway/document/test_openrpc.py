@@ -10,7 +10,7 @@ from engine.schema import COMMAND, EVENT, LABEL
 from gateway.commands import schema
 from gateway.document import openrpc
 from gateway.document.examples import CHANNELS, EXAMPLES
-from gateway.sessions.messages import METHODS
+from gateway.sessions.method_table import METHODS
 from gateway.wire.errors import ErrorCode
 
 

@@ -15,10 +15,10 @@ from engine.codes import CommandKind
 from engine.schema import DIRECTIVE
 from gateway.index_feeds.adapter import Adapter, Book, DesyncError, Quote
 from gateway.index_feeds.coinbase import Coinbase
+from gateway.index_feeds.index_publisher import FeedScriptError, Pump, parse_routes
 from gateway.index_feeds.kraken import Kraken
 from gateway.index_feeds.okx import Okx
-from gateway.index_feeds.pump import FeedScriptError, Pump, parse_routes
-from gateway.index_feeds.runner import OutlierFilter, Source
+from gateway.index_feeds.source_connection import OutlierFilter, Source
 from gateway.wire.decimals import Contract, Unit
 
 CAPTURES = Path(__file__).parents[4] / "shared" / "data" / "ws_captures"

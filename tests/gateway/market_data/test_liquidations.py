@@ -15,7 +15,7 @@ from gateway.registry.registry import ContractRecord
 from gateway.wire import channels
 from gateway.wire.views import Span
 from tests.build import BUY
-from tests.test_ranking import crowd
+from tests.test_adl_ranking import crowd
 
 NAME = sample_rows.BTC.name
 

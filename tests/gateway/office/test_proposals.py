@@ -9,7 +9,7 @@ from engine.codes import NIL, Asset, CommandKind, InvestorClass, MarketState, Re
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
-from gateway.office import officer_messages as m
+from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.proposals import PROPOSAL_NS, Office

@@ -6,7 +6,7 @@ import pytest
 
 from gateway import pages
 from gateway.document.sample_rows import BTC
-from gateway.sessions.messages import METHODS
+from gateway.sessions.method_table import METHODS
 from gateway.wire import channels
 
 SCRIPT = pages.find("/app.js")[1].decode()

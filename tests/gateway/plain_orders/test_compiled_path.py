@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from bench.gateway_load import client_frame
 from gateway import clock
-from gateway.plain_orders import layout, writer
+from gateway.plain_orders import layout, reply_writer
 from gateway.plain_orders.byte_kernels import BLOCK_BYTES
 from gateway.plain_orders.compiled_path import OFFSET, ROWS, SLOW, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
@@ -214,7 +214,7 @@ def test_there_is_room_for_the_longest_reply_and_the_longest_trade():
     assert reply + BLOCK_BYTES <= layout.REPLY_BYTES
     trade = said(render.TRADE) + said(render.USER_TRADE) + said(render.CLIENT_ID_EXTRA) + said(render.FORCED_EXTRA)
     trade += 2 * text + 2 * 32 + 10 * number + codes + 2 * word
-    assert trade + envelope + BLOCK_BYTES <= writer._TRADE_BYTES
+    assert trade + envelope + BLOCK_BYTES <= reply_writer._TRADE_BYTES
 
 
 def test_order_of_arrival_is_kept_among_plain_and_other_messages(socketless):

@@ -13,7 +13,7 @@ from gateway.document.officer_examples import ADMIN_EXAMPLES
 from gateway.document.sample_rows import BTC, NOW
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder
 from gateway.sessions.actions import Reply
-from gateway.sessions.messages import METHODS
+from gateway.sessions.method_table import METHODS
 from gateway.wire.errors import ErrorCode
 from tests.gateway.desk import Desk, answer, ask, send
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from gateway.sessions import jsonrpc_requests
-from gateway.sessions.messages import METHODS, REQUESTS
+from gateway.sessions.method_table import METHODS, REQUESTS
 from gateway.wire import jsonrpc_answers
 from gateway.wire.errors import ErrorCode, Refusal
 

@@ -10,9 +10,9 @@ import pytest
 from engine.codes import EventFlag, EventKind, Reason, Side
 from engine.schema import EVENT, NOTICE
 from gateway.surveillance.activity import Owners
+from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.throttle import Throttle
-from gateway.surveillance.watch import Watch
+from gateway.surveillance.rule_runner import Watch
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 SECOND = 1_000_000_000

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
 
-from gateway.audit_trail import files
-from gateway.audit_trail.columns import CHAIN, COLUMNS, Record, genesis, link
+from gateway.audit_trail import export
+from gateway.audit_trail.columns import COLUMNS, Record
+from gateway.audit_trail.hash_chain import CHAIN, genesis, link
 from gateway.audit_trail.records import Progress, Scope, scope_of, trail
 
 
@@ -40,7 +41,7 @@ def check(path: Path, journal: Path | None = None, progress: Progress = lambda d
 def _check_chain(path: Path, found: Checked) -> Scope | None:
     """The scope of an export whose chain is whole; a fault is noted in `found`."""
     chain, last, scope = b"", None, None
-    for number, record in enumerate(files.read(path), 1):
+    for number, record in enumerate(export.read(path), 1):
         if last is None:
             note = str(record.get("note", ""))
             try:
@@ -73,7 +74,7 @@ def _counted_records(end: Record) -> int:
 def _compare(path: Path, journal: Path, scope: Scope, found: Checked, progress: Progress) -> None:
     """Make the export again and find the first record that differs; the journal may have grown since."""
     wanted = _until_end(trail(journal, scope, progress), found.records)
-    for number, (given, made) in enumerate(zip_longest(_until_end(files.read(path), found.records), wanted), 1):
+    for number, (given, made) in enumerate(zip_longest(_until_end(export.read(path), found.records), wanted), 1):
         name = _difference(given, made)
         if name:
             found.first_bad = number

@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 import engine
-from bench.result import BenchError, Measurement, Plan, best_of, one_digest
+from bench.measurement import BenchError, Measurement, Plan, best_of, one_digest
 
 _READY = """
 import json

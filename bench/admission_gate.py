@@ -5,7 +5,7 @@ import time
 
 import numpy as np
 
-from bench.result import BenchError, Measurement, Plan
+from bench.measurement import BenchError, Measurement, Plan
 from bench.risk import PERSON, Market
 from engine import admission
 from engine.codes import OrdType, Reason, Side, TimeInForce

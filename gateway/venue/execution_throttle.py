@@ -9,9 +9,9 @@ from engine.codes import AccountAttribute, CommandKind
 from gateway import clock
 from gateway.config import Config
 from gateway.registry.registry import BusyError, Intent, Registry
-from gateway.surveillance.replayed import clients_of
-from gateway.surveillance.service import Service
+from gateway.surveillance.from_journal import clients_of
 from gateway.surveillance.store import file_of
+from gateway.surveillance.supervisor import Service
 
 _LOG = logging.getLogger("lionrock.surveillance")
 NOTE = "execution throttle: too many executions; only an officer lifts it"

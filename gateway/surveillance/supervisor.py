@@ -15,7 +15,7 @@ from typing import Any
 
 from gateway.surveillance.activity import Alert, Evidence, Rows
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.process import Gap, Process, Standing, Wiring, end_ns
+from gateway.surveillance.rules_process import Gap, Process, Standing, Wiring, end_ns
 from gateway.surveillance.store import AlertError, AlertStore
 
 FIRST_DELAY_SECONDS, LONGEST_DELAY_SECONDS = 1.0, 60.0

@@ -11,7 +11,7 @@ from typing import Any, Literal, NamedTuple, cast
 import msgspec
 from msgspec import Struct
 
-from gateway.office import officer_messages as admin
+from gateway.office import officer_params as admin
 from gateway.office.changes import KINDS
 from gateway.registry.authentication import AuthParams
 from gateway.wire.decimals import ABSENT, Number

@@ -6,7 +6,14 @@ from decimal import Decimal
 import pytest
 
 from engine.codes import InvestorClass
-from gateway.office.evidence import Evidence, EvidenceError, in_date, judge, read_amount, read_date
+from gateway.office.professional_investor import (
+    Evidence,
+    EvidenceError,
+    in_date,
+    judge,
+    read_amount,
+    read_date,
+)
 from gateway.wire.civil_dates import add_months, civil_date, lapse_ns, last_day_of
 
 TODAY = date(2026, 11, 26)

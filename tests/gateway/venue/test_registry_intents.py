@@ -17,7 +17,7 @@ from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.office.onboarding import deposit
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry, RegistryError
-from gateway.venue.intents import directive_row, sweep_row
+from gateway.venue.registry_intents import directive_row, sweep_row
 from gateway.venue.venue import Venue
 
 MILLION = 10**12

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit
+from engine import invariants
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind
 from engine.host import digest
@@ -79,7 +79,7 @@ def test_each_trade_is_with_the_best_of_all(seed: int) -> None:
     while stage.state["next_due_ns"] <= stage.now_ns:
         stage.settle()
     assert follow(stage, side) > 15
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert conserved(stage.state) == 0
 
 
@@ -96,11 +96,11 @@ def test_the_ring_changes_nothing_in_a_ranking() -> None:
 @pytest.mark.parametrize("places", [2, 3])
 def test_more_candidates_than_are_kept(places: int, monkeypatch: Any) -> None:
     """The same with hardly any room: the scan comes again and again, each time behind the last."""
-    from engine import ranking
+    from engine import adl_ranking
     from engine.units import JIT
 
     if JIT:
         pytest.skip("compiled code keeps its own sizes")
-    monkeypatch.setattr(ranking, "RANKED_PLACES", places)
-    monkeypatch.setattr(ranking, "SCAN_POSITIONS", 7)
+    monkeypatch.setattr(adl_ranking, "RANKED_PLACES", places)
+    monkeypatch.setattr(adl_ranking, "SCAN_POSITIONS", 7)
     test_each_trade_is_with_the_best_of_all(3)

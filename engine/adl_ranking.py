@@ -7,7 +7,7 @@ ones are used up, another scan finds the next best. A candidate is checked again
 
 import numpy as np
 
-from engine import liquidation, margin
+from engine import liquidation_rules, margin
 from engine.codes import NIL
 from engine.kernels import kernel
 from engine.row_access import position_at, ranked_at
@@ -25,8 +25,8 @@ CANDIDATE, LAST, BEHIND = RANKED_PLACES, RANKED_PLACES + 1, RANKED_PLACES + 2
 def _note(s, place, slot, equity_micros):
     row = ranked_at(s, place)
     row.slot = slot
-    row.return_ppb = liquidation.return_ppb(s, slot)
-    row.leverage_ppb = liquidation.pool_leverage_ppb(s, slot, equity_micros)
+    row.return_ppb = liquidation_rules.return_ppb(s, slot)
+    row.leverage_ppb = liquidation_rules.pool_leverage_ppb(s, slot, equity_micros)
     row.opened_seq = position_at(s, slot).opened_seq
 
 
@@ -43,11 +43,11 @@ def _copy(s, place, other):
 def _precedes(s, place, other):
     """The higher score goes first; of equals the position that is older since flat, then the lower slot."""
     row, rival = ranked_at(s, place), ranked_at(s, other)
-    if liquidation.outranks(row.return_ppb, row.leverage_ppb, rival.return_ppb, rival.leverage_ppb):
+    if liquidation_rules.outranks(row.return_ppb, row.leverage_ppb, rival.return_ppb, rival.leverage_ppb):
         return True
-    if liquidation.outranks(rival.return_ppb, rival.leverage_ppb, row.return_ppb, row.leverage_ppb):
+    if liquidation_rules.outranks(rival.return_ppb, rival.leverage_ppb, row.return_ppb, row.leverage_ppb):
         return False
-    return liquidation.is_older(row.opened_seq, row.slot, rival.opened_seq, rival.slot)
+    return liquidation_rules.is_older(row.opened_seq, row.slot, rival.opened_seq, rival.slot)
 
 
 @kernel
@@ -163,7 +163,7 @@ def next_candidate(s, position_slot, price_ticks):
             _rank_again(s, place)
             continue
         _copy(s, place, CANDIDATE)
-        if liquidation.affordable_lots(s, slot, price_ticks, equity) > 0:
+        if liquidation_rules.affordable_lots(s, slot, price_ticks, equity) > 0:
             return slot
         s.rank_ahead_lots += abs(position_at(s, slot).size_lots)
         s.rank_head += 1

@@ -8,7 +8,8 @@ from typing import IO, Any
 
 import msgspec
 
-from gateway.audit_trail.columns import CHAIN, COLUMNS, Record
+from gateway.audit_trail.columns import COLUMNS, Record
+from gateway.audit_trail.hash_chain import CHAIN
 
 FORMATS = ("csv", "jsonl", "parquet")
 NAMES = (*COLUMNS, CHAIN)

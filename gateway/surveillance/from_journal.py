@@ -7,9 +7,9 @@ from typing import Any
 from engine import host
 from gateway.registry.registry import Registry
 from gateway.surveillance.activity import Alert, Owners
+from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.throttle import Throttle
-from gateway.surveillance.watch import Watch
+from gateway.surveillance.rule_runner import Watch
 
 
 def clients_of(registry: Registry, first_slot: int = 0) -> dict[int, int]:

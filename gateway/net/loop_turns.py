@@ -9,20 +9,6 @@ from typing import Any
 _LOG = logging.getLogger("lionrock.server")
 
 
-class Connections:
-    """Who is connected: websockets, and connections that still speak HTTP."""
-
-    def __init__(self, limit: int) -> None:
-        self.websockets: set[Any] = set()
-        self.http: set[Any] = set()
-        self._limit = limit
-
-    @property
-    def is_full(self) -> bool:
-        """Whether there are as many as there may be."""
-        return len(self.http) + len(self.websockets) >= self._limit
-
-
 class Turns:
     """Ends each turn of the loop in which something happened. An error in it ends the server: `failed` holds it."""
 

@@ -6,8 +6,15 @@ from engine.codes import NIL, Asset, CommandKind, ExecInst, OrdType, SelfTrade, 
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 from engine.statements import PositionStatement, account_statement, position_slots
 from gateway.audit_trail.columns import ATTRIBUTES
-from gateway.audit_trail.limits import approval_figures, limit_figures
-from gateway.audit_trail.need import MARKETS, NOTHING, Asked, limit_ticks, own_need_micros, working_ticks
+from gateway.audit_trail.exposure import approval_figures, limit_figures
+from gateway.audit_trail.margin_need import (
+    MARKETS,
+    NOTHING,
+    Asked,
+    limit_ticks,
+    own_need_micros,
+    working_ticks,
+)
 
 ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
 MONEY_COMMANDS = (

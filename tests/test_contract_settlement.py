@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import audit, delivery, step
+from engine import contract_settlement, invariants, step
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarginMode, MarketState, OrdType, Reason
@@ -18,7 +18,7 @@ from tests.model.delivery import DeliveryModel
 from tests.stage import MICROS, WORKED, Stage, by_name, conserved
 
 RICH = 10_000_000
-WINDOW_S = delivery.WINDOW_NS // build.SECOND
+WINDOW_S = contract_settlement.WINDOW_NS // build.SECOND
 TICK_S = 50
 STALE_S = 60
 SETTLE = build.contract_state(0, MarketState.SETTLED)
@@ -67,7 +67,7 @@ def run_window(stage: Stage, *prices: float) -> None:
     stage.send(SETTLE.copy())
     ends = int(stage.state["contracts"][0]["delivery_ns"])
     for place, price in enumerate(prices):
-        until = ends - delivery.WINDOW_NS * (len(prices) - 1 - place) // len(prices)
+        until = ends - contract_settlement.WINDOW_NS * (len(prices) - 1 - place) // len(prices)
         while stage.now_ns < until:
             to_tick(stage, price)
     stage.settle()
@@ -86,7 +86,7 @@ def test_all_is_closed_at_the_mean_of_the_index_without_fee() -> None:
         (1, -10, -152_500_000),
     ]
     assert not [row for row in stage.history(EventKind.FILL) if row["fee_micros"]]
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert conserved(stage.state) == 0
     assert int(stage.state["listed_submicros"]) == 0, "what it could have come to is free for other contracts"
 
@@ -161,7 +161,7 @@ def test_the_fund_carries_what_is_below_zero() -> None:
     assert stage.cash(0) == 0 and stage.size(0) == 0
     assert fund - int(stage.state["fund_micros"]) == 1000 * MICROS
     assert stage.cash(1) == RICH + 3000
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert conserved(stage.state) == 0
 
 
@@ -181,7 +181,7 @@ def test_deleveraging_carries_what_the_fund_cannot() -> None:
     assert stage.cash(0) >= 0 and int(stage.state["fund_micros"]) >= 90 * MICROS
     assert RICH + 2000 <= stage.cash(1) <= RICH + 2010
     assert stage.history(EventKind.DELEVERAGED)
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_the_closing_waits_for_money_that_is_missing() -> None:
@@ -189,7 +189,7 @@ def test_the_closing_waits_for_money_that_is_missing() -> None:
     stage = begin(cash=2000, fund=0, LIQUIDATION_ENABLED=0)
     run_window(stage, 1700)
     assert state_of(stage) == MarketState.SETTLED and stage.size(0) == 10
-    audit.check(stage.root)
+    invariants.check(stage.root)
     stage.fund(999)
     to_tick(stage, 1700)
     assert stage.size(0) == 10
@@ -197,7 +197,7 @@ def test_the_closing_waits_for_money_that_is_missing() -> None:
     to_tick(stage, 1700)
     assert stage.size(0) == 0 and stage.cash(0) == 0 and int(stage.state["fund_micros"]) == 0
     assert stage.cash(1) == RICH + 3000
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_isolated_money_returns_and_its_loss_stays_with_it() -> None:
@@ -217,7 +217,7 @@ def test_isolated_money_returns_and_its_loss_stays_with_it() -> None:
     assert stage.cash(0) == 1000, "2000 were isolated and are gone; the fund paid 1000"
     assert stage.cash(2) == 6000
     assert int(stage.position(2)["isolated_micros"]) == 0
-    audit.check(stage.root)
+    invariants.check(stage.root)
 
 
 def test_an_account_with_other_positions_is_checked_again() -> None:
@@ -234,13 +234,13 @@ def test_an_account_with_other_positions_is_checked_again() -> None:
     stage.settle()
     assert stage.size(0) == 0
     assert stage.history(EventKind.LIQUIDATION_FLAGGED)
-    audit.check(stage.root)
+    invariants.check(stage.root)
     assert conserved(stage.state) == 0
 
 
 def test_funding_of_the_last_instant_is_paid_and_none_after() -> None:
     stage = begin(FUNDING_INTERVAL_S=1800, SAMPLE_INTERVAL_S=5, MARK_CLAMP_PPB=25_000_000)
-    while stage.now_ns % delivery.WINDOW_NS:
+    while stage.now_ns % contract_settlement.WINDOW_NS:
         to_tick(stage, 2000)
     run_window(stage, 2000)
     rates = stage.history(EventKind.FUNDING_RATE)
@@ -288,10 +288,10 @@ def test_a_generated_run_settles_as_the_model_says(seed: int) -> None:
     for now_ns, reports in apply(root, rows, 1 << 14, 1):
         model.look(now_ns, by_name(reports, kinds))
         if len(reports) and (reports["kind"] >= EventKind.CONTRACT_STATE_CHANGED).any():
-            audit.check(root)
+            invariants.check(root)
     assert model.price and model.closed > 10
     model.check_end()
-    audit.check(root)
+    invariants.check(root)
     assert conserved(root[0]) == 0
 
 

@@ -10,14 +10,14 @@ import numpy as np
 from engine import (
     collateral,
     events,
+    index_and_mark,
     ledger,
-    liquidation,
+    liquidation_rules,
     liquidator,
     listing,
     margin,
     mass_cancel,
-    pricing,
-    reference,
+    reference_prices,
 )
 from engine.code_values import MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarginMode, MarketState, Reason
@@ -35,7 +35,7 @@ WINDOW_NS = 30 * 60 * NS_PER_S
 @kernel
 def is_possible(s, contract):
     """Whether there is a mark to settle at and a tick that will fix it."""
-    return s.mark_tick_ns != 0 and contract.mark_subticks != 0 and reference.is_ticking(contract)
+    return s.mark_tick_ns != 0 and contract.mark_subticks != 0 and reference_prices.is_ticking(contract)
 
 
 @kernel
@@ -48,7 +48,7 @@ def begin(s, contract_slot):
     state = max(np.int64(contract.state), MARKET_REDUCE_ONLY)
     if contract.open_state != 0:
         contract.open_state = max(np.int64(contract.open_state), MARKET_REDUCE_ONLY)
-    reference.change_state(s, contract_slot, state)
+    reference_prices.change_state(s, contract_slot, state)
 
 
 @kernel
@@ -67,8 +67,8 @@ def _fix(s, contract_slot):
     row.other_price_subticks = contract.index_subticks
     contract.open_state = 0
     contract.mark_frozen = 0
-    reference.set_mark(s, contract_slot, price)
-    reference.change_state(s, contract_slot, MarketState.SETTLED)
+    reference_prices.set_mark(s, contract_slot, price)
+    reference_prices.change_state(s, contract_slot, MarketState.SETTLED)
     job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
     job.scope = mass_cancel.QUIET
     job.reason = Reason.MARKET_STATE
@@ -93,7 +93,7 @@ def tick(s, contract_slot):
         _is_due(s, contract)
         return
     if s.now_ns <= contract.delivery_ns:
-        if pricing.live_sources(contract, s.now_ns - s.index_stale_ns) >= contract.min_sources:
+        if index_and_mark.live_sources(contract, s.now_ns - s.index_stale_ns) >= contract.min_sources:
             contract.delivery_sum_subticks += contract.index_subticks
             contract.delivery_samples += 1
     if s.now_ns >= contract.delivery_ns and mass_cancel.has_room(s):
@@ -151,7 +151,7 @@ def _close(s, position_slot):
     row.cash_micros = account_at(s, account_slot).cash_micros
     if not isolated and margin.cross_maintenance_micros(s, account_slot) == NIL:
         liquidator.make_whole(s, account_slot, NIL)
-    if not account_at(s, account_slot).liquidating and liquidation.is_liquidatable(s, account_slot):
+    if not account_at(s, account_slot).liquidating and liquidation_rules.is_liquidatable(s, account_slot):
         liquidator.flag(s, account_slot)
 
 

@@ -5,7 +5,7 @@ import time
 import numpy as np
 
 from bench.engine_runner import EngineRunner, Rows, market
-from bench.result import Measurement, Plan, best_of, percentiles
+from bench.measurement import Measurement, Plan, best_of, percentiles
 from engine import step
 from engine.codes import CommandKind, OrdType, Side, TimeInForce
 from engine.host import Engine

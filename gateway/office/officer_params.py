@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
 
-from gateway.office.evidence import Document, Investor, Measure
+from gateway.office.professional_investor import Document, Investor, Measure
 
 
 def _text(what: str, most: int = 200) -> Meta:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench.engine_runner import Rows, Timing, market, read, synthetic
-from bench.result import BenchError, Measurement, Plan, SkippedError, best_of, one_digest, percentiles
+from bench.measurement import BenchError, Measurement, Plan, SkippedError, best_of, one_digest, percentiles
 from engine.recordings import open_recording
 from engine.recordings.batches import ContractSpec
 from engine.recordings.report_stream import ReportStream

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from engine.codes import CommandKind, EventKind
+from gateway.audit_trail.admission_ladder import Rung, judge
 from gateway.audit_trail.columns import Record
-from gateway.audit_trail.follower import stops
-from gateway.audit_trail.ladder import Rung, judge
+from gateway.audit_trail.journal_follower import stops
 from gateway.audit_trail.records import records_at
 
 ENDS = ("CANCELLED", "REDUCED")

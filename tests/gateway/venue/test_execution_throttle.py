@@ -20,12 +20,12 @@ from engine.schema import EVENT, SMALL
 from gateway import cli
 from gateway.client import RpcError
 from gateway.registry.registry import Registry
-from gateway.surveillance import service as service_module
+from gateway.surveillance import supervisor as service_module
 from gateway.surveillance.activity import Alert, Evidence, Owners
+from gateway.surveillance.from_journal import clients_of
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.replayed import clients_of
-from gateway.surveillance.service import Service
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
+from gateway.surveillance.supervisor import Service
 from gateway.surveillance.worker import BEGIN, EVENTS, FRAME, Worker
 from tests.gateway.live import BTC, market, play, until
 

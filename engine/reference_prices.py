@@ -5,7 +5,7 @@ Between ticks nothing moves: a price that arrives is only recorded.
 
 import numpy as np
 
-from engine import events, funding, listing, mass_cancel, pricing, triggers
+from engine import events, funding, index_and_mark, listing, mass_cancel, triggers
 from engine.code_values import MARKET_HALTED, MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
@@ -36,7 +36,7 @@ def _price_reason(s, d):
     oldest_ns = s.now_ns - s.index_stale_ns
     if d.source_time_ns < oldest_ns:
         return Reason.STALE_PRICE
-    if pricing.is_wild(contract, d.price_subticks, oldest_ns):
+    if index_and_mark.is_wild(contract, d.price_subticks, oldest_ns):
         return Reason.PRICE_IMPLAUSIBLE
     return Reason.NONE
 
@@ -167,9 +167,9 @@ def tick_contract(s, contract_slot):
     if not is_ticking(contract):
         return
     oldest_ns = s.now_ns - s.index_stale_ns
-    live = pricing.live_sources(contract, oldest_ns)
+    live = index_and_mark.live_sources(contract, oldest_ns)
     if live >= contract.min_sources:
-        _set_index(s, contract_slot, pricing.index_subticks(contract, oldest_ns))
+        _set_index(s, contract_slot, index_and_mark.index_subticks(contract, oldest_ns))
         if contract.open_state != 0:
             _unlock(s, contract_slot)
     elif contract.index_subticks == 0:
@@ -177,7 +177,7 @@ def tick_contract(s, contract_slot):
     else:
         _lock(s, contract_slot, live)
     if contract.mark_frozen == 0:
-        set_mark(s, contract_slot, pricing.mark_subticks(contract, s.now_ns))
+        set_mark(s, contract_slot, index_and_mark.mark_subticks(contract, s.now_ns))
     triggers.observe(s, contract_slot, PriceSource.MARK)
     triggers.observe(s, contract_slot, PriceSource.INDEX)
 
@@ -230,15 +230,16 @@ def sample(s, contract_slot):
 @kernel
 def _take_sample(s, contract_slot):
     contract = contract_at(s, contract_slot)
-    bid = pricing.impact_subticks(s, contract_slot, Side.BUY)
-    ask = pricing.impact_subticks(s, contract_slot, Side.SELL)
+    bid = index_and_mark.impact_subticks(s, contract_slot, Side.BUY)
+    ask = index_and_mark.impact_subticks(s, contract_slot, Side.SELL)
     premium = funding.premium_ppb(contract.index_subticks, bid, ask)
     weight = funding.sample_weight(contract)
     contract.premium_sum_ppb += weight * premium
     contract.premium_weight += weight
     contract.premium_samples += 1
     if bid != 0 and ask != 0:
-        contract.basis_subticks[contract.basis_count % BASIS_SAMPLES] = pricing.basis_subticks(contract, bid, ask)
+        place = contract.basis_count % BASIS_SAMPLES
+        contract.basis_subticks[place] = index_and_mark.basis_subticks(contract, bid, ask)
         contract.basis_count += 1
     row = events.notice(s, EventKind.PREMIUM_SAMPLED, NIL, contract_slot)
     row.old_value = contract.index_subticks

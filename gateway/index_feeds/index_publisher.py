@@ -6,8 +6,8 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from engine.units import SUBTICKS
 from gateway.index_feeds.adapter import Adapter, Quote
-from gateway.index_feeds.runner import Source
-from gateway.index_feeds.sources import ADAPTERS
+from gateway.index_feeds.adapters import ADAPTERS
+from gateway.index_feeds.source_connection import Source
 from gateway.wire.command_rows import index_row
 from gateway.wire.decimals import Contract
 

@@ -21,7 +21,7 @@ from engine.codes import (
     VenueState,
 )
 from gateway.audit_trail.columns import Record
-from gateway.audit_trail.limits import SUBTICKS
+from gateway.audit_trail.exposure import SUBTICKS
 
 _FAR_NS = 4_000_000_000_000_000_000  # beyond the year 2096
 PASSED, FAILED, SKIPPED, UNREACHED = "passed", "failed", "does not apply", "not reached"
