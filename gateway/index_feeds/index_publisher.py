@@ -47,7 +47,7 @@ def price_subticks(price: Decimal, contract: Contract) -> int:
     return int((price / tick * SUBTICKS).to_integral_value(ROUND_HALF_EVEN))
 
 
-class Pump:
+class IndexPublisher:
     """Keeps each source's last quote; `rows` gives them as commands while their connection lives.
 
     A quiet book counts like a busy one: while its venue sends messages, its price is repeated each time.

@@ -8,7 +8,7 @@ from functools import partial
 from engine import host
 from gateway import clock
 from gateway.config import Config, ConfigError
-from gateway.index_feeds.index_publisher import Pump, parse_routes
+from gateway.index_feeds.index_publisher import IndexPublisher, parse_routes
 from gateway.index_feeds.scripted import IndexScriptError, IndexWalk, parse_script
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
@@ -87,7 +87,7 @@ class Server:
         await asyncio.sleep(0)
         self.venue.sequencer.settle()
         self.venue.engine.commit()
-        self.venue.execution_guard.close()
+        self.venue.execution_throttle.close()
         await asyncio.sleep(0)
         self.venue.close()
 
@@ -131,12 +131,12 @@ class Server:
         """The live sources, kept connected for as long as the server runs."""
         routes = parse_routes(self.venue.config.index_feeds)
         if routes:
-            pump = Pump(routes, self.venue.projection.contract, {})
-            self._index_sources = [self.turns.loop.create_task(source.run()) for source in pump.sources]
-            self.turns.every(INDEX_SECONDS, partial(self._step_feeds, pump))
+            publisher = IndexPublisher(routes, self.venue.projection.contract, {})
+            self._index_sources = [self.turns.loop.create_task(source.run()) for source in publisher.sources]
+            self.turns.every(INDEX_SECONDS, partial(self._step_feeds, publisher))
 
-    def _step_feeds(self, pump: Pump) -> None:
-        for row in pump.rows(clock.wall_ns()):
+    def _step_feeds(self, publisher: IndexPublisher) -> None:
+        for row in publisher.rows(clock.wall_ns()):
             self.venue.sequencer.submit(row, None, None)
         self.turns.touch()
 

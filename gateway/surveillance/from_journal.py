@@ -9,7 +9,7 @@ from gateway.registry.registry import Registry
 from gateway.surveillance.activity import Alert, Owners
 from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import Watch
+from gateway.surveillance.rule_runner import RuleRunner
 
 
 def clients_of(registry: Registry, first_slot: int = 0) -> dict[int, int]:
@@ -26,13 +26,13 @@ def alerts_of(
     """All alerts of a journal, in the order of its steps."""
     owners, found = Owners(), []
     owners.add_clients(clients)
-    watch, throttle = Watch(parameters, owners), Throttle(parameters)
+    rules, throttle = RuleRunner(parameters, owners), Throttle(parameters)
 
     def sink(commands: Any, events: Any) -> None:
         found.extend(throttle.take(events))
-        found.extend(watch.take(events))
+        found.extend(rules.take(events))
 
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     host.replay(reader, engine, sink=sink, progress=progress)
-    return [*found, *watch.flush()]
+    return [*found, *rules.flush()]

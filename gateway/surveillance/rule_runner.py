@@ -16,7 +16,7 @@ REST_S = 3600
 _Key = tuple[str, int, tuple[int, ...]]
 
 
-class Watch:
+class RuleRunner:
     """Divides the venue's time into steps and runs the rules at the end of each step that has events."""
 
     def __init__(self, parameters: Parameters, owners: Owners | None = None) -> None:

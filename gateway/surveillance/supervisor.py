@@ -25,7 +25,7 @@ DIED = "the process that runs the rules had ended, and what it remembered is los
 _LOG = logging.getLogger("lionrock.surveillance")
 
 
-class Service:
+class Supervisor:
     """`offer` takes each batch's events; `stop_account` is called, in another thread, to stop an account."""
 
     def __init__(

@@ -20,7 +20,7 @@ from engine.schema import EVENT
 from gateway.surveillance.activity import Alert, Evidence, Rows
 from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import Watch
+from gateway.surveillance.rule_runner import RuleRunner
 from gateway.surveillance.store import AlertStore
 
 FRAME = struct.Struct("<cq")
@@ -37,8 +37,8 @@ class Worker:
 
     def __init__(self, begin: Mapping[str, Any]) -> None:
         parameters = Parameters(**begin["parameters"])
-        self.watch = Watch(parameters)
-        self.watch.begin(
+        self.rules = RuleRunner(parameters)
+        self.rules.begin(
             {(account, contract): lots for account, contract, lots in begin["positions"]},
             dict(begin["groups"]),
         )
@@ -50,7 +50,7 @@ class Worker:
         if kind == EVENTS:
             return self._events(np.frombuffer(data, EVENT))
         if kind == CLIENTS:
-            self.watch.owners.add_clients(dict(json.loads(data)))
+            self.rules.owners.add_clients(dict(json.loads(data)))
         elif kind == GAP:
             self.store.add([_gap(**json.loads(data))])
         return []
@@ -60,7 +60,7 @@ class Worker:
         stopped: list[Alert] = []
         try:
             stopped = self.throttle.take(events)
-            self.store.add([*stopped, *self.watch.take(events)])
+            self.store.add([*stopped, *self.rules.take(events)])
         except Exception as error:
             _LOG.exception("a rule failed")
             first, last, now_ns = int(events["seq"][0]), int(events["seq"][-1]), int(events["time_ns"][-1])
@@ -71,7 +71,7 @@ class Worker:
 
     def close(self) -> None:
         """Run the rules on the last step."""
-        self.store.add(self.watch.flush())
+        self.store.add(self.rules.flush())
         self.store.close()
 
 
@@ -93,7 +93,7 @@ def serve(source: IO[bytes], sink: IO[str]) -> None:
             continue
         lines = [f"{STOP} {account_slot}\n" for account_slot in worker.take(kind, data)]
         if kind == EVENTS:
-            lines.append(f"{SEEN} {worker.watch.looked_seq}\n")
+            lines.append(f"{SEEN} {worker.rules.looked_seq}\n")
         _tell(sink, "".join(lines))
     if worker is not None:
         worker.close()

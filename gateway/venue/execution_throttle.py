@@ -11,7 +11,7 @@ from gateway.config import Config
 from gateway.registry.registry import BusyError, Intent, Registry
 from gateway.surveillance.from_journal import clients_of
 from gateway.surveillance.store import file_of
-from gateway.surveillance.supervisor import Service
+from gateway.surveillance.supervisor import Supervisor
 
 _LOG = logging.getLogger("lionrock.surveillance")
 NOTE = "execution throttle: too many executions; only an officer lifts it"
@@ -29,7 +29,7 @@ class Links(NamedTuple):
     """Calls a function in the venue's own thread."""
 
 
-class ExecutionGuard:
+class ExecutionThrottle:
     """Lives as long as the venue; `start` when it begins to trade."""
 
     def __init__(self, config: Config, registry: Registry, links: Links) -> None:
@@ -37,7 +37,7 @@ class ExecutionGuard:
         self._links = links
         self._accounts = 0
         self._waiting: set[int] = set()
-        self.service = Service(
+        self.supervisor = Supervisor(
             config.surveillance,
             file_of(Path(config.data)),
             links.durable_seq,
@@ -47,17 +47,17 @@ class ExecutionGuard:
     def start(self) -> None:
         """Begin with the venue's present state."""
         self._accounts = self._registry.next_account_slot()
-        self.service.start(self._links.state, clients_of(self._registry))
+        self.supervisor.start(self._links.state, clients_of(self._registry))
 
     def tick(self) -> None:
         """Called at intervals: stop accounts that still wait for it, add new accounts, restart ended rules."""
-        if self.service.is_due():
+        if self.supervisor.is_due():
             self.start()
         for account_slot in tuple(self._waiting):
             self.stop_account(account_slot)
         accounts = self._registry.next_account_slot()
         if accounts != self._accounts:
-            self.service.add_clients(clients_of(self._registry, self._accounts))
+            self.supervisor.add_clients(clients_of(self._registry, self._accounts))
             self._accounts = accounts
 
     def stop_account(self, account_slot: int) -> None:
@@ -75,4 +75,4 @@ class ExecutionGuard:
 
     def close(self) -> None:
         """End surveillance after the last batch."""
-        self.service.close()
+        self.supervisor.close()

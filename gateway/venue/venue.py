@@ -22,7 +22,7 @@ from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
-from gateway.venue.execution_throttle import ExecutionGuard, Links
+from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results, sweep_row
 from gateway.venue.sequencer import Parts, Sequencer
 
@@ -57,6 +57,7 @@ class Venue:
         self._in_loop, self._fail = in_loop, fail
         Path(config.data).mkdir(parents=True, exist_ok=True)
         self.registry = Registry(config.registry)
+        vault = Vault(config.vault)
         self.projection = Projection(host.RING_ROWS)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
@@ -67,12 +68,11 @@ class Venue:
         self._start_projection()
         self.hub = Hub(self.projection)
         links = Links(self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop)
-        self.execution_guard = ExecutionGuard(config, self.registry, links)
-        surveillance = self.execution_guard.service
+        self.execution_throttle = ExecutionThrottle(config, self.registry, links)
+        surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         parts = Parts(self.projection, self.hub, compiled_path, surveillance if surveillance.is_on else None)
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
-        vault = Vault(config.vault)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
@@ -99,7 +99,7 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: surveillance looks on, and the log gets what the registry has for it."""
-        self.execution_guard.start()
+        self.execution_throttle.start()
         self.take_intents()
 
     def settle(self) -> None:
@@ -213,7 +213,7 @@ class Venue:
         self._mark_durable()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
-        self.execution_guard.tick()
+        self.execution_throttle.tick()
 
 
 class _Recovered:

@@ -15,7 +15,7 @@ from engine.codes import CommandKind
 from engine.schema import DIRECTIVE
 from gateway.index_feeds.adapter import Adapter, Book, DesyncError, Quote
 from gateway.index_feeds.coinbase import Coinbase
-from gateway.index_feeds.index_publisher import FeedScriptError, Pump, parse_routes
+from gateway.index_feeds.index_publisher import FeedScriptError, IndexPublisher, parse_routes
 from gateway.index_feeds.kraken import Kraken
 from gateway.index_feeds.okx import Okx
 from gateway.index_feeds.source_connection import OutlierFilter, Source
@@ -211,7 +211,7 @@ def test_the_pump_makes_index_rows_while_the_venue_lives() -> None:
 
     async def pumped() -> list[list[bytes]]:
         async with _Venue([SNAPSHOT, UPDATE]) as venue, _Venue([]) as silent:
-            pump = Pump(routes, lambda name: contract, {"coinbase": venue.url, "okx": silent.url})
+            pump = IndexPublisher(routes, lambda name: contract, {"coinbase": venue.url, "okx": silent.url})
             tasks = [asyncio.create_task(source.run()) for source in pump.sources]
             before = pump.rows(5)
             await asyncio.sleep(0.4)

@@ -12,7 +12,7 @@ from engine.schema import EVENT, NOTICE
 from gateway.surveillance.activity import Owners
 from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import Watch
+from gateway.surveillance.rule_runner import RuleRunner
 
 BUY, SELL = int(Side.BUY), int(Side.SELL)
 SECOND = 1_000_000_000
@@ -84,7 +84,7 @@ class Stream:
         """What surveillance says of it all."""
         owners = Owners()
         owners.add_clients(CLIENTS)
-        watch, events, found = Watch(parameters, owners), np.concatenate(self.rows), []
+        watch, events, found = RuleRunner(parameters, owners), np.concatenate(self.rows), []
         for first in range(0, len(events), batch):
             found += watch.take(events[first : first + batch])
         return found + watch.flush()

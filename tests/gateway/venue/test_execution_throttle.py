@@ -25,7 +25,7 @@ from gateway.surveillance.activity import Alert, Evidence, Owners
 from gateway.surveillance.from_journal import clients_of
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
-from gateway.surveillance.supervisor import Service
+from gateway.surveillance.supervisor import Supervisor
 from gateway.surveillance.worker import BEGIN, EVENTS, FRAME, Worker
 from tests.gateway.live import BTC, market, play, until
 
@@ -71,7 +71,7 @@ def test_who_cannot_be_stopped_now_is_stopped_as_soon_as_the_registry_can_be_wri
             for _ in range(2):
                 await alice.call("private/sell", **resting, price=price)
                 await bob.call("private/buy", **resting, price=price)
-            await until(lambda: server.venue.execution_guard._waiting == {ALICE, BOB})
+            await until(lambda: server.venue.execution_throttle._waiting == {ALICE, BOB})
             accounts = server.venue.engine.root[0]["accounts"]
             assert not accounts[ALICE]["killed"] and not server.failed.done()
             other.execute("ROLLBACK")
@@ -211,7 +211,7 @@ def test_only_what_is_durable_is_looked_at_and_too_much_is_skipped_with_an_alert
         seen.set()
 
     p = Parameters(throttle_executions=2, queue_rows=4, interest_share_percent=0)
-    service = Service(p, file_of(tmp_path), durable, stop)
+    service = Supervisor(p, file_of(tmp_path), durable, stop)
     service.start(host.create(SMALL)[0], {})
     for seq in range(1, 6):
         service.offer(fills(seq, seq), seq)
@@ -230,7 +230,7 @@ def test_only_what_is_durable_is_looked_at_and_too_much_is_skipped_with_an_alert
 def test_a_rule_that_fails_is_filed_and_the_rest_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begin = {"parameters": {"throttle_executions": 2}, "path": str(file_of(tmp_path)), "positions": [], "groups": []}
     worker = Worker(begin)
-    monkeypatch.setattr(worker.watch, "take", lambda events: 1 // 0)
+    monkeypatch.setattr(worker.rules, "take", lambda events: 1 // 0)
     assert worker.take(EVENTS, fills(1, 6).tobytes()) == [6]
     assert worker.take(EVENTS, fills(2, 7).tobytes()) == [7]
     found = [row.rule for row in worker.store.alerts()]
@@ -258,7 +258,7 @@ def test_the_rules_end_quietly_when_their_venue_was_killed(tmp_path: Path) -> No
     store.close()
 
 
-def killed(service: Service) -> None:
+def killed(service: Supervisor) -> None:
     """End the process of the rules from outside."""
     process = service._process
     assert process is not None
@@ -267,7 +267,7 @@ def killed(service: Service) -> None:
 
 
 def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path) -> None:
-    service = Service(Parameters(), file_of(tmp_path), lambda: 1 << 60, lambda account: None)
+    service = Supervisor(Parameters(), file_of(tmp_path), lambda: 1 << 60, lambda account: None)
     service.start(host.create(SMALL)[0], {})
     threads = [*service._process._threads] if service._process else []
     killed(service)
@@ -280,7 +280,7 @@ def test_a_process_that_ends_takes_nothing_with_it(tmp_path: Path) -> None:
 
 def test_an_end_of_all_processes_at_once_leaves_the_rules_their_last_events(tmp_path: Path) -> None:
     stopped: list[int] = []
-    service = Service(Parameters(throttle_executions=2), file_of(tmp_path), lambda: 1 << 60, stopped.append)
+    service = Supervisor(Parameters(throttle_executions=2), file_of(tmp_path), lambda: 1 << 60, stopped.append)
     service.start(host.create(SMALL)[0], {})
     service.offer(fills(1, 1), 1)
     wait_for(lambda: stopped == [1])
@@ -298,7 +298,7 @@ def test_another_process_takes_over_and_what_lies_between_is_named(
     monkeypatch.setattr(service_module, "FIRST_DELAY_SECONDS", 0.0)
     stopped: list[int] = []
     p = Parameters(throttle_executions=2, interest_share_percent=0)
-    service = Service(p, file_of(tmp_path), lambda: 1 << 60, stopped.append)
+    service = Supervisor(p, file_of(tmp_path), lambda: 1 << 60, stopped.append)
     state = host.create(SMALL)[0]
     service.start(state, {})
     service.offer(fills(1, 1), 1)
@@ -338,7 +338,7 @@ def test_what_dies_again_and_again_is_waited_for_longer_up_to_a_minute(
 
     monkeypatch.setattr(service_module, "Process", Dead)
     monkeypatch.setattr(service_module, "monotonic", lambda: now[0])
-    service = Service(Parameters(), file_of(tmp_path), lambda: 0, lambda account: None)
+    service = Supervisor(Parameters(), file_of(tmp_path), lambda: 0, lambda account: None)
     state = host.create(SMALL)[0]
     service.start(state, {})
     for second in range(1, 401):
@@ -356,7 +356,7 @@ def test_what_dies_again_and_again_is_waited_for_longer_up_to_a_minute(
 def test_a_venue_replaces_the_process_of_its_rules(tmp_path: Path) -> None:
     async def story() -> None:
         async with market(tmp_path, surveillance=Parameters()) as (server, _):
-            service = server.venue.execution_guard.service
+            service = server.venue.execution_throttle.supervisor
             first = service._process
             killed(service)
             await until(lambda: service._process not in (None, first))
