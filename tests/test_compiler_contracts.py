@@ -13,7 +13,7 @@ from numba.core.compiler import DefaultPassBuilder
 from numba.core.typed_passes import NativeLowering
 from numba.np.numpy_support import from_dtype
 
-from engine import kernels, rows, schema, units
+from engine import kernels, row_access, schema, units
 from gateway.plain_orders import byte_kernels
 
 pytestmark = pytest.mark.skipif(not units.JIT, reason="nothing is compiled with the JIT off")
@@ -201,9 +201,9 @@ def test_the_code_of_an_entry_can_be_called_without_its_dispatcher(compiled):
     assert call(compiled.levels, 0) == 3 * 2 * 7
 
 
-# --- LLVM's intrinsics: engine/units.py, engine/rows.py, gateway/plain_orders/byte_kernels.py ---------------------
+# --- LLVM's intrinsics: engine/units.py, engine/row_access.py, gateway/plain_orders/byte_kernels.py ---------------------
 
-_level_at = rows.reader(schema.LEVEL)
+_level_at = row_access.reader(schema.LEVEL)
 
 
 def _operations(address, left, right):
@@ -232,7 +232,7 @@ def test_llvm_intrinsics_do_what_their_names_say():
     left, right = -(5 << 60), 3 << 61
     operations = numba.njit(error_model="numpy")(_operations)
     low = (left * right & (1 << 64) - 1) - (1 << 64)
-    assert operations(rows.address_of(levels), left, right) == (
+    assert operations(row_access.address_of(levels), left, right) == (
         low if low >= -(1 << 63) else low + (1 << 64), 60, 63, True, left * right >> 64, True, 77,
     )  # fmt: skip
     assert "llvm.prefetch.p0" in operations.inspect_llvm(operations.signatures[0])

@@ -18,7 +18,7 @@ from picows.picows import WSProtocol
 from gateway.net.websocket_input import hand_over
 from gateway.sessions import jsonrpc_requests
 
-# --- picows: gateway/net/server.py, gateway/net/websocket_input.py ------------------------------------------------
+# --- picows: gateway/net/websocket_upgrade.py, websocket_connection.py, websocket_input.py ------------------------
 
 UPGRADE = (
     b"GET /x HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
@@ -225,7 +225,7 @@ def test_a_frame_of_any_size_can_be_handed_over_in_pieces(run):
     conversation(run, made, talk)
 
 
-# --- the event loop: gateway/net/server.py ------------------------------------------------------------------------
+# --- the event loop: gateway/net/websocket_connection.py, http_connection.py --------------------------------------
 
 
 class SharedReader(asyncio.BufferedProtocol):

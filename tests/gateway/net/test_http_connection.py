@@ -110,7 +110,7 @@ def test_who_is_too_slow_is_cut_off(tmp_path, monkeypatch, begun):
         writer.write(begun)
         async with asyncio.timeout(20):
             assert await reader.read() == b""
-        assert not server.http_connections
+        assert not server.connections.http
         writer.close()
 
     conversation(tmp_path, talk)
