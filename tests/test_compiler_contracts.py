@@ -201,7 +201,7 @@ def test_the_code_of_an_entry_can_be_called_without_its_dispatcher(compiled):
     assert call(compiled.levels, 0) == 3 * 2 * 7
 
 
-# --- LLVM's intrinsics: engine/units.py, engine/row_access.py, gateway/plain_orders/byte_kernels.py ---------------------
+# --- LLVM's intrinsics: engine/units.py, engine/row_access.py, gateway/plain_orders/byte_kernels.py -------------------
 
 _level_at = row_access.reader(schema.LEVEL)
 
