@@ -13,5 +13,5 @@ class Connections:
 
     @property
     def is_full(self) -> bool:
-        """Whether there are as many as there may be."""
+        """Whether the limit of connections is reached."""
         return len(self.http) + len(self.websockets) >= self._limit

@@ -106,13 +106,13 @@ class HttpConnection(asyncio.Protocol):
         self._turns.touch()
 
     def _upgrade(self) -> None:
-        """This is a websocket from here on."""
+        """Turn the connection into a websocket."""
         self._let_go()
         head, behind = self._messages.upgrade_bytes()
         self._websockets.hand_over(self._transport, head, behind, self._peer)
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once, without an answer."""
         self._transport.abort()
 
     # --- answers --------------------------------------------------------------------------------------------------

@@ -44,7 +44,7 @@ class Request:
 
 
 class HttpMessages:
-    """What is said on one connection. A request comes out when it is whole and the one before it is answered.
+    """The messages of one connection. A request is returned when it is complete and the one before it is answered.
 
     After a `BadRequest` only the answer to it may follow, and the connection is over.
     """
@@ -54,7 +54,7 @@ class HttpMessages:
         self._protocol = h11.Connection(h11.SERVER, MAX_HEAD_BYTES)
         self._request: Request | None = None
         self._head = bytearray()
-        """The request's head as it was sent; until that is complete, all that has come since its first byte."""
+        """The request's head as it was sent; until the head is complete, all bytes since its first one."""
         self._body = bytearray()
 
     # --- in -------------------------------------------------------------------------------------------------------
@@ -66,7 +66,7 @@ class HttpMessages:
             self._head += data
 
     def next_request(self) -> Request | None:
-        """The next request, or None when it has not come whole, or the one before it waits for its answer.
+        """The next request; None while it is incomplete, or while the one before it waits for its answer.
 
         Raises BadRequest. After a request for a websocket there is no other.
         """
@@ -88,7 +88,7 @@ class HttpMessages:
                 return None
 
     def upgrade_bytes(self) -> tuple[bytes, bytes]:
-        """(the head of the request for a websocket as it was sent, what has come behind the request)."""
+        """(the head of the request for a websocket as it was sent, the bytes that came after the request)."""
         return bytes(self._head), self._protocol.trailing_data[0]
 
     def _next_event(self) -> object:
@@ -131,7 +131,7 @@ class HttpMessages:
 
     @property
     def is_over(self) -> bool:
-        """Whether the connection ends with the response: either side has said so, or it is HTTP/1.0."""
+        """Whether the connection closes after the response: either side asked for it, or it is HTTP/1.0."""
         return self._protocol.our_state is not h11.DONE
 
 

@@ -1,4 +1,4 @@
-"""The turns of the loop: what one turn brings is one batch, and each connection hears of it with one write."""
+"""The turns of the event loop: all that one turn receives is one batch, and each connection gets one write."""
 
 import asyncio
 import logging
@@ -10,7 +10,7 @@ _LOG = logging.getLogger("lionrock.server")
 
 
 class Turns:
-    """Ends each turn of the loop in which something happened. An error in it ends the server: `failed` holds it."""
+    """Ends each turn of the loop in which something was received. An error there stops the server: `failed` holds it."""
 
     def __init__(self, busy_poll_us: int) -> None:
         self.loop: asyncio.AbstractEventLoop
@@ -23,13 +23,13 @@ class Turns:
         self._timers: list[asyncio.TimerHandle] = []
 
     def start(self, close_turn: Callable[[], None]) -> None:
-        """From here on `close_turn` ends each turn of the running loop that was touched."""
+        """Call `close_turn` at the end of each turn of the running loop that was touched."""
         self.loop = asyncio.get_running_loop()
         self.failed = self.loop.create_future()
         self._close_turn = close_turn
 
     def touch(self) -> None:
-        """Something happened in this turn: it ends with one batch and one write for each connection."""
+        """Something was received: have this turn end with one batch and one write for each connection."""
         if not self._is_touched:
             self._is_touched = True
             self.loop.call_soon(self.end)
@@ -40,7 +40,7 @@ class Turns:
                     self.loop.call_soon(self._stay_awake)
 
     def _stay_awake(self) -> None:
-        """Keep the loop turning for a while, so that it looks for more without sleeping: to be woken takes longer."""
+        """Keep the loop polling for a while instead of sleeping, because waking up takes longer."""
         self.is_awake = time.monotonic() < self._awake_until
         if self.is_awake:
             self.loop.call_soon(self._stay_awake)
@@ -51,7 +51,7 @@ class Turns:
         self.do(self._close_turn)
 
     def do(self, step: Callable[[], None]) -> None:
-        """Do something of which an error ends the server: nothing may be said of what cannot be journalled."""
+        """Run a step; an error stops the server, because nothing may be answered that cannot be journalled."""
         try:
             step()
         except Exception as error:
@@ -59,17 +59,17 @@ class Turns:
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
-        """The server must end, for this reason; the first one counts."""
+        """Stop the server because of this error; the first one counts."""
         if not self.failed.done():
             self.failed.set_exception(error)
 
     def in_loop(self, call: Callable[..., None], *args: Any) -> None:
-        """Run in the loop what another thread has to say; a loop that is gone needs nothing."""
+        """Run a call in the loop, from another thread; nothing happens when the loop is closed."""
         if not self.loop.is_closed():
             self.loop.call_soon_threadsafe(call, *args)
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
-        """Call again and again; a fault ends the server instead of going unnoticed."""
+        """Repeat a call; an error stops the server instead of going unnoticed."""
         place = len(self._timers)
 
         def again() -> None:
@@ -84,6 +84,6 @@ class Turns:
         self._timers.append(self.loop.call_later(seconds, again))
 
     def stop_timers(self) -> None:
-        """Nothing is called any more by `every`."""
+        """Stop the calls that `every` repeats."""
         for timer in self._timers:
             timer.cancel()

@@ -1,4 +1,4 @@
-"""A venue on a port: listens, lets the venue's time pass and its index move, and stops in good order."""
+"""A venue on a port: listens, runs the venue's timers and index sources, and shuts down cleanly."""
 
 import asyncio
 import ssl
@@ -40,7 +40,7 @@ class Server:
     # --- life -----------------------------------------------------------------------------------------------------
 
     async def start(self) -> None:
-        """Listen; from here on the venue trades."""
+        """Listen and begin to trade."""
         venue, turns, config = self.venue, self.turns, self.venue.config
         turns.start(venue.sequencer.close_turn)
         venue.watch_journal()
@@ -56,7 +56,7 @@ class Server:
 
     @property
     def failed(self) -> asyncio.Future[None]:
-        """Done with the error when the venue cannot go on."""
+        """Done, with the error, when the venue must stop."""
         return self.turns.failed
 
     @property
@@ -67,7 +67,7 @@ class Server:
         return int(self._listener.sockets[0].getsockname()[1])
 
     async def stop(self) -> None:
-        """Refuse new, answer what is under way, make everything safe, write a snapshot, close."""
+        """Refuse new orders, answer what is under way, fsync the journal, write a snapshot, close."""
         self.venue.context.accepting = False
         if self._listener is not None:
             self._listener.close()
@@ -100,7 +100,7 @@ class Server:
             self.turns.loop.call_soon(self._keep_time_again)
 
     def _keep_time_again(self) -> None:
-        """Work inside the engine goes on as fast as the loop turns."""
+        """Go on with work inside the engine at each turn of the loop."""
         if not self.failed.done():
             self.turns.do(self.venue.sequencer.keep_time)
             self.turns.end()

@@ -19,7 +19,7 @@ from gateway.wire.frames import close_frame, text_frame
 BINARY_PROTOCOL = "lionrock.binary.v1"
 HIGH_WATER_BYTES = 1 << 20
 MAX_BUFFER_BYTES = 16 << 20
-"""What may wait for one connection; a reader that lets more gather is closed and resumes by sequence."""
+"""The most bytes that may wait for one connection; a slower reader is closed, and resumes by sequence."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 
@@ -38,7 +38,7 @@ class WebsocketConnection(picows.WSListener):
         self.slow_since = 0.0
         self.channels: dict[str, int] = {}
         self.parts: bytearray | None = None
-        """What has come of a message in several frames."""
+        """The received part of a message that is sent in several frames."""
         self._staged: list[bytes] = []
         self._is_binary_fragment = False
         self._transport: Any = None
@@ -89,7 +89,7 @@ class WebsocketConnection(picows.WSListener):
 
     @property
     def is_refused(self) -> bool:
-        """Whether the library has closed the connection by itself: what came broke the protocol."""
+        """Whether the library has closed the connection because the client broke the protocol."""
         return self._websocket is not None and bool(self._websocket.is_close_frame_sent)
 
     # --- in -------------------------------------------------------------------------------------------------------
@@ -110,7 +110,7 @@ class WebsocketConnection(picows.WSListener):
             self.receive(data, self._is_binary_fragment)
 
     def receive(self, data: bytes, is_binary: bool) -> None:
-        """One message that came by way of the library."""
+        """Serve one message that the library has read."""
         session = self.session
         if session.closed:
             return
@@ -123,7 +123,7 @@ class WebsocketConnection(picows.WSListener):
             self._report_to(session.account_slot)
 
     def act(self, actions: list[Action]) -> None:
-        """Do what the session says."""
+        """Carry out the session's actions."""
         for action in actions:
             kind = type(action)
             if kind is Submit:
@@ -150,7 +150,7 @@ class WebsocketConnection(picows.WSListener):
         self._venue.hub.leave(self, name, self.channels.pop(name, NIL))
 
     def _report_to(self, account_slot: int) -> None:
-        """A binary session gets its account's rows from now on."""
+        """Send a binary session the event rows of its account from now on."""
         reported = self._venue.sequencer.binary
         if self._reported_slot != NIL:
             reported[self._reported_slot].remove(self)
@@ -161,7 +161,7 @@ class WebsocketConnection(picows.WSListener):
         self._reported_slot = account_slot
 
     def leave_all(self) -> None:
-        """Nothing more is to be heard here."""
+        """Leave every channel."""
         for name in list(self.channels):
             self._leave(name)
         self._report_to(NIL)
@@ -184,7 +184,7 @@ class WebsocketConnection(picows.WSListener):
         return staged[0] if len(staged) == 1 else b"".join(staged)
 
     def write(self, data: bytes) -> None:
-        """Hand bytes to the socket; who does not take them is closed."""
+        """Write to the socket; close a client that does not read."""
         transport = self._transport
         if transport is None or transport.is_closing():
             return
@@ -197,7 +197,7 @@ class WebsocketConnection(picows.WSListener):
             transport.close()
 
     def finish(self, code: int, reason: str) -> None:
-        """Close with a code, after what was staged before."""
+        """Send what is staged, then close with a code."""
         self.session.closed = True
         if not self._close_sent:
             self.stage(close_frame(code if code != 1005 else 1000, reason))
@@ -205,6 +205,6 @@ class WebsocketConnection(picows.WSListener):
         self._turns.touch()
 
     def abort(self) -> None:
-        """Cut the connection."""
+        """Close the connection at once."""
         if self._transport is not None:
             self._transport.abort()

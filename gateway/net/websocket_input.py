@@ -1,8 +1,8 @@
-"""What the bytes of a JSON websocket pass first, in front of the websocket library.
+"""Reads the bytes of a JSON websocket, in front of the websocket library.
 
-Plain orders are taken out of a read of the socket by compiled code, however many there are, so a message costs no
-Python object and no call. Every frame that is no short text goes to the library as it came, in its place: control
-frames, parts of messages, and what breaks the protocol.
+Compiled code takes all plain orders out of one read of the socket, so a message costs no Python object and no call.
+Every frame that is not a short text goes to the library unchanged and in order: control frames, parts of messages,
+and what breaks the protocol.
 """
 
 import asyncio
@@ -18,7 +18,7 @@ from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
 
 ALIVE_NS = 1_000_000_000
-"""How often the library is told that something came: it asks who is silent for a sign of life, and cuts who is mute."""
+"""How often the library is told that data came: it pings a client that is silent, and closes one that does not answer."""
 _LOG = logging.getLogger("lionrock.server")
 
 
@@ -34,7 +34,7 @@ def hand_over(library: Any, data: Any) -> None:
 
 
 class WebsocketInput(asyncio.BufferedProtocol):
-    """The reading side of one websocket. All of them read into one buffer: a read is served before the next begins."""
+    """The reading side of one websocket. All websockets share one buffer: a read is served before the next begins."""
 
     def __init__(self, venue: Venue, turns: Turns, connection: WebsocketConnection, library: Any) -> None:
         self._turns = turns
@@ -47,9 +47,9 @@ class WebsocketInput(asyncio.BufferedProtocol):
         self._numbers = self._compiled_path.numbers
         self._buffer = self._compiled_path.buffer
         self._kept = b""
-        """The beginning of a frame that has not come whole."""
+        """The beginning of a frame that is not complete yet."""
         self._owed = 0
-        """So many bytes yet to come belong to a frame of the library's."""
+        """How many bytes are still to come of a frame that goes to the library."""
         self._told_ns = 0
 
     # --- the loop's calls -----------------------------------------------------------------------------------------
@@ -86,14 +86,14 @@ class WebsocketInput(asyncio.BufferedProtocol):
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def take(self, data: bytes) -> None:
-        """Serve bytes that were read before this was there."""
+        """Serve bytes that were read with the handshake."""
         for first in range(0, len(data), len(self._buffer) // 2):
             part = data[first : first + len(self._buffer) // 2]
             self.get_buffer(0)[: len(part)] = part
             self.buffer_updated(len(part))
 
     def _take(self, end: int) -> None:
-        """Serve what lies in the buffer; by itself each message of a run that is over the session's limits."""
+        """Serve the bytes in the buffer. Messages of a run that is over the session's limits are served one by one."""
         session, connection, numbers = self._session, self._connection, self._numbers
         now_ns = clock.wall_ns()
         if not 0 <= now_ns - self._told_ns < ALIVE_NS:
@@ -129,13 +129,13 @@ class WebsocketInput(asyncio.BufferedProtocol):
                 return
 
     def _make_room(self) -> None:
-        """Have what was collected applied. RuntimeError when that fails: there would be no room for ever."""
+        """Apply the collected rows to make room. RuntimeError when there is still none: it would never end."""
         self._settle()
         if self._numbers[COUNT]:
             raise RuntimeError("a full batch was not applied")
 
     def _give(self, offset: int, end: int, size: int) -> int:
-        """Give the library a frame, or as much of it as has come; where the next one begins."""
+        """Give the library a frame, or the part of it that has come; returns where the next one begins."""
         given = min(size, end - offset)
         self._owed = size - given
         hand_over(self._library, bytes(self._buffer[offset : offset + given]))

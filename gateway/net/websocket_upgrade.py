@@ -22,7 +22,7 @@ _WS_LOG.setLevel(logging.ERROR)
 
 
 class WebsocketUpgrade:
-    """Makes websockets of connections that ask for it."""
+    """Turns HTTP connections into websockets."""
 
     def __init__(self, venue: Venue, turns: Turns, connections: Connections) -> None:
         self._venue = venue
@@ -30,7 +30,7 @@ class WebsocketUpgrade:
         self._connections = connections
 
     def hand_over(self, transport: Any, head: bytes, behind: bytes, peer: str) -> None:
-        """Give the connection to the websocket library with the request's head and what was read behind it."""
+        """Give the connection to the websocket library, with the request's head and the bytes read after it."""
         library = self.protocol(peer)
         transport.set_protocol(library)
         library.connection_made(transport)
@@ -55,7 +55,7 @@ class WebsocketUpgrade:
         )  # fmt: skip
 
     def _accept(self, peer: str, request: Any) -> Any:
-        """A connection for an upgrade request, or the answer that there is none."""
+        """Accept an upgrade request, or answer why not."""
         path = request.path.decode("latin-1").partition("?")[0]
         if path != ENDPOINT:
             return None

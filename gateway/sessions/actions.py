@@ -14,7 +14,7 @@ from gateway.wire.views import Outcome
 
 
 class Pending(Protocol):
-    """A request that waits for what the engine makes of its command."""
+    """A request that waits for the outcome of its command."""
 
     def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
         """The whole reply, None while other commands of the same request are still to come.
@@ -70,27 +70,3 @@ class Close:
 
 
 Action = Reply | Submit | Subscribe | Unsubscribe | Close
-
-
-class SessionLike(Protocol):
-    """What the server expects of a session."""
-
-    account_slot: int  # NIL before a login
-    binary: bool  # the binary sub-protocol was chosen
-    closed: bool  # nothing more is to be received
-
-    def receive(self, data: bytes, now_ns: int) -> list[Action]:
-        """One text message."""
-        ...
-
-    def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
-        """One binary message; only a binary session takes them."""
-        ...
-
-    def tick(self, now_ns: int) -> list[Action]:
-        """Called about every second: heartbeats, countdowns, ended keys."""
-        ...
-
-    def lost(self, now_ns: int) -> list[Action]:
-        """The connection is gone; only `Submit` makes sense now."""
-        ...

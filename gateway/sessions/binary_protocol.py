@@ -131,7 +131,7 @@ def _take_plain(rows, words, contracts, signer):
 
 
 def warm_up() -> None:
-    """Have the check compiled before the first frame comes."""
+    """Compile the check before the first frame comes."""
     prepare(bare_row(COMMAND_CANCEL), Signer(0, 0, 0), 1)
 
 
@@ -206,7 +206,7 @@ def _check_commands(rows: Rows, contracts: int, index: NDArray[np.intp]) -> None
 
 
 def _overwrite(rows: Rows, labels: NDArray[np.bool_], signer: Signer) -> None:
-    """Write what is the gateway's to say."""
+    """Overwrite the fields that the gateway sets."""
     rows["seq"] = 0
     rows["time_ns"] = 0
     if not labels.any():

@@ -21,7 +21,7 @@ _UNION: Any = reduce(or_, REQUESTS.values())
 _DECODER = msgspec.json.Decoder(_UNION)
 _LENIENT = msgspec.json.Decoder(_UNION, strict=False)
 MAX_NESTING = 500
-"""How deeply arrays and objects may nest. The decoder's own limit is another one on each version of Python."""
+"""How deeply arrays and objects may nest. The decoder's own limit differs between versions of Python."""
 _TEXT = re.compile(rb'"(?:[^"\\]|\\.)*+"?', re.DOTALL)
 _STEP = np.zeros(256, np.int64)
 _STEP[list(b"[{")], _STEP[list(b"]}")] = 1, -1
@@ -30,7 +30,7 @@ _FIELD = re.compile(r"Object (?P<what>missing required|contains unknown) field `
 
 
 class _Envelope(msgspec.Struct):
-    """What can be known of a message that is no good request."""
+    """What can be read of a message that is not a valid request."""
 
     id: RequestId = None
     method: Raw = Raw(b"")

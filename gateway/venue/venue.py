@@ -28,7 +28,7 @@ from gateway.venue.sequencer import Parts, Sequencer
 
 Progress = Callable[[int, int], None]
 InLoop = Callable[..., None]
-"""Calls a function with its arguments in the venue's own thread, soon."""
+"""Calls a function with its arguments soon, in the venue's own thread."""
 REGISTRY_SECONDS = 0.1
 """How long trading may stand still while another process writes the registry."""
 _LOG = logging.getLogger("lionrock.venue")
@@ -52,7 +52,7 @@ class Venue:
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _ignore,
     ) -> None:
-        """`in_loop` is for what other threads have to say; `fail` hears of a failed batch, which ends the venue."""
+        """`in_loop` runs calls of other threads in the venue's; `fail` gets the error of a failed batch: the venue must stop."""
         self.config = config
         self._in_loop, self._fail = in_loop, fail
         Path(config.data).mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ class Venue:
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
     def _start_projection(self) -> None:
-        """Have the read model compiled, and look at the engine's state as it is now."""
+        """Compile the read model and attach it to the engine's state."""
         self.projection.warm_up()
         binary_protocol.warm_up()
         self.projection.attach(self.engine.root)
@@ -91,19 +91,19 @@ class Venue:
         self.projection.set_contracts(self.registry.contracts())
 
     def watch_journal(self) -> None:
-        """The journal's thread has answers released once they are durable; call this before a client may ask."""
+        """Release answers when the journal's thread reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
             self.engine.journal.watch(
                 lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
             )
 
     def start(self) -> None:
-        """Begin to trade: surveillance looks on, and the log gets what the registry has for it."""
+        """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.execution_throttle.start()
         self.take_intents()
 
     def settle(self) -> None:
-        """Apply what was collected, before the turn ends: the batch is full, or an answer is to show it."""
+        """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
         try:
             self.sequencer.settle()
         except Exception as error:
@@ -111,7 +111,7 @@ class Venue:
             raise
 
     def _check_registry(self) -> None:
-        """Refuse a registry that is not the log's: its numbers would stand for something else."""
+        """Refuse a registry that does not belong to this log: its numbers would mean other things."""
         state, registry = self.engine.root[0], self.registry
         known = {
             "accounts": (int(state["accounts_used"]), registry.next_account_slot()),
@@ -147,7 +147,7 @@ class Venue:
         if self.engine.journal is not None:
             self.engine.journal.sync()
         self.registry.wait_at_most(WAIT_SECONDS)
-        # What the log holds is noted before a snapshot makes it older than what a start replays.
+        # Note in the registry what the log holds before the snapshot: a start replays only what comes after it.
         self.registry.mark_applied(self._unmarked.values())
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
@@ -191,12 +191,12 @@ class Venue:
         return answered
 
     def _mark(self, results: list[tuple[int, int, int]]) -> None:
-        """These are durable: the registry may know that the log holds them."""
+        """Note in the registry that the log holds these: they are durable."""
         self._durable += results
         self._mark_durable()
 
     def _mark_durable(self) -> None:
-        """What cannot be noted now is noted a second later: trading goes on, and a restart would find it in the log."""
+        """Note what is durable. If the registry is busy, try again a second later: a restart would find it in the log."""
         if not self._durable:
             return
         try:
@@ -217,7 +217,7 @@ class Venue:
 
 
 class _Recovered:
-    """Brings the projection to where the engine's snapshot stands, then folds what is replayed."""
+    """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
 
     def __init__(self, projection: Projection, data: Path) -> None:
         self._projection = projection
