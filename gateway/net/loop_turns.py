@@ -10,7 +10,7 @@ _LOG = logging.getLogger("lionrock.server")
 
 
 class Turns:
-    """Ends each turn of the loop in which something was received. An error there stops the server: `failed` holds it."""
+    """Ends each turn of the loop in which something was received. An error stops the server: `failed` holds it."""
 
     def __init__(self, busy_poll_us: int) -> None:
         self.loop: asyncio.AbstractEventLoop

@@ -18,7 +18,7 @@ from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
 
 ALIVE_NS = 1_000_000_000
-"""How often the library is told that data came: it pings a client that is silent, and closes one that does not answer."""
+"""How often the library is told that data came: it pings silent clients and closes those that do not answer."""
 _LOG = logging.getLogger("lionrock.server")
 
 

@@ -52,7 +52,7 @@ class Venue:
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _ignore,
     ) -> None:
-        """`in_loop` runs calls of other threads in the venue's; `fail` gets the error of a failed batch: the venue must stop."""
+        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
         self.config = config
         self._in_loop, self._fail = in_loop, fail
         Path(config.data).mkdir(parents=True, exist_ok=True)
@@ -91,7 +91,7 @@ class Venue:
         self.projection.set_contracts(self.registry.contracts())
 
     def watch_journal(self) -> None:
-        """Release answers when the journal's thread reports them durable. Call this before the first client connects."""
+        """Release answers when the journal reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
             self.engine.journal.watch(
                 lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
@@ -147,7 +147,7 @@ class Venue:
         if self.engine.journal is not None:
             self.engine.journal.sync()
         self.registry.wait_at_most(WAIT_SECONDS)
-        # Note in the registry what the log holds before the snapshot: a start replays only what comes after it.
+        # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self.registry.mark_applied(self._unmarked.values())
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
@@ -196,7 +196,7 @@ class Venue:
         self._mark_durable()
 
     def _mark_durable(self) -> None:
-        """Note what is durable. If the registry is busy, try again a second later: a restart would find it in the log."""
+        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log."""
         if not self._durable:
             return
         try:
