@@ -1,4 +1,4 @@
-"""Acts on what `liquidation` decides: the queue of flagged accounts, worked off in bounded items, one round a tick.
+"""Carries out what `liquidation_rules` decides: the queue of flagged accounts, in bounded items, one round a tick.
 
 A round is about one pool of money: the account's cross pool, or one isolated position. Its stages: cancel the pool's
 orders, decide, close a position at the book, deleverage the rest, and settle the fee and what is below zero.

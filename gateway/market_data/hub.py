@@ -31,6 +31,16 @@ from gateway.wire.event_rows import ACCOUNT_AT, KIND_AT, NOTICE_ACCOUNT_AT, ORDE
 _WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
 
 
+_SHOWS_STATE = frozenset(
+    {"ticker", "incremental_ticker", "quote", "perpetual", "index", "grouped_book", "user.portfolio", "user.notices"}
+)
+
+
+def shows_state(channel: Channel) -> bool:
+    """Whether the first message on a channel is an answer, made of all that was received before."""
+    return channel.kind in _SHOWS_STATE
+
+
 class Hub:
     """All topics that have readers."""
 

@@ -31,6 +31,8 @@ class HttpConnection(asyncio.Protocol):
         self._response = b""
         self._peer = ""
         self._is_busy = False
+        self._is_scheduled = False
+        self._is_slow = False
         self._timeout: asyncio.TimerHandle | None = None
 
     # --- the loop's calls -----------------------------------------------------------------------------------------
@@ -50,7 +52,16 @@ class HttpConnection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         self._messages.receive(data)
-        self._next()
+        self._transport.pause_reading()  # until all of it is served: what waits here is one read of the socket
+        if not self._is_scheduled:
+            self._next()
+
+    def pause_writing(self) -> None:
+        self._is_slow = True
+
+    def resume_writing(self) -> None:
+        self._is_slow = False
+        self._schedule_next()
 
     # --- requests -------------------------------------------------------------------------------------------------
 
@@ -66,8 +77,9 @@ class HttpConnection(asyncio.Protocol):
             self._timeout = None
 
     def _next(self) -> None:
-        """Serve the next request that is complete."""
-        if self._is_busy or self._transport.is_closing():
+        """Serve the next request that is complete; read on when none is."""
+        self._is_scheduled = False
+        if self._is_busy or self._is_slow or self._transport.is_closing():
             return
         try:
             request = self._messages.next_request()
@@ -76,6 +88,7 @@ class HttpConnection(asyncio.Protocol):
             self.write(self._messages.response(bad.status, body, close=True))
             return
         if request is None:
+            self._transport.resume_reading()
             return
         if request.is_upgrade:
             self._upgrade()
@@ -108,6 +121,7 @@ class HttpConnection(asyncio.Protocol):
     def _upgrade(self) -> None:
         """Turn the connection into a websocket."""
         self._let_go()
+        self._transport.resume_reading()
         head, behind = self._messages.upgrade_bytes()
         self._websockets.hand_over(self._transport, head, behind, self._peer)
 
@@ -139,4 +153,10 @@ class HttpConnection(asyncio.Protocol):
             self._transport.close()
             return
         self._wait(IDLE_HTTP_SECONDS)
-        self._turns.loop.call_soon(self._next)
+        self._schedule_next()
+
+    def _schedule_next(self) -> None:
+        """Serve the next request in the next turn of the loop: others come first."""
+        if not self._is_scheduled:
+            self._is_scheduled = True
+            self._turns.loop.call_soon(self._next)

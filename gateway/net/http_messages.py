@@ -9,8 +9,10 @@ from http import HTTPStatus
 import h11
 
 MAX_HEAD_BYTES = 16 * 1024
+PIECE_BYTES = 16 * 1024
+"""How much h11 gets at once. It copies what lies behind each request, so it must never hold many requests."""
+_NOT_HTTP = "this is not a request of HTTP/1.1 (RFC 9112): check the request line, the headers, Host and Content-Length"
 _VERBS = ("GET", "POST", "OPTIONS", "HEAD")
-_MAX_REASON_CHARS = 200
 _FIXED_HEADERS = [
     ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
@@ -56,14 +58,14 @@ class HttpMessages:
         self._head = bytearray()
         """The request's head as it was sent; until the head is complete, all bytes since its first one."""
         self._body = bytearray()
+        self._unread = bytearray()
+        """What has come and h11 does not have yet."""
 
     # --- in -------------------------------------------------------------------------------------------------------
 
     def receive(self, data: bytes) -> None:
-        """Take what was read from the socket; it must not be empty."""
-        self._protocol.receive_data(data)
-        if self._protocol.their_state is h11.IDLE:
-            self._head += data
+        """Take what was read from the socket."""
+        self._unread += data
 
     def next_request(self) -> Request | None:
         """The next request; None while it is incomplete, or while the one before it waits for its answer.
@@ -84,12 +86,22 @@ class HttpMessages:
             elif isinstance(event, h11.EndOfMessage) and self._request is not None:
                 self._request.body = bytes(self._body)
                 return self._request
+            elif event is h11.NEED_DATA and self._unread:
+                self._feed()
             else:
                 return None
 
+    def _feed(self) -> None:
+        """Give h11 the next piece of what has come."""
+        piece = bytes(self._unread[:PIECE_BYTES])
+        del self._unread[:PIECE_BYTES]
+        if self._protocol.their_state is h11.IDLE:
+            self._head += piece
+        self._protocol.receive_data(piece)
+
     def upgrade_bytes(self) -> tuple[bytes, bytes]:
         """(the head of the request for a websocket as it was sent, the bytes that came after the request)."""
-        return bytes(self._head), self._protocol.trailing_data[0]
+        return bytes(self._head), self._protocol.trailing_data[0] + bytes(self._unread)
 
     def _next_event(self) -> object:
         try:
@@ -98,15 +110,17 @@ class HttpMessages:
             status = error.error_status_hint
             if status == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
                 raise _head_too_large() from None
-            raise BadRequest(status, f"this is not an HTTP/1.1 request: {error}"[:_MAX_REASON_CHARS]) from None
+            raise BadRequest(status, _NOT_HTTP) from None
 
     def _check_head(self, event: h11.Request, request: Request) -> None:
         """Refuse what is not served, before the body is read. h11 has checked the head's form and its lengths."""
         del self._head[len(self._head) - len(self._protocol.trailing_data[0]) :]
         if len(self._head) > MAX_HEAD_BYTES:
             raise _head_too_large()
+        if not self._head.endswith(b"\r\n\r\n") or self._head.count(b"\n") != self._head.count(b"\r\n"):
+            raise BadRequest(400, "each line of the head must end in CR LF")  # the websocket library waits for that
         if not event.http_version.startswith(b"1.") or not request.target.startswith("/"):
-            raise BadRequest(400, "this is not an HTTP/1.1 request")
+            raise BadRequest(400, _NOT_HTTP)
         if request.verb not in _VERBS:
             raise BadRequest(405, f"{request.verb[:20]}: use GET or POST")
         if "transfer-encoding" in request.headers:

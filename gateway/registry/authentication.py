@@ -351,8 +351,8 @@ def _b64url(text: str) -> bytes:
 
 def _read_jwt(token: str) -> tuple[str, dict[str, Any]]:
     """(which key it says that it is signed with, claims) of a JWT, nothing believed yet."""
-    if token.count(".") != 2 or len(token) > MAX_TOKEN_CHARS or not token.isascii():
-        raise bad_param("token", "it is not a JWT of three parts and at most 4096 characters")
+    if token.count(".") != 2 or len(token) > MAX_TOKEN_CHARS or not token.isascii() or "=" in token:
+        raise bad_param("token", "it is not a JWT of three unpadded parts and at most 4096 characters")
     try:
         read = _JWS.decode_complete(token, options={"verify_signature": False})
         claims = msgspec.json.decode(read["payload"], type=dict[str, Any])

@@ -1,8 +1,8 @@
 """What clients may ask: the parameters of every method as msgspec Structs, and the table of the methods.
 
-A `Number` stays raw bytes until `translate` reads it by the one grammar: no number is ever a float. Orders refuse
-parameters that they do not know, because ignoring one could change what is traded; queries ignore them. JSON null is
-the same as an absent parameter.
+A `Number` stays raw bytes until `gateway.wire.decimals` reads it by the one grammar: no number is ever a float.
+Orders refuse parameters that they do not know, because ignoring one could change what is traded; queries ignore them.
+JSON null is the same as an absent parameter.
 """
 
 from collections.abc import Mapping

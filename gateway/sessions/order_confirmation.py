@@ -70,6 +70,11 @@ class Confirmation(Struct, frozen=True, gc=False):
             price = price_ticks or view.price_ticks or trigger_ticks or view.trigger_price_ticks
             self.check(projection, projection.contract_at(view.contract_slot), price, lots or view.amount_lots)
 
+    def looks_up_orders(self, data: bytes) -> bool:
+        """Whether `check_rows` looks at orders that wait: it does for amendments that are not confirmed."""
+        rows = np.frombuffer(data, COMMAND)
+        return bool(((rows["flags"] & _SPARED == 0) & (rows["kind"] == CommandKind.AMEND)).any())
+
     def check_rows(self, projection: Projection, data: bytes, account_slot: int) -> None:
         """Refuse a frame with a new or amended order that has to be confirmed and is not; names the first such row."""
         rows = np.frombuffer(data, COMMAND)

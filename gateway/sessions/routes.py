@@ -28,7 +28,7 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
 }
 _READS = frozenset({*market.HANDLERS, *queries.HANDLERS, *account.HANDLERS, *venue.HANDLERS}) - {
     "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
-    "private/set_leverage", "venue/get_reject_reasons", "venue/get_rules",
+    "private/get_leverage", "private/set_leverage", "venue/get_reject_reasons", "venue/get_rules",
 } | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
 """Methods that look at what orders change: books, trades, orders, positions and money."""
 ROUTES: dict[type, Route] = {

@@ -58,7 +58,8 @@ class Session(SessionState):
             self.check_accepting()
             rows, orders, cancels = binary_protocol.prepare(data, self.signer, len(self.projection.contracts()))
             if self.context.confirmation.is_on:
-                self.context.settle()
+                if self.context.confirmation.looks_up_orders(rows):
+                    self.context.settle()
                 self.context.confirmation.check_rows(self.projection, rows, self.account_slot)
             self._take_rows(orders, cancels, now_ns)
         except Refusal as refusal:

@@ -18,7 +18,7 @@ NOTE = "execution throttle: too many executions; only an officer lifts it"
 
 
 class Links(NamedTuple):
-    """What the guard needs of its venue."""
+    """What the throttle needs of its venue."""
 
     state: Any
     """The engine's STATE row."""

@@ -38,8 +38,8 @@ def _at_once(call: Callable[..., None], *args: Any) -> None:
     call(*args)
 
 
-def _ignore(error: Exception) -> None:
-    return None
+def _raise(error: Exception) -> None:
+    raise error
 
 
 class Venue:
@@ -50,7 +50,7 @@ class Venue:
         config: Config,
         progress: Progress | None = None,
         in_loop: InLoop = _at_once,
-        fail: Callable[[Exception], None] = _ignore,
+        fail: Callable[[Exception], None] = _raise,
     ) -> None:
         """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
         self.config = config

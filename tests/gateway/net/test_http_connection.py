@@ -142,3 +142,23 @@ def test_too_many_connections_get_one_answer(tmp_path):
             one.close()
 
     conversation(tmp_path, talk, max_connections=2)
+
+
+def test_who_sends_much_at_once_is_read_no_faster_than_served(tmp_path):
+    """What waits for a connection is one read of its socket; others are served meanwhile."""
+
+    async def talk(connect, server):
+        reader, writer = await connect()
+        writer.write(get(b"/nothing") * 100_000)
+        other_reader, other_writer = await connect()
+        for _ in range(20):
+            other_writer.write(get())
+            assert (await answered(other_reader))[0] == 200
+            waiting = [len(connection._messages._unread) for connection in server.connections.http]
+            assert max(waiting) <= 1 << 20
+        for _ in range(100):
+            assert (await answered(reader))[0] == 404
+        writer.close()
+        other_writer.close()
+
+    conversation(tmp_path, talk)

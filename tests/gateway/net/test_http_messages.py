@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.net.http_messages import MAX_HEAD_BYTES, BadRequest, HttpMessages
+from gateway.net.http_messages import MAX_HEAD_BYTES, PIECE_BYTES, BadRequest, HttpMessages
 
 POST = b"POST /api/v2/public/auth?x=1 HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello"
 GET = b"GET /first HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -183,3 +183,21 @@ def test_what_else_a_client_would_upgrade_to_is_not_taken_up():
     assert not request.is_upgrade
     messages.response(200, b"{}")
     assert not messages.is_over and messages.next_request().target == "/first"
+
+
+def test_what_waits_behind_a_request_is_not_copied_with_each():
+    """h11 holds one piece at a time, however much came in one read."""
+    messages = said(GET * 100_000)
+    for _ in range(1_000):
+        assert messages.next_request().target == "/first"
+        assert len(messages._protocol.trailing_data[0]) < PIECE_BYTES
+        messages.response(200, b"")
+
+
+@pytest.mark.parametrize("head", [b"GET / HTTP/1.1\nHost: a\n\n", b"GET / HTTP/1.1\r\nHost: a\r\n\n"])
+@pytest.mark.parametrize("upgrade", [b"", b"Upgrade: websocket\r\n"])
+def test_a_head_whose_lines_end_otherwise_is_refused(head, upgrade):
+    """The websocket library would wait for the end of such a head, and nobody would count the connection."""
+    with pytest.raises(BadRequest, match="CR LF") as refused:
+        said(head.replace(b"Host", upgrade + b"Host")).next_request()
+    assert refused.value.status == 400
