@@ -44,7 +44,9 @@ def test_every_method_refuses_every_scope_but_its_own(desk, method):
         actions = send(session, method, **EXAMPLES[method])
         reply = answer(actions) if any(isinstance(action, Reply) for action in actions) else {}
         error = reply.get("error", {})
-        is_refused = error.get("code") == ErrorCode.UNAUTHORIZED or error.get("data", {}).get("param") == "scope"
+        # What a proposal of an earlier test needs is another question: only the method's own scope counts here.
+        by_scope = error.get("data", {}).get("reason", "").startswith("this method needs the scope")
+        is_refused = error.get("code") == ErrorCode.UNAUTHORIZED or by_scope
         assert is_refused is (needed != "" and name not in held_by(needed)), (method, name, reply)
 
 
