@@ -122,7 +122,11 @@ class CurrencyParams(Params):
 
 
 class OrderParams(Strict):
-    """buy and sell; `reduceOnly` and `max_show` are other spellings of `reduce_only` and `display_amount`."""
+    """buy and sell, with the other spellings that clients send.
+
+    `reduceOnly` is `reduce_only`, `max_show` is `display_amount`; `clientOrderId` is `cl_ord_id` if it is one, a whole
+    number from 1 to 2^63 - 1, and else `label`.
+    """
 
     instrument_name: str
     amount: Number = ABSENT
@@ -141,6 +145,7 @@ class OrderParams(Strict):
     max_show: Number = ABSENT
     label: str | None = None
     cl_ord_id: Number = ABSENT
+    clientOrderId: int | str | None = None  # noqa: N815 - the spelling that one client sends
     expires_at: Number = ABSENT
     stp: SelfTradeName | None = None
     confirm: bool | None = None

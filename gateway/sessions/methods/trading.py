@@ -1,5 +1,6 @@
 """Orders: what a request becomes as command rows, and what its outcome becomes as an answer."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -27,6 +28,7 @@ from engine.code_values import (
     TYPE_TRAILING_STOP,
 )
 from engine.codes import NIL, ExecInst, OrdType, Reason, SelfTrade, Side
+from engine.units import INT64_MAX
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
@@ -154,7 +156,11 @@ def _place(session: SessionState, params: method_table.OrderParams, call: Call, 
         _check_deadline(params.valid_until, call.now_ns)
     if session.context.confirmation.is_on:
         session.context.confirmation.check_order(session.projection, contract, row)
-    label = command_rows.label_bytes(params.label) if params.label else b""
+    label = b""
+    if params.clientOrderId is not None:
+        label = _named_by_client(params, row)
+    elif params.label:
+        label = command_rows.label_bytes(params.label)
     packed = command_rows.new_row(session.signer, row, label)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
 
@@ -206,6 +212,20 @@ def _add_extras(contract: Contract, params: method_table.OrderParams, row: NewRo
         row.flags |= EXEC_ICEBERG
     if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
+
+
+def _named_by_client(params: method_table.OrderParams, row: NewRow) -> bytes:
+    """The label of an order with `clientOrderId`, which is the order's client id if it can be one, else its label."""
+    text = str(params.clientOrderId)
+    client_id = int(text) if re.fullmatch("[1-9][0-9]{0,18}", text) else 0
+    if 0 < client_id <= INT64_MAX:
+        if row.cl_ord_id not in (0, client_id):
+            raise bad_param("clientOrderId", f"{text} is not cl_ord_id {row.cl_ord_id}; send one of them")
+        row.cl_ord_id = client_id
+        return command_rows.label_bytes(params.label)
+    if params.label and params.label != text:
+        raise bad_param("clientOrderId", f"{text[:64]!r} is not the label {params.label[:64]!r}; send one of them")
+    return command_rows.label_bytes(text, "clientOrderId")
 
 
 def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> int:

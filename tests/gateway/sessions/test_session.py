@@ -1,5 +1,7 @@
 """Sessions: one answer to every request, scopes, limits, logins, heartbeats and what a lost connection does."""
 
+import hashlib
+import hmac
 import json
 
 import numpy as np
@@ -343,6 +345,22 @@ def test_http_get_and_post(desk):
     assert command["flags"] == ExecInst.REDUCE_ONLY | ExecInst.LABELLED
 
 
+@pytest.mark.parametrize("path", ["/api/v2", "/api/v2/", "/api/v2/private/buy"])
+def test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path(desk, path):
+    key, place = desk.keys["alice"], {"instrument_name": I, "amount": 0.5, "price": 20000.5, "post_only": "true"}
+    body = json.dumps({"id": 9, "jsonrpc": "2.0", "method": "/private/buy", "params": place}).encode()
+
+    def signed_over(target):
+        text = f"{NOW // MS}\n{target}\nPOST\n{target}\n".encode() + body + b"\n"
+        signature = hmac.new(key.secret.encode(), text, hashlib.sha256).hexdigest()
+        return f"deri-hmac-sha256 id={key.id},ts={NOW // MS},sig={signature},nonce={target}"
+
+    command = row(call(desk, "POST", path, body, authorization=signed_over(path)))
+    assert (command["qty_lots"], command["flags"]) == (5000, ExecInst.POST_ONLY)
+    assert answer(call(desk, "POST", path, body, authorization=signed_over("/api/v2/other")))["error"]["code"] == 13004
+    assert answer(call(desk, "POST", path, body))["error"]["code"] == 13009
+
+
 @pytest.mark.parametrize(
     "verb, target, body, code",
     [
@@ -352,6 +370,10 @@ def test_http_get_and_post(desk):
         ("POST", "/api/v2/public/subscribe", b'{"id":1,"method":"public/subscribe","params":{"channels":[]}}', -32601),
         ("GET", "/api/v2/public/set_heartbeat?interval=10", b"", -32601),
         ("GET", "/other", b"", -32601),
+        ("GET", "/api/v2", b"", -32601),
+        ("POST", "/api/v22", b'{"id":1,"method":"public/test"}', -32601),
+        ("POST", "/api/v2", b'{"id":1,"method":"//public/test"}', -32601),
+        ("POST", "/api/v2", b'{"id":1,"method":"public/subscribe","params":{"channels":[]}}', -32601),
         ("PUT", "/api/v2/public/get_time", b"", -32601),
         ("POST", "/api/v2/public/get_time", b"", -32700),
         ("POST", "/api/v2/public/test", b'{"id":1,"method":"public/get_time"}', -32600),
