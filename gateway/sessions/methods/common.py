@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 from msgspec import Raw
 
+from gateway.wire.currencies import ANY, currency_of, of_kind, settled_in
 from gateway.wire.decimals import Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import Projection, Span
@@ -12,7 +13,6 @@ NS_PER_MS = 1_000_000
 MAX_MS = 9_000_000_000_000
 """Times on the wire end in the year 2255, so that their nanoseconds fit int64."""
 MAX_COUNT = 1000
-_KINDS = (None, "any", "future", "linear_future")
 
 
 def contract_of(projection: Projection, name: str) -> Contract:
@@ -24,21 +24,12 @@ def contract_of(projection: Projection, name: str) -> Contract:
     return contract
 
 
-def contracts_of(projection: Projection, currency: str | None, kind: str | None = None) -> list[Contract]:
-    """Contracts whose base or settlement is this currency; all for None or "any"."""
-    if kind not in _KINDS:
-        return []
-    wanted = (currency or "any").upper()
-    return [c for c in projection.contracts() if wanted in ("ANY", c.base.upper(), c.settlement.upper())]
-
-
-def known_currency(projection: Projection, currency: str) -> str:
-    """The currency in its own spelling, or a refusal."""
-    for contract in projection.contracts():
-        for name in (contract.settlement, contract.base):
-            if name.upper() == currency.upper():
-                return name
-    raise bad_param("currency", f"{currency[:20]!r} is not a currency here; public/get_currencies lists them")
+def contracts_of(
+    projection: Projection, currency: str | None, kind: str | None = None, with_any: bool = False
+) -> list[Contract]:
+    """Contracts settled in this currency, all without one; `with_any`: where the protocol takes "any" as well."""
+    wanted = currency_of(currency, with_any) if currency is not None else ANY
+    return of_kind((contract for contract in projection.contracts() if settled_in(contract, wanted)), kind)
 
 
 def time_ns(raw: Raw, param: str, default_ns: int) -> int:

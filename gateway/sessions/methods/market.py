@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.codes import MarketState
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, span_of
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
-from gateway.wire.decimals import given, parse_integer, ppb_text
+from gateway.wire.decimals import Contract, given, parse_integer, ppb_text
 from gateway.wire.errors import bad_param
 from gateway.wire.jsonrpc_answers import encode
 
@@ -47,9 +48,14 @@ def _currency(name: str) -> dict[str, object]:
 
 
 def get_instruments(session: SessionState, params: method_table.InstrumentsParams, call: Call) -> bytes:
-    """Contracts by base or settlement currency; none has expired."""
-    found = [] if params.expired else contracts_of(call.projection, params.currency, params.kind)
+    """Contracts by settlement currency and kind; with `expired` the settled ones instead of the others."""
+    contracts = contracts_of(call.projection, params.currency, params.kind, with_any=True)
+    found = [c for c in contracts if _has_expired(call, c) is bool(params.expired)]
     return render.array(render.instrument(c, call.projection.terms(c.slot)) for c in found)
+
+
+def _has_expired(call: Call, contract: Contract) -> bool:
+    return call.projection.terms(contract.slot).state == MarketState.SETTLED
 
 
 def get_instrument(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
@@ -122,7 +128,7 @@ def get_tradingview_chart_data(session: SessionState, params: method_table.Chart
 
 
 def get_book_summary_by_currency(session: SessionState, params: method_table.CurrencyParams, call: Call) -> bytes:
-    """Summaries by base or settlement currency."""
+    """Summaries of the contracts settled in a currency, by kind if asked."""
     found = contracts_of(call.projection, params.currency, params.kind)
     return render.array(render.book_summary(c, call.projection.ticker(c.slot)) for c in found)
 

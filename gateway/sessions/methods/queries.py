@@ -9,7 +9,6 @@ from gateway.sessions import method_table
 from gateway.sessions.methods.common import (
     contract_of,
     contracts_of,
-    known_currency,
     order_id_of,
     slots_of,
     span_of,
@@ -28,10 +27,7 @@ def _contracts(call: Call, params: Any) -> list[Contract]:
     """The contracts that a request by instrument or by currency means."""
     if hasattr(params, "instrument_name"):
         return [contract_of(call.projection, params.instrument_name)]
-    currency = getattr(params, "currency", None)
-    if currency is not None and currency.lower() != "any":
-        known_currency(call.projection, currency)
-    return contracts_of(call.projection, currency, params.kind)
+    return contracts_of(call.projection, getattr(params, "currency", None), params.kind)
 
 
 def get_order_state(session: SessionState, params: method_table.OrderIdParams, call: Call) -> bytes:
