@@ -54,7 +54,8 @@ class UserTopic(Topic):
         channel = self.channel
         for contract in self.projection.contracts():
             if settled_in(contract, channel.currency):
-                return render.account(contract.settlement, self.projection.account(channel.account_slot))
+                view = self.projection.account(channel.account_slot)
+                return render.account(contract.settlement, view, self.projection.contracts())
         return None
 
     def flush(self) -> None:

@@ -35,6 +35,7 @@ from gateway.read_model.history_views import (
     user_trade_view,
 )
 from gateway.read_model.margin_explanation import explanation
+from gateway.read_model.money_records import MoneyRecords
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -68,6 +69,8 @@ class Projection:
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
+        self._settled_marks: dict[int, int] = {}
+        self.money_records = MoneyRecords(self._history)
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
@@ -128,7 +131,7 @@ class Projection:
         segment.used = end
         self._recent = (segment, first)
         if self._numbers[_RARE]:
-            self._note_candles(segment, first)
+            self._note_rare(segment, first)
         self.books.noted(noted, self._numbers[_APPLIED_SEQ])
         return segment, first, end
 
@@ -138,10 +141,13 @@ class Projection:
             batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
             self.apply(batch, len(commands), len(events))
 
-    def _note_candles(self, segment: Segment, first: int) -> None:
-        kinds = segment.legs["kind"][first : segment.used]
-        for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
+    def _note_rare(self, segment: Segment, first: int) -> None:
+        """Keep closed minutes, and the mark that each contract's last funding was paid at."""
+        rows = segment.legs[first : segment.used]
+        for index in np.flatnonzero(rows["kind"] == event_fold.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
+        for row in rows[rows["kind"] == event_fold.FUNDING_KIND]:
+            self._settled_marks[int(row["contract_slot"])] = int(row["mark_subticks"])
 
     @property
     def view(self) -> Any:
@@ -179,7 +185,7 @@ class Projection:
             self._row["markets"] = saved["markets"]
             self._history.load(saved["history"])
         for segment in self._history.segments:
-            self._note_candles(segment, 0)
+            self._note_rare(segment, 0)
 
     # --- contracts ------------------------------------------------------------------------------------------------
 
@@ -294,6 +300,20 @@ class Projection:
             int(row["last_ticks"]), int(row["volume_lots"]), int(row["volume_tick_lots"]),
         )  # fmt: skip
 
+    def volume_lots(self, contract_slot: int, since_ns: int) -> int:
+        """What was traded in the minutes that began since an instant."""
+        minutes = self._candles.minutes(contract_slot, since_ns, self._running(contract_slot))
+        return sum(minute.volume_lots for minute in minutes)
+
+    def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        """(time in ns, mark in subticks) of the latest marks, oldest first."""
+        row = self._markets[contract_slot]
+        noted = int(row["marks_noted"])
+        places = np.arange(max(0, noted - event_fold.MARKS_KEPT), noted) % event_fold.MARKS_KEPT
+        times, marks = row["mark_times_ns"][places], row["marks_subticks"][places]
+        inside = (start_ns <= times) & (times <= end_ns)
+        return list(zip(times[inside].tolist(), marks[inside].tolist(), strict=True))
+
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
         interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
@@ -379,7 +399,9 @@ class Projection:
             if int(self._positions[slot]["contract_slot"]) == contract_slot:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
-        return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+        view = PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+        view.settlement_subticks = self._settled_marks.get(contract_slot, 0)
+        return view
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""
@@ -394,7 +416,7 @@ class Projection:
             int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
             int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
             found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated,
+            found.is_isolated, self._settled_marks.get(found.contract_slot, 0),
         )  # fmt: skip
 
     def account(self, account_slot: int) -> AccountView:
@@ -407,6 +429,11 @@ class Projection:
         return AccountView(
             account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
             found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
+            [
+                (position.contract_slot, position.size_lots, self.mark(position.contract_slot))
+                for position in found.positions
+                if position.size_lots
+            ],
         )  # fmt: skip
 
     def explanation(self, account_slot: int) -> dict[str, Any]:

@@ -4,7 +4,7 @@ Numbers are exact decimal text made from the engine's integers; a missing price 
 milliseconds.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from engine.code_values import (
     EXEC_POST_ONLY,
@@ -51,6 +51,7 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
+    SettlementView,
     TickerView,
     TradeView,
     TransactionView,
@@ -158,6 +159,26 @@ def _order_extras(contract: Contract, view: OrderView) -> bytes:
     if view.offset_ticks:
         extras += b',"trigger_offset":%b' % contract.price_text(view.offset_ticks)
     return extras
+
+
+def trigger_record(contract: Contract, view: OrderView) -> bytes:
+    """The end of a conditional order's wait. It keeps its id when it is triggered."""
+    is_market = view.ord_type in MARKETS
+    price = b'"market_price"' if is_market else contract.price_text(view.price_ticks)
+    spawned = b'"%d"' % view.order_id if view.triggered else b"null"
+    offset = contract.price_text(view.offset_ticks) if view.offset_ticks else b"null"
+    return (
+        b'{"timestamp":%d,"last_update_timestamp":%d,"trigger_order_id":"%d","order_id":%b,"order_state":"%b",'
+        b'"request":"%b","instrument_name":%b,"direction":"%b","order_type":"%b","price":%b,"amount":%b,'
+        b'"trigger":"%b","trigger_price":%b,"trigger_offset":%b,"reduce_only":%b,"post_only":%b,"label":%b}'
+    ) % (
+        view.updated_ns // _NS_PER_MS, view.updated_ns // _NS_PER_MS, view.order_id, spawned,
+        b"triggered" if view.triggered else b"cancelled", b"trigger:order" if view.triggered else b"cancel",
+        contract.json_name, SIDE[view.side], b"market" if is_market else b"limit", price,
+        contract.amount_text(view.amount_lots), TRIGGER[view.trigger_source],
+        contract.price_text(view.trigger_price_ticks), offset, _BOOL[view.flags & EXEC_REDUCE_ONLY != 0],
+        _BOOL[view.flags & EXEC_POST_ONLY != 0], view.label_json,
+    )  # fmt: skip
 
 
 TRADE = (
@@ -377,7 +398,7 @@ def instrument(contract: Contract, terms: ContractTerms) -> bytes:
         b'"settlement_period":"perpetual","is_active":%b,"state":"%b","tick_size":%b,"tick_size_steps":[],'
         b'"min_trade_amount":%b,"max_trade_amount":%b,"amount_step":%b,"contract_size":1,"maker_commission":%b,'
         b'"taker_commission":%b,"max_liquidation_commission":%b,"max_leverage":%d,"creation_timestamp":%d,'
-        b'"expiration_timestamp":%d,"price_index":"%b","block_trade_commission":0,"rfq":false}'
+        b'"expiration_timestamp":%d,"price_index":"%b","underlying_type":"crypto","block_trade_commission":0,"rfq":false}'
     ) % (
         contract.json_name, contract.instrument_id, contract.base_name, contract.settlement_name,
         contract.settlement_name, contract.settlement_name,
@@ -436,6 +457,28 @@ def funding(contract: Contract, view: FundingView) -> bytes:
     )
 
 
+def funding_point(contract: Contract, view: FundingView) -> bytes:
+    """One point of the funding chart."""
+    return b'{"timestamp":%d,"index_price":%b,"interest_8h":%b}' % (
+        view.time_ns // _NS_PER_MS,
+        _reference(contract, view.index_subticks),
+        ppb_text(view.rate_ppb * 28_800 // view.interval_s).encode(),
+    )
+
+
+def settlement(contract: Contract, view: SettlementView) -> bytes:
+    """A settlement of funding or a delivery; its profit is what it paid, since nothing else is settled then."""
+    change = micros_text(view.change_micros).encode()
+    return (
+        b'{"type":"%b","timestamp":%d,"instrument_name":%b,"position":%b,"mark_price":%b,"index_price":%b,'
+        b'"funding":%b,"profit_loss":%b,"session_profit_loss":%b}'
+    ) % (
+        view.kind.encode(), view.time_ns // _NS_PER_MS, contract.json_name, contract.amount_text(view.position_lots),
+        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
+        micros_text(view.funding_micros).encode(), change, change,
+    )  # fmt: skip
+
+
 def perpetual(contract: Contract, view: TickerView) -> bytes:
     """The data of a perpetual push: the running interval's funding."""
     return b'{"timestamp":%d,"index_price":%b,"interest":%b}' % (
@@ -471,7 +514,8 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'{"instrument_name":%b,"kind":"future","direction":"%b","size":%b,"size_currency":%b,"average_price":%b,'
         b'"mark_price":%b,"index_price":%b,"floating_profit_loss":%b,"realized_profit_loss":%b,"realized_funding":%b,'
         b'"total_profit_loss":%b,"initial_margin":%b,"maintenance_margin":%b,"leverage":%d,'
-        b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b"}'
+        b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b","delta":%b,'
+        b'"settlement_price":%b}'
     ) % (
         contract.json_name, SIDE[side], contract.amount_text(view.size_lots), micros_text(notional).encode(),
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
@@ -480,25 +524,46 @@ def position(contract: Contract, view: PositionView) -> bytes:
         micros_text(view.funding_micros).encode(), micros_text(total).encode(),
         micros_text(view.initial_margin_micros).encode(), micros_text(view.maintenance_margin_micros).encode(),
         view.leverage, _reference(contract, view.liquidation_subticks), view.adl_lights,
-        b"isolated" if view.is_isolated else b"cross", contract.settlement_name,
+        b"isolated" if view.is_isolated else b"cross", contract.settlement_name, contract.amount_text(view.size_lots),
+        _reference(contract, view.settlement_subticks or view.mark_subticks),
     )  # fmt: skip
 
 
-def account(currency: str, view: AccountView, fees: bytes = b"") -> bytes:
-    """The money of an account in one currency; `fees` is an encoded list for the extended summary."""
+MARGIN_MODEL = b"segregated_sm"
+"""One currency, one margin for all of its contracts, by brackets: the protocol's name for that."""
+_OPTIONS = (
+    b'"options_pl":0,"options_session_rpl":0,"options_session_upl":0,"options_delta":0,"options_gamma":0,'
+    b'"options_theta":0,"options_vega":0,"options_value":0,"options_gamma_map":{},"options_theta_map":{},'
+    b'"options_vega_map":{}'
+)
+
+
+def account(currency: str, view: AccountView, contracts: Sequence[Contract], more: bytes = b"") -> bytes:
+    """The money of an account in one currency; `more` are further fields.
+
+    `delta_total` is what the positions are worth at their marks, `delta_total_map` their sizes in base currency.
+    """
+    own = [(contracts[slot], lots, mark) for slot, lots, mark in view.deltas]
+    delta = sum(contract.notional_micros(mark, lots) * (1 if lots > 0 else -1) for contract, lots, mark in own)
+    sizes = b",".join(
+        b'"%b":%b' % (contract.index_name.encode(), contract.amount_text(lots)) for contract, lots, _ in own
+    )
+    total = view.unrealised_micros + view.realised_micros
     return (
         b'{"currency":"%b","equity":%b,"margin_balance":%b,"balance":%b,"available_funds":%b,'
         b'"available_withdrawal_funds":%b,"maintenance_margin":%b,"initial_margin":%b,"session_upl":%b,'
         b'"session_rpl":%b,"total_pl":%b,"futures_session_upl":%b,"futures_session_rpl":%b,"futures_pl":%b,'
+        b'"projected_maintenance_margin":%b,"projected_initial_margin":%b,"delta_total":%b,"projected_delta_total":%b,'
+        b'"delta_total_map":{%b},%b,"fee_balance":0,"spot_reserve":0,"additional_reserve":0,"margin_model":"%b",'
         b'"portfolio_margining_enabled":false,"cross_collateral_enabled":false%b}'
     ) % (
         currency.encode(), *[micros_text(value).encode() for value in (
             view.equity_micros, view.equity_micros, view.cash_micros, view.available_micros, view.withdrawable_micros,
             view.maintenance_margin_micros, view.initial_margin_micros, view.unrealised_micros, view.realised_micros,
-            view.unrealised_micros + view.realised_micros, view.unrealised_micros, view.realised_micros,
-            view.unrealised_micros + view.realised_micros,
+            total, view.unrealised_micros, view.realised_micros, total, view.maintenance_margin_micros,
+            view.initial_margin_micros, delta, delta,
         )],
-        b',"fees":%b' % fees if fees else b"",
+        sizes, _OPTIONS, MARGIN_MODEL, more,
     )  # fmt: skip
 
 

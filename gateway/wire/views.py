@@ -96,6 +96,8 @@ class PositionView(Struct, gc=False):
     liquidation_subticks: int = 0
     adl_lights: int = 0
     is_isolated: bool = False
+    settlement_subticks: int = 0
+    """The mark at which funding was last settled, 0 before the first time."""
 
 
 class AccountView(Struct, gc=False):
@@ -110,6 +112,8 @@ class AccountView(Struct, gc=False):
     maintenance_margin_micros: int = 0
     available_micros: int = 0
     withdrawable_micros: int = 0
+    deltas: Sequence[tuple[int, int, int]] = ()
+    """(contract slot, lots, mark in subticks) of the positions, lots negative when short."""
 
 
 class TickerView(Struct, gc=False):
@@ -187,6 +191,32 @@ class TransactionView(Struct, gc=False):
     trade_id: int = 0
 
 
+class MovementView(Struct, gc=False):
+    """One deposit, withdrawal or transfer; `amount` is in micros, of collateral in 1e-8 coin, negative when paid out."""
+
+    number: int
+    time_ns: int
+    amount: int
+    contract_slot: int
+
+
+class SettlementView(Struct, gc=False):
+    """What a settlement of funding or the delivery of a contract paid to one account, or to all of them together.
+
+    `funding_micros` is what was paid as funding: by the account, or by all longs.
+    """
+
+    number: int
+    contract_slot: int
+    time_ns: int
+    kind: str
+    position_lots: int
+    mark_subticks: int
+    index_subticks: int
+    change_micros: int
+    funding_micros: int
+
+
 class ContractTerms(Struct, gc=False):
     """A listed contract's rules, as the engine has them."""
 
@@ -243,6 +273,17 @@ class Span(Struct, frozen=True, gc=False):
     ascending: bool = False
 
 
+class MoneyRecords(Protocol):
+    """Records of money, newest first; see `gateway.read_model.money_records`."""
+
+    def movements(self, account_slot: int, command: int, asset: int, span: Span) -> tuple[list[MovementView], int]: ...
+    def own_settlements(
+        self, account_slot: int, slots: frozenset[int], kind: str | None, span: Span
+    ) -> tuple[list[SettlementView], int]: ...
+    def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]: ...
+    def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]: ...
+
+
 class Projection(Protocol):
     """Reads of the projection, all as of `durable_seq`. Slots and ids that do not exist give nothing, not an error."""
 
@@ -250,6 +291,8 @@ class Projection(Protocol):
     def durable_seq(self) -> int: ...
     @property
     def now_ns(self) -> int: ...
+    @property
+    def money_records(self) -> MoneyRecords: ...
     def contracts(self) -> Sequence[Contract]: ...
     def contract(self, name: str) -> Contract | None: ...
     def contract_at(self, slot: int) -> Contract: ...
@@ -260,6 +303,8 @@ class Projection(Protocol):
     def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]: ...
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]: ...
+    def volume_lots(self, contract_slot: int, since_ns: int) -> int: ...
+    def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]: ...
     def is_halted(self) -> bool: ...
     def order(self, account_slot: int, order_id: int) -> OrderView | None: ...
     def open_orders(self, account_slot: int) -> list[OrderView]: ...
