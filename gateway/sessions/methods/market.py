@@ -99,12 +99,13 @@ def get_index_price(session: SessionState, params: method_table.IndexParams, cal
 
 
 def get_funding_rate_value(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
-    """The rates settled in the period added up; without one, the running interval's."""
+    """The rates settled in a period added up; without one, the running interval's so far if it reaches now."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     rows = call.projection.funding(contract.slot, start_ns, end_ns)
-    rate = sum(row.rate_ppb for row in rows) if rows else call.projection.ticker(contract.slot).current_funding_ppb
-    return ppb_text(rate).encode()
+    if not rows and end_ns >= call.now_ns:
+        return ppb_text(call.projection.ticker(contract.slot).current_funding_ppb).encode()
+    return ppb_text(sum(row.rate_ppb for row in rows)).encode()
 
 
 def get_funding_rate_history(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
@@ -116,14 +117,15 @@ def get_funding_rate_history(session: SessionState, params: method_table.Funding
 
 
 def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
-    """Candles of a period, at most 5000: the latest ones when the period has more."""
+    """Candles of a period up to now, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
     resolution_s = RESOLUTIONS_S.get(params.resolution)
     if resolution_s is None:
         raise bad_param("resolution", f"{params.resolution[:10]!r}; choose from {', '.join(RESOLUTIONS_S)}")
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
+    step_ns = resolution_s * 1_000_000_000
     end_ns = min(end_ns, call.now_ns)
-    start_ns = max(start_ns, end_ns - MAX_CANDLES * resolution_s * 1_000_000_000)
+    start_ns = max(start_ns, end_ns - end_ns % step_ns - (MAX_CANDLES - 1) * step_ns)
     return render.chart(contract, call.projection.candles(contract.slot, resolution_s, start_ns, end_ns))
 
 
