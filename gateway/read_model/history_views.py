@@ -32,8 +32,8 @@ _USER_TRADE = row_struct(
     "label",
 )  # fmt: skip
 _CASH_CHANGE = row_struct(
-    LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "change_micros",
-    "contract_slot", "flags", "reason", "side",
+    LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "position_lots",
+    "change_micros", "contract_slot", "flags", "reason", "side",
 )  # fmt: skip
 _FUNDING = row_struct(LEG_ROW, "time_ns", "index_subticks", "change_micros", "contract_slot")
 _CANDLE = row_struct(
@@ -124,12 +124,14 @@ def user_trade_view(data: Any, offset: int) -> UserTradeView:
 def transaction_view(data: Any, offset: int, number: int) -> TransactionView:
     """A change of cash: a trade's leg, or a money row, which has the EventKind in `reason` and its code in `flags`."""
     (
-        order_id, time_ns, cash, price, lots, trade_id, fee, change, contract_slot, flags, reason, side,
+        order_id, time_ns, cash, price, lots, trade_id, fee, position, change, contract_slot, flags, reason, side,
     ) = _CASH_CHANGE.unpack_from(data, offset)  # fmt: skip
     if reason == 0:
+        gained = position if side == SIDE_BUY else -position  # the position after it, seen from the trade's own side
         return TransactionView(
-            number, time_ns, "trade", contract_slot, side, lots, price, fee, change, cash, order_id, trade_id
-        )
+            number, time_ns, "trade", contract_slot, side, lots, price, fee, change, cash, order_id, trade_id,
+            flags & FLAG_TAKER != 0, gained > 0, gained < lots, flags & FLAG_INVOLUNTARY_BITS != 0,
+        )  # fmt: skip
     kind = _MONEY_NAMES[EventKind(reason)]
     if reason == EventKind.CASH_CHANGED:
         kind = _CASH_NAMES.get(flags, kind)

@@ -62,6 +62,10 @@ Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
 
+def _is_any(view: TransactionView) -> bool:
+    return True
+
+
 class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
@@ -317,6 +321,10 @@ class Projection:
             for at in range(first, end)
         ]  # fmt: skip
 
+    def funding_start_ns(self, contract_slot: int) -> int:
+        """When the running funding interval began."""
+        return int(self._engine_contracts[contract_slot]["funding_start_ns"])
+
     # --- orders and own trades ------------------------------------------------------------------------------------
 
     def order(self, account_slot: int, order_id: int) -> OrderView | None:
@@ -349,14 +357,22 @@ class Projection:
         """Open and untriggered orders, the latest first."""
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
-    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
-        """Closed orders of some contracts, the latest first."""
-        found = (
-            order_view(segment.data, index * HISTORY_ROW_BYTES)
-            for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
-            if int(segment.legs[index]["contract_slot"]) in slots
-        )
+    def order_history(
+        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+    ) -> list[OrderView]:
+        """Closed orders of some contracts that ended since the span's start, the latest first."""
+        found = self._closed(account_slot, slots, span.start_ns, with_unfilled)
         return list(islice(found, span.offset, span.offset + span.count))
+
+    def _closed(
+        self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
+    ) -> Iterator[OrderView]:
+        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+            row = segment.orders[index]
+            if int(row["updated_ns"]) < start_ns:
+                return
+            if int(row["contract_slot"]) in slots and (with_unfilled or row["filled_lots"]):
+                yield order_view(segment.data, index * HISTORY_ROW_BYTES)
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
@@ -365,8 +381,13 @@ class Projection:
             (segment, index)
             for segment, index in walk(account_slot, event_fold.TRADE_KIND)
             if int(segment.legs[index]["contract_slot"]) in slots
+            and span.first_place <= segment.first + index <= span.last_place
         )
         return _cut(_within(found, span, user_trade_view), span)
+
+    def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
+        """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""
+        return self._history.trade_place(contract_slot, trade_id, is_last)
 
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
@@ -432,8 +453,10 @@ class Projection:
                 return int(self._positions[slot]["leverage"])
         return int(contract["bracket_leverage"][0]) or 1
 
-    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
-        """Changes of cash, newest first, and the number to continue before (0: no more)."""
+    def transactions(
+        self, account_slot: int, span: Span, is_wanted: Callable[[TransactionView], bool] = _is_any
+    ) -> tuple[list[TransactionView], int]:
+        """Changes of cash that are wanted, newest first, and the number to continue before (0: no more)."""
         found: list[TransactionView] = []
         for number, segment, index in self._history.money(account_slot):
             time_ns = int(segment.legs[index]["time_ns"])
@@ -441,9 +464,12 @@ class Projection:
                 continue
             if time_ns < span.start_ns:
                 break
+            view = transaction_view(segment.data, index * HISTORY_ROW_BYTES, number)
+            if not is_wanted(view):
+                continue
             if len(found) == span.count:
                 return found, number
-            found.append(transaction_view(segment.data, index * HISTORY_ROW_BYTES, number))
+            found.append(view)
         return found, 0
 
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:

@@ -99,11 +99,11 @@ def get_index_price(session: SessionState, params: method_table.IndexParams, cal
 
 
 def get_funding_rate_value(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
-    """The rates settled in a period added up; without one, the running interval's so far if it reaches now."""
+    """The rates settled in the period, added up; within the running interval the rate of that so far."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     rows = call.projection.funding(contract.slot, start_ns, end_ns)
-    if not rows and end_ns >= call.now_ns:
+    if not rows and end_ns >= call.projection.funding_start_ns(contract.slot):
         return ppb_text(call.projection.ticker(contract.slot).current_funding_ppb).encode()
     return ppb_text(sum(row.rate_ppb for row in rows)).encode()
 

@@ -366,9 +366,7 @@ def cancel_all_by_instrument(
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(
-    session: SessionState, params: method_table.CancelLabelParams, call: Call
-) -> list[Action] | bytes:
+def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action] | bytes:
     """Cancel the account's orders with this label, in the contracts settled in one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:

@@ -10,7 +10,7 @@ from gateway.wire.currencies import CURRENCIES
 from tests.gateway.desk import NOW, Desk, ask
 
 MS = 1_000_000
-REST = {"start_timestamp": 0, "end_timestamp": NOW // MS, "label": "bot"}
+REST = {"start_timestamp": 0, "end_timestamp": NOW // MS, "label": "bot", "include_unfilled": True}
 """What the methods need beside the currency."""
 WITH_ANY = {"public/get_instruments", "private/get_positions"}
 EMPTY = ([], 0, {"trades": [], "has_more": False}, {"logs": [], "continuation": None})

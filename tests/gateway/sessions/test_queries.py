@@ -140,9 +140,10 @@ def test_own_orders_by_instrument_currency_and_type(desk):
     assert ids("private/get_open_orders_by_currency", currency="BTC") == []
     assert ids("private/get_open_orders_by_currency", currency="USDC") == ["1", "2", "3"]
     history = "private/get_order_history_by_instrument"
-    assert ids(history, instrument_name=NAME) == ["5", "6"]
-    assert ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
-    assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2)
+    assert ids(history, instrument_name=NAME) == ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True) == ["5", "6"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True, count=1, offset=1) == ["6"]
+    assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2) == []
     assert (desk.rows.spans[-1].count, desk.rows.spans[-1].offset) == (5, 2)
 
 
