@@ -216,7 +216,7 @@ class TradesTopic(Topic):
     def catch_up(self, reader: Reader, mark: int) -> None:
         self.flush()
         span = Span(first_id=mark + 1, count=MISSED_TRADES)
-        missed, _ = self.projection.trades(self.contract.slot, span)
+        missed, _ = self.projection.trades(frozenset({self.contract.slot}), span)
         if missed:
             reader.stage(self.frame(render.array(render.trade(self.contract, trade) for trade in reversed(missed))))
 

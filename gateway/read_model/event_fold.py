@@ -85,7 +85,7 @@ LEG_ROW = record(  # trades, money, funding and candles
         ("position_lots", "i8"),
         ("mark_subticks", "i8"),
         ("index_subticks", "i8"),
-        ("change_micros", "i8"),  # of cash; funding: the rate in ppb; candles: sum of price x quantity; collateral: units
+        ("change_micros", "i8"),  # of cash or collateral; funding: the rate in ppb; candles: sum of price x quantity
         *_TAIL,
     ]
 )

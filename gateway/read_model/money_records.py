@@ -13,6 +13,8 @@ from gateway.wire.views import MovementView, SettlementView, Span
 
 _SETTLING = {EventKind.FUNDING_PAID: "settlement", EventKind.POSITION_SETTLED: "delivery"}
 
+_ROW_KINDS = {"settlement": FUNDING_KIND, "delivery": DELIVERY_KIND}
+
 
 class MoneyRecords:
     """Answers from the history's rows of money. Each record has a number, which only grows; the newest come first."""
@@ -51,8 +53,7 @@ class MoneyRecords:
 
     def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]:
         """What was settled in some contracts, added up over all accounts. An interval that paid nothing is left out."""
-        wanted_kinds = {None: (FUNDING_KIND, DELIVERY_KIND), "settlement": (FUNDING_KIND,), "delivery": (DELIVERY_KIND,)}
-        kinds = wanted_kinds.get(kind, ())
+        kinds = [row_kind for name, row_kind in _ROW_KINDS.items() if kind in (None, name)]
 
         def wanted(rows: Any) -> Any:
             paid = (rows["kind"] == DELIVERY_KIND) | (rows["change_micros"] != 0)
@@ -98,13 +99,11 @@ class MoneyRecords:
 
     def _newest(self, account_slot: int | None, wanted: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
         """(number, row) of the rows that are wanted, newest first; numbers begin at 1."""
-        base = len(self._history)
         for segment in reversed(self._history.segments):
-            base -= segment.used
             if account_slot is None or segment.speaks_of(account_slot):
                 rows = segment.legs[: segment.used]
                 for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
-                    yield base + index + 1, rows[index]
+                    yield segment.first + index + 1, rows[index]
 
 
 def _reasons(rows: Any, kind: str | None) -> Any:

@@ -6,6 +6,8 @@ and can be rebuilt from the journal. The server releases an answer when everythi
 answer is ahead of the log.
 """
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,9 +27,10 @@ from gateway.read_model.candles import Candles
 from gateway.read_model.history import History, Segment
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
+    FundingRate,
     candle_view,
     closed_by_force,
-    funding_view,
+    funding_rate,
     last_seq,
     order_view,
     trade_view,
@@ -60,6 +63,10 @@ Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
 
+def _is_any(view: TransactionView) -> bool:
+    return True
+
+
 class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
@@ -69,8 +76,8 @@ class Projection:
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
-        self._settled_marks: dict[int, int] = {}
         self.money_records = MoneyRecords(self._history)
+        self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
@@ -111,6 +118,7 @@ class Projection:
         statements.account_statement(root, 0)
         statements.position_statement(root, 0)
         statements.lights(root, 0)
+        statements.funding_statement(root, 0)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""
@@ -142,12 +150,13 @@ class Projection:
             self.apply(batch, len(commands), len(events))
 
     def _note_rare(self, segment: Segment, first: int) -> None:
-        """Keep closed minutes, and the mark that each contract's last funding was paid at."""
-        rows = segment.legs[first : segment.used]
-        for index in np.flatnonzero(rows["kind"] == event_fold.CANDLE_KIND).tolist():
+        """Keep closed minutes and funding rates where a question finds them without a walk through the history."""
+        kinds = segment.legs["kind"][first : segment.used]
+        for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
-        for row in rows[rows["kind"] == event_fold.FUNDING_KIND]:
-            self._settled_marks[int(row["contract_slot"])] = int(row["mark_subticks"])
+        for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
+            contract_slot, rate = funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES)
+            self._funding[contract_slot].append(rate)
 
     @property
     def view(self) -> Any:
@@ -236,14 +245,14 @@ class Projection:
         now_ns = self.now_ns
         day = self._candles.day(contract_slot, now_ns, self._running(contract_slot))
         bid, ask = self._best(contract_slot, 0), self._best(contract_slot, 1)
-        rate_ppb, interval_s = int(row["funding_rate_ppb"]), int(row["funding_interval_s"])
+        running = statements.funding_statement(self._root, contract_slot)
         is_banded = int(row["band_ppb"]) > 0 and int(row["mark_subticks"]) > 0
         return TickerView(
             contract_slot, now_ns, int(row["state"]), *bid, *ask, int(row["last_price_ticks"]),
             int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
             int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
-            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), rate_ppb,
-            rate_ppb * 28_800 // interval_s if interval_s else 0, int(row["liquidation_enabled"]) != 0,
+            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), running.rate_ppb,
+            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0,
         )  # fmt: skip
 
     def mark(self, contract_slot: int) -> int:
@@ -263,15 +272,15 @@ class Projection:
         book = self.books.book(contract_slot)
         return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
 
-    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
-        """Public trades."""
-        found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_TAKER, span.ascending)
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
+        """Public trades of some contracts."""
+        found = self._history.of_contracts(slots, event_fold.TRADE_KIND, FLAG_TAKER, span.ascending)
         return _cut(_within(found, span, trade_view), span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
         found: list[bytes] = []
-        for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_FORCED, False):
+        for segment, index in self._history.of_contracts((contract_slot,), event_fold.TRADE_KIND, FLAG_FORCED, False):
             if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
                 break
             closed = closed_by_force(segment.data, index * HISTORY_ROW_BYTES)
@@ -288,8 +297,9 @@ class Projection:
         return self._candles.period(contract_slot, resolution_s, start_ns, start_ns, running)[-1]
 
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
-        """Candles that begin within [start, end]."""
-        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, self._running(contract_slot))
+        """Candles from the one that holds the start to the one that holds the end, up to now."""
+        running = self._running(contract_slot)
+        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, running, self.now_ns)
 
     def _running(self, contract_slot: int) -> Candle | None:
         row = self._markets[contract_slot]
@@ -317,14 +327,19 @@ class Projection:
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
         interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
-        views: list[FundingView] = []
-        previous = 0
-        for segment, index in self._history.of_contract(contract_slot, event_fold.FUNDING_KIND, 0, True):
-            view = funding_view(segment.data, index * HISTORY_ROW_BYTES, previous, interval_s)
-            if start_ns <= view.time_ns <= end_ns:
-                views.append(view)
-            previous = view.index_subticks
-        return views
+        rates = self._funding[contract_slot]
+        first, end = bisect_left(rates, start_ns, key=_time), bisect_right(rates, end_ns, key=_time)
+        return [
+            FundingView(
+                rates[at].time_ns, rates[at].index_subticks, rates[at - 1].index_subticks if at else 0,
+                rates[at].rate_ppb, interval_s,
+            )
+            for at in range(first, end)
+        ]  # fmt: skip
+
+    def funding_start_ns(self, contract_slot: int) -> int:
+        """When the running funding interval began."""
+        return int(self._engine_contracts[contract_slot]["funding_start_ns"])
 
     # --- orders and own trades ------------------------------------------------------------------------------------
 
@@ -358,14 +373,22 @@ class Projection:
         """Open and untriggered orders, the latest first."""
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
-    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
-        """Closed orders of some contracts, the latest first."""
-        found = (
-            order_view(segment.data, index * HISTORY_ROW_BYTES)
-            for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
-            if int(segment.legs[index]["contract_slot"]) in slots
-        )
+    def order_history(
+        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+    ) -> list[OrderView]:
+        """Closed orders of some contracts that ended since the span's start, the latest first."""
+        found = self._closed(account_slot, slots, span.start_ns, with_unfilled)
         return list(islice(found, span.offset, span.offset + span.count))
+
+    def _closed(
+        self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
+    ) -> Iterator[OrderView]:
+        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+            row = segment.orders[index]
+            if int(row["updated_ns"]) < start_ns:
+                return
+            if int(row["contract_slot"]) in slots and (with_unfilled or row["filled_lots"]):
+                yield order_view(segment.data, index * HISTORY_ROW_BYTES)
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
@@ -374,8 +397,13 @@ class Projection:
             (segment, index)
             for segment, index in walk(account_slot, event_fold.TRADE_KIND)
             if int(segment.legs[index]["contract_slot"]) in slots
+            and span.first_place <= segment.first + index <= span.last_place
         )
         return _cut(_within(found, span, user_trade_view), span)
+
+    def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
+        """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""
+        return self._history.trade_place(contract_slot, trade_id, is_last)
 
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
@@ -400,8 +428,12 @@ class Projection:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
         view = PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
-        view.settlement_subticks = self._settled_marks.get(contract_slot, 0)
+        view.settlement_subticks = self._settled_mark(contract_slot)
         return view
+
+    def _settled_mark(self, contract_slot: int) -> int:
+        rates = self._funding.get(contract_slot)
+        return rates[-1].mark_subticks if rates else 0
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""
@@ -416,7 +448,7 @@ class Projection:
             int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
             int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
             found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated, self._settled_marks.get(found.contract_slot, 0),
+            found.is_isolated, self._settled_mark(found.contract_slot),
         )  # fmt: skip
 
     def account(self, account_slot: int) -> AccountView:
@@ -448,8 +480,10 @@ class Projection:
                 return int(self._positions[slot]["leverage"])
         return int(contract["bracket_leverage"][0]) or 1
 
-    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
-        """Changes of cash, newest first, and the number to continue before (0: no more)."""
+    def transactions(
+        self, account_slot: int, span: Span, is_wanted: Callable[[TransactionView], bool] = _is_any
+    ) -> tuple[list[TransactionView], int]:
+        """Changes of cash that are wanted, newest first, and the number to continue before (0: no more)."""
         found: list[TransactionView] = []
         for number, segment, index in self._history.money(account_slot):
             time_ns = int(segment.legs[index]["time_ns"])
@@ -457,9 +491,12 @@ class Projection:
                 continue
             if time_ns < span.start_ns:
                 break
+            view = transaction_view(segment.data, index * HISTORY_ROW_BYTES, number)
+            if not is_wanted(view):
+                continue
             if len(found) == span.count:
                 return found, number
-            found.append(transaction_view(segment.data, index * HISTORY_ROW_BYTES, number))
+            found.append(view)
         return found, 0
 
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
@@ -514,6 +551,10 @@ class Projection:
                 return
             view = user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
+
+
+def _time(rate: FundingRate) -> int:
+    return rate.time_ns
 
 
 def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:

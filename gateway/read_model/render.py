@@ -51,7 +51,6 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
-    SettlementView,
     TickerView,
     TradeView,
     TransactionView,
@@ -161,26 +160,6 @@ def _order_extras(contract: Contract, view: OrderView) -> bytes:
     return extras
 
 
-def trigger_record(contract: Contract, view: OrderView) -> bytes:
-    """The end of a conditional order's wait. It keeps its id when it is triggered."""
-    is_market = view.ord_type in MARKETS
-    price = b'"market_price"' if is_market else contract.price_text(view.price_ticks)
-    spawned = b'"%d"' % view.order_id if view.triggered else b"null"
-    offset = contract.price_text(view.offset_ticks) if view.offset_ticks else b"null"
-    return (
-        b'{"timestamp":%d,"last_update_timestamp":%d,"trigger_order_id":"%d","order_id":%b,"order_state":"%b",'
-        b'"request":"%b","instrument_name":%b,"direction":"%b","order_type":"%b","price":%b,"amount":%b,'
-        b'"trigger":"%b","trigger_price":%b,"trigger_offset":%b,"reduce_only":%b,"post_only":%b,"label":%b}'
-    ) % (
-        view.updated_ns // _NS_PER_MS, view.updated_ns // _NS_PER_MS, view.order_id, spawned,
-        b"triggered" if view.triggered else b"cancelled", b"trigger:order" if view.triggered else b"cancel",
-        contract.json_name, SIDE[view.side], b"market" if is_market else b"limit", price,
-        contract.amount_text(view.amount_lots), TRIGGER[view.trigger_source],
-        contract.price_text(view.trigger_price_ticks), offset, _BOOL[view.flags & EXEC_REDUCE_ONLY != 0],
-        _BOOL[view.flags & EXEC_POST_ONLY != 0], view.label_json,
-    )  # fmt: skip
-
-
 TRADE = (
     b'{"trade_id":"%b-%d","trade_seq":%d,"timestamp":%d,"instrument_name":%b,"price":%b,"amount":%b,'
     b'"direction":"%b","tick_direction":%d,"mark_price":%b,"index_price":%b%b'
@@ -205,8 +184,8 @@ def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes)
         contract.amount_text(view.lots),
         SIDE[side],
         view.tick_direction,
-        _reference(contract, view.mark_subticks),
-        _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks),
+        reference(contract, view.index_subticks),
         extras,
     )
 
@@ -275,7 +254,8 @@ def _price(contract: Contract, ticks: int) -> bytes:
     return contract.price_text(ticks) if ticks else b"null"
 
 
-def _reference(contract: Contract, subticks: int) -> bytes:
+def reference(contract: Contract, subticks: int) -> bytes:
+    """A mark or index price, null while there is none."""
     return contract.subticks_text(subticks) if subticks else b"null"
 
 
@@ -300,7 +280,7 @@ def stats(contract: Contract, view: TickerView) -> bytes:
 
 
 def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
-    index = _reference(contract, view.index_subticks)
+    index = reference(contract, view.index_subticks)
     return (
         b'"timestamp":%d,"instrument_name":%b,"state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
         b'"best_ask_price":%b,"best_ask_amount":%b,"last_price":%b,"mark_price":%b,"index_price":%b,"min_price":%b,'
@@ -315,7 +295,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
         _price(contract, view.best_ask_ticks),
         contract.amount_text(view.best_ask_lots),
         _price(contract, view.last_price_ticks),
-        _reference(contract, view.mark_subticks),
+        reference(contract, view.mark_subticks),
         index,
         _price(contract, view.min_price_ticks),
         _price(contract, view.max_price_ticks),
@@ -323,7 +303,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
         ppb_text(view.current_funding_ppb).encode(),
         ppb_text(view.funding_8h_ppb).encode(),
         contract.amount_text(view.open_interest_lots),
-        _reference(contract, view.mark_subticks),
+        reference(contract, view.mark_subticks),
         index,
         _BOOL[view.liquidation_enabled],
     )
@@ -384,7 +364,7 @@ def book_summary(contract: Contract, view: TickerView) -> bytes:
         contract.json_name, contract.base_name, contract.settlement_name, view.time_ns // _NS_PER_MS,
         _price(contract, view.high_ticks), _price(contract, view.low_ticks), _price(contract, view.last_price_ticks),
         _price(contract, view.best_bid_ticks), _price(contract, view.best_ask_ticks), middle,
-        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks), reference(contract, view.index_subticks),
         contract.amount_text(view.volume_lots), notional, notional, contract.amount_text(view.open_interest_lots),
         ppb_text(view.current_funding_ppb).encode(), ppb_text(view.funding_8h_ppb).encode(), _change_percent(view),
     )  # fmt: skip
@@ -448,8 +428,8 @@ def funding(contract: Contract, view: FundingView) -> bytes:
         b'"funding_rate":%b,"interval_s":%d}'
     ) % (
         view.time_ns // _NS_PER_MS,
-        _reference(contract, view.index_subticks),
-        _reference(contract, view.previous_index_subticks),
+        reference(contract, view.index_subticks),
+        reference(contract, view.previous_index_subticks),
         ppb_text(eight_hours_ppb).encode(),
         ppb_text(eight_hours_ppb // 8).encode(),
         ppb_text(view.rate_ppb).encode(),
@@ -457,33 +437,11 @@ def funding(contract: Contract, view: FundingView) -> bytes:
     )
 
 
-def funding_point(contract: Contract, view: FundingView) -> bytes:
-    """One point of the funding chart."""
-    return b'{"timestamp":%d,"index_price":%b,"interest_8h":%b}' % (
-        view.time_ns // _NS_PER_MS,
-        _reference(contract, view.index_subticks),
-        ppb_text(view.rate_ppb * 28_800 // view.interval_s).encode(),
-    )
-
-
-def settlement(contract: Contract, view: SettlementView) -> bytes:
-    """A settlement of funding or a delivery; its profit is what it paid, since nothing else is settled then."""
-    change = micros_text(view.change_micros).encode()
-    return (
-        b'{"type":"%b","timestamp":%d,"instrument_name":%b,"position":%b,"mark_price":%b,"index_price":%b,'
-        b'"funding":%b,"profit_loss":%b,"session_profit_loss":%b}'
-    ) % (
-        view.kind.encode(), view.time_ns // _NS_PER_MS, contract.json_name, contract.amount_text(view.position_lots),
-        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
-        micros_text(view.funding_micros).encode(), change, change,
-    )  # fmt: skip
-
-
 def perpetual(contract: Contract, view: TickerView) -> bytes:
     """The data of a perpetual push: the running interval's funding."""
     return b'{"timestamp":%d,"index_price":%b,"interest":%b}' % (
         view.time_ns // _NS_PER_MS,
-        _reference(contract, view.index_subticks),
+        reference(contract, view.index_subticks),
         ppb_text(view.current_funding_ppb).encode(),
     )
 
@@ -492,7 +450,7 @@ def index_price(contract: Contract, view: TickerView) -> bytes:
     """The data of a price index push."""
     return b'{"index_name":"%b","price":%b,"timestamp":%d}' % (
         contract.index_name.encode(),
-        _reference(contract, view.index_subticks),
+        reference(contract, view.index_subticks),
         view.time_ns // _NS_PER_MS,
     )
 
@@ -519,13 +477,13 @@ def position(contract: Contract, view: PositionView) -> bytes:
     ) % (
         contract.json_name, SIDE[side], contract.amount_text(view.size_lots), micros_text(notional).encode(),
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
-        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks), reference(contract, view.index_subticks),
         micros_text(view.unrealised_micros).encode(), micros_text(view.realised_micros).encode(),
         micros_text(view.funding_micros).encode(), micros_text(total).encode(),
         micros_text(view.initial_margin_micros).encode(), micros_text(view.maintenance_margin_micros).encode(),
-        view.leverage, _reference(contract, view.liquidation_subticks), view.adl_lights,
+        view.leverage, reference(contract, view.liquidation_subticks), view.adl_lights,
         b"isolated" if view.is_isolated else b"cross", contract.settlement_name, contract.amount_text(view.size_lots),
-        _reference(contract, view.settlement_subticks or view.mark_subticks),
+        reference(contract, view.settlement_subticks or view.mark_subticks),
     )  # fmt: skip
 
 
@@ -585,9 +543,11 @@ def transaction(contract: Contract | None, currency: str, view: TransactionView)
         name = contract.json_name if contract else b"null"
         return head + money + b',"instrument_name":%b,"info":{}}' % name
     return head + money + (
-        b',"instrument_name":%b,"side":"%b","amount":%b,"price":%b,"order_id":"%d","trade_id":"%b-%d","info":{}}'
+        b',"instrument_name":%b,"side":"%b","user_role":"%b","amount":%b,"price":%b,"order_id":"%d","trade_id":"%b-%d",'
+        b'"info":{}}'
     ) % (
-        contract.json_name, SIDE[view.side], contract.amount_text(view.lots), contract.price_text(view.price_ticks),
+        contract.json_name, SIDE[view.side], b"taker" if view.is_taker else b"maker",
+        contract.amount_text(view.lots), contract.price_text(view.price_ticks),
         view.order_id, contract.base_name, view.trade_id,
     )  # fmt: skip
 

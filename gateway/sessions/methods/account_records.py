@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import Asset, CommandKind, OrdType
-from gateway.read_model import render
+from gateway.read_model import render, render_records
 from gateway.registry.records import Account, Key
 from gateway.sessions import method_table
 from gateway.sessions import record_params as m
@@ -224,7 +224,7 @@ def get_trigger_order_history(session: SessionState, params: m.TriggerHistory, c
     found = [view for view in found if before is None or _ended(view) <= before]
     count = count_of(params.count, 20)
     rows = render.array(
-        render.trigger_record(call.projection.contract_at(view.contract_slot), view) for view in found[:count]
+        render_records.trigger_record(call.projection.contract_at(view.contract_slot), view) for view in found[:count]
     )
     more = b"%d-%d" % _ended(found[count]) if len(found) > count else b""
     return b'{"entries":%b,"continuation":"%b"}' % (rows, more)

@@ -1,11 +1,12 @@
 """What the methods have in common: finding contracts, reading counts and times, and the shape of a handler."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Raw
 
 from gateway.wire.currencies import ANY, currency_of, of_kind, settled_in
-from gateway.wire.decimals import Contract, given, parse_integer
+from gateway.wire.decimals import ABSENT, Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import Projection, Span
 
@@ -13,6 +14,8 @@ NS_PER_MS = 1_000_000
 MAX_MS = 9_000_000_000_000
 """Times on the wire end in the year 2255, so that their nanoseconds fit int64."""
 MAX_COUNT = 1000
+OLD_TRADE_NS, OLD_ORDER_NS = 7 * 86_400 * 10**9, 2 * 86_400 * 10**9
+"""From which age on trades and closed orders are old, as in the Deribit API."""
 
 
 def contract_of(projection: Projection, name: str) -> Contract:
@@ -56,19 +59,28 @@ def period(start: Raw, end: Raw, now_ns: int) -> tuple[int, int]:
     return start_ns, end_ns
 
 
-def span_of(params: object, now_ns: int) -> Span:
-    """The part of a history that a request asks for; the default order is newest first, oldest first for "asc"."""
-    absent = Raw(b"")
-    start, end = getattr(params, "start_timestamp", absent), getattr(params, "end_timestamp", absent)
-    start_ns, end_ns = period(start, end, now_ns)
+def span_of(params: Any, now_ns: int) -> Span:
+    """The part of a list of trades that a request asks for.
+
+    Sorting "asc" begins at the oldest that is asked for, "desc" at the newest; without it, trades come from the
+    earliest on when the request says where to start, and from the newest on when it does not. Where `include_old` can
+    be given, trades of more than seven days ago need it, or a start.
+    """
+    has_start = any(given(getattr(params, name, ABSENT)) for name in ("start_timestamp", "start_seq"))
+    has_start = has_start or getattr(params, "start_id", None) is not None
+    start_ns, end_ns = period(
+        getattr(params, "start_timestamp", ABSENT), getattr(params, "end_timestamp", ABSENT), now_ns
+    )
+    include_old = getattr(params, "include_old", True)
+    if include_old is False or (include_old is None and not has_start):
+        start_ns = max(start_ns, now_ns - OLD_TRADE_NS)
     return Span(
         start_ns,
         end_ns,
-        id_of(getattr(params, "start_seq", absent), "start_seq", 0),
-        id_of(getattr(params, "end_seq", absent), "end_seq", (1 << 63) - 1),
-        count_of(getattr(params, "count", absent), 10),
-        id_of(getattr(params, "offset", absent), "offset", 0),
-        getattr(params, "sorting", None) == "asc",
+        id_of(getattr(params, "start_seq", ABSENT), "start_seq", 0),
+        id_of(getattr(params, "end_seq", ABSENT), "end_seq", (1 << 63) - 1),
+        count_of(getattr(params, "count", ABSENT), 10),
+        ascending=params.sorting == "asc" or (has_start and params.sorting != "desc"),
     )
 
 

@@ -6,7 +6,8 @@ from typing import Any
 from engine.codes import MarketState
 from gateway.read_model import render
 from gateway.sessions import method_table
-from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, span_of
+from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, slots_of, span_of
+from gateway.sessions.methods.queries import between_ids
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
 from gateway.wire.decimals import Contract, given, parse_integer, ppb_text
@@ -78,13 +79,15 @@ def get_order_book(session: SessionState, params: method_table.OrderBookParams, 
     return render.order_book(contract, view, call.projection.ticker(contract.slot))
 
 
-def get_last_trades(
-    session: SessionState, params: method_table.TradesParams | method_table.TradesTimeParams, call: Call
-) -> bytes:
-    """Public trades, newest first unless asked otherwise."""
-    contract = contract_of(call.projection, params.instrument_name)
-    rows, has_more = call.projection.trades(contract.slot, span_of(params, call.now_ns))
-    trades = render.array(render.trade(contract, row) for row in rows)
+def get_last_trades(session: SessionState, params: Any, call: Call) -> bytes:
+    """Public trades of a contract or a currency; see `span_of` for their order."""
+    if hasattr(params, "instrument_name"):
+        contracts = [contract_of(call.projection, params.instrument_name)]
+    else:
+        contracts = contracts_of(call.projection, params.currency, params.kind)
+    span = between_ids(params, call, contracts, span_of(params, call.now_ns))
+    rows, has_more = call.projection.trades(slots_of(contracts), span)
+    trades = render.array(render.trade(call.projection.contract_at(row.contract_slot), row) for row in rows)
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
@@ -99,12 +102,13 @@ def get_index_price(session: SessionState, params: method_table.IndexParams, cal
 
 
 def get_funding_rate_value(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
-    """The rates settled in the period added up; without one, the running interval's."""
+    """The rates settled in the period, added up; within the running interval the rate of that so far."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     rows = call.projection.funding(contract.slot, start_ns, end_ns)
-    rate = sum(row.rate_ppb for row in rows) if rows else call.projection.ticker(contract.slot).current_funding_ppb
-    return ppb_text(rate).encode()
+    if not rows and end_ns >= call.projection.funding_start_ns(contract.slot):
+        return ppb_text(call.projection.ticker(contract.slot).current_funding_ppb).encode()
+    return ppb_text(sum(row.rate_ppb for row in rows)).encode()
 
 
 def get_funding_rate_history(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
@@ -116,14 +120,15 @@ def get_funding_rate_history(session: SessionState, params: method_table.Funding
 
 
 def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
-    """Candles of a period, at most 5000: the latest ones when the period has more."""
+    """Candles of a period up to now, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
     resolution_s = RESOLUTIONS_S.get(params.resolution)
     if resolution_s is None:
         raise bad_param("resolution", f"{params.resolution[:10]!r}; choose from {', '.join(RESOLUTIONS_S)}")
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
+    step_ns = resolution_s * 1_000_000_000
     end_ns = min(end_ns, call.now_ns)
-    start_ns = max(start_ns, end_ns - MAX_CANDLES * resolution_s * 1_000_000_000)
+    start_ns = max(start_ns, end_ns - end_ns % step_ns - (MAX_CANDLES - 1) * step_ns)
     return render.chart(contract, call.projection.candles(contract.slot, resolution_s, start_ns, end_ns))
 
 
@@ -154,6 +159,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "public/get_order_book": get_order_book,
     "public/get_last_trades_by_instrument": get_last_trades,
     "public/get_last_trades_by_instrument_and_time": get_last_trades,
+    "public/get_last_trades_by_currency": get_last_trades,
+    "public/get_last_trades_by_currency_and_time": get_last_trades,
     "public/get_index_price": get_index_price,
     "public/get_funding_rate_value": get_funding_rate_value,
     "public/get_funding_rate_history": get_funding_rate_history,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from gateway.read_model import render
+from gateway.read_model import render, render_records
 from gateway.sessions import method_table
 from gateway.sessions import record_params as m
 from gateway.sessions.methods.common import (
@@ -49,7 +49,8 @@ def page_of(params: Any, now_ns: int) -> Span:
 def settlements_of(call: Call, found: tuple[list[SettlementView], int]) -> bytes:
     """An answer's page; an empty `continuation` says that there is no more."""
     views, next_id = found
-    rows = render.array(render.settlement(call.projection.contract_at(view.contract_slot), view) for view in views)
+    contract_at = call.projection.contract_at
+    rows = render.array(render_records.settlement(contract_at(view.contract_slot), view) for view in views)
     return b'{"settlements":%b,"continuation":"%b"}' % (rows, b"%d" % next_id if next_id else b"")
 
 
@@ -72,13 +73,14 @@ def get_delivery_prices(session: SessionState, params: m.DeliveryPrices, call: C
     contracts = _on_index(call, params.index_name)
     found = call.projection.money_records.deliveries(slots_of(contracts))
     offset = id_of(params.offset, "offset", 0)
-    rows = render.array(
-        b'{"date":"%b","delivery_price":%b}' % (
-            datetime.fromtimestamp(at_ns // 10**9, UTC).date().isoformat().encode(), call.projection.contract_at(slot).subticks_text(price)
-        )
-        for slot, at_ns, price in found[offset : offset + count_of(params.count, 10)]
-    )  # fmt: skip
+    page = found[offset : offset + count_of(params.count, 10)]
+    rows = render.array(_delivery(call.projection.contract_at(slot), at_ns, price) for slot, at_ns, price in page)
     return b'{"data":%b,"records_total":%d}' % (rows, len(found))
+
+
+def _delivery(contract: Contract, at_ns: int, price_subticks: int) -> bytes:
+    date = datetime.fromtimestamp(at_ns // 10**9, UTC).date().isoformat()
+    return b'{"date":"%b","delivery_price":%b}' % (date.encode(), contract.subticks_text(price_subticks))
 
 
 # --- indices and marks --------------------------------------------------------------------------------------------
@@ -125,7 +127,7 @@ def get_funding_chart_data(session: SessionState, params: m.FundingChart, call: 
     start_ns = call.now_ns - _LENGTHS_S[params.length] * 10**9
     rows = call.projection.funding(contract.slot, start_ns, call.now_ns)
     now = call.projection.ticker(contract.slot)
-    points = render.array(render.funding_point(contract, row) for row in rows)
+    points = render.array(render_records.funding_point(contract, row) for row in rows)
     return b'{"current_interest":%b,"interest_8h":%b,"data":%b}' % (
         ppb_text(now.current_funding_ppb).encode(), ppb_text(now.funding_8h_ppb).encode(), points,
     )  # fmt: skip

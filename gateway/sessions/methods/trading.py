@@ -386,21 +386,33 @@ def cancel_all_by_instrument(
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(
-    session: SessionState, params: method_table.CancelLabelParams, call: Call
+def cancel_all_by_currency(
+    session: SessionState, params: method_table.CancelCurrencyParams, call: Call
 ) -> list[Action] | bytes:
+    """Cancel the account's orders in the contracts settled in one currency."""
+    if params.type not in (None, "all"):
+        raise bad_param("type", f"{params.type[:20]!r}: only all; cancel single types by order_id or label")
+    return _cancel_in(session, call, contracts_of(call.projection, params.currency, params.kind))
+
+
+def _cancel_in(
+    session: SessionState, call: Call, contracts: list[Contract], label: bytes = b""
+) -> list[Action] | bytes:
+    """One mass cancel for each of some contracts; one for all of them if they are all that there are."""
+    if not contracts:
+        return b"0"
+    every = len(contracts) == len(call.projection.contracts())
+    slots = [NIL] if every else [contract.slot for contract in contracts]
+    pending = CountPending(call, len(slots))
+    return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
+
+
+def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action] | bytes:
     """Cancel the account's orders with this label, in the contracts settled in one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:
         raise bad_param("label", "it is empty; private/cancel_all cancels everything")
-    slots = [NIL]
-    if params.currency is not None:
-        found = contracts_of(call.projection, params.currency)
-        if not found:
-            return b"0"
-        slots = [NIL] if len(found) == len(call.projection.contracts()) else [c.slot for c in found]
-    pending = CountPending(call, len(slots))
-    return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
+    return _cancel_in(session, call, contracts_of(call.projection, params.currency), label)
 
 
 def countdown_cancel_all(session: SessionState, params: method_table.CountdownParams, call: Call) -> bytes:
@@ -420,6 +432,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "private/cancel": cancel,
     "private/cancel_all": cancel_all,
     "private/cancel_all_by_instrument": cancel_all_by_instrument,
+    "private/cancel_all_by_currency": cancel_all_by_currency,
     "private/cancel_by_label": cancel_by_label,
     "venue/countdown_cancel_all": countdown_cancel_all,
 }

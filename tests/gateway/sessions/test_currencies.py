@@ -10,10 +10,13 @@ from gateway.wire.currencies import CURRENCIES
 from tests.gateway.desk import NOW, Desk, ask
 
 MS = 1_000_000
-REST = {"start_timestamp": 0, "end_timestamp": NOW // MS, "label": "bot"}
+REST = {"start_timestamp": 0, "end_timestamp": NOW // MS, "label": "bot", "include_unfilled": True}
 """What the methods need beside the currency."""
 WITH_ANY = {"public/get_instruments", "private/get_positions"}
-EMPTY = ([], 0, {"trades": [], "has_more": False}, {"logs": [], "continuation": None})
+EMPTY = (
+    [], 0, {"trades": [], "has_more": False}, {"logs": [], "continuation": None}, {"data": [], "count": 0},
+    {"settlements": [], "continuation": ""}, {"entries": [], "continuation": ""},
+)  # fmt: skip
 
 
 def fields_of(method):

@@ -140,9 +140,10 @@ def test_own_orders_by_instrument_currency_and_type(desk):
     assert ids("private/get_open_orders_by_currency", currency="BTC") == []
     assert ids("private/get_open_orders_by_currency", currency="USDC") == ["1", "2", "3"]
     history = "private/get_order_history_by_instrument"
-    assert ids(history, instrument_name=NAME) == ["5", "6"]
-    assert ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
-    assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2)
+    assert ids(history, instrument_name=NAME) == ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True) == ["5", "6"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True, count=1, offset=1) == ["6"]
+    assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2) == []
     assert (desk.rows.spans[-1].count, desk.rows.spans[-1].offset) == (5, 2)
 
 
@@ -163,7 +164,7 @@ def test_own_trades(desk):
 def test_money(desk):
     summary = result(desk, "private/get_account_summary", currency="usdc", extended=True)
     assert (summary["currency"], summary["equity"], summary["balance"]) == ("USDC", 10000, 10000)
-    assert summary["fees"][0]["instrument_type"] == "perpetual" and summary["fees"][0]["taker_fee"] == 0.0005
+    assert (summary["username"], summary["type"], summary["margin_model"]) == ("alice", "main", "segregated_sm")
     assert result(desk, "private/get_account_summary", currency="BTC")["equity"] == 0
     assert [row["currency"] for row in result(desk, "private/get_account_summaries")["summaries"]] == ["USDC"]
     assert result(desk, "private/get_leverage", instrument_name=NAME)["leverage"] == 10
@@ -181,7 +182,7 @@ def test_positions(desk):
         "average_price": 20000, "mark_price": 20005, "index_price": 20000, "floating_profit_loss": -5,
         "realized_profit_loss": 1, "realized_funding": 0.5, "total_profit_loss": -3.5, "initial_margin": 2000.5,
         "maintenance_margin": 1000.25, "leverage": 10, "estimated_liquidation_price": 21500, "adl_lights": 3,
-        "margin_mode": "cross", "settlement_currency": "USDC",
+        "margin_mode": "cross", "settlement_currency": "USDC", "delta": -1, "settlement_price": 20005,
     }  # fmt: skip
     assert result(desk, "private/get_positions", currency="ETH") == []
     assert len(result(desk, "private/get_positions", currency="USDC", kind="future")) == 1
