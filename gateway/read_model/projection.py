@@ -233,6 +233,16 @@ class Projection:
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
         )  # fmt: skip
 
+    def state(self, contract_slot: int) -> int:
+        """A contract's market state."""
+        return int(self._engine_contracts[contract_slot]["state"])
+
+    @property
+    def history_end(self) -> int:
+        """The place behind the history's last row."""
+        last = self._history.segments[-1]
+        return last.first + last.used
+
     def is_halted(self) -> bool:
         """Whether the venue is halted."""
         return int(self._state["venue_state"]) == VenueState.HALTED

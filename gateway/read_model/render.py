@@ -94,6 +94,16 @@ MARKET_STATE: dict[int, bytes] = {
     MARKET_HALTED: b"halted",
     MARKET_SETTLED: b"closed",
 }
+INSTRUMENT_STATE: dict[int, bytes] = {
+    MARKET_DRAFT: b"inactive",
+    MARKET_OPEN: b"open",
+    MARKET_POST_ONLY: b"open",
+    MARKET_REDUCE_ONLY: b"open",
+    MARKET_CANCEL_ONLY: b"locked",
+    MARKET_HALTED: b"halted",
+    MARKET_SETTLED: b"delivered",
+}
+"""The states of the protocol's instruments; `market_state` of the ticker says more exactly what may be done."""
 _BOOL = (b"false", b"true")
 MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
 _NS_PER_MS = 1_000_000
@@ -282,13 +292,14 @@ def stats(contract: Contract, view: TickerView) -> bytes:
 def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
     index = reference(contract, view.index_subticks)
     return (
-        b'"timestamp":%d,"instrument_name":%b,"state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
+        b'"timestamp":%d,"instrument_name":%b,"state":"%b","market_state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
         b'"best_ask_price":%b,"best_ask_amount":%b,"last_price":%b,"mark_price":%b,"index_price":%b,"min_price":%b,'
         b'"max_price":%b,"stats":%b,"current_funding":%b,"funding_8h":%b,"open_interest":%b,"settlement_price":%b,'
         b'"estimated_delivery_price":%b,"liquidation_enabled":%b'
     ) % (
         view.time_ns // _NS_PER_MS,
         contract.json_name,
+        INSTRUMENT_STATE[view.state],
         MARKET_STATE[view.state],
         _price(contract, view.best_bid_ticks),
         contract.amount_text(view.best_bid_lots),
@@ -382,7 +393,7 @@ def instrument(contract: Contract, terms: ContractTerms) -> bytes:
     ) % (
         contract.json_name, contract.instrument_id, contract.base_name, contract.settlement_name,
         contract.settlement_name, contract.settlement_name,
-        _BOOL[terms.state not in (MarketState.DRAFT, MarketState.SETTLED)], MARKET_STATE[terms.state],
+        _BOOL[terms.state not in (MarketState.DRAFT, MarketState.SETTLED)], INSTRUMENT_STATE[terms.state],
         contract.price_text(1), contract.amount_text(max(terms.min_order_lots, 1)),
         contract.amount_text(terms.max_order_lots), contract.amount_text(1), ppb_text(terms.maker_fee_ppb).encode(),
         ppb_text(terms.taker_fee_ppb).encode(), ppb_text(terms.liquidation_fee_ppb).encode(), terms.max_leverage,
@@ -453,6 +464,11 @@ def index_price(contract: Contract, view: TickerView) -> bytes:
         reference(contract, view.index_subticks),
         view.time_ns // _NS_PER_MS,
     )
+
+
+def instrument_state(contract: Contract, state: bytes, now_ns: int) -> bytes:
+    """The data of an instrument.state push."""
+    return b'{"timestamp":%d,"state":"%b","instrument_name":%b}' % (now_ns // _NS_PER_MS, state, contract.json_name)
 
 
 def platform_state(is_locked: bool) -> bytes:

@@ -40,6 +40,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
     session.limits = context.peer_limits(peer)
+    request = None
     try:
         request = _http_request(verb, target, body)
         name = ROUTES[type(request)].name
@@ -50,7 +51,8 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     except jsonrpc_requests.Malformed as malformed:
         return [Reply(Call(session, malformed.request_id, now_ns).error(malformed.refusal, now_ns))]
     except Refusal as refusal:
-        return [Reply(Call(session, None, now_ns).error(refusal, now_ns))]
+        request_id = None if request is None else request.id
+        return [Reply(Call(session, request_id, now_ns).error(refusal, now_ns))]
     return session.call(request, now_ns)
 
 

@@ -62,7 +62,8 @@ def test_an_empty_market_has_nulls_and_a_full_one_numbers(desk):
     )  # fmt: skip
     full = result(desk, "public/ticker", instrument_name=NAME)
     assert full == {
-        "timestamp": NOW // MS, "instrument_name": NAME, "state": "open", "best_bid_price": 20000,
+        "timestamp": NOW // MS, "instrument_name": NAME, "state": "open", "market_state": "open",
+        "best_bid_price": 20000,
         "best_bid_amount": 1, "best_ask_price": 20000.5, "best_ask_amount": 2, "last_price": 20000.5,
         "mark_price": 20000.1665, "index_price": 19999.5, "min_price": 19400, "max_price": 20600,
         "stats": {"high": 21000, "low": 19500, "price_change": 0.0025, "volume": 3, "volume_usd": 60000,

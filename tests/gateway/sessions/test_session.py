@@ -385,6 +385,14 @@ def test_http_calls_that_are_wrong(desk, verb, target, body, code):
     assert answer(call(desk, verb, target, body))["error"]["code"] == code
 
 
+@pytest.mark.parametrize("method", ["private/get_positions", "public/subscribe", "public/set_heartbeat"])
+def test_a_refusal_over_http_has_the_id_of_its_request(desk, method):
+    params = {"channels": [], "interval": 30}
+    body = json.dumps({"jsonrpc": "2.0", "id": 9, "method": method, "params": params}).encode()
+    refused = answer(call(desk, "POST", "/api/v2", body, authorization="Bearer nonsense"))
+    assert refused["id"] == 9 and refused["error"]["code"] in (13009, -32601)
+
+
 def test_http_without_a_key_is_limited_by_address(tmp_path):
     desk = Desk(tmp_path, limits=RateLimits(queries_per_s=10, queries_burst=2))
 
