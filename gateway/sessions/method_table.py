@@ -125,12 +125,15 @@ class CurrencyParams(Params):
 class OrderParams(Strict):
     """buy and sell, with the other spellings that clients send.
 
-    `reduceOnly` is `reduce_only`, `max_show` is `display_amount`; `clientOrderId` is `cl_ord_id` if it is one, a whole
-    number from 1 to 2^63 - 1, and else `label`.
+    `reduceOnly` is `reduce_only`, `max_show` is `display_amount`; `contracts` is `amount`, since every contract has the
+    size 1; `clientOrderId` is `cl_ord_id` if it is one, a whole number from 1 to 2^63 - 1, and else `label`. `direction`
+    may repeat what the method says.
     """
 
     instrument_name: str
     amount: Number = ABSENT
+    contracts: Number = ABSENT
+    direction: Literal["buy", "sell"] | None = None
     type: OrderTypeName = "limit"
     price: Number = ABSENT
     time_in_force: TimeInForceName | None = None

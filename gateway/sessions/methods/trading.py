@@ -166,7 +166,9 @@ def _place(session: SessionState, params: method_table.OrderParams, call: Call, 
 
 def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, side: int) -> NewRow:
     """The command that a request asks for; every number exact, nothing that was sent is left out."""
-    if not given(params.amount):
+    if params.contracts is not ABSENT or params.direction is not None:
+        _check_repeated(contract, params, side)
+    elif not given(params.amount):
         raise bad_param("amount", "it is missing; give the quantity in base currency")
     ord_type = ORDER_TYPES[params.type]
     row = NewRow(
@@ -174,7 +176,7 @@ def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, 
         side,
         ord_type,
         TIMES_IN_FORCE[params.time_in_force],
-        contract.amount_lots(params.amount),
+        contract.amount_lots(params.amount if given(params.amount) else params.contracts),
         _limit_price(contract, params.price, ord_type, params.type),
         _flags(params),
         SELF_TRADES[params.stp],
@@ -183,6 +185,17 @@ def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, 
     if not _is_plain(params, row):
         _add_extras(contract, params, row, now_ns)
     return row
+
+
+def _check_repeated(contract: Contract, params: method_table.OrderParams, side: int) -> None:
+    """What a request says twice must be the same."""
+    if params.direction is not None and (params.direction == "buy") != (side == SIDE_BUY):
+        raise bad_param("direction", f"{params.direction} is not what the method does; leave it out")
+    if not given(params.amount) and not given(params.contracts):
+        raise bad_param("amount", "it is missing; give the quantity in base currency")
+    if given(params.amount) and given(params.contracts):
+        if contract.amount_lots(params.amount) != contract.amount_lots(params.contracts, "contracts"):
+            raise bad_param("contracts", "it is not the amount; a contract has the size 1: send one of them")
 
 
 def _is_plain(params: method_table.OrderParams, row: NewRow) -> bool:

@@ -138,8 +138,8 @@ def _call(target, body):
 
 
 @asynccontextmanager
-async def recorded(port):
-    """(port, calls): a port of this machine that leads to the venue's, and what comes through it."""
+async def recorded(port, tls=None):
+    """(port, calls): a port of this machine that leads to the venue's, by TLS if asked, and what comes through it."""
     calls = Calls()
 
     async def forward(reader, writer, note):
@@ -160,6 +160,6 @@ async def recorded(port):
             forward(reader, back, conversation.sent), forward(there, writer, conversation.received)
         )
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0)
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     async with server:
         yield server.sockets[0].getsockname()[1], calls

@@ -79,6 +79,8 @@ def complete(actions, **outcome):
         ({"amount": 1, "price": 5, "cl_ord_id": 2**63 - 1}, {"cl_ord_id": 2**63 - 1}),
         ({"amount": 1, "price": 5, "cl_ord_id": "42"}, {"cl_ord_id": 42}),
         ({"amount": 1, "price": 5, "clientOrderId": 42}, {"cl_ord_id": 42, "flags": 0}),
+        ({"contracts": 0.5, "price": 5, "direction": "buy"}, {"qty_lots": 5000, "side": Side.BUY}),
+        ({"contracts": "0.5", "amount": 0.50, "price": 5}, {"qty_lots": 5000}),
         ({"amount": 1, "price": 5, "clientOrderId": str(2**63 - 1)}, {"cl_ord_id": 2**63 - 1, "flags": 0}),
         ({"amount": 1, "price": 5, "clientOrderId": "42", "label": "bot"}, {"flags": ExecInst.LABELLED}),
         ({"amount": 1, "price": 5, "clientOrderId": "mine"}, {"cl_ord_id": 0, "flags": ExecInst.LABELLED}),
@@ -127,6 +129,9 @@ def test_a_client_order_id_that_is_no_id_of_ours_is_the_label(desk, text):
     [
         ({"clientOrderId": "42", "cl_ord_id": 43}, "clientOrderId"),
         ({"clientOrderId": "mine", "label": "other"}, "clientOrderId"),
+        ({"direction": "sell"}, "direction"),
+        ({"contracts": 2}, "contracts"),
+        ({"amount": None, "direction": "buy"}, "amount"),
         ({"clientOrderId": "x" * 65}, "clientOrderId"),
         ({"clientOrderId": 4.2}, "clientOrderId"),
         ({"clientOrderId": True}, "clientOrderId"),
