@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import collateral, liquidation_rules, margin
+from engine import collateral, funding, liquidation_rules, margin
 from engine.codes import NIL, Asset, MarginMode
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
@@ -125,6 +125,32 @@ def _position_figures(root, position_slot, out):
 def lights(root, position_slot):
     """A position's five lights for deleveraging; it looks at every position of the contract."""
     return liquidation_rules.lights(root[0], position_slot)
+
+
+@dataclass(frozen=True)
+class FundingStatement:
+    """A contract's running funding interval: the rate at which it would be paid if it ended now, and that for 8 h."""
+
+    rate_ppb: int
+    rate_8h_ppb: int
+
+
+@entry
+def _funding_figures(root, contract_slot, out):
+    contract = contract_at(root[0], contract_slot)
+    average = funding.average_ppb(contract)
+    out[0] = funding.interval_rate_ppb(contract, average)
+    out[1] = funding.rate_8h_ppb(contract, average)
+
+
+def funding_statement(root: Any, contract_slot: int) -> FundingStatement:
+    """The running interval's funding, with the samples so far; before the first one the interest alone.
+
+    An interval with fewer than half of its samples is not paid, whatever its rate.
+    """
+    out = np.zeros(2, np.int64)
+    _funding_figures(root, contract_slot, out)
+    return FundingStatement(*out.tolist())
 
 
 def position_slots(root: Any, account_slot: int) -> list[int]:

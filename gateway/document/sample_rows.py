@@ -1,5 +1,6 @@
 """Fixed sample data for the protocol's document: contracts, an order, trades, money, as a projection gives them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from engine.code_values import REASON_BY_CLIENT
@@ -86,6 +87,9 @@ class SampleProjection:
     def funding(self, slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         return [row for row in self.funding_rows if start_ns <= row.time_ns <= end_ns]
 
+    def funding_start_ns(self, slot: int) -> int:
+        return 0
+
     def is_halted(self) -> bool:
         return self.halted
 
@@ -96,10 +100,16 @@ class SampleProjection:
     def open_orders(self, account: int) -> list[OrderView]:
         return [view for view in self.orders.values() if view.account_slot == account and view.is_open]
 
-    def order_history(self, account: int, slots: frozenset[int], span: Span) -> list[OrderView]:
+    def order_history(
+        self, account: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+    ) -> list[OrderView]:
         self.spans.append(span)
         closed = [v for v in self.orders.values() if v.account_slot == account and not v.is_open]
-        return [v for v in closed if v.contract_slot in slots][: span.count]
+        found = [v for v in closed if v.contract_slot in slots and (with_unfilled or v.filled_lots)]
+        return found[span.offset : span.offset + span.count]
+
+    def trade_place(self, slot: int, trade_id: int, is_last: bool) -> int:
+        return trade_id
 
     def user_trades(
         self, account: int, slots: frozenset[int], span: Span
@@ -123,9 +133,11 @@ class SampleProjection:
     def leverage(self, account: int, slot: int) -> int:
         return 0
 
-    def transactions(self, account: int, span: Span) -> tuple[list[TransactionView], int]:
+    def transactions(
+        self, account: int, span: Span, is_wanted: Callable[[TransactionView], bool]
+    ) -> tuple[list[TransactionView], int]:
         self.spans.append(span)
-        return self.transaction_rows, 0
+        return [row for row in self.transaction_rows if is_wanted(row)], 0
 
     def explanation(self, account: int) -> dict[str, Any]:
         return {"account_slot": account, "cash_micros": 10_000_000_000, "positions": [], "orders": [], "seq": 100}

@@ -7,6 +7,7 @@ from gateway.market_data.public_topics import Reader, Topic
 from gateway.read_model import render
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
+from gateway.wire.currencies import settled_in
 from gateway.wire.decimals import Contract
 from gateway.wire.event_rows import Notice, Row
 from gateway.wire.reasons import shown
@@ -32,7 +33,7 @@ class UserTopic(Topic):
         channel = self.channel
         if channel.contract_slot >= 0:
             return channel.contract_slot == contract.slot
-        return channel.currency in ("any", "ANY", contract.base, contract.settlement)
+        return settled_in(contract, channel.currency)
 
     def publish(self, data: bytes, mark_before: int = 0) -> None:
         frame = self.frame(data)
@@ -51,11 +52,10 @@ class UserTopic(Topic):
         must not be an empty account.
         """
         channel = self.channel
-        contracts = self.projection.contracts()
-        settlement = contracts[0].settlement if contracts else "USDC"
-        if channel.currency not in ("ANY", settlement):
-            return None
-        return render.account(settlement, self.projection.account(channel.account_slot))
+        for contract in self.projection.contracts():
+            if settled_in(contract, channel.currency):
+                return render.account(contract.settlement, self.projection.account(channel.account_slot))
+        return None
 
     def flush(self) -> None:
         self.is_dirty = False

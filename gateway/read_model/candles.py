@@ -26,7 +26,7 @@ class Candles:
 
     def __init__(self) -> None:
         self._minutes: defaultdict[int, list[Candle]] = defaultdict(list)
-        self._statistics: dict[int, tuple[int, DayStatistics]] = {}
+        self._statistics: dict[int, tuple[tuple[int, int], DayStatistics]] = {}
 
     def add(self, contract_slot: int, candle: Candle) -> None:
         """Add a closed minute."""
@@ -39,30 +39,46 @@ class Candles:
         return [*found, running] if running and running.start_ns >= start_ns else found
 
     def period(
-        self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int, running: Candle | None
+        self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int, running: Candle | None, now_ns: int = 0
     ) -> list[Candle]:
-        """Candles that begin within [start, end]; gaps between trades are filled with the last close."""
+        """Candles from the one that holds `start_ns` to the one that holds `end_ns`, the same in whatever window.
+
+        A candle without a trade is flat at the last close before it, up to `now_ns` after the last trade; there is none
+        before the first trade of all.
+        """
         step_ns = resolution_s * 1_000_000_000
         first_ns = start_ns - start_ns % step_ns
+        close_ticks = self._close_before(contract_slot, first_ns, running)
         merged: list[Candle] = []
+        next_ns = first_ns
         for minute in self.minutes(contract_slot, first_ns, running):
             begin_ns = minute.start_ns - minute.start_ns % step_ns
             if begin_ns > end_ns:
                 break
             if merged and merged[-1].start_ns == begin_ns:
                 _merge(merged[-1], minute)
-                continue
-            merged += _gap(merged, begin_ns, step_ns)
-            merged.append(Candle(begin_ns, *_prices(minute), minute.volume_lots, minute.volume_tick_lots))
-        return merged
+            else:
+                merged += _flat(close_ticks, next_ns, begin_ns, step_ns)
+                merged.append(Candle(begin_ns, *_prices(minute), minute.volume_lots, minute.volume_tick_lots))
+            next_ns, close_ticks = begin_ns + step_ns, minute.close_ticks
+        return merged + _flat(close_ticks, next_ns, min(end_ns, now_ns) + 1, step_ns)
+
+    def _close_before(self, contract_slot: int, at_ns: int, running: Candle | None) -> int:
+        """The price of the last trade in a minute before `at_ns`, 0 without one."""
+        if running and running.start_ns < at_ns:
+            return running.close_ticks
+        known = self._minutes[contract_slot]
+        place = bisect_left(known, at_ns, key=_start)
+        return known[place - 1].close_ticks if place else 0
 
     def day(self, contract_slot: int, now_ns: int, running: Candle | None) -> DayStatistics:
-        """The last 24 hours, to the minute; the closed minutes are summed once a minute."""
+        """The last 24 hours, to the minute; the closed minutes are summed when one was added or has become too old."""
         minute_ns = now_ns - now_ns % CANDLE_NS
-        since_ns, closed = self._statistics.get(contract_slot, (0, DayStatistics()))
-        if since_ns != minute_ns:
+        known = minute_ns, len(self._minutes[contract_slot])
+        of, closed = self._statistics.get(contract_slot, ((0, 0), DayStatistics()))
+        if of != known:
             closed = _add_up(self.minutes(contract_slot, minute_ns - DAY_NS, None))
-            self._statistics[contract_slot] = (minute_ns, closed)
+            self._statistics[contract_slot] = (known, closed)
         if running is None or running.start_ns < minute_ns - DAY_NS:
             return closed
         return DayStatistics(
@@ -90,12 +106,12 @@ def _merge(into: Candle, minute: Candle) -> None:
     into.volume_tick_lots += minute.volume_tick_lots
 
 
-def _gap(merged: list[Candle], begin_ns: int, step_ns: int) -> list[Candle]:
-    """Flat candles that fill the gap between the last one and `begin_ns`."""
-    if not merged:
+def _flat(close_ticks: int, first_ns: int, end_ns: int, step_ns: int) -> list[Candle]:
+    """Candles without a trade that begin from `first_ns` on and before `end_ns`, at the last close; 0: no price yet."""
+    if not close_ticks:
         return []
-    close = merged[-1].close_ticks
-    return [Candle(at, close, close, close, close) for at in range(merged[-1].start_ns + step_ns, begin_ns, step_ns)]
+    prices = (close_ticks,) * 4
+    return [Candle(at_ns, *prices) for at_ns in range(first_ns, end_ns, step_ns)]
 
 
 def _add_up(minutes: list[Candle]) -> DayStatistics:

@@ -15,11 +15,12 @@ SEGMENT_ROWS = 1 << 16
 
 
 class Segment:
-    """A block of rows, seen as LEG rows and as ORDER rows."""
+    """A block of rows, seen as LEG rows and as ORDER rows. `first` rows are in the segments before it."""
 
-    __slots__ = ("accounts", "data", "legs", "orders", "used")
+    __slots__ = ("accounts", "data", "first", "legs", "orders", "used")
 
-    def __init__(self, rows: int) -> None:
+    def __init__(self, rows: int, first: int = 0) -> None:
+        self.first = first
         self.legs = np.zeros(rows, LEG_ROW)
         self.orders = self.legs.view(ORDER_ROW)
         self.data = self.legs.view(np.uint8).data
@@ -46,12 +47,9 @@ class History:
         last = self.segments[-1]
         if len(last.legs) - last.used < rows:
             last.seal()
-            last = Segment(max(SEGMENT_ROWS, rows))
+            last = Segment(max(SEGMENT_ROWS, rows), last.first + last.used)
             self.segments.append(last)
         return last
-
-    def __len__(self) -> int:
-        return sum(segment.used for segment in self.segments)
 
     def newest(self, account_slot: int, kind: int) -> Iterator[Any]:
         """(segment, index) of an account's rows of a kind, newest first."""
@@ -82,16 +80,27 @@ class History:
             for index in np.flatnonzero(wanted).tolist()[::order]:
                 yield segment, index
 
+    def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
+        """The place of a contract's first row from a trade on, or of its last row up to it, in the whole history.
+
+        Places count from 0. Without such a row: behind every row, or before every row.
+        """
+        for segment in self.segments[:: -1 if is_last else 1]:
+            rows = segment.legs[: segment.used]
+            within = rows["trade_id"] <= trade_id if is_last else rows["trade_id"] >= trade_id
+            found = np.flatnonzero((rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & within)
+            if len(found):
+                return segment.first + int(found[-1 if is_last else 0])
+        return -1 if is_last else self.segments[-1].first + self.segments[-1].used
+
     def money(self, account_slot: int) -> Iterator[Any]:
         """(number, segment, index) of an account's trades and money rows, newest first; numbers begin at 1."""
-        base = len(self)
         for segment in reversed(self.segments):
-            base -= segment.used
             if segment.speaks_of(account_slot):
                 rows = segment.legs[: segment.used]
                 moved = (rows["kind"] == TRADE_KIND) | (rows["kind"] == MONEY_KIND)
                 for index in reversed(np.flatnonzero((rows["account_slot"] == account_slot) & moved).tolist()):
-                    yield base + index + 1, segment, index
+                    yield segment.first + index + 1, segment, index
 
     def rows(self) -> Any:
         """A copy of all rows in one array, to save it."""

@@ -3,14 +3,14 @@
 Each view has a struct of its own that reads only the fields that it needs.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.code_values import FLAG_DELEVERAGING, FLAG_INVOLUNTARY_BITS, FLAG_TAKER, SIDE_BUY, SIDE_SELL
 from engine.codes import CommandKind, EventKind, OrdStatus
 from engine.row_layout import row_struct
 from gateway.read_model.event_fold import LEG_ROW, ORDER_ROW
 from gateway.wire.jsonrpc_answers import encode
-from gateway.wire.views import Candle, FundingView, OrderView, TradeView, TransactionView, UserTradeView
+from gateway.wire.views import Candle, OrderView, TradeView, TransactionView, UserTradeView
 
 HISTORY_ROW_BYTES = ORDER_ROW.itemsize
 _SEQ = row_struct(ORDER_ROW, "seq")
@@ -32,10 +32,10 @@ _USER_TRADE = row_struct(
     "label",
 )  # fmt: skip
 _CASH_CHANGE = row_struct(
-    LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "change_micros",
-    "contract_slot", "flags", "reason", "side",
+    LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "position_lots",
+    "change_micros", "contract_slot", "flags", "reason", "side",
 )  # fmt: skip
-_FUNDING = row_struct(LEG_ROW, "time_ns", "index_subticks", "change_micros")
+_FUNDING = row_struct(LEG_ROW, "time_ns", "index_subticks", "change_micros", "contract_slot")
 _CANDLE = row_struct(
     LEG_ROW, "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "close_ticks", "change_micros",
     "contract_slot",
@@ -124,22 +124,32 @@ def user_trade_view(data: Any, offset: int) -> UserTradeView:
 def transaction_view(data: Any, offset: int, number: int) -> TransactionView:
     """A change of cash: a trade's leg, or a money row, which has the EventKind in `reason` and its code in `flags`."""
     (
-        order_id, time_ns, cash, price, lots, trade_id, fee, change, contract_slot, flags, reason, side,
+        order_id, time_ns, cash, price, lots, trade_id, fee, position, change, contract_slot, flags, reason, side,
     ) = _CASH_CHANGE.unpack_from(data, offset)  # fmt: skip
     if reason == 0:
+        gained = position if side == SIDE_BUY else -position  # the position after it, seen from the trade's own side
         return TransactionView(
-            number, time_ns, "trade", contract_slot, side, lots, price, fee, change, cash, order_id, trade_id
-        )
+            number, time_ns, "trade", contract_slot, side, lots, price, fee, change, cash, order_id, trade_id,
+            flags & FLAG_TAKER != 0, gained > 0, gained < lots, flags & FLAG_INVOLUNTARY_BITS != 0,
+        )  # fmt: skip
     kind = _MONEY_NAMES[EventKind(reason)]
     if reason == EventKind.CASH_CHANGED:
         kind = _CASH_NAMES.get(flags, kind)
     return TransactionView(number, time_ns, kind, contract_slot, 0, 0, 0, 0, change, cash)
 
 
-def funding_view(data: Any, offset: int, previous_index_subticks: int, interval_s: int) -> FundingView:
-    """A settled funding rate; the caller knows the index of the settlement before."""
-    time_ns, index_subticks, rate_ppb = _FUNDING.unpack_from(data, offset)
-    return FundingView(time_ns, index_subticks, previous_index_subticks, rate_ppb, interval_s)
+class FundingRate(NamedTuple):
+    """The rate of a settled interval, and the index then."""
+
+    time_ns: int
+    index_subticks: int
+    rate_ppb: int
+
+
+def funding_rate(data: Any, offset: int) -> tuple[int, FundingRate]:
+    """(contract slot, rate) of a funding row."""
+    time_ns, index_subticks, rate_ppb, contract_slot = _FUNDING.unpack_from(data, offset)
+    return contract_slot, FundingRate(time_ns, index_subticks, rate_ppb)
 
 
 def candle_view(data: Any, offset: int) -> tuple[int, Candle]:

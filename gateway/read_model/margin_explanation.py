@@ -3,8 +3,8 @@
 from dataclasses import asdict
 from typing import Any
 
-from engine.codes import ExecInst, Side
-from engine.statements import AccountStatement, account_statement
+from engine.codes import NIL, ExecInst, Side
+from engine.statements import AccountStatement, account_statement, position_slots
 
 
 def explanation(root: Any, account_slot: int) -> dict[str, Any]:
@@ -22,11 +22,10 @@ def as_values(root: Any, statement: AccountStatement, orders: list[dict[str, Any
 def open_orders(root: Any, account_slot: int) -> list[dict[str, Any]]:
     """An account's orders, oldest first in each contract, with what each adds to the margin."""
     state, found = root[0], []
-    for row in state["positions"][: int(state["positions_used"])]:
-        if int(row["account_slot"]) != account_slot:
-            continue
+    for position_slot in sorted(position_slots(root, account_slot)):
+        row = state["positions"][position_slot]
         slot = int(row["own_head_slot"])
-        while slot != -1:
+        while slot != NIL:
             found.append(_order(state, row, slot))
             slot = int(state["own"][slot]["next_slot"])
     return found

@@ -6,6 +6,8 @@ and can be rebuilt from the journal. The server releases an answer when everythi
 answer is ahead of the log.
 """
 
+from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
@@ -25,9 +27,10 @@ from gateway.read_model.candles import Candles
 from gateway.read_model.history import History, Segment
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
+    FundingRate,
     candle_view,
     closed_by_force,
-    funding_view,
+    funding_rate,
     last_seq,
     order_view,
     trade_view,
@@ -59,6 +62,10 @@ Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
 
+def _is_any(view: TransactionView) -> bool:
+    return True
+
+
 class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
@@ -68,6 +75,7 @@ class Projection:
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
+        self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
         self._contracts: list[Contract] = []
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
@@ -108,6 +116,7 @@ class Projection:
         statements.account_statement(root, 0)
         statements.position_statement(root, 0)
         statements.lights(root, 0)
+        statements.funding_statement(root, 0)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""
@@ -128,7 +137,7 @@ class Projection:
         segment.used = end
         self._recent = (segment, first)
         if self._numbers[_RARE]:
-            self._note_candles(segment, first)
+            self._note_rare(segment, first)
         self.books.noted(noted, self._numbers[_APPLIED_SEQ])
         return segment, first, end
 
@@ -138,10 +147,14 @@ class Projection:
             batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
             self.apply(batch, len(commands), len(events))
 
-    def _note_candles(self, segment: Segment, first: int) -> None:
+    def _note_rare(self, segment: Segment, first: int) -> None:
+        """Keep closed minutes and funding rates where a question finds them without a walk through the history."""
         kinds = segment.legs["kind"][first : segment.used]
         for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
+        for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
+            contract_slot, rate = funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES)
+            self._funding[contract_slot].append(rate)
 
     @property
     def view(self) -> Any:
@@ -179,7 +192,7 @@ class Projection:
             self._row["markets"] = saved["markets"]
             self._history.load(saved["history"])
         for segment in self._history.segments:
-            self._note_candles(segment, 0)
+            self._note_rare(segment, 0)
 
     # --- contracts ------------------------------------------------------------------------------------------------
 
@@ -230,14 +243,14 @@ class Projection:
         now_ns = self.now_ns
         day = self._candles.day(contract_slot, now_ns, self._running(contract_slot))
         bid, ask = self._best(contract_slot, 0), self._best(contract_slot, 1)
-        rate_ppb, interval_s = int(row["funding_rate_ppb"]), int(row["funding_interval_s"])
+        running = statements.funding_statement(self._root, contract_slot)
         is_banded = int(row["band_ppb"]) > 0 and int(row["mark_subticks"]) > 0
         return TickerView(
             contract_slot, now_ns, int(row["state"]), *bid, *ask, int(row["last_price_ticks"]),
             int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
             int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
-            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), rate_ppb,
-            rate_ppb * 28_800 // interval_s if interval_s else 0, int(row["liquidation_enabled"]) != 0,
+            day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), running.rate_ppb,
+            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0,
         )  # fmt: skip
 
     def mark(self, contract_slot: int) -> int:
@@ -282,8 +295,9 @@ class Projection:
         return self._candles.period(contract_slot, resolution_s, start_ns, start_ns, running)[-1]
 
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
-        """Candles that begin within [start, end]."""
-        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, self._running(contract_slot))
+        """Candles from the one that holds the start to the one that holds the end, up to now."""
+        running = self._running(contract_slot)
+        return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, running, self.now_ns)
 
     def _running(self, contract_slot: int) -> Candle | None:
         row = self._markets[contract_slot]
@@ -297,14 +311,19 @@ class Projection:
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
         interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
-        views: list[FundingView] = []
-        previous = 0
-        for segment, index in self._history.of_contract(contract_slot, event_fold.FUNDING_KIND, 0, True):
-            view = funding_view(segment.data, index * HISTORY_ROW_BYTES, previous, interval_s)
-            if start_ns <= view.time_ns <= end_ns:
-                views.append(view)
-            previous = view.index_subticks
-        return views
+        rates = self._funding[contract_slot]
+        first, end = bisect_left(rates, start_ns, key=_time), bisect_right(rates, end_ns, key=_time)
+        return [
+            FundingView(
+                rates[at].time_ns, rates[at].index_subticks, rates[at - 1].index_subticks if at else 0,
+                rates[at].rate_ppb, interval_s,
+            )
+            for at in range(first, end)
+        ]  # fmt: skip
+
+    def funding_start_ns(self, contract_slot: int) -> int:
+        """When the running funding interval began."""
+        return int(self._engine_contracts[contract_slot]["funding_start_ns"])
 
     # --- orders and own trades ------------------------------------------------------------------------------------
 
@@ -338,14 +357,22 @@ class Projection:
         """Open and untriggered orders, the latest first."""
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
-    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]:
-        """Closed orders of some contracts, the latest first."""
-        found = (
-            order_view(segment.data, index * HISTORY_ROW_BYTES)
-            for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND)
-            if int(segment.legs[index]["contract_slot"]) in slots
-        )
+    def order_history(
+        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+    ) -> list[OrderView]:
+        """Closed orders of some contracts that ended since the span's start, the latest first."""
+        found = self._closed(account_slot, slots, span.start_ns, with_unfilled)
         return list(islice(found, span.offset, span.offset + span.count))
+
+    def _closed(
+        self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
+    ) -> Iterator[OrderView]:
+        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+            row = segment.orders[index]
+            if int(row["updated_ns"]) < start_ns:
+                return
+            if int(row["contract_slot"]) in slots and (with_unfilled or row["filled_lots"]):
+                yield order_view(segment.data, index * HISTORY_ROW_BYTES)
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
@@ -354,8 +381,13 @@ class Projection:
             (segment, index)
             for segment, index in walk(account_slot, event_fold.TRADE_KIND)
             if int(segment.legs[index]["contract_slot"]) in slots
+            and span.first_place <= segment.first + index <= span.last_place
         )
         return _cut(_within(found, span, user_trade_view), span)
+
+    def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
+        """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""
+        return self._history.trade_place(contract_slot, trade_id, is_last)
 
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
@@ -421,8 +453,10 @@ class Projection:
                 return int(self._positions[slot]["leverage"])
         return int(contract["bracket_leverage"][0]) or 1
 
-    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]:
-        """Changes of cash, newest first, and the number to continue before (0: no more)."""
+    def transactions(
+        self, account_slot: int, span: Span, is_wanted: Callable[[TransactionView], bool] = _is_any
+    ) -> tuple[list[TransactionView], int]:
+        """Changes of cash that are wanted, newest first, and the number to continue before (0: no more)."""
         found: list[TransactionView] = []
         for number, segment, index in self._history.money(account_slot):
             time_ns = int(segment.legs[index]["time_ns"])
@@ -430,9 +464,12 @@ class Projection:
                 continue
             if time_ns < span.start_ns:
                 break
+            view = transaction_view(segment.data, index * HISTORY_ROW_BYTES, number)
+            if not is_wanted(view):
+                continue
             if len(found) == span.count:
                 return found, number
-            found.append(transaction_view(segment.data, index * HISTORY_ROW_BYTES, number))
+            found.append(view)
         return found, 0
 
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]:
@@ -487,6 +524,10 @@ class Projection:
                 return
             view = user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
             yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
+
+
+def _time(rate: FundingRate) -> int:
+    return rate.time_ns
 
 
 def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:

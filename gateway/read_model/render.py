@@ -520,9 +520,11 @@ def transaction(contract: Contract | None, currency: str, view: TransactionView)
         name = contract.json_name if contract else b"null"
         return head + money + b',"instrument_name":%b,"info":{}}' % name
     return head + money + (
-        b',"instrument_name":%b,"side":"%b","amount":%b,"price":%b,"order_id":"%d","trade_id":"%b-%d","info":{}}'
+        b',"instrument_name":%b,"side":"%b","user_role":"%b","amount":%b,"price":%b,"order_id":"%d","trade_id":"%b-%d",'
+        b'"info":{}}'
     ) % (
-        contract.json_name, SIDE[view.side], contract.amount_text(view.lots), contract.price_text(view.price_ticks),
+        contract.json_name, SIDE[view.side], b"taker" if view.is_taker else b"maker",
+        contract.amount_text(view.lots), contract.price_text(view.price_ticks),
         view.order_id, contract.base_name, view.trade_id,
     )  # fmt: skip
 

@@ -347,7 +347,7 @@ _PRIVATE_SESSION: dict[str, tuple[type[Params], str, str]] = {
 _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_time": (Params, "integer", "The venue's time in ms"),
     "public/get_currencies": (Params, "[Currency]", "Currencies of the venue"),
-    "public/get_instruments": (InstrumentsParams, "[Instrument]", "Contracts; a currency matches base or settlement"),
+    "public/get_instruments": (InstrumentsParams, "[Instrument]", "Contracts; a currency is the one they settle in"),
     "public/get_instrument": (InstrumentParams, "Instrument", "One contract"),
     "public/ticker": (InstrumentParams, "Ticker", "Best prices, mark, index, funding and statistics of a contract"),
     "public/get_order_book": (OrderBookParams, "Book", "The book to a depth, with the ticker's fields"),
@@ -357,7 +357,7 @@ _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_funding_rate_value": (FundingParams, "number", "The funding rate of a period, added up"),
     "public/get_funding_rate_history": (FundingParams, "[Funding]", "Funding rates of a period"),
     "public/get_tradingview_chart_data": (ChartParams, "Chart", "Candles of a period"),
-    "public/get_book_summary_by_currency": (CurrencyParams, "[Summary]", "Summaries by base or settlement currency"),
+    "public/get_book_summary_by_currency": (CurrencyParams, "[Summary]", "Summaries by settlement currency"),
     "public/get_book_summary_by_instrument": (InstrumentParams, "[Summary]", "The summary of one contract"),
     "public/status": (Params, "Status", "Whether trading is locked"),
 }

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+from gateway.wire.currencies import ANY, is_currency
 from gateway.wire.decimals import Contract
 
 Kind = Literal[
@@ -42,7 +43,7 @@ class Channel:
     interval: str = "raw"
     depth: int = 0
     resolution_s: int = 0
-    currency: str = "any"
+    currency: str = ANY
     account_slot: int = -1
 
     @property
@@ -94,7 +95,9 @@ def _private(name: str, find: Find, account_slot: int) -> Channel | None:
     kind: Kind = f"user.{match[1]}"  # type: ignore[assignment]
     interval = match["interval"]
     if match["kind"]:
-        currency = match["what"].upper() if match["what"] != "any" else "any"
+        currency = match["what"].upper()
+        if currency != ANY and not is_currency(currency):
+            return None
         return Channel(name, kind, interval=interval, currency=currency, account_slot=account_slot)
     contract = find(match["what"])
     if contract is None:

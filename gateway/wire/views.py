@@ -4,7 +4,7 @@ Everything is in the engine's units and as of the durable sequence; `render` mak
 the views from durable events and from the engine's state, and can be rebuilt from the journal.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from msgspec import Struct
@@ -171,7 +171,7 @@ class FundingView(Struct, gc=False):
 
 
 class TransactionView(Struct, gc=False):
-    """One change of an account's cash."""
+    """One change of an account's cash. A trade that turns a position round closes and opens."""
 
     number: int
     time_ns: int
@@ -185,6 +185,10 @@ class TransactionView(Struct, gc=False):
     cash_micros: int
     order_id: int = 0
     trade_id: int = 0
+    is_taker: bool = False
+    opens: bool = False
+    closes: bool = False
+    forced: bool = False
 
 
 class ContractTerms(Struct, gc=False):
@@ -232,7 +236,8 @@ class Outcome(Struct, gc=False):
 
 
 class Span(Struct, frozen=True, gc=False):
-    """Which part of a history: bounds of time in ns and of ids or sequences, both included; how many; which order."""
+    """Which part of a history: bounds of time in ns, of ids or sequences, and of places in the whole history, each
+    included; how many; which order."""
 
     start_ns: int = 0
     end_ns: int = (1 << 63) - 1
@@ -241,6 +246,8 @@ class Span(Struct, frozen=True, gc=False):
     count: int = 10
     offset: int = 0
     ascending: bool = False
+    first_place: int = 0
+    last_place: int = (1 << 63) - 1
 
 
 class Projection(Protocol):
@@ -260,17 +267,23 @@ class Projection(Protocol):
     def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]: ...
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]: ...
+    def funding_start_ns(self, contract_slot: int) -> int: ...
     def is_halted(self) -> bool: ...
     def order(self, account_slot: int, order_id: int) -> OrderView | None: ...
     def open_orders(self, account_slot: int) -> list[OrderView]: ...
-    def order_history(self, account_slot: int, slots: frozenset[int], span: Span) -> list[OrderView]: ...
+    def order_history(
+        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+    ) -> list[OrderView]: ...
+    def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int: ...
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]: ...
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]: ...
     def position(self, account_slot: int, contract_slot: int) -> PositionView: ...
     def positions(self, account_slot: int) -> list[PositionView]: ...
     def account(self, account_slot: int) -> AccountView: ...
     def leverage(self, account_slot: int, contract_slot: int) -> int: ...
-    def transactions(self, account_slot: int, span: Span) -> tuple[list[TransactionView], int]: ...
+    def transactions(
+        self, account_slot: int, span: Span, is_wanted: Callable[[TransactionView], bool]
+    ) -> tuple[list[TransactionView], int]: ...
     def explanation(self, account_slot: int) -> dict[str, Any]: ...
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]: ...
     def warnings(self, account_slot: int) -> list[LapseWarning]: ...

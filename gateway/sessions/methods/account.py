@@ -5,21 +5,22 @@ from typing import Any
 
 from msgspec import Struct
 
-from engine.codes import NIL, CommandKind, Reason
+from engine.codes import NIL, CommandKind, Reason, Side
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
-from gateway.sessions.methods.common import contract_of, contracts_of, count_of, id_of, known_currency, period
+from gateway.sessions.methods.common import contract_of, contracts_of, count_of, id_of, period
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
+from gateway.wire.currencies import currency_of
 from gateway.wire.decimals import Contract, parse_integer, ppb_text
-from gateway.wire.errors import Refusal, code_of
-from gateway.wire.views import AccountView, Outcome, Span
+from gateway.wire.errors import Refusal, bad_param, code_of
+from gateway.wire.views import AccountView, Outcome, Span, TransactionView
 
 
 def get_account_summary(session: SessionState, params: method_table.SummaryParams, call: Call) -> bytes:
-    """Balance and margin in one currency; a base currency without collateral shows zeros."""
-    return _summary(session, call, known_currency(call.projection, params.currency), bool(params.extended))
+    """Balance and margin in one currency; one in which nothing is settled here shows zeros."""
+    return _summary(session, call, currency_of(params.currency), bool(params.extended))
 
 
 def get_account_summaries(session: SessionState, params: method_table.SummariesParams, call: Call) -> bytes:
@@ -31,8 +32,8 @@ def get_account_summaries(session: SessionState, params: method_table.SummariesP
 
 
 def _summary(session: SessionState, call: Call, currency: str, extended: bool) -> bytes:
-    settles = any(contract.settlement == currency for contract in call.projection.contracts())
     account = session.account_slot
+    settles = bool(contracts_of(call.projection, currency))
     view = call.projection.account(account) if settles else AccountView(account)
     return render.account(currency, view, _fees(call, currency) if extended else b"")
 
@@ -61,25 +62,51 @@ def get_position(session: SessionState, params: method_table.InstrumentParams, c
 
 def get_positions(session: SessionState, params: method_table.PositionsParams, call: Call) -> bytes:
     """Positions that are not flat, by currency and kind if asked."""
-    slots = {contract.slot: contract for contract in contracts_of(call.projection, params.currency, params.kind)}
+    found = contracts_of(call.projection, params.currency, params.kind, with_any=True)
+    slots = {contract.slot: contract for contract in found}
     views = call.projection.positions(session.account_slot)
     return render.array(render.position(slots[v.contract_slot], v) for v in views if v.contract_slot in slots)
 
 
+_CASH_KINDS = (
+    "trade", "transfer", "deposit", "withdrawal", "settlement", "delivery", "liquidation_fee", "insurance",
+    "collateral_sale",
+)  # fmt: skip
+_QUERIES: dict[str, Callable[[TransactionView], bool]] = {
+    **{kind: lambda view, kind=kind: view.kind == kind for kind in _CASH_KINDS},  # type: ignore[misc]
+    "maker": lambda view: view.kind == "trade" and not view.is_taker,
+    "taker": lambda view: view.is_taker,
+    "open": lambda view: view.opens,
+    "close": lambda view: view.closes,
+    "liquidation": lambda view: view.forced or view.kind == "liquidation_fee",
+    "buy": lambda view: view.side == Side.BUY,
+    "sell": lambda view: view.side == Side.SELL,
+    "future": lambda view: view.contract_slot != NIL,
+    **dict.fromkeys(("option", "correction", "block_trade", "swap"), lambda view: False),
+}
+"""What each keyword of the transaction log keeps; the last four name business that is not done here."""
+
+
 def get_transaction_log(session: SessionState, params: method_table.TransactionLogParams, call: Call) -> bytes:
     """Changes of cash of a period, newest first; `continuation` of one answer asks for the next."""
-    currency = known_currency(call.projection, params.currency)
+    currency = currency_of(params.currency)
+    is_wanted = _wanted(params.query)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     last_id = id_of(params.continuation, "continuation", (1 << 63) - 1)
     span = Span(start_ns, end_ns, last_id=last_id, count=count_of(params.count, 100))
-    views, next_id = call.projection.transactions(session.account_slot, span)
-    wanted = None if params.query in (None, "", "all") else params.query
-    logs = render.array(
-        render.transaction(_contract_at(call, view.contract_slot), currency, view)
-        for view in views
-        if wanted is None or view.kind == wanted
-    )
+    if not contracts_of(call.projection, currency):
+        return b'{"logs":[],"continuation":null}'
+    views, next_id = call.projection.transactions(session.account_slot, span, is_wanted)
+    logs = render.array(render.transaction(_contract_at(call, view.contract_slot), currency, view) for view in views)
     return b'{"logs":%b,"continuation":%b}' % (logs, b"%d" % next_id if next_id else b"null")
+
+
+def _wanted(query: str | None) -> Callable[[TransactionView], bool]:
+    if query is None:
+        return lambda view: True
+    if query not in _QUERIES:
+        raise bad_param("query", f"{query[:20]!r} is not a keyword of the log; choose from {', '.join(_QUERIES)}")
+    return _QUERIES[query]
 
 
 def _contract_at(call: Call, slot: int) -> Contract | None:

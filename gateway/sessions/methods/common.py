@@ -1,10 +1,12 @@
 """What the methods have in common: finding contracts, reading counts and times, and the shape of a handler."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from msgspec import Raw
 
-from gateway.wire.decimals import Contract, given, parse_integer
+from gateway.wire.currencies import ANY, currency_of, of_kind, settled_in
+from gateway.wire.decimals import ABSENT, Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import Projection, Span
 
@@ -12,7 +14,8 @@ NS_PER_MS = 1_000_000
 MAX_MS = 9_000_000_000_000
 """Times on the wire end in the year 2255, so that their nanoseconds fit int64."""
 MAX_COUNT = 1000
-_KINDS = (None, "any", "future", "linear_future")
+OLD_TRADE_NS, OLD_ORDER_NS = 7 * 86_400 * 10**9, 2 * 86_400 * 10**9
+"""From which age on trades and closed orders are old, as in the Deribit API."""
 
 
 def contract_of(projection: Projection, name: str) -> Contract:
@@ -24,21 +27,12 @@ def contract_of(projection: Projection, name: str) -> Contract:
     return contract
 
 
-def contracts_of(projection: Projection, currency: str | None, kind: str | None = None) -> list[Contract]:
-    """Contracts whose base or settlement is this currency; all for None or "any"."""
-    if kind not in _KINDS:
-        return []
-    wanted = (currency or "any").upper()
-    return [c for c in projection.contracts() if wanted in ("ANY", c.base.upper(), c.settlement.upper())]
-
-
-def known_currency(projection: Projection, currency: str) -> str:
-    """The currency in its own spelling, or a refusal."""
-    for contract in projection.contracts():
-        for name in (contract.settlement, contract.base):
-            if name.upper() == currency.upper():
-                return name
-    raise bad_param("currency", f"{currency[:20]!r} is not a currency here; public/get_currencies lists them")
+def contracts_of(
+    projection: Projection, currency: str | None, kind: str | None = None, with_any: bool = False
+) -> list[Contract]:
+    """Contracts settled in this currency, all without one; `with_any`: where the protocol takes "any" as well."""
+    wanted = currency_of(currency, with_any) if currency is not None else ANY
+    return of_kind((contract for contract in projection.contracts() if settled_in(contract, wanted)), kind)
 
 
 def time_ns(raw: Raw, param: str, default_ns: int) -> int:
@@ -65,19 +59,28 @@ def period(start: Raw, end: Raw, now_ns: int) -> tuple[int, int]:
     return start_ns, end_ns
 
 
-def span_of(params: object, now_ns: int) -> Span:
-    """The part of a history that a request asks for; the default order is newest first, oldest first for "asc"."""
-    absent = Raw(b"")
-    start, end = getattr(params, "start_timestamp", absent), getattr(params, "end_timestamp", absent)
-    start_ns, end_ns = period(start, end, now_ns)
+def span_of(params: Any, now_ns: int) -> Span:
+    """The part of a list of trades that a request asks for.
+
+    Sorting "asc" begins at the oldest that is asked for, "desc" at the newest; without it, trades come from the
+    earliest on when the request says where to start, and from the newest on when it does not. Where `include_old` can
+    be given, trades of more than seven days ago need it, or a start.
+    """
+    has_start = any(given(getattr(params, name, ABSENT)) for name in ("start_timestamp", "start_seq"))
+    has_start = has_start or getattr(params, "start_id", None) is not None
+    start_ns, end_ns = period(
+        getattr(params, "start_timestamp", ABSENT), getattr(params, "end_timestamp", ABSENT), now_ns
+    )
+    include_old = getattr(params, "include_old", True)
+    if include_old is False or (include_old is None and not has_start):
+        start_ns = max(start_ns, now_ns - OLD_TRADE_NS)
     return Span(
         start_ns,
         end_ns,
-        id_of(getattr(params, "start_seq", absent), "start_seq", 0),
-        id_of(getattr(params, "end_seq", absent), "end_seq", (1 << 63) - 1),
-        count_of(getattr(params, "count", absent), 10),
-        id_of(getattr(params, "offset", absent), "offset", 0),
-        getattr(params, "sorting", None) == "asc",
+        id_of(getattr(params, "start_seq", ABSENT), "start_seq", 0),
+        id_of(getattr(params, "end_seq", ABSENT), "end_seq", (1 << 63) - 1),
+        count_of(getattr(params, "count", ABSENT), 10),
+        ascending=params.sorting == "asc" or (has_start and params.sorting != "desc"),
     )
 
 

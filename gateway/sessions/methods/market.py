@@ -3,12 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.codes import MarketState
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, span_of
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
-from gateway.wire.decimals import given, parse_integer, ppb_text
+from gateway.wire.decimals import Contract, given, parse_integer, ppb_text
 from gateway.wire.errors import bad_param
 from gateway.wire.jsonrpc_answers import encode
 
@@ -47,9 +48,14 @@ def _currency(name: str) -> dict[str, object]:
 
 
 def get_instruments(session: SessionState, params: method_table.InstrumentsParams, call: Call) -> bytes:
-    """Contracts by base or settlement currency; none has expired."""
-    found = [] if params.expired else contracts_of(call.projection, params.currency, params.kind)
+    """Contracts by settlement currency and kind; with `expired` the settled ones instead of the others."""
+    contracts = contracts_of(call.projection, params.currency, params.kind, with_any=True)
+    found = [c for c in contracts if _has_expired(call, c) is bool(params.expired)]
     return render.array(render.instrument(c, call.projection.terms(c.slot)) for c in found)
+
+
+def _has_expired(call: Call, contract: Contract) -> bool:
+    return call.projection.terms(contract.slot).state == MarketState.SETTLED
 
 
 def get_instrument(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
@@ -93,12 +99,13 @@ def get_index_price(session: SessionState, params: method_table.IndexParams, cal
 
 
 def get_funding_rate_value(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
-    """The rates settled in the period added up; without one, the running interval's."""
+    """The rates settled in the period, added up; within the running interval the rate of that so far."""
     contract = contract_of(call.projection, params.instrument_name)
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     rows = call.projection.funding(contract.slot, start_ns, end_ns)
-    rate = sum(row.rate_ppb for row in rows) if rows else call.projection.ticker(contract.slot).current_funding_ppb
-    return ppb_text(rate).encode()
+    if not rows and end_ns >= call.projection.funding_start_ns(contract.slot):
+        return ppb_text(call.projection.ticker(contract.slot).current_funding_ppb).encode()
+    return ppb_text(sum(row.rate_ppb for row in rows)).encode()
 
 
 def get_funding_rate_history(session: SessionState, params: method_table.FundingParams, call: Call) -> bytes:
@@ -110,19 +117,20 @@ def get_funding_rate_history(session: SessionState, params: method_table.Funding
 
 
 def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
-    """Candles of a period, at most 5000: the latest ones when the period has more."""
+    """Candles of a period up to now, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
     resolution_s = RESOLUTIONS_S.get(params.resolution)
     if resolution_s is None:
         raise bad_param("resolution", f"{params.resolution[:10]!r}; choose from {', '.join(RESOLUTIONS_S)}")
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
+    step_ns = resolution_s * 1_000_000_000
     end_ns = min(end_ns, call.now_ns)
-    start_ns = max(start_ns, end_ns - MAX_CANDLES * resolution_s * 1_000_000_000)
+    start_ns = max(start_ns, end_ns - end_ns % step_ns - (MAX_CANDLES - 1) * step_ns)
     return render.chart(contract, call.projection.candles(contract.slot, resolution_s, start_ns, end_ns))
 
 
 def get_book_summary_by_currency(session: SessionState, params: method_table.CurrencyParams, call: Call) -> bytes:
-    """Summaries by base or settlement currency."""
+    """Summaries of the contracts settled in a currency, by kind if asked."""
     found = contracts_of(call.projection, params.currency, params.kind)
     return render.array(render.book_summary(c, call.projection.ticker(c.slot)) for c in found)
 

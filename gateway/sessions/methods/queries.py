@@ -3,21 +3,39 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from engine.codes import OrdType
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import (
+    OLD_ORDER_NS,
     contract_of,
     contracts_of,
-    known_currency,
+    count_of,
+    id_of,
     order_id_of,
     slots_of,
     span_of,
 )
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract
-from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import OrderView, Span
+
+_TYPES: dict[str, frozenset[int]] = {
+    "all": frozenset(OrdType),
+    "limit": frozenset({OrdType.LIMIT}),
+    "trigger_all": frozenset(kind for kind in OrdType if kind > OrdType.LIMIT),
+    "stop_all": frozenset({OrdType.STOP_MARKET, OrdType.STOP_LIMIT}),
+    "stop_limit": frozenset({OrdType.STOP_LIMIT}),
+    "stop_market": frozenset({OrdType.STOP_MARKET}),
+    "take_all": frozenset({OrdType.TAKE_MARKET, OrdType.TAKE_LIMIT}),
+    "take_limit": frozenset({OrdType.TAKE_LIMIT}),
+    "take_market": frozenset({OrdType.TAKE_MARKET}),
+    "trailing_all": frozenset({OrdType.TRAILING_STOP}),
+    "trailing_stop": frozenset({OrdType.TRAILING_STOP}),
+}
 
 
 def _orders(call: Call, views: list[OrderView]) -> bytes:
@@ -28,10 +46,7 @@ def _contracts(call: Call, params: Any) -> list[Contract]:
     """The contracts that a request by instrument or by currency means."""
     if hasattr(params, "instrument_name"):
         return [contract_of(call.projection, params.instrument_name)]
-    currency = getattr(params, "currency", None)
-    if currency is not None and currency.lower() != "any":
-        known_currency(call.projection, currency)
-    return contracts_of(call.projection, currency, params.kind)
+    return contracts_of(call.projection, getattr(params, "currency", None), params.kind)
 
 
 def get_order_state(session: SessionState, params: method_table.OrderIdParams, call: Call) -> bytes:
@@ -45,37 +60,55 @@ def get_order_state(session: SessionState, params: method_table.OrderIdParams, c
 
 def get_open_orders(session: SessionState, params: Any, call: Call) -> bytes:
     """Open and untriggered orders of an instrument, a currency or the whole account; `type` narrows down."""
+    types = types_of(params.type)
     slots = slots_of(_contracts(call, params))
     views = call.projection.open_orders(session.account_slot)
-    return _orders(call, [view for view in views if view.contract_slot in slots and _is_type(view, params.type)])
+    return _orders(call, [view for view in views if view.contract_slot in slots and view.ord_type in types])
 
 
-def _is_type(view: OrderView, wanted: str | None) -> bool:
-    """Whether an order is of a type or of a family such as stop_all or trigger_all."""
-    if wanted in (None, "all"):
-        return True
-    name = OrdType(view.ord_type).name.lower()
-    if wanted == "trigger_all":
-        return view.ord_type > OrdType.LIMIT
-    return name == wanted or (str(wanted).endswith("_all") and name.startswith(str(wanted)[:-4]))
+def types_of(name: str | None) -> frozenset[int]:
+    """The order types that the name of a type or of a family of types means; all without one."""
+    if name is None:
+        return _TYPES["all"]
+    if name not in _TYPES:
+        raise bad_param("type", f"{name[:20]!r} is not a type of waiting orders; choose from {', '.join(_TYPES)}")
+    return _TYPES[name]
 
 
 def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
-    """Closed orders, newest first; those without a fill too, unless include_unfilled is false."""
-    span = span_of(params, call.now_ns)
-    span = Span(count=span.count, offset=span.offset)
-    views = call.projection.order_history(session.account_slot, slots_of(_contracts(call, params)), span)
-    if params.include_unfilled is False:
-        views = [view for view in views if view.filled_lots]
+    """Closed orders of the last two days, newest first; `include_old`: of all days, `include_unfilled`: all of them."""
+    start_ns = 0 if params.include_old else call.now_ns - OLD_ORDER_NS
+    span = Span(start_ns, count=count_of(params.count, 20), offset=id_of(params.offset, "offset", 0))
+    slots = slots_of(_contracts(call, params))
+    views = call.projection.order_history(session.account_slot, slots, span, params.include_unfilled is True)
     return _orders(call, views)
 
 
 def get_user_trades(session: SessionState, params: Any, call: Call) -> bytes:
-    """Own trades, newest first unless asked otherwise."""
-    slots = slots_of(_contracts(call, params))
-    rows, has_more = call.projection.user_trades(session.account_slot, slots, span_of(params, call.now_ns))
+    """Own trades; see `span_of` for their order."""
+    contracts = _contracts(call, params)
+    span = _between_ids(params, call, contracts, span_of(params, call.now_ns))
+    rows, has_more = call.projection.user_trades(session.account_slot, slots_of(contracts), span)
     trades = render.array(render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
+
+
+def _between_ids(params: Any, call: Call, contracts: list[Contract], span: Span) -> Span:
+    """The span from the trade `start_id` to the trade `end_id`, in the order of all trades of the venue."""
+    start, end = getattr(params, "start_id", None), getattr(params, "end_id", None)
+    if start is not None:
+        span = replace(span, first_place=_place(call, contracts, start, "start_id"))
+    if end is not None:
+        span = replace(span, last_place=_place(call, contracts, end, "end_id"))
+    return span
+
+
+def _place(call: Call, contracts: list[Contract], text: str, param: str) -> int:
+    base, _, number = text.rpartition("-")
+    for contract in contracts:
+        if contract.base == base and number.isascii() and number.isdigit() and len(number) <= 18:
+            return call.projection.trade_place(contract.slot, int(number), param == "end_id")
+    raise bad_param(param, f"{text[:40]!r} is not the id of a trade in this currency; give a trade_id such as BTC-15")
 
 
 def get_user_trades_by_order(session: SessionState, params: method_table.UserTradesOrderParams, call: Call) -> bytes:

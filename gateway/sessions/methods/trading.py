@@ -35,7 +35,6 @@ from gateway.sessions.methods.common import (
     NS_PER_MS,
     contract_of,
     contracts_of,
-    known_currency,
     order_id_of,
     time_ns,
 )
@@ -367,15 +366,16 @@ def cancel_all_by_instrument(
     return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
 
 
-def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action]:
-    """Cancel the account's orders with this label, in the contracts of one currency if asked."""
+def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action] | bytes:
+    """Cancel the account's orders with this label, in the contracts settled in one currency if asked."""
     label = command_rows.label_bytes(params.label)
     if not label:
         raise bad_param("label", "it is empty; private/cancel_all cancels everything")
     slots = [NIL]
     if params.currency is not None:
-        known_currency(call.projection, params.currency)
         found = contracts_of(call.projection, params.currency)
+        if not found:
+            return b"0"
         slots = [NIL] if len(found) == len(call.projection.contracts()) else [c.slot for c in found]
     pending = CountPending(call, len(slots))
     return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]

@@ -104,10 +104,24 @@ def test_deribit_extras(trader):
     assert trader.fetch_trades(SYMBOL)[0]["price"] == 20000.5
     assert trader.fetch_status()["status"] == "ok"
     assert trader.fetch_trading_fees()[SYMBOL]["taker"] == 0.0005
-    assert trader.fetch_tickers([SYMBOL])[SYMBOL]["bid"] == 20000
+    assert trader.fetch_tickers(None, {"code": "USDC"})[SYMBOL]["bid"] == 20000
     assert trader.fetch_order_trades("77")[0]["order"] == "77"
-    assert trader.fetch_closed_orders(SYMBOL)[0]["status"] == "canceled"
+    assert trader.fetch_closed_orders(SYMBOL) == []  # closed without a fill, which the class does not ask for
+    unfilled = trader.fetch_closed_orders(SYMBOL, None, None, {"include_unfilled": True, "include_old": True})
+    assert unfilled[0]["status"] == "canceled"
+    assert [order["id"] for order in trader.fetch_open_orders(None, None, None, {"currency": "USDC"})] == ["77", "78"]
+
+
+def test_without_a_symbol_the_deribit_class_asks_for_btc_unless_told_the_settlement_currency(trader):
+    if trader.id != "deribit":
+        pytest.skip("the deribit class alone asks by currency")
+    trader.load_markets()
+    assert trader.fetch_open_orders() == trader.fetch_my_trades() == []
+    assert trader.fetch_tickers([SYMBOL]) == {}  # it asks for the base currency, and takes no other with symbols
+    trader.options["code"] = "USDC"
     assert [order["id"] for order in trader.fetch_open_orders()] == ["77", "78"]
+    assert [trade["order"] for trade in trader.fetch_my_trades()] == ["77"]
+    assert [position["symbol"] for position in trader.fetch_positions()] == [SYMBOL]
 
 
 def test_account(trader):

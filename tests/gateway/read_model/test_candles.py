@@ -39,3 +39,38 @@ def test_the_day_counts_the_running_minute_and_forgets_yesterday():
     day = candles.day(0, 1501 * MINUTE, minute(1501, 21, 30, 21, 25, 2))
     assert (day.open_ticks, day.high_ticks, day.low_ticks, day.volume_lots) == (20, 30, 18, 5)
     assert candles.day(1, 1501 * MINUTE, None).volume_lots == 0
+
+
+def test_the_day_counts_a_minute_that_closes_after_the_day_was_asked_for():
+    candles = Candles()
+    first, second = minute(0, 20_100, 20_100, 20_100, 20_100, 4), minute(1, 20_010, 20_010, 20_010, 20_010, 1)
+    assert candles.day(0, 0, first).volume_lots == 4
+    assert candles.day(0, MINUTE, first).volume_lots == 4
+    candles.add(0, first)
+    day = candles.day(0, MINUTE, second)
+    assert (day.volume_lots, day.high_ticks, day.low_ticks, day.open_ticks) == (5, 20_100, 20_010, 20_100)
+    assert day == candles.day(0, MINUTE, second)
+
+
+def test_a_candle_is_the_same_in_every_window_that_holds_it():
+    candles = Candles()
+    trades = {3: (10, 12, 9, 11), 4: (11, 15, 11, 14), 17: (20, 21, 19, 20), 18: (20, 22, 20, 22)}
+    for at, prices in trades.items():
+        candles.add(0, minute(at, *prices))
+    running = minute(31, 25, 26, 24, 25)
+    now = 40 * MINUTE
+    for resolution in (1, 3, 5, 15):
+        step = resolution * MINUTE
+        whole = {row.start_ns: row for row in candles.period(0, resolution * 60, 0, 40 * MINUTE, running, now)}
+        assert sorted(whole) == list(range(3 * MINUTE - 3 * MINUTE % step, 40 * MINUTE + 1, step))
+        for first in range(0, 41 * MINUTE, MINUTE // 2):
+            for end in range(first, 50 * MINUTE, 3 * MINUTE):
+                found = candles.period(0, resolution * 60, first, end, running, now)
+                assert found == [whole[row.start_ns] for row in found]
+                wanted = [at for at in whole if first - first % step <= at <= min(end, now)]
+                assert [row.start_ns for row in found] == wanted, (resolution, first, end)
+    flat = candles.period(0, 60, 10 * MINUTE, 12 * MINUTE, running, now)
+    assert [(row.open_ticks, row.close_ticks, row.volume_lots, row.volume_tick_lots) for row in flat] == [
+        (14, 14, 0, 0)
+    ] * 3
+    assert candles.period(0, 60, 0, 2 * MINUTE, running, now) == [] == candles.period(1, 60, 0, 9 * MINUTE, None, now)

@@ -42,7 +42,7 @@ def test_instruments_have_what_clients_read(desk):
         "max_leverage": 10, "creation_timestamp": 5, "price_index": "btc_usdc", "instrument_id": 1,
         "tick_size_steps": [], "state": "open",
     }.items() <= rows[0].items()  # fmt: skip
-    for currency, count in (("any", 2), ("BTC", 1), ("usdc", 2), ("XYZ", 0)):
+    for currency, count in (("any", 2), ("usdc", 2), ("BTC", 0), ("EURR", 0)):
         assert len(result(desk, "public/get_instruments", name=None, currency=currency)) == count
     assert result(desk, "public/get_instruments", kind="option") == []
     assert result(desk, "public/get_instruments", expired=True) == []
@@ -137,12 +137,13 @@ def test_own_orders_by_instrument_currency_and_type(desk):
     assert ids("private/get_open_orders", type="stop_all") == ["3"]
     assert ids("private/get_open_orders", kind="option") == []
     assert ids("private/get_open_orders_by_instrument", instrument_name=ETH.name) == ["2"]
-    assert ids("private/get_open_orders_by_currency", currency="BTC") == ["1", "3"]
+    assert ids("private/get_open_orders_by_currency", currency="BTC") == []
     assert ids("private/get_open_orders_by_currency", currency="USDC") == ["1", "2", "3"]
     history = "private/get_order_history_by_instrument"
-    assert ids(history, instrument_name=NAME) == ["5", "6"]
-    assert ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
-    assert ids("private/get_order_history_by_currency", currency="ETH", count=5, offset=2) == []
+    assert ids(history, instrument_name=NAME) == ids(history, instrument_name=NAME, include_unfilled=False) == ["5"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True) == ["5", "6"]
+    assert ids(history, instrument_name=NAME, include_unfilled=True, count=1, offset=1) == ["6"]
+    assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2) == []
     assert (desk.rows.spans[-1].count, desk.rows.spans[-1].offset) == (5, 2)
 
 
@@ -150,7 +151,7 @@ def test_own_trades(desk):
     desk.rows.own_trades = [own_trade(trade_id=3), own_trade(trade_id=2, is_taker=False), own_trade(account=1)]
     mine = result(desk, "private/get_user_trades_by_instrument", instrument_name=NAME)
     assert [(row["trade_id"], row["liquidity"]) for row in mine["trades"]] == [("BTC-3", "T"), ("BTC-2", "M")]
-    page = result(desk, "private/get_user_trades_by_currency", currency="BTC", count=1)
+    page = result(desk, "private/get_user_trades_by_currency", currency="USDC", count=1)
     assert page["has_more"] is True and len(page["trades"]) == 1
     since = {"currency": "USDC", "start_timestamp": 1}
     assert len(result(desk, "private/get_user_trades_by_currency_and_time", **since)["trades"]) == 2

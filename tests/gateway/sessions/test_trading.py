@@ -218,7 +218,6 @@ def test_cancel(desk):
         ("private/cancel_all_by_instrument", {"instrument_name": NAME, "side": "sell"}, {"contract_slot": 0}),
         ("private/cancel_by_label", {"label": "a"}, {"contract_slot": NIL, "flags": ExecInst.LABELLED}),
         ("private/cancel_by_label", {"label": "a", "currency": "usdc"}, {"contract_slot": NIL}),
-        ("private/cancel_by_label", {"label": "a", "currency": "ETH"}, {"contract_slot": 1}),
     ],
 )
 def test_mass_cancels_answer_how_many(desk, method, params, fields):
@@ -230,12 +229,19 @@ def test_mass_cancels_answer_how_many(desk, method, params, fields):
 
 
 def test_a_mass_cancel_in_several_commands_answers_once(desk):
-    third = type(BTC)(2, "SOL_EURC-PERPETUAL", "SOL", "EURC", BTC.tick, BTC.lot)
+    third = type(BTC)(2, "SOL_EURR-PERPETUAL", "SOL", "EURR", BTC.tick, BTC.lot)
     desk.rows.list = [BTC, ETH, third]
     actions = send(desk.session("alice"), "private/cancel_by_label", label="a", currency="USDC")
     assert [int(np.frombuffer(a.rows[:128], COMMAND)[0]["contract_slot"]) for a in actions] == [0, 1]
     assert actions[0].pending.complete(Outcome(count=2), NOW) is None
     assert json.loads(actions[1].pending.complete(Outcome(count=3), NOW))["result"] == 5
+    row = command(send(desk.session("alice"), "private/cancel_by_label", label="a", currency="EURR"))
+    assert row["contract_slot"] == 2
+
+
+@pytest.mark.parametrize("currency", ["BTC", "eth", "USDT", "EURR"])
+def test_a_currency_without_contracts_has_no_orders_to_cancel(desk, currency):
+    assert ask(desk.session("alice"), "private/cancel_by_label", label="a", currency=currency)["result"] == 0
 
 
 def test_a_refused_mass_cancel_says_why(desk):

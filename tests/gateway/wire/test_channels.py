@@ -27,7 +27,7 @@ def find(name):
         ("chart.trades.{i}.1", "chart", 3, "raw", {"resolution_s": 60}),
         ("chart.trades.{i}.1D", "chart", 3, "raw", {"resolution_s": 86400}),
         ("platform_state", "platform_state", -1, "raw", {}),
-        ("user.orders.any.any.raw", "user.orders", -1, "raw", {"currency": "any"}),
+        ("user.orders.any.any.raw", "user.orders", -1, "raw", {"currency": "ANY"}),
         ("user.orders.{i}.raw", "user.orders", 3, "raw", {}),
         ("user.trades.future.BTC.100ms", "user.trades", -1, "100ms", {"currency": "BTC"}),
         ("user.changes.any.any.raw", "user.changes", -1, "raw", {}),
@@ -51,7 +51,8 @@ def test_channels_of_the_protocol(name, kind, slot, interval, extra):
     [
         "", "book", "book.X.raw", "book.{i}", "book.{i}.5s", "book.{i}.none.7.100ms", "book.{i}.none.999.100ms",
         "ticker.{i}.raw.raw", "chart.trades.{i}.7", "user.orders.any.any", "user.orders.X.raw", "user.portfolio.",
-        "user.portfolio.a b", "user.secrets", "book.{i}.raw\n", "x" * 5000,
+        "user.portfolio.a b", "user.orders.any.SOL.raw",
+        "user.trades.future.XYZ.100ms", "user.secrets", "book.{i}.raw\n", "x" * 5000,
     ],
 )  # fmt: skip
 def test_other_names_are_no_channels(name):
