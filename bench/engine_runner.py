@@ -76,7 +76,7 @@ class EngineRunner:
 def market(spec: ContractSpec, capacities: Capacities = VENUE) -> tuple[EngineRunner, int]:
     """An open research market in a new state, and the sequence that its first command must have."""
     runner = EngineRunner(host.create(capacities, Mode.RESEARCH))
-    commands = opening(spec, 1, capacities.orders)
+    commands = opening(spec, capacities.orders)
     numbered(commands, 1)
     refused: list[int] = []
     runner.apply(commands, lambda place, events: refused.extend(events["kind"][events["kind"] == EventKind.REFUSED]))

@@ -73,7 +73,7 @@ class Log:
 def make_log(plan: Plan, folder: Path, count: int) -> Log:
     """Generated flow of the plan's seed behind the opening of its market."""
     reader, flow = synthetic(plan.seed, count)
-    market = opening(reader.contract, 1, VENUE.orders)
+    market = opening(reader.contract, VENUE.orders)
     commands = np.concatenate([market, flow])
     return Log(numbered(commands, 1), plan.seed, folder)
 

@@ -14,6 +14,14 @@ from engine.recordings.report_stream import ReportStream
 DATA = Path(__file__).parents[2] / "shared" / "data"
 FULL = ("normal", "swing-40")
 SMALL = tuple(f"{kind}_seed{seed}_count5000" for kind in ("normal", "static", "swing-40") for seed in (1, 2))
+SOURCE = "https://github.com/flash1-dev/matching-engine-benchmark"
+"""Where the recorded workloads come from; its LICENSE is the MIT License."""
+_TO_MAKE_FULL = (
+    "to make them, build its generator there and run: ./generator normal normal.bin; ./generator swing-40 "
+    "swing-40.bin; xz normal.bin swing-40.bin; cp reference/correctness_hash.txt reports.sha256; then move the three "
+    "files to that folder"
+)
+_TO_MAKE_SMALL = "the small ones are not published with their reports; use --size full, whose files can be made"
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,18 @@ def synthetic_flow(plan: Plan) -> list[Measurement]:
 def flash1_workloads(plan: Plan) -> list[Workload]:
     """The recorded workloads with what their reports must be. SkippedError when the recordings are not there."""
     folder = DATA / ("flash1" if plan.full else "flash1_small")
-    if not folder.exists():
-        raise SkippedError(f"the recorded workloads are not at {folder}")
+    missing = [name for name in _files(plan) if not (folder / name).exists()]
+    if missing:
+        remedy = _TO_MAKE_FULL if plan.full else _TO_MAKE_SMALL
+        raise SkippedError(f"not in {folder}: {', '.join(missing)}. They are from {SOURCE} (MIT License); {remedy}")
     return [_flash1(folder, name, plan) for name in (FULL if plan.full else SMALL)]
+
+
+def _files(plan: Plan) -> list[str]:
+    """The names of the files that the recorded workloads need."""
+    if plan.full:
+        return [*(f"{name}.bin.xz" for name in FULL), "reports.sha256"]
+    return [file for name in SMALL for file in (f"{name}.csv", f"{name}_reports.txt")]
 
 
 def synthetic_workload(plan: Plan) -> Workload:

@@ -54,6 +54,7 @@ __all__ = [
     "create",
     "digest",
     "holds_journal",
+    "is_written",
     "replay",
     "restore",
     "snapshot_seqs",
@@ -71,6 +72,10 @@ HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
 """MAP_NORESERVE of Linux."""
+LOCK = "lock"
+"""The file in a journal's folder that its writer locks."""
+LOOK_SECONDS = 0.01
+"""A writer tries again after so long: whoever looks at the lock with `is_written` holds it for a moment."""
 
 Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
@@ -156,13 +161,29 @@ def holds_journal(directory: Path) -> bool:
     return any(directory.glob("journal-*.log"))
 
 
+def is_written(directory: Path) -> bool:
+    """Whether a process holds the folder's lock, as it writes the journal."""
+    try:
+        with (directory / LOCK).open() as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        return False
+    return False
+
+
 class Lock:
     """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / "lock").open("a+")
+        self._file = (directory / LOCK).open("a+")
         try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                time.sleep(LOOK_SECONDS)
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             self._file.seek(0)
             owner = self._file.read().strip() or "unknown"

@@ -9,6 +9,7 @@ from engine.schema import MAX_BRACKETS, MAX_SOURCES
 from engine.units import (
     MAX_LOTS,
     MAX_NOTIONAL_SUBMICROS,
+    MAX_POSITION_LOTS,
     MAX_SOURCE_WEIGHT,
     MAX_TICKS,
     PPB,
@@ -109,8 +110,19 @@ def set_band(contract):
 
 
 @kernel
+def _is_without_money(s, contract):
+    """Whether nothing is at stake: a tick on a lot of a recorded contract is worth nothing, and no sum of money grows.
+
+    Only what margin would be worked out from still sums prices; nothing reads it, and it may wrap.
+    """
+    return contract.micros_per_tick_lot == 0 and contract.margin_free != 0 and s.mode == Mode.RESEARCH
+
+
+@kernel
 def notional_bound(contract):
     """Largest price in subticks x largest position x micros per tick and lot; -1 when it leaves the bound."""
+    if contract.micros_per_tick_lot == 0:
+        return np.int64(0)
     price_submicros = contract.max_price_ticks * SUBTICKS
     if mul_high(price_submicros, contract.micros_per_tick_lot) != 0:
         return np.int64(-1)
@@ -122,7 +134,7 @@ def notional_bound(contract):
 
 @kernel
 def _range_reason(s, contract, listed_submicros):
-    if contract.micros_per_tick_lot < 1:
+    if contract.micros_per_tick_lot < 1 and not _is_without_money(s, contract):
         return Reason.BAD_UNIT
     if contract.max_price_ticks < 1 or contract.max_price_ticks > MAX_TICKS:
         return Reason.BAD_RANGE
@@ -130,7 +142,7 @@ def _range_reason(s, contract, listed_submicros):
         return Reason.BAD_RANGE
     if contract.max_order_lots > MAX_LOTS or contract.max_position_lots < contract.min_order_lots:
         return Reason.BAD_RANGE
-    if contract.max_order_lots > contract.max_position_lots:
+    if contract.max_order_lots > contract.max_position_lots or contract.max_position_lots > MAX_POSITION_LOTS:
         return Reason.BAD_RANGE
     if contract.max_order_value_micros < 0 or contract.max_open_interest_lots < 0:
         return Reason.BAD_RANGE

@@ -23,6 +23,8 @@ MAX_TICKS = (1 << 30) - 1
 MAX_DEPOSITS_MICROS = 1 << 60
 MAX_LOTS = 1 << 52
 """Largest order quantity in lots that any contract may permit."""
+MAX_POSITION_LOTS = 1 << 56
+"""Largest position in lots that any contract may permit: what several accounts have open sums within int64."""
 MAX_NOTIONAL_SUBMICROS = 1 << 61
 """Bound of max price in subticks x max position in lots x micros per tick and lot, summed over the contracts.
 

@@ -29,6 +29,9 @@ PLAIN_CONTRACT = {
 }
 """A market of recorded flow: no index, no band, no fee, no margin."""
 
+WITHOUT_MONEY = PLAIN_CONTRACT | {P.MICROS_PER_TICK_LOT: 0}
+"""The same where a tick on a lot is worth nothing."""
+
 PERPETUAL = PLAIN_CONTRACT | {
     P.LOT_STEP: 2,
     P.MIN_ORDER_LOTS: 4,

@@ -8,10 +8,11 @@ from engine import invariants
 from engine.codes import CommandKind, EventKind, ExecInst, Reason, TimeInForce
 from engine.codes import ContractParameter as P
 from engine.schema import STATE
-from engine.units import MAX_NOTIONAL_SUBMICROS, MAX_SOURCE_WEIGHT, MAX_TICKS
+from engine.units import JIT, MAX_LOTS, MAX_NOTIONAL_SUBMICROS, MAX_POSITION_LOTS, MAX_SOURCE_WEIGHT, MAX_TICKS
 from tests import build
 from tests import perpetual as p
 from tests.build import BUY, SELL
+from tests.pair import Pair
 from tests.perpetual import Bench
 from tests.stage import WORKED, Stage, conserved
 
@@ -114,6 +115,26 @@ def test_the_largest_contract_traded_to_its_limits() -> None:
     stage.settle()
     invariants.check(stage.root)
     assert conserved(stage.state) == 0
+
+
+@pytest.mark.skipif(not JIT, reason="plain Python warns where a sum that nobody reads wraps")
+def test_without_money_the_largest_prices_and_quantities_are_counted_exactly() -> None:
+    """A recorded market's tick on a lot is worth nothing: no sum of money grows, quantities have their own bound."""
+    limits = {P.MAX_PRICE_TICKS: MAX_TICKS, P.MAX_ORDER_LOTS: MAX_LOTS, P.MAX_POSITION_LOTS: MAX_POSITION_LOTS}
+    pair = Pair()
+    pair.play(build.venue(contract=build.WITHOUT_MONEY | limits))
+    most = MAX_POSITION_LOTS // MAX_LOTS
+    for number in range(1, most + 2):
+        pair.play([build.new(0, SELL, MAX_LOTS, MAX_TICKS - number, cl_ord_id=number)])
+    assert int(pair.root[0]["contracts"][0]["open_interest_lots"]) == 0
+    for number in range(1, most + 1):
+        pair.play([build.new(1, BUY, MAX_LOTS, MAX_TICKS, cl_ord_id=number)])
+    pair.play([build.new(1, BUY, 1, 1, cl_ord_id=99)])
+    state = pair.root[0]
+    assert int(state["contracts"][0]["open_interest_lots"]) == MAX_POSITION_LOTS, "what is beyond it was refused"
+    assert int(state["contracts"][0]["trade_serial"]) == most
+    assert {int(account["cash_micros"]) for account in state["accounts"][:4]} == {1 << 52}
+    invariants.check(pair.root)
 
 
 @pytest.mark.parametrize("amount", [-INT64, -INT64 + 1, -(1 << 60) - 1, (1 << 60) + 1, INT64 - 1])

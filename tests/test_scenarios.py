@@ -24,7 +24,7 @@ from engine.codes import (
 )
 from engine.codes import ContractParameter as P
 from tests import build, state
-from tests.build import BUY, PERPETUAL, PLAIN_CONTRACT, SECOND, SELL, START_NS, Rows, account_set, new
+from tests.build import BUY, PERPETUAL, PLAIN_CONTRACT, SECOND, SELL, START_NS, WITHOUT_MONEY, Rows, account_set, new
 from tests.model import Limits
 from tests.pair import SMALL, Pair, Reference, Script
 from tests.test_collateral import REFUSED_COLLATERAL
@@ -169,6 +169,15 @@ REFUSED_DIRECTIVES = [
     Scenario(Reason.NOT_LISTED, build.contract_state(1, MarketState.HALTED), DRAFT),
     unlistable(Reason.BASE_NOT_ELIGIBLE, (P.BASE_ELIGIBLE, 0)),
     unlistable(Reason.BAD_UNIT, (P.MICROS_PER_TICK_LOT, 0)),
+    Scenario(
+        Reason.BAD_UNIT,
+        build.directive(CommandKind.CONTRACT_LIST, contract_slot=0),
+        build.draft(0, WITHOUT_MONEY),
+        contract={},
+        mode=Mode.EXCHANGE,
+    ),
+    Scenario(Reason.BAD_UNIT, build.contract_set(0, P.TAKER_FEE_PPB, 1), contract=WITHOUT_MONEY),
+    Scenario(Reason.BAD_RANGE, build.contract_set(0, P.MAX_POSITION_LOTS, (1 << 56) + 1), contract=WITHOUT_MONEY),
     unlistable(Reason.BAD_RANGE, (P.MAX_POSITION_LOTS, 1 << 50)),
     unlistable(Reason.BAD_INTERVAL, (P.FUNDING_INTERVAL_S, 86_401)),
     unlistable(Reason.BAD_BRACKETS, (P.BRACKET_LEVERAGE, 20)),

@@ -14,7 +14,7 @@ import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
 from engine.schema import COMMAND
-from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, MAX_TICKS, SUBTICKS
+from engine.units import MAX_TICKS
 
 BATCH_ROWS = 65_536
 CHECKED_ROWS = 2_048
@@ -72,19 +72,13 @@ class Batch:
 class ContractSpec:
     """The recorded market: its name, what one tick and one lot are worth as decimal text, and the largest price.
 
-    The largest order, and the most that one account may have open on a side, follows from the largest price: their
-    product stays within what the engine can count.
+    Without a largest price it is as high as the way of replaying allows.
     """
 
     name: str = "RECORDING"
     tick: str = "1"
     lot: str = "1"
-    max_price_ticks: int = 1 << 20
-
-    @property
-    def max_order_lots(self) -> int:
-        """The largest order quantity in lots."""
-        return min(MAX_LOTS, MAX_NOTIONAL_SUBMICROS // (self.max_price_ticks * SUBTICKS))
+    max_price_ticks: int | None = None
 
 
 def parse_contract(text: str, recorded: ContractSpec) -> ContractSpec:
@@ -118,8 +112,6 @@ class Reader(Protocol):
     depth: int
     """How many levels of the book the recording shows; 0 when it shows none."""
     has_clock: bool
-    accounts: int
-    """Over how many accounts the orders are spread, by their `cl_ord_id`."""
     is_log: bool
     """Whether the rows are a log: numbered, with accounts, and opening their own market."""
     total: int

@@ -85,8 +85,6 @@ class BitstampReader:
     format = "bitstamp"
     has_clock = True
     is_log = False
-    accounts = 64
-    """One account's open orders could not be counted in 10^-8 of a coin."""
 
     def __init__(self, source: Source, book: Source | None = None, skip_bad: bool = False) -> None:
         self.source, self.book, self.skip_bad = source, book, skip_bad

@@ -1,16 +1,18 @@
 """Compares what the engine did with what a recording says: books row by row, executions one by one."""
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from engine.codes import EventFlag, EventKind
-from engine.recordings.batches import Book, Check, Execution
+from engine.recordings.batches import READER_ID, Book, Check, Execution
 
 KEPT_DIFFERENCES = 5
+SHOWN_FILLS = 3
+"""Of our own trades that no recorded one has matched yet, the last so many are shown."""
 _SIDES = ("bid", "ask")
 
 Fill = tuple[int, int, int]
@@ -24,7 +26,8 @@ class Comparison:
     """Counts of what was compared.
 
     `book_rows_one_event_off` are rows that differ, but equal the engine's book one recorded event earlier or later:
-    a feed that is slower than its snapshots. `differences` describes the first rows that differ.
+    a feed that is slower than its snapshots. `differences` describes the first rows that differ,
+    `execution_differences` the first executions.
     """
 
     depth: int
@@ -34,6 +37,7 @@ class Comparison:
     executions: int = 0
     executions_as_recorded: int = 0
     differences: list[str] = field(default_factory=list)
+    execution_differences: list[str] = field(default_factory=list)
     _now: Book | None = None
     _earlier: Book | None = None
     _late: Book | None = None
@@ -42,12 +46,12 @@ class Comparison:
     def check(self, check: Check, fills: list[Fill], depth_of: DepthOf) -> None:
         """Compare what one check of a recording says with the fills since the last one and the book now."""
         if check.executions and check.executions[0].cl_ord_id:
-            self.executions += len(check.executions)
-            self.executions_as_recorded += as_recorded(check.executions, fills)
+            for execution, taken in taken_by(check.executions, fills):
+                self._count(check.message, execution, taken, is_as_recorded(execution, taken))
         else:
             self._loose.extend(fills)
             for execution in check.executions:
-                self._match_loose(execution)
+                self._match_loose(check.message, execution)
         if len(check.books) > 1:
             self._compare_sweep(check, fills, depth_of(self.depth + len(check.books)))
         elif check.books:
@@ -86,30 +90,41 @@ class Comparison:
         self._late = None
         self._earlier, self._now = self._now, ours
 
-    def _match_loose(self, execution: Execution) -> None:
+    def _match_loose(self, message: int, execution: Execution) -> None:
         """A recorded execution without order ids is as recorded when a fill has its price and quantity."""
-        self.executions += 1
         for place, (_, price, quantity) in enumerate(self._loose):
             if (price, quantity) == (execution.price_ticks, execution.qty_lots):
                 del self._loose[place]
-                self.executions_as_recorded += 1
+                self._count(message, execution, [], True)
                 return
+        self._count(message, execution, list(self._loose)[-SHOWN_FILLS:], False)
+
+    def _count(self, message: int, execution: Execution, instead: list[Fill], is_equal: bool) -> None:
+        self.executions += 1
+        self.executions_as_recorded += is_equal
+        if not is_equal and len(self.execution_differences) < KEPT_DIFFERENCES:
+            self.execution_differences.append(describe_execution(message, execution, instead))
 
 
-def as_recorded(executions: list[Execution], fills: list[Fill]) -> int:
-    """How many of one sweep's executions took, at their price, the order that the recording names."""
-    count, queue = 0, deque(fills)
+def taken_by(executions: list[Execution], fills: list[Fill]) -> Iterator[tuple[Execution, list[Fill]]]:
+    """Each of one sweep's executions, with the fills that its quantity makes up when the sweep is filled in order."""
+    queue = deque(fills)
     for execution in executions:
-        missing, good = execution.qty_lots, True
+        missing, taken = execution.qty_lots, []
         while missing and queue:
             maker, price, quantity = queue.popleft()
-            taken = min(missing, quantity)
-            good &= (maker, price) == (execution.cl_ord_id, execution.price_ticks)
-            missing -= taken
-            if quantity > taken:
-                queue.appendleft((maker, price, quantity - taken))
-        count += good and not missing
-    return count
+            part = min(missing, quantity)
+            taken.append((maker, price, part))
+            missing -= part
+            if quantity > part:
+                queue.appendleft((maker, price, quantity - part))
+        yield execution, taken
+
+
+def is_as_recorded(execution: Execution, taken: list[Fill]) -> bool:
+    """Whether an execution took, at its price and in full, the order that the recording names."""
+    same = all((maker, price) == (execution.cl_ord_id, execution.price_ticks) for maker, price, _ in taken)
+    return same and sum(quantity for _, _, quantity in taken) == execution.qty_lots
 
 
 def describe(message: int, recorded: Book, ours: Book) -> str:
@@ -123,6 +138,17 @@ def describe(message: int, recorded: Book, ours: Book) -> str:
     return f"message {message}: equal"
 
 
+def describe_execution(message: int, execution: Execution, instead: list[Fill]) -> str:
+    """What a recorded execution was, and what happened here instead, for a person."""
+    recorded = _fill((execution.cl_ord_id, execution.price_ticks, execution.qty_lots))
+    if not instead:
+        return f"message {message}: recorded {recorded}; here nothing traded"
+    if execution.cl_ord_id:
+        return f"message {message}: recorded {recorded}; here {', '.join(map(_fill, instead))}"
+    unmatched = ", ".join(map(_fill, instead))
+    return f"message {message}: recorded {recorded}; here no such trade, not matched so far: {unmatched}"
+
+
 def fills_of(events: np.ndarray[Any, Any]) -> list[Fill]:
     """The makers' side of every trade among events, in order."""
     makers = events[(events["kind"] == EventKind.FILL) & (events["flags"] & EventFlag.TAKER == 0)]
@@ -132,6 +158,14 @@ def fills_of(events: np.ndarray[Any, Any]) -> list[Fill]:
 
 def _level(level: tuple[int, int] | None) -> str:
     return "empty" if level is None else f"{level[1]} at {level[0]}"
+
+
+def _fill(fill: Fill) -> str:
+    maker, price, quantity = fill
+    if not maker:
+        return f"{quantity} at {price}"
+    name = f"order {maker}" if maker < READER_ID else "an order that it does not name"
+    return f"{quantity} at {price} from {name}"
 
 
 def _put_back(levels: dict[int, int], fills: list[Fill], quantity: int) -> None:

@@ -96,7 +96,6 @@ class TextReader:
     has_clock = True
     depth = 0
     is_log = False
-    accounts = 1
     total = 0
 
     def __init__(self, source: Source, skip_bad: bool = False) -> None:

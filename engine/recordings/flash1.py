@@ -67,7 +67,6 @@ class Flash1Reader:
     format = "flash1"
     depth = 0
     is_log = False
-    accounts = 1
     has_clock = False
 
     def __init__(self, source: Source, skip_bad: bool = False) -> None:

@@ -16,12 +16,13 @@ from engine.codes import AccountAttribute, CommandKind, EventKind, InvestorClass
 from engine.codes import ContractParameter as P
 from engine.host import Engine
 from engine.recordings.batches import Batch, ContractSpec, Reader
+from engine.recordings.lost_orders import LIMITS
 from engine.recordings.replay import Options, Replay, ReplayResult, prepare
 from engine.recordings.research import ELIGIBLE
 from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
 from engine.schema import COMMAND, DIRECTIVE, NOTICE, VENUE
-from engine.units import MAX_NOTIONAL_SUBMICROS, SUBTICKS
+from engine.units import MAX_LOTS, MAX_NOTIONAL_SUBMICROS, SUBTICKS
 
 START_NS = 1_767_225_600_000_000_000
 MESSAGE_NS = 1_000_000
@@ -33,6 +34,8 @@ LEAST_UNITS, MOST_UNITS = 20_000, 400_000
 """What an account is funded with, in whole units of the settlement currency: drawn by the seed."""
 FUND_UNITS = 1_000_000
 MAX_ACCOUNTS = 1 << 20
+MAX_PRICE_TICKS = 1 << 20
+"""The largest price when the recording names none. The higher it is, the smaller is the largest order: money counts."""
 _FACTOR = np.uint64(0x9E3779B97F4A7C15)
 
 RULES = {
@@ -91,6 +94,8 @@ def replay_funded(reader: Reader, accounts: int, seed: int, options: Options) ->
 
 
 class _Funded(Replay):
+    limits = LIMITS
+
     def __init__(self, reader: Reader, runner: Runner, options: Options, result: FundedResult) -> None:
         super().__init__(reader, runner, options)
         self.result = self.outcome = result
@@ -129,8 +134,6 @@ class _Funded(Replay):
             piece = rows[start : start + SLICE].copy()
             self._say_index()
             self.recorded.stamp(rows[start : start + SLICE])
-            if self.reader.accounts > 1:
-                rows["account_slot"][start : start + SLICE] = piece["cl_ord_id"] % self.reader.accounts
             self.recorded.feed(rows[start : start + SLICE], _ignore)
             orders = piece["kind"] != CommandKind.LABEL
             piece["account_slot"][orders] = _owners(piece["cl_ord_id"][orders], self.seed, self.accounts)
@@ -194,8 +197,9 @@ def _unit_micros(spec: ContractSpec) -> int:
 
 def _listing(spec: ContractSpec) -> Rows:
     unit = _unit_micros(spec)
-    most = min(MAX_NOTIONAL_SUBMICROS // (spec.max_price_ticks * SUBTICKS * unit), spec.max_order_lots)
-    own = {P.MICROS_PER_TICK_LOT: unit, P.MAX_PRICE_TICKS: spec.max_price_ticks, P.MAX_ORDER_LOTS: most}
+    highest = spec.max_price_ticks or MAX_PRICE_TICKS
+    most = min(MAX_NOTIONAL_SUBMICROS // (highest * SUBTICKS * unit), MAX_LOTS)
+    own = {P.MICROS_PER_TICK_LOT: unit, P.MAX_PRICE_TICKS: highest, P.MAX_ORDER_LOTS: most}
     rows: list[dict[str, int]] = [{"kind": CommandKind.CONTRACT_CREATE}]
     for code, value in (RULES | own | {P.MAX_POSITION_LOTS: most}).items():
         rows.append({"kind": CommandKind.CONTRACT_SET, "code": code, "value": value})

@@ -13,7 +13,6 @@ class JournalRecording:
     format = "journal"
     has_clock = True
     is_log = True
-    accounts = 1
     depth = 0
     bad = 0
     total = 0

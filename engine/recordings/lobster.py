@@ -82,7 +82,6 @@ class LobsterReader:
     format = "lobster"
     has_clock = True
     is_log = False
-    accounts = 1
 
     def __init__(self, messages: Source, book: Source, skip_bad: bool = False) -> None:
         self.messages, self.book, self.skip_bad = messages, book, skip_bad

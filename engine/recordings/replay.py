@@ -18,6 +18,7 @@ from engine.host import Engine
 from engine.recordings.batches import Batch, Book, Check, Reader
 from engine.recordings.comparison import Comparison, Fill, fills_of
 from engine.recordings.journals import JournalRecording
+from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
 from engine.recordings.report_stream import ReportStream
 from engine.recordings.research import open_market
 from engine.recordings.runner import Rows, Runner
@@ -49,7 +50,11 @@ class Options:
 
 @dataclass
 class ReplayResult:
-    """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first."""
+    """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first.
+
+    `repeated` orders were the same as one that waited under their id. `lost` counts by reason what was refused for
+    limits: with any of it, the replay is not the recording's. A journal loses nothing: its refusals are its own.
+    """
 
     format: str
     contract: str
@@ -61,6 +66,8 @@ class ReplayResult:
     trades: int = 0
     volume_lots: int = 0
     rejects: dict[str, int] = field(default_factory=dict)
+    repeated: int = 0
+    lost: dict[str, int] = field(default_factory=dict)
     digest: str = ""
     book_rows_checked: int | None = None
     book_rows_equal: int | None = None
@@ -68,6 +75,7 @@ class ReplayResult:
     executions: int | None = None
     executions_as_recorded: int | None = None
     differences: list[str] = field(default_factory=list)
+    execution_differences: list[str] = field(default_factory=list)
     depth: Book = field(default_factory=lambda: ([], []))
 
     def as_json(self) -> dict[str, Any]:
@@ -107,6 +115,9 @@ def prepare(reader: Reader, directory: Path | None = None) -> Runner:
 
 class Replay:
     """One replay: where it stands and what it has found."""
+
+    limits = LIMITS | WITHOUT_INDEX
+    """The reasons of refusal that lose an order."""
 
     def __init__(self, reader: Reader, runner: Runner, options: Options) -> None:
         self.reader, self.runner, self.options = reader, runner, options
@@ -155,8 +166,6 @@ class Replay:
         self.result.commands += len(batch.commands)
         if not self.reader.is_log:
             self.runner.stamp(batch.commands)
-        if self.reader.accounts > 1:
-            batch.commands["account_slot"] = batch.commands["cl_ord_id"] % self.reader.accounts
         for start, stop, check in self._pieces(batch):
             if self.options.pace and stop > start:
                 self.options.pace(int(batch.commands["time_ns"][stop - 1]))
@@ -194,6 +203,8 @@ class Replay:
         result, runner, comparison = self.result, self.runner, self.comparison
         result.digest = runner.engine.digest()
         result.trades, result.volume_lots, result.rejects = runner.trades, runner.volume_lots, runner.rejects
+        result.repeated = runner.repeated
+        result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
         if self.reader.depth and self.options.compare:
             result.book_rows_checked = comparison.book_rows_checked
@@ -202,3 +213,4 @@ class Replay:
             result.executions = comparison.executions
             result.executions_as_recorded = comparison.executions_as_recorded
             result.differences = comparison.differences
+            result.execution_differences = comparison.execution_differences

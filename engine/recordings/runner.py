@@ -7,7 +7,7 @@ import numpy as np
 from numba import njit
 
 from engine import book
-from engine.code_values import EVENT_FILL, EVENT_REJECTED, FLAG_TAKER
+from engine.code_values import EVENT_FILL, EVENT_REJECTED, EVENT_REPEATED, FLAG_TAKER
 from engine.codes import NIL, Reason, Side
 from engine.host import Engine
 from engine.kernels import entry
@@ -15,13 +15,13 @@ from engine.recordings.batches import Book
 from engine.row_access import ladder_at, level_at
 
 _REASONS = max(Reason) + 1
-_TRADES, _VOLUME, _TOTALS = 0, 1, 2
+_TRADES, _VOLUME, _REPEATED, _TOTALS = 0, 1, 2, 3
 
 Rows = np.ndarray[Any, Any]
 
 
 class Runner:
-    """An engine that is fed command rows. Counts trades, volume and refusals from its events."""
+    """An engine that is fed command rows. Counts trades, volume, repeated orders and refusals from its events."""
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
@@ -57,6 +57,11 @@ class Runner:
         return int(self._totals[_VOLUME])
 
     @property
+    def repeated(self) -> int:
+        """Orders so far that were the same as one that waits under their id."""
+        return int(self._totals[_REPEATED])
+
+    @property
     def rejects(self) -> dict[str, int]:
         """How many commands were refused so far, by reason."""
         return {Reason(code).name: int(self._rejects[code]) for code in np.flatnonzero(self._rejects).tolist()}
@@ -80,6 +85,8 @@ def _tally(events, totals, rejects):
                 totals[_VOLUME] += event.last_lots
         elif event.kind == EVENT_REJECTED:
             rejects[event.reason] += 1
+        elif event.kind == EVENT_REPEATED:
+            totals[_REPEATED] += 1
 
 
 @entry

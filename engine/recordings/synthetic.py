@@ -62,7 +62,6 @@ class SyntheticReader:
     depth = 0
     is_log = False
     has_clock = True
-    accounts = 1
     bad = 0
 
     def __init__(self, seed: int, count: int) -> None:

@@ -5,8 +5,8 @@ from typing import Any
 
 from engine.codes import AccountAttribute, InvestorClass
 from gateway import clock
-from gateway.commands import officer
-from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.commands import officer, outcomes
+from gateway.commands.common import FAILED, add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
 from gateway.commands.officer import acting_officer
 from gateway.office import onboarding
 from gateway.registry.registry import Account, Key, Registry
@@ -18,8 +18,9 @@ _EXAMPLES = """examples:
   lionrock account deposit alice 2500.50
   lionrock account list --json
 
-A running exchange picks the changes up at once; otherwise they wait for the next start. Once officers are named
-(lionrock admin init) --as FILE and --reason are needed, and evidence decides the class.
+The answer comes when a running venue has carried it out, with its sequence in the log. When no venue runs, it waits for
+the next start. Once officers are named (lionrock admin init), --as FILE and --reason are needed, and evidence decides
+the class. Exit codes: 0; 2 for an error, or when the venue refused it.
 """
 CLASSES = {kind.name.lower().replace("_", "-"): kind for kind in InvestorClass}
 
@@ -61,33 +62,46 @@ def run(args: argparse.Namespace) -> int:
     with readable_errors("account"), open_registry(args.data, makes=args.action == "create") as registry:
         acting = acting_officer(registry, args) if args.action != "list" else None
         if acting is not None:
-            show(_ask(registry, args, acting), args.json, "asked for")
-        elif args.action == "create":
-            show([_row(registry, _create(registry, args))], args.json, "account opened")
-        elif args.action == "deposit":
-            account = registry.account(args.name)
-            amount = _amount(args.amount)
-            registry.add_intents([onboarding.deposit(account.slot, amount, f"deposit to {args.name}")], clock.wall_ns())
-            show([{"name": account.name, "amount": micros_text(amount)}], args.json, "deposit recorded")
-        else:
+            rows = _ask(registry, args, acting)
+            outcomes.show_changes(rows, args.json)
+            return officer.exit_code(rows)
+        if args.action == "list":
             show([_row(registry, account) for account in registry.accounts()], args.json, "accounts")
-    return 0
+            return 0
+        return _carry_out(registry, args)
+
+
+def _carry_out(registry: Registry, args: argparse.Namespace) -> int:
+    """Open an account or record a deposit, while the venue has no officers yet."""
+    with outcomes.written(registry) as span:
+        row = _row(registry, _create(registry, args)) if args.action == "create" else _deposit(registry, args)
+    outcome = outcomes.follow_span(registry, args.data, span)
+    title = "account" if args.action == "create" else "deposit"
+    show([row | outcomes.facts(outcome, args.data)], args.json, title)
+    return FAILED if outcome.refused else 0
+
+
+def _deposit(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
+    account, amount = registry.account(args.name), _amount(args.amount)
+    registry.add_intents([onboarding.deposit(account.slot, amount, f"deposit to {args.name}")], clock.wall_ns())
+    return {"name": account.name, "amount": micros_text(amount)}
 
 
 def _ask(registry: Registry, args: argparse.Namespace, acting: Key) -> list[dict[str, object]]:
     """Do the same as an officer: opening is done at once, money waits for a second person."""
+
+    def ask(kind: str, **fields: Any) -> dict[str, object]:
+        return officer.row(registry, officer.submit(registry, args, acting, kind, **fields), args.data)
+
     if args.action == "deposit":
-        fields = {"account": args.name, "amount": args.amount}
-        return [officer.row(registry, officer.submit(registry, args, acting, "record_deposit", **fields))]
+        return [ask("record_deposit", account=args.name, amount=args.amount)]
     if args.investor_class != "none" or args.eligible_until:
         raise ValueError("--class: evidence decides it now; see lionrock admin record-evidence --help")
-    fields = {"account": args.name, "client": args.client or None, "parent": args.parent or None}
     if args.deposit:
         _amount(args.deposit)
-    rows = [officer.row(registry, officer.submit(registry, args, acting, "open_account", **fields))]
+    rows = [ask("open_account", account=args.name, client=args.client or None, parent=args.parent or None)]
     if args.deposit:
-        fields = {"account": args.name, "amount": args.deposit}
-        rows.append(officer.row(registry, officer.submit(registry, args, acting, "record_deposit", **fields)))
+        rows.append(ask("record_deposit", account=args.name, amount=args.deposit))
     return rows
 
 

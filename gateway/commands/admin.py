@@ -15,7 +15,7 @@ from rich.console import Console
 
 from engine.codes import NIL
 from gateway import clock
-from gateway.commands import officer
+from gateway.commands import officer, outcomes
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.config import Config
 from gateway.office.changes import KINDS, Kind
@@ -38,8 +38,9 @@ changes:
 {changes}
 
 A change that loosens anything, or moves prices or money, becomes a proposal that another person approves; one that
-tightens acts at once. A running exchange picks the changes up at once; otherwise they wait for the next start.
-`lionrock admin CHANGE --help` lists what a change takes.
+tightens acts at once. The answer comes when a running venue has carried the change out, with its sequence in the log
+and, for a kill switch, how many orders it cancelled. When no venue runs, the change waits for the next start.
+`lionrock admin CHANGE --help` lists what a change takes. Exit codes: 0; 2 for an error, or when the venue refused it.
 """
 _QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client", "lapses")
 
@@ -136,12 +137,9 @@ def run(args: argparse.Namespace) -> int:
         names = [field.name for field in msgspec.structs.fields(KINDS[kind].params) if field.name != "reason"]
         given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
         change = officer.submit(registry, args, officer.officer_key(registry, args), kind, **given)
-        show([officer.row(registry, change)], args.json, _title(change.state))
-    return 0
-
-
-def _title(state: str) -> str:
-    return "proposed; it waits for a second person" if state == "proposed" else "done"
+        rows = [officer.row(registry, change, args.data)]
+        outcomes.show_changes(rows, args.json)
+    return officer.exit_code(rows)
 
 
 def _init(registry: Registry, args: argparse.Namespace) -> int:
@@ -179,8 +177,10 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
         {
             "number": change.number,
             "change": change.kind,
-            "state": officer.state_of(registry, change),
-            "refused": office.refusals(change.number) or None,
+            "state": officer.state_of(change, outcome),
+            "refused": " ".join(reason.name for reason in outcome.refused) or None,
+            "sequence": outcome.sequence,
+            "waits_for_venue": outcome.waits,
             "by": registry.person_name(change.actor),
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
@@ -189,12 +189,15 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
         }
         for change in office.changes(args.state, args.count, now_ns)
         for given in [{key: value for key, value in change.params.items() if value is not None}]
+        for outcome in [office.outcome(change.number)]
     ]
     if args.json:
         print(json.dumps(rows))
     else:
         for row in rows:
             why = f" ({row['refused']})" if row["refused"] else ""
+            if row["waits_for_venue"]:
+                why = " (the venue has yet to carry it out)"
             told = plain("{change}  {of}  ({by}, {made}: {reason})".format(**row))
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
@@ -223,11 +226,11 @@ def _decide(registry: Registry, args: argparse.Namespace) -> int:
     rows: list[dict[str, object]] = []
     try:
         for number in args.numbers:
-            rows.append(officer.row(registry, decide(number, key, args.note, now_ns)))
+            rows.append(officer.row(registry, decide(number, key, args.note, now_ns), args.data))
     finally:
         if rows:
-            show(rows, args.json, "decided")
-    return 0
+            outcomes.show_changes(rows, args.json)
+    return officer.exit_code(rows)
 
 
 def _client(registry: Registry, args: argparse.Namespace) -> int:

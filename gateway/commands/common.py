@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
@@ -23,6 +23,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from engine.host import warm_up
+from engine.recordings.lost_orders import describe
 from gateway.config import Config, ConfigError
 from gateway.registry.registry import Registry, RegistryError
 from gateway.wire.civil_dates import lapse_ns
@@ -30,6 +31,8 @@ from gateway.wire.errors import Refusal
 
 FAILED = 2
 """Exit code of a command that was refused."""
+LOST_ORDERS = 3
+"""Exit code of a replay that refused orders of the recording for limits of ours."""
 LONG_SECONDS = 2.0
 """Work that takes longer than this is announced where no bar can be shown."""
 _FILE_FLAGS = ("output", "reports", "book")
@@ -185,6 +188,15 @@ def reason_of(error: Exception, args: argparse.Namespace | None = None) -> str:
     field = "".join(f"--{name} " for name in flags)
     remedy = _REMEDIES.get(error.errno or 0, "see what is there")
     return f"{field}{error.filename}: {(error.strerror or '').lower()}; {remedy}"
+
+
+def tell_lost(command: str, args: argparse.Namespace, lost: Mapping[str, int], commands: int) -> int:
+    """Say in one line of the error stream what of a recording was refused for limits; the exit code that follows."""
+    if not lost:
+        return 0
+    accepted = "" if args.allow_refused else "; --allow-refused accepts it"
+    print(f"lionrock {command}: {describe(lost, commands)}{accepted}", file=sys.stderr)
+    return 0 if args.allow_refused else LOST_ORDERS
 
 
 def end_of_day_ns(text: str) -> int:

@@ -10,13 +10,16 @@ from typing import Any
 from engine.host import JournalError, holds_journal
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
-from gateway.commands.common import compile_engine, left_as_found, progress_bar, reason_of
+from gateway.commands.common import FAILED, compile_engine, left_as_found, progress_bar, reason_of, tell_lost
 from gateway.commands.replay import add_input_arguments, open_reader
 from gateway.config import Config
 
 _EXAMPLES = """examples:
   lionrock convert normal.bin.xz journal
   lionrock convert orders.csv journal --until 100000 && lionrock replay journal
+
+exit codes: 0 written, 2 it cannot be read or written, 3 written without orders that were refused for limits (0 with
+--allow-refused)
 """
 
 
@@ -28,6 +31,7 @@ class Converted:
     messages: int
     commands: int
     bad_lines: int
+    lost: dict[str, int]
     seq: int
     digest: str
 
@@ -48,20 +52,24 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Convert as the arguments say; 0, or 2 with one line of error."""
+    """Convert as the arguments say; 0, or 2 or 3 with one line that says why."""
     try:
         converted = _convert(args)
     except (RecordingError, JournalError, OSError, ValueError) as error:
         print(f"lionrock convert: {reason_of(error, args)}", file=sys.stderr)
-        return 2
+        return FAILED
     if args.json:
         print(json.dumps(vars(converted)))
-        return 0
+    else:
+        _show(converted)
+    return tell_lost("convert", args, converted.lost, converted.commands)
+
+
+def _show(converted: Converted) -> None:
     print(f"{converted.messages:,} messages as {converted.commands:,} commands in {converted.journal}")
     if converted.bad_lines:
         print(f"{converted.bad_lines:,} malformed lines left out")
     print(f"last sequence {converted.seq:,}, state digest {converted.digest}")
-    return 0
 
 
 def _check_folder(folder: Path) -> None:
@@ -87,4 +95,4 @@ def _convert(args: argparse.Namespace) -> Converted:
         finally:
             runner.engine.close()
     folder, seq = str(args.journal), runner.engine.last_seq
-    return Converted(folder, result.messages, result.commands, result.bad_lines, seq, result.digest)
+    return Converted(folder, result.messages, result.commands, result.bad_lines, result.lost, seq, result.digest)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway import clock
-from gateway.commands import officer
+from gateway.commands import officer, outcomes
 from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
 from gateway.commands.officer import acting_officer
 from gateway.config import Config
@@ -68,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
             show([made], args.json, "key made; the secret is not shown again")
         elif args.action == "revoke" and acting is not None:
             change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
-            show([officer.row(registry, change)], args.json, "key revoked")
+            outcomes.show_changes([officer.row(registry, change, args.data)], args.json)
         elif args.action == "revoke":
             key = registry.revoke_key(args.id, clock.wall_ns())
             show([{"id": key.id, "revoked": True}], args.json, "key revoked")
@@ -95,13 +95,17 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
     account = registry.account(args.account)
     now_ns = clock.wall_ns()
     kind, new = _new_key(args)
-    person = registry.person(args.person, now_ns)
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
-    key = registry.add_key(KeyOrder(new.id, account.slot, person, kind, new.verifier, scopes, args.label), now_ns)
-    if args.knowledge_until:
-        registry.add_intents([onboarding.knowledge(person, args.knowledge_until, f"key {new.id}")], now_ns)
+    with outcomes.written(registry) as span:
+        person = registry.person(args.person, now_ns)
+        key = registry.add_key(KeyOrder(new.id, account.slot, person, kind, new.verifier, scopes, args.label), now_ns)
+        if args.knowledge_until:
+            registry.add_intents([onboarding.knowledge(person, args.knowledge_until, f"key {new.id}")], now_ns)
     row = _row(key, {account.slot: account.name})
-    return {"id": new.id, "secret": new.secret or None, **{name: row[name] for name in ("account", "kind", "scopes")}}
+    made = {"id": new.id, "secret": new.secret or None, **{name: row[name] for name in ("account", "kind", "scopes")}}
+    if args.knowledge_until:
+        made["knowledge"] = outcomes.told(outcomes.follow_span(registry, args.data, span), args.data)
+    return made
 
 
 def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[str, object]:
@@ -112,7 +116,7 @@ def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[
     verifier = base64.b64encode(new.verifier).decode()
     fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
     more = {"account": args.account, "label": args.label}
-    row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more))
+    row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more), args.data)
     return {"id": new.id, "secret": new.secret or None, **row}
 
 

@@ -13,9 +13,11 @@ from typing import Any
 import msgspec
 
 from gateway import clock
-from gateway.commands.common import add_data_argument
+from gateway.commands import outcomes
+from gateway.commands.common import FAILED, add_data_argument
 from gateway.config import Config
 from gateway.office.changes import KINDS
+from gateway.office.outcomes import Outcome
 from gateway.office.proposals import Change, Office
 from gateway.registry import authentication
 from gateway.registry.private_files import write_private
@@ -69,22 +71,30 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
     return Office(registry).submit(kind, params, officer, clock.wall_ns())
 
 
-def row(registry: Registry, change: Change) -> dict[str, object]:
-    """A change in one line: its result if the venue has answered, else where to see it."""
-    office, state = Office(registry), state_of(registry, change)
-    what = ""
-    if state == "proposed":
-        what = f"wait for a second person: lionrock admin approve {change.number} --as FILE"
-    elif state == "refused":
-        what = f"the venue refused it: {office.refusals(change.number)}"
-    elif office.waits_for_engine(change.number):
-        what = f"the venue has yet to carry it out: lionrock admin show {change.number} tells how it ended"
-    return {"number": change.number, "change": change.kind, "state": state, "next": what}
+def row(registry: Registry, change: Change, folder: str) -> dict[str, object]:
+    """A change and what has become of it; a running venue is waited for."""
+    known: dict[str, object] = {"number": change.number, "change": change.kind}
+    if change.state not in ("done", "approved"):
+        told, following = change.state, ""
+        if change.state == "proposed":
+            told = "proposed; it waits for a second person"
+            following = f"lionrock admin approve {change.number} --as FILE"
+        nothing = {"sequence": None, "orders_cancelled": None}
+        return {**known, "state": change.state, **nothing, "outcome": told, "next": following}
+    outcome = outcomes.follow(lambda: Office(registry).outcome(change.number), folder)
+    following = "" if outcome.is_final else f"lionrock admin show {change.number}"
+    known |= {"state": state_of(change, outcome), "orders_cancelled": outcome.orders_cancelled}
+    return {**known, **outcomes.facts(outcome, folder), "next": following}
 
 
-def state_of(registry: Registry, change: Change) -> str:
+def state_of(change: Change, outcome: Outcome) -> str:
     """A change's state for people: the officers' decision, or 'refused' once the engine refused any part of it."""
-    return "refused" if Office(registry).refusals(change.number) else change.state
+    return "refused" if outcome.refused else change.state
+
+
+def exit_code(rows: list[dict[str, object]]) -> int:
+    """FAILED when the venue refused a change."""
+    return FAILED if any(row["state"] == "refused" for row in rows) else 0
 
 
 def write_key_file(path: str, new: authentication.NewKey) -> None:

@@ -24,7 +24,7 @@ from engine.recordings.report_stream import ReportStream
 from engine.recordings.source import RecordingError
 from gateway import clock
 from gateway.commands import replay_to
-from gateway.commands.common import compile_engine, progress_bar, reason_of
+from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost
 from gateway.config import Config
 
 MAX_WAIT_S = 0.05
@@ -38,6 +38,9 @@ _EXAMPLES = """examples:
   lionrock replay lionrock-data --until 5000
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
   lionrock replay orders.csv --to ws://127.0.0.1:8765 --key ID --secret SECRET --speed 10
+
+exit codes: 0 replayed, 2 it cannot be read or replayed, 3 replayed without orders that were refused for limits, such as
+POSITION_LIMIT, QTY_TOO_LARGE, BAD_TICK, CAPACITY or a repeated order (0 with --allow-refused)
 """
 _COUNT = re.compile(r"\d{1,15}", re.ASCII)
 
@@ -83,10 +86,13 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
     parser.add_argument("--skip-bad", action="store_true", help="count malformed lines and go on")
+    parser.add_argument(
+        "--allow-refused", action="store_true", help="end with 0 though orders were refused for limits (else 3)"
+    )
 
 
 def run(args: argparse.Namespace) -> int:
-    """Replay as the arguments say; 0, or 2 with one line of error."""
+    """Replay as the arguments say; 0, or 2 or 3 with one line that says why."""
     try:
         if args.to:
             if args.reports:
@@ -99,12 +105,12 @@ def run(args: argparse.Namespace) -> int:
             result = _replay(args, ReportStream(reports) if reports else None)
     except (RecordingError, JournalError, OSError, ValueError) as error:
         print(f"lionrock replay: {reason_of(error, args)}", file=sys.stderr)
-        return 2
+        return FAILED
     if args.json:
         print(json.dumps(result.as_json()))
     else:
         show(result, args.contract_spec)
-    return 0
+    return tell_lost("replay", args, result.lost, result.commands)
 
 
 def open_reader(args: argparse.Namespace) -> Reader:
@@ -157,6 +163,10 @@ def show(result: ReplayResult, spec: ContractSpec) -> None:
         console.print("first differences from the recorded book:")
         for difference in result.differences:
             console.print(f"  {difference}")
+    if result.execution_differences:
+        console.print("first differences from the recorded executions:")
+        for difference in result.execution_differences:
+            console.print(f"  {difference}")
     console.print(_depth_table(result, spec))
     console.print(f"state digest {result.digest}", soft_wrap=True)
 
@@ -170,6 +180,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         table.add_row(f"refused {reason}", f"{count:,}")
+    if result.repeated:
+        table.add_row("repeated orders", f"{result.repeated:,}")
     if isinstance(result, FundedResult):
         table.add_row("accounts, seed", f"{result.accounts:,}, {result.seed}")
         table.add_row("liquidations", f"{result.liquidations:,}; {result.deleveraged:,} trades by deleveraging")

@@ -22,9 +22,10 @@ from rich.table import Table
 from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW
 from engine.codes import EventKind, Reason
 from engine.recordings.batches import Batch, Reader
+from engine.recordings.lost_orders import lost_orders
 from gateway import clock
 from gateway.client import Client, RpcError
-from gateway.commands.common import progress_bar
+from gateway.commands.common import progress_bar, tell_lost
 from gateway.commands.connection import run_client
 
 FRAME_ROWS = 512
@@ -35,7 +36,7 @@ _TOO_MANY = 10028
 
 
 def run(args: argparse.Namespace, reader: Reader) -> int:
-    """Send the recording to the venue; 0, or one line of error and 2."""
+    """Send the recording to the venue; 0, or one line of error and 2, or 3 when the venue's limits refused orders."""
     return run_client("replay", _replay(args, reader), args.to, "--to")
 
 
@@ -137,8 +138,9 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
                 if ended:
                     break
         await asyncio.gather(*(stream.client.call("public/test") for stream in streams))
-        _say(args.json, _summary(streams, (read, sent, reader.bad), time.perf_counter() - begun))
-    return 0
+        summary = _summary(streams, (read, sent, reader.bad), time.perf_counter() - begun)
+        _say(args.json, summary)
+    return tell_lost("replay", args, lost_orders(summary["rejects"], summary["repeated"]), sent)
 
 
 def _wanted(batch: Batch, until: Any) -> tuple[Any, bool]:
@@ -174,6 +176,7 @@ def _summary(streams: list[Stream], counts: tuple[int, int, int], seconds: float
         "messages": read, "commands": sent, "bad_lines": bad, "connections": len(streams), "seconds": round(seconds, 3),
         "commands_per_s": round(sent / seconds) if seconds else 0, "accepted": kinds[EventKind.ACCEPTED],
         "amended": kinds[EventKind.AMENDED], "cancelled": kinds[EventKind.CANCELLED], "fills": kinds[EventKind.FILL],
+        "repeated": kinds[EventKind.REPEATED],
         "rejects": {Reason(reason).name: count for reason, count in sorted(reasons.items())},
         "rate_limit_waits": sum(stream.waits for stream in streams),
     }  # fmt: skip

@@ -61,6 +61,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "private/cancel_all": {},
     "private/cancel_all_by_instrument": {**_I, "side": "buy"},
     "private/cancel_all_by_currency": {"currency": "USDC"},
+    "private/cancel_all_by_kind_or_type": {"currency": "any", "kind": "future"},
     "private/cancel_by_label": {"label": "bot"},
     "venue/countdown_cancel_all": {"timeout_ms": 5000},
     "private/get_order_state": {"order_id": "77"},

@@ -6,23 +6,34 @@ from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
+import msgspec
 from sortedcontainers import SortedDict
 
 MAX_SPREAD = Decimal("0.01")
 """A book whose spread is wider than this share of its middle gives no price."""
 
 
+class LevelError(ValueError):
+    """A level of a book that is none: the text says why."""
+
+
 class DesyncError(Exception):
-    """The book differs from the venue's: resubscribe. The text says what was wrong."""
+    """A book cannot be trusted any more: the text says what was wrong.
+
+    `pair` says whose book, which is dropped already. Without one, no book of the connection can be trusted.
+    """
+
+    def __init__(self, text: str, pair: str | None = None) -> None:
+        super().__init__(text)
+        self.pair = pair
 
 
 @dataclass(frozen=True)
 class Quote:
-    """The middle of a pair's best bid and ask, and the venue's time of it (0: it gives none)."""
+    """What a message made of a pair's book: the middle of best bid and ask; None while the book gives no price."""
 
     pair: str
-    price: Decimal
-    time_ns: int
+    price: Decimal | None
 
 
 @dataclass
@@ -33,13 +44,13 @@ class Side:
     levels: SortedDict = field(default_factory=SortedDict)
 
     def put(self, price: str, quantity: str) -> None:
-        """Set a level, or delete it with quantity 0. DesyncError when a text is not a number."""
+        """Set a level, or delete it with quantity 0. LevelError when a text is not a number."""
         try:
             key, amount = Decimal(price), Decimal(quantity)
         except InvalidOperation:
-            raise DesyncError(f"level {price!r}: {quantity!r} is not a price and a quantity") from None
+            raise LevelError(f"level {price!r}: {quantity!r} is not a price and a quantity") from None
         if not key.is_finite() or not amount.is_finite() or key <= 0 or amount < 0:
-            raise DesyncError(f"level {price!r}: {quantity!r} is out of range")
+            raise LevelError(f"level {price!r}: {quantity!r} is out of range")
         key = -key if self.is_bid else key
         if amount == 0:
             self.levels.pop(key, None)
@@ -62,8 +73,9 @@ class Side:
 
 @dataclass
 class Book:
-    """Both sides of a pair."""
+    """Both sides of a pair, and the number of the last update where the venue numbers the updates of each book."""
 
+    sequence: int | None = None
     bids: Side = field(default_factory=lambda: Side(True))
     asks: Side = field(default_factory=lambda: Side(False))
 
@@ -89,7 +101,8 @@ class Book:
 class Adapter(ABC):
     """One venue's public feed of some pairs, without I/O: bytes in, quotes out.
 
-    `receive` raises DesyncError when the book cannot be trusted any more; the runner then connects again.
+    A book begins with a snapshot. It ends when a check fails, when the connection ends, or when its pair is subscribed
+    to again.
     """
 
     name = ""
@@ -105,16 +118,48 @@ class Adapter(ABC):
 
     @abstractmethod
     def subscribe(self) -> list[bytes]:
-        """The message to send after connecting."""
+        """The messages to send after connecting."""
+
+    @abstractmethod
+    def resubscribe(self, pair: str) -> list[bytes]:
+        """The messages that bring a new snapshot of one pair."""
 
     def ping(self) -> bytes | None:
         """The message to send when the venue was silent; None where websocket pings are enough."""
         return None
 
-    @abstractmethod
     def receive(self, message: bytes) -> list[Quote]:
-        """Take one message; returns the new quotes."""
+        """Take one message: a quote for each pair whose book it is about. Pairs that nobody asked for are ignored.
 
-    def _quotes(self, pair: str, time_ns: int) -> list[Quote]:
-        middle = self.books[pair].middle()
-        return [] if middle is None else [Quote(pair, middle, time_ns)]
+        DesyncError when it does not follow from the messages before it, cannot be checked, or cannot be read.
+        """
+        try:
+            return self._read(message)
+        except DesyncError as error:
+            if error.pair is not None:
+                self.books.pop(error.pair, None)
+            raise
+        except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
+            raise DesyncError(f"{self.name}: not a message of the book feed: {error!r}") from None
+
+    @abstractmethod
+    def _read(self, message: bytes) -> list[Quote]:
+        """Take one message."""
+
+    def _book(self, pair: str, is_snapshot: bool) -> Book:
+        """The book that a message is about: an empty one for a snapshot. DesyncError before the first snapshot."""
+        if is_snapshot:
+            self.books[pair] = Book()
+        elif pair not in self.books:
+            raise DesyncError(f"{self.name}: {pair}: an update before the snapshot", pair)
+        return self.books[pair]
+
+    def _put(self, pair: str, bids: Iterable[Any], asks: Iterable[Any]) -> None:
+        """Set levels of a pair's book. DesyncError when one cannot be."""
+        try:
+            self.books[pair].put(bids, asks)
+        except LevelError as error:
+            raise DesyncError(f"{self.name}: {pair}: {error}", pair) from None
+
+    def _quote(self, pair: str) -> Quote:
+        return Quote(pair, self.books[pair].middle())

@@ -1,50 +1,63 @@
-"""Coinbase Exchange's public book feed: `snapshot` and `l2update` of the channel `level2_batch`, no checksum."""
+"""Coinbase's public Advanced Trade feed: channel `l2_data`, every message of the connection numbered.
 
-from datetime import datetime
+The numbers count the messages of all channels of a connection, so a gap does not say which book missed one: none can be
+trusted. The feed of Coinbase Exchange has no numbers without an account.
+"""
+
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
 
-from gateway.index_feeds.adapter import Adapter, Book, DesyncError, Quote
-
-
-def _time_ns(text: str) -> int:
-    """`2022-08-04T15:25:05.010758Z` in nanoseconds."""
-    moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-    return int(moment.timestamp()) * 1_000_000_000 + moment.microsecond * 1000
+from gateway.index_feeds.adapter import Adapter, DesyncError, Quote
 
 
 class Coinbase(Adapter):
-    """`wss://ws-feed.exchange.coinbase.com`, channels `level2_batch` and `heartbeat`."""
+    """`wss://advanced-trade-ws.coinbase.com`, channels `level2` and `heartbeats`."""
 
     name = "coinbase"
-    url = "wss://ws-feed.exchange.coinbase.com"
+    url = "wss://advanced-trade-ws.coinbase.com"
+
+    def __init__(self, pairs: Iterable[str]) -> None:
+        super().__init__(pairs)
+        self._sequence: int | None = None
+
+    def reset(self) -> None:
+        """Delete all books and begin to count anew."""
+        super().reset()
+        self._sequence = None
 
     def subscribe(self) -> list[bytes]:
-        """Books and a heartbeat each second, so that silence means a broken connection."""
-        request = {"type": "subscribe", "product_ids": self.pairs, "channels": ["level2_batch", "heartbeat"]}
-        return [msgspec.json.encode(request)]
+        """Books, and a heartbeat each second, without which a quiet connection is closed."""
+        return [self._request("subscribe", self.pairs), b'{"type":"subscribe","channel":"heartbeats"}']
 
-    def receive(self, message: bytes) -> list[Quote]:
-        """Take a snapshot, an update, or a message about the connection."""
-        try:
-            return self._message(msgspec.json.decode(message))
-        except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
-            raise DesyncError(f"coinbase: not a message of the book feed: {error!r}") from None
+    def resubscribe(self, pair: str) -> list[bytes]:
+        """Leave the pair's book and ask for it again."""
+        return [self._request("unsubscribe", [pair]), self._request("subscribe", [pair])]
 
-    def _message(self, data: dict[str, Any]) -> list[Quote]:
-        kind = data["type"]
-        if kind == "error":
+    def _request(self, kind: str, pairs: Iterable[str]) -> bytes:
+        return msgspec.json.encode({"type": kind, "product_ids": pairs, "channel": "level2"})
+
+    def _read(self, message: bytes) -> list[Quote]:
+        data = msgspec.json.decode(message)
+        if data.get("type") == "error":
             raise DesyncError(f"coinbase: {data.get('message')}: {data.get('reason', '')}")
-        if kind == "snapshot":
-            self.books[data["product_id"]] = book = Book()
-            book.put(data["bids"], data["asks"])
-            return self._quotes(data["product_id"], 0)
-        if kind != "l2update":
+        self._count(data["sequence_num"])
+        if data["channel"] != "l2_data":
             return []
-        if data["product_id"] not in self.books:
-            raise DesyncError(f"coinbase: {data['product_id']}: an update before the snapshot")
-        book = self.books[data["product_id"]]
-        for side, price, quantity in data["changes"]:
-            (book.bids if side == "buy" else book.asks).put(price, quantity)
-        return self._quotes(data["product_id"], _time_ns(data["time"]))
+        return [self._event(event) for event in data["events"] if event["product_id"] in self.pairs]
+
+    def _count(self, sequence: int) -> None:
+        """Check that no message of the connection was lost before this one."""
+        before, self._sequence = self._sequence, sequence
+        if before is not None and sequence != before + 1:
+            raise DesyncError(f"coinbase: message {sequence} after {before}")
+
+    def _event(self, event: dict[str, Any]) -> Quote:
+        pair = event["product_id"]
+        sides: dict[str, list[tuple[str, str]]] = {"bid": [], "offer": []}
+        self._book(pair, event["type"] == "snapshot")
+        for update in event["updates"]:
+            sides[update["side"]].append((update["price_level"], update["new_quantity"]))
+        self._put(pair, sides["bid"], sides["offer"])
+        return self._quote(pair)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from engine.units import SUBTICKS
-from gateway.index_feeds.adapter import Adapter, Quote
 from gateway.index_feeds.adapters import ADAPTERS
 from gateway.index_feeds.source_connection import Source
 from gateway.wire.command_rows import index_row
@@ -48,35 +47,37 @@ def price_subticks(price: Decimal, contract: Contract) -> int:
 
 
 class IndexPublisher:
-    """Keeps each source's last quote; `rows` gives them as commands while their connection lives.
-
-    A quiet book counts like a busy one: while its venue sends messages, its price is repeated each time.
-    """
+    """Gives the prices of live books as commands. A contract's sources are pairs, and each lives by itself."""
 
     def __init__(self, routes: list[Route], find: Callable[[str], Contract | None], urls: Mapping[str, str]) -> None:
         self._routes = routes
         self._find = find
-        self._latest: dict[tuple[str, str], Decimal] = {}
         for route in routes:
             if find(route.contract) is None:
                 raise FeedScriptError(f"index_feeds: {route.contract} is not listed")
-        self.sources = [self._source(venue, urls) for venue in sorted({route.venue for route in routes})]
+        self._by_venue = {venue: self._source(venue, urls) for venue in sorted({route.venue for route in routes})}
+
+    @property
+    def sources(self) -> list[Source]:
+        """The feed of each venue that a route names."""
+        return list(self._by_venue.values())
 
     def _source(self, venue: str, urls: Mapping[str, str]) -> Source:
         pairs = dict.fromkeys(route.pair for route in self._routes if route.venue == venue)
         adapter = ADAPTERS[venue](pairs)
         adapter.url = urls.get(venue, adapter.url)
-        return Source(adapter, self._take)
-
-    def _take(self, adapter: Adapter, quote: Quote) -> None:
-        self._latest[adapter.name, quote.pair] = quote.price
+        return Source(adapter)
 
     def rows(self, now_ns: int) -> list[bytes]:
-        """One INDEX_PRICE row for each source whose venue is alive."""
-        alive = {source.adapter.name for source in self.sources if source.is_alive}
+        """One INDEX_PRICE row for each source whose book is alive, with the time of the last message about that book.
+
+        The row is repeated with that time until it is stale: what the engine refuses now, as too far from an index that
+        moves, may count in a moment.
+        """
         found = []
         for route in self._routes:
-            price, contract = self._latest.get((route.venue, route.pair)), self._find(route.contract)
-            if price is not None and contract is not None and route.venue in alive:
-                found.append(index_row(contract.slot, route.source, price_subticks(price, contract), now_ns))
+            price, contract = self._by_venue[route.venue].price(route.pair, now_ns), self._find(route.contract)
+            if price is not None and contract is not None:
+                subticks = price_subticks(price.price, contract)
+                found.append(index_row(contract.slot, route.source, subticks, price.time_ns))
         return found

@@ -1,4 +1,8 @@
-"""Kraken's public book feed, version 1: arrays `[channel, {...}, "book-10", pair]`, CRC32 of the ten best levels."""
+"""Kraken's public book feed, version 1: arrays `[channel, {...}, "book-10", pair]`.
+
+A snapshot carries no checksum, each update does: the CRC32 of the ten best levels. A heartbeat says that the connection
+lives and nothing about any book.
+"""
 
 import zlib
 from collections.abc import Iterable
@@ -35,35 +39,40 @@ class Kraken(Adapter):
 
     def subscribe(self) -> list[bytes]:
         """One subscription for all pairs."""
-        request = {"event": "subscribe", "pair": self.pairs, "subscription": {"name": "book", "depth": self._depth}}
-        return [msgspec.json.encode(request)]
+        return [self._request("subscribe", self.pairs)]
+
+    def resubscribe(self, pair: str) -> list[bytes]:
+        """Leave the pair's book and ask for it again."""
+        return [self._request("unsubscribe", [pair]), self._request("subscribe", [pair])]
+
+    def _request(self, event: str, pairs: Iterable[str]) -> bytes:
+        request = {"event": event, "pair": pairs, "subscription": {"name": "book", "depth": self._depth}}
+        return msgspec.json.encode(request)
 
     def ping(self) -> bytes | None:
         """Kraken has a ping message of its own and answers it."""
         return b'{"event":"ping"}'
 
-    def receive(self, message: bytes) -> list[Quote]:
-        """Take a snapshot, an update, or a message about the connection."""
-        try:
-            data = msgspec.json.decode(message)
-            if isinstance(data, dict):
-                if data.get("status") == "error":
-                    raise DesyncError(f"kraken: {data.get('errorMessage', message)!r}")
-                return []
-            return self._book(str(data[-1]), [part for part in data[1:-2] if isinstance(part, dict)])
-        except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
-            raise DesyncError(f"kraken: not a message of the book feed: {error!r}") from None
+    def _read(self, message: bytes) -> list[Quote]:
+        data = msgspec.json.decode(message)
+        if isinstance(data, dict):
+            if data.get("status") == "error":
+                pair = data.get("pair") if data.get("pair") in self.pairs else None
+                raise DesyncError(f"kraken: {data.get('errorMessage', message)!r}", pair)
+            return []
+        if data[-1] not in self.pairs:
+            return []
+        return self._levels(data[-1], [part for part in data[1:-2] if isinstance(part, dict)])
 
-    def _book(self, pair: str, parts: list[dict[str, Any]]) -> list[Quote]:
-        book, newest, expected = self.books.setdefault(pair, Book()), 0.0, None
+    def _levels(self, pair: str, parts: list[dict[str, Any]]) -> list[Quote]:
+        is_snapshot = any("as" in part or "bs" in part for part in parts)
+        book, expected = self._book(pair, is_snapshot), 0
         for part in parts:
-            if "as" in part or "bs" in part:
-                book = self.books[pair] = Book()
-            bids, asks = part.get("bs", part.get("b", [])), part.get("as", part.get("a", []))
-            book.put(bids, asks)
-            newest = max([newest, *(float(time_s) for _, _, time_s, *_ in [*bids, *asks])])
-            expected = part.get("c", expected)
+            self._put(pair, part.get("bs", part.get("b", [])), part.get("as", part.get("a", [])))
+            expected = int(part.get("c", expected))
         book.cut(self._depth)
-        if expected is not None and checksum(book) != int(expected):
-            raise DesyncError(f"kraken: {pair}: checksum {checksum(book)} is not {expected}")
-        return self._quotes(pair, round(newest * 1e9))
+        if not is_snapshot and expected == 0:
+            raise DesyncError(f"kraken: {pair}: an update without a checksum", pair)
+        if expected != 0 and checksum(book) != expected:
+            raise DesyncError(f"kraken: {pair}: checksum {checksum(book)} is not {expected}", pair)
+        return [self._quote(pair)]

@@ -1,6 +1,12 @@
-"""OKX's public book feed: `{"arg", "action", "data"}`, CRC32 of 25 levels, bids and asks in turn."""
+"""OKX's public book feed: `{"arg", "action", "data"}`, each update with the number of the one before it.
+
+Since June 2026 `checksum` is always 0, which is no check. Where it is not 0 it is checked too: the CRC32 of 25 levels,
+bids and asks in turn. The numbers may jump, may stay (an empty update when nothing changed for a minute) and may begin
+anew after maintenance; `prevSeqId` is the last one's `seqId` in all cases.
+"""
 
 import zlib
+from collections.abc import Iterable
 from itertools import chain, zip_longest
 from typing import Any
 
@@ -28,37 +34,41 @@ class Okx(Adapter):
 
     def subscribe(self) -> list[bytes]:
         """One subscription for all pairs."""
-        arguments = [{"channel": "books", "instId": pair} for pair in self.pairs]
-        return [msgspec.json.encode({"op": "subscribe", "args": arguments})]
+        return [self._request("subscribe", self.pairs)]
+
+    def resubscribe(self, pair: str) -> list[bytes]:
+        """Leave the pair's book and ask for it again."""
+        return [self._request("unsubscribe", [pair]), self._request("subscribe", [pair])]
+
+    def _request(self, operation: str, pairs: Iterable[str]) -> bytes:
+        arguments = [{"channel": "books", "instId": pair} for pair in pairs]
+        return msgspec.json.encode({"op": operation, "args": arguments})
 
     def ping(self) -> bytes | None:
         """OKX answers the text `ping`."""
         return b"ping"
 
-    def receive(self, message: bytes) -> list[Quote]:
-        """Take a snapshot, an update, or a message about the connection; other channels are ignored."""
+    def _read(self, message: bytes) -> list[Quote]:
         if message == b"pong":
             return []
-        try:
-            data = msgspec.json.decode(message)
-            if data.get("event") == "error":
-                raise DesyncError(f"okx: {data.get('msg', message)!r}")
-            if "data" not in data or data["arg"]["channel"] != "books":
-                return []
-            return self._book(data["arg"]["instId"], data["action"], data["data"])
-        except (msgspec.DecodeError, LookupError, TypeError, AttributeError, ValueError) as error:
-            raise DesyncError(f"okx: not a message of the book feed: {error!r}") from None
+        data = msgspec.json.decode(message)
+        if data.get("event") == "error":
+            raise DesyncError(f"okx: {data.get('msg', message)!r}")
+        if "data" not in data or data["arg"]["channel"] != "books" or data["arg"]["instId"] not in self.pairs:
+            return []
+        for row in data["data"]:
+            self._row(data["arg"]["instId"], data["action"] == "snapshot", row)
+        return [self._quote(data["arg"]["instId"])]
 
-    def _book(self, pair: str, action: str, rows: list[dict[str, Any]]) -> list[Quote]:
-        if action == "snapshot":
-            self.books[pair] = Book()
-        elif pair not in self.books:
-            raise DesyncError(f"okx: {pair}: an update before the snapshot")
-        book, time_ns = self.books[pair], 0
-        for row in rows:
-            book.put(row["bids"], row["asks"])
-            book.cut(DEPTH)
-            time_ns = int(row["ts"]) * 1_000_000
-            if row.get("checksum") and checksum(book) != row["checksum"]:
-                raise DesyncError(f"okx: {pair}: checksum {checksum(book)} is not {row['checksum']}")
-        return self._quotes(pair, time_ns)
+    def _row(self, pair: str, is_snapshot: bool, row: dict[str, Any]) -> None:
+        book, sequence, previous = self._book(pair, is_snapshot), row.get("seqId"), row.get("prevSeqId")
+        if not is_snapshot and previous != book.sequence:
+            raise DesyncError(f"okx: {pair}: an update after {previous}, but the last one was {book.sequence}", pair)
+        self._put(pair, row["bids"], row["asks"])
+        book.cut(DEPTH)
+        book.sequence = sequence
+        expected = row.get("checksum", 0)
+        if sequence is None and expected == 0:
+            raise DesyncError(f"okx: {pair}: a message without a number and without a checksum", pair)
+        if expected != 0 and checksum(book) != expected:
+            raise DesyncError(f"okx: {pair}: checksum {checksum(book)} is not {expected}", pair)

@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.codes import EventKind
 from gateway.market_data.public_topics import Reader, Topic
-from gateway.read_model import render
+from gateway.read_model import render, render_account
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
 from gateway.wire.currencies import settled_in
@@ -55,7 +55,7 @@ class UserTopic(Topic):
         for contract in self.projection.contracts():
             if settled_in(contract, channel.currency):
                 view = self.projection.account(channel.account_slot)
-                return render.account(contract.settlement, view, self.projection.contracts())
+                return render_account.account(contract.settlement, view, self.projection.contracts())
         return None
 
     def flush(self) -> None:

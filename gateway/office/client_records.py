@@ -100,6 +100,6 @@ def _record(registry: Registry, record: Record, names: dict[int, str]) -> dict[s
         "valid_through": record.valid_through or None,
         "document_hash": record.document_hash or None,
         "change": record.change,
-        "refused": Office(registry).refusals(record.change) or None,
+        "refused": " ".join(reason.name for reason in Office(registry).outcome(record.change).refused) or None,
         "recorded": record.recorded_ns // 1_000_000,
     }

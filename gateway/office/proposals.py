@@ -23,9 +23,10 @@ from engine.codes import (
 )
 from gateway.office.changes import KINDS, Kind, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
-from gateway.registry.registry import Intent, Key, Registry, RegistryError
+from gateway.office.outcomes import Outcome, outcome_of
+from gateway.registry.registry import Intent, Key, Registry, RegistryError, Result
 
-_NOTHING: Mapping[int, tuple[int, int]] = {}
+_NOTHING: Mapping[int, Result] = {}
 PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
 """How long a proposal waits for a second person."""
 _COLUMNS = (
@@ -156,29 +157,27 @@ class Office:
         query = f"SELECT {_COLUMNS} FROM changes WHERE {clause} ORDER BY number DESC LIMIT ?"
         return [_change(row, now_ns) for row in self._registry.all(query, now_ns, count)]
 
-    def refusals(self, change: int) -> str:
-        """The reasons of the engine's refusals of a change's directives; empty when it has refused none so far."""
-        reasons = dict.fromkeys(reason for _, _, reason in self._registry.intents_of(change) if reason)
-        return " ".join(Reason(reason).name for reason in reasons)
+    def outcome(self, change: int) -> Outcome:
+        """What the log has made of a change's directives."""
+        return outcome_of(self._registry.intents_of(change))
 
-    def waits_for_engine(self, change: int) -> bool:
-        """Whether the engine has not yet answered a directive of a change."""
-        return any(sequence is None for _, sequence, _ in self._registry.intents_of(change))
-
-    def described(self, change: Change, fresh: Mapping[int, tuple[int, int]] = _NOTHING) -> dict[str, Any]:
+    def described(self, change: Change, fresh: Mapping[int, Result] = _NOTHING) -> dict[str, Any]:
         """A change for people and for the wire: names, times in ms, and the engine's answer to each directive.
 
-        `fresh` has (sequence, reason) of directives whose results are not in the registry yet.
+        `fresh` has the results of directives that are not in the registry yet.
         """
         registry = self._registry
+        directives = [
+            (intent, fresh.get(intent.reference, known)) for intent, known in registry.intents_of(change.number)
+        ]
+        outcome = outcome_of(directives)
         results = [
             {
                 "reference": intent.reference, **_named(intent),
                 "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "value": intent.value,
-                "sequence": sequence, "refused": Reason(reason).name if reason else None,
+                "sequence": result.sequence, "refused": Reason(result.reason).name if result.reason else None,
             }
-            for intent, *known in registry.intents_of(change.number)
-            for sequence, reason in [fresh.get(intent.reference, known)]
+            for intent, result in directives
         ]  # fmt: skip
         return {
             "number": change.number,
@@ -194,6 +193,9 @@ class Office:
             "approver_name": registry.person_name(change.approver) or None,
             "decided": change.decided_ns // 1_000_000 if change.decided_ns else None,
             "note": change.note,
+            "sequence": outcome.sequence,
+            "orders_cancelled": outcome.orders_cancelled,
+            "is_cancelling": outcome.is_cancelling,
             "directives": results,
         }
 

@@ -30,10 +30,10 @@ class MoneyRecords:
 
         def wanted(rows: Any) -> Any:
             """Money rows keep the command in `flags`; those of collateral are a kind of their own."""
-            mine = (rows["account_slot"] == account_slot) & (rows["flags"] == command)
+            named = rows["flags"] == command
             if asset != Asset.SETTLEMENT:
-                return mine & (rows["kind"] == COLLATERAL_KIND) & (rows["tif"] == asset)
-            return mine & (rows["kind"] == MONEY_KIND) & (rows["reason"] == EventKind.CASH_CHANGED)
+                return named & (rows["kind"] == COLLATERAL_KIND) & (rows["tif"] == asset)
+            return named & (rows["kind"] == MONEY_KIND) & (rows["reason"] == EventKind.CASH_CHANGED)
 
         found = [_movement(number, row) for number, row in self._newest(account_slot, wanted)]
         return found[span.offset : span.offset + span.count], len(found)
@@ -46,7 +46,7 @@ class MoneyRecords:
         """What was settled for an account up to the span's end and last number, and the number to continue with."""
 
         def wanted(rows: Any) -> Any:
-            return (rows["account_slot"] == account_slot) & (rows["kind"] == MONEY_KIND) & _reasons(rows, kind)
+            return (rows["kind"] == MONEY_KIND) & _reasons(rows, kind)
 
         found = (_own(number, row) for number, row in self._newest(account_slot, wanted))
         return _page((view for view in found if view.contract_slot in slots), span)
@@ -100,10 +100,10 @@ class MoneyRecords:
     def _newest(self, account_slot: int | None, wanted: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
         """(number, row) of the rows that are wanted, newest first; numbers begin at 1."""
         for segment in reversed(self._history.segments):
-            if account_slot is None or segment.speaks_of(account_slot):
-                rows = segment.legs[: segment.used]
-                for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
-                    yield segment.first + index + 1, rows[index]
+            places = np.arange(segment.used) if account_slot is None else segment.rows_of(account_slot)
+            rows = segment.legs[places]
+            for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
+                yield segment.first + int(places[index]) + 1, rows[index]
 
 
 def _reasons(rows: Any, kind: str | None) -> Any:

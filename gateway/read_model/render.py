@@ -4,7 +4,7 @@ Numbers are exact decimal text made from the engine's integers; a missing price 
 milliseconds.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
 from engine.code_values import (
     EXEC_POST_ONLY,
@@ -43,7 +43,6 @@ from gateway.wire.decimals import Contract, micros_text, ppb_text, ratio_text
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
 from gateway.wire.views import (
-    AccountView,
     BookView,
     Candle,
     ContractTerms,
@@ -237,6 +236,14 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
     return _trade_fields(contract, view.trade, view.side, extras)
 
 
+def closed(orders: list[bytes], trades: Iterable[bytes], refused: str) -> bytes:
+    """The answer to close_position: as of one order, and with more than one also all; why others were refused."""
+    more = b',"orders":%b' % array(orders) if len(orders) > 1 else b""
+    if refused:
+        more += b',"refused":"%b"' % refused.encode()
+    return placed(orders[0], trades)[:-1] + more + b"}"
+
+
 def array(items: Iterable[bytes]) -> bytes:
     """A JSON array of encoded items."""
     return b"[" + b",".join(items) + b"]"
@@ -246,7 +253,7 @@ PLACED = b'{"order":%b,"trades":%b}'
 
 
 def placed(order_json: bytes, trades: Iterable[bytes]) -> bytes:
-    """The answer to buy, sell, edit and close_position."""
+    """The answer to buy, sell and edit."""
     return PLACED % (order_json, array(trades))
 
 
@@ -476,13 +483,20 @@ def platform_state(is_locked: bool) -> bytes:
     return b'{"price_index":"all","locked":%b}' % _BOOL[is_locked]
 
 
+def cancelled(contract: Contract, is_trigger: bool, orders: Iterable[bytes]) -> bytes:
+    """What a detailed cancel did in one contract, to trigger orders or to the others."""
+    return b'{"currency":"%b","type":"%b","instrument_name":%b,"result":%b}' % (
+        contract.settlement_name, b"trigger" if is_trigger else b"limit", contract.json_name, array(orders),
+    )  # fmt: skip
+
+
 # --- account ------------------------------------------------------------------------------------------------------
 
 
 def position(contract: Contract, view: PositionView) -> bytes:
-    """One position: `size` in base currency, negative when short; `size_currency` its value at the mark."""
+    """One position: `size` and `size_currency` in base currency, negative when short, as of linear contracts."""
     side = 0 if view.size_lots == 0 else Side.BUY if view.size_lots > 0 else Side.SELL
-    notional = contract.notional_micros(view.mark_subticks, view.size_lots) * (-1 if side == Side.SELL else 1)
+    size = contract.amount_text(view.size_lots)
     total = view.realised_micros + view.funding_micros + view.unrealised_micros
     return (
         b'{"instrument_name":%b,"kind":"future","direction":"%b","size":%b,"size_currency":%b,"average_price":%b,'
@@ -491,7 +505,7 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b","delta":%b,'
         b'"settlement_price":%b}'
     ) % (
-        contract.json_name, SIDE[side], contract.amount_text(view.size_lots), micros_text(notional).encode(),
+        contract.json_name, SIDE[side], size, size,
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
         reference(contract, view.mark_subticks), reference(contract, view.index_subticks),
         micros_text(view.unrealised_micros).encode(), micros_text(view.realised_micros).encode(),
@@ -503,48 +517,11 @@ def position(contract: Contract, view: PositionView) -> bytes:
     )  # fmt: skip
 
 
-MARGIN_MODEL = b"segregated_sm"
-"""One currency, one margin for all of its contracts, by brackets: the protocol's name for that."""
-_OPTIONS = (
-    b'"options_pl":0,"options_session_rpl":0,"options_session_upl":0,"options_delta":0,"options_gamma":0,'
-    b'"options_theta":0,"options_vega":0,"options_value":0,"options_gamma_map":{},"options_theta_map":{},'
-    b'"options_vega_map":{}'
-)
-
-
-def account(currency: str, view: AccountView, contracts: Sequence[Contract], more: bytes = b"") -> bytes:
-    """The money of an account in one currency; `more` are further fields.
-
-    `delta_total` is what the positions are worth at their marks, `delta_total_map` their sizes in base currency.
-    """
-    own = [(contracts[slot], lots, mark) for slot, lots, mark in view.deltas]
-    delta = sum(contract.notional_micros(mark, lots) * (1 if lots > 0 else -1) for contract, lots, mark in own)
-    sizes = b",".join(
-        b'"%b":%b' % (contract.index_name.encode(), contract.amount_text(lots)) for contract, lots, _ in own
-    )
-    total = view.unrealised_micros + view.realised_micros
-    return (
-        b'{"currency":"%b","equity":%b,"margin_balance":%b,"balance":%b,"available_funds":%b,'
-        b'"available_withdrawal_funds":%b,"maintenance_margin":%b,"initial_margin":%b,"session_upl":%b,'
-        b'"session_rpl":%b,"total_pl":%b,"futures_session_upl":%b,"futures_session_rpl":%b,"futures_pl":%b,'
-        b'"projected_maintenance_margin":%b,"projected_initial_margin":%b,"delta_total":%b,"projected_delta_total":%b,'
-        b'"delta_total_map":{%b},%b,"fee_balance":0,"spot_reserve":0,"additional_reserve":0,"margin_model":"%b",'
-        b'"portfolio_margining_enabled":false,"cross_collateral_enabled":false%b}'
-    ) % (
-        currency.encode(), *[micros_text(value).encode() for value in (
-            view.equity_micros, view.equity_micros, view.cash_micros, view.available_micros, view.withdrawable_micros,
-            view.maintenance_margin_micros, view.initial_margin_micros, view.unrealised_micros, view.realised_micros,
-            total, view.unrealised_micros, view.realised_micros, total, view.maintenance_margin_micros,
-            view.initial_margin_micros, delta, delta,
-        )],
-        sizes, _OPTIONS, MARGIN_MODEL, more,
-    )  # fmt: skip
-
-
-def transaction(contract: Contract | None, currency: str, view: TransactionView) -> bytes:
-    """One row of the transaction log."""
+def transaction(contract: Contract | None, currency: str, view: TransactionView, account_slot: int) -> bytes:
+    """One row of an account's transaction log."""
     fields: dict[str, object] = {
         "id": view.number,
+        "user_id": account_slot,
         "timestamp": view.time_ns // _NS_PER_MS,
         "currency": currency,
         "type": view.kind,

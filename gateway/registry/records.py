@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from engine.codes import NIL, InvestorClass
 
@@ -96,6 +96,20 @@ class Intent:
     key: int = 0
     sweeps: bool = False
     """Whether the orders of its account or contract (all orders, if it names neither) are cancelled with it."""
+
+
+class Result(NamedTuple):
+    """What the log has made of an intent; all None while the log does not have it."""
+
+    sequence: int | None
+    reason: int | None
+    """Why the engine refused it; 0 when it did not."""
+    orders_cancelled: int | None
+    """How many orders its sweep took, None while that is under way; NOT_SWEPT when the engine refused the sweep."""
+
+
+NOT_SWEPT = -1
+"""In place of a number of orders: the queue of mass cancels was full."""
 
 
 @dataclass(frozen=True, slots=True)

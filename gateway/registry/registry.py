@@ -27,12 +27,13 @@ from gateway.registry.records import (
     Key,
     KeyOrder,
     Record,
+    Result,
 )
 from gateway.registry.tables import BusyError, RegistryError, prepare
 
 __all__ = [
     "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
-    "RegistryError",
+    "RegistryError", "Result",
 ]  # fmt: skip
 WAIT_SECONDS = 5.0
 _SWEEP_EVERY_NS = 10_000_000_000
@@ -396,20 +397,38 @@ class Registry:
         found = [(slot, self.attribute(slot, attribute) or 0) for slot in slots]
         return [(slot, value) for slot, value in found if least <= value <= most]
 
-    def intents_of(self, change: int) -> list[tuple[Intent, int | None, int | None]]:
-        """(intent, sequence in the log or None, reason of a refusal, 0 or None) of a change's directives."""
-        query = f"SELECT {_INTENT_COLUMNS}, applied_seq, reason FROM intents WHERE change = ? ORDER BY reference"
-        return [(Intent(*intent), seq, reason) for *intent, seq, reason in self._db.execute(query, (change,))]
+    def intents_of(self, change: int) -> list[tuple[Intent, Result]]:
+        """A change's directives in their order, and what became of them."""
+        return self._with_results("change = ?", change)
 
-    def mark_applied(self, results: Iterable[tuple[int, int, int]]) -> None:
-        """Record (reference, sequence in the log, reason or 0) of intents that the log holds."""
-        rows = [(seq, reason, reference) for reference, seq, reason in results]
+    def intents_between(self, after: int, last: int) -> list[tuple[Intent, Result]]:
+        """The intents after one reference up to another, in their order, and what became of them."""
+        return self._with_results("reference > ? AND reference <= ?", after, last)
+
+    def _with_results(self, clause: str, *values: object) -> list[tuple[Intent, Result]]:
+        columns = f"{_INTENT_COLUMNS}, applied_seq, reason, orders_cancelled"
+        rows = self._db.execute(f"SELECT {columns} FROM intents WHERE {clause} ORDER BY reference", values)
+        return [(Intent(*row[:-3]), Result(*row[-3:])) for row in rows]
+
+    def mark_applied(self, results: Iterable[tuple[int, int, int]], swept: Iterable[tuple[int, int]] = ()) -> None:
+        """Record (reference, sequence in the log, reason or 0) of intents that the log holds.
+
+        `swept` has (sequence, number of orders) of intents whose sweep has ended.
+        """
+        applied = [(seq, reason, reference) for reference, seq, reason in results]
+        ended = [(orders, seq) for seq, orders in swept]
         with self.transaction():
-            self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", rows)
+            self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", applied)
+            self._db.executemany("UPDATE intents SET orders_cancelled = ? WHERE sweeps = 1 AND applied_seq = ?", ended)
+
+    def unfinished_sweeps(self) -> list[int]:
+        """The sequences of the intents in the log whose sweep is not known to have ended."""
+        query = "SELECT applied_seq FROM intents WHERE sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
+        return [seq for (seq,) in self._db.execute(query)]
 
     def forget_beyond(self, last_seq: int) -> int:
         """Intents noted beyond the end of the log were lost with it and must be done again; returns how many."""
-        query = "UPDATE intents SET applied_seq = NULL, reason = NULL WHERE applied_seq > ?"
+        query = "UPDATE intents SET applied_seq = NULL, reason = NULL, orders_cancelled = NULL WHERE applied_seq > ?"
         with self.transaction():
             return self._db.execute(query, (last_seq,)).rowcount
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.code_values import COMMAND_ACCOUNT_SET
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 _KEYS = """(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER REFERENCES accounts,
     person INTEGER NOT NULL REFERENCES persons, kind TEXT NOT NULL CHECK (kind IN ('hmac', 'ed25519')),
@@ -37,12 +37,13 @@ CREATE TABLE IF NOT EXISTS intents (
     value INTEGER NOT NULL, amount_micros INTEGER NOT NULL, actor INTEGER NOT NULL, approver INTEGER NOT NULL,
     note TEXT NOT NULL, created_ns INTEGER NOT NULL, applied_seq INTEGER, reason INTEGER,
     source_time_ns INTEGER NOT NULL DEFAULT 0, change INTEGER NOT NULL DEFAULT 0, key INTEGER NOT NULL DEFAULT 0,
-    sweeps INTEGER NOT NULL DEFAULT 0) STRICT;
+    sweeps INTEGER NOT NULL DEFAULT 0, orders_cancelled INTEGER) STRICT;
 CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
 CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {COMMAND_ACCOUNT_SET};
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
 CREATE INDEX IF NOT EXISTS intents_refused ON intents (change) WHERE reason > 0;
 CREATE INDEX IF NOT EXISTS intents_pending ON intents (reference) WHERE applied_seq IS NULL;
+CREATE INDEX IF NOT EXISTS intents_sweeping ON intents (applied_seq) WHERE sweeps = 1;
 CREATE TABLE IF NOT EXISTS changes (
     number INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, params TEXT NOT NULL, reason TEXT NOT NULL,
     actor INTEGER NOT NULL, actor_key INTEGER NOT NULL, created_ns INTEGER NOT NULL, expires_ns INTEGER NOT NULL,
@@ -72,9 +73,16 @@ ALTER TABLE intents ADD COLUMN source_time_ns INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN change INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN key INTEGER NOT NULL DEFAULT 0;
 ALTER TABLE intents ADD COLUMN sweeps INTEGER NOT NULL DEFAULT 0;
-PRAGMA user_version={SCHEMA_VERSION};
+PRAGMA user_version=2;
 COMMIT;
 PRAGMA foreign_keys=ON;
+"""
+_FROM_VERSION_2 = f"""
+BEGIN IMMEDIATE;
+ALTER TABLE intents ADD COLUMN orders_cancelled INTEGER;
+UPDATE intents SET sweeps = 0 WHERE applied_seq > 0;
+PRAGMA user_version={SCHEMA_VERSION};
+COMMIT;
 """
 
 
@@ -98,9 +106,11 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> None:
     except sqlite3.DatabaseError as error:
         db.close()
         raise RegistryError(f"{path}: {error}; name another data folder, or see what holds or has damaged it") from None
-    if version not in (0, 1, SCHEMA_VERSION):
+    if version not in range(SCHEMA_VERSION + 1):
         db.close()
         raise RegistryError(f"{path}: registry version {version}, this program reads {SCHEMA_VERSION}; use its own")
     if version == 1:
         db.executescript(_FROM_VERSION_1)
+    if version in (1, 2):
+        db.executescript(_FROM_VERSION_2)
     db.executescript(_TABLES)

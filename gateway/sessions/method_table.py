@@ -30,7 +30,9 @@ class Params(Struct, kw_only=True, gc=False):
 
 
 class Strict(Params, forbid_unknown_fields=True):
-    """Parameters that refuse what they do not know."""
+    """Parameters that refuse what they do not know; some clients send the token of their login with each call."""
+
+    access_token: str | None = None
 
 
 # --- session ------------------------------------------------------------------------------------------------------
@@ -122,12 +124,12 @@ class CurrencyParams(Params):
 # --- trading ------------------------------------------------------------------------------------------------------
 
 
-class OrderParams(Strict):
+class OrderParams(Strict, kw_only=True):
     """buy and sell, with the other spellings that clients send.
 
     `reduceOnly` is `reduce_only`, `max_show` is `display_amount`; `contracts` is `amount`, since every contract has the
-    size 1; `clientOrderId` is `cl_ord_id` if it is one, a whole number from 1 to 2^63 - 1, and else `label`. `direction`
-    may repeat what the method says.
+    size 1; `clientOrderId` is `cl_ord_id` if it is one, a whole number from 1 to 2^63 - 1, and else `label`;
+    `direction` may repeat what the method says.
     """
 
     instrument_name: str
@@ -155,7 +157,7 @@ class OrderParams(Strict):
     confirm: bool | None = None
 
 
-class _Change(Strict):
+class _Change(Strict, kw_only=True):
     amount: Number = ABSENT
     price: Number = ABSENT
     trigger_price: Number = ABSENT
@@ -178,7 +180,7 @@ class EditByLabelParams(_Change, kw_only=True):
     instrument_name: str
 
 
-class CancelParams(Strict):
+class CancelParams(Strict, kw_only=True):
     order_id: str | None = None
     cl_ord_id: Number = ABSENT
 
@@ -201,12 +203,20 @@ class CancelCurrencyParams(Params):
     detailed: bool | None = None
 
 
+class CancelKindParams(Params):
+    currency: str | list[str]
+    kind: str | None = None
+    type: str | None = None
+    detailed: bool | None = None
+
+
 class CancelLabelParams(Params):
     label: str
     currency: str | None = None
+    detailed: bool | None = None
 
 
-class ClosePositionParams(Strict):
+class ClosePositionParams(Strict, kw_only=True):
     instrument_name: str
     type: Literal["limit", "market"]
     price: Number = ABSENT
@@ -412,9 +422,10 @@ _ORDERS: dict[str, tuple[type[Params], str, str]] = {
 }
 _CANCELS: dict[str, tuple[type[Params], str, str]] = {
     "private/cancel": (CancelParams, "Order", "Cancel an order by order_id or cl_ord_id"),
-    "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many"),
+    "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many, or which if detailed"),
     "private/cancel_all_by_instrument": (CancelInstrumentParams, "integer", "Cancel the orders of one contract"),
     "private/cancel_all_by_currency": (CancelCurrencyParams, "integer", "Cancel the orders settled in one currency"),
+    "private/cancel_all_by_kind_or_type": (CancelKindParams, "integer", "Cancel the orders of one or more currencies"),
     "private/cancel_by_label": (CancelLabelParams, "integer", "Cancel the orders with this label"),
     "venue/countdown_cancel_all": (CountdownParams, "Countdown", "Cancel all orders unless asked again; 0 stops"),
     "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel orders when the connection is lost"),

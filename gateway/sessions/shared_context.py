@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from engine.codes import ExecInst, Reason
 from gateway.config import Config
 from gateway.registry.authentication import Authenticator, Vault
-from gateway.registry.registry import Registry
+from gateway.registry.registry import Registry, Result
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
@@ -36,8 +36,8 @@ class Context:
     ended_keys: set[str] = field(default_factory=set)
     settle: Callable[[], None] = _nothing
     """Has everything received so far applied, ahead of an answer that is to show it."""
-    sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict
-    """Puts what the registry has just been told into the log, ahead of the answer: (sequence, reason) by reference."""
+    sequence_changes: Callable[[], dict[int, Result]] = dict
+    """Puts what the registry has just been told into the log, ahead of the answer: the results by reference."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
@@ -86,7 +86,7 @@ def make_context(
     registry: Registry,
     vault: Vault,
     settle: Callable[[], None] = _nothing,
-    sequence_changes: Callable[[], dict[int, tuple[int, int]]] = dict,
+    sequence_changes: Callable[[], dict[int, Result]] = dict,
 ) -> Context:
     """The context of a server with this configuration; the last two are the venue's."""
     limits = RateLimits(

@@ -3,11 +3,11 @@
 from collections.abc import Iterable
 from typing import Any
 
-from engine.codes import NIL, CommandKind, EventKind, Reason
+from engine.codes import CommandKind, EventKind
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.registry.registry import Intent
 from gateway.sessions.actions import Pending
-from gateway.wire.command_rows import Signer, mass_cancel_row, pack_directive
+from gateway.wire.command_rows import pack_directive
 from gateway.wire.views import Outcome
 
 
@@ -19,13 +19,6 @@ def directive_row(intent: Intent) -> bytes:
         source_time_ns=intent.source_time_ns, actor=intent.actor, approver=intent.approver, reason=intent.change,
         key=intent.key, reference=intent.reference,
     )  # fmt: skip
-
-
-def sweep_row(intent: Intent) -> bytes:
-    """The mass cancel before a directive that cancels orders too: those of its account, its contract, or all."""
-    reason = Reason.ACCOUNT_SUSPENDED if intent.account_slot != NIL else Reason.MARKET_STATE
-    signer = Signer(intent.account_slot, intent.actor, intent.key)
-    return mass_cancel_row(signer, intent.contract_slot, reason=reason)
 
 
 class IntentPending(Pending):

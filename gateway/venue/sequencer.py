@@ -101,7 +101,7 @@ class Origin(Protocol):
 
 
 class Observer(Protocol):
-    """Surveillance, which gets the events of each batch."""
+    """Who gets the events of each batch, such as surveillance."""
 
     def offer(self, events: Any, seq: int) -> None:
         """The events of the batch that ended with this sequence; they are used again afterwards."""
@@ -131,12 +131,12 @@ _RUN = -1
 
 
 class Parts(NamedTuple):
-    """The receivers of each batch: the read model, the hub, the compiled path of orders, surveillance."""
+    """The receivers of each batch: the read model, the hub, the compiled path of orders, who looks at events."""
 
     projection: Projection
     hub: Hub
     compiled_path: CompiledPath
-    observer: Observer | None = None
+    observers: tuple[Observer, ...] = ()
 
 
 class Sequencer:
@@ -147,7 +147,7 @@ class Sequencer:
         self.projection = parts.projection
         self.hub = parts.hub
         self.compiled_path = parts.compiled_path
-        self._observer = parts.observer
+        self._observers = parts.observers
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._new_stage(batch_rows)
@@ -170,8 +170,8 @@ class Sequencer:
         """Whether work waits inside the engine for the next command."""
         return bool(self._due[0] == 0)
 
-    def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> None:
-        """Add command rows to the batch; they stay together."""
+    def submit(self, rows: bytes, origin: Origin | None, pending: Pending | None) -> int:
+        """Add command rows to the batch; they stay together. Answers the sequence of the first."""
         count = len(rows) // ROW_BYTES
         if self._count + count > self._capacity:
             self.settle()
@@ -190,6 +190,7 @@ class Sequencer:
             (account_slot,) = _ACCOUNT.unpack_from(rows)
             self._waiting.append((place, rows[KIND_BYTE], _Request(origin, pending, account_slot)))
         self._count = place + count
+        return seq
 
     def read(self, session: Session, span: tuple[int, int], origin: Origin, now_ns: int) -> int:
         """Read a session's frames from the compiled path's buffer, plain orders into the batch: why it stopped.
@@ -236,8 +237,8 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        if self._observer is not None:
-            self._observer.offer(events, self.engine.last_seq)
+        for observer in self._observers:
+            observer.offer(events, self.engine.last_seq)
         self._unwritten += count
         self._commit(self._early_rows)
         events_count = len(events)

@@ -6,7 +6,7 @@ what sessions share. No part is tied to another anywhere else.
 
 import logging
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -19,12 +19,13 @@ from gateway.market_data.hub import Hub
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
 from gateway.registry.authentication import Vault
-from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError
+from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
-from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results, sweep_row
+from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
+from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
 InLoop = Callable[..., None]
@@ -64,6 +65,9 @@ class Venue:
         self._last_reference = 0
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
+        self._sweeps = Sweeps()
+        for seq in self.registry.unfinished_sweeps():
+            self._sweeps.begin(seq)
         self.engine = self._open_engine(progress)
         self._start_projection()
         self.hub = Hub(self.projection)
@@ -71,14 +75,15 @@ class Venue:
         self.execution_throttle = ExecutionThrottle(config, self.registry, links)
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        parts = Parts(self.projection, self.hub, compiled_path, surveillance if surveillance.is_on else None)
+        observers = (self._sweeps, surveillance) if surveillance.is_on else (self._sweeps,)
+        parts = Parts(self.projection, self.hub, compiled_path, observers)
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
             _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
-        self.registry.mark_applied(self._results)
+        self._note(self._results, self.engine.last_seq)
         self._results = []
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
@@ -135,7 +140,7 @@ class Venue:
         )  # fmt: skip
         if not host.holds_journal(journal):
             return host.Engine.create(journal, Mode.EXCHANGE, options=options)
-        recovered = _Recovered(self.projection, Path(self.config.data))
+        recovered = _Recovered(self.projection, self._sweeps, Path(self.config.data))
         engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
         recovered.finish(engine, journal)
         self._results += recovered.results
@@ -148,7 +153,7 @@ class Venue:
             self.engine.journal.sync()
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
-        self.registry.mark_applied(self._unmarked.values())
+        self._note(self._unmarked.values(), self.engine.last_seq)
         path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
             self.engine.snapshot()
@@ -169,23 +174,24 @@ class Venue:
         self._changes_seen = changes
         self.submit_intents()
 
-    def submit_intents(self) -> dict[int, tuple[int, int]]:
-        """Sequence every intent that the log does not have yet; answers (sequence, reason or 0) by its reference.
+    def submit_intents(self) -> dict[int, Result]:
+        """Sequence every intent that the log does not have yet; answers what became of it by its reference.
 
         One that is under way is not sent again.
         """
-        answered: dict[int, tuple[int, int]] = {}
+        answered: dict[int, Result] = {}
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             for intent in intents:
                 if intent.sweeps:
-                    self.sequencer.submit(sweep_row(intent), None, None)
+                    self._sweeps.begin(self.sequencer.submit(sweep_row(intent), None, None) + 1)
                 pending = IntentPending(intent.reference, self._results)
                 self.sequencer.submit(directive_row(intent), None, pending)
             self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []
-            answered.update({reference: (seq, reason) for reference, seq, reason in results})
+            orders_cancelled = self._sweeps.orders_cancelled
+            answered.update({ref: Result(seq, reason, orders_cancelled(seq)) for ref, seq, reason in results})
             self._unmarked.update({result[0]: result for result in results})
             self.sequencer.close_turn(partial(self._mark, results))
         return answered
@@ -197,16 +203,21 @@ class Venue:
 
     def _mark_durable(self) -> None:
         """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log."""
-        if not self._durable:
-            return
         try:
-            self.registry.mark_applied(self._durable)
+            self._note(self._durable, self.engine.durable_seq)
         except (BusyError, sqlite3.OperationalError) as error:
             _LOG.warning("what %d changes became is not noted yet: %s", len(self._durable), error)
             return
         for reference, _, _ in self._durable:
             self._unmarked.pop(reference, None)
         self._durable = []
+
+    def _note(self, results: Collection[tuple[int, int, int]], durable_seq: int) -> None:
+        """Have the registry note these results, and the sweeps that ended up to this sequence."""
+        swept = self._sweeps.ended(durable_seq)
+        if results or swept:
+            self.registry.mark_applied(results, swept.items())
+            self._sweeps.forget(swept)
 
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
@@ -219,8 +230,9 @@ class Venue:
 class _Recovered:
     """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
 
-    def __init__(self, projection: Projection, data: Path) -> None:
+    def __init__(self, projection: Projection, sweeps: Sweeps, data: Path) -> None:
         self._projection = projection
+        self._sweeps = sweeps
         self._data = data
         self._begun = False
         self.is_whole = True
@@ -231,6 +243,8 @@ class _Recovered:
         if not self._begun:
             self._begin(int(commands[0]["seq"]) - 1)
         self.results += replayed_results(commands, events)
+        self._sweeps.begin_replayed(commands)
+        self._sweeps.offer(events, int(commands[-1]["seq"]))
         if self.is_whole:
             self._projection.replay(commands, events)
 

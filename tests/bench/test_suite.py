@@ -11,7 +11,7 @@ import pytest
 from bench import order_flow
 from bench.cancel import SPEC
 from bench.engine_runner import EngineRunner, market, numbered
-from bench.measurement import BenchError, Plan, one_digest
+from bench.measurement import BenchError, Plan, SkippedError, one_digest
 from bench.suite import SUITE
 from engine import host
 from engine.codes import CommandKind, EventKind
@@ -82,7 +82,24 @@ def test_recordings_that_are_not_there_are_left_out(
     assert lionrock("flash1", "--size", "small", "--json") == 0
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("lionrock bench: flash1 left out: the recorded workloads are not at ")
+    assert "lionrock bench: flash1 left out: not in " in said.err
+
+
+@pytest.mark.parametrize(("size", "remedy"), [("full", "./generator normal normal.bin"), ("small", "use --size full")])
+def test_who_lacks_the_recordings_is_told_where_they_are_from(
+    size: str, remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(order_flow, "DATA", tmp_path)
+    folder = tmp_path / ("flash1" if size == "full" else "flash1_small")
+    folder.mkdir()
+    (folder / "reports.sha256").touch()
+    with pytest.raises(SkippedError) as caught:
+        order_flow.flash1_workloads(Plan(size == "full"))
+    said = str(caught.value)
+    assert str(folder) in said and "github.com/flash1-dev/matching-engine-benchmark (MIT License)" in said
+    assert remedy in said and "\n" not in said
+    first = "normal.bin.xz, swing-40.bin.xz. " if size == "full" else "normal_seed1_count5000.csv, "
+    assert f"not in {folder}: {first}" in said
 
 
 @needs_data

@@ -129,8 +129,11 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
         asyncio.get_running_loop().call_soon(hands.run, 1)
         async with running(config) as server:
             hands.run(0)
-            alice = await logged_in(server.port, onboard(onboarding, monkeypatch))
-            maker = await logged_in(server.port, onboard(for_another(onboarding, 15), monkeypatch))
+            # Beside the loop of the server, which carries out what the commands ask for while they wait.
+            key = await asyncio.to_thread(onboard, onboarding, monkeypatch)
+            alice = await logged_in(server.port, key)
+            key = await asyncio.to_thread(onboard, for_another(onboarding, 15), monkeypatch)
+            maker = await logged_in(server.port, key)
             for client in (alice, maker):
                 await acknowledge(client)
                 assert (await client.call("venue/get_admission", instrument_name=BTC))["may_open"] is True
@@ -205,10 +208,9 @@ async def switched_off(alice, later, monkeypatch):
     assert {"kyc", "screening", "evidence", "disclosure", "deposit"} <= {entry["topic"] for entry in file["records"]}
     [stop] = await alice.open_orders()
     assert stop.order_state == "untriggered"
-    lionrock(later[2], monkeypatch)
-    async with asyncio.timeout(10):
-        while await alice.open_orders():
-            await asyncio.sleep(0.05)
+    said = await asyncio.to_thread(lionrock, later[2], monkeypatch)
+    assert "kill_switch: carried out at sequence " in said and said.endswith(", 1 order cancelled\n")
+    assert await alice.open_orders() == []
     assert "ACCOUNT_SUSPENDED" in await refusal(alice.sell(BTC, "0.1", price="59500", reduce_only=True))
 
 

@@ -9,6 +9,7 @@ from tests.model.ledger import PPB
 MAX_TICKS = (1 << 30) - 1
 MAX_LOTS = 1 << 52
 NOTIONAL_BOUND = 1 << 61
+MAX_POSITION = 1 << 56
 HEAVIEST_SOURCE = 1 << 20
 MIN_IMPACT_MICROS = 20_000 * 1_000_000
 DAY_S = 24 * 3600
@@ -26,13 +27,15 @@ def _bound(contract):
 
 def _range(model, contract):
     given = {code: contract.parameters[code, 0] for code in P}
-    if given[P.MICROS_PER_TICK_LOT] < 1:
+    least = 0 if model.mode == Mode.RESEARCH and not contract.has_margin else 1
+    if given[P.MICROS_PER_TICK_LOT] < least:
         return Reason.BAD_UNIT
     others = [c for c in model.contracts.values() if c is not contract and c.state != MarketState.DRAFT]
     fine = (
         1 <= given[P.MAX_PRICE_TICKS] <= MAX_TICKS
         and given[P.LOT_STEP] >= 1
         and 1 <= given[P.MIN_ORDER_LOTS] <= given[P.MAX_ORDER_LOTS] <= min(MAX_LOTS, given[P.MAX_POSITION_LOTS])
+        and given[P.MAX_POSITION_LOTS] <= MAX_POSITION
         and _bound(contract) + sum(_bound(other) for other in others) <= NOTIONAL_BOUND
     )
     return Reason.NONE if fine else Reason.BAD_RANGE
@@ -100,7 +103,7 @@ def listing_reason(model, contract):
     reason = _range(model, contract)
     if reason:
         return reason
-    if not brackets(contract) and not given[P.TAKER_FEE_PPB] and not given[P.MAKER_FEE_PPB]:
+    if not contract.has_margin:
         return Reason.NONE if model.mode == Mode.RESEARCH else Reason.RESEARCH_ONLY
     if not given[P.BASE_ELIGIBLE]:
         return Reason.BASE_NOT_ELIGIBLE

@@ -59,6 +59,70 @@ def test_summary_names_everything(example: Path, capsys: pytest.CaptureFixture[s
         assert part in said
 
 
+def sells(tmp_path: Path, contract: str) -> tuple[str | Path, ...]:
+    """Two hundred orders to sell one coin, a hundredth apart around 60,000."""
+    lines = ["action,cl_ord_id,side,qty_lots,price_ticks"]
+    lines += [f"new,{number},sell,100000000,{6_000_000 + number}" for number in range(1, 201)]
+    (tmp_path / "sells.csv").write_text("\n".join(lines))
+    return tmp_path / "sells.csv", "--contract", f"BTC_USD,tick=0.01,lot=0.00000001{contract}", "--json"
+
+
+def test_no_order_of_realistic_precision_is_lost(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lionrock("replay", *sells(tmp_path, "")) == 0
+    said = capsys.readouterr()
+    assert said.err == "" and json.loads(said.out)["rejects"] == {}
+    assert len(json.loads(said.out)["depth"][1]) == 10
+
+
+@pytest.mark.parametrize("command", ["replay", "convert"])
+def test_lost_orders_are_one_line_and_an_exit_code_of_their_own(
+    command: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path, *options = sells(tmp_path, ",max_price_ticks=6000002")
+    journals = iter([tmp_path / "first", tmp_path / "second"])
+
+    def ran(*more: str) -> int:
+        return lionrock(command, path, *([next(journals)] if command == "convert" else []), *options, *more)
+
+    assert ran() == 3
+    said = capsys.readouterr()
+    assert said.err == (
+        f"lionrock {command}: 198 of 200 commands were refused for limits (BAD_TICK 198); "
+        "name a larger max_price_ticks or a coarser tick with --contract; --allow-refused accepts it\n"
+    )
+    assert json.loads(said.out.splitlines()[-1])["lost"] == {"BAD_TICK": 198}
+    assert ran("--allow-refused") == 0
+    assert "198 of 200 commands were refused" in capsys.readouterr().err
+    if command == "convert":
+        assert lionrock("replay", tmp_path / "first") == 0, "a journal's refusals are its own"
+
+
+def test_repeated_orders_are_shown(example: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    example.write_text(example.read_text() + "6000,new,2,buy,3,99,,\n7000,new,9,buy,3,98,,\n7000,new,9,buy,3,98,,\n")
+    assert lionrock("replay", example) == 3
+    said = capsys.readouterr()
+    assert "repeated orders" in said.out and "refused DUPLICATE_ID" in said.out
+    assert "2 of 8 commands were refused for limits" in said.err and "give each order an id of its own" in said.err
+
+
+def test_the_help_tells_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in ("replay", "convert"):
+        with pytest.raises(SystemExit):
+            lionrock(command, "--help")
+        said = capsys.readouterr().out
+        assert "exit codes: 0 " in said and "3 " in said and "--allow-refused" in said
+
+
+def test_the_first_differences_of_executions_are_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    steps = ("34200.1,1,11", "34200.2,1,12", "34200.3,4,12", "34200.4,3,11")
+    messages = "".join(f"{step},10,1000100,1\n" for step in steps)
+    rows = "".join(f"1000200,20,1000100,{size}\n" for size in (40, 50, 40, 30))
+    assert lionrock("replay", lobster_files(tmp_path, messages, rows)) == 0
+    said = capsys.readouterr().out
+    assert "first differences from the recorded executions:" in said
+    assert "recorded 10 at 1000100 from order 12; here 10 at 1000100" in said
+
+
 def test_reports_go_to_a_file(example: Path, tmp_path: Path) -> None:
     assert lionrock("replay", example, "--reports", tmp_path / "out.txt", "--json") == 0
     assert (tmp_path / "out.txt").read_text().splitlines()[-1] == "2,5,1,1,101"

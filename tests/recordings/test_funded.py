@@ -86,6 +86,17 @@ def test_funding_is_paid_every_minute_of_the_venues_clock() -> None:
 
 
 @compiled
+def test_an_order_that_is_larger_than_money_can_count_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "a.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,4000,100\n")
+    command = ("replay", tmp_path / "a.csv", "--contract", "tick=1,lot=1", "--accounts", "3")
+    assert lionrock(*command) == 3
+    assert "1 of 1 commands were refused for limits (QTY_TOO_LARGE 1); name a coarser lot" in capsys.readouterr().err
+    assert lionrock(*command, "--allow-refused") == 0
+
+
+@compiled
 def test_the_command_prints_the_figures(capsys: pytest.CaptureFixture[str]) -> None:
     command = ("replay", STREAM, "--contract", UNIT, "--accounts", "30")
     assert lionrock(*command, "--json") == 0

@@ -5,11 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from engine.codes import Side
+from engine import invariants
+from engine.codes import Reason, Side
 from engine.recordings import open_recording
-from engine.recordings.batches import Book, Check, Execution
-from engine.recordings.comparison import Comparison, as_recorded
-from engine.recordings.replay import prepare
+from engine.recordings.batches import READER_ID, Book, Check, Execution, parse_contract
+from engine.recordings.comparison import KEPT_DIFFERENCES, Comparison, Fill, is_as_recorded, taken_by
+from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, describe, lost_orders
+from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.research import open_market
 from engine.recordings.source import RecordingError, sources
 from engine.schema import MIN_EVENT_ROWS
@@ -96,7 +98,8 @@ def test_bitstamp_snapshots_are_reproduced() -> None:
     assert (result.book_rows_checked, result.book_rows_equal) == (5011, 4941)
     assert result.book_rows_one_event_off == 49
     assert (result.executions, result.executions_as_recorded) == (575, 571)
-    assert set(result.rejects) == {"UNKNOWN_ORDER"}
+    assert set(result.rejects) == {"UNKNOWN_ORDER"} and result.lost == {}
+    assert len(result.execution_differences) == 575 - 571
     from_csv, same_reports = play(open_recording(DATA / "bitstamp_2015" / "orders.csv.xz", book=log))
     assert same_reports == reports
     assert from_csv.book_rows_equal == result.book_rows_equal
@@ -128,6 +131,8 @@ def test_an_order_taken_out_of_turn_is_told_and_repaired(tmp_path: Path) -> None
     rows = "".join(f"1000200,20,1000100,{size}\n" for size in (40, 50, 40, 30))
     result, _ = play(open_recording(lobster_files(tmp_path, messages, rows)))
     assert (result.executions, result.executions_as_recorded) == (1, 0)
+    [told] = result.execution_differences
+    assert "recorded 10 at 1000100 from order 12; here 10 at 1000100 from an order that it does not name" in told
     assert (result.book_rows_checked, result.book_rows_equal) == (4, 4)
     assert result.rejects == {}
     assert result.depth == ([(1000100, 30)], [(1000200, 20)])
@@ -153,14 +158,64 @@ def test_after_a_skipped_line_the_book_is_entered_again(tmp_path: Path) -> None:
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 
+SWEEP = [Execution(7, Side.SELL, 100, 5), Execution(8, Side.SELL, 101, 5)]
+
+
 def test_executions_as_recorded_need_order_and_price() -> None:
-    recorded = [Execution(7, Side.SELL, 100, 5), Execution(8, Side.SELL, 101, 5)]
-    assert as_recorded(recorded, [(7, 100, 5), (8, 101, 5)]) == 2
-    assert as_recorded(recorded, [(7, 100, 2), (7, 100, 3), (8, 101, 5)]) == 2
-    assert as_recorded(recorded, [(7, 100, 5), (9, 101, 5)]) == 1
-    assert as_recorded(recorded, [(7, 99, 5), (8, 101, 5)]) == 1
-    assert as_recorded(recorded, [(7, 100, 5), (8, 101, 4)]) == 1
-    assert as_recorded(recorded, []) == 0
+    def as_recorded(fills: list[Fill]) -> int:
+        return sum(is_as_recorded(execution, taken) for execution, taken in taken_by(SWEEP, fills))
+
+    assert as_recorded([(7, 100, 5), (8, 101, 5)]) == 2
+    assert as_recorded([(7, 100, 2), (7, 100, 3), (8, 101, 5)]) == 2
+    assert as_recorded([(7, 100, 5), (9, 101, 5)]) == 1
+    assert as_recorded([(7, 99, 5), (8, 101, 5)]) == 1
+    assert as_recorded([(7, 100, 5), (8, 101, 4)]) == 1
+    assert as_recorded([]) == 0
+
+
+@pytest.mark.parametrize(
+    ("fills", "told"),
+    [
+        ([(7, 100, 5), (8, 101, 5)], []),
+        ([(7, 100, 5), (9, 101, 5)], ["message 4: recorded 5 at 101 from order 8; here 5 at 101 from order 9"]),
+        (
+            [(9, 100, 7), (8, 101, 2)],
+            [
+                "message 4: recorded 5 at 100 from order 7; here 5 at 100 from order 9",
+                "message 4: recorded 5 at 101 from order 8; here 2 at 100 from order 9, 2 at 101 from order 8",
+            ],
+        ),
+        ([(7, 100, 5)], ["message 4: recorded 5 at 101 from order 8; here nothing traded"]),
+        (
+            [(READER_ID + 3, 100, 5), (8, 101, 5)],
+            ["message 4: recorded 5 at 100 from order 7; here 5 at 100 from an order that it does not name"],
+        ),
+    ],
+)
+def test_an_execution_that_differs_is_told_with_what_happened_instead(fills: list[Fill], told: list[str]) -> None:
+    comparison = Comparison(depth=1)
+    comparison.check(Check(0, 4, [], SWEEP), fills, lambda _: ([], []))
+    assert comparison.execution_differences == told
+    assert (comparison.executions, comparison.executions_as_recorded) == (2, 2 - len(told))
+
+
+def test_a_trade_without_order_ids_is_told_with_the_trades_that_nothing_matched() -> None:
+    comparison = Comparison(depth=1)
+    comparison.check(Check(0, 4, [], [Execution(0, 0, 100, 5)]), [(7, 100, 6)], lambda _: ([], []))
+    comparison.check(Check(0, 5, [], [Execution(0, 0, 100, 6)]), [], lambda _: ([], []))
+    comparison.check(Check(0, 6, [], [Execution(0, 0, 100, 1)]), [], lambda _: ([], []))
+    assert comparison.execution_differences == [
+        "message 4: recorded 5 at 100; here no such trade, not matched so far: 6 at 100 from order 7",
+        "message 6: recorded 1 at 100; here nothing traded",
+    ]
+    assert (comparison.executions, comparison.executions_as_recorded) == (3, 1)
+
+
+def test_only_the_first_differences_are_kept() -> None:
+    comparison = Comparison(depth=1)
+    for message in range(50):
+        comparison.check(Check(0, message, [], SWEEP), [], lambda _: ([], []))
+    assert len(comparison.execution_differences) == KEPT_DIFFERENCES and comparison.executions == 100
 
 
 FIRST, SECOND, THIRD, OTHER = [([(9, lots)], []) for lots in (1, 2, 3, 4)]
@@ -238,6 +293,69 @@ def test_refusals_are_counted_by_reason(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("\n".join(lines))
     result, _ = play(open_recording(tmp_path / "a.csv"))
     assert result.rejects == {"DUPLICATE_ID": 1, "POST_ONLY_WOULD_CROSS": 1, "UNKNOWN_ORDER": 2}
+
+
+def test_repeated_orders_are_counted_and_lost(tmp_path: Path) -> None:
+    lines = ["action,cl_ord_id,side,qty_lots,price_ticks", *["new,1,sell,5,100"] * 3, "cancel,1,,,", "new,1,sell,5,100"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    result, _ = play(open_recording(tmp_path / "a.csv"))
+    assert (result.repeated, result.lost, result.rejects) == (2, {"REPEATED": 2}, {})
+    assert result.depth == ([], [(100, 5)]), "one under its id, and again after its cancel"
+
+
+@pytest.mark.parametrize("name", sorted(LIMITS | WITHOUT_INDEX))
+def test_every_limit_is_a_reason_and_has_a_remedy(name: str) -> None:
+    assert name in Reason.__members__
+    said = describe(lost_orders({name: 3, "UNKNOWN_ORDER": 9}, 2, LIMITS | WITHOUT_INDEX), 200)
+    assert said.startswith(f"5 of 200 commands were refused for limits ({name} 3, REPEATED 2); ")
+
+
+def test_a_trigger_on_the_mark_is_lost_where_there_is_no_mark(tmp_path: Path) -> None:
+    lines = ["action,cl_ord_id,side,qty_lots,ord_type,trigger_price_ticks", "new,1,sell,5,stop_market,90"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    assert play(open_recording(tmp_path / "a.csv"))[0].lost == {"REFERENCE_PRICE_UNAVAILABLE": 1}
+
+
+def test_what_life_refuses_too_loses_nothing() -> None:
+    assert lost_orders({"UNKNOWN_ORDER": 5, "POST_ONLY_WOULD_CROSS": 1, "FOK_CANNOT_FILL": 1}, 0) == {}
+
+
+TICK, LOT = "0.01", "0.00000001"
+COIN = 10**8
+
+
+@compiled
+def test_realistic_precision_fits_a_whole_markets_open_orders(tmp_path: Path) -> None:
+    """Prices up to 10^7 in hundredths, quantities in 10^-8: twenty million coins open at once, and all of it trades."""
+    prices = [10**9 - 1000 * level for level in range(2000)]
+    assert prices[0] == int(10**7 / float(TICK))
+    lines = ["action,cl_ord_id,side,qty_lots,price_ticks,tif"]
+    lines += [f"new,{number},sell,{10_000 * COIN},{price}," for number, price in enumerate(prices, 1)]
+    lines += [f"new,{3000 + number},buy,{10_000 * COIN},{price // 2}," for number, price in enumerate(prices, 1)]
+    (tmp_path / "open.csv").write_text("\n".join(lines))
+    reader = open_recording(tmp_path / "open.csv")
+    reader.contract = parse_contract(f"BTC_USD,tick={TICK},lot={LOT}", reader.contract)
+    opened, _ = play(reader)
+    assert (opened.rejects, opened.lost) == ({}, {})
+    assert opened.depth[1][0] == (prices[-1], 10_000 * COIN) and opened.depth[0][0] == (prices[0] // 2, 10_000 * COIN)
+    lines += [f"new,{6000 + number},buy,{10_000 * COIN},{10**9},ioc" for number in range(2000)]
+    (tmp_path / "traded.csv").write_text("\n".join(lines))
+    runner = prepare(open_recording(tmp_path / "traded.csv"))
+    traded = replay(open_recording(tmp_path / "traded.csv"), runner, Options())
+    assert (traded.trades, traded.volume_lots, traded.lost) == (2000, 20_000_000 * COIN, {})
+    root = runner.engine.root
+    invariants.check(root)
+    assert (int(root[0]["accounts"][0]["cash_micros"]), int(root[0]["fund_micros"])) == (0, 0), "no money is at stake"
+
+
+@compiled
+def test_a_limit_that_a_recording_meets_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text(f"action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,{(1 << 52) + 1},5\n")
+    with pytest.raises(RecordingError, match="qty_lots"):
+        play(open_recording(tmp_path / "a.csv"))
+    lines = [f"new,{number},buy,{1 << 52},5" for number in range(1, 20)]
+    (tmp_path / "a.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\n" + "\n".join(lines))
+    assert play(open_recording(tmp_path / "a.csv"))[0].lost == {"POSITION_LIMIT": 3}, "2^56 lots of one side"
 
 
 def test_progress_tells_what_is_read(example: Path) -> None:

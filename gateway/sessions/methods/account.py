@@ -6,7 +6,7 @@ from typing import Any
 from msgspec import Struct
 
 from engine.codes import NIL, CommandKind, Reason, Side
-from gateway.read_model import render
+from gateway.read_model import render, render_account
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, count_of, id_of, period
@@ -37,7 +37,7 @@ def _summary(session: SessionState, call: Call, currency: str, more: bytes) -> b
     account = session.account_slot
     settles = bool(contracts_of(call.projection, currency))
     view = call.projection.account(account) if settles else AccountView(account)
-    return render.account(currency, view, call.projection.contracts(), more)
+    return render_account.account(currency, view, call.projection.contracts(), more)
 
 
 def _identity(call: Call, account_slot: int, extended: bool) -> bytes:
@@ -99,7 +99,10 @@ def get_transaction_log(session: SessionState, params: method_table.TransactionL
     if not contracts_of(call.projection, currency):
         return b'{"logs":[],"continuation":null}'
     views, next_id = call.projection.transactions(session.account_slot, span, is_wanted)
-    logs = render.array(render.transaction(_contract_at(call, view.contract_slot), currency, view) for view in views)
+    account_slot = session.account_slot
+    logs = render.array(
+        render.transaction(_contract_at(call, view.contract_slot), currency, view, account_slot) for view in views
+    )
     return b'{"logs":%b,"continuation":%b}' % (logs, b"%d" % next_id if next_id else b"null")
 
 

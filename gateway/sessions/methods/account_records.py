@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import Asset, CommandKind, OrdType
-from gateway.read_model import render, render_records
+from gateway.read_model import render, render_account, render_records
 from gateway.registry.records import Account, Key
 from gateway.sessions import method_table
 from gateway.sessions import record_params as m
@@ -52,15 +52,15 @@ def _subaccount(call: Call, account: Account, with_portfolio: bool) -> bytes:
         "login_enabled": False,
         "receive_notifications": False,
         "security_keys_enabled": False,
-        "margin_model": render.MARGIN_MODEL.decode(),
+        "margin_model": render_account.MARGIN_MODEL.decode(),
     }
     head = encode(fields)
     if not with_portfolio:
         return head
     names = dict.fromkeys(contract.settlement for contract in call.projection.contracts())
     view, contracts = call.projection.account(account.slot), call.projection.contracts()
-    money = b",".join(b'"%b":%b' % (name.lower().encode(), render.account(name, view, contracts)) for name in names)
-    return head[:-1] + b',"portfolio":{%b}}' % money
+    money = [b'"%b":%b' % (name.lower().encode(), render_account.account(name, view, contracts)) for name in names]
+    return head[:-1] + b',"portfolio":{%b}}' % b",".join(money)
 
 
 def list_api_keys(session: SessionState, params: method_table.Params, call: Call) -> bytes:

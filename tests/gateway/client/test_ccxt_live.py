@@ -22,9 +22,8 @@ WAIT_S = 20
 def clients(port, deribit_key, coinbase_key):
     """Both classes with documented settings only."""
     rest, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/api/v2"
-    deribit = ccxt.pro.deribit(
-        {"apiKey": deribit_key.id, "secret": deribit_key.secret, "urls": {"api": {"rest": rest, "ws": ws}}}
-    )
+    login = {"apiKey": deribit_key.id, "secret": deribit_key.secret}
+    deribit = ccxt.pro.deribit({**login, "urls": {"api": {"rest": rest, "ws": ws}}, "options": {"code": "USDC"}})
     urls = {"api": {"rest": f"{rest}/api/v2", "ws": ws, "wsPrivate": ws}}
     coinbase = ccxt.pro.coinbaseinternational({"apiKey": coinbase_key.id, "secret": coinbase_key.secret, "urls": urls})
     for client in (deribit, coinbase):

@@ -251,10 +251,12 @@ def test_what_the_engine_refused_is_shown_as_refused(lionrock, officers):
     lionrock("account", "create", "alice", *ann)
     number = lionrock("admin", "record-withdrawal", "--account", "alice", "--amount", "7", *ann)[0]["number"]
     [approved] = lionrock("admin", "approve", str(number), *ben)
-    assert approved["state"] == "approved" and f"lionrock admin show {number} tells how it ended" in approved["next"]
+    assert (approved["state"], approved["sequence"]) == ("approved", None)
+    assert approved["outcome"] == "recorded; no venue is running here, so it is carried out at the next start"
+    assert approved["next"] == f"lionrock admin show {number}"
     assert lionrock("admin", "list-changes", "--state", "refused", *ann) == []
     registry = lionrock.registry()
-    [(intent, _, _)] = registry.intents_of(number)
+    [(intent, _)] = registry.intents_of(number)
     registry.mark_applied([(intent.reference, 9, int(Reason.WITHDRAWAL_LIMIT))])
     for state in ("all", "approved", "refused"):
         [row] = [row for row in lionrock("admin", "list-changes", "--state", state, *ann) if row["number"] == number]
@@ -264,9 +266,11 @@ def test_what_the_engine_refused_is_shown_as_refused(lionrock, officers):
     [record] = lionrock("admin", "client", "alice", *ann)["records"]
     assert (record["topic"], record["refused"]) == ("withdrawal", "WITHDRAWAL_LIMIT")
     change = Office(registry).change(number, 0)
-    assert officer.row(registry, change)["next"] == "the venue refused it: WITHDRAWAL_LIMIT"
+    told = officer.row(registry, change, str(lionrock.folder / "data"))
+    assert told["outcome"].startswith("the venue refused it: WITHDRAWAL_LIMIT (") and told["next"] == ""
     registry.mark_applied([(intent.reference, 9, 0)])
-    assert officer.row(registry, change)["next"] == ""
+    told = officer.row(registry, change, str(lionrock.folder / "data"))
+    assert (told["outcome"], told["sequence"], told["next"]) == ("carried out at sequence 9", 9, "")
     assert lionrock("admin", "client", "alice", *ann)["records"][0]["refused"] is None
     registry.close()
 

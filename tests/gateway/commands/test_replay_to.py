@@ -37,7 +37,7 @@ def exit_code(args):
         return ended.code
 
 
-def sent(tmp_path, capsys, text, *words, settings=None, names=("alice", "bob")):
+def sent(tmp_path, capsys, text, *words, settings=None, names=("alice", "bob"), code=0):
     """Replay a CSV to a live venue: the summary, and what the first client sees afterwards."""
     path = tmp_path / "orders.csv"
     path.write_text(text)
@@ -46,7 +46,7 @@ def sent(tmp_path, capsys, text, *words, settings=None, names=("alice", "bob")):
         async with market(tmp_path / "venue", names, **(settings or {})) as (server, clients):
             keys = [word for made in clients for word in ("--key", made.key_id, "--secret", made._secret)]
             args = arguments(path, "--to", f"ws://127.0.0.1:{server.port}", "--json", *keys, *words)
-            assert await replay_to._replay(args, open_recording(path)) == 0
+            assert await replay_to._replay(args, open_recording(path)) == code
             return [await made.open_orders() for made in clients], await clients[0].user_trades(BTC)
 
     found = play(story())
@@ -73,7 +73,7 @@ def test_a_rate_limit_is_waited_for(tmp_path, capsys):
     rows = "".join(f"{n},new,{n},buy,1,39000,,\n" for n in range(1, 1201))
     header = CSV.splitlines()[0] + "\n"
     settings = {"orders_per_s": 2000, "orders_burst": 600}
-    summary, (orders, _) = sent(tmp_path, capsys, header + rows, settings=settings, names=("alice",))
+    summary, (orders, _) = sent(tmp_path, capsys, header + rows, settings=settings, names=("alice",), code=3)
     assert summary["rate_limit_waits"] > 0
     assert summary["accepted"] + sum(summary["rejects"].values()) == 1200
     assert len(orders[0]) == summary["accepted"] == 1000

@@ -135,8 +135,8 @@ def test_an_engine_refusal_and_a_restart(tmp_path):
         async with running(config_of(tmp_path / "v")) as server:
             assert int(server.venue.engine.root["accounts"][0][0]["cash_micros"]) == cash
             assert server.venue.registry.pending_intents() == []
-            [(refused, _, reason)] = server.venue.registry.intents_of(wide["number"])
-            assert (reason, server.venue.registry.known_value(refused)) == (Reason.BAND_TOO_WIDE, 30_000_000)
+            [(refused, result)] = server.venue.registry.intents_of(wide["number"])
+            assert (result.reason, server.venue.registry.known_value(refused)) == (Reason.BAND_TOO_WIDE, 30_000_000)
 
     play(story())
 

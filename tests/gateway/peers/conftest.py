@@ -1,7 +1,7 @@
 """Other people's clients, each in an environment of its own that is made for the run, and the venue that they ask.
 
-Nothing that is on the machine already is relied on but the interpreters: packages are installed at the versions that are
-pinned here. What cannot be had is a skip that says what is missing.
+Of what is on the machine only the interpreters are relied on: packages are installed at the versions pinned here. What
+cannot be had is a skip that says what is missing.
 """
 
 import json

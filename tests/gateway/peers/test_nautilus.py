@@ -1,10 +1,8 @@
 """nautilus_trader 1.231.0, its Rust-backed LiveNode: trades, stops, starts again and finds what it had."""
 
-import json
-from pathlib import Path
 
 from tests.gateway.live import play
-from tests.gateway.peers.peer import BTC, peer, quote, script
+from tests.gateway.peers.peer import peer, quote, script
 from tests.gateway.peers.table import check
 
 FEE = 2.01

@@ -56,7 +56,7 @@ def venue(tmp_path_factory):
 
 def give(venue, *intents):
     venue.registry.add_intents(intents, clock.wall_ns())
-    assert all(reason == 0 for _, reason in venue.submit_intents().values())
+    assert all(result.reason == 0 for result in venue.submit_intents().values())
 
 
 def order(venue, person=None):

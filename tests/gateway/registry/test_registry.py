@@ -87,7 +87,9 @@ def test_intents_are_applied_once_and_survive_a_restart(tmp_path):
     assert [i.reference for i in again.pending_intents()] == [2]
     again.mark_applied([(2, 101, 1402)])
     assert again.pending_intents() == []
-    assert [(i.note, *done) for i, *done in again.intents_of(0)] == [("open a", 100, 0), ("assessed", 101, 1402)]
+    found = [(intent.note, result) for intent, result in again.intents_of(0)]
+    assert found == [("open a", (100, 0, None)), ("assessed", (101, 1402, None))]
+    assert again.intents_between(1, 2) == again.intents_of(0)[1:]
     again.close()
 
 
@@ -188,13 +190,29 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
     old.executescript(
         "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
         "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
-        "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; PRAGMA user_version=1;"
+        "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; "
+        "ALTER TABLE intents DROP COLUMN orders_cancelled; PRAGMA user_version=1;"
     )
     old.close()
     again = Registry(tmp_path / "r.db")
     assert (again.keys(), again.pending_intents(), again.accounts()) == before
     again.add_key(KeyOrder("k2", NIL, again.person("Ben", 1), "hmac", b"s", ["admin"], ""), 3)
     assert again.holders("admin") == {again.person("Ben", 1)} and not again.is_governed
+    again.close()
+
+
+def test_a_file_of_version_2_is_brought_up_and_earlier_sweeps_are_not_waited_for(tmp_path):
+    registry = Registry(tmp_path / "r.db")
+    registry.add_intents([Intent(CommandKind.VENUE_STATE, code, sweeps=True) for code in (1, 0)], 1)
+    registry.mark_applied([(1, 100, 0)])
+    assert registry.unfinished_sweeps() == [100]
+    registry.close()
+    old = sqlite3.connect(tmp_path / "r.db")
+    old.executescript("ALTER TABLE intents DROP COLUMN orders_cancelled; PRAGMA user_version=2;")
+    old.close()
+    again = Registry(tmp_path / "r.db")
+    assert again.unfinished_sweeps() == []
+    assert [intent.sweeps for intent in again.pending_intents()] == [True]
     again.close()
 
 

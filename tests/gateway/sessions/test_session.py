@@ -321,6 +321,21 @@ def test_the_number_of_channels_is_limited(tmp_path):
     desk.registry.close()
 
 
+def test_a_token_that_comes_with_an_order_is_the_logins_own(desk):
+    key, place = desk.keys["alice"], {"instrument_name": I, "amount": 0.5, "price": 20000.5}
+    login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
+    session = desk.session("alice")
+    own = ask(session, "public/auth", **login)["result"]["access_token"]
+    other = desk.keys["bob"]
+    login = {"grant_type": "client_credentials", "client_id": other.id, "client_secret": other.secret}
+    others = ask(desk.session(), "public/auth", **login)["result"]["access_token"]
+    assert row(send(session, "private/buy", **place, access_token=own))["qty_lots"] == 5000
+    for method, params in (("private/buy", place), ("private/cancel", {"order_id": "77"})):
+        refused = ask(session, method, **params, access_token=others)["error"]
+        assert (refused["code"], refused["data"]["param"]) == (13021, "access_token")
+        assert ask(session, method, **params, access_token="nonsense")["error"]["code"] == 13009
+
+
 # --- HTTP ---------------------------------------------------------------------------------------------------------
 
 

@@ -17,7 +17,8 @@ from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.office.onboarding import deposit
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry, RegistryError
-from gateway.venue.registry_intents import directive_row, sweep_row
+from gateway.venue.registry_intents import directive_row
+from gateway.venue.sweeps import sweep_row
 from gateway.venue.venue import Venue
 
 MILLION = 10**12
@@ -61,9 +62,9 @@ def test_a_stop_right_behind_a_deposit_does_not_pay_it_twice(config):
 
 def test_a_crash_forgets_neither_what_was_done_nor_what_was_refused(config, tmp_path, monkeypatch):
     venue = Venue(config)
-    monkeypatch.setattr(venue.registry, "mark_applied", lambda results: None)
+    monkeypatch.setattr(venue.registry, "mark_applied", lambda results, swept: None)
     venue.registry.add_intents([deposit(0, 5, "wire"), WIDE], clock.wall_ns())
-    reasons = [reason for _, reason in venue.submit_intents().values()]
+    reasons = [result.reason for result in venue.submit_intents().values()]
     assert reasons[-2:] == [0, Reason.BAND_TOO_WIDE]
     venue.engine.journal.sync()
     crashed = Config(data=str(tmp_path / "crashed"))

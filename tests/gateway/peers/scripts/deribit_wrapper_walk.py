@@ -16,9 +16,9 @@ CALLS = [
     ("get_time",), ("test",), ("get_status",), ("get_currencies",), ("get_ticker", BTC), ("get_contract_size", BTC),
     ("get_instruments", "USDC", "future"), ("get_instrument", BTC), ("get_account_summary",), ("get_margin_model",),
     ("list_api_keys",), ("get_subaccounts",), ("get_subaccounts_with_portfolio",),
-    ("single_order", BTC, 0.1, 19_800, "resting"), ("get_open_orders",), ("single_order", BTC, 0.1),
-    ("get_positions",), ("get_transaction_log", "2026-01-01", "now"), ("get_margins", BTC, 0.1, 20_000),
-    ("close_position", BTC), ("cancel_orders", "resting"),
+    ("order", BTC, 0.1, 19_800, "resting"), ("get_open_orders",), ("market_order", BTC, 0.1), ("get_positions",),
+    ("get_transaction_log", "2026-01-01", "now"), ("get_trade_history",), ("close_position", BTC),
+    ("cancel_orders", None, None, None, "resting"), ("cancel_orders", "USDC", "future", "all"),
 ]  # fmt: skip
 
 

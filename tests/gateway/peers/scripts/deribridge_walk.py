@@ -52,8 +52,9 @@ async def main():
     placed = await call(client, "submit_order", BTC, 0.1, "buy", price=19_800, label="mine")
     await call(client, "get_order_state", placed["order"]["order_id"])
     await call(client, "cancel_order", placed["order"]["order_id"])
-    await call(client, "submit_order", BTC, 0.1, "buy", "market", time_in_force="immediate_or_cancel")
-    await call(client, "submit_order", BTC, 0.1, "sell", "market", time_in_force="immediate_or_cancel", reduce_only=True)
+    for side, reduce_only in (("buy", False), ("sell", True)):
+        tif = "immediate_or_cancel"
+        await call(client, "submit_order", BTC, 0.1, side, "market", time_in_force=tif, reduce_only=reduce_only)
     for name, *arguments in CANCELS:
         await call(client, name, *arguments)
     async with asyncio.timeout(20):

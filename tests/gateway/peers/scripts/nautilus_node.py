@@ -1,4 +1,4 @@
-"""A nautilus_trader LiveNode with a strategy: `trade` rests one order and fills another, `again` finds both and ends them.
+"""A nautilus_trader LiveNode with a strategy: `trade` rests one order and fills another, `again` finds and ends both.
 
 Each fact is printed as one JSON line.
 """
@@ -45,9 +45,8 @@ class Bot(nautilus.Strategy):
         self.subscribe_instrument_status(BTC)
         self.describe()
         if self.phase == "trade":
-            self.submit_order(
-                self.order_factory.limit(BTC, nautilus.OrderSide.BUY, quantity("0.1"), nautilus.Price.from_str("19800.0"))
-            )
+            price = nautilus.Price.from_str("19800.0")
+            self.submit_order(self.order_factory.limit(BTC, nautilus.OrderSide.BUY, quantity("0.1"), price))
             self.submit_order(self.order_factory.market(BTC, nautilus.OrderSide.BUY, quantity("0.2")))
         else:
             for order in self.cache.orders_open():
@@ -63,7 +62,8 @@ class Bot(nautilus.Strategy):
                 average=float(order.avg_px or 0), fees=fees,
             )  # fmt: skip
         for position in self.cache.positions():
-            say("position", side=position.side.name, quantity=str(position.quantity), average=float(position.avg_px_open))
+            average = float(position.avg_px_open)
+            say("position", side=position.side.name, quantity=str(position.quantity), average=average)
         for account in [self.cache.account(ACCOUNT)]:
             say("account", currencies=sorted(str(currency) for currency in account.balances()))
 
