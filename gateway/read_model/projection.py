@@ -229,6 +229,7 @@ class Projection:
             int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
             int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
+            int(row["max_order_value_micros"]), int(row["lot_step"]),
         )  # fmt: skip
 
     def is_halted(self) -> bool:
@@ -412,6 +413,13 @@ class Projection:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
         return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+
+    def size_lots(self, account_slot: int, contract_slot: int) -> int:
+        """The size of the position in one contract alone, negative when short."""
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot:
+                return int(self._positions[slot]["size_lots"])
+        return 0
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""

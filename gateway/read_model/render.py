@@ -227,6 +227,14 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
     return _trade_fields(contract, view.trade, view.side, extras)
 
 
+def closed(orders: list[bytes], trades: Iterable[bytes], refused: str) -> bytes:
+    """The answer to close_position: as of one order, and with more than one also all; why others were refused."""
+    more = b',"orders":%b' % array(orders) if len(orders) > 1 else b""
+    if refused:
+        more += b',"refused":"%b"' % refused.encode()
+    return placed(orders[0], trades)[:-1] + more + b"}"
+
+
 def array(items: Iterable[bytes]) -> bytes:
     """A JSON array of encoded items."""
     return b"[" + b",".join(items) + b"]"
@@ -236,7 +244,7 @@ PLACED = b'{"order":%b,"trades":%b}'
 
 
 def placed(order_json: bytes, trades: Iterable[bytes]) -> bytes:
-    """The answer to buy, sell, edit and close_position."""
+    """The answer to buy, sell and edit."""
     return PLACED % (order_json, array(trades))
 
 
@@ -457,6 +465,13 @@ def index_price(contract: Contract, view: TickerView) -> bytes:
 def platform_state(is_locked: bool) -> bytes:
     """The data of a platform_state push."""
     return b'{"price_index":"all","locked":%b}' % _BOOL[is_locked]
+
+
+def cancelled(contract: Contract, is_trigger: bool, orders: Iterable[bytes]) -> bytes:
+    """What a detailed cancel did in one contract, to trigger orders or to the others."""
+    return b'{"currency":"%b","type":"%b","instrument_name":%b,"result":%b}' % (
+        contract.settlement_name, b"trigger" if is_trigger else b"limit", contract.json_name, array(orders),
+    )  # fmt: skip
 
 
 # --- account ------------------------------------------------------------------------------------------------------
