@@ -478,9 +478,9 @@ def cancelled(contract: Contract, is_trigger: bool, orders: Iterable[bytes]) -> 
 
 
 def position(contract: Contract, view: PositionView) -> bytes:
-    """One position: `size` in base currency, negative when short; `size_currency` its value at the mark."""
+    """One position: `size` and `size_currency` in base currency, negative when short, as of linear contracts."""
     side = 0 if view.size_lots == 0 else Side.BUY if view.size_lots > 0 else Side.SELL
-    notional = contract.notional_micros(view.mark_subticks, view.size_lots) * (-1 if side == Side.SELL else 1)
+    size = contract.amount_text(view.size_lots)
     total = view.realised_micros + view.funding_micros + view.unrealised_micros
     return (
         b'{"instrument_name":%b,"kind":"future","direction":"%b","size":%b,"size_currency":%b,"average_price":%b,'
@@ -488,7 +488,7 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'"total_profit_loss":%b,"initial_margin":%b,"maintenance_margin":%b,"leverage":%d,'
         b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b"}'
     ) % (
-        contract.json_name, SIDE[side], contract.amount_text(view.size_lots), micros_text(notional).encode(),
+        contract.json_name, SIDE[side], size, size,
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
         _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
         micros_text(view.unrealised_micros).encode(), micros_text(view.realised_micros).encode(),

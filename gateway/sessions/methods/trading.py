@@ -177,10 +177,12 @@ def _add_extras(contract: Contract, params: method_table.OrderParams, row: NewRo
         row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
     if row.ord_type > TYPE_LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
         _add_trigger(contract, params, row)
-    display = params.display_amount if given(params.display_amount) else params.max_show
-    if given(display):
-        row.display_lots = contract.amount_lots(display, "display_amount")
-        row.flags |= EXEC_ICEBERG
+    if given(params.display_amount) and given(params.max_show):
+        raise bad_param("max_show", "it is another spelling of display_amount; send one of them")
+    for name, display in (("display_amount", params.display_amount), ("max_show", params.max_show)):
+        if given(display):
+            row.display_lots = contract.amount_lots(display, name)
+            row.flags |= EXEC_ICEBERG
     if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
 
@@ -272,7 +274,11 @@ def edit_by_label(session: SessionState, params: method_table.EditByLabelParams,
 def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> list[Action]:
     """One AMEND; side, type and flags of an order never change."""
     contract = call.projection.contract_at(view.contract_slot)
-    for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
+    for name, flag in (
+        ("post_only", ExecInst.POST_ONLY),
+        ("reject_post_only", ExecInst.REJECT_POST_ONLY),
+        ("reduce_only", ExecInst.REDUCE_ONLY),
+    ):
         asked = getattr(params, name)
         if asked is not None and asked != (view.flags & flag != 0):
             raise _cannot_change(name)
