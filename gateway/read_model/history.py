@@ -12,6 +12,8 @@ import numpy as np
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_ROW, TRADE_KIND
 
 SEGMENT_ROWS = 1 << 16
+BEHIND = (1 << 63) - 1
+"""A place behind every row."""
 
 
 class Segment:
@@ -81,17 +83,18 @@ class History:
                 yield segment, index
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
-        """The place of a contract's first row from a trade on, or of its last row up to it, in the whole history.
+        """The place of a contract's trade in the whole history, from 0: its first row, or with `is_last` its last one.
 
-        Places count from 0. Without such a row: behind every row, or before every row.
+        An id that the contract has not given yet is behind every row, one before its first trade before every row.
         """
         for segment in self.segments[:: -1 if is_last else 1]:
             rows = segment.legs[: segment.used]
             within = rows["trade_id"] <= trade_id if is_last else rows["trade_id"] >= trade_id
             found = np.flatnonzero((rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & within)
             if len(found):
-                return segment.first + int(found[-1 if is_last else 0])
-        return -1 if is_last else self.segments[-1].first + self.segments[-1].used
+                index = int(found[-1 if is_last else 0])
+                return segment.first + index if int(rows["trade_id"][index]) == trade_id else BEHIND if is_last else 0
+        return -1 if is_last else BEHIND
 
     def money(self, account_slot: int) -> Iterator[Any]:
         """(number, segment, index) of an account's trades and money rows, newest first; numbers begin at 1."""
