@@ -124,6 +124,9 @@ class SampleProjection:
     def position(self, account: int, slot: int) -> PositionView:
         return self.position_rows.get(slot, PositionView(slot))
 
+    def size_lots(self, account: int, slot: int) -> int:
+        return self.position(account, slot).size_lots
+
     def positions(self, account: int) -> list[PositionView]:
         return list(self.position_rows.values())
 

@@ -1,7 +1,7 @@
 """The history: closed orders, trades, money, funding and candles, in the order in which they happened.
 
-Rows are kept in segments; a sealed segment has the set of its accounts, so a question about one account skips the
-other segments. All rows can be rebuilt from the journal.
+Rows are kept in segments. A sealed segment knows where each account's rows are, so a question about one account costs
+what that account has. All rows can be rebuilt from the journal.
 """
 
 from collections.abc import Iterator
@@ -9,31 +9,52 @@ from typing import Any
 
 import numpy as np
 
-from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_ROW, TRADE_KIND
+from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, ORDER_ROW, TRADE_KIND
+from gateway.wire.views import Span
 
 SEGMENT_ROWS = 1 << 16
+BEHIND = (1 << 63) - 1
+"""A place behind every row."""
 
 
 class Segment:
-    """A block of rows, seen as LEG rows and as ORDER rows. `first` rows are in the segments before it."""
+    """A block of rows, seen as LEG rows and as ORDER rows.
 
-    __slots__ = ("accounts", "data", "first", "legs", "orders", "used")
+    `first` rows are in the segments before it; `full` has its rows when no more come.
+    """
 
-    def __init__(self, rows: int, first: int = 0) -> None:
+    __slots__ = ("_accounts", "_by_account", "_starts", "data", "first", "legs", "orders", "used")
+
+    def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
         self.first = first
-        self.legs = np.zeros(rows, LEG_ROW)
+        self.legs = np.zeros(rows, LEG_ROW) if full is None else full
         self.orders = self.legs.view(ORDER_ROW)
         self.data = self.legs.view(np.uint8).data
-        self.used = 0
-        self.accounts: frozenset[int] | None = None
+        self.used = 0 if full is None else rows
+        self._accounts: Any = None
 
     def seal(self) -> None:
-        """Note the accounts; no more rows come."""
-        self.accounts = frozenset(np.unique(self.legs["account_slot"][: self.used]).tolist())
+        """Note where each account's rows are; no more rows come."""
+        accounts = self.legs["account_slot"][: self.used]
+        self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
+        self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
 
-    def speaks_of(self, account_slot: int) -> bool:
-        """Whether a row of this account may be here."""
-        return self.accounts is None or account_slot in self.accounts
+    def rows_of(self, account_slot: int) -> Any:
+        """The places of an account's rows, in order."""
+        if self._accounts is None:
+            return np.flatnonzero(self.legs["account_slot"][: self.used] == account_slot)
+        at = int(np.searchsorted(self._accounts, account_slot))
+        if at == len(self._accounts) or self._accounts[at] != account_slot:
+            return self._by_account[:0]
+        end = self._starts[at + 1] if at + 1 < len(self._starts) else self.used
+        return self._by_account[self._starts[at] : end]
+
+    def within(self, places: Any, span: Span) -> Any:
+        """Those of some trades' or money rows that lie within a span's bounds."""
+        times, ids = self.legs["time_ns"][places], self.legs["trade_id"][places]
+        wanted = (times >= span.start_ns) & (times <= span.end_ns) & (ids >= span.first_id) & (ids <= span.last_id)
+        wanted &= (places >= span.first_place - self.first) & (places <= span.last_place - self.first)
+        return places[wanted]
 
 
 class History:
@@ -51,64 +72,83 @@ class History:
             self.segments.append(last)
         return last
 
-    def newest(self, account_slot: int, kind: int) -> Iterator[Any]:
-        """(segment, index) of an account's rows of a kind, newest first."""
+    def closed_orders(self, account_slot: int) -> Iterator[Any]:
+        """(segment, index) of an account's closed orders, the latest first."""
         for segment in reversed(self.segments):
-            if segment.speaks_of(account_slot):
-                rows = segment.legs[: segment.used]
-                found = np.flatnonzero((rows["account_slot"] == account_slot) & (rows["kind"] == kind))
-                for index in reversed(found.tolist()):
-                    yield segment, index
+            places = segment.rows_of(account_slot)
+            for index in places[segment.legs["kind"][places] == ORDER_KIND].tolist()[::-1]:
+                yield segment, index
 
-    def oldest(self, account_slot: int, kind: int) -> Iterator[Any]:
-        """(segment, index) of an account's rows of a kind, oldest first."""
+    def trades(self, account_slot: int, span: Span) -> Iterator[Any]:
+        """(segment, index) of an account's trades within a span's bounds, in its order."""
+        order = 1 if span.ascending else -1
+        for segment in self.segments[::order]:
+            places = segment.rows_of(account_slot)
+            found = segment.within(places[segment.legs["kind"][places] == TRADE_KIND], span)
+            for index in found.tolist()[::order]:
+                yield segment, index
+
+    def of_order(self, account_slot: int, order_id: int, kind: int) -> Iterator[Any]:
+        """(segment, index) of an order's trades, or of the order itself when it is closed, oldest first."""
         for segment in self.segments:
-            if segment.speaks_of(account_slot):
-                rows = segment.legs[: segment.used]
-                found = np.flatnonzero((rows["account_slot"] == account_slot) & (rows["kind"] == kind))
-                for index in found.tolist():
-                    yield segment, index
+            places = segment.rows_of(account_slot)
+            wanted = (segment.legs["order_id"][places] == order_id) & (segment.legs["kind"][places] == kind)
+            for index in places[wanted].tolist():
+                yield segment, index
 
-    def of_contract(self, contract_slot: int, kind: int, flag: int, is_ascending: bool) -> Iterator[Any]:
-        """(segment, index) of a contract's rows of a kind with a flag (0: any), newest first unless ascending."""
-        order = 1 if is_ascending else -1
+    def of_contract(self, contract_slot: int, flag: int, span: Span) -> Iterator[Any]:
+        """(segment, index) of a contract's trades with a flag within a span's bounds, in its order."""
+        order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
             rows = segment.legs[: segment.used]
-            wanted = (rows["contract_slot"] == contract_slot) & (rows["kind"] == kind)
-            if flag:
-                wanted &= rows["flags"] & flag != 0
-            for index in np.flatnonzero(wanted).tolist()[::order]:
+            wanted = (
+                (rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
+            )
+            for index in segment.within(np.flatnonzero(wanted), span).tolist()[::order]:
                 yield segment, index
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
-        """The place of a contract's first row from a trade on, or of its last row up to it, in the whole history.
+        """The place of a contract's trade in the whole history, from 0: its first row, or with `is_last` its last one.
 
-        Places count from 0. Without such a row: behind every row, or before every row.
+        An id that the contract has not given yet is behind every row, one before its first trade before every row.
         """
         for segment in self.segments[:: -1 if is_last else 1]:
             rows = segment.legs[: segment.used]
             within = rows["trade_id"] <= trade_id if is_last else rows["trade_id"] >= trade_id
             found = np.flatnonzero((rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & within)
             if len(found):
-                return segment.first + int(found[-1 if is_last else 0])
-        return -1 if is_last else self.segments[-1].first + self.segments[-1].used
+                index = int(found[-1 if is_last else 0])
+                return segment.first + index if int(rows["trade_id"][index]) == trade_id else BEHIND if is_last else 0
+        return -1 if is_last else BEHIND
 
-    def money(self, account_slot: int) -> Iterator[Any]:
-        """(number, segment, index) of an account's trades and money rows, newest first; numbers begin at 1."""
+    def money(self, account_slot: int, span: Span) -> Iterator[Any]:
+        """(number, segment, index) of an account's trades and money rows, newest first; numbers begin at 1.
+
+        Of the span, the times count, and `last_id` is the highest number.
+        """
+        bounds = Span(span.start_ns, span.end_ns, last_place=span.last_id - 1)
         for segment in reversed(self.segments):
-            if segment.speaks_of(account_slot):
-                rows = segment.legs[: segment.used]
-                moved = (rows["kind"] == TRADE_KIND) | (rows["kind"] == MONEY_KIND)
-                for index in reversed(np.flatnonzero((rows["account_slot"] == account_slot) & moved).tolist()):
-                    yield segment.first + index + 1, segment, index
+            places = segment.rows_of(account_slot)
+            kinds = segment.legs["kind"][places]
+            found = segment.within(places[(kinds == TRADE_KIND) | (kinds == MONEY_KIND)], bounds)
+            for index in found.tolist()[::-1]:
+                yield segment.first + index + 1, segment, index
 
     def rows(self) -> Any:
         """A copy of all rows in one array, to save it."""
         return np.concatenate([segment.legs[: segment.used] for segment in self.segments])
 
     def load(self, rows: Any) -> None:
-        """Load saved rows."""
-        first = Segment(max(SEGMENT_ROWS, len(rows)))
-        first.legs[: len(rows)] = rows
-        first.used = len(rows)
-        self.segments = [first]
+        """Load saved rows, in segments as they were written: the legs of one trade stay together."""
+        self.segments, first = [], 0
+        while len(rows) - first > SEGMENT_ROWS:
+            end = first + SEGMENT_ROWS
+            while end < len(rows) and rows["trade_id"][end] == rows["trade_id"][end - 1] != 0:
+                end += 1
+            self.segments.append(Segment(end - first, first, rows[first:end]))
+            self.segments[-1].seal()
+            first = end
+        last = Segment(SEGMENT_ROWS, first)
+        last.used = len(rows) - first
+        last.legs[: last.used] = rows[first:]
+        self.segments.append(last)

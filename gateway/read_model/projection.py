@@ -229,6 +229,7 @@ class Projection:
             int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
             int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
+            int(row["max_order_value_micros"]), int(row["lot_step"]),
         )  # fmt: skip
 
     def is_halted(self) -> bool:
@@ -272,14 +273,14 @@ class Projection:
 
     def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
         """Public trades."""
-        found = self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_TAKER, span.ascending)
-        return _cut(_within(found, span, trade_view), span)
+        found = self._history.of_contract(contract_slot, FLAG_TAKER, span)
+        return _cut(found, trade_view, span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
         found: list[bytes] = []
-        for segment, index in self._history.of_contract(contract_slot, event_fold.TRADE_KIND, FLAG_FORCED, False):
-            if int(segment.legs[index]["trade_id"]) < first_id or len(found) == count:
+        for segment, index in self._history.of_contract(contract_slot, FLAG_FORCED, Span(first_id=first_id)):
+            if len(found) == count:
                 break
             closed = closed_by_force(segment.data, index * HISTORY_ROW_BYTES)
             if closed:
@@ -348,9 +349,8 @@ class Projection:
         if len(ended):
             view = order_view(segment.data, (first + int(ended[-1])) * HISTORY_ROW_BYTES)
             return view if view.account_slot == account_slot else None
-        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
-            if int(segment.legs[index]["order_id"]) == order_id:
-                return order_view(segment.data, index * HISTORY_ROW_BYTES)
+        for segment, index in self._history.of_order(account_slot, order_id, event_fold.ORDER_KIND):
+            return order_view(segment.data, index * HISTORY_ROW_BYTES)
         return None
 
     def open_orders(self, account_slot: int) -> list[OrderView]:
@@ -367,7 +367,7 @@ class Projection:
     def _closed(
         self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
     ) -> Iterator[OrderView]:
-        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+        for segment, index in self._history.closed_orders(account_slot):
             row = segment.orders[index]
             if int(row["updated_ns"]) < start_ns:
                 return
@@ -376,14 +376,12 @@ class Projection:
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
-        walk = self._history.oldest if span.ascending else self._history.newest
         found = (
             (segment, index)
-            for segment, index in walk(account_slot, event_fold.TRADE_KIND)
+            for segment, index in self._history.trades(account_slot, span)
             if int(segment.legs[index]["contract_slot"]) in slots
-            and span.first_place <= segment.first + index <= span.last_place
         )
-        return _cut(_within(found, span, user_trade_view), span)
+        return _cut(found, user_trade_view, span)
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
         """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""
@@ -393,8 +391,7 @@ class Projection:
         """The trades of one order, oldest first."""
         return [
             user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
-            for segment, index in self._history.oldest(account_slot, event_fold.TRADE_KIND)
-            if int(segment.legs[index]["order_id"]) == order_id
+            for segment, index in self._history.of_order(account_slot, order_id, event_fold.TRADE_KIND)
         ]
 
     # --- account --------------------------------------------------------------------------------------------------
@@ -412,6 +409,13 @@ class Projection:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
         return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+
+    def size_lots(self, account_slot: int, contract_slot: int) -> int:
+        """The size of the position in one contract alone, negative when short."""
+        for slot in self._account_slots(account_slot):
+            if int(self._positions[slot]["contract_slot"]) == contract_slot:
+                return int(self._positions[slot]["size_lots"])
+        return 0
 
     def positions(self, account_slot: int) -> list[PositionView]:
         """Every position that is not flat."""
@@ -458,12 +462,7 @@ class Projection:
     ) -> tuple[list[TransactionView], int]:
         """Changes of cash that are wanted, newest first, and the number to continue before (0: no more)."""
         found: list[TransactionView] = []
-        for number, segment, index in self._history.money(account_slot):
-            time_ns = int(segment.legs[index]["time_ns"])
-            if number > span.last_id or time_ns > span.end_ns:
-                continue
-            if time_ns < span.start_ns:
-                break
+        for number, segment, index in self._history.money(account_slot, span):
             view = transaction_view(segment.data, index * HISTORY_ROW_BYTES, number)
             if not is_wanted(view):
                 continue
@@ -500,7 +499,7 @@ class Projection:
 
     def _orders_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
         places = [(self._orders, slot) for slot in self._open_slots(account_slot)]
-        for segment, index in self._history.newest(account_slot, event_fold.ORDER_KIND):
+        for segment, index in self._history.closed_orders(account_slot):
             if int(segment.legs[index]["seq"]) <= sequence:
                 break
             places.append((segment.data, index))
@@ -518,7 +517,7 @@ class Projection:
                 slot = int(self._next_slots[slot])
 
     def _trades_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
-        for segment, index in self._history.newest(account_slot, event_fold.TRADE_KIND):
+        for segment, index in self._history.trades(account_slot, Span()):
             seq = int(segment.legs[index]["seq"])
             if seq <= sequence:
                 return
@@ -530,18 +529,8 @@ def _time(rate: FundingRate) -> int:
     return rate.time_ns
 
 
-def _within(found: Iterable[Any], span: Span, make: Callable[[Any, int], Any]) -> Iterator[Any]:
-    """The views of rows whose time and trade id are in the span; it stops at the first row beyond its times."""
-    for segment, index in found:
-        row = segment.legs[index]
-        time_ns = int(row["time_ns"])
-        if time_ns > span.end_ns if span.ascending else time_ns < span.start_ns:
-            return
-        if span.start_ns <= time_ns <= span.end_ns and span.first_id <= int(row["trade_id"]) <= span.last_id:
-            yield make(segment.data, index * HISTORY_ROW_BYTES)
-
-
-def _cut(views: Iterator[Any], span: Span) -> tuple[list[Any], bool]:
-    """The first `count` views after `offset`, and whether there are more."""
-    found = list(islice(views, span.offset, span.offset + span.count + 1))
-    return found[: span.count], len(found) > span.count
+def _cut(found: Iterable[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[list[Any], bool]:
+    """The views of the first `count` rows after `offset`, and whether there are more."""
+    rows = list(islice(found, span.offset, span.offset + span.count + 1))
+    views = [make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in rows[: span.count]]
+    return views, len(rows) > span.count

@@ -227,6 +227,14 @@ def user_trade(contract: Contract, view: UserTradeView) -> bytes:
     return _trade_fields(contract, view.trade, view.side, extras)
 
 
+def closed(orders: list[bytes], trades: Iterable[bytes], refused: str) -> bytes:
+    """The answer to close_position: as of one order, and with more than one also all; why others were refused."""
+    more = b',"orders":%b' % array(orders) if len(orders) > 1 else b""
+    if refused:
+        more += b',"refused":"%b"' % refused.encode()
+    return placed(orders[0], trades)[:-1] + more + b"}"
+
+
 def array(items: Iterable[bytes]) -> bytes:
     """A JSON array of encoded items."""
     return b"[" + b",".join(items) + b"]"
@@ -236,7 +244,7 @@ PLACED = b'{"order":%b,"trades":%b}'
 
 
 def placed(order_json: bytes, trades: Iterable[bytes]) -> bytes:
-    """The answer to buy, sell, edit and close_position."""
+    """The answer to buy, sell and edit."""
     return PLACED % (order_json, array(trades))
 
 
@@ -459,13 +467,20 @@ def platform_state(is_locked: bool) -> bytes:
     return b'{"price_index":"all","locked":%b}' % _BOOL[is_locked]
 
 
+def cancelled(contract: Contract, is_trigger: bool, orders: Iterable[bytes]) -> bytes:
+    """What a detailed cancel did in one contract, to trigger orders or to the others."""
+    return b'{"currency":"%b","type":"%b","instrument_name":%b,"result":%b}' % (
+        contract.settlement_name, b"trigger" if is_trigger else b"limit", contract.json_name, array(orders),
+    )  # fmt: skip
+
+
 # --- account ------------------------------------------------------------------------------------------------------
 
 
 def position(contract: Contract, view: PositionView) -> bytes:
-    """One position: `size` in base currency, negative when short; `size_currency` its value at the mark."""
+    """One position: `size` and `size_currency` in base currency, negative when short, as of linear contracts."""
     side = 0 if view.size_lots == 0 else Side.BUY if view.size_lots > 0 else Side.SELL
-    notional = contract.notional_micros(view.mark_subticks, view.size_lots) * (-1 if side == Side.SELL else 1)
+    size = contract.amount_text(view.size_lots)
     total = view.realised_micros + view.funding_micros + view.unrealised_micros
     return (
         b'{"instrument_name":%b,"kind":"future","direction":"%b","size":%b,"size_currency":%b,"average_price":%b,'
@@ -473,7 +488,7 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'"total_profit_loss":%b,"initial_margin":%b,"maintenance_margin":%b,"leverage":%d,'
         b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b"}'
     ) % (
-        contract.json_name, SIDE[side], contract.amount_text(view.size_lots), micros_text(notional).encode(),
+        contract.json_name, SIDE[side], size, size,
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
         _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
         micros_text(view.unrealised_micros).encode(), micros_text(view.realised_micros).encode(),

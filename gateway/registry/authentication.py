@@ -21,6 +21,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
+from gateway.registry.login_scope import check_scope
 from gateway.registry.private_files import write_private
 from gateway.registry.registry import BusyError, Key, Registry, RegistryError
 from gateway.wire.decimals import ABSENT, Number, given, parse_integer
@@ -187,8 +188,10 @@ class Authenticator:
             key = self._cdp(_required(params.token, "token"), now_ns)
         else:
             found = self._read_token(_required(params.refresh_token, "refresh_token"), _REFRESH, now_ns)
+            check_scope(params.scope or "", found.key.scopes, ACCESS_S)
             self._once(found.digest, found.expires_ns, now_ns)
             return self._grant(found.key, now_ns, found.family)
+        check_scope(params.scope or "", key.scopes, ACCESS_S)
         return self._grant(key, now_ns, secrets.token_bytes(_FAMILY_BYTES))
 
     def _client_credentials(self, params: AuthParams) -> Key:

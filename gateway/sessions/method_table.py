@@ -188,6 +188,7 @@ class CancelInstrumentParams(Params):
 class CancelLabelParams(Params):
     label: str
     currency: str | None = None
+    detailed: bool | None = None
 
 
 class ClosePositionParams(Strict):
@@ -370,7 +371,7 @@ _ORDERS: dict[str, tuple[type[Params], str, str]] = {
 }
 _CANCELS: dict[str, tuple[type[Params], str, str]] = {
     "private/cancel": (CancelParams, "Order", "Cancel an order by order_id or cl_ord_id"),
-    "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many"),
+    "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many, or which if detailed"),
     "private/cancel_all_by_instrument": (CancelInstrumentParams, "integer", "Cancel the orders of one contract"),
     "private/cancel_by_label": (CancelLabelParams, "integer", "Cancel the orders with this label"),
     "venue/countdown_cancel_all": (CountdownParams, "Countdown", "Cancel all orders unless asked again; 0 stops"),

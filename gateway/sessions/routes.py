@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway.sessions.method_table import METHODS, REQUESTS
-from gateway.sessions.methods import account, admin, market, queries, session, trading, venue
+from gateway.sessions.methods import account, admin, closing, market, mass_cancels, queries, session, trading, venue
 
 
 class Route(NamedTuple):
@@ -21,6 +21,8 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **session.HANDLERS,
     **market.HANDLERS,
     **trading.HANDLERS,
+    **mass_cancels.HANDLERS,
+    **closing.HANDLERS,
     **queries.HANDLERS,
     **account.HANDLERS,
     **venue.HANDLERS,

@@ -5,6 +5,7 @@ from typing import Any
 
 from msgspec import Raw
 
+from engine.codes import OrdType
 from gateway.wire.currencies import ANY, currency_of, of_kind, settled_in
 from gateway.wire.decimals import ABSENT, Contract, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
@@ -16,6 +17,32 @@ MAX_MS = 9_000_000_000_000
 MAX_COUNT = 1000
 OLD_TRADE_NS, OLD_ORDER_NS = 7 * 86_400 * 10**9, 2 * 86_400 * 10**9
 """From which age on trades and closed orders are old, as in the Deribit API."""
+
+
+_STOPS = frozenset({OrdType.STOP_MARKET, OrdType.STOP_LIMIT})
+_TAKES = frozenset({OrdType.TAKE_MARKET, OrdType.TAKE_LIMIT})
+_TRAILING = frozenset({OrdType.TRAILING_STOP})
+_FAMILIES: dict[str, frozenset[int]] = {
+    "all": frozenset(OrdType),
+    "limit": frozenset({OrdType.LIMIT}),
+    "trigger_all": _STOPS | _TAKES | _TRAILING,
+}
+WAITING_TYPES: dict[str, frozenset[int]] = {
+    **_FAMILIES, "stop_all": _STOPS, "stop_limit": frozenset({OrdType.STOP_LIMIT}),
+    "stop_market": frozenset({OrdType.STOP_MARKET}), "take_all": _TAKES,
+    "take_limit": frozenset({OrdType.TAKE_LIMIT}), "take_market": frozenset({OrdType.TAKE_MARKET}),
+    "trailing_all": _TRAILING, "trailing_stop": _TRAILING,
+}  # fmt: skip
+"""The order types that a `type` means where orders are listed, as in the Deribit API."""
+CANCEL_TYPES: dict[str, frozenset[int]] = {**_FAMILIES, "stop": _STOPS, "take": _TAKES, "trailing_stop": _TRAILING}
+"""The same where orders are cancelled."""
+
+
+def types_of(name: str | None, known: dict[str, frozenset[int]]) -> frozenset[int]:
+    """The order types that a `type` means; all without one."""
+    if name is not None and name not in known:
+        raise bad_param("type", f"{name[:20]!r} is not a type to choose; choose from {', '.join(known)}")
+    return known[name or "all"]
 
 
 def contract_of(projection: Projection, name: str) -> Contract:

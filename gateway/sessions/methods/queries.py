@@ -5,11 +5,11 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from engine.codes import OrdType
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import (
     OLD_ORDER_NS,
+    WAITING_TYPES,
     contract_of,
     contracts_of,
     count_of,
@@ -17,25 +17,12 @@ from gateway.sessions.methods.common import (
     order_id_of,
     slots_of,
     span_of,
+    types_of,
 )
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import OrderView, Span
-
-_TYPES: dict[str, frozenset[int]] = {
-    "all": frozenset(OrdType),
-    "limit": frozenset({OrdType.LIMIT}),
-    "trigger_all": frozenset(kind for kind in OrdType if kind > OrdType.LIMIT),
-    "stop_all": frozenset({OrdType.STOP_MARKET, OrdType.STOP_LIMIT}),
-    "stop_limit": frozenset({OrdType.STOP_LIMIT}),
-    "stop_market": frozenset({OrdType.STOP_MARKET}),
-    "take_all": frozenset({OrdType.TAKE_MARKET, OrdType.TAKE_LIMIT}),
-    "take_limit": frozenset({OrdType.TAKE_LIMIT}),
-    "take_market": frozenset({OrdType.TAKE_MARKET}),
-    "trailing_all": frozenset({OrdType.TRAILING_STOP}),
-    "trailing_stop": frozenset({OrdType.TRAILING_STOP}),
-}
 
 
 def _orders(call: Call, views: list[OrderView]) -> bytes:
@@ -60,19 +47,10 @@ def get_order_state(session: SessionState, params: method_table.OrderIdParams, c
 
 def get_open_orders(session: SessionState, params: Any, call: Call) -> bytes:
     """Open and untriggered orders of an instrument, a currency or the whole account; `type` narrows down."""
-    types = types_of(params.type)
+    types = types_of(params.type, WAITING_TYPES)
     slots = slots_of(_contracts(call, params))
     views = call.projection.open_orders(session.account_slot)
     return _orders(call, [view for view in views if view.contract_slot in slots and view.ord_type in types])
-
-
-def types_of(name: str | None) -> frozenset[int]:
-    """The order types that the name of a type or of a family of types means; all without one."""
-    if name is None:
-        return _TYPES["all"]
-    if name not in _TYPES:
-        raise bad_param("type", f"{name[:20]!r} is not a type of waiting orders; choose from {', '.join(_TYPES)}")
-    return _TYPES[name]
 
 
 def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:

@@ -26,7 +26,7 @@ from engine.code_values import (
     TYPE_TAKE_LIMIT,
     TYPE_TRAILING_STOP,
 )
-from engine.codes import NIL, ExecInst, OrdType, Reason, SelfTrade, Side
+from engine.codes import ExecInst, OrdType, Reason, SelfTrade
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
@@ -34,7 +34,6 @@ from gateway.sessions.methods.common import (
     MAX_MS,
     NS_PER_MS,
     contract_of,
-    contracts_of,
     order_id_of,
     time_ns,
 )
@@ -107,27 +106,6 @@ class OrderPending(Struct, gc=False):
         return Refusal(code_of(reason, self.side), reason.name)
 
 
-class CountPending(Struct, gc=False):
-    """Waits for one mass cancel, or for several of one request: answers how many orders were cancelled."""
-
-    call: Any
-    left: int
-    count: int = 0
-    refused: int = 0
-
-    def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
-        """The whole reply when the last command is done, nothing before."""
-        self.left -= 1
-        self.count += outcome.count
-        self.refused = self.refused or outcome.reason
-        if self.left:
-            return None
-        if self.refused:
-            reason = Reason(self.refused)
-            return self.call.error(Refusal(code_of(reason), reason.name), now_ns)
-        return self.call.reply(b"%d" % self.count, now_ns)
-
-
 def _unknown(order_id: str) -> Refusal:
     reason = f"UNKNOWN_ORDER: {order_id[:40]!r} is no order of this account"
     return Refusal(ErrorCode.ORDER_NOT_FOUND, reason, "order_id")
@@ -169,7 +147,7 @@ def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, 
         ord_type,
         TIMES_IN_FORCE[params.time_in_force],
         contract.amount_lots(params.amount),
-        _limit_price(contract, params.price, ord_type, params.type),
+        limit_price(contract, params.price, ord_type, params.type),
         _flags(params),
         SELF_TRADES[params.stp],
         SOURCES[params.trigger],
@@ -199,15 +177,18 @@ def _add_extras(contract: Contract, params: method_table.OrderParams, row: NewRo
         row.cl_ord_id = parse_client_id(params.cl_ord_id, "cl_ord_id")
     if row.ord_type > TYPE_LIMIT or params.trigger or given(params.trigger_price) or given(params.trigger_offset):
         _add_trigger(contract, params, row)
-    display = params.display_amount if given(params.display_amount) else params.max_show
-    if given(display):
-        row.display_lots = contract.amount_lots(display, "display_amount")
-        row.flags |= EXEC_ICEBERG
+    if given(params.display_amount) and given(params.max_show):
+        raise bad_param("max_show", "it is another spelling of display_amount; send one of them")
+    for name, display in (("display_amount", params.display_amount), ("max_show", params.max_show)):
+        if given(display):
+            row.display_lots = contract.amount_lots(display, name)
+            row.flags |= EXEC_ICEBERG
     if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
 
 
-def _limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> int:
+def limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> int:
+    """An order's limit in ticks, 0 for a type without one; `name` is the type's."""
     if ord_type in _LIMITS:
         if not given(price):
             raise bad_param("price", f"it is missing; an order of type {name} has a price")
@@ -264,21 +245,6 @@ def _check_deadline(raw: Any, now_ns: int) -> None:
         raise Refusal(ErrorCode.INVALID_ARGUMENTS, "the request came after its valid_until", "valid_until")
 
 
-def close_position(session: SessionState, params: method_table.ClosePositionParams, call: Call) -> list[Action]:
-    """A reduce-only order for the whole position: market, or limit at a price."""
-    contract = contract_of(call.projection, params.instrument_name)
-    size = call.projection.position(session.account_slot, contract.slot).size_lots
-    if size == 0:
-        raise Refusal(ErrorCode.ALREADY_CLOSED, f"there is no position in {contract.name}", "instrument_name")
-    side = SIDE_SELL if size > 0 else SIDE_BUY
-    ord_type = ORDER_TYPES[params.type]
-    price_ticks = _limit_price(contract, params.price, ord_type, params.type)
-    tif = TIF_GTC if ord_type == TYPE_LIMIT else TIF_IOC
-    row = NewRow(contract.slot, side, ord_type, tif, abs(size), price_ticks, EXEC_REDUCE_ONLY)
-    packed = command_rows.new_row(session.signer, row)
-    return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
-
-
 # --- amend --------------------------------------------------------------------------------------------------------
 
 
@@ -308,7 +274,11 @@ def edit_by_label(session: SessionState, params: method_table.EditByLabelParams,
 def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> list[Action]:
     """One AMEND; side, type and flags of an order never change."""
     contract = call.projection.contract_at(view.contract_slot)
-    for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
+    for name, flag in (
+        ("post_only", ExecInst.POST_ONLY),
+        ("reject_post_only", ExecInst.REJECT_POST_ONLY),
+        ("reduce_only", ExecInst.REDUCE_ONLY),
+    ):
         asked = getattr(params, name)
         if asked is not None and asked != (view.flags & flag != 0):
             raise _cannot_change(name)
@@ -350,37 +320,6 @@ def cancel(session: SessionState, params: method_table.CancelParams, call: Call)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
 
 
-def cancel_all(session: SessionState, params: method_table.CancelAllParams, call: Call) -> list[Action]:
-    """Cancel every order of the account, untriggered ones included."""
-    return [Submit(command_rows.mass_cancel_row(session.signer), CountPending(call, 1))]
-
-
-def cancel_all_by_instrument(
-    session: SessionState, params: method_table.CancelInstrumentParams, call: Call
-) -> list[Action]:
-    """Cancel the account's orders in one contract, of one side if asked."""
-    contract = contract_of(call.projection, params.instrument_name)
-    if params.type not in (None, "all"):
-        raise bad_param("type", f"{params.type[:20]!r}: only all; cancel single types by order_id or label")
-    side = {None: 0, "buy": Side.BUY, "sell": Side.SELL}[params.side]
-    return [Submit(command_rows.mass_cancel_row(session.signer, contract.slot, side), CountPending(call, 1))]
-
-
-def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action] | bytes:
-    """Cancel the account's orders with this label, in the contracts settled in one currency if asked."""
-    label = command_rows.label_bytes(params.label)
-    if not label:
-        raise bad_param("label", "it is empty; private/cancel_all cancels everything")
-    slots = [NIL]
-    if params.currency is not None:
-        found = contracts_of(call.projection, params.currency)
-        if not found:
-            return b"0"
-        slots = [NIL] if len(found) == len(call.projection.contracts()) else [c.slot for c in found]
-    pending = CountPending(call, len(slots))
-    return [Submit(command_rows.mass_cancel_row(session.signer, slot, label=label), pending) for slot in slots]
-
-
 def countdown_cancel_all(session: SessionState, params: method_table.CountdownParams, call: Call) -> bytes:
     """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
     timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
@@ -392,12 +331,8 @@ def countdown_cancel_all(session: SessionState, params: method_table.CountdownPa
 HANDLERS: dict[str, Callable[..., Any]] = {
     "private/buy": buy,
     "private/sell": sell,
-    "private/close_position": close_position,
     "private/edit": edit,
     "private/edit_by_label": edit_by_label,
     "private/cancel": cancel,
-    "private/cancel_all": cancel_all,
-    "private/cancel_all_by_instrument": cancel_all_by_instrument,
-    "private/cancel_by_label": cancel_by_label,
     "venue/countdown_cancel_all": countdown_cancel_all,
 }

@@ -129,7 +129,8 @@ def test_account(trader):
     assert balance["USDC"]["total"] == 10000
     [position] = trader.fetch_positions()
     assert (position["symbol"], position["side"], position["contracts"]) == (SYMBOL, "long", 0.5)
-    assert (position["notional"], position["entryPrice"], position["liquidationPrice"]) == (10000, 20000.5, 18000)
+    assert (position["entryPrice"], position["markPrice"], position["liquidationPrice"]) == (20000.5, 20000, 18000)
+    assert position["notional"] == 0.5  # the classes take `size_currency`, which is base currency by the protocol
     assert trader.fetch_position(SYMBOL)["unrealizedPnl"] == -0.25
     [trade] = trader.fetch_my_trades(SYMBOL)
     assert (trade["id"], trade["price"], trade["amount"], trade["order"]) == ("BTC-3", 20000.5, 0.5, "77")

@@ -178,7 +178,7 @@ def test_positions(desk):
     )  # fmt: skip
     [row] = result(desk, "private/get_positions")
     assert row == {
-        "instrument_name": NAME, "kind": "future", "direction": "sell", "size": -1, "size_currency": -20005,
+        "instrument_name": NAME, "kind": "future", "direction": "sell", "size": -1, "size_currency": -1,
         "average_price": 20000, "mark_price": 20005, "index_price": 20000, "floating_profit_loss": -5,
         "realized_profit_loss": 1, "realized_funding": 0.5, "total_profit_loss": -3.5, "initial_margin": 2000.5,
         "maintenance_margin": 1000.25, "leverage": 10, "estimated_liquidation_price": 21500, "adl_lights": 3,

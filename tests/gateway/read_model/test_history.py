@@ -1,0 +1,128 @@
+"""The history in many small segments finds what a plain walk over all rows finds."""
+
+import numpy as np
+import pytest
+
+from gateway.read_model import history
+from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
+from gateway.read_model.history import BEHIND, History
+from gateway.wire.views import Span
+
+ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4
+
+
+def rows(count, seed):
+    """Trades of two legs each, money, closed orders; times and trade ids of a contract go up."""
+    rng = np.random.default_rng(seed)
+    made = np.zeros(count, LEG_ROW)
+    serials = [0] * CONTRACTS
+    for place in range(count):
+        row = made[place]
+        row["account_slot"], row["time_ns"] = rng.integers(ACCOUNTS), 10 * (place // 3)
+        row["contract_slot"], row["order_id"] = rng.integers(CONTRACTS), 1 + rng.integers(9)
+        row["kind"] = rng.choice([TRADE_KIND, TRADE_KIND, MONEY_KIND, ORDER_KIND])
+        if row["kind"] == TRADE_KIND:
+            before = made[place - 1]
+            if place and before["kind"] == TRADE_KIND and before["flags"] == 0:
+                row["contract_slot"], row["trade_id"], row["flags"] = before["contract_slot"], before["trade_id"], TAKER
+            else:
+                serials[row["contract_slot"]] += 1
+                row["trade_id"] = serials[row["contract_slot"]]
+    return made
+
+
+def written(made, monkeypatch, size):
+    monkeypatch.setattr(history, "SEGMENT_ROWS", size)
+    found = History()
+    for first in range(0, len(made), 3):
+        part = made[first : first + 3]
+        segment = found.room(len(part))
+        segment.legs[segment.used : segment.used + len(part)] = part
+        segment.used += len(part)
+    return found
+
+
+def loaded(made, monkeypatch, size):
+    monkeypatch.setattr(history, "SEGMENT_ROWS", size)
+    found = History()
+    found.load(made.copy())
+    return found
+
+
+def places(walk):
+    return [segment.first + index for segment, index in walk]
+
+
+SPANS = (
+    Span(), Span(ascending=True), Span(50, 200), Span(50, 200, ascending=True), Span(first_id=3, last_id=9),
+    Span(first_place=20, last_place=41), Span(first_place=30, ascending=True), Span(last_place=-1),
+    Span(first_place=BEHIND),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("make", [written, loaded])
+@pytest.mark.parametrize("seed", range(3))
+def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
+    made = rows(130, seed)
+    found = make(made, monkeypatch, 12)
+    assert len(found.segments) > 5 and (found.rows() == made).all()
+    for span in SPANS:
+        inside = [
+            place for place, row in enumerate(made)
+            if span.start_ns <= row["time_ns"] <= span.end_ns and span.first_place <= place <= span.last_place
+            and span.first_id <= row["trade_id"] <= span.last_id
+        ]  # fmt: skip
+        turn = slice(None, None, 1 if span.ascending else -1)
+        for account in range(ACCOUNTS + 1):
+            own = [p for p in inside if made[p]["account_slot"] == account and made[p]["kind"] == TRADE_KIND]
+            assert places(found.trades(account, span)) == own[turn]
+        for contract in range(CONTRACTS):
+            taken = [p for p in inside if made[p]["contract_slot"] == contract and made[p]["flags"] == TAKER]
+            assert places(found.of_contract(contract, TAKER, span)) == taken[turn]
+    for account in range(ACCOUNTS + 1):
+        own = [p for p, row in enumerate(made) if row["account_slot"] == account]
+        assert places(found.closed_orders(account)) == [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
+        money = [p + 1 for p in own if made[p]["kind"] in (TRADE_KIND, MONEY_KIND)][::-1]
+        assert [number for number, *_ in found.money(account, Span())] == money
+        part = Span(50, 300, last_id=90)
+        assert [number for number, *_ in found.money(account, part)] == [
+            number for number in money if number <= 90 and 50 <= made[number - 1]["time_ns"] <= 300
+        ]
+        for order_id in range(1, 11):
+            of_order = [p for p in own if made[p]["order_id"] == order_id and made[p]["kind"] == TRADE_KIND]
+            assert places(found.of_order(account, order_id, TRADE_KIND)) == of_order
+
+
+@pytest.mark.parametrize("make", [written, loaded])
+def test_a_trade_is_found_by_its_id(make, monkeypatch):
+    made = rows(130, 7)
+    found = make(made, monkeypatch, 12)
+    for contract in range(CONTRACTS):
+        trades = [p for p, row in enumerate(made) if row["contract_slot"] == contract and row["kind"] == TRADE_KIND]
+        last_id = int(made[trades[-1]]["trade_id"])
+        for trade_id in range(1, last_id + 1):
+            legs = [p for p in trades if made[p]["trade_id"] == trade_id]
+            assert found.trade_place(contract, trade_id, False) == legs[0]
+            assert found.trade_place(contract, trade_id, True) == legs[-1]
+        assert (found.trade_place(contract, 0, False), found.trade_place(contract, 0, True)) == (0, -1)
+        behind = [found.trade_place(contract, last_id + 1, is_last) for is_last in (False, True)]
+        assert behind == [BEHIND, BEHIND]
+
+
+def test_the_legs_of_a_trade_are_loaded_into_one_segment(monkeypatch):
+    made = np.zeros(40, LEG_ROW)
+    made["kind"], made["trade_id"], made["contract_slot"] = TRADE_KIND, np.arange(40) // 2 + 1, 0
+    made["trade_id"][0] = 100
+    found = loaded(made, monkeypatch, 13)
+    for segment in found.segments[1:]:
+        assert segment.legs["trade_id"][0] != found.rows()["trade_id"][segment.first - 1]
+
+
+def test_a_full_segment_shows_one_accounts_rows_without_reading_the_others(monkeypatch):
+    made = rows(130, 1)
+    found = written(made, monkeypatch, 12)
+    for segment in found.segments[:-1]:
+        segment.legs = {"account_slot": None}
+        for account in range(ACCOUNTS):
+            own = made[segment.first : segment.first + segment.used]["account_slot"] == account
+            assert segment.rows_of(account).tolist() == np.flatnonzero(own).tolist()
