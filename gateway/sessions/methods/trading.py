@@ -11,6 +11,7 @@ from engine.code_values import (
     EXEC_POST_ONLY,
     EXEC_REDUCE_ONLY,
     EXEC_REJECT_POST_ONLY,
+    FLAG_MADE_REDUCE_ONLY,
     SELF_TRADE_CANCEL_MAKER,
     SIDE_BUY,
     SIDE_SELL,
@@ -310,7 +311,8 @@ def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> l
     contract = call.projection.contract_at(view.contract_slot)
     for name, flag in (("post_only", ExecInst.POST_ONLY), ("reduce_only", ExecInst.REDUCE_ONLY)):
         asked = getattr(params, name)
-        if asked is not None and asked != (view.flags & flag != 0):
+        of_its_own = flag == ExecInst.REDUCE_ONLY and view.flags & FLAG_MADE_REDUCE_ONLY
+        if asked is not None and asked != (view.flags & flag != 0) and not of_its_own:
             raise _cannot_change(name)
     for name in ("trigger_offset", "display_amount"):
         if given(getattr(params, name)):
