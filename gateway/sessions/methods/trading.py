@@ -43,7 +43,7 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.command_rows import NewRow
 from gateway.wire.decimals import ABSENT, Contract, given, parse_client_id, parse_integer
-from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
+from gateway.wire.errors import ErrorCode, Refusal, bad_param, refusal_of
 from gateway.wire.views import OrderView, Outcome
 
 # Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
@@ -105,7 +105,7 @@ class OrderPending(Struct, gc=False):
                 state = render.STATE[view.status].decode()
                 code = ErrorCode.ALREADY_CLOSED if self.is_cancel else ErrorCode.NOT_OPEN_ORDER
                 return Refusal(code, f"UNKNOWN_ORDER: order {outcome.order_id} is {state}", "order_id")
-        return Refusal(code_of(reason, self.side), reason.name)
+        return refusal_of(reason, outcome.why, self.side)
 
 
 class CountPending(Struct, gc=False):
@@ -125,7 +125,7 @@ class CountPending(Struct, gc=False):
             return None
         if self.refused:
             reason = Reason(self.refused)
-            return self.call.error(Refusal(code_of(reason), reason.name), now_ns)
+            return self.call.error(refusal_of(reason, None), now_ns)
         return self.call.reply(b"%d" % self.count, now_ns)
 
 
