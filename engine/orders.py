@@ -60,6 +60,16 @@ def _same_terms(s, slot, c):
 
 
 @kernel
+def _asked_flags(s, slot):
+    """The flags that a client gave a waiting order: without reduce-only where that is of the venue's making."""
+    order = order_at(s, slot)
+    flags = order.flags & _CONTENTS
+    if flags & EXEC_REDUCE_ONLY and detail_at(s, slot).made_reduce_only:
+        return flags & ~EXEC_REDUCE_ONLY
+    return flags
+
+
+@kernel
 def _same_contents(s, slot, c):
     """Whether a waiting order is what this NEW asks for."""
     order = order_at(s, slot)
@@ -68,7 +78,7 @@ def _same_contents(s, slot, c):
         and order.side == c.side
         and order.ord_type == c.ord_type
         and order.tif == c.tif
-        and order.flags & _CONTENTS == c.flags & _CONTENTS
+        and _asked_flags(s, slot) == c.flags & _CONTENTS
         and (admission.is_market(c.ord_type) or order.price_ticks == c.price_ticks)
         and order.leaves_lots + order.filled_lots == c.qty_lots
         and _same_terms(s, slot, c)

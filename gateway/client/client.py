@@ -40,7 +40,7 @@ T = TypeVar("T")
 
 
 class RpcError(Exception):
-    """The venue's error answer: `code`, `reason` and the parameter at fault."""
+    """The venue's error answer: `code`, `reason`, the parameter at fault, its value, the limit and what would pass."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         data = error.get("data") or {}
@@ -48,7 +48,9 @@ class RpcError(Exception):
         self.reason = str(data.get("reason", error["message"]))
         self.param = data.get("param")
         self.wait_ms = int(data.get("wait_ms", 0))
-        parts = (f"{error['message']} ({self.code})", self.param, self.reason, in_words(self.reason))
+        self.value, self.limit, self.remedy = (data.get(name) for name in ("value", "limit", "remedy"))
+        words = data.get("message") or in_words(self.reason)
+        parts = (f"{error['message']} ({self.code})", self.param, self.reason, words)
         super().__init__(": ".join(filter(None, parts)))
 
 

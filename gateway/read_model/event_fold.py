@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.code_values import EXEC_LABELLED, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
+from engine.code_values import EXEC_LABELLED, FLAG_MADE_REDUCE_ONLY, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
 from engine.codes import NIL, Asset, CommandKind, EventKind, OrdStatus
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
@@ -125,7 +125,6 @@ CHANGE = record([("key", "i8"), ("lots", "i8")])
 """A price level after an event: `key` is contract, side and price, see `level_key`."""
 
 
-
 def level_key(contract_slot: int, side: int, price_ticks: int) -> int:
     """A price level as one number."""
     return contract_slot << 31 | (side - 1) << 30 | price_ticks
@@ -174,6 +173,7 @@ def _accept(v, event, slot):
     row.account_slot = event.account_slot
     row.contract_slot = event.contract_slot
     row.reason = 0
+    row.flags = 0
     row.kind = ORDER_KIND
     row.side = event.side
     row.ord_type = event.ord_type
@@ -207,7 +207,7 @@ def _update(row, event):
     row.seq = event.seq
     row.leaves_lots = event.leaves_lots
     row.filled_lots = event.filled_lots
-    row.flags = event.flags
+    row.flags = event.flags | row.flags & FLAG_MADE_REDUCE_ONLY
     kind = event.kind
     if kind == EventKind.CANCELLED:
         row.status = OrdStatus.CANCELED

@@ -11,6 +11,7 @@ from msgspec import Struct
 
 from engine.codes import OrdStatus
 from gateway.wire.decimals import Contract
+from gateway.wire.errors import Explanation
 
 
 class OrderView(Struct, gc=False):
@@ -235,6 +236,7 @@ class Outcome(Struct, gc=False):
     count: int = 0
     trades: Sequence[UserTradeView] = ()
     seq: int = 0
+    why: Explanation | None = None
 
 
 class Span(Struct, frozen=True, gc=False):
