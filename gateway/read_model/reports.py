@@ -61,7 +61,7 @@ class Reports:
             forgotten = self._forget()
         if forgotten is None or len(forgotten.legs) < rows:
             return Segment(max(min(self._rows, SEGMENT_ROWS), rows))
-        forgotten.used, forgotten.accounts = 0, None
+        forgotten.clear()
         return forgotten
 
     def _forget(self) -> Segment:
