@@ -48,8 +48,9 @@ class Topic:
         return 0
 
     def join(self, reader: Reader) -> None:
-        """Add a reader; it gets the present state at once."""
+        """Add a reader; it gets the present state at once, also if it was one before."""
         self.readers[reader] = None
+        reader.behind.pop(self, None)
         self.send_state(reader)
 
     def leave(self, reader: Reader) -> None:

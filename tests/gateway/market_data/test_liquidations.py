@@ -61,7 +61,7 @@ def follow(stage, *names, slow=()):
         if not ear.is_slow and ear.behind:
             hub.catch_up(ear)
         batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
-        hub.batch([], projection.apply(batch, len(commands), len(events)))
+        hub.batch(events, projection.apply(batch, len(commands), len(events)))
     ear.is_slow = False
     hub.catch_up(ear)
     return ear
