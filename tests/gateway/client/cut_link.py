@@ -151,7 +151,7 @@ class Network:
         self.venue.sequencer.close_turn()
         self.venue.venue.engine.commit()
         self.venue.sequencer.release()
-        return any([link.pump() for link in list(self.links)])
+        return sum(link.pump() for link in list(self.links)) > 0
 
     async def rest(self, clients):
         """Until nothing is under way and every client is connected."""

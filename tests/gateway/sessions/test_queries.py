@@ -1,7 +1,5 @@
 """Queries: market data, own orders and trades, money, and the venue's own methods."""
 
-import json
-
 import pytest
 
 from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side
