@@ -32,6 +32,7 @@ from engine.code_values import (
     FLAG_AMEND,
     FLAG_RESTING,
     FLAG_UNTRIGGERED,
+    REASON_BY_CLIENT,
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
@@ -328,16 +329,17 @@ def cancel(s, c, tag):
     if slot == NIL:
         return events.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     order = order_at(s, slot)
+    cause = np.int64(c.reason if c.reason > 0 else REASON_BY_CLIENT)
     if order.flags == 0 and order.tif != TimeInForce.GTD:
-        matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
+        matching.cancel_found(s, slot, cell, cause)
     else:
-        _cancel_with_options(s, slot, cell)
+        _cancel_with_options(s, slot, cell, cause)
 
 
 @kernel
-def _cancel_with_options(s, slot, cell):
+def _cancel_with_options(s, slot, cell, cause):
     """The same steps for an order that may use any option; where it uses none, the compiler drops what options need."""
-    matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
+    matching.cancel_found(s, slot, cell, cause)
 
 
 @kernel

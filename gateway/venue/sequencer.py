@@ -248,18 +248,16 @@ class Sequencer:
         has_plain_orders = len(waiting) > singles
         if has_plain_orders:
             self.compiled_path.write((events, events_count), written, first_seq, clock.wall_ns())
-        if singles or self._late or self.hub.has_users or self.compiled_path.has_slow:
-            rows = _rows(events)
-            self._answer(rows, written, waiting, first_seq)
+        if singles or self._late or self.compiled_path.has_slow:
+            self._answer(_rows(events), written, waiting, first_seq)
         else:
-            rows = []
             for _, _, (run, origin) in waiting:
                 origin.stage(self.compiled_path.frames(run))
         if has_plain_orders:
             self.compiled_path.clear()
         if self.binary and events_count:
             self._report(events)
-        self.hub.batch(rows, written)
+        self.hub.batch(events, written)
 
     def _commit(self, rows: int) -> None:
         """Have the journal write and fsync the applied rows when at least so many are not yet written."""

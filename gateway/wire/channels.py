@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.wire.currencies import ANY, is_currency
+from gateway.wire.currencies import ANY, CURRENCIES, is_currency
 from gateway.wire.decimals import Contract
 
 Kind = Literal[
@@ -55,10 +55,16 @@ class Channel:
 Find = Callable[[str], Contract | None]
 
 
-def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
-    """The channel of this name; None when there is none, or when it is private and nobody is logged in."""
+class NoChannelError(ValueError):
+    """There is no such channel, or not for this session; the text says why and what to do."""
+
+
+def parse(name: str, find: Find, account_slot: int = -1) -> Channel:
+    """The channel of this name. NoChannelError when there is none, or when it is private and nobody may hear it."""
     if name.startswith("user."):
-        return _private(name, find, account_slot) if account_slot >= 0 else None
+        if account_slot < 0:
+            raise NoChannelError("it is an account's own channel; log in with a key that has the scope read")
+        return _private(name, find, account_slot)
     if name == "platform_state":
         return Channel(name, "platform_state")
     if name.startswith("deribit_price_index."):
@@ -67,39 +73,48 @@ def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
         match = pattern.fullmatch(name)
         if match:
             return _public(name, kind, match.groupdict(), find)
-    return None
+    raise NoChannelError(_UNKNOWN)
 
 
-def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel | None:
-    contract = find(parts["name"] or "")
+_UNKNOWN = "there is no channel of this form; /openrpc.json lists them all"
+
+
+def _contract(name: str, find: Find) -> Contract:
+    contract = find(name)
+    if contract is None:
+        raise NoChannelError(f"there is no contract {name[:40]!r}; public/get_instruments lists them")
+    return contract
+
+
+def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel:
+    contract = _contract(parts["name"] or "", find)
     depth = int(parts.get("depth") or 0)
     resolution = parts.get("resolution")
-    if contract is None or (kind == "grouped_book" and depth not in DEPTHS):
-        return None
+    if kind == "grouped_book" and depth not in DEPTHS:
+        raise NoChannelError(f"depth {depth}: give one of {', '.join(map(str, DEPTHS))}")
     if kind == "chart" and resolution not in RESOLUTIONS_S:
-        return None
+        raise NoChannelError(f"resolution {resolution}: give one of {', '.join(RESOLUTIONS_S)}")
     interval = parts.get("interval") or "raw"
     return Channel(name, kind, contract.slot, interval, depth, RESOLUTIONS_S.get(resolution or "", 0))
 
 
-def _private(name: str, find: Find, account_slot: int) -> Channel | None:
+def _private(name: str, find: Find, account_slot: int) -> Channel:
     if name.startswith("user.portfolio."):
         currency = name.removeprefix("user.portfolio.")
-        plain = re.fullmatch(r"[A-Za-z0-9]{2,10}", currency)
-        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot) if plain else None
+        if not re.fullmatch(r"[A-Za-z0-9]{2,10}", currency):
+            raise NoChannelError("user.portfolio takes a currency such as USDC, or any")
+        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot)
     if name == "user.notices":
         return Channel(name, "user.notices", account_slot=account_slot)
     match = _USER.fullmatch(name)
     if match is None:
-        return None
+        raise NoChannelError(_UNKNOWN)
     kind: Kind = f"user.{match[1]}"  # type: ignore[assignment]
     interval = match["interval"]
     if match["kind"]:
         currency = match["what"].upper()
         if currency != ANY and not is_currency(currency):
-            return None
+            raise NoChannelError(f"{match['what'][:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
         return Channel(name, kind, interval=interval, currency=currency, account_slot=account_slot)
-    contract = find(match["what"])
-    if contract is None:
-        return None
+    contract = _contract(match["what"], find)
     return Channel(name, kind, contract.slot, interval, account_slot=account_slot)

@@ -140,15 +140,9 @@ def test_the_latest_candle_is_known_also_when_nobody_trades_any_more():
         assert (candle.close_ticks, candle.volume_lots) == (100, 3)
 
 
-def test_nothing_is_after_the_present_sequence():
-    feeder, first = Feeder(), order_id(1, 0)
-    feeder.place(first)
-    assert feeder.projection.events_since(0, feeder.seq, 10) == []
-
-
 def test_saving_and_loading_gives_the_same_answers(tmp_path):
     feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
-    feeder.place(maker)
+    feeder.place(maker, connection=7)
     feeder.place(taker, account=1, lots=3)
     feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
     path = tmp_path / "projection.npz"
@@ -161,6 +155,7 @@ def test_saving_and_loading_gives_the_same_answers(tmp_path):
         assert loaded.open_orders(account) == feeder.projection.open_orders(account)
         assert loaded.order_history(account, BOTH, Span()) == feeder.projection.order_history(account, BOTH, Span())
         assert loaded.user_trades(account, BOTH, Span()) == feeder.projection.user_trades(account, BOTH, Span())
+    assert [row.order_id for row in loaded.connection_orders(0, 7)] == [maker]
 
 
 def test_the_first_question_about_an_account_compiles_nothing():

@@ -1,7 +1,5 @@
 """Queries: market data, own orders and trades, money, and the venue's own methods."""
 
-import json
-
 import pytest
 
 from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side
@@ -10,6 +8,7 @@ from gateway.wire.views import (
     Candle,
     FundingView,
     PositionView,
+    Report,
     RuleState,
     TickerView,
     TradeView,
@@ -227,9 +226,42 @@ def test_rules(desk):
 
 
 def test_resume(desk):
-    desk.rows.events = [(5, "order", b'{"a":1}'), (6, "trade", b'{"b":2}')]
-    answer = result(desk, "venue/resume", sequence=5)
-    assert answer == {"sequence": 6, "has_more": False, "events": [{"sequence": 6, "kind": "trade", "data": {"b": 2}}]}
-    assert result(desk, "venue/resume", sequence=4, count=1)["has_more"] is True
+    desk.rows.reports = [
+        Report(5, "order", 0, b'{"a":1}'), Report(5, "order", 1, b'{"a":2}'), Report(6, "trade", 0, b'{"b":2}'),
+    ]  # fmt: skip
+    trade = {"channel": "user.trades.any.any.raw", "data": [{"b": 2}], "sequence": 6}
+    assert result(desk, "venue/resume", sequence=5) == {"sequence": 100, "has_more": False, "events": [trade]}
+    orders = [{"channel": "user.orders.any.any.raw", "data": {"a": number}, "sequence": 5} for number in (1, 2)]
+    orders[0]["more"] = True
+    part = result(desk, "venue/resume", sequence=4, count=2)
+    assert part == {"sequence": 5, "has_more": True, "events": orders}
+    assert result(desk, "venue/resume", sequence=4, until=5)["sequence"] == 5
     assert result(desk, "venue/resume", sequence=6) == {"sequence": 100, "has_more": False, "events": []}
-    json.dumps(answer)
+    assert result(desk, "venue/resume", sequence=None)["sequence"] == 100
+
+
+def test_resume_by_channel(desk):
+    desk.rows.reports = [Report(5, "order", slot, b'{"slot":%d}' % slot) for slot in (0, 1)]
+    names = [f"user.orders.{BTC.name}.100ms", f"user.orders.{ETH.name}.raw", "user.orders.any.USDC.100ms"]
+    events = result(desk, "venue/resume", sequence=4, channels=names)["events"]
+    assert [(event["channel"], event["data"]) for event in events] == [
+        (names[0], [{"slot": 0}]), (names[1], {"slot": 1}), (names[2], [{"slot": 0}, {"slot": 1}]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params, param, words",
+    [
+        ({"sequence": 101}, "sequence", "101 is ahead of this venue, whose last sequence is 100"),
+        ({"sequence": 5, "until": 101}, "until", "ahead"),
+        ({"sequence": 5, "until": 4}, "until", "before sequence 5"),
+        ({"sequence": 6}, "sequence", "reports after 7 are kept"),
+        ({"sequence": 7, "channels": ["user.orders.NOPE.raw"]}, "channels", "no contract 'NOPE'"),
+        ({"sequence": 7, "channels": ["user.portfolio.usdc"]}, "channels", "says a state"),
+        ({"sequence": 7, "channels": ["platform_state"]}, "channels", "says a state"),
+    ],
+)
+def test_a_resume_that_would_not_be_whole_is_refused(desk, params, param, words):
+    desk.rows.floor = 7
+    error = ask(desk.session("alice"), "venue/resume", **params)["error"]
+    assert (error["code"], error["data"]["param"]) == (-32602, param) and words in error["data"]["reason"]
