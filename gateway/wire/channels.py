@@ -114,7 +114,7 @@ def _private(name: str, find: Find, account_slot: int) -> Channel:
     if match["kind"]:
         currency = match["what"].upper()
         if currency != ANY and not is_currency(currency):
-            raise NoChannelError(f"currency {currency[:20]!r}: give one of {', '.join(CURRENCIES)}, or any")
+            raise NoChannelError(f"{match['what'][:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
         return Channel(name, kind, interval=interval, currency=currency, account_slot=account_slot)
     contract = _contract(match["what"], find)
     return Channel(name, kind, contract.slot, interval, account_slot=account_slot)

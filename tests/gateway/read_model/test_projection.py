@@ -171,3 +171,36 @@ print(before, [len(entry.signatures) for entry in entries])
     before, after = told.strip().split("] [")
     assert set(before) <= set("[0, ") and "0" in before
     assert set(after) <= set("1, ]")
+
+
+def test_a_page_of_the_history_is_cut_from_what_is_asked_for():
+    feeder = Feeder()
+    for number in range(1, 7):
+        slot = number % 2
+        feeder.place(order_id(number, slot), account=slot)
+        if slot == 0:
+            feeder.place(order_id(10 + number, 3), account=1)
+            feeder.trade((order_id(number, 0), 0), (order_id(10 + number, 3), 1), 10, leaves=(0, 0), trade_id=number)
+        else:
+            cancelled = {"kind": EventKind.CANCELLED, "account_slot": 1, "order_id": order_id(number, 1)}
+            feeder.play([{"kind": CommandKind.CANCEL}], [cancelled])
+    ask = feeder.projection.order_history
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=2), False)] == [10, 10]
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=3), True)] == [10, 0, 10]
+    assert len(ask(1, BOTH, Span(count=9, offset=1), False)) == 2
+    found, following = feeder.projection.transactions(1, Span(count=2), lambda view: view.trade_id != 4)
+    assert [view.trade_id for view in found] == [6, 2] and following == 0
+    found, following = feeder.projection.transactions(1, Span(count=1), lambda view: view.trade_id != 4)
+    assert feeder.projection.transactions(1, Span(count=9, last_id=following))[0][0].trade_id == 2
+
+
+def test_the_ticker_has_the_rate_of_the_running_interval():
+    feeder = Feeder()
+    contract = feeder.root[0]["contracts"][0]
+    contract["funding_rate_ppb"], contract["funding_interval_s"], contract["funding_cap_ppb"] = 7, 14_400, 10**7
+    contract["funding_interest_ppb"], contract["funding_clamp_ppb"] = 100_000, 500_000
+    view = feeder.projection.ticker(0)
+    assert (view.current_funding_ppb, view.funding_8h_ppb) == (50_000, 100_000)
+    contract["premium_sum_ppb"], contract["premium_weight"] = 6_000_000, 3
+    view = feeder.projection.ticker(0)
+    assert (view.current_funding_ppb, view.funding_8h_ppb) == (750_000, 1_500_000)

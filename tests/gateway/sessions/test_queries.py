@@ -103,6 +103,9 @@ def test_trades_candles_and_funding(desk):
     now = {"instrument_name": NAME, "start_timestamp": NOW // MS - 10**7, "end_timestamp": NOW // MS}
     desk.rows.ticker_rows[0].current_funding_ppb = 7_000
     assert result(desk, "public/get_funding_rate_value", **now) == 0.000007
+    past = {**now, "start_timestamp": 0, "end_timestamp": NOW // MS - 10**7}
+    desk.rows.funding_start_ns = lambda slot: NOW - HOUR
+    assert result(desk, "public/get_funding_rate_value", **past) == 0
     desk.rows.funding_rows = [FundingView(NOW - HOUR, 40_000_000, 39_000_000, 100_000, 28_800)] * 2
     assert result(desk, "public/get_funding_rate_value", **now) == 0.0002
     assert result(desk, "public/get_funding_rate_history", **now)[0] == {
@@ -144,6 +147,25 @@ def test_own_orders_by_instrument_currency_and_type(desk):
     assert ids(history, instrument_name=NAME, include_unfilled=True, count=1, offset=1) == ["6"]
     assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2) == []
     assert (desk.rows.spans[-1].count, desk.rows.spans[-1].offset) == (5, 2)
+
+
+def test_what_is_asked_of_trades_reaches_the_history(desk):
+    def span(method="private/get_user_trades_by_instrument", **params):
+        where = {"currency": "USDC"} if "currency" in method else {"instrument_name": NAME}
+        result(desk, method, **where, **params)
+        return desk.rows.spans[-1]
+
+    by_currency = "private/get_user_trades_by_currency"
+    assert not span().ascending and span().start_ns == NOW - 7 * 24 * HOUR
+    assert span(include_old=True).start_ns == 0
+    assert span(start_seq=5).ascending and span(start_seq=5).first_id == 5 and span(start_seq=5).start_ns == 0
+    assert span(start_timestamp=5, sorting="default").ascending and not span(start_seq=5, sorting="desc").ascending
+    assert not span(end_seq=5).ascending and span(end_seq=5, sorting="asc").ascending
+    bounds = span(by_currency, start_id="BTC-3", end_id="ETH-9", count=7)
+    assert (bounds.first_place, bounds.last_place, bounds.count, bounds.ascending) == (3, 9, 7, True)
+    history = "private/get_order_history_by_currency"
+    assert (span(history).start_ns, span(history).count) == (NOW - 2 * 24 * HOUR, 20)
+    assert (span(history, include_old=True, offset=4).start_ns, desk.rows.spans[-1].offset) == (0, 4)
 
 
 def test_own_trades(desk):
