@@ -14,6 +14,7 @@ from engine.code_values import (
     EXEC_POST_ONLY,
     EXEC_REDUCE_ONLY,
     EXEC_REJECT_POST_ONLY,
+    FLAG_MADE_REDUCE_ONLY,
 )
 from engine.codes import (
     NIL,
@@ -397,12 +398,38 @@ def flag_reason(s, contract):
     return Reason.NONE
 
 
+@rare
+def _only_closes(s):
+    """Whether the order in `s.taker` lies wholly within the position, less the account's other orders of its side."""
+    taker = s.taker
+    if taker.position_slot == NIL:
+        return False
+    closable = margin.closable_lots(position_at(s, taker.position_slot), taker.side)
+    return taker.leaves_lots <= closable + taker.old_leaves_lots
+
+
+@rare
+def _make_reduce_only(s):
+    """Closing is never refused for margin: the order goes on as a reduce-only one, if one more may rest."""
+    s.taker.flags |= EXEC_REDUCE_ONLY | FLAG_MADE_REDUCE_ONLY
+    s.taker.loss_subticks = 0
+    return _reduce_only_capacity(s)
+
+
 @kernel
 def margin_reason(s, contract):
-    """Row 22: margin. A reduce-only order is tightened instead; a fill-or-kill one must still fill after that."""
+    """Row 22: margin. A reduce-only order is tightened instead; a fill-or-kill one must still fill after that.
+
+    An order that margin does not carry but that only closes becomes reduce-only, and is judged as one.
+    """
     taker = s.taker
     if taker.flags & EXEC_REDUCE_ONLY == 0:
-        return margin.order_reason(s, taker, contract)
+        reason = margin.order_reason(s, taker, contract)
+        if reason == Reason.NONE or not _only_closes(s):
+            return reason
+        reason = _make_reduce_only(s)
+        if reason != Reason.NONE:
+            return reason
     asked = np.int64(taker.sweep_ticks)
     reason = margin.reducing_reason(s, contract, book.best_price(s, taker.contract_slot, opposite(taker.side)))
     if reason == Reason.NONE and taker.tif == TimeInForce.FOK:

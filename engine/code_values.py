@@ -50,6 +50,7 @@ FLAG_UNTRIGGERED = int(EventFlag.UNTRIGGERED)
 FLAG_DONE = int(EventFlag.DONE)
 FLAG_AMEND = int(EventFlag.AMEND)
 FLAG_SLID = int(EventFlag.SLID)
+FLAG_MADE_REDUCE_ONLY = int(EventFlag.MADE_REDUCE_ONLY)
 FLAG_INVOLUNTARY_BITS = FLAG_FORCED | FLAG_DELEVERAGING
 """A fill with one of these was a liquidation's or a deleveraging's: nobody chose it."""
 

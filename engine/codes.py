@@ -173,6 +173,7 @@ class EventFlag(IntEnum):
     DONE = 1 << 17
     AMEND = 1 << 18
     SLID = 1 << 19
+    MADE_REDUCE_ONLY = 1 << 20
 
 
 class Reason(IntEnum):

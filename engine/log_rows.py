@@ -41,7 +41,7 @@ COMMAND = record(
         ("tif", "i1"),  # TimeInForce
         ("self_trade", "i1"),  # SelfTrade
         ("trigger_source", "i1"),  # PriceSource
-        ("reason", "i2"),  # MASS_CANCEL: the Reason to give, 0 = MASS_CANCEL
+        ("reason", "i2"),  # MASS_CANCEL, CANCEL: the Reason to give, 0 = MASS_CANCEL, BY_CLIENT
         ("flags", "i4"),  # ExecInst bits
         ("account_slot", "i4"),  # who; MASS_CANCEL: NIL = any
         ("contract_slot", "i4"),  # MASS_CANCEL: NIL = any; cancel and amend by order_id ignore it
@@ -56,7 +56,8 @@ COMMAND = record(
         ("expire_ns", "i8"),  # GTD: whole seconds; the order is gone at this instant
         ("person", "i4"),  # who typed it: index of a person's knowledge, 0 = none
         ("key", "i4"),  # which key signed it, for the record
-        ("spare", "i1", (16,)),  # zero
+        ("connection", "i8"),  # over which of the account's connections it came, for the record; 0 = none
+        ("spare", "i1", (8,)),  # zero
     ]
 )
 

@@ -10,8 +10,8 @@ from engine import collateral
 from engine.codes import NIL, MarginMode, Reason, Side
 from engine.kernels import inlined, kernel
 from engine.ledger import margin_price_subticks
-from engine.row_access import account_at, contract_at, position_at
-from engine.units import PPB, SUBTICKS, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
+from engine.row_access import account_at, contract_at, of_side, position_at
+from engine.units import PPB, SUBTICKS, against, clamp, fee_micros, mul_div_ceil, mul_div_floor, mul_ppb_ceil
 
 
 @inlined
@@ -415,6 +415,15 @@ def _spare_besides_micros(s, account_slot, except_slot):
                 spare -= requirement_micros(contract, position)
         slot = np.int64(position.next_slot)
     return spare
+
+
+@inlined
+def closable_lots(position, side):
+    """What of a position new orders of this side can close: its size less what its orders of that side already may.
+
+    Negative where these may open. Resting reduce-only orders are always of the side that closes.
+    """
+    return -against(side, position.size_lots) - of_side(position, side).buy_lots - position.reduce_only_lots
 
 
 @inlined

@@ -13,6 +13,7 @@ from engine.code_values import (
     EXEC_REDUCE_ONLY,
     EXEC_ROW_BITS,
     FLAG_FORCED,
+    FLAG_MADE_REDUCE_ONLY,
     FLAG_RESTING,
     FLAG_SLID,
     FLAG_TAKER,
@@ -293,6 +294,8 @@ def write_order(s, taker):
     order.ord_type = taker.ord_type
     order.tif = taker.tif
     order.flags = taker.flags & EXEC_ROW_BITS
+    if taker.flags & EXEC_REDUCE_ONLY:
+        detail_at(s, taker.order_slot).made_reduce_only = 1 if taker.flags & FLAG_MADE_REDUCE_ONLY else 0
 
 
 @inlined

@@ -32,6 +32,7 @@ from engine.code_values import (
     FLAG_AMEND,
     FLAG_RESTING,
     FLAG_UNTRIGGERED,
+    REASON_BY_CLIENT,
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
@@ -60,6 +61,16 @@ def _same_terms(s, slot, c):
 
 
 @kernel
+def _asked_flags(s, slot):
+    """The flags that a client gave a waiting order: without reduce-only where that is of the venue's making."""
+    order = order_at(s, slot)
+    flags = order.flags & _CONTENTS
+    if flags & EXEC_REDUCE_ONLY and detail_at(s, slot).made_reduce_only:
+        return flags & ~EXEC_REDUCE_ONLY
+    return flags
+
+
+@kernel
 def _same_contents(s, slot, c):
     """Whether a waiting order is what this NEW asks for."""
     order = order_at(s, slot)
@@ -68,7 +79,7 @@ def _same_contents(s, slot, c):
         and order.side == c.side
         and order.ord_type == c.ord_type
         and order.tif == c.tif
-        and order.flags & _CONTENTS == c.flags & _CONTENTS
+        and _asked_flags(s, slot) == c.flags & _CONTENTS
         and (admission.is_market(c.ord_type) or order.price_ticks == c.price_ticks)
         and order.leaves_lots + order.filled_lots == c.qty_lots
         and _same_terms(s, slot, c)
@@ -318,16 +329,17 @@ def cancel(s, c, tag):
     if slot == NIL:
         return events.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     order = order_at(s, slot)
+    cause = np.int64(c.reason if c.reason > 0 else REASON_BY_CLIENT)
     if order.flags == 0 and order.tif != TimeInForce.GTD:
-        matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
+        matching.cancel_found(s, slot, cell, cause)
     else:
-        _cancel_with_options(s, slot, cell)
+        _cancel_with_options(s, slot, cell, cause)
 
 
 @kernel
-def _cancel_with_options(s, slot, cell):
+def _cancel_with_options(s, slot, cell, cause):
     """The same steps for an order that may use any option; where it uses none, the compiler drops what options need."""
-    matching.cancel_found(s, slot, cell, Reason.BY_CLIENT)
+    matching.cancel_found(s, slot, cell, cause)
 
 
 @kernel

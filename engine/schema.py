@@ -92,7 +92,7 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
         ("trigger_ladder", "i4"),  # the ladder it waits in
         ("self_trade", "i1"),
         ("trigger_source", "i1"),
-        ("pad", "i1", (2,)),
+        ("made_reduce_only", "i2"),  # of a reduce-only order: the venue made it one, the client did not ask for it
     ]
 )
 

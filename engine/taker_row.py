@@ -12,6 +12,7 @@ from engine.code_values import (
     EXEC_QTY_IS_LEAVES,
     EXEC_REDUCE_ONLY,
     FLAG_FORCED,
+    FLAG_MADE_REDUCE_ONLY,
 )
 from engine.codes import NIL, OrdType, Purpose, SelfTrade, Side, Stage, TimeInForce
 from engine.kernels import inlined
@@ -106,6 +107,8 @@ def load_waiting(s, taker, slot, stage):
     taker.stage = stage
     if order.flags & (EXEC_CONDITIONAL | EXEC_ICEBERG):
         taker.display_lots = detail_at(s, slot).display_lots
+    if order.flags & EXEC_REDUCE_ONLY and detail_at(s, slot).made_reduce_only:
+        taker.flags |= FLAG_MADE_REDUCE_ONLY
     if order.flags & EXEC_CONDITIONAL:
         detail = detail_at(s, slot)
         taker.trigger_price_ticks = detail.trigger_price_ticks

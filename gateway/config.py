@@ -44,6 +44,9 @@ class Config:
     ] = 0
     testnet: Annotated[bool, Meta(description="say testnet in every answer")] = False
     batch_rows: Annotated[int, Meta(ge=2, le=1 << 16, description="commands in one batch at most")] = 4096
+    report_rows: Annotated[
+        int, Meta(ge=1 << 10, le=1 << 28, description="order reports kept for `venue/resume`, 216 bytes each")
+    ] = 1 << 20
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
     max_frame_bytes: Annotated[
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")

@@ -34,7 +34,7 @@ CONTRACTS = 2
 DIRECTIVE, REFERENCE = -1, -2
 """Kinds of rows that `flow` replaces by a directive or by new reference prices."""
 EDGES = (-(1 << 63), -(1 << 31), -2, -1, 0, 1, 2, 3, 7, 63, 127, 1 << 15, (1 << 30) - 1, 1 << 30, 1 << 52)
-EDGE_FIELDS = [name for name in COMMAND.names if name not in ("seq", "kind", "person", "key", "spare")]
+EDGE_FIELDS = [name for name in COMMAND.names if name not in ("seq", "kind", "person", "key", "connection", "spare")]
 HARMLESS = [code for code in range(-1, 36) if not P.DISCLOSURE_PRODUCT <= code <= P.AFFILIATE_PRESENT]
 """Parameters whose edges do not close a contract to everybody for good."""
 LABELS = ("alpha", "beta", "gamma" * 12)
@@ -157,7 +157,7 @@ class _Flow:
     def _mass_flags(self, rows: Any, mass: Any) -> None:
         rows["flags"] |= np.where(mass & self.some(0.3), ExecInst.KEEP_PROTECTION, 0).astype(np.int32)
         rows["flags"] |= np.where(mass & self.some(0.2), ExecInst.LABELLED, 0).astype(np.int32)
-        rows["reason"] = np.where(mass & self.some(0.2), 1313, 0)
+        rows["reason"] = np.where((mass | (rows["kind"] == CommandKind.CANCEL)) & self.some(0.2), 1313, 0)
 
     def _times(self, rows: Any) -> None:
         steps = np.where(self.some(0.15), self.rng.integers(0, 2 * SECOND, self.count), 0)

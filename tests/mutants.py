@@ -1,4 +1,4 @@
-"""Twenty-six ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Thirty-four ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
@@ -13,6 +13,8 @@ COMMAND_SECONDS = 3.0
 """Processor time after which a command counts as an endless loop; it takes a thousandth of that."""
 REMINDER_SECONDS = 0.5
 """The interruption is repeated: one that falls into a call back from numpy is swallowed there."""
+CLOSING = 400
+"""How many commands of a flow with closing orders are played."""
 
 
 @dataclass(frozen=True)
@@ -182,6 +184,54 @@ MUTANTS = (
         "position.contract_slot) == Reason.NONE:",
         "position.contract_slot) != Reason.NONE:",
     ),
+    Mutant(
+        "closing is refused for margin",
+        "admission.py",
+        "        if reason == Reason.NONE or not _only_closes(s):\n",
+        "        if reason != NIL:\n",
+    ),
+    Mutant(
+        "closing takes no heed of the account's other orders of its side",
+        "margin.py",
+        " - of_side(position, side).buy_lots - position.reduce_only_lots\n",
+        "\n",
+    ),
+    Mutant(
+        "closing takes no heed of resting reduce-only orders",
+        "margin.py",
+        " - of_side(position, side).buy_lots - position.reduce_only_lots\n",
+        " - of_side(position, side).buy_lots\n",
+    ),
+    Mutant(
+        "an amended order is an other order to itself",
+        "admission.py",
+        "    return taker.leaves_lots <= closable + taker.old_leaves_lots\n",
+        "    return taker.leaves_lots <= closable\n",
+    ),
+    Mutant(
+        "one lot more than the position closes",
+        "admission.py",
+        "    return taker.leaves_lots <= closable + taker.old_leaves_lots\n",
+        "    return taker.leaves_lots <= closable + taker.old_leaves_lots + 1\n",
+    ),
+    Mutant(
+        "the last lot of the position does not close",
+        "admission.py",
+        "    return taker.leaves_lots <= closable + taker.old_leaves_lots\n",
+        "    return taker.leaves_lots < closable + taker.old_leaves_lots\n",
+    ),
+    Mutant(
+        "closing is let in without becoming reduce-only",
+        "admission.py",
+        "    s.taker.flags |= EXEC_REDUCE_ONLY | FLAG_MADE_REDUCE_ONLY\n",
+        "    s.taker.flags |= FLAG_MADE_REDUCE_ONLY\n",
+    ),
+    Mutant(
+        "an order made reduce-only is no repeat of itself",
+        "orders.py",
+        "    if flags & EXEC_REDUCE_ONLY and detail_at(s, slot).made_reduce_only:\n",
+        "    if flags & EXEC_REDUCE_ONLY == NIL:\n",
+    ),
 )
 
 
@@ -221,6 +271,27 @@ def differs() -> bool:
         except Exception as error:
             print(f"{type(error).__name__}: {str(error)[:400]}")
             return True
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    return _closes_otherwise()
+
+
+def _closes_otherwise() -> bool:
+    """Whether closing orders become something else than they should, in scripts and beside plain Python."""
+    from engine.codes import ExecInst, Reason
+    from tests import test_closing
+    from tests.closing import twins
+
+    try:
+        test_closing.test_only_what_lies_wholly_within_the_position_closes()
+        for flags in (0, ExecInst.REDUCE_ONLY):
+            test_closing.test_other_orders_of_its_side_take_their_part(flags, 9, (0, True))
+            test_closing.test_other_orders_of_its_side_take_their_part(flags, 10, (Reason.INSUFFICIENT_MARGIN, False))
+        test_closing.test_an_amendment_is_judged_without_what_it_replaces()
+        test_closing.test_a_repeat_of_what_was_made_reduce_only_is_a_repeat()
+        twins(4, CLOSING)
+    except Exception as error:
+        print(f"{type(error).__name__}: {str(error)[:400]}")
+        return True
     return False
 
 

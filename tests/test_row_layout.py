@@ -97,8 +97,8 @@ def test_order_rows_and_leg_rows_lie_on_each_other():
 
 
 def test_what_the_reader_is_told_lies_at_its_beginning():
-    assert SCALARS[:9] == [
-        "account_slot", "person", "key", "place", "first_seq", "now_ns", "offset", "filled", "is_trader",
+    assert SCALARS[:10] == [
+        "account_slot", "person", "key", "connection", "place", "first_seq", "now_ns", "offset", "filled", "is_trader",
     ]  # fmt: skip
 
 

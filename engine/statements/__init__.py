@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine import collateral, funding, liquidation_rules, margin
-from engine.codes import NIL, Asset, MarginMode
+from engine.codes import NIL, Asset, MarginMode, Side
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.units import PPB
@@ -14,7 +14,10 @@ from engine.units import PPB
 
 @dataclass(frozen=True)
 class PositionStatement:
-    """One contract of an account. `requirement_micros` is what it takes of the cross pool: IM, fees and open loss."""
+    """One contract of an account. `requirement_micros` is what it takes of the cross pool: IM, fees and open loss.
+
+    `closable_lots` is what an order may close whatever the margin: the position less the orders that close it already.
+    """
 
     position_slot: int
     contract_slot: int
@@ -31,6 +34,7 @@ class PositionStatement:
     isolated_micros: int
     liquidation_subticks: int
     bankruptcy_ticks: int
+    closable_lots: int
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,7 @@ def _position_figures(root, position_slot, out):
     out[7] = margin.liquidation_price_subticks(s, position_slot)
     if size != 0:
         out[8] = margin.close_price_ticks(contract, size, out[6])
+        out[9] = max(margin.closable_lots(position, Side.SELL if size > 0 else Side.BUY), 0)
 
 
 @entry
@@ -165,9 +170,9 @@ def position_slots(root: Any, account_slot: int) -> list[int]:
 
 def position_statement(root: Any, slot: int) -> PositionStatement:
     """One contract of an account, by its row."""
-    row, out = root[0]["positions"][slot], np.zeros(9, np.int64)
+    row, out = root[0]["positions"][slot], np.zeros(10, np.int64)
     _position_figures(root, slot, out)
-    leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy = out.tolist()
+    leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy, closable = out.tolist()
     return PositionStatement(
         slot,
         int(row["contract_slot"]),
@@ -184,6 +189,7 @@ def position_statement(root: Any, slot: int) -> PositionStatement:
         int(row["isolated_micros"]),
         price,
         bankruptcy,
+        closable,
     )
 
 

@@ -298,7 +298,22 @@ def _margin(case: _Case) -> _Answer:
         short = case.decided == Reason.INSUFFICIENT_MARGIN
         return (case.decided if short else _FINE), "a reducing order may cost no more than the equity there is"
     need, have = case["need_micros"], case["have_micros"]
-    return (Reason.INSUFFICIENT_MARGIN if have < need else _FINE), f"need {need}, have {have} micros"
+    text = f"need {need}, have {have} micros"
+    if have >= need:
+        return _FINE, text
+    left = _closable(case)
+    text += f"; {max(left, 0)} lots of the position are left to close"
+    if case["order_lots"] > left:
+        return Reason.INSUFFICIENT_MARGIN, text
+    text += ", so it is reduce-only and may cost no more than the equity there is"
+    return (case.decided if case.decided == Reason.INSUFFICIENT_MARGIN else _FINE), text
+
+
+def _closable(case: _Case) -> int:
+    """The position less the account's other orders of this side: what an order may close whatever the margin."""
+    held = -case["position_held_lots"] if case.buys else case["position_held_lots"]
+    others = case["position_buy_lots" if case.buys else "position_sell_lots"] - case["order_was_open_lots"]
+    return held - others - case["position_reduce_only_lots"]
 
 
 _ROWS: tuple[tuple[int, str, _Check, str], ...] = (

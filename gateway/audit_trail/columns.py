@@ -68,6 +68,7 @@ _FIGURES = (
     "position_entry_cost_micros",
     "position_buy_lots",
     "position_sell_lots",
+    "position_reduce_only_lots",  # resting, of the side that closes
     "position_required_micros",
     "position_leverage",  # as chosen; 0: the bracket's cap
     "position_is_isolated",
@@ -108,7 +109,8 @@ _FIGURES = (
     "order_value_micros",
     "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
     "order_lots",  # its open quantity after the command
-    "order_flags",  # ExecInst bits
+    "order_flags",  # ExecInst bits, as asked for
+    "order_made_reduce_only",  # 1: margin carries it only as a closing order, so it was admitted as a reduce-only one
     "order_was_open_lots",  # what an amended order added before
     "order_was_price_ticks",
     "need_micros",  # IM and reserves of all positions and orders, this order included

@@ -145,6 +145,7 @@ def _position(row: dict[str, int], statement: PositionStatement) -> Figures:
         "position_entry_cost_micros": row["entry_cost_micros"],
         "position_buy_lots": row["buy_lots"],
         "position_sell_lots": row["sell_lots"],
+        "position_reduce_only_lots": row["reduce_only_lots"],
         "position_required_micros": statement.requirement_micros,
         "position_leverage": row["leverage"],
         "position_is_isolated": row["margin_mode"],

@@ -68,6 +68,13 @@ def own_need_micros(contract: Any, position: dict[str, int], asked: Asked, price
     return _required_micros(contract, position, _up(buys * unit), _up(sells * unit)) + _up(loss * unit)
 
 
+def held_need_micros(contract: Any, position: dict[str, int], leverage: int) -> int:
+    """What a contract's position and orders need at a leverage."""
+    unit = int(contract["micros_per_tick_lot"])
+    buys, sells, loss = (_up(position[f"{name}_subtick_lots"] * unit) for name in ("buy", "sell", "loss"))
+    return _required_micros(contract, position | {"leverage": leverage}, buys, sells) + loss
+
+
 def _weight(side: int, price_ticks: int, loss_subticks: int) -> int:
     """The price at which an order counts: a buy its limit, a sell the higher of limit and mark."""
     return price_ticks * SUBTICKS + (0 if side == Side.BUY else loss_subticks)

@@ -18,6 +18,7 @@ from engine.codes import (
     AccountAttribute,
     CommandKind,
     ContractParameter,
+    EventFlag,
     EventKind,
     ExecInst,
     MarketState,
@@ -219,7 +220,10 @@ def _order(command: Any, moment: Moment) -> Record:
     row = next((row for row in moment.events if isinstance(row, Event) and _decides(kind, row)), None)
     outcome = _OUTCOMES[EventKind(row.kind)] if row else "accepted"
     labelled = int(command["flags"]) & ExecInst.LABELLED and kind in (CommandKind.NEW, CommandKind.MASS_CANCEL)
-    broken = {"order_form_broken": 1} if labelled and not moment.has_label else {}
+    further = {"order_form_broken": 1} if labelled and not moment.has_label else {}
+    made = row and outcome in ("accepted", "amended") and row.flags & EventFlag.MADE_REDUCE_ONLY
+    if made and not moment.seen[1].get("order_flags", 0) & ExecInst.REDUCE_ONLY:
+        further["order_made_reduce_only"] = 1
     return {
         "seq": int(command["seq"]),
         "time_ns": moment.events[0].time_ns,
@@ -235,7 +239,7 @@ def _order(command: Any, moment: Moment) -> Record:
         "tif": name_of(int(command["tif"]), TimeInForce),
         **{name: int(command[name]) for name in ("flags", "qty_lots", "price_ticks", "trigger_price_ticks")},
         **moment.seen[1],
-        **broken,
+        **further,
     }
 
 

@@ -6,13 +6,15 @@
 ...         print(placed.order.order_id, placed.order.order_state)
 
 Numbers are `decimal.Decimal`. After a lost connection the client connects, logs in and subscribes again by itself, and
-asks for the orders and trades that it missed (`venue/resume`), so that its callbacks get everything once.
+asks for what its own channels said meanwhile (`venue/resume`), so that its callbacks get every message once, in order.
+What the venue cannot tell any more is told to `on_gap`.
 """
 
 import asyncio
 import hashlib
 import hmac
 import itertools
+import logging
 import secrets
 from collections.abc import Callable
 from decimal import Decimal
@@ -25,14 +27,13 @@ import picows
 from engine.schema import COMMAND, EVENT
 from gateway import clock
 from gateway.client.local_book import BookBroken, LocalBook
+from gateway.client.private_channels import PrivateChannels
 from gateway.wire.reasons import in_words
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 REQUEST_SECONDS = 10.0
-SEEN_TRADES = 10_000
-FAR_SEQUENCE = 10**17
-"""The highest sequence: a resume from here returns no events, only the present sequence."""
+_LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
 Callback = Callable[[Any], None]
@@ -40,7 +41,7 @@ T = TypeVar("T")
 
 
 class RpcError(Exception):
-    """The venue's error answer: `code`, `reason` and the parameter at fault."""
+    """The venue's error answer: `code`, `reason`, the parameter at fault, its value, the limit and what would pass."""
 
     def __init__(self, error: dict[str, Any]) -> None:
         data = error.get("data") or {}
@@ -48,7 +49,9 @@ class RpcError(Exception):
         self.reason = str(data.get("reason", error["message"]))
         self.param = data.get("param")
         self.wait_ms = int(data.get("wait_ms", 0))
-        parts = (f"{error['message']} ({self.code})", self.param, self.reason, in_words(self.reason))
+        self.value, self.limit, self.remedy = (data.get(name) for name in ("value", "limit", "remedy"))
+        words = data.get("message") or in_words(self.reason)
+        parts = (f"{error['message']} ({self.code})", self.param, self.reason, words)
         super().__init__(": ".join(filter(None, parts)))
 
 
@@ -118,33 +121,50 @@ class Position(msgspec.Struct, kw_only=True):
     estimated_liquidation_price: Decimal | None = None
 
 
+class _Refused(msgspec.Struct):
+    channel: str
+    reason: str
+
+
 class _Message(msgspec.Struct):
     id: int | None = None
     result: msgspec.Raw = msgspec.Raw(b"")
     error: msgspec.Raw = msgspec.Raw(b"")
     method: str = ""
     params: msgspec.Raw = msgspec.Raw(b"")
+    refused: list[_Refused] = []
+    sequence: int | None = None
 
 
 class _Push(msgspec.Struct):
     channel: str
     data: msgspec.Raw
+    sequence: int | None = None
+    more: bool = False
 
 
-class _Event(msgspec.Struct):
-    sequence: int
-    kind: str
-    data: msgspec.Raw
+class _Heartbeat(msgspec.Struct):
+    type: str
 
 
 class _Resumed(msgspec.Struct):
     sequence: int
     has_more: bool
-    events: list[_Event]
+    events: list[_Push]
+
+
+class Gap(msgspec.Struct):
+    """Messages of some channels that the venue cannot tell any more: ask for orders, trades and positions anew."""
+
+    channels: list[str]
+    after: int
+    until: int
+    reason: str
 
 
 _MESSAGE = msgspec.json.Decoder(_Message)
 _PUSH = msgspec.json.Decoder(_Push)
+_HEARTBEAT = msgspec.json.Decoder(_Heartbeat)
 _EXACT = msgspec.json.Decoder(float_hook=Decimal)
 _ENCODE = msgspec.json.Encoder(decimal_format="number").encode
 
@@ -157,7 +177,9 @@ class _Listener(picows.WSListener):
         self._client = client
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        if frame.msg_type == picows.WSMsgType.TEXT:
+        if self._client._listener is not self:
+            transport.disconnect()
+        elif frame.msg_type == picows.WSMsgType.TEXT:
             self._client._received(frame.get_payload_as_bytes())
         elif frame.msg_type == picows.WSMsgType.BINARY:
             self._client._rows_received(frame.get_payload_as_bytes())
@@ -166,7 +188,7 @@ class _Listener(picows.WSListener):
             transport.disconnect()
 
     def on_ws_disconnected(self, transport: Any) -> None:
-        self._client._lost(transport)
+        self._client._lost(self)
 
 
 class Client:
@@ -179,18 +201,21 @@ class Client:
         self.key_id = key_id
         self.on_rows: Callable[[Any], None] = _ignore
         self.on_refusal: Callable[[RpcError], None] = _ignore
-        """Called with the refusal of a frame of rows."""
+        """Called with the refusal of a frame of rows, and of a channel that is not there any more after a reconnect."""
+        self.on_gap: Callable[[Gap], None] = _warn
+        """Called with what the venue cannot tell any more of a lost connection's time; by default it is logged."""
         self.books: dict[str, LocalBook] = {}
-        self.sequence = 0
         self.is_connected = asyncio.Event()
         self._secret = secret
         self._binary = binary
         self._reconnect = reconnect
         self._transport: Any = None
+        self._listener: _Listener | None = None
         self._ids = itertools.count(1)
-        self._waiting: dict[int, asyncio.Future[bytes]] = {}
+        self._waiting: dict[int, asyncio.Future[_Message]] = {}
         self._callbacks: dict[str, list[Callback]] = {}
-        self._seen: dict[str, None] = {}
+        self._private = PrivateChannels(self._deliver)
+        self._mending: set[str] = set()
         self._closing = False
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -203,39 +228,57 @@ class Client:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    @property
+    def sequence(self) -> int:
+        """The last sequence seen on an own channel."""
+        return self._private.latest
+
     async def connect(self) -> None:
-        """Connect, log in if there is a key, and subscribe again."""
+        """Connect, log in if there is a key, subscribe again, and get what the own channels said meanwhile."""
+        try:
+            await self._open()
+        except BaseException:
+            self._drop()
+            raise
+        self.is_connected.set()
+
+    async def _open(self) -> None:
+        listener = self._listener = _Listener(self)
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if self._binary else None
         self._transport, _ = await picows.ws_connect(
-            lambda: _Listener(self), self.url, extra_headers=headers, max_frame_size=1 << 26
+            lambda: listener, self.url, extra_headers=headers, max_frame_size=1 << 26
         )
         if self._transport.is_disconnected:
             hint = "" if self.url.startswith("wss:") else "; a venue with a certificate is reached by wss://"
             raise Disconnected(f"{self.url} ended the connection at once{hint}")
         if self.key_id:
             await self.log_in()
-        self.is_connected.set()
         if self._callbacks:
-            await self._subscribe(list(self._callbacks))
+            await self._follow()
+        if self._transport.is_disconnected:
+            raise Disconnected(f"{self.url} ended the connection at once")
+        self._private.go_on()
+
+    def _drop(self) -> None:
+        """Give up a connection that did not come about."""
+        self._listener = None
+        self._lose_requests()
+        self._private.lost()
+        if self._transport is not None:
+            self._transport.disconnect()
 
     async def log_in(self) -> None:
-        """Log in with an HMAC over time and nonce; the secret is never sent. An officer's key has nothing to resume."""
+        """Log in with an HMAC over time and nonce; the secret is never sent."""
         stamp, nonce = str(clock.wall_ns() // 1_000_000), secrets.token_hex(8)
         text = f"{stamp}\n{nonce}\n".encode()
         signature = hmac.new(self._secret.encode(), text, hashlib.sha256).hexdigest()
-        grant = await self.call(
+        await self.call(
             "public/auth", grant_type="client_signature", client_id=self.key_id, timestamp=int(stamp), nonce=nonce,
             data="", signature=signature,
         )  # fmt: skip
-        if "read" not in grant["scope"].split():
-            return
-        if self.sequence:
-            await self._catch_up()
-        else:
-            self.sequence = (await self._resumed(FAR_SEQUENCE)).sequence
 
     async def close(self) -> None:
-        """Close the connection, which logs out, and do not connect again."""
+        """Close the connection and do not connect again. Orders stay unless cancel-on-disconnect was asked for."""
         self._closing = True
         for task in self._tasks:
             task.cancel()
@@ -244,16 +287,22 @@ class Client:
             self._transport.disconnect()
         await asyncio.sleep(0)
 
-    def _lost(self, transport: Any) -> None:
-        if transport is not self._transport and self._transport is not None:
+    def _lost(self, listener: _Listener) -> None:
+        """A connection is gone. One that was only coming about is tried again by whoever tries."""
+        if listener is not self._listener:
             return
+        was_connected = self.is_connected.is_set()
         self.is_connected.clear()
+        self._lose_requests()
+        self._private.lost()
+        if was_connected and self._reconnect and not self._closing:
+            self._spawn(self._come_back())
+
+    def _lose_requests(self) -> None:
         waiting, self._waiting = self._waiting, {}
         for future in waiting.values():
             if not future.done():
                 future.set_exception(Disconnected("the connection was lost before the answer came"))
-        if self._reconnect and not self._closing:
-            self._spawn(self._come_back())
 
     async def _come_back(self) -> None:
         for seconds in itertools.chain(RECONNECT_SECONDS, itertools.repeat(RECONNECT_SECONDS[-1])):
@@ -273,12 +322,12 @@ class Client:
 
     async def call(self, method: str, **params: Any) -> Any:
         """Call a method; returns its result, numbers exact. RpcError for an error answer, Disconnected without one."""
-        return _EXACT.decode(await self._raw(method, params))
+        return _EXACT.decode((await self._answer(method, params)).result)
 
     async def _typed(self, kind: type[T], method: str, **params: Any) -> T:
-        return msgspec.json.decode(await self._raw(method, params), type=kind)
+        return msgspec.json.decode((await self._answer(method, params)).result, type=kind)
 
-    async def _raw(self, method: str, params: dict[str, Any]) -> bytes:
+    async def _answer(self, method: str, params: dict[str, Any]) -> _Message:
         future = self._send([(method, params)])[0]
         async with asyncio.timeout(REQUEST_SECONDS):
             return await future
@@ -286,9 +335,9 @@ class Client:
     async def batch(self, calls: list[tuple[str, dict[str, Any]]]) -> list[Any]:
         """Make several calls in one write; returns the results in order, an RpcError in the place of a refused one."""
         answers = await asyncio.gather(*self._send(calls), return_exceptions=True)
-        return [_EXACT.decode(answer) if isinstance(answer, bytes) else answer for answer in answers]
+        return [_EXACT.decode(answer.result) if isinstance(answer, _Message) else answer for answer in answers]
 
-    def _send(self, calls: list[tuple[str, dict[str, Any]]]) -> list[asyncio.Future[bytes]]:
+    def _send(self, calls: list[tuple[str, dict[str, Any]]]) -> list[asyncio.Future[_Message]]:
         if self._transport is None or self._transport.is_disconnected:
             raise Disconnected("not connected; wait for `is_connected`")
         loop = asyncio.get_running_loop()
@@ -312,35 +361,51 @@ class Client:
             if bytes(message.error):
                 future.set_exception(RpcError(_EXACT.decode(message.error)))
             else:
-                future.set_result(bytes(message.result))
+                future.set_result(message)
         elif message.method == "subscription":
             push = _PUSH.decode(message.params)
-            self._push(push.channel, _EXACT.decode(push.data))
+            if push.sequence is None:
+                self._deliver(push.channel, _EXACT.decode(push.data))
+            else:
+                self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
         elif bytes(message.error):
             self.on_refusal(RpcError(_EXACT.decode(message.error)))
-        elif message.method == "heartbeat" and b"test_request" in bytes(message.params):
+        elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
     # --- channels -------------------------------------------------------------------------------------------------
 
     async def subscribe(self, channel: str, callback: Callback) -> None:
-        """Call a function with the data of each message of a channel, also after a reconnect."""
+        """Call a function with the data of each message of a channel, also after a reconnect.
+
+        ValueError when there is no such channel. Without an answer, or with a refusal, nothing is subscribed.
+        """
         known = channel in self._callbacks
         self._callbacks.setdefault(channel, []).append(callback)
-        if not known:
-            await self._subscribe([channel])
+        if known:
+            return
+        try:
+            refused = (await self._subscribe([channel])).refused
+        except BaseException:
+            self._forget(channel)
+            raise
+        for one in refused:
+            self._forget(channel)
+            raise ValueError(f"channel {one.channel}: {one.reason}")
 
-    async def _subscribe(self, channels: list[str]) -> None:
-        scope = "private" if self.key_id else "public"
-        accepted = await self.call(f"{scope}/subscribe", channels=channels)
-        refused = sorted(set(channels) - set(accepted))
-        if refused:
-            names = ", ".join(refused)
-            raise ValueError(f"channels {names}: not offered; check the names, and log in for user channels")
+    async def _subscribe(self, channels: list[str]) -> _Message:
+        answer = await self._answer("public/subscribe", {"channels": channels})
+        if answer.sequence is not None:
+            self._private.joined(msgspec.json.decode(answer.result, type=list[str]), answer.sequence)
+        return answer
+
+    def _forget(self, channel: str) -> None:
+        self._callbacks.pop(channel, None)
+        self._private.left(channel)
 
     async def unsubscribe(self, channel: str) -> None:
         """Leave a channel."""
-        self._callbacks.pop(channel, None)
+        self._forget(channel)
         await self.call("public/unsubscribe", channels=[channel])
 
     async def book(self, instrument_name: str, interval: str = "raw") -> LocalBook:
@@ -355,46 +420,56 @@ class Client:
             self.books[channel].apply(data)
         except BookBroken:
             self.books[channel].change_id = None
-            self._spawn(self._again(channel))
+            if channel not in self._mending:
+                self._mending.add(channel)
+                self._spawn(self._mend(channel))
 
-    async def _again(self, channel: str) -> None:
-        await self.call("public/unsubscribe", channels=[channel])
-        await self._subscribe([channel])
+    async def _mend(self, channel: str) -> None:
+        """Subscribe again for a snapshot; a reconnect does that as well."""
+        try:
+            await self._subscribe([channel])
+        except (Disconnected, TimeoutError):
+            return
+        finally:
+            self._mending.discard(channel)
 
-    def _push(self, channel: str, data: Any) -> None:
-        if channel.startswith("user.trades"):
-            data = [trade for trade in data if self._is_new(trade["trade_id"] + trade["order_id"])]
+    def _deliver(self, channel: str, data: Any) -> None:
+        """Call the channel's functions. One that fails is reported to the loop and takes nothing from the others."""
         for callback in self._callbacks.get(channel, ()):
-            callback(data)
+            try:
+                callback(data)
+            except Exception as error:
+                said = {"message": f"the callback of {channel} failed", "exception": error}
+                asyncio.get_running_loop().call_exception_handler(said)
 
-    def _is_new(self, trade_id: str) -> bool:
-        if trade_id in self._seen:
-            return False
-        self._seen[trade_id] = None
-        if len(self._seen) > SEEN_TRADES:
-            del self._seen[next(iter(self._seen))]
-        return True
+    # --- after a reconnect ----------------------------------------------------------------------------------------
 
-    # --- resuming -------------------------------------------------------------------------------------------------
+    async def _follow(self) -> None:
+        """Subscribe to every channel again, then get what its own channels said between the connections."""
+        answer = await self._subscribe(list(self._callbacks))
+        for refused in answer.refused:
+            self._forget(refused.channel)
+            data = {"param": "channels", "reason": f"{refused.channel}: {refused.reason}"}
+            self.on_refusal(RpcError({"code": -32602, "message": "Invalid params", "data": data}))
+        if answer.sequence is not None:
+            for channels, after in self._private.missed():
+                await self._catch_up(channels, after, answer.sequence)
+                self._private.caught_up(channels, answer.sequence)
 
-    async def _resumed(self, sequence: int, count: int = 1000) -> _Resumed:
-        return await self._typed(_Resumed, "venue/resume", sequence=sequence, count=count)
-
-    async def _catch_up(self) -> None:
-        """Get the orders and trades that happened while there was no connection."""
+    async def _catch_up(self, channels: list[str], after: int, until: int) -> None:
         has_more = True
         while has_more:
-            resumed = await self._resumed(self.sequence)
-            self.sequence, has_more = resumed.sequence, resumed.has_more
+            try:
+                resumed = await self._typed(_Resumed, "venue/resume", channels=channels, sequence=after, until=until)
+            except RpcError as refused:
+                if refused.wait_ms:
+                    await asyncio.sleep(refused.wait_ms / 1000)
+                    continue
+                self.on_gap(Gap(channels, after, until, refused.reason))
+                return
+            after, has_more = resumed.sequence, resumed.has_more
             for event in resumed.events:
-                self._replay(event)
-
-    def _replay(self, event: _Event) -> None:
-        data = _EXACT.decode(event.data)
-        prefix = "user.orders." if event.kind == "order" else "user.trades."
-        for channel in list(self._callbacks):
-            if channel.startswith(prefix) and (".any." in channel or data["instrument_name"] in channel):
-                self._push(channel, data if event.kind == "order" else [data])
+                self._private.resumed(event.channel, _EXACT.decode(event.data), event.sequence or 0, event.more)
 
     # --- trading --------------------------------------------------------------------------------------------------
 
@@ -450,3 +525,7 @@ class Client:
 
 def _ignore(said: Any) -> None:
     return None
+
+
+def _warn(gap: Gap) -> None:
+    _LOG.warning("messages of %s are lost: %s", ", ".join(gap.channels), gap.reason)

@@ -8,7 +8,7 @@ import os
 import re
 import sqlite3
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,6 +16,7 @@ from typing import Any
 from unicodedata import category
 
 import msgspec
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -246,12 +247,18 @@ def print_facts(facts: list[tuple[str, str]]) -> None:
         print(f"  {name:{width}}  {value}".rstrip())
 
 
-def print_table(names: list[str], rows: list[list[str]], title: str = "") -> None:
-    """Print a table if its widest cells fit the console; else the facts of each row, as nothing may be cut."""
-    table = Table(*[Column(name, no_wrap=True) for name in names], title=title or None, title_justify="left")
+def print_table(names: list[str], rows: list[list[str]], title: str = "", right: Collection[str] = ()) -> None:
+    """Print a table if its widest cells fit the console; else the facts of each row, as nothing may be cut.
+
+    A file or a pipe is as wide as the table. The columns in `right` hold numbers.
+    """
+    columns = [Column(name, no_wrap=True, justify="right" if name in right else "left") for name in names]
+    table = Table(*columns, title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.show_edge = table.pad_edge = False
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
-    console = Console()
+    is_narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
+    console = Console(width=None if is_narrow else UNLIMITED)
     if Measurement.get(console, console.options.update(width=UNLIMITED), table).maximum <= console.width:
         console.print(table)
         return

@@ -2,10 +2,12 @@
 
 import argparse
 import asyncio
+import json
 import os
 import socket
 from collections.abc import Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -15,20 +17,81 @@ import uvloop
 from gateway.client import Client, Disconnected, RpcError
 from gateway.commands.common import readable_errors
 
+NO_KEY = (
+    "--key: a key and its secret are needed; give --secret-file FILE, or set LIONROCK_KEY and LIONROCK_SECRET; "
+    "`lionrock key create` makes them, `lionrock demo` prints some"
+)
 
-def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool) -> None:
-    """--url, --key, --secret and --json, with their environment variables as defaults."""
+
+def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool, is_action: bool = False) -> None:
+    """--url, --key, --secret, --secret-file and --json, with their environment variables as defaults.
+
+    An action takes the same after its name, and then they win over what stands before it.
+    """
+
+    def default(value: Any) -> Any:
+        return argparse.SUPPRESS if is_action else value
+
+    group = parser.add_argument_group("connection")
     url = os.environ.get("LIONROCK_URL", "ws://127.0.0.1:8765")
-    parser.add_argument("--url", default=url, help=f"address of the venue (default: {url}; LIONROCK_URL)")
+    group.add_argument("--url", default=default(url), help=f"address of the venue (default: {url}; LIONROCK_URL)")
     text = "needed" if needs_key else "only for the account's own channels"
-    parser.add_argument("--key", default=os.environ.get("LIONROCK_KEY", ""), help=f"key id (LIONROCK_KEY), {text}")
-    parser.add_argument("--secret", default=os.environ.get("LIONROCK_SECRET", ""), help="its secret (LIONROCK_SECRET)")
-    parser.add_argument("--json", action="store_true", help="print JSON, one object a line")
+    group.add_argument("--key", default=default(""), metavar="ID", help=f"key id (LIONROCK_KEY), {text}")
+    group.add_argument(
+        "--secret-file", default=default(""), metavar="FILE",
+        help="a file with the secret, or with id and secret as JSON (LIONROCK_SECRET_FILE)",
+    )  # fmt: skip
+    group.add_argument(
+        "--secret", default=default(""), metavar="TEXT",
+        help="the secret itself, which other users can see (LIONROCK_SECRET)",
+    )  # fmt: skip
+    group.add_argument("--json", action="store_true", default=default(False), help="print JSON, one object a line")
 
 
 def client_of(args: argparse.Namespace) -> Client:
-    """A client for the arguments."""
-    return Client(args.url, args.key, args.secret)
+    """A client for the arguments; its `key_id` is empty when there is no key."""
+    key, secret = _credentials(args)
+    return Client(args.url, key, secret)
+
+
+def _credentials(args: argparse.Namespace) -> tuple[str, str]:
+    """Key and secret: the command line wins over the environment, and a secret itself over a file."""
+    key = args.key or os.environ.get("LIONROCK_KEY", "")
+    file, field = args.secret_file, "--secret-file"
+    secret = args.secret or ("" if file else os.environ.get("LIONROCK_SECRET", ""))
+    if not file:
+        file, field = os.environ.get("LIONROCK_SECRET_FILE", ""), "LIONROCK_SECRET_FILE"
+    if not secret and file:
+        key, secret = _from_file(file, field, args.key)
+    if secret and not key:
+        raise ValueError("--key: it is missing; give the id of the key that the secret belongs to, or set LIONROCK_KEY")
+    if key and not secret:
+        raise ValueError(f"--secret-file: the secret of key {key} is missing; name a file, or set LIONROCK_SECRET")
+    return key, secret
+
+
+def _from_file(path: str, field: str, given_key: str) -> tuple[str, str]:
+    """(key, secret) of a file: JSON with both, or the secret alone, whose key is given elsewhere."""
+    try:
+        text = Path(path).read_text().strip()
+    except OSError as error:
+        raise ValueError(f"{field}: {path}: {(error.strerror or '').lower()}; name a file that you may read") from None
+    except UnicodeDecodeError:
+        raise ValueError(f"{field}: {path} is no text; name the file with the secret") from None
+    key = given_key or os.environ.get("LIONROCK_KEY", "")
+    if text.startswith(("{", "[")):
+        try:
+            found = json.loads(text)
+            found = found[0] if isinstance(found, list) else found
+            kept, text = str(found["id"]), str(found["secret"])
+        except (ValueError, KeyError, IndexError, TypeError):
+            raise ValueError(f"{field}: {path}: JSON without id and secret; name a key file") from None
+        if given_key and given_key != kept:
+            raise ValueError(f"--key: {given_key} is not the key in {path}, which is {kept}; leave --key out")
+        key = kept
+    if not text:
+        raise ValueError(f"{field}: {path} is empty; name the file with the secret")
+    return key, text
 
 
 def _check_port(url: str, flag: str) -> None:

@@ -184,8 +184,9 @@ class _Demo:
         self.console.print("[bold]an exchange to trade on[/], 10,000,000 USDC in your account")
         for name, value in facts.items():
             self.console.print(f"  {name:7} {value}", soft_wrap=True)
-        self.console.print(f"  lionrock watch --url {url}")
-        self.console.print(f"  lionrock trade --url {url} --key {you.key.id} --secret {you.key.secret}", soft_wrap=True)
+        self.console.print("in another terminal, then lionrock watch, lionrock trade:")
+        settings = f"LIONROCK_URL={url} LIONROCK_KEY={you.key.id} LIONROCK_SECRET={you.key.secret}"
+        self.console.print(f"  export {settings}", soft_wrap=True, highlight=False)
 
     def _say_end(self, server: Server) -> None:
         facts = {"trades": self.trades, "volume": f"{self.volume:f}", "sequence": server.venue.engine.last_seq}

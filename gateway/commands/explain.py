@@ -107,6 +107,7 @@ def _show(root: Any, statement: AccountStatement, orders: list[dict[str, Any]]) 
         _show_position(console, root, position)
     for order in orders:
         kind = "reduce-only, " if order["reduce_only"] else "untriggered, " if order["untriggered"] else ""
+        kind = "reduce-only because margin carries no more, " if order["made_reduce_only"] else kind
         console.print(
             f"order {order['order_id']}: {order['side']} {order['leaves_lots']:,} lots at {order['price_ticks']:,} "
             f"ticks ({kind}counts {_money(order['notional_micros'])}, open loss {_money(order['open_loss_micros'])})",
@@ -127,6 +128,7 @@ def _show_position(console: Console, root: Any, position: PositionStatement) -> 
     table.add_row("initial margin", _money(position.initial_micros))
     table.add_row("maintenance margin", _money(position.maintenance_micros))
     table.add_row("required with its orders", _money(position.requirement_micros))
+    table.add_row("may be closed whatever the margin", f"{position.closable_lots:,} lots")
     table.add_row("bankruptcy price", f"{position.bankruptcy_ticks:,} ticks" if position.size_lots else "")
     table.add_row("deleveraging lights", str(int(lights(root, position.position_slot))))
     console.print(table)

@@ -2,20 +2,33 @@
 
 import argparse
 import base64
+import json
+from contextlib import nullcontext
+from glob import escape
 from pathlib import Path
 from typing import Any
 
 from gateway import clock
 from gateway.commands import officer, outcomes
-from gateway.commands.common import add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.commands.common import (
+    add_data_argument,
+    end_of_day_ns,
+    left_as_found,
+    open_registry,
+    readable_errors,
+    show,
+    when,
+)
 from gateway.commands.officer import acting_officer
 from gateway.config import Config
 from gateway.office import onboarding
 from gateway.registry import authentication
+from gateway.registry.private_files import write_private
 from gateway.registry.registry import SCOPES, Key, KeyOrder, Registry
 
 _EXAMPLES = """examples:
   lionrock key create alice --person "Alice Chan"
+  lionrock key create alice --person "Alice Chan" --output alice.key     (then: lionrock trade --secret-file alice.key)
   lionrock key create alice --person "Alice Chan" --kind ed25519 --scopes read
   lionrock key create alice --person "Alice Chan" --public-key BASE64 --label bot
   lionrock key revoke lrabcdefghijklmn
@@ -44,6 +57,10 @@ def add_parser(subparsers: Any) -> None:
     create.add_argument("--scopes", default="read,trade", metavar="LIST", help=f"of {','.join(SCOPES)}")
     create.add_argument("--label", default="", metavar="TEXT", help="what the key is for")
     create.add_argument(
+        "--output", default="", metavar="FILE",
+        help="write id and secret to this new file, for its owner alone, instead of printing the secret",
+    )  # fmt: skip
+    create.add_argument(
         "--knowledge-until",
         type=end_of_day_ns,
         metavar="DATE",
@@ -64,8 +81,7 @@ def run(args: argparse.Namespace) -> int:
     with readable_errors("key"), open_registry(args.data) as registry:
         acting = acting_officer(registry, args) if args.action != "list" else None
         if args.action == "create":
-            made = _create(registry, args) if acting is None else _ask_for(registry, args, acting)
-            show([made], args.json, "key made; the secret is not shown again")
+            _make(registry, args, acting)
         elif args.action == "revoke" and acting is not None:
             change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
             outcomes.show_changes([officer.row(registry, change, args.data)], args.json)
@@ -78,6 +94,23 @@ def run(args: argparse.Namespace) -> int:
             rows = [_row(key, names) | {"holder": registry.person_name(key.person)} for key in registry.keys(slot)]
             show(rows, args.json, "keys")
     return 0
+
+
+def _make(registry: Registry, args: argparse.Namespace, acting: Key | None) -> None:
+    """Make a key; what it holds goes to the new file, or is printed once."""
+    kept = Path(args.output) if args.output else None
+    if kept is not None and args.public_key:
+        raise ValueError("--output: a key with --public-key has no secret here to keep; leave --output out")
+    if kept is not None and kept.exists():
+        raise ValueError(f"--output: the file {kept} exists; name a new one")
+    with left_as_found(kept.parent, escape(kept.name)) if kept is not None else nullcontext():
+        if kept is not None:
+            write_private(kept, b"")  # a place that cannot be written is known before the key is made
+        made = _create(registry, args) if acting is None else _ask_for(registry, args, acting)
+        if kept is not None:
+            kept.write_text(json.dumps({"id": made["id"], "secret": made.pop("secret")}) + "\n")
+            made["file"] = str(kept)
+    show([made], args.json, "key made" if kept is not None else "key made; the secret is not shown again")
 
 
 def _new_key(args: argparse.Namespace) -> tuple[str, authentication.NewKey]:

@@ -17,6 +17,7 @@ from gateway.wire.views import (
     MovementView,
     OrderView,
     PositionView,
+    Report,
     RuleState,
     SettlementView,
     Span,
@@ -78,7 +79,9 @@ class SampleProjection:
         self.transaction_rows: list[TransactionView] = []
         self.rule_rows: list[RuleState] = []
         self.warning_rows: list[LapseWarning] = []
-        self.events: list[tuple[int, str, bytes]] = []
+        self.reports: list[Report] = []
+        self.floor = 0
+        self.connections: dict[int, int] = {}
         self.spans: list[Span] = []
         self.mark_rows: list[tuple[int, int]] = []
         self.money_records = SampleMoneyRecords()
@@ -186,8 +189,15 @@ class SampleProjection:
     def warnings(self, account: int) -> list[LapseWarning]:
         return self.warning_rows
 
-    def events_since(self, account: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        return [(seq, kind, data) for seq, kind, data in self.events if seq > sequence][:count]
+    def connection_orders(self, account: int, connection: int) -> list[OrderView]:
+        return [view for view in self.open_orders(account) if self.connections.get(view.order_id) == connection]
+
+    def reports_floor(self, account: int) -> int:
+        return self.floor
+
+    def reports_since(self, account: int, after: int, until: int, count: int) -> tuple[list[Report], bool]:
+        found = [report for report in self.reports if after < report.sequence <= until]
+        return found[:count], len(found) > count
 
 
 def order(order_id: int = 77, account: int = 0, contract: int = 0, **fields: Any) -> OrderView:
@@ -249,5 +259,5 @@ def sample_projection() -> SampleProjection:
         RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "lapsed after 2026-12-31 (Hong Kong)"),
     ]
     rows.warning_rows = [LapseWarning(Reason.KYC_NOT_VALID, "2027-01-31", 16, 30)]
-    rows.events = [(99, "order", render.order(BTC, rows.orders[77]))]
+    rows.reports = [Report(99, "order", 0, render.order(BTC, rows.orders[77]))]
     return rows

@@ -1,49 +1,77 @@
 """An account's own channels: orders, trades, both with positions, money, and notices. No message is ever left out."""
 
-from typing import Any
-
 from engine.codes import EventKind
+from gateway.market_data.account_messages import messages, wanted
 from gateway.market_data.public_topics import Reader, Topic
 from gateway.read_model import render, render_account
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
 from gateway.wire.currencies import settled_in
-from gateway.wire.decimals import Contract
-from gateway.wire.event_rows import Notice, Row
-from gateway.wire.reasons import shown
+from gateway.wire.frames import text_frame
+from gateway.wire.jsonrpc_answers import private_push
+from gateway.wire.views import Report
 
 _HKT_NS, _DAY_NS = 8 * 3600 * 10**9, 86_400 * 10**9
+_WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
 
 
 class UserTopic(Topic):
-    """One of an account's own channels."""
+    """One of an account's own channels.
+
+    Each message says the sequence of the last command whose facts are in it. A raw channel says each command's facts by
+    themselves.
+    """
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
-        self.orders: dict[int, bytes] = {}
-        self.trades: list[bytes] = []
-        self.slots: set[int] = set()
+        self._gathered: list[Report] = []
 
-    def noticed(self, row: Row) -> None:
-        """Take a notice about the account."""
-        self.is_dirty = self.is_dirty or self.channel.kind == "user.portfolio"
+    def join(self, reader: Reader) -> None:
+        self.flush()
+        super().join(reader)
 
-    def wants(self, contract: Contract) -> bool:
-        """Whether the channel is about this contract."""
-        channel = self.channel
-        if channel.contract_slot >= 0:
-            return channel.contract_slot == contract.slot
-        return settled_in(contract, channel.currency)
+    def take(self, reports: list[Report]) -> None:
+        """Take the account's facts of one command; a raw channel says them at once."""
+        own = wanted(self.channel, self.projection, reports)
+        if own:
+            self._gathered += own
+            self.is_dirty = True
+            if self.is_raw:
+                self.flush()
 
-    def publish(self, data: bytes, mark_before: int = 0) -> None:
-        frame = self.frame(data)
-        for reader in self.readers:
-            reader.stage(frame)
+    def touched(self, kinds: frozenset[int]) -> None:
+        """A batch had events of these kinds for the account."""
+
+    def say(self, said: list[bytes], sequence: int) -> None:
+        """Send messages that belong together to every reader; nobody is left out."""
+        for place, data in enumerate(said, 1):
+            frame = text_frame(private_push(self.channel.name, data, sequence, place < len(said)))
+            for reader in self.readers:
+                reader.stage(frame)
+
+    def flush(self) -> None:
+        self.is_dirty = False
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self.say(messages(self.channel, self.projection, gathered), gathered[-1].sequence)
+
+
+class PortfolioTopic(UserTopic):
+    """`user.portfolio`: the account's money, ten times a second while it changes."""
+
+    def touched(self, kinds: frozenset[int]) -> None:
+        self.is_dirty = self.is_dirty or not kinds <= _WITHOUT_CHANGE
 
     def send_state(self, reader: Reader) -> None:
-        data = self._portfolio() if self.channel.kind == "user.portfolio" else None
+        data = self._portfolio()
         if data is not None:
-            reader.stage(self.frame(data))
+            reader.stage(text_frame(private_push(self.channel.name, data, self.projection.durable_seq)))
+
+    def flush(self) -> None:
+        data = self._portfolio() if self.is_dirty else None
+        self.is_dirty = False
+        if data is not None:
+            self.say([data], self.projection.durable_seq)
 
     def _portfolio(self) -> bytes | None:
         """The account in the channel's currency; None for a currency without an account, whose channel says nothing.
@@ -58,50 +86,18 @@ class UserTopic(Topic):
                 return render_account.account(contract.settlement, view, self.projection.contracts())
         return None
 
-    def flush(self) -> None:
-        self.is_dirty = False
-        orders, trades, slots = self.orders, self.trades, self.slots
-        self.orders, self.trades, self.slots = {}, [], set()
-        kind = self.channel.kind
-        if kind == "user.portfolio":
-            portfolio = self._portfolio()
-            if portfolio is not None:
-                self.publish(portfolio)
-        elif kind == "user.orders" and orders:
-            changed = list(orders.values())
-            self.publish(changed[0] if len(changed) == 1 else render.array(changed))
-        elif kind == "user.trades" and trades:
-            self.publish(render.array(trades))
-        elif kind == "user.changes" and (orders or trades):
-            self._flush_changes(orders, trades, slots)
-
-    def _flush_changes(self, orders: dict[int, bytes], trades: list[bytes], slots: set[int]) -> None:
-        account_slot = self.channel.account_slot
-        for slot in sorted(slots):
-            contract = self.projection.contract_at(slot)
-            name = contract.json_name
-            position = render.position(contract, self.projection.position(account_slot, slot))
-            self.publish(
-                render.changes(
-                    contract,
-                    [order for order in orders.values() if name in order],
-                    [trade for trade in trades if name in trade],
-                    [position] if any(name in trade for trade in trades) else [],
-                )
-            )
-
 
 class NoticesTopic(UserTopic):
     """`user.notices`: what is about to lapse (60, 30, 7 and 1 days before), what has lapsed, and margin calls.
 
-    Warnings follow the civil day in Hong Kong: each is sent once for each step that it reaches.
+    Warnings follow the civil day in Hong Kong: each is sent once for each step that it reaches. They are a state that
+    a new reader gets at once; the others are facts of a command.
     """
 
     is_polled = True
 
     def __init__(self, channel: Channel, projection: Projection) -> None:
         super().__init__(channel, projection)
-        self._gathered: list[bytes] = []
         self._warned: set[tuple[int, str, int]] = set()
         self._day = -1
 
@@ -112,39 +108,32 @@ class NoticesTopic(UserTopic):
             self._day = self._today()
         if warnings:
             rows = render.array(render.lapse_warning(warning, self.projection.now_ns) for warning in warnings)
-            reader.stage(self.frame(rows))
+            reader.stage(text_frame(private_push(self.channel.name, rows, self.projection.durable_seq)))
 
     def _today(self) -> int:
         return (self.projection.now_ns + _HKT_NS) // _DAY_NS
 
-    def noticed(self, row: Row) -> None:
-        notice = Notice(*row)
-        if notice.kind == EventKind.ELIGIBILITY_LAPSED:
-            self._gathered.append(render.lapsed(self._contract(notice), shown(notice.reason), notice.time_ns))
-        elif notice.kind == EventKind.MARGIN_CALL:
-            call = render.margin_call(notice.code, notice.old_value, notice.new_value, notice.time_ns)
-            self._gathered.append(call)
-        elif notice.kind == EventKind.ACCOUNT_CHANGED:
+    def touched(self, kinds: frozenset[int]) -> None:
+        if EventKind.ACCOUNT_CHANGED in kinds:
             self._day = -1
-        self.is_dirty = self.is_dirty or bool(self._gathered)
-
-    def _contract(self, notice: Any) -> Contract | None:
-        return self.projection.contract_at(notice.contract_slot) if notice.contract_slot >= 0 else None
 
     def flush(self) -> None:
-        if self._day != self._today():
-            self._day = self._today()
-            for warning in self.projection.warnings(self.channel.account_slot):
-                step = (warning.reason, warning.last_day, warning.step)
-                if step not in self._warned:
-                    self._warned.add(step)
-                    self._gathered.append(render.lapse_warning(warning, self.projection.now_ns))
-        self.is_dirty = False
-        if self._gathered:
-            gathered, self._gathered = self._gathered, []
-            self.publish(render.array(gathered))
+        super().flush()
+        if self._day == self._today():
+            return
+        self._day = self._today()
+        warnings = []
+        for warning in self.projection.warnings(self.channel.account_slot):
+            step = (warning.reason, warning.last_day, warning.step)
+            if step not in self._warned:
+                self._warned.add(step)
+                warnings.append(render.lapse_warning(warning, self.projection.now_ns))
+        if warnings:
+            self.say([render.array(warnings)], self.projection.durable_seq)
 
 
 def make_user_topic(channel: Channel, projection: Projection) -> UserTopic:
     """The topic of one of an account's own channels."""
+    if channel.kind == "user.portfolio":
+        return PortfolioTopic(channel, projection)
     return NoticesTopic(channel, projection) if channel.kind == "user.notices" else UserTopic(channel, projection)

@@ -6,11 +6,13 @@ is left out: the server closes a reader that is too slow for them, and the clien
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from itertools import chain
+from itertools import chain, groupby
+from operator import attrgetter
+from typing import Any
 
 import numpy as np
 
-from engine.code_values import EVENT_NOTICE_FIRST, EVENT_REJECTED, EVENT_REPEATED, FLAG_FORCED, FLAG_TAKER
+from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from gateway.market_data.account_topics import UserTopic, make_user_topic
 from gateway.market_data.public_topics import (
     BookTopic,
@@ -23,14 +25,9 @@ from gateway.market_data.public_topics import (
 )
 from gateway.read_model import event_fold, render
 from gateway.read_model.history import Segment
-from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, trade_view, user_trade_view
+from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, trade_view
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
-from gateway.wire.decimals import Contract
-from gateway.wire.event_rows import ACCOUNT_AT, KIND_AT, NOTICE_ACCOUNT_AT, ORDER_ID_AT, Row
-
-_WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
-
 
 _SHOWS_STATE = frozenset(
     {"ticker", "incremental_ticker", "quote", "perpetual", "index", "grouped_book", "user.portfolio", "user.notices"}
@@ -116,22 +113,17 @@ class Hub:
 
     # --- batches --------------------------------------------------------------------------------------------------
 
-    @property
-    def has_users(self) -> bool:
-        """Whether an account's own channel has readers: only then `batch` needs the event rows one by one."""
-        return bool(self._users)
-
-    def batch(self, rows: list[Row], written: tuple[Segment, int, int]) -> None:
-        """Publish a batch that was folded: its event rows (empty when no reader needs them) and its history rows."""
+    def batch(self, events: Any, written: tuple[Segment, int, int]) -> None:
+        """Publish a batch that was folded: its EVENT rows and its history rows."""
         segment, first, end = written
         if not self._topics:
             return
-        if end > first and (self._users or self._kind_trades or any(self._trades.values())):
+        if end > first and (self._kind_trades or any(self._trades.values())):
             self._legs(segment, first, end)
         if end > first and any(self._liquidations.values()):
             self._forced_legs(segment, first, end)
-        if self._users and rows:
-            self._orders(rows)
+        if self._users and len(events):
+            self._tell_users(events)
         if any(self._books.values()):
             self._move_books()
         self._flush_raw()
@@ -147,19 +139,15 @@ class Hub:
         for index in np.flatnonzero(kinds == event_fold.TRADE_KIND).tolist():
             leg = segment.legs[first + index]
             contract = self._projection.contract_at(int(leg["contract_slot"]))
-            offset = (first + index) * HISTORY_ROW_BYTES
             topics = self._trades.get(contract.slot, ())
             of_kind = [topic for topic in self._kind_trades if topic.wants(contract)]
             if (topics or of_kind) and int(leg["flags"]) & FLAG_TAKER:
-                trade = trade_view(segment.data, offset)
+                trade = trade_view(segment.data, (first + index) * HISTORY_ROW_BYTES)
                 data = render.trade(contract, trade)
                 for topic in topics:
                     topic.traded(trade, data)
                 for kind_topic in of_kind:
                     kind_topic.traded(data)
-            users = self._users.get(int(leg["account_slot"]))
-            if users:
-                self._own_trade(users, contract, render.user_trade(contract, user_trade_view(segment.data, offset)))
 
     def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
         """Forced closings, for the readers of the liquidation channels."""
@@ -174,48 +162,26 @@ class Hub:
             for topic in self._liquidations.get(contract.slot, ()):
                 topic.traded(closed[0], data)
 
-    def _own_trade(self, users: list[UserTopic], contract: Contract, data: bytes) -> None:
-        for topic in users:
-            if topic.wants(contract):
-                topic.trades.append(data)
-                topic.slots.add(contract.slot)
-                topic.is_dirty = True
-
-    def _orders(self, rows: list[Row]) -> None:
-        """The orders that a batch changed, as they are after it, and the notices."""
-        touched: dict[tuple[int, int], None] = {}
-        for row in rows:
-            is_notice = row[KIND_AT] >= EVENT_NOTICE_FIRST
-            users = self._users.get(row[NOTICE_ACCOUNT_AT] if is_notice else row[ACCOUNT_AT])
-            if not users:
-                continue
-            if is_notice:
-                for topic in users:
-                    topic.noticed(row)
-            elif row[ORDER_ID_AT] and row[KIND_AT] not in _WITHOUT_CHANGE:
-                touched[row[ACCOUNT_AT], row[ORDER_ID_AT]] = None
-        for account_slot, order_id in touched:
-            self._own_order(account_slot, order_id)
-
-    def _own_order(self, account_slot: int, order_id: int) -> None:
-        view = self._projection.order_now(account_slot, order_id)
-        if view is None:
-            return
-        contract = self._projection.contract_at(view.contract_slot)
-        data = render.order(contract, view)
-        for topic in self._users[account_slot]:
-            if topic.wants(contract):
-                topic.orders[order_id] = data
-                topic.slots.add(contract.slot)
-                topic.is_dirty = True
+    def _tell_users(self, events: Any) -> None:
+        """Tell accounts that have readers what the batch means for them, command by command."""
+        accounts = events["account_slot"]
+        for account_slot in self._users.keys() & set(accounts.tolist()):
+            topics = self._users[account_slot]
+            kinds = frozenset(events["kind"][accounts == account_slot].tolist())
+            for topic in topics:
+                topic.touched(kinds)
+            for _, reports in groupby(self._projection.batch_reports(account_slot), attrgetter("sequence")):
+                facts = list(reports)
+                for topic in topics:
+                    topic.take(facts)
 
     def _flush_raw(self) -> None:
         public: Iterable[Sequence[Topic]] = chain(
             self._books.values(), self._trades.values(), (self._kind_trades,), self._liquidations.values()
         )
-        for topics in chain(public, self._users.values()):
+        for topics in public:
             for topic in topics:
-                if topic.is_dirty and topic.is_raw and topic.channel.kind != "user.portfolio":
+                if topic.is_dirty and topic.is_raw:
                     topic.is_dirty = False
                     topic.flush()
 
@@ -223,5 +189,5 @@ class Hub:
         """Called ten times a second: publish the channels that gather changes or poll a value."""
         for topic in list(self._topics.values()):
             if topic.is_dirty or topic.is_polled:
-                topic.is_dirty = False
                 topic.flush()
+                topic.is_dirty = False

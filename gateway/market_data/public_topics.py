@@ -14,7 +14,7 @@ from gateway.wire.channels import Channel
 from gateway.wire.currencies import settled_in
 from gateway.wire.decimals import Contract
 from gateway.wire.frames import text_frame
-from gateway.wire.views import Span, TradeView
+from gateway.wire.views import BookView, Candle, Span, TickerView, TradeView
 
 MISSED_TRADES = 1000
 """The most trades that a reader who fell behind gets at once."""
@@ -49,8 +49,9 @@ class Topic:
         return 0
 
     def join(self, reader: Reader) -> None:
-        """Add a reader; it gets the present state at once."""
+        """Add a reader; it gets the present state at once, also if it was one before."""
         self.readers[reader] = None
+        reader.behind.pop(self, None)
         self.send_state(reader)
 
     def leave(self, reader: Reader) -> None:
@@ -161,35 +162,44 @@ class StateTopic(Topic):
     def __init__(self, channel: Channel, projection: Projection, contract: Contract) -> None:
         super().__init__(channel, projection)
         self.contract = contract
-        self.published = b""
+        self._published = b""
+        """The last message with its time left out."""
 
-    def value(self) -> bytes:
-        """The present value; empty when there is none yet."""
+    def view(self) -> BookView | Candle | TickerView | None:
+        """What the channel is about, as it is now; None when there is nothing yet."""
         kind, slot = self.channel.kind, self.contract.slot
         if kind == "grouped_book":
-            return self._grouped_book()
+            return self.projection.book(slot, self.channel.depth)
         if kind == "chart":
-            candle = self.projection.latest_candle(slot, self.channel.resolution_s)
-            return render.candle(self.contract, candle) if candle else b""
-        return _VALUES[kind](self.contract, self.projection.ticker(slot))
+            return self.projection.latest_candle(slot, self.channel.resolution_s)
+        return self.projection.ticker(slot)
 
-    def _grouped_book(self) -> bytes:
-        view = self.projection.book(self.contract.slot, self.channel.depth)
+    def said(self, view: BookView | Candle | TickerView, time_ns: int) -> bytes:
+        """The message about this, as of a time."""
+        if isinstance(view, Candle):
+            return render.candle(self.contract, view)
+        view.time_ns = time_ns
+        return self._grouped_book(view) if isinstance(view, BookView) else _SAID[self.channel.kind](self.contract, view)
+
+    def _grouped_book(self, view: BookView) -> bytes:
         return b'{"timestamp":%d,"instrument_name":%b,"change_id":%d,"bids":%b,"asks":%b}' % (
             view.time_ns // 1_000_000, self.contract.json_name, view.change_id,
             render.levels(self.contract, view.bids), render.levels(self.contract, view.asks),
         )  # fmt: skip
 
     def send_state(self, reader: Reader) -> None:
-        value = self.value()
-        if value:
-            reader.stage(self.frame(value))
+        view = self.view()
+        if view is not None:
+            reader.stage(self.frame(self.said(view, self.projection.now_ns)))
 
     def flush(self) -> None:
-        value = self.value()
-        if value and _without_time(value) != self.published:
-            self.published = _without_time(value)
-            self.publish(value)
+        view = self.view()
+        if view is None:
+            return
+        timeless = self.said(view, 0)
+        if timeless != self._published:
+            self._published = timeless
+            self.publish(self.said(view, self.projection.now_ns))
 
 
 class TradesTopic(Topic):
@@ -315,19 +325,13 @@ class PlatformTopic(Topic):
             self.publish(render.platform_state(halted))
 
 
-_VALUES = {
+_SAID = {
     "ticker": render.ticker,
     "incremental_ticker": render.incremental_ticker,
     "quote": render.quote,
     "perpetual": render.perpetual,
     "index": render.index_price,
 }
-
-
-def _without_time(value: bytes) -> bytes:
-    """A value without its timestamp: the value is published again when this differs."""
-    head, found, tail = value.partition(b'"timestamp":')
-    return head + tail.lstrip(b"0123456789") if found else value
 
 
 def make_topic(channel: Channel, projection: Projection) -> Topic:

@@ -7,7 +7,6 @@ import picows
 
 from engine.codes import NIL
 from gateway import clock
-from gateway.market_data.hub import shows_state
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
@@ -143,8 +142,6 @@ class WebsocketConnection(picows.WSListener):
     def _subscribe(self, channels: Any) -> None:
         channel: Channel
         for channel in channels:
-            if shows_state(channel):
-                self._venue.settle()
             self.channels[channel.name] = channel.account_slot
             self._venue.hub.join(self, channel)
 

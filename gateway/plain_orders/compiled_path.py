@@ -103,13 +103,14 @@ class CompiledPath:
             self._learn_contracts()
         signer = session.signer
         _ASK.pack_into(
-            self._scalars, 0, signer.account_slot, signer.person, signer.key, *places, now_ns, *span, session.is_trader
-        )
+            self._scalars, 0, signer.account_slot, signer.person, signer.key, signer.connection, *places, now_ns, *span,
+            session.is_trader,
+        )  # fmt: skip
         return int(self._read(self._view, self._workspace, self._data, self._batch))
 
     def next_text(self, span: tuple[int, int]) -> int:
         """Read frames without looking for orders: it stops at the first text message."""
-        _ASK.pack_into(self._scalars, 0, 0, 0, 0, 0, 0, 0, *span, False)
+        _ASK.pack_into(self._scalars, 0, 0, 0, 0, 0, 0, 0, 0, *span, False)
         return int(self._read(self._view, self._workspace, self._data, self._batch))
 
     def text(self) -> bytes:

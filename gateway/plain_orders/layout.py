@@ -185,6 +185,7 @@ WORKSPACE = record(
         ("account_slot", "i8"),  # reader: of the session that sent the bytes
         ("person", "i8"),
         ("key", "i8"),
+        ("connection", "i8"),
         ("place", "i8"),  # reader: of the first row that it writes into the batch
         ("first_seq", "i8"),  # of the batch
         ("now_ns", "i8"),

@@ -514,10 +514,10 @@ def _note(work, data, row, parsed):
 
 @part
 def _sequence(work, commands, count):
-    """Write the account, the key, the sequence and the time into the rows of one message."""
+    """Write the account, the key, the connection, the sequence and the time into the rows of one message."""
     place = work.place + work.rows
     row = commands[place]
-    row.account_slot, row.person, row.key = work.account_slot, work.person, work.key
+    row.account_slot, row.person, row.key, row.connection = work.account_slot, work.person, work.key, work.connection
     for index in range(place, place + count):
         commands[index].seq, commands[index].time_ns = work.first_seq + index, work.now_ns
 

@@ -2,14 +2,22 @@
 
 One record, `VIEW`, holds the present: an order's row is at the slot in its id, an account's open orders form a linked
 list, a contract has its running candle. Closed orders, trades, money, funding and closed candles are written as history
-rows, ORDER or LEG. The rules of the venue are the engine's; the same commands and events always give the same rows.
+rows, ORDER or LEG. Each state that an order passes through, and each notice that is for its client, is a row of the
+reports besides. The rules of the venue are the engine's; the same commands and events always give the same rows.
 """
 
 from typing import Any
 
 import numpy as np
 
-from engine.code_values import EXEC_LABELLED, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED, MARKET_SETTLED
+from engine.code_values import (
+    EXEC_LABELLED,
+    FLAG_MADE_REDUCE_ONLY,
+    FLAG_RESTING,
+    FLAG_TAKER,
+    FLAG_UNTRIGGERED,
+    MARKET_SETTLED,
+)
 from engine.codes import NIL, Asset, CommandKind, EventKind, OrdStatus
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
@@ -25,6 +33,7 @@ TRADE_KIND = 2
 MONEY_KIND = 3
 FUNDING_KIND = 4
 CANDLE_KIND = 5
+NOTICE_KIND = 6
 DELIVERY_KIND = 7
 COLLATERAL_KIND = 8
 
@@ -34,7 +43,7 @@ _TAIL: list[Any] = [
     ("flags", "i4"),
     ("next_slot", "i4"),  # orders: the account's next open order
     ("prev_slot", "i4"),
-    ("reason", "i2"),  # orders: why it ended; money: the EventKind
+    ("reason", "i2"),  # orders: why it ended; money and notices: the EventKind
     ("kind", "i1"),  # one of the kinds above
     ("side", "i1"),
     ("ord_type", "i1"),
@@ -69,7 +78,7 @@ ORDER_ROW = record(
     ]
 )
 
-LEG_ROW = record(  # trades, money, funding and candles
+LEG_ROW = record(  # trades, money, funding, candles and notices
     [
         ("order_id", "i8"),
         ("cl_ord_id", "i8"),
@@ -120,17 +129,18 @@ VIEW = record(
         ("orders_used", "i8"),
         ("accounts_used", "i8"),
         ("rare", "i8"),  # candle and funding rows written by the last fold
+        ("reported", "i8"),  # where its report rows end
         ("noted", "i4", (1 << _NOTED_BITS,)),  # where a level was noted last, by hash of its key; see `_levels`
         ("markets", MARKET_ROW, (MAX_CONTRACTS,)),
         ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
         ("orders", ORDER_ROW, (VENUE.orders,)),
+        ("connections", "i8", (VENUE.orders,)),  # over which an order was made, by its slot
     ]
 )
 assert 0 < VIEW.itemsize < 2**31
 
 CHANGE = record([("key", "i8"), ("lots", "i8")])
 """A price level after an event: `key` is contract, side and price, see `level_key`."""
-
 
 
 def level_key(contract_slot: int, side: int, price_ticks: int) -> int:
@@ -181,6 +191,7 @@ def _accept(v, event, slot):
     row.account_slot = event.account_slot
     row.contract_slot = event.contract_slot
     row.reason = 0
+    row.flags = 0
     row.kind = ORDER_KIND
     row.side = event.side
     row.ord_type = event.ord_type
@@ -214,7 +225,7 @@ def _update(row, event):
     row.seq = event.seq
     row.leaves_lots = event.leaves_lots
     row.filled_lots = event.filled_lots
-    row.flags = event.flags
+    row.flags = event.flags | row.flags & FLAG_MADE_REDUCE_ONLY
     kind = event.kind
     if kind == EventKind.CANCELLED:
         row.status = OrdStatus.CANCELED
@@ -418,10 +429,30 @@ def _notice(v, notice, out):
 
 
 @part
+def _report_notice(v, notice, reports):
+    """Keep a notice that an account's client hears: figures where LEG rows have their cash and its change."""
+    kind = notice.kind
+    if notice.account_slot < 0 or (kind != EventKind.MARGIN_CALL and kind != EventKind.ELIGIBILITY_LAPSED):
+        return
+    out = reports[v.reported]
+    v.reported += 1
+    _clear(out)
+    out.kind = NOTICE_KIND
+    out.time_ns = notice.time_ns
+    out.seq = notice.seq
+    out.account_slot = notice.account_slot
+    out.contract_slot = notice.contract_slot
+    out.reason = kind
+    out.flags = notice.code if kind == EventKind.MARGIN_CALL else notice.reason
+    out.cash_micros = notice.old_value
+    out.change_micros = notice.new_value
+
+
+@part
 def _order_event(v, event, cause, history, written):
     """Apply one order event; `cause`: its command and the row behind. Returns how many history rows there are then."""
     command, label = cause
-    legs, closed = history
+    legs, closed, _, reports = history
     slot = event.order_id & SLOT_MASK
     if event.kind == EventKind.ACCEPTED:
         _accept(v, event, slot)
@@ -429,9 +460,13 @@ def _order_event(v, event, cause, history, written):
     known = row.order_id == event.order_id and row.kind == ORDER_KIND
     if known:
         named = event.account_slot == command.account_slot and event.seq == command.seq
+        if event.kind == EventKind.ACCEPTED:
+            v.connections[slot] = command.connection
         if event.kind == EventKind.ACCEPTED or (event.kind == EventKind.AMENDED and named):
             _read_command(row, command, label)
         _update(row, event)
+        reports[v.reported] = row
+        v.reported += 1
     if event.kind == EventKind.FILL:
         if event.flags & FLAG_TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
             candles = _count_trade(v, event, legs[written])
@@ -451,7 +486,7 @@ def _order_event(v, event, cause, history, written):
 def _fold(v, batch, spans, history):
     """Apply one batch to the view; returns where its history rows end."""
     commands, labels, events, notices = batch
-    count, events_count, written = spans
+    count, events_count, written, v.reported = spans
     v.rare = 0
     first_seq = commands[0].seq
     last = count - 1
@@ -459,6 +494,7 @@ def _fold(v, batch, spans, history):
         event = events[index]
         if event.kind >= EventKind.NOTICE_FIRST:
             written += _notice(v, notices[index], history[0][written])
+            _report_notice(v, notices[index], history[2])
         elif event.kind == EventKind.REJECTED or event.kind == EventKind.REPEATED:
             continue
         elif event.order_id != 0 or event.kind == EventKind.FILL:  # a deleveraging trade has no orders
@@ -499,9 +535,10 @@ def _levels(v, events, count, changes, written):
 def fold(view, batch, spans, history, notes):
     """Apply one batch: (COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows).
 
-    `spans`: (how many commands, how many events, index of the first history row). `history`: (LEG rows, the same as
-    ORDER rows) with room for 3 rows an event. `notes`: (CHANGE rows with room for one an event, index of the first).
-    Returns where the history rows and the notes end; `rare` in the view counts candle and funding rows among them.
+    `spans`: (how many commands, how many events, index of the first history row, index of the first report).
+    `history`: (LEG rows, the same as ORDER rows) with room for 3 rows an event, then the same two for reports with room
+    for one an event. `notes`: (CHANGE rows with room for one an event, index of the first). Returns where the history
+    rows and the notes end; in the view, `rare` counts candle and funding rows, and `reported` is where the reports end.
     """
     written = _fold(view[0], batch, spans, history)
     return written, _levels(view[0], batch[2], spans[1], notes[0], notes[1])

@@ -10,10 +10,9 @@ from engine.codes import CommandKind, EventKind, OrdStatus
 from engine.row_layout import row_struct
 from gateway.read_model.event_fold import LEG_ROW, ORDER_ROW
 from gateway.wire.jsonrpc_answers import encode
-from gateway.wire.views import Candle, OrderView, TradeView, TransactionView, UserTradeView
+from gateway.wire.views import Candle, NoticeView, OrderView, TradeView, TransactionView, UserTradeView
 
 HISTORY_ROW_BYTES = ORDER_ROW.itemsize
-_SEQ = row_struct(ORDER_ROW, "seq")
 _ORDER = row_struct(
     ORDER_ROW, "order_id", "cl_ord_id", "time_ns", "updated_ns", "price_ticks", "qty_lots", "filled_lots",
     "filled_tick_lots", "fee_micros", "trigger_price_ticks", "offset_ticks", "display_lots", "expire_ns",
@@ -40,6 +39,7 @@ _CANDLE = row_struct(
     LEG_ROW, "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "close_ticks", "change_micros",
     "contract_slot",
 )  # fmt: skip
+_NOTICE = row_struct(LEG_ROW, "time_ns", "cash_micros", "change_micros", "contract_slot", "flags", "reason")
 _MONEY_NAMES = {
     EventKind.CASH_CHANGED: "transfer",
     EventKind.FUNDING_PAID: "settlement",
@@ -70,12 +70,6 @@ def order_view(data: Any, offset: int) -> OrderView:
         filled_tick_lots, fee, cl_ord_id, label_json(label), status, reason, source, trigger, trailing, display,
         expire_ns, triggered != 0, replaced != 0,
     )  # fmt: skip
-
-
-def last_seq(data: Any, offset: int) -> int:
-    """The sequence of the last event of the order in an ORDER row."""
-    (seq,) = _SEQ.unpack_from(data, offset)
-    return int(seq)
 
 
 def trade_view(data: Any, offset: int) -> TradeView:
@@ -151,6 +145,12 @@ def funding_rate(data: Any, offset: int) -> tuple[int, FundingRate]:
     """(contract slot, rate) of a funding row."""
     time_ns, mark_subticks, index_subticks, rate_ppb, contract_slot = _FUNDING.unpack_from(data, offset)
     return contract_slot, FundingRate(time_ns, index_subticks, rate_ppb, mark_subticks)
+
+
+def notice_view(data: Any, offset: int) -> NoticeView:
+    """A notice in a LEG row of the reports: its code or reason is in `flags`, its two figures where cash is."""
+    time_ns, old_value, new_value, contract_slot, code, kind = _NOTICE.unpack_from(data, offset)
+    return NoticeView(kind, contract_slot, code, old_value, new_value, time_ns)
 
 
 def candle_view(data: Any, offset: int) -> tuple[int, Candle]:

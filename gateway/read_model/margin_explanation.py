@@ -47,5 +47,6 @@ def _order(state: Any, row: Any, slot: int) -> dict[str, Any]:
         "notional_micros": -(-weight * unit // 1000),
         "open_loss_micros": -(-int(order["loss_subticks"]) * lots * unit // 1000) if counts else 0,
         "reduce_only": bool(flags & ExecInst.REDUCE_ONLY),
+        "made_reduce_only": bool(flags & ExecInst.REDUCE_ONLY and state["details"][slot]["made_reduce_only"]),
         "untriggered": bool(flags & ExecInst.CONDITIONAL),
     }

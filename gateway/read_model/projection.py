@@ -31,7 +31,6 @@ from gateway.read_model.history_views import (
     candle_view,
     closed_by_force,
     funding_rate,
-    last_seq,
     order_view,
     trade_view,
     transaction_view,
@@ -39,6 +38,7 @@ from gateway.read_model.history_views import (
 )
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
+from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -50,6 +50,7 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
+    Report,
     RuleState,
     Span,
     TickerView,
@@ -58,7 +59,9 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-_APPLIED_SEQ, _RARE = (event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare"))  # type: ignore[index]
+_APPLIED_SEQ, _RARE, _REPORTED = (
+    event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported")  # type: ignore[index]
+)
 Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
@@ -70,7 +73,7 @@ def _is_any(view: TransactionView) -> bool:
 class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
-    def __init__(self, event_rows: int = 1 << 16) -> None:
+    def __init__(self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS) -> None:
         self.books = Books(event_rows)
         self._view = event_fold.empty_view()
         self._history = History()
@@ -79,6 +82,7 @@ class Projection:
         self.money_records = MoneyRecords(self._history)
         self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
         self._contracts: list[Contract] = []
+        self._reports = Reports(self._history, self._contracts, report_rows)
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
         self._numbers = self._view.view(np.uint8).data[: event_fold.VIEW.fields["noted"][1]].cast("q")  # type: ignore[index]
@@ -93,9 +97,10 @@ class Projection:
     def _compiled(self) -> Callable[..., tuple[int, int]]:
         """The fold, compiled for the types of the batches."""
         commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self._history.segments[0]
-        batch, history = (commands, commands.view(LABEL), events, events.view(NOTICE)), (segment.legs, segment.orders)
+        batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
+        history = (segment.legs, segment.orders, segment.legs, segment.orders)
         compiled: Callable[..., tuple[int, int]] = direct(
-            event_fold.fold, self._view, batch, (0, 0, 0), history, self.books.room(1)
+            event_fold.fold, self._view, batch, (0, 0, 0, 0), history, self.books.room(1)
         )
         return compiled
 
@@ -132,11 +137,13 @@ class Projection:
 
     def apply(self, batch: Batch, commands_count: int, events_count: int) -> tuple[Segment, int, int]:
         """Fold so many rows of a batch; returns where its history rows are: (segment, first, end)."""
-        segment = self._history.room(3 * events_count)
+        segment, reports = self._history.room(3 * events_count), self._reports.room(events_count)
         first = segment.used
-        spans, history = (commands_count, events_count, first), (segment.legs, segment.orders)
+        spans = (commands_count, events_count, first, reports.used)
+        history = (segment.legs, segment.orders, reports.legs, reports.orders)
         end, noted = self._fold(self._view, batch, spans, history, self.books.room(events_count))
         segment.used = end
+        self._reports.noted(reports, self._numbers[_REPORTED])
         self._recent = (segment, first)
         if self._numbers[_RARE]:
             self._note_rare(segment, first)
@@ -179,8 +186,10 @@ class Projection:
                 head=np.array([self.applied_seq, self._row["orders_used"], self._row["accounts_used"]]),
                 orders=self._row["orders"][: int(self._row["orders_used"])],
                 accounts=self._row["accounts"][: int(self._row["accounts_used"])],
+                connections=self._row["connections"][: int(self._row["orders_used"])],
                 markets=self._row["markets"],
                 history=self._history.rows(),
+                **self._reports.saved(),
             )
         partial.rename(path)
 
@@ -191,8 +200,10 @@ class Projection:
             self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
             self._row["orders"][: head[1]] = saved["orders"]
             self._row["accounts"][: head[2]] = saved["accounts"]
+            self._row["connections"][: head[1]] = saved["connections"]
             self._row["markets"] = saved["markets"]
             self._history.load(saved["history"])
+            self._reports.load(saved)
         for segment in self._history.segments:
             self._note_rare(segment, 0)
 
@@ -383,6 +394,12 @@ class Projection:
         """Open and untriggered orders, the latest first."""
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in self._open_slots(account_slot)]
 
+    def connection_orders(self, account_slot: int, connection: int) -> list[OrderView]:
+        """Open and untriggered orders of the account that were made over one connection."""
+        connections = self._row["connections"]
+        slots = [slot for slot in self._open_slots(account_slot) if connections[slot] == connection]
+        return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in slots]
+
     def order_history(
         self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
     ) -> list[OrderView]:
@@ -522,29 +539,23 @@ class Projection:
     def _is_judged(self, account_slot: int) -> bool:
         return int(self._state["mode"]) != Mode.RESEARCH and 0 <= account_slot < int(self._state["accounts_used"])
 
-    def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        """Orders that changed after a sequence, as they are now, and trades since, by sequence; none is split up."""
-        found = [
-            *self._orders_since(account_slot, sequence),
-            *self._trades_since(account_slot, sequence),
-        ]
-        found.sort(key=lambda entry: entry[0])
-        end = min(count, len(found))
-        while 0 < end < len(found) and found[end][0] == found[end - 1][0]:
-            end += 1
-        return found[:end]
+    # --- reports --------------------------------------------------------------------------------------------------
 
-    def _orders_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
-        places = [(self._orders, slot) for slot in self._open_slots(account_slot)]
-        for segment, index in self._history.closed_orders(account_slot):
-            if int(segment.legs[index]["seq"]) <= sequence:
-                break
-            places.append((segment.data, index))
-        for data, index in places:
-            seq = last_seq(data, index * HISTORY_ROW_BYTES)
-            if seq > sequence:
-                view = order_view(data, index * HISTORY_ROW_BYTES)
-                yield seq, "order", render.order(self._contracts[view.contract_slot], view)
+    def reports_floor(self, account_slot: int) -> int:
+        """An account's reports after this sequence are all kept."""
+        return self._reports.floor(account_slot)
+
+    def reports_since(self, account_slot: int, after: int, until: int, count: int) -> tuple[list[Report], bool]:
+        """An account's orders, trades and notices after a sequence and up to another, and whether there are more.
+
+        Oldest first. A sequence is never split, so there may be more than `count`.
+        """
+        return self._reports.since(account_slot, after, until, count)
+
+    def batch_reports(self, account_slot: int) -> list[Report]:
+        """The same of the batch that was applied last."""
+        segment, first = self._recent
+        return self._reports.of_batch(account_slot, (segment, first, segment.used))
 
     def _open_slots(self, account_slot: int) -> Iterator[int]:
         if 0 <= account_slot < len(self._heads) and self._heads[account_slot]["known"]:
@@ -553,13 +564,6 @@ class Projection:
                 yield slot
                 slot = int(self._next_slots[slot])
 
-    def _trades_since(self, account_slot: int, sequence: int) -> Iterator[tuple[int, str, bytes]]:
-        for segment, index in self._history.trades(account_slot, Span()):
-            seq = int(segment.legs[index]["seq"])
-            if seq <= sequence:
-                return
-            view = user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
-            yield seq, "trade", render.user_trade(self._contracts[view.trade.contract_slot], view)
 
 
 def _time(rate: FundingRate) -> int:

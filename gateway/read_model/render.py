@@ -57,7 +57,8 @@ from gateway.wire.views import (
 )
 
 SIDE: dict[int, bytes] = {0: b"zero", SIDE_BUY: b"buy", SIDE_SELL: b"sell"}
-ORDER_TYPE = {kind.value: kind.name.lower().encode() for kind in OrdType}
+ORDER_TYPE = {0: b"liquidation", **{kind.value: kind.name.lower().encode() for kind in OrdType}}
+"""0: a trade without an order, by deleveraging."""
 TIME_IN_FORCE: dict[int, bytes] = {
     TIF_GTC: b"good_til_cancelled",
     TIF_GTD: b"good_til_day",

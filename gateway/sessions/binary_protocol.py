@@ -54,14 +54,16 @@ _RANGES: dict[str, tuple[int, int]] = {
     "offset_ticks": (0, MAX_TICKS),
     "display_lots": (0, MAX_LOTS),
     "expire_ns": (0, INT64_MAX),
+    "connection": (0, 0),
 }
 _FIELDS = row_fields(COMMAND)
 _WORDS = _FIELDS[_FIELDS.index("order_id") : _FIELDS.index("expire_ns") + 1]
 _WORD_BOUNDS = np.array([_RANGES[name][1] for name in _WORDS])
 _SMALL = [name for name in _RANGES if name not in _WORDS]
+_SIGNED = ("account_slot", "person", "key", "connection")
 _WORD_BYTES = 8
-_FIRST_WORD, _SPARE_WORD = (field_byte(COMMAND, name) // _WORD_BYTES for name in ("order_id", "spare"))
-"""Where they begin in a row of sixteen words, and where the two words are that must be zero."""
+_FIRST_WORD, _ZERO_WORD = (field_byte(COMMAND, name) // _WORD_BYTES for name in ("order_id", "connection"))
+"""Where they begin in a row of sixteen words, and where the two words are that must be zero: connection and spare."""
 _MAX_TYPE, _MAX_TIF, _MAX_SELF_TRADE, _MAX_SOURCE = (
     int(max(OrdType)), int(max(TimeInForce)), int(max(SelfTrade)), int(max(PriceSource)),
 )  # fmt: skip
@@ -77,7 +79,8 @@ def prepare(data: bytes, signer: Signer, contracts: int) -> tuple[bytes, int, in
     if rest or not 0 < count <= MAX_ROWS:
         raise bad_param("frame", f"{len(data)} bytes; a frame has 1 to {MAX_ROWS} rows of {ROW_BYTES} bytes")
     rows = np.frombuffer(data, COMMAND).copy()
-    orders = _take_plain(rows, rows.view(np.int64), contracts, (signer.account_slot, signer.person, signer.key))
+    signed = (signer.account_slot, signer.person, signer.key, signer.connection)
+    orders = _take_plain(rows, rows.view(np.int64), contracts, signed)
     if orders >= 0:
         return rows.tobytes(), orders, count - orders
     rows = np.frombuffer(data, COMMAND).copy()
@@ -111,20 +114,20 @@ def _is_plain(row, words, first, contracts):
     for place in range(len(_WORD_BOUNDS)):
         if not 0 <= words[first + _FIRST_WORD + place] <= _WORD_BOUNDS[place]:
             return False
-    return words[first + _SPARE_WORD] == 0 and words[first + _SPARE_WORD + 1] == 0
+    return words[first + _ZERO_WORD] == 0 and words[first + _ZERO_WORD + 1] == 0
 
 
 @entry
 def _take_plain(rows, words, contracts, signer):
     """One pass over a frame of plain rows: each is checked and signed. How many orders, -1 when one is not plain."""
-    account_slot, person, key = signer
+    account_slot, person, key, connection = signer
     orders = 0
     for index in range(len(rows)):
         row = rows[index]
         if not _is_plain(row, words, index * (ROW_BYTES // 8), contracts):
             return -1
         row.seq, row.time_ns = 0, 0
-        row.account_slot, row.person, row.key = account_slot, person, key
+        row.account_slot, row.person, row.key, row.connection = account_slot, person, key, connection
         row.group = NIL if row.kind == COMMAND_MASS_CANCEL else 0
         orders += 1 if row.kind in (COMMAND_NEW, COMMAND_AMEND) else 0
     return orders
@@ -210,12 +213,13 @@ def _overwrite(rows: Rows, labels: NDArray[np.bool_], signer: Signer) -> None:
     rows["seq"] = 0
     rows["time_ns"] = 0
     if not labels.any():
-        rows["account_slot"], rows["person"], rows["key"] = signer.account_slot, signer.person, signer.key
+        for field in _SIGNED:
+            rows[field] = getattr(signer, field)
         rows["group"] = np.where(rows["kind"] == CommandKind.MASS_CANCEL, NIL, 0)
         return
     commands = ~labels
-    for field, value in (("account_slot", signer.account_slot), ("person", signer.person), ("key", signer.key)):
-        rows[field] = np.where(commands, value, rows[field])
+    for field in _SIGNED:
+        rows[field] = np.where(commands, getattr(signer, field), rows[field])
     rows["group"] = np.where(commands, np.where(rows["kind"] == CommandKind.MASS_CANCEL, NIL, 0), rows["group"])
 
 

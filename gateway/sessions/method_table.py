@@ -332,7 +332,9 @@ class CountdownParams(Params):
 
 
 class ResumeParams(Params):
-    sequence: Number
+    sequence: Number = ABSENT
+    until: Number = ABSENT
+    channels: list[str] | None = None
     count: Number = ABSENT
 
 
@@ -368,7 +370,7 @@ _PRIVATE_SESSION: dict[str, tuple[type[Params], str, str]] = {
     "private/unsubscribe": (ChannelsParams, "[string]", "Leave channels"),
     "private/unsubscribe_all": (Params, "string", "Leave all channels"),
     "private/logout": (LogoutParams, "nothing", "Close the session cleanly; orders stay"),
-    "private/get_cancel_on_disconnect": (DisconnectParams, "Disconnect", "Whether orders go when the connection does"),
+    "private/get_cancel_on_disconnect": (DisconnectParams, "Disconnect", "Whether a connection's orders go with it"),
 }
 _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_time": (Params, "integer", "The venue's time in ms"),
@@ -428,7 +430,7 @@ _CANCELS: dict[str, tuple[type[Params], str, str]] = {
     "private/cancel_all_by_kind_or_type": (CancelKindParams, "integer", "Cancel the orders of one or more currencies"),
     "private/cancel_by_label": (CancelLabelParams, "integer", "Cancel the orders with this label"),
     "venue/countdown_cancel_all": (CountdownParams, "Countdown", "Cancel all orders unless asked again; 0 stops"),
-    "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel orders when the connection is lost"),
+    "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel the orders of a lost connection"),
     "private/disable_cancel_on_disconnect": (DisconnectParams, "string", "Keep orders when the connection is lost"),
 }
 _QUERIES: dict[str, tuple[type[Params], str, str]] = {
@@ -451,7 +453,7 @@ _QUERIES: dict[str, tuple[type[Params], str, str]] = {
     "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
     "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
     "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
-    "venue/resume": (ResumeParams, "Resumed", "The account's events since a sequence"),
+    "venue/resume": (ResumeParams, "Resumed", "What the account's own channels said after a sequence"),
 }
 _VENUE: dict[str, tuple[type[Params], str, str]] = {
     "venue/get_reject_reasons": (Params, "[RejectReason]", "Every reason of a refusal, its meaning and remedy"),

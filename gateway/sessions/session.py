@@ -6,12 +6,13 @@ command rows for the sequencer and a pending that turns their outcome into the r
 
 from typing import Any
 
+from engine.code_values import EXEC_REDUCE_ONLY, REASON_DISCONNECT
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
 from gateway.sessions.routes import ROUTES, Route
-from gateway.sessions.shared_context import protective_cancel
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
+from gateway.wire.command_rows import cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
 
 MAX_FAULTS = 50
@@ -143,13 +144,22 @@ class Session(SessionState):
         return [Reply(jsonrpc_answers.heartbeat("test_request" if silent_ns >= self.heartbeat_ns else "heartbeat"))]
 
     def lost(self, now_ns: int) -> list[Action]:
-        """The connection is gone: cancel the account's orders if that was asked for. A clean logout does not."""
+        """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not.
+
+        Reduce-only orders stay, as with the countdown.
+        """
         self.closed = True
-        wanted = self.cancel_on_disconnect or self.signer.account_slot in self.context.disconnect_accounts
-        if self.key is None or not wanted:
+        signer, self.disconnect_signer = self.disconnect_signer, None
+        if self.key is None or signer is None:
             return []
-        self.cancel_on_disconnect = False
-        return [Submit(protective_cancel(self.signer), None)]
+        self.context.settle()
+        orders = self.projection.connection_orders(signer.account_slot, signer.connection)
+        rows = [
+            cancel_row(signer, order.order_id, reason=REASON_DISCONNECT)
+            for order in orders
+            if not order.flags & EXEC_REDUCE_ONLY
+        ]
+        return [Submit(b"".join(rows), None)] if rows else []
 
 
 def _over_limit(bucket: str, wait_ns: int) -> Refusal:

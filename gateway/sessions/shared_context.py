@@ -32,7 +32,7 @@ class Context:
     accepting: bool = True
     confirmation: Confirmation = field(default_factory=Confirmation)
     disconnect_accounts: set[int] = field(default_factory=set)
-    """Accounts whose orders go with any of their connections."""
+    """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
     settle: Callable[[], None] = _nothing
     """Has everything received so far applied, ahead of an answer that is to show it."""
@@ -42,6 +42,7 @@ class Context:
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _revoked: int = 0
+    _last_connection: int = 0
 
     def key_limits(self, key_id: str) -> KeyLimits:
         """The buckets of a key, shared by all its sessions."""
@@ -58,6 +59,11 @@ class Context:
                 self._peer_limits.pop(next(iter(self._peer_limits)))
             found = self._peer_limits[peer] = KeyLimits(self.limits)
         return found
+
+    def new_connection(self, now_ns: int) -> int:
+        """A number for a connection, later than the log's time: no open order has it, not even after a restart."""
+        self._last_connection = max(self._last_connection, now_ns) + 1
+        return self._last_connection
 
     def set_countdown(self, signer: Signer, deadline_ns: int) -> None:
         """Cancel the account's orders at this instant unless asked again; 0 stops it."""

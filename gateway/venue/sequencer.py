@@ -30,6 +30,7 @@ from engine.host import Durability
 from engine.row_layout import row_struct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import clock
+from gateway.audit_trail.refusals import why
 from gateway.market_data.hub import Hub
 from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, CompiledPath, Run, Written
 from gateway.read_model.event_fold import TRADE_KIND
@@ -247,18 +248,16 @@ class Sequencer:
         has_plain_orders = len(waiting) > singles
         if has_plain_orders:
             self.compiled_path.write((events, events_count), written, first_seq, clock.wall_ns())
-        if singles or self._late or self.hub.has_users or self.compiled_path.has_slow:
-            rows = _rows(events)
-            self._answer(rows, written, waiting, first_seq)
+        if singles or self._late or self.compiled_path.has_slow:
+            self._answer(_rows(events), written, waiting, first_seq)
         else:
-            rows = []
             for _, _, (run, origin) in waiting:
                 origin.stage(self.compiled_path.frames(run))
         if has_plain_orders:
             self.compiled_path.clear()
         if self.binary and events_count:
             self._report(events)
-        self.hub.batch(rows, written)
+        self.hub.batch(events, written)
 
     def _commit(self, rows: int) -> None:
         """Have the journal write and fsync the applied rows when at least so many are not yet written."""
@@ -286,7 +285,8 @@ class Sequencer:
 
         def complete(place: int, pending: Pending, account_slot: int) -> bytes | None:
             seq = first_seq + place
-            return pending.complete(outcome_of(seq, by_seq.get(seq, []), account_slot, written), now_ns)
+            outcome = outcome_of(seq, by_seq.get(seq, []), account_slot, written)
+            return pending.complete(self._explained(outcome, place), now_ns)
 
         for index, kind, request in waiting:
             if kind == _RUN:
@@ -298,11 +298,21 @@ class Sequencer:
             if kind == COMMAND_MASS_CANCEL and not any(_ends_mass_cancel(row) for row in own):
                 self._late[seq] = request
             else:
-                request.complete(outcome_of(seq, own, request.account_slot, written), now_ns)
+                outcome = outcome_of(seq, own, request.account_slot, written)
+                request.complete(self._explained(outcome, index), now_ns)
         for seq in [seq for seq in self._late if seq in by_seq]:
             if any(_ends_mass_cancel(row) for row in by_seq[seq]):
                 request = self._late.pop(seq)
                 request.complete(outcome_of(seq, by_seq[seq], request.account_slot, written), now_ns)
+
+    def _explained(self, outcome: Outcome, place: int) -> Outcome:
+        """The outcome of the command at a place of the batch; a refused order's says why, with its figures."""
+        if outcome.reason:
+            projection = self.projection
+            outcome.why = why(
+                self.engine.root, projection.contracts(), self._stage.rows[place], outcome.reason, projection.book
+            )
+        return outcome
 
     def _report(self, events: Any) -> None:
         """Send binary sessions the order rows of their account; a reason that clients must not see is replaced."""

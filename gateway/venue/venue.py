@@ -59,7 +59,7 @@ class Venue:
         Path(config.data).mkdir(parents=True, exist_ok=True)
         self.registry = Registry(config.registry)
         vault = Vault(config.vault)
-        self.projection = Projection(host.RING_ROWS)
+        self.projection = Projection(host.RING_ROWS, config.report_rows)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -270,6 +270,7 @@ class _Recovered:
 
 
 def _projection_path(data: Path, seq: int) -> Path:
-    return data / f"projection-{seq:020d}.npz"
+    """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
+    return data / f"projection-2-{seq:020d}.npz"
 
 

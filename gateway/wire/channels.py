@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.wire.currencies import ANY, KINDS, is_currency
+from gateway.wire.currencies import ANY, CURRENCIES, KINDS, is_currency
 from gateway.wire.decimals import Contract
 
 Kind = Literal[
@@ -60,10 +60,16 @@ class Channel:
 Find = Callable[[str], Contract | None]
 
 
-def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
-    """The channel of this name; None when there is none, or when it is private and nobody is logged in."""
+class NoChannelError(ValueError):
+    """There is no such channel, or not for this session; the text says why and what to do."""
+
+
+def parse(name: str, find: Find, account_slot: int = -1) -> Channel:
+    """The channel of this name. NoChannelError when there is none, or when it is private and nobody may hear it."""
     if name.startswith("user."):
-        return _private(name, find, account_slot) if account_slot >= 0 else None
+        if account_slot < 0:
+            raise NoChannelError("it is an account's own channel; log in with a key that has the scope read")
+        return _private(name, find, account_slot)
     if name == "platform_state":
         return Channel(name, "platform_state")
     if name.startswith("deribit_price_index."):
@@ -76,55 +82,64 @@ def parse(name: str, find: Find, account_slot: int = -1) -> Channel | None:
         match = pattern.fullmatch(name)
         if match:
             return _by_currency(name, kind, match.groupdict())
-    return None
+    raise NoChannelError(_UNKNOWN)
+
+
+_UNKNOWN = "there is no channel of this form; /openrpc.json lists them all"
+
+
+def _contract(name: str, find: Find) -> Contract:
+    contract = find(name)
+    if contract is None:
+        raise NoChannelError(f"there is no contract {name[:40]!r}; public/get_instruments lists them")
+    return contract
 
 
 NOTHING = ""
 """The currency of a channel about a kind of instruments that there are none of here: nothing is settled in it."""
 
 
-def _by_currency(name: str, kind: Kind, parts: dict[str, str | None]) -> Channel | None:
-    currency, of_kind = (parts["currency"] or "").upper(), parts["kind"] or ""
-    if of_kind not in KINDS or (currency != ANY and not is_currency(currency)):
-        return None
-    return Channel(name, kind, interval=parts.get("interval") or "raw", currency=_heard(of_kind, currency))
+def _by_currency(name: str, kind: Kind, parts: dict[str, str | None]) -> Channel:
+    of_kind = parts["kind"] or ""
+    if of_kind not in KINDS:
+        raise NoChannelError(f"{of_kind[:20]!r} is not a kind of instrument; choose from {', '.join(KINDS)}")
+    heard = _heard(of_kind, parts["currency"] or "")
+    return Channel(name, kind, interval=parts.get("interval") or "raw", currency=heard)
 
 
 def _heard(kind: str, currency: str) -> str:
-    return currency if kind in ("any", "future") else NOTHING
+    if currency.upper() != ANY and not is_currency(currency):
+        raise NoChannelError(f"{currency[:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
+    return currency.upper() if kind in ("any", "future") else NOTHING
 
 
-def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel | None:
-    contract = find(parts["name"] or "")
+def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel:
+    contract = _contract(parts["name"] or "", find)
     depth = int(parts.get("depth") or 0)
     resolution = parts.get("resolution")
-    if contract is None or (kind == "grouped_book" and depth not in DEPTHS):
-        return None
+    if kind == "grouped_book" and depth not in DEPTHS:
+        raise NoChannelError(f"depth {depth}: give one of {', '.join(map(str, DEPTHS))}")
     if kind == "chart" and resolution not in RESOLUTIONS_S:
-        return None
+        raise NoChannelError(f"resolution {resolution}: give one of {', '.join(RESOLUTIONS_S)}")
     interval = parts.get("interval") or "raw"
     return Channel(name, kind, contract.slot, interval, depth, RESOLUTIONS_S.get(resolution or "", 0))
 
 
-def _private(name: str, find: Find, account_slot: int) -> Channel | None:
+def _private(name: str, find: Find, account_slot: int) -> Channel:
     if name.startswith("user.portfolio."):
         currency = name.removeprefix("user.portfolio.")
-        plain = re.fullmatch(r"[A-Za-z0-9]{2,10}", currency)
-        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot) if plain else None
+        if not re.fullmatch(r"[A-Za-z0-9]{2,10}", currency):
+            raise NoChannelError("user.portfolio takes a currency such as USDC, or any")
+        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot)
     if name == "user.notices":
         return Channel(name, "user.notices", account_slot=account_slot)
     match = _USER.fullmatch(name)
     if match is None:
-        return None
+        raise NoChannelError(_UNKNOWN)
     kind: Kind = f"user.{match[1]}"  # type: ignore[assignment]
     interval = match["interval"]
     if match["kind"]:
-        currency = match["what"].upper()
-        if currency != ANY and not is_currency(currency):
-            return None
-        heard = _heard(match["kind"], currency)
+        heard = _heard(match["kind"], match["what"])
         return Channel(name, kind, interval=interval, currency=heard, account_slot=account_slot)
-    contract = find(match["what"])
-    if contract is None:
-        return None
+    contract = _contract(match["what"], find)
     return Channel(name, kind, contract.slot, interval, account_slot=account_slot)

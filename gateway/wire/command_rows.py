@@ -28,11 +28,12 @@ _NO_DIRECTIVE = dict.fromkeys(row_fields(DIRECTIVE), 0)
 
 
 class Signer(Struct, frozen=True, gc=False):
-    """In whose name a command goes into the log: account, person and key."""
+    """In whose name a command goes into the log: account, person, key, and the connection that it came over."""
 
     account_slot: int
     person: int
     key: int
+    connection: int = 0
 
 
 class NewRow(Struct, gc=False):
@@ -61,6 +62,7 @@ def new_row(signer: Signer, row: NewRow, label: bytes = b"") -> bytes:
         0, 0, COMMAND_NEW, row.side, row.ord_type, row.tif, row.self_trade, row.trigger_source, 0, flags,
         signer.account_slot, row.contract_slot, 0, 0, row.cl_ord_id, row.qty_lots, row.price_ticks,
         row.trigger_price_ticks, row.offset_ticks, row.display_lots, row.expire_ns, signer.person, signer.key,
+        signer.connection,
     )  # fmt: skip
     return packed + label_row(label) if label else packed
 
@@ -71,15 +73,15 @@ def amend_row(
     """An AMEND command; 0 keeps the price, the trigger price or the quantity."""
     return COMMAND_ROW.pack(
         0, 0, COMMAND_AMEND, 0, 0, 0, 0, 0, 0, flags, signer.account_slot, 0, 0, order_id, 0, qty_lots,
-        price_ticks, trigger_price_ticks, 0, 0, 0, signer.person, signer.key,
+        price_ticks, trigger_price_ticks, 0, 0, 0, signer.person, signer.key, signer.connection,
     )  # fmt: skip
 
 
-def cancel_row(signer: Signer, order_id: int, cl_ord_id: int = 0) -> bytes:
-    """A CANCEL command by the venue's id, or by the client's when `order_id` is 0."""
+def cancel_row(signer: Signer, order_id: int, cl_ord_id: int = 0, reason: int = 0) -> bytes:
+    """A CANCEL command by the venue's id, or by the client's when `order_id` is 0. `reason` 0: the client asked."""
     return COMMAND_ROW.pack(
-        0, 0, COMMAND_CANCEL, 0, 0, 0, 0, 0, 0, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0, 0,
-        signer.person, signer.key,
+        0, 0, COMMAND_CANCEL, 0, 0, 0, 0, 0, reason, 0, signer.account_slot, 0, 0, order_id, cl_ord_id, 0, 0, 0, 0, 0,
+        0, signer.person, signer.key, signer.connection,
     )  # fmt: skip
 
 
@@ -90,7 +92,7 @@ def mass_cancel_row(
     flags = flags | EXEC_LABELLED if label else flags
     packed = COMMAND_ROW.pack(
         0, 0, COMMAND_MASS_CANCEL, side, 0, 0, 0, 0, reason, flags, signer.account_slot, contract_slot, NIL, 0, 0,
-        0, 0, 0, 0, 0, 0, signer.person, signer.key,
+        0, 0, 0, 0, 0, 0, signer.person, signer.key, signer.connection,
     )  # fmt: skip
     return packed + label_row(label) if label else packed
 

@@ -13,7 +13,7 @@ from msgspec import Raw
 
 from engine.codes import Reason
 from engine.units import INT64_MAX, MAX_LOTS, MAX_TICKS, SUBTICKS
-from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
+from gateway.wire.errors import Explanation, Refusal, bad_param, refusal_of
 
 _GRAMMAR = re.compile(rb"([0-9]{1,18})(?:\.([0-9]{1,12}))?(?:[eE]([+-]?[0-9]{1,2}))?")
 _PLAIN = re.compile(r"([0-9]{1,18})(?:\.([0-9]{1,12}))?")
@@ -72,14 +72,21 @@ class Unit:
         fraction = match[2] or ""
         return cls(int(match[1] + fraction), -len(fraction))
 
-    def count(self, value: Decimal) -> int | None:
-        """How many units a number is, or None when it is not a whole number of them."""
+    def _divide(self, value: Decimal) -> tuple[int, int]:
+        """How many whole units are in a number, and whether anything is left."""
         mantissa, shift = value[0], value[1] - self.exponent
         if shift >= 0:
-            units, rest = divmod(mantissa * 10**shift, self.mantissa)
-        else:
-            units, rest = divmod(mantissa, self.mantissa * 10**-shift)
+            return divmod(mantissa * 10**shift, self.mantissa)
+        return divmod(mantissa, self.mantissa * 10**-shift)
+
+    def count(self, value: Decimal) -> int | None:
+        """How many units a number is, or None when it is not a whole number of them."""
+        units, rest = self._divide(value)
         return None if rest else units
+
+    def within(self, value: Decimal) -> int:
+        """How many whole units are in a number."""
+        return self._divide(value)[0]
 
     def text(self, units: int, per_unit: int = 1) -> str:
         """Units as plain decimal text, no trailing zeros; `per_unit` (a power of ten) divides: subticks have 1000."""
@@ -187,14 +194,9 @@ class Contract:
             return self._ticks[key]
         ticks = self.tick.count(parse_decimal(key, param))
         if not ticks:
-            raise Refusal(
-                ErrorCode.PRICE_WRONG_TICK,
-                f"BAD_TICK: {key.decode()} is not a positive multiple of the tick {self.tick.text(1)}",
-                param,
-            )
+            raise _off_grid(Reason.BAD_TICK, self.tick, "tick", param, key)
         if ticks > MAX_TICKS:
-            limit = self.tick.text(MAX_TICKS)
-            raise Refusal(ErrorCode.PRICE_TOO_HIGH, f"PRICE_OUT_OF_BAND: {key.decode()} is above {limit}", param)
+            raise _beyond(Reason.PRICE_OUT_OF_BAND, self.tick.text(MAX_TICKS), param, key)
         return _remember(self._ticks, key, ticks)
 
     def amount_lots(self, raw: bytes, param: str = "amount") -> int:
@@ -205,11 +207,9 @@ class Contract:
             return known
         lots = self.lot.count(parse_decimal(key, param))
         if lots is None:
-            text = f"BAD_LOT: {key.decode()} is not a multiple of the lot {self.lot.text(1)}"
-            raise Refusal(code_of(Reason.BAD_LOT), text, param)
+            raise _off_grid(Reason.BAD_LOT, self.lot, "lot", param, key)
         if lots > MAX_LOTS:
-            text = f"QTY_TOO_LARGE: {key.decode()} is above {self.lot.text(MAX_LOTS)}"
-            raise Refusal(code_of(Reason.QTY_TOO_LARGE), text, param)
+            raise _beyond(Reason.QTY_TOO_LARGE, self.lot.text(MAX_LOTS), param, key)
         return _remember(self._lots, key, lots)
 
     def price_text(self, ticks: int) -> bytes:
@@ -240,6 +240,22 @@ class Contract:
     def subticks_of(self, notional_micros: int, lots: int) -> int:
         """The price in subticks at which `lots` are worth so much, rounded down."""
         return abs(notional_micros) * SUBTICKS // (abs(lots) * self.micros_per_tick_lot) if lots else 0
+
+
+def _off_grid(reason: Reason, unit: Unit, name: str, param: str, key: bytes) -> Refusal:
+    """A number that is no multiple of a tick or a lot; the multiples next to it would pass."""
+    value, step = key.decode().strip('"'), unit.text(1)
+    below = unit.within(parse_decimal(key, param))
+    near = [unit.text(count) for count in (below, below + 1) if count > 0]
+    fault = f"{param} {value} is not a positive multiple of the {name} {step}"
+    return refusal_of(reason, Explanation(param, value, step, fault, f"send {' or '.join(near)}"))
+
+
+def _beyond(reason: Reason, limit: str, param: str, key: bytes) -> Refusal:
+    """A number larger than any contract takes."""
+    value = key.decode().strip('"')
+    fault = f"{param} {value} is above {limit}"
+    return refusal_of(reason, Explanation(param, value, limit, fault, f"send {limit} or less"))
 
 
 def _remember(memory: dict[K, V], key: K, value: V) -> V:

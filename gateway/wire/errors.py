@@ -1,10 +1,13 @@
 """Error answers: the integer codes of the wire protocol and which of them each reason of the rulebook becomes.
 
-A refusal is one readable line that names the field, the value and the remedy; `data.reason` carries the rulebook's
-reason where there is one.
+A refusal names the field, the value, the limit and what would pass: in one readable line, `data.message`, and each by
+itself in `data.param`, `data.value`, `data.limit` and `data.remedy`. `data.reason` carries the rulebook's reason, or
+the line itself where the rulebook has none.
 """
 
 from enum import IntEnum
+
+from msgspec import Struct
 
 from engine.codes import Reason, Side
 
@@ -115,3 +118,27 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
 def bad_param(param: str, reason: str) -> Refusal:
     """The refusal of one parameter."""
     return Refusal(ErrorCode.INVALID_PARAMS, reason, param)
+
+
+class Explanation(Struct, frozen=True, gc=False):
+    """Why a request is refused: the parameter at fault, its value, the limit that it meets, and what would pass."""
+
+    param: str
+    value: str
+    limit: str
+    fault: str
+    remedy: str
+
+    @property
+    def message(self) -> str:
+        """All of it in one readable line."""
+        return f"{self.fault}; {self.remedy}" if self.remedy else self.fault
+
+
+def refusal_of(reason: Reason, why: Explanation | None, side: int = 0) -> Refusal:
+    """The answer to a request that the rules refuse, with the figures where they are known."""
+    code = code_of(reason, side)
+    if why is None:
+        return Refusal(code, reason.name)
+    figures = {"value": why.value, "limit": why.limit, "remedy": why.remedy}
+    return Refusal(code, reason.name, why.param, message=why.message, **figures)

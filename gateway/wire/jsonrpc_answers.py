@@ -56,9 +56,26 @@ def error_reply(request_id: RequestId, refusal: Refusal, us_in: int, us_out: int
     )
 
 
+def beside(result: bytes, members: dict[str, object]) -> bytes:
+    """A result with more members of its answer behind it, for clients that know them; others read the result alone."""
+    return b"%b,%b" % (result, _ENCODE(members)[1:-1]) if members else result
+
+
 def push(channel: str, data: bytes) -> bytes:
     """A notification on a channel; the channel's name is echoed as it was subscribed."""
     return b'{"jsonrpc":"2.0","method":"subscription","params":{"channel":%b,"data":%b}}' % (_ENCODE(channel), data)
+
+
+def private_push(channel: str, data: bytes, sequence: int, has_more: bool = False) -> bytes:
+    """A notification on an account's own channel."""
+    params = private_params(channel, data, sequence, has_more)
+    return b'{"jsonrpc":"2.0","method":"subscription","params":%b}' % params
+
+
+def private_params(channel: str, data: bytes, sequence: int, has_more: bool = False) -> bytes:
+    """Its `params`. `sequence` is the last command whose facts it says; `more`: another that belongs to it follows."""
+    more = b',"more":true' if has_more else b""
+    return b'{"channel":%b,"data":%b,"sequence":%d%b}' % (_ENCODE(channel), data, sequence, more)
 
 
 def heartbeat(kind: str) -> bytes:

@@ -5,12 +5,13 @@ the views from durable events and from the engine's state, and can be rebuilt fr
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
 from engine.codes import OrdStatus
 from gateway.wire.decimals import Contract
+from gateway.wire.errors import Explanation
 
 
 class OrderView(Struct, gc=False):
@@ -265,6 +266,27 @@ class Outcome(Struct, gc=False):
     count: int = 0
     trades: Sequence[UserTradeView] = ()
     seq: int = 0
+    why: Explanation | None = None
+
+
+class NoticeView(Struct, gc=False):
+    """A notice for one account: an EventKind, the contract or NIL, the notice's code or reason, and its two figures."""
+
+    kind: int
+    contract_slot: int
+    code: int
+    old_value: int
+    new_value: int
+    time_ns: int
+
+
+class Report(NamedTuple):
+    """One fact for an account: `kind` is order, trade or notice, `data` its JSON; NIL: about no single contract."""
+
+    sequence: int
+    kind: str
+    contract_slot: int
+    data: bytes
 
 
 class Span(Struct, frozen=True, gc=False):
@@ -335,9 +357,6 @@ class Projection(Protocol):
     def explanation(self, account_slot: int) -> dict[str, Any]: ...
     def admission(self, account_slot: int, contract_slot: int, person: int) -> list[RuleState]: ...
     def warnings(self, account_slot: int) -> list[LapseWarning]: ...
-    def events_since(self, account_slot: int, sequence: int, count: int) -> list[tuple[int, str, bytes]]:
-        """(sequence, kind "order", "trade" or "account", the data as pushed) after a sequence, oldest first.
-
-        A sequence is never split, so there may be more than `count`.
-        """
-        ...
+    def connection_orders(self, account_slot: int, connection: int) -> list[OrderView]: ...
+    def reports_floor(self, account_slot: int) -> int: ...
+    def reports_since(self, account_slot: int, after: int, until: int, count: int) -> tuple[Sequence[Report], bool]: ...

@@ -90,7 +90,295 @@ INDEX_MUTANTS = (
     ),
 )
 
-MUTANTS = (*INDEX_MUTANTS,)
+CURRENCIES = "tests/gateway/sessions/test_currencies.py"
+QUERIES = "tests/gateway/sessions/test_queries.py"
+TRADING = "tests/gateway/sessions/test_trading.py"
+CANDLES = "tests/gateway/read_model/test_candles.py"
+PROJECTION = "tests/gateway/read_model/test_projection.py"
+COSTS = "tests/gateway/read_model/test_cost_of_queries.py::test_an_explanation_reads_the_accounts_own_rows"
+
+QUERY_MUTANTS = (
+    Mutant(
+        "a currency is the base too",
+        "wire/currencies.py",
+        "currency in (ANY, contract.settlement.upper())",
+        "currency in (ANY, contract.settlement.upper(), contract.base.upper())",
+        CURRENCIES,
+    ),
+    Mutant(
+        "an unknown currency is empty", "wire/currencies.py", "    if upper in CURRENCIES or (", "    if (", CURRENCIES
+    ),
+    Mutant(
+        "an unknown kind is empty",
+        "wire/currencies.py",
+        "if kind is not None and kind not in KINDS:",
+        "if kind is None and kind not in KINDS:",
+        CURRENCIES,
+    ),
+    Mutant(
+        "the log stamps USDC money as what was asked for",
+        "sessions/methods/account.py",
+        "    if not contracts_of(call.projection, currency):\n",
+        "    if not call.projection.contracts():\n",
+        CURRENCIES,
+    ),
+    Mutant(
+        "a channel of a base currency hears contracts settled in another",
+        "market_data/account_topics.py",
+        "        return settled_in(contract, channel.currency)\n",
+        "        return settled_in(contract, channel.currency) or channel.currency == contract.base\n",
+        "tests/gateway/market_data/test_account_channels.py",
+    ),
+    Mutant(
+        "size_currency is the value of the position",
+        "read_model/render.py",
+        "SIDE[side], size, size,\n",
+        "SIDE[side], size, micros_text(contract.notional_micros(view.mark_subticks, view.size_lots)).encode(),\n",
+        QUERIES,
+    ),
+    Mutant(
+        "a start of trades is not where they begin",
+        "sessions/methods/common.py",
+        'params.sorting == "asc" or (has_start and params.sorting != "desc")',
+        'params.sorting == "asc"',
+        QUERIES,
+    ),
+    Mutant(
+        "the id of the first trade is ignored",
+        "sessions/methods/queries.py",
+        "if start is not None:",
+        "if False:",
+        QUERIES,
+    ),
+    Mutant(
+        "the id of the last trade is ignored",
+        "sessions/methods/queries.py",
+        "if end is not None:",
+        "if False:",
+        QUERIES,
+    ),
+    Mutant(
+        "old orders come unasked",
+        "sessions/methods/queries.py",
+        "0 if params.include_old else call.now_ns - OLD_ORDER_NS",
+        "0",
+        QUERIES,
+    ),
+    Mutant(
+        "unfilled orders come unasked",
+        "sessions/methods/queries.py",
+        "params.include_unfilled is True",
+        "True",
+        QUERIES,
+    ),
+    Mutant(
+        "unfilled orders take places of the page",
+        "read_model/projection.py",
+        'in slots and (with_unfilled or row["filled_lots"])',
+        "in slots",
+        PROJECTION,
+    ),
+    Mutant(
+        "the log is filtered after its page is cut",
+        "read_model/projection.py",
+        "            if not is_wanted(view):\n                continue\n            if len(found) == span.count:\n"
+        "                return found, number\n            found.append(view)\n",
+        "            if len(found) == span.count:\n"
+        "                return [view for view in found if is_wanted(view)], number\n            found.append(view)\n",
+        PROJECTION,
+    ),
+    Mutant(
+        "the last settled rate is the running one",
+        "read_model/projection.py",
+        "running.rate_ppb,\n",
+        'int(row["funding_rate_ppb"]),\n',
+        PROJECTION,
+    ),
+    Mutant(
+        "a past period without a settlement has the running rate",
+        "sessions/methods/market.py",
+        "if not rows and end_ns >= call.projection.funding_start_ns(contract.slot):",
+        "if not rows:",
+        QUERIES,
+    ),
+    Mutant(
+        "the day is kept although a minute was added",
+        "read_model/candles.py",
+        "known = minute_ns, len(self._minutes[contract_slot])",
+        "known = minute_ns, 0",
+        CANDLES,
+    ),
+    Mutant(
+        "a window begins with its first trade",
+        "read_model/candles.py",
+        "close_ticks = self._close_before(contract_slot, first_ns, running)",
+        "close_ticks = 0",
+        CANDLES,
+    ),
+    Mutant(
+        "a window ends with its last trade",
+        "read_model/candles.py",
+        "return merged + _flat(close_ticks, next_ns, min(end_ns, now_ns) + 1, step_ns)",
+        "return merged",
+        CANDLES,
+    ),
+    Mutant(
+        "a position is closed with one order, however large",
+        "sessions/methods/closing.py",
+        "    most = max(most // step * step, smallest)\n",
+        "    most = lots\n",
+        TRADING,
+    ),
+    Mutant(
+        "a closing below the smallest order is left as it is",
+        "sessions/methods/closing.py",
+        "[max(rest, smallest)]",
+        "[rest]",
+        TRADING,
+    ),
+    Mutant(
+        "a detailed cancel answers how many",
+        "sessions/methods/mass_cancels.py",
+        "        if not self.detailed:\n",
+        "        if self.detailed:\n",
+        TRADING,
+    ),
+    Mutant(
+        "an explanation walks every position of the venue",
+        "read_model/margin_explanation.py",
+        "sorted(position_slots(root, account_slot))",
+        '[at for at in range(int(state["positions_used"])) if state["positions"][at]["account_slot"] == account_slot]',
+        COSTS,
+    ),
+    Mutant(
+        "a login's scope is ignored",
+        "registry/login_scope.py",
+        "    if narrows and more:\n",
+        "    if False:\n",
+        "tests/gateway/registry/test_login_scope.py",
+    ),
+)
+
+ONCE = "tests/gateway/client/test_once.py"
+SHAPES = "tests/gateway/market_data/test_account_channels.py"
+TOLD = "tests/gateway/read_model/test_reports.py"
+SESSION = "tests/gateway/sessions/test_session.py"
+RESUME = "tests/gateway/sessions/test_queries.py"
+LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
+
+CLIENT_MUTANTS = (
+    Mutant(
+        "what was heard before is heard again",
+        "client/private_channels.py",
+        "if channel in self._said and sequence > self._said[channel]:",
+        "if channel in self._said:",
+        ONCE,
+    ),
+    Mutant(
+        "the client resumes before it subscribes",
+        "client/client.py",
+        "        answer = await self._subscribe(list(self._callbacks))\n",
+        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
+        "        for channels, after in self._private.missed():\n"
+        "            await self._catch_up(channels, after, present)\n"
+        "            self._private.caught_up(channels, present)\n"
+        "        answer = await self._subscribe(list(self._callbacks))\n"
+        "        answer.sequence = None\n",
+        ONCE,
+    ),
+    Mutant(
+        "what comes while it catches up is passed on at once",
+        "client/private_channels.py",
+        "if self._waiting is not None:",
+        "if False:",
+        ONCE,
+    ),
+    Mutant(
+        "one channel's word counts for all",
+        "client/private_channels.py",
+        "max(said, self._latest_raw - 1)",
+        "max(said, self._latest_raw)",
+        ONCE,
+    ),
+    Mutant("half of a command counts as the whole", "client/private_channels.py", "if not more:", "if True:", ONCE),
+    Mutant(
+        "a memory of the last messages in place of a sequence",
+        "client/private_channels.py",
+        "        if channel in self._said and sequence > self._said[channel]:\n",
+        "        known = self.__dict__.setdefault('known', [])\n"
+        "        known.append((channel, sequence))\n"
+        "        if channel in self._said and (channel, sequence) not in known[-11:-1]:\n",
+        ONCE,
+    ),
+    Mutant(
+        "a contract's channel by its name in the text",
+        "market_data/account_messages.py",
+        "return channel.contract_slot == report.contract_slot",
+        "return projection.contract_at(channel.contract_slot).name.encode() in report.data",
+        SHAPES,
+    ),
+    Mutant(
+        "changes by the contract's name in the text",
+        "market_data/account_messages.py",
+        "if report.contract_slot == slot]",
+        "if contract.name.encode() in report.data]",
+        SHAPES,
+    ),
+    Mutant(
+        "a raw channel of orders says arrays",
+        "market_data/account_messages.py",
+        'return data if channel.kind == "user.orders" and channel.interval == "raw" else [render.array(data)]',
+        "return [render.array(data)]",
+        SHAPES,
+    ),
+    Mutant(
+        "who joins hears what was gathered before",
+        "market_data/account_topics.py",
+        "        self.flush()\n        super().join(reader)\n",
+        "        super().join(reader)\n",
+        SHAPES,
+    ),
+    Mutant(
+        "an order's first state of a command counts",
+        "read_model/reports.py",
+        "last[seq, order_id] = (segment, place)",
+        "last.setdefault((seq, order_id), (segment, place))",
+        TOLD,
+    ),
+    Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
+    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", RESUME),
+    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", RESUME),
+    Mutant(
+        "an unknown channel is left out in silence",
+        "sessions/methods/session.py",
+        'refused.append({"channel": name, "reason": str(error)})',
+        "pass",
+        SESSION,
+    ),
+    Mutant(
+        "a key that may not trade fires cancel-on-disconnect",
+        "sessions/state.py",
+        'if "trade" in key.scopes and not self.http',
+        "if not self.http",
+        SESSION,
+    ),
+    Mutant(
+        "a lost connection takes orders of others with it",
+        "read_model/projection.py",
+        "if connections[slot] == connection]",
+        "]",
+        LOST,
+    ),
+    Mutant(
+        "plain orders do not say their connection",
+        "plain_orders/order_reader.py",
+        "work.account_slot, work.person, work.key, work.connection",
+        "work.account_slot, work.person, work.key, 0",
+        LOST,
+    ),
+)
+
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *CLIENT_MUTANTS)
 
 
 def mutate(mutant: Mutant, package: Path) -> None:

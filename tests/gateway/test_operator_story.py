@@ -4,6 +4,7 @@ import asyncio
 import csv
 import io
 import json
+import re
 import shlex
 import time
 from contextlib import redirect_stdout
@@ -110,11 +111,16 @@ async def logged_in(port, key):
     return client
 
 
-async def acknowledge(client):
+async def acknowledge(client, monkeypatch):
     """What the client does itself before it may trade."""
-    for disclosure in ("product", "loss"):
+    connection = f"--url {client.url} --key {client.key_id} --secret {client._secret}"
+    commands = re.findall(r"`(lionrock trade acknowledge [^`]*)`", README.read_text())
+    for command in commands:
         assert "DISCLOSURE" in await refusal(client.buy(BTC, "0.1", price="59000"))
-        await client.call("venue/acknowledge_disclosure", disclosure=disclosure, version=1)
+        told = await asyncio.to_thread(lionrock, f"lionrock trade admission {BTC} {connection}", monkeypatch)
+        assert "you may not open positions" in told and command.removeprefix("lionrock trade acknowledge ")[:4] in told
+        await asyncio.to_thread(lionrock, f"{command} {connection}", monkeypatch)
+    assert len(commands) == 2
 
 
 def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
@@ -135,7 +141,7 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
             key = await asyncio.to_thread(onboard, for_another(onboarding, 15), monkeypatch)
             maker = await logged_in(server.port, key)
             for client in (alice, maker):
-                await acknowledge(client)
+                await acknowledge(client, monkeypatch)
                 assert (await client.call("venue/get_admission", instrument_name=BTC))["may_open"] is True
             heard, notices = await listen(alice)
             resting = await trade(alice, maker)

@@ -203,7 +203,7 @@ def cancel(model, command):
     if reason:
         model.reject(command, reason)
         return
-    matching.cancel(model, order, Reason.BY_CLIENT)
+    matching.cancel(model, order, command.reason if command.reason > 0 else Reason.BY_CLIENT)
 
 
 def _mass_cancel_reason(model, command):

@@ -14,7 +14,7 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.currencies import currency_of
 from gateway.wire.decimals import Contract, parse_integer
-from gateway.wire.errors import Refusal, bad_param, code_of
+from gateway.wire.errors import bad_param, refusal_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.views import AccountView, Outcome, Span, TransactionView
 
@@ -139,8 +139,7 @@ class LeveragePending(Struct, gc=False):
     def complete(self, outcome: Outcome, now_ns: int) -> bytes:
         """The leverage in force, or the refusal."""
         if outcome.reason:
-            name = Reason(outcome.reason).name
-            return self.call.error(Refusal(code_of(outcome.reason), name, "leverage"), now_ns)
+            return self.call.error(refusal_of(Reason(outcome.reason), outcome.why), now_ns)
         return self.call.reply(_leverage(self.call.session, self.call, self.contract), now_ns)
 
 

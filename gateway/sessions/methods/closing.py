@@ -20,7 +20,7 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.command_rows import NewRow
 from gateway.wire.decimals import Contract
-from gateway.wire.errors import ErrorCode, Refusal, code_of
+from gateway.wire.errors import ErrorCode, Refusal, refusal_of
 from gateway.wire.views import Outcome
 
 MAX_ORDERS = 500
@@ -36,11 +36,13 @@ class ClosingPending(Struct, gc=False):
     orders: list[bytes] = []
     trades: list[bytes] = []
     refused: int = 0
+    why: Any = None
 
     def complete(self, outcome: Outcome, now_ns: int) -> bytes | None:
         """The whole reply when the last order is done, nothing before; an error when the first was refused."""
         self.left -= 1
-        self.refused = self.refused or outcome.reason
+        if outcome.reason and not self.refused:
+            self.refused, self.why = outcome.reason, outcome.why
         projection = self.call.projection
         view = None if outcome.reason else projection.order(self.call.session.account_slot, outcome.order_id)
         if view is not None:
@@ -51,7 +53,7 @@ class ClosingPending(Struct, gc=False):
             return None
         if not self.orders:
             reason = Reason(self.refused or Reason.UNKNOWN_ORDER)
-            return self.call.error(Refusal(code_of(reason, self.side), reason.name), now_ns)
+            return self.call.error(refusal_of(reason, self.why, self.side), now_ns)
         refused = Reason(self.refused).name if self.refused else ""
         return self.call.reply(render.closed(self.orders, self.trades, refused), now_ns)
 

@@ -14,7 +14,7 @@ from gateway.sessions.methods.common import CANCEL_TYPES, contract_of, contracts
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.decimals import Contract
-from gateway.wire.errors import Refusal, bad_param, code_of
+from gateway.wire.errors import bad_param, refusal_of
 from gateway.wire.views import OrderView, Outcome
 
 
@@ -35,7 +35,7 @@ class CountPending(Struct, gc=False):
             return None
         if self.refused:
             reason = Reason(self.refused)
-            return self.call.error(Refusal(code_of(reason), reason.name), now_ns)
+            return self.call.error(refusal_of(reason, None), now_ns)
         return self.call.reply(b"%d" % self.count, now_ns)
 
 
@@ -57,7 +57,7 @@ class ChosenPending(Struct, gc=False):
             return None
         if self.refused:
             reason = Reason(self.refused)
-            return self.call.error(Refusal(code_of(reason), reason.name), now_ns)
+            return self.call.error(refusal_of(reason, None), now_ns)
         return self.call.reply(self.answer(), now_ns)
 
     def answer(self) -> bytes:

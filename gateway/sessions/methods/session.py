@@ -4,10 +4,11 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.schema import SEMANTICS_VERSION
+from gateway.market_data.hub import shows_state
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Reply, Subscribe, Unsubscribe
 from gateway.sessions.state import Call, SessionState
-from gateway.wire import channels
+from gateway.wire import channels, jsonrpc_answers
 from gateway.wire.decimals import parse_integer
 from gateway.wire.errors import bad_param
 from gateway.wire.jsonrpc_answers import encode
@@ -57,22 +58,30 @@ def disable_heartbeat(session: SessionState, params: method_table.Params, call: 
 
 
 def subscribe(session: SessionState, params: method_table.ChannelsParams, call: Call) -> list[Action]:
-    """Answer the channels that were joined; names that are none are left out, as known clients expect."""
-    joined: list[channels.Channel] = []
-    accepted: list[str] = []
-    for name in params.channels:
-        channel = channels.parse(name, call.projection.contract, session.readable_slot)
-        if channel is None:
-            continue
-        accepted.append(name)
-        if name not in session.channels and channel not in joined:
-            joined.append(channel)
-    if len(session.channels) + len(joined) > call.context.max_subscriptions:
+    """Answer the channels that were joined, and beside the list which were refused and why.
+
+    A channel that was joined before is joined again: it sends its first message again, a book its snapshot. With an
+    account's own channels the answer says the sequence that they follow: all facts of later ones come.
+    """
+    joined: dict[str, channels.Channel] = {}
+    refused: list[dict[str, str]] = []
+    for name in dict.fromkeys(params.channels):
+        try:
+            joined[name] = channels.parse(name, call.projection.contract, session.readable_slot)
+        except channels.NoChannelError as error:
+            refused.append({"channel": name, "reason": str(error)})
+    if len(session.channels.keys() | joined.keys()) > call.context.max_subscriptions:
         limit = call.context.max_subscriptions
         raise bad_param("channels", f"a connection may have {limit} channels; leave some or use another connection")
-    session.channels.update((channel.name, channel) for channel in joined)
-    reply = Reply(call.reply(encode(accepted), call.now_ns))
-    return [reply, Subscribe(joined)] if joined else [reply]
+    session.channels.update(joined)
+    beside: dict[str, object] = {"refused": refused} if refused else {}
+    if any(channel.is_private or shows_state(channel) for channel in joined.values()):
+        call.context.settle()
+    if any(channel.is_private for channel in joined.values()):
+        beside["sequence"] = call.projection.durable_seq
+    accepted = [name for name in params.channels if name in joined]
+    reply = Reply(call.reply(jsonrpc_answers.beside(encode(accepted), beside), call.now_ns))
+    return [reply, Subscribe(list(joined.values()))] if joined else [reply]
 
 
 def unsubscribe(session: SessionState, params: method_table.ChannelsParams, call: Call) -> list[Action]:
@@ -101,28 +110,28 @@ def _leave(session: SessionState, call: Call, private: bool) -> list[Action]:
 
 
 def enable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
-    """Cancel the account's orders when this connection, or with scope account any of its connections, is lost."""
+    """Cancel the orders made over this connection when it is lost; scope account: later connections begin with it."""
     if params.scope == "account":
         call.context.disconnect_accounts.add(session.account_slot)
     else:
-        session.cancel_on_disconnect = True
+        session.set_cancel_on_disconnect(True)
     return _OK
 
 
 def disable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
-    """Keep the orders."""
+    """Keep the orders of this connection, or (scope account) those of later ones."""
     if params.scope == "account":
         call.context.disconnect_accounts.discard(session.account_slot)
     else:
-        session.cancel_on_disconnect = False
+        session.set_cancel_on_disconnect(False)
     return _OK
 
 
 def get_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
-    """What is in force."""
+    """What is in force for this connection, or (scope account) how later ones begin."""
     if params.scope == "account":
         return encode({"scope": "account", "enabled": session.account_slot in call.context.disconnect_accounts})
-    return encode({"scope": "connection", "enabled": session.cancel_on_disconnect})
+    return encode({"scope": "connection", "enabled": session.disconnect_signer is not None})
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

@@ -12,6 +12,7 @@ from engine.code_values import (
     EXEC_POST_ONLY,
     EXEC_REDUCE_ONLY,
     EXEC_REJECT_POST_ONLY,
+    FLAG_MADE_REDUCE_ONLY,
     SELF_TRADE_CANCEL_MAKER,
     SIDE_BUY,
     SIDE_SELL,
@@ -43,7 +44,7 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.command_rows import NewRow
 from gateway.wire.decimals import ABSENT, Contract, given, parse_client_id, parse_integer
-from gateway.wire.errors import ErrorCode, Refusal, bad_param, code_of
+from gateway.wire.errors import ErrorCode, Refusal, bad_param, refusal_of
 from gateway.wire.views import OrderView, Outcome
 
 # Plain ints: an enum's member costs more to look up and combine than the rest of a request's translation.
@@ -105,7 +106,7 @@ class OrderPending(Struct, gc=False):
                 state = render.STATE[view.status].decode()
                 code = ErrorCode.ALREADY_CLOSED if self.is_cancel else ErrorCode.NOT_OPEN_ORDER
                 return Refusal(code, f"UNKNOWN_ORDER: order {outcome.order_id} is {state}", "order_id")
-        return Refusal(code_of(reason, self.side), reason.name)
+        return refusal_of(reason, outcome.why, self.side)
 
 
 def _unknown(order_id: str) -> Refusal:
@@ -313,7 +314,8 @@ def _amend(session: SessionState, params: Any, call: Call, view: OrderView) -> l
         ("reduce_only", ExecInst.REDUCE_ONLY),
     ):
         asked = getattr(params, name)
-        if asked is not None and asked != (view.flags & flag != 0):
+        of_its_own = flag == ExecInst.REDUCE_ONLY and view.flags & FLAG_MADE_REDUCE_ONLY
+        if asked is not None and asked != (view.flags & flag != 0) and not of_its_own:
             raise _cannot_change(name)
     for name in ("trigger_offset", "display_amount"):
         if given(getattr(params, name)):

@@ -4,12 +4,14 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import NIL, Reason
+from gateway.market_data.account_messages import FACTS, retold
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of, count_of, id_of
 from gateway.sessions.state import Call, SessionState
+from gateway.wire.channels import Channel, NoChannelError, parse
 from gateway.wire.decimals import Contract, micros_text, ppb_text
-from gateway.wire.errors import MEANINGS, code_of
+from gateway.wire.errors import MEANINGS, bad_param, code_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import PUBLIC_REASONS, REASONS
 from gateway.wire.views import ContractTerms
@@ -83,16 +85,47 @@ def _rules(contract: Contract, terms: ContractTerms) -> bytes:
     )  # fmt: skip
 
 
+_ALL_FACTS = ("user.orders.any.any.raw", "user.trades.any.any.raw", "user.notices")
+
+
 def resume(session: SessionState, params: method_table.ResumeParams, call: Call) -> bytes:
-    """The account's events after a sequence, oldest first; `sequence` of the answer asks for the next part."""
-    sequence = id_of(params.sequence, "sequence", 0)
-    count = count_of(params.count, 1000, 10_000)
-    found = call.projection.events_since(session.account_slot, sequence, count)
-    last = found[-1][0] if found else call.projection.durable_seq
-    one = b'{"sequence":%d,"kind":"%b","data":%b}'
-    events = render.array(one % (seq, kind.encode(), data) for seq, kind, data in found)
-    more = b"true" if len(found) >= count else b"false"
-    return b'{"sequence":%d,"has_more":%b,"events":%b}' % (last, more, events)
+    """What the account's own channels said after a sequence and up to `until`, oldest first, as the pushes said it.
+
+    `sequence` of the answer asks for the next part. Without `sequence` the answer is the venue's present one alone.
+    """
+    projection, slot = call.projection, session.account_slot
+    present = projection.durable_seq
+    after = id_of(params.sequence, "sequence", present)
+    until = id_of(params.until, "until", present)
+    _check_range(after, until, present, projection.reports_floor(slot))
+    channels = [_channel(name, call, slot) for name in (_ALL_FACTS if params.channels is None else params.channels)]
+    found, has_more = projection.reports_since(slot, after, until, count_of(params.count, 1000, 10_000))
+    last = found[-1].sequence if has_more else until
+    events = render.array(retold(channels, projection, found))
+    return b'{"sequence":%d,"has_more":%b,"events":%b}' % (last, b"true" if has_more else b"false", events)
+
+
+def _channel(name: str, call: Call, account_slot: int) -> Channel:
+    try:
+        channel = parse(name, call.projection.contract, account_slot)
+    except NoChannelError as error:
+        raise bad_param("channels", f"{name[:60]}: {error}") from None
+    if channel.kind not in FACTS:
+        raise bad_param("channels", f"{name[:60]}: it says a state, not facts; subscribe to it again")
+    return channel
+
+
+def _check_range(after: int, until: int, present: int, floor: int) -> None:
+    """Refuse what would be answered with a part of it, or with nothing, as if that were all."""
+    for name, sequence in (("sequence", after), ("until", until)):
+        if sequence > present:
+            why = f"{sequence} is ahead of this venue, whose last sequence is {present}"
+            raise bad_param(name, f"{why}; ask for orders, trades and positions anew and follow from {present}")
+    if until < after:
+        raise bad_param("until", f"{until} is before sequence {after}")
+    if after < floor:
+        why = f"{after} is too long ago: reports after {floor} are kept"
+        raise bad_param("sequence", f"{why}; ask for orders, trades and positions anew and follow from {present}")
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

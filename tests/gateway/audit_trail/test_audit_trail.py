@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from engine import host
-from engine.codes import AccountAttribute, CommandKind, EventKind, Mode, Reason, Restriction
+from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Mode, Reason, Restriction
 from engine.schema import Capacities
 from gateway import cli
 from gateway.audit_trail.admission_ladder import judge, verdict
@@ -111,6 +111,19 @@ def test_stopping_at_each_command_changes_nothing(name: str, request: pytest.Fix
     met = [int(moment.command["seq"]) for moment in follower.moments(lambda root, command, due: None, everything)]
     assert len(met) > 0.9 * len(everything) and met == sorted(set(met))
     assert follower.engine.digest() == live.digest
+
+
+def test_orders_that_margin_carries_only_as_closing_ones_are_told_so(risky: Live) -> None:
+    """What became reduce-only is recomputed from need, equity, position and the other orders of its side."""
+    found = [row for row in trail(risky.folder, Scope()) if row.get("command") in ("NEW", "AMEND")]
+    made = [row for row in found if row.get("order_made_reduce_only")]
+    told = [row for row in found if "so it is reduce-only" in str(judge(row))]
+    assert len(made) >= 3
+    assert [row["seq"] for row in made] == [row["seq"] for row in told if row["outcome"] != "refused"]
+    assert all(not row.get("order_flags", 0) & ExecInst.REDUCE_ONLY for row in made)
+    assert all(row["have_micros"] < row["need_micros"] for row in made)
+    larger = made[0] | {"order_lots": abs(made[0]["position_held_lots"]) + 1}
+    assert verdict(larger) == "INSUFFICIENT_MARGIN"
 
 
 def test_margin_refusals_say_need_and_have(risky: Live) -> None:
@@ -288,9 +301,7 @@ def test_errors_are_one_line(tmp_path: Path, risky: Live, capsys: pytest.Capture
     "text",
     ["", "[" * 100_000 + "\n", "{}\n", '{"record":"begin","number":1}\n', '{"seq":' + "9" * 5000 + "}\n", "\xff\n"],
 )
-def test_what_is_no_export_is_said_in_one_line(
-    text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_what_is_no_export_is_said_in_one_line(text: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for kind in ("jsonl", "csv"):
         path = tmp_path / f"a.{kind}"
         path.write_bytes(text.encode("latin-1"))

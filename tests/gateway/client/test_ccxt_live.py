@@ -22,8 +22,9 @@ WAIT_S = 20
 def clients(port, deribit_key, coinbase_key):
     """Both classes with documented settings only."""
     rest, ws = f"http://127.0.0.1:{port}", f"ws://127.0.0.1:{port}/ws/api/v2"
-    login = {"apiKey": deribit_key.id, "secret": deribit_key.secret}
-    deribit = ccxt.pro.deribit({**login, "urls": {"api": {"rest": rest, "ws": ws}}, "options": {"code": "USDC"}})
+    of_usdc = {"options": {"code": "USDC"}}  # without it the class asks for the open orders of BTC alone
+    deribit_urls = {"urls": {"api": {"rest": rest, "ws": ws}}}
+    deribit = ccxt.pro.deribit({"apiKey": deribit_key.id, "secret": deribit_key.secret, **deribit_urls, **of_usdc})
     urls = {"api": {"rest": f"{rest}/api/v2", "ws": ws, "wsPrivate": ws}}
     coinbase = ccxt.pro.coinbaseinternational({"apiKey": coinbase_key.id, "secret": coinbase_key.secret, "urls": urls})
     for client in (deribit, coinbase):

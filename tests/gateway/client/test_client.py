@@ -66,7 +66,7 @@ def test_a_wrong_secret_and_an_unknown_channel_are_told(tmp_path):
             with pytest.raises(RpcError) as refused:
                 await Client(alice.url, alice.key_id, "wrong", reconnect=False).connect()
             assert refused.value.code == 13004
-            with pytest.raises(ValueError, match="not offered"):
+            with pytest.raises(ValueError, match="no contract 'NOPE'"):
                 await alice.subscribe("book.NOPE.raw", print)
 
     play(story())

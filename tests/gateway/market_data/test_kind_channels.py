@@ -55,7 +55,8 @@ def test_kinds_and_currencies_without_business_hear_nothing(crash):
     "name", ["trades.shares.any.raw", "trades.any.XYZ.raw", "instrument.state.any", "trades.any.any"]
 )
 def test_other_kinds_and_currencies_are_no_channels(name):
-    assert channels.parse(name, lambda name: BTC if name == BTC.name else None) is None
+    with pytest.raises(channels.NoChannelError):
+        channels.parse(name, lambda name: BTC if name == BTC.name else None)
 
 
 def test_trades_of_several_contracts_keep_their_order_over_a_slow_time():

@@ -61,7 +61,7 @@ def follow(stage, *names, slow=()):
         if not ear.is_slow and ear.behind:
             hub.catch_up(ear)
         batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
-        hub.batch([], projection.apply(batch, len(commands), len(events)))
+        hub.batch(events, projection.apply(batch, len(commands), len(events)))
     ear.is_slow = False
     hub.catch_up(ear)
     return ear
@@ -118,7 +118,8 @@ def test_the_channel_needs_a_contract():
     projection = Projection(64)
     projection.attach(create(SMALL))
     for name in ("liquidations.NOPE", "liquidations.", f"liquidations.{NAME}.100ms"):
-        assert channels.parse(name, projection.contract) is None
+        with pytest.raises(channels.NoChannelError):
+            channels.parse(name, projection.contract)
 
 
 def test_who_is_deleveraged_finds_it_among_its_trades(crash):

@@ -23,7 +23,6 @@ from gateway.venue.venue import Venue
 from gateway.wire.channels import parse
 from gateway.wire.civil_dates import add_months, civil_date, lapse_ns, start_ns
 from gateway.wire.command_rows import NewRow, Signer, new_row
-from gateway.wire.event_rows import Notice
 from gateway.wire.reasons import shown
 
 MILLION = 10**12
@@ -222,6 +221,10 @@ class Rows:
     def now_ns(self):
         return int(self.root[0]["now_ns"])
 
+    @property
+    def durable_seq(self):
+        return int(self.root[0]["last_seq"])
+
     def warnings(self, account_slot):
         return warnings(self.root[0], account_slot)
 
@@ -242,18 +245,6 @@ def test_the_channel_says_each_step_once(tmp_path):
     root[0]["now_ns"] = NOW + 32 * DAY_NS
     topic.join(late)
     assert len(late.heard) == 1 and b'"days_left":29' in late.heard[0] and b'"step":30' in late.heard[0]
-
-
-def test_lapses_and_margin_calls_are_told_without_what_is_secret():
-    reader, topic = Reader(), NoticesTopic(parse("user.notices", lambda name: None, 0), Rows(state_with(90)))
-    topic.join(reader)
-    empty = dict.fromkeys(Notice._fields, 0) | {"contract_slot": -1, "time_ns": NOW}
-    topic.noticed(tuple((empty | {"kind": 60, "reason": int(Reason.SANCTIONS)}).values()))
-    topic.noticed(tuple((empty | {"kind": 61, "code": 2, "old_value": 5_500_000, "new_value": 7}).values()))
-    topic.flush()
-    [frame] = reader.heard
-    assert b'"type":"lapsed"' in frame and b"ACCOUNT_RESTRICTED" in frame and b"SANCTIONS" not in frame
-    assert b'"level":2,"equity":5.5,"maintenance_margin":0.000007' in frame
 
 
 def test_nobody_hears_of_a_freeze():

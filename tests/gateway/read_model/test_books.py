@@ -30,8 +30,9 @@ def collect(books, events, seq):
     command, segment = np.zeros(1, COMMAND), Segment(3 * len(events))
     command["seq"] = seq
     batch = (command, command.view(LABEL), events, events.view(NOTICE))
-    history = (segment.legs, segment.orders)
-    _, end = event_fold.fold(VIEW, batch, (1, len(events), 0), history, books.room(len(events)))
+    reports = Segment(len(events))
+    history = (segment.legs, segment.orders, reports.legs, reports.orders)
+    _, end = event_fold.fold(VIEW, batch, (1, len(events), 0, 0), history, books.room(len(events)))
     books.noted(end, seq)
 
 

@@ -140,15 +140,9 @@ def test_the_latest_candle_is_known_also_when_nobody_trades_any_more():
         assert (candle.close_ticks, candle.volume_lots) == (100, 3)
 
 
-def test_nothing_is_after_the_present_sequence():
-    feeder, first = Feeder(), order_id(1, 0)
-    feeder.place(first)
-    assert feeder.projection.events_since(0, feeder.seq, 10) == []
-
-
 def test_saving_and_loading_gives_the_same_answers(tmp_path):
     feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
-    feeder.place(maker)
+    feeder.place(maker, connection=7)
     feeder.place(taker, account=1, lots=3)
     feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
     path = tmp_path / "projection.npz"
@@ -161,6 +155,7 @@ def test_saving_and_loading_gives_the_same_answers(tmp_path):
         assert loaded.open_orders(account) == feeder.projection.open_orders(account)
         assert loaded.order_history(account, BOTH, Span()) == feeder.projection.order_history(account, BOTH, Span())
         assert loaded.user_trades(account, BOTH, Span()) == feeder.projection.user_trades(account, BOTH, Span())
+    assert [row.order_id for row in loaded.connection_orders(0, 7)] == [maker]
 
 
 def test_the_first_question_about_an_account_compiles_nothing():
@@ -176,3 +171,36 @@ print(before, [len(entry.signatures) for entry in entries])
     before, after = told.strip().split("] [")
     assert set(before) <= set("[0, ") and "0" in before
     assert set(after) <= set("1, ]")
+
+
+def test_a_page_of_the_history_is_cut_from_what_is_asked_for():
+    feeder = Feeder()
+    for number in range(1, 7):
+        slot = number % 2
+        feeder.place(order_id(number, slot), account=slot)
+        if slot == 0:
+            feeder.place(order_id(10 + number, 3), account=1)
+            feeder.trade((order_id(number, 0), 0), (order_id(10 + number, 3), 1), 10, leaves=(0, 0), trade_id=number)
+        else:
+            cancelled = {"kind": EventKind.CANCELLED, "account_slot": 1, "order_id": order_id(number, 1)}
+            feeder.play([{"kind": CommandKind.CANCEL}], [cancelled])
+    ask = feeder.projection.order_history
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=2), False)] == [10, 10]
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=3), True)] == [10, 0, 10]
+    assert len(ask(1, BOTH, Span(count=9, offset=1), False)) == 2
+    found, following = feeder.projection.transactions(1, Span(count=2), lambda view: view.trade_id != 4)
+    assert [view.trade_id for view in found] == [6, 2] and following == 0
+    found, following = feeder.projection.transactions(1, Span(count=1), lambda view: view.trade_id != 4)
+    assert feeder.projection.transactions(1, Span(count=9, last_id=following))[0][0].trade_id == 2
+
+
+def test_the_ticker_has_the_rate_of_the_running_interval():
+    feeder = Feeder()
+    contract = feeder.root[0]["contracts"][0]
+    contract["funding_rate_ppb"], contract["funding_interval_s"], contract["funding_cap_ppb"] = 7, 14_400, 10**7
+    contract["funding_interest_ppb"], contract["funding_clamp_ppb"] = 100_000, 500_000
+    view = feeder.projection.ticker(0)
+    assert (view.current_funding_ppb, view.funding_8h_ppb) == (50_000, 100_000)
+    contract["premium_sum_ppb"], contract["premium_weight"] = 6_000_000, 3
+    view = feeder.projection.ticker(0)
+    assert (view.current_funding_ppb, view.funding_8h_ppb) == (750_000, 1_500_000)

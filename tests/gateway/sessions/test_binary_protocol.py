@@ -16,7 +16,7 @@ from gateway.wire.command_rows import NewRow, Signer, new_row
 from gateway.wire.errors import Refusal
 from tests.gateway.desk import NOW, Desk, answer, submitted
 
-WHO = Signer(7, 8, 9)
+WHO = Signer(7, 8, 9, 10)
 STRANGER = Signer(1, 1, 1)
 
 
@@ -35,7 +35,8 @@ def test_identity_is_overwritten():
     rows["seq"], rows["time_ns"], rows["group"] = 99, 98, 97
     out, orders, cancels = prepare(rows)
     assert (orders, cancels) == (3, 0)
-    for field, value in {"seq": 0, "time_ns": 0, "account_slot": 7, "person": 8, "key": 9, "group": 0}.items():
+    expected = {"seq": 0, "time_ns": 0, "account_slot": 7, "person": 8, "key": 9, "connection": 10, "group": 0}
+    for field, value in expected.items():
         assert (out[field] == value).all(), field
     assert (out["qty_lots"] == 10).all() and (out["cl_ord_id"] == 5).all()
 
@@ -45,7 +46,7 @@ VALUE = st.one_of(st.integers(-3, 10), st.integers(-(1 << 63), (1 << 63) - 1))
 
 
 @settings(max_examples=400, deadline=None)
-@given(st.lists(st.tuples(st.integers(0, 2), FIELD, VALUE), max_size=3), st.integers(-1, 15))
+@given(st.lists(st.tuples(st.integers(0, 2), FIELD, VALUE), max_size=3), st.integers(-1, 7))
 def test_one_pass_takes_what_the_checks_of_each_field_take(changes, spare):
     rows = frame()
     for index, field, value in changes:
@@ -54,7 +55,7 @@ def test_one_pass_takes_what_the_checks_of_each_field_take(changes, spare):
     if spare >= 0:
         rows["spare"][1][spare] = 1
     signed = rows.copy()
-    who = (WHO.account_slot, WHO.person, WHO.key)
+    who = (WHO.account_slot, WHO.person, WHO.key, WHO.connection)
     orders = binary_protocol._take_plain(signed, signed.view(np.int64), 2, who)
     with mock.patch.object(binary_protocol, "_take_plain", return_value=-1):
         try:
@@ -117,6 +118,7 @@ def test_labels_pass_untouched():
         ("flags", 1 << 30, "flags: row 1"),
         ("flags", -1, "row 1|label"),
         ("flags", ExecInst.LABELLED, "label: row 2"),
+        ("connection", 1, "connection: row 1"),
         ("spare", 1, "spare: row 1"),
     ],
 )

@@ -159,6 +159,7 @@ class World(QueryVenue):
         context._key_limits.clear()
         kept = copy.copy(context.disconnect_accounts), dict(context._countdowns), context.confirmation
         session = self._session(self.traders[0].key)
+        session.signer = msgspec.structs.replace(session.signer, connection=1)
         if setting.get("confirm"):
             context.confirmation = Confirmation(value_micros=1)
         subscribed = {"channels": [f"book.{BTC}.100ms", "user.notices"]}
@@ -182,7 +183,7 @@ def token_lives(context, session, now_ns):
 
 
 def state_of(session):
-    return sorted(session.channels), session.heartbeat_ns, session.cancel_on_disconnect, session.closed
+    return sorted(session.channels), session.heartbeat_ns, session.disconnect_signer, session.closed
 
 
 def message(method, params):

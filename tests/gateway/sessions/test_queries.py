@@ -1,7 +1,5 @@
 """Queries: market data, own orders and trades, money, and the venue's own methods."""
 
-import json
-
 import pytest
 
 from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side
@@ -10,6 +8,7 @@ from gateway.wire.views import (
     Candle,
     FundingView,
     PositionView,
+    Report,
     RuleState,
     TickerView,
     TradeView,
@@ -105,6 +104,9 @@ def test_trades_candles_and_funding(desk):
     now = {"instrument_name": NAME, "start_timestamp": NOW // MS - 10**7, "end_timestamp": NOW // MS}
     desk.rows.ticker_rows[0].current_funding_ppb = 7_000
     assert result(desk, "public/get_funding_rate_value", **now) == 0.000007
+    past = {**now, "start_timestamp": 0, "end_timestamp": NOW // MS - 10**7}
+    desk.rows.funding_start_ns = lambda slot: NOW - HOUR
+    assert result(desk, "public/get_funding_rate_value", **past) == 0
     desk.rows.funding_rows = [FundingView(NOW - HOUR, 40_000_000, 39_000_000, 100_000, 28_800)] * 2
     assert result(desk, "public/get_funding_rate_value", **now) == 0.0002
     assert result(desk, "public/get_funding_rate_history", **now)[0] == {
@@ -146,6 +148,25 @@ def test_own_orders_by_instrument_currency_and_type(desk):
     assert ids(history, instrument_name=NAME, include_unfilled=True, count=1, offset=1) == ["6"]
     assert ids("private/get_order_history_by_currency", currency="USDC", count=5, offset=2) == []
     assert (desk.rows.spans[-1].count, desk.rows.spans[-1].offset) == (5, 2)
+
+
+def test_what_is_asked_of_trades_reaches_the_history(desk):
+    def span(method="private/get_user_trades_by_instrument", **params):
+        where = {"currency": "USDC"} if "currency" in method else {"instrument_name": NAME}
+        result(desk, method, **where, **params)
+        return desk.rows.spans[-1]
+
+    by_currency = "private/get_user_trades_by_currency"
+    assert not span().ascending and span().start_ns == NOW - 7 * 24 * HOUR
+    assert span(include_old=True).start_ns == 0
+    assert span(start_seq=5).ascending and span(start_seq=5).first_id == 5 and span(start_seq=5).start_ns == 0
+    assert span(start_timestamp=5, sorting="default").ascending and not span(start_seq=5, sorting="desc").ascending
+    assert not span(end_seq=5).ascending and span(end_seq=5, sorting="asc").ascending
+    bounds = span(by_currency, start_id="BTC-3", end_id="ETH-9", count=7)
+    assert (bounds.first_place, bounds.last_place, bounds.count, bounds.ascending) == (3, 9, 7, True)
+    history = "private/get_order_history_by_currency"
+    assert (span(history).start_ns, span(history).count) == (NOW - 2 * 24 * HOUR, 20)
+    assert (span(history, include_old=True, offset=4).start_ns, desk.rows.spans[-1].offset) == (0, 4)
 
 
 def test_own_trades(desk):
@@ -228,9 +249,42 @@ def test_rules(desk):
 
 
 def test_resume(desk):
-    desk.rows.events = [(5, "order", b'{"a":1}'), (6, "trade", b'{"b":2}')]
-    answer = result(desk, "venue/resume", sequence=5)
-    assert answer == {"sequence": 6, "has_more": False, "events": [{"sequence": 6, "kind": "trade", "data": {"b": 2}}]}
-    assert result(desk, "venue/resume", sequence=4, count=1)["has_more"] is True
+    desk.rows.reports = [
+        Report(5, "order", 0, b'{"a":1}'), Report(5, "order", 1, b'{"a":2}'), Report(6, "trade", 0, b'{"b":2}'),
+    ]  # fmt: skip
+    trade = {"channel": "user.trades.any.any.raw", "data": [{"b": 2}], "sequence": 6}
+    assert result(desk, "venue/resume", sequence=5) == {"sequence": 100, "has_more": False, "events": [trade]}
+    orders = [{"channel": "user.orders.any.any.raw", "data": {"a": number}, "sequence": 5} for number in (1, 2)]
+    orders[0]["more"] = True
+    part = result(desk, "venue/resume", sequence=4, count=2)
+    assert part == {"sequence": 5, "has_more": True, "events": orders}
+    assert result(desk, "venue/resume", sequence=4, until=5)["sequence"] == 5
     assert result(desk, "venue/resume", sequence=6) == {"sequence": 100, "has_more": False, "events": []}
-    json.dumps(answer)
+    assert result(desk, "venue/resume", sequence=None)["sequence"] == 100
+
+
+def test_resume_by_channel(desk):
+    desk.rows.reports = [Report(5, "order", slot, b'{"slot":%d}' % slot) for slot in (0, 1)]
+    names = [f"user.orders.{BTC.name}.100ms", f"user.orders.{ETH.name}.raw", "user.orders.any.USDC.100ms"]
+    events = result(desk, "venue/resume", sequence=4, channels=names)["events"]
+    assert [(event["channel"], event["data"]) for event in events] == [
+        (names[0], [{"slot": 0}]), (names[1], {"slot": 1}), (names[2], [{"slot": 0}, {"slot": 1}]),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "params, param, words",
+    [
+        ({"sequence": 101}, "sequence", "101 is ahead of this venue, whose last sequence is 100"),
+        ({"sequence": 5, "until": 101}, "until", "ahead"),
+        ({"sequence": 5, "until": 4}, "until", "before sequence 5"),
+        ({"sequence": 6}, "sequence", "reports after 7 are kept"),
+        ({"sequence": 7, "channels": ["user.orders.NOPE.raw"]}, "channels", "no contract 'NOPE'"),
+        ({"sequence": 7, "channels": ["user.portfolio.usdc"]}, "channels", "says a state"),
+        ({"sequence": 7, "channels": ["platform_state"]}, "channels", "says a state"),
+    ],
+)
+def test_a_resume_that_would_not_be_whole_is_refused(desk, params, param, words):
+    desk.rows.floor = 7
+    error = ask(desk.session("alice"), "venue/resume", **params)["error"]
+    assert (error["code"], error["data"]["param"]) == (-32602, param) and words in error["data"]["reason"]

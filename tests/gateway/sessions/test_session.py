@@ -241,29 +241,84 @@ def test_heartbeats_can_be_stopped(desk):
     assert session.tick(NOW + 1000 * S) == []
 
 
+def with_orders(desk, session, *flags):
+    """Sample orders that were made over a session's connection, and one that was not."""
+    desk.rows.orders = {70 + place: order(70 + place, flags=flag) for place, flag in enumerate(flags)}
+    desk.rows.connections = dict.fromkeys(desk.rows.orders, session.signer.connection)
+    desk.rows.orders[99] = order(99)
+
+
+def cancelled(actions):
+    """The orders that one submission cancels, each with its reason."""
+    rows = np.frombuffer(submitted(actions).rows, COMMAND)
+    assert (rows["kind"] == CommandKind.CANCEL).all()
+    return list(zip(rows["order_id"].tolist(), rows["reason"].tolist(), strict=True))
+
+
 def test_cancel_on_disconnect_acts_on_loss_and_not_on_logout(desk):
     session = desk.session("alice")
+    with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
     assert session.lost(NOW) == []
     session = desk.session("alice")
+    with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     assert ask(session, "private/get_cancel_on_disconnect")["result"] == {"scope": "connection", "enabled": True}
-    cancel = row(session.lost(NOW))
-    assert (cancel["kind"], cancel["reason"], cancel["flags"]) == (
-        CommandKind.MASS_CANCEL, Reason.DISCONNECT, ExecInst.KEEP_PROTECTION,
-    )  # fmt: skip
-    assert cancel["account_slot"] == 0 and session.lost(NOW) == []
+    assert cancelled(session.lost(NOW)) == [(70, Reason.DISCONNECT), (72, Reason.DISCONNECT)]
+    assert session.lost(NOW) == []
     session = desk.session("alice")
+    with_orders(desk, session, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     assert closes(send(session, "private/logout")) == 1000
     assert session.lost(NOW) == []
+    session = desk.session("alice")
+    with_orders(desk, session, 0)
+    ask(session, "private/enable_cancel_on_disconnect")
+    ask(session, "private/disable_cancel_on_disconnect")
+    assert session.lost(NOW) == []
 
 
-def test_cancel_on_disconnect_of_the_account_covers_other_connections(desk):
-    ask(desk.session("alice"), "private/enable_cancel_on_disconnect", scope="account")
-    assert row(desk.session("alice").lost(NOW))["account_slot"] == 0
-    assert desk.session("bob").lost(NOW) == []
+def test_each_connection_has_a_number_of_its_own_in_its_rows(desk):
+    first, second = desk.session("alice"), desk.session("alice")
+    rows = [row(send(one, "private/buy", instrument_name=I, amount=1, price=5)) for one in (first, second, first)]
+    numbers = [int(one["connection"]) for one in rows]
+    assert numbers[0] == numbers[2] != numbers[1] and min(numbers) > desk.rows.now_ns
+    key = desk.keys["alice"]
+    again = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
+    ask(first, "public/auth", **again)
+    assert row(send(first, "private/cancel_all"))["connection"] == numbers[0]
+    desk.rows.now_ns += 10**12
+    assert desk.session("alice").signer.connection > desk.rows.now_ns
+
+
+def test_scope_account_is_how_later_connections_begin(desk):
+    first = desk.session("alice")
+    ask(first, "private/enable_cancel_on_disconnect", scope="account")
+    with_orders(desk, first, 0)
+    assert ask(first, "private/get_cancel_on_disconnect", scope="account")["result"]["enabled"] is True
+    assert ask(first, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
+    assert first.lost(NOW) == []
+    later, other = desk.session("alice"), desk.session("bob")
+    with_orders(desk, later, 0)
+    assert ask(later, "private/get_cancel_on_disconnect")["result"]["enabled"] is True
+    assert cancelled(later.lost(NOW)) == [(70, Reason.DISCONNECT)]
+    with_orders(desk, other, 0)
+    assert other.lost(NOW) == []
     ask(desk.session("alice"), "private/disable_cancel_on_disconnect", scope="account")
-    assert desk.session("alice").lost(NOW) == []
+    last = desk.session("alice")
+    with_orders(desk, last, 0)
+    assert last.lost(NOW) == []
+
+
+def test_a_key_that_may_not_trade_neither_sets_nor_fires_it(desk):
+    desk.add_key("reader", 0, ["read"])
+    ask(desk.session("alice"), "private/enable_cancel_on_disconnect", scope="account")
+    reader = desk.session("reader")
+    for method in ("private/enable_cancel_on_disconnect", "private/disable_cancel_on_disconnect"):
+        for scope in ("connection", "account"):
+            assert ask(reader, method, scope=scope)["error"]["code"] == 13021
+    with_orders(desk, reader, 0)
+    assert ask(reader, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
+    assert reader.lost(NOW) == []
 
 
 def test_the_countdown_cancels_unless_asked_again(desk):
@@ -288,10 +343,14 @@ def test_subscriptions_are_answered_then_joined(desk):
     names = [f"book.{I}.raw", "nonsense", "user.portfolio.SOL", f"book.{I}.raw"]
     actions = send(session, "private/subscribe", channels=names)
     assert [type(a) for a in actions] == [Reply, Subscribe]
-    assert answer(actions)["result"] == [names[0], names[2], names[3]]
+    said = answer(actions)
+    assert (said["result"], said["sequence"]) == ([names[0], names[2], names[3]], desk.rows.durable_seq)
+    assert [refused["channel"] for refused in said["refused"]] == ["nonsense"]
+    assert "/openrpc.json" in said["refused"][0]["reason"]
     assert [channel.name for channel in actions[1].channels] == [names[0], names[2]]
-    again = send(session, "public/subscribe", channels=names)
-    assert [type(a) for a in again] == [Reply]
+    again = send(session, "public/subscribe", channels=[names[0]])
+    assert [channel.name for channel in again[1].channels] == [names[0]]
+    assert answer(again).keys() & {"refused", "sequence"} == set()
     left = send(session, "private/unsubscribe", channels=[names[0], names[0], "other"])
     assert answer(left)["result"] == [names[0]] and left[1].names == [names[0]]
     rest = send(session, "private/unsubscribe_all")
@@ -300,8 +359,8 @@ def test_subscriptions_are_answered_then_joined(desk):
 
 
 def test_private_channels_need_a_login_and_public_ones_do_not(desk):
-    actions = send(desk.session(), "public/subscribe", channels=["user.orders.any.any.raw", f"quote.{I}"])
-    assert answer(actions)["result"] == [f"quote.{I}"]
+    said = answer(send(desk.session(), "public/subscribe", channels=["user.orders.any.any.raw", f"quote.{I}"]))
+    assert said["result"] == [f"quote.{I}"] and "log in" in said["refused"][0]["reason"]
 
 
 def test_a_key_without_read_hears_no_private_channel(desk):

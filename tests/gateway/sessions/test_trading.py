@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from engine.codes import (
     NIL,
@@ -18,6 +19,7 @@ from engine.codes import (
     TimeInForce,
 )
 from engine.schema import COMMAND, DIRECTIVE, LABEL
+from gateway.document.sample_rows import TERMS
 from gateway.wire.errors import ErrorCode, code_of
 from gateway.wire.views import Outcome, PositionView
 from tests.gateway.desk import BTC, ETH, MS, NOW, Desk, ask, order, own_trade, send, submitted
@@ -117,10 +119,11 @@ def test_sell_sells_and_labels_ride_behind(desk):
 @pytest.mark.parametrize("text", ["mine", "0", "-7", "042", str(2**63), "4.2", 0, 2**63])
 def test_a_client_order_id_that_is_no_id_of_ours_is_the_label(desk, text):
     place = {"instrument_name": NAME, "amount": 1, "price": 5, "clientOrderId": text}
-    actions = send(desk.session("alice"), "private/buy", **place)
+    session = desk.session("alice")
+    actions = send(session, "private/buy", **place)
     label = np.frombuffer(submitted(actions).rows[128:], LABEL)[0]
     assert (command(actions)["cl_ord_id"], label["text"].tobytes().rstrip(b"\0")) == (0, str(text).encode())
-    again = send(desk.session("alice"), "private/buy", **place, label=str(text))
+    again = send(session, "private/buy", **place, label=str(text))
     assert submitted(again).rows == submitted(actions).rows
 
 
@@ -306,3 +309,30 @@ def test_set_leverage(desk):
     assert (row["person"], row["key"]) == (1, 1)
     assert complete(actions)["result"] == {"instrument_name": ETH.name, "leverage": 10, "max_leverage": 10}
     assert complete(actions, reason=int(Reason.LEVERAGE_LIMIT))["error"]["code"] == 13021
+
+
+@pytest.mark.parametrize(
+    "size, parts",
+    [(700, [700]), (3, [10]), (2_000, [1_000] * 2), (2_003, [1_000, 1_000, 10]), (2_500, [1_000, 1_000, 500])],
+)
+def test_a_position_is_closed_in_orders_of_sizes_that_are_taken(desk, size, parts):
+    desk.rows.terms = lambda slot: replace(TERMS, max_order_lots=1_000)
+    for sign, side in ((1, Side.SELL), (-1, Side.BUY)):
+        desk.rows.position_rows[0] = PositionView(0, size_lots=sign * size)
+        actions = send(desk.session("alice"), "private/close_position", instrument_name=NAME, type="market")
+        rows = [np.frombuffer(action.rows, COMMAND)[0] for action in actions]
+        assert [int(row["qty_lots"]) for row in rows] == parts
+        assert {(row["side"], row["flags"]) for row in rows} == {(side, ExecInst.REDUCE_ONLY)}
+
+
+def test_a_detailed_cancel_answers_the_orders(desk):
+    desk.rows.orders[77] = order(77)
+    desk.rows.orders[78] = order(78, ord_type=OrdType.STOP_LIMIT, status=OrdStatus.UNTRIGGERED)
+    actions = send(desk.session("alice"), "private/cancel_all", detailed=True)
+    for number in (77, 78):
+        desk.rows.orders[number].status, desk.rows.orders[number].reason = OrdStatus.CANCELED, Reason.MASS_CANCEL
+    found = complete(actions, count=2)["result"]
+    assert [(row["currency"], row["type"], row["instrument_name"]) for row in found] == [
+        ("USDC", "limit", NAME), ("USDC", "trigger", NAME),
+    ]  # fmt: skip
+    assert [order["order_id"] for row in found for order in row["result"]] == ["77", "78"]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from gateway.wire.channels import parse
+from gateway.wire.channels import NoChannelError, parse
 from gateway.wire.decimals import Contract, Unit
 
 BTC = Contract(3, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.0001"))
@@ -50,7 +50,6 @@ def find(name):
 def test_channels_of_the_protocol(name, kind, slot, interval, extra):
     name = name.format(i=BTC.name)
     channel = parse(name, find, account_slot=5)
-    assert channel is not None
     assert (channel.name, channel.kind, channel.contract_slot, channel.interval) == (name, kind, slot, interval)
     assert {key: getattr(channel, key) for key in extra} == extra
     assert channel.is_private == name.startswith("user.")
@@ -66,8 +65,22 @@ def test_channels_of_the_protocol(name, kind, slot, interval, extra):
     ],
 )  # fmt: skip
 def test_other_names_are_no_channels(name):
-    assert parse(name.format(i=BTC.name), find, account_slot=5) is None
+    with pytest.raises(NoChannelError):
+        parse(name.format(i=BTC.name), find, account_slot=5)
 
 
-def test_user_channels_need_a_login():
-    assert parse("user.orders.any.any.raw", find) is None
+@pytest.mark.parametrize(
+    "name, account_slot, words",
+    [
+        ("user.orders.any.any.raw", -1, "log in with a key that has the scope read"),
+        ("book.NOPE.raw", 5, "no contract 'NOPE'; public/get_instruments lists them"),
+        ("user.changes.NOPE.raw", 5, "no contract 'NOPE'"),
+        ("book.{i}.none.7.100ms", 5, "depth 7: give one of 1, 5, 10"),
+        ("chart.trades.{i}.7", 5, "resolution 7: give one of 1, 3"),
+        ("book.{i}.5s", 5, "no channel of this form"),
+        ("user.portfolio.a b", 5, "a currency such as USDC, or any"),
+    ],
+)
+def test_a_name_that_is_none_is_told_why(name, account_slot, words):
+    with pytest.raises(NoChannelError, match=words):
+        parse(name.format(i=BTC.name), find, account_slot)

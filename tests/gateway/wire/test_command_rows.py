@@ -8,7 +8,7 @@ from engine.schema import COMMAND, LABEL
 from gateway.wire import command_rows
 from gateway.wire.errors import Refusal
 
-WHO = command_rows.Signer(account_slot=7, person=8, key=9)
+WHO = command_rows.Signer(account_slot=7, person=8, key=9, connection=10)
 
 
 def read(data, dtype=COMMAND):
@@ -26,7 +26,7 @@ def test_new_fills_every_field_of_the_layout():
         "seq": 0, "time_ns": 0, "kind": CommandKind.NEW, "side": 2, "ord_type": 4, "tif": 6, "self_trade": 3,
         "trigger_source": 1, "reason": 0, "flags": 1, "account_slot": 7, "contract_slot": 2, "group": 0, "order_id": 0,
         "cl_ord_id": 13, "qty_lots": 11, "price_ticks": 12, "trigger_price_ticks": 14, "offset_ticks": 15,
-        "display_lots": 16, "expire_ns": 17, "person": 8, "key": 9,
+        "display_lots": 16, "expire_ns": 17, "person": 8, "key": 9, "connection": 10,
     }  # fmt: skip
     assert set(expected) | {"spare"} == set(COMMAND.names)
     assert {name: int(packed[name]) for name in expected} == expected

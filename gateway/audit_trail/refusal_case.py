@@ -1,0 +1,105 @@
+"""A refused order command with its figures, as the words of a refusal need them."""
+
+from collections.abc import Callable
+from functools import cached_property
+from typing import Any
+
+from engine.codes import NIL, CommandKind, Side
+from engine.schema import LADDERS_PER_CONTRACT
+from gateway.audit_trail.decision_figures import Figures, look
+from gateway.audit_trail.margin_need import MARKETS
+from gateway.wire.decimals import Contract, micros_text
+from gateway.wire.errors import Explanation
+from gateway.wire.views import BookView
+
+Book = Callable[[int, int], BookView]
+"""(contract's slot, depth) -> what its book shows; depth 0 is all of it."""
+
+
+class Case:
+    """A refused order command in its contract, with the questions that the reasons ask about it."""
+
+    def __init__(self, root: Any, contract: Contract, command: Any, book: Book) -> None:
+        self.root = root
+        self.state = root[0]
+        self.contract = contract
+        self.row = self.state["contracts"][contract.slot]
+        self.command = command
+        self.book = book
+        self.is_new = int(command["kind"]) == CommandKind.NEW
+
+    @cached_property
+    def figures(self) -> Figures:
+        """What the audit trail tells of such a decision."""
+        return look(self.root, self.command)
+
+    def __getitem__(self, name: str) -> int:
+        return int(self.figures.get(name, 0))
+
+    @property
+    def account_slot(self) -> int:
+        """Whose order it is."""
+        return int(self.command["account_slot"])
+
+    @property
+    def buys(self) -> bool:
+        """Its side."""
+        return (int(self.command["side"]) if self.is_new else self["order_side"]) == Side.BUY
+
+    @property
+    def ord_type(self) -> int:
+        """Its type."""
+        return int(self.command["ord_type"]) if self.is_new else self["order_type"]
+
+    @property
+    def price_ticks(self) -> int:
+        """Its limit; a market order's is the band's edge."""
+        if self.is_new and self.ord_type not in MARKETS:
+            return int(self.command["price_ticks"])
+        return self["order_asked_ticks"]
+
+    @property
+    def total_lots(self) -> int:
+        """Its whole amount, what is filled included."""
+        return int(self.command["qty_lots"]) or self["order_lots"]
+
+    def price(self, ticks: int) -> str:
+        """A price as the wire has it."""
+        return self.contract.price_text(ticks).decode()
+
+    def reference(self, subticks: int) -> str:
+        """A mark or an index as the wire has it."""
+        return self.contract.subticks_text(subticks).decode()
+
+    def amount(self, lots: int) -> str:
+        """A quantity as the wire has it."""
+        return self.contract.amount_text(lots).decode()
+
+    def money(self, micros: int) -> str:
+        """Money with its currency."""
+        return f"{micros_text(micros)} {self.contract.settlement}"
+
+    def best_ticks(self) -> int:
+        """The best price of the other side, NIL when there is none."""
+        ladder = self.state["ladders"][self.contract.slot * LADDERS_PER_CONTRACT + int(self.buys)]
+        return int(ladder["first_key"]) if int(ladder["first_slot"]) != NIL else NIL
+
+    def closable_lots(self) -> int:
+        """What of the position the order's side can still close, its own old part included."""
+        held = -self["position_held_lots"] if self.buys else self["position_held_lots"]
+        others = self["position_buy_lots" if self.buys else "position_sell_lots"] - self["order_was_open_lots"]
+        return held - others - self["position_reduce_only_lots"]
+
+    def steps(self, lots: int) -> int:
+        """So many lots in whole steps of the contract; 0 when that is below its minimum."""
+        step = int(self.row["lot_step"])
+        whole = max(lots, 0) // step * step
+        return whole if whole >= int(self.row["min_order_lots"]) else 0
+
+
+Explain = Callable[[Case], Explanation]
+
+
+def as_ending(remedy: str) -> str:
+    """A remedy as the end of a line."""
+    return remedy[:1].lower() + remedy[1:].rstrip(".")

@@ -1,0 +1,178 @@
+"""What an account's own channels say: each state of its orders after each command, its trades, and its notices.
+
+The live channels and `venue/resume` read the same rows by the same rule, so both say the same, in the same order. An
+order that one command changes several times is said once, as the command leaves it. Order states and notices are kept
+in a log of bounded length; trades are in the history.
+"""
+
+from collections.abc import Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+
+from engine.codes import EventKind
+from gateway.read_model import render
+from gateway.read_model.event_fold import NOTICE_KIND, TRADE_KIND
+from gateway.read_model.history import SEGMENT_ROWS, History, Segment
+from gateway.read_model.history_views import HISTORY_ROW_BYTES, notice_view, order_view, user_trade_view
+from gateway.wire.decimals import Contract
+from gateway.wire.reasons import shown
+from gateway.wire.views import NoticeView, Report
+
+REPORT_ROWS = 1 << 20
+"""How many report rows are kept unless the venue says otherwise."""
+Part = tuple[Segment, int, int]
+"""Rows of one segment: (segment, first, end)."""
+Places = tuple[Segment, Any]
+"""Some rows of one segment: (segment, their places)."""
+
+
+class Reports:
+    """The log of order states and notices of all accounts, and what of it and of the trades is an account's."""
+
+    def __init__(self, history: History, contracts: Sequence[Contract], rows: int = REPORT_ROWS) -> None:
+        """`rows` is how many are kept at least; whole segments are forgotten."""
+        self._floors: dict[int, int] = {}
+        """By account, the sequence of its last row that is forgotten."""
+        self._history = history
+        self._contracts = contracts
+        self._rows = rows
+        self._segments = [Segment(min(rows, SEGMENT_ROWS))]
+        self._kept = 0
+        self._recent: Part = (self._segments[0], 0, 0)
+
+    # --- writing --------------------------------------------------------------------------------------------------
+
+    def room(self, rows: int) -> Segment:
+        """The segment that takes the next batch's rows; it has room for so many."""
+        last = self._segments[-1]
+        if len(last.legs) - last.used < rows:
+            last.seal()
+            self._kept += last.used
+            last = self._another(rows)
+            self._segments.append(last)
+        return last
+
+    def _another(self, rows: int) -> Segment:
+        """A segment for so many rows: the one that is forgotten, whose memory is there already, or a new one."""
+        forgotten = None
+        while self._kept - self._segments[0].used >= self._rows:
+            forgotten = self._forget()
+        if forgotten is None or len(forgotten.legs) < rows:
+            return Segment(max(min(self._rows, SEGMENT_ROWS), rows))
+        forgotten.clear()
+        return forgotten
+
+    def _forget(self) -> Segment:
+        oldest = self._segments.pop(0)
+        self._kept -= oldest.used
+        rows = oldest.legs[: oldest.used][::-1]
+        accounts, newest = np.unique(rows["account_slot"], return_index=True)
+        self._floors.update(zip(accounts.tolist(), rows["seq"][newest].tolist(), strict=True))
+        return oldest
+
+    def floor(self, account_slot: int) -> int:
+        """What an account is told of later sequences than this one is whole."""
+        return self._floors.get(account_slot, 0)
+
+    def noted(self, segment: Segment, end: int) -> None:
+        """A batch's rows are written up to `end`."""
+        self._recent = (segment, segment.used, end)
+        segment.used = end
+
+    def saved(self) -> dict[str, Any]:
+        """Copies of all rows and of what was forgotten, to save them."""
+        rows = np.concatenate([segment.legs[: segment.used] for segment in self._segments])
+        return {"reports": rows, "report_floors": np.array([*self._floors.items()], np.int64).reshape(-1, 2)}
+
+    def load(self, saved: Any) -> None:
+        """Load what `saved` gave."""
+        rows = saved["reports"]
+        first = Segment(max(SEGMENT_ROWS, len(rows)))
+        first.legs[: len(rows)] = rows
+        first.used = len(rows)
+        self._floors = dict(saved["report_floors"].tolist())
+        self._kept = 0
+        self._segments = [first]
+        self._recent = (first, first.used, first.used)
+
+    # --- reading --------------------------------------------------------------------------------------------------
+
+    def of_batch(self, account_slot: int, written: Part) -> list[Report]:
+        """An account's facts of the last batch, by sequence; `written` are the batch's history rows."""
+        notes, trades = _own(self._recent, account_slot), _own(written, account_slot, TRADE_KIND)
+        return [self._report(*place) for place in _in_order([notes], [trades])]
+
+    def since(self, account_slot: int, after: int, until: int, count: int) -> tuple[list[Report], bool]:
+        """An account's facts of later sequences than `after`, up to `until`, oldest first, and whether there are more.
+
+        A sequence is never split, so there may be more than `count`.
+        """
+        notes = _later(self._segments, account_slot, after, until)
+        found = _in_order(notes, _later(self._history.segments, account_slot, after, until, TRADE_KIND))
+        end = min(count, len(found))
+        while 0 < end < len(found) and found[end][0] == found[end - 1][0]:
+            end += 1
+        return [self._report(*place) for place in found[:end]], end < len(found)
+
+    def _report(self, seq: int, segment: Segment, place: int) -> Report:
+        offset, kind = place * HISTORY_ROW_BYTES, segment.legs["kind"][place]
+        if kind == NOTICE_KIND:
+            notice = notice_view(segment.data, offset)
+            return Report(seq, "notice", notice.contract_slot, self._notice(notice))
+        if kind == TRADE_KIND:
+            trade = user_trade_view(segment.data, offset)
+            slot = trade.trade.contract_slot
+            return Report(seq, "trade", slot, render.user_trade(self._contracts[slot], trade))
+        order = order_view(segment.data, offset)
+        return Report(seq, "order", order.contract_slot, render.order(self._contracts[order.contract_slot], order))
+
+    def _notice(self, notice: NoticeView) -> bytes:
+        if notice.kind == EventKind.MARGIN_CALL:
+            return render.margin_call(notice.code, notice.old_value, notice.new_value, notice.time_ns)
+        contract = self._contracts[notice.contract_slot] if notice.contract_slot >= 0 else None
+        return render.lapsed(contract, shown(notice.code), notice.time_ns)
+
+
+def _own(part: Part, account_slot: int, kind: int = 0) -> tuple[Segment, Any]:
+    """The places of an account's rows in a part, of one kind if given."""
+    segment, first, end = part
+    rows = segment.legs[first:end]
+    wanted = rows["account_slot"] == account_slot
+    if kind:
+        wanted &= rows["kind"] == kind
+    return segment, first + np.flatnonzero(wanted)
+
+
+def _later(segments: list[Segment], account_slot: int, after: int, until: int, kind: int = 0) -> list[Places]:
+    """An account's rows of sequences after one and up to another, oldest first. Sequences never go back."""
+    found: list[Places] = []
+    for segment in reversed(segments):
+        places = segment.rows_of(account_slot)
+        if kind:
+            places = places[segment.legs["kind"][places] == kind]
+        seqs = segment.legs["seq"][places]
+        found.append((segment, places[(seqs > after) & (seqs <= until)]))
+        if len(seqs) and seqs[0] <= after:
+            break
+    return found[::-1]
+
+
+def _in_order(notes: list[Places], trades: list[Places]) -> list[tuple[int, Segment, int]]:
+    """(sequence, segment, place) of facts, by sequence; of one sequence its orders as it touched them, then its trades.
+
+    Of the states that an order had within one sequence the last one counts.
+    """
+    last: dict[tuple[int, int], tuple[Segment, int]] = {}
+    for segment, places in notes:
+        rows = segment.legs[places]
+        ids = np.where(rows["kind"] == NOTICE_KIND, -1 - places, rows["order_id"])
+        for seq, order_id, place in zip(rows["seq"].tolist(), ids.tolist(), places.tolist(), strict=True):
+            last[seq, order_id] = (segment, place)
+    found = [(seq, *where) for (seq, _), where in last.items()]
+    for segment, places in trades:
+        seqs = segment.legs["seq"][places].tolist()
+        found += [(seq, segment, place) for seq, place in zip(seqs, places.tolist(), strict=True)]
+    found.sort(key=itemgetter(0))
+    return found
