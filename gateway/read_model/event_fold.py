@@ -392,6 +392,7 @@ def _notice(v, notice, out):
         or kind == EventKind.POSITION_SETTLED
     )
     delivered = kind == EventKind.CONTRACT_STATE_CHANGED and notice.code == MARKET_SETTLED
+    delivered = delivered and notice.price_subticks > 0  # the order to begin with it has no price yet
     pledged = kind == EventKind.CASH_CHANGED and notice.index != Asset.SETTLEMENT
     if not (money and notice.account_slot >= 0) and kind != EventKind.FUNDING_RATE and not delivered and not pledged:
         return 0

@@ -52,37 +52,40 @@ class MoneyRecords:
         return _page((view for view in found if view.contract_slot in slots), span)
 
     def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]:
-        """What was settled in some contracts, added up over all accounts. An interval that paid nothing is left out."""
+        """What was settled in some contracts, added up over all accounts. What nobody had a position in is left out."""
         kinds = [row_kind for name, row_kind in _ROW_KINDS.items() if kind in (None, name)]
 
         def wanted(rows: Any) -> Any:
             paid = (rows["kind"] == DELIVERY_KIND) | (rows["change_micros"] != 0)
             return np.isin(rows["kind"], kinds) & paid & np.isin(rows["contract_slot"], list(slots))
 
-        return _page((self._sum(number, row) for number, row in self._newest(None, wanted)), span)
+        views = (self._sum(number, row) for number, row in self._newest(None, wanted))
+        return _page((view for view in views if view.position_lots), span)
 
     def _sum(self, number: int, row: Any) -> SettlementView:
-        """The payments of one settlement added up; a delivery that has not closed its positions yet is not kept."""
+        """The payments of one settlement added up, kept once time has gone on. They follow its row in the history."""
         known = self._sums.get(number)
         if known is not None:
             return known
         kind = "settlement" if row["kind"] == FUNDING_KIND else "delivery"
-        contract_slot, first_ns = int(row["contract_slot"]), int(row["time_ns"])
-
-        def paid(rows: Any) -> Any:
-            mine = (rows["kind"] == MONEY_KIND) & (rows["contract_slot"] == contract_slot) & _reasons(rows, kind)
-            return mine & (rows["time_ns"] == first_ns if kind == "settlement" else rows["time_ns"] >= first_ns)
-
+        contract_slot, time_ns = int(row["contract_slot"]), int(row["time_ns"])
         position = change = longs = 0
-        for _, one in self._newest(None, paid):
-            lots, micros = int(one["position_lots"]), int(one["fee_micros"])
-            position, change = position + max(lots, 0), change + micros
-            longs += -micros if lots > 0 else 0
+        is_over = False
+        for segment in self._history.segments:
+            if segment.first + segment.used < number or (is_over and kind == "settlement"):
+                continue
+            rows = segment.legs[max(number - segment.first, 0) : segment.used]
+            mine = (rows["kind"] == MONEY_KIND) & (rows["contract_slot"] == contract_slot) & _reasons(rows, kind)
+            paid = rows[mine & (rows["time_ns"] == time_ns) if kind == "settlement" else mine]
+            lots, micros = paid["position_lots"], paid["fee_micros"]
+            position, change = position + int(lots[lots > 0].sum()), change + int(micros.sum())
+            longs -= int(micros[lots > 0].sum())
+            is_over = is_over or bool((rows["time_ns"] > time_ns).any())
         view = SettlementView(
-            number, contract_slot, first_ns, kind, position, int(row["mark_subticks"]), int(row["index_subticks"]),
+            number, contract_slot, time_ns, kind, position, int(row["mark_subticks"]), int(row["index_subticks"]),
             change, longs if kind == "settlement" else 0,
         )  # fmt: skip
-        if position:
+        if is_over and (position or kind == "settlement"):
             self._sums[number] = view
         return view
 

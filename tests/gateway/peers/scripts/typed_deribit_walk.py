@@ -19,6 +19,9 @@ import typed_deribit.core.base as base
 HOST = f"127.0.0.1:{os.environ['VENUE_PORT']}"
 base.resolve_http_base_url = lambda testnet: f"http://{HOST}/api/v2"
 base.resolve_ws_url = lambda testnet: f"ws://{HOST}/ws/api/v2"
+BTC = "BTC_USDC-PERPETUAL"
+NEEDS_ORDER = ("private/edit", "private/edit_by_label", "private/cancel")
+"""Methods that need an open order of their own."""
 ROOT = Path(typed_deribit.__file__).parent
 _CALL = re.compile(r"async def (\w+)\((?:(?!async def).)*?path='([^']+)'", re.DOTALL)
 _STREAM = re.compile(r"  def (\w+)\(.*?return self\.subscribe\(\s*f?'([^']+)'", re.DOTALL)
@@ -101,6 +104,10 @@ async def main(path):
             if method not in calls:
                 continue
             for transport in ("http", "ws"):
+                if method in NEEDS_ORDER:
+                    own = {"instrument_name": BTC, "amount": 0.5, "price": 19_500, "label": f"{method} {transport}"}
+                    answer = await ask(client, calls["private/buy"], "private/buy", own, "http")
+                    placed |= {"ORDER": answer["order"]["order_id"], "bot": own["label"]}
                 named = {name: placed.get(str(value), value) for name, value in params.items()}
                 answer = await ask(client, calls[method], method, named, transport)
                 if method in ("private/buy", "private/sell") and answer:
