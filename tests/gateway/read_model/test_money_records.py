@@ -4,11 +4,14 @@ import pytest
 
 from engine.codes import Asset, CommandKind, MarginMode, MarketState
 from engine.codes import ContractParameter as P
+from gateway.read_model.projection import Projection
 from gateway.registry.registry import Intent
+from gateway.sessions.methods.account_records import _amount
 from gateway.venue.registry_intents import directive_row
 from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import ETH, MINUTE_NS, QueryVenue
+from tests.test_collateral import exchange, moved
 
 MS = 1_000_000
 
@@ -120,12 +123,19 @@ def test_payments_in_and_out_are_told_apart(past):
         assert past.result(0, "private/get_deposits", currency=currency) == {"data": [], "count": 0}
 
 
-def test_collateral_is_counted_in_coin(past):
-    past.submit(Intent(CommandKind.DEPOSIT, account_slot=0, item=int(Asset.BTC), amount_micros=150_000_000))
-    found, total = past.records.movements(0, CommandKind.DEPOSIT, Asset.BTC, Span())
-    if not total:
-        pytest.skip("collateral is off by default: it is refused")
-    assert found[0].amount == 150_000_000
+def test_collateral_is_counted_in_coin():
+    stage = exchange()
+    for kind, units in ((CommandKind.DEPOSIT, 150_000_000), (CommandKind.WITHDRAW, 50_000_000)):
+        stage.send(moved(kind, 0, units))
+    projection = Projection(1 << 12)
+    for commands, events in zip(stage.log, stage.past, strict=True):
+        projection.replay(commands, events)
+    records = projection.money_records
+    for kind, units in ((CommandKind.DEPOSIT, 150_000_000), (CommandKind.WITHDRAW, -50_000_000)):
+        [movement], total = records.movements(0, kind, Asset.BTC, Span())
+        assert (movement.amount, total) == (units, 1)
+        assert records.movements(0, kind, Asset.ETH, Span()) == ([], 0)
+    assert _amount("BTC", 150_000_000) == b"1.5" and _amount("USDC", 1_500_000) == b"1.5"
 
 
 def test_a_restart_tells_the_same(past, tmp_path):
