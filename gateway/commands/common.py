@@ -72,6 +72,13 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def number_text(text: str) -> str:
+    """A number for the venue to read exactly. Tables show thousands with commas; they are not read."""
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: write it without commas, and decimals with a point")
+    return text
+
+
 def plain(text: str) -> str:
     """Text on one line of a terminal: characters that move the cursor or reverse the writing are escaped."""
     return "".join(
