@@ -303,7 +303,62 @@ PEOPLE_MUTANTS = (
     ),
 )  # fmt: skip
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS)
+CLOSING = "tests/gateway/venue/test_closing_live.py"
+REFUSALS = "tests/gateway/audit_trail/test_refusals.py"
+
+ANSWER_MUTANTS = (
+    Mutant(
+        "a refusal names another limit than the one it met",
+        "audit_trail/refusals_of_form.py",
+        'case.amount(int(case.row["max_order_lots"]))',
+        'case.amount(int(case.row["max_position_lots"]))',
+        REFUSALS,
+    ),
+    Mutant(
+        "what would pass is one tick too far",
+        "audit_trail/refusals_of_orders.py",
+        '(best - 1, "ask") if case.buys else (best + 1, "bid")',
+        '(best, "ask") if case.buys else (best, "bid")',
+        REFUSALS,
+    ),
+    Mutant(
+        "a refused order is not told how much only closes",
+        "audit_trail/refusal_case.py",
+        '        return held - others - self["position_reduce_only_lots"]\n',
+        "        return held - others\n",
+        CLOSING,
+    ),
+    Mutant(
+        "a refusal's figures do not reach the wire",
+        "venue/sequencer.py",
+        "            outcome.why = why(",
+        "            why(",
+        CLOSING,
+    ),
+    Mutant(
+        "a message without an id is served",
+        "sessions/jsonrpc_requests.py",
+        "    if request.id is None:\n",
+        "    if False:\n",
+        CLOSING,
+    ),
+    Mutant(
+        "an order that waits to be sent at the market has a price of 0",
+        "read_model/render.py",
+        "view.ord_type <= TYPE_LIMIT or view.triggered",
+        "view.ord_type > 0",
+        CLOSING,
+    ),
+    Mutant(
+        "a repeat of a flag in an edit is refused where the venue changed it",
+        "sessions/methods/trading.py",
+        "        of_its_own = ",
+        "        of_its_own = False and ",
+        CLOSING,
+    ),
+)
+
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS)
 
 
 def mutate(mutant: Mutant, package: Path) -> None:
