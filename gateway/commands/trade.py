@@ -141,9 +141,11 @@ def _print(given: argparse.Namespace, result: Any, tables: Tables) -> None:
     if shows == "count":
         print(f"{result} order{'' if result == 1 else 's'} cancelled")
     elif shows == "placed":
-        tables.orders([result["order"]])
+        tables.orders(result.get("orders", [result["order"]]))
         if result["trades"]:
             tables.trades(result["trades"])
+        if "refused" in result:
+            print(f"further orders of this closing were refused: {result['refused']}")
     elif shows == "order":
         tables.orders([result])
     elif shows == "admission":

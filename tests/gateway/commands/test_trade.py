@@ -1,5 +1,6 @@
 """`lionrock trade` as a person calls it, on a venue that runs."""
 
+import argparse
 import asyncio
 import contextlib
 import io
@@ -327,3 +328,19 @@ def test_watch_has_the_contracts_decimals(capsys):
 def test_a_time_that_cannot_be_watched_is_refused(seconds):
     code, said, told = lionrock("watch", "--seconds", seconds)
     assert (code, said) == (2, "") and f"--seconds {seconds}" in told and "must be 0, for no end, or more" in told
+
+
+def test_a_closing_in_several_orders_shows_all_of_them_and_what_was_refused(capsys):
+    order = {
+        "instrument_name": BTC, "direction": "sell", "order_type": "market", "order_state": "filled",
+        "time_in_force": "immediate_or_cancel", "amount": Decimal("100"), "filled_amount": Decimal("100"),
+        "average_price": Decimal("20000"), "price": Decimal("20000"), "post_only": False, "reduce_only": True,
+        "label": "",
+    }  # fmt: skip
+    orders = [{**order, "order_id": number} for number in ("7001", "7002")]
+    answer = {"order": orders[0], "trades": [], "orders": orders, "refused": "CAPACITY"}
+    trade._print(argparse.Namespace(action="close"), answer, Tables({BTC: Decimals(1, 3)}))
+    said = capsys.readouterr().out
+    assert "7001" in said and "7002" in said and "were refused: CAPACITY" in said
+    trade._print(argparse.Namespace(action="close"), {"order": orders[0], "trades": []}, Tables({BTC: Decimals(1, 3)}))
+    assert "7002" not in capsys.readouterr().out

@@ -5,7 +5,7 @@ import pytest
 
 from gateway.document.sample_rows import sample_projection
 from gateway.sessions.method_table import METHODS
-from gateway.wire.channels import parse
+from gateway.wire.channels import NoChannelError, parse
 from gateway.wire.currencies import CURRENCIES
 from tests.gateway.desk import NOW, Desk, ask
 
@@ -88,4 +88,5 @@ def test_channels_follow_the_same_rule():
     for name in names:
         for currency in (*CURRENCIES, "any", "usdc"):
             assert parse(name.format(currency), {}.get, 0).currency == currency.upper()
-        assert parse(name.format("XYZ"), {}.get, 0) is None
+        with pytest.raises(NoChannelError, match=r"XYZ.*EURR"):
+            parse(name.format("XYZ"), {}.get, 0)
