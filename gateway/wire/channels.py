@@ -73,7 +73,7 @@ def parse(name: str, find: Find, account_slot: int = -1) -> Channel:
     if name == "platform_state":
         return Channel(name, "platform_state")
     if name.startswith("deribit_price_index."):
-        return Channel(name, "index", currency=name.partition(".")[2])
+        return _index(name, name.partition(".")[2], find)
     for kind, pattern in _PATTERNS:
         match = pattern.fullmatch(name)
         if match:
@@ -111,6 +111,13 @@ def _heard(kind: str, currency: str) -> str:
     if currency.upper() != ANY and not is_currency(currency):
         raise NoChannelError(f"{currency[:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
     return currency.upper() if kind in ("any", "future") else NOTHING
+
+
+def _index(name: str, index_name: str, find: Find) -> Channel:
+    contract = find(f"{index_name.upper()}-PERPETUAL")
+    if contract is None or contract.index_name != index_name:
+        raise NoChannelError(f"there is no index {index_name[:40]!r}; say one like btc_usdc")
+    return Channel(name, "index", currency=index_name)
 
 
 def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel:
