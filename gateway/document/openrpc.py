@@ -7,7 +7,8 @@ import json
 import tempfile
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Literal, get_args, get_origin
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import msgspec
 import numpy as np
@@ -46,7 +47,7 @@ def document() -> dict[str, Any]:
         "info": {
             "title": "Lionrock trading API",
             "version": VERSION,
-            "description": "JSON-RPC 2.0 over websocket at /ws/api/v2 and over HTTP at /api/v2/<method>.",
+            "description": "JSON-RPC 2.0 over websocket at /ws/api/v2, over HTTP at /api/v2/<method> and POST /api/v2.",
         },
         "methods": [_method(name, answers.get(name)) for name in METHODS],
         "components": {"schemas": _schemas(answers), "errors": _errors()},
@@ -95,6 +96,10 @@ def type_schema(kind: Any) -> dict[str, Any]:
     """The JSON schema of a parameter's type."""
     if kind is Number:
         return NUMBER
+    if get_origin(kind) in (Union, UnionType):
+        choices = [part for part in get_args(kind) if part is not type(None)]
+        if len(choices) > 1:
+            return {"oneOf": [type_schema(part) for part in choices]}
     kind, text = plain_type(kind)
     if text:
         return {"description": text, **type_schema(kind)}

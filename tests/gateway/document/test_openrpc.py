@@ -36,6 +36,7 @@ def test_parameters_follow_the_types(document):
     assert params["amount"]["schema"] == openrpc.NUMBER
     assert params["type"]["schema"]["enum"][0] == "limit"
     assert params["post_only"]["schema"] == {"type": "boolean"}
+    assert params["clientOrderId"]["schema"] == {"oneOf": [{"type": "integer"}, {"type": "string"}]}
     assert (buy["x-scope"], buy["x-rate-limit"]) == ("trade", "orders")
 
 
