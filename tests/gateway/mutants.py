@@ -263,7 +263,6 @@ ONCE = "tests/gateway/client/test_once.py"
 SHAPES = "tests/gateway/market_data/test_account_channels.py"
 TOLD = "tests/gateway/read_model/test_reports.py"
 SESSION = "tests/gateway/sessions/test_session.py"
-RESUME = "tests/gateway/sessions/test_queries.py"
 LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
 
 CLIENT_MUTANTS = (
@@ -346,8 +345,8 @@ CLIENT_MUTANTS = (
         TOLD,
     ),
     Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
-    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", RESUME),
-    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", RESUME),
+    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", QUERIES),
+    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", QUERIES),
     Mutant(
         "an unknown channel is left out in silence",
         "sessions/methods/session.py",
