@@ -28,7 +28,9 @@ def wanted(channel: Channel, projection: Projection, reports: Sequence[Report]) 
 def _is_about(channel: Channel, projection: Projection, report: Report) -> bool:
     if channel.contract_slot >= 0:
         return channel.contract_slot == report.contract_slot
-    return channel.currency == ANY or settled_in(projection.contract_at(report.contract_slot), channel.currency)
+    if report.contract_slot < 0:
+        return channel.currency == ANY
+    return settled_in(projection.contract_at(report.contract_slot), channel.currency)
 
 
 def messages(channel: Channel, projection: Projection, reports: list[Report]) -> list[bytes]:

@@ -39,6 +39,10 @@ class Segment:
         self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
         self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
 
+    def clear(self) -> None:
+        """Take rows from the beginning again."""
+        self.used, self._accounts = 0, None
+
     def rows_of(self, account_slot: int) -> Any:
         """The places of an account's rows, in order."""
         if self._accounts is None:

@@ -528,6 +528,7 @@ class Projection:
                 slot = int(self._next_slots[slot])
 
 
+
 def _time(rate: FundingRate) -> int:
     return rate.time_ns
 

@@ -50,18 +50,27 @@ class Reports:
         if len(last.legs) - last.used < rows:
             last.seal()
             self._kept += last.used
-            last = Segment(max(min(self._rows, SEGMENT_ROWS), rows))
-            while self._kept - self._segments[0].used >= self._rows:
-                self._forget()
+            last = self._another(rows)
             self._segments.append(last)
         return last
 
-    def _forget(self) -> None:
+    def _another(self, rows: int) -> Segment:
+        """A segment for so many rows: the one that is forgotten, whose memory is there already, or a new one."""
+        forgotten = None
+        while self._kept - self._segments[0].used >= self._rows:
+            forgotten = self._forget()
+        if forgotten is None or len(forgotten.legs) < rows:
+            return Segment(max(min(self._rows, SEGMENT_ROWS), rows))
+        forgotten.clear()
+        return forgotten
+
+    def _forget(self) -> Segment:
         oldest = self._segments.pop(0)
         self._kept -= oldest.used
         rows = oldest.legs[: oldest.used][::-1]
         accounts, newest = np.unique(rows["account_slot"], return_index=True)
         self._floors.update(zip(accounts.tolist(), rows["seq"][newest].tolist(), strict=True))
+        return oldest
 
     def floor(self, account_slot: int) -> int:
         """What an account is told of later sequences than this one is whole."""

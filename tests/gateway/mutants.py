@@ -358,7 +358,125 @@ ANSWER_MUTANTS = (
     ),
 )
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS)
+ONCE = "tests/gateway/client/test_once.py"
+SHAPES = "tests/gateway/market_data/test_account_channels.py"
+TOLD = "tests/gateway/read_model/test_reports.py"
+SESSION = "tests/gateway/sessions/test_session.py"
+LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
+
+CLIENT_MUTANTS = (
+    Mutant(
+        "what was heard before is heard again",
+        "client/private_channels.py",
+        "if channel in self._said and sequence > self._said[channel]:",
+        "if channel in self._said:",
+        ONCE,
+    ),
+    Mutant(
+        "the client resumes before it subscribes",
+        "client/client.py",
+        "        answer = await self._subscribe(list(self._callbacks))\n",
+        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
+        "        for channels, after in self._private.missed():\n"
+        "            await self._catch_up(channels, after, present)\n"
+        "            self._private.caught_up(channels, present)\n"
+        "        answer = await self._subscribe(list(self._callbacks))\n"
+        "        answer.sequence = None\n",
+        ONCE,
+    ),
+    Mutant(
+        "what comes while it catches up is passed on at once",
+        "client/private_channels.py",
+        "if self._waiting is not None:",
+        "if False:",
+        ONCE,
+    ),
+    Mutant(
+        "one channel's word counts for all",
+        "client/private_channels.py",
+        "max(said, self._latest_raw - 1)",
+        "max(said, self._latest_raw)",
+        ONCE,
+    ),
+    Mutant("half of a command counts as the whole", "client/private_channels.py", "if not more:", "if True:", ONCE),
+    Mutant(
+        "a memory of the last messages in place of a sequence",
+        "client/private_channels.py",
+        "        if channel in self._said and sequence > self._said[channel]:\n",
+        "        known = self.__dict__.setdefault('known', [])\n"
+        "        known.append((channel, sequence))\n"
+        "        if channel in self._said and (channel, sequence) not in known[-11:-1]:\n",
+        ONCE,
+    ),
+    Mutant(
+        "a contract's channel by its name in the text",
+        "market_data/account_messages.py",
+        "return channel.contract_slot == report.contract_slot",
+        "return projection.contract_at(channel.contract_slot).name.encode() in report.data",
+        SHAPES,
+    ),
+    Mutant(
+        "changes by the contract's name in the text",
+        "market_data/account_messages.py",
+        "if report.contract_slot == slot]",
+        "if contract.name.encode() in report.data]",
+        SHAPES,
+    ),
+    Mutant(
+        "a raw channel of orders says arrays",
+        "market_data/account_messages.py",
+        'return data if channel.kind == "user.orders" and channel.interval == "raw" else [render.array(data)]',
+        "return [render.array(data)]",
+        SHAPES,
+    ),
+    Mutant(
+        "who joins hears what was gathered before",
+        "market_data/account_topics.py",
+        "        self.flush()\n        super().join(reader)\n",
+        "        super().join(reader)\n",
+        SHAPES,
+    ),
+    Mutant(
+        "an order's first state of a command counts",
+        "read_model/reports.py",
+        "last[seq, order_id] = (segment, place)",
+        "last.setdefault((seq, order_id), (segment, place))",
+        TOLD,
+    ),
+    Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
+    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", QUERIES),
+    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", QUERIES),
+    Mutant(
+        "an unknown channel is left out in silence",
+        "sessions/methods/session.py",
+        'refused.append({"channel": name, "reason": str(error)})',
+        "pass",
+        SESSION,
+    ),
+    Mutant(
+        "a key that may not trade fires cancel-on-disconnect",
+        "sessions/state.py",
+        'if "trade" in key.scopes and not self.http',
+        "if not self.http",
+        SESSION,
+    ),
+    Mutant(
+        "a lost connection takes orders of others with it",
+        "read_model/projection.py",
+        "if connections[slot] == connection]",
+        "]",
+        LOST,
+    ),
+    Mutant(
+        "plain orders do not say their connection",
+        "plain_orders/order_reader.py",
+        "work.account_slot, work.person, work.key, work.connection",
+        "work.account_slot, work.person, work.key, 0",
+        LOST,
+    ),
+)
+
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
 
 
 def mutate(mutant: Mutant, package: Path) -> None:
