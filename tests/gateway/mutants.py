@@ -24,6 +24,20 @@ ALIVE = "tests/gateway/index_feeds/test_alive_books.py"
 INSTANTS = "tests/gateway/index_feeds/test_instants.py"
 
 INDEX_MUTANTS = (
+    Mutant(
+        "a one-sided book has the price of its side",
+        "index_feeds/adapter.py",
+        "        if bid is None or ask is None or",
+        "        if bid is None or ask is None:\n            return bid or ask\n        if",
+        ALIVE,
+    ),
+    Mutant(
+        "a book may begin with an update",
+        "index_feeds/adapter.py",
+        '            raise DesyncError(f"{self.name}: {pair}: an update before the snapshot", pair)\n',
+        "            self.books[pair] = Book()\n",
+        SOURCES,
+    ),
     Mutant("a crossed book has a price", "index_feeds/adapter.py", "bid >= ask or", "", ALIVE),
     Mutant("a wide book has a price", "index_feeds/adapter.py", "(bid + ask) / 2 * MAX_SPREAD", "(bid + ask)", ALIVE),
     Mutant(
