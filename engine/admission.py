@@ -211,6 +211,15 @@ def _is_odd(lot_step, open_lots, filled_lots):
     return (open_lots % lot_step + filled_lots) % lot_step != 0
 
 
+@rare
+def _closes_whole(s, taker, open_lots):
+    """Whether a reduce-only order asks for the whole position: only such a one may be below the smallest order."""
+    if taker.flags & EXEC_REDUCE_ONLY == 0 or taker.position_slot == NIL:
+        return False
+    size = position_at(s, taker.position_slot).size_lots
+    return size != 0 and (size > 0) == (taker.side == Side.SELL) and open_lots >= abs(size)
+
+
 @inlined
 def quantity_reason(s, taker, contract):
     """Of row 16: whole steps within the contract's sizes, and an expiry ahead."""
@@ -221,7 +230,7 @@ def quantity_reason(s, taker, contract):
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         if taker.expire_ns % NS_PER_S != 0 or taker.expire_ns <= s.now_ns or second > MAX_TICKS or second < 0:
             return Reason.BAD_EXPIRY
-    if open_lots < contract.min_order_lots - filled:
+    if open_lots < contract.min_order_lots - filled and not _closes_whole(s, taker, open_lots):
         return Reason.QTY_TOO_SMALL
     if open_lots > contract.max_order_lots - filled:
         return Reason.QTY_TOO_LARGE

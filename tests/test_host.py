@@ -1,5 +1,6 @@
 """The engine's host: journal before effect, recovery by replay, snapshots of the bytes in use, digests."""
 
+import fcntl
 import os
 import subprocess
 import sys
@@ -352,6 +353,20 @@ def test_a_killed_writer_leaves_no_lock(tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, "-c", program, str(tmp_path)], capture_output=True, cwd=_root(), check=False)
     assert done.stdout == b"held\n" and done.returncode == -9
     host.Lock(tmp_path).release()
+
+
+def test_who_looks_whether_a_folder_is_written_does_not_keep_its_writer_out(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not host.is_written(tmp_path / "nowhere") and not host.is_written(tmp_path)
+    lock = host.Lock(tmp_path)
+    assert host.is_written(tmp_path) and host.is_written(tmp_path)
+    lock.release()
+    assert not host.is_written(tmp_path)
+    with (tmp_path / host.LOCK).open() as look:
+        fcntl.flock(look, fcntl.LOCK_SH)
+        monkeypatch.setattr(host.time, "sleep", lambda seconds: fcntl.flock(look, fcntl.LOCK_UN))
+        host.Lock(tmp_path).release()
 
 
 def orders(first_seq: int, count: int) -> Rows:

@@ -106,8 +106,8 @@ def _no_reference(case: Case) -> Explanation:
 
 
 def _out_of_band(case: Case) -> Explanation:
-    edge = case["contract_max_buy_ticks" if case.buys else "contract_min_sell_ticks"]
-    value, limit, mark = case.price(case.price_ticks), case.price(edge), case.reference(case["contract_mark_subticks"])
+    edge = int(case.row["max_buy_ticks" if case.buys else "min_sell_ticks"])
+    value, limit, mark = case.price(case.price_ticks), case.price(edge), case.reference(int(case.row["mark_subticks"]))
     most, way = ("most", "or less") if case.buys else ("least", "or more")
     side = "buy" if case.buys else "sell"
     fault = f"price {value} is outside the band around the mark of {mark}: a {side} is at {most} {limit}"

@@ -67,7 +67,7 @@ class Order(msgspec.Struct, kw_only=True):
     direction: str
     order_type: str
     order_state: str
-    price: Decimal | None = None
+    given_price: msgspec.Raw = msgspec.field(default=msgspec.Raw(b"null"), name="price")
     amount: Decimal
     filled_amount: Decimal
     average_price: Decimal
@@ -80,6 +80,12 @@ class Order(msgspec.Struct, kw_only=True):
     cl_ord_id: int = 0
     cancel_reason: str = ""
     trigger_price: Decimal | None = None
+
+    @property
+    def price(self) -> Decimal | None:
+        """Its limit, or of a market order its average; None while a conditional market order waits for its trigger."""
+        text = bytes(self.given_price)
+        return None if text[:1] in (b'"', b"n") else Decimal(text.decode())
 
 
 class Trade(msgspec.Struct, kw_only=True):

@@ -6,7 +6,16 @@ from typing import Any
 from engine.codes import AccountAttribute, InvestorClass
 from gateway import clock
 from gateway.commands import officer, outcomes
-from gateway.commands.common import FAILED, add_data_argument, end_of_day_ns, open_registry, readable_errors, show, when
+from gateway.commands.common import (
+    FAILED,
+    add_data_argument,
+    end_of_day_ns,
+    number_text,
+    open_registry,
+    readable_errors,
+    show,
+    when,
+)
 from gateway.commands.officer import acting_officer
 from gateway.office import onboarding
 from gateway.registry.registry import Account, Key, Registry
@@ -46,10 +55,12 @@ def add_parser(subparsers: Any) -> None:
         metavar="DATE",
         help="all eligibility evidence is valid through this day",
     )
-    create.add_argument("--deposit", metavar="AMOUNT", help="money that has arrived, in the settlement currency")
+    create.add_argument(
+        "--deposit", type=number_text, metavar="AMOUNT", help="money that has arrived, in the settlement currency"
+    )
     deposit = actions.add_parser("deposit", help="record money that has arrived")
     deposit.add_argument("name", help="the account")
-    deposit.add_argument("amount", help="in the settlement currency")
+    deposit.add_argument("amount", type=number_text, help="in the settlement currency")
     listing = actions.add_parser("list", help="list all accounts")
     for action in (create, deposit):
         officer.add_officer_arguments(action)

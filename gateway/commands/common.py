@@ -72,6 +72,13 @@ def whole(low: int, high: int) -> Callable[[str], int]:
     return read
 
 
+def number_text(text: str) -> str:
+    """A number for the venue to read exactly. Tables show thousands with commas; they are not read."""
+    if "," in text:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r}: write it without commas, and decimals with a point")
+    return text
+
+
 def plain(text: str) -> str:
     """Text on one line of a terminal: characters that move the cursor or reverse the writing are escaped."""
     return "".join(
@@ -253,17 +260,17 @@ def print_table(names: list[str], rows: list[list[str]], title: str = "", right:
     A file or a pipe is as wide as the table. The columns in `right` hold numbers.
     """
     columns = [Column(name, no_wrap=True, justify="right" if name in right else "left") for name in names]
-    table = Table(*columns, title=title or None, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table = Table(*columns, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.show_edge = table.pad_edge = False
     for row in rows:
         table.add_row(*[Text(cell) for cell in row])
     is_narrow = sys.stdout.isatty() or "COLUMNS" in os.environ
     console = Console(width=None if is_narrow else UNLIMITED)
+    if title:
+        print(title)
     if Measurement.get(console, console.options.update(width=UNLIMITED), table).maximum <= console.width:
         console.print(table)
         return
-    if title:
-        print(title)
     for place, row in enumerate(rows):
         if place:
             print()

@@ -5,6 +5,7 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 from collections.abc import Coroutine
 from contextlib import suppress
 from pathlib import Path
@@ -113,6 +114,10 @@ def run_client(command: str, main: Coroutine[Any, Any, int], url: str, flag: str
             return uvloop.run(main)
         except picows.WSError as error:
             raise ValueError(f"{flag} {url}: {error}; an address is such as ws://127.0.0.1:8765") from None
+        except ssl.SSLError as error:
+            why = getattr(error, "verify_message", "") or error
+            remedy = "SSL_CERT_FILE names a file of certificates to trust"
+            raise ValueError(f"{flag} {url}: the venue's certificate is not accepted: {why}; {remedy}") from None
         except (RpcError, Disconnected) as error:
             raise ValueError(str(error)) from None
         except UnicodeError:

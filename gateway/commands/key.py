@@ -150,7 +150,8 @@ def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[
     fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
     more = {"account": args.account, "label": args.label}
     row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more), args.data)
-    return {"id": new.id, "secret": new.secret or None, **row}
+    told = {name: row[name] for name in ("number", "change", "state", "outcome", "next")}
+    return {"id": new.id, "secret": new.secret or None, **told}
 
 
 def _row(key: Key, names: dict[int, str]) -> dict[str, object]:

@@ -41,6 +41,8 @@ def add_officer_arguments(parser: argparse.ArgumentParser) -> None:
 
 def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
     """The key in the file, proved by its secret; a name would prove nothing."""
+    if not args.officer and not registry.is_governed:
+        raise RegistryError("--as: only an officer does this, and there is none yet; lionrock admin init names them")
     if not args.officer:
         raise RegistryError(f"--as: give an officer's key file, or set {OFFICER_VARIABLE}")
     try:

@@ -107,7 +107,7 @@ async def _prompt(client: Client, as_json: bool) -> None:
         lambda action: action.add_argument("--json", action="store_true", default=as_json, help="print JSON"),
     )
     console = Console()
-    console.print(_PROMPT_HELP, markup=False, highlight=False)
+    print(_PROMPT_HELP)
     await client.subscribe("user.trades.any.any.raw", lambda data: _filled(console, data))
     while True:
         try:
@@ -118,7 +118,7 @@ async def _prompt(client: Client, as_json: bool) -> None:
         if line.strip() in ("quit", "exit"):
             return
         if line.strip() in ("help", "?"):
-            console.print(_PROMPT_HELP, markup=False, highlight=False)
+            print(_PROMPT_HELP)
         if line.strip() in ("", "help", "?"):
             continue
         try:
@@ -126,7 +126,7 @@ async def _prompt(client: Client, as_json: bool) -> None:
             await _one(client, given, given.json)
         except (_UsageError, RpcError, ValueError) as error:
             if str(error):
-                console.print(plain(str(error)), style="red", markup=False, highlight=False)
+                console.print(plain(str(error)), style="red", markup=False, highlight=False, soft_wrap=True)
 
 
 def _filled(console: Console, data: list[dict[str, Any]]) -> None:
@@ -141,9 +141,11 @@ def _print(given: argparse.Namespace, result: Any, tables: Tables) -> None:
     if shows == "count":
         print(f"{result} order{'' if result == 1 else 's'} cancelled")
     elif shows == "placed":
-        tables.orders([result["order"]])
+        tables.orders(result.get("orders", [result["order"]]))
         if result["trades"]:
             tables.trades(result["trades"])
+        if "refused" in result:
+            print(f"further orders of this closing were refused: {result['refused']}")
     elif shows == "order":
         tables.orders([result])
     elif shows == "admission":

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any, NamedTuple, get_args
 
 from gateway.client import Client
-from gateway.commands.common import MAX_ID, whole
+from gateway.commands.common import MAX_ID, number_text, whole
 from gateway.office.officer_params import DisclosureName
 from gateway.sessions.method_table import OrderTypeName, SelfTradeName, TimeInForceName, TriggerName
 
@@ -98,10 +98,15 @@ def add_actions(actions: Any, add_more: Callable[[argparse.ArgumentParser], obje
         add_more(parser)
 
 
+def _add_number(parser: argparse.ArgumentParser, name: str, metavar: str, text: str, count: str | None = None) -> None:
+    kind: dict[str, Any] = {} if count is None else {"nargs": count}
+    parser.add_argument(name, type=number_text, metavar=metavar, help=text, **kind)
+
+
 def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("instrument_name", metavar="CONTRACT")
-    parser.add_argument("amount", metavar="AMOUNT", help="in base currency")
-    parser.add_argument("price", nargs="?", metavar="PRICE", help="limit price; none for market types")
+    _add_number(parser, "amount", "AMOUNT", "in base currency")
+    _add_number(parser, "price", "PRICE", "limit price; none for market types", "?")
     parser.add_argument("--type", default="limit", choices=get_args(OrderTypeName), help="default: limit")
     parser.add_argument("--time-in-force", choices=get_args(TimeInForceName), help="default: good_til_cancelled")
     parser.add_argument("--trigger", choices=get_args(TriggerName), help="what is compared (default: mark_price)")
@@ -109,8 +114,8 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--stp", choices=get_args(SelfTradeName), help="if it meets your own group's order")
     parser.add_argument("--label", metavar="TEXT", help="comes back on every report, at most 64 bytes")
     parser.add_argument("--cl-ord-id", type=whole(1, MAX_ID), metavar="NUMBER", help="your own number, once per order")
-    parser.add_argument("--trigger-offset", metavar="DISTANCE", help="of a trailing stop, in price")
-    parser.add_argument("--display-amount", metavar="AMOUNT", help="show only so much of it in the book")
+    _add_number(parser, "--trigger-offset", "DISTANCE", "of a trailing stop, in price")
+    _add_number(parser, "--display-amount", "AMOUNT", "show only so much of it in the book")
     for flag, text in (
         ("--post-only", "never take: move behind the best price"), ("--reject-post-only", "refuse instead of moving"),
         ("--reduce-only", "only make a position smaller"),
@@ -121,15 +126,15 @@ def _add_order(parser: argparse.ArgumentParser) -> None:
 
 def _add_edit(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("order_id", metavar="ORDER")
-    parser.add_argument("amount", metavar="AMOUNT", help="the total, with what is filled")
-    parser.add_argument("price", nargs="?", metavar="PRICE", help="the new limit price (default: as it is)")
+    _add_number(parser, "amount", "AMOUNT", "the total, with what is filled")
+    _add_number(parser, "price", "PRICE", "the new limit price (default: as it is)", "?")
     _add_changeable(parser)
     parser.add_argument("--forfeit-priority", action="store_true", default=None, help="go to the end of the queue")
 
 
 def _add_changeable(parser: argparse.ArgumentParser) -> None:
     """What an order has and an amendment may change."""
-    parser.add_argument("--trigger-price", metavar="PRICE", help="of stop and take orders")
+    _add_number(parser, "--trigger-price", "PRICE", "of stop and take orders")
     parser.add_argument("--valid-until", type=instant_ms, metavar="TIME", help="refuse it if it arrives later")
     parser.add_argument("--confirm", action="store_true", default=None, help="yes to an unusual value or price")
 
@@ -147,7 +152,7 @@ def _add_cancel_all(parser: argparse.ArgumentParser) -> None:
 
 def _add_close(parser: argparse.ArgumentParser) -> None:
     _add_contract(parser)
-    parser.add_argument("price", nargs="?", metavar="PRICE", help="limit price (default: at the market)")
+    _add_number(parser, "price", "PRICE", "limit price (default: at the market)", "?")
 
 
 def _add_acknowledge(parser: argparse.ArgumentParser) -> None:

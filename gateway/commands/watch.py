@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import math
 from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -17,6 +18,7 @@ from gateway.client import Client
 from gateway.client.local_book import LocalBook
 from gateway.commands.common import print_json
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
+from gateway.commands.trade_tables import Decimals, decimals_of, number
 
 _EXAMPLES = """examples:
   lionrock watch
@@ -53,12 +55,15 @@ def run(args: argparse.Namespace) -> int:
 async def _watch(args: argparse.Namespace) -> int:
     if args.depth < 1:
         raise ValueError(f"--depth {args.depth}: must be at least 1")
+    if not 0 <= args.seconds < math.inf:
+        raise ValueError(f"--seconds {args.seconds}: must be 0, for no end, or more")
     async with client_of(args) as client:
-        names = [row["instrument_name"] for row in await client.call("public/get_instruments")]
+        decimals = decimals_of(await client.call("public/get_instruments"))
+        names = list(decimals)
         name = args.instrument or (names[0] if names else "")
         if name not in names:
             raise ValueError(f"{name or 'no contract'}: not listed; the venue has {', '.join(names) or 'none'}")
-        view = _View(name, await client.book(name, "100ms"), args.depth)
+        view = _View(name, await client.book(name, "100ms"), args.depth, decimals[name])
         await client.subscribe(f"ticker.{name}.100ms", view.ticker.update)
         await client.subscribe(f"trades.{name}.100ms", view.traded)
         await _show(client, view, args)
@@ -82,8 +87,9 @@ async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None
 class _View:
     """The data on the screen."""
 
-    def __init__(self, name: str, book: LocalBook, depth: int) -> None:
+    def __init__(self, name: str, book: LocalBook, depth: int, decimals: Decimals) -> None:
         self.name = name
+        self.decimals = decimals
         self.book = book
         self.depth = depth
         self.ticker: dict[str, Any] = {}
@@ -102,12 +108,13 @@ class _View:
 
     def render(self, is_connected: bool) -> Group:
         """The screen."""
-        parts = [f"{name} {self.ticker.get(key)}" for name, key in (
-            ("last", "last_price"), ("mark", "mark_price"), ("index", "index_price"),
-            ("funding 8h", "funding_8h"), ("open interest", "open_interest"),
+        of = self.decimals
+        parts = [f"{name} {number(self.ticker.get(key), places) or '-'}" for name, key, places in (
+            ("last", "last_price", of.price), ("mark", "mark_price", of.price), ("index", "index_price", of.price),
+            ("funding 8h", "funding_8h", 0), ("open interest", "open_interest", of.amount),
         )]  # fmt: skip
         state = "" if is_connected else "   [red]connecting again[/]"
-        head = Text.from_markup(f"[bold]{self.name}[/]   {'   '.join(parts)}{state}")
+        head = Text.from_markup(f"[bold]{self.name}[/]{state}\n{'   '.join(parts)}")
         return Group(head, Columns([self._book_table(), self._trade_table()]))
 
     def _book_table(self) -> Table:
@@ -118,15 +125,18 @@ class _View:
         for rows, colour in ((list(reversed(asks)), "red"), (bids, "green")):
             for price, amount in rows:
                 bar = "█" * max(1, int(BAR_CELLS * amount / largest))
-                table.add_row(f"{amount}", Text(f"{price}", style=colour), Text(bar, style=colour))
+                shown = number(amount, self.decimals.amount), number(price, self.decimals.price)
+                table.add_row(shown[0], Text(shown[1], style=colour), Text(bar, style=colour))
             if colour == "red":
                 table.add_section()
         return table
 
     def _trade_table(self) -> Table:
         table = Table("time", "price", "amount", title="trades")
+        table.columns[1].justify = table.columns[2].justify = "right"
         for trade in self.trades:
             at = datetime.fromtimestamp(trade["timestamp"] / 1000, UTC).strftime("%H:%M:%S.%f")[:-3]
             colour = "green" if trade["direction"] == "buy" else "red"
-            table.add_row(at, Text(str(trade["price"]), style=colour), str(trade["amount"]))
+            price, amount = number(trade["price"], self.decimals.price), number(trade["amount"], self.decimals.amount)
+            table.add_row(at, Text(price, style=colour), amount)
         return table

@@ -286,7 +286,4 @@ def make_topic(channel: Channel, projection: Projection) -> Topic:
 def _contract_of(channel: Channel, projection: Projection) -> Contract:
     if channel.contract_slot >= 0:
         return projection.contract_at(channel.contract_slot)
-    for contract in projection.contracts():
-        if contract.index_name == channel.currency:
-            return contract
-    return projection.contract_at(0)
+    return next(contract for contract in projection.contracts() if contract.index_name == channel.currency)

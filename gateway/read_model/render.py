@@ -113,19 +113,22 @@ ORDER = (
 
 
 CLIENT_ID_EXTRA = b',"cl_ord_id":%d'
+MARKET_PRICE = b'"market_price"'
+"""The price of a conditional market order that waits for its trigger, as in the Deribit API."""
 CANCEL_REASON_EXTRA = b',"cancel_reason":"%b"'
 
 
 def order(contract: Contract, view: OrderView) -> bytes:
-    """An order as its owner sees it; a market order shows its average price."""
+    """An order as its owner sees it; a market order shows its average price, and none before its trigger fired."""
     average = contract.average_text(view.filled_tick_lots, view.filled_lots)
+    at_market = average if view.ord_type <= TYPE_LIMIT or view.triggered else MARKET_PRICE
     return ORDER % (
         view.order_id,
         contract.json_name,
         SIDE[view.side],
         ORDER_TYPE[view.ord_type],
         STATE[view.status],
-        average if view.ord_type in MARKETS else contract.price_text(view.price_ticks),
+        at_market if view.ord_type in MARKETS else contract.price_text(view.price_ticks),
         contract.amount_text(view.amount_lots),
         contract.amount_text(view.filled_lots),
         average,

@@ -59,6 +59,14 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
         raise _explain(bytes(data), error) from None
 
 
+def decode_message(data: bytes | bytearray | memoryview) -> Any:
+    """The same from a socket, where a request needs an id: nothing else says which answer belongs to it."""
+    request = decode(data)
+    if request.id is None:
+        raise Malformed(None, Refusal(ErrorCode.INVALID_REQUEST, "it is missing; send a number or a text", "id"))
+    return request
+
+
 def _is_too_deep(data: bytes) -> bool:
     """Whether an object nests more deeply than is read. What is no object is refused before anything inside it."""
     if data.count(b"[") + data.count(b"{") <= MAX_NESTING or data.lstrip(b" \t\r\n")[:1] != b"{":

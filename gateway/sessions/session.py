@@ -31,7 +31,7 @@ class Session(SessionState):
         """One text message: exactly one answer, now or when its commands are durable."""
         self._received_ns = now_ns
         try:
-            request = jsonrpc_requests.decode(data)
+            request = jsonrpc_requests.decode_message(data)
         except jsonrpc_requests.Malformed as malformed:
             return self._fault(malformed, now_ns)
         self._faults = 0

@@ -68,7 +68,7 @@ def parse(name: str, find: Find, account_slot: int = -1) -> Channel:
     if name == "platform_state":
         return Channel(name, "platform_state")
     if name.startswith("deribit_price_index."):
-        return Channel(name, "index", currency=name.partition(".")[2])
+        return _index(name, name.partition(".")[2], find)
     for kind, pattern in _PATTERNS:
         match = pattern.fullmatch(name)
         if match:
@@ -84,6 +84,13 @@ def _contract(name: str, find: Find) -> Contract:
     if contract is None:
         raise NoChannelError(f"there is no contract {name[:40]!r}; public/get_instruments lists them")
     return contract
+
+
+def _index(name: str, index_name: str, find: Find) -> Channel:
+    contract = find(f"{index_name.upper()}-PERPETUAL")
+    if contract is None or contract.index_name != index_name:
+        raise NoChannelError(f"there is no index {index_name[:40]!r}; say one like btc_usdc")
+    return Channel(name, "index", currency=index_name)
 
 
 def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> Channel:

@@ -39,7 +39,10 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.BAD_TICK: ("The price is not a positive multiple of the tick.", "Round it to tick_size."),
     Reason.BAD_LOT: ("The amount is not a multiple of the lot.", "Round it to amount_step."),
     Reason.BAD_EXPIRY: ("The expiry is past or not a whole second.", "Give a later whole second."),
-    Reason.QTY_TOO_SMALL: ("The amount is below the minimum.", "Give at least min_trade_amount."),
+    Reason.QTY_TOO_SMALL: (
+        "The amount is below the minimum.",
+        "Give at least min_trade_amount; only a reduce-only order for the whole position may be smaller.",
+    ),
     Reason.QTY_TOO_LARGE: ("The amount is above the maximum.", "Give at most max_trade_amount."),
     Reason.DUPLICATE_ID: ("The cl_ord_id names another live order.", "Choose another."),
     Reason.TRIGGER_WOULD_FIRE: ("The trigger's condition already holds.", "Send the order without a trigger."),

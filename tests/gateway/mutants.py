@@ -259,6 +259,105 @@ QUERY_MUTANTS = (
     ),
 )
 
+SWEEPS = "tests/gateway/venue/test_sweeps.py"
+OUTCOMES = "tests/gateway/commands/test_outcomes.py"
+TRADE = "tests/gateway/commands/test_trade.py"
+
+PEOPLE_MUTANTS = (
+    Mutant(
+        "the end of a sweep is noted before it is durable", "venue/sweeps.py", "if end_seq <= durable_seq", "if True",
+        f"{SWEEPS}::test_an_end_is_not_noted_before_it_is_durable",
+    ),
+    Mutant(
+        "a crash forgets what a sweep took", "venue/sweeps.py",
+        'self._under_way.update((rows["seq"] + 1).tolist())', "pass",
+        f"{SWEEPS}::test_a_crash_does_not_forget_the_number",
+    ),
+    Mutant(
+        "a stop forgets what a sweep takes", "venue/venue.py", "for seq in self.registry.unfinished_sweeps():",
+        "for seq in ():", f"{SWEEPS}::test_a_stop_in_the_middle_does_not_forget_the_number",
+    ),
+    Mutant(
+        "a change is answered before it is carried out", "commands/outcomes.py",
+        "if not outcome.is_final and is_running(folder):", "if False:",
+        f"{OUTCOMES}::test_a_state_of_a_contract_that_keeps_orders_speaks_of_none",
+    ),
+    Mutant(
+        "a part of a change counts as the whole", "office/outcomes.py", "len(seqs) < len(found)", "not seqs",
+        f"{OUTCOMES}::test_a_venue_that_does_not_get_to_it_is_not_taken_for_done",
+    ),
+    Mutant(
+        "a take order fires like a stop", "commands/trade_tables.py", '!= row["order_type"].startswith("take")', "",
+        f"{TRADE}::test_a_condition_is_a_comparison_that_points_the_right_way",
+    ),
+    Mutant(
+        "an action's options forget those before it", "commands/connection.py",
+        "argparse.SUPPRESS if is_action else value", "value",
+        f"{TRADE}::test_options_stand_before_or_after_the_action_and_the_later_ones_win",
+    ),
+    Mutant(
+        "the environment's secret wins over a file", "commands/connection.py",
+        'args.secret or ("" if file else os.environ.get("LIONROCK_SECRET", ""))',
+        'args.secret or os.environ.get("LIONROCK_SECRET", "")',
+        f"{TRADE}::test_a_secret_comes_from_a_file_or_the_environment",
+    ),
+)  # fmt: skip
+
+CLOSING = "tests/gateway/venue/test_closing_live.py"
+REFUSALS = "tests/gateway/audit_trail/test_refusals.py"
+
+ANSWER_MUTANTS = (
+    Mutant(
+        "a refusal names another limit than the one it met",
+        "audit_trail/refusals_of_form.py",
+        'case.amount(int(case.row["max_order_lots"]))',
+        'case.amount(int(case.row["max_position_lots"]))',
+        REFUSALS,
+    ),
+    Mutant(
+        "what would pass is one tick too far",
+        "audit_trail/refusals_of_orders.py",
+        '(best - 1, "ask") if case.buys else (best + 1, "bid")',
+        '(best, "ask") if case.buys else (best, "bid")',
+        REFUSALS,
+    ),
+    Mutant(
+        "a refused order is not told how much only closes",
+        "audit_trail/refusal_case.py",
+        '        return held - others - self["position_reduce_only_lots"]\n',
+        "        return held - others\n",
+        CLOSING,
+    ),
+    Mutant(
+        "a refusal's figures do not reach the wire",
+        "venue/sequencer.py",
+        "            outcome.why = why(",
+        "            why(",
+        CLOSING,
+    ),
+    Mutant(
+        "a message without an id is served",
+        "sessions/jsonrpc_requests.py",
+        "    if request.id is None:\n",
+        "    if False:\n",
+        CLOSING,
+    ),
+    Mutant(
+        "an order that waits to be sent at the market has a price of 0",
+        "read_model/render.py",
+        "view.ord_type <= TYPE_LIMIT or view.triggered",
+        "view.ord_type > 0",
+        CLOSING,
+    ),
+    Mutant(
+        "a repeat of a flag in an edit is refused where the venue changed it",
+        "sessions/methods/trading.py",
+        "        of_its_own = ",
+        "        of_its_own = False and ",
+        CLOSING,
+    ),
+)
+
 ONCE = "tests/gateway/client/test_once.py"
 SHAPES = "tests/gateway/market_data/test_account_channels.py"
 TOLD = "tests/gateway/read_model/test_reports.py"
@@ -377,7 +476,7 @@ CLIENT_MUTANTS = (
     ),
 )
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *CLIENT_MUTANTS)
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
 
 
 def mutate(mutant: Mutant, package: Path) -> None:

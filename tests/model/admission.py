@@ -156,11 +156,19 @@ def _lots(model, request):
         second = order.expire_ns // NS - FIRST_EXPIRY_S
         if order.expire_ns % NS or order.expire_ns <= model.now_ns or not 0 <= second <= MAX_TICKS:
             return Reason.BAD_EXPIRY
-    if order.total < parameters[P.MIN_ORDER_LOTS, 0]:
+    if order.total < parameters[P.MIN_ORDER_LOTS, 0] and not _closes_whole(model, order):
         return Reason.QTY_TOO_SMALL
     if order.total > parameters[P.MAX_ORDER_LOTS, 0]:
         return Reason.QTY_TOO_LARGE
     return Reason.NONE
+
+
+def _closes_whole(model, order):
+    """A reduce-only order for the whole position may be below the minimum."""
+    position = model.position(order.account, order.contract)
+    size = position.size if position else 0
+    against = size > 0 if order.side == Side.SELL else size < 0
+    return bool(order.flags & ExecInst.REDUCE_ONLY) and against and order.leaves >= abs(size)
 
 
 def _trigger(model, request):

@@ -55,10 +55,12 @@ class Lookup:
 
     def contract(self, name: str) -> Contract:
         """The contract of this name, with its units."""
-        for record in self.registry.contracts():
+        known = self.registry.contracts()
+        for record in known:
             if record.name == name:
                 return contract_of(record)
-        raise RegistryError(f"instrument_name: no contract {name[:64]!r}; public/get_instruments lists them")
+        names = ", ".join(record.name for record in known) or "none yet"
+        raise RegistryError(f"instrument_name: no contract {name[:64]!r}; there are: {names}")
 
     def document_day(self, text: str) -> date:
         """A document's date, which is not in the future."""

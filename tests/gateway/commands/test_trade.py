@@ -1,5 +1,6 @@
 """`lionrock trade` as a person calls it, on a venue that runs."""
 
+import argparse
 import asyncio
 import contextlib
 import io
@@ -7,10 +8,11 @@ import json
 from decimal import Decimal
 
 import pytest
+from rich.console import Console
 
 from engine.codes import AccountAttribute
 from gateway import cli
-from gateway.commands import trade, trade_tables
+from gateway.commands import trade, trade_tables, watch
 from gateway.commands.connection import client_of
 from gateway.commands.trade_actions import ACTIONS
 from gateway.commands.trade_tables import Decimals, Tables
@@ -233,6 +235,8 @@ def test_a_secret_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
         (None, ["buy", BTC, "1", "2", "--expires-at", "2026-12-01T16:00:00"], "is no instant with its zone"),
         (None, ["buy", BTC, "1", "2", "--expires-at", "soon"], "--expires-at: 'soon' is no instant with its zone"),
         (None, ["buy", BTC, "1", "2", "--stp", "never"], "invalid choice: 'never'"),
+        (None, ["buy", BTC, "1", "60,000"], "PRICE: '60,000': write it without commas, and decimals with a point"),
+        (None, ["buy", BTC, "1", "2", "--display-amount", "1,5"], "--display-amount: '1,5': write it without commas"),
         (None, ["acknowledge", "product", "0"], "'0' is not a whole number from 1 to 1000000"),
         (None, ["cancel", "--cl-ord-id", "x"], "'x' is not a whole number from 1 to"),
     ],
@@ -303,3 +307,40 @@ def test_the_help_of_an_action_does_not_leave_the_prompt(monkeypatch, capsys):
     text = capsys.readouterr().out
     assert "--trigger-offset" in text and "are required: CONTRACT, AMOUNT" in text and "ORDER: give the order" in text
     assert list(lines) == ["never read"]
+
+
+def test_watch_has_the_contracts_decimals(capsys):
+    class Book:
+        def depth(self, levels):
+            return [(Decimal(19900), Decimal("0.25"))], [(Decimal("19900.5"), Decimal(1200))]
+
+    view = watch._View(BTC, Book(), 3, Decimals(1, 3))
+    view.ticker = {"last_price": Decimal(19900), "mark_price": Decimal("19900.123"), "open_interest": Decimal("0.5")}
+    view.traded([{"timestamp": 1000, "price": Decimal(19900), "amount": Decimal("0.25"), "direction": "buy"}])
+    Console(width=120).print(view.render(is_connected=True))
+    text = capsys.readouterr().out
+    assert "last 19,900.0   mark 19,900.123   index -   funding 8h -   open interest 0.500" in text
+    for shown in ("1,200.000 │ 19,900.5 │", "0.250 │ 19,900.0 │", "00:00:01.000 │ 19,900.0 │  0.250 │"):
+        assert shown in text
+
+
+@pytest.mark.parametrize("seconds", ["-1", "nan", "inf"])
+def test_a_time_that_cannot_be_watched_is_refused(seconds):
+    code, said, told = lionrock("watch", "--seconds", seconds)
+    assert (code, said) == (2, "") and f"--seconds {seconds}" in told and "must be 0, for no end, or more" in told
+
+
+def test_a_closing_in_several_orders_shows_all_of_them_and_what_was_refused(capsys):
+    order = {
+        "instrument_name": BTC, "direction": "sell", "order_type": "market", "order_state": "filled",
+        "time_in_force": "immediate_or_cancel", "amount": Decimal("100"), "filled_amount": Decimal("100"),
+        "average_price": Decimal("20000"), "price": Decimal("20000"), "post_only": False, "reduce_only": True,
+        "label": "",
+    }  # fmt: skip
+    orders = [{**order, "order_id": number} for number in ("7001", "7002")]
+    answer = {"order": orders[0], "trades": [], "orders": orders, "refused": "CAPACITY"}
+    trade._print(argparse.Namespace(action="close"), answer, Tables({BTC: Decimals(1, 3)}))
+    said = capsys.readouterr().out
+    assert "7001" in said and "7002" in said and "were refused: CAPACITY" in said
+    trade._print(argparse.Namespace(action="close"), {"order": orders[0], "trades": []}, Tables({BTC: Decimals(1, 3)}))
+    assert "7002" not in capsys.readouterr().out

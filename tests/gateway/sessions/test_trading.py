@@ -152,7 +152,7 @@ def test_conditional_and_ended_orders_say_so(desk):
     desk.rows.orders[80] = order(80, ord_type=OrdType.TRAILING_STOP, status=OrdStatus.UNTRIGGERED, offset_ticks=50)
     session = desk.session("alice")
     stop = ask(session, "private/get_order_state", order_id="78")["result"]
-    assert (stop["order_state"], stop["order_type"], stop["price"]) == ("untriggered", "stop_market", 0)
+    assert (stop["order_state"], stop["order_type"], stop["price"]) == ("untriggered", "stop_market", "market_price")
     assert (stop["trigger"], stop["trigger_price"], stop["triggered"]) == ("last_price", 19000, False)
     assert (stop["expires_at"], stop["display_amount"]) == (NOW // MS, 0.001)
     ended = ask(session, "private/get_order_state", order_id="79")["result"]

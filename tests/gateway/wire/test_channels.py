@@ -69,6 +69,8 @@ def test_other_names_are_no_channels(name):
         ("chart.trades.{i}.7", 5, "resolution 7: give one of 1, 3"),
         ("book.{i}.5s", 5, "no channel of this form"),
         ("user.portfolio.a b", 5, "a currency such as USDC, or any"),
+        ("deribit_price_index.eth_usdc", 5, "no index 'eth_usdc'; say one like btc_usdc"),
+        ("deribit_price_index.BTC_USDC", 5, "no index 'BTC_USDC'"),
     ],
 )
 def test_a_name_that_is_none_is_told_why(name, account_slot, words):
