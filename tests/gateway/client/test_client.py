@@ -99,10 +99,11 @@ def test_a_subscription_that_fails_leaves_nothing_behind(tmp_path):
             for channel in ("book.NOPE.raw", "user.orders.NOPE.raw"):
                 with pytest.raises(ValueError, match="no contract 'NOPE'"):
                     await alice.subscribe(channel, heard.append)
-            transport, alice._transport = alice._transport, None
+            alice._transport.disconnect()
+            await until(lambda: not alice.is_connected.is_set())
             with pytest.raises(Disconnected):
                 await alice.subscribe("user.trades.any.any.raw", heard.append)
-            alice._transport = transport
+            await until(alice.is_connected.is_set)
             await alice.subscribe("user.orders.any.any.raw", heard.append)
             await lost(server, alice)
             await alice.buy(BTC, "0.1", price="19900")
