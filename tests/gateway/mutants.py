@@ -493,11 +493,10 @@ CLIENT_MUTANTS = (
 MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
 
 
-def mutate(mutant: Mutant, package: Path) -> None:
-    """Break the copy of the gateway in a folder; the text must be there exactly once."""
-    path = package / mutant.file
-    source = path.read_text()
+def broken(mutant: Mutant, package: Path) -> str:
+    """The text of a mutant's file in a folder with its break; the place must be there exactly once."""
+    source = (package / mutant.file).read_text()
     found = source.count(mutant.old)
     if found != 1:
         raise ValueError(f"{mutant.name}: its text is {found} times in {mutant.file}; bring the patch up to date")
-    path.write_text(source.replace(mutant.old, mutant.new))
+    return source.replace(mutant.old, mutant.new)
