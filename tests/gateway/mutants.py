@@ -138,9 +138,10 @@ QUERY_MUTANTS = (
     ),
     Mutant(
         "a channel of a base currency hears contracts settled in another",
-        "market_data/account_topics.py",
-        "        return settled_in(contract, channel.currency)\n",
-        "        return settled_in(contract, channel.currency) or channel.currency == contract.base\n",
+        "market_data/account_messages.py",
+        "        return channel.currency == ANY\n    return settled_in",
+        "        return channel.currency == ANY\n"
+        "    return channel.currency == projection.contract_at(report.contract_slot).base or settled_in",
         "tests/gateway/market_data/test_account_channels.py",
     ),
     Mutant(

@@ -10,6 +10,7 @@ import pytest
 
 import engine
 from tests.gateway.mutants import MUTANTS, Mutant, broken
+from tests.gateway.socketless_venue import SocketlessVenue
 
 ROOT = Path(__file__).parents[2]
 FAILED = 1
@@ -57,6 +58,12 @@ def run(folder: Path, mutant: Mutant) -> tuple[int, str]:
     except subprocess.TimeoutExpired:
         return FAILED, "the test never ended"
     return done.returncode, done.stdout + done.stderr
+
+
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Everything is compiled once before, not in each mutant's own cache."""
+    SocketlessVenue(tmp_path_factory.mktemp("compiled")).venue.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
