@@ -138,9 +138,10 @@ QUERY_MUTANTS = (
     ),
     Mutant(
         "a channel of a base currency hears contracts settled in another",
-        "market_data/account_topics.py",
-        "        return settled_in(contract, channel.currency)\n",
-        "        return settled_in(contract, channel.currency) or channel.currency == contract.base\n",
+        "market_data/account_messages.py",
+        "        return channel.currency == ANY\n    return settled_in",
+        "        return channel.currency == ANY\n"
+        "    return channel.currency == projection.contract_at(report.contract_slot).base or settled_in",
         "tests/gateway/market_data/test_account_channels.py",
     ),
     Mutant(
@@ -493,11 +494,10 @@ CLIENT_MUTANTS = (
 MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
 
 
-def mutate(mutant: Mutant, package: Path) -> None:
-    """Break the copy of the gateway in a folder; the text must be there exactly once."""
-    path = package / mutant.file
-    source = path.read_text()
+def broken(mutant: Mutant, package: Path) -> str:
+    """The text of a mutant's file in a folder with its break; the place must be there exactly once."""
+    source = (package / mutant.file).read_text()
     found = source.count(mutant.old)
     if found != 1:
         raise ValueError(f"{mutant.name}: its text is {found} times in {mutant.file}; bring the patch up to date")
-    path.write_text(source.replace(mutant.old, mutant.new))
+    return source.replace(mutant.old, mutant.new)
