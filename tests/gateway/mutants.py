@@ -137,11 +137,11 @@ QUERY_MUTANTS = (
         CURRENCIES,
     ),
     Mutant(
-        "a channel of a base currency hears contracts settled in another",
+        "money is told in a currency without business",
         "market_data/account_topics.py",
-        "        return settled_in(contract, channel.currency)\n",
-        "        return settled_in(contract, channel.currency) or channel.currency == contract.base\n",
-        "tests/gateway/market_data/test_account_channels.py",
+        "            if settled_in(contract, channel.currency):\n",
+        "            if channel.currency in (contract.base, contract.settlement):\n",
+        "tests/gateway/market_data/test_account_channels.py::test_money_in_a_currency_without_business_says_nothing",
     ),
     Mutant(
         "size_currency is the value of the position",
