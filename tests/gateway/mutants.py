@@ -145,6 +145,13 @@ QUERY_MUTANTS = (
         "tests/gateway/market_data/test_account_channels.py",
     ),
     Mutant(
+        "money is told in a currency without business",
+        "market_data/account_topics.py",
+        "            if settled_in(contract, channel.currency):\n",
+        "            if channel.currency in (contract.base, contract.settlement):\n",
+        "tests/gateway/market_data/test_account_channels.py::test_money_in_a_currency_without_business_says_nothing",
+    ),
+    Mutant(
         "size_currency is the value of the position",
         "read_model/render.py",
         "SIDE[side], size, size,\n",
