@@ -3,11 +3,13 @@
 import argparse
 import base64
 import json
+import shlex
 from contextlib import nullcontext
 from glob import escape
 from pathlib import Path
 from typing import Any
 
+from engine.codes import CommandKind
 from gateway import clock
 from gateway.commands import officer, outcomes
 from gateway.commands.common import (
@@ -24,18 +26,20 @@ from gateway.config import Config
 from gateway.office import onboarding
 from gateway.registry import authentication
 from gateway.registry.private_files import write_private
-from gateway.registry.registry import SCOPES, Key, KeyOrder, Registry
+from gateway.registry.registry import SCOPES, Intent, Key, KeyOrder, Registry
 
 _EXAMPLES = """examples:
-  lionrock key create alice --person "Alice Chan"
+  lionrock key create alice --person "Alice Chan" --knowledge-until 2027-03-31
   lionrock key create alice --person "Alice Chan" --output alice.key     (then: lionrock trade --secret-file alice.key)
   lionrock key create alice --person "Alice Chan" --kind ed25519 --scopes read
   lionrock key create alice --person "Alice Chan" --public-key BASE64 --label bot
   lionrock key revoke lrabcdefghijklmn
   lionrock key list alice --json
 
-The secret is printed once and not kept: only what verification needs is stored. Once officers are named (lionrock admin
-init) --as FILE and --reason are needed, and a key with more than read can log in when a second person has approved it.
+The secret is printed once and not kept: only what verification needs is stored. Orders that open risk need a person
+whose derivatives knowledge counts: --knowledge-until says till when, for all keys of that person. Once officers are
+named (lionrock admin init) --as FILE and --reason are needed, and a key with more than read can log in when a second
+person has approved it.
 """
 
 
@@ -138,7 +142,16 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
     made = {"id": new.id, "secret": new.secret or None, **{name: row[name] for name in ("account", "kind", "scopes")}}
     if args.knowledge_until:
         made["knowledge"] = outcomes.told(outcomes.follow_span(registry, args.data, span), args.data)
-    return made
+    return made | _missing(registry, args, person, key, now_ns)
+
+
+def _missing(registry: Registry, args: argparse.Namespace, person: int, key: Key, now_ns: int) -> dict[str, object]:
+    """What a key for trading lacks to open risk, with the command that mends it; nothing if it lacks nothing."""
+    known = registry.known_value(Intent(CommandKind.PERSON_SET, person=person)) or 0
+    if "trade" not in key.scopes or known > now_ns:
+        return {}
+    command = f"lionrock key create {shlex.join([args.account, '--person', args.person])} --knowledge-until DATE"
+    return {"missing": f"DERIVATIVES_KNOWLEDGE_REQUIRED: this person's keys open no risk before: {command}"}
 
 
 def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[str, object]:

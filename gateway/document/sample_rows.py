@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.code_values import REASON_BY_CLIENT
-from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
+from engine.codes import NIL, Asset, CommandKind, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
 from gateway.read_model import render
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -14,10 +14,12 @@ from gateway.wire.views import (
     ContractTerms,
     FundingView,
     LapseWarning,
+    MovementView,
     OrderView,
     PositionView,
     Report,
     RuleState,
+    SettlementView,
     Span,
     TickerView,
     TradeView,
@@ -31,6 +33,31 @@ S = 1_000_000_000
 BTC = Contract(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.0001"), 1, 5)
 ETH = Contract(1, "ETH_USDC-PERPETUAL", "ETH", "USDC", Unit.parse("0.05"), Unit.parse("0.001"), 2, 5)
 TERMS = ContractTerms(MarketState.OPEN, 10, 10**9, 10**10, 500_000, 200_000, 1_000_000, 30_000_000, 28800, 10)
+
+
+class SampleMoneyRecords:
+    """Fixed records of money."""
+
+    def __init__(self) -> None:
+        self.movement_rows: dict[int, list[MovementView]] = {}
+        self.settlement_rows: list[SettlementView] = []
+        self.delivery_rows: list[tuple[int, int, int]] = []
+
+    def movements(self, account: int, command: int, asset: int, span: Span) -> tuple[list[MovementView], int]:
+        found = self.movement_rows.get(command, []) if asset == Asset.SETTLEMENT else []
+        return found[span.offset : span.offset + span.count], len(found)
+
+    def own_settlements(
+        self, account: int, slots: frozenset[int], kind: str | None, span: Span
+    ) -> tuple[list[SettlementView], int]:
+        return self.settlements(slots, kind, span)
+
+    def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]:
+        found = [row for row in self.settlement_rows if row.contract_slot in slots and kind in (None, row.kind)]
+        return found[: span.count], 0
+
+    def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]:
+        return [row for row in self.delivery_rows if row[0] in slots]
 
 
 class SampleProjection:
@@ -56,6 +83,8 @@ class SampleProjection:
         self.floor = 0
         self.connections: dict[int, int] = {}
         self.spans: list[Span] = []
+        self.mark_rows: list[tuple[int, int]] = []
+        self.money_records = SampleMoneyRecords()
         self.halted = False
 
     def contracts(self) -> list[Contract]:
@@ -80,9 +109,15 @@ class SampleProjection:
         row = self.book_rows[slot]
         return BookView(slot, row.time_ns, row.change_id, row.bids[:depth], row.asks[:depth])
 
-    def trades(self, slot: int, span: Span) -> tuple[list[TradeView], bool]:
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
         self.spans.append(span)
-        return [row for row in self.public_trades if row.contract_slot == slot][: span.count], False
+        return [row for row in self.public_trades if row.contract_slot in slots][: span.count], False
+
+    def volume_lots(self, slot: int, since_ns: int) -> int:
+        return sum(row.volume_lots for row in self.candle_rows if row.start_ns >= since_ns)
+
+    def marks(self, slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        return [row for row in self.mark_rows if start_ns <= row[0] <= end_ns]
 
     def candles(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         return self.candle_rows
@@ -188,6 +223,7 @@ def sample_projection() -> SampleProjection:
         77: order(77, label_json=b'"bot"', cl_ord_id=9, display_lots=1000),
         78: order(78, ord_type=OrdType.STOP_LIMIT, status=OrdStatus.UNTRIGGERED, trigger_price_ticks=40_100),
         79: order(79, status=OrdStatus.CANCELED, reason=REASON_BY_CLIENT),
+        80: order(80, ord_type=OrdType.STOP_LIMIT, status=OrdStatus.FILLED, trigger_price_ticks=40_100, triggered=True),
     }
     rows.own_trades = [own_trade()]
     rows.public_trades = [rows.own_trades[0].trade]
@@ -208,6 +244,16 @@ def sample_projection() -> SampleProjection:
         TransactionView(2, NOW, "trade", 0, Side.BUY, 5_000, 40_001, 5_000_125, -5_000_125, 9_994_999_875, 77, 3),
         TransactionView(1, NOW, "deposit", NIL, 0, 0, 0, 0, 10_000_000_000, 10_000_000_000),
     ]
+    rows.mark_rows = [(NOW - 2 * S, 39_999_000), (NOW - S, 40_000_000)]
+    rows.money_records.movement_rows = {
+        CommandKind.DEPOSIT: [MovementView(1, NOW, 10_000_000_000, NIL)],
+        CommandKind.WITHDRAW: [MovementView(4, NOW, -2_500_000_000, NIL)],
+        CommandKind.TRANSFER: [MovementView(5, NOW, -1_000_000_000, 0)],
+    }
+    rows.money_records.settlement_rows = [
+        SettlementView(6, 0, NOW, "settlement", 5_000, 40_000_000, 39_990_000, -1_000_000, 1_000_000)
+    ]
+    rows.money_records.delivery_rows = [(0, NOW, 40_000_000)]
     rows.rule_rows = [
         RuleState(Reason.KYC_NOT_VALID, True, "valid through 2027-01-31 (Hong Kong)"),
         RuleState(Reason.PI_EVIDENCE_EXPIRED, False, "lapsed after 2026-12-31 (Hong Kong)"),

@@ -3,7 +3,7 @@
 from engine.codes import EventKind
 from gateway.market_data.account_messages import messages, wanted
 from gateway.market_data.public_topics import Reader, Topic
-from gateway.read_model import render
+from gateway.read_model import render, render_account
 from gateway.read_model.projection import Projection
 from gateway.wire.channels import Channel
 from gateway.wire.currencies import settled_in
@@ -82,7 +82,8 @@ class PortfolioTopic(UserTopic):
         channel = self.channel
         for contract in self.projection.contracts():
             if settled_in(contract, channel.currency):
-                return render.account(contract.settlement, self.projection.account(channel.account_slot))
+                view = self.projection.account(channel.account_slot)
+                return render_account.account(contract.settlement, view, self.projection.contracts())
         return None
 
 

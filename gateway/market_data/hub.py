@@ -16,6 +16,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from gateway.market_data.account_topics import UserTopic, make_user_topic
 from gateway.market_data.public_topics import (
     BookTopic,
+    KindTradesTopic,
     LiquidationsTopic,
     Reader,
     Topic,
@@ -46,6 +47,7 @@ class Hub:
         self._topics: dict[tuple[str, int], Topic] = {}
         self._books: defaultdict[int, list[BookTopic]] = defaultdict(list)
         self._trades: defaultdict[int, list[TradesTopic]] = defaultdict(list)
+        self._kind_trades: list[KindTradesTopic] = []
         self._liquidations: defaultdict[int, list[LiquidationsTopic]] = defaultdict(list)
         self._users: defaultdict[int, list[UserTopic]] = defaultdict(list)
 
@@ -71,6 +73,8 @@ class Hub:
             self._liquidations[channel.contract_slot].append(topic)
         elif isinstance(topic, TradesTopic):
             self._trades[channel.contract_slot].append(topic)
+        elif isinstance(topic, KindTradesTopic):
+            self._kind_trades.append(topic)
         return topic
 
     def leave(self, reader: Reader, name: str, account_slot: int) -> None:
@@ -90,6 +94,8 @@ class Hub:
             self._liquidations[topic.channel.contract_slot].remove(topic)
         elif isinstance(topic, TradesTopic):
             self._trades[topic.channel.contract_slot].remove(topic)
+        elif isinstance(topic, KindTradesTopic):
+            self._kind_trades.remove(topic)
         elif isinstance(topic, UserTopic):
             self._users[key[1]].remove(topic)
             if not self._users[key[1]]:
@@ -112,7 +118,7 @@ class Hub:
         segment, first, end = written
         if not self._topics:
             return
-        if end > first and any(self._trades.values()):
+        if end > first and (self._kind_trades or any(self._trades.values())):
             self._legs(segment, first, end)
         if end > first and any(self._liquidations.values()):
             self._forced_legs(segment, first, end)
@@ -133,12 +139,15 @@ class Hub:
         for index in np.flatnonzero(kinds == event_fold.TRADE_KIND).tolist():
             leg = segment.legs[first + index]
             contract = self._projection.contract_at(int(leg["contract_slot"]))
-            topics = self._trades.get(contract.slot)
-            if topics and int(leg["flags"]) & FLAG_TAKER:
+            topics = self._trades.get(contract.slot, ())
+            of_kind = [topic for topic in self._kind_trades if topic.wants(contract)]
+            if (topics or of_kind) and int(leg["flags"]) & FLAG_TAKER:
                 trade = trade_view(segment.data, (first + index) * HISTORY_ROW_BYTES)
                 data = render.trade(contract, trade)
                 for topic in topics:
                     topic.traded(trade, data)
+                for kind_topic in of_kind:
+                    kind_topic.traded(data)
 
     def _forced_legs(self, segment: Segment, first: int, end: int) -> None:
         """Forced closings, for the readers of the liquidation channels."""
@@ -168,7 +177,7 @@ class Hub:
 
     def _flush_raw(self) -> None:
         public: Iterable[Sequence[Topic]] = chain(
-            self._books.values(), self._trades.values(), self._liquidations.values()
+            self._books.values(), self._trades.values(), (self._kind_trades,), self._liquidations.values()
         )
         for topics in public:
             for topic in topics:

@@ -11,6 +11,7 @@ from gateway.read_model.books import Book, Moves
 from gateway.read_model.projection import Projection
 from gateway.wire import jsonrpc_answers
 from gateway.wire.channels import Channel
+from gateway.wire.currencies import settled_in
 from gateway.wire.decimals import Contract
 from gateway.wire.frames import text_frame
 from gateway.wire.views import BookView, Candle, Span, TickerView, TradeView
@@ -226,7 +227,7 @@ class TradesTopic(Topic):
     def catch_up(self, reader: Reader, mark: int) -> None:
         self.flush()
         span = Span(first_id=mark + 1, count=MISSED_TRADES)
-        missed, _ = self.projection.trades(self.contract.slot, span)
+        missed, _ = self.projection.trades(frozenset({self.contract.slot}), span)
         if missed:
             reader.stage(self.frame(render.array(render.trade(self.contract, trade) for trade in reversed(missed))))
 
@@ -239,6 +240,70 @@ class LiquidationsTopic(TradesTopic):
         missed = self.projection.liquidations(self.contract.slot, mark + 1, MISSED_TRADES)
         if missed:
             reader.stage(self.frame(render.array(missed)))
+
+
+class KindTradesTopic(Topic):
+    """`trades.{kind}.{currency}`: every trade of the contracts settled in a currency once, as a list.
+
+    A mark is a place in the history: trade ids of several contracts have no order.
+    """
+
+    def __init__(self, channel: Channel, projection: Projection) -> None:
+        super().__init__(channel, projection)
+        self.gathered: list[bytes] = []
+        self.published_place = projection.history_end
+
+    def wants(self, contract: Contract) -> bool:
+        """Whether it is about this contract."""
+        return settled_in(contract, self.channel.currency)
+
+    def traded(self, data: bytes) -> None:
+        """Gather a trade."""
+        self.gathered.append(data)
+        self.is_dirty = True
+
+    def flush(self) -> None:
+        place, self.published_place = self.published_place, self.projection.history_end
+        if self.gathered:
+            gathered, self.gathered = self.gathered, []
+            self.publish(render.array(gathered), place)
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        self.flush()
+        contracts = self.projection.contracts()
+        slots = frozenset(contract.slot for contract in contracts if self.wants(contract))
+        missed, _ = self.projection.trades(slots, Span(first_place=mark, count=MISSED_TRADES))
+        if missed:
+            rows = [render.trade(contracts[trade.contract_slot], trade) for trade in reversed(missed)]
+            reader.stage(self.frame(render.array(rows)))
+
+
+class InstrumentStateTopic(Topic):
+    """`instrument.state.{kind}.{currency}`: a contract that is new or whose state has changed."""
+
+    is_polled = True
+
+    def __init__(self, channel: Channel, projection: Projection) -> None:
+        super().__init__(channel, projection)
+        self.published = self._states()
+
+    def _states(self) -> dict[int, bytes]:
+        contracts = self.projection.contracts()
+        own = (contract for contract in contracts if settled_in(contract, self.channel.currency))
+        return {contract.slot: render.INSTRUMENT_STATE[self.projection.state(contract.slot)] for contract in own}
+
+    def flush(self) -> None:
+        states = self._states()
+        for slot, state in states.items():
+            if state != self.published.get(slot):
+                contract = self.projection.contract_at(slot)
+                self.publish(render.instrument_state(contract, state, self.projection.now_ns))
+        self.published = states
+
+    def catch_up(self, reader: Reader, mark: int) -> None:
+        for slot, state in self._states().items():
+            contract = self.projection.contract_at(slot)
+            reader.stage(self.frame(render.instrument_state(contract, state, self.projection.now_ns)))
 
 
 class PlatformTopic(Topic):
@@ -273,6 +338,10 @@ def make_topic(channel: Channel, projection: Projection) -> Topic:
     """The topic of a public channel."""
     if channel.kind == "platform_state":
         return PlatformTopic(channel, projection)
+    if channel.kind == "kind_trades":
+        return KindTradesTopic(channel, projection)
+    if channel.kind == "instrument_state":
+        return InstrumentStateTopic(channel, projection)
     contract = _contract_of(channel, projection)
     if channel.kind == "book":
         return BookTopic(channel, projection, contract)

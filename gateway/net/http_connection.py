@@ -10,7 +10,7 @@ from gateway.net.http_messages import BadRequest, HttpMessages, Request
 from gateway.net.loop_turns import Turns
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
-from gateway.sessions.http_calls import HttpCall
+from gateway.sessions.http_calls import HttpCall, is_call
 from gateway.sessions.http_calls import http as serve_http
 from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
@@ -100,7 +100,7 @@ class HttpConnection(asyncio.Protocol):
         path = request.target.partition("?")[0]
         if request.verb == "OPTIONS":
             self.write(self._messages.response(204, b""))
-        elif path.startswith("/api/v2/"):
+        elif is_call(path):
             self._call(request)
         elif path == "/openrpc.json":
             self.write(self._messages.response(200, openrpc.text()))

@@ -10,7 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.code_values import EXEC_LABELLED, FLAG_MADE_REDUCE_ONLY, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
+from engine.code_values import (
+    EXEC_LABELLED,
+    FLAG_MADE_REDUCE_ONLY,
+    FLAG_RESTING,
+    FLAG_TAKER,
+    FLAG_UNTRIGGERED,
+    MARKET_SETTLED,
+)
 from engine.codes import NIL, Asset, CommandKind, EventKind, OrdStatus
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
@@ -18,6 +25,8 @@ from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, re
 CANDLE_NS = 60_000_000_000
 """The shortest candle; longer ones are made of these."""
 SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
+MARKS_KEPT = 512
+"""How many changes of each contract's mark are kept: at one a second, more than eight minutes."""
 
 ORDER_KIND = 1
 TRADE_KIND = 2
@@ -25,6 +34,8 @@ MONEY_KIND = 3
 FUNDING_KIND = 4
 CANDLE_KIND = 5
 NOTICE_KIND = 6
+DELIVERY_KIND = 7
+COLLATERAL_KIND = 8
 
 _TAIL: list[Any] = [
     ("account_slot", "i4"),
@@ -36,7 +47,7 @@ _TAIL: list[Any] = [
     ("kind", "i1"),  # one of the kinds above
     ("side", "i1"),
     ("ord_type", "i1"),
-    ("tif", "i1"),
+    ("tif", "i1"),  # collateral: the Asset
     ("status", "i1"),  # OrdStatus
     ("trigger_source", "i1"),
     ("triggered", "i1"),
@@ -79,11 +90,11 @@ LEG_ROW = record(  # trades, money, funding, candles and notices
         ("leaves_lots", "i8"),  # candles: high
         ("trade_id", "i8"),  # candles: low
         ("close_ticks", "i8"),  # candles: close
-        ("fee_micros", "i8"),
+        ("fee_micros", "i8"),  # money: the event's own amount; an isolated position's is no change of cash
         ("position_lots", "i8"),
         ("mark_subticks", "i8"),
         ("index_subticks", "i8"),
-        ("change_micros", "i8"),  # of cash; funding: the rate in ppb; candles: sum of price x quantity
+        ("change_micros", "i8"),  # of cash or collateral; funding: the rate in ppb; candles: sum of price x quantity
         *_TAIL,
     ]
 )
@@ -103,6 +114,9 @@ MARKET_ROW = record(
         ("low_ticks", "i8"),
         ("volume_lots", "i8"),
         ("volume_tick_lots", "i8"),
+        ("marks_noted", "i8"),  # how many marks there were; the latest are in the rings behind
+        ("mark_times_ns", "i8", (MARKS_KEPT,)),
+        ("marks_subticks", "i8", (MARKS_KEPT,)),
     ]
 )
 
@@ -351,11 +365,20 @@ def _write_trade(v, event, order, out):
 
 
 @part
+def _note_mark(market, notice):
+    market.mark_subticks = notice.price_subticks
+    place = market.marks_noted % MARKS_KEPT
+    market.mark_times_ns[place] = notice.time_ns
+    market.marks_subticks[place] = notice.price_subticks
+    market.marks_noted += 1
+
+
+@part
 def _notice(v, notice, out):
     """Money, prices and funding. Returns how many rows were written."""
     kind = notice.kind
     if kind == EventKind.MARK_CHANGED:
-        v.markets[notice.contract_slot].mark_subticks = notice.price_subticks
+        _note_mark(v.markets[notice.contract_slot], notice)
         return 0
     if kind == EventKind.INDEX_CHANGED:
         v.markets[notice.contract_slot].index_subticks = notice.price_subticks
@@ -368,7 +391,10 @@ def _notice(v, notice, out):
         or kind == EventKind.FUND_PAID
         or kind == EventKind.POSITION_SETTLED
     )
-    if not (money and notice.account_slot >= 0) and kind != EventKind.FUNDING_RATE:
+    delivered = kind == EventKind.CONTRACT_STATE_CHANGED and notice.code == MARKET_SETTLED
+    delivered = delivered and notice.price_subticks > 0  # the order to begin with it has no price yet
+    pledged = kind == EventKind.CASH_CHANGED and notice.index != Asset.SETTLEMENT
+    if not (money and notice.account_slot >= 0) and kind != EventKind.FUNDING_RATE and not delivered and not pledged:
         return 0
     _clear(out)
     out.time_ns = notice.time_ns
@@ -385,7 +411,19 @@ def _notice(v, notice, out):
         out.index_subticks = v.markets[notice.contract_slot].index_subticks
         v.rare += 1
         return 1
+    if notice.contract_slot >= 0:
+        out.mark_subticks = notice.price_subticks
+        out.index_subticks = v.markets[notice.contract_slot].index_subticks
+    if delivered:
+        out.kind = DELIVERY_KIND
+        return 1
+    if pledged:
+        out.kind = COLLATERAL_KIND
+        out.tif = notice.index
+        out.change_micros = notice.amount_micros
+        return 1
     out.kind = MONEY_KIND
+    out.fee_micros = notice.amount_micros
     out.cash_micros = notice.cash_micros
     out.change_micros = _set_cash(v, notice.account_slot, notice.cash_micros)
     return 1

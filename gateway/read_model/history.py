@@ -4,7 +4,7 @@ Rows are kept in segments. A sealed segment knows where each account's rows are,
 what that account has. All rows can be rebuilt from the journal.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -111,16 +111,15 @@ class History:
             for index in places[wanted].tolist():
                 yield segment, index
 
-    def of_contract(self, contract_slot: int, flag: int, span: Span) -> Iterator[Any]:
-        """(segment, index) of a contract's trades with a flag within a span's bounds, in its order."""
+    def of_contracts(self, slots: Collection[int], flag: int, span: Span) -> Iterator[Any]:
+        """(segment, index) of some contracts' trades with a flag within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
             if segment.is_outside(span):
                 continue
             rows = segment.legs[: segment.used]
-            wanted = (
-                (rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
-            )
+            wanted = (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
+            wanted &= np.isin(rows["contract_slot"], list(slots))
             for index in segment.within(np.flatnonzero(wanted), span).tolist()[::order]:
                 yield segment, index
 

@@ -37,6 +37,7 @@ from gateway.read_model.history_views import (
     user_trade_view,
 )
 from gateway.read_model.margin_explanation import explanation
+from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
@@ -78,6 +79,7 @@ class Projection:
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
+        self.money_records = MoneyRecords(self._history)
         self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
         self._contracts: list[Contract] = []
         self._reports = Reports(self._history, self._contracts, report_rows)
@@ -243,6 +245,16 @@ class Projection:
             int(row["max_order_value_micros"]), int(row["lot_step"]),
         )  # fmt: skip
 
+    def state(self, contract_slot: int) -> int:
+        """A contract's market state."""
+        return int(self._engine_contracts[contract_slot]["state"])
+
+    @property
+    def history_end(self) -> int:
+        """The place behind the history's last row."""
+        last = self._history.segments[-1]
+        return last.first + last.used
+
     def is_halted(self) -> bool:
         """Whether the venue is halted."""
         return int(self._state["venue_state"]) == VenueState.HALTED
@@ -282,15 +294,15 @@ class Projection:
         book = self.books.book(contract_slot)
         return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
 
-    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]:
-        """Public trades."""
-        found = self._history.of_contract(contract_slot, FLAG_TAKER, span)
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
+        """Public trades of some contracts."""
+        found = self._history.of_contracts(slots, FLAG_TAKER, span)
         return _cut(found, trade_view, span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
         found: list[bytes] = []
-        for segment, index in self._history.of_contract(contract_slot, FLAG_FORCED, Span(first_id=first_id)):
+        for segment, index in self._history.of_contracts((contract_slot,), FLAG_FORCED, Span(first_id=first_id)):
             if len(found) == count:
                 break
             closed = closed_by_force(segment.data, index * HISTORY_ROW_BYTES)
@@ -319,6 +331,20 @@ class Projection:
             int(row["candle_ns"]), int(row["open_ticks"]), int(row["high_ticks"]), int(row["low_ticks"]),
             int(row["last_ticks"]), int(row["volume_lots"]), int(row["volume_tick_lots"]),
         )  # fmt: skip
+
+    def volume_lots(self, contract_slot: int, since_ns: int) -> int:
+        """What was traded in the minutes that began since an instant."""
+        minutes = self._candles.minutes(contract_slot, since_ns, self._running(contract_slot))
+        return sum(minute.volume_lots for minute in minutes)
+
+    def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
+        """(time in ns, mark in subticks) of the latest marks, oldest first."""
+        row = self._markets[contract_slot]
+        noted = int(row["marks_noted"])
+        places = np.arange(max(0, noted - event_fold.MARKS_KEPT), noted) % event_fold.MARKS_KEPT
+        times, marks = row["mark_times_ns"][places], row["marks_subticks"][places]
+        inside = (start_ns <= times) & (times <= end_ns)
+        return list(zip(times[inside].tolist(), marks[inside].tolist(), strict=True))
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
@@ -425,7 +451,13 @@ class Projection:
             if int(self._positions[slot]["contract_slot"]) == contract_slot:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
-        return PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+        view = PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
+        view.settlement_subticks = self._settled_mark(contract_slot)
+        return view
+
+    def _settled_mark(self, contract_slot: int) -> int:
+        rates = self._funding.get(contract_slot)
+        return rates[-1].mark_subticks if rates else 0
 
     def size_lots(self, account_slot: int, contract_slot: int) -> int:
         """The size of the position in one contract alone, negative when short."""
@@ -447,7 +479,7 @@ class Projection:
             int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
             int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
             found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated,
+            found.is_isolated, self._settled_mark(found.contract_slot),
         )  # fmt: skip
 
     def account(self, account_slot: int) -> AccountView:
@@ -460,6 +492,11 @@ class Projection:
         return AccountView(
             account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
             found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
+            [
+                (position.contract_slot, position.size_lots, self.mark(position.contract_slot))
+                for position in found.positions
+                if position.size_lots
+            ],
         )  # fmt: skip
 
     def explanation(self, account_slot: int) -> dict[str, Any]:

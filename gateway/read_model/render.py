@@ -43,7 +43,6 @@ from gateway.wire.decimals import Contract, micros_text, ppb_text, ratio_text
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
 from gateway.wire.views import (
-    AccountView,
     BookView,
     Candle,
     ContractTerms,
@@ -95,6 +94,16 @@ MARKET_STATE: dict[int, bytes] = {
     MARKET_HALTED: b"halted",
     MARKET_SETTLED: b"closed",
 }
+INSTRUMENT_STATE: dict[int, bytes] = {
+    MARKET_DRAFT: b"inactive",
+    MARKET_OPEN: b"open",
+    MARKET_POST_ONLY: b"open",
+    MARKET_REDUCE_ONLY: b"open",
+    MARKET_CANCEL_ONLY: b"locked",
+    MARKET_HALTED: b"halted",
+    MARKET_SETTLED: b"delivered",
+}
+"""The states of the protocol's instruments; `market_state` of the ticker says more exactly what may be done."""
 _BOOL = (b"false", b"true")
 MARKETS = frozenset(int(kind) for kind in OrdType if kind.name.endswith(("MARKET", "STOP")))
 _NS_PER_MS = 1_000_000
@@ -188,8 +197,8 @@ def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes)
         contract.amount_text(view.lots),
         SIDE[side],
         view.tick_direction,
-        _reference(contract, view.mark_subticks),
-        _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks),
+        reference(contract, view.index_subticks),
         extras,
     )
 
@@ -266,7 +275,8 @@ def _price(contract: Contract, ticks: int) -> bytes:
     return contract.price_text(ticks) if ticks else b"null"
 
 
-def _reference(contract: Contract, subticks: int) -> bytes:
+def reference(contract: Contract, subticks: int) -> bytes:
+    """A mark or index price, null while there is none."""
     return contract.subticks_text(subticks) if subticks else b"null"
 
 
@@ -291,22 +301,23 @@ def stats(contract: Contract, view: TickerView) -> bytes:
 
 
 def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
-    index = _reference(contract, view.index_subticks)
+    index = reference(contract, view.index_subticks)
     return (
-        b'"timestamp":%d,"instrument_name":%b,"state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
+        b'"timestamp":%d,"instrument_name":%b,"state":"%b","market_state":"%b","best_bid_price":%b,"best_bid_amount":%b,'
         b'"best_ask_price":%b,"best_ask_amount":%b,"last_price":%b,"mark_price":%b,"index_price":%b,"min_price":%b,'
         b'"max_price":%b,"stats":%b,"current_funding":%b,"funding_8h":%b,"open_interest":%b,"settlement_price":%b,'
         b'"estimated_delivery_price":%b,"liquidation_enabled":%b'
     ) % (
         view.time_ns // _NS_PER_MS,
         contract.json_name,
+        INSTRUMENT_STATE[view.state],
         MARKET_STATE[view.state],
         _price(contract, view.best_bid_ticks),
         contract.amount_text(view.best_bid_lots),
         _price(contract, view.best_ask_ticks),
         contract.amount_text(view.best_ask_lots),
         _price(contract, view.last_price_ticks),
-        _reference(contract, view.mark_subticks),
+        reference(contract, view.mark_subticks),
         index,
         _price(contract, view.min_price_ticks),
         _price(contract, view.max_price_ticks),
@@ -314,7 +325,7 @@ def _ticker_fields(contract: Contract, view: TickerView) -> bytes:
         ppb_text(view.current_funding_ppb).encode(),
         ppb_text(view.funding_8h_ppb).encode(),
         contract.amount_text(view.open_interest_lots),
-        _reference(contract, view.mark_subticks),
+        reference(contract, view.mark_subticks),
         index,
         _BOOL[view.liquidation_enabled],
     )
@@ -375,7 +386,7 @@ def book_summary(contract: Contract, view: TickerView) -> bytes:
         contract.json_name, contract.base_name, contract.settlement_name, view.time_ns // _NS_PER_MS,
         _price(contract, view.high_ticks), _price(contract, view.low_ticks), _price(contract, view.last_price_ticks),
         _price(contract, view.best_bid_ticks), _price(contract, view.best_ask_ticks), middle,
-        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks), reference(contract, view.index_subticks),
         contract.amount_text(view.volume_lots), notional, notional, contract.amount_text(view.open_interest_lots),
         ppb_text(view.current_funding_ppb).encode(), ppb_text(view.funding_8h_ppb).encode(), _change_percent(view),
     )  # fmt: skip
@@ -389,11 +400,11 @@ def instrument(contract: Contract, terms: ContractTerms) -> bytes:
         b'"settlement_period":"perpetual","is_active":%b,"state":"%b","tick_size":%b,"tick_size_steps":[],'
         b'"min_trade_amount":%b,"max_trade_amount":%b,"amount_step":%b,"contract_size":1,"maker_commission":%b,'
         b'"taker_commission":%b,"max_liquidation_commission":%b,"max_leverage":%d,"creation_timestamp":%d,'
-        b'"expiration_timestamp":%d,"price_index":"%b","block_trade_commission":0,"rfq":false}'
+        b'"expiration_timestamp":%d,"price_index":"%b","underlying_type":"crypto","block_trade_commission":0,"rfq":false}'
     ) % (
         contract.json_name, contract.instrument_id, contract.base_name, contract.settlement_name,
         contract.settlement_name, contract.settlement_name,
-        _BOOL[terms.state not in (MarketState.DRAFT, MarketState.SETTLED)], MARKET_STATE[terms.state],
+        _BOOL[terms.state not in (MarketState.DRAFT, MarketState.SETTLED)], INSTRUMENT_STATE[terms.state],
         contract.price_text(1), contract.amount_text(max(terms.min_order_lots, 1)),
         contract.amount_text(terms.max_order_lots), contract.amount_text(1), ppb_text(terms.maker_fee_ppb).encode(),
         ppb_text(terms.taker_fee_ppb).encode(), ppb_text(terms.liquidation_fee_ppb).encode(), terms.max_leverage,
@@ -439,8 +450,8 @@ def funding(contract: Contract, view: FundingView) -> bytes:
         b'"funding_rate":%b,"interval_s":%d}'
     ) % (
         view.time_ns // _NS_PER_MS,
-        _reference(contract, view.index_subticks),
-        _reference(contract, view.previous_index_subticks),
+        reference(contract, view.index_subticks),
+        reference(contract, view.previous_index_subticks),
         ppb_text(eight_hours_ppb).encode(),
         ppb_text(eight_hours_ppb // 8).encode(),
         ppb_text(view.rate_ppb).encode(),
@@ -452,7 +463,7 @@ def perpetual(contract: Contract, view: TickerView) -> bytes:
     """The data of a perpetual push: the running interval's funding."""
     return b'{"timestamp":%d,"index_price":%b,"interest":%b}' % (
         view.time_ns // _NS_PER_MS,
-        _reference(contract, view.index_subticks),
+        reference(contract, view.index_subticks),
         ppb_text(view.current_funding_ppb).encode(),
     )
 
@@ -461,9 +472,14 @@ def index_price(contract: Contract, view: TickerView) -> bytes:
     """The data of a price index push."""
     return b'{"index_name":"%b","price":%b,"timestamp":%d}' % (
         contract.index_name.encode(),
-        _reference(contract, view.index_subticks),
+        reference(contract, view.index_subticks),
         view.time_ns // _NS_PER_MS,
     )
+
+
+def instrument_state(contract: Contract, state: bytes, now_ns: int) -> bytes:
+    """The data of an instrument.state push."""
+    return b'{"timestamp":%d,"state":"%b","instrument_name":%b}' % (now_ns // _NS_PER_MS, state, contract.json_name)
 
 
 def platform_state(is_locked: bool) -> bytes:
@@ -490,41 +506,26 @@ def position(contract: Contract, view: PositionView) -> bytes:
         b'{"instrument_name":%b,"kind":"future","direction":"%b","size":%b,"size_currency":%b,"average_price":%b,'
         b'"mark_price":%b,"index_price":%b,"floating_profit_loss":%b,"realized_profit_loss":%b,"realized_funding":%b,'
         b'"total_profit_loss":%b,"initial_margin":%b,"maintenance_margin":%b,"leverage":%d,'
-        b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b"}'
+        b'"estimated_liquidation_price":%b,"adl_lights":%d,"margin_mode":"%b","settlement_currency":"%b","delta":%b,'
+        b'"settlement_price":%b}'
     ) % (
         contract.json_name, SIDE[side], size, size,
         contract.subticks_text(contract.subticks_of(view.entry_cost_micros, view.size_lots)),
-        _reference(contract, view.mark_subticks), _reference(contract, view.index_subticks),
+        reference(contract, view.mark_subticks), reference(contract, view.index_subticks),
         micros_text(view.unrealised_micros).encode(), micros_text(view.realised_micros).encode(),
         micros_text(view.funding_micros).encode(), micros_text(total).encode(),
         micros_text(view.initial_margin_micros).encode(), micros_text(view.maintenance_margin_micros).encode(),
-        view.leverage, _reference(contract, view.liquidation_subticks), view.adl_lights,
-        b"isolated" if view.is_isolated else b"cross", contract.settlement_name,
+        view.leverage, reference(contract, view.liquidation_subticks), view.adl_lights,
+        b"isolated" if view.is_isolated else b"cross", contract.settlement_name, contract.amount_text(view.size_lots),
+        reference(contract, view.settlement_subticks or view.mark_subticks),
     )  # fmt: skip
 
 
-def account(currency: str, view: AccountView, fees: bytes = b"") -> bytes:
-    """The money of an account in one currency; `fees` is an encoded list for the extended summary."""
-    return (
-        b'{"currency":"%b","equity":%b,"margin_balance":%b,"balance":%b,"available_funds":%b,'
-        b'"available_withdrawal_funds":%b,"maintenance_margin":%b,"initial_margin":%b,"session_upl":%b,'
-        b'"session_rpl":%b,"total_pl":%b,"futures_session_upl":%b,"futures_session_rpl":%b,"futures_pl":%b,'
-        b'"portfolio_margining_enabled":false,"cross_collateral_enabled":false%b}'
-    ) % (
-        currency.encode(), *[micros_text(value).encode() for value in (
-            view.equity_micros, view.equity_micros, view.cash_micros, view.available_micros, view.withdrawable_micros,
-            view.maintenance_margin_micros, view.initial_margin_micros, view.unrealised_micros, view.realised_micros,
-            view.unrealised_micros + view.realised_micros, view.unrealised_micros, view.realised_micros,
-            view.unrealised_micros + view.realised_micros,
-        )],
-        b',"fees":%b' % fees if fees else b"",
-    )  # fmt: skip
-
-
-def transaction(contract: Contract | None, currency: str, view: TransactionView) -> bytes:
-    """One row of the transaction log."""
+def transaction(contract: Contract | None, currency: str, view: TransactionView, account_slot: int) -> bytes:
+    """One row of an account's transaction log."""
     fields: dict[str, object] = {
         "id": view.number,
+        "user_id": account_slot,
         "timestamp": view.time_ns // _NS_PER_MS,
         "currency": currency,
         "type": view.kind,

@@ -118,6 +118,15 @@ class Registry:
             return account
         raise RegistryError(f"account: no account {name!r}; `lionrock account list` shows them")
 
+    def account_at(self, slot: int) -> Account:
+        """The account in this slot."""
+        [account] = self._accounts("WHERE slot = ?", slot)
+        return account
+
+    def subaccounts(self, slot: int) -> list[Account]:
+        """An account and its sub-accounts, by slot."""
+        return self._accounts("WHERE slot = ? OR parent_slot = ? ORDER BY slot", slot, slot)
+
     def accounts(self) -> list[Account]:
         """All accounts by slot."""
         return self._accounts("ORDER BY slot")

@@ -14,7 +14,7 @@ from gateway.sessions.state import Call
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.views import Projection
 
-_PREFIX = "/api/v2/"
+ENDPOINT = "/api/v2"
 _CONNECTION_ONLY = frozenset(
     {*CONNECTION_ONLY, "private/enable_cancel_on_disconnect", "private/disable_cancel_on_disconnect"}
 )
@@ -40,6 +40,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
     session.limits = context.peer_limits(peer)
+    request = None
     try:
         request = _http_request(verb, target, body)
         name = ROUTES[type(request)].name
@@ -50,19 +51,26 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     except jsonrpc_requests.Malformed as malformed:
         return [Reply(Call(session, malformed.request_id, now_ns).error(malformed.refusal, now_ns))]
     except Refusal as refusal:
-        return [Reply(Call(session, None, now_ns).error(refusal, now_ns))]
+        request_id = None if request is None else request.id
+        return [Reply(Call(session, request_id, now_ns).error(refusal, now_ns))]
     return session.call(request, now_ns)
+
+
+def is_call(path: str) -> bool:
+    """Whether a path is for calls: the endpoint with a method, or alone when the body says which method."""
+    return path == ENDPOINT or path.startswith(ENDPOINT + "/")
 
 
 def _http_request(verb: str, target: str, body: bytes) -> Any:
     path, _, query = target.partition("?")
-    if not path.startswith(_PREFIX) or verb not in ("GET", "POST"):
-        raise Refusal(ErrorCode.METHOD_NOT_FOUND, f"{verb} {path[:60]}: methods are at /api/v2/<method>", "method")
-    method = path.removeprefix(_PREFIX)
+    method = path.removeprefix(ENDPOINT).strip("/")
+    if not is_call(path) or verb not in ("GET", "POST") or (verb == "GET" and not method):
+        reason = f"{verb} {path[:60]}: GET or POST /api/v2/<method>, or POST the whole request to /api/v2"
+        raise Refusal(ErrorCode.METHOD_NOT_FOUND, reason, "method")
     if verb == "GET":
         return jsonrpc_requests.decode_call(method, dict(parse_qsl(query, keep_blank_values=True)))
     request = jsonrpc_requests.decode(body)
-    if ROUTES[type(request)].name != method:
+    if method and ROUTES[type(request)].name != method:
         raise Refusal(ErrorCode.INVALID_REQUEST, f"the path says {method[:60]}, the body another method", "method")
     return request
 

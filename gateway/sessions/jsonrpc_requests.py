@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from functools import reduce
 from operator import or_
-from typing import Any
+from typing import Any, get_args
 
 import msgspec
 import numpy as np
@@ -40,6 +40,28 @@ class _Envelope(msgspec.Struct):
 _ENVELOPE = msgspec.json.Decoder(_Envelope)
 
 
+class _Call(msgspec.Struct):
+    """A request of which nothing is checked yet."""
+
+    method: str
+    params: dict[str, Raw] = {}
+    jsonrpc: Raw = Raw(b'"2.0"')
+    id: Raw = Raw(b"null")
+
+
+_CALL = msgspec.json.Decoder(_Call)
+_QUOTED_FLAGS = (b'"true"', b'"false"')
+_FLAGS = {
+    name: frozenset(
+        field.encode_name
+        for field in msgspec.structs.fields(method.params)
+        if bool in (field.type, *get_args(field.type))
+    )
+    for name, method in METHODS.items()
+}
+"""The parameters of each method that are true or false; some clients put them in quotes."""
+
+
 class Malformed(Exception):  # noqa: N818 - it is answered, not raised to anyone
     """A message that could not become a request: the id to answer and why."""
 
@@ -56,7 +78,29 @@ def decode(data: bytes | bytearray | memoryview) -> Any:
     try:
         return _DECODER.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _explain(bytes(data), error) from None
+        respelled = _respelled(bytes(data))
+        if respelled is None:
+            raise _explain(bytes(data), error) from None
+    try:
+        return _DECODER.decode(respelled)
+    except msgspec.DecodeError as error:
+        raise _explain(respelled, error) from None
+
+
+def _respelled(data: bytes) -> bytes | None:
+    """The same request without a slash before its method and without flags in quotes; None if it has neither."""
+    try:
+        call = _CALL.decode(data)
+    except (msgspec.DecodeError, UnicodeDecodeError):
+        return None
+    name = call.method.removeprefix("/")
+    flags = _FLAGS.get(name, frozenset())
+    quoted = [key for key, value in call.params.items() if key in flags and bytes(value) in _QUOTED_FLAGS]
+    if name == call.method and not quoted:
+        return None
+    call.method = name
+    call.params.update((key, Raw(bytes(call.params[key])[1:-1])) for key in quoted)
+    return encode(call)
 
 
 def decode_message(data: bytes | bytearray | memoryview) -> Any:
@@ -77,7 +121,7 @@ def _is_too_deep(data: bytes) -> bool:
 
 def decode_call(method: str, query: Mapping[str, str]) -> Any:
     """A typed request from an HTTP GET: the parameters are text, as the query string has them."""
-    data = encode({"method": method, "params": dict(query)})
+    data = encode({"method": method.removeprefix("/"), "params": dict(query)})
     try:
         return _LENIENT.decode(data)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:

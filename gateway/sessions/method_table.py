@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.office import officer_params as admin
 from gateway.office.changes import KINDS
 from gateway.registry.authentication import AuthParams
+from gateway.sessions import record_params as records
 from gateway.wire.decimals import ABSENT, Number
 
 OrderTypeName = Literal[
@@ -29,7 +30,9 @@ class Params(Struct, kw_only=True, gc=False):
 
 
 class Strict(Params, forbid_unknown_fields=True):
-    """Parameters that refuse what they do not know."""
+    """Parameters that refuse what they do not know; some clients send the token of their login with each call."""
+
+    access_token: str | None = None
 
 
 # --- session ------------------------------------------------------------------------------------------------------
@@ -121,11 +124,18 @@ class CurrencyParams(Params):
 # --- trading ------------------------------------------------------------------------------------------------------
 
 
-class OrderParams(Strict):
-    """buy and sell; `reduceOnly` and `max_show` are other spellings of `reduce_only` and `display_amount`."""
+class OrderParams(Strict, kw_only=True):
+    """buy and sell, with the other spellings that clients send.
+
+    `reduceOnly` is `reduce_only`, `max_show` is `display_amount`; `contracts` is `amount`, since every contract has the
+    size 1; `clientOrderId` is `cl_ord_id` if it is one, a whole number from 1 to 2^63 - 1, and else `label`;
+    `direction` may repeat what the method says.
+    """
 
     instrument_name: str
     amount: Number = ABSENT
+    contracts: Number = ABSENT
+    direction: Literal["buy", "sell"] | None = None
     type: OrderTypeName = "limit"
     price: Number = ABSENT
     time_in_force: TimeInForceName | None = None
@@ -141,12 +151,13 @@ class OrderParams(Strict):
     max_show: Number = ABSENT
     label: str | None = None
     cl_ord_id: Number = ABSENT
+    clientOrderId: int | str | None = None  # noqa: N815 - the spelling that one client sends
     expires_at: Number = ABSENT
     stp: SelfTradeName | None = None
     confirm: bool | None = None
 
 
-class _Change(Strict):
+class _Change(Strict, kw_only=True):
     amount: Number = ABSENT
     price: Number = ABSENT
     trigger_price: Number = ABSENT
@@ -169,7 +180,7 @@ class EditByLabelParams(_Change, kw_only=True):
     instrument_name: str
 
 
-class CancelParams(Strict):
+class CancelParams(Strict, kw_only=True):
     order_id: str | None = None
     cl_ord_id: Number = ABSENT
 
@@ -185,13 +196,27 @@ class CancelInstrumentParams(Params):
     side: Literal["buy", "sell"] | None = None
 
 
+class CancelCurrencyParams(Params):
+    currency: str
+    kind: str | None = None
+    type: str | None = None
+    detailed: bool | None = None
+
+
+class CancelKindParams(Params):
+    currency: str | list[str]
+    kind: str | None = None
+    type: str | None = None
+    detailed: bool | None = None
+
+
 class CancelLabelParams(Params):
     label: str
     currency: str | None = None
     detailed: bool | None = None
 
 
-class ClosePositionParams(Strict):
+class ClosePositionParams(Strict, kw_only=True):
     instrument_name: str
     type: Literal["limit", "market"]
     price: Number = ABSENT
@@ -364,6 +389,32 @@ _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_book_summary_by_instrument": (InstrumentParams, "[Summary]", "The summary of one contract"),
     "public/status": (Params, "Status", "Whether trading is locked"),
 }
+_MARKET_RECORDS: dict[str, tuple[type[Struct], str, str]] = {
+    "public/get_contract_size": (InstrumentParams, "ContractSize", "The size of a contract: 1, amounts are in coin"),
+    "public/get_last_trades_by_currency": (records.LastTradesCurrency, "Trades", "The latest trades of one currency"),
+    "public/get_last_trades_by_currency_and_time": (records.LastTradesCurrencyTime, "Trades", "Those of a period"),
+    "public/get_last_settlements_by_instrument": (records.SettlementsInstrument, "Settlements", "Funding, deliveries"),
+    "public/get_last_settlements_by_currency": (records.SettlementsCurrency, "Settlements", "Those of one currency"),
+    "public/get_delivery_prices": (records.DeliveryPrices, "DeliveryPrices", "Prices at which contracts have ended"),
+    "public/get_index_price_names": (records.IndexNames, "[string]", "The names of the indices"),
+    "public/get_supported_index_names": (records.SupportedIndexNames, "[string]", "The indices of one kind of market"),
+    "public/get_mark_price_history": (records.MarkHistory, "[MarkPoint]", "The latest changes of a mark price"),
+    "public/get_funding_chart_data": (records.FundingChart, "FundingChart", "Settled rates and the running one"),
+    "public/get_trade_volumes": (records.TradeVolumes, "[TradeVolume]", "What was traded in each contract"),
+}
+_ACCOUNT_RECORDS: dict[str, tuple[type[Struct], str, str]] = {
+    "private/get_subaccounts": (records.Subaccounts, "[Subaccount]", "The account and its sub-accounts"),
+    "private/list_api_keys": (Params, "[ApiKey]", "The account's keys, without their secrets"),
+    "private/get_margins": (records.Margins, "Margins", "What one order alone would take"),
+    "private/get_deposits": (records.Movements, "Deposits", "What was paid in"),
+    "private/get_withdrawals": (records.Movements, "Withdrawals", "What was paid out"),
+    "private/get_transfers": (records.Movements, "Transfers", "Money moved into isolated positions or out of them"),
+    "private/get_settlement_history_by_instrument": (records.SettlementsInstrument, "Settlements", "Own funding"),
+    "private/get_settlement_history_by_currency": (records.SettlementsCurrency, "Settlements", "That of one currency"),
+    "private/get_open_orders_by_label": (records.OrdersByLabel, "[Order]", "Open orders with a label"),
+    "private/get_order_state_by_label": (records.OrderStateByLabel, "[Order]", "All orders with a label"),
+    "private/get_trigger_order_history": (records.TriggerHistory, "TriggerHistory", "Conditional orders that ended"),
+}
 _ORDERS: dict[str, tuple[type[Params], str, str]] = {
     "private/buy": (OrderParams, "Placed", "Place a buy order"),
     "private/sell": (OrderParams, "Placed", "Place a sell order"),
@@ -375,6 +426,8 @@ _CANCELS: dict[str, tuple[type[Params], str, str]] = {
     "private/cancel": (CancelParams, "Order", "Cancel an order by order_id or cl_ord_id"),
     "private/cancel_all": (CancelAllParams, "integer", "Cancel all orders; answers how many, or which if detailed"),
     "private/cancel_all_by_instrument": (CancelInstrumentParams, "integer", "Cancel the orders of one contract"),
+    "private/cancel_all_by_currency": (CancelCurrencyParams, "integer", "Cancel the orders settled in one currency"),
+    "private/cancel_all_by_kind_or_type": (CancelKindParams, "integer", "Cancel the orders of one or more currencies"),
     "private/cancel_by_label": (CancelLabelParams, "integer", "Cancel the orders with this label"),
     "venue/countdown_cancel_all": (CountdownParams, "Countdown", "Cancel all orders unless asked again; 0 stops"),
     "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel the orders of a lost connection"),
@@ -437,9 +490,11 @@ def _methods() -> dict[str, Method]:
         (_SESSION, "", "queries"),
         (_PRIVATE_SESSION, "read", "queries"),
         (_MARKET, "", "queries"),
+        (_MARKET_RECORDS, "", "queries"),
         (_ORDERS, "trade", "orders"),
         (_CANCELS, "trade", "cancels"),
         (_QUERIES, "read", "queries"),
+        (_ACCOUNT_RECORDS, "read", "queries"),
         (_MONEY, "trade", "orders"),
         (_VENUE, "", "queries"),
         (_OWN_STANDING, "trade", "queries"),

@@ -4,7 +4,19 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from gateway.sessions.method_table import METHODS, REQUESTS
-from gateway.sessions.methods import account, admin, closing, market, mass_cancels, queries, session, trading, venue
+from gateway.sessions.methods import (
+    account,
+    account_records,
+    admin,
+    closing,
+    market,
+    market_records,
+    mass_cancels,
+    queries,
+    session,
+    trading,
+    venue,
+)
 
 
 class Route(NamedTuple):
@@ -20,6 +32,8 @@ class Route(NamedTuple):
 _HANDLERS: dict[str, Callable[..., Any]] = {
     **session.HANDLERS,
     **market.HANDLERS,
+    **market_records.HANDLERS,
+    **account_records.HANDLERS,
     **trading.HANDLERS,
     **mass_cancels.HANDLERS,
     **closing.HANDLERS,
@@ -28,9 +42,12 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **venue.HANDLERS,
     **admin.HANDLERS,
 }
-_READS = frozenset({*market.HANDLERS, *queries.HANDLERS, *account.HANDLERS, *venue.HANDLERS}) - {
+_ASKING = (market, market_records, queries, account, account_records, venue)
+_READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
     "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
-    "private/get_leverage", "private/set_leverage", "venue/get_reject_reasons", "venue/get_rules",
+    "public/get_contract_size", "public/get_index_price_names", "public/get_supported_index_names",
+    "private/list_api_keys", "private/get_leverage", "private/set_leverage", "venue/get_reject_reasons",
+    "venue/get_rules",
 } | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
 """Methods that look at what orders change: books, trades, orders, positions and money."""
 ROUTES: dict[type, Route] = {

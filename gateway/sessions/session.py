@@ -43,6 +43,8 @@ class Session(SessionState):
         call = Call(self, request.id, now_ns)
         try:
             self._check(route, now_ns)
+            if getattr(request.params, "access_token", None) is not None:
+                self._check_token(request.params.access_token, now_ns)
             if route.reads:
                 self.context.settle()
             result = route.handler(self, request.params, call)
@@ -108,6 +110,12 @@ class Session(SessionState):
             raise _over_limit(route.bucket, wait_ns)
         if not self.context.accepting and route.bucket == "orders":
             self.check_accepting()
+
+    def _check_token(self, token: str, now_ns: int) -> None:
+        """A token that comes with a call must be one of the key that is logged in."""
+        key = self.context.authenticator.authorize(f"Bearer {token}", "", "", b"", now_ns)
+        if self.key is None or key.id != self.key.id:
+            raise Refusal(ErrorCode.FORBIDDEN, "it is not a token of the key that is logged in here", "access_token")
 
     def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
         wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)

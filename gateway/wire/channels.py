@@ -5,12 +5,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
-from gateway.wire.currencies import ANY, CURRENCIES, is_currency
+from gateway.wire.currencies import ANY, CURRENCIES, KINDS, is_currency
 from gateway.wire.decimals import Contract
 
 Kind = Literal[
     "book", "grouped_book", "trades", "ticker", "incremental_ticker", "quote", "perpetual", "index", "chart",
-    "liquidations", "user.orders", "user.trades", "user.changes", "user.portfolio", "user.notices", "platform_state",
+    "liquidations", "kind_trades", "instrument_state", "user.orders", "user.trades", "user.changes", "user.portfolio",
+    "user.notices", "platform_state",
 ]  # fmt: skip
 RESOLUTIONS_S = {
     "1": 60, "3": 180, "5": 300, "10": 600, "15": 900, "30": 1800, "60": 3600, "120": 7200, "180": 10800, "360": 21600,
@@ -18,17 +19,21 @@ RESOLUTIONS_S = {
 }  # fmt: skip
 DEPTHS = (1, 5, 10, 20, 50, 100)
 _USER = re.compile(
-    r"user\.(orders|trades|changes)\.(?:(?P<kind>any|future)\.)?(?P<what>[^.]+)\.(?P<interval>raw|100ms)"
+    rf"user\.(orders|trades|changes)\.(?:(?P<kind>{'|'.join(KINDS)})\.)?(?P<what>[^.]+)\.(?P<interval>raw|100ms|agg2)"
 )
+_BY_CURRENCY: list[tuple[Kind, re.Pattern[str]]] = [
+    ("kind_trades", re.compile(r"trades\.(?P<kind>[^.]+)\.(?P<currency>[^.]+)\.(?P<interval>raw|100ms|agg2)")),
+    ("instrument_state", re.compile(r"instrument\.state\.(?P<kind>[^.]+)\.(?P<currency>[^.]+)")),
+]
 _PATTERNS: list[tuple[Kind, re.Pattern[str]]] = [
-    ("book", re.compile(r"book\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
-    ("grouped_book", re.compile(r"book\.(?P<name>[^.]+)\.none\.(?P<depth>\d{1,3})\.(?P<interval>100ms|raw)")),
-    ("trades", re.compile(r"trades\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("book", re.compile(r"book\.(?P<name>[^.]+)\.(?P<interval>raw|100ms|agg2)")),
+    ("grouped_book", re.compile(r"book\.(?P<name>[^.]+)\.none\.(?P<depth>\d{1,3})\.(?P<interval>raw|100ms|agg2)")),
+    ("trades", re.compile(r"trades\.(?P<name>[^.]+)\.(?P<interval>raw|100ms|agg2)")),
     ("liquidations", re.compile(r"liquidations\.(?P<name>[^.]+)")),
-    ("ticker", re.compile(r"ticker\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("ticker", re.compile(r"ticker\.(?P<name>[^.]+)\.(?P<interval>raw|100ms|agg2)")),
     ("incremental_ticker", re.compile(r"incremental_ticker\.(?P<name>[^.]+)")),
     ("quote", re.compile(r"quote\.(?P<name>[^.]+)")),
-    ("perpetual", re.compile(r"perpetual\.(?P<name>[^.]+)\.(?P<interval>raw|100ms)")),
+    ("perpetual", re.compile(r"perpetual\.(?P<name>[^.]+)\.(?P<interval>raw|100ms|agg2)")),
     ("chart", re.compile(r"chart\.trades\.(?P<name>[^.]+)\.(?P<resolution>[0-9]{1,3}|1D)")),
 ]
 
@@ -73,6 +78,10 @@ def parse(name: str, find: Find, account_slot: int = -1) -> Channel:
         match = pattern.fullmatch(name)
         if match:
             return _public(name, kind, match.groupdict(), find)
+    for kind, pattern in _BY_CURRENCY:
+        match = pattern.fullmatch(name)
+        if match:
+            return _by_currency(name, kind, match.groupdict())
     raise NoChannelError(_UNKNOWN)
 
 
@@ -84,6 +93,24 @@ def _contract(name: str, find: Find) -> Contract:
     if contract is None:
         raise NoChannelError(f"there is no contract {name[:40]!r}; public/get_instruments lists them")
     return contract
+
+
+NOTHING = ""
+"""The currency of a channel about a kind of instruments that there are none of here: nothing is settled in it."""
+
+
+def _by_currency(name: str, kind: Kind, parts: dict[str, str | None]) -> Channel:
+    of_kind = parts["kind"] or ""
+    if of_kind not in KINDS:
+        raise NoChannelError(f"{of_kind[:20]!r} is not a kind of instrument; choose from {', '.join(KINDS)}")
+    heard = _heard(of_kind, parts["currency"] or "")
+    return Channel(name, kind, interval=parts.get("interval") or "raw", currency=heard)
+
+
+def _heard(kind: str, currency: str) -> str:
+    if currency.upper() != ANY and not is_currency(currency):
+        raise NoChannelError(f"{currency[:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
+    return currency.upper() if kind in ("any", "future") else NOTHING
 
 
 def _index(name: str, index_name: str, find: Find) -> Channel:
@@ -119,9 +146,7 @@ def _private(name: str, find: Find, account_slot: int) -> Channel:
     kind: Kind = f"user.{match[1]}"  # type: ignore[assignment]
     interval = match["interval"]
     if match["kind"]:
-        currency = match["what"].upper()
-        if currency != ANY and not is_currency(currency):
-            raise NoChannelError(f"{match['what'][:20]!r} is not a currency; choose from any, {', '.join(CURRENCIES)}")
-        return Channel(name, kind, interval=interval, currency=currency, account_slot=account_slot)
+        heard = _heard(match["kind"], match["what"])
+        return Channel(name, kind, interval=interval, currency=heard, account_slot=account_slot)
     contract = _contract(match["what"], find)
     return Channel(name, kind, contract.slot, interval, account_slot=account_slot)

@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import bad_param
 
-CURRENCIES = ("BTC", "ETH", "USDC", "USDT", "EURR")
-"""The currencies of the protocol."""
+CURRENCIES = ("BTC", "ETH", "USDC", "USDT", "EURR", "SOL")
+"""The currencies of the protocol; cryptofeed 3.0.1 asks for SOL, which it had, and does not start on a refusal."""
 KINDS = ("future", "option", "spot", "future_combo", "option_combo", "combo", "any")
 """The kinds of instruments of the protocol; a perpetual is a future."""
 ANY = "ANY"

@@ -97,6 +97,8 @@ class PositionView(Struct, gc=False):
     liquidation_subticks: int = 0
     adl_lights: int = 0
     is_isolated: bool = False
+    settlement_subticks: int = 0
+    """The mark at which funding was last settled, 0 before the first time."""
 
 
 class AccountView(Struct, gc=False):
@@ -111,6 +113,8 @@ class AccountView(Struct, gc=False):
     maintenance_margin_micros: int = 0
     available_micros: int = 0
     withdrawable_micros: int = 0
+    deltas: Sequence[tuple[int, int, int]] = ()
+    """(contract slot, lots, mark in subticks) of the positions, lots negative when short."""
 
 
 class TickerView(Struct, gc=False):
@@ -190,6 +194,32 @@ class TransactionView(Struct, gc=False):
     opens: bool = False
     closes: bool = False
     forced: bool = False
+
+
+class MovementView(Struct, gc=False):
+    """One deposit, withdrawal or transfer; `amount` is in micros, of collateral in 1e-8 coin, negative if paid out."""
+
+    number: int
+    time_ns: int
+    amount: int
+    contract_slot: int
+
+
+class SettlementView(Struct, gc=False):
+    """What a settlement of funding or the delivery of a contract paid to one account, or to all of them together.
+
+    `funding_micros` is what was paid as funding: by the account, or by all longs.
+    """
+
+    number: int
+    contract_slot: int
+    time_ns: int
+    kind: str
+    position_lots: int
+    mark_subticks: int
+    index_subticks: int
+    change_micros: int
+    funding_micros: int
 
 
 class ContractTerms(Struct, gc=False):
@@ -274,6 +304,17 @@ class Span(Struct, frozen=True, gc=False):
     last_place: int = (1 << 63) - 1
 
 
+class MoneyRecords(Protocol):
+    """Records of money, newest first; see `gateway.read_model.money_records`."""
+
+    def movements(self, account_slot: int, command: int, asset: int, span: Span) -> tuple[list[MovementView], int]: ...
+    def own_settlements(
+        self, account_slot: int, slots: frozenset[int], kind: str | None, span: Span
+    ) -> tuple[list[SettlementView], int]: ...
+    def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]: ...
+    def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]: ...
+
+
 class Projection(Protocol):
     """Reads of the projection, all as of `durable_seq`. Slots and ids that do not exist give nothing, not an error."""
 
@@ -281,6 +322,8 @@ class Projection(Protocol):
     def durable_seq(self) -> int: ...
     @property
     def now_ns(self) -> int: ...
+    @property
+    def money_records(self) -> MoneyRecords: ...
     def contracts(self) -> Sequence[Contract]: ...
     def contract(self, name: str) -> Contract | None: ...
     def contract_at(self, slot: int) -> Contract: ...
@@ -288,9 +331,11 @@ class Projection(Protocol):
     def ticker(self, contract_slot: int) -> TickerView: ...
     def mark(self, contract_slot: int) -> int: ...
     def book(self, contract_slot: int, depth: int) -> BookView: ...
-    def trades(self, contract_slot: int, span: Span) -> tuple[list[TradeView], bool]: ...
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]: ...
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]: ...
+    def volume_lots(self, contract_slot: int, since_ns: int) -> int: ...
+    def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]: ...
     def funding_start_ns(self, contract_slot: int) -> int: ...
     def is_halted(self) -> bool: ...
     def order(self, account_slot: int, order_id: int) -> OrderView | None: ...

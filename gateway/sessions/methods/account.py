@@ -6,52 +6,54 @@ from typing import Any
 from msgspec import Struct
 
 from engine.codes import NIL, CommandKind, Reason, Side
-from gateway.read_model import render
+from gateway.read_model import render, render_account
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
-from gateway.sessions.methods.common import contract_of, contracts_of, count_of, id_of, period
+from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, count_of, id_of, period
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.currencies import currency_of
-from gateway.wire.decimals import Contract, parse_integer, ppb_text
+from gateway.wire.decimals import Contract, parse_integer
 from gateway.wire.errors import bad_param, refusal_of
+from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.views import AccountView, Outcome, Span, TransactionView
 
 
 def get_account_summary(session: SessionState, params: method_table.SummaryParams, call: Call) -> bytes:
     """Balance and margin in one currency; one in which nothing is settled here shows zeros."""
-    return _summary(session, call, currency_of(params.currency), bool(params.extended))
+    more = b"," + _identity(call, session.account_slot, True) if params.extended else b""
+    return _summary(session, call, currency_of(params.currency), more)
 
 
 def get_account_summaries(session: SessionState, params: method_table.SummariesParams, call: Call) -> bytes:
     """Balance and margin in every settlement currency."""
     names = dict.fromkeys(contract.settlement for contract in call.projection.contracts())
-    summaries = render.array(_summary(session, call, name, bool(params.extended)) for name in names)
-    account = session.account_slot
-    return b'{"id":%d,"type":"main","summaries":%b}' % (account, summaries)
+    summaries = render.array(_summary(session, call, name, b"") for name in names)
+    identity = _identity(call, session.account_slot, bool(params.extended))
+    return b'{"summaries":%b,%b}' % (summaries, identity)
 
 
-def _summary(session: SessionState, call: Call, currency: str, extended: bool) -> bytes:
+def _summary(session: SessionState, call: Call, currency: str, more: bytes) -> bytes:
     account = session.account_slot
     settles = bool(contracts_of(call.projection, currency))
     view = call.projection.account(account) if settles else AccountView(account)
-    return render.account(currency, view, _fees(call, currency) if extended else b"")
+    return render_account.account(currency, view, call.projection.contracts(), more)
 
 
-def _fees(call: Call, currency: str) -> bytes:
-    """The fees of the currency's contracts: the programme is the same for every account."""
-    found = contracts_of(call.projection, currency)
-    return render.array(
-        b'{"currency":"%b","instrument_type":"perpetual","instrument_name":%b,"fee_type":"relative","maker_fee":%b,'
-        b'"taker_fee":%b}'
-        % (
-            contract.settlement.encode(),
-            contract.json_name,
-            ppb_text(call.projection.terms(contract.slot).maker_fee_ppb).encode(),
-            ppb_text(call.projection.terms(contract.slot).taker_fee_ppb).encode(),
-        )
-        for contract in found
-    )
+def _identity(call: Call, account_slot: int, extended: bool) -> bytes:
+    """Who the account is, as fields. No fees are among them: they are the contracts', the same for every account."""
+    account = call.context.registry.account_at(account_slot)
+    fields = {"id": account.slot, "type": "main" if account.parent_slot is None else "subaccount"}
+    more = {
+        "username": account.name,
+        "system_name": account.name,
+        "creation_timestamp": account.created_ns // NS_PER_MS,
+        "self_trading_reject_mode": "cancel_maker",
+        "self_trading_extended_to_subaccounts": False,
+        "interuser_transfers_enabled": False,
+        "mmp_enabled": False,
+    }
+    return encode({**fields, **more} if extended else fields)[1:-1]
 
 
 def get_position(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:
@@ -97,7 +99,10 @@ def get_transaction_log(session: SessionState, params: method_table.TransactionL
     if not contracts_of(call.projection, currency):
         return b'{"logs":[],"continuation":null}'
     views, next_id = call.projection.transactions(session.account_slot, span, is_wanted)
-    logs = render.array(render.transaction(_contract_at(call, view.contract_slot), currency, view) for view in views)
+    account_slot = session.account_slot
+    logs = render.array(
+        render.transaction(_contract_at(call, view.contract_slot), currency, view, account_slot) for view in views
+    )
     return b'{"logs":%b,"continuation":%b}' % (logs, b"%d" % next_id if next_id else b"null")
 
 

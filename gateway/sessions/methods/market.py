@@ -6,7 +6,8 @@ from typing import Any
 from engine.codes import MarketState
 from gateway.read_model import render
 from gateway.sessions import method_table
-from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, span_of
+from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, slots_of, span_of
+from gateway.sessions.methods.queries import between_ids
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
 from gateway.wire.decimals import Contract, given, parse_integer, ppb_text
@@ -78,13 +79,15 @@ def get_order_book(session: SessionState, params: method_table.OrderBookParams, 
     return render.order_book(contract, view, call.projection.ticker(contract.slot))
 
 
-def get_last_trades(
-    session: SessionState, params: method_table.TradesParams | method_table.TradesTimeParams, call: Call
-) -> bytes:
-    """Public trades, newest first unless asked otherwise."""
-    contract = contract_of(call.projection, params.instrument_name)
-    rows, has_more = call.projection.trades(contract.slot, span_of(params, call.now_ns))
-    trades = render.array(render.trade(contract, row) for row in rows)
+def get_last_trades(session: SessionState, params: Any, call: Call) -> bytes:
+    """Public trades of a contract or a currency; see `span_of` for their order."""
+    if hasattr(params, "instrument_name"):
+        contracts = [contract_of(call.projection, params.instrument_name)]
+    else:
+        contracts = contracts_of(call.projection, params.currency, params.kind)
+    span = between_ids(params, call, contracts, span_of(params, call.now_ns))
+    rows, has_more = call.projection.trades(slots_of(contracts), span)
+    trades = render.array(render.trade(call.projection.contract_at(row.contract_slot), row) for row in rows)
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
@@ -156,6 +159,8 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "public/get_order_book": get_order_book,
     "public/get_last_trades_by_instrument": get_last_trades,
     "public/get_last_trades_by_instrument_and_time": get_last_trades,
+    "public/get_last_trades_by_currency": get_last_trades,
+    "public/get_last_trades_by_currency_and_time": get_last_trades,
     "public/get_index_price": get_index_price,
     "public/get_funding_rate_value": get_funding_rate_value,
     "public/get_funding_rate_history": get_funding_rate_history,

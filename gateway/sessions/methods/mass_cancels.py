@@ -141,6 +141,23 @@ def cancel_all_by_instrument(
     return cancel_chosen(session, call, Choice([contract], side, "", params.type, params.detailed))
 
 
+def cancel_all_by_currency(
+    session: SessionState, params: method_table.CancelCurrencyParams, call: Call
+) -> list[Action] | bytes:
+    """Cancel the account's orders in the contracts settled in one currency, of some types if asked."""
+    contracts = contracts_of(call.projection, params.currency, params.kind)
+    return cancel_chosen(session, call, Choice(contracts, 0, "", params.type, params.detailed))
+
+
+def cancel_all_by_kind_or_type(
+    session: SessionState, params: method_table.CancelKindParams, call: Call
+) -> list[Action] | bytes:
+    """Cancel the account's orders in the contracts settled in one currency, in several, or in any."""
+    names = [params.currency] if isinstance(params.currency, str) else params.currency
+    found = {c.slot: c for name in names for c in contracts_of(call.projection, name, params.kind, with_any=True)}
+    return cancel_chosen(session, call, Choice(list(found.values()), 0, "", params.type, params.detailed))
+
+
 def cancel_by_label(session: SessionState, params: method_table.CancelLabelParams, call: Call) -> list[Action] | bytes:
     """Cancel the account's orders with this label, in the contracts settled in one currency if asked."""
     if not params.label:
@@ -152,5 +169,7 @@ def cancel_by_label(session: SessionState, params: method_table.CancelLabelParam
 HANDLERS: dict[str, Callable[..., Any]] = {
     "private/cancel_all": cancel_all,
     "private/cancel_all_by_instrument": cancel_all_by_instrument,
+    "private/cancel_all_by_currency": cancel_all_by_currency,
+    "private/cancel_all_by_kind_or_type": cancel_all_by_kind_or_type,
     "private/cancel_by_label": cancel_by_label,
 }

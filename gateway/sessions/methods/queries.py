@@ -65,13 +65,13 @@ def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
 def get_user_trades(session: SessionState, params: Any, call: Call) -> bytes:
     """Own trades; see `span_of` for their order."""
     contracts = _contracts(call, params)
-    span = _between_ids(params, call, contracts, span_of(params, call.now_ns))
+    span = between_ids(params, call, contracts, span_of(params, call.now_ns))
     rows, has_more = call.projection.user_trades(session.account_slot, slots_of(contracts), span)
     trades = render.array(render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
     return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
 
 
-def _between_ids(params: Any, call: Call, contracts: list[Contract], span: Span) -> Span:
+def between_ids(params: Any, call: Call, contracts: list[Contract], span: Span) -> Span:
     """The span from the trade `start_id` to the trade `end_id`, in the order of all trades of the venue."""
     start, end = getattr(params, "start_id", None), getattr(params, "end_id", None)
     if start is not None:

@@ -1,5 +1,6 @@
 """Orders: what a request becomes as command rows, and what its outcome becomes as an answer."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -28,6 +29,7 @@ from engine.code_values import (
     TYPE_TRAILING_STOP,
 )
 from engine.codes import ExecInst, OrdType, Reason, SelfTrade
+from engine.units import INT64_MAX
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
@@ -132,14 +134,20 @@ def _place(session: SessionState, params: method_table.OrderParams, call: Call, 
         _check_deadline(params.valid_until, call.now_ns)
     if session.context.confirmation.is_on:
         session.context.confirmation.check_order(session.projection, contract, row)
-    label = command_rows.label_bytes(params.label) if params.label else b""
+    label = b""
+    if params.clientOrderId is not None:
+        label = _named_by_client(params, row)
+    elif params.label:
+        label = command_rows.label_bytes(params.label)
     packed = command_rows.new_row(session.signer, row, label)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, side))]
 
 
 def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, side: int) -> NewRow:
     """The command that a request asks for; every number exact, nothing that was sent is left out."""
-    if not given(params.amount):
+    if params.contracts is not ABSENT or params.direction is not None:
+        _check_repeated(contract, params, side)
+    elif not given(params.amount):
         raise bad_param("amount", "it is missing; give the quantity in base currency")
     ord_type = ORDER_TYPES[params.type]
     row = NewRow(
@@ -147,7 +155,7 @@ def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, 
         side,
         ord_type,
         TIMES_IN_FORCE[params.time_in_force],
-        contract.amount_lots(params.amount),
+        contract.amount_lots(params.amount if given(params.amount) else params.contracts),
         limit_price(contract, params.price, ord_type, params.type),
         _flags(params),
         SELF_TRADES[params.stp],
@@ -156,6 +164,17 @@ def _new_row(contract: Contract, params: method_table.OrderParams, now_ns: int, 
     if not _is_plain(params, row):
         _add_extras(contract, params, row, now_ns)
     return row
+
+
+def _check_repeated(contract: Contract, params: method_table.OrderParams, side: int) -> None:
+    """What a request says twice must be the same."""
+    if params.direction is not None and (params.direction == "buy") != (side == SIDE_BUY):
+        raise bad_param("direction", f"{params.direction} is not what the method does; leave it out")
+    if not given(params.amount) and not given(params.contracts):
+        raise bad_param("amount", "it is missing; give the quantity in base currency")
+    if given(params.amount) and given(params.contracts):
+        if contract.amount_lots(params.amount) != contract.amount_lots(params.contracts, "contracts"):
+            raise bad_param("contracts", "it is not the amount; a contract has the size 1: send one of them")
 
 
 def _is_plain(params: method_table.OrderParams, row: NewRow) -> bool:
@@ -186,6 +205,20 @@ def _add_extras(contract: Contract, params: method_table.OrderParams, row: NewRo
             row.flags |= EXEC_ICEBERG
     if given(params.expires_at) or row.tif == TIF_GTD:
         _add_expiry(params, row, now_ns)
+
+
+def _named_by_client(params: method_table.OrderParams, row: NewRow) -> bytes:
+    """The label of an order with `clientOrderId`, which is the order's client id if it can be one, else its label."""
+    text = str(params.clientOrderId)
+    client_id = int(text) if re.fullmatch("[1-9][0-9]{0,18}", text) else 0
+    if 0 < client_id <= INT64_MAX:
+        if row.cl_ord_id not in (0, client_id):
+            raise bad_param("clientOrderId", f"{text} is not cl_ord_id {row.cl_ord_id}; send one of them")
+        row.cl_ord_id = client_id
+        return command_rows.label_bytes(params.label)
+    if params.label and params.label != text:
+        raise bad_param("clientOrderId", f"{text[:64]!r} is not the label {params.label[:64]!r}; send one of them")
+    return command_rows.label_bytes(text, "clientOrderId")
 
 
 def limit_price(contract: Contract, price: Any, ord_type: int, name: str) -> int:

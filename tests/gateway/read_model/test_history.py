@@ -78,7 +78,7 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
             assert places(found.trades(account, span)) == own[turn]
         for contract in range(CONTRACTS):
             taken = [p for p in inside if made[p]["contract_slot"] == contract and made[p]["flags"] == TAKER]
-            assert places(found.of_contract(contract, TAKER, span)) == taken[turn]
+            assert places(found.of_contracts((contract,), TAKER, span)) == taken[turn]
     for account in range(ACCOUNTS + 1):
         own = [p for p, row in enumerate(made) if row["account_slot"] == account]
         assert places(found.closed_orders(account)) == [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]

@@ -117,7 +117,7 @@ def test_trades_are_public_once_and_own_twice():
     feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0), trade_id=1)
     feeder.place(order_id(3, 1), account=1, lots=2)
     feeder.trade((maker, 0), (order_id(3, 1), 1), 2, price=99, leaves=(5, 0), trade_id=2)
-    public, more = feeder.projection.trades(0, Span(count=1))
+    public, more = feeder.projection.trades(frozenset({0}), Span(count=1))
     assert [(row.trade_id, row.side, row.tick_direction) for row in public] == [(2, Side.SELL, 2)] and more
     own, _ = feeder.projection.user_trades(0, BOTH, Span(ascending=True))
     assert [(row.trade.trade_id, row.is_taker, row.fee_micros) for row in own] == [(1, False, 7), (2, False, 7)]

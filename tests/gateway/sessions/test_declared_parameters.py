@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from engine.codes import NIL, CommandKind, MarketState
+from engine.codes import NIL, CommandKind, MarginMode, MarketState
 from engine.codes import ContractParameter as P
 from gateway.document.examples import EXAMPLES
 from gateway.document.officer_examples import set_up_sample
@@ -31,6 +31,7 @@ from gateway.sessions.shared_context import Context
 from gateway.venue.registry_intents import directive_row
 from gateway.wire.decimals import Number
 from gateway.wire.errors import Refusal
+from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import ETH, MINUTE_NS, START_NS, QueryVenue
 
@@ -39,6 +40,11 @@ IGNORED = {
     ("public/hello", "client_version"): "the same",
 }
 """Parameters without any effect, each with the reason why that is right."""
+ELSEWHERE = {
+    ("public/get_delivery_prices", "offset"): "no contract of this world has ended; see read_model/test_money_records",
+    ("public/get_delivery_prices", "count"): "the same",
+}
+"""Parameters that are tested over a world of another kind."""
 DAY_MS = 86_400_000
 MS = 1_000_000
 OWN_STANDING = ("venue/acknowledge_disclosure", "venue/withdraw_professional_status")
@@ -75,10 +81,15 @@ class World(QueryVenue):
         twice = self.result(0, "private/buy", instrument_name=BTC, amount=0.2, price=20_020)
         self.order_id = twice["order"]["order_id"]
         self.trade(0.1, 20_000, buyer=1, seller=0)
+        self.direct(CommandKind.SET_MARGIN_MODE, contract_slot=1, value=int(MarginMode.ISOLATED))
         self.trade(2, 1_000, ETH)
         self._rest()
         self.set_state(1, MarketState.REDUCE_ONLY)
-        self.pass_time(start_ns + 5 * MINUTE_NS)
+        for second in range(start_ns // 10**9 + 180, start_ns // 10**9 + 305, 5):
+            self.pass_time(second * 10**9)
+        self.settled_ms = [row.time_ns // MS for row in self._settled()][::-1]
+        self.marks_ms = [time_ns // MS for time_ns, _ in self.venue.projection.marks(0, 0, self.clock.now_ns)]
+        self._move_money()
         self.now_ns = self.clock.now_ns
 
     def _fund(self):
@@ -102,6 +113,27 @@ class World(QueryVenue):
             self.result(1, "private/sell", instrument_name=BTC, amount=0.1, price=price)
         gone = self.result(0, "private/buy", instrument_name=BTC, amount=0.1, price=19_000)["order"]["order_id"]
         self.result(0, "private/cancel", order_id=gone)
+
+        for price in (17_000, 17_100):
+            stop = {"type": "stop_market", "trigger_price": price, "instrument_name": BTC, "amount": 0.1}
+            ended = self.result(0, "private/sell", **stop)["order"]["order_id"]
+            self.result(0, "private/cancel", order_id=ended)
+
+    def _settled(self):
+        records, span = self.venue.projection.money_records, Span(count=1000)
+        return records.own_settlements(0, frozenset({0}), None, span)[0]
+
+    def _move_money(self):
+        """A second deposit, two withdrawals, two payments into the isolated position."""
+        self.direct(CommandKind.DEPOSIT, amount_micros=5_000_000)
+        for amount in (1_000_000, 2_000_000):
+            self.direct(CommandKind.WITHDRAW, amount_micros=amount)
+            self.direct(CommandKind.TRANSFER, contract_slot=1, amount_micros=amount)
+
+    def direct(self, kind, **fields):
+        """A directive about the first trader's account."""
+        self.sequencer.submit(directive_row(Intent(kind, account_slot=0, **fields)), None, None)
+        self.sequencer.settle()
 
     def set_state(self, slot, state):
         intent = Intent(CommandKind.CONTRACT_STATE, int(state), contract_slot=slot)
@@ -189,6 +221,10 @@ def bases(world, method, name):
     stop = {"type": "stop_limit", "price": 17_000, "amount": 0.1, "trigger_price": 17_500}
     if name == "include_old":
         return {}, {"now": world.now_ns + 9 * DAY_MS * MS}
+    if name == "length":
+        return {}, {"now": world.now_ns + 9 * 3600 * 10**9}
+    if method == "public/get_mark_price_history":
+        return {"start_timestamp": 0}, {}
     if name == "confirm":
         return {}, {"confirm": True} if method in edits else {}
     if method in placed:
@@ -246,6 +282,8 @@ def candidates(world, method, name, kind):
     """Other values for a parameter."""
     if name.endswith("_timestamp"):
         stamps = world.funding_ms if "funding" in method else world.trades_ms
+        stamps = world.settled_ms if "settlement" in method else stamps
+        stamps = world.marks_ms if "mark_price" in method else stamps
         yield from (stamps[1] + 1, stamps[0] + 1, stamps[-1] + DAY_MS)
         return
     if method == "private/get_user_trades_by_order" and name == "order_id":
@@ -287,6 +325,8 @@ def world(tmp_path_factory, patch):
 
 @pytest.mark.parametrize("method, name", [case for case in CASES if not is_office(case[0])])
 def test_a_parameter_is_obeyed_or_refused_by_name(world, method, name):
+    if (method, name) in ELSEWHERE:
+        pytest.skip(ELSEWHERE[method, name])
     _, setting = bases(world, method, name)
 
     def outcome(**more):
@@ -373,4 +413,4 @@ def test_a_parameter_of_the_office_is_obeyed_or_refused_by_name(bureau, world, m
 
 
 def test_what_is_ignored_is_declared():
-    assert set(IGNORED) <= set(CASES) and all(IGNORED.values())
+    assert {*IGNORED, *ELSEWHERE} <= set(CASES) and all(IGNORED.values())

@@ -1,10 +1,12 @@
 """The codec: every message becomes a typed request or one clear error; answers are valid JSON."""
 
 import json
+from typing import get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from gateway.sessions import jsonrpc_requests
 from gateway.sessions.method_table import METHODS, REQUESTS
@@ -111,6 +113,48 @@ def test_numbers_stay_exact():
     assert bytes(request.params.price) == f'"{text}"'.encode()
 
 
+FLAGS = [
+    (method, field.name)
+    for method in METHODS
+    for field in structs.fields(METHODS[method].params)
+    if bool in (field.type, *get_args(field.type))
+]
+
+
+@pytest.mark.parametrize("method, name", FLAGS)
+@pytest.mark.parametrize("value", [True, False])
+def test_every_flag_may_come_in_quotes(method, name, value):
+    required = {"channels": [], "confirm": True}
+    fields = {f.name: "1" for f in structs.fields(METHODS[method].params) if f.required} | required
+    known = {f.name for f in structs.fields(METHODS[method].params)}
+    params = {key: text for key, text in fields.items() if key in known} | {name: value}
+
+    def read(flag, slash=""):
+        call = {"id": "a", "method": slash + method, "params": {**params, name: flag}}
+        try:
+            return jsonrpc_requests.decode(json.dumps(call).encode())
+        except jsonrpc_requests.Malformed as malformed:  # another parameter of this call may be of no use
+            assert malformed.refusal.param != name
+            return str(malformed.refusal)
+
+    assert read(str(value).lower()) == read(value) == read(value, "/") == read(str(value).lower(), "/")
+
+
+def test_what_is_respelled_keeps_its_numbers_and_its_id():
+    text = "0.100000000000000000000000000001"
+    params = '{"instrument_name":"B","amount":0.5,"label":"true","post_only":"true","price":"0.5"}'.replace("0.5", text)
+    request = jsonrpc_requests.decode(f'{{"id":"7","method":"/private/buy","params":{params}}}'.encode())
+    assert (request.id, request.params.post_only, request.params.label) == ("7", True, "true")
+    assert (bytes(request.params.amount), bytes(request.params.price)) == (text.encode(), f'"{text}"'.encode())
+
+
+@pytest.mark.parametrize("text", ['"True"', '"1"', '""', '"yes"', "1", '" true"'])
+def test_no_other_text_is_a_flag(text):
+    with pytest.raises(jsonrpc_requests.Malformed) as caught:
+        jsonrpc_requests.decode(b'{"id":1,"method":"private/buy","params":{%b,"post_only":%b}}' % (NAME, text.encode()))
+    assert caught.value.refusal.param == "post_only"
+
+
 def test_query_strings_are_read_as_text():
     query = {"instrument_name": "B", "amount": "0.1", "reduce_only": "true", "label": "null", "cl_ord_id": "5"}
     request = jsonrpc_requests.decode_call("private/buy", query)
@@ -152,7 +196,7 @@ OURS = {
 
 
 def test_the_table_has_every_method_of_the_protocol():
-    assert len([name for name in METHODS if not name.startswith("venue/")]) == 57
+    assert len([name for name in METHODS if not name.startswith("venue/")]) == 81
     assert {name for name in METHODS if name.startswith("venue/") and not name.startswith("venue/admin/")} == OURS
     assert all(method.summary and method.result for method in METHODS.values())
     assert {m.scope for name, m in METHODS.items() if name.startswith("public/")} == {""}

@@ -61,7 +61,8 @@ def test_an_empty_market_has_nulls_and_a_full_one_numbers(desk):
     )  # fmt: skip
     full = result(desk, "public/ticker", instrument_name=NAME)
     assert full == {
-        "timestamp": NOW // MS, "instrument_name": NAME, "state": "open", "best_bid_price": 20000,
+        "timestamp": NOW // MS, "instrument_name": NAME, "state": "open", "market_state": "open",
+        "best_bid_price": 20000,
         "best_bid_amount": 1, "best_ask_price": 20000.5, "best_ask_amount": 2, "last_price": 20000.5,
         "mark_price": 20000.1665, "index_price": 19999.5, "min_price": 19400, "max_price": 20600,
         "stats": {"high": 21000, "low": 19500, "price_change": 0.0025, "volume": 3, "volume_usd": 60000,
@@ -185,7 +186,7 @@ def test_own_trades(desk):
 def test_money(desk):
     summary = result(desk, "private/get_account_summary", currency="usdc", extended=True)
     assert (summary["currency"], summary["equity"], summary["balance"]) == ("USDC", 10000, 10000)
-    assert summary["fees"][0]["instrument_type"] == "perpetual" and summary["fees"][0]["taker_fee"] == 0.0005
+    assert (summary["username"], summary["type"], summary["margin_model"]) == ("alice", "main", "segregated_sm")
     assert result(desk, "private/get_account_summary", currency="BTC")["equity"] == 0
     assert [row["currency"] for row in result(desk, "private/get_account_summaries")["summaries"]] == ["USDC"]
     assert result(desk, "private/get_leverage", instrument_name=NAME)["leverage"] == 10
@@ -203,7 +204,7 @@ def test_positions(desk):
         "average_price": 20000, "mark_price": 20005, "index_price": 20000, "floating_profit_loss": -5,
         "realized_profit_loss": 1, "realized_funding": 0.5, "total_profit_loss": -3.5, "initial_margin": 2000.5,
         "maintenance_margin": 1000.25, "leverage": 10, "estimated_liquidation_price": 21500, "adl_lights": 3,
-        "margin_mode": "cross", "settlement_currency": "USDC",
+        "margin_mode": "cross", "settlement_currency": "USDC", "delta": -1, "settlement_price": 20005,
     }  # fmt: skip
     assert result(desk, "private/get_positions", currency="ETH") == []
     assert len(result(desk, "private/get_positions", currency="USDC", kind="future")) == 1

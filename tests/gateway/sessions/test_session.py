@@ -1,5 +1,7 @@
 """Sessions: one answer to every request, scopes, limits, logins, heartbeats and what a lost connection does."""
 
+import hashlib
+import hmac
 import json
 
 import numpy as np
@@ -378,6 +380,21 @@ def test_the_number_of_channels_is_limited(tmp_path):
     desk.registry.close()
 
 
+def test_a_token_that_comes_with_an_order_is_the_logins_own(desk):
+    key, place = desk.keys["alice"], {"instrument_name": I, "amount": 0.5, "price": 20000.5}
+    login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
+    session = desk.session("alice")
+    own = ask(session, "public/auth", **login)["result"]["access_token"]
+    other = desk.keys["bob"]
+    login = {"grant_type": "client_credentials", "client_id": other.id, "client_secret": other.secret}
+    others = ask(desk.session(), "public/auth", **login)["result"]["access_token"]
+    assert row(send(session, "private/buy", **place, access_token=own))["qty_lots"] == 5000
+    for method, params in (("private/buy", place), ("private/cancel", {"order_id": "77"})):
+        refused = ask(session, method, **params, access_token=others)["error"]
+        assert (refused["code"], refused["data"]["param"]) == (13021, "access_token")
+        assert ask(session, method, **params, access_token="nonsense")["error"]["code"] == 13009
+
+
 # --- HTTP ---------------------------------------------------------------------------------------------------------
 
 
@@ -402,6 +419,22 @@ def test_http_get_and_post(desk):
     assert command["flags"] == ExecInst.REDUCE_ONLY | ExecInst.LABELLED
 
 
+@pytest.mark.parametrize("path", ["/api/v2", "/api/v2/", "/api/v2/private/buy"])
+def test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path(desk, path):
+    key, place = desk.keys["alice"], {"instrument_name": I, "amount": 0.5, "price": 20000.5, "post_only": "true"}
+    body = json.dumps({"id": 9, "jsonrpc": "2.0", "method": "/private/buy", "params": place}).encode()
+
+    def signed_over(target):
+        text = f"{NOW // MS}\n{target}\nPOST\n{target}\n".encode() + body + b"\n"
+        signature = hmac.new(key.secret.encode(), text, hashlib.sha256).hexdigest()
+        return f"deri-hmac-sha256 id={key.id},ts={NOW // MS},sig={signature},nonce={target}"
+
+    command = row(call(desk, "POST", path, body, authorization=signed_over(path)))
+    assert (command["qty_lots"], command["flags"]) == (5000, ExecInst.POST_ONLY)
+    assert answer(call(desk, "POST", path, body, authorization=signed_over("/api/v2/other")))["error"]["code"] == 13004
+    assert answer(call(desk, "POST", path, body))["error"]["code"] == 13009
+
+
 @pytest.mark.parametrize(
     "verb, target, body, code",
     [
@@ -411,6 +444,10 @@ def test_http_get_and_post(desk):
         ("POST", "/api/v2/public/subscribe", b'{"id":1,"method":"public/subscribe","params":{"channels":[]}}', -32601),
         ("GET", "/api/v2/public/set_heartbeat?interval=10", b"", -32601),
         ("GET", "/other", b"", -32601),
+        ("GET", "/api/v2", b"", -32601),
+        ("POST", "/api/v22", b'{"id":1,"method":"public/test"}', -32601),
+        ("POST", "/api/v2", b'{"id":1,"method":"//public/test"}', -32601),
+        ("POST", "/api/v2", b'{"id":1,"method":"public/subscribe","params":{"channels":[]}}', -32601),
         ("PUT", "/api/v2/public/get_time", b"", -32601),
         ("POST", "/api/v2/public/get_time", b"", -32700),
         ("POST", "/api/v2/public/test", b'{"id":1,"method":"public/get_time"}', -32600),
@@ -420,6 +457,14 @@ def test_http_get_and_post(desk):
 )
 def test_http_calls_that_are_wrong(desk, verb, target, body, code):
     assert answer(call(desk, verb, target, body))["error"]["code"] == code
+
+
+@pytest.mark.parametrize("method", ["private/get_positions", "public/subscribe", "public/set_heartbeat"])
+def test_a_refusal_over_http_has_the_id_of_its_request(desk, method):
+    params = {"channels": [], "interval": 30}
+    body = json.dumps({"jsonrpc": "2.0", "id": 9, "method": method, "params": params}).encode()
+    refused = answer(call(desk, "POST", "/api/v2", body, authorization="Bearer nonsense"))
+    assert refused["id"] == 9 and refused["error"]["code"] in (13009, -32601)
 
 
 def test_http_without_a_key_is_limited_by_address(tmp_path):

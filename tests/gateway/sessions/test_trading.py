@@ -80,6 +80,13 @@ def complete(actions, **outcome):
         ),
         ({"amount": 1, "price": 5, "cl_ord_id": 2**63 - 1}, {"cl_ord_id": 2**63 - 1}),
         ({"amount": 1, "price": 5, "cl_ord_id": "42"}, {"cl_ord_id": 42}),
+        ({"amount": 1, "price": 5, "clientOrderId": 42}, {"cl_ord_id": 42, "flags": 0}),
+        ({"contracts": 0.5, "price": 5, "direction": "buy"}, {"qty_lots": 5000, "side": Side.BUY}),
+        ({"contracts": "0.5", "amount": 0.50, "price": 5}, {"qty_lots": 5000}),
+        ({"amount": 1, "price": 5, "clientOrderId": str(2**63 - 1)}, {"cl_ord_id": 2**63 - 1, "flags": 0}),
+        ({"amount": 1, "price": 5, "clientOrderId": "42", "label": "bot"}, {"flags": ExecInst.LABELLED}),
+        ({"amount": 1, "price": 5, "clientOrderId": "mine"}, {"cl_ord_id": 0, "flags": ExecInst.LABELLED}),
+        ({"amount": 1, "price": 5, "post_only": "true", "reduce_only": "false"}, {"flags": ExecInst.POST_ONLY}),
         ({"amount": 1, "price": 5, "valid_until": NOW // MS}, {"kind": CommandKind.NEW}),
         (
             {"amount": 1, "type": "stop_market", "trigger_price": 6, "trigger": "last_price"},
@@ -107,6 +114,39 @@ def test_sell_sells_and_labels_ride_behind(desk):
     assert (row["side"], row["contract_slot"], row["account_slot"]) == (Side.SELL, 1, 1)
     label = np.frombuffer(submitted(actions).rows[128:], LABEL)[0]
     assert label["text"].tobytes().rstrip(b"\0") == b"bot-1"
+
+
+@pytest.mark.parametrize("text", ["mine", "0", "-7", "042", str(2**63), "4.2", 0, 2**63])
+def test_a_client_order_id_that_is_no_id_of_ours_is_the_label(desk, text):
+    place = {"instrument_name": NAME, "amount": 1, "price": 5, "clientOrderId": text}
+    session = desk.session("alice")
+    actions = send(session, "private/buy", **place)
+    label = np.frombuffer(submitted(actions).rows[128:], LABEL)[0]
+    assert (command(actions)["cl_ord_id"], label["text"].tobytes().rstrip(b"\0")) == (0, str(text).encode())
+    again = send(session, "private/buy", **place, label=str(text))
+    assert submitted(again).rows == submitted(actions).rows
+
+
+@pytest.mark.parametrize(
+    "params, param",
+    [
+        ({"clientOrderId": "42", "cl_ord_id": 43}, "clientOrderId"),
+        ({"clientOrderId": "mine", "label": "other"}, "clientOrderId"),
+        ({"direction": "sell"}, "direction"),
+        ({"contracts": 2}, "contracts"),
+        ({"amount": None, "direction": "buy"}, "amount"),
+        ({"clientOrderId": "x" * 65}, "clientOrderId"),
+        ({"clientOrderId": 4.2}, "clientOrderId"),
+        ({"clientOrderId": True}, "clientOrderId"),
+        ({"post_only": "yes"}, "post_only"),
+        ({"type": "market", "price": None, "stopPrice": 6}, "stopPrice"),
+        ({"type": "market", "price": None, "triggerPrice": 6}, "triggerPrice"),
+        ({"type": "market", "price": None, "stopLossPrice": 6, "reduce_only": "true"}, "stopLossPrice"),
+    ],
+)
+def test_what_would_change_the_order_is_refused_by_name(desk, params, param):
+    place = {"instrument_name": NAME, "amount": 1, "price": 5, **params}
+    assert ask(desk.session("alice"), "private/buy", **place)["error"]["data"]["param"] == param
 
 
 def test_the_answer_to_an_order_has_every_field(desk):
