@@ -119,6 +119,13 @@ def liquidation_price(root, position_slot):
 
 
 @entry
+def unrealised(root, position_slot):
+    position = root[0].positions[position_slot]
+    contract = root[0].contracts[position.contract_slot]
+    return margin.unrealised_micros(contract, position.size_lots, position.entry_cost_micros)
+
+
+@entry
 def cross_equity(root, account_slot):
     return margin.cross_equity_micros(root[0], account_slot)
 

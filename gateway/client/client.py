@@ -386,6 +386,8 @@ class Client:
 
         ValueError when there is no such channel. Without an answer, or with a refusal, nothing is subscribed.
         """
+        if not self.is_connected.is_set():
+            raise Disconnected("not connected; wait for `is_connected`")
         known = channel in self._callbacks
         self._callbacks.setdefault(channel, []).append(callback)
         if known:
@@ -431,11 +433,11 @@ class Client:
                 self._spawn(self._mend(channel))
 
     async def _mend(self, channel: str) -> None:
-        """Subscribe again for a snapshot; a reconnect does that as well."""
+        """Subscribe again for a snapshot, as a reconnect does."""
         try:
             await self._subscribe([channel])
-        except (Disconnected, TimeoutError):
-            return
+        except (Disconnected, RpcError, TimeoutError):
+            return  # the next change finds the book broken still
         finally:
             self._mending.discard(channel)
 

@@ -45,7 +45,14 @@ class Coinbase(Adapter):
         self._count(data["sequence_num"])
         if data["channel"] != "l2_data":
             return []
-        return [self._event(event) for event in data["events"] if event["product_id"] in self.pairs]
+        return self._events([event for event in data["events"] if event["product_id"] in self.pairs])
+
+    def _events(self, events: list[dict[str, Any]]) -> list[Quote]:
+        """Take the events of one message. A pair that is lost takes the others along: their quotes would be missing."""
+        try:
+            return [self._event(event) for event in events]
+        except DesyncError as error:
+            raise (error if len(events) == 1 else DesyncError(str(error))) from None
 
     def _count(self, sequence: int) -> None:
         """Check that no message of the connection was lost before this one."""

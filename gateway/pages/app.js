@@ -79,7 +79,7 @@ function received(message) {
 
 function pushed(channel, data) {
   if (channel.startsWith("user.")) { own(channel, data); return; }
-  if (!channel.includes(instrument)) return;
+  if (!channel.split(".").includes(instrument)) return;
   if (channel.startsWith("book.")) changeBook(data);
   else if (channel.startsWith("ticker.")) showTicker(data);
   else if (channel.startsWith("trades.")) showTrades(data);

@@ -23,7 +23,7 @@ class Segment:
     `first` rows are in the segments before it; `full` has its rows when no more come.
     """
 
-    __slots__ = ("_accounts", "_by_account", "_starts", "data", "first", "legs", "orders", "used")
+    __slots__ = ("_accounts", "_by_account", "_starts", "_times", "data", "first", "legs", "orders", "used")
 
     def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
         self.first = first
@@ -32,6 +32,7 @@ class Segment:
         self.data = self.legs.view(np.uint8).data
         self.used = 0 if full is None else rows
         self._accounts: Any = None
+        self._times = (0, BEHIND)
 
     def seal(self) -> None:
         """Note where each account's rows are; no more rows come."""
@@ -39,9 +40,17 @@ class Segment:
         self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
         self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
 
+        moved = np.isin(self.legs["kind"][: self.used], (TRADE_KIND, MONEY_KIND))
+        times = self.legs["time_ns"][: self.used][moved]
+        self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
+
     def clear(self) -> None:
         """Take rows from the beginning again."""
-        self.used, self._accounts = 0, None
+        self.used, self._accounts, self._times = 0, None, (0, BEHIND)
+
+    def is_outside(self, span: Span) -> bool:
+        """Whether no trade and no money row of a full segment is within a span's times."""
+        return self._times[0] > span.end_ns or self._times[1] < span.start_ns
 
     def rows_of(self, account_slot: int) -> Any:
         """The places of an account's rows, in order."""
@@ -87,6 +96,8 @@ class History:
         """(segment, index) of an account's trades within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
+            if segment.is_outside(span):
+                continue
             places = segment.rows_of(account_slot)
             found = segment.within(places[segment.legs["kind"][places] == TRADE_KIND], span)
             for index in found.tolist()[::order]:
@@ -104,6 +115,8 @@ class History:
         """(segment, index) of some contracts' trades with a flag within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
+            if segment.is_outside(span):
+                continue
             rows = segment.legs[: segment.used]
             wanted = (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
             wanted &= np.isin(rows["contract_slot"], list(slots))
@@ -131,6 +144,8 @@ class History:
         """
         bounds = Span(span.start_ns, span.end_ns, last_place=span.last_id - 1)
         for segment in reversed(self.segments):
+            if segment.is_outside(span):
+                continue
             places = segment.rows_of(account_slot)
             kinds = segment.legs["kind"][places]
             found = segment.within(places[(kinds == TRADE_KIND) | (kinds == MONEY_KIND)], bounds)

@@ -27,5 +27,5 @@ SEQ_AT, KIND_AT, REASON_AT, ACCOUNT_AT, ORDER_ID_AT, LAST_LOTS_AT = row_places(
     EVENT, "seq", "kind", "reason", "account_slot", "order_id", "last_lots"
 )
 """Places in an EVENT tuple; the first two are the same in a NOTICE tuple."""
-NOTICE_REASON_AT, NOTICE_ACCOUNT_AT = row_places(NOTICE, "reason", "account_slot")
-"""Places in a NOTICE tuple."""
+(NOTICE_REASON_AT,) = row_places(NOTICE, "reason")
+"""Its place in a NOTICE tuple."""

@@ -24,6 +24,20 @@ ALIVE = "tests/gateway/index_feeds/test_alive_books.py"
 INSTANTS = "tests/gateway/index_feeds/test_instants.py"
 
 INDEX_MUTANTS = (
+    Mutant(
+        "a one-sided book has the price of its side",
+        "index_feeds/adapter.py",
+        "        if bid is None or ask is None or",
+        "        if bid is None or ask is None:\n            return bid or ask\n        if",
+        ALIVE,
+    ),
+    Mutant(
+        "a book may begin with an update",
+        "index_feeds/adapter.py",
+        '            raise DesyncError(f"{self.name}: {pair}: an update before the snapshot", pair)\n',
+        "            self.books[pair] = Book()\n",
+        SOURCES,
+    ),
     Mutant("a crossed book has a price", "index_feeds/adapter.py", "bid >= ask or", "", ALIVE),
     Mutant("a wide book has a price", "index_feeds/adapter.py", "(bid + ask) / 2 * MAX_SPREAD", "(bid + ask)", ALIVE),
     Mutant(
@@ -124,10 +138,18 @@ QUERY_MUTANTS = (
     ),
     Mutant(
         "a channel of a base currency hears contracts settled in another",
-        "market_data/account_topics.py",
-        "        return settled_in(contract, channel.currency)\n",
-        "        return settled_in(contract, channel.currency) or channel.currency == contract.base\n",
+        "market_data/account_messages.py",
+        "        return channel.currency == ANY\n    return settled_in",
+        "        return channel.currency == ANY\n"
+        "    return channel.currency == projection.contract_at(report.contract_slot).base or settled_in",
         "tests/gateway/market_data/test_account_channels.py",
+    ),
+    Mutant(
+        "money is told in a currency without business",
+        "market_data/account_topics.py",
+        "            if settled_in(contract, channel.currency):\n",
+        "            if channel.currency in (contract.base, contract.settlement):\n",
+        "tests/gateway/market_data/test_account_channels.py::test_money_in_a_currency_without_business_says_nothing",
     ),
     Mutant(
         "size_currency is the value of the position",
@@ -259,125 +281,6 @@ QUERY_MUTANTS = (
     ),
 )
 
-ONCE = "tests/gateway/client/test_once.py"
-SHAPES = "tests/gateway/market_data/test_account_channels.py"
-TOLD = "tests/gateway/read_model/test_reports.py"
-SESSION = "tests/gateway/sessions/test_session.py"
-RESUME = "tests/gateway/sessions/test_queries.py"
-LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
-
-CLIENT_MUTANTS = (
-    Mutant(
-        "what was heard before is heard again",
-        "client/private_channels.py",
-        "if channel in self._said and sequence > self._said[channel]:",
-        "if channel in self._said:",
-        ONCE,
-    ),
-    Mutant(
-        "the client resumes before it subscribes",
-        "client/client.py",
-        "        answer = await self._subscribe(list(self._callbacks))\n",
-        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
-        "        for channels, after in self._private.missed():\n"
-        "            await self._catch_up(channels, after, present)\n"
-        "            self._private.caught_up(channels, present)\n"
-        "        answer = await self._subscribe(list(self._callbacks))\n"
-        "        answer.sequence = None\n",
-        ONCE,
-    ),
-    Mutant(
-        "what comes while it catches up is passed on at once",
-        "client/private_channels.py",
-        "if self._waiting is not None:",
-        "if False:",
-        ONCE,
-    ),
-    Mutant(
-        "one channel's word counts for all",
-        "client/private_channels.py",
-        "max(said, self._latest_raw - 1)",
-        "max(said, self._latest_raw)",
-        ONCE,
-    ),
-    Mutant("half of a command counts as the whole", "client/private_channels.py", "if not more:", "if True:", ONCE),
-    Mutant(
-        "a memory of the last messages in place of a sequence",
-        "client/private_channels.py",
-        "        if channel in self._said and sequence > self._said[channel]:\n",
-        "        known = self.__dict__.setdefault('known', [])\n"
-        "        known.append((channel, sequence))\n"
-        "        if channel in self._said and (channel, sequence) not in known[-11:-1]:\n",
-        ONCE,
-    ),
-    Mutant(
-        "a contract's channel by its name in the text",
-        "market_data/account_messages.py",
-        "return channel.contract_slot == report.contract_slot",
-        "return projection.contract_at(channel.contract_slot).name.encode() in report.data",
-        SHAPES,
-    ),
-    Mutant(
-        "changes by the contract's name in the text",
-        "market_data/account_messages.py",
-        "if report.contract_slot == slot]",
-        "if contract.name.encode() in report.data]",
-        SHAPES,
-    ),
-    Mutant(
-        "a raw channel of orders says arrays",
-        "market_data/account_messages.py",
-        'return data if channel.kind == "user.orders" and channel.interval == "raw" else [render.array(data)]',
-        "return [render.array(data)]",
-        SHAPES,
-    ),
-    Mutant(
-        "who joins hears what was gathered before",
-        "market_data/account_topics.py",
-        "        self.flush()\n        super().join(reader)\n",
-        "        super().join(reader)\n",
-        SHAPES,
-    ),
-    Mutant(
-        "an order's first state of a command counts",
-        "read_model/reports.py",
-        "last[seq, order_id] = (segment, place)",
-        "last.setdefault((seq, order_id), (segment, place))",
-        TOLD,
-    ),
-    Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
-    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", RESUME),
-    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", RESUME),
-    Mutant(
-        "an unknown channel is left out in silence",
-        "sessions/methods/session.py",
-        'refused.append({"channel": name, "reason": str(error)})',
-        "pass",
-        SESSION,
-    ),
-    Mutant(
-        "a key that may not trade fires cancel-on-disconnect",
-        "sessions/state.py",
-        'if "trade" in key.scopes and not self.http',
-        "if not self.http",
-        SESSION,
-    ),
-    Mutant(
-        "a lost connection takes orders of others with it",
-        "read_model/projection.py",
-        "if connections[slot] == connection]",
-        "]",
-        LOST,
-    ),
-    Mutant(
-        "plain orders do not say their connection",
-        "plain_orders/order_reader.py",
-        "work.account_slot, work.person, work.key, work.connection",
-        "work.account_slot, work.person, work.key, 0",
-        LOST,
-    ),
-)
-
 SWEEPS = "tests/gateway/venue/test_sweeps.py"
 OUTCOMES = "tests/gateway/commands/test_outcomes.py"
 TRADE = "tests/gateway/commands/test_trade.py"
@@ -477,14 +380,131 @@ ANSWER_MUTANTS = (
     ),
 )
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *CLIENT_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS)
+ONCE = "tests/gateway/client/test_once.py"
+SHAPES = "tests/gateway/market_data/test_account_channels.py"
+TOLD = "tests/gateway/read_model/test_reports.py"
+SESSION = "tests/gateway/sessions/test_session.py"
+LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
+
+CLIENT_MUTANTS = (
+    Mutant(
+        "what was heard before is heard again",
+        "client/private_channels.py",
+        "if channel in self._said and sequence > self._said[channel]:",
+        "if channel in self._said:",
+        ONCE,
+    ),
+    Mutant(
+        "the client resumes before it subscribes",
+        "client/client.py",
+        "        answer = await self._subscribe(list(self._callbacks))\n",
+        '        present = (await self._typed(_Resumed, "venue/resume")).sequence\n'
+        "        for channels, after in self._private.missed():\n"
+        "            await self._catch_up(channels, after, present)\n"
+        "            self._private.caught_up(channels, present)\n"
+        "        answer = await self._subscribe(list(self._callbacks))\n"
+        "        answer.sequence = None\n",
+        ONCE,
+    ),
+    Mutant(
+        "what comes while it catches up is passed on at once",
+        "client/private_channels.py",
+        "if self._waiting is not None:",
+        "if False:",
+        ONCE,
+    ),
+    Mutant(
+        "one channel's word counts for all",
+        "client/private_channels.py",
+        "max(said, self._latest_raw - 1)",
+        "max(said, self._latest_raw)",
+        ONCE,
+    ),
+    Mutant("half of a command counts as the whole", "client/private_channels.py", "if not more:", "if True:", ONCE),
+    Mutant(
+        "a memory of the last messages in place of a sequence",
+        "client/private_channels.py",
+        "        if channel in self._said and sequence > self._said[channel]:\n",
+        "        known = self.__dict__.setdefault('known', [])\n"
+        "        known.append((channel, sequence))\n"
+        "        if channel in self._said and (channel, sequence) not in known[-11:-1]:\n",
+        ONCE,
+    ),
+    Mutant(
+        "a contract's channel by its name in the text",
+        "market_data/account_messages.py",
+        "return channel.contract_slot == report.contract_slot",
+        "return projection.contract_at(channel.contract_slot).name.encode() in report.data",
+        SHAPES,
+    ),
+    Mutant(
+        "changes by the contract's name in the text",
+        "market_data/account_messages.py",
+        "if report.contract_slot == slot]",
+        "if contract.name.encode() in report.data]",
+        SHAPES,
+    ),
+    Mutant(
+        "a raw channel of orders says arrays",
+        "market_data/account_messages.py",
+        'return data if channel.kind == "user.orders" and channel.interval == "raw" else [render.array(data)]',
+        "return [render.array(data)]",
+        SHAPES,
+    ),
+    Mutant(
+        "who joins hears what was gathered before",
+        "market_data/account_topics.py",
+        "        self.flush()\n        super().join(reader)\n",
+        "        super().join(reader)\n",
+        SHAPES,
+    ),
+    Mutant(
+        "an order's first state of a command counts",
+        "read_model/reports.py",
+        "last[seq, order_id] = (segment, place)",
+        "last.setdefault((seq, order_id), (segment, place))",
+        TOLD,
+    ),
+    Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
+    Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", QUERIES),
+    Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", QUERIES),
+    Mutant(
+        "an unknown channel is left out in silence",
+        "sessions/methods/session.py",
+        'refused.append({"channel": name, "reason": str(error)})',
+        "pass",
+        SESSION,
+    ),
+    Mutant(
+        "a key that may not trade fires cancel-on-disconnect",
+        "sessions/state.py",
+        'if "trade" in key.scopes and not self.http',
+        "if not self.http",
+        SESSION,
+    ),
+    Mutant(
+        "a lost connection takes orders of others with it",
+        "read_model/projection.py",
+        "if connections[slot] == connection]",
+        "]",
+        LOST,
+    ),
+    Mutant(
+        "plain orders do not say their connection",
+        "plain_orders/order_reader.py",
+        "work.account_slot, work.person, work.key, work.connection",
+        "work.account_slot, work.person, work.key, 0",
+        LOST,
+    ),
+)
+
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
 
 
-def mutate(mutant: Mutant, package: Path) -> None:
-    """Break the copy of the gateway in a folder; the text must be there exactly once."""
-    path = package / mutant.file
-    source = path.read_text()
+def broken(mutant: Mutant, package: Path) -> str:
+    """The text of a mutant's file in a folder with its break; the place must be there exactly once."""
+    source = (package / mutant.file).read_text()
     found = source.count(mutant.old)
     if found != 1:
         raise ValueError(f"{mutant.name}: its text is {found} times in {mutant.file}; bring the patch up to date")
-    path.write_text(source.replace(mutant.old, mutant.new))
+    return source.replace(mutant.old, mutant.new)

@@ -1,74 +1,82 @@
-"""Each seeded mutant of the gateway fails the test that it names, and the gateway as it is passes all of those."""
+"""Each seeded mutant of the gateway fails the test that it names."""
 
 import os
 import shutil
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 import engine
-from tests.gateway.mutants import MUTANTS, Mutant, mutate
+from tests.gateway.mutants import MUTANTS, Mutant, broken
+from tests.gateway.socketless_venue import SocketlessVenue
 
 ROOT = Path(__file__).parents[2]
-PROCESSES = 2
-PASSED, FAILED = 0, 1
-"""pytest's exit codes; what cannot be collected has another one and counts as neither."""
+FAILED = 1
+"""pytest's exit code of a failure; what cannot be collected has another one and does not count."""
 TIMEOUT_S = 240
 """A mutant whose test still runs after so long hangs, which is a failure too."""
+HOOK = "from tests.gateway.broken_module import install\ninstall({name!r}, {path!r}, {text!r})\n"
 
 
-def place(folder: Path, mutant: Mutant | None) -> dict[str, str]:
-    """Put copies of the gateway and its tests in a folder, broken or not; returns the environment to run them in.
+def place(folder: Path, mutant: Mutant) -> dict[str, str]:
+    """Put the broken text in a folder; the environment in which every Python process loads it as the module."""
+    path = ROOT / "gateway" / mutant.file
+    text = folder / path.name
+    text.write_text(broken(mutant, ROOT / "gateway"))
+    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+    (folder / "sitecustomize.py").write_text(HOOK.format(name=name, path=str(path), text=str(text)))
+    roots = (folder, ROOT, Path(engine.__file__).parents[1])
+    is_compiled = any(word in path.read_text() for word in ("njit", "engine.kernels"))
+    cache = place_cache(folder / "cache", not is_compiled)
+    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots)), "LIONROCK_CACHE_DIR": str(cache)}
 
-    The engine stays where it is. Its compiled code is used again, and that of the copy is kept in the folder.
+
+def place_cache(cache: Path, has_gateway: bool) -> Path:
+    """A cache with the engine's compiled code, and with the gateway's unless the broken module is compiled itself.
+
+    numba would take the whole module's code for the broken one's. What is compiled now must not outlive the mutant.
     """
-    for name in ("gateway", "tests"):
-        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copy(ROOT / "pyproject.toml", folder)
-    if mutant:
-        mutate(mutant, folder / "gateway")
     compiled = Path(os.environ["NUMBA_CACHE_DIR"])
-    cache = folder / "cache" / compiled.name
-    cache.mkdir(parents=True)
+    rooms = {folder.name for folder in (ROOT / "gateway").rglob("*") if folder.is_dir()} | {"gateway"}
+    (cache / compiled.name).mkdir(parents=True)
     for entry in compiled.iterdir():
-        (cache / entry.name).symlink_to(entry)
-    path = os.pathsep.join([str(folder), str(Path(engine.__file__).parents[1])])
-    return os.environ | {"PYTHONPATH": path, "LIONROCK_CACHE_DIR": str(cache.parent), "PYTHONDONTWRITEBYTECODE": "1"}
+        if entry.name.rpartition("_")[0] not in rooms:
+            (cache / compiled.name / entry.name).symlink_to(entry)
+        elif has_gateway:
+            shutil.copytree(entry, cache / compiled.name / entry.name)
+    return cache
 
 
-def run(folder: Path, mutant: Mutant | None) -> tuple[int, str]:
-    """Run the tests that a mutant names, all of them without one: exit code and what was printed."""
+def run(folder: Path, mutant: Mutant) -> tuple[int, str]:
+    """Run the test that a mutant names: exit code and what was printed."""
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", mutant.test]
     environment = place(folder, mutant)
-    tests = [mutant.test] if mutant else sorted({known.test for known in MUTANTS})
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *tests]
     try:
-        done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=TIMEOUT_S)
+        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S)
     except subprocess.TimeoutExpired:
         return FAILED, "the test never ended"
     return done.returncode, done.stdout + done.stderr
 
 
-@pytest.fixture(scope="module")
-def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, tuple[int, str]]:
-    """What became of each mutant, a few at a time in processes of their own, and of the gateway as it is."""
-    folders = [(mutant, tmp_path_factory.mktemp("mutant")) for mutant in (None, *MUTANTS)]
-    with ThreadPoolExecutor(PROCESSES) as pool:
-        results = list(pool.map(lambda item: run(item[1], item[0]), folders))
-    return {mutant.name if mutant else "": result for (mutant, _), result in zip(folders, results, strict=True)}
-
-
-def test_gateway_as_it_is_passes(outcomes: dict[str, tuple[int, str]]) -> None:
-    code, output = outcomes[""]
-    assert code == PASSED, output
+@pytest.fixture(scope="module", autouse=True)
+def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Everything is compiled once before, not in each mutant's own cache."""
+    SocketlessVenue(tmp_path_factory.mktemp("compiled")).venue.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mutant_is_caught(mutant: Mutant, outcomes: dict[str, tuple[int, str]]) -> None:
-    code, output = outcomes[mutant.name]
+def test_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
+    code, output = run(tmp_path, mutant)
     assert code == FAILED, output
+
+
+def test_the_gateway_as_it_is_passes_in_the_same_way(tmp_path: Path) -> None:
+    """The way of breaking breaks nothing by itself: a text that says the same passes."""
+    whole = Mutant("nothing", "index_feeds/adapter.py", "class Book:", "class Book:", MUTANTS[0].test)
+    code, output = run(tmp_path, whole)
+    assert code == 0, output
 
 
 def test_each_has_a_name_of_its_own() -> None:
@@ -78,4 +86,4 @@ def test_each_has_a_name_of_its_own() -> None:
 def test_a_patch_that_no_longer_fits_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "a.py").write_text("one\n")
     with pytest.raises(ValueError, match=r"its text is 0 times in a\.py"):
-        mutate(Mutant("gone", "a.py", "two", "three", MUTANTS[0].test), tmp_path)
+        broken(Mutant("gone", "a.py", "two", "three", MUTANTS[0].test), tmp_path)

@@ -81,3 +81,99 @@ def test_a_refusal_says_in_words_what_it_means_and_what_to_do():
     invalid = {"code": -32602, "message": "Invalid params", "data": {"param": "amount", "reason": "'x' is no number"}}
     assert str(RpcError(invalid)) == "Invalid params (-32602): amount: 'x' is no number"
     assert str(RpcError({"code": 13009, "message": "unauthorized"})) == "unauthorized (13009): unauthorized"
+
+
+async def lost(server, client):
+    """Cut a client's connection from the venue's side, and wait until it is back."""
+    for one in list(server.connections.websockets):
+        if one.session.key is not None and one.session.key.id == client.key_id:
+            one.abort()
+    await until(lambda: not client.is_connected.is_set())
+    await until(client.is_connected.is_set)
+
+
+def test_a_subscription_that_fails_leaves_nothing_behind(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            heard = []
+            for channel in ("book.NOPE.raw", "user.orders.NOPE.raw"):
+                with pytest.raises(ValueError, match="no contract 'NOPE'"):
+                    await alice.subscribe(channel, heard.append)
+            alice._transport.disconnect()
+            await until(lambda: not alice.is_connected.is_set())
+            with pytest.raises(Disconnected):
+                await alice.subscribe("user.trades.any.any.raw", heard.append)
+            await until(alice.is_connected.is_set)
+            await alice.subscribe("user.orders.any.any.raw", heard.append)
+            await lost(server, alice)
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: len(heard) == 1)
+
+    play(story())
+
+
+def test_a_callback_that_fails_takes_nothing_from_the_others(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            heard, told = [], []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+            await alice.subscribe("user.orders.any.any.raw", lambda data: data["no such field"])
+            await alice.subscribe("user.orders.any.any.raw", heard.append)
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: len(heard) == 1)
+            assert [type(error) for error in told] == [KeyError] and alice.is_connected.is_set()
+            await lost(server, alice)
+            await alice.cancel_all()
+            await until(lambda: len(heard) == 2)
+
+    play(story())
+
+
+def test_what_cannot_be_told_any_more_is_a_gap(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            heard, gaps = [], []
+            alice.on_gap = gaps.append
+            await alice.subscribe("user.orders.any.any.raw", heard.append)
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: len(heard) == 1)
+            ahead = server.venue.projection.durable_seq + 10**6
+            alice._private.caught_up(["user.orders.any.any.raw"], ahead)
+            await lost(server, alice)
+            [gap] = gaps
+            assert (gap.channels, gap.after) == (["user.orders.any.any.raw"], ahead)
+            assert "ahead of this venue" in gap.reason
+            await alice.buy(BTC, "0.1", price="19800")
+            await until(lambda: len(heard) == 2)
+
+    play(story())
+
+
+def test_a_private_message_tells_where_to_go_on_without_having_asked(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (_, (alice,)):
+            assert alice.sequence == 0
+            await alice.subscribe("user.orders.any.any.raw", lambda data: None)
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: alice.sequence)
+            after = await alice.call("venue/resume", sequence=alice.sequence)
+            before = await alice.call("venue/resume", sequence=alice.sequence - 1)
+            assert not after["events"] and [event["sequence"] for event in before["events"]] == [alice.sequence]
+            with pytest.raises(RpcError, match="ahead of this venue"):
+                await alice.call("venue/resume", sequence=10**17)
+
+    play(story())
+
+
+def test_a_broken_book_is_mended_by_one_subscription(tmp_path):
+    async def story():
+        async with market(tmp_path) as (_, (alice, bob)):
+            book = await alice.book(BTC)
+            await bob.buy(BTC, "0.1", price="19900")
+            await until(lambda: book.best_bid is not None)
+            book.change_id = 1
+            await bob.batch([("private/buy", {"instrument_name": BTC, "amount": "0.1", "price": "19800"})] * 3)
+            await until(lambda: [str(amount) for _, amount in book.depth(5)[0]] == ["0.1", "0.3"])
+            assert not alice._mending
+
+    play(story())

@@ -1,10 +1,13 @@
 """The same over real websockets: a proxy cuts the connection after any message, in either direction."""
 
 import asyncio
+from dataclasses import replace
+
+import pytest
 
 from gateway.client import Client
 from tests.gateway.client.test_once import CHANNELS, ETH, facts
-from tests.gateway.live import BTC, market, play, until
+from tests.gateway.live import BTC, config_of, market, play, running, set_up, until
 from tests.gateway.socketless_venue import frame_at
 
 UP, DOWN = "up", "down"
@@ -117,5 +120,39 @@ def test_a_proxy_that_cuts_after_any_message_changes_nothing(tmp_path):
                 made = len(everything["user.trades.any.any.raw"])
             assert proxy.cuts >= 36
             await through.close()
+
+    play(story(), 300)
+
+
+@pytest.mark.parametrize("keeps_what_was_saved", [True, False])
+def test_a_restart_of_the_venue_loses_and_repeats_nothing(tmp_path, keeps_what_was_saved):
+    config = config_of(tmp_path)
+    config.registry.parent.mkdir(parents=True, exist_ok=True)
+    traders = set_up(config)
+
+    async def story():
+        async with running(config) as server:
+            port = server.port
+            keys = [trader.key for trader in (*traders, traders[0])]
+            alice, bob, unheard = [Client(f"ws://127.0.0.1:{port}", key.id, key.secret) for key in keys]
+            for client in (alice, bob, unheard):
+                await client.connect()
+            heard, everything = await told([alice, unheard])
+            await trade(alice, bob)
+            await until(lambda: facts(heard) == facts(everything))
+            alice._transport.disconnect()
+            await trade(unheard, bob)
+            await until(lambda: len(everything["user.trades.any.any.raw"]) == 10)
+        if not keeps_what_was_saved:
+            next(tmp_path.glob("projection-*")).unlink()
+        async with running(replace(config, port=port)):
+            await until(lambda: alice.is_connected.is_set() and unheard.is_connected.is_set())
+            await until(lambda: facts(heard) == facts(everything))
+            before = facts(everything)
+            assert len(before["user.trades.any.any.raw"]) == len(before[f"user.trades.{BTC}.100ms"]) + 2 == 10
+            await unheard.buy(BTC, "0.1", price="19000")
+            await until(lambda: facts(heard) == facts(everything) != before)
+            for client in (alice, bob, unheard):
+                await client.close()
 
     play(story(), 300)

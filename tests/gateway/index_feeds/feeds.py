@@ -2,6 +2,8 @@
 
 import json
 
+import picows
+
 from gateway.index_feeds import kraken
 from gateway.index_feeds.adapter import Book
 from gateway.index_feeds.source_connection import Source
@@ -144,3 +146,40 @@ def connected(source: Source) -> Wire:
     wire = Wire()
     source.opened(wire)
     return wire
+
+
+class _Peer(picows.WSListener):
+    """A venue that sends its next script to whoever subscribes, then hangs up or goes silent."""
+
+    def __init__(self, venue):
+        super().__init__()
+        self._venue = venue
+
+    def on_ws_frame(self, transport, frame):
+        request = frame.get_payload_as_bytes() if frame.msg_type == picows.WSMsgType.TEXT else b""
+        if b'"subscribe"' in request and b"heartbeats" not in request:
+            venue = self._venue
+            script = venue.scripts[min(venue.subscriptions, len(venue.scripts) - 1)]
+            venue.subscriptions += 1
+            for message in script:
+                transport.send(picows.WSMsgType.TEXT, message)
+            if venue.hangs_up:
+                transport.disconnect()
+        elif request == b"ping":
+            transport.send(picows.WSMsgType.TEXT, b"pong")
+
+
+class LocalVenue:
+    """A local server that replays scripts, one after another and the last one again and again."""
+
+    def __init__(self, *scripts, hangs_up=False):
+        self.scripts, self.hangs_up, self.subscriptions = scripts, hangs_up, 0
+
+    async def __aenter__(self):
+        self._server = await picows.ws_create_server(lambda request: _Peer(self), "127.0.0.1", 0)
+        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
+        return self
+
+    async def __aexit__(self, *_):
+        self._server.close()
+        await self._server.wait_closed()

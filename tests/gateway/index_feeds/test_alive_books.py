@@ -220,6 +220,22 @@ def test_coinbase_counts_every_message_of_the_connection(changed):
     assert not rig.wire.is_open and rig.price(T0) is None and rig.price(T0, "ETH-USD") is None
 
 
+@pytest.mark.parametrize("broken", [0, 1])
+def test_coinbase_says_two_things_at_once_and_one_is_wrong(broken):
+    rig = Rig(CoinbaseFeed)
+    update = {"side": "bid", "price_level": "20000", "new_quantity": "0", "event_time": "1970-01-01T00:00:00Z"}
+    events = [{"type": "update", "product_id": pair, "updates": [update]} for pair in ("BTC-USD", "ETH-USD")]
+    events[broken]["updates"] = [update | {"new_quantity": "-1"}]
+    rig.say(rig.feed.message("l2_data", *events), T0)
+    assert rig.price(T0) is None and rig.price(T0, "ETH-USD") is None
+
+
+def test_a_level_that_is_none_costs_its_own_pair():
+    rig = Rig(KrakenFeed)
+    rig.say(rig.feed.update("XBT/USD", [(20_000, 3)]).replace(b'"20000", "3"', b'"20000", "x"'), T0)
+    assert rig.wire.is_open and rig.price(T0) is None and rig.price(T0, "ETH/USD") == GOOD
+
+
 def test_a_pair_that_nobody_asked_for_is_not_kept(rig):
     stranger = {"kraken": "DOGE/USD", "okx": "DOGE-USDT", "coinbase": "DOGE-USD"}[rig.feed.name]
     rig.begin(stranger, T0)

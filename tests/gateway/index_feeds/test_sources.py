@@ -6,9 +6,7 @@ import lzma
 from collections.abc import Callable, Iterator
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
 
-import picows
 import pytest
 
 from gateway import clock
@@ -18,7 +16,7 @@ from gateway.index_feeds.index_publisher import FeedScriptError, parse_routes
 from gateway.index_feeds.kraken import Kraken
 from gateway.index_feeds.okx import Okx
 from gateway.index_feeds.source_connection import FIRST_PAUSE_S, LONGEST_PAUSE_S, OutlierFilter, Source
-from tests.gateway.index_feeds.feeds import CoinbaseFeed, OkxFeed
+from tests.gateway.index_feeds.feeds import CoinbaseFeed, LocalVenue, OkxFeed
 from tests.gateway.live import until
 
 CAPTURES = Path(__file__).parents[4] / "shared" / "data" / "ws_captures"
@@ -148,44 +146,7 @@ def test_routes() -> None:
             parse_routes(wrong)
 
 
-class _Peer(picows.WSListener):
-    """A venue that sends its next script to whoever subscribes, then hangs up or goes silent."""
-
-    def __init__(self, venue: "_Venue") -> None:
-        super().__init__()
-        self._venue = venue
-
-    def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        request = frame.get_payload_as_bytes() if frame.msg_type == picows.WSMsgType.TEXT else b""
-        if b'"subscribe"' in request and b"BTC" in request:
-            venue = self._venue
-            script = venue.scripts[min(venue.subscriptions, len(venue.scripts) - 1)]
-            venue.subscriptions += 1
-            for message in script:
-                transport.send(picows.WSMsgType.TEXT, message)
-            if venue.hangs_up:
-                transport.disconnect()
-        elif request == b"ping":
-            transport.send(picows.WSMsgType.TEXT, b"pong")
-
-
-class _Venue:
-    """A local server that replays scripts, one after another and the last one again and again."""
-
-    def __init__(self, *scripts: list[bytes], hangs_up: bool = False) -> None:
-        self.scripts, self.hangs_up, self.subscriptions = scripts, hangs_up, 0
-
-    async def __aenter__(self) -> "_Venue":
-        self._server = await picows.ws_create_server(lambda request: _Peer(self), "127.0.0.1", 0)
-        self.url = f"ws://127.0.0.1:{self._server.sockets[0].getsockname()[1]}"
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self._server.close()
-        await self._server.wait_closed()
-
-
-def _follow(adapter: Adapter, venue: _Venue, done: Callable[[Source], bool], silence_s: float = 8) -> Source:
+def _follow(adapter: Adapter, venue: LocalVenue, done: Callable[[Source], bool], silence_s: float = 8) -> Source:
     """Follow a local venue until something is true."""
 
     async def followed() -> Source:
@@ -214,20 +175,20 @@ def _script(feed: CoinbaseFeed | OkxFeed, bid: int = 10_101) -> list[bytes]:
 
 def test_a_local_venue_is_followed() -> None:
     feed = CoinbaseFeed()
-    venue = _Venue([*_script(feed), feed.update("BTC-USD", [(10_102, 1)])])
+    venue = LocalVenue([*_script(feed), feed.update("BTC-USD", [(10_102, 1)])])
     _follow(Coinbase(["BTC-USD"]), venue, lambda source: _price(source) == Decimal("10102.5"))
     assert venue.subscriptions == 1
 
 
 def test_a_hung_up_connection_is_made_again() -> None:
-    venue = _Venue(_script(CoinbaseFeed()), hangs_up=True)
+    venue = LocalVenue(_script(CoinbaseFeed()), hangs_up=True)
     source = _follow(Coinbase(["BTC-USD"]), venue, lambda source: venue.subscriptions >= 2)
     assert source.connections >= 2
 
 
 def test_a_lost_message_of_a_connection_ends_it_and_the_next_one_begins_anew() -> None:
     feed = CoinbaseFeed()
-    venue = _Venue([*_script(feed), feed.gap("BTC-USD")], _script(CoinbaseFeed(), 10_105))
+    venue = LocalVenue([*_script(feed), feed.gap("BTC-USD")], _script(CoinbaseFeed(), 10_105))
     source = _follow(Coinbase(["BTC-USD"]), venue, lambda source: _price(source) == Decimal(10_106))
     assert venue.subscriptions == source.connections == 2
 
@@ -235,7 +196,7 @@ def test_a_lost_message_of_a_connection_ends_it_and_the_next_one_begins_anew() -
 def test_a_lost_update_of_a_pair_is_mended_on_the_same_connection() -> None:
     feed = OkxFeed()
     broken = [*_script(feed), feed.gap("BTC-USDT"), feed.update("BTC-USDT", [(10_102, 1)])]
-    venue = _Venue(broken, _script(feed, 10_105))
+    venue = LocalVenue(broken, _script(feed, 10_105))
     source = _follow(Okx(["BTC-USDT"]), venue, lambda source: _price(source) == Decimal(10_106))
     assert (venue.subscriptions, source.connections) == (2, 1)
 
@@ -243,13 +204,13 @@ def test_a_lost_update_of_a_pair_is_mended_on_the_same_connection() -> None:
 def test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.index_feeds.source_connection.RESUBSCRIBE_S", 0.1)
     feed = OkxFeed()
-    venue = _Venue(_script(feed), _script(feed, 10_105))
+    venue = LocalVenue(_script(feed), _script(feed, 10_105))
     _follow(Okx(["BTC-USDT"]), venue, lambda source: _price(source) == Decimal(10_106), silence_s=0.4)
     assert venue.subscriptions >= 2
 
 
 def test_a_silent_venue_is_left() -> None:
-    venue = _Venue(_script(CoinbaseFeed()))
+    venue = LocalVenue(_script(CoinbaseFeed()))
     source = _follow(Coinbase(["BTC-USD"]), venue, lambda source: source.connections >= 2, silence_s=0.2)
     assert venue.subscriptions >= 1 and source.quotes >= 1
 
@@ -263,7 +224,7 @@ def test_a_venue_that_says_nothing_useful_is_asked_less_and_less_often(monkeypat
         await real_sleep(0)
 
     monkeypatch.setattr("gateway.index_feeds.source_connection.asyncio.sleep", sleep)
-    venue = _Venue([b'{"type":"error","message":"Failed to subscribe","reason":"no such product"}'])
+    venue = LocalVenue([b'{"type":"error","message":"Failed to subscribe","reason":"no such product"}'])
     _follow(Coinbase(["BTC-USD"]), venue, lambda source: source.connections >= 4)
     apart = [pause for pause in pauses if pause >= FIRST_PAUSE_S]
     assert apart[:3] == [1.0, 2.0, 4.0] and max(apart) <= LONGEST_PAUSE_S

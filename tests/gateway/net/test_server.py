@@ -218,10 +218,10 @@ def test_a_batch_that_fails_under_a_query_ends_the_server_too(tmp_path):
             sequencer = server.venue.sequencer
 
             def broken(events, seq):
-                sequencer._observer = None
+                sequencer._observers = ()
                 raise RuntimeError("broken")
 
-            sequencer._observer = SimpleNamespace(offer=broken)
+            sequencer._observers = (SimpleNamespace(offer=broken),)
             order = {"instrument_name": BTC, "amount": "0.1", "price": "19900"}
             answers = await alice.batch([("private/buy", order), ("private/get_open_orders", {})])
             assert all(isinstance(answer, Exception) for answer in answers)

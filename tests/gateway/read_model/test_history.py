@@ -126,3 +126,18 @@ def test_a_full_segment_shows_one_accounts_rows_without_reading_the_others(monke
         for account in range(ACCOUNTS):
             own = made[segment.first : segment.first + segment.used]["account_slot"] == account
             assert segment.rows_of(account).tolist() == np.flatnonzero(own).tolist()
+
+
+def test_full_segments_outside_the_times_are_not_looked_at(monkeypatch):
+    made = rows(130, 2)
+    found = written(made, monkeypatch, 12)
+    span = Span(180, 220)
+    wanted = places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span))
+    near = [segment for segment in found.segments[:-1] if not segment.is_outside(span)]
+    assert 0 < len(near) < 5 < len(found.segments)
+    for segment in found.segments[:-1]:
+        if segment not in near:
+            segment.legs = None
+    assert wanted == (
+        places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span)),
+    )  # fmt: skip

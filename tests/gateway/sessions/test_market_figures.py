@@ -36,7 +36,7 @@ def figures(venue):
     channel = make_topic(parse(f"perpetual.{BTC}.raw", projection.contract), projection)
     assert ticker["funding_8h"] == book["funding_8h"] == one["funding_8h"]
     assert ticker["current_funding"] == book["current_funding"] == one["current_funding"]
-    assert json.loads(channel.said(channel.view(), 0))["interest"] == ticker["current_funding"]
+    assert json.loads(channel.said(channel.view(), projection.now_ns))["interest"] == ticker["current_funding"]
     return ticker["current_funding"], ticker["funding_8h"]
 
 
