@@ -132,12 +132,12 @@ def test_full_segments_outside_the_times_are_not_looked_at(monkeypatch):
     made = rows(130, 2)
     found = written(made, monkeypatch, 12)
     span = Span(180, 220)
-    wanted = places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span))
+    wanted = places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span))
     near = [segment for segment in found.segments[:-1] if not segment.is_outside(span)]
     assert 0 < len(near) < 5 < len(found.segments)
     for segment in found.segments[:-1]:
         if segment not in near:
             segment.legs = None
     assert wanted == (
-        places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span)),
+        places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span)),
     )  # fmt: skip
