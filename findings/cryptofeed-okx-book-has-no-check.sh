@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# No setting of cryptofeed checks an OKX book as OKX sends it today: one refuses every book, the other takes any gap.
+# No setting of cryptofeed 2 checks an OKX book as OKX sends it today: one refuses every book, the other takes any gap.
 #
 # Version:    cryptofeed 2.4.1, order_book 0.6.1.
 # Source:     cryptofeed/exchanges/okx.py, method _book (line 274): the checksum is the only check, seqId is not read. OKX
@@ -8,6 +8,7 @@
 # Behaviour:  As shipped, an update that follows after a gap of five messages is applied and handed on like any other.
 #             With checksum_validation=True the very first snapshot raises BadChecksum, which the feed answers by
 #             reconnecting: there is never a book.
+#             3.0.1 goes by seqId, but needs Python 3.13: on 3.11 pip takes 2.4.1 without a word.
 # For us:     Our OKX source goes by seqId alone. Who records with cryptofeed compares seqId and prevSeqId in
 #             `book.raw` himself.
 set -euo pipefail

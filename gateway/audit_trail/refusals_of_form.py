@@ -113,8 +113,11 @@ def _bad_lot(case: Case) -> Explanation:
 
 def _too_small(case: Case) -> Explanation:
     value, limit = case.amount(case.total_lots), case.amount(int(case.row["min_order_lots"]))
-    fault = f"amount {value} is below the minimum of {limit} {case.contract.base}"
-    return Explanation("amount", value, limit, fault, f"send {limit} or more")
+    fault, remedy = f"amount {value} is below the minimum of {limit} {case.contract.base}", f"send {limit} or more"
+    held = -case["position_held_lots"] if case.buys else case["position_held_lots"]
+    if 0 < held < int(case.row["min_order_lots"]):
+        remedy += f", or {case.amount(held)} with reduce_only, which closes the position"
+    return Explanation("amount", value, limit, fault, remedy)
 
 
 def _too_large(case: Case) -> Explanation:

@@ -149,6 +149,17 @@ def test_a_remedy_of_an_expiry_is_a_whole_second_that_passes() -> None:
         assert scenario.pair().send(command)[0]["kind"] == EventKind.ACCEPTED
 
 
+def test_a_position_below_the_smallest_order_can_still_be_closed() -> None:
+    """Long 10 lots; then the smallest order is raised to 20."""
+    before = [new(0, SELL, 10, 1000), new(1, BUY, 10, 1000), build.contract_set(0, P.MIN_ORDER_LOTS, 20)]
+    scenario = Scenario(Reason.QTY_TOO_SMALL, new(1, SELL, 10, 990), before)
+    assert of(scenario).remedy == "send 0.2 or more, or 0.1 with reduce_only, which closes the position"
+    assert of(Scenario(Reason.QTY_TOO_SMALL, new(1, BUY, 10, 990), before)).remedy == "send 0.2 or more"
+    closing = scenario.last.copy()
+    closing["flags"] = ExecInst.REDUCE_ONLY
+    assert scenario.pair().send(closing)[0]["kind"] == EventKind.ACCEPTED
+
+
 ICEBERG = {"flags": ExecInst.ICEBERG}
 
 
