@@ -498,7 +498,27 @@ CLIENT_MUTANTS = (
     ),
 )
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS)
+SPELLED = "tests/gateway/sessions/test_jsonrpc.py"
+PLACED = "tests/gateway/sessions/test_trading.py"
+MONEY = "tests/gateway/read_model/test_money_records.py"
+KINDS = "tests/gateway/market_data/test_kind_channels.py"
+
+PEER_MUTANTS = (
+    Mutant("no call at the endpoint alone", "sessions/http_calls.py", "path == ENDPOINT or ", "", SESSION),
+    Mutant("a flag in quotes", "sessions/jsonrpc_requests.py", " and not quoted:", ":", SPELLED),
+    Mutant("any number is an id", "sessions/methods/trading.py", "0 < client_id <= INT64_MAX", "client_id", PLACED),
+    Mutant("another key's token", "sessions/session.py", "key.id != self.key.id", "False", SESSION),
+    Mutant(
+        "the order to end a contract is its end", "read_model/event_fold.py",
+        "delivered = delivered and notice.price_subticks > 0", "delivered = delivered and True", MONEY,
+    ),
+    Mutant(
+        "who was slow hears trades twice", "market_data/public_topics.py",
+        "Span(first_place=mark, count=MISSED_TRADES)", "Span(count=MISSED_TRADES)", KINDS,
+    ),
+)  # fmt: skip
+
+MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS, *PEER_MUTANTS)
 
 
 def broken(mutant: Mutant, package: Path) -> str:
