@@ -57,7 +57,7 @@ class SampleMoneyRecords:
         return found[: span.count], 0
 
     def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]:
-        return [row for row in self.delivery_rows if row[0] in slots]
+        return [(slot, time_ns, price) for slot, time_ns, price in self.delivery_rows if slot in slots]
 
 
 class SampleProjection:
@@ -117,7 +117,7 @@ class SampleProjection:
         return sum(row.volume_lots for row in self.candle_rows if row.start_ns >= since_ns)
 
     def marks(self, slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
-        return [row for row in self.mark_rows if start_ns <= row[0] <= end_ns]
+        return [(time_ns, mark) for time_ns, mark in self.mark_rows if start_ns <= time_ns <= end_ns]
 
     def candles(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         return self.candle_rows

@@ -1,5 +1,6 @@
 """An account's own channels: orders, trades, both with positions, money, and notices. No message is ever left out."""
 
+from engine.code_values import EVENT_REJECTED, EVENT_REPEATED
 from engine.codes import EventKind
 from gateway.market_data.account_messages import messages, wanted
 from gateway.market_data.public_topics import Reader, Topic
@@ -12,7 +13,7 @@ from gateway.wire.jsonrpc_answers import private_push
 from gateway.wire.views import Report
 
 _HKT_NS, _DAY_NS = 8 * 3600 * 10**9, 86_400 * 10**9
-_WITHOUT_CHANGE = frozenset({int(EventKind.REJECTED), int(EventKind.REPEATED)})
+_WITHOUT_CHANGE = frozenset({EVENT_REJECTED, EVENT_REPEATED})
 
 
 class UserTopic(Topic):

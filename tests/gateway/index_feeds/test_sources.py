@@ -202,10 +202,18 @@ def test_a_lost_update_of_a_pair_is_mended_on_the_same_connection() -> None:
 
 
 def test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[int] = []
+    renew_silent = Source.renew_silent
+
+    def look(source: Source, steady_ns: int) -> None:
+        looks.append(steady_ns)
+        renew_silent(source, steady_ns)
+
+    monkeypatch.setattr(Source, "renew_silent", look)
     monkeypatch.setattr("gateway.index_feeds.source_connection.RESUBSCRIBE_S", 0.1)
     feed = OkxFeed()
     venue = LocalVenue(_script(feed), _script(feed, 10_105))
-    _follow(Okx(["BTC-USDT"]), venue, lambda source: _price(source) == Decimal(10_106), silence_s=0.4)
+    _follow(Okx(["BTC-USDT"]), venue, lambda source: bool(looks) and _price(source) == Decimal(10_106), silence_s=0.4)
     assert venue.subscriptions >= 2
 
 
