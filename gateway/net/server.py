@@ -8,7 +8,7 @@ from functools import partial
 from engine import host
 from gateway import clock
 from gateway.config import Config, ConfigError
-from gateway.index_feeds.index_publisher import IndexPublisher, parse_routes
+from gateway.index_feeds.index_publisher import IndexPublisher, Route, parse_routes
 from gateway.index_feeds.scripted import IndexScriptError, IndexWalk, parse_script
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
@@ -117,9 +117,14 @@ class Server:
         self.turns.end()
 
     def _start_index(self) -> None:
-        """The index that is configured: live feeds, or a script."""
-        self._start_feeds()
-        for name, price in parse_script(self.venue.config.scripted_index).items():
+        """The index that is configured: live feeds, or a script, and for one contract never both."""
+        config = self.venue.config
+        routes, script = parse_routes(config.index_feeds), parse_script(config.scripted_index)
+        for name in script:
+            if any(route.contract == name for route in routes):
+                raise IndexScriptError(f"scripted_index: {name} has live index_feeds; leave one of the two out")
+        self._start_feeds(routes)
+        for name, price in script.items():
             contract = self.venue.projection.contract(name)
             if contract is None:
                 raise IndexScriptError(f"scripted_index: {name} is not listed")
@@ -127,9 +132,8 @@ class Server:
             self._step_index(walk)
             self.turns.every(INDEX_SECONDS, partial(self._step_index, walk))
 
-    def _start_feeds(self) -> None:
+    def _start_feeds(self, routes: list[Route]) -> None:
         """The live sources, kept connected for as long as the server runs."""
-        routes = parse_routes(self.venue.config.index_feeds)
         if routes:
             publisher = IndexPublisher(routes, self.venue.projection.contract, {})
             self._index_sources = [self.turns.loop.create_task(source.run()) for source in publisher.sources]

@@ -15,7 +15,9 @@ from bench.gateway_load import client_frame
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
 from gateway.client import Client, RpcError
+from gateway.index_feeds.scripted import IndexScriptError
 from gateway.net import websocket_connection
+from gateway.net.server import Server
 from gateway.registry.registry import Registry
 from tests.gateway.live import BTC, config_of, market, play, request, running, set_up, until
 
@@ -461,3 +463,18 @@ def test_a_subscriber_that_stops_reading_costs_the_others_nothing(tmp_path, monk
     behind, grown = play(story())
     assert behind == 1  # its channel is noted for one catching-up message
     assert grown <= 1 << 14  # and nothing more is queued for it meanwhile
+
+
+def test_a_contract_has_a_script_or_live_feeds_and_never_both(tmp_path):
+    config = config_of(tmp_path, index_feeds=f"{BTC}=kraken:XBT/USD")
+    set_up(config)
+
+    async def start():
+        server = Server(config)
+        try:
+            await server.start()
+        finally:
+            await server.stop()
+
+    with pytest.raises(IndexScriptError, match=f"scripted_index: {BTC} has live index_feeds; leave one of the two out"):
+        asyncio.run(start())
