@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from gateway.read_model import history
-from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
+from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history import BEHIND, History
+from gateway.read_model.money_records import MoneyRecords
 from gateway.wire.views import Span
 
 ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4
@@ -79,6 +80,9 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
         for contract in range(CONTRACTS):
             taken = [p for p in inside if made[p]["contract_slot"] == contract and made[p]["flags"] == TAKER]
             assert places(found.of_contracts((contract,), TAKER, span)) == taken[turn]
+        both = [p for p in inside if made[p]["flags"] == TAKER]
+        assert places(found.of_contracts(range(CONTRACTS), TAKER, span)) == both[turn]
+        assert places(found.of_contracts((), TAKER, span)) == places(found.of_contracts((9,), TAKER, span)) == []
     for account in range(ACCOUNTS + 1):
         own = [p for p, row in enumerate(made) if row["account_slot"] == account]
         assert places(found.closed_orders(account)) == [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
@@ -132,12 +136,45 @@ def test_full_segments_outside_the_times_are_not_looked_at(monkeypatch):
     made = rows(130, 2)
     found = written(made, monkeypatch, 12)
     span = Span(180, 220)
-    wanted = places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span))
+    wanted = places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span))
     near = [segment for segment in found.segments[:-1] if not segment.is_outside(span)]
     assert 0 < len(near) < 5 < len(found.segments)
     for segment in found.segments[:-1]:
         if segment not in near:
             segment.legs = None
     assert wanted == (
-        places(found.trades(0, span)), places(found.of_contract(0, TAKER, span)), list(found.money(0, span)),
+        places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span)),
     )  # fmt: skip
+
+
+def test_full_segments_without_the_trades_asked_for_are_not_looked_at(monkeypatch):
+    made = rows(130, 3)
+    made["contract_slot"][made["contract_slot"] == 1] = 0
+    made["trade_id"] = np.where(made["kind"] == TRADE_KIND, np.cumsum(made["flags"] == 0), 0)
+    found = written(made, monkeypatch, 12)
+    trade_id = int(made["trade_id"][made["flags"] == TAKER].max())
+    spans = (Span(first_id=trade_id, ascending=True), Span(first_id=trade_id))
+    wanted = [places(found.of_contracts((0,), TAKER, span)) for span in spans]
+    place = found.trade_place(0, trade_id, False)
+    for segment in found.segments[:-1]:
+        if segment.first + segment.used <= place - 24:
+            segment.legs = None
+    assert [places(found.of_contracts((0,), TAKER, span)) for span in spans] == wanted and wanted[0]
+    assert found.trade_place(0, trade_id, False) == place
+    for segment in found.segments[:-1]:
+        segment.legs = None
+    assert places(found.of_contracts((1,), TAKER, Span())) == places(found.of_contracts((), TAKER, Span())) == []
+    assert (found.trade_place(1, 5, False), found.trade_place(1, 5, True)) == (BEHIND, -1)
+
+
+def test_settlements_are_found_without_a_walk_through_full_segments(monkeypatch):
+    made = rows(130, 4)
+    made["kind"][[3, 50, 51, 127]] = FUNDING_KIND, DELIVERY_KIND, DELIVERY_KIND, FUNDING_KIND
+    found = written(made, monkeypatch, 12)
+    assert [segment.first + int(place) for segment in found.segments for place in segment.settlements()] == [
+        3, 50, 51, 127,
+    ]  # fmt: skip
+    for segment in found.segments[:-1]:
+        if not len(segment.settlements()):
+            segment.legs = None
+    assert len(MoneyRecords(found).deliveries(frozenset({0, 1}))) == 2
