@@ -125,21 +125,32 @@ class History:
             self.segments.append(last)
         return last
 
-    def closed_orders(self, account_slot: int) -> Iterator[Any]:
-        """(segment, index) of an account's closed orders, the latest first."""
+    def closed_orders(
+        self, account_slot: int, slots: Collection[int], start_ns: int, with_unfilled: bool
+    ) -> Iterator[Any]:
+        """(segment, index) of an account's closed orders in some contracts that ended since then, the latest first."""
         for segment in reversed(self.segments):
-            places = segment.rows_of(account_slot)
-            for index in places[segment.legs["kind"][places] == ORDER_KIND].tolist()[::-1]:
+            orders, places = segment.orders, segment.rows_of(account_slot)
+            places = places[segment.legs["kind"][places] == ORDER_KIND]
+            older = int(np.searchsorted(orders["updated_ns"][places], start_ns))
+            places = places[older:]
+            wanted = np.isin(orders["contract_slot"][places], list(slots))
+            if not with_unfilled:
+                wanted &= orders["filled_lots"][places] != 0
+            for index in places[wanted].tolist()[::-1]:
                 yield segment, index
+            if older:
+                return
 
-    def trades(self, account_slot: int, span: Span) -> Iterator[Any]:
-        """(segment, index) of an account's trades within a span's bounds, in its order."""
+    def trades(self, account_slot: int, slots: Collection[int], span: Span) -> Iterator[Any]:
+        """(segment, index) of an account's trades in some contracts within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
             if segment.is_outside(span):
                 continue
             places = segment.rows_of(account_slot)
-            found = segment.within(places[segment.legs["kind"][places] == TRADE_KIND], span)
+            places = places[segment.legs["kind"][places] == TRADE_KIND]
+            found = segment.within(places[np.isin(segment.legs["contract_slot"][places], list(slots))], span)
             for index in found.tolist()[::order]:
                 yield segment, index
 
