@@ -16,6 +16,7 @@ import hmac
 import itertools
 import logging
 import secrets
+from collections import Counter
 from collections.abc import Callable
 from decimal import Decimal
 from typing import Any, TypeVar
@@ -220,6 +221,7 @@ class Client:
         self._ids = itertools.count(1)
         self._waiting: dict[int, asyncio.Future[_Message]] = {}
         self._callbacks: dict[str, list[Callback]] = {}
+        self._joining: Counter[str] = Counter()
         self._private = PrivateChannels(self._deliver)
         self._mending: set[str] = set()
         self._closing = False
@@ -370,12 +372,14 @@ class Client:
                 future.set_result(message)
         elif message.method == "subscription":
             push = _PUSH.decode(message.params)
+            if push.channel not in self._callbacks:
+                return  # it was left, and the venue has yet to hear of it
             if push.sequence is None:
                 self._deliver(push.channel, _EXACT.decode(push.data))
             else:
                 self._private.push(push.channel, _EXACT.decode(push.data), push.sequence, push.more)
         elif bytes(message.error):
-            self.on_refusal(RpcError(_EXACT.decode(message.error)))
+            self._tell(self.on_refusal, RpcError(_EXACT.decode(message.error)), "on_refusal")
         elif message.method == "heartbeat" and _HEARTBEAT.decode(message.params).type == "test_request":
             self._transport.send(picows.WSMsgType.TEXT, b'{"jsonrpc":"2.0","id":0,"method":"public/test"}')
 
@@ -388,18 +392,27 @@ class Client:
         """
         if not self.is_connected.is_set():
             raise Disconnected("not connected; wait for `is_connected`")
-        known = channel in self._callbacks
+        is_joined = channel in self._callbacks and not self._joining[channel]
         self._callbacks.setdefault(channel, []).append(callback)
-        if known:
+        if is_joined:
             return
+        self._joining[channel] += 1
         try:
-            refused = (await self._subscribe([channel])).refused
+            for refused in (await self._subscribe([channel])).refused:
+                raise ValueError(f"channel {refused.channel}: {refused.reason}")
         except BaseException:
-            self._forget(channel)
+            self._withdraw(channel, callback)
             raise
-        for one in refused:
+        finally:
+            self._joining[channel] -= 1
+
+    def _withdraw(self, channel: str, callback: Callback) -> None:
+        """Take back one function's subscription; the channel is left with the last one."""
+        callbacks = self._callbacks.get(channel, [])
+        if callback in callbacks:
+            callbacks.remove(callback)
+        if not callbacks:
             self._forget(channel)
-            raise ValueError(f"channel {one.channel}: {one.reason}")
 
     async def _subscribe(self, channels: list[str]) -> _Message:
         answer = await self._answer("public/subscribe", {"channels": channels})
@@ -417,10 +430,18 @@ class Client:
         await self.call("public/unsubscribe", channels=[channel])
 
     async def book(self, instrument_name: str, interval: str = "raw") -> LocalBook:
-        """Keep a local copy of a book and check it; a new snapshot replaces it when the chain breaks."""
+        """Keep a local copy of a book and check it; a new snapshot replaces it when the chain breaks.
+
+        Asked for again, it is the same copy.
+        """
         channel = f"book.{instrument_name}.{interval}"
+        is_joined = channel in self._callbacks
+        if is_joined and channel in self.books:
+            return self.books[channel]
         book = self.books[channel] = LocalBook()
         await self.subscribe(channel, lambda data: self._keep(channel, data))
+        if is_joined:
+            await self._subscribe([channel])
         return book
 
     def _keep(self, channel: str, data: Any) -> None:
@@ -443,12 +464,15 @@ class Client:
 
     def _deliver(self, channel: str, data: Any) -> None:
         """Call the channel's functions. One that fails is reported to the loop and takes nothing from the others."""
-        for callback in self._callbacks.get(channel, ()):
-            try:
-                callback(data)
-            except Exception as error:
-                said = {"message": f"the callback of {channel} failed", "exception": error}
-                asyncio.get_running_loop().call_exception_handler(said)
+        for callback in tuple(self._callbacks.get(channel, ())):
+            self._tell(callback, data, f"the callback of {channel}")
+
+    def _tell(self, callback: Callback, said: Any, what: str) -> None:
+        try:
+            callback(said)
+        except Exception as error:
+            context = {"message": f"{what} failed", "exception": error}
+            asyncio.get_running_loop().call_exception_handler(context)
 
     # --- after a reconnect ----------------------------------------------------------------------------------------
 
@@ -458,7 +482,8 @@ class Client:
         for refused in answer.refused:
             self._forget(refused.channel)
             data = {"param": "channels", "reason": f"{refused.channel}: {refused.reason}"}
-            self.on_refusal(RpcError({"code": -32602, "message": "Invalid params", "data": data}))
+            refusal = RpcError({"code": -32602, "message": "Invalid params", "data": data})
+            self._tell(self.on_refusal, refusal, "on_refusal")
         if answer.sequence is not None:
             for channels, after in self._private.missed():
                 await self._catch_up(channels, after, answer.sequence)
@@ -473,7 +498,7 @@ class Client:
                 if refused.wait_ms:
                     await asyncio.sleep(refused.wait_ms / 1000)
                     continue
-                self.on_gap(Gap(channels, after, until, refused.reason))
+                self._tell(self.on_gap, Gap(channels, after, until, refused.reason), "on_gap")
                 return
             after, has_more = resumed.sequence, resumed.has_more
             for event in resumed.events:

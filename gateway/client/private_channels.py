@@ -21,7 +21,8 @@ def is_followed(channel: str) -> bool:
 
 
 def _is_raw(channel: str) -> bool:
-    return not channel.endswith(".100ms")
+    """Whether it says each command at once; what ends in 100ms or agg2 gathers."""
+    return channel == "user.notices" or channel.endswith(".raw")
 
 
 class PrivateChannels:
@@ -43,9 +44,11 @@ class PrivateChannels:
                 self._said.setdefault(channel, sequence)
 
     def left(self, channel: str) -> None:
-        """A channel is not followed any more."""
+        """A channel is not followed any more: what it still says is nobody's."""
         self._said.pop(channel, None)
         self._held.pop(channel, None)
+        if self._waiting is not None:
+            self._waiting = [message for message in self._waiting if message[0] != channel]
 
     def push(self, channel: str, data: Any, sequence: int, more: bool) -> None:
         """A message came; `more`: another one follows that belongs together with it."""

@@ -28,6 +28,10 @@ class DesyncError(Exception):
         self.pair = pair
 
 
+class RequestRefusedError(Exception):
+    """The venue refuses a request, in the words of the text: no message of a book is missing, so the books stay."""
+
+
 @dataclass(frozen=True)
 class Quote:
     """What a message made of a pair's book: the middle of best bid and ask; None while the book gives no price."""
@@ -131,7 +135,8 @@ class Adapter(ABC):
     def receive(self, message: bytes) -> list[Quote]:
         """Take one message: a quote for each pair whose book it is about. Pairs that nobody asked for are ignored.
 
-        DesyncError when it does not follow from the messages before it, cannot be checked, or cannot be read.
+        DesyncError when it does not follow from the messages before it, cannot be checked, or cannot be read;
+        RequestRefusedError when it refuses a request.
         """
         try:
             return self._read(message)

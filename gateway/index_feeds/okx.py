@@ -2,7 +2,8 @@
 
 Since June 2026 `checksum` is always 0, which is no check. Where it is not 0 it is checked too: the CRC32 of 25 levels,
 bids and asks in turn. The numbers may jump, may stay (an empty update when nothing changed for a minute) and may begin
-anew after maintenance; `prevSeqId` is the last one's `seqId` in all cases.
+anew after maintenance; `prevSeqId` is the last one's `seqId` in all cases. Each pair of a subscription is confirmed or
+refused by itself; a refusal names its pair in words alone, and the others go on.
 """
 
 import zlib
@@ -12,7 +13,7 @@ from typing import Any
 
 import msgspec
 
-from gateway.index_feeds.adapter import Adapter, Book, DesyncError, Quote
+from gateway.index_feeds.adapter import Adapter, Book, DesyncError, Quote, RequestRefusedError
 
 CHECKED_LEVELS = 25
 DEPTH = 400
@@ -53,7 +54,7 @@ class Okx(Adapter):
             return []
         data = msgspec.json.decode(message)
         if data.get("event") == "error":
-            raise DesyncError(f"okx: {data.get('msg', message)!r}")
+            raise RequestRefusedError(f"okx: {data.get('msg', message)!r}")
         if "data" not in data or data["arg"]["channel"] != "books" or data["arg"]["instId"] not in self.pairs:
             return []
         for row in data["data"]:

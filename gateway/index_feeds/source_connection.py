@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import picows
 
 from gateway import clock
-from gateway.index_feeds.adapter import Adapter, DesyncError, Quote
+from gateway.index_feeds.adapter import Adapter, DesyncError, Quote, RequestRefusedError
 
 STALE_NS = 10_000_000_000
 """A pair's price counts for so long after the last message about its book; the engine's default."""
@@ -125,6 +125,10 @@ class Source:
             quotes = self.adapter.receive(message)
         except DesyncError as error:
             self._lost(error)
+            return
+        except RequestRefusedError as error:
+            self.state = str(error)
+            _LOG.warning("%s", error)
             return
         for quote in quotes:
             self._take(quote, now_ns)

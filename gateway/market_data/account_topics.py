@@ -38,7 +38,7 @@ class UserTopic(Topic):
             self._gathered += own
             self.is_dirty = True
             if self.is_raw:
-                self.flush()
+                self._say_gathered()
 
     def touched(self, kinds: frozenset[int]) -> None:
         """A batch had events of these kinds for the account."""
@@ -51,6 +51,10 @@ class UserTopic(Topic):
                 reader.stage(frame)
 
     def flush(self) -> None:
+        self._say_gathered()
+
+    def _say_gathered(self) -> None:
+        """Say the facts that were taken, and nothing that is as of a later sequence."""
         self.is_dirty = False
         if self._gathered:
             gathered, self._gathered = self._gathered, []

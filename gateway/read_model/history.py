@@ -1,7 +1,8 @@
 """The history: closed orders, trades, money, funding and candles, in the order in which they happened.
 
 Rows are kept in segments. A sealed segment knows where each account's rows are, so a question about one account costs
-what that account has. All rows can be rebuilt from the journal.
+what that account has. It knows its settlements too, and which trades of which contracts it has, so that a question that
+anybody may ask does not read all that ever happened. All rows can be rebuilt from the journal.
 """
 
 from collections.abc import Collection, Iterator
@@ -9,7 +10,15 @@ from typing import Any
 
 import numpy as np
 
-from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, ORDER_ROW, TRADE_KIND
+from gateway.read_model.event_fold import (
+    DELIVERY_KIND,
+    FUNDING_KIND,
+    LEG_ROW,
+    MONEY_KIND,
+    ORDER_KIND,
+    ORDER_ROW,
+    TRADE_KIND,
+)
 from gateway.wire.views import Span
 
 SEGMENT_ROWS = 1 << 16
@@ -23,7 +32,10 @@ class Segment:
     `first` rows are in the segments before it; `full` has its rows when no more come.
     """
 
-    __slots__ = ("_accounts", "_by_account", "_starts", "_times", "data", "first", "legs", "orders", "used")
+    __slots__ = (
+        "_accounts", "_by_account", "_settlements", "_starts", "_times", "_trades", "data", "first", "legs", "orders",
+        "used",
+    )  # fmt: skip
 
     def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
         self.first = first
@@ -33,9 +45,10 @@ class Segment:
         self.used = 0 if full is None else rows
         self._accounts: Any = None
         self._times = (0, BEHIND)
+        self._trades: dict[int, tuple[int, int]] = {}
 
     def seal(self) -> None:
-        """Note where each account's rows are; no more rows come."""
+        """Note where each account's rows and the settlements are, and which trades are here; no more rows come."""
         accounts = self.legs["account_slot"][: self.used]
         self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
         self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
@@ -43,6 +56,22 @@ class Segment:
         moved = np.isin(self.legs["kind"][: self.used], (TRADE_KIND, MONEY_KIND))
         times = self.legs["time_ns"][: self.used][moved]
         self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
+        self._settlements = self._find_settlements()
+        self._trades = self._find_trades()
+
+    def _find_settlements(self) -> Any:
+        kinds = self.legs["kind"][: self.used]
+        return np.flatnonzero((kinds == FUNDING_KIND) | (kinds == DELIVERY_KIND))
+
+    def _find_trades(self) -> dict[int, tuple[int, int]]:
+        """The first and the last trade id of each contract; a contract's ids only grow."""
+        rows = self.legs[: self.used]
+        trades = rows[rows["kind"] == TRADE_KIND]
+        slots, first = np.unique(trades["contract_slot"], return_index=True)
+        _, last = np.unique(trades["contract_slot"][::-1], return_index=True)
+        ids = trades["trade_id"]
+        firsts, lasts = ids[first].tolist(), ids[::-1][last].tolist()
+        return dict(zip(slots.tolist(), zip(firsts, lasts, strict=True), strict=True))
 
     def clear(self) -> None:
         """Take rows from the beginning again."""
@@ -51,6 +80,17 @@ class Segment:
     def is_outside(self, span: Span) -> bool:
         """Whether no trade and no money row of a full segment is within a span's times."""
         return self._times[0] > span.end_ns or self._times[1] < span.start_ns
+
+    def may_have(self, slots: Collection[int], first_id: int, last_id: int) -> bool:
+        """Whether a trade of some contracts with such an id may be here; a segment that is not full may have any."""
+        if self._accounts is None:
+            return True
+        ranges = (self._trades.get(slot, (BEHIND, -1)) for slot in slots)
+        return any(first <= last_id and last >= first_id for first, last in ranges)
+
+    def settlements(self) -> Any:
+        """The places of settled funding and deliveries, in order."""
+        return self._find_settlements() if self._accounts is None else self._settlements
 
     def rows_of(self, account_slot: int) -> Any:
         """The places of an account's rows, in order."""
@@ -85,21 +125,32 @@ class History:
             self.segments.append(last)
         return last
 
-    def closed_orders(self, account_slot: int) -> Iterator[Any]:
-        """(segment, index) of an account's closed orders, the latest first."""
+    def closed_orders(
+        self, account_slot: int, slots: Collection[int], start_ns: int, with_unfilled: bool
+    ) -> Iterator[Any]:
+        """(segment, index) of an account's closed orders in some contracts that ended since then, the latest first."""
         for segment in reversed(self.segments):
-            places = segment.rows_of(account_slot)
-            for index in places[segment.legs["kind"][places] == ORDER_KIND].tolist()[::-1]:
+            orders, places = segment.orders, segment.rows_of(account_slot)
+            places = places[segment.legs["kind"][places] == ORDER_KIND]
+            older = int(np.searchsorted(orders["updated_ns"][places], start_ns))
+            places = places[older:]
+            wanted = np.isin(orders["contract_slot"][places], list(slots))
+            if not with_unfilled:
+                wanted &= orders["filled_lots"][places] != 0
+            for index in places[wanted].tolist()[::-1]:
                 yield segment, index
+            if older:
+                return
 
-    def trades(self, account_slot: int, span: Span) -> Iterator[Any]:
-        """(segment, index) of an account's trades within a span's bounds, in its order."""
+    def trades(self, account_slot: int, slots: Collection[int], span: Span) -> Iterator[Any]:
+        """(segment, index) of an account's trades in some contracts within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
             if segment.is_outside(span):
                 continue
             places = segment.rows_of(account_slot)
-            found = segment.within(places[segment.legs["kind"][places] == TRADE_KIND], span)
+            places = places[segment.legs["kind"][places] == TRADE_KIND]
+            found = segment.within(places[np.isin(segment.legs["contract_slot"][places], list(slots))], span)
             for index in found.tolist()[::order]:
                 yield segment, index
 
@@ -115,7 +166,7 @@ class History:
         """(segment, index) of some contracts' trades with a flag within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
         for segment in self.segments[::order]:
-            if segment.is_outside(span):
+            if segment.is_outside(span) or not segment.may_have(slots, span.first_id, span.last_id):
                 continue
             rows = segment.legs[: segment.used]
             wanted = (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
@@ -128,7 +179,10 @@ class History:
 
         An id that the contract has not given yet is behind every row, one before its first trade before every row.
         """
+        first_id, last_id = (0, trade_id) if is_last else (trade_id, BEHIND)
         for segment in self.segments[:: -1 if is_last else 1]:
+            if not segment.may_have((contract_slot,), first_id, last_id):
+                continue
             rows = segment.legs[: segment.used]
             within = rows["trade_id"] <= trade_id if is_last else rows["trade_id"] >= trade_id
             found = np.flatnonzero((rows["contract_slot"] == contract_slot) & (rows["kind"] == TRADE_KIND) & within)

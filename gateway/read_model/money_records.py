@@ -101,9 +101,14 @@ class MoneyRecords:
         ]
 
     def _newest(self, account_slot: int | None, wanted: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
-        """(number, row) of the rows that are wanted, newest first; numbers begin at 1."""
+        """(number, row) of the rows of an account, or of all settlements, that are wanted, newest first.
+
+        Numbers begin at 1.
+        """
         for segment in reversed(self._history.segments):
-            places = np.arange(segment.used) if account_slot is None else segment.rows_of(account_slot)
+            places = segment.settlements() if account_slot is None else segment.rows_of(account_slot)
+            if not len(places):
+                continue
             rows = segment.legs[places]
             for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
                 yield segment.first + int(places[index]) + 1, rows[index]

@@ -404,27 +404,13 @@ class Projection:
         self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
     ) -> list[OrderView]:
         """Closed orders of some contracts that ended since the span's start, the latest first."""
-        found = self._closed(account_slot, slots, span.start_ns, with_unfilled)
-        return list(islice(found, span.offset, span.offset + span.count))
-
-    def _closed(
-        self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
-    ) -> Iterator[OrderView]:
-        for segment, index in self._history.closed_orders(account_slot):
-            row = segment.orders[index]
-            if int(row["updated_ns"]) < start_ns:
-                return
-            if int(row["contract_slot"]) in slots and (with_unfilled or row["filled_lots"]):
-                yield order_view(segment.data, index * HISTORY_ROW_BYTES)
+        found = self._history.closed_orders(account_slot, slots, span.start_ns, with_unfilled)
+        page = islice(found, span.offset, span.offset + span.count)
+        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in page]
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""
-        found = (
-            (segment, index)
-            for segment, index in self._history.trades(account_slot, span)
-            if int(segment.legs[index]["contract_slot"]) in slots
-        )
-        return _cut(found, user_trade_view, span)
+        return _cut(self._history.trades(account_slot, slots, span), user_trade_view, span)
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
         """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""

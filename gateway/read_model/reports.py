@@ -87,15 +87,17 @@ class Reports:
         return {"reports": rows, "report_floors": np.array([*self._floors.items()], np.int64).reshape(-1, 2)}
 
     def load(self, saved: Any) -> None:
-        """Load what `saved` gave."""
+        """Load what `saved` gave, in full segments, so that the first questions after a restart cost what others do."""
         rows = saved["reports"]
-        first = Segment(max(SEGMENT_ROWS, len(rows)))
-        first.legs[: len(rows)] = rows
-        first.used = len(rows)
+        size = min(self._rows, SEGMENT_ROWS)
+        parts = [rows[first : first + size] for first in range(0, len(rows), size)]
+        self._segments = [Segment(len(part), full=part) for part in parts]
+        for segment in self._segments:
+            segment.seal()
+        self._segments.append(Segment(size))
         self._floors = dict(saved["report_floors"].tolist())
-        self._kept = 0
-        self._segments = [first]
-        self._recent = (first, first.used, first.used)
+        self._kept = len(rows)
+        self._recent = (self._segments[-1], 0, 0)
 
     # --- reading --------------------------------------------------------------------------------------------------
 

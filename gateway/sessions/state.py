@@ -82,9 +82,10 @@ class SessionState:
         """Act for a key's account from now on; another account needs another connection."""
         if self.key is not None and key.account_slot != self.key.account_slot:
             raise Refusal(ErrorCode.FORBIDDEN, "this connection is logged in to another account; open a new one")
+        begins = self.key is None or "trade" not in self.key.scopes
         self.key = key
         self.signer = Signer(key.account_slot, key.person, key.number, self._connection())
-        if "trade" in key.scopes and not self.http and key.account_slot in self.context.disconnect_accounts:
+        if "trade" in key.scopes and not self.http and begins and key.account_slot in self.context.disconnect_accounts:
             self.set_cancel_on_disconnect(True)
         self.access_token = access_token
         self.limits = self.context.key_limits(key.id)

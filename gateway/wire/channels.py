@@ -135,9 +135,7 @@ def _public(name: str, kind: Kind, parts: dict[str, str | None], find: Find) -> 
 def _private(name: str, find: Find, account_slot: int) -> Channel:
     if name.startswith("user.portfolio."):
         currency = name.removeprefix("user.portfolio.")
-        if not re.fullmatch(r"[A-Za-z0-9]{2,10}", currency):
-            raise NoChannelError("user.portfolio takes a currency such as USDC, or any")
-        return Channel(name, "user.portfolio", currency=currency.upper(), account_slot=account_slot)
+        return Channel(name, "user.portfolio", currency=_heard("any", currency), account_slot=account_slot)
     if name == "user.notices":
         return Channel(name, "user.notices", account_slot=account_slot)
     match = _USER.fullmatch(name)

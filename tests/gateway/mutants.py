@@ -195,9 +195,9 @@ QUERY_MUTANTS = (
     ),
     Mutant(
         "unfilled orders take places of the page",
-        "read_model/projection.py",
-        'in slots and (with_unfilled or row["filled_lots"])',
-        "in slots",
+        "read_model/history.py",
+        "if not with_unfilled:",
+        "if False:",
         PROJECTION,
     ),
     Mutant(

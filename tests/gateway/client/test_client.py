@@ -177,3 +177,67 @@ def test_a_broken_book_is_mended_by_one_subscription(tmp_path):
             assert not alice._mending
 
     play(story())
+
+
+def test_a_book_that_is_asked_for_twice_is_one_book_and_has_its_snapshot(tmp_path):
+    async def story():
+        async with market(tmp_path) as (_, (alice, bob)):
+            said = []
+            await bob.buy(BTC, "0.1", price="19900")
+            await alice.subscribe(f"book.{BTC}.raw", said.append)
+            book = await alice.book(BTC)
+            assert await alice.book(BTC) is book
+            await until(lambda: book.best_bid is not None)
+            await bob.batch([("private/buy", {"instrument_name": BTC, "amount": "0.1", "price": "19800"})] * 3)
+            await until(lambda: [str(amount) for _, amount in book.depth(5)[0]] == ["0.1", "0.3"])
+            assert [message["type"] for message in said].count("snapshot") == 2
+
+    play(story())
+
+
+def test_each_of_two_that_ask_for_a_channel_at_once_is_told_that_there_is_none(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (_, (alice,)):
+            heard = []
+            asked = (alice.subscribe("user.orders.NOPE.raw", heard.append) for _ in range(2))
+            answers = await asyncio.gather(*asked, return_exceptions=True)
+            assert [type(answer) for answer in answers] == [ValueError] * 2
+            await asyncio.gather(*(alice.subscribe("user.orders.any.any.raw", heard.append) for _ in range(2)))
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: len(heard) == 2)
+
+    play(story())
+
+
+def test_a_gap_that_its_receiver_chokes_on_does_not_keep_the_client_from_coming_back(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            heard, told = [], []
+            asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+            alice.on_gap = lambda gap: gap.no_such_field
+            await alice.subscribe("user.orders.any.any.raw", heard.append)
+            alice._private.caught_up(["user.orders.any.any.raw"], server.venue.projection.durable_seq + 10**6)
+            await lost(server, alice)
+            assert [type(error) for error in told] == [AttributeError]
+            await alice.buy(BTC, "0.1", price="19900")
+            await until(lambda: len(heard) == 1)
+
+    play(story())
+
+
+def test_what_a_channel_still_says_after_it_was_left_is_not_a_place_to_go_on_from(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            heard, gathered = [], "user.orders.any.any.100ms"
+            await alice.subscribe(gathered, heard.append)
+            await alice.unsubscribe(gathered)
+            params = b'{"channel":"%b","data":[],"sequence":%d}' % (gathered.encode(), server.venue.engine.last_seq)
+            alice._received(b'{"jsonrpc":"2.0","method":"subscription","params":%b}' % params)
+            await alice.buy(BTC, "0.1", price="19800")
+            await alice.subscribe(gathered, heard.append)
+            await lost(server, alice)
+            await alice.buy(BTC, "0.1", price="19700")
+            await until(lambda: heard)
+            assert [order["price"] for message in heard for order in message] == [19_700]
+
+    play(story())

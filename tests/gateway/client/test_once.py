@@ -21,8 +21,8 @@ ETH = "ETH_USDC-PERPETUAL"
 S = 1_000_000_000
 CHANNELS = (
     "user.orders.any.any.raw", f"user.orders.{BTC}.raw", f"user.orders.{ETH}.100ms", "user.trades.any.any.raw",
-    f"user.trades.{BTC}.100ms", "user.changes.any.USDC.raw", f"user.changes.{ETH}.raw", "user.changes.any.any.100ms",
-    "user.notices",
+    f"user.trades.{BTC}.100ms", f"user.trades.{BTC}.agg2", "user.changes.any.USDC.raw", f"user.changes.{ETH}.raw",
+    "user.changes.any.any.100ms", "user.notices",
 )  # fmt: skip
 
 

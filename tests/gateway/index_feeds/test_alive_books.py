@@ -213,6 +213,15 @@ def test_kraken_refuses_one_pair_and_the_others_go_on():
     assert rig.wire.is_open and rig.price(T0) is None and rig.price(T0, "ETH/USD") == GOOD
 
 
+def test_okx_refuses_one_pair_and_the_others_go_on():
+    rig, pair = okx_rig()
+    words = f"Wrong URL or channel:books,instId:{rig.feed.other} doesn't exist."
+    rig.say(b'{"event":"error","msg":"%b","code":"60018","connId":"a4d3ae55"}' % words.encode(), T0 + NS_PER_S)
+    rig.say(rig.feed.update(pair, [(20_000.5, 1)]), T0 + 2 * NS_PER_S)
+    assert rig.price(T0 + 2 * NS_PER_S) == (Decimal("20000.75"), T0 + 2 * NS_PER_S)
+    assert words in rig.source.state and rig.wire.is_open
+
+
 @pytest.mark.parametrize("changed", [b'"sequence_num": 3', b'"sequence_num": 1', b'"sequence": 2'])
 def test_coinbase_counts_every_message_of_the_connection(changed):
     rig = Rig(CoinbaseFeed)

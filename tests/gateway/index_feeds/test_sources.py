@@ -83,7 +83,6 @@ def test_a_lost_update_is_noticed_and_costs_its_own_pair_only(name: str) -> None
         (Coinbase(["BTC-USD"]), b"not json"),
         (Coinbase(["BTC-USD"]), CoinbaseFeed().snapshot("BTC-USD", [("NaN", 1)], [])),
         (Coinbase(["BTC-USD"]), CoinbaseFeed().snapshot("BTC-USD", [(1, -1)], [])),
-        (Okx(["BTC-USDT"]), b'{"event":"error","msg":"wrong channel"}'),
         (Okx(["BTC-USDT"]), b'{"arg":{"channel":"books","instId":"BTC-USDT"},"action":"update","data":[{}]}'),
         (Okx(["BTC-USDT"]), b"[1]"),
         (Kraken(["XBT/USD"]), b'{"event":"subscriptionStatus","status":"error","errorMessage":"no such pair"}'),

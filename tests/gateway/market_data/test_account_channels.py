@@ -5,7 +5,9 @@ import json
 import pytest
 
 from bench.gateway_load import client_frame
+from engine.codes import EventKind, Reason
 from gateway.wire import channels
+from gateway.wire.views import LapseWarning, Report
 from tests.gateway.live import BTC, request
 from tests.gateway.socketless_venue import SocketlessVenue, frame_at
 
@@ -149,3 +151,19 @@ def test_a_second_subscription_to_a_book_sends_its_snapshot_again(market):
 @pytest.mark.parametrize("currency, is_heard", [("USDC", True), ("any", True), ("BTC", False), ("ETH", False)])
 def test_money_in_a_currency_without_business_says_nothing(market, currency, is_heard):
     assert len(Ear(market.venue, f"user.portfolio.{currency}").frames) == is_heard
+
+
+def test_a_warning_waits_until_all_facts_of_its_sequence_are_told(market, monkeypatch):
+    projection = market.venue.projection
+    ear = Ear(market.venue, "user.notices")
+    warning = LapseWarning(int(Reason.PI_EVIDENCE_EXPIRED), "2027-01-01", 7, 7)
+    monkeypatch.setattr(projection, "warnings", lambda account_slot: [warning])
+    topic = market.venue.hub._topics["user.notices", 0]
+    topic.touched(frozenset({int(EventKind.ACCOUNT_CHANGED)}))
+    earlier = projection.durable_seq - 1
+    topic.take([Report(earlier, "notice", -1, b'{"type":"lapsed"}')])
+    assert [push["sequence"] for push in ear.heard("user.notices")] == [earlier]
+    market.venue.hub.tick()
+    [_, last] = ear.heard("user.notices")
+    assert (last["sequence"], last["data"][0]["type"]) == (earlier + 1, "lapse_warning")
+    market.venue.hub.leave(ear, "user.notices", 0)

@@ -100,6 +100,6 @@ def test_settled_rates_are_found_without_a_walk_through_the_history(projection: 
     def walked(*_):
         raise AssertionError("the whole history was walked")
 
-    for name in ("of_contract", "trades", "closed_orders", "money"):
+    for name in ("of_contracts", "trades", "closed_orders", "money"):
         setattr(projection._history, name, walked)
     assert projection.funding(0, 0, 1 << 62) == []

@@ -4,8 +4,17 @@ import numpy as np
 import pytest
 
 from gateway.read_model import history
-from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
+from gateway.read_model.event_fold import (
+    DELIVERY_KIND,
+    FUNDING_KIND,
+    LEG_ROW,
+    MONEY_KIND,
+    ORDER_KIND,
+    ORDER_ROW,
+    TRADE_KIND,
+)
 from gateway.read_model.history import BEHIND, History
+from gateway.read_model.money_records import MoneyRecords
 from gateway.wire.views import Span
 
 ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4
@@ -28,6 +37,9 @@ def rows(count, seed):
             else:
                 serials[row["contract_slot"]] += 1
                 row["trade_id"] = serials[row["contract_slot"]]
+        if row["kind"] == ORDER_KIND:
+            order = made.view(ORDER_ROW)[place]
+            order["updated_ns"], order["filled_lots"] = 10 * (place // 3), rng.integers(2)
     return made
 
 
@@ -66,6 +78,7 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
     made = rows(130, seed)
     found = make(made, monkeypatch, 12)
     assert len(found.segments) > 5 and (found.rows() == made).all()
+    orders = made.view(ORDER_ROW)
     for span in SPANS:
         inside = [
             place for place, row in enumerate(made)
@@ -75,13 +88,24 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
         turn = slice(None, None, 1 if span.ascending else -1)
         for account in range(ACCOUNTS + 1):
             own = [p for p in inside if made[p]["account_slot"] == account and made[p]["kind"] == TRADE_KIND]
-            assert places(found.trades(account, span)) == own[turn]
+            assert places(found.trades(account, range(CONTRACTS), span)) == own[turn]
+            in_one = [p for p in own if made[p]["contract_slot"] == 1]
+            assert places(found.trades(account, (1,), span)) == in_one[turn]
         for contract in range(CONTRACTS):
             taken = [p for p in inside if made[p]["contract_slot"] == contract and made[p]["flags"] == TAKER]
             assert places(found.of_contracts((contract,), TAKER, span)) == taken[turn]
+        both = [p for p in inside if made[p]["flags"] == TAKER]
+        assert places(found.of_contracts(range(CONTRACTS), TAKER, span)) == both[turn]
+        assert places(found.of_contracts((), TAKER, span)) == places(found.of_contracts((9,), TAKER, span)) == []
     for account in range(ACCOUNTS + 1):
         own = [p for p, row in enumerate(made) if row["account_slot"] == account]
-        assert places(found.closed_orders(account)) == [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
+        closed = [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
+        assert places(found.closed_orders(account, range(CONTRACTS), 0, True)) == closed
+        for start_ns in (0, 100, 101, 1000):
+            late = [p for p in closed if orders[p]["updated_ns"] >= start_ns]
+            assert places(found.closed_orders(account, range(CONTRACTS), start_ns, True)) == late
+            filled = [p for p in late if orders[p]["filled_lots"] and orders[p]["contract_slot"] == 1]
+            assert places(found.closed_orders(account, (1,), start_ns, False)) == filled
         money = [p + 1 for p in own if made[p]["kind"] in (TRADE_KIND, MONEY_KIND)][::-1]
         assert [number for number, *_ in found.money(account, Span())] == money
         part = Span(50, 300, last_id=90)
@@ -128,16 +152,53 @@ def test_a_full_segment_shows_one_accounts_rows_without_reading_the_others(monke
             assert segment.rows_of(account).tolist() == np.flatnonzero(own).tolist()
 
 
+def asked(found, span):
+    """What questions by time find."""
+    trades, taken = found.trades(0, range(CONTRACTS), span), found.of_contracts((0,), TAKER, span)
+    return places(trades), places(taken), list(found.money(0, span))
+
+
 def test_full_segments_outside_the_times_are_not_looked_at(monkeypatch):
     made = rows(130, 2)
     found = written(made, monkeypatch, 12)
     span = Span(180, 220)
-    wanted = places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span))
+    wanted = asked(found, span)
     near = [segment for segment in found.segments[:-1] if not segment.is_outside(span)]
     assert 0 < len(near) < 5 < len(found.segments)
     for segment in found.segments[:-1]:
         if segment not in near:
             segment.legs = None
-    assert wanted == (
-        places(found.trades(0, span)), places(found.of_contracts((0,), TAKER, span)), list(found.money(0, span)),
-    )  # fmt: skip
+    assert wanted == asked(found, span)
+
+
+def test_full_segments_without_the_trades_asked_for_are_not_looked_at(monkeypatch):
+    made = rows(130, 3)
+    made["contract_slot"][made["contract_slot"] == 1] = 0
+    made["trade_id"] = np.where(made["kind"] == TRADE_KIND, np.cumsum(made["flags"] == 0), 0)
+    found = written(made, monkeypatch, 12)
+    trade_id = int(made["trade_id"][made["flags"] == TAKER].max())
+    spans = (Span(first_id=trade_id, ascending=True), Span(first_id=trade_id))
+    wanted = [places(found.of_contracts((0,), TAKER, span)) for span in spans]
+    place = found.trade_place(0, trade_id, False)
+    for segment in found.segments[:-1]:
+        if segment.first + segment.used <= place - 24:
+            segment.legs = None
+    assert [places(found.of_contracts((0,), TAKER, span)) for span in spans] == wanted and wanted[0]
+    assert found.trade_place(0, trade_id, False) == place
+    for segment in found.segments[:-1]:
+        segment.legs = None
+    assert places(found.of_contracts((1,), TAKER, Span())) == places(found.of_contracts((), TAKER, Span())) == []
+    assert (found.trade_place(1, 5, False), found.trade_place(1, 5, True)) == (BEHIND, -1)
+
+
+def test_settlements_are_found_without_a_walk_through_full_segments(monkeypatch):
+    made = rows(130, 4)
+    made["kind"][[3, 50, 51, 127]] = FUNDING_KIND, DELIVERY_KIND, DELIVERY_KIND, FUNDING_KIND
+    found = written(made, monkeypatch, 12)
+    assert [segment.first + int(place) for segment in found.segments for place in segment.settlements()] == [
+        3, 50, 51, 127,
+    ]  # fmt: skip
+    for segment in found.segments[:-1]:
+        if not len(segment.settlements()):
+            segment.legs = None
+    assert len(MoneyRecords(found).deliveries(frozenset({0, 1}))) == 2

@@ -117,6 +117,8 @@ def test_what_is_forgotten_is_known_by_account(monkeypatch, tmp_path):
     loaded.load(tmp_path / "kept.npz")
     name(loaded)
     assert loaded.reports_floor(0) == floor and told(loaded, after=floor) == told(feeder.projection, after=floor)
+    full = loaded._reports._segments[:-1]
+    assert len(full) > 1 and all(segment._accounts is not None for segment in full)
 
 
 def test_a_trade_by_deleveraging_has_no_order(feeder):

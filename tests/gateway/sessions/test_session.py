@@ -309,6 +309,18 @@ def test_scope_account_is_how_later_connections_begin(desk):
     assert last.lost(NOW) == []
 
 
+def test_what_a_connection_has_chosen_stays_when_it_logs_in_again(desk):
+    desk.add_key("reader", 0, ["read"])
+    before = desk.session("alice")
+    ask(before, "private/enable_cancel_on_disconnect", scope="account")
+    later, reader = desk.session("alice"), desk.session("reader")
+    ask(later, "private/disable_cancel_on_disconnect")
+    key = desk.keys["alice"]
+    for session, begins in ((before, False), (later, False), (reader, True)):
+        ask(session, "public/auth", grant_type="client_credentials", client_id=key.id, client_secret=key.secret)
+        assert ask(session, "private/get_cancel_on_disconnect")["result"]["enabled"] is begins
+
+
 def test_a_key_that_may_not_trade_neither_sets_nor_fires_it(desk):
     desk.add_key("reader", 0, ["read"])
     ask(desk.session("alice"), "private/enable_cancel_on_disconnect", scope="account")
