@@ -5,16 +5,45 @@ what that account has. All rows can be rebuilt from the journal.
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.codes import OrdType
+from engine.schema import LABEL_BYTES
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, ORDER_ROW, TRADE_KIND
 from gateway.wire.views import Span
 
 SEGMENT_ROWS = 1 << 16
 BEHIND = (1 << 63) - 1
 """A place behind every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which closed orders: of these contracts, ended within these times; with this label, if there is one."""
+
+    slots: Collection[int]
+    start_ns: int = 0
+    end_ns: int = BEHIND
+    is_filled: bool = False
+    is_conditional: bool = False
+    label: bytes = b""
+
+    def among(self, orders: Any, places: Any) -> Any:
+        """Those of some orders' places that are wanted; whole columns at once, as there may be millions of orders."""
+        ended = orders["updated_ns"][places]
+        wanted = (ended >= self.start_ns) & (ended <= self.end_ns)
+        wanted &= np.isin(orders["contract_slot"][places], list(self.slots))
+        if self.is_filled:
+            wanted &= orders["filled_lots"][places] != 0
+        if self.is_conditional:
+            wanted &= orders["ord_type"][places] > OrdType.LIMIT
+        if self.label:
+            words = np.frombuffer(self.label.ljust(LABEL_BYTES, b"\0"), np.int64)
+            wanted &= (orders["label"][places] == words).all(axis=1)
+        return places[wanted]
 
 
 class Segment:
@@ -85,12 +114,15 @@ class History:
             self.segments.append(last)
         return last
 
-    def closed_orders(self, account_slot: int) -> Iterator[Any]:
-        """(segment, index) of an account's closed orders, the latest first."""
+    def closed_orders(self, account_slot: int, wanted: OrderFilter) -> Iterator[Any]:
+        """(segment, index) of those of an account's closed orders that are wanted, the latest first."""
         for segment in reversed(self.segments):
             places = segment.rows_of(account_slot)
-            for index in places[segment.legs["kind"][places] == ORDER_KIND].tolist()[::-1]:
+            places = places[segment.legs["kind"][places] == ORDER_KIND]
+            for index in wanted.among(segment.orders, places).tolist()[::-1]:
                 yield segment, index
+            if len(places) and segment.orders["updated_ns"][places[0]] < wanted.start_ns:
+                return
 
     def trades(self, account_slot: int, span: Span) -> Iterator[Any]:
         """(segment, index) of an account's trades within a span's bounds, in its order."""

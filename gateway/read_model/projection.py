@@ -24,7 +24,7 @@ from gateway.read_model import event_fold, render
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
-from gateway.read_model.history import History, Segment
+from gateway.read_model.history import History, OrderFilter, Segment
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
     FundingRate,
@@ -401,21 +401,20 @@ class Projection:
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in slots]
 
     def order_history(
-        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+        self,
+        account_slot: int,
+        slots: frozenset[int],
+        span: Span,
+        *,
+        with_unfilled: bool = True,
+        label: str = "",
+        conditional: bool = False,
     ) -> list[OrderView]:
-        """Closed orders of some contracts that ended since the span's start, the latest first."""
-        found = self._closed(account_slot, slots, span.start_ns, with_unfilled)
-        return list(islice(found, span.offset, span.offset + span.count))
-
-    def _closed(
-        self, account_slot: int, slots: frozenset[int], start_ns: int, with_unfilled: bool
-    ) -> Iterator[OrderView]:
-        for segment, index in self._history.closed_orders(account_slot):
-            row = segment.orders[index]
-            if int(row["updated_ns"]) < start_ns:
-                return
-            if int(row["contract_slot"]) in slots and (with_unfilled or row["filled_lots"]):
-                yield order_view(segment.data, index * HISTORY_ROW_BYTES)
+        """Closed orders of some contracts that ended within a span's times, the latest first."""
+        wanted = OrderFilter(slots, span.start_ns, span.end_ns, not with_unfilled, conditional, label.encode())
+        found = self._history.closed_orders(account_slot, wanted)
+        wanted_part = islice(found, span.offset, span.offset + span.count)
+        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part]
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""

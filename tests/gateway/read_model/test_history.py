@@ -5,7 +5,7 @@ import pytest
 
 from gateway.read_model import history
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
-from gateway.read_model.history import BEHIND, History
+from gateway.read_model.history import BEHIND, History, OrderFilter
 from gateway.wire.views import Span
 
 ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4
@@ -81,7 +81,8 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
             assert places(found.of_contracts((contract,), TAKER, span)) == taken[turn]
     for account in range(ACCOUNTS + 1):
         own = [p for p, row in enumerate(made) if row["account_slot"] == account]
-        assert places(found.closed_orders(account)) == [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
+        closed = [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
+        assert places(found.closed_orders(account, OrderFilter(range(CONTRACTS)))) == closed
         money = [p + 1 for p in own if made[p]["kind"] in (TRADE_KIND, MONEY_KIND)][::-1]
         assert [number for number, *_ in found.money(account, Span())] == money
         part = Span(50, 300, last_id=90)
