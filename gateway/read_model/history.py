@@ -12,7 +12,15 @@ import numpy as np
 
 from engine.codes import OrdType
 from engine.schema import LABEL_BYTES
-from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, ORDER_ROW, TRADE_KIND
+from gateway.read_model.event_fold import (
+    DELIVERY_KIND,
+    FUNDING_KIND,
+    LEG_ROW,
+    MONEY_KIND,
+    ORDER_KIND,
+    ORDER_ROW,
+    TRADE_KIND,
+)
 from gateway.wire.views import Span
 
 SEGMENT_ROWS = 1 << 16
@@ -52,7 +60,9 @@ class Segment:
     `first` rows are in the segments before it; `full` has its rows when no more come.
     """
 
-    __slots__ = ("_accounts", "_by_account", "_starts", "_times", "data", "first", "legs", "orders", "used")
+    __slots__ = (
+        "_accounts", "_by_account", "_settlements", "_starts", "_times", "data", "first", "legs", "orders", "used"
+    )  # fmt: skip
 
     def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
         self.first = first
@@ -61,6 +71,7 @@ class Segment:
         self.data = self.legs.view(np.uint8).data
         self.used = 0 if full is None else rows
         self._accounts: Any = None
+        self._settlements: Any = None
         self._times = (0, BEHIND)
 
     def seal(self) -> None:
@@ -69,17 +80,24 @@ class Segment:
         self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
         self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
 
+        self._settlements = self.settlements()
         moved = np.isin(self.legs["kind"][: self.used], (TRADE_KIND, MONEY_KIND))
         times = self.legs["time_ns"][: self.used][moved]
         self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
 
     def clear(self) -> None:
         """Take rows from the beginning again."""
-        self.used, self._accounts, self._times = 0, None, (0, BEHIND)
+        self.used, self._accounts, self._settlements, self._times = 0, None, None, (0, BEHIND)
 
     def is_outside(self, span: Span) -> bool:
         """Whether no trade and no money row of a full segment is within a span's times."""
         return self._times[0] > span.end_ns or self._times[1] < span.start_ns
+
+    def settlements(self) -> Any:
+        """The places of the contracts' settled funding and deliveries, in order."""
+        if self._settlements is not None:
+            return self._settlements
+        return np.flatnonzero(np.isin(self.legs["kind"][: self.used], (FUNDING_KIND, DELIVERY_KIND)))
 
     def rows_of(self, account_slot: int) -> Any:
         """The places of an account's rows, in order."""

@@ -334,8 +334,7 @@ class Projection:
 
     def volume_lots(self, contract_slot: int, since_ns: int) -> int:
         """What was traded in the minutes that began since an instant."""
-        minutes = self._candles.minutes(contract_slot, since_ns, self._running(contract_slot))
-        return sum(minute.volume_lots for minute in minutes)
+        return self._candles.volume_lots(contract_slot, since_ns, self._running(contract_slot))
 
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
         """(time in ns, mark in subticks) of the latest marks, oldest first."""
