@@ -10,7 +10,7 @@ from engine import book, eligibility, events, matching
 from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
 from engine.codes import NIL, Reason
 from engine.kernels import kernel, rare
-from engine.row_access import account_at, job_at, label_of, order_at, own_at, position_at
+from engine.row_access import account_at, detail_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
 
 KEEP_PROTECTION = 1
@@ -99,7 +99,9 @@ def _matches(s, job, slot):
     if job.group != NIL and account_at(s, position.account_slot).group != job.group:
         return False
     if job.scope & (KEEP_PROTECTION | OPENING_ONLY) and order.flags & EXEC_REDUCE_ONLY:
-        return False
+        # What the venue made reduce-only was placed without protection in mind: who is gone gets it cancelled.
+        if job.scope & OPENING_ONLY or not detail_at(s, slot).made_reduce_only:
+            return False
     if job.scope & INELIGIBLE:
         if eligibility.contract_reason(s, position.account_slot, position.contract_slot) == Reason.NONE:
             return False

@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 
 from engine import invariants
+from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from engine.codes import EventFlag, EventKind, ExecInst, MarginMode, OrdType, Reason, TimeInForce
+from engine.codes import EventFlag, EventKind, ExecInst, MarginMode, OrdType, Reason, Restriction, TimeInForce
 from engine.schema import MAX_REDUCE_ONLY_ORDERS
 from tests import build
 from tests.build import BUY, SELL
@@ -218,6 +219,24 @@ def test_a_repeat_of_what_was_made_reduce_only_is_a_repeat() -> None:
     stage.send(build.amend(0, cl_ord_id=1, price_ticks=1011))
     stage.order(0, SELL, 3, 1011, cl_ord_id=1)
     assert answer(stage)["kind"] == EventKind.REPEATED and answer(stage)["flags"] & REDUCES
+
+
+def test_a_lost_connection_takes_what_the_venue_made_reduce_only_and_keeps_what_the_client_did() -> None:
+    """Also after an amendment; an eligibility that ends keeps both, because both only close."""
+    for flags, kept in ((ExecInst.KEEP_PROTECTION, [2]), (0, [])):
+        stage = holding(720)
+        stage.order(0, SELL, 3, 1010, cl_ord_id=1)
+        stage.order(0, SELL, 3, 1020, cl_ord_id=2, flags=REDUCES)
+        stage.order(0, SELL, 2, 1030, cl_ord_id=3)
+        stage.send(build.amend(0, cl_ord_id=3, price_ticks=1031))
+        stage.send(build.mass_cancel(0, flags=flags))
+        assert [row["cl_ord_id"] for row in stage.of(EventKind.CANCELLED)] == [n for n in (1, 2, 3) if n not in kept]
+        assert stage.position(0)["reduce_only_lots"] == 3 * len(kept)
+        invariants.check(stage.root)
+    stage = holding(720)
+    stage.order(0, SELL, 3, 1010, cl_ord_id=1)
+    stage.send(build.account_set(0, A.RESTRICTION, Restriction.REDUCE_ONLY))
+    assert stage.position(0)["reduce_only_lots"] == 3 and not stage.of(EventKind.CANCELLED)
 
 
 def test_no_more_of_them_rest_than_reduce_only_orders_may() -> None:

@@ -16,7 +16,8 @@ from engine.units import PPB
 class PositionStatement:
     """One contract of an account. `requirement_micros` is what it takes of the cross pool: IM, fees and open loss.
 
-    `closable_lots` is what an order may close whatever the margin: the position less the orders that close it already.
+    `closable_lots` is what an order may close whatever the margin: the position less the orders that close it already;
+    `closing_limit_ticks` is the worst price at which it may do so, 0 without a position.
     """
 
     position_slot: int
@@ -35,6 +36,7 @@ class PositionStatement:
     liquidation_subticks: int
     bankruptcy_ticks: int
     closable_lots: int
+    closing_limit_ticks: int
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,7 @@ def _position_figures(root, position_slot, out):
     if size != 0:
         out[8] = margin.close_price_ticks(contract, size, out[6])
         out[9] = max(margin.closable_lots(position, Side.SELL if size > 0 else Side.BUY), 0)
+        out[10] = margin.reducing_limit_ticks(contract, size, out[6])
 
 
 @entry
@@ -170,9 +173,9 @@ def position_slots(root: Any, account_slot: int) -> list[int]:
 
 def position_statement(root: Any, slot: int) -> PositionStatement:
     """One contract of an account, by its row."""
-    row, out = root[0]["positions"][slot], np.zeros(10, np.int64)
+    row, out = root[0]["positions"][slot], np.zeros(11, np.int64)
     _position_figures(root, slot, out)
-    leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy, closable = out.tolist()
+    leverage, notional, unrealised, initial, maintenance, need, equity, price, bankruptcy, *closing = out.tolist()
     return PositionStatement(
         slot,
         int(row["contract_slot"]),
@@ -189,7 +192,7 @@ def position_statement(root: Any, slot: int) -> PositionStatement:
         int(row["isolated_micros"]),
         price,
         bankruptcy,
-        closable,
+        *closing,
     )
 
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from engine.codes import NIL, CommandKind, Side
 from engine.schema import LADDERS_PER_CONTRACT
+from engine.statements import account_statement
 from gateway.audit_trail.decision_figures import Figures, look
 from gateway.audit_trail.margin_need import MARKETS
 from gateway.wire.decimals import Contract, micros_text
@@ -63,6 +64,11 @@ class Case:
         """Its whole amount, what is filled included."""
         return int(self.command["qty_lots"]) or self["order_lots"]
 
+    @property
+    def filled_lots(self) -> int:
+        """What is filled of an order whose amendment named a whole amount."""
+        return max(self.total_lots - self["order_lots"], 0)
+
     def price(self, ticks: int) -> str:
         """A price as the wire has it."""
         return self.contract.price_text(ticks).decode()
@@ -90,11 +96,28 @@ class Case:
         others = self["position_buy_lots" if self.buys else "position_sell_lots"] - self["order_was_open_lots"]
         return held - others - self["position_reduce_only_lots"]
 
+    @cached_property
+    def closing_limit_ticks(self) -> int:
+        """The worst price at which the position may be closed: beyond it a fill would leave equity below 0."""
+        held = account_statement(self.root, self.account_slot).positions
+        return next((one.closing_limit_ticks for one in held if one.contract_slot == self.contract.slot), 0)
+
+    def closes_at_best(self) -> bool:
+        """Whether the position may be closed at the best price of the other side, or the order does not reach that."""
+        best, limit = self.best_ticks(), self.closing_limit_ticks
+        if best == NIL:
+            return True
+        return best <= limit or self.price_ticks < best if self.buys else best >= limit or self.price_ticks > best
+
     def steps(self, lots: int) -> int:
         """So many lots in whole steps of the contract; 0 when that is below its minimum."""
         step = int(self.row["lot_step"])
         whole = max(lots, 0) // step * step
         return whole if whole >= int(self.row["min_order_lots"]) else 0
+
+    def total_steps(self, open_lots: int) -> int:
+        """The whole amount to send so that so many lots are open: what an amended order has filled counts in it."""
+        return self.steps(self.filled_lots + open_lots) if open_lots > 0 else 0
 
 
 Explain = Callable[[Case], Explanation]

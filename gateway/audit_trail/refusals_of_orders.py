@@ -7,7 +7,7 @@ engine's. Where later orders of the same batch have moved the state on, the figu
 from collections.abc import Sequence
 from typing import Any
 
-from engine.codes import NIL, CommandKind, MarketState, Reason, VenueState
+from engine.codes import NIL, CommandKind, MarketState, Reason, TimeInForce, VenueState
 from engine.units import SUBTICKS
 from gateway.audit_trail.decision_figures import find_order
 from gateway.audit_trail.refusal_case import Book, Case, Explain, as_ending
@@ -117,15 +117,15 @@ def _out_of_band(case: Case) -> Explanation:
 def _order_value(case: Case) -> Explanation:
     value, limit = case["order_value_micros"], case["contract_max_order_value_micros"]
     each = case["order_asked_ticks"] * case["contract_micros_per_tick_lot"]
-    lots = case.steps(limit // each)
+    lots = case.total_steps(limit // each)
     fault = f"the order is worth {case.money(value)}, above the limit of {case.money(limit)}"
     remedy = f"at this price send {case.amount(lots)} or less" if lots else "send a lower price"
     return Explanation("amount", micros_text(value), micros_text(limit), fault, remedy)
 
 
 def _fewer(case: Case, lots: int, otherwise: str) -> str:
-    """What would pass when an order may have so many lots."""
-    whole = case.steps(lots)
+    """What would pass when an order may have so many open lots."""
+    whole = case.total_steps(lots)
     return f"send {case.amount(whole)} or less, or {otherwise}" if whole else otherwise
 
 
@@ -218,8 +218,11 @@ def _cannot_fill(case: Case) -> Explanation:
     fault = (
         f"amount {value} cannot be filled at once: the book shows {limit} at {case.price(case.price_ticks)} or better"
     )
-    whole = case.steps(min(seen, needed - 1))
     remedy = "send immediate_or_cancel, or another price"
+    if seen >= needed:
+        fault += ", but not all of it can trade with this order"
+        return Explanation("amount", value, limit, fault, remedy)
+    whole = case.total_steps(seen)
     return Explanation(
         "amount", value, limit, fault, f"send {case.amount(whole)} or less, or {remedy}" if whole else remedy
     )
@@ -235,10 +238,11 @@ def _visible_lots(case: Case) -> int:
 
 def _short_of_margin(case: Case) -> Explanation:
     """Equity against what all positions and orders need; closing needs none."""
-    closable = case.steps(min(case.closable_lots(), case["order_lots"] - 1))
-    close = f"send {case.amount(closable)} or less, which only closes" if closable else ""
-    if "need_micros" not in case.figures:
+    closable = case.closable_lots()
+    if "need_micros" not in case.figures or case["order_lots"] <= closable:
         return _not_carried(case)
+    whole = case.total_steps(closable) if case.closes_at_best() else 0
+    close = f"send {case.amount(whole)} or less, which only closes" if whole else ""
     need, have = case["need_micros"], case["have_micros"]
     missing = need - have
     if missing <= 0:
@@ -250,12 +254,17 @@ def _short_of_margin(case: Case) -> Explanation:
 
 
 def _not_carried(case: Case) -> Explanation:
-    """A reduce-only order may cost no more than the equity of the position's pool."""
-    equity = case["position_equity_micros"]
-    best = case.best_ticks()
+    """An order that only closes may cost no more than the equity of the position's pool, whatever its amount."""
+    equity = case.money(case["position_equity_micros"])
+    best, limit = case.best_ticks(), case.price(case.closing_limit_ticks)
     value = case.price(best) if best != NIL else "none"
-    fault = f"at the best price of {value} the order would cost more than the equity of {case.money(equity)}"
-    return Explanation("price", micros_text(equity), "0", fault, "deposit margin, or wait for a better price")
+    remedy = f"deposit margin, or wait for {limit} or {'less' if case.buys else 'more'}"
+    if case.is_new and int(case.command["tif"]) == TimeInForce.FOK and case.closes_at_best():
+        fault = f"filled as a whole the order could cost more than the equity of {equity}"
+        remedy += ", or send immediate_or_cancel"
+    else:
+        fault = f"at the best price of {value} the order would cost more than the equity of {equity}"
+    return Explanation("price", value, limit, fault, remedy)
 
 
 def _unknown_order(command: Any) -> Explanation:

@@ -139,11 +139,14 @@ class SampleProjection:
         return [view for view in self.orders.values() if view.account_slot == account and view.is_open]
 
     def order_history(
-        self, account: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
-    ) -> list[OrderView]:
+        self, account: int, slots: frozenset[int], span: Span, *, with_unfilled: bool = True, label: str = "",
+        conditional: bool = False,
+    ) -> list[OrderView]:  # fmt: skip
         self.spans.append(span)
         closed = [v for v in self.orders.values() if v.account_slot == account and not v.is_open]
         found = [v for v in closed if v.contract_slot in slots and (with_unfilled or v.filled_lots)]
+        found = [v for v in found if not label or v.label_json == render.encode(label)]
+        found = [v for v in found if not conditional or v.ord_type > OrdType.LIMIT]
         return found[span.offset : span.offset + span.count]
 
     def trade_place(self, slot: int, trade_id: int, is_last: bool) -> int:

@@ -6,10 +6,13 @@ anybody may ask does not read all that ever happened. All rows can be rebuilt fr
 """
 
 from collections.abc import Collection, Iterator
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from engine.codes import OrdType
+from engine.schema import LABEL_BYTES
 from gateway.read_model.event_fold import (
     DELIVERY_KIND,
     FUNDING_KIND,
@@ -24,6 +27,32 @@ from gateway.wire.views import Span
 SEGMENT_ROWS = 1 << 16
 BEHIND = (1 << 63) - 1
 """A place behind every row."""
+
+
+@dataclass(frozen=True, slots=True)
+class OrderFilter:
+    """Which closed orders: of these contracts, ended within these times; with this label, if there is one."""
+
+    slots: Collection[int]
+    start_ns: int = 0
+    end_ns: int = BEHIND
+    is_filled: bool = False
+    is_conditional: bool = False
+    label: bytes = b""
+
+    def among(self, orders: Any, places: Any) -> Any:
+        """Those of some orders' places that are wanted; whole columns at once, as there may be millions of orders."""
+        ended = orders["updated_ns"][places]
+        wanted = (ended >= self.start_ns) & (ended <= self.end_ns)
+        wanted &= np.isin(orders["contract_slot"][places], list(self.slots))
+        if self.is_filled:
+            wanted &= orders["filled_lots"][places] != 0
+        if self.is_conditional:
+            wanted &= orders["ord_type"][places] > OrdType.LIMIT
+        if self.label:
+            words = np.frombuffer(self.label.ljust(LABEL_BYTES, b"\0"), np.int64)
+            wanted &= (orders["label"][places] == words).all(axis=1)
+        return places[wanted]
 
 
 class Segment:
@@ -44,6 +73,7 @@ class Segment:
         self.data = self.legs.view(np.uint8).data
         self.used = 0 if full is None else rows
         self._accounts: Any = None
+        self._settlements: Any = None
         self._times = (0, BEHIND)
         self._trades: dict[int, tuple[int, int]] = {}
 
@@ -52,7 +82,6 @@ class Segment:
         accounts = self.legs["account_slot"][: self.used]
         self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
         self._accounts, self._starts = np.unique(accounts[self._by_account], return_index=True)
-
         moved = np.isin(self.legs["kind"][: self.used], (TRADE_KIND, MONEY_KIND))
         times = self.legs["time_ns"][: self.used][moved]
         self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
@@ -75,7 +104,7 @@ class Segment:
 
     def clear(self) -> None:
         """Take rows from the beginning again."""
-        self.used, self._accounts, self._times = 0, None, (0, BEHIND)
+        self.used, self._accounts, self._settlements, self._times = 0, None, None, (0, BEHIND)
 
     def is_outside(self, span: Span) -> bool:
         """Whether no trade and no money row of a full segment is within a span's times."""
@@ -125,21 +154,14 @@ class History:
             self.segments.append(last)
         return last
 
-    def closed_orders(
-        self, account_slot: int, slots: Collection[int], start_ns: int, with_unfilled: bool
-    ) -> Iterator[Any]:
-        """(segment, index) of an account's closed orders in some contracts that ended since then, the latest first."""
+    def closed_orders(self, account_slot: int, wanted: OrderFilter) -> Iterator[Any]:
+        """(segment, index) of those of an account's closed orders that are wanted, the latest first."""
         for segment in reversed(self.segments):
-            orders, places = segment.orders, segment.rows_of(account_slot)
+            places = segment.rows_of(account_slot)
             places = places[segment.legs["kind"][places] == ORDER_KIND]
-            older = int(np.searchsorted(orders["updated_ns"][places], start_ns))
-            places = places[older:]
-            wanted = np.isin(orders["contract_slot"][places], list(slots))
-            if not with_unfilled:
-                wanted &= orders["filled_lots"][places] != 0
-            for index in places[wanted].tolist()[::-1]:
+            for index in wanted.among(segment.orders, places).tolist()[::-1]:
                 yield segment, index
-            if older:
+            if len(places) and segment.orders["updated_ns"][places[0]] < wanted.start_ns:
                 return
 
     def trades(self, account_slot: int, slots: Collection[int], span: Span) -> Iterator[Any]:

@@ -14,6 +14,8 @@ from gateway.wire.views import MovementView, SettlementView, Span
 _SETTLING = {EventKind.FUNDING_PAID: "settlement", EventKind.POSITION_SETTLED: "delivery"}
 
 _ROW_KINDS = {"settlement": FUNDING_KIND, "delivery": DELIVERY_KIND}
+_DELIVERED_NS = 86_400 * 10**9
+"""A delivery pays its positions one by one, and within a day."""
 
 
 class MoneyRecords:
@@ -35,7 +37,8 @@ class MoneyRecords:
                 return named & (rows["kind"] == COLLATERAL_KIND) & (rows["tif"] == asset)
             return named & (rows["kind"] == MONEY_KIND) & (rows["reason"] == EventKind.CASH_CHANGED)
 
-        found = [_movement(number, row) for number, row in self._newest(account_slot, wanted)]
+        rows = self._newest(account_slot, (MONEY_KIND, COLLATERAL_KIND), wanted)
+        found = [_movement(number, row) for number, row in rows]
         return found[span.offset : span.offset + span.count], len(found)
 
     # --- settlements ----------------------------------------------------------------------------------------------
@@ -46,20 +49,20 @@ class MoneyRecords:
         """What was settled for an account up to the span's end and last number, and the number to continue with."""
 
         def wanted(rows: Any) -> Any:
-            return (rows["kind"] == MONEY_KIND) & _reasons(rows, kind)
+            return _reasons(rows, kind)
 
-        found = (_own(number, row) for number, row in self._newest(account_slot, wanted))
+        found = (_own(number, row) for number, row in self._newest(account_slot, (MONEY_KIND,), wanted))
         return _page((view for view in found if view.contract_slot in slots), span)
 
     def settlements(self, slots: frozenset[int], kind: str | None, span: Span) -> tuple[list[SettlementView], int]:
         """What was settled in some contracts, added up over all accounts. What nobody had a position in is left out."""
-        kinds = [row_kind for name, row_kind in _ROW_KINDS.items() if kind in (None, name)]
+        kinds = tuple(row_kind for name, row_kind in _ROW_KINDS.items() if kind in (None, name))
 
         def wanted(rows: Any) -> Any:
             paid = (rows["kind"] == DELIVERY_KIND) | (rows["change_micros"] != 0)
-            return np.isin(rows["kind"], kinds) & paid & np.isin(rows["contract_slot"], list(slots))
+            return paid & np.isin(rows["contract_slot"], list(slots))
 
-        views = (self._sum(number, row) for number, row in self._newest(None, wanted))
+        views = (self._sum(number, row) for number, row in self._newest(None, kinds, wanted))
         return _page((view for view in views if view.position_lots), span)
 
     def _sum(self, number: int, row: Any) -> SettlementView:
@@ -70,22 +73,22 @@ class MoneyRecords:
         kind = "settlement" if row["kind"] == FUNDING_KIND else "delivery"
         contract_slot, time_ns = int(row["contract_slot"]), int(row["time_ns"])
         position = change = longs = 0
-        is_over = False
+        is_over, paid_ns = False, time_ns if kind == "settlement" else time_ns + _DELIVERED_NS
         for segment in self._history.segments:
-            if segment.first + segment.used < number or (is_over and kind == "settlement"):
+            if segment.first + segment.used < number or is_over:
                 continue
             rows = segment.legs[max(number - segment.first, 0) : segment.used]
             mine = (rows["kind"] == MONEY_KIND) & (rows["contract_slot"] == contract_slot) & _reasons(rows, kind)
-            paid = rows[mine & (rows["time_ns"] == time_ns) if kind == "settlement" else mine]
+            paid = rows[mine & (rows["time_ns"] <= paid_ns)]
             lots, micros = paid["position_lots"], paid["fee_micros"]
             position, change = position + int(lots[lots > 0].sum()), change + int(micros.sum())
             longs -= int(micros[lots > 0].sum())
-            is_over = is_over or bool((rows["time_ns"] > time_ns).any())
+            is_over = bool((rows["time_ns"] > paid_ns).any())
         view = SettlementView(
             number, contract_slot, time_ns, kind, position, int(row["mark_subticks"]), int(row["index_subticks"]),
             change, longs if kind == "settlement" else 0,
         )  # fmt: skip
-        if is_over and (position or kind == "settlement"):
+        if is_over:
             self._sums[number] = view
         return view
 
@@ -93,22 +96,25 @@ class MoneyRecords:
         """(contract slot, time in ns, price in subticks) of the contracts that have ended."""
 
         def wanted(rows: Any) -> Any:
-            return (rows["kind"] == DELIVERY_KIND) & np.isin(rows["contract_slot"], list(slots))
+            return np.isin(rows["contract_slot"], list(slots))
 
         return [
             (int(row["contract_slot"]), int(row["time_ns"]), int(row["mark_subticks"]))
-            for _, row in self._newest(None, wanted)
+            for _, row in self._newest(None, (DELIVERY_KIND,), wanted)
         ]
 
-    def _newest(self, account_slot: int | None, wanted: Callable[[Any], Any]) -> Iterator[tuple[int, Any]]:
-        """(number, row) of the rows of an account, or of all settlements, that are wanted, newest first.
+    def _newest(
+        self, account_slot: int | None, kinds: tuple[int, ...], wanted: Callable[[Any], Any]
+    ) -> Iterator[tuple[int, Any]]:
+        """(number, row) of the rows of some kinds that are wanted, newest first; numbers begin at 1.
 
-        Numbers begin at 1.
+        Without an account, those of the contracts. Only rows of these kinds are read: a history is mostly others.
         """
         for segment in reversed(self._history.segments):
             places = segment.settlements() if account_slot is None else segment.rows_of(account_slot)
             if not len(places):
                 continue
+            places = places[np.isin(segment.legs["kind"][places], kinds)]
             rows = segment.legs[places]
             for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
                 yield segment.first + int(places[index]) + 1, rows[index]

@@ -24,7 +24,7 @@ from gateway.read_model import event_fold, render
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
-from gateway.read_model.history import History, Segment
+from gateway.read_model.history import History, OrderFilter, Segment
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
     FundingRate,
@@ -334,8 +334,7 @@ class Projection:
 
     def volume_lots(self, contract_slot: int, since_ns: int) -> int:
         """What was traded in the minutes that began since an instant."""
-        minutes = self._candles.minutes(contract_slot, since_ns, self._running(contract_slot))
-        return sum(minute.volume_lots for minute in minutes)
+        return self._candles.volume_lots(contract_slot, since_ns, self._running(contract_slot))
 
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
         """(time in ns, mark in subticks) of the latest marks, oldest first."""
@@ -401,12 +400,20 @@ class Projection:
         return [order_view(self._orders, slot * HISTORY_ROW_BYTES) for slot in slots]
 
     def order_history(
-        self, account_slot: int, slots: frozenset[int], span: Span, with_unfilled: bool = True
+        self,
+        account_slot: int,
+        slots: frozenset[int],
+        span: Span,
+        *,
+        with_unfilled: bool = True,
+        label: str = "",
+        conditional: bool = False,
     ) -> list[OrderView]:
-        """Closed orders of some contracts that ended since the span's start, the latest first."""
-        found = self._history.closed_orders(account_slot, slots, span.start_ns, with_unfilled)
-        page = islice(found, span.offset, span.offset + span.count)
-        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in page]
+        """Closed orders of some contracts that ended within a span's times, the latest first."""
+        wanted = OrderFilter(slots, span.start_ns, span.end_ns, not with_unfilled, conditional, label.encode())
+        found = self._history.closed_orders(account_slot, wanted)
+        wanted_part = islice(found, span.offset, span.offset + span.count)
+        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part]
 
     def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
         """Own trades of some contracts."""

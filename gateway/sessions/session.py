@@ -6,7 +6,7 @@ command rows for the sequencer and a pending that turns their outcome into the r
 
 from typing import Any
 
-from engine.code_values import EXEC_REDUCE_ONLY, REASON_DISCONNECT
+from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
 from gateway.sessions.routes import ROUTES, Route
@@ -146,7 +146,7 @@ class Session(SessionState):
     def lost(self, now_ns: int) -> list[Action]:
         """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not.
 
-        Reduce-only orders stay, as with the countdown.
+        Reduce-only orders stay, as with the countdown, but for those that only the venue made so.
         """
         self.closed = True
         signer, self.disconnect_signer = self.disconnect_signer, None
@@ -157,7 +157,7 @@ class Session(SessionState):
         rows = [
             cancel_row(signer, order.order_id, reason=REASON_DISCONNECT)
             for order in orders
-            if not order.flags & EXEC_REDUCE_ONLY
+            if not order.flags & EXEC_REDUCE_ONLY or order.flags & FLAG_MADE_REDUCE_ONLY
         ]
         return [Submit(b"".join(rows), None)] if rows else []
 

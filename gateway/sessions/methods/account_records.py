@@ -5,11 +5,13 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import Asset, CommandKind, OrdType
+from engine.units import INT64_MAX
 from gateway.read_model import render, render_account, render_records
 from gateway.registry.records import Account, Key
 from gateway.sessions import method_table
 from gateway.sessions import record_params as m
 from gateway.sessions.methods.common import (
+    MAX_COUNT,
     NS_PER_MS,
     contract_of,
     contracts_of,
@@ -194,13 +196,6 @@ def _orders(call: Call, views: list[OrderView]) -> bytes:
     return render.array(render.order(call.projection.contract_at(view.contract_slot), view) for view in views)
 
 
-def _every(call: Call, session: SessionState, slots: frozenset[int]) -> list[OrderView]:
-    """Open orders, then closed ones, the latest first."""
-    account_slot = session.account_slot
-    closed = call.projection.order_history(account_slot, slots, Span(count=1 << 31))
-    return [view for view in call.projection.open_orders(account_slot) if view.contract_slot in slots] + closed
-
-
 def get_open_orders_by_label(session: SessionState, params: m.OrdersByLabel, call: Call) -> bytes:
     """Open and untriggered orders of a currency with a label; those without one when none is named."""
     slots = _of_currency(call, params.currency)
@@ -209,8 +204,15 @@ def get_open_orders_by_label(session: SessionState, params: m.OrdersByLabel, cal
 
 
 def get_order_state_by_label(session: SessionState, params: m.OrderStateByLabel, call: Call) -> bytes:
-    """Every order of a currency with a label, open or closed."""
-    return _orders(call, _labelled(_every(call, session, _of_currency(call, params.currency)), params.label))
+    """The orders of a currency with a label: those that are open, and of the closed ones the latest 1,000."""
+    if not params.label:
+        raise bad_param("label", "it is empty; name the label")
+    slots, views = _of_currency(call, params.currency), call.projection.open_orders(session.account_slot)
+    found = _labelled([view for view in views if view.contract_slot in slots], params.label)
+    span = Span(count=MAX_COUNT)
+    return _orders(
+        call, found + call.projection.order_history(session.account_slot, slots, span, label=params.label)
+    )
 
 
 def get_trigger_order_history(session: SessionState, params: m.TriggerHistory, call: Call) -> bytes:
@@ -218,11 +220,11 @@ def get_trigger_order_history(session: SessionState, params: m.TriggerHistory, c
     slots = _of_currency(call, params.currency)
     if params.instrument_name is not None:
         slots &= {contract_of(call.projection, params.instrument_name).slot}
-    before = _place(params.continuation)
-    found = [view for view in _every(call, session, slots) if view.ord_type > OrdType.LIMIT and _has_ended(view)]
+    before, count = _place(params.continuation), count_of(params.count, 20)
+    views = call.projection.open_orders(session.account_slot)
+    found = [view for view in views if view.contract_slot in slots and _is_triggered(view) and _ended(view) <= before]
+    found += _ended_before(session, call, slots, before, count + 1)
     found.sort(key=_ended, reverse=True)
-    found = [view for view in found if before is None or _ended(view) <= before]
-    count = count_of(params.count, 20)
     rows = render.array(
         render_records.trigger_record(call.projection.contract_at(view.contract_slot), view) for view in found[:count]
     )
@@ -230,8 +232,22 @@ def get_trigger_order_history(session: SessionState, params: m.TriggerHistory, c
     return b'{"entries":%b,"continuation":"%b"}' % (rows, more)
 
 
-def _has_ended(view: OrderView) -> bool:
-    return view.triggered or not view.is_open
+def _ended_before(
+    session: SessionState, call: Call, slots: frozenset[int], before: tuple[int, int], count: int
+) -> list[OrderView]:
+    """At least so many closed conditional orders from a place on, if there are so many; with all of one instant."""
+    asked = count
+    while True:
+        span = Span(end_ns=before[0], count=asked)
+        views = call.projection.order_history(session.account_slot, slots, span, conditional=True)
+        found = [view for view in views if _ended(view) <= before]
+        if len(views) < asked or (len(found) > count and found[count].updated_ns > views[-1].updated_ns):
+            return found
+        asked *= 4
+
+
+def _is_triggered(view: OrderView) -> bool:
+    return view.ord_type > OrdType.LIMIT and view.triggered
 
 
 def _ended(view: OrderView) -> tuple[int, int]:
@@ -239,11 +255,14 @@ def _ended(view: OrderView) -> tuple[int, int]:
     return view.updated_ns, view.order_id
 
 
-def _place(text: str | None) -> tuple[int, int] | None:
-    match = re.fullmatch("([0-9]{1,19})-([0-9]{1,19})", text) if text else None
-    if text and match is None:
+def _place(text: str | None) -> tuple[int, int]:
+    """The place that an answer's `continuation` names; the newest of all when there is none."""
+    if not text:
+        return INT64_MAX, INT64_MAX
+    match = re.fullmatch("([0-9]{1,18}|[0-8][0-9]{18})-([0-9]{1,19})", text)
+    if match is None:
         raise bad_param("continuation", f"{text[:20]!r} is not one of an answer; leave it out to begin at the newest")
-    return (int(match[1]), int(match[2])) if match else None
+    return int(match[1]), int(match[2])
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

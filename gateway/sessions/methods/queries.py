@@ -58,7 +58,8 @@ def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
     start_ns = 0 if params.include_old else call.now_ns - OLD_ORDER_NS
     span = Span(start_ns, count=count_of(params.count, 20), offset=id_of(params.offset, "offset", 0))
     slots = slots_of(_contracts(call, params))
-    views = call.projection.order_history(session.account_slot, slots, span, params.include_unfilled is True)
+    is_asked = params.include_unfilled is True
+    views = call.projection.order_history(session.account_slot, slots, span, with_unfilled=is_asked)
     return _orders(call, views)
 
 

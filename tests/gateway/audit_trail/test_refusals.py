@@ -258,13 +258,66 @@ def test_an_order_beyond_the_position_is_told_how_much_only_closes() -> None:
     assert stage.of(EventKind.ACCEPTED)[0]["flags"] & ExecInst.REDUCE_ONLY
 
 
-def test_a_closing_order_that_costs_more_than_there_is_says_so() -> None:
+def drain(stage: Stage, units: int) -> None:
+    """Take money from account 0 that the rules would not let go."""
+    stage.state["accounts"][0]["cash_micros"] -= units * MICROS
+    stage.state["withdrawals_micros"] += units * MICROS
+
+
+@pytest.mark.parametrize("terms", [REDUCE, {}, {"tif": TimeInForce.IOC}, {"tif": TimeInForce.FOK}], ids=str)
+def test_a_closing_order_that_costs_more_than_there_is_says_so(terms: dict[str, int]) -> None:
+    """Whatever its amount: no smaller one would pass, and so none is named."""
     stage = exchange()
     stage.order(1, BUY, 20, 1950)
-    stage.state["accounts"][0]["cash_micros"] -= 2_590 * MICROS
-    stage.state["withdrawals_micros"] += 2_590 * MICROS
-    found = refused(stage, new(0, SELL, 10, 1950, **REDUCE))
-    assert found.message.startswith("at the best price of 1950 the order would cost more than the equity of 10 USDC")
+    drain(stage, 2_589)
+    for lots in (10, 4):
+        found = refused(stage, new(0, SELL, lots, 1950, **terms))
+        assert found.message == (
+            "at the best price of 1950 the order would cost more than the equity of 11 USDC; deposit margin, or wait "
+            "for 1999 or more"
+        )
+    stage.order(2, BUY, 20, 1999)
+    stage.order(0, SELL, 10, 1950, **terms)
+    assert stage.of(EventKind.FILL)
+
+
+def test_what_only_closes_is_named_where_it_can_close() -> None:
+    stage = exchange()
+    stage.order(1, BUY, 20, 1950)
+    drain(stage, 2_589)
+    assert "which only closes" not in refused(stage, new(0, SELL, 12, 1950)).remedy
+    assert "send 10 or less, which only closes" in refused(stage, new(0, SELL, 12, 1951)).remedy
+    stage.order(0, SELL, 10, 1951)
+    assert stage.of(EventKind.ACCEPTED)
+
+
+def test_fill_or_kill_that_margin_keeps_from_filling_is_not_told_of_the_whole_book() -> None:
+    """Of 25 lots within its limit only 5 are bid at what the equity of 100 bears."""
+    stage = exchange()
+    stage.order(1, BUY, 5, 1999)
+    stage.order(1, BUY, 20, 1950)
+    drain(stage, 2_500)
+    found = refused(stage, new(0, SELL, 10, 1950, tif=TimeInForce.FOK))
+    assert "the book shows 25 at 1950 or better, but not all of it can trade with this order" in found.fault
+    assert found.remedy == "send immediate_or_cancel, or another price"
+
+
+def test_what_an_amended_order_has_filled_counts_in_the_amount_that_would_pass() -> None:
+    """4 of 10 are filled and 6 of the position are left: a whole amount of 10 closes them."""
+    stage = exchange()
+    stage.order(0, SELL, 10, 2010, cl_ord_id=3)
+    stage.order(2, BUY, 4, 2010)
+    found = refused(stage, build.amend(0, cl_ord_id=3, qty_lots=60))
+    assert "send 10 or less, which only closes" in found.remedy
+    found = refused(stage, build.amend(0, cl_ord_id=3, qty_lots=10_004))
+    assert found.limit == "10000"
+    stage = exchange(MAX_POSITION_LOTS=100, MAX_ORDER_LOTS=100)
+    stage.deposit(0, 1_000_000)
+    stage.order(0, BUY, 20, 1990, cl_ord_id=3)
+    stage.order(2, SELL, 5, 1990)
+    assert "send 90 or less" in refused(stage, build.amend(0, cl_ord_id=3, qty_lots=91)).remedy
+    stage.send(build.amend(0, cl_ord_id=3, qty_lots=90))
+    assert stage.of(EventKind.AMENDED)
 
 
 def test_an_account_in_liquidation_is_told_its_equity_and_what_cures_it() -> None:

@@ -74,3 +74,17 @@ def test_a_candle_is_the_same_in_every_window_that_holds_it():
         (14, 14, 0, 0)
     ] * 3
     assert candles.period(0, 60, 0, 2 * MINUTE, running, now) == [] == candles.period(1, 60, 0, 9 * MINUTE, None, now)
+
+
+def test_the_volume_of_any_time_is_that_of_its_minutes():
+    candles = Candles()
+    lots = {at: at * at for at in (1, 2, 5, 6, 9)}
+    assert candles.volume_lots(0, 0, None) == 0
+    for at, traded in lots.items():
+        candles.add(0, minute(at, 10, 10, 10, 10, traded))
+    running = minute(10, 10, 10, 10, 10, 1000)
+    for start in range(12):
+        after = sum(traded for at, traded in lots.items() if at >= start)
+        assert candles.volume_lots(0, start * MINUTE, None) == after
+        assert candles.volume_lots(0, start * MINUTE, running) == after + (1000 if start <= 10 else 0)
+    assert candles.volume_lots(1, 0, None) == 0

@@ -6,7 +6,11 @@ from engine import host
 from engine.codes import NIL
 from engine.schema import SMALL
 from gateway.read_model import margin_explanation
+from gateway.read_model.event_fold import DELIVERY_KIND, TRADE_KIND
+from gateway.read_model.history import SEGMENT_ROWS, History
+from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.projection import Projection
+from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import QueryVenue
 
@@ -103,3 +107,23 @@ def test_settled_rates_are_found_without_a_walk_through_the_history(projection: 
     for name in ("of_contracts", "trades", "closed_orders", "money"):
         setattr(projection._history, name, walked)
     assert projection.funding(0, 0, 1 << 62) == []
+
+
+def test_settlements_of_all_accounts_pass_over_what_is_traded():
+    """Anyone may ask for them, so they may not cost what the venue has ever done."""
+    found = History()
+    for place in range(3):
+        segment = found.room(SEGMENT_ROWS)
+        segment.legs["kind"], segment.used = TRADE_KIND, SEGMENT_ROWS
+        if place == 1:
+            segment.legs[5]["kind"], segment.legs[5]["time_ns"] = DELIVERY_KIND, 7
+    found.room(1)
+    kept = found.segments[1].legs
+    for segment in (found.segments[0], found.segments[2]):
+        segment.legs = None
+    records = MoneyRecords(found)
+    assert records.deliveries(frozenset((0,))) == [(0, 7, 0)]
+    found.segments[2].legs = kept
+    assert records.settlements(frozenset((0,)), "settlement", Span()) == ([], 0)
+    assert records.settlements(frozenset((0,)), "bankruptcy", Span()) == ([], 0)
+    assert records.settlements(frozenset((0,)), None, Span()) == ([], 0), "nobody had a position"

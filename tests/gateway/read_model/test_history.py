@@ -13,7 +13,7 @@ from gateway.read_model.event_fold import (
     ORDER_ROW,
     TRADE_KIND,
 )
-from gateway.read_model.history import BEHIND, History
+from gateway.read_model.history import BEHIND, History, OrderFilter
 from gateway.read_model.money_records import MoneyRecords
 from gateway.wire.views import Span
 
@@ -100,12 +100,13 @@ def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
     for account in range(ACCOUNTS + 1):
         own = [p for p, row in enumerate(made) if row["account_slot"] == account]
         closed = [p for p in own if made[p]["kind"] == ORDER_KIND][::-1]
-        assert places(found.closed_orders(account, range(CONTRACTS), 0, True)) == closed
+        assert places(found.closed_orders(account, OrderFilter(range(CONTRACTS)))) == closed
         for start_ns in (0, 100, 101, 1000):
             late = [p for p in closed if orders[p]["updated_ns"] >= start_ns]
-            assert places(found.closed_orders(account, range(CONTRACTS), start_ns, True)) == late
+            assert places(found.closed_orders(account, OrderFilter(range(CONTRACTS), start_ns))) == late
             filled = [p for p in late if orders[p]["filled_lots"] and orders[p]["contract_slot"] == 1]
-            assert places(found.closed_orders(account, (1,), start_ns, False)) == filled
+            wanted = OrderFilter((1,), start_ns, is_filled=True)
+            assert places(found.closed_orders(account, wanted)) == filled
         money = [p + 1 for p in own if made[p]["kind"] in (TRADE_KIND, MONEY_KIND)][::-1]
         assert [number for number, *_ in found.money(account, Span())] == money
         part = Span(50, 300, last_id=90)

@@ -185,9 +185,9 @@ def test_a_page_of_the_history_is_cut_from_what_is_asked_for():
             cancelled = {"kind": EventKind.CANCELLED, "account_slot": 1, "order_id": order_id(number, 1)}
             feeder.play([{"kind": CommandKind.CANCEL}], [cancelled])
     ask = feeder.projection.order_history
-    assert [view.filled_lots for view in ask(1, BOTH, Span(count=2), False)] == [10, 10]
-    assert [view.filled_lots for view in ask(1, BOTH, Span(count=3), True)] == [10, 0, 10]
-    assert len(ask(1, BOTH, Span(count=9, offset=1), False)) == 2
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=2), with_unfilled=False)] == [10, 10]
+    assert [view.filled_lots for view in ask(1, BOTH, Span(count=3), with_unfilled=True)] == [10, 0, 10]
+    assert len(ask(1, BOTH, Span(count=9, offset=1), with_unfilled=False)) == 2
     found, following = feeder.projection.transactions(1, Span(count=2), lambda view: view.trade_id != 4)
     assert [view.trade_id for view in found] == [6, 2] and following == 0
     found, following = feeder.projection.transactions(1, Span(count=1), lambda view: view.trade_id != 4)

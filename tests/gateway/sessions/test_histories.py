@@ -2,6 +2,9 @@
 
 import pytest
 
+from gateway.read_model import projection
+from gateway.read_model.history_views import order_view
+from gateway.sessions.methods import account_records
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import ETH, MINUTE_NS, QueryVenue
 
@@ -159,3 +162,63 @@ def test_types_of_open_orders(venue, name, found):
         rows = venue.result(0, method, **params, type=name)
         assert sorted(row["label"] for row in rows) == sorted(found)
         assert venue.ask(0, method, **params, type="stop")["error"]["data"]["param"] == "type"
+
+
+def labelled(venue, label, **params):
+    terms = {"instrument_name": BTC, "amount": 0.01, "label": label, "price": 19_000} | params
+    return venue.result(0, "private/buy", **terms)["order"]["order_id"]
+
+
+def test_orders_of_a_label_are_the_open_ones_and_the_latest_closed(venue, monkeypatch):
+    monkeypatch.setattr(account_records, "MAX_COUNT", 3)
+    first = [labelled(venue, "a") for _ in range(5)]
+    labelled(venue, "ab")
+    labelled(venue, "\u00e9", instrument_name=ETH, price=900)
+    venue.result(0, "private/cancel_all")
+    still = labelled(venue, "a")
+    looked = []
+    monkeypatch.setattr(projection, "order_view", lambda data, at: looked.append(at) or order_view(data, at))
+    by_label = "private/get_order_state_by_label"
+    found = venue.result(0, by_label, currency="USDC", label="a")
+    assert [order["order_id"] for order in found] == [still, *first[::-1][:3]] and len(looked) == 4
+    assert {order["order_state"] for order in found[1:]} == {"cancelled"}
+    assert [order["label"] for order in venue.result(0, by_label, currency="USDC", label="\u00e9")] == ["\u00e9"]
+    assert venue.result(0, by_label, currency="BTC", label="a") == venue.result(1, by_label, currency="USDC", label="a")
+    assert venue.result(1, by_label, currency="USDC", label="a") == []
+    assert venue.ask(0, by_label, currency="USDC", label="")["error"]["data"]["param"] == "label"
+
+
+def stop(venue, number):
+    terms = {"instrument_name": BTC, "amount": 0.01, "type": "stop_limit", "price": 30_000 + number}
+    return venue.result(0, "private/buy", trigger_price=30_000, trigger="last_price", **terms)["order"]["order_id"]
+
+
+def test_conditional_orders_that_ended_come_page_by_page_and_none_is_lost_or_told_twice(venue, monkeypatch):
+    """Seven end in one instant, then two in one each, among many limit orders."""
+    ended = [stop(venue, number) for number in range(7)]
+    venue.result(0, "private/cancel_all")
+    for number in range(7, 9):
+        labelled(venue, "a")
+        ended.append(stop(venue, number))
+        venue.result(0, "private/cancel_all")
+    stop(venue, 9)
+    history = "private/get_trigger_order_history"
+    for count in (1, 2, 3, 8, 9, 20):
+        found, place = [], None
+        while place != "":
+            page = venue.result(0, history, currency="USDC", count=count, continuation=place)
+            assert len(page["entries"]) == count or not page["continuation"]
+            found += [entry["trigger_order_id"] for entry in page["entries"]]
+            place = page["continuation"]
+        assert len(found) == 9 and set(found) == set(ended) and found[:2] == ended[:-3:-1]
+    looked = []
+    monkeypatch.setattr(projection, "order_view", lambda data, at: looked.append(at) or order_view(data, at))
+    for _ in range(50):
+        labelled(venue, "a")
+    venue.result(0, "private/cancel_all")
+    looked.clear()
+    assert len(venue.result(0, history, currency="USDC", count=1)["entries"]) == 1
+    assert len(looked) < 15, "limit orders are passed over unread"
+    for text in ("x", "1-", "99999999999999999999-1", "9999999999999999999-1"):
+        error = venue.ask(0, history, currency="USDC", continuation=text)["error"]
+        assert error["data"]["param"] == "continuation"

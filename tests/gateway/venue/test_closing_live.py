@@ -70,6 +70,19 @@ def test_a_plain_order_that_only_closes_is_reduce_only_in_every_answer(venue, mo
     assert len(accepted) == 5 and (accepted["flags"] & (EXEC_REDUCE_ONLY | FLAG_MADE_REDUCE_ONLY) != 0).all()
 
 
+def test_a_lost_connection_takes_what_the_venue_made_reduce_only(venue):
+    drawn_down(venue)
+    by_session(venue, request(2, "private/enable_cancel_on_disconnect"))
+    messages = [buy(3, method=SELL, price=19_950, amount=0.2, reduce_only=is_asked) for is_asked in (False, True)]
+    made, asked = (reply["result"]["order"] for reply in replies_of(venue.send(messages)))
+    assert made["reduce_only"] and asked["reduce_only"]
+    for action in venue.sessions[0].lost(1):
+        venue.sequencer.submit(action.rows, None, None)
+    venue.sequencer.settle()
+    left = venue.venue.projection.open_orders(venue.sessions[0].account_slot)
+    assert [str(order.order_id) for order in left] == [asked["order_id"]]
+
+
 def test_what_the_venue_made_reduce_only_can_be_edited_as_what_the_client_sent(venue):
     drawn_down(venue)
     order = replies_of(venue.send([buy(3, method=SELL, price=19_950, amount=0.2)]))[0]["result"]["order"]
