@@ -206,9 +206,12 @@ class Source:
                 await closed
 
     async def _watch(self, closed: "asyncio.Future[Any]") -> None:
-        """Wait for the end of the connection; when it is silent, send a ping, and close it when no answer comes."""
+        """Wait for the end of the connection; when it is silent, send a ping, and close it when no answer comes.
+
+        It looks four times in the time of silence, so that there is a ping, and time for its answer, before the end.
+        """
         while not closed.done():
-            await asyncio.wait([closed], timeout=self._silence_s / 2)
+            await asyncio.wait([closed], timeout=self._silence_s / 4)
             if closed.done() or self._transport is None:
                 return
             now_ns = clock.steady_ns()
