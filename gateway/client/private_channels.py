@@ -47,7 +47,7 @@ class PrivateChannels:
         """A channel is not followed any more: what it still says is nobody's."""
         self._said.pop(channel, None)
         self._held.pop(channel, None)
-        if self._waiting is not None:
+        if self._waiting:
             self._waiting = [message for message in self._waiting if message[0] != channel]
 
     def push(self, channel: str, data: Any, sequence: int, more: bool) -> None:

@@ -196,7 +196,7 @@ QUERY_MUTANTS = (
     Mutant(
         "unfilled orders take places of the page",
         "read_model/history.py",
-        "if not with_unfilled:",
+        "if self.is_filled:",
         "if False:",
         PROJECTION,
     ),
