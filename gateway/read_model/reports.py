@@ -14,7 +14,7 @@ import numpy as np
 from engine.codes import EventKind
 from gateway.read_model import render
 from gateway.read_model.event_fold import NOTICE_KIND, TRADE_KIND
-from gateway.read_model.history import SEGMENT_ROWS, History, Segment
+from gateway.read_model.history import BEHIND, SEGMENT_ROWS, History, Segment
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, notice_view, order_view, user_trade_view
 from gateway.wire.decimals import Contract
 from gateway.wire.reasons import shown
@@ -109,14 +109,18 @@ class Reports:
     def since(self, account_slot: int, after: int, until: int, count: int) -> tuple[list[Report], bool]:
         """An account's facts of later sequences than `after`, up to `until`, oldest first, and whether there are more.
 
-        A sequence is never split, so there may be more than `count`.
+        A sequence is never split, so there may be more than `count`; there may be fewer where orders changed several
+        times within one.
         """
         notes = _later(self._segments, account_slot, after, until)
-        found = _in_order(notes, _later(self._history.segments, account_slot, after, until, TRADE_KIND))
+        trades = _later(self._history.segments, account_slot, after, until, TRADE_KIND)
+        last = _last_sequence([*notes, *trades], count)
+        found = _in_order(_up_to(notes, last), _up_to(trades, last))
         end = min(count, len(found))
         while 0 < end < len(found) and found[end][0] == found[end - 1][0]:
             end += 1
-        return [self._report(*place) for place in found[:end]], end < len(found)
+        has_more = end < len(found) or any((_seqs(part) > last).any() for part in (*notes, *trades))
+        return [self._report(*place) for place in found[:end]], has_more
 
     def _report(self, seq: int, segment: Segment, place: int) -> Report:
         offset, kind = place * HISTORY_ROW_BYTES, segment.legs["kind"][place]
@@ -159,6 +163,21 @@ def _later(segments: list[Segment], account_slot: int, after: int, until: int, k
         if len(seqs) and seqs[0] <= after:
             break
     return found[::-1]
+
+
+def _seqs(part: Places) -> Any:
+    segment, places = part
+    return segment.legs["seq"][places]
+
+
+def _last_sequence(parts: list[Places], count: int) -> int:
+    """The sequence with which the first so many rows are whole; a page costs what it has, not what is behind it."""
+    seqs = np.concatenate([_seqs(part) for part in parts])
+    return int(np.partition(seqs, count)[count]) if count < len(seqs) else BEHIND
+
+
+def _up_to(parts: list[Places], last: int) -> list[Places]:
+    return [(part[0], part[1][_seqs(part) <= last]) for part in parts]
 
 
 def _in_order(notes: list[Places], trades: list[Places]) -> list[tuple[int, Segment, int]]:

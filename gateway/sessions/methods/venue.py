@@ -92,13 +92,15 @@ def resume(session: SessionState, params: method_table.ResumeParams, call: Call)
     """What the account's own channels said after a sequence and up to `until`, oldest first, as the pushes said it.
 
     `sequence` of the answer asks for the next part. Without `sequence` the answer is the venue's present one alone.
+    Trades are all kept, so that what only trades are wanted of is never too long ago.
     """
     projection, slot = call.projection, session.account_slot
     present = projection.durable_seq
     after = id_of(params.sequence, "sequence", present)
     until = id_of(params.until, "until", present)
-    _check_range(after, until, present, projection.reports_floor(slot))
     channels = [_channel(name, call, slot) for name in (_ALL_FACTS if params.channels is None else params.channels)]
+    are_all_kept = all(FACTS[channel.kind] == {"trade"} for channel in channels)
+    _check_range(after, until, present, 0 if are_all_kept else projection.reports_floor(slot))
     found, has_more = projection.reports_since(slot, after, until, count_of(params.count, 1000, 10_000))
     last = found[-1].sequence if has_more else until
     events = render.array(retold(channels, projection, found))

@@ -126,3 +126,29 @@ def test_a_trade_by_deleveraging_has_no_order(feeder):
     feeder.play([{"kind": CommandKind.TIME}], [{**leg, "ord_type": 0, "side": Side.BUY} for leg in legs])
     [(_, kind, trade)] = told(feeder.projection)
     assert (kind, trade["order_type"], trade["order_id"], trade["liquidation"]) == ("trade", "liquidation", "0", "T")
+
+
+def test_pages_of_any_size_tell_the_same_and_cost_what_they_have(feeder, monkeypatch):
+    for serial in range(1, 30):
+        maker, taker = order_id(2 * serial, 0), order_id(2 * serial + 1, 1)
+        feeder.place(maker, lots=10)
+        feeder.place(taker, account=1, lots=5)
+        fills = [(2, 8, 2), (2, 6, 4), (1, 5, 5)][: serial % 4]
+        rows = [fill(maker, 0, *lots, trade_id=4 * serial + number) for number, lots in enumerate(fills)]
+        feeder.play([{"kind": CommandKind.NEW}], rows)
+    whole, counted = told(feeder.projection), []
+    real = reports_module._in_order
+
+    def counting(notes, trades):
+        counted.append(sum(len(places) for _, places in (*notes, *trades)))
+        return real(notes, trades)
+
+    monkeypatch.setattr(reports_module, "_in_order", counting)
+    for count in (1, 2, 3, 5, 8, len(whole) + 1):
+        counted.clear()
+        pages, after, has_more = [], 0, True
+        while has_more:
+            found, has_more = feeder.projection.reports_since(0, after, FAR, count)
+            after = found[-1].sequence
+            pages += [(report.sequence, report.kind, json.loads(report.data)) for report in found]
+        assert pages == whole and max(counted) <= count + 7

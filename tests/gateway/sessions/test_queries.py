@@ -279,6 +279,7 @@ def test_resume_by_channel(desk):
         ({"sequence": 5, "until": 101}, "until", "ahead"),
         ({"sequence": 5, "until": 4}, "until", "before sequence 5"),
         ({"sequence": 6}, "sequence", "reports after 7 are kept"),
+        ({"sequence": 6, "channels": ["user.trades.any.any.raw", "user.changes.any.any.raw"]}, "sequence", "are kept"),
         ({"sequence": 7, "channels": ["user.orders.NOPE.raw"]}, "channels", "no contract 'NOPE'"),
         ({"sequence": 7, "channels": ["user.portfolio.usdc"]}, "channels", "says a state"),
         ({"sequence": 7, "channels": ["platform_state"]}, "channels", "says a state"),
@@ -288,3 +289,10 @@ def test_a_resume_that_would_not_be_whole_is_refused(desk, params, param, words)
     desk.rows.floor = 7
     error = ask(desk.session("alice"), "venue/resume", **params)["error"]
     assert (error["code"], error["data"]["param"]) == (-32602, param) and words in error["data"]["reason"]
+
+
+def test_trades_are_never_too_long_ago(desk):
+    desk.rows.floor, desk.rows.reports = 7, [Report(6, "trade", 0, b'{"b":2}')]
+    channels = ["user.trades.any.any.100ms", f"user.trades.{BTC.name}.raw"]
+    events = result(desk, "venue/resume", sequence=5, channels=channels)["events"]
+    assert [(event["channel"], event["sequence"]) for event in events] == [(name, 6) for name in channels]
