@@ -11,22 +11,21 @@ from gateway.audit_trail.decision_figures import Figures, look
 from gateway.audit_trail.margin_need import MARKETS
 from gateway.wire.decimals import Contract, micros_text
 from gateway.wire.errors import Explanation
-from gateway.wire.views import BookView
 
-Book = Callable[[int, int], BookView]
-"""(contract's slot, depth) -> what its book shows; depth 0 is all of it."""
+ShownLots = Callable[[int, int, int], int]
+"""(contract's slot, side, price in ticks) -> what its book shows on a side at a price or better."""
 
 
 class Case:
     """A refused order command in its contract, with the questions that the reasons ask about it."""
 
-    def __init__(self, root: Any, contract: Contract, command: Any, book: Book) -> None:
+    def __init__(self, root: Any, contract: Contract, command: Any, shown_lots: ShownLots) -> None:
         self.root = root
         self.state = root[0]
         self.contract = contract
         self.row = self.state["contracts"][contract.slot]
         self.command = command
-        self.book = book
+        self.shown_lots = shown_lots
         self.is_new = int(command["kind"]) == CommandKind.NEW
 
     @cached_property

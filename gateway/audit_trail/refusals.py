@@ -5,7 +5,7 @@ from typing import Any
 
 from engine.codes import CommandKind
 from engine.schema import DIRECTIVE
-from gateway.audit_trail.refusal_case import Book
+from gateway.audit_trail.refusal_case import ShownLots
 from gateway.audit_trail.refusals_of_leverage import explain_leverage
 from gateway.audit_trail.refusals_of_orders import explain
 from gateway.wire.decimals import Contract
@@ -14,11 +14,13 @@ from gateway.wire.errors import Explanation
 _ORDERS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL)
 
 
-def why(root: Any, contracts: Sequence[Contract], command: Any, reason: int, book: Book) -> Explanation | None:
+def why(
+    root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots
+) -> Explanation | None:
     """Why a command was refused, with its figures; None for kinds that have none."""
     kind = int(command["kind"])
     if kind in _ORDERS:
-        return explain(root, contracts, command, reason, book)
+        return explain(root, contracts, command, reason, shown_lots)
     if kind == CommandKind.SET_LEVERAGE:
         directive = command.view(DIRECTIVE)
         if 0 <= int(directive["contract_slot"]) < len(contracts):

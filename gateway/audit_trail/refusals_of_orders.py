@@ -7,10 +7,10 @@ engine's. Where later orders of the same batch have moved the state on, the figu
 from collections.abc import Sequence
 from typing import Any
 
-from engine.codes import NIL, CommandKind, MarketState, Reason, TimeInForce, VenueState
+from engine.codes import NIL, CommandKind, MarketState, Reason, Side, TimeInForce, VenueState
 from engine.units import SUBTICKS
 from gateway.audit_trail.decision_figures import find_order
-from gateway.audit_trail.refusal_case import Book, Case, Explain, as_ending
+from gateway.audit_trail.refusal_case import Case, Explain, ShownLots, as_ending
 from gateway.audit_trail.refusals_of_form import FORM
 from gateway.read_model.admission_view import rule_states
 from gateway.wire.decimals import Contract, micros_text
@@ -18,18 +18,21 @@ from gateway.wire.errors import Explanation
 from gateway.wire.reasons import REASONS, shown
 
 
-def explain(root: Any, contracts: Sequence[Contract], command: Any, reason: int, book: Book) -> Explanation:
-    """Why an order command was refused for a reason; `book` gives what a contract's book shows.
+def explain(
+    root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots
+) -> Explanation:
+    """Why an order command was refused for a reason; `shown_lots` gives what a contract's book shows.
 
     Where its contract is not known it says only what the reason means.
     """
-    known, slot = Reason(shown(reason)), _contract_slot(root[0], command)
+    known = Reason(shown(reason))
+    if known == Reason.UNKNOWN_ORDER:
+        return _unknown_order(command)
+    slot = _contract_slot(root[0], command)
     if not 0 <= slot < len(contracts):
-        if known == Reason.UNKNOWN_ORDER:
-            return _unknown_order(command)
         meaning, remedy = REASONS[known]
         return Explanation("instrument_name", str(slot), "listed", meaning.rstrip("."), as_ending(remedy))
-    case = Case(root, contracts[slot], command, book)
+    case = Case(root, contracts[slot], command, shown_lots)
     function = _REASONS.get(known)
     return function(case) if function else by_rule(root[0], command, case.contract, known)
 
@@ -230,10 +233,7 @@ def _cannot_fill(case: Case) -> Explanation:
 
 def _visible_lots(case: Case) -> int:
     """What is shown within an order's limit on the other side."""
-    ticks, book = case.price_ticks, case.book(case.contract.slot, 0)
-    if case.buys:
-        return sum(lots for price, lots in book.asks if price <= ticks)
-    return sum(lots for price, lots in book.bids if price >= ticks)
+    return case.shown_lots(case.contract.slot, Side.SELL if case.buys else Side.BUY, case.price_ticks)
 
 
 def _short_of_margin(case: Case) -> Explanation:
@@ -241,7 +241,7 @@ def _short_of_margin(case: Case) -> Explanation:
     closable = case.closable_lots()
     if "need_micros" not in case.figures or case["order_lots"] <= closable:
         return _not_carried(case)
-    whole = case.total_steps(closable) if case.closes_at_best() else 0
+    whole = case.total_steps(closable) if closable > 0 and case.closes_at_best() else 0
     close = f"send {case.amount(whole)} or less, which only closes" if whole else ""
     need, have = case["need_micros"], case["have_micros"]
     missing = need - have
@@ -298,5 +298,4 @@ _REASONS: dict[Reason, Explain] = {
     Reason.POST_ONLY_WOULD_CROSS: _would_cross,
     Reason.FOK_CANNOT_FILL: _cannot_fill,
     Reason.INSUFFICIENT_MARGIN: _short_of_margin,
-    Reason.UNKNOWN_ORDER: lambda case: _unknown_order(case.command),
 }

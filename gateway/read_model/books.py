@@ -76,6 +76,14 @@ class Book:
         return nlargest(depth, rows) if side == Side.BUY else nsmallest(depth, rows)
 
 
+    def shown_lots(self, side: int, ticks: int) -> int:
+        """What a side shows at a price or better."""
+        rows = self.sides[side - 1].items()
+        if side == Side.BUY:
+            return sum(lots for price, lots in rows if price >= ticks)
+        return sum(lots for price, lots in rows if price <= ticks)
+
+
 class Books:
     """All books. Changes are collected as they come and applied when somebody reads a book."""
 

@@ -294,6 +294,10 @@ class Projection:
         book = self.books.book(contract_slot)
         return BookView(contract_slot, self.now_ns, book.change_id, book.best(1, depth), book.best(2, depth))
 
+    def shown_lots(self, contract_slot: int, side: int, ticks: int) -> int:
+        """What a side of the visible book has at a price or better."""
+        return self.books.book(contract_slot).shown_lots(side, ticks)
+
     def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
         """Public trades of some contracts."""
         found = self._history.of_contracts(slots, FLAG_TAKER, span)

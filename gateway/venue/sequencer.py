@@ -64,6 +64,8 @@ OVER_LIMIT = -1
 """Why reading stopped: the session may not send so many orders now, so each message is served by itself."""
 EARLY_ROWS = 16
 """A batch of so many rows is written and fsynced during the rest of the turn's work, a smaller one at its end."""
+EXPLAINED = 64
+"""So many refusals of one batch are told with their figures, which costs far more than to refuse."""
 LAZY_ROWS = 1 << 14
 """Without durability, rows are written when there are so many, or at the next tick of time."""
 
@@ -156,6 +158,7 @@ class Sequencer:
         self._waiting: list[_Waiting] = []
         self._singles = 0
         self._late: dict[int, _Request] = {}
+        self._to_explain = EXPLAINED
         self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
         self._due = engine.root["next_due_ns"]
         is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
@@ -282,6 +285,7 @@ class Sequencer:
             else:
                 found.append(row)
         now_ns = clock.wall_ns()
+        self._to_explain = EXPLAINED
 
         def complete(place: int, pending: Pending, account_slot: int) -> bytes | None:
             seq = first_seq + place
@@ -307,10 +311,11 @@ class Sequencer:
 
     def _explained(self, outcome: Outcome, place: int) -> Outcome:
         """The outcome of the command at a place of the batch; a refused order's says why, with its figures."""
-        if outcome.reason:
+        if outcome.reason and self._to_explain:
+            self._to_explain -= 1
             projection = self.projection
             outcome.why = why(
-                self.engine.root, projection.contracts(), self._stage.rows[place], outcome.reason, projection.book
+                self.engine.root, projection.contracts(), self._stage.rows[place], outcome.reason, projection.shown_lots
             )
         return outcome
 

@@ -10,6 +10,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from engine.codes import Reason, Side
+from gateway.wire.reasons import REASONS
 
 
 class ErrorCode(IntEnum):
@@ -136,9 +137,11 @@ class Explanation(Struct, frozen=True, gc=False):
 
 
 def refusal_of(reason: Reason, why: Explanation | None, side: int = 0) -> Refusal:
-    """The answer to a request that the rules refuse, with the figures where they are known."""
+    """The answer to a request that the rules refuse, with the figures where they are known, else in general words."""
     code = code_of(reason, side)
     if why is None:
-        return Refusal(code, reason.name)
+        meaning, remedy = REASONS.get(reason, ("", ""))
+        words = {"message": f"{meaning} {remedy}".strip(), "remedy": remedy} if meaning else {}
+        return Refusal(code, reason.name, **words)
     figures = {"value": why.value, "limit": why.limit, "remedy": why.remedy}
     return Refusal(code, reason.name, why.param, message=why.message, **figures)

@@ -518,7 +518,37 @@ PEER_MUTANTS = (
     ),
 )  # fmt: skip
 
-MUTANTS = (*INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS, *PEER_MUTANTS)
+REFUSALS = "tests/gateway/audit_trail/test_refusals.py"
+HISTORIES = "tests/gateway/sessions/test_histories.py"
+CLOSING = "tests/gateway/venue/test_closing_live.py"
+
+COST_MUTANTS = (
+    Mutant(
+        "less of what cannot close is said to close", "audit_trail/refusals_of_orders.py",
+        ' or case["order_lots"] <= closable', "", REFUSALS,
+    ),
+    Mutant(
+        "an amended order's remedy forgets what is filled", "audit_trail/refusal_case.py",
+        "self.steps(self.filled_lots + open_lots)", "self.steps(open_lots)", REFUSALS,
+    ),
+    Mutant("a flood of refusals gets figures", "venue/sequencer.py", "self._to_explain -= 1", "pass", CLOSING),
+    Mutant(
+        "who is gone keeps what the venue made reduce-only", "sessions/session.py",
+        " or order.flags & FLAG_MADE_REDUCE_ONLY", "", CLOSING,
+    ),
+    Mutant(
+        "a label's closed orders have no bound", "sessions/methods/account_records.py",
+        "span = Span(count=MAX_COUNT)", "span = Span(count=1 << 31)", HISTORIES,
+    ),
+    Mutant(
+        "limit orders are read for conditional ones", "read_model/history.py",
+        'orders["ord_type"][places] > OrdType.LIMIT', 'orders["ord_type"][places] > -1', HISTORIES,
+    ),
+)  # fmt: skip
+
+MUTANTS = (
+    *INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS, *PEER_MUTANTS, *COST_MUTANTS
+)  # fmt: skip
 
 
 def broken(mutant: Mutant, package: Path) -> str:

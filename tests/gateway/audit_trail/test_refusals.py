@@ -11,7 +11,6 @@ from engine.codes import ContractParameter as P
 from gateway.audit_trail.refusals import why
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.errors import Explanation, code_of, refusal_of
-from gateway.wire.views import BookView
 from tests import build
 from tests.build import BUY, PERPETUAL, PLAIN_CONTRACT, SELL, START_NS, account_set, new
 from tests.stage import MICROS, WORKED, Stage
@@ -31,19 +30,19 @@ BOUNDED = {
 """Reasons whose line says value and limit as numbers."""
 
 
-def shown(state: Any, contract: int) -> BookView:
-    """What the book of a state shows, as the read model would."""
-    sides: tuple[list[tuple[int, int]], list[tuple[int, int]]] = ([], [])
+def shown(state: Any, contract: int, side: int, ticks: int) -> int:
+    """What the book of a state shows at a price or better, as the read model would."""
+    found = 0
     for level in state["levels"][: int(state["levels_used"])]:
-        place = int(level["ladder_slot"]) - contract * 8
-        if level["orders"] and place in (0, 1):
-            sides[place].append((int(level["price_ticks"]), int(level["leaves_lots"] - level["hidden_lots"])))
-    return BookView(contract, 0, 0, *sides)
+        price, place = int(level["price_ticks"]), int(level["ladder_slot"]) - contract * 8
+        if level["orders"] and place == side - 1 and (price >= ticks if side == BUY else price <= ticks):
+            found += int(level["leaves_lots"] - level["hidden_lots"])
+    return found
 
 
 def said(root: Any, contract: Contract, command: Any, reason: int) -> Explanation:
     """The explanation of a refused command."""
-    found = why(root, [contract], command, reason, lambda slot, depth: shown(root[0], slot))
+    found = why(root, [contract], command, reason, lambda *asked: shown(root[0], *asked))
     assert found is not None
     return found
 
@@ -206,6 +205,13 @@ def test_a_trigger_lies_on_the_side_from_which_it_fires(ord_type: int, side: int
         passing = scenario.last.copy()
         passing["trigger_price_ticks"] = hundredths(limit)
         assert scenario.pair().send(passing)[0]["kind"] == EventKind.ACCEPTED
+
+
+def test_an_order_that_is_not_there_is_told_without_a_look_at_those_that_are() -> None:
+    """Cancels of orders that have just filled are many, and an account may have thousands of others."""
+    for command in (build.cancel(0, cl_ord_id=7), build.amend(0, cl_ord_id=7, qty_lots=1)):
+        found = why(None, [CENTS], command[0], Reason.UNKNOWN_ORDER, lambda *asked: 0)
+        assert found is not None and found.value == "7"
 
 
 def test_full_places_are_named() -> None:

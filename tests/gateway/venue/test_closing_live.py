@@ -204,3 +204,13 @@ def test_a_market_order_keeps_the_time_in_force_that_it_was_given(venue):
 def test_reasons_are_still_bare_names(venue):
     error = by_session(venue, buy(1, amount=1000, price=19_000))["error"]
     assert Reason[error["data"]["reason"]] == Reason.QTY_TOO_LARGE
+
+
+def test_a_flood_of_refusals_is_answered_without_figures_from_some_on(venue):
+    """One turn of 100 orders above the largest: the figures of 64, and the reason of all."""
+    replies = replies_of(venue.send([buy(number, amount=1000) for number in range(1, 101)]))
+    told = [reply["error"]["data"] for reply in replies]
+    assert [row["reason"] for row in told] == ["QTY_TOO_LARGE"] * 100
+    assert ["value" in row for row in told] == [True] * 64 + [False] * 36
+    assert all(row["message"] and row["remedy"] for row in told)
+    assert "value" in replies_of(venue.send([buy(101, amount=1000)]))[0]["error"]["data"], "the next turn tells again"
