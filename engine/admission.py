@@ -278,13 +278,18 @@ def capacity_reason(s, taker, contract):
     return Reason.NONE
 
 
+@inlined
+def _may_rest(taker):
+    """Whether what is not filled at once stays in the book."""
+    return not is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
+
+
 @rare
 def _moved_reason(s):
     """With no level left an order that waits already may shrink or end, but not come to rest at another price."""
     taker = s.taker
     if taker.stage == Stage.TRIGGER:
-        rests = not is_market(taker.ord_type) and (taker.tif == TimeInForce.GTC or taker.tif == TimeInForce.GTD)
-        return Reason.CAPACITY if rests else Reason.NONE
+        return Reason.CAPACITY if _may_rest(taker) else Reason.NONE
     moved = taker.price_ticks != order_at(s, taker.order_slot).price_ticks
     if taker.flags & EXEC_CONDITIONAL:
         moved = taker.trigger_price_ticks != detail_at(s, taker.order_slot).trigger_price_ticks
@@ -293,9 +298,11 @@ def _moved_reason(s):
 
 @rare
 def _reduce_only_capacity(s):
-    """A reduce-only order that goes to the book may rest there: what one fill can cut is bounded."""
+    """A reduce-only order that may rest needs a place: what one fill can cut is bounded."""
     position_slot = s.taker.position_slot
-    if position_slot != NIL and position_at(s, position_slot).reduce_only_orders >= MAX_REDUCE_ONLY_ORDERS:
+    if position_slot == NIL or not _may_rest(s.taker):
+        return Reason.NONE
+    if position_at(s, position_slot).reduce_only_orders >= MAX_REDUCE_ONLY_ORDERS:
         return Reason.CAPACITY
     return Reason.NONE
 
@@ -419,7 +426,7 @@ def _only_closes(s):
 
 @rare
 def _make_reduce_only(s):
-    """Closing is never refused for margin: the order goes on as a reduce-only one, if one more may rest."""
+    """Closing is never refused for margin: the order goes on as a reduce-only one, with a place if it may rest."""
     s.taker.flags |= EXEC_REDUCE_ONLY | FLAG_MADE_REDUCE_ONLY
     s.taker.loss_subticks = 0
     return _reduce_only_capacity(s)

@@ -255,6 +255,13 @@ def test_no_more_of_them_rest_than_reduce_only_orders_may() -> None:
     assert outcome(stage) == (Reason.CAPACITY, False)
     stage.order(0, SELL, 1, 1010, flags=REDUCES)
     assert outcome(stage) == (Reason.CAPACITY, False)
+    stage.order(1, BUY, 50, 999)
+    for terms in ({"tif": TimeInForce.IOC}, {"tif": TimeInForce.FOK}, {"ord_type": OrdType.MARKET}):
+        stage.order(0, SELL, 2, 999, **terms)
+        assert outcome(stage) == (0, True), "what never rests needs no place"
+        stage.order(0, SELL, 2, 999, flags=REDUCES, **terms)
+        assert outcome(stage) == (0, False)
+    assert stage.position(0)["size_lots"] == 100 - 6 * 2
 
 
 def test_an_account_in_liquidation_is_not_let_in_by_this() -> None:

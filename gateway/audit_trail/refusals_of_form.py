@@ -181,7 +181,7 @@ def _capacity(case: Case) -> Explanation:
     if resting >= MAX_REDUCE_ONLY_ORDERS:
         limit = str(MAX_REDUCE_ONLY_ORDERS)
         fault = f"{resting} reduce-only orders rest on this position, and no more than {limit} may"
-        return Explanation("reduce_only", str(resting), limit, fault, "cancel or amend one of them")
+        return Explanation("reduce_only", str(resting), limit, fault, "cancel one of them, or send a market order")
     trailing = int(case.row["trailing_orders"])
     if case.ord_type == OrdType.TRAILING_STOP and trailing >= MAX_TRAILING_ORDERS:
         fault = f"{trailing} trailing stops wait in {case.contract.name}, and no more than {MAX_TRAILING_ORDERS} may"

@@ -186,8 +186,9 @@ def _capacity(model, request):
     position = model.position(order.account, order.contract)
     if request.new and not model.has_room(order, position):
         return Reason.CAPACITY
-    comes_to_rest = order.reduce_only and not request.waits and request.replaces is None and position is not None
-    if comes_to_rest and len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
+    may_rest = not order.is_market and order.tif in (TimeInForce.GTC, TimeInForce.GTD)
+    comes_to_rest = order.reduce_only and may_rest and not request.waits and request.replaces is None
+    if comes_to_rest and position is not None and len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
         return Reason.CAPACITY
     if request.new and order.ord_type == OrdType.TRAILING_STOP:
         trailing = [other for other in model.waiting(order.contract) if other.ord_type == OrdType.TRAILING_STOP]
