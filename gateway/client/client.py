@@ -34,6 +34,11 @@ from gateway.wire.reasons import in_words
 BINARY_PROTOCOL = "lionrock.binary.v1"
 RECONNECT_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.0)
 REQUEST_SECONDS = 10.0
+PING_SECONDS = 10.0
+"""A connection is asked for a sign of life after so long without a message, and given up when none comes as long again.
+
+Without that a cable that was pulled out, or a router that forgot the connection, would look like a quiet market.
+"""
 _LOG = logging.getLogger("lionrock.client")
 
 Amount = Decimal | str | int
@@ -254,8 +259,9 @@ class Client:
         listener = self._listener = _Listener(self)
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if self._binary else None
         self._transport, _ = await picows.ws_connect(
-            lambda: listener, self.url, extra_headers=headers, max_frame_size=1 << 26
-        )
+            lambda: listener, self.url, extra_headers=headers, max_frame_size=1 << 26, enable_auto_ping=True,
+            auto_ping_idle_timeout=PING_SECONDS, auto_ping_reply_timeout=PING_SECONDS,
+        )  # fmt: skip
         if self._transport.is_disconnected:
             hint = "" if self.url.startswith("wss:") else "; a venue with a certificate is reached by wss://"
             raise Disconnected(f"{self.url} ended the connection at once{hint}")

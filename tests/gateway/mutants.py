@@ -388,6 +388,13 @@ LOST = "tests/gateway/venue/test_cancel_on_disconnect.py"
 
 CLIENT_MUTANTS = (
     Mutant(
+        "a connection that fell silent is taken for a quiet market",
+        "client/client.py",
+        "enable_auto_ping=True",
+        "enable_auto_ping=False",
+        "tests/gateway/client/test_once_live.py::test_a_connection_that_fell_silent_is_noticed_and_nothing_is_missed",
+    ),
+    Mutant(
         "what was heard before is heard again",
         "client/private_channels.py",
         "if channel in self._said and sequence > self._said[channel]:",

@@ -23,6 +23,7 @@ class CuttingProxy:
         self._port = port
         self._left = {}
         self._plan = []
+        self._silent = False
         self.cuts = 0
 
     async def __aenter__(self):
@@ -37,7 +38,12 @@ class CuttingProxy:
         """Cut the present connection by the first of these (direction, messages), later ones by the others."""
         self._left, self._plan = dict(cuts[:1]), list(cuts[1:])
 
+    def fall_silent(self):
+        """Carry nothing more over the present connection, without an end that either side could see."""
+        self._silent = True
+
     async def _connected(self, reader, writer):
+        self._silent = False
         far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._port)
         ways = [(UP, reader, far_writer), (DOWN, far_reader, writer)]
         carried = [asyncio.ensure_future(self._carry(*way)) for way in ways]
@@ -60,7 +66,8 @@ class CuttingProxy:
                     if self._left.get(way) == 0:
                         self.cuts += 1
                         return
-                    writer.write(kept[: frame[0]])
+                    if not self._silent:
+                        writer.write(kept[: frame[0]])
                     kept = kept[frame[0] :]
                     if way in self._left:
                         self._left[way] -= 1
@@ -156,3 +163,22 @@ def test_a_restart_of_the_venue_loses_and_repeats_nothing(tmp_path, keeps_what_w
                 await client.close()
 
     play(story(), 300)
+
+
+def test_a_connection_that_fell_silent_is_noticed_and_nothing_is_missed(tmp_path, monkeypatch):
+    monkeypatch.setattr("gateway.client.client.PING_SECONDS", 0.2)
+
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)), CuttingProxy(server.port) as proxy:
+            through = Client(f"ws://127.0.0.1:{proxy.port}", alice.key_id, alice._secret)
+            heard = []
+            async with through:
+                await through.subscribe("user.orders.any.any.raw", heard.append)
+                await alice.buy(BTC, "0.1", price="19800")
+                await until(lambda: len(heard) == 1)
+                proxy.fall_silent()
+                await alice.buy(BTC, "0.2", price="19800")
+                await until(lambda: len(heard) == 2)
+            assert [str(order["amount"]) for order in heard] == ["0.1", "0.2"]
+
+    play(story())
