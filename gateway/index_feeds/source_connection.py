@@ -54,15 +54,23 @@ class OutlierFilter:
 
 
 class _Listener(picows.WSListener):
-    """The listener that the websocket library calls."""
+    """The listener that the websocket library calls; it puts together what a venue sends in several frames."""
 
     def __init__(self, source: "Source") -> None:
         super().__init__()
         self._source = source
+        self._parts: list[bytes] = []
+        self._parts_bytes = 0
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
-        if frame.msg_type == picows.WSMsgType.TEXT:
-            self._source.received(frame.get_payload_as_bytes(), clock.wall_ns())
+        if frame.msg_type in (picows.WSMsgType.TEXT, picows.WSMsgType.CONTINUATION):
+            self._parts.append(frame.get_payload_as_bytes())
+            self._parts_bytes += len(self._parts[-1])
+            if frame.fin:
+                message, self._parts, self._parts_bytes = b"".join(self._parts), [], 0
+                self._source.received(message, clock.wall_ns())
+            elif self._parts_bytes > MAX_FRAME_BYTES:
+                transport.disconnect()
         elif frame.msg_type == picows.WSMsgType.CLOSE:
             transport.disconnect()
 

@@ -162,18 +162,25 @@ class _Peer(picows.WSListener):
             script = venue.scripts[min(venue.subscriptions, len(venue.scripts) - 1)]
             venue.subscriptions += 1
             for message in script:
-                transport.send(picows.WSMsgType.TEXT, message)
+                self._send(transport, message)
             if venue.hangs_up:
                 transport.disconnect()
         elif request == b"ping":
             transport.send(picows.WSMsgType.TEXT, b"pong")
 
+    def _send(self, transport, message):
+        """One message, in frames of at most so many bytes."""
+        for at in range(0, len(message), self._venue.frame_bytes):
+            end = at + self._venue.frame_bytes
+            kind = picows.WSMsgType.CONTINUATION if at else picows.WSMsgType.TEXT
+            transport.send(kind, message[at:end], fin=end >= len(message))
+
 
 class LocalVenue:
     """A local server that replays scripts, one after another and the last one again and again."""
 
-    def __init__(self, *scripts, hangs_up=False):
-        self.scripts, self.hangs_up, self.subscriptions = scripts, hangs_up, 0
+    def __init__(self, *scripts, hangs_up=False, frame_bytes=1 << 20):
+        self.scripts, self.hangs_up, self.frame_bytes, self.subscriptions = scripts, hangs_up, frame_bytes, 0
 
     async def __aenter__(self):
         self._server = await picows.ws_create_server(lambda request: _Peer(self), "127.0.0.1", 0)

@@ -179,6 +179,13 @@ def test_a_local_venue_is_followed() -> None:
     assert venue.subscriptions == 1
 
 
+def test_a_message_in_several_frames_is_one_message() -> None:
+    feed = CoinbaseFeed()
+    venue = LocalVenue([*_script(feed), feed.update("BTC-USD", [(10_102, 1)])], frame_bytes=40)
+    source = _follow(Coinbase(["BTC-USD"]), venue, lambda source: _price(source) == Decimal("10102.5"))
+    assert (venue.subscriptions, source.connections) == (1, 1)
+
+
 def test_a_hung_up_connection_is_made_again() -> None:
     venue = LocalVenue(_script(CoinbaseFeed()), hangs_up=True)
     source = _follow(Coinbase(["BTC-USD"]), venue, lambda source: venue.subscriptions >= 2)
