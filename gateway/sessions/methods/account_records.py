@@ -236,9 +236,9 @@ def _ended_before(
     session: SessionState, call: Call, slots: frozenset[int], before: tuple[int, int], count: int
 ) -> list[OrderView]:
     """At least so many closed conditional orders from a place on, if there are so many; with all of one instant."""
-    asked = count
+    asked, (end_ns, _) = count, before
     while True:
-        span = Span(end_ns=before[0], count=asked)
+        span = Span(end_ns=end_ns, count=asked)
         views = call.projection.order_history(session.account_slot, slots, span, conditional=True)
         found = [view for view in views if _ended(view) <= before]
         if len(views) < asked or (len(found) > count and found[count].updated_ns > views[-1].updated_ns):
