@@ -263,25 +263,8 @@ class UserTradesInstrumentParams(TradesParams):
     include_old: bool | None = None
 
 
-class UserTradesCurrencyParams(Params):
-    currency: str
-    kind: str | None = None
-    start_id: str | None = None
-    end_id: str | None = None
-    start_timestamp: Number = ABSENT
-    end_timestamp: Number = ABSENT
-    count: Number = ABSENT
-    sorting: Literal["asc", "desc", "default"] | None = None
+class UserTradesCurrencyParams(records.LastTradesCurrency, kw_only=True):
     include_old: bool | None = None
-
-
-class UserTradesCurrencyTimeParams(Params):
-    currency: str
-    start_timestamp: Number
-    end_timestamp: Number = ABSENT
-    kind: str | None = None
-    count: Number = ABSENT
-    sorting: Literal["asc", "desc", "default"] | None = None
 
 
 class UserTradesOrderParams(Params):
@@ -433,7 +416,7 @@ _CANCELS: dict[str, tuple[type[Params], str, str]] = {
     "private/enable_cancel_on_disconnect": (DisconnectParams, "string", "Cancel the orders of a lost connection"),
     "private/disable_cancel_on_disconnect": (DisconnectParams, "string", "Keep orders when the connection is lost"),
 }
-_QUERIES: dict[str, tuple[type[Params], str, str]] = {
+_QUERIES: dict[str, tuple[type[Struct], str, str]] = {
     "private/get_order_state": (OrderIdParams, "Order", "One order"),
     "private/get_open_orders": (OpenOrdersParams, "[Order]", "Open and untriggered orders"),
     "private/get_open_orders_by_instrument": (OpenOrdersInstrumentParams, "[Order]", "Those of one contract"),
@@ -443,7 +426,7 @@ _QUERIES: dict[str, tuple[type[Params], str, str]] = {
     "private/get_user_trades_by_instrument": (UserTradesInstrumentParams, "UserTrades", "Own trades of one contract"),
     "private/get_user_trades_by_instrument_and_time": (TradesTimeParams, "UserTrades", "Those of a period"),
     "private/get_user_trades_by_currency": (UserTradesCurrencyParams, "UserTrades", "Own trades of one currency"),
-    "private/get_user_trades_by_currency_and_time": (UserTradesCurrencyTimeParams, "UserTrades", "Those of a period"),
+    "private/get_user_trades_by_currency_and_time": (records.LastTradesCurrencyTime, "UserTrades", "Those of a period"),
     "private/get_user_trades_by_order": (UserTradesOrderParams, "[UserTrade]", "The trades of one order"),
     "private/get_account_summary": (SummaryParams, "Account", "Balance and margin in one currency"),
     "private/get_account_summaries": (SummariesParams, "Accounts", "Balance and margin in every currency"),
