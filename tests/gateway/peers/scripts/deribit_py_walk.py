@@ -1,11 +1,11 @@
 """Calls what deribit-py has for a trader of futures, over HTTP and over its websocket; only addresses are set."""
 
 import asyncio
-import json
 import os
 
 from deribit.rest import DeribitREST
 from deribit.ws import DeribitWS
+from walked_calls import call
 
 HOST = f"127.0.0.1:{os.environ['VENUE_PORT']}"
 LOGIN = os.environ["VENUE_KEY"], os.environ["VENUE_SECRET"]
@@ -23,21 +23,6 @@ PRIVATE = [
     ("get_settlement_history_by_currency", USDC, FUTURE, 5), ("get_account_summary", USDC), ("get_subaccounts", True),
     ("cancel_all_by_currency", USDC, FUTURE), ("cancel_all",),
 ]  # fmt: skip
-
-
-def say(call, error=None):
-    """One line for each call: its name, and what went wrong in it."""
-    print(json.dumps({"call": call, "error": error}), flush=True)
-
-
-async def call(client, name, *arguments, **options):
-    try:
-        found = await getattr(client, name)(*arguments, **options)
-    except Exception as error:
-        say(name, f"{type(error).__name__}: {error}")
-        return None
-    say(name)
-    return found
 
 
 async def main():

@@ -1,10 +1,10 @@
 """Calls what deribridge has for a trader of futures; the venue's address takes the place of the test network's."""
 
 import asyncio
-import json
 import os
 
 from deribridge.api_client.websocket_api_client import DeribitWebSocketClient
+from walked_calls import call
 
 LOGIN = os.environ["VENUE_KEY"], os.environ["VENUE_SECRET"]
 BTC, USDC = "BTC_USDC-PERPETUAL", "USDC"
@@ -23,21 +23,6 @@ CANCELS = [
     ("cancel_all_orders_by_instrument", BTC), ("cancel_all_orders_by_currency", USDC),
     ("cancel_all_orders_by_label", "mine"), ("cancel_all_orders", BTC),
 ]  # fmt: skip
-
-
-def say(call, error=None):
-    """One line for each call: its name, and what went wrong in it."""
-    print(json.dumps({"call": call, "error": error}), flush=True)
-
-
-async def call(client, name, *arguments, **options):
-    try:
-        found = await getattr(client, name)(*arguments, **options)
-    except Exception as error:
-        say(name, f"{type(error).__name__}: {error}")
-        return None
-    say(name)
-    return found
 
 
 async def main():
