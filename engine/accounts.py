@@ -30,6 +30,7 @@ from engine.units import INT64_MAX, MAX_LOTS
 
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_LEVERAGE = 1_000_000
+_LAST_ATTRIBUTE = int(max(AccountAttribute))
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
@@ -93,7 +94,7 @@ def _has_position(s, account_slot):
 def _attribute_reason(s, d):
     if not money.known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
-    if d.code < 1 or d.code > AccountAttribute.KILL_SWITCH or d.code >= ATTRIBUTES:
+    if d.code < 1 or d.code > _LAST_ATTRIBUTE or d.code >= ATTRIBUTES:
         return Reason.BAD_PARAMETER
     if d.value < 0 or d.value > _highest_value(s, d.code):
         return Reason.BAD_PARAMETER
@@ -118,8 +119,8 @@ def set_attribute(s, d):
     row = events.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
-    if d.code == AccountAttribute.RESTRICTION:
-        _restrict(s, slot, d.value)
+    if _holds(d.code):
+        _hold(s, slot, d.code, d.value)
     elif d.code == AccountAttribute.AFFILIATION:
         _affiliate(s, slot, d.value)
     else:
@@ -147,25 +148,33 @@ def _take_over(s, account_slot, code, value):
         account.self_trade = value
     elif code == AccountAttribute.INVESTOR_CLASS:
         account.investor_class = value
-    elif code == AccountAttribute.KILL_SWITCH:
-        account.killed = 1 if value != 0 else 0
 
 
 @kernel
-def _restrict(s, account_slot, restriction):
-    """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
+def _holds(code):
+    """Whether an attribute says what the operator has put on an account."""
+    return (
+        code == AccountAttribute.RESTRICTION
+        or code == AccountAttribute.KILL_SWITCH
+        or code == AccountAttribute.REDUCING_STOPPED_UNTIL_NS
+    )
+
+
+@kernel
+def _hold(s, account_slot, code, value):
+    """What the operator puts on an account cancels what may not trade any more: all its orders, or those that open."""
     account = account_at(s, account_slot)
-    account.restriction = restriction
-    account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
-    if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
-        return
-    job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
-    if restriction == Restriction.REDUCE_ONLY:
-        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
-        job.reason = Reason.ELIGIBILITY
-    else:
-        job.scope = mass_cancel.QUIET
-        job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
+    if code == AccountAttribute.RESTRICTION:
+        account.restriction = value
+        account.state = admission.CLOSED_ACCOUNT if value == Restriction.CLOSED else admission.OPEN_ACCOUNT
+    elif code == AccountAttribute.KILL_SWITCH:
+        account.killed = 1 if value != 0 else 0
+    everything = eligibility.held_reason(s, account_slot, False)
+    reason = eligibility.held_reason(s, account_slot, True)
+    if reason != Reason.NONE:
+        job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
+        job.scope = mass_cancel.QUIET | (mass_cancel.OPENING_ONLY if everything == Reason.NONE else 0)
+        job.reason = reason
 
 
 @kernel

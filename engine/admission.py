@@ -107,7 +107,9 @@ def account_reason(s):
     opens = s.taker.flags & EXEC_REDUCE_ONLY == 0
     if account.restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
-    if account.restriction == Restriction.CANCEL_ONLY or account.killed:
+    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):
+        return Reason.ACCOUNT_SUSPENDED
+    if eligibility.reducing_is_stopped(s, s.taker.account_slot):
         return Reason.ACCOUNT_SUSPENDED
     if account.liquidating:
         return Reason.ACCOUNT_IN_LIQUIDATION

@@ -354,7 +354,7 @@ class Restriction(IntEnum):
 
     NONE = 0
     REDUCE_ONLY = 1
-    CANCEL_ONLY = 2
+    SUSPENDED = 2
     FROZEN = 3
     CLOSED = 4
 
@@ -415,6 +415,7 @@ class AccountAttribute(IntEnum):
     MAX_LEVERAGE = 20
     SELF_TRADE_MODE = 21
     KILL_SWITCH = 22
+    REDUCING_STOPPED_UNTIL_NS = 24
 
 
 class ContractParameter(IntEnum):

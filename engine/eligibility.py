@@ -86,6 +86,33 @@ def client_reason(s, account_slot, person):
     return Reason.NONE
 
 
+# --- rows 2 and 3: what the operator has put on the account ---------------------------------------------------------
+
+
+@kernel
+def reducing_is_stopped(s, account_slot):
+    """Whether a suspended account may not even reduce: until an instant that two officers have set."""
+    until_ns = profile_at(s, account_slot).values[AccountAttribute.REDUCING_STOPPED_UNTIL_NS]
+    return account_at(s, account_slot).restriction == Restriction.SUSPENDED and s.now_ns < until_ns
+
+
+@kernel
+def held_reason(s, account_slot, opens):
+    """With what cause none of an account's waiting orders may trade, with `opens` none that opens; NONE: they may."""
+    account = account_at(s, account_slot)
+    if account.restriction == Restriction.CLOSED:
+        return Reason.ACCOUNT_CLOSED
+    if account.restriction == Restriction.FROZEN:
+        return Reason.SANCTIONS
+    if reducing_is_stopped(s, account_slot):
+        return Reason.ACCOUNT_SUSPENDED
+    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):
+        return Reason.ACCOUNT_SUSPENDED
+    if opens and account.restriction == Restriction.REDUCE_ONLY:
+        return Reason.ELIGIBILITY
+    return Reason.NONE
+
+
 # --- rows 13 to 15: this contract -----------------------------------------------------------------------------------
 
 

@@ -277,6 +277,43 @@ def test_withdrawal_of_consent_and_restoration() -> None:
     assert answers(pair, new(0, BUY, 5, 990)) == [Reason.NONE]
 
 
+@pytest.mark.parametrize("attribute", [A.RESTRICTION, A.KILL_SWITCH], ids=lambda attribute: attribute.name)
+def test_who_is_stopped_for_suspected_abuse_may_still_reduce(attribute: A) -> None:
+    """What opens is cancelled with its cause, resting or waiting; what reduces stays, may be amended and added."""
+    pair = venue(3)
+    pair.play([new(1, SELL, 10, 1000), new(0, BUY, 10, 1000), new(0, BUY, 5, 980)])
+    pair.play([new(0, BUY, 5, trigger_price_ticks=1050, ord_type=OrdType.STOP_MARKET, trigger_source=PriceSource.LAST)])
+    pair.play([new(0, SELL, 4, 1030, cl_ord_id=9, **REDUCE), new(0, SELL, 10, trigger_price_ticks=900, **STOP_LOSS)])
+    stopped = Restriction.SUSPENDED if attribute == A.RESTRICTION else 1
+    reports = pair.send(account_set(0, attribute, stopped))
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.ACCOUNT_SUSPENDED)] * 2
+    orders = [new(0, BUY, 1, 990), new(0, SELL, 1, 1040), build.amend(0, cl_ord_id=9, price_ticks=1025)]
+    expected = [Reason.ACCOUNT_SUSPENDED, Reason.ACCOUNT_SUSPENDED, Reason.NONE, Reason.NONE]
+    assert answers(pair, *orders, new(0, SELL, 3, 1040, **REDUCE)) == expected
+    pair.play([new(2, BUY, 4, 1025), new(2, BUY, 6, 890)])
+    assert answers(pair, new(0, SELL, 6, 890, **REDUCE)) == [Reason.NONE]
+    assert pair.model.position(0, 0).size == 0
+
+
+@pytest.mark.parametrize("first", [A.RESTRICTION, A.REDUCING_STOPPED_UNTIL_NS], ids=lambda attribute: attribute.name)
+def test_reducing_is_stopped_until_a_day_and_only_while_suspended(first: A) -> None:
+    """Everything is cancelled, whichever comes first; at the instant the account may reduce again, and not open."""
+    pair = venue(3)
+    pair.play([new(1, SELL, 10, 1000), new(0, BUY, 10, 1000), new(0, SELL, 4, 1030, **REDUCE)])
+    reducing = new(0, SELL, 1, 1040, **REDUCE)
+    rows = [account_set(0, A.REDUCING_STOPPED_UNTIL_NS, LAPSE_NS), account_set(0, A.RESTRICTION, Restriction.SUSPENDED)]
+    rows = rows if first == A.REDUCING_STOPPED_UNTIL_NS else rows[::-1]
+    pair.play(rows[:1])
+    assert answers(pair, reducing) == [Reason.NONE]
+    reports = pair.send(rows[1])
+    assert told(reports, EventKind.CANCELLED) == [(0, Reason.ACCOUNT_SUSPENDED)] * 2
+    assert answers(pair, reducing) == [Reason.ACCOUNT_SUSPENDED]
+    pair.play([build.time(time_ns=LAPSE_NS - 1)])
+    assert answers(pair, reducing) == [Reason.ACCOUNT_SUSPENDED]
+    pair.play([build.time(time_ns=LAPSE_NS)])
+    assert answers(pair, reducing, new(0, SELL, 1, 1040)) == [Reason.NONE, Reason.ACCOUNT_SUSPENDED]
+
+
 def test_frozen_account_sees_only_that_it_is_restricted() -> None:
     pair = venue(2)
     pair.play([new(0, BUY, 5, 990), account_set(0, A.PI_WITHDRAWN, 1), account_set(0, A.KILL_SWITCH, 1)])
@@ -464,7 +501,7 @@ def test_refused_directives_change_nothing() -> None:
     bad = [
         account_set(0, A.AFFILIATION, 4),
         account_set(0, A.MAX_LEVERAGE, 1_000_001),
-        account_set(0, A.KILL_SWITCH + 1, 1),
+        account_set(0, max(A) + 1, 1),
         build.group_set(0, 0, 5),
         build.group_set(8, 0, 5),
         build.group_set(1, 3, 5),

@@ -94,8 +94,14 @@ def _restricted(case: _Case) -> _Answer:
 
 
 def _suspended(case: _Case) -> _Answer:
-    stopped = case["account_restriction"] == Restriction.CANCEL_ONLY or case["account_kill_switch"] != 0
-    return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), f"kill switch {case['account_kill_switch']}"
+    suspended = case["account_restriction"] == Restriction.SUSPENDED
+    stopped = suspended and case.until("account_reducing_stopped_until_ns")
+    if case.opens:
+        stopped = suspended or case["account_kill_switch"] != 0
+    text = f"kill switch {case['account_kill_switch']}"
+    if suspended:
+        text += f", reducing stopped until {when(case['account_reducing_stopped_until_ns'])}"
+    return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), text
 
 
 def _liquidating(case: _Case) -> _Answer:

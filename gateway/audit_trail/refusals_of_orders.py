@@ -7,7 +7,7 @@ engine's. Where later orders of the same batch have moved the state on, the figu
 from collections.abc import Sequence
 from typing import Any
 
-from engine.codes import NIL, CommandKind, MarketState, Reason, Side, TimeInForce, VenueState
+from engine.codes import NIL, CommandKind, ExecInst, MarketState, Reason, Side, TimeInForce, VenueState
 from engine.units import SUBTICKS
 from gateway.audit_trail.decision_figures import find_order
 from gateway.audit_trail.refusal_case import Case, Explain, ShownLots, as_ending
@@ -70,7 +70,8 @@ def _restricted(case: Case) -> Explanation:
 
 
 def _suspended(case: Case) -> Explanation:
-    remedy = "contact the venue; cancels work"
+    opens = not case["order_flags"] & ExecInst.REDUCE_ONLY
+    remedy = "set reduce_only, or contact the venue" if opens else "contact the venue; cancels work"
     return Explanation("account", "suspended", "open", "the account is suspended", remedy)
 
 

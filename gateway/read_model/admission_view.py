@@ -62,7 +62,7 @@ def _account_rules(state: Any, account_slot: int) -> Iterator[Rule]:
     restriction = int(account["restriction"])
     yield Reason.ACCOUNT_CLOSED, restriction != Restriction.CLOSED, ""
     yield Reason.ACCOUNT_RESTRICTED, restriction not in (Restriction.FROZEN, Restriction.REDUCE_ONLY), ""
-    yield Reason.ACCOUNT_SUSPENDED, restriction != Restriction.CANCEL_ONLY and not account["killed"], ""
+    yield Reason.ACCOUNT_SUSPENDED, restriction != Restriction.SUSPENDED and not account["killed"], ""
     yield Reason.ACCOUNT_IN_LIQUIDATION, not account["liquidating"], ""
 
 

@@ -7,7 +7,7 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.UNKNOWN_ACCOUNT: ("The account does not exist.", "Use a key of an open account."),
     Reason.ACCOUNT_CLOSED: ("The account is closed.", "Open another account."),
     Reason.ACCOUNT_RESTRICTED: ("The account is restricted.", "Contact the venue."),
-    Reason.ACCOUNT_SUSPENDED: ("The account is suspended; cancels work.", "Contact the venue."),
+    Reason.ACCOUNT_SUSPENDED: ("The account is suspended; it may reduce.", "Set reduce_only; contact the venue."),
     Reason.ACCOUNT_IN_LIQUIDATION: ("The account is being liquidated.", "Deposit margin, or wait until it is cured."),
     Reason.KYC_NOT_VALID: ("The client's identification is missing or has lapsed.", "Renew it with the venue."),
     Reason.SCREENING_STALE: ("The client's screening is out of date.", "Wait for the venue to screen again."),

@@ -217,7 +217,7 @@ async def switched_off(alice, later, monkeypatch):
     said = await asyncio.to_thread(lionrock, later[2], monkeypatch)
     assert "kill_switch: carried out at sequence " in said and said.endswith(", 1 order cancelled\n")
     assert await alice.open_orders() == []
-    assert "ACCOUNT_SUSPENDED" in await refusal(alice.sell(BTC, "0.1", price="59500", reduce_only=True))
+    assert "ACCOUNT_SUSPENDED" in await refusal(alice.buy(BTC, "0.1", price="59000"))
 
 
 def check_record(path):

@@ -76,7 +76,10 @@ def _client(model, order):
     restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
     if restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
-    if restriction == Restriction.CANCEL_ONLY or account.values.get(A.KILL_SWITCH):
+    suspended = restriction == Restriction.SUSPENDED
+    if not order.reduce_only and (suspended or account.values.get(A.KILL_SWITCH)):
+        return Reason.ACCOUNT_SUSPENDED
+    if suspended and model.now_ns < account.values.get(A.REDUCING_STOPPED_UNTIL_NS, 0):
         return Reason.ACCOUNT_SUSPENDED
     if account.liquidating:
         return Reason.ACCOUNT_IN_LIQUIDATION

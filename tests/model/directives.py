@@ -80,8 +80,8 @@ def _set_attribute(model, directive):
         account.group = value
     elif code == A.MAX_OPEN_ORDERS:
         account.max_open_orders = value
-    elif code == A.RESTRICTION:
-        _restrict(model, account, value)
+    elif code in (A.RESTRICTION, A.KILL_SWITCH, A.REDUCING_STOPPED_UNTIL_NS):
+        _hold(model, account)
     elif code == A.AFFILIATION and value != before:
         causes = {Affiliation.CLIENT: Reason.ELIGIBILITY, Affiliation.GROUP_COMPANY: Reason.AFFILIATE_NOT_APPROVED}
         eligibility.lose(model, account.slot, NIL, causes.get(value, Reason.AFFILIATE_PROHIBITED))
@@ -95,15 +95,13 @@ def _set_attribute(model, directive):
     return Reason.NONE
 
 
-def _restrict(model, account, restriction):
-    """What a restriction cancels."""
+def _hold(model, account):
+    """What the operator has put on an account cancels all its orders, or those that open."""
+    restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
     account.closed = restriction == Restriction.CLOSED
-    if restriction == Restriction.REDUCE_ONLY:
-        model.add_job(account=account.slot, reason=Reason.ELIGIBILITY, spare_reducing=True, quiet=True)
-    elif restriction == Restriction.FROZEN:
-        model.add_job(account=account.slot, reason=Reason.SANCTIONS, quiet=True)
-    elif restriction == Restriction.CLOSED:
-        model.add_job(account=account.slot, reason=Reason.ACCOUNT_CLOSED, quiet=True)
+    reason, everything = eligibility.held(model, account)
+    if reason:
+        model.add_job(account=account.slot, reason=reason, spare_reducing=not everything, quiet=True)
 
 
 def _set_person(model, directive):

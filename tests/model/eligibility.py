@@ -1,7 +1,7 @@
 """Who may open risk, and what is lost when that ends: rows 6 to 15 of the ladder as the rulebook's table has them."""
 
 from engine.codes import AccountAttribute as A
-from engine.codes import Affiliation, EventKind, ExecInst, InvestorClass, OrdType, Reason
+from engine.codes import Affiliation, EventKind, ExecInst, InvestorClass, OrdType, Reason, Restriction
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from tests.model.records import NIL
@@ -70,6 +70,21 @@ def contract(model, slot, contract_slot):
         if not begins <= model.now_ns < ends:
             return Reason.AFFILIATE_NOT_APPROVED
     return Reason.NONE
+
+
+def held(model, account):
+    """With what cause the operator's hand on an account cancels its orders, and whether those that reduce go too."""
+    restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
+    stopped = model.now_ns < account.values.get(A.REDUCING_STOPPED_UNTIL_NS, 0)
+    if restriction == Restriction.CLOSED:
+        return Reason.ACCOUNT_CLOSED, True
+    if restriction == Restriction.FROZEN:
+        return Reason.SANCTIONS, True
+    if restriction == Restriction.SUSPENDED:
+        return Reason.ACCOUNT_SUSPENDED, stopped
+    if account.values.get(A.KILL_SWITCH):
+        return Reason.ACCOUNT_SUSPENDED, False
+    return (Reason.ELIGIBILITY if restriction == Restriction.REDUCE_ONLY else Reason.NONE), False
 
 
 def is_affiliate(model, slot):

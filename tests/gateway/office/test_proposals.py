@@ -452,7 +452,7 @@ def random_change(draw):
     return choices[draw.integers(len(choices))]
 
 
-RESTRICTIONS = ("none", "reduce_only", "cancel_only", "frozen", "closed")
+RESTRICTIONS = ("none", "reduce_only", "suspended", "frozen", "closed")
 AFFILIATIONS = ("client", "group_company", "operator", "custody")
 
 
