@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, eligibility, eligibility_lapses, events, mass_cancel, money
+from engine import admission, cancel_queue, eligibility, eligibility_lapses, events, money
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -49,8 +49,6 @@ def open_account(s, d):
     account.state = admission.OPEN_ACCOUNT
     account.positions_head = NIL
     account.position_slot = NIL
-    account.lapse_next_slot = NIL
-    account.lapse_prev_slot = NIL
     account.queue_next_slot = NIL
     account.group_next_slot = NIL
     account.group_prev_slot = NIL
@@ -116,6 +114,7 @@ def set_attribute(s, d):
     values = profile_at(s, slot).values
     eligibility_lapses.catch_up(s, slot)
     was = eligibility.client_reason(s, slot, eligibility.ANYONE)
+    asked = eligibility.needs_person(s, account_at(s, slot))
     row = events.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
@@ -123,12 +122,16 @@ def set_attribute(s, d):
         _hold(s, slot, d.code, d.value)
     elif d.code == AccountAttribute.AFFILIATION:
         _affiliate(s, slot, d.value)
+    elif AccountAttribute.DISCLOSURE_PRODUCT <= d.code <= AccountAttribute.DISCLOSURE_AFFILIATE:
+        eligibility_lapses.acknowledge(s, slot, d.code, row.old_value, d.value)
     else:
         _take_over(s, slot, d.code, d.value)
     eligibility.set_gate(s, slot)
     now = eligibility.client_reason(s, slot, eligibility.ANYONE)
     if was == Reason.NONE and now != Reason.NONE:
         eligibility_lapses.lose(s, slot, NIL, now)
+    elif not asked and eligibility.needs_person(s, account_at(s, slot)):
+        eligibility_lapses.ask_persons(s, slot)
     eligibility_lapses.schedule(s, slot)
 
 
@@ -172,9 +175,9 @@ def _hold(s, account_slot, code, value):
     everything = eligibility.held_reason(s, account_slot, False)
     reason = eligibility.held_reason(s, account_slot, True)
     if reason != Reason.NONE:
-        job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
-        job.scope = mass_cancel.QUIET | (mass_cancel.OPENING_ONLY if everything == Reason.NONE else 0)
-        job.reason = reason
+        job = job_at(s, cancel_queue.add_opening(s, account_slot, NIL, reason))
+        if everything != Reason.NONE:
+            job.scope = cancel_queue.QUIET
 
 
 @kernel
@@ -198,12 +201,33 @@ def _affiliate(s, account_slot, affiliation):
 @kernel
 def set_person(s, d):
     """Until when a person's derivatives knowledge counts."""
-    if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
+    person = np.int64(d.person)
+    if person < 1 or person >= s.persons_capacity or d.value < 0:
         return events.refused(s, d, Reason.BAD_PARAMETER)
+    if not eligibility_lapses.has_person_room(s, person):
+        return events.refused(s, d, Reason.CAPACITY)
+    eligibility_lapses.catch_up_person(s, person)
+    old = s.persons[person]
     row = events.directive_notice(s, EventKind.PERSON_CHANGED, d)
-    row.old_value = s.persons[d.person]
-    s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
-    s.persons[d.person] = d.value
+    row.old_value = old
+    s.persons_used = max(s.persons_used, person + 1)
+    s.persons[person] = d.value
+    if old > s.now_ns and d.value <= s.now_ns:
+        eligibility_lapses.lose_person(s, person)
+    eligibility_lapses.schedule_person(s, person)
+
+
+@kernel
+def revoke_key(s, d):
+    """A person has no key of this account any more: cancel what they placed for it that opens."""
+    if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
+        return events.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.person < 1:
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    if not cancel_queue.has_room(s):
+        return events.refused(s, d, Reason.CAPACITY)
+    events.directive_notice(s, EventKind.KEY_REVOKED, d)
+    job_at(s, cancel_queue.add_opening(s, d.account_slot, NIL, Reason.KEY_REVOKED)).person = d.person
 
 
 # --- groups -------------------------------------------------------------------------------------------------------

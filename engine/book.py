@@ -12,6 +12,7 @@ from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import (
     account_at,
+    account_lapse_at,
     contract_at,
     detail_at,
     follower_at,
@@ -20,6 +21,7 @@ from engine.row_access import (
     level_at,
     order_at,
     own_at,
+    person_lapse_at,
     position_at,
 )
 from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
@@ -211,13 +213,14 @@ def open_position(s, account_slot, contract_slot):
 
 
 @inlined
-def join_own(s, slot):
-    """Append an order to its account's list in this contract."""
+def join_own(s, slot, person):
+    """Append an order that a person placed to its account's list in this contract."""
     position = position_at(s, order_at(s, slot).position_slot)
     tail = np.int64(position.own_tail_slot)
     own = own_at(s, slot)
     own.next_slot = NIL
     own.prev_slot = tail
+    own.person = person
     own_at(s, tail).next_slot = slot
     position.own_head_slot = slot if tail == NIL else position.own_head_slot
     position.own_tail_slot = slot
@@ -485,37 +488,47 @@ def leave_expiry(s, slot):
         _drop_level(s, level_slot)
 
 
+@inlined
+def lapse_at(s, ladder_slot, slot):
+    """When an account (LAPSE_LADDER) or a person (PERSON_LADDER) next loses something."""
+    if ladder_slot == LAPSE_LADDER:
+        return account_lapse_at(s, slot)
+    return person_lapse_at(s, slot)
+
+
 @kernel
-def join_lapse(s, account_slot):
-    """Queue an account at the second of its next lapse, behind those that came before it."""
-    account = account_at(s, account_slot)
-    level_slot = _level_for(s, LAPSE_LADDER, account.lapse_s)
-    level = level_at(s, level_slot)
-    account.lapse_next_slot = NIL
-    account.lapse_prev_slot = level.tail_slot
+def join_lapse(s, ladder_slot, slot, second):
+    """Queue an account or a person at the second of its next lapse, behind those that came before it."""
+    level_slot = _level_for(s, ladder_slot, second)
+    level, lapse = level_at(s, level_slot), lapse_at(s, ladder_slot, slot)
+    lapse.second = second
+    lapse.next_slot = NIL
+    lapse.prev_slot = level.tail_slot
     if level.tail_slot == NIL:
-        level.head_slot = account_slot
+        level.head_slot = slot
     else:
-        account_at(s, level.tail_slot).lapse_next_slot = account_slot
-    level.tail_slot = account_slot
+        lapse_at(s, ladder_slot, level.tail_slot).next_slot = slot
+    level.tail_slot = slot
     level.orders += 1
 
 
 @kernel
-def leave_lapse(s, account_slot):
-    """Take an account out of the lapses."""
-    account = account_at(s, account_slot)
-    level_slot = ladder.find(s, LAPSE_LADDER, account.lapse_s)
+def leave_lapse(s, ladder_slot, slot):
+    """Take an account or a person out of the lapses, if it is there."""
+    lapse = lapse_at(s, ladder_slot, slot)
+    if lapse.second == 0:
+        return
+    level_slot = ladder.find(s, ladder_slot, lapse.second)
     level = level_at(s, level_slot)
-    if account.lapse_prev_slot == NIL:
-        level.head_slot = account.lapse_next_slot
+    if lapse.prev_slot == NIL:
+        level.head_slot = lapse.next_slot
     else:
-        account_at(s, account.lapse_prev_slot).lapse_next_slot = account.lapse_next_slot
-    if account.lapse_next_slot == NIL:
-        level.tail_slot = account.lapse_prev_slot
+        lapse_at(s, ladder_slot, lapse.prev_slot).next_slot = lapse.next_slot
+    if lapse.next_slot == NIL:
+        level.tail_slot = lapse.prev_slot
     else:
-        account_at(s, account.lapse_next_slot).lapse_prev_slot = account.lapse_prev_slot
-    account.lapse_s = 0
+        lapse_at(s, ladder_slot, lapse.next_slot).prev_slot = lapse.prev_slot
+    lapse.second = 0
     level.orders -= 1
     if level.orders == 0:
         _drop_level(s, level_slot)

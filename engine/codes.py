@@ -102,6 +102,7 @@ class CommandKind(IntEnum):
     SET_MARGIN_MODE = 24
     FUND_DEPOSIT = 25
     AFFILIATE_APPROVAL = 26
+    KEY_REVOKE = 28
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -160,6 +161,8 @@ class EventKind(IntEnum):
     DELEVERAGING_EXHAUSTED = 63
     AFFILIATE_APPROVED = 64
     COLLATERAL_TAKEN = 65
+    KEY_REVOKED = 67
+    PERSON_LAPSED = 68
 
 
 class EventFlag(IntEnum):
@@ -249,6 +252,7 @@ class Reason(IntEnum):
     MARKET_STATE = 1312
     DISCONNECT = 1313
     SANCTIONS = 1314
+    KEY_REVOKED = 1315
     # Directives: parameters, listing, money, index.
     BAD_COMMAND = 1401
     BAD_PARAMETER = 1402

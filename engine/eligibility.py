@@ -43,6 +43,12 @@ def needs_person(s, account):
     return s.institutions_skip_knowledge == 0 or account.investor_class != InvestorClass.INSTITUTIONAL
 
 
+@inlined
+def knows(s, person):
+    """Whether a person's knowledge of derivatives is in date."""
+    return 0 <= person < s.persons_used and s.now_ns < s.persons[person]
+
+
 @kernel
 def _evidence_reason(s, account_slot):
     """Rows 6 to 11: the client's standing and its evidence, each valid while now is before its date."""
@@ -77,7 +83,7 @@ def client_reason(s, account_slot, person):
     if not skips and values[AccountAttribute.VA_KNOWLEDGE] == 0:
         return Reason.VA_KNOWLEDGE_REQUIRED
     if person != ANYONE and needs_person(s, account):
-        if person < 0 or person >= s.persons_used or s.persons[person] <= s.now_ns:
+        if not knows(s, person):
             return Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
     if not skips and values[AccountAttribute.RISK_PROFILE] == 0:
         return Reason.RISK_PROFILE_MISMATCH
@@ -127,14 +133,31 @@ def approval_of(s, account_slot, contract_slot):
 
 
 @kernel
+def requires_more(contract, product, loss, affiliate):
+    """Whether a contract requires a later version of any disclosure than these."""
+    if product < contract.disclosure_product or loss < contract.disclosure_loss:
+        return True
+    return contract.affiliate_present != 0 and affiliate < contract.disclosure_affiliate
+
+
+@kernel
+def has_acknowledged(s, account_slot, product, loss, affiliate):
+    """Whether an account has acknowledged each disclosure at this version or a later one."""
+    values = profile_at(s, account_slot).values
+    return (
+        values[AccountAttribute.DISCLOSURE_PRODUCT] >= product
+        and values[AccountAttribute.DISCLOSURE_LOSS] >= loss
+        and values[AccountAttribute.DISCLOSURE_AFFILIATE] >= affiliate
+    )
+
+
+@kernel
 def contract_reason(s, account_slot, contract_slot):
     """Rows 13 and 14: disclosures at the version this contract requires, and what affiliates may not trade."""
-    values, contract = profile_at(s, account_slot).values, contract_at(s, contract_slot)
-    if values[AccountAttribute.DISCLOSURE_PRODUCT] < contract.disclosure_product:
-        return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
-    if values[AccountAttribute.DISCLOSURE_LOSS] < contract.disclosure_loss:
-        return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
-    if contract.affiliate_present and values[AccountAttribute.DISCLOSURE_AFFILIATE] < contract.disclosure_affiliate:
+    values = profile_at(s, account_slot).values
+    product, loss = values[AccountAttribute.DISCLOSURE_PRODUCT], values[AccountAttribute.DISCLOSURE_LOSS]
+    affiliate = values[AccountAttribute.DISCLOSURE_AFFILIATE]
+    if requires_more(contract_at(s, contract_slot), product, loss, affiliate):
         return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
     affiliation = account_at(s, account_slot).affiliation
     if affiliation == Affiliation.OPERATOR or affiliation == Affiliation.CUSTODY:
@@ -178,18 +201,7 @@ def passes(s, account, person):
         return False
     if account.gate == CLEARED:
         return True
-    return account.gate == PERSONAL and 0 <= person < s.persons_used and s.now_ns < s.persons[person]
-
-
-@kernel
-def _has_disclosures(s, account_slot):
-    """Whether the strictest requirements of all contracts are met."""
-    values = profile_at(s, account_slot).values
-    return (
-        values[AccountAttribute.DISCLOSURE_PRODUCT] >= s.required_product
-        and values[AccountAttribute.DISCLOSURE_LOSS] >= s.required_loss
-        and values[AccountAttribute.DISCLOSURE_AFFILIATE] >= s.required_affiliate
-    )
+    return account.gate == PERSONAL and knows(s, person)
 
 
 @kernel
@@ -203,13 +215,18 @@ def standing_until_ns(s, account_slot):
 
 @kernel
 def set_gate(s, account_slot):
-    """Work out what is left to check of an order of this account, and until when that holds."""
+    """Work out what is left to check of an order of this account, and until when that holds.
+
+    FULL also while a mass cancel on the account waits: what it takes may not trade.
+    """
     account = account_at(s, account_slot)
     account.eligible_until_ns = standing_until_ns(s, account_slot)
     account.gate = PERSONAL if needs_person(s, account) else CLEARED
-    if account.restriction != Restriction.NONE or account.killed or account.liquidating:
+    if account.restriction != Restriction.NONE or account.killed or account.liquidating or account.pending_jobs != 0:
         account.gate = FULL
-    if account.affiliation != Affiliation.CLIENT or not _has_disclosures(s, account_slot):
+    if account.affiliation != Affiliation.CLIENT:
+        account.gate = FULL
+    if not has_acknowledged(s, account_slot, s.required_product, s.required_loss, s.required_affiliate):
         account.gate = FULL
     if client_reason(s, account_slot, ANYONE) != Reason.NONE:
         account.gate = FULL

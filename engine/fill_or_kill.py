@@ -6,7 +6,7 @@ orders of that side, at the best price there is for the taker. A healthy account
 
 import numpy as np
 
-from engine import book, margin
+from engine import book, margin, standing
 from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import NIL, MarginMode, SelfTrade, Side
 from engine.kernels import inlined, kernel, rare
@@ -160,7 +160,7 @@ def _stops_in_level(s, level):
         return False
     slot = level.head_slot
     while slot != NIL:
-        if _is_own_group(s, order_at(s, slot)):
+        if _is_own_group(s, order_at(s, slot)) and standing.lost_reason(s, slot) == 0:
             return True
         slot = order_at(s, slot).next_slot
     return False
@@ -173,7 +173,9 @@ def _take_level(s, level, best_ticks, stops):
     slot = np.int64(level.head_slot)
     while slot != NIL:
         order = order_at(s, slot)
-        if not _is_own_group(s, order):
+        if standing.lost_reason(s, slot) != 0:
+            pass  # cancelled on contact: it neither trades nor stops the taker
+        elif not _is_own_group(s, order):
             sure = _sure_lots(s, order, best_ticks)
             total += min(sure, book.shown_lots(s, slot)) if stops else sure
             fills += _parts(s, slot)

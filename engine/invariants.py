@@ -14,6 +14,7 @@ from engine.codes import NIL, AccountAttribute, MarginMode, OrdType, Side, TimeI
 from engine.kernels import entry, kernel
 from engine.row_access import (
     account_at,
+    account_lapse_at,
     cell_at,
     child_at,
     collateral_at,
@@ -24,10 +25,11 @@ from engine.row_access import (
     node_at,
     order_at,
     own_at,
+    person_lapse_at,
     position_at,
     profile_at,
 )
-from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER
+from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, PERSON_LADDER
 from engine.units import PPB, SUBTICKS, mul_div_floor
 
 
@@ -137,16 +139,16 @@ def _expiry_fault(s, level_slot):
 
 @kernel
 def _lapse_fault(s, level_slot):
-    """Check one second's queue of accounts whose standing ends."""
+    """Check one second's queue of accounts whose standing ends, or of persons whose knowledge does."""
     level = level_at(s, level_slot)
     count, slot, before = 0, np.int64(level.head_slot), np.int64(NIL)
     while slot != NIL:
-        account = account_at(s, slot)
-        if account.lapse_prev_slot != before or account.lapse_s != level.price_ticks:
+        lapse = account_lapse_at(s, slot) if level.ladder_slot == LAPSE_LADDER else person_lapse_at(s, slot)
+        if lapse.prev_slot != before or lapse.second != level.price_ticks:
             return Violation.LAPSE
         count += 1
         before = slot
-        slot = np.int64(account.lapse_next_slot)
+        slot = np.int64(lapse.next_slot)
     if level.tail_slot != before or level.orders != count or count == 0:
         return Violation.LAPSE
     return Violation.NONE
@@ -341,7 +343,7 @@ def _has_standing(s, slot):
 @kernel
 def _eligibility_fault(s, slot):
     """Check that who has lost its standing keeps no order that opens, once its lapse and the mass cancels are done."""
-    if s.jobs_count != 0 or account_at(s, slot).lapse_s != 0 or _has_standing(s, slot):
+    if s.jobs_count != 0 or account_lapse_at(s, slot).second != 0 or _has_standing(s, slot):
         return Violation.NONE
     position_slot = np.int64(account_at(s, slot).positions_head)
     while position_slot != NIL:
@@ -465,6 +467,8 @@ def first_fault(root):
         fault = _ladder_fault(s, EXPIRY_LADDER, 2)
     if fault == Violation.NONE:
         fault = _ladder_fault(s, LAPSE_LADDER, 3)
+    if fault == Violation.NONE:
+        fault = _ladder_fault(s, PERSON_LADDER, 3)
     if fault != Violation.NONE:
         return fault, np.int64(NIL)
     for slot in range(s.contracts_used):

@@ -39,7 +39,8 @@ TRIGGER_LADDER = 2
 """Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
 EXPIRY_LADDER = MAX_CONTRACTS * LADDERS_PER_CONTRACT
 LAPSE_LADDER = EXPIRY_LADDER + 1
-LADDERS = LAPSE_LADDER + 1
+PERSON_LADDER = LAPSE_LADDER + 1
+LADDERS = PERSON_LADDER + 1
 
 MAX_BRACKETS = 10
 MAX_SOURCES = 8
@@ -86,7 +87,7 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
         ("expire_s", "i4"),  # seconds since 2025-01-01
         ("expire_next_slot", "i4"),
         ("expire_prev_slot", "i4"),
-        ("person", "i4"),
+        ("pad", "i4"),
         ("trail_next_slot", "i4"),  # trailing stops of a contract, oldest first
         ("trail_prev_slot", "i4"),
         ("trigger_ladder", "i4"),  # the ladder it waits in
@@ -98,7 +99,14 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
 
 LABEL_TEXT = record([("text", "i8", (8,))])
 
-OWN = record([("next_slot", "i4"), ("prev_slot", "i4")])  # an account's open orders in one contract, oldest first
+OWN = record(  # an account's open orders in one contract, oldest first
+    [
+        ("next_slot", "i4"),
+        ("prev_slot", "i4"),
+        ("person", "i4"),  # who placed it, or amended it last
+        ("pad", "i4"),
+    ]
+)
 
 LEVEL = record(  # one price of one ladder: a FIFO queue
     [
@@ -174,9 +182,6 @@ ACCOUNT = record(
         # the second line
         ("collateral_units", "i8", (COLLATERAL_ASSETS,)),  # BTC, ETH in 1e-8 coin
         ("fund_used_micros", "i8"),
-        ("lapse_s", "i4"),  # where it stands in the lapse ladder, 0 = nowhere
-        ("lapse_next_slot", "i4"),
-        ("lapse_prev_slot", "i4"),
         ("group_next_slot", "i4"),  # members of its group
         ("group_prev_slot", "i4"),
         ("queue_next_slot", "i4"),  # liquidation queue
@@ -184,8 +189,13 @@ ACCOUNT = record(
         ("liquidated_tick", "i4"),
         ("cross_tick", "i4"),  # the mark tick at which its cross pool was last worked by force
         ("killed", "i1"),
-        ("pad", "i1", (3,)),
+        ("pad", "i1", (13,)),
+        ("pending_jobs", "i2"),  # mass cancels on it in the queue
     ]
+)
+
+LAPSE = record(  # when an account, or a person's knowledge, next loses something: among those of the same second
+    [("second", "i4"), ("next_slot", "i4"), ("prev_slot", "i4"), ("pad", "i4")]  # seconds since 2025-01-01, 0 = never
 )
 
 PROFILE = record([("values", "i8", (ATTRIBUTES,))])  # the attributes as given, by AccountAttribute
@@ -359,8 +369,8 @@ JOB = record(  # a mass cancel waiting to be worked off
         ("cancelled", "i4"),
         ("reason", "i2"),
         ("side", "i1"),
-        ("scope", "i1"),  # bits: keep reduce-only and protection, opening orders only, by label, quiet, ineligible
-        ("pad", "i4"),
+        ("scope", "i1"),  # bits of `cancel_queue`
+        ("person", "i4"),  # only what this person placed, NIL = anybody
         ("seq", "i8"),
         ("label", "i8", (8,)),
     ]
@@ -478,6 +488,7 @@ _HEADER = [
     *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
     ("jobs_head", "i8"),
     ("jobs_count", "i8"),
+    ("jobs_wide", "i8"),  # those of them that are about several accounts
     ("triggers_since_ns", "i8"),  # when the oldest triggers still to work off became due, 0: none
     ("mark_tick_ns", "i8"),  # interval, 0: no mark ticks
     ("next_mark_tick_ns", "i8"),
@@ -552,7 +563,9 @@ STATE = _cache_aligned(
         ("approvals", APPROVAL, (MAX_APPROVALS,)),
         ("collateral", COLLATERAL, (COLLATERAL_ASSETS,)),
         ("persons", "i8", (VENUE.persons,)),  # derivatives knowledge valid until, ns
+        ("person_lapses", LAPSE, (VENUE.persons,)),
         ("accounts", ACCOUNT, (VENUE.accounts,)),
+        ("account_lapses", LAPSE, (VENUE.accounts,)),
         ("profiles", PROFILE, (VENUE.accounts,)),
         ("positions", POSITION, (VENUE.positions,)),
         ("orders", ORDER, (VENUE.orders,)),
@@ -575,7 +588,9 @@ POOLED = {  # array -> header field that says how many of its rows are in use
     "group_limits": "group_limits_used",
     "approvals": "approvals_used",
     "persons": "persons_used",
+    "person_lapses": "persons_used",
     "accounts": "accounts_used",
+    "account_lapses": "accounts_used",
     "profiles": "accounts_used",
     "positions": "positions_used",
     "orders": "orders_used",

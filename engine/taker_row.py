@@ -16,7 +16,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, OrdType, Purpose, SelfTrade, Side, Stage, TimeInForce
 from engine.kernels import inlined
-from engine.row_access import account_at, detail_at, order_at, position_at
+from engine.row_access import account_at, detail_at, order_at, own_at, position_at
 from engine.schema import ORDER_SLOT_BITS
 
 
@@ -115,7 +115,7 @@ def load_waiting(s, taker, slot, stage):
         taker.offset_ticks = detail.offset_ticks
         taker.trigger_source = detail.trigger_source
         taker.self_trade = detail.self_trade
-        taker.person = detail.person
+        taker.person = own_at(s, slot).person
 
 
 @inlined

@@ -52,7 +52,6 @@ def place(s):
     detail.trigger_source = taker.trigger_source
     detail.offset_ticks = taker.offset_ticks
     detail.self_trade = taker.self_trade
-    detail.person = taker.person
     detail.display_lots = taker.display_lots
     detail.shown_lots = taker.leaves_lots
     if taker.ord_type == OrdType.TRAILING_STOP:

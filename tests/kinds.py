@@ -22,6 +22,7 @@ def every_kind() -> dict[CommandKind, Rows]:
         CommandKind.ACCOUNT_SET: build.account_set(2, AccountAttribute.GROUP, 3),
         CommandKind.PERSON_SET: build.person(2),
         CommandKind.GROUP_SET: build.group_set(1, 0, 5000),
+        CommandKind.KEY_REVOKE: build.key_revoked(1, 1),
         CommandKind.AFFILIATE_APPROVAL: build.approval(4, 0, START_NS + 90 * SECOND),
         CommandKind.DEPOSIT: build.deposit(3, 1_000_000),
         CommandKind.WITHDRAW: of(CommandKind.WITHDRAW, account_slot=3, amount_micros=500_000),

@@ -32,6 +32,8 @@ ENGINE_ORDER = [
     "funding_payments",
     "eligibility",
     "exposure_limits",
+    "cancel_queue",
+    "standing",
     "fill_or_kill",
     "admission",
     "taker_row",

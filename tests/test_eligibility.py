@@ -193,7 +193,7 @@ def test_the_audit_sees_an_order_that_outlives_standing_and_a_lapse_out_of_place
     with pytest.raises(invariants.AuditError, match="opens_without_standing at slot 0"):
         invariants.check(pair.root)
     pair.root["profiles"]["values"][0][0, A.AGREEMENT] = 1
-    pair.root["accounts"]["lapse_s"][0][1] += 1
+    pair.root["account_lapses"]["second"][0][1] += 1
     with pytest.raises(invariants.AuditError, match="lapse at slot -1"):
         invariants.check(pair.root)
 

@@ -228,6 +228,7 @@ ENDINGS = [
     Scenario(Reason.ACCOUNT_SUSPENDED, restricted(Restriction.SUSPENDED, 1), [SELL_10]),
     Scenario(Reason.ACCOUNT_SUSPENDED, account_set(1, A.KILL_SWITCH, 1), [SELL_10]),
     Scenario(Reason.SANCTIONS, restricted(Restriction.FROZEN, 1), [SELL_10]),
+    Scenario(Reason.KEY_REVOKED, build.key_revoked(1, 1), [SELL_10]),
     Scenario(Reason.MARKET_STATE, build.contract_state(0, MarketState.REDUCE_ONLY), [SELL_10]),
 ]
 """Why an order ends or shrinks although nobody refused it."""

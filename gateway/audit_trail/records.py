@@ -55,6 +55,7 @@ _ANSWERS: dict[int, int] = {
     CommandKind.ACCOUNT_OPEN: EventKind.ACCOUNT_OPENED,
     CommandKind.ACCOUNT_SET: EventKind.ACCOUNT_CHANGED,
     CommandKind.PERSON_SET: EventKind.PERSON_CHANGED,
+    CommandKind.KEY_REVOKE: EventKind.KEY_REVOKED,
     CommandKind.GROUP_SET: EventKind.GROUP_CHANGED,
     CommandKind.DEPOSIT: EventKind.CASH_CHANGED,
     CommandKind.WITHDRAW: EventKind.CASH_CHANGED,
@@ -82,6 +83,7 @@ _CODES: dict[int, type[IntEnum]] = {
 _ACCOUNT_KINDS = (
     CommandKind.ACCOUNT_OPEN, CommandKind.ACCOUNT_SET, CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.TRANSFER,
     CommandKind.SET_LEVERAGE, CommandKind.SET_MARGIN_MODE, CommandKind.AFFILIATE_APPROVAL,
+    CommandKind.KEY_REVOKE,
 )  # fmt: skip
 
 

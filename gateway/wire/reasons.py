@@ -75,6 +75,7 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.MARKET_STATE: ("The contract's state cancelled it.", "Wait until its state is open."),
     Reason.DISCONNECT: ("The client's connection was lost, or its countdown ran out.", ""),
     Reason.SANCTIONS: ("Cancelled by the venue.", "Contact the venue."),
+    Reason.KEY_REVOKED: ("The person who placed it has no key of the account any more.", "Use a key in force."),
     Reason.BAD_COMMAND: ("The command is of no known kind.", "See the schema."),
     Reason.BAD_PARAMETER: ("A parameter or its value does not exist.", "See the schema."),
     Reason.BAD_AMOUNT: ("The amount of money is not possible.", "Give a positive amount within the limits."),

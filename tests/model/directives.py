@@ -14,6 +14,7 @@ MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS = 64, 1024, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
 MAX_CONTRACTS = 256
+ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
@@ -74,6 +75,7 @@ def _set_attribute(model, directive):
     account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
     eligibility.catch_up(model, account.slot)
     was, before = eligibility.client(model, account.slot), account.values.get(code, 0)
+    needed = eligibility.needs_person(model, account.slot)
     model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=account.values.get(code, 0))
     account.values[code] = value
     if code == A.GROUP:
@@ -88,11 +90,31 @@ def _set_attribute(model, directive):
         for (owner, contract), (begins, _) in model.approvals.items():
             if owner == account.slot:
                 model.approvals[owner, contract] = begins, 0
+    elif code in ACKNOWLEDGED:
+        _acknowledge(model, account, code, before)
     now = eligibility.client(model, account.slot)
     if now and not was:
         eligibility.lose(model, account.slot, NIL, now)
+    elif eligibility.needs_person(model, account.slot) and not needed:
+        _check_persons(model, account=account.slot)
     eligibility.schedule(model, account.slot)
     return Reason.NONE
+
+
+def _acknowledge(model, account, code, before):
+    """What had not been acknowledged when it was required is lost, also when it is made good while the queue waits."""
+    now = account.values[code]
+    if now == before or (now > before and not any(job.required is not None for job in model.jobs)):
+        return
+    versions = eligibility.acknowledged(model, account.slot) | {code: min(now, before)}
+    scope = {"account": account.slot, "acknowledged": versions, "spare_reducing": True, "quiet": True}
+    model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, **scope)
+
+
+def _check_persons(model, **scope):
+    """Persons must know derivatives from now on: what one placed who does not is cancelled."""
+    scope |= {"knowing": True, "unknowing": True, "spare_reducing": True, "quiet": True}
+    model.add_job(reason=Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, **scope)
 
 
 def _hold(model, account):
@@ -107,8 +129,31 @@ def _hold(model, account):
 def _set_person(model, directive):
     if not 1 <= directive.person < model.limits.persons or directive.value < 0:
         return Reason.BAD_PARAMETER
-    model.notice(EventKind.PERSON_CHANGED, directive, old_value=model.persons.get(directive.person, 0))
+    overdue = eligibility.person_overdue(model, directive.person)
+    if not model.has_job_room(overdue):
+        return Reason.CAPACITY
+    if overdue:
+        eligibility.lose_person(model, directive.person)
+    before = model.persons.get(directive.person, 0)
+    model.notice(EventKind.PERSON_CHANGED, directive, old_value=before)
     model.persons[directive.person] = directive.value
+    if before > model.now_ns >= directive.value:
+        eligibility.lose_person(model, directive.person)
+    eligibility.schedule_person(model, directive.person)
+    return Reason.NONE
+
+
+def _revoke_key(model, directive):
+    """What a person placed for an account, whose key there is no more."""
+    if directive.account_slot not in model.accounts:
+        return Reason.UNKNOWN_ACCOUNT
+    if directive.person < 1:
+        return Reason.BAD_PARAMETER
+    if not model.has_job_room():
+        return Reason.CAPACITY
+    model.notice(EventKind.KEY_REVOKED, directive)
+    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True, "quiet": True}
+    model.add_job(reason=Reason.KEY_REVOKED, **scope)
     return Reason.NONE
 
 
@@ -226,8 +271,8 @@ def _set_parameter(model, directive):
         return reason
     model.notice(EventKind.CONTRACT_CHANGED, directive, old_value=old)
     if contract.state != MarketState.DRAFT and directive.code in DISCLOSURES:
-        scope = {"contract": contract.slot, "spare_reducing": True, "ineligible": True, "quiet": True}
-        model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, **scope)
+        scope = {"contract": contract.slot, "required": eligibility.required(contract)}
+        model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, spare_reducing=True, quiet=True, **scope)
     return Reason.NONE
 
 
@@ -276,8 +321,14 @@ def _set_venue_value(model, directive):
     policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
     if directive.value < 0 or directive.code not in known + policies:
         return Reason.BAD_PARAMETER
+    asks = directive.code == V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE and directive.value == 0
+    asks = asks and model.venue_values[directive.code] != 0
+    if asks and not model.has_job_room():
+        return Reason.CAPACITY
     model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.venue_values.get(directive.code, 0))
     model.venue_values[directive.code] = directive.value
+    if asks:
+        _check_persons(model)
     return Reason.NONE
 
 
@@ -285,6 +336,7 @@ HANDLERS = {
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,
+    CommandKind.KEY_REVOKE: _revoke_key,
     CommandKind.GROUP_SET: _set_group_limit,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
     CommandKind.DEPOSIT: _deposit,

@@ -110,6 +110,7 @@ def _named(model, command):
 def _amended(command, order):
     """The order as it would be afterwards."""
     changed = copy.copy(order)
+    changed.person = command.person
     changed.self_trade = command.self_trade if not order.waiting else order.self_trade
     if command.price_ticks and not order.is_market:
         changed.price = command.price_ticks
@@ -144,7 +145,8 @@ def amend(model, command):
     order = _named(model, command)
     reason = admission.account_free(model, command.account_slot)
     if not reason:
-        reason = Reason.UNKNOWN_ORDER if order is None else _amend_form(command, order)
+        ended = order is None or eligibility.covering(model, order)
+        reason = Reason.UNKNOWN_ORDER if ended else _amend_form(command, order)
     if reason:
         model.reject(command, reason, EventFlag.AMEND)
         return
@@ -160,7 +162,9 @@ def amend(model, command):
         reason = judge(model, request)
     if reason:
         model.reject(command, reason, EventFlag.AMEND)
-    elif order.waiting:
+        return
+    order.person = command.person
+    if order.waiting:
         _amend_waiting(model, order, changed, keeps)
     elif _keeps_place(command, order, changed):
         _amend_in_place(model, order, changed)

@@ -127,8 +127,6 @@ class Account:
     closed: bool = False
     liquidating: bool = False
     max_open_orders: int = 0
-    lapse_ns: int = 0  # when it next loses what lets it open, 0 for never
-    lapse_entered: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
     positions: list = field(default_factory=list)  # as they were opened
 

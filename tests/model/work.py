@@ -25,7 +25,11 @@ class Job:
     label: tuple | None = None
     spare_reducing: bool = False
     quiet: bool = False
-    ineligible: bool = False  # only of accounts that may not open in the order's contract
+    person: int | None = None  # only what this person placed or amended last
+    knowing: bool = False  # only of accounts whose persons must know derivatives
+    unknowing: bool = False  # and only what a person placed who does not
+    required: dict | None = None  # only of accounts that have not acknowledged these versions of the disclosures
+    acknowledged: dict | None = None  # only in contracts that require later versions than these
     passed: int = NIL  # the place of the order that it took last
     cancelled: list = field(default_factory=list)
 
@@ -38,9 +42,21 @@ class Job:
             and (self.group == NIL or model.accounts[order.account].group == self.group)
             and (self.side == 0 or order.side == self.side)
             and not (self.spare_reducing and order.reduce_only)
-            and not (self.ineligible and not eligibility.contract(model, order.account, order.contract))
+            and (self.person is None or order.person == self.person)
+            and not (self.knowing and not eligibility.needs_person(model, order.account))
+            and not (self.unknowing and model.persons.get(order.person, 0) > model.now_ns)
+            and self._lacks_disclosure(model, order)
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
         )
+
+    def _lacks_disclosure(self, model, order):
+        if self.required is not None:
+            given = eligibility.acknowledged(model, order.account)
+            return any(given[name] < version for name, version in self.required.items())
+        if self.acknowledged is not None:
+            wanted = eligibility.required(model.contracts[order.contract])
+            return any(self.acknowledged[name] < version for name, version in wanted.items())
+        return True
 
     def next_order(self, model):
         """One account's orders: its youngest position first, oldest order first. Else by place."""
@@ -181,12 +197,12 @@ def do_due(model):
     """
     items = ITEMS_PER_COMMAND
     while items:
-        order, account = expiring(model), eligibility.next_lapse(model)
+        order, lapse = expiring(model), eligibility.next_lapse(model)
         others = [model.triggers_since or FOREVER, order.expire_ns if order else FOREVER]
         if model.jobs:
             step_job(model)
-        elif account and account.lapse_ns <= min(model.now_ns, *others):
-            eligibility.lapse(model, account)
+        elif lapse and lapse.due_ns <= min(model.now_ns, *others):
+            eligibility.do_lapse(model, lapse)
         elif model.triggers_since and (order is None or model.triggers_since < order.expire_ns):
             if not fire_next(model):
                 continue

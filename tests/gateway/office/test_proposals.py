@@ -230,6 +230,7 @@ LIMITS = (P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS, P.MAX_ORDER_VALUE_MICROS, P.MAX
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=0), 5, TWO),
         (Intent(D.ACCOUNT_SET, A.SELF_TRADE_MODE, value=1), 0, TWO),
         (Intent(D.PERSON_SET, person=1, value=5), None, TWO),
+        (Intent(D.KEY_REVOKE, account_slot=0, person=1), None, ONE),
         (Intent(D.PERSON_SET, person=1, value=4), 5, ONE),
         (Intent(D.GROUP_SET, value=5), None, ONE),
         (Intent(D.GROUP_SET, value=0), 5, TWO),
