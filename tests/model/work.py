@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
+from engine.codes import EventFlag, EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
 from tests.model import admission, eligibility, matching
 from tests.model.records import NIL, SUBTICKS
 
@@ -24,6 +24,7 @@ class Job:
     side: int = 0
     label: tuple | None = None
     spare_reducing: bool = False
+    spare_protection: bool = False  # what the client asked to be reduce-only
     quiet: bool = False
     ineligible: bool = False  # only of accounts that may not open in the order's contract
     passed: int = NIL  # the place of the order that it took last
@@ -38,6 +39,7 @@ class Job:
             and (self.group == NIL or model.accounts[order.account].group == self.group)
             and (self.side == 0 or order.side == self.side)
             and not (self.spare_reducing and order.reduce_only)
+            and not (self.spare_protection and order.reduce_only and not order.made_reduce_only)
             and not (self.ineligible and not eligibility.contract(model, order.account, order.contract))
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
         )
@@ -154,6 +156,7 @@ def fire(model, order):
     model.report(EventKind.TRIGGERED, order, level_lots=NIL)
     order.waiting = False
     order.flags &= ~ExecInst.CONDITIONAL
+    order.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
     order.done_reason = admission.judge(model, admission.Request(order))
     if not order.done_reason:
         admission.settle_price(model, order)
