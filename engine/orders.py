@@ -30,6 +30,7 @@ from engine.code_values import (
     EXEC_REDUCE_ONLY,
     EXEC_ROW_BITS,
     FLAG_AMEND,
+    FLAG_MADE_REDUCE_ONLY,
     FLAG_RESTING,
     FLAG_UNTRIGGERED,
     REASON_BY_CLIENT,
@@ -241,7 +242,7 @@ def amend(s, c, tag):
         return events.rejected(s, c, reason, FLAG_AMEND)
     if order_at(s, slot).flags & EXEC_CONDITIONAL:
         _amend_untriggered(s, slot, keeps_priority(s, s.taker, slot, c))
-    elif keeps_priority(s, s.taker, slot, c):
+    elif keeps_priority(s, s.taker, slot, c) and not s.taker.made_reduce_only:
         _amend_in_place(s, slot)
     else:
         _amend_afresh(s, slot)
@@ -259,13 +260,17 @@ def keeps_priority(s, taker, slot, c):
 
 @kernel
 def _amend_reason(s, slot, c):
-    """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
+    """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged.
+
+    One that has become reduce-only by who amends it is judged in full, since it comes to the book like a new one.
+    """
     untriggered = order_at(s, slot).flags & EXEC_CONDITIONAL
     if not untriggered and keeps_priority(s, s.taker, slot, c):
         reason = admission.gate_reason(s)
-        if reason == Reason.NONE:
-            reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
-        return reason
+        if not s.taker.made_reduce_only:
+            if reason == Reason.NONE:
+                reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
+            return reason
     return admission.order_reason(s)
 
 
@@ -285,8 +290,11 @@ def _amend_untriggered(s, slot, keeps_priority):
     own_at(s, slot).person = taker.person
     if queued and not keeps_priority:
         book.queue_order(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
+    if taker.made_reduce_only:
+        order.flags |= EXEC_REDUCE_ONLY
+        detail.made_reduce_only = 1
     event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
-    event.flags |= FLAG_UNTRIGGERED
+    event.flags |= FLAG_UNTRIGGERED | (taker.flags & FLAG_MADE_REDUCE_ONLY)
 
 
 @kernel

@@ -48,6 +48,7 @@ def clear(taker):
     taker.self_trade = 0
     taker.trigger_source = 0
     taker.stage = Stage.NEW
+    taker.made_reduce_only = 0
     taker.tag = 0
     taker.display_lots = 0
     taker.trigger_price_ticks = 0

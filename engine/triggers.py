@@ -190,7 +190,7 @@ def _fire(s, slot):
         book.leave_trailing(s, slot, s.taker.contract_slot)
     contract.untriggered_orders -= 1
     order.flags &= ~EXEC_CONDITIONAL
-    s.taker.flags = order.flags
+    s.taker.flags &= ~EXEC_CONDITIONAL
     s.taker.done_reason = admission.order_reason(s)
     if s.taker.done_reason == Reason.NONE:
         matching.settle_price(s.taker)

@@ -13,6 +13,7 @@ ENGINE_ORDER = [
     "units",
     "row_layout",
     "log_rows",
+    "scratch_rows",
     "schema",
     "kernels",
     "row_access",

@@ -110,7 +110,7 @@ _FIGURES = (
     "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
     "order_lots",  # its open quantity after the command
     "order_flags",  # ExecInst bits, as asked for
-    "order_made_reduce_only",  # 1: margin carries it only as a closing order, so it was admitted as a reduce-only one
+    "order_made_reduce_only",  # 1: admitted as a reduce-only order: rows 6 to 15 or margin allow no more
     "order_was_open_lots",  # what an amended order added before
     "order_was_price_ticks",
     "need_micros",  # IM and reserves of all positions and orders, this order included

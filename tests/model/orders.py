@@ -8,7 +8,9 @@ from tests.model.admission import CONDITIONAL_TYPES, Request, judge
 from tests.model.records import MARKET_TYPES, NIL, Order
 
 AMEND_FLAGS = ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED
-CONTENTS = 127 & ~(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
+ORDERS_OWN = 127
+"""The flags that an order keeps; the others are about one report."""
+CONTENTS = ORDERS_OWN & ~(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
 
 
 def _order_of(command):
@@ -41,12 +43,17 @@ def _same_contents(order, command):
         and order.side == command.side
         and order.ord_type == command.ord_type
         and order.tif == command.tif
-        and order.flags & CONTENTS == command.flags & CONTENTS
+        and _asked_flags(order) == command.flags & CONTENTS
         and (order.ord_type in MARKET_TYPES or order.price == command.price_ticks)
         and order.total == command.qty_lots
         and order.expire_ns in (0, command.expire_ns)
         and _same_condition(order, command)
     )
+
+
+def _asked_flags(order):
+    """The flags that the client gave: reduce-only of the venue's making is not among them."""
+    return order.flags & CONTENTS & ~(ExecInst.REDUCE_ONLY if order.made_reduce_only else 0)
 
 
 def _same_condition(order, command):
@@ -86,6 +93,7 @@ def new(model, command, label):
             order.price = 0
         work.place(model, order)
         model.report(EventKind.ACCEPTED, order, level_lots=NIL, flags=EventFlag.UNTRIGGERED)
+        order.flags &= ORDERS_OWN
         return
     admission.settle_price(model, order)
     crosses = matching.would_trade(model.contracts[order.contract], order.side, order.price)
@@ -111,6 +119,7 @@ def _amended(command, order):
     """The order as it would be afterwards."""
     changed = copy.copy(order)
     changed.person = command.person
+    changed.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
     changed.self_trade = command.self_trade if not order.waiting else order.self_trade
     if command.price_ticks and not order.is_market:
         changed.price = command.price_ticks
@@ -157,8 +166,9 @@ def amend(model, command):
     keeps = _keeps_place(command, order, changed)
     request = Request(changed, replaces=order)
     if keeps and not order.waiting:
-        reason = admission.gates(model, changed) or admission.form(model, request)
-    else:
+        reason = admission.gates(model, request) or (not request.made_reduce_only and admission.form(model, request))
+        keeps = not request.made_reduce_only
+    if not keeps or order.waiting:
         reason = judge(model, request)
     if reason:
         model.reject(command, reason, EventFlag.AMEND)
@@ -166,7 +176,7 @@ def amend(model, command):
     order.person = command.person
     if order.waiting:
         _amend_waiting(model, order, changed, keeps)
-    elif _keeps_place(command, order, changed):
+    elif _keeps_place(command, order, changed) and not request.made_reduce_only:
         _amend_in_place(model, order, changed)
     else:
         _amend_afresh(model, order, changed)
@@ -174,9 +184,11 @@ def amend(model, command):
 
 def _amend_waiting(model, order, changed, keeps):
     order.leaves, order.price, order.trigger = changed.leaves, changed.price, changed.trigger
+    order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
     if not keeps:
         work.queue_up(model, order)
     model.report(EventKind.AMENDED, order, level_lots=NIL, flags=EventFlag.UNTRIGGERED)
+    order.flags &= ORDERS_OWN
 
 
 def _amend_in_place(model, order, changed):
@@ -193,6 +205,7 @@ def _amend_afresh(model, order, changed):
     level = contract.visible(order.side, old_price)
     order.price, order.leaves, order.display = changed.price, changed.leaves, changed.display
     order.self_trade = changed.self_trade
+    order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
     admission.settle_price(model, order)
     model.report(EventKind.AMENDED, order, level_lots=level, entry_cost_micros=old_price)
     work.work(model, order)
@@ -234,7 +247,7 @@ def mass_cancel(model, command, label):
         contract=command.contract_slot,
         group=command.group,
         side=command.side,
-        spare_reducing=bool(command.flags & ExecInst.KEEP_PROTECTION),
+        spare_protection=bool(command.flags & ExecInst.KEEP_PROTECTION),
     )
     if command.reason:
         job.reason = command.reason

@@ -52,6 +52,7 @@ class Order:
     entered: int = 0  # when it took its place among the triggers
     armed: bool = False  # a trailing stop whose condition held when it was last looked at
     forced: bool = False
+    made_reduce_only: bool = False  # the venue made it one, the client did not ask for it
 
     @property
     def is_market(self):

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
+from engine.codes import EventFlag, EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
 from tests.model import admission, eligibility, matching
 from tests.model.records import NIL, SUBTICKS
 
@@ -24,6 +24,7 @@ class Job:
     side: int = 0
     label: tuple | None = None
     spare_reducing: bool = False
+    spare_protection: bool = False  # what the client asked to be reduce-only
     quiet: bool = False
     person: int | None = None  # only what this person placed or amended last
     knowing: bool = False  # only of accounts whose persons must know derivatives
@@ -46,6 +47,7 @@ class Job:
             and not (self.knowing and not eligibility.needs_person(model, order.account))
             and not (self.unknowing and model.persons.get(order.person, 0) > model.now_ns)
             and self._lacks_disclosure(model, order)
+            and not (self.spare_protection and order.reduce_only and not order.made_reduce_only)
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
         )
 
@@ -170,6 +172,7 @@ def fire(model, order):
     model.report(EventKind.TRIGGERED, order, level_lots=NIL)
     order.waiting = False
     order.flags &= ~ExecInst.CONDITIONAL
+    order.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
     order.done_reason = admission.judge(model, admission.Request(order))
     if not order.done_reason:
         admission.settle_price(model, order)

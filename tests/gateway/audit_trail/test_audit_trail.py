@@ -126,6 +126,38 @@ def test_orders_that_margin_carries_only_as_closing_ones_are_told_so(risky: Live
     assert verdict(larger) == "INSUFFICIENT_MARGIN"
 
 
+@pytest.fixture(scope="module")
+def lapsed(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Account 0 holds 10 lots and loses, one after the other, all that lets it open; after each it closes a lot."""
+    live = Live(tmp_path_factory.mktemp("lapsed") / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(np.concatenate(build.venue(3)))
+    live.send(build.new(1, build.SELL, 40, 100))
+    live.send(build.new(0, build.BUY, 20, 100))
+    live.send(build.new(2, build.BUY, 40, 99))
+    for attribute in build.ELIGIBLE:
+        live.send(build.account_set(0, attribute, 0))
+        live.send(build.new(0, build.SELL, 1, 99))
+        live.send(build.new(0, build.SELL, 21, 101))
+        live.send(build.account_set(0, attribute, build.ELIGIBLE[attribute]))
+    live.close()
+    return live
+
+
+@pytest.mark.parametrize(("name", "least"), [("busy", 1), ("lapsed", 8)])
+def test_closing_orders_of_who_may_not_open_are_told_so(name: str, least: int, request: pytest.FixtureRequest) -> None:
+    """Rows 6 to 15 are recomputed, and with them that the order only closes."""
+    live: Live = request.getfixturevalue(name)
+    found = [row for row in trail(live.folder, Scope()) if row.get("command") in ("NEW", "AMEND")]
+    made = [row for row in found if row.get("order_made_reduce_only")]
+    assert len(made) >= least
+    for row in made:
+        assert verdict(row) == ""
+        (rung,) = [rung for rung in judge(row) if "so it is reduce-only" in rung.figures]
+        assert 6 <= rung.row <= 15 and rung.outcome == "passed"
+        larger = row | {"order_lots": abs(row["position_held_lots"]) + 1}
+        assert verdict(larger) in rung.figures
+
+
 def test_margin_refusals_say_need_and_have(risky: Live) -> None:
     records = [row for row in trail(risky.folder, Scope()) if row.get("reason") == "INSUFFICIENT_MARGIN"]
     short = [row for row in records if row["record"] == "order" and "need_micros" in row]
