@@ -6,7 +6,7 @@ cause; reduce-only orders and protective stops stay, funding and liquidation go 
 
 import numpy as np
 
-from engine import book, eligibility, events, ladder, mass_cancel
+from engine import eligibility, events, ladder, mass_cancel, timed_queues
 from engine.codes import NIL, EventKind, Reason
 from engine.kernels import kernel
 from engine.row_access import account_at, approval_at, job_at, ladder_at, level_at
@@ -46,13 +46,13 @@ def schedule(s, account_slot):
     """Queue an account for its next lapse, at the first whole second that is not before it."""
     account = account_at(s, account_slot)
     if account.lapse_s != 0:
-        book.leave_lapse(s, account_slot)
+        timed_queues.leave_lapse(s, account_slot)
     instant = eligibility.next_lapse_ns(s, account_slot)
     second = instant // NS_PER_S + (1 if instant % NS_PER_S != 0 else 0) - EPOCH_2025_S
     if second < 1 or second > MAX_TICKS:
         return
     account.lapse_s = second
-    book.join_lapse(s, account_slot)
+    timed_queues.join_lapse(s, account_slot)
     s.next_due_ns = min(s.next_due_ns, due_ns(s))
 
 

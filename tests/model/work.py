@@ -154,6 +154,7 @@ def fire(model, order):
     model.report(EventKind.TRIGGERED, order, level_lots=NIL)
     order.waiting = False
     order.flags &= ~ExecInst.CONDITIONAL
+    eligibility.classify(model, order)
     order.done_reason = admission.judge(model, admission.Request(order))
     if not order.done_reason:
         admission.settle_price(model, order)
