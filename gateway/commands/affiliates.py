@@ -85,6 +85,7 @@ def _show_maker(console: Console, maker: MakerReport, all_micros: int, names: Na
     table.add_row("volume", f"{_money(maker.volume_micros)} of {_money(all_micros)} ({maker.volume_percent:.2f} %)")
     table.add_row("fills", f"{maker.fills:,}")
     table.add_row("with clients", f"{maker.client_fills:,} fills, {_money(maker.client_volume_micros)}")
+    table.add_row("marked in public", f"{maker.maker_fills:,} fills as maker, {_money(maker.maker_volume_micros)}")
     for row in maker.mark_outs:
         basis_points = row.gain_ppb / 100_000
         text = f"{_money(row.gain_micros)} on {row.fills:,} fills ({basis_points:+.3f} basis points)"

@@ -21,6 +21,7 @@ from gateway.audit_trail.admission_ladder import when
 from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
 from gateway.audit_trail.order_story import Step, story, story_at
+from gateway.audit_trail.queue_priority import check_queues
 from gateway.audit_trail.records import FOREVER_NS, Scope, trail
 from gateway.audit_trail.verify_export import Checked, check
 from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
@@ -82,7 +83,8 @@ def _add_export(actions: Any) -> None:
 def _add_verify(actions: Any) -> None:
     parser = actions.add_parser("verify", help="recompute the chain of an export")
     parser.add_argument("path", type=Path, metavar="FILE|DIR", help="an export, or a folder of exports")
-    parser.add_argument("--journal", type=Path, metavar="DIR", help="also make each export again from this journal")
+    parser.add_argument("--journal", type=Path, metavar="DIR",
+                        help="also make each export again from it, and check that clients came first")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.set_defaults(action=_verify)
 
@@ -170,12 +172,12 @@ def _verify(args: argparse.Namespace) -> int:
     journal = journal_of(args.journal) if args.journal else None
     with _progress() as progress:
         found = [check(path, journal, progress) for path in paths]
+        queues = [check_queues(journal, progress)] if journal else []
     if args.json:
-        print(json.dumps([asdict(item) for item in found]))
+        print(json.dumps([*map(asdict, found), *map(asdict, queues)]))
     else:
-        for item in found:
-            print(_verdict(item))
-    return DIFFERENT if any(item.problem for item in found) else 0
+        print("\n".join([*map(_verdict, found), *(rule.verdict() for rule in queues)]))
+    return DIFFERENT if any(item.problem for item in found) or any(rule.problem for rule in queues) else 0
 
 
 def _verdict(found: Checked) -> str:

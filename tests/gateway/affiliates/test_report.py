@@ -9,14 +9,18 @@ import pytest
 
 from engine import host
 from engine.codes import AccountAttribute as A
-from engine.codes import Affiliation, EventKind, ExecInst, MarketState, Mode
+from engine.codes import Affiliation, EventFlag, EventKind, ExecInst, MarketState, Mode
 from engine.codes import CommandKind as K
 from engine.schema import COMMAND, EVENT, NOTICE
 from gateway import cli
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.report import DayReport, _Day, day_report
+from gateway.audit_trail.queue_priority import check_queues
+from gateway.audit_trail.records import Scope, trail
 from gateway.config import Config
+from gateway.read_model.projection import Projection
 from gateway.registry.registry import ContractRecord, Registry
+from gateway.wire.views import Span, TradeView
 from tests import build, risk_flow
 from tests.build import BUY, SECOND, SELL, START_NS
 
@@ -172,6 +176,48 @@ def test_volume_clients_and_mark_outs(venue: Venue) -> None:
     assert [row.fills for row in maker.mark_outs] == [1, 1, 1] and int(state["mark_subticks"]) < 2_000_000
     assert one.gain_micros > 0 and ten.gain_micros < one.gain_micros < sixty.gain_micros
     assert sixty.gain_ppb == sixty.gain_micros * 10**9 // own
+
+
+def test_public_trades_the_report_and_the_trail_mark_the_same_fills(venue: Venue) -> None:
+    """Of a maker that is hit by clients and by another affiliate, and takes to close; each sums them by itself."""
+    draw = np.random.default_rng(4)
+    venue.send(build.account_set(BOB, A.AFFILIATION, Affiliation.GROUP_COMPANY))
+    venue.send(build.approval(BOB, 0, START_NS + 10 * HOUR))
+    for step in range(120):
+        account, side = (MAKER, BOB, ALICE)[draw.integers(3)], (BUY, SELL)[draw.integers(2)]
+        closes = account != ALICE and draw.random() < 0.2
+        reach = int(draw.integers(-1, 3)) if account == ALICE or closes else -1
+        price = 2000 + (reach if side == BUY else -reach)
+        flags = ExecInst.REDUCE_ONLY if closes else POST if account != ALICE else 0
+        venue.order(account, side, int(draw.integers(1, 9)) * 10, price, 0, flags)
+        if step % 10 == 0:
+            venue.wait(2)
+            venue.mark(2000)
+    found = venue.close()
+    unit = venue.engine.root[0]["contracts"][0]["micros_per_tick_lot"]
+    in_report = sum(row.maker_fills for row in found.makers), sum(row.maker_volume_micros for row in found.makers)
+    assert in_report[0] > 20 and in_report[0] < sum(row.fills for row in found.makers)
+    public = public_trades(venue.folder)
+    marked = [trade for trade in public if trade.affiliated_maker]
+    assert len(marked) < len(public)
+    assert (len(marked), sum(trade.lots * trade.price_ticks * unit for trade in marked)) == in_report
+    queues = check_queues(venue.folder)
+    assert (queues.fills, queues.lots) == (len(marked), sum(trade.lots for trade in marked)) and not queues.problem
+    fills = [row for row in trail(venue.folder, Scope()) if row.get("command") == "FILL"]
+    in_trail = [row for row in fills if row["flags"] & ExecInst.AFFILIATE and not row["flags"] & EventFlag.TAKER]
+    assert (len(in_trail), sum(row["last_lots"] * row["price_ticks"] * unit for row in in_trail)) == in_report
+
+
+def public_trades(journal: Path) -> list[TradeView]:
+    """All public trades of a journal, as the read model makes them by replay."""
+    reader, projection = host.JournalReader(journal), Projection(256)
+    engine = host.Engine(host.create(reader.capacities, reader.mode))
+    projection.attach(engine.root)
+    for commands in reader.batches():
+        engine.feed(commands, projection.replay)
+    trades, has_more = projection.trades(frozenset({0}), Span(count=10_000))
+    assert not has_more
+    return trades
 
 
 def test_another_day_has_nothing(venue: Venue) -> None:
