@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, cancel_queue, eligibility, eligibility_lapses, events, money
+from engine import admission, book, cancel_queue, eligibility, eligibility_lapses, events, money
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -182,7 +182,10 @@ def _hold(s, account_slot, code, value):
 
 @kernel
 def _affiliate(s, account_slot, affiliation):
-    """An account changes sides: what it had opened as what it was before goes, and so do its approvals."""
+    """An account changes sides: what it had opened as what it was before goes, and so do its approvals.
+
+    What stays yields to all clients from now on if the account is no client's any more; it gains nothing if it is.
+    """
     account = account_at(s, account_slot)
     if account.affiliation == affiliation:
         return
@@ -190,6 +193,8 @@ def _affiliate(s, account_slot, affiliation):
         if approval_at(s, place).account_slot == account_slot:
             approval_at(s, place).until_ns = 0
     account.affiliation = affiliation
+    if eligibility.is_tagged(account):
+        book.yield_places(s, account_slot)
     reason = Reason.ELIGIBILITY
     if affiliation == Affiliation.GROUP_COMPANY:
         reason = Reason.AFFILIATE_NOT_APPROVED

@@ -7,7 +7,7 @@ and one look at the knowledge of the person who places it where that is required
 
 import numpy as np
 
-from engine.code_values import EXEC_POST_ONLY
+from engine.code_values import EXEC_AFFILIATE, EXEC_POST_ONLY
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -179,16 +179,24 @@ def opening_reason(s):
     if reason == Reason.NONE:
         reason = contract_reason(s, taker.account_slot, taker.contract_slot)
     if reason == Reason.NONE and s.affiliate_post_only != 0:
-        if is_affiliate(account_at(s, taker.account_slot)):
+        if is_tagged(account_at(s, taker.account_slot)):
             if taker.ord_type != OrdType.LIMIT or taker.flags & EXEC_POST_ONLY == 0:
                 return Reason.AFFILIATE_ORDER_STYLE
     return reason
 
 
 @inlined
-def is_affiliate(account):
-    """Whether an account's orders are tagged as those of a company of the operator's group."""
-    return account.gate == FULL and account.affiliation == Affiliation.GROUP_COMPANY
+def is_tagged(account):
+    """Whether an account is no client's but of the operator's group: its orders yield to all clients at their price."""
+    return account.affiliation != Affiliation.CLIENT
+
+
+@inlined
+def classify(s, taker):
+    """An order is of the class that its account has when it comes to the book, whatever it was before."""
+    taker.flags &= ~EXEC_AFFILIATE
+    if is_tagged(account_at(s, taker.account_slot)):
+        taker.flags |= EXEC_AFFILIATE
 
 
 # --- the gate -----------------------------------------------------------------------------------------------------

@@ -7,7 +7,7 @@ restored while the cancellations still wait in their queue loses those orders al
 
 import numpy as np
 
-from engine import book, cancel_queue, eligibility, events, ladder
+from engine import cancel_queue, eligibility, events, ladder, timed_queues
 from engine.codes import NIL, AccountAttribute, EventKind, Reason
 from engine.kernels import kernel
 from engine.row_access import (
@@ -82,21 +82,21 @@ def _enter(s, ladder_slot, slot, instant_ns):
     second = instant_ns // NS_PER_S + (1 if instant_ns % NS_PER_S != 0 else 0) - EPOCH_2025_S
     if second < 1 or second > MAX_TICKS:
         return
-    book.join_lapse(s, ladder_slot, slot, second)
+    timed_queues.join_lapse(s, ladder_slot, slot, second)
     s.next_due_ns = min(s.next_due_ns, due_ns(s))
 
 
 @kernel
 def schedule(s, account_slot):
     """Queue an account for its next lapse."""
-    book.leave_lapse(s, LAPSE_LADDER, account_slot)
+    timed_queues.leave_lapse(s, LAPSE_LADDER, account_slot)
     _enter(s, LAPSE_LADDER, account_slot, eligibility.next_lapse_ns(s, account_slot))
 
 
 @kernel
 def schedule_person(s, person):
     """Queue a person for the end of their knowledge; what has ended already does not end again."""
-    book.leave_lapse(s, PERSON_LADDER, person)
+    timed_queues.leave_lapse(s, PERSON_LADDER, person)
     if s.persons[person] > s.now_ns:
         _enter(s, PERSON_LADDER, person, s.persons[person])
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
-from engine.codes import NIL, AccountAttribute, MarginMode, OrdType, Side, TimeInForce
+from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
+from engine.codes import NIL, AccountAttribute, Affiliation, MarginMode, OrdType, Side, TimeInForce
 from engine.kernels import entry, kernel
 from engine.row_access import (
     account_at,
@@ -63,6 +63,7 @@ class Violation(IntEnum):
     COLLATERAL_NOT_CONSERVED = 24
     LAPSE = 25
     OPENS_WITHOUT_STANDING = 26
+    AFFILIATE_BEFORE_CLIENT = 27
 
 
 class AuditError(Exception):
@@ -90,11 +91,17 @@ def _find(s, ladder_slot, key):
 
 
 @kernel
+def _is_tagged(s, order):
+    """Whether an order's account is no client's now."""
+    return account_at(s, position_at(s, order.position_slot).account_slot).affiliation != Affiliation.CLIENT
+
+
+@kernel
 def _queue_fault(s, level_slot, untriggered):
     """Check one level's queue: links, sums and that each order belongs here."""
     level = level_at(s, level_slot)
     count, leaves, hidden = 0, np.int64(0), np.int64(0)
-    slot, before = np.int64(level.head_slot), np.int64(NIL)
+    slot, before, affiliated_head = np.int64(level.head_slot), np.int64(NIL), np.int64(NIL)
     while slot != NIL:
         order = order_at(s, slot)
         if order.prev_slot != before or order.level_slot != level_slot:
@@ -105,6 +112,11 @@ def _queue_fault(s, level_slot, untriggered):
             return Violation.ORDER_MISPLACED
         if price != level.price_ticks:
             return Violation.ORDER_MISPLACED
+        if not conditional:
+            if order.flags & EXEC_AFFILIATE:
+                affiliated_head = slot if affiliated_head == NIL else affiliated_head
+            elif affiliated_head != NIL or _is_tagged(s, order):
+                return Violation.AFFILIATE_BEFORE_CLIENT
         count += 1
         leaves += order.leaves_lots
         if order.flags & EXEC_ICEBERG:
@@ -113,6 +125,8 @@ def _queue_fault(s, level_slot, untriggered):
         slot = np.int64(order.next_slot)
     if level.tail_slot != before or level.orders != count or count == 0:
         return Violation.QUEUE_LINK
+    if level.affiliated_head_slot != affiliated_head:
+        return Violation.AFFILIATE_BEFORE_CLIENT
     if level.leaves_lots != leaves or level.hidden_lots != hidden or hidden < 0:
         return Violation.LEVEL_SUM
     return Violation.NONE

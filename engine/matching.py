@@ -6,7 +6,18 @@ room for all that one step can cause.
 
 import numpy as np
 
-from engine import admission, book, cancel_queue, events, index_and_mark, isolated_margin, ledger, margin, standing
+from engine import (
+    admission,
+    book,
+    cancel_queue,
+    events,
+    index_and_mark,
+    isolated_margin,
+    ledger,
+    margin,
+    standing,
+    timed_queues,
+)
 from engine.code_values import (
     EXEC_CONDITIONAL,
     EXEC_ICEBERG,
@@ -54,11 +65,11 @@ def _release(s, slot, cell):
     position_slot = np.int64(order.position_slot)
     position = position_at(s, position_slot)
     if order.tif == TimeInForce.GTD:
-        book.leave_expiry(s, slot)
+        timed_queues.leave_expiry(s, slot)
     if order.flags & EXEC_CONDITIONAL:
         contract_at(s, position.contract_slot).untriggered_orders -= 1
         if order.ord_type == OrdType.TRAILING_STOP:
-            book.leave_trailing(s, slot, position.contract_slot)
+            timed_queues.leave_trailing(s, slot, position.contract_slot)
     elif order.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_orders -= 1
     book.leave_own(s, slot)
@@ -328,7 +339,7 @@ def join_account(s, taker):
     book.name_order(s, taker.tag, taker.order_slot)
     if taker.tif == TimeInForce.GTD:
         detail_at(s, taker.order_slot).expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
-        book.join_expiry(s, taker.order_slot)
+        timed_queues.join_expiry(s, taker.order_slot)
         s.next_due_ns = min(s.next_due_ns, taker.expire_ns)
 
 

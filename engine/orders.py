@@ -144,8 +144,7 @@ def new(s, c, tag, label):
         taker.position_slot = book.open_position(s, c.account_slot, c.contract_slot)
     else:
         account_at(s, c.account_slot).position_slot = taker.position_slot
-    if eligibility.is_affiliate(account_at(s, c.account_slot)):
-        taker.flags |= EXEC_AFFILIATE
+    eligibility.classify(s, taker)
     taker.order_slot, taker.order_id = book.take_slot(s)
     if c.flags & EXEC_LABELLED:
         for word in range(8):
@@ -331,6 +330,7 @@ def leave_amended(s, taker, slot):
 
 @kernel
 def _amend_afresh(s, slot):
+    eligibility.classify(s, s.taker)
     leave_amended(s, s.taker, slot)
     s.sweeping = 1
 

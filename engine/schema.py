@@ -37,7 +37,6 @@ MAX_REDUCE_ONLY_ORDERS = 32
 """Resting reduce-only orders per account and contract: it bounds what one fill can cut."""
 MAX_TRAILING_ORDERS = 1024
 """Trailing stops per contract: it bounds what one price can move."""
-
 MAX_CONTRACTS = 256
 LADDERS_PER_CONTRACT = 8
 TRIGGER_LADDER = 2
@@ -113,7 +112,7 @@ OWN = record(  # an account's open orders in one contract, oldest first
     ]
 )
 
-LEVEL = record(  # one price of one ladder: a FIFO queue
+LEVEL = record(  # one price of one ladder: a FIFO queue; of a book's, clients' orders come before affiliates'
     [
         ("price_ticks", "i8"),
         ("leaves_lots", "i8"),  # of all its orders, hidden included
@@ -124,7 +123,8 @@ LEVEL = record(  # one price of one ladder: a FIFO queue
         ("ladder_slot", "i4"),
         ("leaf_node", "i4"),  # the trie node that names this level
         ("next_slot", "i4"),  # free list
-        ("pad", "i1", (16,)),
+        ("affiliated_head_slot", "i4"),  # the first order of an affiliate, which ends the clients'; NIL: there is none
+        ("pad", "i1", (12,)),
     ]
 )
 

@@ -4,14 +4,13 @@ python -m tests.soak --commands 1000000 --seed 1
 """
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 from blake3 import blake3
 from rich.progress import Progress
 
 from engine import host
-from tests.flow import Mix, flow, stage
+from tests.flow import Mix, flow, houses, stage
 from tests.pair import Pair
 
 PIECE = 10_000
@@ -22,8 +21,9 @@ def mixes(seed: int) -> Mix:
     rng = np.random.default_rng(seed)
     conditional, junk = rng.choice([0.05, 0.25, 0.5]), rng.choice([0.0, 0.05])
     spread, lean = rng.choice([3, 12, 60]), rng.choice([0, 3, 7])
-    return replace(
-        Mix(), conditional=float(conditional), junk=float(junk), spread_ticks=int(spread), lean_ticks=int(lean)
+    tagged = float(rng.choice([0.0, 0.3]))
+    return Mix(
+        conditional=float(conditional), junk=float(junk), spread_ticks=int(spread), lean_ticks=int(lean), houses=tagged
     )
 
 
@@ -34,7 +34,7 @@ def soak(commands: int, seed: int) -> str:
         task = progress.add_task("commands", total=commands)
         for piece in range(-(-commands // PIECE)):
             pair = Pair(audited=True)
-            pair.play(stage())
+            pair.play(stage() + houses())
             count = min(PIECE, commands - piece * PIECE)
             for item in flow(seed * 1_000_003 + piece, count, mixes(seed + piece)):
                 pair.play([item])

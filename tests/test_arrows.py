@@ -20,6 +20,7 @@ ENGINE_ORDER = [
     "ladder",
     "idmap",
     "book",
+    "timed_queues",
     "ledger",
     "listing",
     "events",

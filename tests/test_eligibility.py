@@ -23,7 +23,6 @@ from engine.codes import ContractParameter as P
 from engine.schema import NOTICE
 from tests import build, state
 from tests.build import BUY, PERPETUAL, PLAIN_CONTRACT, SECOND, SELL, START_NS, account_set, new
-from tests.flow import flow, stage
 from tests.model import Limits
 from tests.pair import SMALL, Pair, Reference
 from tests.stage import Stage
@@ -438,33 +437,6 @@ def test_approval_withdrawn_acts_at_once() -> None:
     pair.play([new(0, BUY, 5, 990)])
     reports = pair.send(build.approval(0, 0, 0))
     assert told(reports, EventKind.CANCELLED) == [(0, Reason.AFFILIATE_NOT_APPROVED)]
-
-
-def test_affiliates_orders_are_tagged_and_nothing_else() -> None:
-    """A property: the same flow with one account an affiliate gives the same reports but for the tag."""
-    tagged, plain = Pair(), Pair()
-    for pair in (tagged, plain):
-        pair.play(stage())
-    never = build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY, value=0)
-    house = [account_set(0, A.AFFILIATION, 1), build.approval(0, 0, build.FAR_NS), build.approval(0, 1, build.FAR_NS)]
-    tagged.play([never.copy(), *house])
-    plain.play([never.copy(), *(account_set(0, A.SELF_TRADE_MODE, 0) for _ in house)])
-    seen = 0
-    for seed in range(3):
-        for item in flow(seed, 500):
-            if isinstance(item, Reference):
-                tagged.refer(item)
-                plain.refer(item)
-                continue
-            if item["kind"][0] >= CommandKind.ACCOUNT_OPEN:
-                continue
-            ours, theirs = tagged.send(item.copy()), plain.send(item.copy())
-            for report in ours:
-                seen += bool(report["flags"] & ExecInst.AFFILIATE) if "flags" in report else 0
-                if "flags" in report:
-                    report["flags"] &= ~int(ExecInst.AFFILIATE)
-            assert ours == theirs
-    assert seen > 100
 
 
 # --- groups -------------------------------------------------------------------------------------------------------

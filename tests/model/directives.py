@@ -90,6 +90,8 @@ def _set_attribute(model, directive):
         for (owner, contract), (begins, _) in model.approvals.items():
             if owner == account.slot:
                 model.approvals[owner, contract] = begins, 0
+        if eligibility.is_tagged(model, account.slot):
+            eligibility.yield_places(model, account.slot)
     elif code in ACKNOWLEDGED:
         _acknowledge(model, account, code, before)
     now = eligibility.client(model, account.slot)
@@ -181,7 +183,7 @@ def _approval_reason(model, directive):
     begins, ends = directive.source_time_ns, directive.value
     given = (directive.account_slot, directive.contract_slot) in model.approvals
     sensible = 0 <= begins < ends or (ends == 0 and begins >= 0 and given)
-    if not sensible or not eligibility.is_affiliate(model, directive.account_slot):
+    if not sensible or not eligibility.is_group_company(model, directive.account_slot):
         return Reason.BAD_PARAMETER
     overdue = eligibility.is_overdue(model, directive.account_slot)
     if not model.has_job_room(overdue) or (not given and len(model.approvals) >= MAX_APPROVALS):

@@ -101,15 +101,37 @@ def held(model, account):
     return (Reason.ELIGIBILITY if restriction == Restriction.REDUCE_ONLY else Reason.NONE), False
 
 
-def is_affiliate(model, slot):
-    """A company of the operator's group."""
+def is_group_company(model, slot):
+    """A company of the operator's group, which may be approved to trade."""
     return model.accounts[slot].values.get(A.AFFILIATION) == Affiliation.GROUP_COMPANY
+
+
+def is_tagged(model, slot):
+    """Whoever is no client: a company of the operator's group, the operator itself, its custodian."""
+    return model.accounts[slot].values.get(A.AFFILIATION, Affiliation.CLIENT) != Affiliation.CLIENT
+
+
+def classify(model, order):
+    """An order is of the class that its account has when it comes to the book."""
+    order.flags &= ~ExecInst.AFFILIATE
+    if is_tagged(model, order.account):
+        order.flags |= ExecInst.AFFILIATE
+
+
+def yield_places(model, slot):
+    """An account was tagged: its resting orders go behind all others at their prices, and keep their order."""
+    for contract in model.contracts.values():
+        for orders in [*contract.levels[1].values(), *contract.levels[2].values()]:
+            for order in [order for order in orders if order.account == slot and not order.affiliated]:
+                orders.remove(order)
+                orders.append(order)
+                order.flags |= ExecInst.AFFILIATE
 
 
 def order_reason(model, order):
     """Rows 6 to 15 for an order that opens."""
     reason = client(model, order.account, order.person) or contract(model, order.account, order.contract)
-    if reason or not model.venue_values[V.AFFILIATE_POST_ONLY] or not is_affiliate(model, order.account):
+    if reason or not model.venue_values[V.AFFILIATE_POST_ONLY] or not is_group_company(model, order.account):
         return reason
     fits = order.ord_type == OrdType.LIMIT and order.flags & ExecInst.POST_ONLY
     return Reason.NONE if fits else Reason.AFFILIATE_ORDER_STYLE
@@ -144,7 +166,7 @@ def schedule(model, slot):
     if client(model, slot):
         return
     dates = [account.values.get(date, 0) for date in DATES]
-    if is_affiliate(model, slot):
+    if is_group_company(model, slot):
         dates += [ends for (owner, _), (_, ends) in model.approvals.items() if owner == slot and ends]
     _enter(model, 0, slot, min(dates))
 

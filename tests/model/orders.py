@@ -85,8 +85,7 @@ def new(model, command, label):
     if order.tif != 6:
         order.expire_ns = 0
     order.label = label
-    if eligibility.is_affiliate(model, order.account):
-        order.flags |= ExecInst.AFFILIATE
+    eligibility.classify(model, order)
     model.accept(order)
     if order.flags & ExecInst.CONDITIONAL:
         if order.is_market:
@@ -206,6 +205,7 @@ def _amend_afresh(model, order, changed):
     order.price, order.leaves, order.display = changed.price, changed.leaves, changed.display
     order.self_trade = changed.self_trade
     order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
+    eligibility.classify(model, order)
     admission.settle_price(model, order)
     model.report(EventKind.AMENDED, order, level_lots=level, entry_cost_micros=old_price)
     work.work(model, order)

@@ -70,6 +70,11 @@ class Order:
         return bool(self.flags & ExecInst.POST_ONLY)
 
     @property
+    def affiliated(self):
+        """It stands in the second queue of its price."""
+        return bool(self.flags & ExecInst.AFFILIATE)
+
+    @property
     def iceberg(self):
         """It shows a part of itself."""
         return bool(self.flags & ExecInst.ICEBERG)
@@ -198,9 +203,11 @@ class Contract:
         return sum(order.shown for order in self.levels[side].get(price, ()))
 
     def join(self, order):
-        """Put an order at the back of its queue."""
+        """Put an order at the back of its queue: of two at one price, all clients come before all affiliates."""
         order.resting = True
-        self.queue(order).append(order)
+        orders = self.queue(order)
+        orders.append(order)
+        orders.sort(key=lambda other: other.affiliated)
 
     def leave(self, order):
         """Take an order out of its queue."""

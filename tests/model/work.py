@@ -173,6 +173,7 @@ def fire(model, order):
     order.waiting = False
     order.flags &= ~ExecInst.CONDITIONAL
     order.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
+    eligibility.classify(model, order)
     order.done_reason = admission.judge(model, admission.Request(order))
     if not order.done_reason:
         admission.settle_price(model, order)
