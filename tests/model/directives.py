@@ -115,7 +115,7 @@ def _acknowledge(model, account, code, before):
 
 def _check_persons(model, **scope):
     """Persons must know derivatives from now on: what one placed who does not is cancelled."""
-    scope |= {"knowing": True, "unknowing": True, "spare_reducing": True, "quiet": True}
+    scope |= {"unknowing": True, "spare_reducing": True, "quiet": True}
     model.add_job(reason=Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, **scope)
 
 
