@@ -102,6 +102,7 @@ class CommandKind(IntEnum):
     SET_MARGIN_MODE = 24
     FUND_DEPOSIT = 25
     AFFILIATE_APPROVAL = 26
+    ATTEST = 29
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -160,6 +161,7 @@ class EventKind(IntEnum):
     DELEVERAGING_EXHAUSTED = 63
     AFFILIATE_APPROVED = 64
     COLLATERAL_TAKEN = 65
+    ATTESTED = 69
 
 
 class EventFlag(IntEnum):
@@ -386,6 +388,13 @@ class TimerClass(IntEnum):
     LIQUIDATION_WORK = 6
     TRIGGERS = 7
     DELIVERY = 8
+
+
+class Attested(IntEnum):
+    """What an ATTEST vouches for with its digest; `code` of the command. The engine only keeps it in the log."""
+
+    REGISTRY = 1
+    GATEWAY_LOG = 2
 
 
 class AccountAttribute(IntEnum):

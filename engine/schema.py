@@ -19,7 +19,7 @@ from engine.log_rows import PlainRow as PlainRow
 from engine.log_rows import record as record
 from engine.units import JIT
 
-SEMANTICS_VERSION = 3
+SEMANTICS_VERSION = 4
 """Changes whenever the same log would give other events; a journal names the version it was written under."""
 
 WORK_ITEMS = 64

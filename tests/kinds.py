@@ -23,6 +23,7 @@ def every_kind() -> dict[CommandKind, Rows]:
         CommandKind.PERSON_SET: build.person(2),
         CommandKind.GROUP_SET: build.group_set(1, 0, 5000),
         CommandKind.AFFILIATE_APPROVAL: build.approval(4, 0, START_NS + 90 * SECOND),
+        CommandKind.ATTEST: of(CommandKind.ATTEST, code=1, value=7, reason=3, digest=(1, 2, 3, 4)),
         CommandKind.DEPOSIT: build.deposit(3, 1_000_000),
         CommandKind.WITHDRAW: of(CommandKind.WITHDRAW, account_slot=3, amount_micros=500_000),
         CommandKind.TRANSFER: of(CommandKind.TRANSFER, account_slot=3, contract_slot=1, amount_micros=1000),

@@ -21,8 +21,9 @@ from gateway.audit_trail.admission_ladder import when
 from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
 from gateway.audit_trail.order_story import Step, story, story_at
-from gateway.audit_trail.records import FOREVER_NS, Scope, trail
+from gateway.audit_trail.records import FOREVER_NS, Scope
 from gateway.audit_trail.verify_export import Checked, check
+from gateway.audit_trail.whole_trail import trail
 from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
 from gateway.config import Config
 from gateway.registry.registry import RegistryError
@@ -30,6 +31,13 @@ from gateway.wire.civil_dates import start_ns
 
 DIFFERENT = 1
 """Exit code when a file was changed, or differs from the journal."""
+EARLIER = 3
+"""Exit code when an export is whole, but the journal holds more of what it covers after its end."""
+_UNPROVEN = (
+    "  in itself only: whoever made the file could have left records out or changed them and computed the chain anew;\n"
+    "  --journal compares it with the log, --proof with --public-key with a sealed day"
+)
+_GOES_ON = "decisions are of what it covers; export again to have them, or give --to"
 _EXAMPLES = """examples:
   lionrock audit export data --format csv --output trail.csv
   lionrock audit export data --account alice --from 2026-03-02 --to 2026-03-31 --output alice.parquet
@@ -40,7 +48,7 @@ _EXAMPLES = """examples:
 
 The trail is made from the journal by replay: exporting twice gives the same bytes, and a running exchange is not held
 up. A date is a day in Hong Kong; a time such as 2026-03-02T10:00+08:00 is taken as it stands, without offset as UTC.
-exit codes: 0 done and whole, 1 not what was written, 2 refused
+exit codes: 0 done and whole, 1 not what was written, 2 refused, 3 whole, but the journal holds more behind its end
 """
 
 
@@ -175,14 +183,20 @@ def _verify(args: argparse.Namespace) -> int:
     else:
         for item in found:
             print(_verdict(item))
-    return DIFFERENT if any(item.problem for item in found) else 0
+    if any(item.problem for item in found):
+        return DIFFERENT
+    return EARLIER if any(item.later for item in found) else 0
 
 
 def _verdict(found: Checked) -> str:
+    """What a check has shown, and what it could not show."""
     if found.problem:
         return found.problem
-    against = f", as {found.journal} gives them" if found.journal else ""
-    return f"{found.file}: {found.records:,} records are whole{against}, chain {found.chain}"
+    whole = f"{found.file}: {found.records:,} records are whole, chain {found.chain}"
+    if not found.journal:
+        return f"{whole}\n{_UNPROVEN}"
+    whole += f"\n  as {found.journal} gives them up to sequence {found.last_seq:,}"
+    return f"{whole}\n  the journal goes on: {found.later:,} further {_GOES_ON}" if found.later else whole
 
 
 def _explain(args: argparse.Namespace) -> int:
