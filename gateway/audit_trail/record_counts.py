@@ -20,7 +20,7 @@ NO_ACCOUNT = "none"
 
 def kind_of(record: Record) -> str:
     """What a record is counted as: what it is and of what, such as `order NEW` or `event FILL`."""
-    return f"{record['record']} {record.get('command', '')}".strip()
+    return f"{record.get('record', '')} {record.get('command', '')}".strip()
 
 
 class Tally:

@@ -177,7 +177,8 @@ class _Look:
 
     def __call__(self, root: Any, command: Any, due: list[Happening]) -> tuple[list[Record], dict[str, int]]:
         records = [record for row in due for record in _of_event(root, row, self._scope)]
-        wanted = self._scope.holds(int(root["now_ns"][0]), _account_of(command))
+        time_ns = max(int(root["now_ns"][0]), int(command["time_ns"]))
+        wanted = self._scope.holds(time_ns, _account_of(command))
         return records, look(root, command) if wanted else {}
 
 

@@ -6,10 +6,12 @@ Alone an export is only consistent in itself: who can write the file can compute
 import csv
 import json
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 
 from engine import host
 from engine.codes import CommandKind
@@ -17,9 +19,20 @@ from gateway.audit_trail import export
 from gateway.audit_trail.columns import COLUMNS, Record
 from gateway.audit_trail.hash_chain import CHAIN, END, genesis, link
 from gateway.audit_trail.journal_follower import survey
+from gateway.audit_trail.proofs import Proof, ProofCheck, check_proofs
 from gateway.audit_trail.record_counts import COUNT, Tally
 from gateway.audit_trail.records import Progress, Scope, scope_of
+from gateway.audit_trail.seals import SealError
 from gateway.audit_trail.whole_trail import trail
+
+
+@dataclass(frozen=True)
+class Against:
+    """What an export is held against besides itself."""
+
+    journal: Path | None = None
+    proofs: tuple[Proof, ...] = ()
+    key: Ed25519PublicKey | None = None
 
 
 @dataclass
@@ -37,7 +50,7 @@ class Checked:
     journal: str = ""
     last_seq: int = 0
     later: int = 0
-    proved: str = ""
+    proved: list[str] = field(default_factory=list)
 
 
 class FaultError(ValueError):
@@ -52,11 +65,19 @@ def _silent(done: int, total: int) -> None:
     return None
 
 
-def check(path: Path, journal: Path | None = None, progress: Progress = _silent) -> Checked:
-    """Check an export's chain, counts and end; with a `journal`, compare every record and the end with it too."""
-    found = Checked(str(path))
+_ALONE = Against()
+
+
+def check(path: Path, against: Against = _ALONE, progress: Progress = _silent) -> Checked:
+    """Check an export's chain, counts and end; every record and the end against a journal; its days against proofs."""
+    found, journal = Checked(str(path)), against.journal
     try:
         scope, end = check_alone(path, found)
+        if against.key is not None:
+            checks = [ProofCheck(proof, against.key) for proof in against.proofs]
+            for item in checks:
+                item.check_scope(scope, found.last_seq)
+            found.proved = check_proofs(export.read(path), checks)
         if journal is not None:
             found.journal = str(journal)
             _check_end(journal, end, found)
@@ -64,6 +85,8 @@ def check(path: Path, journal: Path | None = None, progress: Progress = _silent)
             found.later = _later(journal, scope, found.last_seq)
     except FaultError as fault:
         found.first_bad, found.problem = fault.number, f"{path}: {fault}"
+    except SealError as error:
+        found.problem = f"{path}: {error}"
     except (ValueError, OverflowError, csv.Error) as error:
         found.first_bad, found.problem = found.records + 1, str(error)
     return found
@@ -73,7 +96,7 @@ def check(path: Path, journal: Path | None = None, progress: Progress = _silent)
 
 
 def check_alone(path: Path, found: Checked) -> tuple[Scope, dict[str, Any]]:
-    """The scope of an export and the facts of its end, if chain, counts and end agree. A FaultError when they do not."""
+    """The scope of an export and the facts of its end, if chain, counts and end agree; else a FaultError."""
     scope, end = None, None
     since, total = Tally(), Tally()
     for record in _linked(export.read(path), found):
@@ -111,7 +134,9 @@ def _linked(records: Iterable[Record], found: Checked) -> Iterator[Record]:
         if record.get("number") != number or written != chain.hex():
             raise FaultError(number, f"record {number} is not what was written: the chain breaks there")
         if record.get("record") == END and _facts(record).get("before") != before.hex():
-            raise FaultError(number, f"record {number} closes the export, but names another hash of the record before it")
+            raise FaultError(
+                number, f"record {number} closes the export, but names another hash of the record before it"
+            )
         found.records, found.chain = number, chain.hex()
         yield record
 
@@ -154,7 +179,9 @@ def _compare_end(record: Record, facts: dict[str, Any], total: Tally, scope: Sco
     if differences:
         raise FaultError(number, f"record {number} closes another export than this: {differences}")
     if facts.get("filter") != scope.__dict__:
-        raise FaultError(number, f"record {number} closes an export of another account or time than the first record says")
+        raise FaultError(
+            number, f"record {number} closes an export of another account or time than the first record says"
+        )
     last_seq, journal = facts.get("last_seq"), facts.get("journal")
     if type(last_seq) is not int or last_seq < 0 or record.get("seq") != last_seq or type(journal) is not str:
         raise FaultError(number, f"record {number} does not say where in the journal the export ends")

@@ -16,19 +16,18 @@ def _silent(done: int, total: int) -> None:
     return None
 
 
-def trail(
-    journal: Path, scope: Scope, progress: Progress = _silent, until_seq: int | None = None
-) -> Iterator[Record]:
+def trail(journal: Path, scope: Scope, progress: Progress = _silent, until_seq: int | None = None) -> Iterator[Record]:
     """The chained records of a scope, from a journal up to a sequence or its end."""
     seen = survey(journal, scope.wanted, until_seq)
     follower = Follower(journal)
     note = scope.note(follower.genesis)
     records = decisions(follower, scope, seen.stops, seen.last_seq, progress)
     closing = {"last_seq": seen.last_seq, "journal": seen.chain.hex(), "filter": scope.__dict__}
-    return chained(_closed(records, scope, note, closing), note)
+    return chained(closed(records, scope, note, closing), note)
 
 
-def _closed(records: Iterable[Record], scope: Scope, note: str, closing: dict[str, Any]) -> Iterator[Record]:
+def closed(records: Iterable[Record], scope: Scope, note: str, closing: dict[str, Any]) -> Iterator[Record]:
+    """Records with what stands around them: the scope before, the counts between, and what closes the export."""
     total = Tally()
     yield {"record": "begin", "note": note}
     for record in counted(records):

@@ -8,9 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import host
-from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Mode, Reason, Restriction
-from engine.schema import Capacities
+from engine.codes import AccountAttribute, CommandKind, ExecInst, Mode, Reason, Restriction
 from gateway import cli
 from gateway.audit_trail.admission_ladder import judge, verdict
 from gateway.audit_trail.columns import COLUMNS
@@ -20,53 +18,8 @@ from gateway.audit_trail.journal_follower import Follower, stops
 from gateway.audit_trail.records import Scope
 from gateway.audit_trail.whole_trail import trail
 from tests import build, flow, kinds, risk_flow
+from tests.gateway.audit_trail.journals import Live, commands_of
 from tests.pair import CAPACITIES
-
-ORDERS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL)
-ANSWERS = (EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED, EventKind.AMENDED)
-
-
-class Live:
-    """An engine with a journal, and what it answered to each order command at the time."""
-
-    def __init__(self, folder: Path, capacities: Capacities, mode: Mode = Mode.EXCHANGE) -> None:
-        self.folder = folder
-        self.engine = host.Engine.create(folder, mode, capacities=capacities)
-        self.reasons: dict[int, int] = {}
-        self.digest = ""
-
-    def send(self, rows: Any) -> None:
-        """Commands in batches, as a gateway would."""
-        rows["time_ns"] = np.where(rows["time_ns"] == 0, build.START_NS, rows["time_ns"])
-        rows["seq"] = self.engine.last_seq + 1 + np.arange(len(rows))
-        first = 0
-        while first < len(rows):
-            end = min(first + 7, len(rows))
-            while end < len(rows) and rows["kind"][end] == CommandKind.LABEL:
-                end += 1
-            self.engine.feed(rows[first:end].copy(), self._note)
-            first = end
-
-    def _note(self, commands: Any, events: Any) -> None:
-        asked = set(commands["seq"][np.isin(commands["kind"], ORDERS)].tolist())
-        for row in events[np.isin(events["kind"], ANSWERS)]:
-            if int(row["seq"]) in asked:
-                self.reasons[int(row["seq"])] = int(row["reason"])
-
-    def close(self) -> Path:
-        """End it; the journal's folder."""
-        self.digest = self.engine.digest()
-        self.engine.commit()
-        self.engine.close()
-        return self.folder
-
-
-def commands_of(script: Any) -> Any:
-    """The rows of a script without its references; orders are named by the client's id alone."""
-    rows = np.concatenate([item for item in script if isinstance(item, np.ndarray)])
-    named = np.isin(rows["kind"], (CommandKind.AMEND, CommandKind.CANCEL)) & (rows["order_id"] < 0)
-    rows["order_id"][named] = 0
-    return rows
 
 
 @pytest.fixture(scope="module")
@@ -168,6 +121,9 @@ def test_scope_of_account_and_time(risky: Live) -> None:
     bare = [{name: row.get(name) for name in COLUMNS if name != "number"} for row in found]
     assert bare == [{name: row.get(name) for name in COLUMNS if name != "number"} for row in wanted]
     assert {row["account_slot"] for row in found if row["record"] == "order"} == {3}
+    later = [row["time_ns"] for row in everything[1:-1] if row["time_ns"] > middle and row["record"] == "order"]
+    begun = [row for row in trail(risky.folder, Scope(from_ns=later[0])) if row["record"] == "order"]
+    assert "account_cash_micros" in begun[0], "the first decision of a period has its figures too"
     ended = list(trail(risky.folder, Scope(to_ns=middle)))
     assert max(row["time_ns"] for row in ended[1:-1]) < middle
 
