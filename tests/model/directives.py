@@ -334,7 +334,13 @@ def _set_venue_value(model, directive):
     return Reason.NONE
 
 
+def _attest(model, directive):
+    model.notice(EventKind.ATTESTED, directive)
+    return Reason.NONE
+
+
 HANDLERS = {
+    CommandKind.ATTEST: _attest,
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,
