@@ -230,7 +230,8 @@ class _Episodes:
         rows.append(build.account_set(owner, A.MAX_OPEN_ORDERS, LIMITS.orders))
         rows += [build.contract_state(contract, MarketState.OPEN) for contract in range(CONTRACTS)]
         rows += [build.group_set(group, contract, 0) for group in (1, 2) for contract in range(CONTRACTS)]
-        return [*rows, build.venue_state(VenueState.OPEN), build.contract_set(1, P.DISCLOSURE_LOSS, 1), *map(build.person, PERSONS)]
+        rows += [build.venue_state(VenueState.OPEN), build.contract_set(1, P.DISCLOSURE_LOSS, 1)]
+        return [*rows, *map(build.person, PERSONS)]
 
 
 def rights_flow(seed: int, count: int) -> Script:
