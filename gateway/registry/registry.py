@@ -15,7 +15,8 @@ from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
-from gateway.registry.names import looks_like, name_problem
+from gateway.registry import spellings
+from gateway.registry.names import name_problem
 from gateway.registry.private_files import make_private
 from gateway.registry.records import (
     CONFLICTS,
@@ -83,6 +84,7 @@ class Registry:
             slot = self.next_account_slot()
             row = (slot, client_id, name, parent_slot, int(investor_class), now_ns)
             self._db.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", row)
+            spellings.add(self._db, "account", name)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
         return self.account(name)
@@ -96,6 +98,10 @@ class Registry:
             raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
         if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
             raise RegistryError(f"name: account {name!r} exists; choose another")
+        self._check_unlike("account", name, "name")
+        owner = client or name
+        if not parent and not self.one("SELECT 1 FROM clients WHERE name = ?", owner):
+            self._check_unlike("client", owner, "client" if client else "name")
         if parent and self.account(parent).parent_slot is not None:
             raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
         if parent and client not in ("", self.account(parent).client):
@@ -110,6 +116,7 @@ class Registry:
             found = self.one("SELECT slot, client_id FROM accounts WHERE name = ?", parent)
             return found[0], found[1]
         self._db.execute("INSERT OR IGNORE INTO clients (name, created_ns) VALUES (?, ?)", (client, now_ns))
+        spellings.add(self._db, "client", client)
         return None, self.one("SELECT id FROM clients WHERE name = ?", client)[0]
 
     def account(self, name: str) -> Account:
@@ -147,6 +154,7 @@ class Registry:
         with self.transaction():
             if not self.find_person(name):
                 self._db.execute("INSERT INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
+                spellings.add(self._db, "person", name)
             return self.find_person(name)
 
     def find_person(self, name: str) -> int:
@@ -155,10 +163,14 @@ class Registry:
         if found:
             return int(found[0])
         _check_name("person", name)
-        for (other,) in self._db.execute("SELECT name FROM persons"):
-            if looks_like(name, other):
-                raise RegistryError(f"person: {name!r} looks like {other!r}; write it so, or tell the two apart")
+        self._check_unlike("person", name, "person")
         return 0
+
+    def _check_unlike(self, kind: spellings.Kind, name: str, field: str) -> None:
+        """Refuse a new name that a person could take for another of its kind."""
+        problem = spellings.problem(self._db, kind, name)
+        if problem:
+            raise RegistryError(f"{field}: {problem}")
 
     def known_person(self, name: str) -> int:
         """The number of a person who is registered, or a refusal."""
@@ -352,6 +364,11 @@ class Registry:
             yield
         finally:
             self._acting = {}
+
+    @property
+    def acting_change(self) -> int:
+        """The number of the change that is being carried out; 0 outside of one."""
+        return int(self._acting.get("change", 0))
 
     def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
         """Intents after a reference that the log does not have yet, in the order of their references."""
