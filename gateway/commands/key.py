@@ -91,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
             change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
             outcomes.show_changes([officer.row(registry, change, args.data)], args.json)
         elif args.action == "revoke":
-            key = registry.revoke_key(args.id, clock.wall_ns())
-            show([{"id": key.id, "revoked": True}], args.json, "key revoked")
+            with outcomes.written(registry) as span:
+                key = registry.revoke_key(args.id, clock.wall_ns())
+            told = outcomes.told(outcomes.follow_span(registry, args.data, span), args.data)
+            show([{"id": key.id, "revoked": True, "orders": told}], args.json, "key revoked")
         else:
             slot = registry.account(args.account).slot if args.account else None
             names = {account.slot: account.name for account in registry.accounts()}

@@ -54,6 +54,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "set_index_sources": {
         **_I, "sources": "kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD", "weights": "1,1,1",
     },
+    "stop_reducing": {"account": "sample", "reason": "nothing to stop any more"},
     "set_surveillance_threshold": {
         "threshold": "wash_trades", "value": 5, "reason": "three were too few for two desks",
     },

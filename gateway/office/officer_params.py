@@ -136,7 +136,13 @@ class RestoreStatus(ChangeParams, kw_only=True):
 class SetRestriction(ChangeParams, kw_only=True):
     account: Annotated[str, _text("one account", 64)] | None = None
     client: Annotated[str, _text("or every account of a client", 64)] | None = None
-    restriction: Annotated[RestrictionName, Meta(description="frozen and closed cancel every order")]
+    restriction: Annotated[RestrictionName, Meta(description="suspended only reduces; frozen, closed: no orders")]
+
+
+class StopReducing(ChangeParams, kw_only=True):
+    account: Annotated[str, _text("one suspended account", 64)] | None = None
+    client: Annotated[str, _text("or every account of a suspended client", 64)] | None = None
+    valid_through: Annotated[str, Meta(description="the last day; left out: reducing goes on from now")] | None = None
 
 
 class SetLimits(ChangeParams, kw_only=True):

@@ -243,7 +243,7 @@ class Registry:
         return [_key(row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> Key:
-        """Revoke a key for good; the server closes its sessions."""
+        """Revoke a key for good; the server closes its sessions, and what its person's orders may open ends."""
         key = self.key(key_id)
         if key is None:
             raise RegistryError(f"key: no key {key_id!r}; `lionrock key list` shows them")
@@ -251,6 +251,9 @@ class Registry:
             raise RegistryError(f"key: {key_id} is revoked already")
         with self.transaction():
             self._db.execute("UPDATE keys SET revoked_ns = ? WHERE id = ?", (now_ns, key_id))
+            if "trade" in key.scopes:
+                kind = CommandKind.KEY_REVOKE
+                self._add(Intent(kind, account_slot=key.account_slot, person=key.person, sweeps=True), now_ns)
         return key
 
     def is_live(self, number: int) -> bool:
@@ -438,10 +441,10 @@ class Registry:
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", applied)
             self._db.executemany("UPDATE intents SET orders_cancelled = ? WHERE sweeps = 1 AND applied_seq = ?", ended)
 
-    def unfinished_sweeps(self) -> list[int]:
-        """The sequences of the intents in the log whose sweep is not known to have ended."""
-        query = "SELECT applied_seq FROM intents WHERE sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
-        return [seq for (seq,) in self._db.execute(query)]
+    def unfinished_sweeps(self) -> list[tuple[int, int]]:
+        """The sequences and kinds of the intents in the log whose sweep is not known to have ended."""
+        clause = "sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
+        return self._db.execute(f"SELECT applied_seq, kind FROM intents WHERE {clause}").fetchall()
 
     def forget_beyond(self, last_seq: int) -> int:
         """Intents noted beyond the end of the log were lost with it and must be done again; returns how many."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
+from engine.code_values import COMMAND_KEY_REVOKE
 from engine.codes import Mode
 from gateway import clock
 from gateway.config import Config
@@ -69,8 +70,8 @@ class Venue:
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
-        for seq in self.registry.unfinished_sweeps():
-            self._sweeps.begin(seq)
+        for seq, kind in self.registry.unfinished_sweeps():
+            (self._sweeps.begin_of_key if kind == COMMAND_KEY_REVOKE else self._sweeps.begin)(seq)
         self.engine = self._open_engine(progress)
         self._start_projection()
         self.hub = Hub(self.projection)
@@ -189,10 +190,12 @@ class Venue:
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             for intent in intents:
-                if intent.sweeps:
+                if intent.sweeps and intent.kind != COMMAND_KEY_REVOKE:
                     self._sweeps.begin(self.sequencer.submit(sweep_row(intent), None, None) + 1)
                 pending = IntentPending(intent.reference, self._results)
-                self.sequencer.submit(directive_row(intent), None, pending)
+                seq = self.sequencer.submit(directive_row(intent), None, pending)
+                if intent.kind == COMMAND_KEY_REVOKE:
+                    self._sweeps.begin_of_key(seq)
             self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []

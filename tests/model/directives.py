@@ -154,7 +154,7 @@ def _revoke_key(model, directive):
     if not model.has_job_room():
         return Reason.CAPACITY
     model.notice(EventKind.KEY_REVOKED, directive)
-    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True, "quiet": True}
+    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True}
     model.add_job(reason=Reason.KEY_REVOKED, **scope)
     return Reason.NONE
 

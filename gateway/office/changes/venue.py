@@ -75,7 +75,7 @@ def bind_identity(lookup: Lookup, params: m.BindIdentity) -> Plan:
 
 
 def revoke_key(lookup: Lookup, params: m.RevokeKey) -> Plan:
-    """The end of a key. Two persons with the scope admin stay: they, and only they, can name other officers."""
+    """The end of a key, and of what its person's orders may open. Two persons with the scope admin stay."""
     key = lookup.registry.key(params.key)
     if key is None or key.revoked_ns is not None:
         raise RegistryError(f"key: no live key {params.key[:64]!r}; `lionrock key list` shows them")
