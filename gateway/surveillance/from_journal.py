@@ -23,16 +23,17 @@ def alerts_of(
     clients: Mapping[int, int],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Alert]:
-    """All alerts of a journal, in the order of its steps."""
-    owners, found = Owners(), []
+    """All alerts of a journal, in the order in which they began, each as it has grown in the end."""
+    owners = Owners()
+    found: dict[tuple[object, ...], Alert] = {}
     owners.add_clients(clients)
     rules, throttle = RuleRunner(parameters, owners), Throttle(parameters)
 
     def sink(commands: Any, events: Any) -> None:
-        found.extend(throttle.take(events))
-        found.extend(rules.take(events))
+        found.update((alert.identity, alert) for alert in (*throttle.take(events), *rules.take(events)))
 
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     host.replay(reader, engine, sink=sink, progress=progress)
-    return [*found, *rules.flush()]
+    found.update((alert.identity, alert) for alert in rules.flush())
+    return [*found.values()]
