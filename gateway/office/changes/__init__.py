@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from gateway.office.changes import clients, venue
+from gateway.office.changes import affiliates, clients, venue
 from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_params import ChangeParams
 
@@ -24,7 +24,9 @@ class Kind(NamedTuple):
 
 
 def _table() -> dict[str, Kind]:
-    modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = ((clients, "compliance"), (venue, "admin"))
+    modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = (
+        (clients, "compliance"), (affiliates, "compliance"), (venue, "admin"),
+    )  # fmt: skip
     found: dict[str, Kind] = {}
     for params in ChangeParams.__subclasses__():
         name = "".join("_" + letter.lower() if letter.isupper() else letter for letter in params.__name__)[1:]
