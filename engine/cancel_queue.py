@@ -5,7 +5,7 @@ An order that a job in the queue takes is as good as cancelled, however long the
 
 from engine import book, eligibility
 from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
-from engine.codes import NIL, Reason
+from engine.codes import NIL, InvestorClass, Reason
 from engine.kernels import kernel, rare
 from engine.row_access import account_at, contract_at, detail_at, job_at, label_of, order_at, own_at, position_at
 from engine.schema import MAX_JOBS
@@ -20,7 +20,7 @@ a job on one account the versions that the account had acknowledged."""
 KNOWING = 32
 """Only orders of accounts whose persons must know derivatives."""
 UNKNOWING = 64
-"""And of them only what somebody placed who does not."""
+"""Only what somebody placed who does not know derivatives: of one account, or of all institutions."""
 
 
 @kernel
@@ -135,10 +135,13 @@ def _is_acknowledged(s, job, position):
 @kernel
 def _takes_of_person(s, job, slot, account_slot):
     """Of a job on what a person placed, or somebody who does not know derivatives: whether an order is that."""
-    if job.scope & KNOWING and not eligibility.needs_person(s, account_at(s, account_slot)):
+    account = account_at(s, account_slot)
+    if job.scope & KNOWING and not eligibility.needs_person(s, account):
         return False
-    if job.scope & UNKNOWING and eligibility.knows(s, own_at(s, slot).person):
-        return False
+    if job.scope & UNKNOWING:
+        if eligibility.knows(s, own_at(s, slot).person):
+            return False
+        return job.account_slot != NIL or account.investor_class == InvestorClass.INSTITUTIONAL
     return job.person == NIL or own_at(s, slot).person == job.person
 
 

@@ -103,6 +103,7 @@ class CommandKind(IntEnum):
     FUND_DEPOSIT = 25
     AFFILIATE_APPROVAL = 26
     KEY_REVOKE = 28
+    ATTEST = 29
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -163,6 +164,7 @@ class EventKind(IntEnum):
     COLLATERAL_TAKEN = 65
     KEY_REVOKED = 67
     PERSON_LAPSED = 68
+    ATTESTED = 69
 
 
 class EventFlag(IntEnum):
@@ -390,6 +392,13 @@ class TimerClass(IntEnum):
     LIQUIDATION_WORK = 6
     TRIGGERS = 7
     DELIVERY = 8
+
+
+class Attested(IntEnum):
+    """What an ATTEST vouches for with its digest; `code` of the command. The engine only keeps it in the log."""
+
+    REGISTRY = 1
+    GATEWAY_LOG = 2
 
 
 class AccountAttribute(IntEnum):

@@ -291,6 +291,8 @@ def apply(s, d):
         accounts.set_group_limit(s, d)
     elif kind == CommandKind.AFFILIATE_APPROVAL:
         accounts.approve_affiliate(s, d)
+    elif kind == CommandKind.ATTEST:
+        events.directive_notice(s, EventKind.ATTESTED, d)
     elif kind == CommandKind.DEPOSIT:
         money.deposit(s, d)
     elif kind == CommandKind.WITHDRAW:

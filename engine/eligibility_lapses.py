@@ -125,9 +125,9 @@ def lose_person(s, person):
 
 @kernel
 def ask_persons(s, account_slot):
-    """Persons must know derivatives from now on, of one account or (NIL) of all: cancel what others placed."""
+    """Persons must know derivatives now, of one account or (NIL) of all institutions: cancel what others placed."""
     job = job_at(s, cancel_queue.add_opening(s, account_slot, NIL, Reason.DERIVATIVES_KNOWLEDGE_REQUIRED))
-    job.scope |= cancel_queue.KNOWING | cancel_queue.UNKNOWING
+    job.scope |= cancel_queue.UNKNOWING
 
 
 @kernel

@@ -24,6 +24,7 @@ def every_kind() -> dict[CommandKind, Rows]:
         CommandKind.GROUP_SET: build.group_set(1, 0, 5000),
         CommandKind.KEY_REVOKE: build.key_revoked(1, 1),
         CommandKind.AFFILIATE_APPROVAL: build.approval(4, 0, START_NS + 90 * SECOND),
+        CommandKind.ATTEST: of(CommandKind.ATTEST, code=1, value=7, reason=3, digest=(1, 2, 3, 4)),
         CommandKind.DEPOSIT: build.deposit(3, 1_000_000),
         CommandKind.WITHDRAW: of(CommandKind.WITHDRAW, account_slot=3, amount_micros=500_000),
         CommandKind.TRANSFER: of(CommandKind.TRANSFER, account_slot=3, contract_slot=1, amount_micros=1000),

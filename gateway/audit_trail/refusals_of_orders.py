@@ -18,9 +18,7 @@ from gateway.wire.errors import Explanation
 from gateway.wire.reasons import REASONS, shown
 
 
-def explain(
-    root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots
-) -> Explanation:
+def explain(root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots) -> Explanation:
     """Why an order command was refused for a reason; `shown_lots` gives what a contract's book shows.
 
     Where its contract is not known it says only what the reason means.

@@ -115,7 +115,7 @@ def _acknowledge(model, account, code, before):
 
 def _check_persons(model, **scope):
     """Persons must know derivatives from now on: what one placed who does not is cancelled."""
-    scope |= {"knowing": True, "unknowing": True, "spare_reducing": True, "quiet": True}
+    scope |= {"unknowing": True, "spare_reducing": True, "quiet": True}
     model.add_job(reason=Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, **scope)
 
 
@@ -334,7 +334,13 @@ def _set_venue_value(model, directive):
     return Reason.NONE
 
 
+def _attest(model, directive):
+    model.notice(EventKind.ATTESTED, directive)
+    return Reason.NONE
+
+
 HANDLERS = {
+    CommandKind.ATTEST: _attest,
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,

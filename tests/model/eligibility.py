@@ -30,6 +30,12 @@ def _knows_derivatives(model, account, person):
     return not needs_person(model, account.slot) or model.persons.get(person, 0) > model.now_ns
 
 
+def is_well_placed(model, order, anyhow):
+    """Whether the knowledge of who placed an order is in date, or nothing but an institution's account asks for it."""
+    institution = model.accounts[order.account].values.get(A.INVESTOR_CLASS) == InvestorClass.INSTITUTIONAL
+    return model.persons.get(order.person, 0) > model.now_ns or not (anyhow or institution)
+
+
 def client(model, slot, person=None):
     """Rows 6 to 12; without a person, what holds for all of them."""
     account = model.accounts[slot]

@@ -28,7 +28,7 @@ class Job:
     quiet: bool = False
     person: int | None = None  # only what this person placed or amended last
     knowing: bool = False  # only of accounts whose persons must know derivatives
-    unknowing: bool = False  # and only what a person placed who does not
+    unknowing: bool = False  # only what a person placed who does not, of one account or of all institutions
     required: dict | None = None  # only of accounts that have not acknowledged these versions of the disclosures
     acknowledged: dict | None = None  # only in contracts that require later versions than these
     passed: int = NIL  # the place of the order that it took last
@@ -45,7 +45,7 @@ class Job:
             and not (self.spare_reducing and order.reduce_only)
             and (self.person is None or order.person == self.person)
             and not (self.knowing and not eligibility.needs_person(model, order.account))
-            and not (self.unknowing and model.persons.get(order.person, 0) > model.now_ns)
+            and not (self.unknowing and eligibility.is_well_placed(model, order, self.account != NIL))
             and self._lacks_disclosure(model, order)
             and not (self.spare_protection and order.reduce_only and not order.made_reduce_only)
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
