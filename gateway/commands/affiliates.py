@@ -112,12 +112,13 @@ def _show_maker(
     title = f"account {names.account(maker.account_slot)}, contract {names.contract(maker.contract_slot)}"
     table = Table(title=Text(title), show_header=False)
     if approval is not None:
-        days = f"{approval.valid_from or 'its approval'} through {approval.valid_through}"
-        table.add_row("responsible officer", f"{approval.responsible_officer}, by change {approval.change} ({days})")
+        table.add_row("approval", f"change {approval.change}, through {approval.valid_through}")
+        table.add_row("responsible officer", approval.responsible_officer)
         table.add_row("information barriers", approval.information_barriers_hash)
     table.add_row("volume", f"{_money(maker.volume_micros)} of {_money(all_micros)} ({maker.volume_percent:.2f} %)")
     table.add_row("fills", f"{maker.fills:,}")
     table.add_row("with clients", f"{maker.client_fills:,} fills, {_money(maker.client_volume_micros)}")
+    table.add_row("marked in public", f"{maker.maker_fills:,} fills as maker, {_money(maker.maker_volume_micros)}")
     for row in maker.mark_outs:
         basis_points = row.gain_ppb / 100_000
         text = f"{_money(row.gain_micros)} on {row.fills:,} fills ({basis_points:+.3f} basis points)"

@@ -94,7 +94,7 @@ def test_an_affiliate_from_its_approval_to_its_suspension(tmp_path, monkeypatch)
             assert [order.order_id for order in await maker.open_orders()] == [quote.order.order_id]
             assert hidden.order.order_id not in [order.order_id for order in await alice.open_orders()]
             said = await lionrock(suspend)
-            assert "suspend_affiliate: carried out at sequence " in said and "1 order cancelled" in said
+            assert "suspend_affiliate: carried out at sequences " in said and "1 order cancelled" in said
             assert await maker.open_orders() == []
             assert await refused(maker.sell(BTC, "0.1", price="20100", post_only=True))
             assert (await maker.buy(BTC, "0.05", price="19900", reduce_only=True)).order.order_state == "open"
