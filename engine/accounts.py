@@ -224,7 +224,7 @@ def set_person(s, d):
 
 @kernel
 def revoke_key(s, d):
-    """A person has no key of this account any more: cancel what they placed for it that opens."""
+    """A person has no key of this account any more: cancel what they placed for it that opens, and say how much."""
     if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
         return events.refused(s, d, Reason.UNKNOWN_ACCOUNT)
     if d.person < 1:
@@ -232,7 +232,9 @@ def revoke_key(s, d):
     if not cancel_queue.has_room(s):
         return events.refused(s, d, Reason.CAPACITY)
     events.directive_notice(s, EventKind.KEY_REVOKED, d)
-    job_at(s, cancel_queue.add_opening(s, d.account_slot, NIL, Reason.KEY_REVOKED)).person = d.person
+    job = job_at(s, cancel_queue.add_opening(s, d.account_slot, NIL, Reason.KEY_REVOKED))
+    job.person = d.person
+    job.scope = cancel_queue.OPENING_ONLY
 
 
 # --- groups -------------------------------------------------------------------------------------------------------

@@ -483,3 +483,7 @@ class VenueParameter(IntEnum):
     AFFILIATE_POST_ONLY = 8
     INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE = 9
     COLLATERAL_LOTS_PER_COIN = 10
+    # kept and told, without any effect on orders: what officers decide for the processes around the engine
+    SURVEILLANCE = 100  # `index` is the threshold's number
+    INDEX_SOURCE = 101  # of a contract; `index` is the source's place
+    ONE_PAIR_MAY_GRANT_AND_PAY = 102

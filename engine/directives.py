@@ -28,8 +28,8 @@ from engine.codes import (
 )
 from engine.kernels import kernel, rare
 from engine.row_access import contract_at, job_at
-from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
-from engine.units import NS_PER_S
+from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS, PARAMETERS
+from engine.units import INT64_MAX, NS_PER_S
 
 MIN_TICK_NS = NS_PER_S // 1000
 MAX_TICK_NS = 60 * NS_PER_S
@@ -237,10 +237,35 @@ def _is_collateral(code):
 
 
 @kernel
+def _setting_place(s, d):
+    """Where a value is kept that has no effect on orders; NIL when it cannot be."""
+    if d.code == VenueParameter.SURVEILLANCE:
+        return np.int64(d.index) if 1 <= d.index < MAX_THRESHOLDS else np.int64(NIL)
+    if d.code == VenueParameter.INDEX_SOURCE:
+        if not _known_contract(s, d.contract_slot) or d.index < 0 or d.index >= MAX_SOURCES:
+            return np.int64(NIL)
+        return np.int64(MAX_THRESHOLDS + d.contract_slot * MAX_SOURCES + d.index)
+    return np.int64(0 if d.value <= 1 else NIL)
+
+
+@kernel
+def _keep_setting(s, d):
+    """Keep and tell a value for the processes around the engine; the old value is -1 when there was none."""
+    place = _setting_place(s, d)
+    if place == NIL or d.value < 0 or d.value == INT64_MAX:
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    row = events.directive_notice(s, EventKind.VENUE_CHANGED, d)
+    row.old_value = s.settings[place] - 1
+    s.settings[place] = d.value + 1
+
+
+@kernel
 def set_venue_parameter(s, d):
     """Set one parameter of the whole venue."""
     if _is_collateral(d.code):
         return money.set_collateral(s, d)
+    if VenueParameter.SURVEILLANCE <= d.code <= VenueParameter.ONE_PAIR_MAY_GRANT_AND_PAY:
+        return _keep_setting(s, d)
     row_kind = EventKind.VENUE_CHANGED
     if d.value < 0:
         return events.refused(s, d, Reason.BAD_PARAMETER)

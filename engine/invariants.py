@@ -10,7 +10,18 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
-from engine.codes import NIL, AccountAttribute, Affiliation, MarginMode, OrdType, Side, TimeInForce
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    Affiliation,
+    InvestorClass,
+    MarginMode,
+    MarketState,
+    OrdType,
+    Restriction,
+    Side,
+    TimeInForce,
+)
 from engine.kernels import entry, kernel
 from engine.row_access import (
     account_at,
@@ -20,6 +31,7 @@ from engine.row_access import (
     collateral_at,
     contract_at,
     detail_at,
+    job_at,
     ladder_at,
     level_at,
     node_at,
@@ -29,7 +41,14 @@ from engine.row_access import (
     position_at,
     profile_at,
 )
-from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, PERSON_LADDER
+from engine.schema import (
+    COLLATERAL_ASSETS,
+    EXPIRY_LADDER,
+    LADDERS_PER_CONTRACT,
+    LAPSE_LADDER,
+    MAX_JOBS,
+    PERSON_LADDER,
+)
 from engine.units import PPB, SUBTICKS, mul_div_floor
 
 
@@ -64,6 +83,12 @@ class Violation(IntEnum):
     LAPSE = 25
     OPENS_WITHOUT_STANDING = 26
     AFFILIATE_BEFORE_CLIENT = 27
+    TRADES_WHILE_HELD = 28
+    PENDING_JOBS = 29
+
+
+_LOOKS_AT_ALL = 2
+"""The gate word that lets no order pass unseen."""
 
 
 class AuditError(Exception):
@@ -344,29 +369,88 @@ def _is_under_water(s, slot):
 
 
 @kernel
+def _is_held(s, account_slot, opens):
+    """Whether the operator lets none of an account's orders trade, or none that opens."""
+    account = account_at(s, account_slot)
+    restriction = account.restriction
+    if restriction == Restriction.FROZEN or restriction == Restriction.CLOSED:
+        return True
+    return opens and (restriction != Restriction.NONE or account.killed != 0)
+
+
+@kernel
+def _may_open_in(s, slot, contract_slot):
+    """Whether a contract lets an account open: its state, and its disclosures."""
+    values, contract = profile_at(s, slot).values, contract_at(s, contract_slot)
+    affiliation = account_at(s, slot).affiliation
+    if contract.state == MarketState.REDUCE_ONLY:
+        return False
+    if affiliation == Affiliation.OPERATOR or affiliation == Affiliation.CUSTODY:
+        return False
+    if contract.affiliate_present and values[AccountAttribute.DISCLOSURE_AFFILIATE] < contract.disclosure_affiliate:
+        return False
+    if values[AccountAttribute.DISCLOSURE_PRODUCT] < contract.disclosure_product:
+        return False
+    return values[AccountAttribute.DISCLOSURE_LOSS] >= contract.disclosure_loss
+
+
+@kernel
+def _is_by_one_who_knows(s, account_slot, order_slot):
+    """Whether who placed an order knows derivatives, or need not; while a lapse is still to come, they do."""
+    account, person = account_at(s, account_slot), np.int64(own_at(s, order_slot).person)
+    if s.institutions_skip_knowledge and account.investor_class == InvestorClass.INSTITUTIONAL:
+        return True
+    if person < 0 or person >= s.persons_used:
+        return False
+    return s.now_ns < s.persons[person] or person_lapse_at(s, person).second != 0
+
+
+@kernel
 def _has_standing(s, slot):
     """Whether an account's dates have not passed and nothing was taken from it: what any opening order needs."""
+    if account_lapse_at(s, slot).second != 0:
+        return True
     values = profile_at(s, slot).values
     until_ns = min(values[AccountAttribute.KYC_UNTIL_NS], values[AccountAttribute.SCREENING_UNTIL_NS])
     until_ns = min(until_ns, values[AccountAttribute.EVIDENCE_UNTIL_NS])
     until_ns = min(until_ns, values[AccountAttribute.CONFIRMATION_UNTIL_NS])
     given = values[AccountAttribute.JURISDICTION_PERMITTED] != 0 and values[AccountAttribute.AGREEMENT] != 0
+    given = given and account_at(s, slot).investor_class != InvestorClass.NONE
     return s.now_ns < until_ns and given and values[AccountAttribute.PI_WITHDRAWN] == 0
 
 
 @kernel
 def _eligibility_fault(s, slot):
     """Check that who has lost its standing keeps no order that opens, once its lapse and the mass cancels are done."""
-    if s.jobs_count != 0 or account_lapse_at(s, slot).second != 0 or _has_standing(s, slot):
+    if s.jobs_count != 0:
         return Violation.NONE
+    has_standing = _has_standing(s, slot)
     position_slot = np.int64(account_at(s, slot).positions_head)
     while position_slot != NIL:
         order_slot = np.int64(position_at(s, position_slot).own_head_slot)
+        may_open = has_standing and _may_open_in(s, slot, position_at(s, position_slot).contract_slot)
         while order_slot != NIL:
-            if order_at(s, order_slot).flags & EXEC_REDUCE_ONLY == 0:
+            opens = order_at(s, order_slot).flags & EXEC_REDUCE_ONLY == 0
+            if _is_held(s, slot, opens):
+                return Violation.TRADES_WHILE_HELD
+            if opens and not (may_open and _is_by_one_who_knows(s, slot, order_slot)):
                 return Violation.OPENS_WITHOUT_STANDING
             order_slot = np.int64(own_at(s, order_slot).next_slot)
         position_slot = np.int64(position_at(s, position_slot).next_slot)
+    return Violation.NONE
+
+
+@kernel
+def _jobs_fault(s, slot):
+    """Check that what an account's mass cancels in the queue take is looked at closely; NIL: those of all accounts."""
+    count = 0
+    for ahead in range(s.jobs_count):
+        count += 1 if job_at(s, (s.jobs_head + ahead) % MAX_JOBS).account_slot == slot else 0
+    if slot == NIL:
+        return Violation.NONE if s.jobs_wide == count else Violation.PENDING_JOBS
+    account = account_at(s, slot)
+    if account.pending_jobs != count or (count != 0 and account.gate != _LOOKS_AT_ALL):
+        return Violation.PENDING_JOBS
     return Violation.NONE
 
 
@@ -393,6 +477,9 @@ def _account_fault(s, slot):
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
     if not account.liquidating and _is_under_water(s, slot):
         return Violation.EQUITY_NEGATIVE
+    fault = _jobs_fault(s, slot)
+    if fault != Violation.NONE:
+        return fault
     return _eligibility_fault(s, slot)
 
 
@@ -483,6 +570,8 @@ def first_fault(root):
         fault = _ladder_fault(s, LAPSE_LADDER, 3)
     if fault == Violation.NONE:
         fault = _ladder_fault(s, PERSON_LADDER, 3)
+    if fault == Violation.NONE:
+        fault = _jobs_fault(s, NIL)
     if fault != Violation.NONE:
         return fault, np.int64(NIL)
     for slot in range(s.contracts_used):

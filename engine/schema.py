@@ -57,6 +57,7 @@ MAX_GROUP_MEMBERS = 64
 MAX_GROUP_LIMITS = 1024
 MAX_APPROVALS = 256
 COLLATERAL_ASSETS = 2
+MAX_THRESHOLDS = 128  # of surveillance, numbered from 1; ONE_PAIR_MAY_GRANT_AND_PAY is kept in place 0
 LABEL_BYTES = LABEL["text"].itemsize
 
 
@@ -525,6 +526,7 @@ STATE = _cache_aligned(
         ("group_limits", GROUP_LIMIT, (MAX_GROUP_LIMITS,)),
         ("approvals", APPROVAL, (MAX_APPROVALS,)),
         ("collateral", COLLATERAL, (COLLATERAL_ASSETS,)),
+        ("settings", "i8", (MAX_THRESHOLDS + MAX_CONTRACTS * MAX_SOURCES,)),  # value + 1, 0: never set
         ("persons", "i8", (VENUE.persons,)),  # derivatives knowledge valid until, ns
         ("person_lapses", LAPSE, (VENUE.persons,)),
         ("accounts", ACCOUNT, (VENUE.accounts,)),

@@ -12,7 +12,7 @@ from engine.units import SUBTICKS
 from gateway.audit_trail.decision_figures import find_order
 from gateway.audit_trail.refusal_case import Case, Explain, ShownLots, as_ending
 from gateway.audit_trail.refusals_of_form import FORM
-from gateway.read_model.admission_view import rule_states
+from gateway.read_model.admission_view import rule_states, while_suspended
 from gateway.wire.decimals import Contract, micros_text
 from gateway.wire.errors import Explanation
 from gateway.wire.reasons import REASONS, shown
@@ -69,7 +69,8 @@ def _restricted(case: Case) -> Explanation:
 
 def _suspended(case: Case) -> Explanation:
     opens = not case["order_flags"] & ExecInst.REDUCE_ONLY
-    remedy = "set reduce_only, or contact the venue" if opens else "contact the venue; cancels work"
+    words = while_suspended(case.state, case.account_slot)
+    remedy = f"{'set reduce_only: ' if opens and words.endswith('accepted') else ''}{words}; or contact the venue"
     return Explanation("account", "suspended", "open", "the account is suspended", remedy)
 
 

@@ -4,8 +4,9 @@ import sqlite3
 from pathlib import Path
 
 from engine.code_values import COMMAND_ACCOUNT_SET
+from gateway.registry import spellings
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KEYS = """(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER REFERENCES accounts,
     person INTEGER NOT NULL REFERENCES persons, kind TEXT NOT NULL CHECK (kind IN ('hmac', 'ed25519')),
@@ -59,6 +60,13 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_by_client ON records (client_id);
 CREATE INDEX IF NOT EXISTS records_by_account ON records (account_slot);
 CREATE INDEX IF NOT EXISTS records_by_person ON records (person);
+CREATE TABLE IF NOT EXISTS identities (
+    digest TEXT PRIMARY KEY, document TEXT NOT NULL, person INTEGER NOT NULL REFERENCES persons,
+    change INTEGER NOT NULL, bound_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS identities_by_person ON identities (person);
+CREATE TABLE IF NOT EXISTS spellings (
+    kind TEXT NOT NULL, skeleton TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, skeleton)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spelling_tables (version TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
 PRAGMA user_version={SCHEMA_VERSION};
 """
@@ -77,10 +85,15 @@ PRAGMA user_version=2;
 COMMIT;
 PRAGMA foreign_keys=ON;
 """
-_FROM_VERSION_2 = f"""
+_FROM_VERSION_2 = """
 BEGIN IMMEDIATE;
 ALTER TABLE intents ADD COLUMN orders_cancelled INTEGER;
 UPDATE intents SET sweeps = 0 WHERE applied_seq > 0;
+PRAGMA user_version=3;
+COMMIT;
+"""
+_FROM_VERSION_3 = f"""
+BEGIN IMMEDIATE;
 PRAGMA user_version={SCHEMA_VERSION};
 COMMIT;
 """
@@ -113,4 +126,7 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> None:
         db.executescript(_FROM_VERSION_1)
     if version in (1, 2):
         db.executescript(_FROM_VERSION_2)
+    if version in (1, 2, 3):
+        db.executescript(_FROM_VERSION_3)
     db.executescript(_TABLES)
+    spellings.refresh(db)

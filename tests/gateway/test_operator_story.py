@@ -17,6 +17,7 @@ from gateway import cli, clock
 from gateway.client import Client, RpcError
 from gateway.config import Config
 from gateway.wire.civil_dates import HKT
+from tests.gateway.identified import identity_file
 from tests.gateway.live import BTC, play, running, until
 
 README = Path(__file__).parents[2] / "gateway" / "office" / "README.md"
@@ -58,6 +59,8 @@ def hands(tmp_path, monkeypatch):
     monkeypatch.setattr(clock, "wall_ns", hands.now_ns)
     for name in DOCUMENTS:
         (tmp_path / f"{name}.pdf").write_text(name)
+    for name in ("Ann", "Ben", "Cat", "Alice", "Maker"):
+        identity_file(tmp_path, name)
     return hands
 
 
@@ -125,10 +128,10 @@ async def acknowledge(client, monkeypatch):
 
 def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
     setting_up, onboarding, later, auditing = blocks()
-    assert setting_up[-1].startswith("lionrock serve --scripted-index ") and len(onboarding) > 10
+    assert setting_up[-1].strip() == "lionrock serve" and len(onboarding) > 10
     for line in setting_up[:-1]:
         lionrock(line, monkeypatch)
-    config = Config(port=0, durability="os", scripted_index=shlex.split(setting_up[-1])[3])
+    config = Config(port=0, durability="os")
 
     async def story():
         # The clock runs once the server is there, however long that took to compile, and stops at the first mark.
@@ -244,5 +247,5 @@ def check_record(path):
     lapse = next(row for row in rows if row["reason"] == "PI_EVIDENCE_EXPIRED")
     assert int(lapse["time_ns"]) >= MIDNIGHT_NS == int(lapse["account_evidence_until_ns"])
     own = [row for row in rows if row["account_slot"] == "0" and row["record"] == "directive"]
-    # Ann alone where it tightens, Ann and Ben, Alice herself.
-    assert {(row["actor"], row["approver"]) for row in own} == {("1", "0"), ("1", "2"), ("3", "0")}
+    # Ann alone where it tightens, Ann and Ben, of money Ann and Cat, Alice herself.
+    assert {(row["actor"], row["approver"]) for row in own} == {("1", "0"), ("1", "2"), ("1", "3"), ("4", "0")}

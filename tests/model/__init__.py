@@ -38,6 +38,7 @@ class Model:
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
         self.approvals = {}  # (account, contract) -> (from, until)
+        self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
         self.contracts = {}

@@ -13,7 +13,7 @@ DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS = 64, 1024, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
-MAX_CONTRACTS = 256
+MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
 ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
@@ -154,7 +154,7 @@ def _revoke_key(model, directive):
     if not model.has_job_room():
         return Reason.CAPACITY
     model.notice(EventKind.KEY_REVOKED, directive)
-    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True, "quiet": True}
+    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True}
     model.add_job(reason=Reason.KEY_REVOKED, **scope)
     return Reason.NONE
 
@@ -319,6 +319,8 @@ def _set_venue_state(model, directive):
 
 
 def _set_venue_value(model, directive):
+    if V.SURVEILLANCE <= directive.code <= V.ONE_PAIR_MAY_GRANT_AND_PAY:
+        return _keep_setting(model, directive)
     known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
     policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
     if directive.value < 0 or directive.code not in known + policies:
@@ -336,6 +338,23 @@ def _set_venue_value(model, directive):
 
 def _attest(model, directive):
     model.notice(EventKind.ATTESTED, directive)
+    return Reason.NONE
+
+
+def _keep_setting(model, directive):
+    """What is kept for others: its own key for each threshold, and for each source of each contract."""
+    code, index, value = directive.code, directive.index, directive.value
+    allowed = {
+        V.SURVEILLANCE: 1 <= index < MAX_THRESHOLDS,
+        V.INDEX_SOURCE: directive.contract_slot in range(len(model.contracts)) and 0 <= index < MAX_SOURCES,
+        V.ONE_PAIR_MAY_GRANT_AND_PAY: value <= 1,
+    }[code]
+    if not allowed or value < 0 or value == 2**63 - 1:
+        return Reason.BAD_PARAMETER
+    of_contract = directive.contract_slot if code == V.INDEX_SOURCE else 0
+    key = (code, of_contract, 0 if code == V.ONE_PAIR_MAY_GRANT_AND_PAY else index)
+    model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.settings.get(key, -1))
+    model.settings[key] = value
     return Reason.NONE
 
 
