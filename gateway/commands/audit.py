@@ -19,6 +19,7 @@ from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
 from gateway.audit_trail.order_story import Step, story, story_at
 from gateway.audit_trail.proofs import read_proof
+from gateway.audit_trail.queue_priority import check_queues
 from gateway.audit_trail.records import FOREVER_NS, Scope
 from gateway.audit_trail.seals import NotSealedError, read_public_key
 from gateway.audit_trail.verify_export import Against, Checked, check
@@ -91,7 +92,8 @@ def _add_export(actions: Any) -> None:
 def _add_verify(actions: Any) -> None:
     parser = actions.add_parser("verify", help="recompute the chain of an export")
     parser.add_argument("path", type=Path, metavar="FILE|DIR", help="an export, or a folder of exports")
-    parser.add_argument("--journal", type=Path, metavar="DIR", help="also make each export again from this journal")
+    parser.add_argument("--journal", type=Path, metavar="DIR",
+                        help="also make each export again from it, and check that clients came first")  # fmt: skip
     parser.add_argument("--proof", dest="proofs", action="append", type=Path, default=[], metavar="FILE",
                         help="an account's sealed day, from lionrock audit prove; again for further days")  # fmt: skip
     parser.add_argument("--public-key", type=Path, metavar="FILE", help="the seals' public key, for --proof")
@@ -186,12 +188,12 @@ def _verify(args: argparse.Namespace) -> int:
     against = Against(journal, tuple(map(read_proof, args.proofs)), key)
     with progress_of("journal") as progress:
         found = [check(path, against, progress) for path in paths]
+        queues = [check_queues(journal, progress)] if journal else []
     if args.json:
-        print(json.dumps([asdict(item) for item in found]))
+        print(json.dumps([*map(asdict, found), *map(asdict, queues)]))
     else:
-        for item in found:
-            print(_verdict(item))
-    if any(item.problem for item in found):
+        print("\n".join([*map(_verdict, found), *(rule.verdict() for rule in queues)]))
+    if any(item.problem for item in found) or any(rule.problem for rule in queues):
         return DIFFERENT
     return EARLIER if any(item.later for item in found) else 0
 

@@ -280,6 +280,6 @@ class _Recovered:
 
 def _projection_path(data: Path, seq: int) -> Path:
     """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
-    return data / f"projection-2-{seq:020d}.npz"
+    return data / f"projection-3-{seq:020d}.npz"
 
 

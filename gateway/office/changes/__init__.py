@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from gateway.office.changes import clients, conduct, index_sources, venue
+from gateway.office.changes import affiliates, clients, conduct, index_sources, venue
 from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_params import ChangeParams
 
@@ -25,7 +25,8 @@ class Kind(NamedTuple):
 
 def _table() -> dict[str, Kind]:
     modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = (
-        (clients, "compliance"), (conduct, "compliance"), (venue, "admin"), (index_sources, "admin"),
+        (clients, "compliance"), (affiliates, "compliance"), (conduct, "compliance"), (venue, "admin"),
+        (index_sources, "admin"),
     )  # fmt: skip
     found: dict[str, Kind] = {}
     for params in ChangeParams.__subclasses__():
