@@ -35,7 +35,8 @@ _EXAMPLES = """examples:
   lionrock alerts review 7 --state dismissed --note "two desks, no common interest" --as ann.key
   lionrock alerts list --replay lionrock-data --config lionrock.toml --json
 
---replay runs the rules over a journal and files nothing; their parameters are the [surveillance] table of --config.
+--replay runs the rules over a journal and files nothing; their parameters are the [surveillance] table of --config, and
+what officers decided from its place in the log on.
 An alert is a question to a person, not a finding: every review names its reviewer and says why, and stays.
 """
 
