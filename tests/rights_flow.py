@@ -255,8 +255,8 @@ def rights_flow(seed: int, count: int) -> Script:
 
 # --- each way of losing a right, once -----------------------------------------------------------------------------
 
-MANY = 140
-"""Orders of one account: the commands that end a right, restore it and take leave some of them in the queue."""
+MANY = 340
+"""Orders of one account: however many commands end a right, restore it and take, some are left in the queue."""
 
 
 def _ways_of(owner: int) -> list[tuple[int, Script, Script]]:
@@ -287,7 +287,7 @@ def _ways_of(owner: int) -> list[tuple[int, Script, Script]]:
     ]
 
 
-def losses() -> Script:
+def losses(many: int = MANY) -> Script:
     """Each way of losing a right while many orders rest, restored at once; then others take, and one is amended."""
     owner, other, buyer = 0, 4, 5
     draw = _Episodes(np.random.default_rng(0))
@@ -297,11 +297,13 @@ def losses() -> Script:
         draw.say(build.new(other, Side.SELL, 20, 1000, **at), build.new(owner, Side.BUY, 20, 1000, **at))
         draw.say(build.new(other, Side.BUY, 4, 995, **at))
         draw.say(build.new(owner, Side.SELL, 4, 1001, flags=ExecInst.REDUCE_ONLY, **at))
-        draw.say(*(build.new(owner, Side.SELL, 4, 1002 + place % 8, person=2, **at) for place in range(MANY)))
+        at |= {"person": 2}
+        draw.say(*(build.new(owner, Side.SELL, 4, 1002 + n % 8, cl_ord_id=1 + n, **at) for n in range(many)))
         draw.say(*ends, *restores)
-        draw.say(build.amend(owner, order_id=-1, price_ticks=994))
+        draw.say(build.amend(owner, cl_ord_id=many, price_ticks=994))
+        at["person"] = 1
         draw.say(build.new(buyer, Side.BUY, 8, 1015, tif=TimeInForce.FOK, **at))
-        draw.say(build.new(buyer, Side.BUY, 800, 1015, tif=TimeInForce.IOC, **at))
+        draw.say(build.new(buyer, Side.BUY, 1000, 1015, tif=TimeInForce.IOC, **at))
     return [*draw.script, *_instants(draw.now_ns, owner, other)]
 
 
