@@ -9,9 +9,12 @@ from pathlib import Path
 import pytest
 
 import engine
-from tests.gateway.mutants import MUTANTS, Mutant, broken
+from tests.gateway.mutants import MUTANTS as EARLIER_MUTANTS
+from tests.gateway.mutants import Mutant, broken
 from tests.gateway.socketless_venue import SocketlessVenue
+from tests.gateway.trail_mutants import TRAIL_MUTANTS
 
+MUTANTS = (*EARLIER_MUTANTS, *TRAIL_MUTANTS)
 ROOT = Path(__file__).parents[2]
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""

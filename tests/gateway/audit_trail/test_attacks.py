@@ -1,7 +1,7 @@
-"""Attacks on an export, on the registry's file and on the seals, and what finds each: the table in the office's document.
+"""Attacks on an export and on the registry's file, and what finds each: the table in the office's document.
 
-Each export is forged as well as its attacker can. With `hash anew` the counts, the end and the chain are computed again,
-so that the file is whole in itself; nothing but the journal or a sealed day can find that.
+Each export is forged as well as its attacker can. With `hash anew` the counts, the end and the chain are computed
+again, so that the file is whole in itself; nothing but the journal or a sealed day can find that.
 """
 
 import json
@@ -41,7 +41,8 @@ def genuine(sealed: Sealed) -> Rows:
 
 def place_of(rows: Rows) -> int:
     """Where the second record of the account's first day stands."""
-    return [place for place, row in enumerate(rows) if row.get("account_slot") == ACCOUNT and row["record"] == "order"][1]
+    own = [place for place, row in enumerate(rows) if row.get("account_slot") == ACCOUNT]
+    return [place for place in own if rows[place]["record"] == "order"][1]
 
 
 def edited(rows: Rows) -> Rows:
