@@ -1,9 +1,10 @@
-"""Checks a registry against the log: its changes, their records and their directives are what the log vouches for.
+"""Checks a registry against the log: its changes, their records, directives and keys are what the log vouches for.
 
 Whoever may write the registry's file may alter it; the log has a hash of every change and its records, and the
 directives themselves. What was altered is named as closely as can be: by the rows that say the same elsewhere.
 """
 
+import base64
 import json
 import sqlite3
 from collections.abc import Iterator
@@ -26,6 +27,10 @@ _COLUMNS = {
     "actor": "actor", "approver": "approver", "change": "reason", "key": "key",
 }  # fmt: skip
 """Columns of an intent, and where the directive has them."""
+_KEYS = (
+    "SELECT keys.id, keys.kind, verifier, scopes, keys.created_ns, revoked_ns, persons.name AS person, "
+    "accounts.name AS account FROM keys JOIN persons ON persons.id = person LEFT JOIN accounts ON slot = account_slot"
+)
 Row = dict[str, Any]
 
 
@@ -65,11 +70,14 @@ def check_registry(journal: Path, registry: Path, progress: Progress) -> Registr
         intents = rows_of(db, "SELECT * FROM intents ORDER BY reference")
         changes = rows_of(db, "SELECT * FROM changes ORDER BY number")
         records = rows_of(db, "SELECT * FROM records ORDER BY number")
+        keys = rows_of(db, _KEYS)
+        governed = db.execute("SELECT governed_ns FROM governance").fetchone()
     finally:
         db.close()
     found.changes, found.records, found.directives = len(changes), len(records), len(logged.directives)
     found.problems += _check_directives(intents, logged, found)
     found.problems += _check_changes(changes, records, intents, logged)
+    found.problems += _check_keys(keys, changes, governed[0] if governed else None)
     for name, rows in (("change", changes), ("record", records)):
         numbers = {row["number"] for row in rows}
         missing = sorted(set(range(1, max(numbers, default=0))) - numbers)
@@ -145,6 +153,35 @@ def _check_changes(changes: list[Row], records: list[Row], intents: list[Row], l
             yield f"change {number} ({change['kind']}) was added: the log does not vouch for it"
         elif given[-1] != expected[-1] or not set(given) <= set(expected):
             yield _Alteration(change, made.get(number, []), given, logged).named()
+
+
+def _check_keys(keys: list[Row], changes: list[Row], governed_ns: int | None) -> Iterator[str]:
+    """Keys are what the changes say that issued and revoked them, which the log vouches for."""
+    known = {key["id"]: key for key in keys}
+    done = [(change, _object(change["params"])) for change in changes if change["state"] in ("done", "approved")]
+    issued = {params.get("key"): (change, params) for change, params in done if change["kind"] == "issue_key"}
+    for key_id, (change, params) in issued.items():
+        if key_id not in known:
+            yield f"key {key_id} is missing: change {change['number']} issued it"
+            continue
+        key = known[key_id]
+        is_now = {
+            "kind": key["kind"], "scopes": sorted(key["scopes"].split()), "person": key["person"],
+            "verifier": base64.b64encode(key["verifier"]).decode(), "account": key["account"] or "",
+        }  # fmt: skip
+        was = params | {
+            "scopes": sorted(scope.strip() for scope in str(params.get("scopes")).split(",") if scope.strip())
+        }
+        for name, value in is_now.items():
+            if (was.get(name) or "") != value:
+                yield f"key {key_id}: {name} is {value!r}, change {change['number']} says {was.get(name)!r}"
+    for change, params in done:
+        key = known.get(params.get("key"), {"revoked_ns": 1})
+        if change["kind"] == "revoke_key" and key["revoked_ns"] is None:
+            yield f"key {params['key']} is live again: change {change['number']} revoked it"
+    for key_id, key in known.items():
+        if governed_ns is not None and key["created_ns"] > governed_ns and key_id not in issued:
+            yield f"key {key_id} was added: no change issued it"
 
 
 class _Alteration:

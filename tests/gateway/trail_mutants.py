@@ -11,12 +11,9 @@ TREES = "tests/gateway/audit_trail/test_merkle_tree.py"
 TRAIL_MUTANTS = (
     Mutant("a leaf is hashed like a node", "audit_trail/merkle_tree.py", 'b"\\0" + leaf', 'b"\\1" + leaf', TREES),
     Mutant(
-        "a path may be too long", "audit_trail/merkle_tree.py",
-        "        if last == 0:\n            return False\n", "", TREES,
-    ),
-    Mutant(
         "an export that is cut and closed again passes", "audit_trail/verify_export.py",
-        "zip_longest(export.read(path), wanted)", "zip(export.read(path), wanted, strict=False)", ATTACKS,
+        "        name = _difference(given, made)\n        if name:",
+        "        name = _difference(given, made)\n        if False:", ATTACKS,
     ),
     Mutant(
         "nobody looks at the journal's hash at the end", "audit_trail/verify_export.py",

@@ -11,16 +11,21 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine import host
+from engine.codes import Mode
 from gateway import cli
 from gateway.audit_trail.export import read, write
 from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.records import scope_of
 from gateway.audit_trail.whole_trail import closed
+from tests import build
+from tests.gateway.audit_trail.journals import Live
 from tests.gateway.audit_trail.test_seals import FIRST, Sealed
 from tests.gateway.audit_trail.test_verify_registry import Governed
+from tests.pair import CAPACITIES
 from tests.test_arrows import ROOT
 
 Rows = list[dict[str, Any]]
@@ -182,6 +187,15 @@ def test_counts_say_where_something_is_missing(sealed: Sealed, genuine: Rows, tm
     out = capsys.readouterr().out
     assert "does not count the records of 2026-03-02 that are there: 5 of order NEW were counted, 4 are there" in out
     assert "22 of account 0 were counted, 21 are there" in out
+
+
+def test_another_venues_journal_is_told_as_one(
+    sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = Live(tmp_path / "journal", CAPACITIES, Mode.RESEARCH)
+    other.send(np.concatenate(build.venue(2)))
+    assert cli.main(["audit", "verify", str(sealed.export(ACCOUNT)), "--journal", str(other.close())]) == FOUND
+    assert "of a journal that is not this one" in capsys.readouterr().out
 
 
 REGISTRY_ATTACKS = {

@@ -53,6 +53,8 @@ class Governed:
         self.waiting = self.submit("record_deposit", account="alice", amount="7").number
         issue = {"key": "lr1", "person": "Alice", "scopes": "read", "kind": "ed25519", "verifier": "A" * 43 + "="}
         self.issued = self.decided("issue_key", account="alice", **issue)
+        self.decided("issue_key", account="alice", **issue | {"key": "lr2"})
+        self.decided("revoke_key", key="lr2")
         registry.close()
         self.run()
 
@@ -91,7 +93,7 @@ def test_an_unaltered_registry_is_what_the_log_vouches_for(
 ) -> None:
     assert problems(governed.config) == []
     assert cli.main(["audit", "verify", "--journal", governed.config.data]) == 0
-    assert "5 changes, 2 records and " in capsys.readouterr().out
+    assert "7 changes, 2 records and " in capsys.readouterr().out
 
 
 def test_every_change_is_vouched_for_in_the_log(governed: Governed) -> None:
@@ -159,9 +161,23 @@ def details(key: str, value: str) -> str:
             "record 3 was added",
         ),
         (
-            "INSERT INTO changes SELECT 6, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, "
+            "INSERT INTO changes SELECT 8, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, "
             "approver, approver_key, decided_ns, note FROM changes WHERE number = 2",
-            "change 6 (set_restriction) was added",
+            "change 8 (set_restriction) was added",
+        ),
+        (
+            "UPDATE keys SET scopes = 'read trade' WHERE id = 'lr1'",
+            "key lr1: scopes is ['read', 'trade'], change 5 says",
+        ),
+        ("UPDATE keys SET verifier = x'00' WHERE id = 'lr1'", "key lr1: verifier is "),
+        ("UPDATE keys SET person = 1 WHERE id = 'lr1'", "key lr1: person is 'Ann', change 5 says 'Alice'"),
+        ("UPDATE keys SET account_slot = NULL WHERE id = 'lr1'", "key lr1: account is '', change 5 says 'alice'"),
+        ("UPDATE keys SET revoked_ns = NULL WHERE id = 'lr2'", "key lr2 is live again: change 7 revoked it"),
+        ("DELETE FROM keys WHERE id = 'lr1'", "key lr1 is missing: change 5 issued it"),
+        (
+            "INSERT INTO keys SELECT 9, 'lr9', account_slot, person, kind, verifier, scopes, label, created_ns, "
+            "revoked_ns FROM keys WHERE id = 'lr1'",
+            "key lr9 was added: no change issued it",
         ),
         ("UPDATE intents SET value = 4 WHERE change = 2", "value is 4, the log has 3"),
         ("UPDATE intents SET amount_micros = 4 WHERE reference = 1", "directive 1, sequence 1: amount_micros is 4"),
