@@ -91,18 +91,26 @@ def hashed_anew(rows: Rows, last_seq: int = -1, journal: str = "") -> Rows:
     """With a chain, counts and an end of its own; by default the end names the journal as the genuine one does."""
     note, end = rows[0]["note"], json.loads(rows[-1]["note"])
     inner = [row for row in rows[1:] if row["record"] not in ("count", "end")]
-    bare = [{name: value for name, value in row.items() if name not in ("number", "chain")} for row in inner]
     closing = {"last_seq": end["last_seq"], "journal": end["journal"], "filter": end["filter"]}
     if last_seq >= 0:
         closing |= {"last_seq": last_seq, "journal": journal}
-    return list(chained(closed(bare, scope_of(note), note, closing), note))
+    return list(chained(closed(bare(inner), scope_of(note), note, closing), note))
 
 
 def with_counts_kept(rows: Rows) -> Rows:
     """A record dropped, the chain computed anew, the counts as they were."""
     note = rows[0]["note"]
-    bare = [{name: value for name, value in row.items() if name not in ("number", "chain")} for row in dropped(rows)]
-    return list(chained(bare, note))
+    return list(chained(bare(dropped(rows)), note))
+
+
+def continued_and_hashed(rows: Rows) -> Rows:
+    """A whole export with more records behind its end, in one chain."""
+    return list(chained(bare(continued(rows)), rows[0]["note"]))
+
+
+def bare(rows: Rows) -> Rows:
+    """Records without what an export gives them."""
+    return [{name: value for name, value in row.items() if name not in ("number", "chain")} for row in rows]
 
 
 def ended_early(rows: Rows, journal: Path) -> Rows:
@@ -125,6 +133,7 @@ ATTACKS: dict[str, Callable[[Rows, Path], Rows]] = {
     "go on behind the end": lambda rows, journal: continued(rows),
     "cut and put the end behind": lambda rows, journal: ended_anew(rows),
     "drop, hash anew, leave the counts": lambda rows, journal: with_counts_kept(rows),
+    "go on behind the end, hash anew": lambda rows, journal: continued_and_hashed(rows),
     "edit, hash anew": lambda rows, journal: hashed_anew(edited(rows)),
     "drop, hash anew": lambda rows, journal: hashed_anew(dropped(rows)),
     "swap, hash anew": lambda rows, journal: hashed_anew(swapped(rows)),
@@ -133,8 +142,8 @@ ATTACKS: dict[str, Callable[[Rows, Path], Rows]] = {
     "cut, end where the journal once was": ended_early,
 }
 TABLE = {
-    **dict.fromkeys(list(ATTACKS)[:9], ("found", "found", "found")),
-    **dict.fromkeys(list(ATTACKS)[9:], ("not found, and told so", "found", "found")),
+    **dict.fromkeys(list(ATTACKS)[:10], ("found", "found", "found")),
+    **dict.fromkeys(list(ATTACKS)[10:], ("not found, and told so", "found", "found")),
 }
 """By attack: what finds it alone, with the journal, with the sealed day and no journal."""
 
