@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, Restriction
+from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, InvestorClass, Restriction
 from gateway.office.changes.clients import OF_CLIENT
 from gateway.office.proposals import Office
 from gateway.registry import identities
@@ -28,6 +28,7 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
     return {
         "client": client,
         "today": str(civil_dates.civil_date(now_ns)),
+        "in_force": {code.name.lower(): registry.client_value(client, code) for code in ClientAttribute},
         "accounts": [_account(registry, account, slots) for account in accounts],
         "persons": [
             {
