@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import owner_invariants
 from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import (
     NIL,
@@ -28,7 +29,6 @@ from engine.row_access import (
     account_lapse_at,
     cell_at,
     child_at,
-    client_at,
     collateral_at,
     contract_at,
     detail_at,
@@ -42,15 +42,8 @@ from engine.row_access import (
     position_at,
     profile_at,
 )
-from engine.schema import (
-    COLLATERAL_ASSETS,
-    EXPIRY_LADDER,
-    LADDERS_PER_CONTRACT,
-    LAPSE_LADDER,
-    MAX_JOBS,
-    PERSON_LADDER,
-)
-from engine.units import INT64_MAX, PPB, SUBTICKS, mul_div_floor
+from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, MAX_JOBS, PERSON_LADDER
+from engine.units import PPB, SUBTICKS, mul_div_floor
 
 
 class Violation(IntEnum):
@@ -458,44 +451,6 @@ def _jobs_fault(s, slot):
 
 
 @kernel
-def _force_fault(s, slot):
-    """Check that what an account's row has in force is the stricter of what is its own and what is its client's."""
-    account, values = account_at(s, slot), profile_at(s, slot).values
-    frozen, killed = (
-        values[AccountAttribute.RESTRICTION] == Restriction.FROZEN,
-        values[AccountAttribute.KILL_SWITCH] != 0,
-    )
-    most = values[AccountAttribute.MAX_EXPOSURE_MICROS]
-    client = values[AccountAttribute.CLIENT]
-    if client != 0:
-        row = client_at(s, client)
-        frozen, killed = frozen or row.frozen != 0, killed or row.killed != 0
-        if most == 0 or 0 < row.max_exposure_micros < most:
-            most = np.int64(row.max_exposure_micros)
-    same = (account.restriction == Restriction.FROZEN) == frozen and (account.killed != 0) == killed
-    if not frozen:
-        same = same and account.restriction == values[AccountAttribute.RESTRICTION]
-    if not same or account.max_exposure_micros != (most if most != 0 else INT64_MAX):
-        return Violation.NOT_IN_FORCE
-    return Violation.NONE
-
-
-@kernel
-def _client_fault(s, client):
-    """Check that the list of a client's accounts has all that are bound to it, and no other."""
-    listed, bound = np.int64(0), np.int64(0)
-    member = np.int64(client_at(s, client).members_head)
-    while member != NIL:
-        if profile_at(s, member).values[AccountAttribute.CLIENT] != client or listed == s.accounts_used:
-            return Violation.CLIENT_MEMBERS
-        listed += 1
-        member = np.int64(account_at(s, member).client_next_slot)
-    for slot in range(s.accounts_used):
-        bound += 1 if profile_at(s, slot).values[AccountAttribute.CLIENT] == client else 0
-    return Violation.NONE if listed == bound == client_at(s, client).members else Violation.CLIENT_MEMBERS
-
-
-@kernel
 def _account_fault(s, slot):
     """Check an account's order count, and that nobody without a position owes anything."""
     account = account_at(s, slot)
@@ -520,7 +475,7 @@ def _account_fault(s, slot):
         return Violation.EQUITY_NEGATIVE
     fault = _jobs_fault(s, slot)
     if fault == Violation.NONE:
-        fault = _force_fault(s, slot)
+        fault = Violation.NONE if owner_invariants.is_in_force(s, slot) else Violation.NOT_IN_FORCE
     return fault if fault != Violation.NONE else _eligibility_fault(s, slot)
 
 
@@ -624,9 +579,8 @@ def first_fault(root):
         if fault != Violation.NONE:
             return fault, np.int64(slot)
     for client in range(1, s.clients_used):
-        fault = _client_fault(s, client)
-        if fault != Violation.NONE:
-            return fault, np.int64(client)
+        if not owner_invariants.has_its_members(s, client):
+            return Violation.CLIENT_MEMBERS, np.int64(client)
     for slot in range(s.accounts_used):
         fault = _account_fault(s, slot)
         if fault != Violation.NONE:

@@ -60,6 +60,7 @@ ENGINE_ORDER = [
     "statements",
     "host",
     "recordings",
+    "owner_invariants",
     "invariants",
 ]
 """Each module of the engine imports only what stands before it; `invariants` is imported by none of them."""

@@ -8,6 +8,7 @@ from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, In
 from gateway.office.changes.clients import OF_CLIENT
 from gateway.office.proposals import Office
 from gateway.registry import identities
+from gateway.registry.clients import client_value
 from gateway.registry.registry import Account, Intent, Key, Record, Registry
 from gateway.registry.required_attributes import DATED
 from gateway.wire import civil_dates
@@ -28,7 +29,7 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
     return {
         "client": client,
         "today": str(civil_dates.civil_date(now_ns)),
-        "in_force": {code.name.lower(): registry.client_value(client, code) for code in ClientAttribute},
+        "in_force": {code.name.lower(): client_value(registry, client, code) for code in ClientAttribute},
         "accounts": [_account(registry, account, slots) for account in accounts],
         "persons": [
             {

@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from engine.codes import AccountAttribute, ClientAttribute
+from gateway.registry.clients import client_value
 from gateway.registry.registry import Registry
 
 
 def frozen_clients(registry: Registry, params: Mapping[str, Any]) -> list[str]:
     """The frozen clients that a change with these parameters touches, by name."""
     touched = set(_touched(registry, {name: str(value) for name, value in params.items() if value is not None}))
-    return sorted(client for client in touched if registry.client_value(client, ClientAttribute.FROZEN))
+    return sorted(client for client in touched if client_value(registry, client, ClientAttribute.FROZEN))
 
 
 def _touched(registry: Registry, given: Mapping[str, str]) -> Iterator[str]:

@@ -1,7 +1,8 @@
 """The intents that say whose an account is, and those that make it eligible to open risk."""
 
 from engine.codes import AccountAttribute, ClientAttribute, CommandKind, InvestorClass, Restriction
-from gateway.registry.registry import Intent, Registry, binding
+from gateway.registry.clients import unbound_accounts
+from gateway.registry.registry import Intent, Registry
 from gateway.registry.required_attributes import given_until
 
 
@@ -29,7 +30,8 @@ def bind_accounts(registry: Registry, now_ns: int) -> None:
 
     The freeze comes first, and the account keeps its own until officers lift both, so nothing is free in between.
     """
-    for slot, client_id, restriction in registry.unbound_accounts():
+    for slot, client_id, restriction in unbound_accounts(registry):
         freeze = Intent(CommandKind.CLIENT_SET, int(ClientAttribute.FROZEN), item=client_id, value=1, sweeps=True)
         is_new = restriction == Restriction.FROZEN and not registry.known_value(freeze)
-        registry.add_intents([*([freeze] if is_new else []), binding(slot, client_id)], now_ns)
+        binding = Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.CLIENT), slot, value=client_id)
+        registry.add_intents([freeze, binding] if is_new else [binding], now_ns)

@@ -26,7 +26,8 @@ def withdraw_unrecorded(registry: Registry, now_ns: int) -> Withdrawn:
     """
     found: list[Intent] = []
     accounts = [account for account in registry.accounts() if _of_account(registry, account, found)]
-    persons = [name for number, name in registry.persons() if _of_person(registry, number, found)]
+    known = registry.all("SELECT id, name FROM persons ORDER BY id")
+    persons = [name for number, name in known if _of_person(registry, number, found)]
     registry.add_intents(found, now_ns)
     return Withdrawn([account.name for account in accounts], persons)
 

@@ -14,16 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
-from engine.codes import (
-    NIL,
-    AccountAttribute,
-    Attested,
-    ClientAttribute,
-    CommandKind,
-    InvestorClass,
-    MarketState,
-    Restriction,
-)
+from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
 from engine.schema import MAX_CLIENT_MEMBERS
 from gateway.registry import spellings
 from gateway.registry.names import name_problem
@@ -45,10 +36,9 @@ from gateway.registry.vouching import stages
 
 __all__ = [
     "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
-    "RegistryError", "Result", "binding",
+    "RegistryError", "Result",
 ]  # fmt: skip
 WAIT_SECONDS = 5.0
-_CLIENT = AccountAttribute.CLIENT
 _SWEEP_EVERY_NS = 10_000_000_000
 _INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
@@ -104,7 +94,7 @@ class Registry:
             spellings.add(self._db, "account", name)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
-            self._add(binding(slot, client_id), now_ns)
+            self._add(Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.CLIENT), slot, value=client_id), now_ns)
         return self.account(name)
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
@@ -448,23 +438,6 @@ class Registry:
         """The value of an account's attribute that was last asked for, or None."""
         return self.known_value(Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot))
 
-    def client_value(self, client: str, attribute: ClientAttribute) -> int:
-        """The value that was last asked for on a client, 0 before one."""
-        kind = CommandKind.CLIENT_SET
-        return self.known_value(Intent(kind, int(attribute), item=self.client_id(client))) or 0
-
-    def unbound_accounts(self) -> list[tuple[int, int, int]]:
-        """(slot, number of the client, restriction) of the accounts whose client the log was not told yet.
-
-        The restriction of a closed account is the one that it had before.
-        """
-        asked = f"intents WHERE kind = {COMMAND_ACCOUNT_SET} AND account_slot = slot AND coalesce(reason, 0) = 0"
-        query = (
-            f"SELECT slot, client_id, coalesce((SELECT value FROM {asked} AND code = ? AND value != ? ORDER BY number "
-            f"DESC LIMIT 1), 0) FROM accounts WHERE NOT EXISTS (SELECT 1 FROM {asked} AND code = ?) ORDER BY slot"
-        )
-        return self.all(query, int(AccountAttribute.RESTRICTION), int(Restriction.CLOSED), int(_CLIENT))
-
     def state_before_halt(self, contract_slot: int) -> MarketState:
         """The last state asked for that is not a halt; the contract returns to it when the halt is lifted."""
         found = self.one(
@@ -537,10 +510,6 @@ class Registry:
         """A client's accounts and sub-accounts by slot."""
         return self._accounts("WHERE clients.name = ? ORDER BY slot", client)
 
-    def persons(self) -> list[tuple[int, str]]:
-        """(number, name) of everybody who is registered."""
-        return self.all("SELECT id, name FROM persons ORDER BY id")
-
     def person_name(self, person: int) -> str:
         """A person's name; empty when there is none."""
         found = self.one("SELECT name FROM persons WHERE id = ?", person)
@@ -582,11 +551,6 @@ class Registry:
     def transaction(self) -> "_Transaction":
         """A transaction: all of it is written, or nothing."""
         return _Transaction(self._db)
-
-
-def binding(account_slot: int, client_id: int) -> Intent:
-    """An intent that tells the engine whose an account is."""
-    return Intent(CommandKind.ACCOUNT_SET, int(_CLIENT), account_slot, value=client_id)
 
 
 def _key(row: tuple[Any, ...]) -> Key:

@@ -17,6 +17,7 @@ from gateway.office.professional_investor import (
     judge,
     read_amount,
 )
+from gateway.registry.clients import client_value
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
@@ -200,7 +201,7 @@ def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
     client = params.client or accounts[0].client
     if restriction == Restriction.FROZEN:
         return _freeze(lookup, client, params.restriction)
-    lifts = restriction == Restriction.NONE and lookup.registry.client_value(client, C.FROZEN) != 0
+    lifts = restriction == Restriction.NONE and client_value(lookup.registry, client, C.FROZEN) != 0
     if lifts and params.account and not lookup.registry.attribute(accounts[0].slot, A.RESTRICTION):
         raise RegistryError(f"account: it has none of its own; the freeze is {client}'s: give client to lift it")
     if not accounts and not lifts:

@@ -103,6 +103,8 @@ def test_no_second_account_and_no_closing_leads_around_a_freeze(tmp_path):
                 assert shown["frozen_clients"] == decided["frozen_clients"] == ["alice"]
                 return [row["refused"] for row in decided["directives"]]
 
+            one_pair = await admin(ann, "set_venue_parameter", parameter="one_pair_may_grant_and_pay", value=1)
+            await ben.call("venue/admin/approve", number=one_pair["number"])
             await admin(ann, "set_restriction", client="alice", restriction="frozen")
             cash = int(accounts[0]["cash_micros"])
             closed = await admin(ann, "set_restriction", account="alice", restriction="closed")

@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
+from gateway.registry.clients import unbound_accounts
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 from gateway.sessions.shared_context import Context
 
@@ -30,7 +31,7 @@ def test_accounts_get_slots_and_intents(registry):
         (CommandKind.ACCOUNT_SET, 1, 1, 4),
     ]
     assert [i.code for i in opened[1::2]] == [AccountAttribute.CLIENT] * 2
-    assert registry.unbound_accounts() == []
+    assert unbound_accounts(registry) == []
 
 
 @pytest.mark.parametrize(
