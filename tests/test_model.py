@@ -15,7 +15,7 @@ from engine.codes import CommandKind, Mode
 from engine.journal import read_snapshot, write_snapshot
 from engine.units import JIT
 from tests.build import Rows, numbered
-from tests.flow import Mix, flow, houses, lapses, stage, storm, yielding
+from tests.flow import Mix, flow, houses, lapses, owners, stage, storm, yielding
 from tests.kinds import every_kind
 from tests.pair import RING_ROWS, SMALL, Pair, Reference, Script, apply, create, set_reference
 from tests.rights_flow import LIMITS, losses, rights_flow, rights_stage
@@ -118,6 +118,12 @@ def test_engine_and_model_agree_about_affiliates(seed: int, mix: Mix) -> None:
     pair = Pair(audited=True)
     pair.play(stage() + houses())
     pair.play(flow(seed, COMMANDS, mix))
+
+
+def test_engine_and_model_agree_on_clients_with_several_accounts() -> None:
+    pair = Pair(audited=True)
+    pair.play(stage())
+    pair.play(owners())
 
 
 # --- batches and rings ---------------------------------------------------------------------------------------------
