@@ -1,4 +1,4 @@
-"""Sixty-eight ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Seventy-five ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
