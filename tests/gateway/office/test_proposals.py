@@ -15,6 +15,7 @@ from gateway.office.changes import KINDS
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.proposals import PROPOSAL_NS, Office
 from gateway.registry import identities
+from gateway.registry.clients import client_value
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 from tests.gateway.identified import document
 
@@ -501,7 +502,8 @@ def test_a_suspension_loosens_nothing(venue, restriction):
     before = len(venue.writes())
     assert venue.submit("suspend_affiliate", client="alice").state == "done"
     values = [(intent.code, intent.value) for intent in venue.writes()[before:]]
-    assert values == ([(A.RESTRICTION, Restriction.FROZEN)] if restriction == "frozen" else [])
+    assert values == ([(A.RESTRICTION, Restriction.REDUCE_ONLY)] if restriction == "frozen" else [])
+    assert client_value(venue.registry, "alice", C.FROZEN) == (restriction == "frozen")
 
 
 def test_a_change_tells_what_the_engine_made_of_it(venue):
