@@ -15,7 +15,6 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.windows import Kept, Look, since, taken
 
 SUBTICKS = 1000
-INDEX_CHANGED = int(EventKind.INDEX_CHANGED)
 LEAST_SOURCES = 3
 """With fewer sources none can be told from the others."""
 SETTLING_S = 120
@@ -173,7 +172,7 @@ class IndexPush:
         names = ("kind", "contract_slot", "price_subticks", "source", "seq", "time_ns")
         rows = prices[prices["kind"] != EventKind.PREMIUM_SAMPLED]
         for kind, contract, price, source, *at in zip(*(rows[name].tolist() for name in names), strict=True):
-            if kind == INDEX_CHANGED:
+            if kind == EventKind.INDEX_CHANGED:
                 self._index[contract] = price
                 for (its_contract, _), push in self._pushes.items():
                     if its_contract == contract and not push.over:

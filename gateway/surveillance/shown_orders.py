@@ -6,8 +6,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from engine.code_values import FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
-from engine.codes import EventKind, ExecInst, Reason, Side
+from engine.code_values import EXEC_ICEBERG, FLAG_RESTING, FLAG_TAKER, FLAG_UNTRIGGERED
+from engine.codes import EventKind, Reason, Side
 from engine.schema import record
 from gateway.surveillance.activity import NS_PER_S, Rows
 
@@ -128,7 +128,7 @@ def _joined(stood: Rows, rows: Rows) -> Rows:
     kind, flags = rows["kind"], rows["flags"]
     placed = np.isin(kind, (EventKind.ACCEPTED, EventKind.AMENDED)) & (flags & FLAG_RESTING != 0)
     placed |= kind == EventKind.RESTED
-    placed &= flags & (FLAG_UNTRIGGERED | int(ExecInst.ICEBERG)) == 0
+    placed &= flags & (FLAG_UNTRIGGERED | EXEC_ICEBERG) == 0
     traded = (kind == EventKind.FILL) & (flags & FLAG_TAKER == 0) | (kind == EventKind.REDUCED)
     new["lots"] = np.where(placed | traded, rows["leaves_lots"], 0)
     new["opens"] = placed
