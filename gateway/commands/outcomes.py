@@ -102,4 +102,6 @@ def show_changes(rows: list[dict[str, Any]], as_json: bool) -> None:
     for row in rows:
         following = f"; next: {row['next']}" if row["next"] else ""
         print(plain(f"change {row['number']}, {row['change']}: {row['outcome']}{following}"))
+        for remark in row["remarks"]:
+            print(plain(f"  note: {remark}"))
     sys.stdout.flush()

@@ -1,6 +1,6 @@
 """The registry's records: keys, accounts, contracts, intents and the entries of a client's file."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -126,3 +126,12 @@ class Record:
     number: int = 0
     change: int = 0
     recorded_ns: int = 0
+
+
+def hashes_in(details: Any) -> Iterator[str]:
+    """The SHA-256 of each document that details or parameters name, however deep, as `hash` or `..._hash`."""
+    pairs = details.items() if isinstance(details, dict) else enumerate(details) if isinstance(details, list) else ()
+    for name, value in pairs:
+        if isinstance(value, str) and (name == "hash" or str(name).endswith("_hash")):
+            yield value
+        yield from hashes_in(value)

@@ -28,6 +28,7 @@ from gateway.registry.records import (
     KeyOrder,
     Record,
     Result,
+    hashes_in,
 )
 from gateway.registry.tables import BusyError, RegistryError, prepare
 
@@ -457,16 +458,16 @@ class Registry:
 
     def add_record(self, record: Record, change: int, now_ns: int) -> None:
         """Add an entry to a client's file; no entry is ever changed or removed."""
-        columns = (
-            "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
-        )
+        columns = "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
         slot = record.account_slot if record.account_slot != NIL else None
         row = (
             record.topic, record.client_id or None, slot, record.person or None, json.dumps(record.details),
             record.document_hash, record.valid_through, change, now_ns,
         )  # fmt: skip
         with self.transaction():
-            self._db.execute(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            number = self.write(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+            for document in {record.document_hash, *hashes_in(record.details)} - {""}:
+                self.write("INSERT INTO documents VALUES (?, ?)", document, number)
 
     def records_of(self, client_id: int) -> list[Record]:
         """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
@@ -478,6 +479,16 @@ class Registry:
         )
         return [_record(row) for row in self._db.execute(query, {"client": client_id})]
 
+    def latest_record(self, client_id: int, topic: str) -> Record | None:
+        """A client's latest entry on a topic whose change the engine did not refuse."""
+        found = self.one(
+            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
+            "recorded_ns FROM records WHERE client_id = ? AND topic = ? AND change NOT IN (SELECT change FROM intents "
+            "WHERE reason > 0) ORDER BY number DESC LIMIT 1",
+            client_id, topic,
+        )  # fmt: skip
+        return _record(found) if found else None
+
     # --- plumbing ---------------------------------------------------------------------------------------------------
 
     def all(self, query: str, *values: object) -> list[Any]:
@@ -487,6 +498,10 @@ class Registry:
     def one(self, query: str, *values: object) -> Any:
         """The first row of a query, or None."""
         return self._db.execute(query, values).fetchone()
+
+    def write(self, query: str, *values: object) -> int:
+        """Write inside the caller's transaction; the number of the row that was inserted last."""
+        return int(self._db.execute(query, values).lastrowid or 0)
 
     def transaction(self) -> "_Transaction":
         """A transaction: all of it is written, or nothing."""

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from engine.code_values import COMMAND_ACCOUNT_SET
 
-SCHEMA_VERSION = 3
+SCHEMA_VERSION = 4
 _KEYS = """(
     number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, account_slot INTEGER REFERENCES accounts,
     person INTEGER NOT NULL REFERENCES persons, kind TEXT NOT NULL CHECK (kind IN ('hmac', 'ed25519')),
@@ -59,6 +59,14 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_by_client ON records (client_id);
 CREATE INDEX IF NOT EXISTS records_by_account ON records (account_slot);
 CREATE INDEX IF NOT EXISTS records_by_person ON records (person);
+CREATE TABLE IF NOT EXISTS documents (
+    hash TEXT NOT NULL, record INTEGER NOT NULL REFERENCES records, PRIMARY KEY (hash, record)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS disclosures (
+    name TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL, effective_from TEXT NOT NULL,
+    text TEXT NOT NULL, published_ns INTEGER NOT NULL,
+    PRIMARY KEY (name, version)) STRICT;
+CREATE TABLE IF NOT EXISTS last_trades (
+    account_slot INTEGER PRIMARY KEY REFERENCES accounts, day TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
 PRAGMA user_version={SCHEMA_VERSION};
 """
@@ -77,12 +85,15 @@ PRAGMA user_version=2;
 COMMIT;
 PRAGMA foreign_keys=ON;
 """
-_FROM_VERSION_2 = f"""
+_FROM_VERSION_2 = """
 BEGIN IMMEDIATE;
 ALTER TABLE intents ADD COLUMN orders_cancelled INTEGER;
 UPDATE intents SET sweeps = 0 WHERE applied_seq > 0;
-PRAGMA user_version={SCHEMA_VERSION};
+PRAGMA user_version=3;
 COMMIT;
+"""
+_DOCUMENTS_OF_EARLIER_RECORDS = """
+INSERT OR IGNORE INTO documents SELECT document_hash, number FROM records WHERE document_hash != ''
 """
 
 
@@ -114,3 +125,5 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> None:
     if version in (1, 2):
         db.executescript(_FROM_VERSION_2)
     db.executescript(_TABLES)
+    if version in (1, 2, 3):
+        db.execute(_DOCUMENTS_OF_EARLIER_RECORDS)

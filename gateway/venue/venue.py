@@ -22,6 +22,7 @@ from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue.daily_review import DailyReview
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
@@ -79,6 +80,7 @@ class Venue:
         parts = Parts(self.projection, self.hub, compiled_path, observers)
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
+        self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -106,6 +108,7 @@ class Venue:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.execution_throttle.start()
         self.take_intents()
+        self.daily_review.look(clock.wall_ns())
 
     def settle(self) -> None:
         """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
@@ -225,6 +228,7 @@ class Venue:
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
+        self.daily_review.look(clock.wall_ns())
 
 
 class _Recovered:

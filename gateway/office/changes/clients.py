@@ -2,21 +2,14 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
+from gateway.office import disclosures, employment
 from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, units_of
-from gateway.office.professional_investor import (
-    CONFIRMATION_MONTHS,
-    Evidence,
-    in_date,
-    judge,
-    read_amount,
-    read_date,
-)
+from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date, read_date
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
@@ -53,7 +46,8 @@ def open_account(lookup: Lookup, params: m.OpenAccount) -> Plan:
         for attribute in (*OF_CLIENT, A.GROUP)
         if known and (value := registry.attribute(known[0].slot, attribute)) is not None
     ]
-    inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [_strictest(registry, known)] if value]
+    strictest = max(_strictest(registry, known), employment.least_restriction(registry, client))
+    inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [strictest] if value]
     write = lambda: registry.create_account(params.account, now_ns, client, params.parent or "")  # noqa: E731
     return Plan(inherited, writes=[write])
 
@@ -62,38 +56,6 @@ def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
     """The strictest restriction on any of these accounts; a closed account is closed for itself alone."""
     found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
     return max((value for value in found if value != Restriction.CLOSED), default=0)
-
-
-def record_evidence(lookup: Lookup, params: m.RecordEvidence) -> Plan:
-    """The class that the evidence proves and the day through which it does; refused when it proves nothing today."""
-    day = lookup.document_day(params.document_date)
-    amount, rate = _amount_and_rate(params)
-    judged = Evidence(
-        params.investor, params.document, day, params.measure, amount, rate, params.assessment_hash is not None
-    )
-    verdict = judge(judged, lookup.today)
-    values = {
-        A.INVESTOR_CLASS: int(verdict.investor_class),
-        A.EVIDENCE_UNTIL_NS: civil_dates.lapse_ns(verdict.last_day),
-    }
-    return _of_client(
-        lookup, params, "evidence", values, valid_through=verdict.last_day, investor=params.investor,
-        document=params.document, measure=params.measure, amount=f"{amount:f}", currency=params.currency,
-        rate=f"{rate:f}", amount_hkd=f"{verdict.amount_hkd:f}", assessment_hash=params.assessment_hash or "",
-        investor_class=verdict.investor_class.name.lower(),
-    )  # fmt: skip
-
-
-def _amount_and_rate(params: m.RecordEvidence) -> Any:
-    if params.document == "register_check":
-        if params.amount is not None:
-            raise RegistryError("amount: a register_check measures none; leave it out")
-        return Decimal(0), Decimal(1)
-    if params.amount is None:
-        raise RegistryError(f"amount: it is missing; {params.document} states one")
-    if (params.currency == "HKD") != (params.rate is None):
-        raise RegistryError("rate: give it for an amount in another currency than HKD, and only then")
-    return read_amount(params.amount, "amount"), read_amount(params.rate or "1", "rate")
 
 
 def record_confirmation(lookup: Lookup, params: m.RecordConfirmation) -> Plan:
@@ -136,14 +98,9 @@ def record_risk_profile(lookup: Lookup, params: m.RecordRiskProfile) -> Plan:
 def record_disclosure(lookup: Lookup, params: m.RecordDisclosure) -> Plan:
     """A version of a disclosure that the client has acknowledged on paper."""
     values = {DISCLOSURES[params.disclosure]: params.version}
-    return _of_client(lookup, params, "disclosure", values, disclosure=params.disclosure, version=params.version)
-
-
-def record_jurisdiction(lookup: Lookup, params: m.RecordJurisdiction) -> Plan:
-    """Where the client lives, and whether the venue may serve it there."""
-    values = {A.JURISDICTION_PERMITTED: int(params.is_permitted)}
+    sha256 = disclosures.acknowledged_sha256(lookup.registry, params.disclosure, params.version, lookup.today)
     return _of_client(
-        lookup, params, "jurisdiction", values, residence=params.residence, is_permitted=params.is_permitted
+        lookup, params, "disclosure", values, disclosure=params.disclosure, version=params.version, text_sha256=sha256
     )
 
 
@@ -194,6 +151,7 @@ def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
     if (params.account is None) == (params.client is None):
         raise RegistryError("account: give account or client, one of them")
     accounts = lookup.accounts_of(params.client) if params.client else [lookup.account(params.account or "")]
+    employment.check_restriction(lookup.registry, accounts, Restriction[params.restriction.upper()])
     details = {"restriction": params.restriction}
     records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
     return Plan(lookup.set_all(accounts, {A.RESTRICTION: int(Restriction[params.restriction.upper()])}), records)
