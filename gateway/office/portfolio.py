@@ -45,13 +45,17 @@ class Verdict:
     counted_hkd: tuple[Fraction, ...]
 
 
-def judge(investor: str, measure: str, items: Sequence[Item], today: date) -> Verdict:
+Numbered = Sequence[tuple[int, Item]]
+"""Items with their numbers in the record, which errors name."""
+
+
+def judge(investor: str, measure: str, items: Numbered, today: date) -> Verdict:
     """The class that these documents prove today; raises EvidenceError that names item, field, value and remedy."""
     threshold = THRESHOLDS_HKD.get((investor, measure))
     if threshold is None:
         counted = " or ".join(kind for who, kind in THRESHOLDS_HKD if who == investor)
         raise EvidenceError(f"measure: {measure} does not count for {investor}; {counted} does")
-    amounts = [_of_item(number, item, investor, measure, today) for number, item in enumerate(items, 1)]
+    amounts = [_of_item(number, item, investor, measure, today) for number, item in items]
     last_day = _last_day(items, amounts, threshold, today)
     total = sum(amounts, Fraction(0))
     if total < threshold:
@@ -61,22 +65,23 @@ def judge(investor: str, measure: str, items: Sequence[Item], today: date) -> Ve
     return Verdict(investor_class, last_day, total, tuple(amounts))
 
 
-def _last_day(items: Sequence[Item], amounts: list[Fraction], threshold: Decimal, today: date) -> date:
+def _last_day(items: Numbered, amounts: list[Fraction], threshold: Decimal, today: date) -> date:
     """The day through which every item counts; an item that is too old may be left out when the rest is enough."""
     days: list[date] = []
-    old: list[tuple[int, EvidenceError]] = []
-    for number, item in enumerate(items, 1):
+    old: list[EvidenceError] = []
+    rest = Fraction(0)
+    for (number, item), amount in zip(items, amounts, strict=True):
         months = AUDITED_MONTHS if item.document == "audited_accounts" else OTHER_MONTHS
         try:
             days.append(in_date(read_date(item.date, _at(number, "date")), months, today, _at(number, "date")))
         except EvidenceError as error:
-            old.append((number, error))
+            old.append(error)
+        else:
+            rest += amount
     if not old:
         return min(days)
-    left_out = {number for number, _ in old}
-    rest = sum((amount for number, amount in enumerate(amounts, 1) if number not in left_out), Fraction(0))
     remedy = f"leave it out: the others come to HK${hkd_text(rest)}" if rest >= threshold else "give a newer one"
-    raise EvidenceError(f"{old[0][1]}; {remedy}")
+    raise EvidenceError(f"{old[0]}; {remedy}")
 
 
 def _of_item(number: int, item: Item, investor: str, measure: str, today: date) -> Fraction:

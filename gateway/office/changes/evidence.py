@@ -57,10 +57,11 @@ def _told(items: Sequence[Any], counted: Sequence[Fraction] = ()) -> list[dict[s
 
 def record_evidence(lookup: Lookup, params: m.RecordEvidence) -> Plan:
     """What documents prove together: the class, and the day through which all of them count."""
-    for number, item in enumerate(params.items, 1):
+    numbered = list(enumerate(params.items, 1))
+    for number, item in numbered:
         if item.party is not None:
             raise EvidenceError(f"item {number}, party: it is for record_ownership; leave it out")
-    verdict = judge(params.investor, params.measure, params.items, lookup.today)
+    verdict = judge(params.investor, params.measure, numbered, lookup.today)
     details = {
         "route": _FIGURES, "investor": params.investor, "measure": params.measure,
         "total_hkd": hkd_text(verdict.total_hkd), "items": _told(params.items, verdict.counted_hkd),
@@ -130,12 +131,13 @@ def _party_last_day(lookup: Lookup, params: m.RecordOwnership, number: int, part
         raise RegistryError(
             f"{where}, investor: {party.investor} is no subsidiary; a holding parent owns a corporation"
         )
-    items = [item for item in params.items or () if item.party == party.name]
+    items = [(number, item) for number, item in enumerate(params.items or (), 1) if item.party == party.name]
+    if not items:
+        raise EvidenceError(f"{where}, name: no item says {party.name}; add its documents")
     try:
         return judge(party.investor, party.measure, items, lookup.today).last_day
     except EvidenceError as error:
-        field, _, why = str(error).partition(": ")
-        raise EvidenceError(f"{where}, {field}: {party.name}: {why}") from None
+        raise error if str(error).startswith("item ") else EvidenceError(f"{where}, {error}") from None
 
 
 def _client_last_day(lookup: Lookup, params: m.RecordOwnership, where: str, client: str) -> date:

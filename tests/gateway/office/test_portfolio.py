@@ -7,14 +7,18 @@ from fractions import Fraction
 
 import pytest
 
+from gateway.office import portfolio
 from gateway.office.evidence_params import Item
-from gateway.office.portfolio import judge
 from gateway.office.professional_investor import EvidenceError, hkd_text
 from gateway.wire.civil_dates import add_months
 
 TODAY = date(2026, 11, 26)
 HASH = "ab" * 32
 MILLION = 1_000_000
+
+
+def judge(investor, measure, items, today):
+    return portfolio.judge(investor, measure, list(enumerate(items, 1)), today)
 
 
 def item(amount="8000000", **fields):

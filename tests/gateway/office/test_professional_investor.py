@@ -22,7 +22,7 @@ def verdict(investor, document, day, measure, amount, rate="1", today=TODAY):
         document=document, date=str(day), date_means=DATES[document][0], hash="ab" * 32, amount=amount,
         asset="securities" if measure == "portfolio" else None, **foreign,
     )  # fmt: skip
-    return judge(investor, measure, [item], today)
+    return judge(investor, measure, [(1, item)], today)
 
 
 @pytest.mark.parametrize(
