@@ -98,9 +98,20 @@ def _item(number: int, row: dict[str, str], kind: type[msgspec.Struct], one: str
         try:
             is_hash = key == "hash" or key.endswith("_hash")
             found[key] = hash_of(value) if is_hash else int(value) if fields[key] is int else value
-        except (argparse.ArgumentTypeError, ValueError) as error:
+        except argparse.ArgumentTypeError as error:
             raise ValueError(f"{one} {number}, {key}: {error}") from None
+        except ValueError:
+            raise ValueError(f"{one} {number}, {key}: {value!r} is not a whole number") from None
     return found
+
+
+def place_of(path: str) -> str:
+    """Where a value is, as a person counts: `items[1].amount` is item 2, amount."""
+    name, is_listed, rest = path.partition("[")
+    if not is_listed or name not in _ONE:
+        return path
+    index, _, field = rest.partition("]")
+    return f"{_ONE[name]} {int(index) + 1}" + (f", {field.removeprefix('.')}" if field else "")
 
 
 def template(kind: type[msgspec.Struct]) -> str:

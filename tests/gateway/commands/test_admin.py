@@ -45,6 +45,12 @@ class Lionrock:
         self.out = self.captured().out
         return self.out
 
+    def text_of_template(self, change):
+        """What `admin template` prints."""
+        args = self._parser.parse_args(["admin", "template", change])
+        assert args.run(args) == 0
+        return self.captured().out
+
     def refused(self, *words):
         """The one line of a refusal."""
         with pytest.raises(SystemExit) as caught:
