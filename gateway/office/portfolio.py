@@ -149,9 +149,7 @@ def _with_others(number: int, item: Item) -> Fraction:
     if percent >= 100:
         raise _error(number, "share_percent", f"{percent:f} is not below 100; with others there is a rest")
     if item.proof_hash is None:
-        raise _error(
-            number, "proof_hash", "it is missing; a share other than an equal one needs the holders' agreement"
-        )
+        raise _error(number, "proof_hash", "it is missing; a share that is not equal needs the holders' agreement")
     return Fraction(percent) / 100
 
 

@@ -189,6 +189,11 @@ def test_an_institution_is_looked_up_again_after_a_year(venue):
     old = [evidence_params.LimbDocument(proof="register_check", date="2025-11-25", hash=HASH)]
     word = "document 1, date: 2025-11-25 counts for 12 months"
     refused(venue, word, "record_institution", **{**asked, "documents": old})
+    new = evidence_params.LimbDocument(proof="licence", date="2026-11-20", hash="cd" * 32)
+    both = institution("b", "register_check")
+    for documents in ([*both["documents"], new], [new, *both["documents"]]):
+        venue.done("record_institution", **{**both, "documents": documents})
+        assert in_force(venue, "acme") == ("INSTITUTIONAL", until("2027-03-31"))
     assert set(LIMBS) == set("abcdefghi")
 
 
