@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, eligibility, eligibility_lapses, events, mass_cancel, money
+from engine import admission, book, cancel_queue, eligibility, eligibility_lapses, events, money
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -30,6 +30,7 @@ from engine.units import INT64_MAX, MAX_LOTS
 
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_LEVERAGE = 1_000_000
+_LAST_ATTRIBUTE = int(max(AccountAttribute))
 
 
 # --- accounts -----------------------------------------------------------------------------------------------------
@@ -48,8 +49,6 @@ def open_account(s, d):
     account.state = admission.OPEN_ACCOUNT
     account.positions_head = NIL
     account.position_slot = NIL
-    account.lapse_next_slot = NIL
-    account.lapse_prev_slot = NIL
     account.queue_next_slot = NIL
     account.group_next_slot = NIL
     account.group_prev_slot = NIL
@@ -93,7 +92,7 @@ def _has_position(s, account_slot):
 def _attribute_reason(s, d):
     if not money.known_account(s, d.account_slot):
         return Reason.UNKNOWN_ACCOUNT
-    if d.code < 1 or d.code > AccountAttribute.KILL_SWITCH or d.code >= ATTRIBUTES:
+    if d.code < 1 or d.code > _LAST_ATTRIBUTE or d.code >= ATTRIBUTES:
         return Reason.BAD_PARAMETER
     if d.value < 0 or d.value > _highest_value(s, d.code):
         return Reason.BAD_PARAMETER
@@ -115,19 +114,24 @@ def set_attribute(s, d):
     values = profile_at(s, slot).values
     eligibility_lapses.catch_up(s, slot)
     was = eligibility.client_reason(s, slot, eligibility.ANYONE)
+    asked = eligibility.needs_person(s, account_at(s, slot))
     row = events.directive_notice(s, EventKind.ACCOUNT_CHANGED, d)
     row.old_value = values[d.code]
     values[d.code] = d.value
-    if d.code == AccountAttribute.RESTRICTION:
-        _restrict(s, slot, d.value)
+    if _holds(d.code):
+        _hold(s, slot, d.code, d.value)
     elif d.code == AccountAttribute.AFFILIATION:
         _affiliate(s, slot, d.value)
+    elif AccountAttribute.DISCLOSURE_PRODUCT <= d.code <= AccountAttribute.DISCLOSURE_AFFILIATE:
+        eligibility_lapses.acknowledge(s, slot, d.code, row.old_value, d.value)
     else:
         _take_over(s, slot, d.code, d.value)
     eligibility.set_gate(s, slot)
     now = eligibility.client_reason(s, slot, eligibility.ANYONE)
     if was == Reason.NONE and now != Reason.NONE:
         eligibility_lapses.lose(s, slot, NIL, now)
+    elif not asked and eligibility.needs_person(s, account_at(s, slot)):
+        eligibility_lapses.ask_persons(s, slot)
     eligibility_lapses.schedule(s, slot)
 
 
@@ -147,30 +151,41 @@ def _take_over(s, account_slot, code, value):
         account.self_trade = value
     elif code == AccountAttribute.INVESTOR_CLASS:
         account.investor_class = value
-    elif code == AccountAttribute.KILL_SWITCH:
-        account.killed = 1 if value != 0 else 0
 
 
 @kernel
-def _restrict(s, account_slot, restriction):
-    """What a restriction cancels: all orders when frozen or closed, opening ones when only reducing is allowed."""
+def _holds(code):
+    """Whether an attribute says what the operator has put on an account."""
+    return (
+        code == AccountAttribute.RESTRICTION
+        or code == AccountAttribute.KILL_SWITCH
+        or code == AccountAttribute.REDUCING_STOPPED_UNTIL_NS
+    )
+
+
+@kernel
+def _hold(s, account_slot, code, value):
+    """What the operator puts on an account cancels what may not trade any more: all its orders, or those that open."""
     account = account_at(s, account_slot)
-    account.restriction = restriction
-    account.state = admission.CLOSED_ACCOUNT if restriction == Restriction.CLOSED else admission.OPEN_ACCOUNT
-    if restriction == Restriction.NONE or restriction == Restriction.CANCEL_ONLY:
-        return
-    job = job_at(s, mass_cancel.add(s, account_slot, NIL, 0))
-    if restriction == Restriction.REDUCE_ONLY:
-        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
-        job.reason = Reason.ELIGIBILITY
-    else:
-        job.scope = mass_cancel.QUIET
-        job.reason = Reason.SANCTIONS if restriction == Restriction.FROZEN else Reason.ACCOUNT_CLOSED
+    if code == AccountAttribute.RESTRICTION:
+        account.restriction = value
+        account.state = admission.CLOSED_ACCOUNT if value == Restriction.CLOSED else admission.OPEN_ACCOUNT
+    elif code == AccountAttribute.KILL_SWITCH:
+        account.killed = 1 if value != 0 else 0
+    everything = eligibility.held_reason(s, account_slot, False)
+    reason = eligibility.held_reason(s, account_slot, True)
+    if reason != Reason.NONE:
+        job = job_at(s, cancel_queue.add_opening(s, account_slot, NIL, reason))
+        if everything != Reason.NONE:
+            job.scope = cancel_queue.QUIET
 
 
 @kernel
 def _affiliate(s, account_slot, affiliation):
-    """An account changes sides: what it had opened as what it was before goes, and so do its approvals."""
+    """An account changes sides: what it had opened as what it was before goes, and so do its approvals.
+
+    What stays yields to all clients from now on if the account is no client's any more; it gains nothing if it is.
+    """
     account = account_at(s, account_slot)
     if account.affiliation == affiliation:
         return
@@ -178,6 +193,8 @@ def _affiliate(s, account_slot, affiliation):
         if approval_at(s, place).account_slot == account_slot:
             approval_at(s, place).until_ns = 0
     account.affiliation = affiliation
+    if eligibility.is_tagged(account):
+        book.yield_places(s, account_slot)
     reason = Reason.ELIGIBILITY
     if affiliation == Affiliation.GROUP_COMPANY:
         reason = Reason.AFFILIATE_NOT_APPROVED
@@ -189,12 +206,35 @@ def _affiliate(s, account_slot, affiliation):
 @kernel
 def set_person(s, d):
     """Until when a person's derivatives knowledge counts."""
-    if d.person < 1 or d.person >= s.persons_capacity or d.value < 0:
+    person = np.int64(d.person)
+    if person < 1 or person >= s.persons_capacity or d.value < 0:
         return events.refused(s, d, Reason.BAD_PARAMETER)
+    if not eligibility_lapses.has_person_room(s, person):
+        return events.refused(s, d, Reason.CAPACITY)
+    eligibility_lapses.catch_up_person(s, person)
+    old = s.persons[person]
     row = events.directive_notice(s, EventKind.PERSON_CHANGED, d)
-    row.old_value = s.persons[d.person]
-    s.persons_used = max(s.persons_used, np.int64(d.person) + 1)
-    s.persons[d.person] = d.value
+    row.old_value = old
+    s.persons_used = max(s.persons_used, person + 1)
+    s.persons[person] = d.value
+    if old > s.now_ns and d.value <= s.now_ns:
+        eligibility_lapses.lose_person(s, person)
+    eligibility_lapses.schedule_person(s, person)
+
+
+@kernel
+def revoke_key(s, d):
+    """A person has no key of this account any more: cancel what they placed for it that opens, and say how much."""
+    if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
+        return events.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.person < 1:
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    if not cancel_queue.has_room(s):
+        return events.refused(s, d, Reason.CAPACITY)
+    events.directive_notice(s, EventKind.KEY_REVOKED, d)
+    job = job_at(s, cancel_queue.add_opening(s, d.account_slot, NIL, Reason.KEY_REVOKED))
+    job.person = d.person
+    job.scope = cancel_queue.OPENING_ONLY
 
 
 # --- groups -------------------------------------------------------------------------------------------------------

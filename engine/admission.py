@@ -107,7 +107,9 @@ def account_reason(s):
     opens = s.taker.flags & EXEC_REDUCE_ONLY == 0
     if account.restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
-    if account.restriction == Restriction.CANCEL_ONLY or account.killed:
+    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):
+        return Reason.ACCOUNT_SUSPENDED
+    if eligibility.reducing_is_stopped(s, s.taker.account_slot):
         return Reason.ACCOUNT_SUSPENDED
     if account.liquidating:
         return Reason.ACCOUNT_IN_LIQUIDATION
@@ -133,13 +135,30 @@ def market_reason(s, contract):
 
 
 @rare
+def _only_closes(s):
+    """Whether the order in `s.taker` lies wholly within the position, less the account's other orders of its side.
+
+    Its form may not be judged yet.
+    """
+    taker = s.taker
+    if taker.position_slot == NIL or taker.leaves_lots <= 0 or (taker.side != Side.BUY and taker.side != Side.SELL):
+        return False
+    closable = margin.closable_lots(position_at(s, taker.position_slot), taker.side)
+    return taker.leaves_lots <= closable + taker.old_leaves_lots
+
+
+@rare
 def _full_reason(s, contract):
-    """Rows 2 to 15, each asked in turn."""
+    """Rows 2 to 15, each asked in turn. Who may not open may still close: that goes on as a reduce-only order."""
     reason = account_reason(s)
     if reason == Reason.NONE and contract.gate != 0:
         reason = market_reason(s, contract)
     if reason == Reason.NONE and s.taker.flags & EXEC_REDUCE_ONLY == 0:
         reason = eligibility.opening_reason(s)
+        if reason != Reason.NONE and _only_closes(s):
+            s.taker.flags |= EXEC_REDUCE_ONLY
+            s.taker.made_reduce_only = 1
+            return Reason.NONE
     return reason
 
 
@@ -356,7 +375,7 @@ def form_reason(s, contract):
         reason = capacity_reason(s, taker, contract)
     elif not book.has_level_room(s):
         reason = _moved_reason(s)
-    if reason == Reason.NONE and taker.stage != Stage.AMEND:
+    if reason == Reason.NONE and (taker.stage != Stage.AMEND or taker.made_reduce_only):
         if taker.flags & (EXEC_REDUCE_ONLY | EXEC_CONDITIONAL) == EXEC_REDUCE_ONLY:
             return _reduce_only_capacity(s)
     return reason
@@ -412,16 +431,6 @@ def flag_reason(s, contract):
         if fill_or_kill.fillable_lots(s, contract) < taker.leaves_lots:
             return Reason.FOK_CANNOT_FILL
     return Reason.NONE
-
-
-@rare
-def _only_closes(s):
-    """Whether the order in `s.taker` lies wholly within the position, less the account's other orders of its side."""
-    taker = s.taker
-    if taker.position_slot == NIL:
-        return False
-    closable = margin.closable_lots(position_at(s, taker.position_slot), taker.side)
-    return taker.leaves_lots <= closable + taker.old_leaves_lots
 
 
 @rare
@@ -484,6 +493,8 @@ def known_order_reason(s):
     reason = form_reason(s, contract)
     if reason != Reason.NONE:
         return reason
+    if taker.made_reduce_only:
+        taker.flags |= FLAG_MADE_REDUCE_ONLY
     if taker.flags & EXEC_CONDITIONAL:
         reason = reference_reason(taker, contract)
         return exposure_limits.opening_reason(s, contract) if reason == Reason.NONE else reason

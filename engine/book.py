@@ -1,13 +1,15 @@
 """Order slots, price levels and their FIFO queues: mechanism only, no money, no events.
 
 An order's row is one cache line. A level is one price of one ladder: bids, asks, or the trigger prices of conditional
-orders, which wait in the same kind of queue. Complexity: every operation is O(1) in the number of orders.
+orders, which wait in the same kind of queue. On the book a level has two queues in one list: all clients' orders, then
+those of affiliates, who yield to every client at their price. The order's flag says which. Complexity: every operation
+is O(1) in the number of orders, but for an account that becomes an affiliate: one pass over the levels it stands in.
 """
 
 import numpy as np
 
 from engine import idmap, ladder
-from engine.code_values import EXEC_ICEBERG
+from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG
 from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import (
@@ -22,7 +24,7 @@ from engine.row_access import (
     own_at,
     position_at,
 )
-from engine.schema import EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, ORDER_SLOT_BITS
+from engine.schema import LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 from engine.units import unlikely
 
 _SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
@@ -211,13 +213,14 @@ def open_position(s, account_slot, contract_slot):
 
 
 @inlined
-def join_own(s, slot):
-    """Append an order to its account's list in this contract."""
+def join_own(s, slot, person):
+    """Append an order that a person placed to its account's list in this contract."""
     position = position_at(s, order_at(s, slot).position_slot)
     tail = np.int64(position.own_tail_slot)
     own = own_at(s, slot)
     own.next_slot = NIL
     own.prev_slot = tail
+    own.person = person
     own_at(s, tail).next_slot = slot
     position.own_head_slot = slot if tail == NIL else position.own_head_slot
     position.own_tail_slot = slot
@@ -244,7 +247,7 @@ def leave_own(s, slot):
 
 
 @inlined
-def _take_level(s, ladder_slot, leaf, key):
+def take_level(s, ladder_slot, leaf, key):
     """A new level at a key that has none; the caller puts the first order there."""
     slot = s.levels_free_slot
     if slot != NIL:
@@ -261,28 +264,19 @@ def _take_level(s, ladder_slot, leaf, key):
     return slot
 
 
-@kernel
-def _level_for(s, ladder_slot, key):
-    """The level at a key; if it is missing, a new one without orders."""
-    leaf = ladder.leaf_for(s, ladder_slot, key)
-    slot = ladder.at(s, leaf, key)
-    if slot == NIL:
-        slot = _take_level(s, ladder_slot, leaf, key)
-        _empty(level_at(s, slot))
-    return slot
-
-
 @inlined
-def _empty(level):
+def empty_level(level):
+    """A level without orders."""
     level.leaves_lots = 0
     level.hidden_lots = 0
     level.head_slot = NIL
     level.tail_slot = NIL
+    level.affiliated_head_slot = NIL
     level.orders = 0
 
 
 @inlined
-def _drop_level(s, slot):
+def drop_level(s, slot):
     """Give back a level without orders."""
     level = level_at(s, slot)
     ladder_slot = np.int64(level.ladder_slot)
@@ -318,14 +312,47 @@ def hidden_lots(s, slot):
 
 
 @inlined
+def _is_affiliated(s, slot):
+    """Whether an order yields to clients; one that waits for its trigger yields to nobody."""
+    return order_at(s, slot).flags & (EXEC_AFFILIATE | EXEC_CONDITIONAL) == EXEC_AFFILIATE
+
+
+@inlined
 def _append(s, level_slot, slot):
-    """Put an order at the back of a level that has orders."""
+    """Put an order at the very back of a level that has orders."""
     level, row = level_at(s, level_slot), order_at(s, slot)
     row.next_slot = NIL
     row.prev_slot = level.tail_slot
     order_at(s, level.tail_slot).next_slot = slot
     level.tail_slot = slot
     row.level_slot = level_slot
+
+
+@rare
+def _insert(s, level_slot, slot):
+    """Put an order before the affiliates of a level that has some."""
+    level, row = level_at(s, level_slot), order_at(s, slot)
+    behind = np.int64(level.affiliated_head_slot)
+    ahead = np.int64(order_at(s, behind).prev_slot)
+    row.next_slot = behind
+    row.prev_slot = ahead
+    order_at(s, ahead).next_slot = slot
+    order_at(s, behind).prev_slot = slot
+    level.head_slot = slot if ahead == NIL else level.head_slot
+    row.level_slot = level_slot
+
+
+@inlined
+def _enqueue(s, level_slot, slot, affiliated):
+    """Put an order at the back of its own queue in a level that has orders."""
+    level = level_at(s, level_slot)
+    if affiliated:
+        level.affiliated_head_slot = slot if level.affiliated_head_slot == NIL else level.affiliated_head_slot
+        _append(s, level_slot, slot)
+    elif not unlikely(level.affiliated_head_slot != NIL):
+        _append(s, level_slot, slot)
+    else:
+        _insert(s, level_slot, slot)
 
 
 @inlined
@@ -341,10 +368,12 @@ def _unlink(s, level_slot, slot):
     order_at(s, behind).prev_slot = ahead
     level.head_slot = behind if ahead == NIL else level.head_slot
     level.tail_slot = ahead if behind == NIL else level.tail_slot
+    if row.flags & EXEC_AFFILIATE:
+        level.affiliated_head_slot = behind if level.affiliated_head_slot == slot else level.affiliated_head_slot
 
 
 @inlined
-def _begin_queue(s, slot, level_slot, lots, hidden):
+def _begin_queue(s, slot, level_slot, lots, hidden, affiliated):
     """Put the first order into a new level."""
     level, row = level_at(s, level_slot), order_at(s, slot)
     row.next_slot = NIL
@@ -352,6 +381,7 @@ def _begin_queue(s, slot, level_slot, lots, hidden):
     row.level_slot = level_slot
     level.head_slot = slot
     level.tail_slot = slot
+    level.affiliated_head_slot = slot if affiliated else NIL
     level.orders = 1
     level.leaves_lots = lots
     level.hidden_lots = hidden
@@ -359,14 +389,15 @@ def _begin_queue(s, slot, level_slot, lots, hidden):
 
 @inlined
 def join_queue(s, slot, ladder_slot, key, lots, hidden):
-    """Put an order of so many lots, some hidden, at the back of the queue at a key. Returns what its level shows."""
+    """Put an order of so many lots, some hidden, at the back of its queue at a key. Returns what its level shows."""
+    affiliated = _is_affiliated(s, slot)
     leaf = ladder.leaf_for(s, ladder_slot, key)
     level_slot = np.int64(ladder.at(s, leaf, key))
     if level_slot == NIL:
-        _begin_queue(s, slot, _take_level(s, ladder_slot, leaf, key), lots, hidden)
+        _begin_queue(s, slot, take_level(s, ladder_slot, leaf, key), lots, hidden, affiliated)
         return np.int64(lots - hidden)
     level = level_at(s, level_slot)
-    _append(s, level_slot, slot)
+    _enqueue(s, level_slot, slot, affiliated)
     level.orders += 1
     level.leaves_lots += lots
     level.hidden_lots += hidden
@@ -387,8 +418,8 @@ def leave_queue(s, slot):
     level = level_at(s, level_slot)
     row.level_slot = NIL
     if level.orders == 1:
-        _empty(level)
-        _drop_level(s, level_slot)
+        empty_level(level)
+        drop_level(s, level_slot)
         return np.int64(0)
     _unlink(s, level_slot, slot)
     level.orders -= 1
@@ -435,121 +466,51 @@ def hit(s, slot, lots):
 
 @rare
 def refill(s, slot):
-    """Show an iceberg's next part, at the back of the queue. Returns what its level shows."""
+    """Show an iceberg's next part, at the back of its own queue. Returns what its level shows."""
     row, detail = order_at(s, slot), detail_at(s, slot)
     level_slot = np.int64(row.level_slot)
     level = level_at(s, level_slot)
     if level.orders > 1:
         _unlink(s, level_slot, slot)
-        _append(s, level_slot, slot)
+        _enqueue(s, level_slot, slot, _is_affiliated(s, slot))
     detail.shown_lots = min(detail.display_lots, row.leaves_lots)
     level.hidden_lots -= detail.shown_lots
     return level.leaves_lots - level.hidden_lots
 
 
-# --- expiry and trailing stops ------------------------------------------------------------------------------------
+@rare
+def _yield_level(s, level_slot, account_slot):
+    """Move an account's orders among a level's clients behind all its orders, in their order, and tag them."""
+    level = level_at(s, level_slot)
+    slot = np.int64(level.head_slot)
+    while slot != NIL and order_at(s, slot).flags & EXEC_AFFILIATE == 0:
+        row = order_at(s, slot)
+        behind = np.int64(row.next_slot)
+        if position_at(s, row.position_slot).account_slot == account_slot:
+            if level.orders > 1:
+                _unlink(s, level_slot, slot)
+                _append(s, level_slot, slot)
+            row.flags |= EXEC_AFFILIATE
+            level.affiliated_head_slot = slot if level.affiliated_head_slot == NIL else level.affiliated_head_slot
+        slot = behind
 
 
 @rare
-def join_expiry(s, slot):
-    """Queue an order at the second of its expiry, behind those that came before it."""
-    detail = detail_at(s, slot)
-    level_slot = _level_for(s, EXPIRY_LADDER, detail.expire_s)
-    level = level_at(s, level_slot)
-    detail.expire_next_slot = NIL
-    detail.expire_prev_slot = level.tail_slot
-    if level.tail_slot == NIL:
-        level.head_slot = slot
-    else:
-        detail_at(s, level.tail_slot).expire_next_slot = slot
-    level.tail_slot = slot
-    level.orders += 1
+def yield_places(s, account_slot):
+    """An account has become an affiliate: its resting orders yield to every client at their prices, at once.
 
-
-@rare
-def leave_expiry(s, slot):
-    """Take an order out of its expiry queue."""
-    detail = detail_at(s, slot)
-    level_slot = ladder.find(s, EXPIRY_LADDER, detail.expire_s)
-    level = level_at(s, level_slot)
-    if detail.expire_prev_slot == NIL:
-        level.head_slot = detail.expire_next_slot
-    else:
-        detail_at(s, detail.expire_prev_slot).expire_next_slot = detail.expire_next_slot
-    if detail.expire_next_slot == NIL:
-        level.tail_slot = detail.expire_prev_slot
-    else:
-        detail_at(s, detail.expire_next_slot).expire_prev_slot = detail.expire_prev_slot
-    level.orders -= 1
-    if level.orders == 0:
-        _drop_level(s, level_slot)
-
-
-@kernel
-def join_lapse(s, account_slot):
-    """Queue an account at the second of its next lapse, behind those that came before it."""
-    account = account_at(s, account_slot)
-    level_slot = _level_for(s, LAPSE_LADDER, account.lapse_s)
-    level = level_at(s, level_slot)
-    account.lapse_next_slot = NIL
-    account.lapse_prev_slot = level.tail_slot
-    if level.tail_slot == NIL:
-        level.head_slot = account_slot
-    else:
-        account_at(s, level.tail_slot).lapse_next_slot = account_slot
-    level.tail_slot = account_slot
-    level.orders += 1
-
-
-@kernel
-def leave_lapse(s, account_slot):
-    """Take an account out of the lapses."""
-    account = account_at(s, account_slot)
-    level_slot = ladder.find(s, LAPSE_LADDER, account.lapse_s)
-    level = level_at(s, level_slot)
-    if account.lapse_prev_slot == NIL:
-        level.head_slot = account.lapse_next_slot
-    else:
-        account_at(s, account.lapse_prev_slot).lapse_next_slot = account.lapse_next_slot
-    if account.lapse_next_slot == NIL:
-        level.tail_slot = account.lapse_prev_slot
-    else:
-        account_at(s, account.lapse_next_slot).lapse_prev_slot = account.lapse_prev_slot
-    account.lapse_s = 0
-    level.orders -= 1
-    if level.orders == 0:
-        _drop_level(s, level_slot)
-
-
-@kernel
-def join_trailing(s, slot, contract_slot):
-    """Append a trailing stop to its contract's list."""
-    contract, detail = contract_at(s, contract_slot), detail_at(s, slot)
-    tail = contract.trailing_tail_slot
-    detail.trail_next_slot = NIL
-    detail.trail_prev_slot = tail
-    if tail == NIL:
-        contract.trailing_head_slot = slot
-    else:
-        detail_at(s, tail).trail_next_slot = slot
-    contract.trailing_tail_slot = slot
-    contract.trailing_orders += 1
-
-
-@rare
-def leave_trailing(s, slot, contract_slot):
-    """Take a trailing stop out of its contract's list."""
-    contract, detail = contract_at(s, contract_slot), detail_at(s, slot)
-    behind, ahead = detail.trail_next_slot, detail.trail_prev_slot
-    if ahead == NIL:
-        contract.trailing_head_slot = behind
-    else:
-        detail_at(s, ahead).trail_next_slot = behind
-    if behind == NIL:
-        contract.trailing_tail_slot = ahead
-    else:
-        detail_at(s, behind).trail_prev_slot = ahead
-    contract.trailing_orders -= 1
+    An account's list is by age and not by place, so each level where it rests is walked, once. That is no more than
+    one pass over the book, as often as two officers tag an account.
+    """
+    position_slot = np.int64(account_at(s, account_slot).positions_head)
+    while position_slot != NIL:
+        slot = np.int64(position_at(s, position_slot).own_head_slot)
+        while slot != NIL:
+            row = order_at(s, slot)
+            if row.flags & (EXEC_AFFILIATE | EXEC_CONDITIONAL) == 0 and row.level_slot != NIL:
+                _yield_level(s, row.level_slot, account_slot)
+            slot = np.int64(own_at(s, slot).next_slot)
+        position_slot = np.int64(position_at(s, position_slot).next_slot)
 
 
 @inlined

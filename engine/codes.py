@@ -102,6 +102,8 @@ class CommandKind(IntEnum):
     SET_MARGIN_MODE = 24
     FUND_DEPOSIT = 25
     AFFILIATE_APPROVAL = 26
+    KEY_REVOKE = 28
+    ATTEST = 29
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -160,6 +162,9 @@ class EventKind(IntEnum):
     DELEVERAGING_EXHAUSTED = 63
     AFFILIATE_APPROVED = 64
     COLLATERAL_TAKEN = 65
+    KEY_REVOKED = 67
+    PERSON_LAPSED = 68
+    ATTESTED = 69
 
 
 class EventFlag(IntEnum):
@@ -249,6 +254,7 @@ class Reason(IntEnum):
     MARKET_STATE = 1312
     DISCONNECT = 1313
     SANCTIONS = 1314
+    KEY_REVOKED = 1315
     # Directives: parameters, listing, money, index.
     BAD_COMMAND = 1401
     BAD_PARAMETER = 1402
@@ -354,7 +360,7 @@ class Restriction(IntEnum):
 
     NONE = 0
     REDUCE_ONLY = 1
-    CANCEL_ONLY = 2
+    SUSPENDED = 2
     FROZEN = 3
     CLOSED = 4
 
@@ -388,6 +394,13 @@ class TimerClass(IntEnum):
     DELIVERY = 8
 
 
+class Attested(IntEnum):
+    """What an ATTEST vouches for with its digest; `code` of the command. The engine only keeps it in the log."""
+
+    REGISTRY = 1
+    GATEWAY_LOG = 2
+
+
 class AccountAttribute(IntEnum):
     """What ACCOUNT_SET sets; `value` is a date as ns (valid before it), a code or a number.
 
@@ -415,6 +428,7 @@ class AccountAttribute(IntEnum):
     MAX_LEVERAGE = 20
     SELF_TRADE_MODE = 21
     KILL_SWITCH = 22
+    REDUCING_STOPPED_UNTIL_NS = 24
 
 
 class ContractParameter(IntEnum):
@@ -469,3 +483,7 @@ class VenueParameter(IntEnum):
     AFFILIATE_POST_ONLY = 8
     INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE = 9
     COLLATERAL_LOTS_PER_COIN = 10
+    # kept and told, without any effect on orders: what officers decide for the processes around the engine
+    SURVEILLANCE = 100  # `index` is the threshold's number
+    INDEX_SOURCE = 101  # of a contract; `index` is the source's place
+    ONE_PAIR_MAY_GRANT_AND_PAY = 102

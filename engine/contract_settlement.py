@@ -8,6 +8,7 @@ If both are not enough, the closing waits and is tried again at each mark tick. 
 import numpy as np
 
 from engine import (
+    cancel_queue,
     collateral,
     events,
     index_and_mark,
@@ -16,7 +17,6 @@ from engine import (
     liquidator,
     listing,
     margin,
-    mass_cancel,
     reference_prices,
 )
 from engine.code_values import MARKET_REDUCE_ONLY
@@ -69,8 +69,8 @@ def _fix(s, contract_slot):
     contract.mark_frozen = 0
     reference_prices.set_mark(s, contract_slot, price)
     reference_prices.change_state(s, contract_slot, MarketState.SETTLED)
-    job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
-    job.scope = mass_cancel.QUIET
+    job = job_at(s, cancel_queue.add(s, NIL, contract_slot, 0))
+    job.scope = cancel_queue.QUIET
     job.reason = Reason.MARKET_STATE
     _is_due(s, contract)
 
@@ -96,7 +96,7 @@ def tick(s, contract_slot):
         if index_and_mark.live_sources(contract, s.now_ns - s.index_stale_ns) >= contract.min_sources:
             contract.delivery_sum_subticks += contract.index_subticks
             contract.delivery_samples += 1
-    if s.now_ns >= contract.delivery_ns and mass_cancel.has_room(s):
+    if s.now_ns >= contract.delivery_ns and cancel_queue.has_room(s):
         _fix(s, contract_slot)
 
 

@@ -5,12 +5,13 @@ import numpy as np
 from engine import (
     accounts,
     book,
+    cancel_queue,
     collateral,
     contract_settlement,
     eligibility,
+    eligibility_lapses,
     events,
     listing,
-    mass_cancel,
     money,
     reference_prices,
     timers,
@@ -27,8 +28,8 @@ from engine.codes import (
 )
 from engine.kernels import kernel, rare
 from engine.row_access import contract_at, job_at
-from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, PARAMETERS
-from engine.units import NS_PER_S
+from engine.schema import MAX_BRACKETS, MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS, PARAMETERS
+from engine.units import INT64_MAX, NS_PER_S
 
 MIN_TICK_NS = NS_PER_S // 1000
 MAX_TICK_NS = 60 * NS_PER_S
@@ -103,7 +104,7 @@ def _parameter_reason(s, d):
         return Reason.NOT_LISTED
     if d.code <= ContractParameter.MAX_PRICE_TICKS or d.code == ContractParameter.LOT_STEP:
         return Reason.BAD_PARAMETER
-    return Reason.CAPACITY if _is_disclosure(d.code) and not mass_cancel.has_room(s) else Reason.NONE
+    return Reason.CAPACITY if _is_disclosure(d.code) and not cancel_queue.has_room(s) else Reason.NONE
 
 
 @kernel
@@ -116,9 +117,12 @@ def _require_disclosures(s, contract_slot):
     """Cancel the opening orders of accounts that have not acknowledged what a contract now requires."""
     if eligibility.require_disclosures(s):
         eligibility.set_all_gates(s)
-    job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
-    job.scope = mass_cancel.OPENING_ONLY | mass_cancel.INELIGIBLE | mass_cancel.QUIET
-    job.reason = Reason.DISCLOSURE_NOT_ACKNOWLEDGED
+    contract = contract_at(s, contract_slot)
+    job = job_at(s, cancel_queue.add_opening(s, NIL, contract_slot, Reason.DISCLOSURE_NOT_ACKNOWLEDGED))
+    job.scope |= cancel_queue.UNACKNOWLEDGED
+    job.label[0] = contract.disclosure_product
+    job.label[1] = contract.disclosure_loss
+    job.label[2] = contract.disclosure_affiliate if contract.affiliate_present else 0
 
 
 @kernel
@@ -174,7 +178,7 @@ def _settle_contract(s, d):
         return events.refused(s, d, Reason.REFERENCE_PRICE_UNAVAILABLE)
     if collateral.values_deposits(s, d.contract_slot):
         return events.refused(s, d, Reason.VALUES_COLLATERAL)
-    if not mass_cancel.has_room(s):
+    if not cancel_queue.has_room(s):
         return events.refused(s, d, Reason.CAPACITY)
     row = events.directive_notice(s, EventKind.CONTRACT_STATE_CHANGED, d)
     row.old_value = contract.state
@@ -197,7 +201,7 @@ def set_contract_state(s, d):
         return events.refused(s, d, Reason.SETTLEMENT_UNDER_WAY)
     if d.code == MarketState.SETTLED:
         return _settle_contract(s, d)
-    if d.code == MarketState.REDUCE_ONLY and not mass_cancel.has_room(s):
+    if d.code == MarketState.REDUCE_ONLY and not cancel_queue.has_room(s):
         return events.refused(s, d, Reason.CAPACITY)
     old, state = np.int64(contract.state), np.int64(d.code)
     if contract.open_state != 0:
@@ -233,10 +237,35 @@ def _is_collateral(code):
 
 
 @kernel
+def _setting_place(s, d):
+    """Where a value is kept that has no effect on orders; NIL when it cannot be."""
+    if d.code == VenueParameter.SURVEILLANCE:
+        return np.int64(d.index) if 1 <= d.index < MAX_THRESHOLDS else np.int64(NIL)
+    if d.code == VenueParameter.INDEX_SOURCE:
+        if not _known_contract(s, d.contract_slot) or d.index < 0 or d.index >= MAX_SOURCES:
+            return np.int64(NIL)
+        return np.int64(MAX_THRESHOLDS + d.contract_slot * MAX_SOURCES + d.index)
+    return np.int64(0 if d.value <= 1 else NIL)
+
+
+@kernel
+def _keep_setting(s, d):
+    """Keep and tell a value for the processes around the engine; the old value is -1 when there was none."""
+    place = _setting_place(s, d)
+    if place == NIL or d.value < 0 or d.value == INT64_MAX:
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    row = events.directive_notice(s, EventKind.VENUE_CHANGED, d)
+    row.old_value = s.settings[place] - 1
+    s.settings[place] = d.value + 1
+
+
+@kernel
 def set_venue_parameter(s, d):
     """Set one parameter of the whole venue."""
     if _is_collateral(d.code):
         return money.set_collateral(s, d)
+    if VenueParameter.SURVEILLANCE <= d.code <= VenueParameter.ONE_PAIR_MAY_GRANT_AND_PAY:
+        return _keep_setting(s, d)
     row_kind = EventKind.VENUE_CHANGED
     if d.value < 0:
         return events.refused(s, d, Reason.BAD_PARAMETER)
@@ -258,8 +287,13 @@ def set_venue_parameter(s, d):
         s.affiliate_post_only = d.value
     elif d.code == VenueParameter.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE:
         old = s.institutions_skip_knowledge
+        asks = old != 0 and d.value == 0
+        if asks and not cancel_queue.has_room(s):
+            return events.refused(s, d, Reason.CAPACITY)
         s.institutions_skip_knowledge = d.value
         eligibility.set_all_gates(s)
+        if asks:
+            eligibility_lapses.ask_persons(s, NIL)
     else:
         return events.refused(s, d, Reason.BAD_PARAMETER)
     row = events.directive_notice(s, row_kind, d)
@@ -276,10 +310,14 @@ def apply(s, d):
         accounts.set_attribute(s, d)
     elif kind == CommandKind.PERSON_SET:
         accounts.set_person(s, d)
+    elif kind == CommandKind.KEY_REVOKE:
+        accounts.revoke_key(s, d)
     elif kind == CommandKind.GROUP_SET:
         accounts.set_group_limit(s, d)
     elif kind == CommandKind.AFFILIATE_APPROVAL:
         accounts.approve_affiliate(s, d)
+    elif kind == CommandKind.ATTEST:
+        events.directive_notice(s, EventKind.ATTESTED, d)
     elif kind == CommandKind.DEPOSIT:
         money.deposit(s, d)
     elif kind == CommandKind.WITHDRAW:

@@ -7,7 +7,7 @@ and one look at the knowledge of the person who places it where that is required
 
 import numpy as np
 
-from engine.code_values import EXEC_POST_ONLY
+from engine.code_values import EXEC_AFFILIATE, EXEC_POST_ONLY
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -41,6 +41,12 @@ def skips_client_rules(investor_class):
 def needs_person(s, account):
     """Whether the person who places the order must know derivatives; institutions are spared by the venue's policy."""
     return s.institutions_skip_knowledge == 0 or account.investor_class != InvestorClass.INSTITUTIONAL
+
+
+@inlined
+def knows(s, person):
+    """Whether a person's knowledge of derivatives is in date."""
+    return 0 <= person < s.persons_used and s.now_ns < s.persons[person]
 
 
 @kernel
@@ -77,12 +83,39 @@ def client_reason(s, account_slot, person):
     if not skips and values[AccountAttribute.VA_KNOWLEDGE] == 0:
         return Reason.VA_KNOWLEDGE_REQUIRED
     if person != ANYONE and needs_person(s, account):
-        if person < 0 or person >= s.persons_used or s.persons[person] <= s.now_ns:
+        if not knows(s, person):
             return Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
     if not skips and values[AccountAttribute.RISK_PROFILE] == 0:
         return Reason.RISK_PROFILE_MISMATCH
     if values[AccountAttribute.AGREEMENT] == 0:
         return Reason.AGREEMENT_MISSING
+    return Reason.NONE
+
+
+# --- rows 2 and 3: what the operator has put on the account ---------------------------------------------------------
+
+
+@kernel
+def reducing_is_stopped(s, account_slot):
+    """Whether a suspended account may not even reduce: until an instant that two officers have set."""
+    until_ns = profile_at(s, account_slot).values[AccountAttribute.REDUCING_STOPPED_UNTIL_NS]
+    return account_at(s, account_slot).restriction == Restriction.SUSPENDED and s.now_ns < until_ns
+
+
+@kernel
+def held_reason(s, account_slot, opens):
+    """With what cause none of an account's waiting orders may trade, with `opens` none that opens; NONE: they may."""
+    account = account_at(s, account_slot)
+    if account.restriction == Restriction.CLOSED:
+        return Reason.ACCOUNT_CLOSED
+    if account.restriction == Restriction.FROZEN:
+        return Reason.SANCTIONS
+    if reducing_is_stopped(s, account_slot):
+        return Reason.ACCOUNT_SUSPENDED
+    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):
+        return Reason.ACCOUNT_SUSPENDED
+    if opens and account.restriction == Restriction.REDUCE_ONLY:
+        return Reason.ELIGIBILITY
     return Reason.NONE
 
 
@@ -100,14 +133,31 @@ def approval_of(s, account_slot, contract_slot):
 
 
 @kernel
+def requires_more(contract, product, loss, affiliate):
+    """Whether a contract requires a later version of any disclosure than these."""
+    if product < contract.disclosure_product or loss < contract.disclosure_loss:
+        return True
+    return contract.affiliate_present != 0 and affiliate < contract.disclosure_affiliate
+
+
+@kernel
+def has_acknowledged(s, account_slot, product, loss, affiliate):
+    """Whether an account has acknowledged each disclosure at this version or a later one."""
+    values = profile_at(s, account_slot).values
+    return (
+        values[AccountAttribute.DISCLOSURE_PRODUCT] >= product
+        and values[AccountAttribute.DISCLOSURE_LOSS] >= loss
+        and values[AccountAttribute.DISCLOSURE_AFFILIATE] >= affiliate
+    )
+
+
+@kernel
 def contract_reason(s, account_slot, contract_slot):
     """Rows 13 and 14: disclosures at the version this contract requires, and what affiliates may not trade."""
-    values, contract = profile_at(s, account_slot).values, contract_at(s, contract_slot)
-    if values[AccountAttribute.DISCLOSURE_PRODUCT] < contract.disclosure_product:
-        return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
-    if values[AccountAttribute.DISCLOSURE_LOSS] < contract.disclosure_loss:
-        return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
-    if contract.affiliate_present and values[AccountAttribute.DISCLOSURE_AFFILIATE] < contract.disclosure_affiliate:
+    values = profile_at(s, account_slot).values
+    product, loss = values[AccountAttribute.DISCLOSURE_PRODUCT], values[AccountAttribute.DISCLOSURE_LOSS]
+    affiliate = values[AccountAttribute.DISCLOSURE_AFFILIATE]
+    if requires_more(contract_at(s, contract_slot), product, loss, affiliate):
         return Reason.DISCLOSURE_NOT_ACKNOWLEDGED
     affiliation = account_at(s, account_slot).affiliation
     if affiliation == Affiliation.OPERATOR or affiliation == Affiliation.CUSTODY:
@@ -129,16 +179,24 @@ def opening_reason(s):
     if reason == Reason.NONE:
         reason = contract_reason(s, taker.account_slot, taker.contract_slot)
     if reason == Reason.NONE and s.affiliate_post_only != 0:
-        if is_affiliate(account_at(s, taker.account_slot)):
+        if is_tagged(account_at(s, taker.account_slot)):
             if taker.ord_type != OrdType.LIMIT or taker.flags & EXEC_POST_ONLY == 0:
                 return Reason.AFFILIATE_ORDER_STYLE
     return reason
 
 
 @inlined
-def is_affiliate(account):
-    """Whether an account's orders are tagged as those of a company of the operator's group."""
-    return account.gate == FULL and account.affiliation == Affiliation.GROUP_COMPANY
+def is_tagged(account):
+    """Whether an account is no client's but of the operator's group: its orders yield to all clients at their price."""
+    return account.affiliation != Affiliation.CLIENT
+
+
+@inlined
+def classify(s, taker):
+    """An order is of the class that its account has when it comes to the book, whatever it was before."""
+    taker.flags &= ~EXEC_AFFILIATE
+    if is_tagged(account_at(s, taker.account_slot)):
+        taker.flags |= EXEC_AFFILIATE
 
 
 # --- the gate -----------------------------------------------------------------------------------------------------
@@ -151,18 +209,7 @@ def passes(s, account, person):
         return False
     if account.gate == CLEARED:
         return True
-    return account.gate == PERSONAL and 0 <= person < s.persons_used and s.now_ns < s.persons[person]
-
-
-@kernel
-def _has_disclosures(s, account_slot):
-    """Whether the strictest requirements of all contracts are met."""
-    values = profile_at(s, account_slot).values
-    return (
-        values[AccountAttribute.DISCLOSURE_PRODUCT] >= s.required_product
-        and values[AccountAttribute.DISCLOSURE_LOSS] >= s.required_loss
-        and values[AccountAttribute.DISCLOSURE_AFFILIATE] >= s.required_affiliate
-    )
+    return account.gate == PERSONAL and knows(s, person)
 
 
 @kernel
@@ -176,13 +223,18 @@ def standing_until_ns(s, account_slot):
 
 @kernel
 def set_gate(s, account_slot):
-    """Work out what is left to check of an order of this account, and until when that holds."""
+    """Work out what is left to check of an order of this account, and until when that holds.
+
+    FULL also while a mass cancel on the account waits: what it takes may not trade.
+    """
     account = account_at(s, account_slot)
     account.eligible_until_ns = standing_until_ns(s, account_slot)
     account.gate = PERSONAL if needs_person(s, account) else CLEARED
-    if account.restriction != Restriction.NONE or account.killed or account.liquidating:
+    if account.restriction != Restriction.NONE or account.killed or account.liquidating or account.pending_jobs != 0:
         account.gate = FULL
-    if account.affiliation != Affiliation.CLIENT or not _has_disclosures(s, account_slot):
+    if account.affiliation != Affiliation.CLIENT:
+        account.gate = FULL
+    if not has_acknowledged(s, account_slot, s.required_product, s.required_loss, s.required_affiliate):
         account.gate = FULL
     if client_reason(s, account_slot, ANYONE) != Reason.NONE:
         account.gate = FULL

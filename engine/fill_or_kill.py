@@ -6,8 +6,8 @@ orders of that side, at the best price there is for the taker. A healthy account
 
 import numpy as np
 
-from engine import book, margin
-from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
+from engine import book, margin, standing
+from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import NIL, MarginMode, SelfTrade, Side
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
@@ -154,31 +154,34 @@ def _is_own_group(s, order):
 
 
 @kernel
-def _stops_in_level(s, level):
-    """Whether the taker would end at an order of its own group in this level."""
+def _stop_in_level(s, level):
+    """The order of its own group in this level at which the taker would end, NIL when there is none."""
+    slot = np.int64(level.head_slot)
     if s.taker.group == 0 or s.taker.self_trade == SelfTrade.CANCEL_MAKER:
-        return False
-    slot = level.head_slot
-    while slot != NIL:
-        if _is_own_group(s, order_at(s, slot)):
-            return True
-        slot = order_at(s, slot).next_slot
-    return False
+        return np.int64(NIL)
+    while slot != NIL and not (_is_own_group(s, order_at(s, slot)) and standing.lost_reason(s, slot) == 0):
+        slot = np.int64(order_at(s, slot).next_slot)
+    return slot
 
 
 @kernel
-def _take_level(s, level, best_ticks, stops):
-    """(lots, fills) that a taker gets of one level; ahead of an order that stops it an iceberg gives what it shows."""
+def _take_level(s, level, best_ticks, stop_slot):
+    """(lots, fills) that a taker gets of one level, up to an order that stops it.
+
+    Ahead of that order an iceberg of its own queue gives what it shows, since the rest comes behind it; ahead of an
+    affiliate's order a client's iceberg gives all of itself.
+    """
     total, fills = np.int64(0), np.int64(0)
     slot = np.int64(level.head_slot)
-    while slot != NIL:
+    while slot != NIL and slot != stop_slot:
         order = order_at(s, slot)
-        if not _is_own_group(s, order):
+        if standing.lost_reason(s, slot) != 0:
+            pass  # cancelled on contact: it neither trades nor stops the taker
+        elif not _is_own_group(s, order):
             sure = _sure_lots(s, order, best_ticks)
-            total += min(sure, book.shown_lots(s, slot)) if stops else sure
+            rest_is_behind = stop_slot != NIL and (order.flags ^ order_at(s, stop_slot).flags) & EXEC_AFFILIATE == 0
+            total += min(sure, book.shown_lots(s, slot)) if rest_is_behind else sure
             fills += _parts(s, slot)
-        elif stops:
-            return total, fills
         slot = np.int64(order.next_slot)
     return total, fills
 
@@ -188,17 +191,17 @@ def _take(s, contract):
     """(lots, best price, last price, fills): what the taker is sure to get in reach and band, hidden included."""
     taker, side = s.taker, opposite(s.taker.side)
     level_slot = np.int64(ladder_at(s, book.ladder_of(taker.contract_slot, side)).first_slot)
-    total, fills, stops = np.int64(0), np.int64(0), False
+    total, fills, stop_slot = np.int64(0), np.int64(0), np.int64(NIL)
     best, last = np.int64(NIL), np.int64(NIL)
-    while level_slot != NIL and total < taker.leaves_lots and not stops:
+    while level_slot != NIL and total < taker.leaves_lots and stop_slot == NIL:
         level = level_at(s, level_slot)
         if not reaches(taker.side, taker.sweep_ticks, level.price_ticks):
             break
         if in_band(contract, side, level.price_ticks):
             last = np.int64(level.price_ticks)
             best = last if best == NIL else best
-            stops = _stops_in_level(s, level)
-            lots, parts = _take_level(s, level, best, stops)
+            stop_slot = _stop_in_level(s, level)
+            lots, parts = _take_level(s, level, best, stop_slot)
             total += lots
             fills += parts
         level_slot = book.next_level(s, level_slot)

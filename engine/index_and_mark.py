@@ -3,7 +3,6 @@
 import numpy as np
 
 from engine import book
-from engine.code_values import EXEC_AFFILIATE
 from engine.codes import NIL
 from engine.kernels import kernel, rare
 from engine.row_access import contract_at, ladder_at, level_at, order_at
@@ -100,12 +99,10 @@ def _quoted_lots(s, contract, level):
     lots = level.leaves_lots - level.hidden_lots
     if contract.impact_excludes_affiliates == 0 or contract.affiliate_present == 0:
         return lots
-    slot = np.int64(level.head_slot)
+    slot = np.int64(level.affiliated_head_slot)
     while slot != NIL:
-        order = order_at(s, slot)
-        if order.flags & EXEC_AFFILIATE:
-            lots -= book.shown_lots(s, slot)
-        slot = np.int64(order.next_slot)
+        lots -= book.shown_lots(s, slot)
+        slot = np.int64(order_at(s, slot).next_slot)
     return lots
 
 

@@ -9,25 +9,46 @@ from typing import Any
 
 import numpy as np
 
-from engine.code_values import EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
-from engine.codes import NIL, AccountAttribute, MarginMode, OrdType, Side, TimeInForce
+from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    Affiliation,
+    InvestorClass,
+    MarginMode,
+    MarketState,
+    OrdType,
+    Restriction,
+    Side,
+    TimeInForce,
+)
 from engine.kernels import entry, kernel
 from engine.row_access import (
     account_at,
+    account_lapse_at,
     cell_at,
     child_at,
     collateral_at,
     contract_at,
     detail_at,
+    job_at,
     ladder_at,
     level_at,
     node_at,
     order_at,
     own_at,
+    person_lapse_at,
     position_at,
     profile_at,
 )
-from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER
+from engine.schema import (
+    COLLATERAL_ASSETS,
+    EXPIRY_LADDER,
+    LADDERS_PER_CONTRACT,
+    LAPSE_LADDER,
+    MAX_JOBS,
+    PERSON_LADDER,
+)
 from engine.units import PPB, SUBTICKS, mul_div_floor
 
 
@@ -61,6 +82,13 @@ class Violation(IntEnum):
     COLLATERAL_NOT_CONSERVED = 24
     LAPSE = 25
     OPENS_WITHOUT_STANDING = 26
+    AFFILIATE_BEFORE_CLIENT = 27
+    TRADES_WHILE_HELD = 28
+    PENDING_JOBS = 29
+
+
+_LOOKS_AT_ALL = 2
+"""The gate word that lets no order pass unseen."""
 
 
 class AuditError(Exception):
@@ -88,11 +116,17 @@ def _find(s, ladder_slot, key):
 
 
 @kernel
+def _is_tagged(s, order):
+    """Whether an order's account is no client's now."""
+    return account_at(s, position_at(s, order.position_slot).account_slot).affiliation != Affiliation.CLIENT
+
+
+@kernel
 def _queue_fault(s, level_slot, untriggered):
     """Check one level's queue: links, sums and that each order belongs here."""
     level = level_at(s, level_slot)
     count, leaves, hidden = 0, np.int64(0), np.int64(0)
-    slot, before = np.int64(level.head_slot), np.int64(NIL)
+    slot, before, affiliated_head = np.int64(level.head_slot), np.int64(NIL), np.int64(NIL)
     while slot != NIL:
         order = order_at(s, slot)
         if order.prev_slot != before or order.level_slot != level_slot:
@@ -103,6 +137,11 @@ def _queue_fault(s, level_slot, untriggered):
             return Violation.ORDER_MISPLACED
         if price != level.price_ticks:
             return Violation.ORDER_MISPLACED
+        if not conditional:
+            if order.flags & EXEC_AFFILIATE:
+                affiliated_head = slot if affiliated_head == NIL else affiliated_head
+            elif affiliated_head != NIL or _is_tagged(s, order):
+                return Violation.AFFILIATE_BEFORE_CLIENT
         count += 1
         leaves += order.leaves_lots
         if order.flags & EXEC_ICEBERG:
@@ -111,6 +150,8 @@ def _queue_fault(s, level_slot, untriggered):
         slot = np.int64(order.next_slot)
     if level.tail_slot != before or level.orders != count or count == 0:
         return Violation.QUEUE_LINK
+    if level.affiliated_head_slot != affiliated_head:
+        return Violation.AFFILIATE_BEFORE_CLIENT
     if level.leaves_lots != leaves or level.hidden_lots != hidden or hidden < 0:
         return Violation.LEVEL_SUM
     return Violation.NONE
@@ -137,16 +178,16 @@ def _expiry_fault(s, level_slot):
 
 @kernel
 def _lapse_fault(s, level_slot):
-    """Check one second's queue of accounts whose standing ends."""
+    """Check one second's queue of accounts whose standing ends, or of persons whose knowledge does."""
     level = level_at(s, level_slot)
     count, slot, before = 0, np.int64(level.head_slot), np.int64(NIL)
     while slot != NIL:
-        account = account_at(s, slot)
-        if account.lapse_prev_slot != before or account.lapse_s != level.price_ticks:
+        lapse = account_lapse_at(s, slot) if level.ladder_slot == LAPSE_LADDER else person_lapse_at(s, slot)
+        if lapse.prev_slot != before or lapse.second != level.price_ticks:
             return Violation.LAPSE
         count += 1
         before = slot
-        slot = np.int64(account.lapse_next_slot)
+        slot = np.int64(lapse.next_slot)
     if level.tail_slot != before or level.orders != count or count == 0:
         return Violation.LAPSE
     return Violation.NONE
@@ -328,29 +369,88 @@ def _is_under_water(s, slot):
 
 
 @kernel
+def _is_held(s, account_slot, opens):
+    """Whether the operator lets none of an account's orders trade, or none that opens."""
+    account = account_at(s, account_slot)
+    restriction = account.restriction
+    if restriction == Restriction.FROZEN or restriction == Restriction.CLOSED:
+        return True
+    return opens and (restriction != Restriction.NONE or account.killed != 0)
+
+
+@kernel
+def _may_open_in(s, slot, contract_slot):
+    """Whether a contract lets an account open: its state, and its disclosures."""
+    values, contract = profile_at(s, slot).values, contract_at(s, contract_slot)
+    affiliation = account_at(s, slot).affiliation
+    if contract.state == MarketState.REDUCE_ONLY:
+        return False
+    if affiliation == Affiliation.OPERATOR or affiliation == Affiliation.CUSTODY:
+        return False
+    if contract.affiliate_present and values[AccountAttribute.DISCLOSURE_AFFILIATE] < contract.disclosure_affiliate:
+        return False
+    if values[AccountAttribute.DISCLOSURE_PRODUCT] < contract.disclosure_product:
+        return False
+    return values[AccountAttribute.DISCLOSURE_LOSS] >= contract.disclosure_loss
+
+
+@kernel
+def _is_by_one_who_knows(s, account_slot, order_slot):
+    """Whether who placed an order knows derivatives, or need not; while a lapse is still to come, they do."""
+    account, person = account_at(s, account_slot), np.int64(own_at(s, order_slot).person)
+    if s.institutions_skip_knowledge and account.investor_class == InvestorClass.INSTITUTIONAL:
+        return True
+    if person < 0 or person >= s.persons_used:
+        return False
+    return s.now_ns < s.persons[person] or person_lapse_at(s, person).second != 0
+
+
+@kernel
 def _has_standing(s, slot):
     """Whether an account's dates have not passed and nothing was taken from it: what any opening order needs."""
+    if account_lapse_at(s, slot).second != 0:
+        return True
     values = profile_at(s, slot).values
     until_ns = min(values[AccountAttribute.KYC_UNTIL_NS], values[AccountAttribute.SCREENING_UNTIL_NS])
     until_ns = min(until_ns, values[AccountAttribute.EVIDENCE_UNTIL_NS])
     until_ns = min(until_ns, values[AccountAttribute.CONFIRMATION_UNTIL_NS])
     given = values[AccountAttribute.JURISDICTION_PERMITTED] != 0 and values[AccountAttribute.AGREEMENT] != 0
+    given = given and account_at(s, slot).investor_class != InvestorClass.NONE
     return s.now_ns < until_ns and given and values[AccountAttribute.PI_WITHDRAWN] == 0
 
 
 @kernel
 def _eligibility_fault(s, slot):
     """Check that who has lost its standing keeps no order that opens, once its lapse and the mass cancels are done."""
-    if s.jobs_count != 0 or account_at(s, slot).lapse_s != 0 or _has_standing(s, slot):
+    if s.jobs_count != 0:
         return Violation.NONE
+    has_standing = _has_standing(s, slot)
     position_slot = np.int64(account_at(s, slot).positions_head)
     while position_slot != NIL:
         order_slot = np.int64(position_at(s, position_slot).own_head_slot)
+        may_open = has_standing and _may_open_in(s, slot, position_at(s, position_slot).contract_slot)
         while order_slot != NIL:
-            if order_at(s, order_slot).flags & EXEC_REDUCE_ONLY == 0:
+            opens = order_at(s, order_slot).flags & EXEC_REDUCE_ONLY == 0
+            if _is_held(s, slot, opens):
+                return Violation.TRADES_WHILE_HELD
+            if opens and not (may_open and _is_by_one_who_knows(s, slot, order_slot)):
                 return Violation.OPENS_WITHOUT_STANDING
             order_slot = np.int64(own_at(s, order_slot).next_slot)
         position_slot = np.int64(position_at(s, position_slot).next_slot)
+    return Violation.NONE
+
+
+@kernel
+def _jobs_fault(s, slot):
+    """Check that what an account's mass cancels in the queue take is looked at closely; NIL: those of all accounts."""
+    count = 0
+    for ahead in range(s.jobs_count):
+        count += 1 if job_at(s, (s.jobs_head + ahead) % MAX_JOBS).account_slot == slot else 0
+    if slot == NIL:
+        return Violation.NONE if s.jobs_wide == count else Violation.PENDING_JOBS
+    account = account_at(s, slot)
+    if account.pending_jobs != count or (count != 0 and account.gate != _LOOKS_AT_ALL):
+        return Violation.PENDING_JOBS
     return Violation.NONE
 
 
@@ -377,6 +477,9 @@ def _account_fault(s, slot):
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
     if not account.liquidating and _is_under_water(s, slot):
         return Violation.EQUITY_NEGATIVE
+    fault = _jobs_fault(s, slot)
+    if fault != Violation.NONE:
+        return fault
     return _eligibility_fault(s, slot)
 
 
@@ -465,6 +568,10 @@ def first_fault(root):
         fault = _ladder_fault(s, EXPIRY_LADDER, 2)
     if fault == Violation.NONE:
         fault = _ladder_fault(s, LAPSE_LADDER, 3)
+    if fault == Violation.NONE:
+        fault = _ladder_fault(s, PERSON_LADDER, 3)
+    if fault == Violation.NONE:
+        fault = _jobs_fault(s, NIL)
     if fault != Violation.NONE:
         return fault, np.int64(NIL)
     for slot in range(s.contracts_used):

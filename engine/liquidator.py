@@ -8,6 +8,7 @@ import numpy as np
 
 from engine import (
     adl_ranking,
+    cancel_queue,
     collateral,
     eligibility,
     events,
@@ -15,7 +16,6 @@ from engine import (
     ledger,
     liquidation_rules,
     margin,
-    mass_cancel,
     matching,
     reference_prices,
     taker_row,
@@ -30,7 +30,7 @@ from engine.codes import (
     Reason,
 )
 from engine.kernels import kernel, rare
-from engine.row_access import account_at, contract_at, job_at, position_at
+from engine.row_access import account_at, contract_at, position_at
 from engine.schema import COLLATERAL_ASSETS
 from engine.units import SUBTICKS
 
@@ -363,10 +363,8 @@ def _deleverage(s, position_slot, candidate, lots):
     row.cash_micros = account_at(s, giver.account_slot).cash_micros
     if giver.reduce_only_lots > 0:
         matching.trim_reduce_only(s, candidate, NIL)
-    if (giver.buy_lots | giver.sell_lots) != 0 and mass_cancel.has_room(s):
-        job = job_at(s, mass_cancel.add(s, giver.account_slot, giver.contract_slot, 0))
-        job.scope = mass_cancel.QUIET | mass_cancel.OPENING_ONLY
-        job.reason = Reason.LIQUIDATION
+    if (giver.buy_lots | giver.sell_lots) != 0 and cancel_queue.has_room(s):
+        cancel_queue.add_opening(s, giver.account_slot, giver.contract_slot, Reason.LIQUIDATION)
 
 
 @kernel

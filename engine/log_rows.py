@@ -92,7 +92,7 @@ DIRECTIVE = record(  # commands of accounts, contracts, the venue, money and the
         ("reason", "i4"),  # free code of the operator's registry
         ("key", "i4"),
         ("reference", "i8"),  # the registry's own number of the change
-        ("spare", "i1", (32,)),
+        ("digest", "i8", (4,)),  # hash of what the registry keeps of the change, 0 = none; the engine does not look
     ]
 )
 

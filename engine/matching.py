@@ -6,7 +6,18 @@ room for all that one step can cause.
 
 import numpy as np
 
-from engine import admission, book, events, index_and_mark, isolated_margin, ledger, margin
+from engine import (
+    admission,
+    book,
+    cancel_queue,
+    events,
+    index_and_mark,
+    isolated_margin,
+    ledger,
+    margin,
+    standing,
+    timed_queues,
+)
 from engine.code_values import (
     EXEC_CONDITIONAL,
     EXEC_ICEBERG,
@@ -31,7 +42,17 @@ from engine.codes import (
     TimeInForce,
 )
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, contract_at, detail_at, ladder_at, level_at, order_at, own_at, position_at
+from engine.row_access import (
+    account_at,
+    contract_at,
+    detail_at,
+    job_at,
+    ladder_at,
+    level_at,
+    order_at,
+    own_at,
+    position_at,
+)
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
 # --- orders that leave --------------------------------------------------------------------------------------------
@@ -44,11 +65,11 @@ def _release(s, slot, cell):
     position_slot = np.int64(order.position_slot)
     position = position_at(s, position_slot)
     if order.tif == TimeInForce.GTD:
-        book.leave_expiry(s, slot)
+        timed_queues.leave_expiry(s, slot)
     if order.flags & EXEC_CONDITIONAL:
         contract_at(s, position.contract_slot).untriggered_orders -= 1
         if order.ord_type == OrdType.TRAILING_STOP:
-            book.leave_trailing(s, slot, position.contract_slot)
+            timed_queues.leave_trailing(s, slot, position.contract_slot)
     elif order.flags & EXEC_REDUCE_ONLY:
         position.reduce_only_orders -= 1
     book.leave_own(s, slot)
@@ -228,6 +249,15 @@ def _prevent_self_trade(s, maker_slot):
         taker.done_reason = Reason.SELF_TRADE
 
 
+@rare
+def _cancel_lost(s, maker_slot, reason):
+    """Cancel an order on contact that may not trade any more, ahead of the job that would take it, if one would."""
+    place = cancel_queue.covering(s, maker_slot)
+    if place != NIL:
+        job_at(s, place).cancelled += 1
+    cancel_order(s, maker_slot, reason)
+
+
 @kernel
 def sweep(s):
     """Work the taker against the book. False when the ring is full: call again with an empty one."""
@@ -242,6 +272,10 @@ def sweep(s):
         if not events.has_room(s):
             return False
         maker_slot = np.int64(level_at(s, ladder.first_slot).head_slot)
+        lost = standing.lost_reason(s, maker_slot)
+        if lost != 0:
+            _cancel_lost(s, maker_slot, lost)
+            continue
         if not admission.in_band(contract, maker_side, price_ticks) and taker.flags & FLAG_FORCED == 0:
             cancel_order(s, maker_slot, Reason.OUT_OF_BAND)
             continue
@@ -301,11 +335,11 @@ def write_order(s, taker):
 @inlined
 def join_account(s, taker):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
-    book.join_own(s, taker.order_slot)
+    book.join_own(s, taker.order_slot, taker.person)
     book.name_order(s, taker.tag, taker.order_slot)
     if taker.tif == TimeInForce.GTD:
         detail_at(s, taker.order_slot).expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
-        book.join_expiry(s, taker.order_slot)
+        timed_queues.join_expiry(s, taker.order_slot)
         s.next_due_ns = min(s.next_due_ns, taker.expire_ns)
 
 

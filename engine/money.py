@@ -176,7 +176,7 @@ def _own_position(s, d):
 def _raising_reason(s, account_slot):
     """An account that may not open risk may only lower its leverage."""
     account = account_at(s, account_slot)
-    if account.restriction == Restriction.CANCEL_ONLY or account.killed:
+    if account.restriction == Restriction.SUSPENDED or account.killed:
         return Reason.ACCOUNT_SUSPENDED
     if account.restriction != Restriction.NONE:
         return Reason.ACCOUNT_RESTRICTED

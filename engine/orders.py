@@ -8,12 +8,12 @@ import numpy as np
 from engine import (
     admission,
     book,
+    cancel_queue,
     eligibility,
     events,
     idmap,
     ledger,
     liquidator,
-    mass_cancel,
     matching,
     taker_row,
     triggers,
@@ -30,13 +30,24 @@ from engine.code_values import (
     EXEC_REDUCE_ONLY,
     EXEC_ROW_BITS,
     FLAG_AMEND,
+    FLAG_MADE_REDUCE_ONLY,
     FLAG_RESTING,
     FLAG_UNTRIGGERED,
     REASON_BY_CLIENT,
 )
 from engine.codes import NIL, EventKind, OrdType, Purpose, Reason, Restriction, Stage, TimeInForce
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, contract_at, detail_at, job_at, label_of, level_at, order_at, position_at
+from engine.row_access import (
+    account_at,
+    contract_at,
+    detail_at,
+    job_at,
+    label_of,
+    level_at,
+    order_at,
+    own_at,
+    position_at,
+)
 from engine.units import EPOCH_2025_S, NS_PER_S, below
 
 _CONTENTS = EXEC_ROW_BITS & ~(EXEC_CONDITIONAL | EXEC_AFFILIATE)
@@ -133,8 +144,7 @@ def new(s, c, tag, label):
         taker.position_slot = book.open_position(s, c.account_slot, c.contract_slot)
     else:
         account_at(s, c.account_slot).position_slot = taker.position_slot
-    if eligibility.is_affiliate(account_at(s, c.account_slot)):
-        taker.flags |= EXEC_AFFILIATE
+    eligibility.classify(s, taker)
     taker.order_slot, taker.order_id = book.take_slot(s)
     if c.flags & EXEC_LABELLED:
         for word in range(8):
@@ -209,12 +219,15 @@ def amendment_reason(order, c):
 
 @kernel
 def amend(s, c, tag):
-    """Change price or quantity of a waiting order. Checked completely before the old order is touched."""
+    """Change price or quantity of a waiting order. Checked completely before the old order is touched.
+
+    One that a mass cancel in the queue takes is gone already. Who amends an order takes it over.
+    """
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return events.rejected(s, c, reason, FLAG_AMEND)
     slot = find(s, c, tag)
-    if slot == NIL:
+    if slot == NIL or (s.jobs_count != 0 and cancel_queue.covering(s, slot) != NIL):
         return events.rejected(s, c, Reason.UNKNOWN_ORDER, FLAG_AMEND)
     reason = amendment_reason(order_at(s, slot), c)
     if reason != Reason.NONE:
@@ -228,7 +241,7 @@ def amend(s, c, tag):
         return events.rejected(s, c, reason, FLAG_AMEND)
     if order_at(s, slot).flags & EXEC_CONDITIONAL:
         _amend_untriggered(s, slot, keeps_priority(s, s.taker, slot, c))
-    elif keeps_priority(s, s.taker, slot, c):
+    elif keeps_priority(s, s.taker, slot, c) and not s.taker.made_reduce_only:
         _amend_in_place(s, slot)
     else:
         _amend_afresh(s, slot)
@@ -246,13 +259,17 @@ def keeps_priority(s, taker, slot, c):
 
 @kernel
 def _amend_reason(s, slot, c):
-    """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged."""
+    """The ladder for the amended order; one that only shrinks adds no risk, so only its form is judged.
+
+    One that has become reduce-only by who amends it is judged in full, since it comes to the book like a new one.
+    """
     untriggered = order_at(s, slot).flags & EXEC_CONDITIONAL
     if not untriggered and keeps_priority(s, s.taker, slot, c):
         reason = admission.gate_reason(s)
-        if reason == Reason.NONE:
-            reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
-        return reason
+        if not s.taker.made_reduce_only:
+            if reason == Reason.NONE:
+                reason = admission.form_reason(s, contract_at(s, s.taker.contract_slot))
+            return reason
     return admission.order_reason(s)
 
 
@@ -269,10 +286,14 @@ def _amend_untriggered(s, slot, keeps_priority):
     order.price_ticks = taker.price_ticks
     detail.shown_lots = taker.leaves_lots
     detail.trigger_price_ticks = taker.trigger_price_ticks
+    own_at(s, slot).person = taker.person
     if queued and not keeps_priority:
         book.queue_order(s, slot, detail.trigger_ladder, detail.trigger_price_ticks)
+    if taker.made_reduce_only:
+        order.flags |= EXEC_REDUCE_ONLY
+        detail.made_reduce_only = 1
     event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, NIL)
-    event.flags |= FLAG_UNTRIGGERED
+    event.flags |= FLAG_UNTRIGGERED | (taker.flags & FLAG_MADE_REDUCE_ONLY)
 
 
 @kernel
@@ -285,6 +306,7 @@ def _amend_in_place(s, slot):
         shown = book.reduce(s, slot, lots)
     if order.flags & EXEC_ICEBERG:
         detail_at(s, slot).display_lots = s.taker.display_lots
+    own_at(s, slot).person = s.taker.person
     event = events.order_event(s, EventKind.AMENDED, slot, 0, 0, shown)
     event.flags |= FLAG_RESTING
 
@@ -302,11 +324,13 @@ def leave_amended(s, taker, slot):
     event = events.taker_event(s, taker, EventKind.AMENDED, 0, 0, shown)
     event.entry_cost_micros = old_price_ticks
     matching.write_order(s, taker)
+    own_at(s, slot).person = taker.person
     taker.old_leaves_lots = 0
 
 
 @kernel
 def _amend_afresh(s, slot):
+    eligibility.classify(s, s.taker)
     leave_amended(s, s.taker, slot)
     s.sweeping = 1
 
@@ -354,7 +378,7 @@ def _mass_cancel_reason(s, c):
         return Reason.UNSUPPORTED_ORDER
     if c.flags & ~EXEC_MASS_CANCEL_BITS != 0:
         return Reason.UNSUPPORTED_ORDER
-    if not mass_cancel.has_room(s):
+    if not cancel_queue.has_room(s):
         return Reason.CAPACITY
     return Reason.NONE
 
@@ -365,14 +389,14 @@ def mass_cancel_orders(s, c, label):
     reason = _mass_cancel_reason(s, c)
     if reason != Reason.NONE:
         return events.rejected(s, c, reason, 0)
-    job = job_at(s, mass_cancel.add(s, c.account_slot, c.contract_slot, c.side))
+    job = job_at(s, cancel_queue.add(s, c.account_slot, c.contract_slot, c.side))
     job.group = c.group
     if c.reason != 0:
         job.reason = c.reason
     if c.flags & EXEC_KEEP_PROTECTION:
-        job.scope |= mass_cancel.KEEP_PROTECTION
+        job.scope |= cancel_queue.KEEP_PROTECTION
     if c.flags & EXEC_LABELLED:
-        job.scope |= mass_cancel.BY_LABEL
+        job.scope |= cancel_queue.BY_LABEL
         for word in range(8):
             job.label[word] = label.text[word]
 

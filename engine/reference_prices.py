@@ -5,11 +5,11 @@ Between ticks nothing moves: a price that arrives is only recorded.
 
 import numpy as np
 
-from engine import events, funding, index_and_mark, listing, mass_cancel, triggers
+from engine import cancel_queue, events, funding, index_and_mark, listing, triggers
 from engine.code_values import MARKET_HALTED, MARKET_REDUCE_ONLY
 from engine.codes import NIL, EventKind, MarketState, PriceSource, Reason, Side
 from engine.kernels import kernel
-from engine.row_access import contract_at, job_at
+from engine.row_access import contract_at
 from engine.schema import BASIS_SAMPLES, MAX_SOURCES
 from engine.units import NS_PER_S, SUBTICKS, wrapping_mul
 
@@ -79,9 +79,7 @@ def change_state(s, contract_slot, state):
     contract.state = state
     listing.set_gate(s, contract)
     if state == MarketState.REDUCE_ONLY:
-        job = job_at(s, mass_cancel.add(s, NIL, contract_slot, 0))
-        job.scope = mass_cancel.OPENING_ONLY | mass_cancel.QUIET
-        job.reason = Reason.MARKET_STATE
+        cancel_queue.add_opening(s, NIL, contract_slot, Reason.MARKET_STATE)
 
 
 @kernel
@@ -103,7 +101,7 @@ def _lock(s, contract_slot, live):
     """Too few sources freeze the index and allow reducing only; none at all halts the contract and freezes the mark."""
     contract = contract_at(s, contract_slot)
     contract.index_live_since_ns = 0
-    if not mass_cancel.has_room(s):
+    if not cancel_queue.has_room(s):
         return
     if contract.open_state == 0:
         contract.open_state = contract.state
@@ -119,7 +117,7 @@ def _unlock(s, contract_slot):
     if contract.index_live_since_ns == 0:
         contract.index_live_since_ns = s.now_ns
     contract.mark_frozen = 0
-    if s.now_ns - contract.index_live_since_ns < s.index_recovery_ns or not mass_cancel.has_room(s):
+    if s.now_ns - contract.index_live_since_ns < s.index_recovery_ns or not cancel_queue.has_room(s):
         return
     state = contract.open_state
     contract.open_state = 0

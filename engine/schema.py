@@ -17,9 +17,14 @@ from engine.log_rows import LABEL as LABEL
 from engine.log_rows import NOTICE as NOTICE
 from engine.log_rows import PlainRow as PlainRow
 from engine.log_rows import record as record
+from engine.scratch_rows import AHEAD as AHEAD
+from engine.scratch_rows import AHEAD_ROWS as AHEAD_ROWS
+from engine.scratch_rows import FOLLOWER as FOLLOWER
+from engine.scratch_rows import RECENT as RECENT
+from engine.scratch_rows import TAKER as TAKER
 from engine.units import JIT
 
-SEMANTICS_VERSION = 3
+SEMANTICS_VERSION = 4
 """Changes whenever the same log would give other events; a journal names the version it was written under."""
 
 WORK_ITEMS = 64
@@ -32,19 +37,19 @@ MAX_REDUCE_ONLY_ORDERS = 32
 """Resting reduce-only orders per account and contract: it bounds what one fill can cut."""
 MAX_TRAILING_ORDERS = 1024
 """Trailing stops per contract: it bounds what one price can move."""
-
 MAX_CONTRACTS = 256
 LADDERS_PER_CONTRACT = 8
 TRIGGER_LADDER = 2
 """Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
 EXPIRY_LADDER = MAX_CONTRACTS * LADDERS_PER_CONTRACT
 LAPSE_LADDER = EXPIRY_LADDER + 1
-LADDERS = LAPSE_LADDER + 1
+PERSON_LADDER = LAPSE_LADDER + 1
+LADDERS = PERSON_LADDER + 1
 
 MAX_BRACKETS = 10
 MAX_SOURCES = 8
 BASIS_SAMPLES = 30
-ATTRIBUTES = 24
+ATTRIBUTES = 32
 PARAMETERS = 40
 MAX_JOBS = 1024
 MAX_GROUP_MEMBERS = 64
@@ -52,6 +57,7 @@ MAX_GROUP_MEMBERS = 64
 MAX_GROUP_LIMITS = 1024
 MAX_APPROVALS = 256
 COLLATERAL_ASSETS = 2
+MAX_THRESHOLDS = 128  # of surveillance, numbered from 1; ONE_PAIR_MAY_GRANT_AND_PAY is kept in place 0
 LABEL_BYTES = LABEL["text"].itemsize
 
 
@@ -86,7 +92,7 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
         ("expire_s", "i4"),  # seconds since 2025-01-01
         ("expire_next_slot", "i4"),
         ("expire_prev_slot", "i4"),
-        ("person", "i4"),
+        ("pad", "i4"),
         ("trail_next_slot", "i4"),  # trailing stops of a contract, oldest first
         ("trail_prev_slot", "i4"),
         ("trigger_ladder", "i4"),  # the ladder it waits in
@@ -98,9 +104,16 @@ DETAIL = record(  # what only some orders have: written when flags, tif or type 
 
 LABEL_TEXT = record([("text", "i8", (8,))])
 
-OWN = record([("next_slot", "i4"), ("prev_slot", "i4")])  # an account's open orders in one contract, oldest first
+OWN = record(  # an account's open orders in one contract, oldest first
+    [
+        ("next_slot", "i4"),
+        ("prev_slot", "i4"),
+        ("person", "i4"),  # who placed it, or amended it last
+        ("pad", "i4"),
+    ]
+)
 
-LEVEL = record(  # one price of one ladder: a FIFO queue
+LEVEL = record(  # one price of one ladder: a FIFO queue; of a book's, clients' orders come before affiliates'
     [
         ("price_ticks", "i8"),
         ("leaves_lots", "i8"),  # of all its orders, hidden included
@@ -111,7 +124,8 @@ LEVEL = record(  # one price of one ladder: a FIFO queue
         ("ladder_slot", "i4"),
         ("leaf_node", "i4"),  # the trie node that names this level
         ("next_slot", "i4"),  # free list
-        ("pad", "i1", (16,)),
+        ("affiliated_head_slot", "i4"),  # the first order of an affiliate, which ends the clients'; NIL: there is none
+        ("pad", "i1", (12,)),
     ]
 )
 
@@ -174,9 +188,6 @@ ACCOUNT = record(
         # the second line
         ("collateral_units", "i8", (COLLATERAL_ASSETS,)),  # BTC, ETH in 1e-8 coin
         ("fund_used_micros", "i8"),
-        ("lapse_s", "i4"),  # where it stands in the lapse ladder, 0 = nowhere
-        ("lapse_next_slot", "i4"),
-        ("lapse_prev_slot", "i4"),
         ("group_next_slot", "i4"),  # members of its group
         ("group_prev_slot", "i4"),
         ("queue_next_slot", "i4"),  # liquidation queue
@@ -184,8 +195,13 @@ ACCOUNT = record(
         ("liquidated_tick", "i4"),
         ("cross_tick", "i4"),  # the mark tick at which its cross pool was last worked by force
         ("killed", "i1"),
-        ("pad", "i1", (3,)),
+        ("pad", "i1", (13,)),
+        ("pending_jobs", "i2"),  # mass cancels on it in the queue
     ]
+)
+
+LAPSE = record(  # when an account, or a person's knowledge, next loses something: among those of the same second
+    [("second", "i4"), ("next_slot", "i4"), ("prev_slot", "i4"), ("pad", "i4")]  # seconds since 2025-01-01, 0 = never
 )
 
 PROFILE = record([("values", "i8", (ATTRIBUTES,))])  # the attributes as given, by AccountAttribute
@@ -359,60 +375,18 @@ JOB = record(  # a mass cancel waiting to be worked off
         ("cancelled", "i4"),
         ("reason", "i2"),
         ("side", "i1"),
-        ("scope", "i1"),  # bits: keep reduce-only and protection, opening orders only, by label, quiet, ineligible
-        ("pad", "i4"),
+        ("scope", "i1"),  # bits of `cancel_queue`
+        ("person", "i4"),  # only what this person placed, NIL = anybody
         ("seq", "i8"),
         ("label", "i8", (8,)),
     ]
 )
-
-TAKER = record(  # the order being judged or matched: scratch that survives a pause, not part of a snapshot
-    [
-        ("cl_ord_id", "i8"),
-        ("leaves_lots", "i8"),
-        ("price_ticks", "i8"),  # its limit
-        ("sweep_ticks", "i8"),  # how far it may reach now: the limit, tightened
-        # zero in a new order, side by side so that they are cleared together
-        ("order_id", "i8"),
-        ("filled_lots", "i8"),
-        ("loss_subticks", "i8"),
-        ("old_leaves_lots", "i8"),  # amend: what the order counts for before, else 0
-        ("old_price_ticks", "i8"),
-        ("old_loss_subticks", "i8"),
-        ("group", "i4"),
-        ("done_reason", "i2"),  # why it stops, if something stopped it
-        ("purpose", "i2"),  # Purpose: what follows the sweep
-        ("order_slot", "i4"),  # NIL: not an order yet
-        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
-        ("account_slot", "i4"),
-        ("contract_slot", "i4"),
-        ("flags", "i4"),  # ExecInst and EventFlag bits
-        ("person", "i4"),
-        ("side", "i1"),
-        ("ord_type", "i1"),
-        ("tif", "i1"),
-        ("self_trade", "i1"),
-        ("trigger_source", "i1"),
-        ("stage", "i1"),  # Stage of judging: new, amend or trigger
-        ("pad", "i1", (2,)),
-        ("tag", "i8"),  # a new order's: of its client id in the map
-        ("display_lots", "i8"),
-        ("trigger_price_ticks", "i8"),
-        ("offset_ticks", "i8"),
-        ("expire_ns", "i8"),
-    ]
-)
-
 
 RANKED_PLACES = 32
 """How many candidates for deleveraging are kept at a time."""
 RANKED = record(  # a candidate for deleveraging, as it was judged last
     [("slot", "i8"), ("return_ppb", "i8"), ("leverage_ppb", "i8"), ("opened_seq", "i8")]
 )
-AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out about a command: scratch of a call
-AHEAD_ROWS = 32
-RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
-FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry
 
 
 @dataclass(frozen=True)
@@ -478,6 +452,7 @@ _HEADER = [
     *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
     ("jobs_head", "i8"),
     ("jobs_count", "i8"),
+    ("jobs_wide", "i8"),  # those of them that are about several accounts
     ("triggers_since_ns", "i8"),  # when the oldest triggers still to work off became due, 0: none
     ("mark_tick_ns", "i8"),  # interval, 0: no mark ticks
     ("next_mark_tick_ns", "i8"),
@@ -551,8 +526,11 @@ STATE = _cache_aligned(
         ("group_limits", GROUP_LIMIT, (MAX_GROUP_LIMITS,)),
         ("approvals", APPROVAL, (MAX_APPROVALS,)),
         ("collateral", COLLATERAL, (COLLATERAL_ASSETS,)),
+        ("settings", "i8", (MAX_THRESHOLDS + MAX_CONTRACTS * MAX_SOURCES,)),  # value + 1, 0: never set
         ("persons", "i8", (VENUE.persons,)),  # derivatives knowledge valid until, ns
+        ("person_lapses", LAPSE, (VENUE.persons,)),
         ("accounts", ACCOUNT, (VENUE.accounts,)),
+        ("account_lapses", LAPSE, (VENUE.accounts,)),
         ("profiles", PROFILE, (VENUE.accounts,)),
         ("positions", POSITION, (VENUE.positions,)),
         ("orders", ORDER, (VENUE.orders,)),
@@ -575,7 +553,9 @@ POOLED = {  # array -> header field that says how many of its rows are in use
     "group_limits": "group_limits_used",
     "approvals": "approvals_used",
     "persons": "persons_used",
+    "person_lapses": "persons_used",
     "accounts": "accounts_used",
+    "account_lapses": "accounts_used",
     "profiles": "accounts_used",
     "positions": "positions_used",
     "orders": "orders_used",

@@ -18,6 +18,7 @@ from engine.schema import (
     EXPIRY_LADDER,
     LABEL,
     LAPSE_LADDER,
+    PERSON_LADDER,
     POSITION_CELLS,
     SEMANTICS_VERSION,
     WORK_ITEMS,
@@ -62,6 +63,7 @@ def initialise(root, mode):
     idmap.reset(s.position_map, POSITION_CELLS)
     ladder.reset(s, EXPIRY_LADDER, 1)
     ladder.reset(s, LAPSE_LADDER, 1)
+    ladder.reset(s, PERSON_LADDER, 1)
 
 
 @inlined

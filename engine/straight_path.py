@@ -120,7 +120,7 @@ def new(s, c, tag):
 @inlined
 def amend(s, c, tag):
     """Amend an order that loses its priority. False: it is not for the straight path, and nothing is written."""
-    if orders.account_reason(s, c.account_slot) != Reason.NONE:
+    if s.jobs_count != 0 or orders.account_reason(s, c.account_slot) != Reason.NONE:
         return False
     slot = orders.find(s, c, tag)
     if slot == NIL:

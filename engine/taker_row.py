@@ -16,7 +16,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, OrdType, Purpose, SelfTrade, Side, Stage, TimeInForce
 from engine.kernels import inlined
-from engine.row_access import account_at, detail_at, order_at, position_at
+from engine.row_access import account_at, detail_at, order_at, own_at, position_at
 from engine.schema import ORDER_SLOT_BITS
 
 
@@ -48,6 +48,7 @@ def clear(taker):
     taker.self_trade = 0
     taker.trigger_source = 0
     taker.stage = Stage.NEW
+    taker.made_reduce_only = 0
     taker.tag = 0
     taker.display_lots = 0
     taker.trigger_price_ticks = 0
@@ -115,7 +116,7 @@ def load_waiting(s, taker, slot, stage):
         taker.offset_ticks = detail.offset_ticks
         taker.trigger_source = detail.trigger_source
         taker.self_trade = detail.self_trade
-        taker.person = detail.person
+        taker.person = own_at(s, slot).person
 
 
 @inlined

@@ -6,7 +6,7 @@ its triggers were worked off is a range; a trigger inside it is due. Firing is b
 
 import numpy as np
 
-from engine import admission, book, events, matching, taker_row
+from engine import admission, book, eligibility, events, matching, taker_row, timed_queues
 from engine.code_values import EXEC_CONDITIONAL
 from engine.codes import NIL, EventKind, OrdType, PriceSource, Reason, Side, Stage
 from engine.kernels import kernel, rare
@@ -52,7 +52,6 @@ def place(s):
     detail.trigger_source = taker.trigger_source
     detail.offset_ticks = taker.offset_ticks
     detail.self_trade = taker.self_trade
-    detail.person = taker.person
     detail.display_lots = taker.display_lots
     detail.shown_lots = taker.leaves_lots
     if taker.ord_type == OrdType.TRAILING_STOP:
@@ -63,7 +62,7 @@ def place(s):
     rising = admission.fires_rising(taker.ord_type, taker.side)
     detail.trigger_ladder = ladder_for(taker.contract_slot, taker.trigger_source, rising)
     if taker.ord_type == OrdType.TRAILING_STOP:
-        book.join_trailing(s, slot, taker.contract_slot)
+        timed_queues.join_trailing(s, slot, taker.contract_slot)
     else:
         book.queue_order(s, slot, detail.trigger_ladder, taker.trigger_price_ticks)
 
@@ -188,10 +187,11 @@ def _fire(s, slot):
     contract = contract_at(s, s.taker.contract_slot)
     events.order_event(s, EventKind.TRIGGERED, slot, 0, 0, NIL)
     if order.ord_type == OrdType.TRAILING_STOP:
-        book.leave_trailing(s, slot, s.taker.contract_slot)
+        timed_queues.leave_trailing(s, slot, s.taker.contract_slot)
     contract.untriggered_orders -= 1
     order.flags &= ~EXEC_CONDITIONAL
-    s.taker.flags = order.flags
+    s.taker.flags &= ~EXEC_CONDITIONAL
+    eligibility.classify(s, s.taker)
     s.taker.done_reason = admission.order_reason(s)
     if s.taker.done_reason == Reason.NONE:
         matching.settle_price(s.taker)

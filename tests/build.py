@@ -206,6 +206,11 @@ def venue(accounts: int = 4, groups: tuple[int, ...] = (), contract: dict[Any, i
     return rows + listed(0, contract or PLAIN_CONTRACT)
 
 
+def key_revoked(account: int, number: int) -> Rows:
+    """A person has no key of an account any more."""
+    return directive(CommandKind.KEY_REVOKE, account_slot=account, person=number)
+
+
 def numbered(groups: list[Rows], first_seq: int = 1, time_ns: int = START_NS) -> list[Rows]:
     """Stamp commands with sequence and, where they have none, time."""
     seq = first_seq

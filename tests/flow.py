@@ -11,6 +11,7 @@ import numpy as np
 
 from engine.codes import AccountAttribute as A
 from engine.codes import (
+    Affiliation,
     CommandKind,
     ExecInst,
     MarketState,
@@ -54,6 +55,7 @@ class Mix:
     conditional: float = 0.22
     spread_ticks: int = 12
     lean_ticks: int = 7  # how far buyers stay below and sellers above the centre on average
+    houses: float = 0.0  # of the directives: an account becomes an affiliate that may trade, or a client again
 
 
 def stage() -> Script:
@@ -64,6 +66,17 @@ def stage() -> Script:
     script += build.listed(0, build.PLAIN_CONTRACT) + build.listed(1, build.PERPETUAL)
     centre = CENTRE_TICKS * 1000
     return [*script, Reference(1, centre, centre), Reference(0, centre, centre)]
+
+
+def house(account: int) -> Script:
+    """A company of the operator's group, approved for both contracts."""
+    approvals = [build.approval(account, contract, build.FAR_NS) for contract in range(CONTRACTS)]
+    return [build.account_set(account, A.AFFILIATION, Affiliation.GROUP_COMPANY), *approvals]
+
+
+def houses() -> Script:
+    """Two affiliates that may trade, one of them in the group of a client."""
+    return [*house(0), *house(3)]
 
 
 def eligible(account: int, attribute: A) -> Any:
@@ -237,6 +250,12 @@ class _Flow:
             lambda: build.approval(account, contract + self.one_of(0, 0, 9), junk, self.one_of(-1, 0, junk)),
         )[self.rng.integers(13)]()
 
+    def change_of_house(self) -> Script:
+        """An account becomes an affiliate, whatever it has open, and mostly one that may trade; or a client again."""
+        account = self.one_of(*range(ACCOUNTS))
+        client = build.account_set(account, A.AFFILIATION, Affiliation.CLIENT)
+        return house(account)[: self.one_of(1, 3, 3)] if self.rng.random() < 0.7 else [client]
+
     def reference(self, place: int) -> Reference:
         """A mark and an index a few ticks around the centre, in subticks."""
         centre = int(self.centre[place]) * 1000
@@ -257,6 +276,8 @@ def flow(seed: int, count: int, mix: Mix | None = None) -> Script:
             script.append(_at(restores.pop(0)[1], row))
         if kind == REFERENCE:
             script.append(draw.reference(place))
+        elif kind == DIRECTIVE and draw.mix.houses and draw.rng.random() < draw.mix.houses:
+            script += [_at(directive, row) for directive in draw.change_of_house()]
         elif kind == DIRECTIVE and draw.rng.random() < 0.5:
             limit, restore = draw.restriction()
             restores = sorted([*restores, (place + draw.one_of(*range(4, 30)), restore)], key=lambda item: item[0])
@@ -317,6 +338,39 @@ def lapses() -> Script:
     script += [build.new(5, Side.SELL, 4, 1015, flags=ExecInst.POST_ONLY), build.approval(5, 0, end + 9 * SECOND)]
     script += [eligible(account, date) for account, date in enumerate(dates)]
     return script + [build.new(account, Side.SELL, 2, 1012) for account in range(ACCOUNTS)]
+
+
+def yielding() -> Script:
+    """Orders of clients and affiliates at one price: icebergs, amends, tags that come and go, what stops a taker."""
+    iceberg, reduce = {"flags": ExecInst.ICEBERG, "display_lots": 2}, {"flags": ExecInst.REDUCE_ONLY}
+    script: Script = [*houses(), build.new(1, Side.BUY, 20, 1000), build.new(4, Side.SELL, 40, 1000)]
+    script += [build.new(5, Side.BUY, 20, 1000), build.new(0, Side.SELL, 4, 1002), build.new(2, Side.SELL, 4, 1002)]
+    script += [build.new(3, Side.SELL, 6, 1002, **iceberg), build.new(1, Side.SELL, 6, 1002, **iceberg)]
+    script += [build.new(0, Side.SELL, 4, 1002, cl_ord_id=2), build.new(5, Side.SELL, 4, 1002, cl_ord_id=3)]
+    script += [build.amend(0, cl_ord_id=2, qty_lots=8), build.amend(5, cl_ord_id=3, qty_lots=2)]
+    script += [build.new(4, Side.BUY, lots, 1002) for lots in (3, 1, 5, 4, 1, 2, 2, 1, 6)]
+    # A tag comes while orders rest, and goes again.
+    script += [build.new(1, Side.SELL, 2, 1003, cl_ord_id=10 + place, **reduce) for place in range(4)]
+    script += [build.amend(1, cl_ord_id=11, qty_lots=5), build.new(5, Side.SELL, 3, 1003, **reduce)]
+    script += [build.new(3, Side.SELL, 5, 1003), *house(1), build.new(5, Side.SELL, 2, 1003, **reduce)]
+    script += [build.new(4, Side.BUY, 2, 1003), build.account_set(1, A.AFFILIATION, Affiliation.CLIENT)]
+    script += [build.amend(1, cl_ord_id=13, qty_lots=3), build.new(5, Side.SELL, 2, 1003, **reduce), *house(1)]
+    script += [build.new(4, Side.BUY, lots, 1003) for lots in (1, 3, 5, 2, 9)]
+    # The taker ends at an order of its group: an affiliate's behind all clients, or a client's among them.
+    once = {"self_trade": SelfTrade.CANCEL_TAKER, "tif": TimeInForce.FOK}
+    for stop, lots in ((3, 12), (3, 13), (5, 6), (5, 7)):
+        script += [build.mass_cancel(contract=0, side=Side.SELL), build.new(3, Side.SELL, 4, 1004)]
+        script += [build.new(4, Side.SELL, 10, 1004, **iceberg), build.new(2, Side.SELL, 2, 1004)]
+        script += [build.new(4, Side.SELL, 9, 1004, **iceberg), build.new(5, Side.SELL, 2, 1004)] if stop == 5 else []
+        script += [build.new(5, Side.BUY, lots, 1004, **once)]
+    # Conditional orders queue by arrival, and are of the class that their account has when they come to the book.
+    stop = {"ord_type": OrdType.STOP_LIMIT, "trigger_source": 2, "trigger_price_ticks": 1006}
+    script += [build.mass_cancel(contract=0, side=Side.SELL), build.new(0, Side.BUY, 3, 1005, **stop)]
+    script += [build.new(4, Side.BUY, 3, 1005, **stop), build.account_set(0, A.AFFILIATION, Affiliation.CLIENT)]
+    script += [build.new(0, Side.BUY, 3, 1005, flags=ExecInst.REDUCE_ONLY, **stop), *house(0)]
+    script += [build.new(0, Side.BUY, 2, 1005, **stop)]
+    script += [build.new(5, Side.SELL, 2, 1006), build.new(2, Side.BUY, 2, 1006)]
+    return [*script, build.new(2, Side.BUY, 3, 1005), *(build.new(5, Side.SELL, 2, 1005) for _ in range(6))]
 
 
 def crowded_names(account: int, count: int) -> list[int]:

@@ -1,4 +1,4 @@
-"""Thirty-four ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Forty-three ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
@@ -91,8 +91,9 @@ MUTANTS = (
     Mutant(
         "an iceberg keeps its place when it refills",
         "book.py",
-        "        _unlink(s, level_slot, slot)\n        _append(s, level_slot, slot)\n    detail.shown_lots",
-        "        pass\n    detail.shown_lots",
+        "        _unlink(s, level_slot, slot)\n"
+        "        _enqueue(s, level_slot, slot, _is_affiliated(s, slot))\n    detail",
+        "        pass\n    detail",
     ),
     Mutant(
         "reduce-only excess cut from the best price",
@@ -185,6 +186,65 @@ MUTANTS = (
         "position.contract_slot) != Reason.NONE:",
     ),
     Mutant(
+        "affiliates stand among clients",
+        "book.py",
+        "    if affiliated:\n",
+        "    if level_slot != NIL:\n",
+    ),
+    Mutant(
+        "the first order at a price is nobody's",
+        "book.py",
+        "    level.affiliated_head_slot = slot if affiliated else NIL\n",
+        "    level.affiliated_head_slot = NIL\n",
+    ),
+    Mutant(
+        "the queue of affiliates loses its head",
+        "book.py",
+        "behind if level.affiliated_head_slot == slot else level.affiliated_head_slot",
+        "level.affiliated_head_slot if level.affiliated_head_slot == slot else level.affiliated_head_slot",
+    ),
+    Mutant(
+        "an affiliate's iceberg refills as a client's",
+        "book.py",
+        "_enqueue(s, level_slot, slot, _is_affiliated(s, slot))",
+        "_enqueue(s, level_slot, slot, 0)",
+    ),
+    Mutant(
+        "a client's iceberg refills as an affiliate's",
+        "book.py",
+        "_enqueue(s, level_slot, slot, _is_affiliated(s, slot))",
+        "_enqueue(s, level_slot, slot, 1)",
+    ),
+    Mutant(
+        "who is tagged keeps its places",
+        "accounts.py",
+        "    if eligibility.is_tagged(account):\n",
+        "    if account_slot == NIL:\n",
+    ),
+    Mutant(
+        "who is tagged yields in the order of age",
+        "book.py",
+        "                _yield_level(s, row.level_slot, account_slot)\n",
+        "                if level_at(s, row.level_slot).orders > 1:\n"
+        "                    _unlink(s, row.level_slot, slot)\n"
+        "                    _enqueue(s, row.level_slot, slot, 1)\n"
+        "                else:\n"
+        "                    level_at(s, row.level_slot).affiliated_head_slot = slot\n"
+        "                row.flags |= EXEC_AFFILIATE\n",
+    ),
+    Mutant(
+        "an amended order keeps the class that it had",
+        "orders.py",
+        "    eligibility.classify(s, s.taker)\n    leave_amended",
+        "    leave_amended",
+    ),
+    Mutant(
+        "fill-or-kill takes an affiliate's stop for a client's",
+        "fill_or_kill.py",
+        "stop_slot != NIL and (order.flags ^ order_at(s, stop_slot).flags) & EXEC_AFFILIATE == 0",
+        "stop_slot != NIL",
+    ),
+    Mutant(
         "closing is refused for margin",
         "admission.py",
         "        if reason == Reason.NONE or not _only_closes(s):\n",
@@ -251,7 +311,7 @@ def _give_up(*_: object) -> None:
 
 def differs() -> bool:
     """Whether engine and model part on the fixed scripts; a crash or an endless loop of the engine counts."""
-    from tests.flow import Mix, crowd, flow, icebergs, lapses, stage, storm
+    from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, stage, storm, yielding
     from tests.pair import Pair
 
     signal.signal(signal.SIGVTALRM, _give_up)
@@ -259,9 +319,11 @@ def differs() -> bool:
         storm(),
         lapses(),
         icebergs(),
+        yielding(),
         crowd(1),
         flow(7, 1500),
         flow(8, 1200, Mix(junk=0.0, lean_ticks=3, references=0.1)),
+        houses() + flow(9, 600, Mix(houses=0.3, spread_ticks=3, conditional=0.1)),
     ):
         pair = Pair()
         try:

@@ -4,15 +4,15 @@ python -m tests.soak --commands 1000000 --seed 1
 """
 
 import argparse
-from dataclasses import replace
 
 import numpy as np
 from blake3 import blake3
 from rich.progress import Progress
 
 from engine import host
-from tests.flow import Mix, flow, stage
-from tests.pair import Pair
+from tests.flow import Mix, flow, houses, stage
+from tests.pair import SMALL, Pair
+from tests.rights_flow import LIMITS, rights_flow, rights_stage
 
 PIECE = 10_000
 
@@ -22,21 +22,25 @@ def mixes(seed: int) -> Mix:
     rng = np.random.default_rng(seed)
     conditional, junk = rng.choice([0.05, 0.25, 0.5]), rng.choice([0.0, 0.05])
     spread, lean = rng.choice([3, 12, 60]), rng.choice([0, 3, 7])
-    return replace(
-        Mix(), conditional=float(conditional), junk=float(junk), spread_ticks=int(spread), lean_ticks=int(lean)
+    tagged = float(rng.choice([0.0, 0.3]))
+    return Mix(
+        conditional=float(conditional), junk=float(junk), spread_ticks=int(spread), lean_ticks=int(lean), houses=tagged
     )
 
 
-def soak(commands: int, seed: int) -> str:
-    """Play pieces of flow one after the other, each on a stage of its own; the digest of all their digests."""
+def soak(commands: int, seed: int, rights: bool = False) -> str:
+    """Play pieces of flow one after the other, each on a stage of its own; the digest of all their digests.
+
+    With `rights` the flow is that in which rights to open come and go.
+    """
     digests = []
     with Progress() as progress:
         task = progress.add_task("commands", total=commands)
         for piece in range(-(-commands // PIECE)):
-            pair = Pair(audited=True)
-            pair.play(stage())
-            count = min(PIECE, commands - piece * PIECE)
-            for item in flow(seed * 1_000_003 + piece, count, mixes(seed + piece)):
+            pair = Pair(LIMITS if rights else SMALL, audited=True)
+            pair.play(rights_stage() if rights else stage() + houses())
+            count, number = min(PIECE, commands - piece * PIECE), seed * 1_000_003 + piece
+            for item in rights_flow(number, count) if rights else flow(number, count, mixes(seed + piece)):
                 pair.play([item])
                 progress.advance(task)
             digests.append(host.digest(pair.root))
@@ -48,8 +52,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--commands", type=int, default=1_000_000, help="how many commands to play")
     parser.add_argument("--seed", type=int, default=1, help="another seed plays other commands")
+    parser.add_argument("--rights", action="store_true", help="rights to open come and go")
     arguments = parser.parse_args()
-    digest = soak(arguments.commands, arguments.seed)
+    digest = soak(arguments.commands, arguments.seed, arguments.rights)
     print(f"engine and model agree on {arguments.commands} commands of seed {arguments.seed}: digest {digest}")
 
 

@@ -15,7 +15,7 @@ from engine.codes import CommandKind, Mode
 from engine.journal import read_snapshot, write_snapshot
 from engine.units import JIT
 from tests.build import Rows, numbered
-from tests.flow import Mix, flow, lapses, stage, storm
+from tests.flow import Mix, flow, houses, lapses, stage, storm, yielding
 from tests.kinds import every_kind
 from tests.pair import RING_ROWS, SMALL, Pair, Reference, Script, apply, create, set_reference
 
@@ -60,6 +60,33 @@ def test_engine_and_model_agree_when_eligibility_ends() -> None:
     pair.play(lapses())
 
 
+def test_engine_and_model_agree_when_affiliates_yield() -> None:
+    pair = Pair(audited=True)
+    pair.play(stage())
+    pair.play(yielding())
+
+
+HOUSES = st.builds(
+    Mix,
+    amends=st.sampled_from([0.05, 0.2]),
+    directives=st.sampled_from([0.01, 0.08]),
+    junk=st.sampled_from([0.0, 0.02]),
+    conditional=st.sampled_from([0.05, 0.25]),
+    spread_ticks=st.sampled_from([2, 4, 12]),
+    lean_ticks=st.sampled_from([0, 2, 5]),
+    houses=st.sampled_from([0.2, 0.6]),
+)
+
+
+@settings(max_examples=8, deadline=None, derandomize=True, database=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 1 << 32), mix=HOUSES)
+def test_engine_and_model_agree_about_affiliates(seed: int, mix: Mix) -> None:
+    """20,000 commands at few prices, with tags that come and go while orders rest."""
+    pair = Pair(audited=True)
+    pair.play(stage() + houses())
+    pair.play(flow(seed, COMMANDS, mix))
+
+
 # --- batches and rings ---------------------------------------------------------------------------------------------
 
 
@@ -69,6 +96,7 @@ def sent() -> Script:
     pair = Pair()
     pair.play(stage())
     pair.play(storm())
+    pair.play(yielding())
     pair.play(flow(4, 1500))
     return pair.sent
 

@@ -106,4 +106,4 @@ def test_lapses_of_affiliates_keep_their_places() -> None:
     assert engine.reports["reason"][0] == Reason.CAPACITY
     engine.send(build.time(), START_NS + 9 * SECOND)
     assert np.count_nonzero(engine.reports["kind"] == EventKind.ELIGIBILITY_LAPSED) == 3
-    assert engine.root["accounts"]["lapse_s"][0][[0, 2, 3]].all()
+    assert engine.root["account_lapses"]["second"][0][[0, 2, 3]].all()

@@ -103,7 +103,7 @@ REFUSED_ORDERS = [
     Scenario(Reason.ACCOUNT_CLOSED, ORDER, [restricted(Restriction.CLOSED)]),
     Scenario(Reason.UNKNOWN_CONTRACT, new(0, BUY, 10, 990, contract_slot=1)),
     Scenario(Reason.ACCOUNT_RESTRICTED, ORDER, [restricted(Restriction.FROZEN)]),
-    Scenario(Reason.ACCOUNT_SUSPENDED, ORDER, [restricted(Restriction.CANCEL_ONLY)]),
+    Scenario(Reason.ACCOUNT_SUSPENDED, ORDER, [restricted(Restriction.SUSPENDED)]),
     Scenario(Reason.VENUE_HALTED, ORDER, [build.venue_state(VenueState.HALTED)]),
     Scenario(Reason.MARKET_HALTED, ORDER, [build.contract_state(0, MarketState.HALTED)]),
     Scenario(Reason.MARKET_CANCEL_ONLY, ORDER, [build.contract_state(0, MarketState.CANCEL_ONLY)]),
@@ -225,7 +225,10 @@ ENDINGS = [
         [new(1, SELL, 10, 1000, cl_ord_id=5), new(0, BUY, 4, 1000)],
     ),
     Scenario(Reason.ELIGIBILITY, restricted(Restriction.REDUCE_ONLY, 1), [SELL_10]),
+    Scenario(Reason.ACCOUNT_SUSPENDED, restricted(Restriction.SUSPENDED, 1), [SELL_10]),
+    Scenario(Reason.ACCOUNT_SUSPENDED, account_set(1, A.KILL_SWITCH, 1), [SELL_10]),
     Scenario(Reason.SANCTIONS, restricted(Restriction.FROZEN, 1), [SELL_10]),
+    Scenario(Reason.KEY_REVOKED, build.key_revoked(1, 1), [SELL_10]),
     Scenario(Reason.MARKET_STATE, build.contract_state(0, MarketState.REDUCE_ONLY), [SELL_10]),
 ]
 """Why an order ends or shrinks although nobody refused it."""
@@ -341,7 +344,7 @@ def test_first_failing_row_is_the_answer() -> None:
     pair.play([build.directive(CommandKind.VENUE_SET, code=VenueParameter.AFFILIATE_POST_ONLY, value=1)])
     pair.play([lacking[0].copy() for reason, lacking in LACKING if reason < Reason.AFFILIATE_NOT_APPROVED])
     pair.play([account_set(0, A.EVIDENCE_UNTIL_NS, 0)])
-    pair.play([restricted(Restriction.CANCEL_ONLY)])
+    pair.play([restricted(Restriction.SUSPENDED)])
     row = new(9, BUY, 3, 200_000, contract_slot=7, tif=77, expire_ns=7, cl_ord_id=5)
     for reason, mended, elsewhere in FLAWS:
         assert [report["reason"] for report in pair.send(row.copy())] == [reason]

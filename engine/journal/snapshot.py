@@ -25,7 +25,7 @@ SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
 _CRC = struct.Struct("<I")
 _FORMAT_VERSION = 2
-_WHOLE = ("ranked", "ladders", "jobs", "collateral")
+_WHOLE = ("ranked", "ladders", "jobs", "collateral", "settings")
 _MAPS = ("order_map", "position_map")
 
 Root = np.ndarray[Any, Any]

@@ -24,6 +24,8 @@ from gateway.audit_trail.columns import Record
 from gateway.audit_trail.exposure import SUBTICKS
 
 _FAR_NS = 4_000_000_000_000_000_000  # beyond the year 2096
+_ELIGIBILITY = range(6, 16)
+"""The rows that ask who may open risk; who may not may still close."""
 PASSED, FAILED, SKIPPED, UNREACHED = "passed", "failed", "does not apply", "not reached"
 _KNOWING = (InvestorClass.QUALIFIED_CORPORATE, InvestorClass.INSTITUTIONAL)
 _FORM = (
@@ -54,6 +56,11 @@ class _Case:
         self.buys = record.get("order_side") == Side.BUY
         self.decided = Reason[record["reason"]] if record.get("reason") else Reason.NONE
         self.shrinks = self._shrinks()
+        self.made_reduce_only = False
+
+    def close_only(self) -> None:
+        """Rows 6 to 15 refuse the order, but it only closes: from here on it is judged as a reduce-only one."""
+        self.opens, self.shrinks, self.made_reduce_only = False, False, True
 
     def __getitem__(self, name: str) -> int:
         return int(self.record.get(name, 0))
@@ -94,8 +101,14 @@ def _restricted(case: _Case) -> _Answer:
 
 
 def _suspended(case: _Case) -> _Answer:
-    stopped = case["account_restriction"] == Restriction.CANCEL_ONLY or case["account_kill_switch"] != 0
-    return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), f"kill switch {case['account_kill_switch']}"
+    suspended = case["account_restriction"] == Restriction.SUSPENDED
+    stopped = suspended and case.until("account_reducing_stopped_until_ns")
+    if case.opens:
+        stopped = suspended or case["account_kill_switch"] != 0
+    text = f"kill switch {case['account_kill_switch']}"
+    if suspended:
+        text += f", reducing stopped until {when(case['account_reducing_stopped_until_ns'])}"
+    return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), text
 
 
 def _liquidating(case: _Case) -> _Answer:
@@ -294,7 +307,7 @@ def _book(case: _Case) -> _Answer:
 
 
 def _margin(case: _Case) -> _Answer:
-    if "need_micros" not in case.record:
+    if "need_micros" not in case.record or case.made_reduce_only:
         short = case.decided == Reason.INSUFFICIENT_MARGIN
         return (case.decided if short else _FINE), "a reducing order may cost no more than the equity there is"
     need, have = case["need_micros"], case["have_micros"]
@@ -307,6 +320,11 @@ def _margin(case: _Case) -> _Answer:
         return Reason.INSUFFICIENT_MARGIN, text
     text += ", so it is reduce-only and may cost no more than the equity there is"
     return (case.decided if case.decided == Reason.INSUFFICIENT_MARGIN else _FINE), text
+
+
+def _only_closes(case: _Case) -> bool:
+    """Whether the order lies wholly within what may be closed; its form is not judged yet."""
+    return case.record.get("order_side") in (Side.BUY, Side.SELL) and 0 < case["order_lots"] <= _closable(case)
 
 
 def _closable(case: _Case) -> int:
@@ -357,6 +375,11 @@ def judge(record: Record) -> list[Rung]:
             rungs.append(Rung(row, check, SKIPPED))
         else:
             reason, text = function(case)
+            if reason != Reason.NONE and row in _ELIGIBILITY and _only_closes(case):
+                text += f"; {reason.name} for what opens, but it lies within the {_closable(case)} lots that are left "
+                text += "to close, so it is reduce-only"
+                case.close_only()
+                reason = _FINE
             failed = reason != Reason.NONE
             rungs.append(Rung(row, check, FAILED if failed else PASSED, reason.name if failed else "", text))
     return rungs

@@ -10,11 +10,11 @@ WHAT: dict[str, type] = {
     "number": int,  # of the record in this export
     "seq": int,  # of the command in the log
     "time_ns": int,  # the engine's now
-    "record": str,  # begin, order, directive, event, end
+    "record": str,  # begin, order, directive, event, gateway, count, end
     "command": str,  # what was asked, or the kind of event
     "outcome": str,  # accepted, repeated, amended, cancelled, refused, changed, happened
     "reason": str,
-    "note": str,  # begin and end: what the export covers, as JSON
+    "note": str,  # begin, count, end: what the export covers and holds, as JSON; gateway: what about
     "account_slot": int,
     "contract_slot": int,
     "person": int,
@@ -48,6 +48,8 @@ WHAT: dict[str, type] = {
     "reason_number": int,  # of the officers' change; the registry keeps its reason in words
     "source_time_ns": int,  # index prices: when the source made it; approvals: valid from
     "reference": int,  # the registry's number of the change
+    "digest": str,  # hash of what the registry keeps of the change, or of the gateway's log up to record `new_value`
+    "count": int,  # records counted; gateway: how many of these in a row
 }
 """The request and its outcome. In the file a missing number is an empty field, a missing word an empty text."""
 
@@ -110,7 +112,7 @@ _FIGURES = (
     "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
     "order_lots",  # its open quantity after the command
     "order_flags",  # ExecInst bits, as asked for
-    "order_made_reduce_only",  # 1: margin carries it only as a closing order, so it was admitted as a reduce-only one
+    "order_made_reduce_only",  # 1: admitted as a reduce-only order: rows 6 to 15 or margin allow no more
     "order_was_open_lots",  # what an amended order added before
     "order_was_price_ticks",
     "need_micros",  # IM and reserves of all positions and orders, this order included

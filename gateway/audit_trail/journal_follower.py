@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -51,12 +51,14 @@ class Follower:
         self.engine = host.Engine(host.create(self.reader.capacities, self.reader.mode))
         self.root = self.engine.root
 
-    def moments(self, look: Look, stops: Any) -> Iterator[Moment]:
-        """The commands with these sequences, in order; all other commands are only applied.
+    def moments(self, look: Look, stops: Any, until_seq: int | None = None) -> Iterator[Moment]:
+        """The commands with these sequences, in order; all other commands, up to a sequence, are only applied.
 
         `look` is called with the state after the work that was due before a command, and before the command itself.
         """
-        for rows in self.reader.batches():
+        for rows in self.reader.batches(until_seq):
+            if not len(rows):
+                return
             done, first_seq = 0, int(rows["seq"][0])
             low, high = np.searchsorted(stops, (first_seq, first_seq + len(rows)))
             for seq in stops[low:high].tolist():
@@ -80,13 +82,27 @@ class Follower:
         return Moment(rows[0], len(rows) > 1, seen, happenings(self.engine.judge(rows, left_ns)))
 
 
-def stops(journal: Path, wanted: Wanted) -> Any:
-    """Replay a journal once; returns the sequences that `wanted` finds, ascending."""
+class Survey(NamedTuple):
+    """A journal as it was replayed once: the sequences that were looked for, ascending, and how far it went."""
+
+    stops: Any
+    last_seq: int
+    chain: bytes
+
+
+def survey(journal: Path, wanted: Wanted, until_seq: int | None = None) -> Survey:
+    """Replay a journal once, up to a sequence or its end, and note the sequences that `wanted` finds."""
     found = [np.zeros(0, np.int64)]
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
-    host.replay(reader, engine, sink=lambda commands, events: found.append(np.unique(wanted(commands, events))))
-    return np.unique(np.concatenate(found))
+    sink = lambda commands, events: found.append(np.unique(wanted(commands, events)))  # noqa: E731
+    host.replay(reader, engine, until_seq, sink)
+    return Survey(np.unique(np.concatenate(found)), reader.last_seq, reader.position.chain)
+
+
+def stops(journal: Path, wanted: Wanted) -> Any:
+    """The sequences of a whole journal that `wanted` finds, ascending."""
+    return survey(journal, wanted).stops
 
 
 def _ignore(commands: Any, events: Any) -> None:

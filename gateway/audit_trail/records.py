@@ -16,6 +16,7 @@ import numpy as np
 from engine.codes import (
     NIL,
     AccountAttribute,
+    Attested,
     CommandKind,
     ContractParameter,
     EventFlag,
@@ -32,8 +33,8 @@ from engine.codes import (
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.audit_trail.columns import Record
 from gateway.audit_trail.decision_figures import ORDER_COMMANDS, look, standing
-from gateway.audit_trail.hash_chain import FORMAT, chained
-from gateway.audit_trail.journal_follower import Follower, Happening, Moment, stops
+from gateway.audit_trail.hash_chain import FORMAT
+from gateway.audit_trail.journal_follower import Follower, Happening, Moment
 from gateway.wire.event_rows import Event, Notice
 
 Progress = Callable[[int, int], None]
@@ -48,13 +49,14 @@ _OUTCOMES = {
 }
 _QUIET_EVENTS = (
     EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED, EventKind.RESTED, EventKind.AMENDED, EventKind.REFILLED,
-    EventKind.MASS_CANCELLED,
+    EventKind.MASS_CANCELLED, EventKind.ATTESTED,
 )  # fmt: skip
 _MARKET_DATA = (EventKind.INDEX_RECORDED, EventKind.INDEX_CHANGED, EventKind.MARK_CHANGED, EventKind.PREMIUM_SAMPLED)
 _ANSWERS: dict[int, int] = {
     CommandKind.ACCOUNT_OPEN: EventKind.ACCOUNT_OPENED,
     CommandKind.ACCOUNT_SET: EventKind.ACCOUNT_CHANGED,
     CommandKind.PERSON_SET: EventKind.PERSON_CHANGED,
+    CommandKind.KEY_REVOKE: EventKind.KEY_REVOKED,
     CommandKind.GROUP_SET: EventKind.GROUP_CHANGED,
     CommandKind.DEPOSIT: EventKind.CASH_CHANGED,
     CommandKind.WITHDRAW: EventKind.CASH_CHANGED,
@@ -70,10 +72,12 @@ _ANSWERS: dict[int, int] = {
     CommandKind.VENUE_STATE: EventKind.VENUE_STATE_CHANGED,
     CommandKind.VENUE_SET: EventKind.VENUE_CHANGED,
     CommandKind.INDEX_PRICE: EventKind.INDEX_RECORDED,
+    CommandKind.ATTEST: EventKind.ATTESTED,
 }
 """The notice that says that a directive took effect."""
 _CODES: dict[int, type[IntEnum]] = {
     CommandKind.ACCOUNT_SET: AccountAttribute,
+    CommandKind.ATTEST: Attested,
     CommandKind.CONTRACT_SET: ContractParameter,
     CommandKind.CONTRACT_STATE: MarketState,
     CommandKind.VENUE_STATE: VenueState,
@@ -82,6 +86,7 @@ _CODES: dict[int, type[IntEnum]] = {
 _ACCOUNT_KINDS = (
     CommandKind.ACCOUNT_OPEN, CommandKind.ACCOUNT_SET, CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.TRANSFER,
     CommandKind.SET_LEVERAGE, CommandKind.SET_MARGIN_MODE, CommandKind.AFFILIATE_APPROVAL,
+    CommandKind.KEY_REVOKE,
 )  # fmt: skip
 
 
@@ -89,13 +94,15 @@ _ACCOUNT_KINDS = (
 class Scope:
     """What an export covers: one account or all (NIL), from an instant up to another, accepted index prices or not.
 
-    Records about no account in particular (contracts, the venue, persons, groups) are always covered.
+    Records about no account in particular (contracts, the venue, persons, groups) are always covered; what the log
+    vouches for (ATTEST) only where all accounts are. `with_gateway`: also the records of the gateway's log.
     """
 
     account_slot: int = NIL
     from_ns: int = 0
     to_ns: int = FOREVER_NS
     with_index: bool = False
+    with_gateway: bool = False
 
     def holds(self, time_ns: int, account_slot: int) -> bool:
         """Whether something at a time about an account is covered; what is about no account (NIL) is."""
@@ -111,6 +118,7 @@ class Scope:
         about = np.where(np.isin(kinds, (*ORDER_COMMANDS, *_ACCOUNT_KINDS)), about, NIL)
         asked = ~np.isin(kinds, (CommandKind.TIME, CommandKind.LABEL)) & self._concerns(about)
         asked &= (kinds != CommandKind.INDEX_PRICE) | self.with_index
+        asked &= (kinds != CommandKind.ATTEST) | (self.account_slot < 0)
         kinds = events["kind"]
         owners = np.where(kinds < EventKind.NOTICE_FIRST, events["account_slot"], notices["account_slot"])
         quiet = np.isin(kinds, (*_QUIET_EVENTS, *_MARKET_DATA))
@@ -146,14 +154,6 @@ def name_of(code: int, *enums: type[IntEnum]) -> str:
     return str(code)
 
 
-def trail(journal: Path, scope: Scope, progress: Progress = lambda done, total: None) -> Iterator[Record]:
-    """The chained records of a scope; the first says what it covers, the last how far the journal was read."""
-    follower = Follower(journal)
-    note = scope.note(follower.genesis)
-    places = stops(journal, scope.wanted)
-    return chained(_records(follower, scope, places, progress, note), note)
-
-
 def records_at(journal: Path, places: Any) -> Iterator[Record]:
     """The records, not chained, of the commands with these sequences."""
     follower = Follower(journal)
@@ -161,20 +161,14 @@ def records_at(journal: Path, places: Any) -> Iterator[Record]:
         yield from (*moment.seen[0], *_of_command(follower.root, moment, Scope(with_index=True)))
 
 
-def _records(follower: Follower, scope: Scope, places: Any, progress: Progress, note: str) -> Iterator[Record]:
-    reader, count, last_seq = follower.reader, 1, 0
-    yield {"record": "begin", "note": note}
-    for place, moment in enumerate(follower.moments(_Look(scope), places)):
+def decisions(follower: Follower, scope: Scope, places: Any, until_seq: int, progress: Progress) -> Iterator[Record]:
+    """The records of a scope, up to a sequence of the journal; `places` are the sequences that it wants."""
+    for place, moment in enumerate(follower.moments(_Look(scope), places, until_seq)):
         if int(follower.root["now_ns"][0]) >= scope.to_ns:
-            break
-        last_seq = int(moment.command["seq"])
-        for record in (*moment.seen[0], *_of_command(follower.root, moment, scope)):
-            count += 1
-            yield record
+            return
+        yield from (*moment.seen[0], *_of_command(follower.root, moment, scope))
         if place % PROGRESS_EVERY == 0:
-            progress(reader.bytes_read, reader.bytes_total)
-    facts = {"records": count + 1, "last_seq": last_seq, "journal": reader.position.chain.hex()}
-    yield {"record": "end", "seq": last_seq, "note": json.dumps(facts, sort_keys=True)}
+            progress(follower.reader.bytes_read, follower.reader.bytes_total)
 
 
 class _Look:
@@ -185,7 +179,8 @@ class _Look:
 
     def __call__(self, root: Any, command: Any, due: list[Happening]) -> tuple[list[Record], dict[str, int]]:
         records = [record for row in due for record in _of_event(root, row, self._scope)]
-        wanted = self._scope.holds(int(root["now_ns"][0]), _account_of(command))
+        time_ns = max(int(root["now_ns"][0]), int(command["time_ns"]))
+        wanted = self._scope.holds(time_ns, _account_of(command))
         return records, look(root, command) if wanted else {}
 
 
@@ -203,11 +198,18 @@ def _of_command(root: Any, moment: Moment, scope: Scope) -> Iterator[Record]:
     if kind not in (CommandKind.TIME, CommandKind.LABEL) and moment.events:
         if scope.holds(moment.events[0].time_ns, _account_of(command)):
             record = _order(command, moment) if kind in ORDER_COMMANDS else _directive(command, moment)
-            if kind != CommandKind.INDEX_PRICE or scope.with_index or record["outcome"] == "refused":
+            if _is_kept(kind, scope) or record["outcome"] == "refused":
                 yield record
     for row in moment.events:
         if not (isinstance(row, Notice) and _is_answer(kind, row)):
             yield from _of_event(root, row, scope)
+
+
+def _is_kept(kind: int, scope: Scope) -> bool:
+    """Whether directives of a kind that took effect are in exports of a scope."""
+    if kind == CommandKind.ATTEST:
+        return scope.account_slot < 0
+    return kind != CommandKind.INDEX_PRICE or scope.with_index
 
 
 def _is_answer(kind: int, row: Happening) -> bool:
@@ -265,7 +267,9 @@ def _directive(command: Any, moment: Moment) -> Record:
         "code": name_of(int(row["code"]), *([_CODES[kind]] if kind in _CODES else [])),
         "new_value": int(row["value"]),
         **{name: int(row[name]) for name in _DIRECTIVE_FIELDS},
+        "account_slot": _account_of(command),
         "reason_number": int(row["reason"]),
+        "digest": row["digest"].tobytes().hex() if row["digest"].any() else "",
         **moment.seen[1],
     }
     if answer is not None and not refused:

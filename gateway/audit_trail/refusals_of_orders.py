@@ -7,20 +7,18 @@ engine's. Where later orders of the same batch have moved the state on, the figu
 from collections.abc import Sequence
 from typing import Any
 
-from engine.codes import NIL, CommandKind, MarketState, Reason, Side, TimeInForce, VenueState
+from engine.codes import NIL, CommandKind, ExecInst, MarketState, Reason, Side, TimeInForce, VenueState
 from engine.units import SUBTICKS
 from gateway.audit_trail.decision_figures import find_order
 from gateway.audit_trail.refusal_case import Case, Explain, ShownLots, as_ending
 from gateway.audit_trail.refusals_of_form import FORM
-from gateway.read_model.admission_view import rule_states
+from gateway.read_model.admission_view import rule_states, while_suspended
 from gateway.wire.decimals import Contract, micros_text
 from gateway.wire.errors import Explanation
 from gateway.wire.reasons import REASONS, shown
 
 
-def explain(
-    root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots
-) -> Explanation:
+def explain(root: Any, contracts: Sequence[Contract], command: Any, reason: int, shown_lots: ShownLots) -> Explanation:
     """Why an order command was refused for a reason; `shown_lots` gives what a contract's book shows.
 
     Where its contract is not known it says only what the reason means.
@@ -70,7 +68,9 @@ def _restricted(case: Case) -> Explanation:
 
 
 def _suspended(case: Case) -> Explanation:
-    remedy = "contact the venue; cancels work"
+    opens = not case["order_flags"] & ExecInst.REDUCE_ONLY
+    words = while_suspended(case.state, case.account_slot)
+    remedy = f"{'set reduce_only: ' if opens and words.endswith('accepted') else ''}{words}; or contact the venue"
     return Explanation("account", "suspended", "open", "the account is suspended", remedy)
 
 

@@ -16,16 +16,16 @@ from engine.codes import NIL
 from gateway import clock
 from gateway.commands import listed_arguments, officer, outcomes
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
-from gateway.config import Config
+from gateway.commands.identity_input import HELP, add_identity_argument, sealed_identity, vault_of
 from gateway.office.changes import KINDS, Kind
 from gateway.office.client_records import client_file, lapses
 from gateway.office.officer_params import plain_type
 from gateway.office.proposals import Office
-from gateway.registry import authentication
+from gateway.registry import authentication, identities
 from gateway.registry.registry import KeyOrder, Registry, RegistryError
 
 _EXAMPLES = """examples:
-  lionrock admin init --officer "Ann Lee" ann.key --officer "Ben Wong" ben.key
+  lionrock admin init --officer "Ann Lee" ann.key ann.identity --officer "Ben Wong" ben.key ben.identity
   lionrock admin record-evidence --client alice --investor individual --as ann.key --reason "opened"
       --item document=custodian_statement date=2026-10-31 date_means=issued hash=statement.pdf asset=mixed
       amount=9000000
@@ -64,11 +64,21 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
+class _Officer(argparse.Action):
+    """NAME FILE [IDENTITY_FILE], several times."""
+
+    def __call__(self, parser: Any, namespace: Any, values: Any, option_string: str | None = None) -> None:
+        if len(values) not in (2, 3):
+            parser.error(f"{option_string}: give NAME FILE [IDENTITY_FILE]; {len(values)} words are not that")
+        name, file, *identity = values
+        setattr(namespace, self.dest, [*(getattr(namespace, self.dest) or []), (name, file, *(identity or [""]))])
+
+
 def _add_questions(actions: Any) -> None:
     init = actions.add_parser("init", help="the first-run ceremony: name two officers and make their keys")
     init.add_argument(
-        "--officer", dest="officers", nargs=2, action="append", required=True, metavar=("NAME", "FILE"),
-        help="a person, and the file to write the key to; two persons or more",
+        "--officer", dest="officers", nargs="+", action=_Officer, required=True, metavar=("NAME", "FILE"),
+        help=f"a person, the file to write the key to, and who the person is: {HELP}; two persons or more",
     )  # fmt: skip
     listing = actions.add_parser("list-changes", help="proposals that wait, or changes in another state")
     states = ("proposed", "approved", "rejected", "expired", "done", "refused", "all")
@@ -96,6 +106,9 @@ def _add_change(actions: Any, name: str, kind: Kind) -> None:
     parser = actions.add_parser(name, help=kind.summary.replace("%", "%%"), description=kind.summary)
     for field in msgspec.structs.fields(kind.params):
         if field.name == "reason":
+            continue
+        if field.name == "identity":
+            add_identity_argument(parser)
             continue
         hint, text = plain_type(field.type)
         listed = listed_arguments.item_type(hint)
@@ -161,10 +174,14 @@ def run(args: argparse.Namespace) -> int:
             officer.acting_officer(registry, args)
             return _ANSWERS[args.action](registry, args)
         kind = args.action.replace("-", "_")
-        names = [field.name for field in msgspec.structs.fields(KINDS[kind].params) if field.name != "reason"]
+        fields = [field.name for field in msgspec.structs.fields(KINDS[kind].params)]
+        names = [name for name in fields if name not in ("reason", "identity")]
         lists = {name: listed_arguments.read_list(args, name, item) for name, item in _lists(KINDS[kind]).items()}
         given = {name: value for name in names if (value := lists.get(name, getattr(args, name))) is not None}
-        change = officer.submit(registry, args, officer.officer_key(registry, args), kind, **given)
+        acting = officer.officer_key(registry, args)
+        if kind == "bind_identity" or getattr(args, "identity_file", ""):
+            given["identity"] = sealed_identity(args.identity_file, args.person, vault_of(args.data))
+        change = officer.submit(registry, args, acting, kind, **given)
         rows = [officer.row(registry, change, args.data)]
         outcomes.show_changes(rows, args.json)
     return officer.exit_code(rows)
@@ -172,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _init(registry: Registry, args: argparse.Namespace) -> int:
     """Name two or more officers, each with a new key. From then on only these keys decide, no older officer's key."""
-    names = [name for name, _ in args.officers]
+    names = [name for name, _, _ in args.officers]
     if len(set(names)) < 2 or len(set(names)) < len(names):
         raise RegistryError("--officer: name at least two different persons, each once")
     now_ns = clock.wall_ns()
@@ -180,13 +197,14 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
     with contextlib.ExitStack() as files, registry.transaction():
         registry.govern(now_ns)
         revoked = registry.revoke_officers(now_ns)
-        for _, path in args.officers:
+        for _, path, _ in args.officers:
             if Path(path).exists():
                 raise RegistryError(f"--officer: the file {path} exists; name a new one for the key")
-        vault = authentication.Vault(Path(Config(data=args.data).vault))
-        for name, path in args.officers:
+        vault = vault_of(args.data)
+        for name, path, identity_file in args.officers:
             new = authentication.new_hmac_key(vault)
             person = registry.person(name, now_ns)
+            identities.bind(registry, person, sealed_identity(identity_file, name, vault), 0, now_ns)
             order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "officer")
             registry.add_key(order, now_ns)
             files.enter_context(left_as_found(Path(path).parent, escape(Path(path).name)))
@@ -235,7 +253,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
     return 0
 
 
-_UNTOLD = ("reason", "verifier", "text")
+_UNTOLD = ("reason", "verifier", "identity", "text")
 """Parameters that are shown elsewhere in the line, or mean nothing to a person."""
 
 

@@ -2,17 +2,14 @@
 
 import argparse
 import json
-import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from engine.host import JournalError
@@ -21,26 +18,41 @@ from gateway.audit_trail.admission_ladder import when
 from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
 from gateway.audit_trail.order_story import Step, story, story_at
-from gateway.audit_trail.records import FOREVER_NS, Scope, trail
-from gateway.audit_trail.verify_export import Checked, check
-from gateway.commands.common import FAILED, MAX_ID, account_slot, end_of_day_ns, reason_of, whole
-from gateway.config import Config
+from gateway.audit_trail.proofs import read_proof
+from gateway.audit_trail.records import FOREVER_NS, Scope
+from gateway.audit_trail.seals import NotSealedError, read_public_key
+from gateway.audit_trail.verify_export import Against, Checked, check
+from gateway.audit_trail.whole_trail import trail
+from gateway.commands import audit_seals
+from gateway.commands.audit_seals import progress_of
+from gateway.commands.common import FAILED, MAX_ID, account_slot, default_data, end_of_day_ns, reason_of, whole
 from gateway.registry.registry import RegistryError
 from gateway.wire.civil_dates import start_ns
 
 DIFFERENT = 1
 """Exit code when a file was changed, or differs from the journal."""
+EARLIER = 3
+"""Exit code when an export is whole, but the journal holds more of what it covers after its end."""
+_UNPROVEN = (
+    "  in itself only: whoever made the file could have left records out or changed them and computed the chain anew;\n"
+    "  --journal compares it with the log, --proof with --public-key with a sealed day"
+)
+_GOES_ON = "decisions are of what it covers; export again to have them, or give --to"
 _EXAMPLES = """examples:
   lionrock audit export data --format csv --output trail.csv
   lionrock audit export data --account alice --from 2026-03-02 --to 2026-03-31 --output alice.parquet
   lionrock audit verify trail.csv --journal data
+  lionrock audit verify alice.csv --proof alice-2026-11-26.json --public-key seal.key.pub
+  lionrock audit seal --make-key seal.key
+  lionrock audit seal data --key seal.key
+  lionrock audit prove data --account alice --day 2026-11-26 --output alice-2026-11-26.json
   lionrock audit explain 4194305
   lionrock audit explain 77 --account alice --data data
   lionrock audit explain 120344 --sequence
 
 The trail is made from the journal by replay: exporting twice gives the same bytes, and a running exchange is not held
 up. A date is a day in Hong Kong; a time such as 2026-03-02T10:00+08:00 is taken as it stands, without offset as UTC.
-exit codes: 0 done and whole, 1 not what was written, 2 refused
+exit codes: 0 done and whole, 1 not what was written, 2 refused, 3 whole, but the journal holds more behind its end
 """
 
 
@@ -57,16 +69,13 @@ def add_parser(subparsers: Any) -> None:
     _add_export(actions)
     _add_verify(actions)
     _add_explain(actions)
-
-
-def _default_data() -> Path:
-    return Path(os.environ.get("LIONROCK_DATA", Config().data))
+    audit_seals.add_parsers(actions)
 
 
 def _add_export(actions: Any) -> None:
     parser = actions.add_parser("export", help="write the trail", epilog=_EXAMPLES.split("\n\n")[0],
                                 formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("data", nargs="?", type=Path, default=_default_data(), metavar="DATA",
+    parser.add_argument("data", nargs="?", type=Path, default=default_data(), metavar="DATA",
                         help="a data folder or a journal's folder (default: %(default)s)")  # fmt: skip
     parser.add_argument("--account", metavar="A", help="one account, by number or name (default: all)")
     parser.add_argument("--from", dest="from_ns", type=_from_ns, default=0, metavar="T", help="first day or instant")
@@ -83,6 +92,9 @@ def _add_verify(actions: Any) -> None:
     parser = actions.add_parser("verify", help="recompute the chain of an export")
     parser.add_argument("path", type=Path, metavar="FILE|DIR", help="an export, or a folder of exports")
     parser.add_argument("--journal", type=Path, metavar="DIR", help="also make each export again from this journal")
+    parser.add_argument("--proof", dest="proofs", action="append", type=Path, default=[], metavar="FILE",
+                        help="an account's sealed day, from lionrock audit prove; again for further days")  # fmt: skip
+    parser.add_argument("--public-key", type=Path, metavar="FILE", help="the seals' public key, for --proof")
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.set_defaults(action=_verify)
 
@@ -93,7 +105,7 @@ def _add_explain(actions: Any) -> None:
                         help="the venue's order id; with --account the cl_ord_id")  # fmt: skip
     parser.add_argument("--account", metavar="A", help="number or name; its latest order of that cl_ord_id is meant")
     parser.add_argument("--sequence", action="store_true", help="ORDER is the sequence of a command in the log")
-    parser.add_argument("--data", type=Path, default=_default_data(), metavar="DIR",
+    parser.add_argument("--data", type=Path, default=default_data(), metavar="DIR",
                         help="a data folder or a journal's folder (default: %(default)s)")  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON list")
     parser.set_defaults(action=_explain)
@@ -105,7 +117,7 @@ def run(args: argparse.Namespace) -> int:
         return int(args.action(args))
     except (JournalError, RegistryError, OSError, ValueError) as error:
         print(f"lionrock audit: {reason_of(error, args)}", file=sys.stderr)
-        return FAILED
+        return DIFFERENT if isinstance(error, NotSealedError) else FAILED
 
 
 def _instant_ns(text: str) -> int | None:
@@ -141,7 +153,7 @@ def _export(args: argparse.Namespace) -> int:
     if args.from_ns >= args.to_ns:
         raise ValueError("--to: it is not after --from")
     scope = Scope(account, args.from_ns, args.to_ns, args.with_index)
-    with _progress() as progress:
+    with progress_of("journal") as progress:
         records = trail(journal_of(args.data), scope, progress)
         if args.output is None:
             export.write_to(records, sys.stdout.buffer, kind)
@@ -167,22 +179,33 @@ def _verify(args: argparse.Namespace) -> int:
         paths = sorted(path for path in args.path.iterdir() if path.suffix[1:] in export.FORMATS)
     if not paths:
         raise ValueError(f"{args.path}: holds no .csv, .jsonl or .parquet file")
+    if bool(args.proofs) != bool(args.public_key):
+        raise ValueError("--proof and --public-key: give both or neither; the key is what makes a proof one")
     journal = journal_of(args.journal) if args.journal else None
-    with _progress() as progress:
-        found = [check(path, journal, progress) for path in paths]
+    key = read_public_key(args.public_key) if args.public_key else None
+    against = Against(journal, tuple(map(read_proof, args.proofs)), key)
+    with progress_of("journal") as progress:
+        found = [check(path, against, progress) for path in paths]
     if args.json:
         print(json.dumps([asdict(item) for item in found]))
     else:
         for item in found:
             print(_verdict(item))
-    return DIFFERENT if any(item.problem for item in found) else 0
+    if any(item.problem for item in found):
+        return DIFFERENT
+    return EARLIER if any(item.later for item in found) else 0
 
 
 def _verdict(found: Checked) -> str:
+    """What a check has shown, and what it could not show."""
     if found.problem:
         return found.problem
-    against = f", as {found.journal} gives them" if found.journal else ""
-    return f"{found.file}: {found.records:,} records are whole{against}, chain {found.chain}"
+    whole = f"{found.file}: {found.records:,} records are whole, chain {found.chain}"
+    whole += "".join(f"\n  proved: {what}" for what in found.proved)
+    if not found.journal:
+        return whole if found.proved else f"{whole}\n{_UNPROVEN}"
+    whole += f"\n  as {found.journal} gives them up to sequence {found.last_seq:,}"
+    return f"{whole}\n  the journal goes on: {found.later:,} further {_GOES_ON}" if found.later else whole
 
 
 def _explain(args: argparse.Namespace) -> int:
@@ -227,13 +250,3 @@ def _line(record: dict[str, Any]) -> str:
         "reference",
     )  # fmt: skip
     return " ".join(words) + ": " + ", ".join(f"{name} {record[name]}" for name in names if record.get(name))
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (bytes done, bytes in all)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    console = Console(stderr=True)
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task("journal", total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total)

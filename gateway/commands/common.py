@@ -54,6 +54,11 @@ UNLIMITED = 100_000
 """Columns of a console on which every table fits."""
 
 
+def default_data() -> Path:
+    """The data folder of the environment, or the built-in default."""
+    return Path(os.environ.get("LIONROCK_DATA", Config().data))
+
+
 def add_data_argument(parser: argparse.ArgumentParser) -> None:
     """--data, with the environment's or the built-in default, and --json."""
     default = os.environ.get("LIONROCK_DATA", Config().data)

@@ -34,6 +34,7 @@ Trade with the address and keys that it prints: lionrock trade, lionrock watch, 
 PRICES = {"BTC": "60000", "ETH": "3000"}
 MILLION_MICROS = 1_000_000 * 1_000_000
 REFRESH_SECONDS = 0.5
+READY_LOOK_SECONDS = 0.05
 MAX_PORT = 65_535
 
 
@@ -114,7 +115,6 @@ class _Demo:
     async def _trade(self, server: Server, traders: dict[str, Trader]) -> None:
         """Let the bots trade until the time is over or a signal comes."""
         url = f"ws://127.0.0.1:{server.port}"
-        self._say_begin(url, traders["you"])
         async with AsyncExitStack() as stack:
             clients = {
                 name: await stack.enter_async_context(Client(url, trader.key.id, trader.key.secret))
@@ -125,7 +125,9 @@ class _Demo:
                 await clients["you"].subscribe(f"trades.{market.name}.100ms", self._count)
             tasks = [asyncio.ensure_future(task) for task in self._bots(clients, known)]
             try:
-                await self._watch(server, known, clients)
+                if await _can_trade(server, known):
+                    self._say_begin(url, traders["you"])
+                    await self._watch(server, known, clients)
             finally:
                 for task in tasks:
                     task.cancel()
@@ -194,6 +196,13 @@ class _Demo:
             print(json.dumps(facts))
         else:
             self.console.print(f"{self.trades} trades, {self.volume:,.0f} USDC, log at {facts['sequence']}")
+
+
+async def _can_trade(server: Server, known: list[demo_traders.Market]) -> bool:
+    """Wait until every contract has an index and both sides of its book; False when the venue stopped before."""
+    while not server.failed.done() and not all(market.index and market.middle for market in known):
+        await asyncio.sleep(READY_LOOK_SECONDS)
+    return not server.failed.done()
 
 
 async def _accounts(clients: dict[str, Client]) -> dict[str, Any]:

@@ -107,7 +107,7 @@ def _show(root: Any, statement: AccountStatement, orders: list[dict[str, Any]]) 
         _show_position(console, root, position)
     for order in orders:
         kind = "reduce-only, " if order["reduce_only"] else "untriggered, " if order["untriggered"] else ""
-        kind = "reduce-only because margin carries no more, " if order["made_reduce_only"] else kind
+        kind = "reduce-only by the venue's doing, " if order["made_reduce_only"] else kind
         console.print(
             f"order {order['order_id']}: {order['side']} {order['leaves_lots']:,} lots at {order['price_ticks']:,} "
             f"ticks ({kind}counts {_money(order['notional_micros'])}, open loss {_money(order['open_loss_micros'])})",

@@ -21,10 +21,10 @@ from gateway.commands.common import (
     show,
     when,
 )
+from gateway.commands.identity_input import add_identity_argument, sealed_identity, vault_of
 from gateway.commands.officer import acting_officer
-from gateway.config import Config
 from gateway.office import onboarding
-from gateway.registry import authentication
+from gateway.registry import authentication, identities
 from gateway.registry.private_files import write_private
 from gateway.registry.registry import SCOPES, Intent, Key, KeyOrder, Registry
 
@@ -38,8 +38,8 @@ _EXAMPLES = """examples:
 
 The secret is printed once and not kept: only what verification needs is stored. Orders that open risk need a person
 whose derivatives knowledge counts: --knowledge-until says till when, for all keys of that person. Once officers are
-named (lionrock admin init) --as FILE and --reason are needed, and a key with more than read can log in when a second
-person has approved it.
+named (lionrock admin init) --as FILE and --reason are needed, a new person needs --identity-file, and the key can log
+in when a second person has approved it.
 """
 
 
@@ -70,6 +70,7 @@ def add_parser(subparsers: Any) -> None:
         metavar="DATE",
         help="the person's derivatives knowledge counts till then",
     )
+    add_identity_argument(create)
     revoke = actions.add_parser("revoke", help="end a key for good")
     revoke.add_argument("id", help="the key's id")
     listing = actions.add_parser("list", help="list keys, of one account or of all")
@@ -90,8 +91,10 @@ def run(args: argparse.Namespace) -> int:
             change = officer.submit(registry, args, acting, "revoke_key", key=args.id)
             outcomes.show_changes([officer.row(registry, change, args.data)], args.json)
         elif args.action == "revoke":
-            key = registry.revoke_key(args.id, clock.wall_ns())
-            show([{"id": key.id, "revoked": True}], args.json, "key revoked")
+            with outcomes.written(registry) as span:
+                key = registry.revoke_key(args.id, clock.wall_ns())
+            told = outcomes.told(outcomes.follow_span(registry, args.data, span), args.data)
+            show([{"id": key.id, "revoked": True, "orders": told}], args.json, "key revoked")
         else:
             slot = registry.account(args.account).slot if args.account else None
             names = {account.slot: account.name for account in registry.accounts()}
@@ -122,7 +125,7 @@ def _new_key(args: argparse.Namespace) -> tuple[str, authentication.NewKey]:
         return "ed25519", authentication.imported_ed25519_key(args.public_key)
     if args.kind == "ed25519":
         return "ed25519", authentication.new_ed25519_key()
-    return "hmac", authentication.new_hmac_key(authentication.Vault(Path(Config(data=args.data).vault)))
+    return "hmac", authentication.new_hmac_key(vault_of(args.data))
 
 
 def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
@@ -162,6 +165,10 @@ def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[
     verifier = base64.b64encode(new.verifier).decode()
     fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
     more = {"account": args.account, "label": args.label}
+    person = registry.find_person(args.person)
+    is_known = bool(person) and identities.is_bound(registry, person)
+    if args.identity_file or (registry.is_governed and not is_known):
+        more["identity"] = sealed_identity(args.identity_file, args.person, vault_of(args.data))
     row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more), args.data)
     told = {name: row[name] for name in ("number", "change", "state", "outcome", "next")}
     return {"id": new.id, "secret": new.secret or None, **told}

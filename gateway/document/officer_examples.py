@@ -79,12 +79,20 @@ _CHANGES: dict[str, dict[str, Any]] = {
         "key": "lrsample00000001", "person": "sample", "account": "sample", "scopes": "read,trade", "kind": "ed25519",
         "verifier": "A" * 43 + "=", "reason": "a second machine",
     },
+    "bind_identity": {"person": "sample", "identity": "passport HK K1234567", "reason": "a renewed passport"},
     "revoke_key": {"key": "lrsample00000000", "reason": "the machine was sold"},
     "record_deposit": {**_ACCOUNT, "amount": "100000"},
     "record_withdrawal": {**_ACCOUNT, "amount": "2500.50"},
     "fund_deposit": {**_VENUE, "amount": "1000000"},
     "list_contract": {**_VENUE, "base": "ETH"},
     "set_contract_parameter": {**_I, "parameter": "band_ppb", "value": 25_000_000},
+    "set_index_sources": {
+        **_I, "sources": "kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD", "weights": "1,1,1",
+    },
+    "stop_reducing": {"account": "sample", "reason": "nothing to stop any more"},
+    "set_surveillance_threshold": {
+        "threshold": "wash_trades", "value": 5, "reason": "three were too few for two desks",
+    },
     "set_contract_state": {**_I, "state": "reduce_only"},
     "set_venue_parameter": {**_VENUE, "parameter": "collateral_haircut_ppb", "asset": "btc", "value": 650_000_000},
 }  # fmt: skip

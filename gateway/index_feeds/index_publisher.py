@@ -6,13 +6,11 @@ from decimal import ROUND_HALF_EVEN, Decimal
 
 from engine.units import SUBTICKS
 from gateway.index_feeds.adapters import ADAPTERS
+from gateway.index_feeds.scripted import SCRIPTED
 from gateway.index_feeds.source_connection import Source
+from gateway.index_feeds.sources import FeedScriptError, Sources
 from gateway.wire.command_rows import index_row
 from gateway.wire.decimals import Contract
-
-
-class FeedScriptError(ValueError):
-    """A setting that cannot be read: one line."""
 
 
 @dataclass(frozen=True)
@@ -25,19 +23,14 @@ class Route:
     pair: str
 
 
-def parse_routes(text: str) -> list[Route]:
-    """`BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT;ETH_USDC-PERPETUAL=...` as routes, sources in that order."""
-    routes = []
-    for part in filter(None, text.split(";")):
-        contract, found, venues = part.partition("=")
-        if not found or not contract.strip():
-            raise FeedScriptError(f"index_feeds: {part!r} is not like BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT")
-        for source, item in enumerate(venues.split(",")):
-            venue, found, pair = item.strip().partition(":")
-            if venue not in ADAPTERS or not pair:
-                raise FeedScriptError(f"index_feeds: {item!r} is not VENUE:PAIR with one of {', '.join(ADAPTERS)}")
-            routes.append(Route(contract.strip(), source, venue, pair))
-    return routes
+def routes_of(sources: Sources) -> list[Route]:
+    """A route for each live source, in its place."""
+    return [
+        Route(contract, place, source.venue, source.pair)
+        for contract, found in sources.items()
+        for place, source in enumerate(found)
+        if source.venue != SCRIPTED
+    ]
 
 
 def price_subticks(price: Decimal, contract: Contract) -> int:

@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from engine.units import SUBTICKS
 from gateway.wire.decimals import Contract, parse_decimal
 
+SCRIPTED = "scripted"
+"""The name that stands for a venue."""
 SOURCES = 3
 STEP = 0.0004
 """Standard deviation of one step, as a share of the price."""
@@ -19,12 +21,17 @@ class IndexScriptError(ValueError):
     """A script that cannot be read: one line."""
 
 
+def is_price(text: str) -> bool:
+    """Whether a text is a price to begin with."""
+    return text.isascii() and text.replace(".", "", 1).isdigit()
+
+
 def parse_script(text: str) -> dict[str, str]:
     """`BTC_USDC-PERPETUAL=60000,ETH_USDC-PERPETUAL=3000` as names and first prices."""
     script = {}
     for part in filter(None, text.split(",")):
         name, found, price = part.partition("=")
-        if not found or not name or not price.replace(".", "", 1).isdigit():
+        if not found or not name or not is_price(price):
             raise IndexScriptError(f"scripted_index: {part!r} is not like BTC_USDC-PERPETUAL=60000")
         script[name.strip()] = price.strip()
     return script

@@ -8,19 +8,16 @@ from functools import partial
 from engine import host
 from gateway import clock
 from gateway.config import Config, ConfigError
-from gateway.index_feeds.index_publisher import IndexPublisher, Route, parse_routes
-from gateway.index_feeds.scripted import IndexScriptError, IndexWalk, parse_script
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
+from gateway.net.index_prices import IndexPrices
 from gateway.net.loop_turns import Turns
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.venue.venue import Progress, Venue
-from gateway.wire.command_rows import index_row
 
 SLOW_SECONDS = 60
 TICK_SECONDS = 0.1
 TIME_SECONDS = 0.01
-INDEX_SECONDS = 0.5
 DRAIN_SECONDS = 10
 _GOING_AWAY = 1001
 
@@ -34,7 +31,7 @@ class Server:
         self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
         self.connections = Connections(config.max_connections)
         self._listener: asyncio.Server | None = None
-        self._index_sources: list[asyncio.Task[None]] = []
+        self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
     # --- life -----------------------------------------------------------------------------------------------------
@@ -50,7 +47,7 @@ class Server:
             accept, config.host, config.port, ssl=_tls(config), backlog=1024
         )
         venue.start()
-        self._start_index()
+        self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
 
@@ -76,8 +73,7 @@ class Server:
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
             await asyncio.sleep(0.005)
         self.turns.stop_timers()
-        for source in self._index_sources:
-            source.cancel()
+        self._index.stop()
         for connection in list(self.connections.websockets):
             connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
         self.venue.sequencer.close_turn()
@@ -116,43 +112,9 @@ class Server:
             self._second()
         self.turns.end()
 
-    def _start_index(self) -> None:
-        """The index that is configured: live feeds, or a script, and for one contract never both."""
-        config = self.venue.config
-        routes, script = parse_routes(config.index_feeds), parse_script(config.scripted_index)
-        for name in script:
-            if any(route.contract == name for route in routes):
-                raise IndexScriptError(f"scripted_index: {name} has live index_feeds; leave one of the two out")
-        self._start_feeds(routes)
-        for name, price in script.items():
-            contract = self.venue.projection.contract(name)
-            if contract is None:
-                raise IndexScriptError(f"scripted_index: {name} is not listed")
-            walk = IndexWalk(contract, price)
-            self._step_index(walk)
-            self.turns.every(INDEX_SECONDS, partial(self._step_index, walk))
-
-    def _start_feeds(self, routes: list[Route]) -> None:
-        """The live sources, kept connected for as long as the server runs."""
-        if routes:
-            publisher = IndexPublisher(routes, self.venue.projection.contract, {})
-            self._index_sources = [self.turns.loop.create_task(source.run()) for source in publisher.sources]
-            self.turns.every(INDEX_SECONDS, partial(self._step_feeds, publisher))
-
-    def _step_feeds(self, publisher: IndexPublisher) -> None:
-        for row in publisher.rows(clock.wall_ns()):
-            self.venue.sequencer.submit(row, None, None)
-        self.turns.touch()
-
-    def _step_index(self, walk: IndexWalk) -> None:
-        now_ns = clock.wall_ns()
-        for source, price_subticks in enumerate(walk.step()):
-            row = index_row(walk.contract.slot, source, price_subticks, now_ns)
-            self.venue.sequencer.submit(row, None, None)
-        self.turns.touch()
-
     def _second(self) -> None:
         self.venue.tick()
+        self._index.refresh()
         now_ns, now = clock.wall_ns(), time.monotonic()
         for connection in list(self.connections.websockets):
             connection.act(connection.session.tick(now_ns))

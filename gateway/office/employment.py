@@ -67,4 +67,5 @@ def _put_by_officers(registry: Registry, account: Account) -> int:
         "AND change NOT IN (SELECT change FROM intents WHERE reason > 0) ORDER BY number DESC LIMIT 1",
         account.slot,
     )
-    return int(Restriction[row[0].upper()]) if row else 0
+    # A file of an earlier version has cancel_only, which is now called suspended.
+    return int(Restriction.__members__.get(row[0].upper(), Restriction.SUSPENDED)) if row else 0

@@ -34,6 +34,8 @@ def needs_second_person(intent: Intent, known: int | None) -> bool:
         return _attribute(intent.code, intent.value, known)
     if kind == K.PERSON_SET:
         return intent.value > (known or 0)
+    if kind == K.KEY_REVOKE:
+        return False
     if kind == K.GROUP_SET:
         return _raises_optional(intent.value, known)
     if kind == K.AFFILIATE_APPROVAL:

@@ -23,9 +23,13 @@ LastDay = Annotated[str, Meta(description="the last civil day on which it counts
 Hash = Annotated[str, Meta(description="SHA-256 of the document, 64 hexadecimal digits", pattern="^[0-9a-f]{64}$")]
 Amount = Annotated[str, _text("an amount as decimal text", 40)]
 Instrument = Annotated[str, _text("the contract's name", 64)]
+Identity = Annotated[
+    str,
+    _text("the document that proves who it is, such as `passport HK K1234567`; only a keyed hash is kept"),
+]
 AssetName = Literal["settlement", "btc", "eth"]
 DisclosureName = Literal["product", "loss", "affiliate"]
-RestrictionName = Literal["none", "reduce_only", "cancel_only", "frozen", "closed"]
+RestrictionName = Literal["none", "reduce_only", "suspended", "frozen", "closed"]
 AffiliationName = Literal["client", "group_company", "operator", "custody"]
 MarketStateName = Literal["open", "post_only", "reduce_only", "cancel_only", "halted", "settled"]
 KillTarget = Literal["account", "group", "contract", "venue"]
@@ -111,7 +115,13 @@ class RestoreStatus(ChangeParams, kw_only=True):
 class SetRestriction(ChangeParams, kw_only=True):
     account: Annotated[str, _text("one account", 64)] | None = None
     client: Annotated[str, _text("or every account of a client", 64)] | None = None
-    restriction: Annotated[RestrictionName, Meta(description="frozen and closed cancel every order")]
+    restriction: Annotated[RestrictionName, Meta(description="suspended only reduces; frozen, closed: no orders")]
+
+
+class StopReducing(ChangeParams, kw_only=True):
+    account: Annotated[str, _text("one suspended account", 64)] | None = None
+    client: Annotated[str, _text("or every account of a suspended client", 64)] | None = None
+    valid_through: Annotated[str, Meta(description="the last day; left out: reducing goes on from now")] | None = None
 
 
 class SetLimits(ChangeParams, kw_only=True):
@@ -155,6 +165,11 @@ class KillSwitch(ChangeParams, kw_only=True):
     is_on: Annotated[bool, Meta(description="on: no new orders, and those that rest are cancelled")]
 
 
+class SetSurveillanceThreshold(ChangeParams, kw_only=True):
+    threshold: Annotated[str, _text("a name of the [surveillance] table such as wash_trades", 40)]
+    value: Annotated[int, Meta(description="in the threshold's own unit", ge=0, le=1 << 62)]
+
+
 # --- the venue: scope admin ---------------------------------------------------------------------------------------
 
 
@@ -166,6 +181,12 @@ class IssueKey(ChangeParams, kw_only=True):
     verifier: Annotated[str, _text("what verification needs, in base64: a public key or a sealed secret", 400)]
     account: Annotated[str, _text("the account that it acts for; none for an officer's", 64)] | None = None
     label: Annotated[str, Meta(description="what it is for", max_length=64)] = ""
+    identity: Identity | None = None
+
+
+class BindIdentity(ChangeParams, kw_only=True):
+    person: Annotated[str, _text("who it is", 64)]
+    identity: Identity
 
 
 class RevokeKey(ChangeParams, kw_only=True):
@@ -190,6 +211,13 @@ class FundDeposit(ChangeParams, kw_only=True):
 
 class ListContract(ChangeParams, kw_only=True):
     base: Annotated[Literal["BTC", "ETH"], Meta(description="which of the shipped contracts")]
+    sources: Annotated[str, _text("of its index, as set_index_sources takes them")] | None = None
+
+
+class SetIndexSources(ChangeParams, kw_only=True):
+    instrument_name: Instrument
+    sources: Annotated[str, _text("VENUE:PAIR,... in their places, three or more; or scripted:PRICE for a rehearsal")]
+    weights: Annotated[str, _text("whole numbers, one for each source; left out: they stay", 100)] | None = None
 
 
 class SetContractParameter(ChangeParams, kw_only=True):

@@ -21,10 +21,12 @@ from engine.codes import (
     VenueParameter,
     VenueState,
 )
+from gateway.office import segregation
 from gateway.office.changes import KINDS, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.outcomes import Outcome, outcome_of
 from gateway.office.remarks import Asked, remarks, used_elsewhere
+from gateway.registry import identities
 from gateway.registry.registry import Intent, Key, Registry, RegistryError, Result
 
 _NOTHING: Mapping[int, Result] = {}
@@ -77,6 +79,8 @@ class Office:
         with registry.transaction():
             plan = KINDS[kind].plan(Lookup(registry, now_ns), params)
             waits = not is_own and self._needs_second_person(plan)
+            if waits:
+                segregation.check_somebody_may(registry, plan.intents, actor[0], KINDS[kind].scope)
             text = msgspec.json.encode(params).decode()
             number = registry.insert_change(
                 (kind, text, params.reason, *actor, now_ns, now_ns + PROPOSAL_NS, "proposed" if waits else "done")
@@ -110,11 +114,26 @@ class Office:
                 raise RegistryError(f"number: {number} was proposed by the same person; another must approve it")
             if not registry.is_live(change.actor_key):
                 raise RegistryError(f"number: the key that proposed {number} was revoked; propose it again")
+            self._check_identified(change, officer)
             kind = KINDS[change.kind]
             plan = kind.plan(Lookup(registry, now_ns), kind.of(change.params))
+            segregation.check_pair(registry, plan.intents, change.actor, officer.person)
             registry.decide_change(number, "approved", officer, note, now_ns)
             self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
         return self.change(number, now_ns)
+
+    def _check_identified(self, change: Change, officer: Key) -> None:
+        """Refuse two persons of whom one has no identity: they may be one. Only binding them is possible before."""
+        registry = self._registry
+        if change.kind == "bind_identity" or not registry.is_governed:
+            return
+        for person in (officer.person, change.actor):
+            if not identities.is_bound(registry, person):
+                name = registry.person_name(person)
+                raise RegistryError(
+                    f"number: {name} has no identity yet, so one person may stand on both sides of {change.number}; "
+                    "first bind-identity, which two officers do"
+                )
 
     def reject(self, number: int, officer: Key, note: str, now_ns: int) -> Change:
         """Reject a proposal; the person who proposed it may do that too."""

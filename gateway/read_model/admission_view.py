@@ -62,8 +62,18 @@ def _account_rules(state: Any, account_slot: int) -> Iterator[Rule]:
     restriction = int(account["restriction"])
     yield Reason.ACCOUNT_CLOSED, restriction != Restriction.CLOSED, ""
     yield Reason.ACCOUNT_RESTRICTED, restriction not in (Restriction.FROZEN, Restriction.REDUCE_ONLY), ""
-    yield Reason.ACCOUNT_SUSPENDED, restriction != Restriction.CANCEL_ONLY and not account["killed"], ""
+    is_suspended = restriction == Restriction.SUSPENDED or bool(account["killed"])
+    yield Reason.ACCOUNT_SUSPENDED, not is_suspended, while_suspended(state, account_slot) if is_suspended else ""
     yield Reason.ACCOUNT_IN_LIQUIDATION, not account["liquidating"], ""
+
+
+def while_suspended(state: Any, account_slot: int) -> str:
+    """What a suspended account, or one whose kill switch is on, may do."""
+    until_ns = int(state["profiles"][account_slot]["values"][A.REDUCING_STOPPED_UNTIL_NS])
+    is_suspended = int(state["accounts"][account_slot]["restriction"]) == Restriction.SUSPENDED
+    if not is_suspended or until_ns <= int(state["now_ns"]):
+        return "reducing orders are accepted"
+    return f"reducing orders are not accepted through {last_day_of(until_ns)} (Hong Kong); cancels are"
 
 
 def _market_rules(state: Any, contracts: Iterable[Contract]) -> Iterator[Rule]:

@@ -66,6 +66,7 @@ class Vault:
         if len(self._key) != 32:
             raise RegistryError(f"{path}: {len(self._key)} bytes are no vault key, which has 32; restore the right one")
         self.token_key = hashlib.blake2b(b"tokens", key=self._key, digest_size=32).digest()
+        self.identity_key = hashlib.blake2b(b"identities", key=self._key, digest_size=32).digest()
 
     def seal(self, secret: bytes, name: str) -> bytes:
         """The secret as it may be stored; bound to its name."""
@@ -176,7 +177,7 @@ class Authenticator:
 
     def __init__(self, registry: Registry, vault: Vault) -> None:
         self._registry = registry
-        self._vault = vault
+        self.vault = vault
 
     def login(self, params: AuthParams, now_ns: int) -> Grant:
         """`public/auth`: one answer, INVALID_CREDENTIALS, whatever of a key is wrong."""
@@ -266,7 +267,7 @@ class Authenticator:
         return key
 
     def _secret(self, key: Key) -> bytes:
-        return self._vault.open(key.verifier, key.id)
+        return self.vault.open(key.verifier, key.id)
 
     def _check_hmac(self, key: Key, text: bytes, signature: str) -> None:
         expected = hmac.new(self._secret(key), text, hashlib.sha256).hexdigest()
@@ -295,7 +296,7 @@ class Authenticator:
         return base64.urlsafe_b64encode(body + self._token_mac(body)).decode().rstrip("=")
 
     def _token_mac(self, body: bytes) -> bytes:
-        return hmac.new(self._vault.token_key, body, hashlib.sha256).digest()
+        return hmac.new(self.vault.token_key, body, hashlib.sha256).digest()
 
     def _opened(self, token: str) -> _Token:
         """What a token that this venue made says, whether or not it counts still."""

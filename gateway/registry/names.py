@@ -1,8 +1,8 @@
 """What names may be: one spelling each, so that two names that look the same to a person are the same.
 
 Persons with trading rights and officers are told apart by their names, and an officer approves what a line on a screen
-says. So a name is stored in its plain form (NFKC, single spaces), and no second person is registered under a name that
-differs in capitals alone.
+says. So a name is stored in its plain form (NFKC, single spaces); what looks like an existing name is refused in
+`spellings`.
 """
 
 import re
@@ -26,8 +26,3 @@ def key_id_problem(key_id: str) -> str:
     if _KEY_ID.fullmatch(key_id) is not None and len(key_id) != REROUTED_KEY_CHARS:
         return ""
     return f"{key_id[:64]!r} must be 1 to 64 letters, digits or . _ : / -, and not {REROUTED_KEY_CHARS} of them"
-
-
-def looks_like(name: str, other: str) -> bool:
-    """Whether two names differ in capitals alone."""
-    return name.casefold() == other.casefold()

@@ -95,7 +95,7 @@ class Intent:
     """The number of its change in the registry, which has actor, reason and approval."""
     key: int = 0
     sweeps: bool = False
-    """Whether the orders of its account or contract (all orders, if it names neither) are cancelled with it."""
+    """Whether the orders of its account, its contract or its person (all, if it names none) are cancelled with it."""
 
 
 class Result(NamedTuple):

@@ -15,7 +15,8 @@ from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
-from gateway.registry.names import looks_like, name_problem
+from gateway.registry import spellings
+from gateway.registry.names import name_problem
 from gateway.registry.private_files import make_private
 from gateway.registry.records import (
     CONFLICTS,
@@ -84,6 +85,7 @@ class Registry:
             slot = self.next_account_slot()
             row = (slot, client_id, name, parent_slot, int(investor_class), now_ns)
             self._db.execute("INSERT INTO accounts VALUES (?, ?, ?, ?, ?, ?)", row)
+            spellings.add(self._db, "account", name)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
         return self.account(name)
@@ -97,6 +99,10 @@ class Registry:
             raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
         if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
             raise RegistryError(f"name: account {name!r} exists; choose another")
+        self._check_unlike("account", name, "name")
+        owner = client or name
+        if not parent and not self.one("SELECT 1 FROM clients WHERE name = ?", owner):
+            self._check_unlike("client", owner, "client" if client else "name")
         if parent and self.account(parent).parent_slot is not None:
             raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
         if parent and client not in ("", self.account(parent).client):
@@ -111,6 +117,7 @@ class Registry:
             found = self.one("SELECT slot, client_id FROM accounts WHERE name = ?", parent)
             return found[0], found[1]
         self._db.execute("INSERT OR IGNORE INTO clients (name, created_ns) VALUES (?, ?)", (client, now_ns))
+        spellings.add(self._db, "client", client)
         return None, self.one("SELECT id FROM clients WHERE name = ?", client)[0]
 
     def account(self, name: str) -> Account:
@@ -148,6 +155,7 @@ class Registry:
         with self.transaction():
             if not self.find_person(name):
                 self._db.execute("INSERT INTO persons (name, created_ns) VALUES (?, ?)", (name, now_ns))
+                spellings.add(self._db, "person", name)
             return self.find_person(name)
 
     def find_person(self, name: str) -> int:
@@ -156,10 +164,14 @@ class Registry:
         if found:
             return int(found[0])
         _check_name("person", name)
-        for (other,) in self._db.execute("SELECT name FROM persons"):
-            if looks_like(name, other):
-                raise RegistryError(f"person: {name!r} looks like {other!r}; write it so, or tell the two apart")
+        self._check_unlike("person", name, "person")
         return 0
+
+    def _check_unlike(self, kind: spellings.Kind, name: str, field: str) -> None:
+        """Refuse a new name that a person could take for another of its kind."""
+        problem = spellings.problem(self._db, kind, name)
+        if problem:
+            raise RegistryError(f"{field}: {problem}")
 
     def known_person(self, name: str) -> int:
         """The number of a person who is registered, or a refusal."""
@@ -232,7 +244,7 @@ class Registry:
         return [_key(row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> Key:
-        """Revoke a key for good; the server closes its sessions."""
+        """Revoke a key for good; the server closes its sessions, and what its person's orders may open ends."""
         key = self.key(key_id)
         if key is None:
             raise RegistryError(f"key: no key {key_id!r}; `lionrock key list` shows them")
@@ -240,6 +252,9 @@ class Registry:
             raise RegistryError(f"key: {key_id} is revoked already")
         with self.transaction():
             self._db.execute("UPDATE keys SET revoked_ns = ? WHERE id = ?", (now_ns, key_id))
+            if "trade" in key.scopes:
+                kind = CommandKind.KEY_REVOKE
+                self._add(Intent(kind, account_slot=key.account_slot, person=key.person, sweeps=True), now_ns)
         return key
 
     def is_live(self, number: int) -> bool:
@@ -354,6 +369,11 @@ class Registry:
         finally:
             self._acting = {}
 
+    @property
+    def acting_change(self) -> int:
+        """The number of the change that is being carried out; 0 outside of one."""
+        return int(self._acting.get("change", 0))
+
     def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
         """Intents after a reference that the log does not have yet, in the order of their references."""
         clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
@@ -422,10 +442,10 @@ class Registry:
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", applied)
             self._db.executemany("UPDATE intents SET orders_cancelled = ? WHERE sweeps = 1 AND applied_seq = ?", ended)
 
-    def unfinished_sweeps(self) -> list[int]:
-        """The sequences of the intents in the log whose sweep is not known to have ended."""
-        query = "SELECT applied_seq FROM intents WHERE sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
-        return [seq for (seq,) in self._db.execute(query)]
+    def unfinished_sweeps(self) -> list[tuple[int, int]]:
+        """The sequences and kinds of the intents in the log whose sweep is not known to have ended."""
+        clause = "sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
+        return self._db.execute(f"SELECT applied_seq, kind FROM intents WHERE {clause}").fetchall()
 
     def forget_beyond(self, last_seq: int) -> int:
         """Intents noted beyond the end of the log were lost with it and must be done again; returns how many."""

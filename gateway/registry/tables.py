@@ -4,6 +4,7 @@ import sqlite3
 from pathlib import Path
 
 from engine.code_values import COMMAND_ACCOUNT_SET
+from gateway.registry import spellings
 
 SCHEMA_VERSION = 4
 _KEYS = """(
@@ -67,6 +68,13 @@ CREATE TABLE IF NOT EXISTS disclosures (
     PRIMARY KEY (name, version)) STRICT;
 CREATE TABLE IF NOT EXISTS last_trades (
     account_slot INTEGER PRIMARY KEY REFERENCES accounts, day TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS identities (
+    digest TEXT PRIMARY KEY, document TEXT NOT NULL, person INTEGER NOT NULL REFERENCES persons,
+    change INTEGER NOT NULL, bound_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
+CREATE INDEX IF NOT EXISTS identities_by_person ON identities (person);
+CREATE TABLE IF NOT EXISTS spellings (
+    kind TEXT NOT NULL, skeleton TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, skeleton)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS spelling_tables (version TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
 PRAGMA user_version={SCHEMA_VERSION};
 """
@@ -90,6 +98,11 @@ BEGIN IMMEDIATE;
 ALTER TABLE intents ADD COLUMN orders_cancelled INTEGER;
 UPDATE intents SET sweeps = 0 WHERE applied_seq > 0;
 PRAGMA user_version=3;
+COMMIT;
+"""
+_FROM_VERSION_3 = f"""
+BEGIN IMMEDIATE;
+PRAGMA user_version={SCHEMA_VERSION};
 COMMIT;
 """
 _DOCUMENTS_OF_EARLIER_RECORDS = """
@@ -124,6 +137,9 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> None:
         db.executescript(_FROM_VERSION_1)
     if version in (1, 2):
         db.executescript(_FROM_VERSION_2)
+    if version in (1, 2, 3):
+        db.executescript(_FROM_VERSION_3)
     db.executescript(_TABLES)
     if version in (1, 2, 3):
         db.execute(_DOCUMENTS_OF_EARLIER_RECORDS)
+    spellings.refresh(db)

@@ -17,9 +17,13 @@ class Throttle:
     """Counts each account's executions in a sliding window; forced trades do not count."""
 
     def __init__(self, parameters: Parameters) -> None:
+        self._rows = np.zeros(0, _EXECUTION)
+        self.adopt(parameters)
+
+    def adopt(self, parameters: Parameters) -> None:
+        """Go on with other parameters; what was counted stays."""
         self._most = parameters.throttle_executions
         self._window_ns = parameters.throttle_seconds * NS_PER_S
-        self._rows = np.zeros(0, _EXECUTION)
 
     def take(self, events: Rows) -> list[Alert]:
         """An alert for each account that must be stopped; its count begins again at zero."""

@@ -7,9 +7,8 @@ from typing import Any
 from engine import host
 from gateway.registry.registry import Registry
 from gateway.surveillance.activity import Alert, Owners
-from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import RuleRunner
+from gateway.surveillance.watch import Watch
 
 
 def clients_of(registry: Registry, first_slot: int = 0) -> dict[int, int]:
@@ -23,16 +22,16 @@ def alerts_of(
     clients: Mapping[int, int],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Alert]:
-    """All alerts of a journal, in the order of its steps."""
-    owners, found = Owners(), []
+    """All alerts of a journal, in the order of its steps: the parameters count until the log changes them."""
+    owners = Owners()
+    found: list[Alert] = []
     owners.add_clients(clients)
-    rules, throttle = RuleRunner(parameters, owners), Throttle(parameters)
+    watch = Watch(parameters, owners)
 
     def sink(commands: Any, events: Any) -> None:
-        found.extend(throttle.take(events))
-        found.extend(rules.take(events))
+        found.extend(watch.take(events, found))
 
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     host.replay(reader, engine, sink=sink, progress=progress)
-    return [*found, *rules.flush()]
+    return [*found, *watch.rules.flush()]

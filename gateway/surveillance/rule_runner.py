@@ -20,10 +20,8 @@ class RuleRunner:
     """Divides the venue's time into steps and runs the rules at the end of each step that has events."""
 
     def __init__(self, parameters: Parameters, owners: Owners | None = None) -> None:
-        self.parameters = parameters
         self.owners = owners or Owners()
-        self._rules = active(parameters)
-        self._step_ns = parameters.step_s * NS_PER_S
+        self.adopt(parameters)
         self._kept: list[Rows] = []
         self._count = 0
         self._open: list[Rows] = []
@@ -32,6 +30,12 @@ class RuleRunner:
         self._positions: dict[tuple[int, int], int] = {}
         self._filed_to: dict[_Key, int] = {}
         self._lasting: dict[_Key, int] = {}
+
+    def adopt(self, parameters: Parameters) -> None:
+        """Go on with other parameters; the open step must have been looked at."""
+        self.parameters = parameters
+        self._rules = active(parameters)
+        self._step_ns = parameters.step_s * NS_PER_S
 
     def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
         """Begin with a state: (account, contract) -> lots, and account -> self-trade group."""

@@ -9,6 +9,7 @@ import logging
 import sqlite3
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -40,6 +41,12 @@ class Supervisor:
         self._delay_seconds = FIRST_DELAY_SECONDS
         self._next_at: float | None = None
         """When the next process begins; None while one runs or none is wanted."""
+        self._is_over = False
+
+    def adopt(self, parameters: Parameters) -> None:
+        """From now on a process begins with other parameters; one that runs takes a change from the events."""
+        if parameters != self._wiring.parameters:
+            self._wiring = replace(self._wiring, parameters=parameters)
 
     @property
     def is_on(self) -> bool:
@@ -72,6 +79,8 @@ class Supervisor:
 
     def offer(self, events: Rows, last_seq: int) -> None:
         """Queue the events of the batch up to a sequence."""
+        if self._process is None and self._next_at is None:
+            return
         data = events.tobytes()
         if not data:
             return
@@ -80,14 +89,16 @@ class Supervisor:
             self._process.offer(data, last_seq)
 
     def is_due(self) -> bool:
-        """Whether the process has ended and a new one must start now; called about every second."""
+        """Whether a process must start now, as one has ended or a first rule is on; called about every second."""
         process = self._process
         if process is not None and process.exit_code is not None:
             self._seen_seq = max(self._seen_seq, process.seen_seq)
             process.abandon()
             self._process = None
             self._fall(f"exit code {process.exit_code}")
-        return self._next_at is not None and monotonic() >= self._next_at
+        if self._next_at is None:
+            return self._process is None and self.is_on and not self._is_over
+        return monotonic() >= self._next_at
 
     def _fall(self, why: str) -> None:
         """Report that there is no process, and when the next one begins."""
@@ -112,7 +123,7 @@ class Supervisor:
 
     def close(self) -> None:
         """Send what waits, and let the rules finish it."""
-        self._next_at = None
+        self._next_at, self._is_over = None, True
         if self._process is not None:
             self._process.close()
             self._process = None

@@ -18,10 +18,9 @@ import numpy as np
 
 from engine.schema import EVENT
 from gateway.surveillance.activity import Alert, Evidence, Rows
-from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import RuleRunner
 from gateway.surveillance.store import AlertStore
+from gateway.surveillance.watch import Watch
 
 FRAME = struct.Struct("<cq")
 """A frame's kind, and how many bytes follow."""
@@ -37,12 +36,12 @@ class Worker:
 
     def __init__(self, begin: Mapping[str, Any]) -> None:
         parameters = Parameters(**begin["parameters"])
-        self.rules = RuleRunner(parameters)
+        self._watch = Watch(parameters)
+        self.rules = self._watch.rules
         self.rules.begin(
             {(account, contract): lots for account, contract, lots in begin["positions"]},
             dict(begin["groups"]),
         )
-        self.throttle = Throttle(parameters)
         self.store = AlertStore(Path(begin["path"]))
 
     def take(self, kind: bytes, data: bytes) -> list[int]:
@@ -59,8 +58,8 @@ class Worker:
         """Run the rules on a batch. When a rule fails, only this batch goes without the rules, and an alert says so."""
         stopped: list[Alert] = []
         try:
-            stopped = self.throttle.take(events)
-            self.store.add([*stopped, *self.rules.take(events)])
+            found = self._watch.take(events, stopped)
+            self.store.add([*stopped, *found])
         except Exception as error:
             _LOG.exception("a rule failed")
             first, last, now_ns = int(events["seq"][0]), int(events["seq"][-1]), int(events["time_ns"][-1])

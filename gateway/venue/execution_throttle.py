@@ -10,6 +10,7 @@ from gateway import clock
 from gateway.config import Config
 from gateway.registry.registry import BusyError, Intent, Registry
 from gateway.surveillance.from_journal import clients_of
+from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.store import file_of
 from gateway.surveillance.supervisor import Supervisor
 
@@ -27,6 +28,8 @@ class Links(NamedTuple):
     """Has the registry's new intents written into the log."""
     in_loop: Callable[..., None]
     """Calls a function in the venue's own thread."""
+    parameters: Callable[[], Parameters]
+    """The thresholds in force."""
 
 
 class ExecutionThrottle:
@@ -38,7 +41,7 @@ class ExecutionThrottle:
         self._accounts = 0
         self._waiting: set[int] = set()
         self.supervisor = Supervisor(
-            config.surveillance,
+            links.parameters(),
             file_of(Path(config.data)),
             links.durable_seq,
             lambda account_slot: links.in_loop(self.stop_account, account_slot),
@@ -51,6 +54,7 @@ class ExecutionThrottle:
 
     def tick(self) -> None:
         """Called at intervals: stop accounts that still wait for it, add new accounts, restart ended rules."""
+        self.supervisor.adopt(self._links.parameters())
         if self.supervisor.is_due():
             self.start()
         for account_slot in tuple(self._waiting):

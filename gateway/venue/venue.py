@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
+from engine.code_values import COMMAND_KEY_REVOKE
 from engine.codes import Mode
 from gateway import clock
 from gateway.config import Config
+from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
@@ -23,6 +25,7 @@ from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, Registr
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
+from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
@@ -56,6 +59,7 @@ class Venue:
     ) -> None:
         """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
         self.config = config
+        sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
         Path(config.data).mkdir(parents=True, exist_ok=True)
         self.registry = Registry(config.registry)
@@ -67,17 +71,19 @@ class Venue:
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
-        for seq in self.registry.unfinished_sweeps():
-            self._sweeps.begin(seq)
+        for seq, kind in self.registry.unfinished_sweeps():
+            (self._sweeps.begin_of_key if kind == COMMAND_KEY_REVOKE else self._sweeps.begin)(seq)
         self.engine = self._open_engine(progress)
         self._start_projection()
         self.hub = Hub(self.projection)
-        links = Links(self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop)
+        self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
+        links = Links(
+            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters
+        )
         self.execution_throttle = ExecutionThrottle(config, self.registry, links)
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        observers = (self._sweeps, surveillance) if surveillance.is_on else (self._sweeps,)
-        parts = Parts(self.projection, self.hub, compiled_path, observers)
+        parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
@@ -175,6 +181,7 @@ class Venue:
         if changes == self._changes_seen:
             return
         self._changes_seen = changes
+        self.decided.notice_officers()
         self.submit_intents()
 
     def submit_intents(self) -> dict[int, Result]:
@@ -186,10 +193,12 @@ class Venue:
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             for intent in intents:
-                if intent.sweeps:
+                if intent.sweeps and intent.kind != COMMAND_KEY_REVOKE:
                     self._sweeps.begin(self.sequencer.submit(sweep_row(intent), None, None) + 1)
                 pending = IntentPending(intent.reference, self._results)
-                self.sequencer.submit(directive_row(intent), None, pending)
+                seq = self.sequencer.submit(directive_row(intent), None, pending)
+                if intent.kind == COMMAND_KEY_REVOKE:
+                    self._sweeps.begin_of_key(seq)
             self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []

@@ -24,7 +24,8 @@ STAMP = row_struct(np.dtype([(name, COMMAND[name]) for name in ("seq", "time_ns"
 """Sequence and time, at the beginning of every row of the log, commands and events alike."""
 ROW_BYTES = COMMAND.itemsize
 KIND_BYTE = field_byte(COMMAND, "kind")
-_NO_DIRECTIVE = dict.fromkeys(row_fields(DIRECTIVE), 0)
+DIGEST_BYTES = DIRECTIVE["digest"].itemsize
+_NO_DIRECTIVE: dict[str, int | bytes] = dict.fromkeys(row_fields(DIRECTIVE), 0) | {"digest": bytes(DIGEST_BYTES)}
 
 
 class Signer(Struct, frozen=True, gc=False):
@@ -117,7 +118,7 @@ def bare_row(kind: int) -> bytes:
     return bytes(KIND_BYTE) + bytes([kind]) + bytes(ROW_BYTES - KIND_BYTE - 1)
 
 
-def pack_directive(**fields: int) -> bytes:
+def pack_directive(**fields: int | bytes) -> bytes:
     """A DIRECTIVE row of these fields; the others are 0."""
     row = _NO_DIRECTIVE | fields
     assert len(row) == len(_NO_DIRECTIVE), fields

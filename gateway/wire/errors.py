@@ -83,6 +83,7 @@ _FORBIDDEN = (
     Reason.OPEN_INTEREST_CAP,
     Reason.LEVERAGE_LIMIT,
     Reason.SANCTIONS,
+    Reason.KEY_REVOKED,
 )
 _CODES = {
     Reason.UNKNOWN_CONTRACT: ErrorCode.INVALID_INSTRUMENT,

@@ -298,8 +298,8 @@ PEOPLE_MUTANTS = (
         f"{SWEEPS}::test_a_crash_does_not_forget_the_number",
     ),
     Mutant(
-        "a stop forgets what a sweep takes", "venue/venue.py", "for seq in self.registry.unfinished_sweeps():",
-        "for seq in ():", f"{SWEEPS}::test_a_stop_in_the_middle_does_not_forget_the_number",
+        "a stop forgets what a sweep takes", "venue/venue.py", "for seq, kind in self.registry.unfinished_sweeps():",
+        "for seq, kind in ():", f"{SWEEPS}::test_a_stop_in_the_middle_does_not_forget_the_number",
     ),
     Mutant(
         "a change is answered before it is carried out", "commands/outcomes.py",

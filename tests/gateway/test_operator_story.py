@@ -17,6 +17,7 @@ from gateway import cli, clock
 from gateway.client import Client, RpcError
 from gateway.config import Config
 from gateway.wire.civil_dates import HKT
+from tests.gateway.identified import identity_file
 from tests.gateway.live import BTC, play, running, until
 
 README = Path(__file__).parents[2] / "gateway" / "office" / "README.md"
@@ -60,6 +61,8 @@ def hands(tmp_path, monkeypatch):
         (tmp_path / f"{name}.pdf").write_text(name)
     for name in TEXTS:
         (tmp_path / f"{name}.txt").write_text(f"What to know of {name}.\n")
+    for name in ("Ann", "Ben", "Cat", "Alice", "Maker"):
+        identity_file(tmp_path, name)
     return hands
 
 
@@ -134,10 +137,10 @@ async def acknowledge(client, monkeypatch):
 
 def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
     setting_up, onboarding, others, later, auditing = blocks()
-    assert setting_up[-1].startswith("lionrock serve --scripted-index ") and len(onboarding) > 10
+    assert setting_up[-1].strip() == "lionrock serve" and len(onboarding) > 10
     for line in setting_up[:-1]:
         lionrock(line, monkeypatch)
-    config = Config(port=0, durability="os", scripted_index=shlex.split(setting_up[-1])[3])
+    config = Config(port=0, durability="os")
 
     async def story():
         # The clock runs once the server is there, however long that took to compile, and stops at the first mark.
@@ -239,7 +242,7 @@ async def switched_off(alice, later, monkeypatch):
     said = await asyncio.to_thread(lionrock, later[2], monkeypatch)
     assert "kill_switch: carried out at sequence " in said and said.endswith(", 1 order cancelled\n")
     assert await alice.open_orders() == []
-    assert "ACCOUNT_SUSPENDED" in await refusal(alice.sell(BTC, "0.1", price="59500", reduce_only=True))
+    assert "ACCOUNT_SUSPENDED" in await refusal(alice.buy(BTC, "0.1", price="59000"))
 
 
 def check_record(path):
@@ -266,5 +269,5 @@ def check_record(path):
     lapse = next(row for row in rows if row["reason"] == "PI_EVIDENCE_EXPIRED")
     assert int(lapse["time_ns"]) >= MIDNIGHT_NS == int(lapse["account_evidence_until_ns"])
     own = [row for row in rows if row["account_slot"] == "0" and row["record"] == "directive"]
-    # Ann alone where it tightens, Ann and Ben, Alice herself.
-    assert {(row["actor"], row["approver"]) for row in own} == {("1", "0"), ("1", "2"), ("3", "0")}
+    # Ann alone where it tightens, Ann and Ben, of money Ann and Cat, Alice herself.
+    assert {(row["actor"], row["approver"]) for row in own} == {("1", "0"), ("1", "2"), ("1", "3"), ("4", "0")}

@@ -38,11 +38,13 @@ class Model:
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
         self.approvals = {}  # (account, contract) -> (from, until)
+        self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
         self.contracts = {}
         self.orders = {}
         self.persons = {}
+        self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
@@ -184,9 +186,9 @@ class Model:
             level_lots=NIL,
         )
 
-    def tell(self, kind, account, contract, reason):
+    def tell(self, kind, account, contract, reason, person=0):
         """A notice that no directive asked for."""
-        values = {"account_slot": account, "contract_slot": contract, "reason": int(reason)}
+        values = {"account_slot": account, "contract_slot": contract, "reason": int(reason), "person": person}
         self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
 
     def notice(self, kind, directive, **values):

@@ -31,6 +31,7 @@ class Request:
         self.order = order
         self.new = new
         self.replaces = replaces
+        self.made_reduce_only = False  # by rows 6 to 15, just now
 
     @property
     def waits(self):
@@ -76,7 +77,10 @@ def _client(model, order):
     restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
     if restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
-    if restriction == Restriction.CANCEL_ONLY or account.values.get(A.KILL_SWITCH):
+    suspended = restriction == Restriction.SUSPENDED
+    if not order.reduce_only and (suspended or account.values.get(A.KILL_SWITCH)):
+        return Reason.ACCOUNT_SUSPENDED
+    if suspended and model.now_ns < account.values.get(A.REDUCING_STOPPED_UNTIL_NS, 0):
         return Reason.ACCOUNT_SUSPENDED
     if account.liquidating:
         return Reason.ACCOUNT_IN_LIQUIDATION
@@ -101,10 +105,30 @@ def _market(model, order):
     return Reason.NONE
 
 
-def gates(model, order):
-    """Rows 1 to 15."""
+def gates(model, request):
+    """Rows 1 to 15. An order that rows 6 to 15 refuse but that only closes goes on as a reduce-only one."""
+    order = request.order
     reason = _existence(model, order) or _client(model, order) or _market(model, order)
-    return reason or (Reason.NONE if order.reduce_only else eligibility.order_reason(model, order))
+    if reason or order.reduce_only:
+        return reason
+    reason = eligibility.order_reason(model, order)
+    if reason and _only_closes(model, request):
+        order.flags |= ExecInst.REDUCE_ONLY
+        order.made_reduce_only = request.made_reduce_only = True
+        return Reason.NONE
+    return reason
+
+
+def _only_closes(model, request):
+    """It lies wholly within the position, less the account's other orders of its side; no form is judged yet."""
+    order, position = request.order, model.position(request.order.account, request.order.contract)
+    if position is None or order.side not in (Side.BUY, Side.SELL):
+        return False
+    left = position.size if order.side == Side.SELL else -position.size
+    for other in position.orders:
+        if other.resting and other.side == order.side and other is not request.replaces:
+            left -= other.leaves
+    return 0 < order.leaves <= left
 
 
 def _style(model, request):
@@ -112,7 +136,7 @@ def _style(model, request):
     contract = model.contracts[order.contract]
     flags = CLIENT_FLAGS | (ExecInst.CONDITIONAL if order.ord_type in CONDITIONAL_TYPES else 0)
     if not request.new:
-        flags |= ExecInst.AFFILIATE  # the venue's own tag
+        flags |= ExecInst.AFFILIATE | EventFlag.MADE_REDUCE_ONLY  # the venue's own
     supported = (
         order.side in (Side.BUY, Side.SELL)
         and order.ord_type in range(OrdType.MARKET, OrdType.TRAILING_STOP + 1)
@@ -187,7 +211,8 @@ def _capacity(model, request):
     if request.new and not model.has_room(order, position):
         return Reason.CAPACITY
     may_rest = not order.is_market and order.tif in (TimeInForce.GTC, TimeInForce.GTD)
-    comes_to_rest = order.reduce_only and may_rest and not request.waits and request.replaces is None
+    comes_to_rest = order.reduce_only and may_rest and not request.waits
+    comes_to_rest = comes_to_rest and (request.replaces is None or request.made_reduce_only)
     if comes_to_rest and position is not None and len(position.resting(reduce_only=True)) >= MAX_REDUCE_ONLY_ORDERS:
         return Reason.CAPACITY
     if request.new and order.ord_type == OrdType.TRAILING_STOP:
@@ -329,7 +354,9 @@ def _flags(model, order):
 def judge(model, request):
     """The whole ladder. A market order's limit is the band's edge."""
     order = request.order
-    reason = gates(model, order) or form(model, request)
+    reason = gates(model, request) or form(model, request)
+    if request.made_reduce_only and not reason:
+        order.flags |= EventFlag.MADE_REDUCE_ONLY
     opens = not order.reduce_only
     if request.waits:
         return reason or (opens and _reference(model, order)) or _count(model, request)

@@ -13,7 +13,8 @@ DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS = 64, 1024, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
-MAX_CONTRACTS = 256
+MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
+ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
@@ -74,43 +75,87 @@ def _set_attribute(model, directive):
     account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
     eligibility.catch_up(model, account.slot)
     was, before = eligibility.client(model, account.slot), account.values.get(code, 0)
+    needed = eligibility.needs_person(model, account.slot)
     model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=account.values.get(code, 0))
     account.values[code] = value
     if code == A.GROUP:
         account.group = value
     elif code == A.MAX_OPEN_ORDERS:
         account.max_open_orders = value
-    elif code == A.RESTRICTION:
-        _restrict(model, account, value)
+    elif code in (A.RESTRICTION, A.KILL_SWITCH, A.REDUCING_STOPPED_UNTIL_NS):
+        _hold(model, account)
     elif code == A.AFFILIATION and value != before:
         causes = {Affiliation.CLIENT: Reason.ELIGIBILITY, Affiliation.GROUP_COMPANY: Reason.AFFILIATE_NOT_APPROVED}
         eligibility.lose(model, account.slot, NIL, causes.get(value, Reason.AFFILIATE_PROHIBITED))
         for (owner, contract), (begins, _) in model.approvals.items():
             if owner == account.slot:
                 model.approvals[owner, contract] = begins, 0
+        if eligibility.is_tagged(model, account.slot):
+            eligibility.yield_places(model, account.slot)
+    elif code in ACKNOWLEDGED:
+        _acknowledge(model, account, code, before)
     now = eligibility.client(model, account.slot)
     if now and not was:
         eligibility.lose(model, account.slot, NIL, now)
+    elif eligibility.needs_person(model, account.slot) and not needed:
+        _check_persons(model, account=account.slot)
     eligibility.schedule(model, account.slot)
     return Reason.NONE
 
 
-def _restrict(model, account, restriction):
-    """What a restriction cancels."""
+def _acknowledge(model, account, code, before):
+    """What had not been acknowledged when it was required is lost, also when it is made good while the queue waits."""
+    now = account.values[code]
+    if now == before or (now > before and not any(job.required is not None for job in model.jobs)):
+        return
+    versions = eligibility.acknowledged(model, account.slot) | {code: min(now, before)}
+    scope = {"account": account.slot, "acknowledged": versions, "spare_reducing": True, "quiet": True}
+    model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, **scope)
+
+
+def _check_persons(model, **scope):
+    """Persons must know derivatives from now on: what one placed who does not is cancelled."""
+    scope |= {"unknowing": True, "spare_reducing": True, "quiet": True}
+    model.add_job(reason=Reason.DERIVATIVES_KNOWLEDGE_REQUIRED, **scope)
+
+
+def _hold(model, account):
+    """What the operator has put on an account cancels all its orders, or those that open."""
+    restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
     account.closed = restriction == Restriction.CLOSED
-    if restriction == Restriction.REDUCE_ONLY:
-        model.add_job(account=account.slot, reason=Reason.ELIGIBILITY, spare_reducing=True, quiet=True)
-    elif restriction == Restriction.FROZEN:
-        model.add_job(account=account.slot, reason=Reason.SANCTIONS, quiet=True)
-    elif restriction == Restriction.CLOSED:
-        model.add_job(account=account.slot, reason=Reason.ACCOUNT_CLOSED, quiet=True)
+    reason, everything = eligibility.held(model, account)
+    if reason:
+        model.add_job(account=account.slot, reason=reason, spare_reducing=not everything, quiet=True)
 
 
 def _set_person(model, directive):
     if not 1 <= directive.person < model.limits.persons or directive.value < 0:
         return Reason.BAD_PARAMETER
-    model.notice(EventKind.PERSON_CHANGED, directive, old_value=model.persons.get(directive.person, 0))
+    overdue = eligibility.person_overdue(model, directive.person)
+    if not model.has_job_room(overdue):
+        return Reason.CAPACITY
+    if overdue:
+        eligibility.lose_person(model, directive.person)
+    before = model.persons.get(directive.person, 0)
+    model.notice(EventKind.PERSON_CHANGED, directive, old_value=before)
     model.persons[directive.person] = directive.value
+    if before > model.now_ns >= directive.value:
+        eligibility.lose_person(model, directive.person)
+    eligibility.schedule_person(model, directive.person)
+    return Reason.NONE
+
+
+def _revoke_key(model, directive):
+    """What a person placed for an account, whose key there is no more."""
+    if directive.account_slot not in model.accounts:
+        return Reason.UNKNOWN_ACCOUNT
+    if directive.person < 1:
+        return Reason.BAD_PARAMETER
+    if not model.has_job_room():
+        return Reason.CAPACITY
+    model.notice(EventKind.KEY_REVOKED, directive)
+    scope = {"account": directive.account_slot, "person": directive.person, "spare_reducing": True}
+    model.add_job(reason=Reason.KEY_REVOKED, **scope)
     return Reason.NONE
 
 
@@ -138,7 +183,7 @@ def _approval_reason(model, directive):
     begins, ends = directive.source_time_ns, directive.value
     given = (directive.account_slot, directive.contract_slot) in model.approvals
     sensible = 0 <= begins < ends or (ends == 0 and begins >= 0 and given)
-    if not sensible or not eligibility.is_affiliate(model, directive.account_slot):
+    if not sensible or not eligibility.is_group_company(model, directive.account_slot):
         return Reason.BAD_PARAMETER
     overdue = eligibility.is_overdue(model, directive.account_slot)
     if not model.has_job_room(overdue) or (not given and len(model.approvals) >= MAX_APPROVALS):
@@ -228,8 +273,8 @@ def _set_parameter(model, directive):
         return reason
     model.notice(EventKind.CONTRACT_CHANGED, directive, old_value=old)
     if contract.state != MarketState.DRAFT and directive.code in DISCLOSURES:
-        scope = {"contract": contract.slot, "spare_reducing": True, "ineligible": True, "quiet": True}
-        model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, **scope)
+        scope = {"contract": contract.slot, "required": eligibility.required(contract)}
+        model.add_job(reason=Reason.DISCLOSURE_NOT_ACKNOWLEDGED, spare_reducing=True, quiet=True, **scope)
     return Reason.NONE
 
 
@@ -274,19 +319,51 @@ def _set_venue_state(model, directive):
 
 
 def _set_venue_value(model, directive):
+    if V.SURVEILLANCE <= directive.code <= V.ONE_PAIR_MAY_GRANT_AND_PAY:
+        return _keep_setting(model, directive)
     known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
     policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
     if directive.value < 0 or directive.code not in known + policies:
         return Reason.BAD_PARAMETER
+    asks = directive.code == V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE and directive.value == 0
+    asks = asks and model.venue_values[directive.code] != 0
+    if asks and not model.has_job_room():
+        return Reason.CAPACITY
     model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.venue_values.get(directive.code, 0))
     model.venue_values[directive.code] = directive.value
+    if asks:
+        _check_persons(model)
+    return Reason.NONE
+
+
+def _attest(model, directive):
+    model.notice(EventKind.ATTESTED, directive)
+    return Reason.NONE
+
+
+def _keep_setting(model, directive):
+    """What is kept for others: its own key for each threshold, and for each source of each contract."""
+    code, index, value = directive.code, directive.index, directive.value
+    allowed = {
+        V.SURVEILLANCE: 1 <= index < MAX_THRESHOLDS,
+        V.INDEX_SOURCE: directive.contract_slot in range(len(model.contracts)) and 0 <= index < MAX_SOURCES,
+        V.ONE_PAIR_MAY_GRANT_AND_PAY: value <= 1,
+    }[code]
+    if not allowed or value < 0 or value == 2**63 - 1:
+        return Reason.BAD_PARAMETER
+    of_contract = directive.contract_slot if code == V.INDEX_SOURCE else 0
+    key = (code, of_contract, 0 if code == V.ONE_PAIR_MAY_GRANT_AND_PAY else index)
+    model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.settings.get(key, -1))
+    model.settings[key] = value
     return Reason.NONE
 
 
 HANDLERS = {
+    CommandKind.ATTEST: _attest,
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,
+    CommandKind.KEY_REVOKE: _revoke_key,
     CommandKind.GROUP_SET: _set_group_limit,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
     CommandKind.DEPOSIT: _deposit,

@@ -4,6 +4,7 @@ import copy
 
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side
+from tests.model import eligibility
 from tests.model.ledger import PPB, ceil_div, settle
 from tests.model.records import NIL, other_side
 
@@ -156,7 +157,13 @@ def sweep(model, taker):
         maker = contract.best(other_side(taker.side))
         if maker is None or not reaches(taker.side, taker.price, maker.price):
             return
-        if not taker.forced and not in_band(contract, maker.side, maker.price):
+        cause = eligibility.lost(model, maker)
+        if cause:
+            job = eligibility.covering(model, maker)
+            if job:
+                job.cancelled.append(maker.id)
+            cancel(model, maker, cause)
+        elif not taker.forced and not in_band(contract, maker.side, maker.price):
             cancel(model, maker, Reason.OUT_OF_BAND)
         elif group and model.accounts[maker.account].group == group:
             _self_trade(model, taker, maker)

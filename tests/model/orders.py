@@ -8,7 +8,9 @@ from tests.model.admission import CONDITIONAL_TYPES, Request, judge
 from tests.model.records import MARKET_TYPES, NIL, Order
 
 AMEND_FLAGS = ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES | ExecInst.CONFIRMED
-CONTENTS = 127 & ~(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
+ORDERS_OWN = 127
+"""The flags that an order keeps; the others are about one report."""
+CONTENTS = ORDERS_OWN & ~(ExecInst.CONDITIONAL | ExecInst.AFFILIATE)
 
 
 def _order_of(command):
@@ -41,12 +43,17 @@ def _same_contents(order, command):
         and order.side == command.side
         and order.ord_type == command.ord_type
         and order.tif == command.tif
-        and order.flags & CONTENTS == command.flags & CONTENTS
+        and _asked_flags(order) == command.flags & CONTENTS
         and (order.ord_type in MARKET_TYPES or order.price == command.price_ticks)
         and order.total == command.qty_lots
         and order.expire_ns in (0, command.expire_ns)
         and _same_condition(order, command)
     )
+
+
+def _asked_flags(order):
+    """The flags that the client gave: reduce-only of the venue's making is not among them."""
+    return order.flags & CONTENTS & ~(ExecInst.REDUCE_ONLY if order.made_reduce_only else 0)
 
 
 def _same_condition(order, command):
@@ -78,14 +85,14 @@ def new(model, command, label):
     if order.tif != 6:
         order.expire_ns = 0
     order.label = label
-    if eligibility.is_affiliate(model, order.account):
-        order.flags |= ExecInst.AFFILIATE
+    eligibility.classify(model, order)
     model.accept(order)
     if order.flags & ExecInst.CONDITIONAL:
         if order.is_market:
             order.price = 0
         work.place(model, order)
         model.report(EventKind.ACCEPTED, order, level_lots=NIL, flags=EventFlag.UNTRIGGERED)
+        order.flags &= ORDERS_OWN
         return
     admission.settle_price(model, order)
     crosses = matching.would_trade(model.contracts[order.contract], order.side, order.price)
@@ -110,6 +117,8 @@ def _named(model, command):
 def _amended(command, order):
     """The order as it would be afterwards."""
     changed = copy.copy(order)
+    changed.person = command.person
+    changed.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
     changed.self_trade = command.self_trade if not order.waiting else order.self_trade
     if command.price_ticks and not order.is_market:
         changed.price = command.price_ticks
@@ -144,7 +153,8 @@ def amend(model, command):
     order = _named(model, command)
     reason = admission.account_free(model, command.account_slot)
     if not reason:
-        reason = Reason.UNKNOWN_ORDER if order is None else _amend_form(command, order)
+        ended = order is None or eligibility.covering(model, order)
+        reason = Reason.UNKNOWN_ORDER if ended else _amend_form(command, order)
     if reason:
         model.reject(command, reason, EventFlag.AMEND)
         return
@@ -155,14 +165,17 @@ def amend(model, command):
     keeps = _keeps_place(command, order, changed)
     request = Request(changed, replaces=order)
     if keeps and not order.waiting:
-        reason = admission.gates(model, changed) or admission.form(model, request)
-    else:
+        reason = admission.gates(model, request) or (not request.made_reduce_only and admission.form(model, request))
+        keeps = not request.made_reduce_only
+    if not keeps or order.waiting:
         reason = judge(model, request)
     if reason:
         model.reject(command, reason, EventFlag.AMEND)
-    elif order.waiting:
+        return
+    order.person = command.person
+    if order.waiting:
         _amend_waiting(model, order, changed, keeps)
-    elif _keeps_place(command, order, changed):
+    elif _keeps_place(command, order, changed) and not request.made_reduce_only:
         _amend_in_place(model, order, changed)
     else:
         _amend_afresh(model, order, changed)
@@ -170,9 +183,11 @@ def amend(model, command):
 
 def _amend_waiting(model, order, changed, keeps):
     order.leaves, order.price, order.trigger = changed.leaves, changed.price, changed.trigger
+    order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
     if not keeps:
         work.queue_up(model, order)
     model.report(EventKind.AMENDED, order, level_lots=NIL, flags=EventFlag.UNTRIGGERED)
+    order.flags &= ORDERS_OWN
 
 
 def _amend_in_place(model, order, changed):
@@ -189,6 +204,8 @@ def _amend_afresh(model, order, changed):
     level = contract.visible(order.side, old_price)
     order.price, order.leaves, order.display = changed.price, changed.leaves, changed.display
     order.self_trade = changed.self_trade
+    order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
+    eligibility.classify(model, order)
     admission.settle_price(model, order)
     model.report(EventKind.AMENDED, order, level_lots=level, entry_cost_micros=old_price)
     work.work(model, order)
@@ -230,7 +247,7 @@ def mass_cancel(model, command, label):
         contract=command.contract_slot,
         group=command.group,
         side=command.side,
-        spare_reducing=bool(command.flags & ExecInst.KEEP_PROTECTION),
+        spare_protection=bool(command.flags & ExecInst.KEEP_PROTECTION),
     )
     if command.reason:
         job.reason = command.reason

@@ -52,6 +52,7 @@ class Order:
     entered: int = 0  # when it took its place among the triggers
     armed: bool = False  # a trailing stop whose condition held when it was last looked at
     forced: bool = False
+    made_reduce_only: bool = False  # the venue made it one, the client did not ask for it
 
     @property
     def is_market(self):
@@ -67,6 +68,11 @@ class Order:
     def post_only(self):
         """It never takes."""
         return bool(self.flags & ExecInst.POST_ONLY)
+
+    @property
+    def affiliated(self):
+        """It stands in the second queue of its price."""
+        return bool(self.flags & ExecInst.AFFILIATE)
 
     @property
     def iceberg(self):
@@ -127,8 +133,6 @@ class Account:
     closed: bool = False
     liquidating: bool = False
     max_open_orders: int = 0
-    lapse_ns: int = 0  # when it next loses what lets it open, 0 for never
-    lapse_entered: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
     positions: list = field(default_factory=list)  # as they were opened
 
@@ -199,9 +203,11 @@ class Contract:
         return sum(order.shown for order in self.levels[side].get(price, ()))
 
     def join(self, order):
-        """Put an order at the back of its queue."""
+        """Put an order at the back of its queue: of two at one price, all clients come before all affiliates."""
         order.resting = True
-        self.queue(order).append(order)
+        orders = self.queue(order)
+        orders.append(order)
+        orders.sort(key=lambda other: other.affiliated)
 
     def leave(self, order):
         """Take an order out of its queue."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
+from engine.codes import EventFlag, EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side
 from tests.model import admission, eligibility, matching
 from tests.model.records import NIL, SUBTICKS
 
@@ -24,8 +24,13 @@ class Job:
     side: int = 0
     label: tuple | None = None
     spare_reducing: bool = False
+    spare_protection: bool = False  # what the client asked to be reduce-only
     quiet: bool = False
-    ineligible: bool = False  # only of accounts that may not open in the order's contract
+    person: int | None = None  # only what this person placed or amended last
+    knowing: bool = False  # only of accounts whose persons must know derivatives
+    unknowing: bool = False  # only what a person placed who does not, of one account or of all institutions
+    required: dict | None = None  # only of accounts that have not acknowledged these versions of the disclosures
+    acknowledged: dict | None = None  # only in contracts that require later versions than these
     passed: int = NIL  # the place of the order that it took last
     cancelled: list = field(default_factory=list)
 
@@ -38,9 +43,22 @@ class Job:
             and (self.group == NIL or model.accounts[order.account].group == self.group)
             and (self.side == 0 or order.side == self.side)
             and not (self.spare_reducing and order.reduce_only)
-            and not (self.ineligible and not eligibility.contract(model, order.account, order.contract))
+            and (self.person is None or order.person == self.person)
+            and not (self.knowing and not eligibility.needs_person(model, order.account))
+            and not (self.unknowing and eligibility.is_well_placed(model, order, self.account != NIL))
+            and self._lacks_disclosure(model, order)
+            and not (self.spare_protection and order.reduce_only and not order.made_reduce_only)
             and (self.label is None or (order.flags & ExecInst.LABELLED and order.label == self.label))
         )
+
+    def _lacks_disclosure(self, model, order):
+        if self.required is not None:
+            given = eligibility.acknowledged(model, order.account)
+            return any(given[name] < version for name, version in self.required.items())
+        if self.acknowledged is not None:
+            wanted = eligibility.required(model.contracts[order.contract])
+            return any(self.acknowledged[name] < version for name, version in wanted.items())
+        return True
 
     def next_order(self, model):
         """One account's orders: its youngest position first, oldest order first. Else by place."""
@@ -154,6 +172,8 @@ def fire(model, order):
     model.report(EventKind.TRIGGERED, order, level_lots=NIL)
     order.waiting = False
     order.flags &= ~ExecInst.CONDITIONAL
+    order.flags |= EventFlag.MADE_REDUCE_ONLY if order.made_reduce_only else 0
+    eligibility.classify(model, order)
     order.done_reason = admission.judge(model, admission.Request(order))
     if not order.done_reason:
         admission.settle_price(model, order)
@@ -181,12 +201,12 @@ def do_due(model):
     """
     items = ITEMS_PER_COMMAND
     while items:
-        order, account = expiring(model), eligibility.next_lapse(model)
+        order, lapse = expiring(model), eligibility.next_lapse(model)
         others = [model.triggers_since or FOREVER, order.expire_ns if order else FOREVER]
         if model.jobs:
             step_job(model)
-        elif account and account.lapse_ns <= min(model.now_ns, *others):
-            eligibility.lapse(model, account)
+        elif lapse and lapse.due_ns <= min(model.now_ns, *others):
+            eligibility.do_lapse(model, lapse)
         elif model.triggers_since and (order is None or model.triggers_since < order.expire_ns):
             if not fire_next(model):
                 continue

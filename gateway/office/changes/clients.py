@@ -146,15 +146,21 @@ def _of_account(lookup: Lookup, account: str, intents: list[Intent], topic: str,
     return Plan(intents, [Record(topic, account_slot=lookup.account(account).slot, details=details)])
 
 
+_STOPPED = A.REDUCING_STOPPED_UNTIL_NS
+
+
 def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
-    """What one account, or every account of a client, may do at all."""
-    if (params.account is None) == (params.client is None):
-        raise RegistryError("account: give account or client, one of them")
-    accounts = lookup.accounts_of(params.client) if params.client else [lookup.account(params.account or "")]
+    """What one account, or every account of a client, may do at all; lifting a suspension lets it reduce again too."""
+    accounts = lookup.chosen(params.account, params.client)
     employment.check_restriction(lookup.registry, accounts, Restriction[params.restriction.upper()])
     details = {"restriction": params.restriction}
     records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
-    return Plan(lookup.set_all(accounts, {A.RESTRICTION: int(Restriction[params.restriction.upper()])}), records)
+    restriction = Restriction[params.restriction.upper()]
+    intents = lookup.set_all(accounts, {A.RESTRICTION: int(restriction)})
+    if restriction < Restriction.SUSPENDED:
+        stopped = [account for account in accounts if lookup.registry.attribute(account.slot, _STOPPED)]
+        intents += lookup.set_all(stopped, {_STOPPED: 0})
+    return Plan(intents, records)
 
 
 def set_limits(lookup: Lookup, params: m.SetLimits) -> Plan:

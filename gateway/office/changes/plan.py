@@ -45,6 +45,12 @@ class Lookup:
         self.registry.client_id(client)
         return self.registry.accounts_of(client)
 
+    def chosen(self, account: str | None, client: str | None) -> list[Account]:
+        """One account, or every account of a client, whichever of the two is named."""
+        if (account is None) == (client is None):
+            raise RegistryError("account: give account or client, one of them")
+        return self.accounts_of(client) if client else [self.account(account or "")]
+
     def set_all(self, accounts: Iterable[Account], values: Mapping[AccountAttribute, int]) -> list[Intent]:
         """Intents that set these attributes on each of these accounts."""
         return [

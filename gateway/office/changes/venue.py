@@ -7,21 +7,19 @@ from typing import Any
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState, VenueParameter
 from gateway.office import disclosures
 from gateway.office import officer_params as m
+from gateway.office.changes.index_sources import read_sources, source_intents
 from gateway.office.changes.plan import COINS, Lookup, Plan, micros, units_of
 from gateway.office.listings import SHIPPED, VENUE_SETTINGS, listing_intents, listing_record
+from gateway.registry import identities
 from gateway.registry.names import key_id_problem
-from gateway.registry.records import OFFICERS, TRADERS
-from gateway.registry.registry import Intent, KeyOrder, Record, RegistryError
-
-_GRANTING = OFFICERS | TRADERS
-"""A key with one of these scopes is issued by two persons."""
-
+from gateway.registry.records import OFFICERS
+from gateway.registry.registry import Intent, KeyOrder, Record, Registry, RegistryError
 
 # --- keys ---------------------------------------------------------------------------------------------------------
 
 
 def issue_key(lookup: Lookup, params: m.IssueKey) -> Plan:
-    """A key that can log in once it is issued; with any scope but read it takes two persons."""
+    """A key that can log in once two persons have issued it, whatever its scopes; its holder has an identity."""
     registry, now_ns = lookup.registry, lookup.now_ns
     slot = lookup.account(params.account).slot if params.account else NIL
     scopes = [scope.strip() for scope in params.scopes.split(",") if scope.strip()]
@@ -38,17 +36,47 @@ def issue_key(lookup: Lookup, params: m.IssueKey) -> Plan:
         raise RegistryError(f"key: {problem}")
     if registry.key(params.key) is not None:
         raise RegistryError(f"key: {params.key} exists; choose another id")
-    registry.check_scopes(registry.find_person(params.person), slot, scopes)
+    known = registry.find_person(params.person)
+    registry.check_scopes(known, slot, scopes)
+    _check_identity(registry, known, params)
 
     def write() -> None:
         person = registry.person(params.person, now_ns)
+        if params.identity is not None:
+            identities.bind(registry, person, params.identity, registry.acting_change, now_ns)
         registry.add_key(KeyOrder(params.key, slot, person, params.kind, verifier, scopes, params.label), now_ns)
 
-    return Plan(writes=[write], loosens=bool(_GRANTING & set(scopes)))
+    return Plan(writes=[write], loosens=True)
+
+
+def _check_identity(registry: Registry, person: int, params: m.IssueKey) -> None:
+    """Refuse a holder whose identity is not known, and another document than the one that the holder is bound to."""
+    is_bound = bool(person) and identities.is_bound(registry, person)
+    if params.identity is None and not is_bound and registry.is_governed:
+        raise RegistryError(f"identity: {params.person!r} has none yet; give the document that proves who it is")
+    if params.identity is None:
+        return
+    identities.check(registry, person, params.identity)
+    if is_bound and not identities.is_bound(registry, person, params.identity):
+        raise RegistryError(
+            f"identity: {params.person!r} has another document; leave it out, or add this one with bind_identity"
+        )
+
+
+def bind_identity(lookup: Lookup, params: m.BindIdentity) -> Plan:
+    """A document of a person who holds a key: whoever has none yet cannot approve; a renewed one is added."""
+    registry, now_ns = lookup.registry, lookup.now_ns
+    person = registry.known_person(params.person)
+    identities.check(registry, person, params.identity)
+    if identities.is_bound(registry, person, params.identity):
+        raise RegistryError(f"identity: {params.person!r} is bound to this document already")
+    write = lambda: identities.bind(registry, person, params.identity, registry.acting_change, now_ns)  # noqa: E731
+    record = Record("identity", person=person, details={"document": params.identity.rpartition(" ")[0]})
+    return Plan(writes=[write], records=[record], loosens=True)
 
 
 def revoke_key(lookup: Lookup, params: m.RevokeKey) -> Plan:
-    """The end of a key. Two persons with the scope admin stay: they, and only they, can name other officers."""
+    """The end of a key, and of what its person's orders may open. Two persons with the scope admin stay."""
     key = lookup.registry.key(params.key)
     if key is None or key.revoked_ns is not None:
         raise RegistryError(f"key: no live key {params.key[:64]!r}; `lionrock key list` shows them")
@@ -106,8 +134,13 @@ def list_contract(lookup: Lookup, params: m.ListContract) -> Plan:
     record = listing_record(len(known), listing, lookup.now_ns)
     disclosures.check_required(registry, listing_intents(record.slot, listing), lookup.today)
     intents = [Intent(CommandKind.VENUE_SET, int(code), value=value) for code, value in VENUE_SETTINGS if not known]
+    named = _sources(record.slot, params.sources) if params.sources else []
     write = lambda: registry.add_contract(record, [])  # noqa: E731
-    return Plan([*intents, *listing_intents(record.slot, listing)], writes=[write])
+    return Plan([*intents, *listing_intents(record.slot, listing), *named], writes=[write])
+
+
+def _sources(slot: int, text: str) -> list[Intent]:
+    return [intent for intent in source_intents(slot, read_sources(text)) if intent.value]
 
 
 def set_contract_parameter(lookup: Lookup, params: m.SetContractParameter) -> Plan:
@@ -127,10 +160,18 @@ def set_contract_state(lookup: Lookup, params: m.SetContractState) -> Plan:
     return Plan([Intent(CommandKind.CONTRACT_STATE, int(state), contract_slot=slot)])
 
 
+_OF_ANOTHER_CHANGE: dict[int, str] = {
+    VenueParameter.SURVEILLANCE: "set_surveillance_threshold",
+    VenueParameter.INDEX_SOURCE: "set_index_sources",
+}
+
+
 def set_venue_parameter(lookup: Lookup, params: m.SetVenueParameter) -> Plan:
     """One parameter of the whole venue; those of collateral are an asset's."""
     code = _named(VenueParameter, params.parameter)
     item = int(Asset[params.asset.upper()])
+    if code in _OF_ANOTHER_CHANGE:
+        raise RegistryError(f"parameter: {params.parameter} is changed by {_OF_ANOTHER_CHANGE[code]}")
     if VenueParameter(code).name.startswith("COLLATERAL") == (item == Asset.SETTLEMENT):
         raise RegistryError("asset: name btc or eth for a parameter of collateral, and only for one")
     return Plan([Intent(CommandKind.VENUE_SET, code, item=item, value=params.value)])

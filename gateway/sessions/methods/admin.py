@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from msgspec import structs
+
 from engine.codes import AccountAttribute
 from gateway.office import disclosures
 from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
 from gateway.office.client_records import client_file, lapses
 from gateway.office.proposals import Change, Office
+from gateway.registry.identities import sealed
 from gateway.registry.registry import BusyError, Key, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
 from gateway.sessions.state import Call, SessionState
@@ -60,6 +63,8 @@ def _change_handler(kind: str) -> Callable[..., bytes]:
         if isinstance(params, m.IssueKey) and params.kind != "ed25519":
             raise bad_param("kind", "only the host can seal an hmac secret: lionrock key create; or give a public key")
         with _refusable():
+            if isinstance(params, m.IssueKey | m.BindIdentity) and params.identity is not None:
+                params = structs.replace(params, identity=sealed(params.identity, call.context.authenticator.vault))
             change = _office(call).submit(kind, params, _key(session), call.now_ns)
         return _answer(call, change)
 

@@ -8,64 +8,18 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import host
-from engine.codes import AccountAttribute, CommandKind, EventKind, ExecInst, Mode, Reason, Restriction
-from engine.schema import Capacities
+from engine.codes import AccountAttribute, CommandKind, ExecInst, Mode, Reason, Restriction
 from gateway import cli
 from gateway.audit_trail.admission_ladder import judge, verdict
 from gateway.audit_trail.columns import COLUMNS
 from gateway.audit_trail.export import read, write
 from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.journal_follower import Follower, stops
-from gateway.audit_trail.records import Scope, trail
+from gateway.audit_trail.records import Scope
+from gateway.audit_trail.whole_trail import trail
 from tests import build, flow, kinds, risk_flow
+from tests.gateway.audit_trail.journals import Live, commands_of
 from tests.pair import CAPACITIES
-
-ORDERS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL)
-ANSWERS = (EventKind.ACCEPTED, EventKind.REPEATED, EventKind.REJECTED, EventKind.AMENDED)
-
-
-class Live:
-    """An engine with a journal, and what it answered to each order command at the time."""
-
-    def __init__(self, folder: Path, capacities: Capacities, mode: Mode = Mode.EXCHANGE) -> None:
-        self.folder = folder
-        self.engine = host.Engine.create(folder, mode, capacities=capacities)
-        self.reasons: dict[int, int] = {}
-        self.digest = ""
-
-    def send(self, rows: Any) -> None:
-        """Commands in batches, as a gateway would."""
-        rows["time_ns"] = np.where(rows["time_ns"] == 0, build.START_NS, rows["time_ns"])
-        rows["seq"] = self.engine.last_seq + 1 + np.arange(len(rows))
-        first = 0
-        while first < len(rows):
-            end = min(first + 7, len(rows))
-            while end < len(rows) and rows["kind"][end] == CommandKind.LABEL:
-                end += 1
-            self.engine.feed(rows[first:end].copy(), self._note)
-            first = end
-
-    def _note(self, commands: Any, events: Any) -> None:
-        asked = set(commands["seq"][np.isin(commands["kind"], ORDERS)].tolist())
-        for row in events[np.isin(events["kind"], ANSWERS)]:
-            if int(row["seq"]) in asked:
-                self.reasons[int(row["seq"])] = int(row["reason"])
-
-    def close(self) -> Path:
-        """End it; the journal's folder."""
-        self.digest = self.engine.digest()
-        self.engine.commit()
-        self.engine.close()
-        return self.folder
-
-
-def commands_of(script: Any) -> Any:
-    """The rows of a script without its references; orders are named by the client's id alone."""
-    rows = np.concatenate([item for item in script if isinstance(item, np.ndarray)])
-    named = np.isin(rows["kind"], (CommandKind.AMEND, CommandKind.CANCEL)) & (rows["order_id"] < 0)
-    rows["order_id"][named] = 0
-    return rows
 
 
 @pytest.fixture(scope="module")
@@ -126,6 +80,38 @@ def test_orders_that_margin_carries_only_as_closing_ones_are_told_so(risky: Live
     assert verdict(larger) == "INSUFFICIENT_MARGIN"
 
 
+@pytest.fixture(scope="module")
+def lapsed(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Account 0 holds 10 lots and loses, one after the other, all that lets it open; after each it closes a lot."""
+    live = Live(tmp_path_factory.mktemp("lapsed") / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(np.concatenate(build.venue(3)))
+    live.send(build.new(1, build.SELL, 40, 100))
+    live.send(build.new(0, build.BUY, 20, 100))
+    live.send(build.new(2, build.BUY, 40, 99))
+    for attribute in build.ELIGIBLE:
+        live.send(build.account_set(0, attribute, 0))
+        live.send(build.new(0, build.SELL, 1, 99))
+        live.send(build.new(0, build.SELL, 21, 101))
+        live.send(build.account_set(0, attribute, build.ELIGIBLE[attribute]))
+    live.close()
+    return live
+
+
+@pytest.mark.parametrize(("name", "least"), [("busy", 1), ("lapsed", 8)])
+def test_closing_orders_of_who_may_not_open_are_told_so(name: str, least: int, request: pytest.FixtureRequest) -> None:
+    """Rows 6 to 15 are recomputed, and with them that the order only closes."""
+    live: Live = request.getfixturevalue(name)
+    found = [row for row in trail(live.folder, Scope()) if row.get("command") in ("NEW", "AMEND")]
+    made = [row for row in found if row.get("order_made_reduce_only")]
+    assert len(made) >= least
+    for row in made:
+        assert verdict(row) == ""
+        (rung,) = [rung for rung in judge(row) if "so it is reduce-only" in rung.figures]
+        assert 6 <= rung.row <= 15 and rung.outcome == "passed"
+        larger = row | {"order_lots": abs(row["position_held_lots"]) + 1}
+        assert verdict(larger) in rung.figures
+
+
 def test_margin_refusals_say_need_and_have(risky: Live) -> None:
     records = [row for row in trail(risky.folder, Scope()) if row.get("reason") == "INSUFFICIENT_MARGIN"]
     short = [row for row in records if row["record"] == "order" and "need_micros" in row]
@@ -159,14 +145,17 @@ def test_changes_name_old_new_actor_and_approver(tmp_path: Path) -> None:
 
 
 def test_scope_of_account_and_time(risky: Live) -> None:
-    everything = list(trail(risky.folder, Scope()))
+    everything = [row for row in trail(risky.folder, Scope()) if row["record"] != "count"]
     middle = everything[len(everything) // 2]["time_ns"]
-    found = list(trail(risky.folder, Scope(account_slot=3, from_ns=middle)))[1:-1]
+    found = [row for row in trail(risky.folder, Scope(3, middle)) if row["record"] != "count"][1:-1]
     later = [row for row in everything[1:-1] if row["time_ns"] >= middle]
     wanted = [row for row in later if row.get("account_slot", -1) in (3, -1)]
     bare = [{name: row.get(name) for name in COLUMNS if name != "number"} for row in found]
     assert bare == [{name: row.get(name) for name in COLUMNS if name != "number"} for row in wanted]
     assert {row["account_slot"] for row in found if row["record"] == "order"} == {3}
+    later = [row["time_ns"] for row in everything[1:-1] if row["time_ns"] > middle and row["record"] == "order"]
+    begun = [row for row in trail(risky.folder, Scope(from_ns=later[0])) if row["record"] == "order"]
+    assert "account_cash_micros" in begun[0], "the first decision of a period has its figures too"
     ended = list(trail(risky.folder, Scope(to_ns=middle)))
     assert max(row["time_ns"] for row in ended[1:-1]) < middle
 
@@ -274,7 +263,7 @@ def test_a_lapse_is_told_with_what_it_cancelled_and_why(tmp_path: Path) -> None:
     live.send(build.account_set(0, AccountAttribute.EVIDENCE_UNTIL_NS, end))
     live.send(build.new(0, build.BUY, 10, 100, cl_ord_id=5))
     live.send(build.new(0, build.BUY, 10, 100, cl_ord_id=6, time_ns=end))
-    found = [row for row in trail(live.close(), Scope(0)) if row.get("time_ns", 0) >= end]
+    found = [row for row in trail(live.close(), Scope(0)) if row.get("time_ns", 0) >= end][:-1]
     assert [(row["command"], row["outcome"], row["reason"]) for row in found] == [
         ("ELIGIBILITY_LAPSED", "happened", "PI_EVIDENCE_EXPIRED"),
         ("CANCELLED", "happened", "PI_EVIDENCE_EXPIRED"),

@@ -14,6 +14,7 @@ from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.office.proposals import Office
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry, RegistryError
+from tests.gateway.identified import identity_file, officer_words
 
 DOCUMENT = ["--document-hash", "0" * 64]
 
@@ -73,27 +74,34 @@ def lionrock(tmp_path, capsys, monkeypatch):
 def officers(lionrock, tmp_path):
     """The words that make Ann and Ben act."""
     files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
-    lionrock("admin", "init", "--officer", "Ann Lee", files[0], "--officer", "Ben Wong", files[1])
+    lionrock("admin", "init", *officer_words(("Ann Lee", files[0]), ("Ben Wong", files[1])))
     return [["--as", file, "--reason", "a test"] for file in files]
 
 
 def test_the_ceremony_names_two_persons_once(lionrock, tmp_path):
     files = [str(tmp_path / name) for name in ("a.key", "b.key", "c.key")]
-    one = ["--officer", "Ann", files[0]]
+    who = tmp_path / "who"
+    who.mkdir()
+    ann, ben, eve = (identity_file(who, name) for name in ("Ann", "Ben", "Eve"))
+    one = ["--officer", "Ann", files[0], ann]
     assert "two different persons" in lionrock.refused("admin", "init", *one)
-    assert "two different persons" in lionrock.refused("admin", "init", *one, "--officer", "Ann", files[1])
+    assert "two different persons" in lionrock.refused("admin", "init", *one, "--officer", "Ann", files[1], ann)
     (tmp_path / "b.key").write_text("mine")
-    assert "b.key" in lionrock.refused("admin", "init", *one, "--officer", "Ben", files[1])
-    assert (tmp_path / "b.key").read_text() == "mine" and [file.name for file in tmp_path.iterdir()] == ["b.key"]
+    assert "b.key" in lionrock.refused("admin", "init", *one, "--officer", "Ben", files[1], ben)
+    assert (tmp_path / "b.key").read_text() == "mine" and {file.name for file in tmp_path.iterdir()} == {"b.key", "who"}
     nowhere = str(tmp_path / "none" / "b.key")
-    assert "no such file" in lionrock.refused("admin", "init", *one, "--officer", "Ben", nowhere)
-    assert [file.name for file in tmp_path.iterdir()] == ["b.key"]
-    made = lionrock("admin", "init", *one, "--officer", "Ben", files[2])
+    assert "no such file" in lionrock.refused("admin", "init", *one, "--officer", "Ben", nowhere, ben)
+    assert {file.name for file in tmp_path.iterdir()} == {"b.key", "who"}
+    twice = [*one, "--officer", "Ben", files[2], ann]
+    assert "bound to another person, 'Ann'" in lionrock.refused("admin", "init", *twice)
+    assert "--identity-file: it is missing" in lionrock.refused("admin", "init", *one, "--officer", "Ben", files[2])
+    assert {file.name for file in tmp_path.iterdir()} == {"b.key", "who"}
+    made = lionrock("admin", "init", *one, "--officer", "Ben", files[2], ben)
     assert [row["officer"] for row in made] == ["Ann", "Ben"] and "secret" not in lionrock.out
     for file in (tmp_path / "a.key", tmp_path / "c.key"):
         assert stat.S_IMODE(file.stat().st_mode) == 0o600
         assert set(json.loads(file.read_text())) == {"id", "secret"}
-    assert "named already" in lionrock.refused("admin", "init", *one, "--officer", "Eve", str(tmp_path / "e.key"))
+    assert "named already" in lionrock.refused("admin", "init", *one, "--officer", "Eve", str(tmp_path / "e.key"), eve)
 
 
 def test_the_ceremony_revokes_every_officers_key_made_before(lionrock, tmp_path):
@@ -105,7 +113,7 @@ def test_the_ceremony_revokes_every_officers_key_made_before(lionrock, tmp_path)
     mallory = ["--as", str(tmp_path / "mal.key"), "--reason", "mine"]
     evidence = ["record-agreement", "--client", "mal", "--version", "1", "--document-date", "2026-11-01", *DOCUMENT]
     files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
-    args = lionrock.parse("admin", "init", "--officer", "Ann", files[0], "--officer", "Ben", files[1])
+    args = lionrock.parse("admin", "init", *officer_words(("Ann", files[0]), ("Ben", files[1])))
     assert args.run(args) == 0
     said = lionrock.captured().err
     assert said.count("revoked: key") == 3 and f"key {made['id']} of Mallory (compliance), made before" in said
@@ -121,8 +129,8 @@ def test_the_ceremony_revokes_every_officers_key_made_before(lionrock, tmp_path)
 def test_someone_who_trades_is_no_officer(lionrock, tmp_path):
     lionrock("account", "create", "alice")
     lionrock("key", "create", "alice", "--person", "Ann")
-    words = ["--officer", "Ann", str(tmp_path / "a.key"), "--officer", "Ben", str(tmp_path / "b.key")]
-    for order in (words, [*words[3:], *words[:3]]):
+    words = officer_words(("Ann", tmp_path / "a.key"), ("Ben", tmp_path / "b.key"))
+    for order in (words, [*words[4:], *words[:4]]):
         assert "one person" in lionrock.refused("admin", "init", *order)
         assert not lionrock.registry().is_governed and not list(tmp_path.glob("*.key"))
 
@@ -132,7 +140,7 @@ def test_a_ceremony_that_is_done_stays_done_though_nobody_reads_it(lionrock, tmp
         raise OSError("the screen is full")
 
     monkeypatch.setattr(admin, "show", fails)
-    words = ["--officer", "Ann", str(tmp_path / "a.key"), "--officer", "Ben", str(tmp_path / "b.key")]
+    words = officer_words(("Ann", tmp_path / "a.key"), ("Ben", tmp_path / "b.key"))
     assert "the screen is full" in lionrock.refused("admin", "init", *words)
     assert lionrock.registry().is_governed and len(list(tmp_path.glob("*.key"))) == 2
 
@@ -174,7 +182,7 @@ def test_the_key_file_may_come_from_the_environment(lionrock, officers, monkeypa
     assert fresh("account", "create", "alice", "--reason", "r")[0]["state"] == "done"
 
 
-def test_account_and_key_go_through_the_same_rule(lionrock, officers):
+def test_account_and_key_go_through_the_same_rule(lionrock, officers, tmp_path):
     ann, ben = officers
     rows = lionrock("account", "create", "alice", "--deposit", "1000", *ann)
     assert [(row["change"], row["state"]) for row in rows] == [("open_account", "done"), ("record_deposit", "proposed")]
@@ -183,7 +191,9 @@ def test_account_and_key_go_through_the_same_rule(lionrock, officers):
         "key", "create", "alice", "--person", "Al", "--knowledge-until", "2030-01-01", *ann
     )
     assert lionrock("account", "deposit", "alice", "5", *ann)[0]["state"] == "proposed"
-    [made] = lionrock("key", "create", "alice", "--person", "Al", *ann)
+    assert "--identity-file: it is missing" in lionrock.refused("key", "create", "alice", "--person", "Al", *ann)
+    al = ["--identity-file", identity_file(tmp_path, "Al")]
+    [made] = lionrock("key", "create", "alice", "--person", "Al", *al, *ann)
     assert made["state"] == "proposed" and len(made["secret"]) == 64
     assert [row["id"] for row in lionrock("key", "list", "alice")] == []
     assert "same person" in lionrock.refused("admin", "approve", str(made["number"]), *ann)

@@ -13,6 +13,7 @@ from gateway import clock
 from gateway.client import RpcError
 from gateway.commands import account, admin, key, outcomes
 from gateway.registry.registry import Intent, Registry
+from tests.gateway.identified import officer_words
 from tests.gateway.live import BTC, MILLION_MICROS, market, play
 
 KILLS = (["account", "--name", "alice"], ["group", "--name", "7"], ["contract", "--name", BTC], ["venue"])
@@ -38,7 +39,7 @@ async def running(folder, *words):
 def officers(folder, tmp_path):
     """The words that make Ann and Ben act."""
     files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
-    lionrock(folder, "admin", "init", "--officer", "Ann Lee", files[0], "--officer", "Ben Wong", files[1])
+    lionrock(folder, "admin", "init", *officer_words(("Ann Lee", files[0]), ("Ben Wong", files[1])))
     return [["--as", file, "--reason", "a test"] for file in files]
 
 

@@ -7,8 +7,9 @@ import pytest
 
 from engine.schema import DIRECTIVE
 from gateway.index_feeds.adapters import ADAPTERS
-from gateway.index_feeds.index_publisher import IndexPublisher, parse_routes
+from gateway.index_feeds.index_publisher import IndexPublisher, routes_of
 from gateway.index_feeds.source_connection import RESUBSCRIBE_S, STALE_NS, Price, Source
+from gateway.index_feeds.sources import configured
 from gateway.wire.decimals import Contract, Unit
 from tests.gateway.index_feeds.feeds import FEEDS, NS_PER_S, CoinbaseFeed, KrakenFeed, OkxFeed, connected
 
@@ -256,7 +257,7 @@ def test_a_pair_that_nobody_asked_for_is_not_kept(rig):
 
 def test_rows_are_of_live_books_only_and_carry_the_time_of_their_last_message():
     contract = Contract(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.001"))
-    routes = parse_routes("BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD")
+    routes = routes_of(configured("BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD", ""))
     publisher = IndexPublisher(routes, lambda name: contract, {})
     feeds = {feed.name: feed() for feed in FEEDS}
     for source in publisher.sources:

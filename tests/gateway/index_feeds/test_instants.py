@@ -9,9 +9,10 @@ import pytest
 from engine.codes import MarketState
 from engine.schema import DIRECTIVE
 from gateway import clock
-from gateway.index_feeds.index_publisher import IndexPublisher, parse_routes
+from gateway.index_feeds.index_publisher import IndexPublisher, routes_of
 from gateway.index_feeds.source_connection import STALE_NS
-from gateway.net.server import INDEX_SECONDS
+from gateway.index_feeds.sources import configured
+from gateway.net.index_prices import INDEX_SECONDS
 from gateway.office.listings import VENUE_SETTINGS
 from gateway.venue.venue import Venue
 from tests.gateway.index_feeds.feeds import FEEDS, NS_PER_S, connected
@@ -35,7 +36,7 @@ class FedVenue:
         set_up(config)
         self.venue = Venue(config)
         self.venue.take_intents()
-        self.publisher = IndexPublisher(parse_routes(ROUTES), self.venue.projection.contract, {})
+        self.publisher = IndexPublisher(routes_of(configured(ROUTES, "")), self.venue.projection.contract, {})
         self.sources = {source.adapter.name: source for source in self.publisher.sources}
         self.feeds = {}
         self.seen = []

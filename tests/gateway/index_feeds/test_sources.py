@@ -12,10 +12,11 @@ import pytest
 from gateway import clock
 from gateway.index_feeds.adapter import Adapter, Book, DesyncError
 from gateway.index_feeds.coinbase import Coinbase
-from gateway.index_feeds.index_publisher import FeedScriptError, parse_routes
+from gateway.index_feeds.index_publisher import routes_of
 from gateway.index_feeds.kraken import Kraken
 from gateway.index_feeds.okx import Okx
 from gateway.index_feeds.source_connection import FIRST_PAUSE_S, LONGEST_PAUSE_S, OutlierFilter, Source
+from gateway.index_feeds.sources import FeedScriptError, configured
 from tests.gateway.index_feeds.feeds import CoinbaseFeed, LocalVenue, OkxFeed
 from tests.gateway.live import until
 
@@ -134,7 +135,7 @@ def test_an_outlier_counts_when_it_is_repeated() -> None:
 
 
 def test_routes() -> None:
-    routes = parse_routes("BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD")
+    routes = routes_of(configured("BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD", ""))
     assert [(route.source, route.venue, route.pair) for route in routes] == [
         (0, "kraken", "XBT/USD"),
         (1, "okx", "BTC-USDT"),
@@ -142,7 +143,7 @@ def test_routes() -> None:
     ]
     for wrong in ("BTC", "BTC=nowhere:X", "BTC=kraken", "=kraken:X"):
         with pytest.raises(FeedScriptError, match="index_feeds"):
-            parse_routes(wrong)
+            configured(wrong, "")
 
 
 def _follow(adapter: Adapter, venue: LocalVenue, done: Callable[[Source], bool], silence_s: float = 8) -> Source:

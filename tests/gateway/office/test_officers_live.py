@@ -16,6 +16,7 @@ from gateway.registry import authentication
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import KeyOrder, Registry
 from gateway.wire.civil_dates import add_months, civil_date
+from tests.gateway.identified import bind_all, scripted_sources
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
 
 
@@ -32,6 +33,8 @@ async def venue(folder):
         order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "")
         registry.add_key(order, clock.wall_ns())
         keys.append((new.id, new.secret))
+    bind_all(registry)
+    scripted_sources(registry)
     registry.govern(clock.wall_ns())
     registry.close()
     async with running(config) as server:
@@ -161,6 +164,9 @@ def test_every_change_reaches_the_engine_and_is_taken(tmp_path):
         async with venue(tmp_path / "v") as (server, (_, _, ann, ben)):
             for name in ("holding", "fund"):
                 await admin(ann, "open_account", account=name)
+            both = {"parameter": "one_pair_may_grant_and_pay", "value": 1}
+            allowed = await admin(ann, "set_venue_parameter", **both)
+            await ben.call("venue/admin/approve", number=allowed["number"])
             seen = set()
             for kind, params in examples(civil_date(clock.wall_ns())):
                 params = OTHERWISE.get(kind, params)

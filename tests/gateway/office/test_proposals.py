@@ -14,7 +14,9 @@ from gateway.office.changes import KINDS
 from gateway.office.evidence_params import Item
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.proposals import PROPOSAL_NS, Office
+from gateway.registry import identities
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
+from tests.gateway.identified import document
 
 DAY_NS = 86_400 * 10**9
 NOW = 1_795_651_200 * 10**9  # 2026-11-26 08:00 in Hong Kong
@@ -37,6 +39,8 @@ class Venue:
 
     def key(self, person, key_id, scopes=("compliance", "admin"), slot=NIL):
         number = self.registry.person(person, NOW)
+        if not identities.is_bound(self.registry, number):
+            identities.bind(self.registry, number, document(number), 0, NOW)
         return self.registry.add_key(KeyOrder(key_id, slot, number, "ed25519", b"v" * 32, scopes, ""), NOW)
 
     def submit(self, kind, /, officer=None, now_ns=NOW, **fields):
@@ -94,6 +98,7 @@ def test_the_same_person_cannot_approve_by_whichever_key(venue, key):
 
 
 def test_a_proposal_is_decided_once_expires_and_dies_with_its_key(venue):
+    venue.key("Cat", "k9")
     first = venue.submit("record_evidence", **evidence())
     assert venue.office.reject(first.number, venue.ann_too, "wrong client", NOW).state == "rejected"
     second = venue.submit("record_evidence", **evidence())
@@ -234,6 +239,7 @@ LIMITS = (P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS, P.MAX_ORDER_VALUE_MICROS, P.MAX
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=0), 5, TWO),
         (Intent(D.ACCOUNT_SET, A.SELF_TRADE_MODE, value=1), 0, TWO),
         (Intent(D.PERSON_SET, person=1, value=5), None, TWO),
+        (Intent(D.KEY_REVOKE, account_slot=0, person=1), None, ONE),
         (Intent(D.PERSON_SET, person=1, value=4), 5, ONE),
         (Intent(D.GROUP_SET, value=5), None, ONE),
         (Intent(D.GROUP_SET, value=0), 5, TWO),
@@ -273,15 +279,22 @@ def test_every_directive_that_a_registry_writes_is_in_the_rule():
 
 
 def issue(key, person, scopes, **fields):
-    return {"key": key, "person": person, "scopes": scopes, "kind": "ed25519", "verifier": "A" * 43 + "=", **fields}
+    identity = document(sum(person.encode()))
+    return {
+        "key": key, "person": person, "scopes": scopes, "kind": "ed25519", "verifier": "A" * 43 + "=",
+        "identity": identity, **fields,
+    }  # fmt: skip
 
 
-def test_a_key_that_may_do_anything_but_read_takes_two_persons(venue):
-    assert venue.submit("issue_key", **issue("n1", "Alice", "read", account="alice")).state == "done"
-    waiting = venue.submit("issue_key", **issue("n2", "Alice", "read,trade", account="alice"))
-    assert waiting.state == "proposed" and venue.registry.key("n2") is None
-    venue.office.approve(waiting.number, venue.ben, "", NOW)
-    assert venue.registry.key("n2").scopes == {"read", "trade"}
+def test_a_key_takes_two_persons_whatever_it_may_do(venue):
+    for key, scopes in (("n1", "read"), ("n2", "read,trade")):
+        waiting = venue.submit("issue_key", **issue(key, "Alice", scopes, account="alice"))
+        assert waiting.state == "proposed" and venue.registry.key(key) is None
+        with pytest.raises(RegistryError, match="same person"):
+            venue.office.approve(waiting.number, venue.ann_too, "", NOW)
+        venue.office.approve(waiting.number, venue.ben, "", NOW)
+        assert venue.registry.key(key).scopes == set(scopes.split(","))
+    assert venue.submit("revoke_key", key="n1").state == "done"
     third = venue.submit("issue_key", **issue("n3", "Cleo", "compliance,admin"))
     assert (third.state, venue.office.approve(third.number, venue.ben, "", NOW).state) == ("proposed", "approved")
     for fields, word in (
@@ -338,9 +351,7 @@ def test_a_later_account_of_a_client_has_what_the_client_has(venue):
     assert len([i for i in venue.writes() if i.code == A.PI_WITHDRAWN]) == 4
 
 
-KEY = {
-    "person": "Alice", "scopes": "read", "kind": "ed25519", "verifier": "A" * 43 + "=", "account": "alice",
-}  # fmt: skip
+KEY = issue("k9", "Alice", "read", account="alice")
 DATED = {"document_date": "2026-11-20", "document_hash": HASH}
 
 
@@ -381,7 +392,24 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
         ("set_group_limit", {"group": 1, "instrument_name": BTC, "max_amount": "9" * 18}, "more than can be counted"),
         ("open_account", {"account": "new", "client": "a\nb"}, "client: "),
         ("issue_key", {**KEY, "key": "a,b"}, "key: 'a,b'"),
-        ("issue_key", {**KEY, "key": "k9", "scopes": "read,compliance"}, "officer's key belongs to none"),
+        ("issue_key", {**KEY, "scopes": "read,compliance"}, "officer's key belongs to none"),
+        ("issue_key", {**KEY, "identity": None}, "identity: 'Alice' has none yet"),
+        ("issue_key", {**KEY, "identity": "passport HK K1234567"}, "identity: it was not sealed"),
+        ("issue_key", {**KEY, "identity": document(1)}, "bound to another person, 'Ann'"),
+        ("issue_key", {**KEY, "person": "\u0410nn"}, "mixes Cyrillic and Latin"),
+        ("issue_key", {**KEY, "person": "B\u0435n"}, "mixes Cyrillic and Latin"),
+        ("issue_key", {**KEY, "person": "ANN"}, "'ANN' looks like 'Ann'"),
+        ("bind_identity", {"person": "Ann", "identity": document(2)}, "bound to another person, 'Ben'"),
+        ("bind_identity", {"person": "Ann", "identity": document(1)}, "this document already"),
+        ("open_account", {"account": "a1ice"}, "'a1ice' looks like 'alice'"),
+        ("open_account", {"account": "alice2", "client": "\u0430\u04cf\u0456\u0441\u0435"}, "looks like 'alice'"),
+        ("set_surveillance_threshold", {"threshold": "speed", "value": 1}, "threshold: 'speed'; choose from"),
+        ("set_surveillance_threshold", {"threshold": "step_s", "value": 0}, "value: 0 must be from 1 to 3600"),
+        ("set_venue_parameter", {"parameter": "surveillance", "value": 1}, "set_surveillance_threshold"),
+        ("set_index_sources", {"instrument_name": BTC, "sources": "kraken:XBT/USD"}, "a contract needs 3"),
+        ("set_index_sources", {"instrument_name": BTC, "sources": "moon:XBT/USD"}, "is not VENUE:PAIR"),
+        ("set_index_sources", {"instrument_name": BTC, "sources": "scripted:5,okx:BTC-USD"}, "stands alone"),
+        ("set_index_sources", {"instrument_name": BTC, "sources": "scripted:5", "weights": "1"}, "3 whole numbers"),
         ("record_evidence", evidence(investor="trust_corporation"), "trust_corporation; total_assets does"),
         ("issue_key", {**KEY, "key": "12345678"}, "not 8 of them"),
         ("list_contract", {"base": "BTC"}, "listed already"),
@@ -459,7 +487,7 @@ def random_change(draw):
 
 PROOF = {"document": "bank_statement"}
 EMPLOYED = ({"is_employee": False}, {"is_employee": True}, {"is_employee": True, "is_permitted": True})
-RESTRICTIONS = ("none", "reduce_only", "cancel_only", "frozen", "closed")
+RESTRICTIONS = ("none", "reduce_only", "suspended", "frozen", "closed")
 AFFILIATIONS = ("client", "group_company", "operator", "custody")
 
 

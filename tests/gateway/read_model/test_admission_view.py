@@ -81,8 +81,8 @@ def attribute(code, value):
 BROKEN = [
     (attribute(A.RESTRICTION, 3), attribute(A.RESTRICTION, 0), Reason.ACCOUNT_RESTRICTED, ""),
     (attribute(A.RESTRICTION, 1), attribute(A.RESTRICTION, 0), Reason.ACCOUNT_RESTRICTED, ""),
-    (attribute(A.RESTRICTION, 2), attribute(A.RESTRICTION, 0), Reason.ACCOUNT_SUSPENDED, ""),
-    (attribute(A.KILL_SWITCH, 1), attribute(A.KILL_SWITCH, 0), Reason.ACCOUNT_SUSPENDED, ""),
+    (attribute(A.RESTRICTION, 2), attribute(A.RESTRICTION, 0), Reason.ACCOUNT_SUSPENDED, "are accepted"),
+    (attribute(A.KILL_SWITCH, 1), attribute(A.KILL_SWITCH, 0), Reason.ACCOUNT_SUSPENDED, "are accepted"),
     (
         Intent(CommandKind.VENUE_STATE, int(VenueState.HALTED)), Intent(CommandKind.VENUE_STATE, int(VenueState.OPEN)),
         Reason.VENUE_HALTED, "",

@@ -205,7 +205,7 @@ def test_a_file_of_version_2_is_brought_up_and_earlier_sweeps_are_not_waited_for
     registry = Registry(tmp_path / "r.db")
     registry.add_intents([Intent(CommandKind.VENUE_STATE, code, sweeps=True) for code in (1, 0)], 1)
     registry.mark_applied([(1, 100, 0)])
-    assert registry.unfinished_sweeps() == [100]
+    assert registry.unfinished_sweeps() == [(100, CommandKind.VENUE_STATE)]
     registry.close()
     old = sqlite3.connect(tmp_path / "r.db")
     old.executescript("ALTER TABLE intents DROP COLUMN orders_cancelled; PRAGMA user_version=2;")

@@ -27,6 +27,7 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.store import AlertError, AlertStore, Review, file_of
 from gateway.surveillance.supervisor import Supervisor
 from gateway.surveillance.worker import BEGIN, EVENTS, FRAME, Worker
+from tests.gateway.identified import officer_words
 from tests.gateway.live import BTC, market, play, until
 
 ALICE, BOB = 0, 1
@@ -161,7 +162,7 @@ def test_once_there_are_officers_a_review_is_proved_by_a_key(
     filed(tmp_path).close()
     ann, ben = str(tmp_path / "ann.key"), str(tmp_path / "ben.key")
     data = ["--data", str(tmp_path)]
-    assert cli.main(["admin", "init", "--officer", "Ann Lee", ann, "--officer", "Ben Wong", ben, *data]) == 0
+    assert cli.main(["admin", "init", *officer_words(("Ann Lee", ann), ("Ben Wong", ben)), *data]) == 0
     words = ["alerts", "review", "1", "--state", "dismissed", "--note", "known strategy", *data]
     with pytest.raises(SystemExit) as refused:
         cli.main([*words, "--reviewer", "Ann Lee"])

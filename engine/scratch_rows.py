@@ -1,0 +1,49 @@
+"""The rows of the state that only a call uses: the order at work and what was found out on the way.
+
+No digest reads them. Suffixes as in `schema`.
+"""
+
+from engine.log_rows import record
+
+TAKER = record(  # the order being judged or matched: scratch that survives a pause, not part of a snapshot
+    [
+        ("cl_ord_id", "i8"),
+        ("leaves_lots", "i8"),
+        ("price_ticks", "i8"),  # its limit
+        ("sweep_ticks", "i8"),  # how far it may reach now: the limit, tightened
+        # zero in a new order, side by side so that they are cleared together
+        ("order_id", "i8"),
+        ("filled_lots", "i8"),
+        ("loss_subticks", "i8"),
+        ("old_leaves_lots", "i8"),  # amend: what the order counts for before, else 0
+        ("old_price_ticks", "i8"),
+        ("old_loss_subticks", "i8"),
+        ("group", "i4"),
+        ("done_reason", "i2"),  # why it stops, if something stopped it
+        ("purpose", "i2"),  # Purpose: what follows the sweep
+        ("order_slot", "i4"),  # NIL: not an order yet
+        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
+        ("account_slot", "i4"),
+        ("contract_slot", "i4"),
+        ("flags", "i4"),  # ExecInst and EventFlag bits
+        ("person", "i4"),
+        ("side", "i1"),
+        ("ord_type", "i1"),
+        ("tif", "i1"),
+        ("self_trade", "i1"),
+        ("trigger_source", "i1"),
+        ("stage", "i1"),  # Stage of judging: new, amend or trigger
+        ("made_reduce_only", "i1"),  # rows 6 to 15 have just made it a reduce-only order
+        ("pad", "i1", (1,)),
+        ("tag", "i8"),  # a new order's: of its client id in the map
+        ("display_lots", "i8"),
+        ("trigger_price_ticks", "i8"),
+        ("offset_ticks", "i8"),
+        ("expire_ns", "i8"),
+    ]
+)
+
+AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out about a command: scratch of a call
+AHEAD_ROWS = 32
+RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
+FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry

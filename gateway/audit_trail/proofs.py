@@ -1,0 +1,208 @@
+"""Proofs of one account's day: with its export and the seals' public key an outsider needs no journal.
+
+A proof has the seal, the leaves of the account, of what is venue-wide and of what is vouched for, and the way of each
+up to the seal's root. For an account without records that day: its neighbours, which stand next to each other.
+"""
+
+from collections.abc import Iterable
+from datetime import date
+from pathlib import Path
+
+import msgspec
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from gateway.audit_trail.columns import Record
+from gateway.audit_trail.day_tree import SETTLED_NS, VENUE_WIDE, VOUCHED, Leaf, bytes_of, days_of, owner_of, trees_of
+from gateway.audit_trail.merkle_tree import HASH_BYTES, RunningRoot, is_included, path_of
+from gateway.audit_trail.record_counts import COUNT
+from gateway.audit_trail.records import Progress, Scope
+from gateway.audit_trail.seals import NotSealedError, Seal, SealError, check_same, check_signature, facts_of, seals_in
+from gateway.wire.civil_dates import lapse_ns, start_ns
+
+FORMAT = "lionrock proof 1"
+_NOT_LEAVES = ("begin", "end", "gateway", COUNT)
+
+
+class Place(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A leaf, where it stands in the day's tree, and the hashes beside its way up, lowest first, in hexadecimal."""
+
+    account: int
+    count: int
+    root: str
+    index: int
+    path: list[str]
+
+    def leaf(self) -> Leaf:
+        """The leaf. SealError when its root is no hash."""
+        return Leaf(self.account, self.count, _hash(self.root))
+
+
+class Proof(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What one account's day is held against."""
+
+    format: str
+    account: int
+    leaves: list[Place]
+    seal: Seal
+
+    @property
+    def day(self) -> date:
+        """The day."""
+        return date.fromisoformat(self.seal.facts.day)
+
+
+def _hash(text: str) -> bytes:
+    try:
+        found = bytes.fromhex(text)
+    except ValueError:
+        found = b""
+    if len(found) != HASH_BYTES:
+        raise SealError(f"{text[:70]!r} is no hash of {HASH_BYTES} bytes in hexadecimal")
+    return found
+
+
+# --- making -------------------------------------------------------------------------------------------------------
+
+
+def prove(journal: Path, folder: Path, account: int, day: date, progress: Progress) -> Proof:
+    """The proof of an account's day from its seal and the journal. SealError when they do not agree."""
+    known = seals_in(folder)
+    if day not in known:
+        raise SealError(f"--day {day}: it has no seal in {folder}; lionrock audit seal makes one when the day is over")
+    days = days_of(journal, lapse_ns(day) + SETTLED_NS)
+    ended = [item for item in days.ended if item.day == day]
+    if not ended:
+        raise NotSealedError(f"--day {day}: the journal does not reach the end of that day; it was cut")
+    [(end, tree)] = trees_of(journal, ended, progress)
+    check_same(known[day].facts, facts_of(days.venue, end, tree, known))
+    leaves = tree.leaves()
+    encoded = [leaf.encode() for leaf in leaves]
+    places = {leaf.account: index for index, leaf in enumerate(leaves)}
+    wanted = {places[VOUCHED], places[VENUE_WIDE]}
+    if account in places:
+        wanted.add(places[account])
+    else:
+        after = next((index for index, leaf in enumerate(leaves) if leaf.account > account), len(leaves))
+        wanted |= {after - 1, after} & set(places.values())
+    found = [
+        Place(
+            leaves[at].account,
+            leaves[at].count,
+            leaves[at].root.hex(),
+            at,
+            [beside.hex() for beside in path_of(encoded, at)],
+        )
+        for at in sorted(wanted)
+    ]
+    return Proof(FORMAT, account, found, known[day])
+
+
+def read_proof(path: Path) -> Proof:
+    """The proof in a file; nothing of it is checked."""
+    try:
+        proof = msgspec.json.decode(path.read_bytes(), type=Proof)
+        proof.day  # noqa: B018
+    except (msgspec.DecodeError, ValueError) as error:
+        raise SealError(f"{path}: it is no proof: {error}") from None
+    return proof
+
+
+# --- checking -----------------------------------------------------------------------------------------------------
+
+
+class ProofCheck:
+    """Holds the records of an export against a proof, one by one."""
+
+    def __init__(self, proof: Proof, key: Ed25519PublicKey) -> None:
+        """SealError when the proof itself does not hold."""
+        if proof.format != FORMAT:
+            raise SealError(f"the proof is of the format {proof.format[:40]!r}; this release reads {FORMAT!r}")
+        check_signature(proof.seal, key)
+        self._account, self._day, self._last_seq = proof.account, proof.day, proof.seal.facts.last_seq
+        self._from_ns, self._to_ns = start_ns(proof.day), lapse_ns(proof.day)
+        self._leaves = _proved_leaves(proof)
+        self._found = {owner: RunningRoot() for owner in (VOUCHED, VENUE_WIDE, proof.account)}
+
+    def check_scope(self, scope: Scope, last_seq: int) -> None:
+        """SealError unless an export of this scope, up to this sequence, should have the whole day of the account."""
+        if scope.account_slot not in (VENUE_WIDE, self._account):
+            raise SealError(f"the export is of account {scope.account_slot}, the proof of account {self._account}")
+        if scope.from_ns > self._from_ns or scope.to_ns < self._to_ns or last_seq < self._last_seq:
+            raise SealError(
+                f"the export does not cover the whole of {self._day} in Hong Kong, so it proves nothing of it"
+            )
+        if scope.account_slot >= 0:
+            del self._found[VOUCHED]
+
+    def add(self, record: Record) -> None:
+        """The next record of the export, without its hash."""
+        if record.get("record") in _NOT_LEAVES or not self._from_ns <= record.get("time_ns", -1) < self._to_ns:
+            return
+        running = self._found.get(owner_of(record))
+        if running is not None and not _is_index(record):
+            running.add(bytes_of(record))
+
+    def finish(self) -> str:
+        """What is proved. SealError when the export's records are not those that were sealed."""
+        for owner, running in sorted(self._found.items(), reverse=True):
+            leaf = self._leaves.get(owner)
+            count, root = (leaf.count, leaf.root) if leaf is not None else (0, RunningRoot().root())
+            whose = {VOUCHED: "what the log vouches for", VENUE_WIDE: "the venue as a whole"}
+            name = whose.get(owner, f"account {owner}")
+            if running.count != count:
+                raise SealError(
+                    f"{self._day} of {name}: {count:,} records were sealed, {running.count:,} are in the export"
+                )
+            if running.root() != root:
+                raise SealError(
+                    f"{self._day} of {name}: one of the {count:,} records in the export, or their order, is not what "
+                    "was sealed"
+                )
+        count = self._found[self._account].count
+        what = f"all {count:,} records" if count else "no record at all"
+        return f"{self._day}: {what} of account {self._account}, nothing left out or changed since the day was sealed"
+
+
+def _is_index(record: Record) -> bool:
+    """Whether a record is an index price that was taken, which is in an export only on demand, and never sealed."""
+    is_price = record.get("command") == "INDEX_PRICE" and record.get("record") == "directive"
+    return is_price and record.get("outcome") != "refused"
+
+
+def _proved_leaves(proof: Proof) -> dict[int, Leaf]:
+    """The leaves that stand in the sealed tree; of an account that has none, its neighbours show that."""
+    size, root = proof.seal.facts.leaves, bytes.fromhex(proof.seal.facts.root)
+    found: dict[int, Leaf] = {}
+    indices: dict[int, int] = {}
+    for place in proof.leaves:
+        leaf = place.leaf()
+        if not is_included(leaf.encode(), place.index, size, [_hash(text) for text in place.path], root):
+            raise SealError(f"the proof's leaf {place.index} does not lead to the root of the seal of {proof.day}")
+        found[leaf.account], indices[leaf.account] = leaf, place.index
+    if VENUE_WIDE not in found or VOUCHED not in found:
+        raise SealError("the proof lacks the leaf of the venue as a whole or of what is vouched for")
+    if proof.account not in found and not _is_absent(proof.account, indices, size):
+        raise SealError(
+            f"the proof has neither the leaf of account {proof.account} nor two neighbours around its place"
+        )
+    return found
+
+
+def _is_absent(account: int, indices: dict[int, int], size: int) -> bool:
+    """Whether leaves next to each other leave no place for an account between them, or it would come after the last."""
+    below = max(other for other in indices if other < account) if account >= 0 else None
+    if below is None:
+        return False
+    above = [other for other in indices if other > account]
+    if not above:
+        return indices[below] == size - 1
+    return indices[min(above)] == indices[below] + 1
+
+
+def check_proofs(records: Iterable[Record], checks: Iterable[ProofCheck]) -> list[str]:
+    """What proofs show of an export's records."""
+    checking = list(checks)
+    for record in records:
+        for item in checking:
+            item.add(record)
+    return [item.finish() for item in checking]

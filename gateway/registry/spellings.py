@@ -1,0 +1,67 @@
+"""Names that look alike: the skeleton of Unicode UTS 39, kept for every person, client and account.
+
+Two names of one kind may not have one skeleton, so a second "Ann Lee" with a Cyrillic A is refused. A name may mix
+scripts only as UTS 39 calls it highly restrictive: Latin with Chinese, Japanese or Korean, and nothing else.
+"""
+
+import sqlite3
+from typing import Literal
+
+import disarm
+
+Kind = Literal["person", "client", "account"]
+_TABLES: dict[Kind, str] = {"person": "persons", "client": "clients", "account": "accounts"}
+_EAST_ASIAN = (
+    {"Latin", "Han", "Hiragana", "Katakana"},
+    {"Latin", "Han", "Bopomofo"},
+    {"Latin", "Han", "Hangul"},
+)
+"""Scripts that honest names mix (UTS 39, section 5.2, "highly restrictive")."""
+
+
+def skeleton(name: str) -> str:
+    """What a name looks like: names with one skeleton are confusable, capitals and small letters included.
+
+    The library folds letter by letter; that "rn" looks like "m" is said here, as in the table of UTS 39.
+    """
+    return disarm.skeleton_key(name, digit_policy="tr39").replace("rn", "m")
+
+
+def mixed_scripts(name: str) -> str:
+    """The scripts that a single name mixes against the rule, as words; empty when it does not."""
+    scripts = {script.value.title() for script in disarm.detect_scripts(name)}
+    if len(scripts) < 2 or any(scripts <= allowed for allowed in _EAST_ASIAN):
+        return ""
+    return " and ".join(sorted(scripts))
+
+
+def refresh(db: sqlite3.Connection) -> None:
+    """Make all skeletons anew when this file's are missing or were made by another version of Unicode's tables."""
+    version = f"{disarm.CONFUSABLES_VERSION} {disarm.__version__}"
+    made_by = db.execute("SELECT version FROM spelling_tables").fetchone()
+    if made_by is not None and made_by[0] == version:
+        return
+    db.create_function("skeleton", 1, skeleton, deterministic=True)
+    db.execute("BEGIN IMMEDIATE")
+    db.execute("DELETE FROM spellings")
+    for kind, table in _TABLES.items():
+        db.execute(f"INSERT OR IGNORE INTO spellings SELECT '{kind}', skeleton(name), name FROM {table} ORDER BY rowid")
+    db.execute("DELETE FROM spelling_tables")
+    db.execute("INSERT INTO spelling_tables VALUES (?)", (version,))
+    db.execute("COMMIT")
+
+
+def problem(db: sqlite3.Connection, kind: Kind, name: str) -> str:
+    """Why a new name is refused, with the name that it looks like; empty when it is not."""
+    mixed = mixed_scripts(name)
+    if mixed:
+        return f"{name!r} mixes {mixed} letters in one name; write it in one script (Latin may stand beside Chinese)"
+    found = db.execute("SELECT name FROM spellings WHERE kind = ? AND skeleton = ?", (kind, skeleton(name))).fetchone()
+    if found is None or found[0] == name:
+        return ""
+    return f"{name!r} looks like {found[0]!r}; write it so, or tell the two apart"
+
+
+def add(db: sqlite3.Connection, kind: Kind, name: str) -> None:
+    """Keep the skeleton of a new name."""
+    db.execute("INSERT OR IGNORE INTO spellings VALUES (?, ?, ?)", (kind, skeleton(name), name))

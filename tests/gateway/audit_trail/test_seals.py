@@ -1,0 +1,356 @@
+"""Seals and proofs: with an export and a public key an outsider sees that a day of an account is whole."""
+
+import base64
+import json
+import shutil
+import subprocess
+from collections.abc import Callable
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from engine import host
+from engine.codes import Mode
+from gateway import cli
+from gateway.audit_trail import seals
+from gateway.audit_trail.day_tree import days_of
+from gateway.audit_trail.export import read, write
+from gateway.audit_trail.hash_chain import chained
+from gateway.audit_trail.records import scope_of
+from gateway.audit_trail.seals import SealError, check_all, read_seal, seal_days
+from gateway.audit_trail.whole_trail import closed
+from gateway.wire.civil_dates import lapse_ns, start_ns
+from tests import build
+from tests.gateway.audit_trail.journals import DAY_NS, Live, three_days
+from tests.pair import CAPACITIES
+
+FIRST = date(2026, 3, 2)
+DAYS = [FIRST + timedelta(days=place) for place in range(4)]
+LATE_NS = lapse_ns(DAYS[3]) + 3600 * build.SECOND
+
+
+def silent(done: int, total: int) -> None:
+    return None
+
+
+class Sealed:
+    """A venue of three days with its seals, the key beside it, and the export and proof of an account."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.data = folder / "data"
+        self.live = three_days(self.data / "journal")
+        self.journal = self.live.close()
+        self.key, self.public = folder / "seal.key", folder / "seal.key.pub"
+        assert cli.main(["audit", "seal", "--make-key", str(self.key)]) == 0
+        self.seals = self.data / "seals"
+        assert cli.main(["audit", "seal", str(self.data), "--key", str(self.key), "--day", str(DAYS[3])]) == 0
+
+    def export(self, account: int, *words: str) -> Path:
+        """The account's export."""
+        path = self.folder / f"{account}.jsonl"
+        given = ["--account", str(account)] if account >= 0 else []
+        assert cli.main(["audit", "export", str(self.data), "--output", str(path), *given, *words]) == 0
+        return path
+
+    def prove(self, account: int, day: date) -> Path:
+        """The proof of an account's day."""
+        path = self.folder / f"{account}-{day}.json"
+        words = ["--account", str(account), "--day", str(day), "--output", str(path)]
+        assert cli.main(["audit", "prove", str(self.data), *words]) == 0
+        return path
+
+    def verify(self, path: Path, *proofs: Path) -> int:
+        """What the command says of a file with proofs."""
+        words = [word for proof in proofs for word in ("--proof", str(proof))]
+        return cli.main(["audit", "verify", str(path), *words, "--public-key", str(self.public)])
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
+    return Sealed(tmp_path_factory.mktemp("sealed"))
+
+
+def test_every_day_that_is_over_has_a_seal_that_follows_the_one_before(sealed: Sealed) -> None:
+    found = seals.seals_in(sealed.seals)
+    facts = [found[day].facts for day in DAYS]
+    assert [item.previous for item in facts] == ["", *[found[day].hash for day in DAYS[:3]]]
+    assert [item.first_seq for item in facts] == [1, *[item.last_seq + 1 for item in facts[:-1]]]
+    assert [item.accounts for item in facts] == [3, 1, 0, 1]
+    assert facts[2].records == 0 and facts[2].last_seq == facts[1].last_seq
+    assert facts[3].last_seq == sealed.live.engine.last_seq
+
+
+def test_the_right_key_is_private_and_openssl_checks_a_seal(sealed: Sealed, tmp_path: Path) -> None:
+    assert sealed.key.stat().st_mode & 0o77 == 0
+    if shutil.which("openssl") is None:
+        pytest.skip("there is no openssl")
+    seal = read_seal(seals.seal_path(sealed.seals, FIRST))
+    given = json.loads(seals.seal_path(sealed.seals, FIRST).read_text())
+    (tmp_path / "signature").write_bytes(base64.b64decode(given["signature"]))
+    text = b"lionrock seal 1\n" + json.dumps(given["facts"], sort_keys=True, separators=(",", ":")).encode()
+    assert text == seal.facts.signed_bytes()
+    (tmp_path / "text").write_bytes(text)
+    words = ["openssl", "pkeyutl", "-verify", "-rawin", "-pubin", "-inkey", str(sealed.public)]
+    words += ["-in", str(tmp_path / "text"), "-sigfile", str(tmp_path / "signature")]
+    assert subprocess.run(words, capture_output=True).returncode == 0
+    (tmp_path / "text").write_bytes(text.replace(b"2026-03-02", b"2026-03-03"))
+    assert subprocess.run(words, capture_output=True).returncode != 0
+
+
+@pytest.mark.parametrize("account", [0, 1])
+def test_an_export_with_proofs_is_proved_day_by_day(
+    account: int, sealed: Sealed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = sealed.export(account)
+    assert sealed.verify(path, *[sealed.prove(account, day) for day in DAYS]) == 0
+    out = capsys.readouterr().out
+    assert out.count(f"of account {account}, nothing left out") == 4
+    assert f"{DAYS[2]}: no record at all of account {account}" in out
+
+
+def test_a_whole_export_is_proved_too_and_an_account_that_never_was(sealed: Sealed) -> None:
+    whole = sealed.export(-1)
+    assert sealed.verify(whole, *[sealed.prove(account, day) for account in (0, 1, 2, 77) for day in DAYS]) == 0
+
+
+def forged(records: list[dict[str, Any]], path: Path) -> Path:
+    """An export of these records with a chain, counts and an end of its own: nothing in it shows that it is not one."""
+    note = records[0]["note"]
+    closing = json.loads(records[-1]["note"])
+    rows = [
+        {name: value for name, value in row.items() if name not in ("number", "chain")}
+        for row in records[1:-1]
+        if row["record"] != "count"
+    ]
+    kept = {name: closing[name] for name in ("last_seq", "journal", "filter")}
+    write(chained(closed(rows, scope_of(note), note, kept), note), path, "jsonl")
+    return path
+
+
+def is_of(account: int) -> Callable[[dict[str, Any]], bool]:
+    """Whether a record is one of an account."""
+    return lambda row: row.get("account_slot") == account and row["record"] in ("order", "event")
+
+
+FORGERIES: dict[str, Callable[[list[dict[str, Any]], int], object]] = {
+    "edit": lambda rows, at: rows[at].update(flags=7),
+    "drop": lambda rows, at: rows.pop(at),
+    "add": lambda rows, at: rows.insert(at, dict(rows[at])),
+    "swap": lambda rows, at: rows.insert(at + 1, rows.pop(at)),
+    "another day": lambda rows, at: rows[at].update(time_ns=rows[at]["time_ns"] - DAY_NS),
+    "another account": lambda rows, at: rows[at].update(account_slot=5),
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_a_forgery_that_is_whole_in_itself_is_not_proved(
+    name: str, sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = list(read(sealed.export(0)))
+    at = [place for place, row in enumerate(rows) if is_of(0)(row)][1]
+    FORGERIES[name](rows, at)
+    path = forged(rows, tmp_path / "forged.jsonl")
+    assert cli.main(["audit", "verify", str(path)]) == 0
+    capsys.readouterr()
+    assert sealed.verify(path, sealed.prove(0, FIRST)) == 1
+    assert f"{FIRST} of account 0: " in capsys.readouterr().out
+
+
+def test_what_is_venue_wide_is_proved_as_well(sealed: Sealed, tmp_path: Path) -> None:
+    rows = list(read(sealed.export(1)))
+    wide = [place for place, row in enumerate(rows) if row.get("account_slot", -1) < 0 and row["record"] == "directive"]
+    rows[wide[0]]["new_value"] = 12345
+    assert sealed.verify(forged(rows, tmp_path / "a.jsonl"), sealed.prove(1, FIRST)) == 1
+
+
+def test_an_export_that_does_not_cover_the_day_proves_nothing(
+    sealed: Sealed, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = sealed.prove(0, FIRST)
+    assert sealed.verify(sealed.export(1), proof) == 1
+    assert "the export is of account 1" in capsys.readouterr().out
+    assert sealed.verify(sealed.export(0, "--from", str(DAYS[1])), proof) == 1
+    assert "does not cover the whole of 2026-03-02" in capsys.readouterr().out
+
+
+def changed(proof: Path, place: Path, change: Callable[[dict[str, Any]], object]) -> Path:
+    """A proof with a change."""
+    facts = json.loads(proof.read_text())
+    change(facts)
+    place.write_text(json.dumps(facts))
+    return place
+
+
+@pytest.mark.parametrize(
+    ("account", "change", "text"),
+    [
+        (0, lambda facts: facts["leaves"][-1].update(count=1), "does not lead to the root"),
+        (0, lambda facts: facts["leaves"].pop(), "neither the leaf of account 0"),
+        (0, lambda facts: facts["leaves"].pop(0), "lacks the leaf"),
+        (0, lambda facts: facts.update(account=1), "neither the leaf of account 1"),
+        (0, lambda facts: facts["seal"]["facts"].update(root="00" * 32), "not signed with this key"),
+        (0, lambda facts: facts["seal"]["facts"].update(day="2026-03-03"), "not signed with this key"),
+        (0, lambda facts: facts["leaves"][0].update(root="zz"), "is no hash"),
+        (0, lambda facts: facts.update(format="1"), "is of the format"),
+    ],
+)
+def test_a_proof_that_was_changed_proves_nothing(
+    account: int, change: Any, text: str, sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    proof = changed(sealed.prove(account, FIRST), tmp_path / "p.json", change)
+    assert sealed.verify(sealed.export(account), proof) == 1
+    assert text in capsys.readouterr().out
+
+
+def test_an_absent_account_needs_neighbours_that_touch(
+    sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Account 0 has no record on the fourth day, account 1 has; a proof from elsewhere in the tree shows nothing."""
+    export, proof = sealed.export(0), sealed.prove(0, DAYS[3])
+    assert sealed.verify(export, proof) == 0
+    assert "no record at all" in capsys.readouterr().out
+    without = changed(proof, tmp_path / "p.json", lambda facts: facts["leaves"].pop())
+    assert sealed.verify(export, without) == 1
+
+
+def test_another_key_proves_nothing(sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    public = seals.make_key(tmp_path / "other.key")
+    words = ["--proof", str(sealed.prove(0, FIRST)), "--public-key", str(public)]
+    assert cli.main(["audit", "verify", str(sealed.export(0)), *words]) == 1
+    assert "not signed with this key" in capsys.readouterr().out
+
+
+# --- sealing ------------------------------------------------------------------------------------------------------
+
+
+def seal(live: Path, folder: Path, key: Path, now_ns: int, day: date | None = None) -> list[seals.Sealed]:
+    return seal_days(live, folder, seals.read_key(key), now_ns, day, silent)
+
+
+def test_a_day_that_is_not_over_is_refused(sealed: Sealed, tmp_path: Path) -> None:
+    noon_ns = start_ns(DAYS[1]) + 12 * 3600 * build.SECOND
+    first_day = three_days(tmp_path / "journal").close()
+    with pytest.raises(SealError, match="no day of this journal is over yet"):
+        seal_days_of_one_day(tmp_path / "one", sealed.key)
+    with pytest.raises(SealError, match=r"2026-03-06: it is not over; the last day .* is 2026-03-05"):
+        seal(first_day, tmp_path / "seals", sealed.key, LATE_NS, DAYS[3] + timedelta(days=1))
+    with pytest.raises(SealError, match="2026-03-01: it is before this journal"):
+        seal(first_day, tmp_path / "seals", sealed.key, LATE_NS, FIRST - timedelta(days=1))
+    assert [item.seal.facts.day for item in seal(first_day, tmp_path / "seals", sealed.key, noon_ns, FIRST)] == [
+        str(FIRST)
+    ]
+
+
+def seal_days_of_one_day(folder: Path, key: Path) -> None:
+    live = Live(folder / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(np.concatenate(build.venue(1)))
+    seal(live.close(), folder / "seals", key, build.START_NS + 3600 * build.SECOND)
+
+
+def test_sealing_again_gives_the_same_after_restarts_and_when_the_journal_has_grown(
+    sealed: Sealed, tmp_path: Path
+) -> None:
+    live = three_days(tmp_path / "journal")
+    once = seal(live.close(), tmp_path / "once", sealed.key, LATE_NS)
+    engine = host.Engine.open(tmp_path / "journal", Mode.RESEARCH)
+    rows = build.new(2, build.BUY, 3, 90, time_ns=LATE_NS)
+    rows["seq"] = engine.last_seq + 1
+    engine.feed(rows, lambda commands, events: None)
+    engine.commit()
+    engine.close()
+    later = LATE_NS + DAY_NS
+    twice = seal(tmp_path / "journal", tmp_path / "twice", sealed.key, later)
+    assert [item.seal for item in twice[:4]] == [item.seal for item in once]
+    again = seal(tmp_path / "journal", tmp_path / "once", sealed.key, later, FIRST)
+    assert [(item.is_new, item.seal) for item in again] == [(False, once[0].seal)]
+    assert len(check_all(tmp_path / "journal", tmp_path / "once", read_public(sealed), later, silent)) == 4
+
+
+def read_public(sealed: Sealed) -> Any:
+    return seals.read_public_key(sealed.public)
+
+
+def test_a_seal_finds_a_journal_that_was_cut(sealed: Sealed, tmp_path: Path) -> None:
+    """The log ends earlier than the seal says, though what is left of it is whole."""
+    other = Live(tmp_path / "journal", CAPACITIES, Mode.RESEARCH)
+    other.send(np.concatenate(build.venue(4)[::-1]))
+    other.close()
+    shutil.copytree(sealed.seals, tmp_path / "seals")
+    with pytest.raises(SealError, match="of another venue's journal"):
+        seal(tmp_path / "journal", tmp_path / "seals", sealed.key, LATE_NS)
+    cut = tmp_path / "cut"
+    shutil.copytree(sealed.journal, cut)
+    [segment] = cut.glob("journal-*.log")
+    records = host.JournalReader(cut)
+    for _ in records.batches(sealed.live.engine.last_seq - 2):
+        pass
+    segment.write_bytes(segment.read_bytes()[: records.position.offset])
+    for snapshot in cut.glob("snapshot*"):
+        snapshot.unlink()
+    with pytest.raises(SealError, match="the journal was cut or changed since"):
+        seal(cut, tmp_path / "seals", sealed.key, LATE_NS)
+
+
+@pytest.mark.parametrize("day", DAYS)
+def test_a_day_cannot_drop_out(day: date, sealed: Sealed, tmp_path: Path) -> None:
+    shutil.copytree(sealed.seals, tmp_path / "seals")
+    seals.seal_path(tmp_path / "seals", day).unlink()
+    if day == DAYS[3]:
+        made = seal(sealed.journal, tmp_path / "seals", sealed.key, LATE_NS)
+        assert [item.seal for item in made] == [read_seal(seals.seal_path(sealed.seals, day))]
+        return
+    with pytest.raises(SealError, match=f"the seal of {day} is missing"):
+        seal(sealed.journal, tmp_path / "seals", sealed.key, LATE_NS)
+
+
+def test_a_day_that_was_sealed_otherwise_is_found(sealed: Sealed, tmp_path: Path) -> None:
+    """A seal with the right signature of a root that the journal does not give."""
+    shutil.copytree(sealed.seals, tmp_path / "seals")
+    path = seals.seal_path(tmp_path / "seals", DAYS[3])
+    facts = msgspec.structs.replace(read_seal(path).facts, root="ab" * 32)
+    signature = seals.read_key(sealed.key).sign(facts.signed_bytes())
+    path.write_bytes(seals.Seal(facts, base64.b64encode(signature).decode()).encode())
+    with pytest.raises(SealError, match="the day 2026-03-05 is not what was sealed: root is"):
+        check_all(sealed.journal, tmp_path / "seals", read_public(sealed), LATE_NS, silent)
+    with pytest.raises(SealError, match="root is"):
+        seal(sealed.journal, tmp_path / "seals", sealed.key, LATE_NS, DAYS[3])
+
+
+def test_errors_are_one_line(sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    inside = sealed.data / "seal.key"
+    shutil.copy(sealed.key, inside)
+    for words, text in (
+        (["seal", str(sealed.data)], "--key: name the private key"),
+        (["seal", "--make-key", str(sealed.key)], "exists; name a new file"),
+        (["seal", str(sealed.data), "--key", str(inside)], "lies in the venue's data folder"),
+        (["seal", str(sealed.data), "--key", str(sealed.public)], "no Ed25519 key"),
+        (["seal", str(sealed.data), "--key", str(sealed.key), "--day", "2026-03-01"], "before this journal"),
+        (["prove", str(sealed.data), "--account", "0", "--day", "2026-02-01", "--output", "p"], "has no seal"),
+        (["verify", str(sealed.export(0)), "--proof", str(sealed.prove(0, FIRST))], "give both or neither"),
+        (["verify", str(sealed.export(0)), "--proof", str(sealed.key), "--public-key", str(sealed.public)], "no proof"),
+        (
+            ["verify", str(sealed.export(0)), "--proof", str(sealed.prove(0, FIRST)), "--public-key", str(sealed.key)],
+            "no Ed25519 public key",
+        ),
+    ):
+        capsys.readouterr()
+        assert cli.main(["audit", *words]) == 2
+        err = capsys.readouterr().err
+        assert text in err and len(err.splitlines()) == 1
+    inside.unlink()
+
+
+def test_days_partition_the_journal(sealed: Sealed) -> None:
+    days = days_of(sealed.journal, LATE_NS)
+    assert [item.day for item in days.ended] == DAYS
+    reader = host.JournalReader(sealed.journal)
+    for item in days.ended:
+        assert host.JournalReader(sealed.journal).seek(item.log_seq, item.chain)
+    for _ in reader.batches():
+        pass
+    assert days.ended[-1].chain == reader.position.chain
