@@ -85,6 +85,14 @@ class Config:
     ] = 0
     queries_burst: Annotated[Rate, Meta(description="other requests at once")] = 4_000
 
+    gateway_log_days: Annotated[
+        int,
+        Meta(
+            ge=0, le=36_500, description="days that a file of the gateway's log is kept: refusals, logins, officers' "
+            "reads; 0: for good"
+        ),
+    ] = 2557
+
     surveillance: Parameters = field(default_factory=Parameters)
     affiliates: Programme = field(default_factory=Programme)
 
@@ -97,6 +105,11 @@ class Config:
     def registry(self) -> Path:
         """The registry's file."""
         return Path(self.data) / "registry.db"
+
+    @property
+    def gateway_log(self) -> Path:
+        """The folder of the gateway's log."""
+        return Path(self.data) / "gateway-log"
 
     @property
     def vault(self) -> Path:

@@ -1,4 +1,4 @@
-"""Forty-three ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Sixty-eight ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
@@ -13,6 +13,8 @@ COMMAND_SECONDS = 3.0
 """Processor time after which a command counts as an endless loop; it takes a thousandth of that."""
 REMINDER_SECONDS = 0.5
 """The interruption is repeated: one that falls into a call back from numpy is swallowed there."""
+FEW_ITEMS, MANY_ORDERS = 4, 30
+"""How many items of work a command does, and how many orders there are, while rights are lost."""
 CLOSING = 400
 """How many commands of a flow with closing orders are played."""
 
@@ -139,7 +141,7 @@ MUTANTS = (
     ),
     Mutant(
         "a mass cancel takes orders that came after it",
-        "mass_cancel.py",
+        "cancel_queue.py",
         "book.serial_of(order.order_id) >= job.before_serial",
         "book.serial_of(order.order_id) > job.before_serial + 9",
     ),
@@ -157,9 +159,9 @@ MUTANTS = (
     ),
     Mutant(
         "a lapse cancels without its cause",
-        "eligibility_lapses.py",
-        "    job.reason = reason\n",
-        "    job.reason = Reason.ELIGIBILITY\n",
+        "cancel_queue.py",
+        "    job_at(s, slot).reason = reason\n",
+        "    job_at(s, slot).reason = Reason.MASS_CANCEL\n",
     ),
     Mutant(
         "anybody places orders for a cleared account",
@@ -181,9 +183,159 @@ MUTANTS = (
     ),
     Mutant(
         "a new disclosure cancels the orders of those who acknowledged it",
-        "mass_cancel.py",
-        "position.contract_slot) == Reason.NONE:",
-        "position.contract_slot) != Reason.NONE:",
+        "cancel_queue.py",
+        "    if job.scope & UNACKNOWLEDGED and _is_acknowledged(s, job, position):\n",
+        "    if job.scope & UNACKNOWLEDGED and not _is_acknowledged(s, job, position):\n",
+    ),
+    Mutant(
+        "a disclosure that is taken back saves what it had cancelled",
+        "cancel_queue.py",
+        "has_acknowledged(s, position.account_slot, job.label[0], job.label[1], job.label[2])",
+        "has_acknowledged(s, position.account_slot, s.required_product, s.required_loss, s.required_affiliate)",
+    ),
+    Mutant(
+        "who acknowledges in time saves what was lost",
+        "eligibility_lapses.py",
+        "    if new == old or (new > old and not _waits_for_disclosures(s)):\n",
+        "    if new >= old:\n",
+    ),
+    Mutant(
+        "an acknowledgement that is taken back ends nothing",
+        "eligibility_lapses.py",
+        "    if new == old or (new > old and not _waits_for_disclosures(s)):\n",
+        "    if new <= old or not _waits_for_disclosures(s):\n",
+    ),
+    Mutant(
+        "matching looks at no maker",
+        "matching.py",
+        "        if lost != 0:\n",
+        "        if lost == NIL:\n",
+    ),
+    Mutant(
+        "who is restored while the queue waits trades on",
+        "standing.py",
+        "    if place != NIL:\n",
+        "    if place < NIL:\n",
+    ),
+    Mutant(
+        "a mass cancel that waits leaves its account as it was",
+        "eligibility.py",
+        " or account.liquidating or account.pending_jobs != 0:\n",
+        " or account.liquidating:\n",
+    ),
+    Mutant(
+        "a mass cancel on many accounts is looked at when it is done",
+        "standing.py",
+        "    if s.jobs_wide == 0 and s.now_ns < account.eligible_until_ns:\n",
+        "    if s.now_ns < account.eligible_until_ns:\n",
+    ),
+    Mutant(
+        "a maker's dates end at the next second",
+        "standing.py",
+        "    if s.jobs_wide == 0 and s.now_ns < account.eligible_until_ns:\n",
+        "    if s.jobs_wide == 0:\n",
+    ),
+    Mutant(
+        "a maker's person may forget",
+        "standing.py",
+        "account.gate == eligibility.PERSONAL and eligibility.knows(s, own_at(s, slot).person)",
+        "account.gate == eligibility.PERSONAL",
+    ),
+    Mutant(
+        "a maker's approval ends at the next second",
+        "standing.py",
+        "        reason = eligibility.contract_reason(s, position.account_slot, position.contract_slot)\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "fill-or-kill counts what is to be cancelled",
+        "fill_or_kill.py",
+        "        if standing.lost_reason(s, slot) != 0:\n",
+        "        if order.order_id == 0:\n",
+    ),
+    Mutant(
+        "the report of a mass cancel leaves out what was met on the way",
+        "matching.py",
+        "        job_at(s, place).cancelled += 1\n",
+        "        job_at(s, place).cancelled += 0\n",
+    ),
+    Mutant(
+        "an amendment saves an order from the queue",
+        "orders.py",
+        "    if slot == NIL or (s.jobs_count != 0 and cancel_queue.covering(s, slot) != NIL):\n",
+        "    if slot == NIL:\n",
+    ),
+    Mutant(
+        "orders forget who placed them",
+        "book.py",
+        "    own.person = person\n",
+        "    own.person = 1\n",
+    ),
+    Mutant(
+        "who amends an order does not take it over",
+        "orders.py",
+        "    own_at(s, slot).person = taker.person\n    taker.old_leaves_lots = 0\n",
+        "    taker.old_leaves_lots = 0\n",
+    ),
+    Mutant(
+        "a person's knowledge ends without a word",
+        "accounts.py",
+        "    if old > s.now_ns and d.value <= s.now_ns:\n",
+        "    if old > s.now_ns and d.value < 0:\n",
+    ),
+    Mutant(
+        "a person's date passes without a word",
+        "eligibility_lapses.py",
+        "        _enter(s, PERSON_LADDER, person, s.persons[person])\n",
+        "        pass\n",
+    ),
+    Mutant(
+        "a key that is revoked ends what others placed",
+        "cancel_queue.py",
+        "    return job.person == NIL or own_at(s, slot).person == job.person\n",
+        "    return True\n",
+    ),
+    Mutant(
+        "institutions keep what nobody knows about",
+        "directives.py",
+        "        if asks:\n",
+        "        if old == NIL:\n",
+    ),
+    Mutant(
+        "who is no institution any more keeps what nobody knows about",
+        "accounts.py",
+        "    elif not asked and eligibility.needs_person(s, account_at(s, slot)):\n",
+        "    elif asked and not eligibility.needs_person(s, account_at(s, slot)):\n",
+    ),
+    Mutant(
+        "a suspension takes what reduces",
+        "accounts.py",
+        "        if everything != Reason.NONE:\n",
+        "        if reason != Reason.NONE:\n",
+    ),
+    Mutant(
+        "a suspension leaves what opens",
+        "eligibility.py",
+        "    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):\n        return Reason",
+        "    if opens and account.killed:\n        return Reason",
+    ),
+    Mutant(
+        "a kill switch leaves what opens",
+        "eligibility.py",
+        "    if opens and (account.restriction == Restriction.SUSPENDED or account.killed):\n        return Reason",
+        "    if opens and account.restriction == Restriction.SUSPENDED:\n        return Reason",
+    ),
+    Mutant(
+        "who is suspended reduces though it is stopped",
+        "eligibility.py",
+        "account_at(s, account_slot).restriction == Restriction.SUSPENDED and s.now_ns < until_ns",
+        "account_at(s, account_slot).restriction == Restriction.SUSPENDED and until_ns < 0",
+    ),
+    Mutant(
+        "a contract that is reduced keeps what opens",
+        "reference_prices.py",
+        "    if state == MarketState.REDUCE_ONLY:\n",
+        "    if state == NIL:\n",
     ),
     Mutant(
         "affiliates stand among clients",
@@ -315,6 +467,8 @@ def differs() -> bool:
     from tests.pair import Pair
 
     signal.signal(signal.SIGVTALRM, _give_up)
+    if _loses_otherwise():
+        return True
     for script in (
         storm(),
         lapses(),
@@ -335,6 +489,30 @@ def differs() -> bool:
             return True
     signal.setitimer(signal.ITIMER_VIRTUAL, 0)
     return _closes_otherwise()
+
+
+def _loses_otherwise() -> bool:
+    """Whether rights that are lost end otherwise than they should.
+
+    Both do fewer items of waiting work a command here, so that a few orders keep the queue busy.
+    """
+    from engine import step
+    from tests.model import work
+    from tests.pair import Pair
+    from tests.rights_flow import LIMITS, losses, rights_stage
+
+    usual = work.ITEMS_PER_COMMAND
+    step.WORK_ITEMS = work.ITEMS_PER_COMMAND = FEW_ITEMS
+    pair = Pair(LIMITS)
+    try:
+        for item in rights_stage() + losses(MANY_ORDERS):
+            signal.setitimer(signal.ITIMER_VIRTUAL, COMMAND_SECONDS, REMINDER_SECONDS)
+            pair.play([item])
+    except Exception as error:
+        print(f"{type(error).__name__}: {str(error)[:400]}")
+        return True
+    step.WORK_ITEMS = work.ITEMS_PER_COMMAND = usual
+    return False
 
 
 def _closes_otherwise() -> bool:

@@ -65,10 +65,13 @@ class _Episodes:
     def say(self, *rows: Any) -> None:
         """Commands at the present time; those that say their own time move it."""
         for row in rows:
-            if not isinstance(row, Reference):
-                row["time_ns"] = row["time_ns"] if row["time_ns"][0] else self.now_ns
-                self.now_ns = max(self.now_ns, int(row["time_ns"][0]))
-            self.script.append(row)
+            if isinstance(row, Reference):
+                self.script.append(row)
+                continue
+            self.script.append(row.copy())
+            if row["time_ns"][0] == 0:
+                self.script[-1]["time_ns"] = self.now_ns
+            self.now_ns = max(self.now_ns, int(row["time_ns"][0]))
 
     # --- orders ---------------------------------------------------------------------------------------------------
 
@@ -247,4 +250,81 @@ def rights_flow(seed: int, count: int) -> Script:
             if not isinstance(item, Reference):
                 item["time_ns"] = np.where(item["kind"] == CommandKind.LABEL, item["time_ns"], 0)
         draw.say(*piece)
+    return draw.script
+
+
+# --- each way of losing a right, once -----------------------------------------------------------------------------
+
+MANY = 340
+"""Orders of one account: however many commands end a right, restore it and take, some are left in the queue."""
+
+
+def _ways_of(owner: int) -> list[tuple[int, Script, Script]]:
+    """(contract, what ends a right, what restores it), each as commands at one instant."""
+    put = {value: build.account_set(owner, A.RESTRICTION, value) for value in Restriction}
+    stopped = build.account_set(owner, A.REDUCING_STOPPED_UNTIL_NS, build.FAR_NS)
+    institution = build.account_set(owner, A.INVESTOR_CLASS, InvestorClass.INSTITUTIONAL)
+    skip = [build.directive(CommandKind.VENUE_SET, code=9, value=value) for value in (0, 1)]
+    affiliation = [build.account_set(owner, A.AFFILIATION, value) for value in (0, 1, 2)]
+    lost = (A.INVESTOR_CLASS, A.RISK_PROFILE, A.AGREEMENT)
+    set_to_one = (A.KILL_SWITCH, A.PI_WITHDRAWN)
+    return [
+        *((0, [put[value]], [put[0]]) for value in list(Restriction)[1:4]),
+        *((0, [build.account_set(owner, code, 0)], [eligible(owner, code)]) for code in lost),
+        *((0, [build.account_set(owner, code, 1)], [build.account_set(owner, code, 0)]) for code in set_to_one),
+        (0, [stopped, put[Restriction.SUSPENDED]], [put[0]]),
+        (1, [build.contract_set(1, P.DISCLOSURE_LOSS, 2)], [build.account_set(owner, A.DISCLOSURE_LOSS, 2)]),
+        (1, [build.contract_set(1, P.DISCLOSURE_LOSS, 3)], [build.contract_set(1, P.DISCLOSURE_LOSS, 1)]),
+        (1, [build.account_set(owner, A.DISCLOSURE_LOSS, 0)], [eligible(owner, A.DISCLOSURE_LOSS)]),
+        (0, [build.person(2, START_NS)], [build.person(2)]),
+        (0, [build.key_revoked(owner, 2)], []),
+        (0, [build.contract_state(0, MarketState.REDUCE_ONLY)], [build.contract_state(0, MarketState.OPEN)]),
+        (0, [build.mass_cancel(owner)], []),
+        (0, [build.mass_cancel(contract=0)], []),
+        (0, [affiliation[2]], [affiliation[0]]),
+        (0, [institution, build.person(2, START_NS), skip[0]], [skip[1]]),
+        (0, [build.account_set(owner, A.INVESTOR_CLASS, 1)], [build.person(2)]),
+    ]
+
+
+def losses(many: int = MANY) -> Script:
+    """Each way of losing a right while many orders rest, restored at once; then others take, and one is amended."""
+    owner, other, buyer = 0, 4, 5
+    draw = _Episodes(np.random.default_rng(0))
+    for contract, ends, restores in _ways_of(owner):
+        draw.say(build.mass_cancel(), *(build.time() for _ in range(4)), Reference(1, 1_000_000, 1_000_000))
+        at = {"contract_slot": contract}
+        draw.say(build.new(other, Side.SELL, 20, 1000, **at), build.new(owner, Side.BUY, 20, 1000, **at))
+        draw.say(build.new(other, Side.BUY, 4, 995, **at))
+        draw.say(build.new(owner, Side.SELL, 4, 1001, flags=ExecInst.REDUCE_ONLY, **at))
+        at |= {"person": 2}
+        draw.say(*(build.new(owner, Side.SELL, 4, 1002 + n % 8, cl_ord_id=1 + n, **at) for n in range(many)))
+        draw.say(*ends, *restores)
+        draw.say(build.amend(owner, cl_ord_id=many, price_ticks=994))
+        at["person"] = 1
+        draw.say(build.new(buyer, Side.BUY, 8, 1015, tif=TimeInForce.FOK, **at))
+        draw.say(build.new(buyer, Side.BUY, 1000, 1015, tif=TimeInForce.IOC, **at))
+    return [*draw.script, *_instants(draw.now_ns, owner, other)]
+
+
+def _ends_at(owner: int, end_ns: int) -> list[Script]:
+    """What lets an account open until an instant, each as the commands that say so."""
+    dates = (A.KYC_UNTIL_NS, A.SCREENING_UNTIL_NS, A.EVIDENCE_UNTIL_NS, A.CONFIRMATION_UNTIL_NS)
+    approved = [build.account_set(owner, A.AFFILIATION, 1), build.approval(owner, 0, end_ns)]
+    return [*([build.account_set(owner, date, end_ns)] for date in dates), [build.person(2, end_ns)], approved]
+
+
+def _instants(now_ns: int, owner: int, other: int) -> Script:
+    """Rights that end within a second: on contact at that instant, in the queue after it, and restored in between."""
+    draw = _Episodes(np.random.default_rng(0), now_ns)
+    for place in range(2 * len(_ends_at(owner, now_ns))):
+        end_ns = (draw.now_ns // SECOND + 1) * SECOND + SECOND // 2
+        draw.say(build.mass_cancel(), build.time(), *_ends_at(owner, end_ns)[place // 2])
+        draw.say(*(build.new(owner, Side.SELL, 4, 1002, person=2) for _ in range(3)))
+        draw.say(build.amend(owner, order_id=-1, price_ticks=1003, person=1))
+        if place % 2 == 0:
+            draw.say(build.new(other, Side.BUY, 12, 1003, tif=TimeInForce.FOK, time_ns=end_ns))
+            draw.say(build.new(other, Side.BUY, 8, 1002, tif=TimeInForce.IOC))
+        draw.say(build.time(time_ns=end_ns), *draw.rights(owner), build.new(other, Side.BUY, 4, 1003))
+        draw.say(build.time(time_ns=end_ns + SECOND), build.new(other, Side.BUY, 12, 1003))
     return draw.script

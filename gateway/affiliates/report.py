@@ -59,7 +59,7 @@ class MarkOut:
 
 @dataclass
 class MakerReport:
-    """One affiliated account in one contract."""
+    """One affiliated account in one contract; the fills of its resting orders are those that public trades mark."""
 
     account_slot: int
     contract_slot: int
@@ -68,6 +68,8 @@ class MakerReport:
     volume_percent: float = 0.0
     client_fills: int = 0
     client_volume_micros: int = 0
+    maker_fills: int = 0
+    maker_volume_micros: int = 0
     mark_outs: list[MarkOut] = field(default_factory=list)
     hours: list[HourReport] = field(default_factory=list)
 
@@ -93,6 +95,11 @@ class _Fill:
     price_ticks: int
     lots: int
     with_client: bool
+    is_maker: bool
+
+    def micros(self, unit: int) -> int:
+        """Its value, where a tick of a lot is so many micros."""
+        return self.price_ticks * self.lots * unit
 
 
 def day_report(
@@ -170,7 +177,7 @@ class _Day:
             self._obligations.end(int(row["account_slot"]), now_ns)
 
     def _trades(self, fills: Any) -> None:
-        """Add the day's trades: total volume, and each affiliated side. A trade's two sides follow each other."""
+        """Add the day's trades: total volume, and each affiliated side. A trade's maker comes first, then its taker."""
         fills = fills[fills["time_ns"] >= self.from_ns]
         sides = list(map(Event._make, EVENT_STRUCT.iter_unpack(fills.tobytes())))
         for first, second in zip(sides[::2], sides[1::2], strict=True):
@@ -184,7 +191,7 @@ class _Day:
                     self._fills.append(
                         _Fill(
                             own.time_ns, own.account_slot, own.contract_slot, sign, own.price_ticks, own.last_lots,
-                            with_client,
+                            with_client, own is first,
                         )
                     )  # fmt: skip
 
@@ -205,7 +212,8 @@ class _Day:
         unit = self._unit(contract)
         fills = [fill for fill in self._fills if (fill.account_slot, fill.contract_slot) == (account, contract)]
         clients = [fill for fill in fills if fill.with_client]
-        volume = sum(fill.price_ticks * fill.lots * unit for fill in fills)
+        made = [fill for fill in fills if fill.is_maker]
+        volume = sum(fill.micros(unit) for fill in fills)
         total = self._volume.get(contract, 0)
         return MakerReport(
             account,
@@ -214,7 +222,9 @@ class _Day:
             volume,
             100 * volume / total if total else 0.0,
             len(clients),
-            sum(fill.price_ticks * fill.lots * unit for fill in clients),
+            sum(fill.micros(unit) for fill in clients),
+            len(made),
+            sum(fill.micros(unit) for fill in made),
             [self._mark_out(fills, contract, seconds, now_ns) for seconds in MARK_OUT_SECONDS],
             self._hours(account, contract),
         )
@@ -232,7 +242,7 @@ class _Day:
             gain = fill.sign * (marks[place] - fill.price_ticks * SUBTICKS) * fill.lots * unit // SUBTICKS
             found.fills += 1
             found.gain_micros += gain
-            volume += fill.price_ticks * fill.lots * unit
+            volume += fill.micros(unit)
         found.gain_ppb = found.gain_micros * PPB // volume if volume else 0
         return found
 

@@ -399,7 +399,8 @@ def _applies(case: _Case, scope: str) -> bool:
 
 def _unknown_order(record: Record) -> Rung:
     """An amendment of an order that the account does not have is judged only by the rows about the account."""
-    return Rung(1, "account exists and has the order", FAILED, str(record.get("reason", "")), "no such waiting order")
+    text = "a mass cancel in the queue takes it" if record.get("order_is_leaving") else "no such waiting order"
+    return Rung(1, "account exists and has the order", FAILED, str(record.get("reason", "")), text)
 
 
 def _broken(case: _Case) -> list[Rung]:

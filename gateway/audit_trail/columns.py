@@ -110,6 +110,7 @@ _FIGURES = (
     "order_price_ticks",  # the limit after a post-only order slid behind the best price of the other side
     "order_value_micros",
     "order_form_broken",  # 1: an amendment that asks for what cannot be amended, or a label whose row is missing
+    "order_is_leaving",  # 1: an amendment of an order that a mass cancel in the queue takes: it is gone already
     "order_lots",  # its open quantity after the command
     "order_flags",  # ExecInst bits, as asked for
     "order_made_reduce_only",  # 1: admitted as a reduce-only order: rows 6 to 15 or margin allow no more

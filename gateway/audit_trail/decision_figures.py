@@ -4,7 +4,7 @@ from typing import Any
 
 from engine.codes import NIL, Asset, CommandKind, ExecInst, OrdType, SelfTrade, Side
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
-from engine.statements import PositionStatement, account_statement, position_slots
+from engine.statements import PositionStatement, account_statement, is_leaving, position_slots
 from gateway.audit_trail.columns import ATTRIBUTES
 from gateway.audit_trail.exposure import approval_figures, limit_figures
 from gateway.audit_trail.margin_need import (
@@ -52,6 +52,8 @@ def look(root: Any, command: Any) -> Figures:
     asked = None
     if kind == CommandKind.NEW:
         asked = _new(command)
+    elif kind == CommandKind.AMEND and slot != NIL and is_leaving(root, slot):
+        found["order_is_leaving"] = 1
     elif kind == CommandKind.AMEND and slot != NIL:
         asked = _amended(named(state["orders"][slot]), command)
         found["order_form_broken"] = int(_is_broken(asked, command))

@@ -75,7 +75,11 @@ def prove(journal: Path, folder: Path, account: int, day: date, progress: Progre
         raise NotSealedError(f"--day {day}: the journal does not reach the end of that day; it was cut")
     [(end, tree)] = trees_of(journal, ended, progress)
     check_same(known[day].facts, facts_of(days.venue, end, tree, known))
-    leaves = tree.leaves()
+    return proof_of(tree.leaves(), account, known[day])
+
+
+def proof_of(leaves: list[Leaf], account: int, seal: Seal) -> Proof:
+    """The proof of an account's day from the leaves of the day and its seal."""
     encoded = [leaf.encode() for leaf in leaves]
     places = {leaf.account: index for index, leaf in enumerate(leaves)}
     wanted = {places[VOUCHED], places[VENUE_WIDE]}
@@ -84,17 +88,11 @@ def prove(journal: Path, folder: Path, account: int, day: date, progress: Progre
     else:
         after = next((index for index, leaf in enumerate(leaves) if leaf.account > account), len(leaves))
         wanted |= {after - 1, after} & set(places.values())
-    found = [
-        Place(
-            leaves[at].account,
-            leaves[at].count,
-            leaves[at].root.hex(),
-            at,
-            [beside.hex() for beside in path_of(encoded, at)],
-        )
-        for at in sorted(wanted)
-    ]
-    return Proof(FORMAT, account, found, known[day])
+    return Proof(FORMAT, account, [_place(leaves[at], at, path_of(encoded, at)) for at in sorted(wanted)], seal)
+
+
+def _place(leaf: Leaf, index: int, path: list[bytes]) -> Place:
+    return Place(leaf.account, leaf.count, leaf.root.hex(), index, [beside.hex() for beside in path])
 
 
 def read_proof(path: Path) -> Proof:

@@ -95,7 +95,7 @@ class Order(msgspec.Struct, kw_only=True):
 
 
 class Trade(msgspec.Struct, kw_only=True):
-    """A trade; only own trades have the last fields."""
+    """A trade; only own trades have the last fields. `affiliated_maker`: the maker is of the venue's own group."""
 
     trade_id: str
     trade_seq: int
@@ -104,6 +104,7 @@ class Trade(msgspec.Struct, kw_only=True):
     price: Decimal
     amount: Decimal
     direction: str
+    affiliated_maker: bool
     order_id: str = ""
     liquidity: str = ""
     fee: Decimal = Decimal(0)

@@ -17,6 +17,7 @@ from gateway import clock
 from gateway.commands import listed_arguments, officer, outcomes
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.commands.identity_input import HELP, add_identity_argument, sealed_identity, vault_of
+from gateway.commands.noting import note_read
 from gateway.office.changes import KINDS, Kind
 from gateway.office.client_records import client_file, lapses
 from gateway.office.officer_params import plain_type
@@ -43,6 +44,8 @@ tightens acts at once. The answer comes when a running venue has carried the cha
 and, for a kill switch, how many orders it cancelled. When no venue runs, the change waits for the next start.
 `lionrock admin CHANGE --help` lists what a change takes. Exit codes: 0; 2 for an error, or when the venue refused it.
 """
+_READS, _ABOUT = ("list-changes", "show", "client", "lapses"), ("client", "number", "state", "days")
+"""What is noted in the gateway's log, and the arguments that say what it is about."""
 _QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client", "lapses", "template")
 
 
@@ -171,7 +174,10 @@ def run(args: argparse.Namespace) -> int:
         if args.action == "init":
             return _init(registry, args)
         if args.action in _ANSWERS:
-            officer.acting_officer(registry, args)
+            key = officer.acting_officer(registry, args)
+            if args.action in _READS:
+                about = " ".join(f"{name}={getattr(args, name)}" for name in _ABOUT if hasattr(args, name))
+                note_read(args.data, f"admin {args.action}", about, key=key)
             return _ANSWERS[args.action](registry, args)
         kind = args.action.replace("-", "_")
         fields = [field.name for field in msgspec.structs.fields(KINDS[kind].params)]

@@ -12,9 +12,17 @@ from rich.table import Table
 from rich.text import Text
 
 from gateway import config as settings
+from gateway.affiliates.governance import Governance, governance
 from gateway.affiliates.report import DAY_NS, DayReport, MakerReport, day_report
 from gateway.audit_trail.journal_follower import journal_of
-from gateway.commands.common import Names, end_of_day_ns, progress_bar, readable_errors, when
+from gateway.commands.common import (
+    Names,
+    end_of_day_ns,
+    open_registry,
+    progress_bar,
+    readable_errors,
+    when,
+)
 from gateway.config import Config
 
 MICROS = 1_000_000
@@ -56,35 +64,61 @@ def run(args: argparse.Namespace) -> int:
         with progress_bar("bytes of the journal") as progress:
             names = Names(args.data)
             found = day_report(journal_of(args.data), args.day - DAY_NS, programme, progress)
+        approvals = _approvals(args.data, found)
     if args.json:
-        print(json.dumps(asdict(found)))
+        report = asdict(found)
+        for maker, approval in zip(report["makers"], approvals, strict=True):
+            maker["approval"] = asdict(approval) if approval else None
+        print(json.dumps(report))
     else:
-        _show(found, names)
+        _show(found, names, approvals)
     kept = all(hour.is_met for maker in found.makers for hour in maker.hours)
     return 0 if kept else UNMET
+
+
+def _approvals(folder: Path, found: DayReport) -> list[Governance | None]:
+    """Each maker's approval in the registry beside the journal, with who answers for its conflicts."""
+    if not Config(data=str(folder)).registry.exists():
+        return [None] * len(found.makers)
+    with open_registry(str(folder)) as registry:
+        names = {contract.slot: contract.name for contract in registry.contracts()}
+        known = {account.slot for account in registry.accounts()}
+        return [
+            governance(registry, maker.account_slot, names.get(maker.contract_slot, ""), found.to_ns)
+            if maker.account_slot in known
+            else None
+            for maker in found.makers
+        ]
 
 
 def _money(micros: int) -> str:
     return f"{micros / MICROS:,.2f}"
 
 
-def _show(found: DayReport, names: Names) -> None:
+def _show(found: DayReport, names: Names, approvals: list[Governance | None]) -> None:
     console = Console(highlight=False)
     console.print(f"affiliated makers from {when(found.from_ns)} until {when(found.to_ns)}")
     if found.known_until_ns < found.to_ns:
         console.print(f"the journal ends at {when(found.known_until_ns)}: this is a part of the day")
-    for maker in found.makers:
-        _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0), names)
+    for maker, approval in zip(found.makers, approvals, strict=True):
+        _show_maker(console, maker, found.volume_micros.get(maker.contract_slot, 0), names, approval)
     if not found.makers:
         console.print("none had an approval or traded")
 
 
-def _show_maker(console: Console, maker: MakerReport, all_micros: int, names: Names) -> None:
+def _show_maker(
+    console: Console, maker: MakerReport, all_micros: int, names: Names, approval: Governance | None
+) -> None:
     title = f"account {names.account(maker.account_slot)}, contract {names.contract(maker.contract_slot)}"
     table = Table(title=Text(title), show_header=False)
+    if approval is not None:
+        table.add_row("approval", f"change {approval.change}, through {approval.valid_through}")
+        table.add_row("responsible officer", approval.responsible_officer)
+        table.add_row("information barriers", approval.information_barriers_hash)
     table.add_row("volume", f"{_money(maker.volume_micros)} of {_money(all_micros)} ({maker.volume_percent:.2f} %)")
     table.add_row("fills", f"{maker.fills:,}")
     table.add_row("with clients", f"{maker.client_fills:,} fills, {_money(maker.client_volume_micros)}")
+    table.add_row("marked in public", f"{maker.maker_fills:,} fills as maker, {_money(maker.maker_volume_micros)}")
     for row in maker.mark_outs:
         basis_points = row.gain_ppb / 100_000
         text = f"{_money(row.gain_micros)} on {row.fills:,} fills ({basis_points:+.3f} basis points)"

@@ -26,6 +26,7 @@ from gateway.commands.common import (
     when,
     whole,
 )
+from gateway.commands.noting import note_read
 from gateway.surveillance.from_journal import alerts_of, clients_of
 from gateway.surveillance.store import STATES, AlertError, AlertStore, Filed, Review, file_of, filed
 
@@ -35,7 +36,8 @@ _EXAMPLES = """examples:
   lionrock alerts review 7 --state dismissed --note "two desks, no common interest" --as ann.key
   lionrock alerts list --replay lionrock-data --config lionrock.toml --json
 
---replay runs the rules over a journal and files nothing; their parameters are the [surveillance] table of --config.
+--replay runs the rules over a journal and files nothing; their parameters are the [surveillance] table of --config, and
+what officers decided from its place in the log on.
 An alert is a question to a person, not a finding: every review names its reviewer and says why, and stays.
 """
 
@@ -104,6 +106,7 @@ def _list(args: argparse.Namespace) -> int:
     if args.replay:
         found = [row for row in _replayed(args) if args.rule in ("", row.rule) and args.state in ("", row.state)]
     else:
+        note_read(args.data, "alerts list", f"state={args.state or 'all'}")
         with _store(args.data) as store:
             found = store.alerts(args.state, args.rule)
     if args.json:
@@ -130,6 +133,7 @@ def _show(args: argparse.Namespace) -> int:
         if item is None:
             raise AlertError(f"alert {args.number}: the journal gives no such alert; `lionrock alerts list` shows them")
     else:
+        note_read(args.data, "alerts show", f"number={args.number}")
         with _store(args.data) as store:
             item, reviews = store.alert(args.number), store.reviews(args.number)
     if args.json:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -13,19 +14,25 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.host import JournalError
+from gateway import clock
 from gateway.audit_trail import export
 from gateway.audit_trail.admission_ladder import when
 from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
 from gateway.audit_trail.order_story import Step, story, story_at
 from gateway.audit_trail.proofs import read_proof
+from gateway.audit_trail.queue_priority import check_queues
 from gateway.audit_trail.records import FOREVER_NS, Scope
 from gateway.audit_trail.seals import NotSealedError, read_public_key
+from gateway.audit_trail.venue_files import check_beside
 from gateway.audit_trail.verify_export import Against, Checked, check
 from gateway.audit_trail.whole_trail import trail
 from gateway.commands import audit_seals
 from gateway.commands.audit_seals import progress_of
 from gateway.commands.common import FAILED, MAX_ID, account_slot, default_data, end_of_day_ns, reason_of, whole
+from gateway.commands.noting import note_read
+from gateway.commands.officer import OFFICER_VARIABLE
+from gateway.config import Config
 from gateway.registry.registry import RegistryError
 from gateway.wire.civil_dates import start_ns
 
@@ -42,6 +49,7 @@ _EXAMPLES = """examples:
   lionrock audit export data --format csv --output trail.csv
   lionrock audit export data --account alice --from 2026-03-02 --to 2026-03-31 --output alice.parquet
   lionrock audit verify trail.csv --journal data
+  lionrock audit verify --journal data --public-key seal.key.pub
   lionrock audit verify alice.csv --proof alice-2026-11-26.json --public-key seal.key.pub
   lionrock audit seal --make-key seal.key
   lionrock audit seal data --key seal.key
@@ -82,6 +90,10 @@ def _add_export(actions: Any) -> None:
     parser.add_argument("--to", dest="to_ns", type=_to_ns, default=FOREVER_NS, metavar="T",
                         help="last day, or the instant after the last")  # fmt: skip
     parser.add_argument("--with-index", action="store_true", help="also each index price that was taken (many)")
+    parser.add_argument("--with-gateway", action="store_true",
+                        help="also the account's refusals and logins; without --account always")  # fmt: skip
+    parser.add_argument("--as", dest="officer", metavar="FILE", default=os.environ.get(OFFICER_VARIABLE, ""),
+                        help=f"an officer's key file: who exports is noted (default: ${OFFICER_VARIABLE})")  # fmt: skip
     parser.add_argument("--format", choices=export.FORMATS, help="default: as the output's name says, else jsonl")
     parser.add_argument("--output", type=Path, metavar="F", help="file to write (default: standard output)")
     parser.add_argument("--json", action="store_true", help="print one JSON object about the file; needs --output")
@@ -90,8 +102,9 @@ def _add_export(actions: Any) -> None:
 
 def _add_verify(actions: Any) -> None:
     parser = actions.add_parser("verify", help="recompute the chain of an export")
-    parser.add_argument("path", type=Path, metavar="FILE|DIR", help="an export, or a folder of exports")
-    parser.add_argument("--journal", type=Path, metavar="DIR", help="also make each export again from this journal")
+    parser.add_argument("path", nargs="?", type=Path, metavar="FILE|DIR", help="an export, or a folder of exports")
+    parser.add_argument("--journal", type=Path, metavar="DIR", help="make each export again from this journal, check "
+                        "that clients came first, and check the registry beside it")  # fmt: skip
     parser.add_argument("--proof", dest="proofs", action="append", type=Path, default=[], metavar="FILE",
                         help="an account's sealed day, from lionrock audit prove; again for further days")  # fmt: skip
     parser.add_argument("--public-key", type=Path, metavar="FILE", help="the seals' public key, for --proof")
@@ -152,9 +165,13 @@ def _export(args: argparse.Namespace) -> int:
     account = -1 if args.account is None else account_slot(args.data, args.account)
     if args.from_ns >= args.to_ns:
         raise ValueError("--to: it is not after --from")
-    scope = Scope(account, args.from_ns, args.to_ns, args.with_index)
+    journal = journal_of(args.data)
+    has_log = Config(data=str(journal.parent)).gateway_log.is_dir()
+    with_gateway = has_log and (args.with_gateway or account < 0)
+    scope = Scope(account, args.from_ns, args.to_ns, args.with_index, with_gateway)
+    note_read(args.data, "audit export", _about(args), args.officer)
     with progress_of("journal") as progress:
-        records = trail(journal_of(args.data), scope, progress)
+        records = trail(journal, scope, progress)
         if args.output is None:
             export.write_to(records, sys.stdout.buffer, kind)
             return 0
@@ -173,27 +190,45 @@ def _export(args: argparse.Namespace) -> int:
     return 0
 
 
+def _about(args: argparse.Namespace) -> str:
+    """What an export is about, for the record."""
+    return "all accounts" if args.account is None else f"account={args.account}"
+
+
 def _verify(args: argparse.Namespace) -> int:
-    paths = [args.path]
-    if args.path.is_dir():
-        paths = sorted(path for path in args.path.iterdir() if path.suffix[1:] in export.FORMATS)
-    if not paths:
-        raise ValueError(f"{args.path}: holds no .csv, .jsonl or .parquet file")
-    if bool(args.proofs) != bool(args.public_key):
+    """Check exports, and with --journal also what lies beside the journal."""
+    if args.path is None and args.journal is None:
+        raise ValueError("FILE|DIR: name an export, or --journal DATA to check the venue's own files")
+    paths = _exports_of(args.path)
+    if bool(args.proofs) != bool(args.public_key) and (args.proofs or args.journal is None):
         raise ValueError("--proof and --public-key: give both or neither; the key is what makes a proof one")
     journal = journal_of(args.journal) if args.journal else None
     key = read_public_key(args.public_key) if args.public_key else None
     against = Against(journal, tuple(map(read_proof, args.proofs)), key)
     with progress_of("journal") as progress:
         found = [check(path, against, progress) for path in paths]
+        queues = [check_queues(journal, progress)] if journal else []
+        beside = check_beside(journal, key, clock.wall_ns(), progress) if journal else []
     if args.json:
-        print(json.dumps([asdict(item) for item in found]))
+        print(json.dumps([*map(asdict, found), *map(asdict, queues), *map(asdict, beside)]))
     else:
-        for item in found:
-            print(_verdict(item))
-    if any(item.problem for item in found):
+        lines = [*map(_verdict, found), *(rule.verdict() for rule in queues)]
+        for part in beside:
+            lines += [f"{part.what}: {problem}" for problem in part.problems] or [f"{part.what}: {part.summary}"]
+        print("\n".join(lines))
+    problems = [*(item.problem for item in found), *(rule.problem for rule in queues)]
+    if any(problems) or any(part.problems for part in beside):
         return DIFFERENT
     return EARLIER if any(item.later for item in found) else 0
+
+
+def _exports_of(path: Path | None) -> list[Path]:
+    if path is None or not path.is_dir():
+        return [path] if path else []
+    paths = sorted(file for file in path.iterdir() if file.suffix[1:] in export.FORMATS)
+    if not paths:
+        raise ValueError(f"{path}: holds no .csv, .jsonl or .parquet file")
+    return paths
 
 
 def _verdict(found: Checked) -> str:

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from gateway import clock
 from gateway.audit_trail import proofs, seals
 from gateway.audit_trail.journal_follower import journal_of
+from gateway.audit_trail.venue_files import seals_folder
 from gateway.commands.common import account_slot, default_data
 
 _SEAL_EXAMPLES = """examples:
@@ -65,7 +66,7 @@ def _day(text: str) -> date:
 
 def folder_of(journal: Path, given: Path | None) -> Path:
     """The folder of a journal's seals."""
-    return given if given is not None else journal.parent / "seals"
+    return given if given is not None else seals_folder(journal)
 
 
 def _seal(args: argparse.Namespace) -> int:

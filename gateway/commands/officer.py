@@ -46,15 +46,20 @@ def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
         raise RegistryError("--as: only an officer does this, and there is none yet; lionrock admin init names them")
     if not args.officer:
         raise RegistryError(f"--as: give an officer's key file, or set {OFFICER_VARIABLE}")
+    return key_in_file(registry, args.officer, args.data)
+
+
+def key_in_file(registry: Registry, file: str, data_folder: str) -> Key:
+    """The key in a key file, proved by its secret."""
     try:
-        data = json.loads(Path(args.officer).read_text())
+        data = json.loads(Path(file).read_text())
         key_id, secret = str(data["id"]), str(data["secret"])
     except OSError as error:
         text = (error.strerror or "").lower()
-        raise RegistryError(f"--as: {args.officer}: {text}; give an officer's key file that you may read") from None
+        raise RegistryError(f"--as: {file}: {text}; give an officer's key file that you may read") from None
     except (ValueError, KeyError, TypeError):
-        raise RegistryError(f"--as: {args.officer} is not a key file with id and secret") from None
-    return authentication.prove(registry, authentication.Vault(Path(Config(data=args.data).vault)), key_id, secret)
+        raise RegistryError(f"--as: {file} is not a key file with id and secret") from None
+    return authentication.prove(registry, authentication.Vault(Path(Config(data=data_folder).vault)), key_id, secret)
 
 
 def acting_officer(registry: Registry, args: argparse.Namespace) -> Key | None:

@@ -109,7 +109,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
 CHANNELS = {
     "book.{instrument}.{raw|100ms|agg2}": "a snapshot, then changes [new|change|delete, price, amount] as a chain",
     "book.{instrument}.none.{depth}.{raw|100ms|agg2}": "the best levels as [price, amount], complete each time",
-    "trades.{instrument}.{raw|100ms|agg2}": "a list of public trades",
+    "trades.{instrument}.{raw|100ms|agg2}": "a list of public trades; affiliated_maker: whether the maker is one",
     "trades.{kind}.{currency}.{raw|100ms|agg2}": "those of all contracts settled in a currency",
     "instrument.state.{kind}.{currency}": "a contract that is new or whose state has changed",
     "liquidations.{instrument}": "a list of forced trades: side and amount that were closed, price, type, time",

@@ -70,7 +70,9 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "set_affiliation": {**_CLIENT, "affiliation": "group_company"},
     "approve_affiliate": {
         **_ACCOUNT, "instrument_name": BTC.name, "valid_from": "2027-02-01", "valid_through": "2027-07-31",
+        "responsible_officer": "Ann Lee", "information_barriers_hash": "5e" * 32,
     },
+    "suspend_affiliate": {"client": "sample", "reason": "quotes beyond any measure"},
     "set_group": {**_ACCOUNT, "group": 7},
     "set_group_limit": {**_I, "group": 7, "max_amount": "250"},
     "set_maker_programme": {**_ACCOUNT, "programme": "tier-1"},

@@ -131,6 +131,9 @@ class SampleProjection:
     def is_halted(self) -> bool:
         return self.halted
 
+    def is_post_only_for_affiliates(self) -> bool:
+        return True
+
     def order(self, account: int, order_id: int) -> OrderView | None:
         view = self.orders.get(order_id)
         return view if view is not None and view.account_slot == account else None

@@ -89,3 +89,4 @@ def _end(registry: Registry, client: str, last: date, now_ns: int) -> None:
             details = {"ended": str(civil_date(now_ns))}
             record = Record(TOPIC, registry.client_id(client), details=details, valid_through=str(last))
             registry.add_record(record, number, now_ns)
+        registry.vouch(number, now_ns)

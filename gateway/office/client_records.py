@@ -9,6 +9,7 @@ from gateway.office import assessments
 from gateway.office.changes.clients import OF_CLIENT
 from gateway.office.employment import employment_of
 from gateway.office.proposals import Office
+from gateway.registry import identities
 from gateway.registry.registry import Account, Intent, Key, Record, Registry
 from gateway.registry.required_attributes import DATED
 from gateway.wire import civil_dates
@@ -32,7 +33,12 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
         **employment_of(registry, client_id)._asdict(),
         "accounts": [_account(registry, account, slots) for account in accounts],
         "persons": [
-            {"person": number, "name": registry.person_name(number)} for number in sorted({key.person for key in keys})
+            {
+                "person": number,
+                "name": registry.person_name(number),
+                "documents": identities.documents(registry, number),
+            }
+            for number in sorted({key.person for key in keys})
         ],
         "keys": [_key(key, slots) for key in keys],
         "records": [_record(registry, record, slots) for record in registry.records_of(client_id)],

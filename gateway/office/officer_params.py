@@ -141,6 +141,12 @@ class ApproveAffiliate(ChangeParams, kw_only=True):
     instrument_name: Instrument
     valid_from: Day | None = None
     valid_through: Annotated[str, Meta(description="the last day; left out: the approval is withdrawn")] | None = None
+    responsible_officer: Annotated[str, _text("who answers for conflicts; holds no key of it", 64)] | None = None
+    information_barriers_hash: Hash | None = None
+
+
+class SuspendAffiliate(ChangeParams, kw_only=True):
+    client: Annotated[str, _text("the group company: all its accounts")]
 
 
 class SetGroup(ChangeParams, kw_only=True):

@@ -87,6 +87,7 @@ class Office:
             )
             if not waits:
                 self._carry_out(plan, (actor[0], 0, number, actor[1]), now_ns)
+            registry.vouch(number, now_ns)
         return self.change(number, now_ns)
 
     def _needs_second_person(self, plan: Plan) -> bool:
@@ -120,6 +121,7 @@ class Office:
             segregation.check_pair(registry, plan.intents, change.actor, officer.person)
             registry.decide_change(number, "approved", officer, note, now_ns)
             self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
+            registry.vouch(number, now_ns)
         return self.change(number, now_ns)
 
     def _check_identified(self, change: Change, officer: Key) -> None:
@@ -140,6 +142,7 @@ class Office:
         with self._registry.transaction():
             self._open_proposal(number, officer, now_ns)
             self._registry.decide_change(number, "rejected", officer, note, now_ns)
+            self._registry.vouch(number, now_ns)
         return self.change(number, now_ns)
 
     def _open_proposal(self, number: int, officer: Key, now_ns: int) -> Change:

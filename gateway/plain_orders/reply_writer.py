@@ -268,13 +268,14 @@ def _put_trade_head(out, at, listing, leg):
     at = put(out, put(out, at, _TRADE_TEXTS + 7), _SIDES[leg.side])
     at = put_integer(out, put(out, at, _TRADE_TEXTS + 8), leg.tick_direction)
     at = _put_reference(out, put(out, at, _TRADE_TEXTS + 9), listing, leg.mark_subticks)
-    return _put_reference(out, put(out, at, _TRADE_TEXTS + 10), listing, leg.index_subticks)
+    at = _put_reference(out, put(out, at, _TRADE_TEXTS + 10), listing, leg.index_subticks)
+    return _put_flag(out, put(out, at, _TRADE_TEXTS + 11), leg.affiliated_maker)
 
 
 @part
 def _put_trade(out, at, listing, leg):
     """A trade as `render.user_trade` writes it."""
-    at = put(out, _put_trade_head(out, at, listing, leg), _TRADE_TEXTS + 11)
+    at = put(out, _put_trade_head(out, at, listing, leg), _TRADE_TEXTS + 12)
     at = put_integer(out, put(out, at, _USER_TEXTS), leg.order_id)
     at = _put_label(out, put(out, at, _USER_TEXTS + 1), leg.label)
     if at < 0:
@@ -293,7 +294,7 @@ def _put_trade(out, at, listing, leg):
     at = put(out, at, _USER_TEXTS + 10)
     if leg.flags & FLAG_INVOLUNTARY_BITS:
         at = put(out, at, _FORCED_TEXT)
-    return put(out, put(out, at, _USER_TEXTS + 11), _TRADE_TEXTS + 12)
+    return put(out, put(out, at, _USER_TEXTS + 11), _TRADE_TEXTS + 13)
 
 
 @part

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import (
+    EXEC_AFFILIATE,
     EXEC_LABELLED,
     FLAG_MADE_REDUCE_ONLY,
     FLAG_RESTING,
@@ -53,7 +54,7 @@ _TAIL: list[Any] = [
     ("triggered", "i1"),
     ("replaced", "i1"),
     ("tick_direction", "i1"),
-    ("pad", "i1"),
+    ("affiliated_maker", "i1"),  # trades, both legs
     ("label", "i8", (LABEL_BYTES // 8,)),
 ]
 
@@ -108,6 +109,7 @@ MARKET_ROW = record(
         ("index_subticks", "i8"),
         ("last_ticks", "i8"),
         ("last_direction", "i8"),
+        ("affiliated_maker", "i8"),  # of the trade under way
         ("candle_ns", "i8"),  # start of the running candle, 0: none
         ("open_ticks", "i8"),
         ("high_ticks", "i8"),
@@ -271,6 +273,7 @@ def _clear(out):
     out.tif = 0
     out.status = 0
     out.tick_direction = 0
+    out.affiliated_maker = 0
     for word in range(LABEL_BYTES // 8):
         out.label[word] = 0
 
@@ -305,7 +308,10 @@ def _write_candle(market, contract_slot, out):
 
 @part
 def _count_trade(v, event, out):
-    """A public trade moves its contract's last price and candle. Returns how many candle rows were written."""
+    """A public trade, from its maker's leg: its contract's last price and candle, and of what class its maker is.
+
+    Returns how many candle rows were written.
+    """
     market = v.markets[event.contract_slot]
     written = 0
     start_ns = event.time_ns - event.time_ns % CANDLE_NS
@@ -325,6 +331,7 @@ def _count_trade(v, event, out):
     else:
         market.last_direction = same
     market.last_ticks = event.price_ticks
+    market.affiliated_maker = 1 if event.flags & EXEC_AFFILIATE else 0
     market.high_ticks = max(market.high_ticks, event.price_ticks)
     market.low_ticks = min(market.low_ticks, event.price_ticks)
     market.volume_lots += event.last_lots
@@ -334,7 +341,7 @@ def _count_trade(v, event, out):
 
 @part
 def _write_trade(v, event, order, out):
-    """One leg of a trade; both legs carry the tick direction of the trade."""
+    """One leg of a trade; both legs carry its tick direction and whose its maker is. Deleveraging has no maker."""
     market = v.markets[event.contract_slot]
     _clear(out)
     out.kind = TRADE_KIND
@@ -359,6 +366,7 @@ def _write_trade(v, event, order, out):
     out.ord_type = event.ord_type
     out.tif = event.tif
     out.tick_direction = market.last_direction
+    out.affiliated_maker = market.affiliated_maker if event.order_id != 0 else 0
     if order.order_id == event.order_id:
         for word in range(LABEL_BYTES // 8):
             out.label[word] = order.label[word]

@@ -21,14 +21,14 @@ _ORDER = row_struct(
 )  # fmt: skip
 _TRADE = row_struct(
     LEG_ROW, "time_ns", "price_ticks", "lots", "trade_id", "mark_subticks", "index_subticks", "contract_slot", "flags",
-    "side", "tick_direction",
+    "side", "tick_direction", "affiliated_maker",
 )  # fmt: skip
 _FLAGS = row_struct(LEG_ROW, "flags")
 _TRADE_OF_LEG = row_struct(LEG_ROW, "trade_id", "contract_slot", "flags")
 _USER_TRADE = row_struct(
     LEG_ROW, "order_id", "cl_ord_id", "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "fee_micros",
     "mark_subticks", "index_subticks", "account_slot", "contract_slot", "flags", "side", "ord_type", "tick_direction",
-    "label",
+    "affiliated_maker", "label",
 )  # fmt: skip
 _CASH_CHANGE = row_struct(
     LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "position_lots",
@@ -75,9 +75,11 @@ def order_view(data: Any, offset: int) -> OrderView:
 def trade_view(data: Any, offset: int) -> TradeView:
     """The public trade of a taker's LEG row."""
     row = _TRADE.unpack_from(data, offset)
-    time_ns, price, lots, trade_id, mark, index, contract_slot, flags, side, direction = row
+    time_ns, price, lots, trade_id, mark, index, contract_slot, flags, side, direction, affiliated = row
     forced = flags & FLAG_INVOLUNTARY_BITS != 0
-    return TradeView(contract_slot, trade_id, time_ns, side, price, lots, direction, mark, index, forced)
+    return TradeView(
+        contract_slot, trade_id, time_ns, side, price, lots, direction, mark, index, forced, affiliated != 0
+    )
 
 
 def closed_by_force(data: Any, offset: int) -> tuple[TradeView, bool] | None:
@@ -103,12 +105,14 @@ def user_trade_view(data: Any, offset: int) -> UserTradeView:
     """One leg of a trade as its owner sees it; the public trade in it has the taker's side."""
     (
         order_id, cl_ord_id, time_ns, price, lots, leaves, trade_id, fee, mark, index, account_slot, contract_slot,
-        flags, side, ord_type, direction, label,
+        flags, side, ord_type, direction, affiliated, label,
     ) = _USER_TRADE.unpack_from(data, offset)  # fmt: skip
     is_taker = flags & FLAG_TAKER != 0
     taker_side = side if is_taker else SIDE_BUY + SIDE_SELL - side
     forced = flags & FLAG_INVOLUNTARY_BITS != 0
-    trade = TradeView(contract_slot, trade_id, time_ns, taker_side, price, lots, direction, mark, index, forced)
+    trade = TradeView(
+        contract_slot, trade_id, time_ns, taker_side, price, lots, direction, mark, index, forced, affiliated != 0
+    )
     state = OrdStatus.FILLED if leaves == 0 else OrdStatus.NEW
     return UserTradeView(
         trade, account_slot, order_id, side, is_taker, fee, ord_type, flags, state, cl_ord_id, label_json(label)

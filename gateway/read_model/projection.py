@@ -238,11 +238,13 @@ class Projection:
             (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
             for at in range(int(row["brackets"]))
         ]
+        present = bool(row["affiliate_present"])
         return ContractTerms(
             int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
             int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
-            int(row["max_order_value_micros"]), int(row["lot_step"]),
+            int(row["max_order_value_micros"]), int(row["lot_step"]), present,
+            present and bool(row["impact_excludes_affiliates"]),
         )  # fmt: skip
 
     def state(self, contract_slot: int) -> int:
@@ -258,6 +260,10 @@ class Projection:
     def is_halted(self) -> bool:
         """Whether the venue is halted."""
         return int(self._state["venue_state"]) == VenueState.HALTED
+
+    def is_post_only_for_affiliates(self) -> bool:
+        """Whether opening orders of affiliated makers must be post-only limit orders."""
+        return int(self._state["affiliate_post_only"]) != 0
 
     # --- market ---------------------------------------------------------------------------------------------------
 

@@ -175,7 +175,7 @@ def _order_extras(contract: Contract, view: OrderView) -> bytes:
 
 TRADE = (
     b'{"trade_id":"%b-%d","trade_seq":%d,"timestamp":%d,"instrument_name":%b,"price":%b,"amount":%b,'
-    b'"direction":"%b","tick_direction":%d,"mark_price":%b,"index_price":%b%b'
+    b'"direction":"%b","tick_direction":%d,"mark_price":%b,"index_price":%b,"affiliated_maker":%b%b'
 )
 
 
@@ -199,6 +199,7 @@ def _trade_fields(contract: Contract, view: TradeView, side: int, extras: bytes)
         view.tick_direction,
         reference(contract, view.mark_subticks),
         reference(contract, view.index_subticks),
+        _BOOL[view.affiliated_maker],
         extras,
     )
 

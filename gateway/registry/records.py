@@ -96,6 +96,8 @@ class Intent:
     key: int = 0
     sweeps: bool = False
     """Whether the orders of its account, its contract or its person (all, if it names none) are cancelled with it."""
+    digest: bytes = b""
+    """The hash of what the registry keeps of its change, for the log to vouch for; see `vouching`."""
 
 
 class Result(NamedTuple):

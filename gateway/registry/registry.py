@@ -13,8 +13,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_CONTRACT_STATE, MARKET_HALTED
-from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, MarketState
+from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
+from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
 from gateway.registry import spellings
 from gateway.registry.names import name_problem
 from gateway.registry.private_files import make_private
@@ -31,7 +31,8 @@ from gateway.registry.records import (
     Result,
     hashes_in,
 )
-from gateway.registry.tables import BusyError, RegistryError, prepare
+from gateway.registry.tables import BusyError, RegistryError, prepare, rows_of
+from gateway.registry.vouching import stages
 
 __all__ = [
     "SCOPES", "Account", "BusyError", "ContractRecord", "Intent", "Key", "KeyOrder", "Record", "Registry",
@@ -41,7 +42,7 @@ WAIT_SECONDS = 5.0
 _SWEEP_EVERY_NS = 10_000_000_000
 _INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
-    "source_time_ns, change, key, sweeps"
+    "source_time_ns, change, key, sweeps, digest"
 )
 
 
@@ -51,13 +52,15 @@ class Registry:
     def __init__(self, path: Path | str) -> None:
         make_private(path)
         self._db = sqlite3.connect(path, isolation_level=None)
-        prepare(self._db, path)
+        is_of_earlier_release = prepare(self._db, path)
         # Every signed HTTP call writes a signature: it survives a crash of the process without an fsync for each.
         self._seen = sqlite3.connect(path, isolation_level=None)
         self._seen.execute("PRAGMA synchronous=NORMAL")
         self.wait_at_most(WAIT_SECONDS)
         self._sweep_ns = 0
         self._acting: dict[str, Any] = {}
+        if is_of_earlier_release:
+            self._vouch_for_earlier()
 
     def wait_at_most(self, seconds: float) -> None:
         """How long a write waits for that of another process before it is refused as BusyError."""
@@ -303,6 +306,28 @@ class Registry:
         )
         self._db.execute(query, (state, officer.person, officer.number, now_ns, note, number))
 
+    def vouch(self, number: int, now_ns: int) -> None:
+        """Have the log vouch for a change as it is now: by the directives that it just wrote, or by an ATTEST."""
+        [change] = rows_of(self._db, "SELECT * FROM changes WHERE number = ?", number)
+        records = rows_of(self._db, "SELECT * FROM records WHERE change = ? ORDER BY number", number)
+        digest = stages(change, records)[-1]
+        with self.transaction():
+            query = "UPDATE intents SET digest = ? WHERE change = ? AND digest = x'' AND applied_seq IS NULL"
+            if self._db.execute(query, (digest, number)).rowcount == 0:
+                intent = Intent(
+                    COMMAND_ATTEST, Attested.REGISTRY, actor=change["actor"], approver=change["approver"],
+                    change=number, key=change["actor_key"], digest=digest,
+                )  # fmt: skip
+                self._add(intent, now_ns)
+
+    def _vouch_for_earlier(self) -> None:
+        """Have the log vouch for the changes that an earlier release made, which kept no hashes."""
+        vouched = "SELECT change FROM intents WHERE digest != x''"
+        query = f"SELECT number, created_ns FROM changes WHERE number NOT IN ({vouched}) ORDER BY number"
+        with self.transaction():
+            for number, created_ns in self.all(query):
+                self.vouch(number, created_ns)
+
     # --- signatures seen --------------------------------------------------------------------------------------------
 
     def use_once(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
@@ -354,7 +379,7 @@ class Registry:
         values = (
             int(intent.kind), int(intent.code), intent.account_slot, intent.contract_slot, intent.item, intent.person,
             intent.value, intent.amount_micros, intent.actor, intent.approver, intent.note, intent.source_time_ns,
-            intent.change, intent.key, int(intent.sweeps), now_ns,
+            intent.change, intent.key, int(intent.sweeps), intent.digest, now_ns,
         )  # fmt: skip
         places = ", ".join("?" * len(values))
         query = f"INSERT INTO intents (reference, {columns}, created_ns) VALUES ({next_reference}, {places})"
@@ -419,8 +444,8 @@ class Registry:
         return [(slot, value) for slot, value in found if least <= value <= most]
 
     def intents_of(self, change: int) -> list[tuple[Intent, Result]]:
-        """A change's directives in their order, and what became of them."""
-        return self._with_results("change = ?", change)
+        """A change's directives in their order, and what became of them; not what only vouches for it."""
+        return self._with_results("change = ? AND kind != ?", change, COMMAND_ATTEST)
 
     def intents_between(self, after: int, last: int) -> list[tuple[Intent, Result]]:
         """The intents after one reference up to another, in their order, and what became of them."""

@@ -2,6 +2,7 @@
 
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET
 from gateway.registry import spellings
@@ -38,7 +39,7 @@ CREATE TABLE IF NOT EXISTS intents (
     value INTEGER NOT NULL, amount_micros INTEGER NOT NULL, actor INTEGER NOT NULL, approver INTEGER NOT NULL,
     note TEXT NOT NULL, created_ns INTEGER NOT NULL, applied_seq INTEGER, reason INTEGER,
     source_time_ns INTEGER NOT NULL DEFAULT 0, change INTEGER NOT NULL DEFAULT 0, key INTEGER NOT NULL DEFAULT 0,
-    sweeps INTEGER NOT NULL DEFAULT 0, orders_cancelled INTEGER) STRICT;
+    sweeps INTEGER NOT NULL DEFAULT 0, orders_cancelled INTEGER, digest BLOB NOT NULL DEFAULT x'') STRICT;
 CREATE INDEX IF NOT EXISTS intents_by_place ON intents (kind, account_slot, contract_slot, code, item, person);
 CREATE INDEX IF NOT EXISTS intents_by_value ON intents (code, value) WHERE kind = {COMMAND_ACCOUNT_SET};
 CREATE INDEX IF NOT EXISTS intents_by_change ON intents (change) WHERE change > 0;
@@ -102,6 +103,7 @@ COMMIT;
 """
 _FROM_VERSION_3 = f"""
 BEGIN IMMEDIATE;
+ALTER TABLE intents ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
 PRAGMA user_version={SCHEMA_VERSION};
 COMMIT;
 """
@@ -121,8 +123,11 @@ class BusyError(RegistryError):
         super().__init__(f"the registry cannot be written now ({error}); try again in a moment")
 
 
-def prepare(db: sqlite3.Connection, path: Path | str) -> None:
-    """Make the tables of a new file, upgrade an older one, refuse one of another program. Every commit is fsynced."""
+def prepare(db: sqlite3.Connection, path: Path | str) -> bool:
+    """Make the tables of a new file, upgrade an older one, refuse one of another program. Every commit is fsynced.
+
+    Answers whether the file was of an earlier version.
+    """
     try:
         for setting in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
             db.execute(f"PRAGMA {setting}")
@@ -143,3 +148,11 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> None:
     if version in (1, 2, 3):
         db.execute(_DOCUMENTS_OF_EARLIER_RECORDS)
     spellings.refresh(db)
+    return 0 < version < SCHEMA_VERSION
+
+
+def rows_of(db: sqlite3.Connection, query: str, *values: object) -> list[dict[str, Any]]:
+    """The rows of a query by the names of their columns."""
+    cursor = db.execute(query, values)
+    names = [column[0] for column in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor]

@@ -7,6 +7,7 @@ from urllib.parse import parse_qsl
 from gateway.sessions import jsonrpc_requests
 from gateway.sessions.actions import Action, Reply
 from gateway.sessions.methods.session import CONNECTION_ONLY
+from gateway.sessions.noting import note_refusal
 from gateway.sessions.routes import ROUTES
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context
@@ -49,8 +50,11 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
         if not name.startswith("public/") and headers.get("authorization"):
             _authorize(session, verb, target, headers["authorization"], body, now_ns)
     except jsonrpc_requests.Malformed as malformed:
+        note_refusal(session, malformed.method, None, malformed.refusal, now_ns)
         return [Reply(Call(session, malformed.request_id, now_ns).error(malformed.refusal, now_ns))]
     except Refusal as refusal:
+        name = "http" if request is None else ROUTES[type(request)].name
+        note_refusal(session, name, None, refusal, now_ns)
         request_id = None if request is None else request.id
         return [Reply(Call(session, request_id, now_ns).error(refusal, now_ns))]
     return session.call(request, now_ns)
@@ -76,5 +80,8 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
 
 
 def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, now_ns: int) -> None:
+    is_token = header[:7].lower() == "bearer "
     key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
-    session.log_in(key, header[7:].strip() if header[:7].lower() == "bearer " else "")
+    if not is_token:
+        session.context.notes.signed_call(key, now_ns)
+    session.log_in(key, header[7:].strip() if is_token else "")

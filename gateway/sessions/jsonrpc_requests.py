@@ -63,12 +63,13 @@ _FLAGS = {
 
 
 class Malformed(Exception):  # noqa: N818 - it is answered, not raised to anyone
-    """A message that could not become a request: the id to answer and why."""
+    """A message that could not become a request: the id to answer, why, and the method if it has one."""
 
-    def __init__(self, request_id: RequestId, refusal: Refusal) -> None:
+    def __init__(self, request_id: RequestId, refusal: Refusal, method: str = "no request") -> None:
         super().__init__(str(refusal))
         self.request_id = request_id
         self.refusal = refusal
+        self.method = method
 
 
 def decode(data: bytes | bytearray | memoryview) -> Any:
@@ -138,7 +139,10 @@ def _explain(data: bytes, error: Exception) -> Malformed:
         return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8"))
     except msgspec.DecodeError as second:
         return Malformed(None, Refusal(ErrorCode.PARSE_ERROR, _one_line(str(second))))
-    return Malformed(envelope.id, _refusal(envelope, error))
+    refusal = _refusal(envelope, error)
+    if refusal.code == ErrorCode.INVALID_PARAMS:
+        return Malformed(envelope.id, refusal, bytes(envelope.method)[1:-1].decode())
+    return Malformed(envelope.id, refusal)
 
 
 def _refusal(envelope: _Envelope, error: Exception) -> Refusal:

@@ -20,13 +20,17 @@ from gateway.sessions.methods import (
 
 
 class Route(NamedTuple):
-    """How a request is served. `reads`: everything received before it is applied first, so that its answer shows it."""
+    """How a request is served. `reads`: everything received before it is applied first, so that its answer shows it.
+
+    `is_officers_question`: it goes into the gateway's log who asked.
+    """
 
     handler: Callable[..., Any]
     scope: str
     bucket: str
     name: str
     reads: bool
+    is_officers_question: bool
 
 
 _HANDLERS: dict[str, Callable[..., Any]] = {
@@ -51,6 +55,6 @@ _READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
 } | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
 """Methods that look at what orders change: books, trades, orders, positions and money."""
 ROUTES: dict[type, Route] = {
-    REQUESTS[name]: Route(_HANDLERS[name], method.scope, method.bucket, name, name in _READS)
+    REQUESTS[name]: Route(_HANDLERS[name], method.scope, method.bucket, name, name in _READS, name in admin.QUESTIONS)
     for name, method in METHODS.items()
 }

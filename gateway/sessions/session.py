@@ -9,6 +9,7 @@ from typing import Any
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
+from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.routes import ROUTES, Route
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
@@ -49,7 +50,10 @@ class Session(SessionState):
                 self.context.settle()
             result = route.handler(self, request.params, call)
         except Refusal as refusal:
+            note_refusal(self, route.name, request.params, refusal, now_ns)
             return [Reply(call.error(refusal, now_ns))]
+        if route.is_officers_question:
+            note_read(self, route.name, request.params, now_ns)
         return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
 
     def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
@@ -66,6 +70,7 @@ class Session(SessionState):
                 self.context.confirmation.check_rows(self.projection, rows, self.account_slot)
             self._take_rows(orders, cancels, now_ns)
         except Refusal as refusal:
+            note_refusal(self, "binary rows", None, refusal, now_ns)
             self._faults += 1
             return [Reply(call.error(refusal, now_ns)), *self._hostile()]
         self._faults = 0
@@ -79,6 +84,7 @@ class Session(SessionState):
 
     def _fault(self, malformed: jsonrpc_requests.Malformed, now_ns: int) -> list[Action]:
         self._faults += 1
+        note_refusal(self, malformed.method, None, malformed.refusal, now_ns)
         us = now_ns // 1000
         answer = jsonrpc_answers.error_reply(malformed.request_id, malformed.refusal, us, us, self.context.testnet)
         return [Reply(answer), *self._hostile()]

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.codes import ExecInst, Reason
+from gateway.audit_trail.gateway_notes import Notes
 from gateway.config import Config
 from gateway.registry.authentication import Authenticator, Vault
 from gateway.registry.registry import Registry, Result
@@ -34,6 +35,8 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
+    notes: Notes = field(default_factory=Notes)
+    """What goes into the gateway's log."""
     settle: Callable[[], None] = _nothing
     """Has everything received so far applied, ahead of an answer that is to show it."""
     sequence_changes: Callable[[], dict[int, Result]] = dict

@@ -1,8 +1,7 @@
 """The rows on which the rules work: what happened to an order, when, and who owns it."""
 
-from bisect import bisect_right
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +18,7 @@ ACTIVITY = record(
         ("price_ticks", "i8"),
         ("lots", "i8"),  # traded or cancelled
         ("leaves_lots", "i8"),
+        ("filled_lots", "i8"),  # of the order, in all
         ("position_lots", "i8"),  # FILL: the account's, after
         ("owner", "i8"),  # the beneficial owner's number
         ("account_slot", "i4"),
@@ -29,11 +29,28 @@ ACTIVITY = record(
         ("side", "i1"),
     ]
 )
-"""Order events, and notices of funding rates."""
+"""Order events, and notices of funding rates and settlements."""
+PRICE = record(
+    [
+        ("seq", "i8"),
+        ("time_ns", "i8"),
+        ("price_subticks", "i8"),  # of the source; the new index; the impact bid of a sample
+        ("index_subticks", "i8"),  # PREMIUM_SAMPLED, INDEX_CHANGED: the index before
+        ("rate_ppb", "i8"),  # PREMIUM_SAMPLED: the premium
+        ("contract_slot", "i4"),
+        ("source", "i4"),  # INDEX_RECORDED
+        ("kind", "i1"),
+        ("pad", "i1", (7,)),
+    ]
+)
+"""Prices of index sources, the index, and premium samples."""
+NS_PER_S = 1_000_000_000
+PPB = 1_000_000_000
 Rows = np.ndarray[Any, Any]
+_PRICES = (EventKind.INDEX_RECORDED, EventKind.INDEX_CHANGED, EventKind.PREMIUM_SAMPLED)
 _KEPT = (
     EventKind.ACCEPTED, EventKind.FILL, EventKind.RESTED, EventKind.CANCELLED, EventKind.AMENDED,
-    EventKind.FUNDING_RATE, EventKind.POSITION_SETTLED,
+    EventKind.REDUCED, EventKind.FUNDING_RATE, EventKind.POSITION_SETTLED,
 )  # fmt: skip
 _OWN_BASE = 1 << 40
 """An account whose client is not known counts as its own owner; such owners are numbered from here."""
@@ -96,13 +113,36 @@ def activity_of(events: Rows, owners: Owners) -> Rows:
     orders = kept["kind"] < EventKind.NOTICE_FIRST
     for name in ("seq", "time_ns", "kind"):
         rows[name] = kept[name]
-    for name in ("order_id", "trade_id", "price_ticks", "leaves_lots", "flags", "side"):
+    for name in ("order_id", "trade_id", "price_ticks", "leaves_lots", "filled_lots", "flags", "side"):
         rows[name] = np.where(orders, kept[name], 0)
     for name in ("account_slot", "contract_slot", "reason", "position_lots"):
         rows[name] = np.where(orders, kept[name], given[name])
     rows["lots"] = np.where(orders, kept["last_lots"], 0)
     rows["owner"] = owners.of(rows["account_slot"])
     return rows
+
+
+def prices_of(events: Rows) -> Rows:
+    """The prices of a batch that the rules use."""
+    kept = events[np.isin(events["kind"], _PRICES)]
+    rows, given = np.zeros(len(kept), PRICE), kept.view(NOTICE)
+    for name in ("seq", "time_ns", "kind", "contract_slot", "price_subticks", "rate_ppb"):
+        rows[name] = given[name]
+    rows["index_subticks"], rows["source"] = given["old_value"], given["code"]
+    return rows
+
+
+def grouped(rows: Rows, *names: str) -> Iterator[tuple[tuple[int, ...], Rows]]:
+    """Rows grouped by some columns; each group keeps the order of its rows."""
+    if not len(rows):
+        return
+    order = np.lexsort([rows[name] for name in reversed(names)])
+    ordered = rows[order]
+    changes = np.zeros(len(ordered), bool)
+    for name in names:
+        changes[1:] |= ordered[name][1:] != ordered[name][:-1]
+    for part in np.split(ordered, np.flatnonzero(changes)):
+        yield tuple(int(part[name][0]) for name in names), part
 
 
 class Evidence(NamedTuple):
@@ -123,8 +163,14 @@ class Alert:
     contract_slot: int
     accounts: tuple[int, ...]
     evidence: Evidence
-    lasts: bool = False
-    """Whether the alert is about a lasting state rather than an act: it is filed once while the state lasts."""
+    origin: tuple[int, ...] = ()
+    """What stays while an alert grows: its first sequence, and the accounts that it named first."""
+
+    @property
+    def identity(self) -> tuple[object, ...]:
+        """What is the same in all states of one alert, and in no other alert."""
+        origin = self.origin or (self.time_ns, *self.accounts, *self.evidence.seqs)
+        return self.rule, self.contract_slot, *origin
 
     @property
     def first_seq(self) -> int:
@@ -137,26 +183,12 @@ class Alert:
         return max(self.evidence.seqs, default=0)
 
 
-@dataclass(frozen=True)
-class Window:
-    """The input of a rule: rows of the last seconds in order, those of the last `step_s` new; positions at the end."""
-
-    rows: Rows
-    end_ns: int
-    step_ns: int
-    positions: Mapping[tuple[int, int], int] = field(default_factory=dict)
-    owners: Mapping[int, int] = field(default_factory=dict)
-
-    def last(self, seconds: int) -> Rows:
-        """The rows of the last seconds."""
-        return self.rows[bisect_right(self.rows["time_ns"], self.end_ns - seconds * 1_000_000_000) :]
-
-
 MOST_EVIDENCE = 200
 
 
 def evidence(rows: Rows, **figures: int) -> Evidence:
-    """Evidence from rows; when there are very many, from the first ones."""
-    seqs = np.unique(rows["seq"])[:MOST_EVIDENCE].tolist()
+    """Evidence from rows; when there are very many, from the first ones and the last one."""
+    seqs = np.unique(rows["seq"]).tolist()
+    seqs = [*seqs[: MOST_EVIDENCE - 1], *seqs[MOST_EVIDENCE - 1 :][-1:]]
     order_ids = [order for order in np.unique(rows["order_id"])[:MOST_EVIDENCE].tolist() if order]
-    return Evidence(seqs, order_ids, figures | {"rows": len(rows)})
+    return Evidence(seqs, order_ids, figures)

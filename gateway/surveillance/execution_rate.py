@@ -5,9 +5,8 @@ import numpy as np
 from engine.code_values import FLAG_INVOLUNTARY_BITS
 from engine.codes import EventKind
 from engine.schema import record
-from gateway.surveillance.activity import Alert, Rows, evidence
+from gateway.surveillance.activity import NS_PER_S, Alert, Rows, evidence
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rules import NS_PER_S
 
 RULE = "execution_throttle"
 _EXECUTION = record([("time_ns", "i8"), ("seq", "i8"), ("order_id", "i8"), ("account_slot", "i8"), ("contract", "i8")])

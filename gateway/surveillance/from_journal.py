@@ -22,16 +22,22 @@ def alerts_of(
     clients: Mapping[int, int],
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> list[Alert]:
-    """All alerts of a journal, in the order of its steps: the parameters count until the log changes them."""
+    """All alerts of a journal, in the order in which they began, each as it has grown in the end.
+
+    The parameters count until the log changes them.
+    """
     owners = Owners()
-    found: list[Alert] = []
+    found: dict[tuple[object, ...], Alert] = {}
     owners.add_clients(clients)
     watch = Watch(parameters, owners)
 
     def sink(commands: Any, events: Any) -> None:
-        found.extend(watch.take(events, found))
+        stopped: list[Alert] = []
+        alerts = watch.take(events, stopped)
+        found.update((alert.identity, alert) for alert in (*stopped, *alerts))
 
     reader = host.JournalReader(journal)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     host.replay(reader, engine, sink=sink, progress=progress)
-    return [*found, *watch.rules.flush()]
+    found.update((alert.identity, alert) for alert in watch.rules.flush())
+    return [*found.values()]

@@ -1,4 +1,7 @@
-"""The parameters of the rules: the configuration's `[surveillance]` table. A window of 0 turns a rule off."""
+"""The parameters of the rules: names, units, defaults and limits. A window of 0 turns a rule off.
+
+`_s` seconds, `_ms` milliseconds, `_ppb` parts of 1e9, `_percent` parts of 100, `_ratio` how many times as much.
+"""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -19,33 +22,82 @@ class Parameters:
     queue_rows: Annotated[
         Count, Meta(description="events that may wait for the rules; more are skipped, with an alert")
     ] = 1_000_000
-    wash_window_s: Annotated[Window, Meta(description="wash trades: window")] = 300
-    wash_trades: Annotated[Count, Meta(description="wash trades: trades between accounts of one owner or group")] = 3
-    layering_window_s: Annotated[Window, Meta(description="layering: window")] = 60
-    layering_orders: Annotated[
-        Count, Meta(description="layering: orders of one side withdrawn around a fill of the other")
-    ] = 4
-    layering_ratio: Annotated[
-        Count, Meta(description="layering: their quantity against the owner's interest on the other side")
-    ] = 4
-    layering_life_s: Annotated[
-        Count, Meta(description="layering: how long an order may stand to count as withdrawn at once")
+    episode_s: Annotated[
+        Seconds, Meta(description="what one rule finds of the same accounts within so long is one alert, which grows")
+    ] = 1800
+    maker_window_s: Annotated[Seconds, Meta(description="makers: how far back two-sided quoting is averaged")] = 300
+    maker_percent: Annotated[
+        Share, Meta(description="makers: who shows both sides for this share of its quoting time counts as a maker")
+    ] = 60
+    spoofing_window_s: Annotated[Window, Meta(description="spoofing: repetitions within so long count together")] = 600
+    spoofing_ratio: Annotated[
+        Count, Meta(description="spoofing: what was withdrawn against what was traded and offered on the other side")
+    ] = 3
+    spoofing_total_ratio: Annotated[
+        Count, Meta(description="spoofing: these ratios added up over the repetitions; so one of 10 is enough")
     ] = 10
+    spoofing_kept_s: Annotated[
+        Seconds, Meta(description="spoofing: how long an order may have stood at its price before it is withdrawn")
+    ] = 20
+    spoofing_gone_s: Annotated[
+        Seconds, Meta(description="spoofing: who shows the quantity again within so long has not withdrawn it")
+    ] = 3
+    spoofing_size_ratio: Annotated[
+        Count, Meta(description="spoofing, flashing: quantity against the usual order of others, weighted by size")
+    ] = 2
+    flashing_window_s: Annotated[Window, Meta(description="flashing: window")] = 120
+    flashing_orders: Annotated[
+        Count, Meta(description="flashing: large orders withdrawn at once, without a trade and not by a maker")
+    ] = 20
+    flashing_life_ms: Annotated[Count, Meta(description="flashing: how long such an order stands at most")] = 2000
+    stuffing_window_s: Annotated[Window, Meta(description="quote stuffing: window")] = 60
+    stuffing_messages: Annotated[
+        Count, Meta(description="quote stuffing: orders, amendments and cancels below which nothing is said")
+    ] = 2000
+    stuffing_maker_messages: Annotated[
+        Count, Meta(description="quote stuffing: the same for a maker, who must follow the market")
+    ] = 30_000
+    stuffing_per_trade: Annotated[Count, Meta(description="quote stuffing: messages for each trade")] = 500
+    wash_window_s: Annotated[Window, Meta(description="wash trades: window")] = 1800
+    wash_trades: Annotated[Count, Meta(description="wash trades: trades between accounts of one owner or group")] = 3
+    pair_window_s: Annotated[Window, Meta(description="pre-arranged round trips and rings: window")] = 1800
+    pair_trades: Annotated[
+        Count, Meta(description="pre-arranged round trips: trades of equal orders between two clients")
+    ] = 4
+    pair_share_percent: Annotated[
+        Share, Meta(description="pre-arranged trades: share of each client's own volume that lies among them")
+    ] = 50
+    pair_balance_percent: Annotated[
+        Share, Meta(description="pre-arranged trades: how much of what one gave comes back to him")
+    ] = 80
+    ring_trades: Annotated[Count, Meta(description="rings: trades of equal orders among three or more clients")] = 6
     ignition_window_s: Annotated[Window, Meta(description="momentum ignition: window")] = 120
-    ignition_move_ppb: Annotated[
-        Count, Meta(description="momentum ignition: how far the taking moved the price")
-    ] = 5_000_000
+    ignition_move_ppb: Annotated[Count, Meta(description="momentum ignition: how far the taking moved the price")] = (
+        5_000_000
+    )
     ignition_share_percent: Annotated[
         Share, Meta(description="momentum ignition: share of all taking in that direction")
     ] = 40
-    ratio_window_s: Annotated[Window, Meta(description="order-to-trade ratio: window")] = 60
-    ratio_messages: Annotated[
-        Count, Meta(description="order-to-trade ratio: messages below which nothing is said")
-    ] = 2000
-    ratio_per_trade: Annotated[Count, Meta(description="order-to-trade ratio: messages for each trade")] = 500
     marking_window_s: Annotated[Window, Meta(description="marking: how long before a funding instant")] = 60
     marking_move_ppb: Annotated[Count, Meta(description="marking: how far the price moved")] = 1_000_000
     marking_share_percent: Annotated[Share, Meta(description="marking: share of all taking")] = 50
+    samples_window_s: Annotated[Window, Meta(description="marking by quotes: window of premium samples")] = 180
+    samples_times: Annotated[
+        Count, Meta(description="marking by quotes: samples whose premium one owner's quotes alone have made")
+    ] = 8
+    samples_premium_ppb: Annotated[Count, Meta(description="marking by quotes: the least premium that counts")] = (
+        200_000
+    )
+    index_window_s: Annotated[
+        Window, Meta(description="push of an index source: how long before it a position was opened")
+    ] = 900
+    index_move_ppb: Annotated[
+        Count, Meta(description="push of an index source: how far it stands from the middle of all sources")
+    ] = 5_000_000
+    index_share_percent: Annotated[
+        Share,
+        Meta(description="push of an index source: its net buying (selling) against all that was traded before it"),
+    ] = 25
     interest_share_percent: Annotated[
         int, Meta(ge=0, le=100, description="open interest: an owner's share of a contract; 0 turns it off")
     ] = 40
@@ -58,18 +110,15 @@ class Parameters:
     @property
     def is_on(self) -> bool:
         """Whether any rule is on."""
-        windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
-        return any((*windows, self.marking_window_s, self.interest_share_percent, self.throttle_executions))
+        return any((*self.windows_s, self.interest_share_percent, self.throttle_executions))
 
     @property
-    def longest_s(self) -> int:
-        """The longest window of any rule."""
-        windows = (self.wash_window_s, self.layering_window_s, self.ignition_window_s, self.ratio_window_s)
-        return max(*windows, self.marking_window_s) + self.step_s
+    def windows_s(self) -> tuple[int, ...]:
+        """The window of each rule that has one."""
+        return tuple(getattr(self, f"{name}_window_s") for name in WINDOWED)
 
 
-SILENT = Parameters(
-    wash_window_s=0, layering_window_s=0, ignition_window_s=0, ratio_window_s=0, marking_window_s=0,
-    interest_share_percent=0,
-)  # fmt: skip
+WINDOWED = ("spoofing", "flashing", "stuffing", "wash", "pair", "ignition", "marking", "samples", "index")
+"""The rules with a window."""
+SILENT = Parameters(**{f"{name}_window_s": 0 for name in WINDOWED}, interest_share_percent=0)
 """Parameters with every rule off."""

@@ -1,19 +1,46 @@
 """Runs the rules over a stream of events. The same stream gives the same alerts, live or by replay, in any batches."""
 
 from collections.abc import Mapping
+from typing import Any, Protocol
 
 import numpy as np
 
 from engine.codes import EventKind
-from gateway.surveillance.activity import ACTIVITY, Alert, Owners, Rows, Window, activity_of
+from gateway.surveillance.activity import (
+    ACTIVITY,
+    NS_PER_S,
+    Alert,
+    Owners,
+    Rows,
+    activity_of,
+    grouped,
+    prices_of,
+)
+from gateway.surveillance.episodes import Episodes, Finding
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rules import NS_PER_S, active
+from gateway.surveillance.rules_of_orders import Flashing, Shown, Spoofing, Stuffing
+from gateway.surveillance.rules_of_prices import IndexPush, Marking, MarkingByQuotes, OpenInterest
+from gateway.surveillance.rules_of_trades import (
+    MomentumIgnition,
+    Rings,
+    RoundTrips,
+    Trades,
+    WashTrades,
+    trades_of,
+)
+from gateway.surveillance.shown_orders import CHANGE, Habits, ShownOrders
+from gateway.surveillance.windows import Kept, Look, voluntary_fills
+from gateway.surveillance.words import words
 
-MOST_ROWS = 1_000_000
-"""The most rows that are kept; a window with more rows loses its oldest."""
-REST_S = 3600
-"""How long a state must be over before it is filed again, as a share may cross its threshold back and forth."""
-_Key = tuple[str, int, tuple[int, ...]]
+MOST_FILLS = 1_000_000
+"""The most fills that are kept; a window with more loses its oldest."""
+
+
+class Rule(Protocol):
+    """A rule looks at the end of each step."""
+
+    def look(self, look: Look) -> list[Finding]:
+        """What it finds."""
 
 
 class RuleRunner:
@@ -21,21 +48,45 @@ class RuleRunner:
 
     def __init__(self, parameters: Parameters, owners: Owners | None = None) -> None:
         self.owners = owners or Owners()
-        self.adopt(parameters)
-        self._kept: list[Rows] = []
-        self._count = 0
-        self._open: list[Rows] = []
         self._bucket = 0
+        self._open: list[tuple[Rows, Rows]] = []
         self._last_seq = 0
         self._positions: dict[tuple[int, int], int] = {}
-        self._filed_to: dict[_Key, int] = {}
-        self._lasting: dict[_Key, int] = {}
+        self._orders, self._habits = ShownOrders(), Habits(parameters.maker_window_s)
+        self._episodes = Episodes(parameters.episode_s, words)
+        self.adopt(parameters)
 
     def adopt(self, parameters: Parameters) -> None:
-        """Go on with other parameters; the open step must have been looked at."""
-        self.parameters = parameters
-        self._rules = active(parameters)
-        self._step_ns = parameters.step_s * NS_PER_S
+        """Go on with other parameters; the open step must have been looked at.
+
+        What stands in the books, habits, positions and alerts under way are kept; the windows begin anew.
+        """
+        p = self.parameters = parameters
+        self._step_ns = p.step_s * NS_PER_S
+        self._habits.window_s, self._episodes.episode_s = p.maker_window_s, p.episode_s
+        self._shown, self._trades = Shown.of(p), Trades(p)
+        fills_s = max(p.ignition_window_s, p.marking_window_s, p.index_window_s + 300, p.samples_window_s, 120)
+        self._fills = Kept(ACTIVITY, fills_s, MOST_FILLS)
+        self._quotes, self._push = MarkingByQuotes(p), IndexPush(p)
+        self._rules = self._active()
+
+    def _active(self) -> list[Rule]:
+        """The rules that are switched on."""
+        p, shown, trades = self.parameters, self._shown, self._trades
+        table: tuple[tuple[Rule, int], ...] = (
+            (WashTrades(p, trades), p.wash_window_s),
+            (RoundTrips(p, trades), p.pair_window_s),
+            (Rings(p, trades), p.pair_window_s),
+            (Spoofing(p, shown), p.spoofing_window_s),
+            (Flashing(p, shown), p.flashing_window_s),
+            (Stuffing(p), p.stuffing_window_s),
+            (MomentumIgnition(p), p.ignition_window_s),
+            (Marking(p), p.marking_window_s),
+            (self._quotes, p.samples_window_s),
+            (self._push, p.index_window_s),
+            (OpenInterest(p), p.interest_share_percent),
+        )
+        return [rule for rule, on in table if on]
 
     def begin(self, positions: Mapping[tuple[int, int], int], groups: Mapping[int, int]) -> None:
         """Begin with a state: (account, contract) -> lots, and account -> self-trade group."""
@@ -43,17 +94,17 @@ class RuleRunner:
         self.owners.begin(groups)
 
     def take(self, events: Rows) -> list[Alert]:
-        """Take the events of a batch, in order; returns the alerts of the steps that have ended."""
+        """Take the events of a batch, in order; returns the alerts of the steps that have ended, new or grown."""
         if not len(events):
             return []
         self._last_seq = int(events["seq"][-1])
-        rows, found = activity_of(events, self.owners), []
-        buckets = (rows["time_ns"] - 1) // self._step_ns
-        for bucket in np.unique(buckets).tolist():
+        rows, prices, found = activity_of(events, self.owners), prices_of(events), []
+        buckets, priced = ((part["time_ns"] - 1) // self._step_ns for part in (rows, prices))
+        for bucket in np.union1d(buckets, priced).tolist():
             if bucket != self._bucket:
                 found += self.flush()
                 self._bucket = bucket
-            self._open.append(rows[buckets == bucket])
+            self._open.append((rows[buckets == bucket], prices[priced == bucket]))
         if (int(events["time_ns"][-1]) - 1) // self._step_ns > self._bucket:
             found += self.flush()
         return found
@@ -61,24 +112,37 @@ class RuleRunner:
     @property
     def looked_seq(self) -> int:
         """The sequence up to which the rules have run; they have not run on the open step."""
-        return int(self._open[0]["seq"][0]) - 1 if self._open else self._last_seq
+        seqs = [int(part["seq"][0]) for parts in self._open for part in parts if len(part)]
+        return min(seqs) - 1 if seqs else self._last_seq
 
     def flush(self) -> list[Alert]:
         """Run the rules on the open step, if it has events."""
         if not self._open:
             return []
-        new = np.concatenate(self._open)
+        rows, prices = (np.concatenate(parts) for parts in zip(*self._open, strict=True))
         self._open = []
-        self._follow(new)
-        self._kept.append(new)
-        self._count += len(new)
+        self._follow(rows)
         end_ns = (self._bucket + 1) * self._step_ns
-        while len(self._kept) > 1 and (self._is_old(self._kept[0], end_ns) or self._count > MOST_ROWS):
-            self._count -= len(self._kept.pop(0))
-        return self._look(end_ns)
+        changes = self._changes(rows, prices)
+        self._shown.usual.follow(changes)
+        self._shown.changes.add(changes, end_ns)
+        self._habits.follow(dict(grouped(changes, "contract_slot", "owner")), end_ns)
+        self._trades.kept.add(trades_of(rows), end_ns)
+        self._fills.add(voluntary_fills(rows), end_ns)
+        self._push.take(prices)
+        return self._look(rows, end_ns)
 
-    def _is_old(self, rows: Rows, end_ns: int) -> bool:
-        return int(rows["time_ns"][-1]) <= end_ns - self.parameters.longest_s * NS_PER_S
+    def _changes(self, rows: Rows, prices: Rows) -> Rows:
+        """What has changed in the books; at each large premium the rule of quotes looks at them as they stood."""
+        samples, parts, done = prices[prices["kind"] == EventKind.PREMIUM_SAMPLED], [], 0
+        for sample in samples if self.parameters.samples_window_s else samples[:0]:
+            if self._quotes.counts(sample):
+                until = int(np.searchsorted(rows["seq"], sample["seq"], "left"))
+                parts.append(self._orders.apply(rows[done:until]))
+                self._quotes.sample(sample, self._orders.standing)
+                done = until
+        parts.append(self._orders.apply(rows[done:]))
+        return np.concatenate(parts) if parts else np.zeros(0, CHANGE)
 
     def _follow(self, rows: Rows) -> None:
         """Keep the positions up to date."""
@@ -88,25 +152,9 @@ class RuleRunner:
         keys = zip(known["account_slot"].tolist(), known["contract_slot"].tolist(), strict=True)
         self._positions.update(zip(keys, lots.tolist(), strict=True))
 
-    def _look(self, end_ns: int) -> list[Alert]:
+    def _look(self, rows: Rows, end_ns: int) -> list[Alert]:
         self._positions = {key: lots for key, lots in self._positions.items() if lots}
         accounts = np.array(sorted({account for account, _ in self._positions}), np.int64)
-        owners = dict(zip(accounts.tolist(), self.owners.of(accounts).tolist(), strict=True))
-        rows = np.concatenate(self._kept) if self._kept else np.zeros(0, ACTIVITY)
-        window = Window(rows, end_ns, self._step_ns, self._positions, owners)
-        found = [alert for rule in self._rules for alert in rule(window, self.parameters)]
-        new = [alert for alert in found if self._is_new(alert)]
-        self._lasting |= {_key(alert): end_ns for alert in found if alert.lasts}
-        for alert in new:
-            self._filed_to[_key(alert)] = alert.last_seq
-        return new
-
-    def _is_new(self, alert: Alert) -> bool:
-        """Whether an alert has other evidence than the last of its kind, or its state has begun again after a rest."""
-        if alert.lasts:
-            return alert.time_ns > self._lasting.get(_key(alert), 0) + REST_S * NS_PER_S
-        return alert.first_seq > self._filed_to.get(_key(alert), -1)
-
-
-def _key(alert: Alert) -> _Key:
-    return alert.rule, alert.contract_slot, alert.accounts
+        owners: dict[int, Any] = dict(zip(accounts.tolist(), self.owners.of(accounts).tolist(), strict=True))
+        look = Look(end_ns, self._step_ns, rows, self._fills.rows, self._habits, self._positions, owners)
+        return self._episodes.take([finding for rule in self._rules for finding in rule.look(look)])

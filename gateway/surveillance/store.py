@@ -1,4 +1,7 @@
-"""The alerts and their reviews, in SQLite beside the journal. Nothing in it is ever deleted."""
+"""The alerts and their reviews, in SQLite beside the journal. Nothing in it is ever deleted.
+
+An alert grows until somebody has reviewed it; what comes later is a new one.
+"""
 
 import json
 import sqlite3
@@ -95,21 +98,32 @@ class AlertStore:
         self._db.close()
 
     def add(self, alerts: Iterable[Alert]) -> None:
-        """File alerts; one that was filed before, for example before a restart, is not filed again."""
-        rows = [
-            (
-                _digest(alert), alert.rule, alert.text, alert.time_ns, alert.contract_slot, json.dumps(alert.accounts),
-                alert.first_seq, alert.last_seq, json.dumps(alert.evidence._asdict()),
-            )
-            for alert in alerts
-        ]  # fmt: skip
-        if not rows:
+        """File alerts; one that was filed before, for example before a restart, grows or stays as it is."""
+        alerts = [*alerts]
+        if not alerts:
             return
-        columns = "digest, rule, text, time_ns, contract_slot, accounts, first_seq, last_seq, evidence"
-        query = f"INSERT OR IGNORE INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
         self._db.execute("BEGIN IMMEDIATE")
-        self._db.executemany(query, rows)
+        for alert in alerts:
+            self._add(alert)
         self._db.execute("COMMIT")
+
+    def _add(self, alert: Alert) -> None:
+        digest = _digest(alert)
+        query = "SELECT number, last_seq, number IN (SELECT alert FROM reviews) FROM alerts WHERE digest = ? OR"
+        query += " digest > ? AND digest < ? ORDER BY number DESC LIMIT 1"
+        before = self._db.execute(query, (digest, f"{digest}/", f"{digest}0")).fetchone()
+        facts = (
+            alert.text, alert.time_ns, json.dumps(alert.accounts), alert.last_seq, json.dumps(alert.evidence._asdict()),
+        )  # fmt: skip
+        if before is None or (before[2] and alert.last_seq > before[1]):
+            name = digest if before is None else f"{digest}/{before[0]}"
+            columns = "text, time_ns, accounts, last_seq, evidence, digest, rule, contract_slot, first_seq"
+            first_seq = alert.first_seq if before is None else before[1] + 1
+            row = (*facts, name, alert.rule, alert.contract_slot, first_seq)
+            self._db.execute(f"INSERT INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+        elif alert.last_seq > before[1]:
+            query = "UPDATE alerts SET text = ?, time_ns = ?, accounts = ?, last_seq = ?, evidence = ? WHERE number = ?"
+            self._db.execute(query, (*facts, before[0]))
 
     def alerts(self, state: str = "", rule: str = "") -> list[Filed]:
         """Alerts in the order of filing; with a state or a rule, only those."""
@@ -155,5 +169,4 @@ def _filed(row: tuple[Any, ...]) -> Filed:
 
 
 def _digest(alert: Alert) -> str:
-    facts = [alert.rule, alert.time_ns, alert.contract_slot, alert.accounts, alert.evidence.seqs]
-    return blake3(json.dumps(facts).encode()).hexdigest()
+    return blake3(json.dumps(alert.identity).encode()).hexdigest()

@@ -19,11 +19,16 @@ CODE = VenueParameter.SURVEILLANCE
 OF_THE_PROCESS = ("queue_rows",)
 """Parameters of the process and not of a rule: they stay in the configuration."""
 NUMBERS = {
-    "step_s": 1, "wash_window_s": 2, "wash_trades": 3, "layering_window_s": 4, "layering_orders": 5,
-    "layering_ratio": 6, "layering_life_s": 7, "ignition_window_s": 8, "ignition_move_ppb": 9,
-    "ignition_share_percent": 10, "ratio_window_s": 11, "ratio_messages": 12, "ratio_per_trade": 13,
-    "marking_window_s": 14, "marking_move_ppb": 15, "marking_share_percent": 16, "interest_share_percent": 17,
-    "interest_lots": 18, "throttle_executions": 19, "throttle_seconds": 20,
+    "step_s": 1, "episode_s": 2, "maker_window_s": 3, "maker_percent": 4, "spoofing_window_s": 5,
+    "spoofing_ratio": 6, "spoofing_total_ratio": 7, "spoofing_kept_s": 8, "spoofing_gone_s": 9,
+    "spoofing_size_ratio": 10, "flashing_window_s": 11, "flashing_orders": 12, "flashing_life_ms": 13,
+    "stuffing_window_s": 14, "stuffing_messages": 15, "stuffing_maker_messages": 16, "stuffing_per_trade": 17,
+    "wash_window_s": 18, "wash_trades": 19, "pair_window_s": 20, "pair_trades": 21, "pair_share_percent": 22,
+    "pair_balance_percent": 23, "ring_trades": 24, "ignition_window_s": 25, "ignition_move_ppb": 26,
+    "ignition_share_percent": 27, "marking_window_s": 28, "marking_move_ppb": 29, "marking_share_percent": 30,
+    "samples_window_s": 31, "samples_times": 32, "samples_premium_ppb": 33, "index_window_s": 34,
+    "index_move_ppb": 35, "index_share_percent": 36, "interest_share_percent": 37, "interest_lots": 38,
+    "throttle_executions": 39, "throttle_seconds": 40,
 }  # fmt: skip
 """Threshold -> its number in the log, for good: the number of one that is gone is not used again."""
 _NAMES = {number: name for name, number in NUMBERS.items()}

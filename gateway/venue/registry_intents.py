@@ -7,7 +7,7 @@ from engine.codes import CommandKind, EventKind
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.registry.registry import Intent
 from gateway.sessions.actions import Pending
-from gateway.wire.command_rows import pack_directive
+from gateway.wire.command_rows import DIGEST_BYTES, pack_directive
 from gateway.wire.views import Outcome
 
 
@@ -17,7 +17,7 @@ def directive_row(intent: Intent) -> bytes:
         kind=intent.kind, code=intent.code, account_slot=intent.account_slot, contract_slot=intent.contract_slot,
         index=intent.item, person=intent.person, value=intent.value, amount_micros=intent.amount_micros,
         source_time_ns=intent.source_time_ns, actor=intent.actor, approver=intent.approver, reason=intent.change,
-        key=intent.key, reference=intent.reference,
+        key=intent.key, reference=intent.reference, digest=intent.digest or bytes(DIGEST_BYTES),
     )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """The composition root: builds a venue's parts and ties them together, and opens and closes its data folder.
 
-Everything of a running venue is here but the sockets: registry, engine, read model, hub, sequencer, surveillance and
-what sessions share. No part is tied to another anywhere else.
+Everything of a running venue is here but the sockets: registry, engine, read model, hub, sequencer, surveillance, the
+gateway's log and what sessions share. No part is tied to another anywhere else.
 """
 
 import logging
@@ -15,6 +15,7 @@ from engine import host
 from engine.code_values import COMMAND_KEY_REVOKE
 from engine.codes import Mode
 from gateway import clock
+from gateway.audit_trail.gateway_log import GatewayLog
 from gateway.config import Config
 from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
@@ -27,6 +28,7 @@ from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
+from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -87,6 +89,10 @@ class Venue:
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
+        log = GatewayLog(config.gateway_log, config.gateway_log_days)
+        self.gateway_log = GatewayLogWriter(
+            log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
+        )
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -115,6 +121,7 @@ class Venue:
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
+        self.gateway_log.start(clock.wall_ns())
 
     def settle(self) -> None:
         """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
@@ -157,6 +164,7 @@ class Venue:
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
@@ -238,6 +246,7 @@ class Venue:
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
         self.daily_review.look(clock.wall_ns())
+        self.gateway_log.tick(clock.wall_ns())
 
 
 class _Recovered:
@@ -284,6 +293,6 @@ class _Recovered:
 
 def _projection_path(data: Path, seq: int) -> Path:
     """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
-    return data / f"projection-2-{seq:020d}.npz"
+    return data / f"projection-3-{seq:020d}.npz"
 
 

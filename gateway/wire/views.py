@@ -50,7 +50,10 @@ class OrderView(Struct, gc=False):
 
 
 class TradeView(Struct, gc=False):
-    """One public trade. `tick_direction` is 0 plus, 1 zero plus, 2 minus, 3 zero minus."""
+    """One public trade. `tick_direction` is 0 plus, 1 zero plus, 2 minus, 3 zero minus.
+
+    `affiliated_maker`: the order that was hit belongs to an account of the operator's group.
+    """
 
     contract_slot: int
     trade_id: int
@@ -62,6 +65,7 @@ class TradeView(Struct, gc=False):
     mark_subticks: int
     index_subticks: int
     forced: bool = False
+    affiliated_maker: bool = False
 
 
 class UserTradeView(Struct, gc=False):
@@ -239,6 +243,10 @@ class ContractTerms(Struct, gc=False):
     """(from notional in micros, largest leverage, maintenance rate in ppb)."""
     max_order_value_micros: int = 0
     lot_step: int = 1
+    has_affiliate: bool = False
+    """Whether an affiliated maker may be present."""
+    excludes_affiliates: bool = False
+    """Whether impact prices leave its quotes out."""
 
 
 class RuleState(Struct, gc=False):
@@ -338,6 +346,7 @@ class Projection(Protocol):
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]: ...
     def funding_start_ns(self, contract_slot: int) -> int: ...
     def is_halted(self) -> bool: ...
+    def is_post_only_for_affiliates(self) -> bool: ...
     def order(self, account_slot: int, order_id: int) -> OrderView | None: ...
     def open_orders(self, account_slot: int) -> list[OrderView]: ...
     def order_history(

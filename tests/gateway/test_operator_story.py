@@ -172,7 +172,7 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
     printed = [lionrock(line, monkeypatch) for line in later if "audit" in line]
     assert len(printed) == 2
     check_record(tmp_path / "alice.csv")
-    assert len([lionrock(line, monkeypatch) for line in auditing]) == 3
+    assert len([lionrock(line, monkeypatch) for line in auditing]) == 8
 
 
 def other_clients(lines, monkeypatch):

@@ -5,7 +5,7 @@ from typing import Any, Literal, NamedTuple
 
 import msgspec
 
-from gateway.office.changes import clients, conduct, evidence, index_sources, published, venue
+from gateway.office.changes import affiliates, clients, conduct, evidence, index_sources, published, venue
 from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_params import ChangeParams
 
@@ -31,8 +31,8 @@ class Kind(NamedTuple):
 
 def _table() -> dict[str, Kind]:
     modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = (
-        (clients, "compliance"), (evidence, "compliance"), (published, "compliance"), (conduct, "compliance"),
-        (venue, "admin"), (index_sources, "admin"),
+        (clients, "compliance"), (evidence, "compliance"), (published, "compliance"), (affiliates, "compliance"),
+        (conduct, "compliance"), (venue, "admin"), (index_sources, "admin"),
     )  # fmt: skip
     found: dict[str, Kind] = {}
     for params in ChangeParams.__subclasses__():

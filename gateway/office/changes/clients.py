@@ -9,7 +9,7 @@ from engine.codes import Affiliation, CommandKind, MarketState, Restriction, Ven
 from gateway.office import disclosures, employment
 from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, units_of
-from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date, read_date
+from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
@@ -178,27 +178,6 @@ def set_limits(lookup: Lookup, params: m.SetLimits) -> Plan:
     intents = [set_attribute(slot, attribute, value) for attribute, value in values.items()]
     details = {attribute.name.lower(): value for attribute, value in values.items()}
     return _of_account(lookup, params.account, intents, "limits", **details)
-
-
-def approve_affiliate(lookup: Lookup, params: m.ApproveAffiliate) -> Plan:
-    """A group company may trade one contract from a day through a day; without a last day the approval ends now."""
-    slot, contract = lookup.account(params.account).slot, lookup.contract(params.instrument_name)
-    start, until = 0, 0
-    if params.valid_through is not None:
-        first = read_date(params.valid_from, "valid_from") if params.valid_from else lookup.today
-        last = lookup.last_day(params.valid_through)
-        if first > last:
-            raise RegistryError(f"valid_from: {first} is after valid_through {last}")
-        start, until = civil_dates.start_ns(first), civil_dates.lapse_ns(last)
-    elif params.valid_from is not None:
-        raise RegistryError("valid_through: it is missing; leave out valid_from too to withdraw the approval")
-    intent = Intent(
-        CommandKind.AFFILIATE_APPROVAL, account_slot=slot, contract_slot=contract.slot, value=until,
-        source_time_ns=start,
-    )  # fmt: skip
-    details = {"instrument_name": contract.name, "valid_from": params.valid_from or ""}
-    record = Record("approval", account_slot=slot, details=details, valid_through=params.valid_through or "")
-    return Plan([intent], [record])
 
 
 def set_group(lookup: Lookup, params: m.SetGroup) -> Plan:

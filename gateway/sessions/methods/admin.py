@@ -174,6 +174,7 @@ def _own(call: Call, kind: str, params: m.ChangeParams, key: Key, **more: str | 
     return encode({"number": change.number, "change": kind, "state": change.state, **more})
 
 
+QUESTIONS = frozenset(PREFIX + name for name in ("list_changes", "get_change", "list_lapses", "get_client_record"))
 HANDLERS: dict[str, Callable[..., Any]] = {
     **{PREFIX + kind: _change_handler(kind) for kind in KINDS},
     PREFIX + "approve": approve,

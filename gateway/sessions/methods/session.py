@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.schema import SEMANTICS_VERSION
+from gateway.audit_trail.gateway_notes import ACCEPTED
 from gateway.market_data.hub import shows_state
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Reply, Subscribe, Unsubscribe
@@ -21,6 +22,7 @@ _S = 1_000_000_000
 def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> bytes:
     """Log in. The session stays logged in for as long as it lasts; the tokens serve HTTP and renewals."""
     grant = call.context.authenticator.login(params, call.now_ns)
+    call.context.notes.login(grant.key, ACCEPTED, params.grant_type, "", call.now_ns)
     if not session.http:
         session.log_in(grant.key, grant.access_token)
     return encode(grant.result())

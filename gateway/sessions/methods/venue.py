@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import NIL, Reason
+from gateway.affiliates.treatment import treatments
 from gateway.market_data.account_messages import FACTS, retold
 from gateway.read_model import render
 from gateway.sessions import method_table
@@ -60,10 +61,13 @@ def get_reject_reasons(session: SessionState, params: method_table.Params, call:
 
 
 def get_rules(session: SessionState, params: method_table.Params, call: Call) -> bytes:
-    """What is in force: each contract's limits, fees, brackets and funding, and the error codes."""
-    contracts = render.array(_rules(c, call.projection.terms(c.slot)) for c in call.projection.contracts())
+    """What is in force: each contract's terms, how affiliated makers are treated otherwise, and the error codes."""
+    known = [(contract, call.projection.terms(contract.slot)) for contract in call.projection.contracts()]
+    contracts = render.array(_rules(contract, terms) for contract, terms in known)
+    excluding = [contract.name for contract, terms in known if terms.excludes_affiliates]
+    affiliates = encode(treatments(call.projection.is_post_only_for_affiliates(), excluding))
     codes = encode({str(int(code)): f"{code.name.lower()}: {text}" for code, text in MEANINGS.items()})
-    return b'{"contracts":%b,"error_codes":%b}' % (contracts, codes)
+    return b'{"contracts":%b,"affiliated_makers":%b,"error_codes":%b}' % (contracts, affiliates, codes)
 
 
 def _rules(contract: Contract, terms: ContractTerms) -> bytes:
@@ -75,13 +79,13 @@ def _rules(contract: Contract, terms: ContractTerms) -> bytes:
     return (
         b'{"instrument_name":%b,"state":"%b","tick_size":%b,"amount_step":%b,"min_amount":%b,"max_amount":%b,'
         b'"max_position":%b,"price_band":%b,"taker_fee":%b,"maker_fee":%b,"liquidation_fee":%b,'
-        b'"funding_interval_s":%d,"brackets":%b}'
+        b'"funding_interval_s":%d,"affiliated_maker":%b,"brackets":%b}'
     ) % (
         contract.json_name, render.MARKET_STATE[terms.state], contract.price_text(1), contract.amount_text(1),
         contract.amount_text(terms.min_order_lots), contract.amount_text(terms.max_order_lots),
         contract.amount_text(terms.max_position_lots), ppb_text(terms.band_ppb).encode(),
         ppb_text(terms.taker_fee_ppb).encode(), ppb_text(terms.maker_fee_ppb).encode(),
-        ppb_text(terms.liquidation_fee_ppb).encode(), terms.funding_interval_s, brackets,
+        ppb_text(terms.liquidation_fee_ppb).encode(), terms.funding_interval_s, encode(terms.has_affiliate), brackets,
     )  # fmt: skip
 
 

@@ -1,6 +1,8 @@
 """The report on affiliated makers: what stood, what traded and what became of it, to the nanosecond and the micro."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,14 +11,21 @@ import pytest
 
 from engine import host
 from engine.codes import AccountAttribute as A
-from engine.codes import Affiliation, EventKind, ExecInst, MarketState, Mode
+from engine.codes import Affiliation, EventFlag, EventKind, ExecInst, MarketState, Mode
 from engine.codes import CommandKind as K
 from engine.schema import COMMAND, EVENT, NOTICE
 from gateway import cli
 from gateway.affiliates.parameters import Programme
 from gateway.affiliates.report import DayReport, _Day, day_report
+from gateway.audit_trail.queue_priority import check_queues
+from gateway.audit_trail.records import Scope
+from gateway.audit_trail.whole_trail import trail
 from gateway.config import Config
-from gateway.registry.registry import ContractRecord, Registry
+from gateway.office.officer_params import ApproveAffiliate
+from gateway.office.proposals import Office
+from gateway.read_model.projection import Projection
+from gateway.registry.registry import ContractRecord, KeyOrder, Registry
+from gateway.wire.views import Span, TradeView
 from tests import build, risk_flow
 from tests.build import BUY, SECOND, SELL, START_NS
 
@@ -174,6 +183,48 @@ def test_volume_clients_and_mark_outs(venue: Venue) -> None:
     assert sixty.gain_ppb == sixty.gain_micros * 10**9 // own
 
 
+def test_public_trades_the_report_and_the_trail_mark_the_same_fills(venue: Venue) -> None:
+    """Of a maker that is hit by clients and by another affiliate, and takes to close; each sums them by itself."""
+    draw = np.random.default_rng(4)
+    venue.send(build.account_set(BOB, A.AFFILIATION, Affiliation.GROUP_COMPANY))
+    venue.send(build.approval(BOB, 0, START_NS + 10 * HOUR))
+    for step in range(120):
+        account, side = (MAKER, BOB, ALICE)[draw.integers(3)], (BUY, SELL)[draw.integers(2)]
+        closes = account != ALICE and draw.random() < 0.2
+        reach = int(draw.integers(-1, 3)) if account == ALICE or closes else -1
+        price = 2000 + (reach if side == BUY else -reach)
+        flags = ExecInst.REDUCE_ONLY if closes else POST if account != ALICE else 0
+        venue.order(account, side, int(draw.integers(1, 9)) * 10, price, 0, flags)
+        if step % 10 == 0:
+            venue.wait(2)
+            venue.mark(2000)
+    found = venue.close()
+    unit = venue.engine.root[0]["contracts"][0]["micros_per_tick_lot"]
+    in_report = sum(row.maker_fills for row in found.makers), sum(row.maker_volume_micros for row in found.makers)
+    assert in_report[0] > 20 and in_report[0] < sum(row.fills for row in found.makers)
+    public = public_trades(venue.folder)
+    marked = [trade for trade in public if trade.affiliated_maker]
+    assert len(marked) < len(public)
+    assert (len(marked), sum(trade.lots * trade.price_ticks * unit for trade in marked)) == in_report
+    queues = check_queues(venue.folder)
+    assert (queues.fills, queues.lots) == (len(marked), sum(trade.lots for trade in marked)) and not queues.problem
+    fills = [row for row in trail(venue.folder, Scope()) if row.get("command") == "FILL"]
+    in_trail = [row for row in fills if row["flags"] & ExecInst.AFFILIATE and not row["flags"] & EventFlag.TAKER]
+    assert (len(in_trail), sum(row["last_lots"] * row["price_ticks"] * unit for row in in_trail)) == in_report
+
+
+def public_trades(journal: Path) -> list[TradeView]:
+    """All public trades of a journal, as the read model makes them by replay."""
+    reader, projection = host.JournalReader(journal), Projection(256)
+    engine = host.Engine(host.create(reader.capacities, reader.mode))
+    projection.attach(engine.root)
+    for commands in reader.batches():
+        engine.feed(commands, projection.replay)
+    trades, has_more = projection.trades(frozenset({0}), Span(count=10_000))
+    assert not has_more
+    return trades
+
+
 def test_another_day_has_nothing(venue: Venue) -> None:
     quote(venue, 1995, 2005)
     venue.order(ALICE, BUY, 100, 2005)
@@ -205,8 +256,43 @@ def test_the_command(venue: Venue, tmp_path: Path, capsys: pytest.CaptureFixture
     registry.close()
     assert cli.main([tmp_path.as_posix() if word == str(venue.folder) else word for word in words]) == 0
     assert "account 0 (group maker), contract BTC_USDC-PERPETUAL" in capsys.readouterr().out
+    assert json.loads(listing(tmp_path, words, capsys))["makers"][0]["approval"] is None
+    with approved(tmp_path, "2026-01-01") as number:
+        approval = json.loads(listing(tmp_path, words, capsys))["makers"][0]["approval"]
+    assert approval == {
+        "valid_from": "2026-01-01", "valid_through": "2026-06-30", "responsible_officer": "Grace Tam",
+        "information_barriers_hash": "b1" * 32, "change": number,
+    }  # fmt: skip
+    assert cli.main([tmp_path.as_posix() if word == str(venue.folder) else word for word in words]) == 0
+    said = capsys.readouterr().out
+    assert "Grace Tam" in said and "change 1, through 2026-06-30" in said
     config.write_text("[affiliates]\nspread_ppb = 1\n")
     assert cli.main(words) == 1
+
+
+def listing(folder: Path, words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The report of a data folder as JSON."""
+    assert cli.main([*words[:5], str(folder), *words[6:], "--json"]) == 0
+    return capsys.readouterr().out
+
+
+@contextmanager
+def approved(folder: Path, valid_from: str) -> Iterator[int]:
+    """The maker has an approval in its file; the number of its change."""
+    registry = Registry(Config(data=str(folder)).registry)
+    office = Office(registry)
+    keys = []
+    for name in ("Ann", "Ben"):
+        order = KeyOrder(f"key of {name}", -1, registry.person(name, 1), "ed25519", bytes(32), ["compliance"], "")
+        keys.append(registry.add_key(order, 1))
+    params = ApproveAffiliate(
+        reason="committee", account="group maker", instrument_name="BTC_USDC-PERPETUAL", valid_from=valid_from,
+        valid_through="2026-06-30", responsible_officer="Grace Tam", information_barriers_hash="b1" * 32,
+    )  # fmt: skip
+    change = office.submit("approve_affiliate", params, keys[0], START_NS)
+    office.approve(change.number, keys[1], "", START_NS)
+    yield change.number
+    registry.close()
 
 
 def test_what_an_affiliate_closes_without_an_approval_is_part_of_the_report(venue: Venue) -> None:

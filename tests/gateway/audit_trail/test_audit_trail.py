@@ -17,9 +17,9 @@ from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.journal_follower import Follower, stops
 from gateway.audit_trail.records import Scope
 from gateway.audit_trail.whole_trail import trail
-from tests import build, flow, kinds, risk_flow
+from tests import build, flow, kinds, rights_flow, risk_flow
 from tests.gateway.audit_trail.journals import Live, commands_of
-from tests.pair import CAPACITIES
+from tests.pair import CAPACITIES, capacities
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,17 @@ def busy(tmp_path_factory: pytest.TempPathFactory) -> Live:
     return live
 
 
-@pytest.mark.parametrize("name", ["risky", "busy"])
+@pytest.fixture(scope="module")
+def lost(tmp_path_factory: pytest.TempPathFactory) -> Live:
+    """Rights that end while many orders rest: some are cancelled on contact, some are amended too late."""
+    live = Live(tmp_path_factory.mktemp("lost") / "journal", capacities(rights_flow.LIMITS), Mode.RESEARCH)
+    live.send(commands_of(rights_flow.rights_stage()))
+    live.send(commands_of(rights_flow.losses()))
+    live.close()
+    return live
+
+
+@pytest.mark.parametrize("name", ["risky", "busy", "lost"])
 def test_recomputed_decisions_are_the_live_ones(name: str, request: pytest.FixtureRequest) -> None:
     live: Live = request.getfixturevalue(name)
     found = {row["seq"]: row for row in trail(live.folder, Scope()) if row["record"] == "order"}
@@ -54,7 +64,9 @@ def test_recomputed_decisions_are_the_live_ones(name: str, request: pytest.Fixtu
         if record["command"] in ("NEW", "AMEND") and record["outcome"] != "repeated":
             assert verdict(record) == record.get("reason", ""), (record, judge(record))
             judged += 1
-    assert judged > 1000 and len({row.get("reason") for row in found.values()}) > (8 if name == "risky" else 30)
+    reasons = {"risky": 8, "busy": 30, "lost": 4}[name]
+    assert judged > 1000 and len({row.get("reason") for row in found.values()}) > reasons
+    assert (name == "lost") == any("a mass cancel in the queue takes it" in str(judge(row)) for row in found.values())
 
 
 @pytest.mark.parametrize("name", ["risky", "busy"])

@@ -1,26 +1,31 @@
 """Seals and proofs: with an export and a public key an outsider sees that a day of an account is whole."""
 
 import base64
+import hashlib
 import json
 import shutil
 import subprocess
 from collections.abc import Callable
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+from hypothesis import given
+from hypothesis import strategies as st
 
 from engine import host
 from engine.codes import Mode
 from gateway import cli
-from gateway.audit_trail import seals
-from gateway.audit_trail.day_tree import days_of
+from gateway.audit_trail import proofs, seals
+from gateway.audit_trail.day_tree import VOUCHED, DayEnd, DayTree, days_of, owner_of
 from gateway.audit_trail.export import read, write
 from gateway.audit_trail.hash_chain import chained
-from gateway.audit_trail.records import scope_of
+from gateway.audit_trail.records import Scope, scope_of
 from gateway.audit_trail.seals import SealError, check_all, read_seal, seal_days
 from gateway.audit_trail.whole_trail import closed
 from gateway.wire.civil_dates import lapse_ns, start_ns
@@ -354,3 +359,118 @@ def test_days_partition_the_journal(sealed: Sealed) -> None:
     for _ in reader.batches():
         pass
     assert days.ended[-1].chain == reader.position.chain
+
+
+# --- trees of any shape -------------------------------------------------------------------------------------------
+
+RECORDS = st.lists(
+    st.fixed_dictionaries(
+        {
+            "time_ns": st.integers(start_ns(FIRST), lapse_ns(FIRST) - 1),
+            "record": st.sampled_from(["order", "event", "directive"]),
+            "command": st.sampled_from(["NEW", "FILL", "DEPOSIT", "ATTEST"]),
+            "outcome": st.just("changed"),
+            "account_slot": st.sampled_from([-1, 0, 1, 2, 5, 8, 13]),
+            "note": st.text(max_size=4),
+        }
+    ),
+    max_size=30,
+)
+KEY = Ed25519PrivateKey.generate()
+
+
+def seal_of(tree: DayTree) -> seals.Seal:
+    end = DayEnd(FIRST, 1, 9, 9, b"j" * 32, (0, ""))
+    facts = seals.facts_of("v", end, tree, {})
+    return seals.Seal(facts, base64.b64encode(KEY.sign(facts.signed_bytes())).decode())
+
+
+def shown(records: list[dict[str, Any]], proof: proofs.Proof, account: int) -> str:
+    """What the proof shows of an export of these records."""
+    check = proofs.ProofCheck(proof, KEY.public_key())
+    check.check_scope(Scope(account), 9)
+    return proofs.check_proofs(records, [check])[0]
+
+
+@given(RECORDS, st.integers(0, 14), st.data())
+def test_any_day_of_any_account_is_proved_and_nothing_else_is(
+    records: list[dict[str, Any]], account: int, data: st.DataObject
+) -> None:
+    tree = DayTree()
+    for record in records:
+        tree.add(record)
+    proof = proofs.proof_of(tree.leaves(), account, seal_of(tree))
+    exported = [row for row in records if row["account_slot"] in (-1, account) and owner_of(row) != VOUCHED]
+    own = [row for row in exported if row["account_slot"] == account]
+    assert f"all {len(own)} records" in shown(exported, proof, account) or not own
+    if exported:
+        at = data.draw(st.integers(0, len(exported) - 1))
+        changed = exported[at] | {"note": exported[at]["note"] + "x"}
+        before, after = exported[:at], exported[at + 1 :]
+        for forgery in (before + after, [*before, exported[at], exported[at], *after], [*before, changed, *after]):
+            with pytest.raises(SealError):
+                shown(forgery, proof, account)
+    with pytest.raises(SealError):
+        shown([*exported, {"time_ns": start_ns(FIRST), "record": "order", "account_slot": account}], proof, account)
+    for dropped in range(len(proof.leaves)):
+        kept = [place for index, place in enumerate(proof.leaves) if index != dropped]
+        with pytest.raises(SealError):
+            proofs.ProofCheck(msgspec.structs.replace(proof, leaves=kept), KEY.public_key())
+
+
+# --- an outsider's own program, from the words of the document ------------------------------------------------------
+
+
+def sha(data: bytes) -> bytes:
+    return hashlib.sha256(data).digest()
+
+
+def compact(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def tree_root(leaves: list[bytes]) -> bytes:
+    if len(leaves) < 2:
+        return sha(b"\x00" + leaves[0]) if leaves else sha(b"")
+    half = 1
+    while 2 * half < len(leaves):
+        half *= 2
+    return sha(b"\x01" + tree_root(leaves[:half]) + tree_root(leaves[half:]))
+
+
+def climbed(leaf: bytes, index: int, size: int, path: list[str]) -> bytes:
+    """The root that a path leads to, from the leaf up, as RFC 9162 says it."""
+    node, last = sha(b"\x00" + leaf), size - 1
+    for beside in map(bytes.fromhex, path):
+        if index % 2 or index == last:
+            node = sha(b"\x01" + beside + node)
+            while index and not index % 2:
+                index, last = index // 2, last // 2
+        else:
+            node = sha(b"\x01" + node + beside)
+        index, last = index // 2, last // 2
+    return node
+
+
+@pytest.mark.parametrize("account", [0, 1, 2])
+def test_an_outsiders_own_program_agrees(account: int, sealed: Sealed) -> None:
+    """Nothing of the venue's code: JSON, SHA-256 and Ed25519 alone."""
+    rows = [json.loads(line) for line in sealed.export(account).read_text().splitlines()]
+    proof = json.loads(sealed.prove(account, FIRST).read_text())
+    facts = proof["seal"]["facts"]
+    public = load_pem_public_key(sealed.public.read_bytes())
+    public.verify(base64.b64decode(proof["seal"]["signature"]), b"lionrock seal 1\n" + compact(facts))  # type: ignore[union-attr,call-arg]
+    begun = datetime.fromisoformat(f"{facts['day']}T00:00+08:00").timestamp() * 1e9
+    found: dict[int, list[bytes]] = {}
+    for row in rows:
+        if row["record"] in ("order", "event", "directive") and begun <= row["time_ns"] < begun + DAY_NS:
+            bare = {name: value for name, value in row.items() if name not in ("number", "chain")}
+            found.setdefault(row.get("account_slot", -1), []).append(compact(bare))
+    leaves = {place["account"]: place for place in proof["leaves"]}
+    for place in leaves.values():
+        leaf = place["account"].to_bytes(8, "big", signed=True) + place["count"].to_bytes(8, "big")
+        leaf += bytes.fromhex(place["root"])
+        assert climbed(leaf, place["index"], facts["accounts"] + 2, place["path"]).hex() == facts["root"]
+    for owner in (account, -1):
+        own = found.get(owner, [])
+        assert (len(own), tree_root(own).hex()) == (leaves[owner]["count"], leaves[owner]["root"])

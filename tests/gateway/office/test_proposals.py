@@ -22,6 +22,8 @@ DAY_NS = 86_400 * 10**9
 NOW = 1_795_651_200 * 10**9  # 2026-11-26 08:00 in Hong Kong
 HASH = "ab" * 32
 BTC = "BTC_USDC-PERPETUAL"
+OFFICER = "responsible_officer"
+GOVERNED = {OFFICER: "Eve  Ho", "information_barriers_hash": "b1" * 32}
 
 
 class Venue:
@@ -53,8 +55,8 @@ class Venue:
         return self.office.approve(change.number, self.ben, "", NOW) if change.state == "proposed" else change
 
     def writes(self):
-        """What the log would get beyond the opening of the account."""
-        return self.registry.pending_intents(1)
+        """What the log would get beyond the opening of the account and what only vouches for a change."""
+        return [intent for intent in self.registry.pending_intents(1) if intent.kind != CommandKind.ATTEST]
 
 
 @pytest.fixture
@@ -274,8 +276,8 @@ def test_every_directive_is_loosening_or_tightening(intent, known, wanted):
 
 def test_every_directive_that_a_registry_writes_is_in_the_rule():
     seen = {case[0].kind for case in test_every_directive_is_loosening_or_tightening.pytestmark[0].args[1]}
-    by_clients_and_feeds = {D.SET_LEVERAGE, D.SET_MARGIN_MODE, D.INDEX_PRICE}
-    assert seen == {kind for kind in D if kind >= D.ACCOUNT_OPEN} - by_clients_and_feeds
+    of_no_change = {D.SET_LEVERAGE, D.SET_MARGIN_MODE, D.INDEX_PRICE, D.ATTEST}
+    assert seen == {kind for kind in D if kind >= D.ACCOUNT_OPEN} - of_no_change
 
 
 def issue(key, person, scopes, **fields):
@@ -380,9 +382,34 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
         ("approve_affiliate", {"account": "alice", "instrument_name": "X"}, "no contract"),
         (
             "approve_affiliate",
-            {"account": "alice", "instrument_name": BTC, "valid_from": "2027-02-01", "valid_through": "2027-01-01"},
+            {
+                "account": "alice", "instrument_name": BTC, "valid_from": "2027-02-01", "valid_through": "2027-01-01",
+                **GOVERNED,
+            },
             "is after",
         ),
+        (
+            "approve_affiliate",
+            {"account": "alice", "instrument_name": BTC, "valid_through": "2027-01-01"},
+            "responsible_officer: it is missing; an approval names it",
+        ),
+        (
+            "approve_affiliate",
+            {"account": "alice", "instrument_name": BTC, "valid_through": "2027-01-01", "responsible_officer": "Eve"},
+            "information_barriers_hash: it is missing",
+        ),
+        (
+            "approve_affiliate",
+            {"account": "alice", "instrument_name": BTC, "valid_through": "2027-01-01", **GOVERNED | {OFFICER: "  "}},
+            "responsible_officer: it is blank",
+        ),
+        (
+            "approve_affiliate",
+            {"account": "alice", "instrument_name": BTC, "responsible_officer": "Eve"},
+            "given without valid_through; leave it out to withdraw",
+        ),
+        ("suspend_affiliate", {"client": "alice"}, "alice is no group company"),
+        ("suspend_affiliate", {"client": "nobody"}, "nobody"),
         ("approve_affiliate", {"account": "alice", "instrument_name": BTC, "valid_from": "2027-02-01"}, "is missing"),
         ("set_group_limit", {"group": 1, "instrument_name": BTC, "max_amount": "0.0001"}, "whole number of lots"),
         ("record_deposit", {"account": "alice", "amount": "0"}, "more than 0"),
@@ -427,7 +454,7 @@ def test_what_could_not_be_is_refused_when_it_is_asked_for(venue, kind, fields, 
 
 def test_affiliates_collateral_and_groups_become_their_directives(venue):
     fields = {"account": "alice", "instrument_name": BTC, "valid_from": "2026-12-01", "valid_through": "2026-12-31"}
-    venue.done("approve_affiliate", **fields)
+    venue.done("approve_affiliate", **fields, **GOVERNED)
     venue.done("record_deposit", account="alice", amount="1.5", asset="btc")
     venue.done("set_group_limit", group=4, instrument_name=BTC, max_amount="2.5")
     venue.done("set_maker_programme", account="alice", programme="tier-1")
@@ -436,6 +463,45 @@ def test_affiliates_collateral_and_groups_become_their_directives(venue):
     assert (coins.item, coins.amount_micros) == (Asset.BTC, 150_000_000)
     assert (group.item, group.contract_slot, group.value) == (4, 0, 2500)
     assert [r.topic for r in venue.registry.records_of(1)] == ["approval", "deposit", "maker_programme"]
+
+
+def test_an_approval_keeps_who_answers_for_conflicts_and_the_information_barriers(venue):
+    """In the client's file and in the change itself; a withdrawal is one officer's and needs neither."""
+    fields = {"account": "alice", "instrument_name": BTC, "valid_through": "2026-12-31"}
+    assert venue.done("approve_affiliate", **fields, **GOVERNED).params[OFFICER] == "Eve  Ho"
+    [record] = venue.registry.records_of(1)
+    assert (record.details["responsible_officer"], record.document_hash) == ("Eve Ho", "b1" * 32)
+    assert venue.submit("approve_affiliate", account="alice", instrument_name=BTC).state == "done"
+
+
+def test_who_trades_for_an_affiliate_does_not_answer_for_its_conflicts(venue):
+    venue.key("Eve Ho", "k4", ("trade",), slot=0)
+    fields = {"account": "alice", "instrument_name": BTC, "valid_through": "2026-12-31"}
+    with pytest.raises(RegistryError, match="holds a key of account alice; name one who does not trade"):
+        venue.submit("approve_affiliate", **fields, **GOVERNED | {OFFICER: " eve hO "})
+
+
+def test_one_officer_suspends_an_affiliate_in_every_contract_at_once(venue):
+    venue.done("approve_affiliate", account="alice", instrument_name=BTC, valid_through="2026-12-31", **GOVERNED)
+    assert venue.submit("set_affiliation", client="alice", affiliation="group_company").state == "done"
+    before = len(venue.writes())
+    assert venue.submit("suspend_affiliate", client="alice").state == "done"
+    restriction, ended = venue.writes()[before:]
+    assert (restriction.code, restriction.value, restriction.sweeps) == (A.RESTRICTION, Restriction.REDUCE_ONLY, True)
+    assert (ended.kind, ended.contract_slot, ended.value) == (D.AFFILIATE_APPROVAL, 0, 0)
+    assert venue.registry.records_of(1)[-1].details == {"approvals_ended": 1}
+    assert venue.submit("set_restriction", account="alice", restriction="none").state == "proposed"
+
+
+@pytest.mark.parametrize("restriction", ["frozen", "closed"])
+def test_a_suspension_loosens_nothing(venue, restriction):
+    """Who is frozen stays frozen, and a closed account is left alone."""
+    venue.submit("set_affiliation", client="alice", affiliation="group_company")
+    venue.submit("set_restriction", account="alice", restriction=restriction)
+    before = len(venue.writes())
+    assert venue.submit("suspend_affiliate", client="alice").state == "done"
+    values = [(intent.code, intent.value) for intent in venue.writes()[before:]]
+    assert values == ([(A.RESTRICTION, Restriction.FROZEN)] if restriction == "frozen" else [])
 
 
 def test_a_change_tells_what_the_engine_made_of_it(venue):

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from bench.gateway_load import client_frame
+from engine.codes import AccountAttribute, Affiliation, CommandKind
 from gateway import clock
 from gateway.plain_orders import layout, reply_writer
 from gateway.plain_orders.byte_kernels import BLOCK_BYTES
@@ -15,6 +16,7 @@ from gateway.plain_orders.compiled_path import OFFSET, ROWS, SLOW, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
 from gateway.plain_orders.layout import MAX_REQUESTS
 from gateway.read_model import render
+from gateway.registry.registry import Intent, Registry
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.wire import jsonrpc_answers
@@ -201,6 +203,45 @@ def test_replies_are_the_sessions_byte_for_byte(socketless, monkeypatch):
     assert counts[0] >= 13 and counts[1] >= 2
 
 
+def tag(socketless, affiliation):
+    """The first trader's account is no client's any more, and approved; or a client's again."""
+    slot = socketless.sessions[0].account_slot
+    intents = [Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.AFFILIATION), slot, value=affiliation)]
+    if affiliation != Affiliation.CLIENT:
+        until = clock.wall_ns() + 10**15
+        intents.append(Intent(CommandKind.AFFILIATE_APPROVAL, account_slot=slot, contract_slot=0, value=until))
+    registry = Registry(socketless.venue.config.registry)
+    registry.add_intents(intents, clock.wall_ns())
+    registry.close()
+    socketless.venue.take_intents()
+    socketless.sequencer.settle()
+
+
+def test_trades_with_an_affiliated_maker_say_so_both_ways(socketless, monkeypatch):
+    counts = both_ways(socketless, monkeypatch)
+    for who in (0, 1):
+        socketless.send([request(0, "private/cancel_all")], who=who)
+    tag(socketless, Affiliation.GROUP_COMPANY)
+    assert "result" in replies_of(socketless.send([buy(1, method="private/sell", price=19_900, post_only=True)]))[0]
+    [taken_of_house] = replies_of(socketless.send([buy(2, price=19_900, amount=0.01)], who=1))
+    replies_of(socketless.send([request(3, "private/cancel_all")]))
+    tag(socketless, Affiliation.CLIENT)
+    replies_of(socketless.send([buy(4, method="private/sell", price=19_900, amount=0.01)]))
+    [taken_of_client] = replies_of(socketless.send([buy(5, price=19_900, amount=0.01)], who=1))
+    trades = [reply["result"]["trades"] for reply in (taken_of_house, taken_of_client)]
+    assert [[trade["affiliated_maker"] for trade in made] for made in trades] == [[True], [False]] and counts[0] >= 2
+    told = json.loads(ask_public(socketless))["result"]["trades"]
+    assert [trade["affiliated_maker"] for trade in told[-2:]] == [True, False]
+
+
+def ask_public(socketless):
+    """The public trades of the contract, oldest first, as text."""
+    session = socketless.sessions[1]
+    message = request(9, "public/get_last_trades_by_instrument", instrument_name=BTC, count=100, sorting="asc")
+    [answer] = session.receive(message, clock.wall_ns())
+    return answer.data
+
+
 def test_there_is_room_for_the_longest_reply_and_the_longest_trade():
     """Nothing checks where compiled code writes: the room that it asks for has to be enough for whatever there is."""
 
@@ -218,7 +259,7 @@ def test_there_is_room_for_the_longest_reply_and_the_longest_trade():
     reply = said(render.PLACED) + order + envelope + layout.MAX_ID_BYTES
     assert reply + BLOCK_BYTES <= layout.REPLY_BYTES
     trade = said(render.TRADE) + said(render.USER_TRADE) + said(render.CLIENT_ID_EXTRA) + said(render.FORCED_EXTRA)
-    trade += 2 * text + 2 * 32 + 10 * number + codes + 2 * word
+    trade += 2 * text + 2 * 32 + 10 * number + codes + 3 * word
     assert trade + envelope + BLOCK_BYTES <= reply_writer._TRADE_BYTES
 
 

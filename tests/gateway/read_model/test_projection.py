@@ -54,14 +54,15 @@ class Feeder:
               "leaves_lots": lots, "level_lots": lots}],
         )  # fmt: skip
 
-    def trade(self, maker, taker, lots, price=100, leaves=(0, 0), trade_id=1):
-        """A fill between two orders: (order id, account) each."""
+    def trade(self, maker, taker, lots, price=100, leaves=(0, 0), trade_id=1, tags=(0, 0)):
+        """A fill between two orders: (order id, account) each; `tags` are further flags of the two legs."""
         legs = []
         for (number, account), left, flag in ((maker, leaves[0], 0), (taker, leaves[1], int(EventFlag.TAKER))):
             legs.append(
                 {"kind": EventKind.FILL, "order_id": number, "account_slot": account, "last_lots": lots,
-                 "price_ticks": price, "leaves_lots": left, "filled_lots": lots, "flags": flag, "trade_id": trade_id,
-                 "fee_micros": 7, "cash_micros": 1000 - 7, "side": Side.SELL if flag else Side.BUY}
+                 "price_ticks": price, "leaves_lots": left, "filled_lots": lots, "trade_id": trade_id,
+                 "flags": flag | tags[flag > 0], "fee_micros": 7, "cash_micros": 1000 - 7,
+                 "side": Side.SELL if flag else Side.BUY}
             )  # fmt: skip
         self.play([{"kind": CommandKind.NEW}], legs)
 
@@ -124,6 +125,20 @@ def test_trades_are_public_once_and_own_twice():
     assert [row.trade.trade_id for row in feeder.projection.order_trades(1, taker)] == [1]
     found = feeder.projection.candles(0, 60, START - 60 * SECOND, START + 60 * SECOND)
     assert [(row.high_ticks, row.low_ticks, row.close_ticks, row.volume_lots) for row in found] == [(100, 99, 99, 5)]
+
+
+def test_a_trade_says_whose_its_maker_is_to_the_public_and_to_both_sides():
+    """The maker's tag alone counts, of each trade by itself, also when the view is made again from its rows."""
+    feeder, maker, taker = Feeder(), order_id(1, 0), order_id(2, 1)
+    feeder.place(maker, lots=9)
+    feeder.place(taker, account=1, lots=9)
+    for trade_id, tags in enumerate([(0, 0), (16, 0), (0, 16), (16, 16)], 1):
+        feeder.trade((maker, 0), (taker, 1), 1, leaves=(9 - trade_id, 9 - trade_id), trade_id=trade_id, tags=tags)
+    public, _ = feeder.projection.trades(frozenset({0}), Span(ascending=True))
+    assert [row.affiliated_maker for row in public] == [False, True, False, True]
+    for account in (0, 1):
+        own, _ = feeder.projection.user_trades(account, BOTH, Span(ascending=True))
+        assert [row.trade.affiliated_maker for row in own] == [False, True, False, True]
 
 
 def test_the_latest_candle_is_known_also_when_nobody_trades_any_more():

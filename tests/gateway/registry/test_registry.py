@@ -191,7 +191,8 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
         "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
         "DROP TABLE documents; ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
         "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; "
-        "ALTER TABLE intents DROP COLUMN orders_cancelled; PRAGMA user_version=1;"
+        "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest; "
+        "PRAGMA user_version=1;"
     )
     old.close()
     again = Registry(tmp_path / "r.db")
@@ -208,7 +209,10 @@ def test_a_file_of_version_2_is_brought_up_and_earlier_sweeps_are_not_waited_for
     assert registry.unfinished_sweeps() == [(100, CommandKind.VENUE_STATE)]
     registry.close()
     old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript("ALTER TABLE intents DROP COLUMN orders_cancelled; PRAGMA user_version=2;")
+    old.executescript(
+        "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest; "
+        "PRAGMA user_version=2;"
+    )
     old.close()
     again = Registry(tmp_path / "r.db")
     assert again.unfinished_sweeps() == []
@@ -224,7 +228,10 @@ def test_the_documents_of_a_file_of_version_3_are_found_by_their_hash(tmp_path):
     registry.add_record(Record("status", 1), 1, 3)
     registry.close()
     old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript("DROP TABLE documents; DROP TABLE disclosures; DROP TABLE last_trades; PRAGMA user_version=3;")
+    old.executescript(
+        "DROP TABLE documents; DROP TABLE disclosures; DROP TABLE last_trades; "
+        "ALTER TABLE intents DROP COLUMN digest; PRAGMA user_version=3;"
+    )
     old.close()
     again = Registry(tmp_path / "r.db")
     items = [{"hash": "cd", "proof_hash": "ef"}, {"amount": "1"}]

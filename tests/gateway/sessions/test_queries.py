@@ -1,6 +1,7 @@
 """Queries: market data, own orders and trades, money, and the venue's own methods."""
 
 import pytest
+from msgspec import structs
 
 from engine.codes import NIL, MarketState, OrdStatus, OrdType, Reason, Side
 from gateway.wire.views import (
@@ -88,7 +89,7 @@ def test_trades_candles_and_funding(desk):
     assert trades["trades"][0] == {
         "trade_id": "BTC-3", "trade_seq": 3, "timestamp": NOW // MS, "instrument_name": NAME, "price": 20000.5,
         "amount": 0.0005, "direction": "sell", "tick_direction": 2, "mark_price": 20000, "index_price": None,
-        "liquidation": "T",
+        "affiliated_maker": False, "liquidation": "T",
     }  # fmt: skip
     span = {"instrument_name": NAME, "start_timestamp": 1000, "end_timestamp": 2000}
     result(desk, "public/get_last_trades_by_instrument_and_time", **span, sorting="asc")
@@ -244,8 +245,32 @@ def test_every_reason_is_published(desk):
 
 def test_rules(desk):
     rules = result(desk, "venue/get_rules", name=None)
-    assert rules["contracts"][0]["price_band"] == 0.03
+    assert rules["contracts"][0]["price_band"] == 0.03 and rules["contracts"][0]["affiliated_maker"] is False
     assert "10009" in rules["error_codes"]
+
+
+def test_rules_disclose_each_difference_of_treatment_with_its_source(desk, monkeypatch):
+    """And what is in force: the post-only rule, and whose impact prices leave the affiliated maker out."""
+
+    def told():
+        return {row["subject"]: row for row in result(desk, "venue/get_rules", name=None)["affiliated_makers"]}
+
+    rows = told()
+    circular = "SFC circular 26EC6 of 11 February 2026, "
+    sources = {name: row["source"].removeprefix(circular) for name, row in rows.items()}
+    assert sources == {
+        "priority": "paragraph 7(e)", "post_trade_data": "paragraph 7(f)", "pre_trade_transparency": "paragraph 7(g)",
+        "admission": "paragraph 7(c)", "governance": "paragraph 7(c) and (d)", "suspension": "paragraph 7(g)",
+        "fees": "paragraph 7(g)", "margin_and_liquidation": "paragraph 7(g)", "conflict_of_interest": "paragraph 7(g)",
+        "order_placing": "paragraph 7(g)", "impact_prices": "paragraph 7(g)",
+    }  # fmt: skip
+    assert "post-only" in rows["order_placing"]["treatment"] and rows["impact_prices"]["favours"] == "nobody"
+    monkeypatch.setattr(desk.rows, "is_post_only_for_affiliates", lambda: False)
+    terms = [structs.replace(desk.rows.terms(slot), excludes_affiliates=slot == 0) for slot in (0, 1)]
+    monkeypatch.setattr(desk.rows, "terms", lambda slot: terms[slot])
+    rows = told()
+    assert "every kind of order" in rows["order_placing"]["treatment"]
+    assert f"in {NAME};" in rows["impact_prices"]["treatment"] and rows["impact_prices"]["favours"] == "clients"
 
 
 def test_resume(desk):

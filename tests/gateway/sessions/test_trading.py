@@ -168,6 +168,7 @@ def test_the_answer_to_an_order_has_every_field(desk):
         {
             "trade_id": "BTC-3", "trade_seq": 3, "timestamp": NOW // MS, "instrument_name": NAME, "price": 20000.5,
             "amount": 0.5, "direction": "buy", "tick_direction": 0, "mark_price": 20000, "index_price": 20000,
+            "affiliated_maker": False,
             "order_id": "77", "label": "", "liquidity": "T", "fee": 5.000125, "fee_currency": "USDC",
             "state": "filled", "order_type": "limit", "reduce_only": False, "post_only": False, "matching_id": None,
             "api": True,

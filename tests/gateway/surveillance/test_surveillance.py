@@ -1,100 +1,33 @@
-"""Surveillance: each rule with a stream that must alert and a similar innocent one that must not."""
+"""Rules of trades and prices, the runner and the throttle: what must alert, and what is innocent."""
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
 
-from engine.codes import EventFlag, EventKind, Reason, Side
-from engine.schema import EVENT, NOTICE
-from gateway.surveillance.activity import Owners
+from engine.codes import EventKind
+from engine.schema import NOTICE
+from gateway.surveillance.activity import ACTIVITY
 from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.rule_runner import RuleRunner
-
-BUY, SELL = int(Side.BUY), int(Side.SELL)
-SECOND = 1_000_000_000
-START_NS = 1_772_442_000 * SECOND
-RESTING, TAKER, FORCED = int(EventFlag.RESTING), int(EventFlag.TAKER), int(EventFlag.FORCED)
-QUIET = Parameters(interest_share_percent=0)
-ALICE, ALSO_ALICE, BOB, CAROL, DAVE = range(5)
-CLIENTS = {ALICE: 1, ALSO_ALICE: 1, BOB: 2, CAROL: 3, DAVE: 4}
-
-
-class Stream:
-    """Events as the engine would write them."""
-
-    def __init__(self) -> None:
-        self.rows: list[Any] = []
-        self.now_ns = START_NS
-        self.orders = self.trades = 0
-        self.held: dict[int, int] = {}
-
-    def wait(self, seconds: float) -> None:
-        """Time passes."""
-        self.now_ns += int(seconds * SECOND)
-
-    def _row(self, kind: int, **fields: Any) -> Any:
-        row = np.zeros(1, EVENT)
-        row["seq"], row["time_ns"], row["kind"] = len(self.rows) + 1, self.now_ns, kind
-        for name, value in fields.items():
-            row[name] = value
-        self.rows.append(row)
-        return row
-
-    def rest(self, account: int, side: int, lots: int, price: int = 100) -> int:
-        """An order on the book; its id."""
-        self.orders += 1
-        self._row(
-            EventKind.ACCEPTED, account_slot=account, side=side, price_ticks=price, leaves_lots=lots, flags=RESTING,
-            order_id=self.orders,
-        )  # fmt: skip
-        return self.orders
-
-    def amend(self, account: int, order: int, side: int, lots: int, price: int = 100) -> None:
-        """An order on the book gets another size."""
-        self._row(
-            EventKind.AMENDED, account_slot=account, side=side, price_ticks=price, leaves_lots=lots, flags=RESTING,
-            order_id=order,
-        )  # fmt: skip
-
-    def cancel(self, account: int, order: int, reason: int = Reason.BY_CLIENT) -> None:
-        """An order goes."""
-        self._row(EventKind.CANCELLED, account_slot=account, order_id=order, reason=reason)
-
-    def trade(self, taker: int, maker: int, side: int, lots: int, price: int = 100, flags: int = 0) -> None:
-        """`taker` takes `side` from `maker`."""
-        self.trades += 1
-        self.orders += 1
-        sign = 1 if side == BUY else -1
-        for account, its_side, change, flag in ((maker, 3 - side, -sign, 0), (taker, side, sign, TAKER)):
-            self.held[account] = self.held.get(account, 0) + change * lots
-            self._row(
-                EventKind.FILL, account_slot=account, side=its_side, price_ticks=price, last_lots=lots,
-                trade_id=self.trades, flags=flag | flags, order_id=self.orders, position_lots=self.held[account],
-            )  # fmt: skip
-
-    def funding(self) -> None:
-        """A funding instant."""
-        self._row(EventKind.FUNDING_RATE).view(NOTICE)["account_slot"] = -1
-
-    def alerts(self, parameters: Parameters = QUIET, batch: int = 3) -> list[Any]:
-        """What surveillance says of it all."""
-        owners = Owners()
-        owners.add_clients(CLIENTS)
-        watch, events, found = RuleRunner(parameters, owners), np.concatenate(self.rows), []
-        for first in range(0, len(events), batch):
-            found += watch.take(events[first : first + batch])
-        return found + watch.flush()
-
-
-def rules(stream: Stream, parameters: Parameters = QUIET) -> list[str]:
-    """The names of the rules that spoke; the batches make no difference."""
-    found = stream.alerts(parameters)
-    assert found == stream.alerts(parameters, 1) == stream.alerts(parameters, 1000)
-    return [alert.rule for alert in found]
+from gateway.surveillance.windows import Kept
+from tests.gateway.surveillance.stream import (
+    ALICE,
+    ALSO_ALICE,
+    BOB,
+    BUY,
+    CAROL,
+    DAVE,
+    FORCED,
+    QUIET,
+    SECOND,
+    SELL,
+    Stream,
+    rules,
+)
 
 
 @pytest.fixture
@@ -112,14 +45,14 @@ def test_wash_trades_between_accounts_of_one_owner(stream: Stream) -> None:
         stream.trade(BOB, CAROL, SELL, 5)
     assert rules(stream) == ["wash_trades"]
     alert = stream.alerts()[0]
-    assert alert.accounts == (ALICE, ALSO_ALICE) and alert.evidence.figures["lots"] == 30
-    assert alert.evidence.seqs == [1, 2, 5, 6, 9, 10]
+    assert alert.accounts == (ALICE, ALSO_ALICE) and alert.evidence.figures["traded_lots"] == 30
+    assert alert.evidence.seqs == [2, 6, 10]
 
 
 def test_wash_trades_innocent_trades_with_others_and_forced_ones(stream: Stream) -> None:
     for _ in range(3):
         stream.trade(ALICE, BOB, BUY, 10)
-        stream.trade(ALSO_ALICE, BOB, SELL, 10)
+        stream.trade(ALSO_ALICE, CAROL, SELL, 10)
         stream.trade(ALICE, ALSO_ALICE, BUY, 10, flags=FORCED)
     stream.trade(ALICE, ALSO_ALICE, BUY, 10)
     assert rules(stream) == []
@@ -132,55 +65,6 @@ def test_wash_trades_within_a_group_that_the_stream_tells(stream: Stream) -> Non
     for _ in range(3):
         stream.trade(BOB, CAROL, BUY, 10)
     assert rules(stream) == ["wash_trades"]
-
-
-# --- layering -----------------------------------------------------------------------------------------------------
-
-
-def quoting(stream: Stream, bids: int, asks: int) -> None:
-    """Alice has a ladder of each side, sells a little to Bob, and withdraws everything at once."""
-    orders = [stream.rest(ALICE, BUY, 50, 99 - place) for place in range(bids)]
-    orders += [stream.rest(ALICE, SELL, 50, 101 + place) for place in range(asks)]
-    stream.wait(1)
-    stream.trade(BOB, ALICE, BUY, 10, 101)
-    stream.wait(1)
-    for order in orders:
-        stream.cancel(ALICE, order)
-
-
-def test_layering_a_wall_that_goes_with_the_fill(stream: Stream) -> None:
-    quoting(stream, bids=5, asks=0)
-    assert rules(stream) == ["layering"]
-    alert = stream.alerts()[0]
-    assert alert.evidence.figures["wall_lots"] == 250 and set(alert.evidence.order_ids) >= {1, 2, 3, 4, 5}
-
-
-def test_layering_a_wall_that_grew_by_amendments(stream: Stream) -> None:
-    orders = [stream.rest(ALICE, BUY, 1, 90 + place) for place in range(6)]
-    stream.wait(15)
-    for place, order in enumerate(orders):
-        stream.amend(ALICE, order, BUY, 50, 90 + place)
-    stream.rest(ALICE, SELL, 10, 100)
-    stream.wait(1)
-    stream.trade(BOB, ALICE, BUY, 10, 100)
-    for order in orders:
-        stream.cancel(ALICE, order)
-    assert rules(stream) == ["layering"]
-    assert stream.alerts()[0].evidence.figures["wall_lots"] == 300
-
-
-def test_layering_innocent_maker_requotes_both_sides(stream: Stream) -> None:
-    quoting(stream, bids=5, asks=5)
-    assert rules(stream) == []
-
-
-def test_layering_innocent_wall_that_stays(stream: Stream) -> None:
-    orders = [stream.rest(ALICE, BUY, 50, 99 - place) for place in range(5)]
-    stream.trade(BOB, ALICE, BUY, 10, 101)
-    stream.wait(30)
-    for order in orders:
-        stream.cancel(ALICE, order)
-    assert rules(stream) == []
 
 
 # --- momentum ignition --------------------------------------------------------------------------------------------
@@ -198,7 +82,7 @@ def pushing(stream: Stream, back: int) -> None:
 def test_momentum_ignition_push_and_profit(stream: Stream) -> None:
     pushing(stream, back=80)
     assert rules(stream) == ["momentum_ignition"]
-    assert stream.alerts()[0].evidence.figures["undone_lots"] == 80
+    assert stream.alerts()[0].evidence.figures["undone_traded_lots"] == 80
 
 
 def test_momentum_ignition_innocent_buyer_keeps_what_it_bought(stream: Stream) -> None:
@@ -214,25 +98,53 @@ def test_momentum_ignition_innocent_small_part_of_a_rally(stream: Stream) -> Non
     assert rules(stream) == []
 
 
-# --- order-to-trade ratio -----------------------------------------------------------------------------------------
+# --- pre-arranged trades ------------------------------------------------------------------------------------------
 
 
-def flickering(stream: Stream, trades: int) -> None:
-    for _ in range(60):
-        stream.cancel(ALICE, stream.rest(ALICE, BUY, 10))
-    for _ in range(trades):
-        stream.trade(BOB, ALICE, SELL, 1)
+def passes(stream: Stream, *chain: int, lots: int = 10) -> None:
+    """Each sells to the next, with orders of one size."""
+    for seller, buyer in pairwise(chain):
+        stream.trade(buyer, seller, BUY, lots)
+        stream.wait(5)
 
 
-def test_order_to_trade_messages_without_trades(stream: Stream) -> None:
-    flickering(stream, 1)
-    assert rules(stream, replace(QUIET, ratio_messages=100, ratio_per_trade=50)) == ["order_to_trade"]
+def test_round_trips_of_two_clients(stream: Stream) -> None:
+    passes(stream, BOB, CAROL, BOB, CAROL, BOB)
+    assert rules(stream) == ["round_trips"]
+    assert stream.alerts()[0].accounts == (BOB, CAROL)
 
 
-def test_order_to_trade_innocent_with_trades_or_with_few_messages(stream: Stream) -> None:
-    flickering(stream, 3)
-    assert rules(stream, replace(QUIET, ratio_messages=100, ratio_per_trade=50)) == []
-    assert rules(stream, replace(QUIET, ratio_messages=500, ratio_per_trade=10)) == []
+def test_round_trips_innocent_when_one_way_or_little_of_their_volume(stream: Stream) -> None:
+    for _ in range(4):
+        passes(stream, BOB, CAROL)
+    assert rules(stream) == []
+    busy = Stream()
+    passes(busy, BOB, CAROL, BOB, CAROL, BOB)
+    passes(busy, ALICE, CAROL, lots=70)
+    assert rules(busy) == []
+
+
+def test_round_trips_innocent_with_orders_of_other_sizes(stream: Stream) -> None:
+    for _ in range(2):
+        for maker, taker in ((BOB, CAROL), (CAROL, BOB)):
+            order = stream.rest(maker, SELL, 40)
+            stream.hit(taker, maker, order, BUY, 10, leaves=30)
+            stream.cancel(maker, order)
+    assert rules(stream) == []
+
+
+def test_a_ring_of_three_clients(stream: Stream) -> None:
+    passes(stream, BOB, CAROL, DAVE, BOB, CAROL, DAVE, BOB)
+    assert rules(stream) == ["ring_trades"]
+    (alert,) = stream.alerts()
+    assert alert.accounts == (BOB, CAROL, DAVE) and alert.evidence.figures["clients"] == 3
+
+
+def test_a_ring_innocent_when_somebody_keeps_what_he_got(stream: Stream) -> None:
+    passes(stream, BOB, CAROL, DAVE)
+    passes(stream, BOB, CAROL, DAVE)
+    passes(stream, BOB, CAROL, DAVE)
+    assert rules(stream) == []
 
 
 # --- marking near funding -----------------------------------------------------------------------------------------
@@ -278,9 +190,66 @@ def test_marking_for_the_position_of_another_account_of_the_owner(stream: Stream
 
 
 def test_marking_innocent_when_the_owners_accounts_gain_nothing_together(stream: Stream) -> None:
-    stream.trade(ALSO_ALICE, BOB, SELL, 500, 1000)
+    stream.trade(ALSO_ALICE, DAVE, SELL, 500, 1000)
     before_funding(stream, long_first=True, gap=5)
     assert rules(stream) == []
+
+
+# --- quotes at samples, and a source of the index -----------------------------------------------------------------
+
+
+def sampled(stream: Stream, times: int, premium_ppb: int = 500_000, best: int = 1000) -> None:
+    """Alice is short; Bob bids `best`, she bids 1001 while samples are taken, and an index of 1000 has a premium."""
+    stream.trade(BOB, ALICE, BUY, 500, 1000)
+    stream.wait(1000)
+    stream.rest(BOB, BUY, 10, best)
+    bid = stream.rest(ALICE, BUY, 400, 1001)
+    for _ in range(times):
+        stream.wait(5)
+        row = stream._row(EventKind.PREMIUM_SAMPLED).view(NOTICE)
+        row["old_value"], row["price_subticks"], row["rate_ppb"] = 1_000_000, 1_000_500, premium_ppb
+    stream.cancel(ALICE, bid)
+
+
+def test_marking_by_quotes_that_alone_make_the_premium(stream: Stream) -> None:
+    sampled(stream, 10)
+    assert rules(stream) == ["marking_by_quotes"]
+    (alert,) = stream.alerts()
+    assert alert.accounts == (ALICE,) and alert.evidence.figures["samples_times"] == 10
+    assert alert.text.endswith("the owner holds -500 lots: funding is paid to that position")
+
+
+@pytest.mark.parametrize("changed", [{"times": 7}, {"premium_ppb": 100_000}, {"best": 1001}])
+def test_marking_by_quotes_innocent_when_rare_small_or_shared(stream: Stream, changed: dict[str, int]) -> None:
+    sampled(stream, **({"times": 10} | changed))
+    assert rules(stream) == []
+
+
+def pushed(stream: Stream, opened: int, away: int = 10_000, sources: int = 3) -> None:
+    """Alice buys; then the last source goes up while the others stay, and she sells."""
+    stream.trade(ALICE, BOB, BUY, opened, 1000)
+    stream.trade(CAROL, DAVE, BUY, 60, 1000)
+    stream.wait(60)
+    for price in (1_000_000, 1_000_000 + away, 1_000_000):
+        for source in range(sources):
+            row = stream._row(EventKind.INDEX_RECORDED).view(NOTICE)
+            row["code"], row["price_subticks"] = source, price if source == sources - 1 else 1_000_000
+        stream.wait(20)
+    stream.trade(ALICE, CAROL, SELL, opened, 1005)
+    stream.wait(20)
+
+
+def test_index_push_with_a_position_that_was_opened_before(stream: Stream) -> None:
+    pushed(stream, opened=200)
+    assert rules(stream) == ["index_push"]
+    (alert,) = stream.alerts()
+    assert alert.accounts == (ALICE,) and alert.evidence.figures["move_ppb"] == 10_000_000
+
+
+@pytest.mark.parametrize("changed", [{"opened": 15}, {"away": 3000}, {"away": -10_000}, {"sources": 2}])
+def test_index_push_innocent_when_small_against_it_or_unclear(stream: Stream, changed: dict[str, int]) -> None:
+    pushed(stream, **({"opened": 200} | changed))
+    assert "index_push" not in {alert.rule for alert in stream.alerts() if ALICE in alert.accounts}
 
 
 # --- open interest ------------------------------------------------------------------------------------------------
@@ -312,20 +281,31 @@ def test_open_interest_innocent_when_shared_or_small(stream: Stream) -> None:
 # --- the runner and the throttle ----------------------------------------------------------------------------------
 
 
-def test_the_same_evidence_alerts_once_and_new_evidence_again(stream: Stream) -> None:
+def test_one_episode_is_one_alert_that_grows_and_a_later_one_another(stream: Stream) -> None:
     for _ in range(6):
         stream.trade(ALICE, ALSO_ALICE, BUY, 10)
         stream.wait(15)
-    assert rules(stream) == ["wash_trades"]
-    stream.wait(600)
+    (alert,) = stream.alerts()
+    assert alert.rule == "wash_trades" and alert.evidence.figures == {"trades": 6, "traded_lots": 60}
+    stream.wait(4000)
     for _ in range(3):
         stream.trade(ALICE, ALSO_ALICE, BUY, 10)
-    assert rules(stream) == ["wash_trades", "wash_trades"]
+    assert [item.evidence.figures["trades"] for item in stream.alerts()] == [6, 3]
+
+
+def test_many_rows_are_forgotten_step_by_step() -> None:
+    kept = Kept(ACTIVITY, 100, 10)
+    for step in range(20):
+        rows = np.zeros(4, ACTIVITY)
+        rows["time_ns"], rows["seq"] = step * SECOND, step
+        kept.add(rows, step * SECOND)
+    assert kept.rows["seq"].tolist() == [18] * 4 + [19] * 4
 
 
 def test_a_rule_with_window_0_is_off(stream: Stream) -> None:
-    quoting(stream, bids=5, asks=0)
-    assert rules(stream, replace(QUIET, layering_window_s=0)) == []
+    for _ in range(3):
+        stream.trade(ALICE, ALSO_ALICE, BUY, 10)
+    assert rules(stream, replace(QUIET, wash_window_s=0)) == []
 
 
 def executions(stream: Stream, gaps: list[float]) -> Iterator[Any]:
@@ -340,7 +320,7 @@ def executions(stream: Stream, gaps: list[float]) -> Iterator[Any]:
 def test_throttle_counts_in_a_sliding_window(stream: Stream) -> None:
     found = list(executions(stream, [0, 2, 2, 2, 3.9]))
     assert [alert.accounts for alert in found] == [(ALICE,), (BOB,)]
-    assert found[0].evidence.figures == {"executions": 5, "allowed": 5, "seconds": 10, "rows": 5}
+    assert found[0].evidence.figures == {"executions": 5, "allowed": 5, "seconds": 10}
 
 
 def test_throttle_innocent_when_slower_or_forced(stream: Stream) -> None:

@@ -83,7 +83,7 @@ def test_who_cannot_be_stopped_now_is_stopped_as_soon_as_the_registry_can_be_wri
 
 
 def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    limits = Parameters(step_s=1, interest_share_percent=0, ratio_messages=20, ratio_per_trade=10)
+    limits = Parameters(step_s=1, interest_share_percent=0, stuffing_messages=20, stuffing_per_trade=10)
 
     async def story() -> None:
         async with market(tmp_path, surveillance=limits) as (_, (alice, _bob)):
@@ -94,7 +94,7 @@ def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, caps
     play(story())
     config = tmp_path / "lionrock.toml"
     config.write_text(
-        "[surveillance]\nstep_s = 1\ninterest_share_percent = 0\nratio_messages = 20\nratio_per_trade = 10\n"
+        "[surveillance]\nstep_s = 1\ninterest_share_percent = 0\nstuffing_messages = 20\nstuffing_per_trade = 10\n"
     )
     capsys.readouterr()
     words = ["alerts", "list", "--json"]
@@ -102,9 +102,9 @@ def test_alerts_of_a_server_and_of_its_journal_are_the_same(tmp_path: Path, caps
     filed = json.loads(capsys.readouterr().out)
     assert cli.main([*words, "--replay", str(tmp_path), "--config", str(config)]) == 0
     assert json.loads(capsys.readouterr().out) == filed
-    assert [row["rule"] for row in filed][:1] == ["order_to_trade"]
+    assert [row["rule"] for row in filed][:1] == ["quote_stuffing"]
     assert cli.main(["alerts", "show", "1", "--data", str(tmp_path)]) == 0
-    assert "order_to_trade" in capsys.readouterr().out
+    assert "quote_stuffing" in capsys.readouterr().out
 
 
 def test_accounts_of_one_client_have_one_owner(tmp_path: Path) -> None:
@@ -153,6 +153,25 @@ def test_reviews_stay_and_name_who_and_why(tmp_path: Path, capsys: pytest.Captur
             store.review(1, review)
     with pytest.raises(AlertError, match="alert 2"):
         store.review(2, Review("reviewed", "Ann", "x", 1))
+    store.close()
+
+
+def test_an_alert_grows_until_somebody_has_reviewed_it(tmp_path: Path) -> None:
+    store = AlertStore(file_of(tmp_path))
+
+    def state(last_seq: int, lots: int) -> Alert:
+        proof = Evidence([7, last_seq], [3], {"traded_lots": lots})
+        return Alert("wash_trades", f"{lots} lots", last_seq, 0, (1, 2), proof, (7, 1, 2))
+
+    store.add([state(9, 4)])
+    store.add([state(12, 6), state(12, 6), state(9, 4)])
+    assert [(row.number, row.text, row.last_seq) for row in store.alerts()] == [(1, "6 lots", 12)]
+    store.review(1, Review("dismissed", "Ann", "known", 1))
+    store.add([state(12, 6)])
+    assert len(store.alerts()) == 1
+    store.add([state(15, 8), state(20, 9)])
+    told = [(row.number, row.text, row.first_seq, row.last_seq, row.state) for row in store.alerts()]
+    assert told == [(1, "6 lots", 7, 12, "dismissed"), (2, "9 lots", 13, 20, "open")]
     store.close()
 
 

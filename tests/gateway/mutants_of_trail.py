@@ -1,0 +1,123 @@
+"""Ways to break the audit trail, the seals, and what the log vouches for; see `mutants`."""
+
+from tests.gateway.mutants import Mutant
+
+SEALS, ATTACKS = "tests/gateway/audit_trail/test_seals.py", "tests/gateway/audit_trail/test_attacks.py"
+VERIFY_REGISTRY = "tests/gateway/audit_trail/test_verify_registry.py"
+GATEWAY_LOG = "tests/gateway/audit_trail/test_gateway_log.py"
+LOG_WRITER = "tests/gateway/venue/test_gateway_log_writer.py"
+TREES = "tests/gateway/audit_trail/test_merkle_tree.py"
+
+TRAIL_MUTANTS = (
+    Mutant("a leaf is hashed like a node", "audit_trail/merkle_tree.py", 'b"\\0" + leaf', 'b"\\1" + leaf', TREES),
+    Mutant(
+        "an export that is cut and closed again passes", "audit_trail/verify_export.py",
+        "        name = _difference(given, made)\n        if name:",
+        "        name = _difference(given, made)\n        if False:", ATTACKS,
+    ),
+    Mutant(
+        "nobody looks at the journal's hash at the end", "audit_trail/verify_export.py",
+        "if not reader.seek(last_seq, chain):", "if False:", ATTACKS,
+    ),
+    Mutant(
+        "an export that ends early says nothing", "audit_trail/verify_export.py",
+        "found.later = _later(journal, scope, found.last_seq)", "found.later = 0", ATTACKS,
+    ),
+    Mutant(
+        "what comes behind the end is not looked at", "audit_trail/verify_export.py",
+        "        if end is not None:\n            raise FaultError(",
+        "        if end is not None:\n            print(", ATTACKS,
+    ),
+    Mutant(
+        "counts are not compared", "audit_trail/verify_export.py",
+        '    if differences or record.get("count") != since.records:', "    if False:", ATTACKS,
+    ),
+    Mutant(
+        "the first decision of a period has no figures", "audit_trail/records.py",
+        'max(int(root["now_ns"][0]), int(command["time_ns"]))', 'int(root["now_ns"][0])', SEALS,
+    ),
+    Mutant(
+        "a proof's count is not compared", "audit_trail/proofs.py", "if running.count != count:", "if False:", SEALS,
+    ),
+    Mutant("a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:", SEALS),
+    Mutant(
+        "neighbours need not touch", "audit_trail/proofs.py",
+        "return indices[min(above)] == indices[below] + 1", "return True", SEALS,
+    ),
+    Mutant(
+        "an account is absent where the tree goes on", "audit_trail/proofs.py",
+        "return indices[below] == size - 1", "return True", SEALS,
+    ),
+    Mutant(
+        "an export of another time is proved", "audit_trail/proofs.py",
+        "if scope.from_ns > self._from_ns or ", "if ", SEALS,
+    ),
+    Mutant(
+        "a seal's signature is not checked", "audit_trail/seals.py",
+        "key.verify(base64.b64decode(seal.signature, validate=True), seal.facts.signed_bytes())", "pass", SEALS,
+    ),
+    Mutant(
+        "a seal does not name the one before", "audit_trail/seals.py",
+        'previous=before.hash if before else ""', 'previous=""', SEALS,
+    ),
+    Mutant(
+        "a day that is not over is sealed", "audit_trail/day_tree.py",
+        "now_ns - SETTLED_NS", "now_ns + SETTLED_NS * 1440", SEALS,
+    ),
+    Mutant(
+        "the key may lie beside the journal", "commands/audit_seals.py",
+        "if args.key.resolve().is_relative_to(journal.parent.resolve()):", "if False:", SEALS,
+    ),
+    Mutant(
+        "a change's records are not vouched for", "registry/vouching.py",
+        "[_bare(record) for record in records]", "[]", VERIFY_REGISTRY,
+    ),
+    Mutant(
+        "a rejection is not vouched for", "office/proposals.py",
+        'self._registry.decide_change(number, "rejected", officer, note, now_ns)\n'
+        "            self._registry.vouch(number, now_ns)\n",
+        'self._registry.decide_change(number, "rejected", officer, note, now_ns)\n', VERIFY_REGISTRY,
+    ),
+    Mutant(
+        "a directive goes without its hash", "venue/registry_intents.py",
+        "digest=intent.digest or bytes(DIGEST_BYTES)", "digest=bytes(DIGEST_BYTES)", VERIFY_REGISTRY,
+    ),
+    Mutant(
+        "a directive that was added is taken for one that waits", "audit_trail/verify_registry.py",
+        "elif reference <= logged.last_reference or", "elif False and", VERIFY_REGISTRY,
+    ),
+    Mutant(
+        "a change that the log does not know is none", "audit_trail/verify_registry.py",
+        "        if not given:\n", "        if not given and False:\n", VERIFY_REGISTRY,
+    ),
+    Mutant(
+        "a file of the gateway's log may go", "audit_trail/gateway_log.py",
+        "if head is not None and file.before != head:", "if False:", GATEWAY_LOG,
+    ),
+    Mutant(
+        "nobody asks the journal about the gateway's log", "audit_trail/gateway_log.py",
+        "            if chain != head.chain:\n", "            if False:\n", GATEWAY_LOG,
+    ),
+    Mutant(
+        "the end of the gateway's log may go", "audit_trail/gateway_log.py",
+        "if last < known and not found.problems:", "if False:", GATEWAY_LOG,
+    ),
+    Mutant(
+        "a flood of refusals is listed", "audit_trail/gateway_notes.py",
+        "if found is None and len(self._notes) >= LISTED:", "if False:", GATEWAY_LOG,
+    ),
+    Mutant(
+        "an id that no key has is kept", "sessions/noting.py",
+        "named: Key | None = session.context.registry.key(key_id) if key_id else None",
+        'named = Key(9, key_id or "", 9, 9, "", b"", frozenset(), "", 0, None)', LOG_WRITER,
+    ),
+    Mutant(
+        "an officer's question leaves no trace", "commands/admin.py",
+        "            if args.action in _READS:", "            if False:", LOG_WRITER,
+    ),
+    Mutant(
+        "the log is vouched for before it is durable", "venue/gateway_log_writer.py",
+        "            self._attested, self._attested_ns = self._head.number, now_ns\n",
+        "            self._attested_ns = now_ns\n", LOG_WRITER,
+    ),
+)  # fmt: skip

@@ -1,0 +1,1 @@
+"""Thirty patterns of trading as generated order flow through the real engine: 20 abusive ones, 10 innocent ones."""
