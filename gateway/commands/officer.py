@@ -81,8 +81,9 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
 
 def row(registry: Registry, change: Change, folder: str) -> dict[str, object]:
     """A change and what has become of it; a running venue is waited for."""
-    remarks = Office(registry).remarks(change, clock.wall_ns())
-    known: dict[str, object] = {"number": change.number, "change": change.kind, "remarks": remarks}
+    office = Office(registry)
+    known: dict[str, object] = {"number": change.number, "change": change.kind}
+    known |= {"remarks": office.remarks(change, clock.wall_ns()), "frozen_clients": office.frozen_clients(change)}
     if change.state not in ("done", "approved"):
         told, following = change.state, ""
         if change.state == "proposed":

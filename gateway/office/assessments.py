@@ -11,6 +11,7 @@ from datetime import date
 import msgspec
 
 from engine.codes import AccountAttribute, CommandKind, InvestorClass
+from gateway.registry.clients import latest_record
 from gateway.registry.registry import Intent, Record, Registry
 from gateway.wire.civil_dates import add_months, civil_date
 
@@ -23,7 +24,7 @@ _QUALIFIED = int(InvestorClass.QUALIFIED_CORPORATE)
 
 def last_day(registry: Registry, client: str) -> date | None:
     """The last day on which a client's assessment holds; None without one, and once the venue has ended it."""
-    record = registry.latest_record(registry.client_id(client), TOPIC)
+    record = latest_record(registry, registry.client_id(client), TOPIC)
     if record is None or "assessor" not in record.details:
         return None
     slots = [account.slot for account in registry.accounts_of(client)]

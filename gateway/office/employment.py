@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from engine.codes import AccountAttribute, Restriction
+from gateway.registry.clients import latest_record
 from gateway.registry.registry import Account, Registry, RegistryError
 
 
@@ -25,7 +26,7 @@ class Employment(NamedTuple):
 
 def employment_of(registry: Registry, client_id: int) -> Employment:
     """The latest entry of a client."""
-    record = registry.latest_record(client_id, "employment")
+    record = latest_record(registry, client_id, "employment")
     return Employment(**{name: record.details[name] for name in Employment._fields}) if record else Employment()
 
 

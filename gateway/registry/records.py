@@ -1,5 +1,6 @@
 """The registry's records: keys, accounts, contracts, intents and the entries of a client's file."""
 
+import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -128,6 +129,18 @@ class Record:
     number: int = 0
     change: int = 0
     recorded_ns: int = 0
+
+
+RECORD_COLUMNS = (
+    "topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, recorded_ns"
+)
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """An entry from its row of RECORD_COLUMNS."""
+    topic, client_id, account_slot, person, details, *rest = row
+    slot = NIL if account_slot is None else account_slot
+    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
 
 
 def hashes_in(details: Any) -> Iterator[str]:

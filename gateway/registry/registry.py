@@ -15,12 +15,14 @@ from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
+from engine.schema import MAX_CLIENT_MEMBERS
 from gateway.registry import spellings
 from gateway.registry.names import name_problem
 from gateway.registry.private_files import make_private
 from gateway.registry.records import (
     CONFLICTS,
     OFFICERS,
+    RECORD_COLUMNS,
     SCOPES,
     Account,
     ContractRecord,
@@ -30,6 +32,7 @@ from gateway.registry.records import (
     Record,
     Result,
     hashes_in,
+    record_of,
 )
 from gateway.registry.tables import BusyError, RegistryError, prepare, rows_of
 from gateway.registry.vouching import stages
@@ -81,7 +84,10 @@ class Registry:
     def create_account(
         self, name: str, now_ns: int, client: str = "", parent: str = "", investor_class: int = InvestorClass.NONE
     ) -> Account:
-        """Open an account or, with `parent`, a sub-account of the same client; an intent tells the engine."""
+        """Open an account or, with `parent`, a sub-account of the same client; intents open it and say whose it is.
+
+        So what holds for the client holds for the account before anything else is known of it.
+        """
         with self.transaction():
             self.check_new_account(name, parent, client)
             parent_slot, client_id = self._parent(parent, client or name, now_ns)
@@ -91,6 +97,7 @@ class Registry:
             spellings.add(self._db, "account", name)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
+            self._add(Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.CLIENT), slot, value=client_id), now_ns)
         return self.account(name)
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
@@ -110,6 +117,9 @@ class Registry:
             raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
         if parent and client not in ("", self.account(parent).client):
             raise RegistryError(f"client: {parent!r} belongs to {self.account(parent).client!r}; leave client out")
+        owner = self.account(parent).client if parent else client or name
+        if len(self.accounts_of(owner)) >= MAX_CLIENT_MEMBERS:
+            raise RegistryError(f"client: {owner!r} has {MAX_CLIENT_MEMBERS} accounts, the most; use one that is open")
 
     def next_account_slot(self) -> int:
         """The slot of the next account."""
@@ -409,16 +419,23 @@ class Registry:
         """The reference of the latest intent, 0 for none."""
         return int(self.one("SELECT coalesce(max(reference), 0) FROM intents")[0])
 
-    def known_value(self, intent: Intent) -> int | None:
-        """The last value asked for, and not refused, where an intent writes; None when there is none."""
+    def last_asked(self, intent: Intent) -> Intent | None:
+        """The last intent, not refused, that writes where this one does; None when there is none."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
         found = self.one(
-            "SELECT code, value FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND item = ? "
-            "AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            f"SELECT {_INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
+            "item = ? AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
             int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
             int(intent.code),
         )  # fmt: skip
-        return int(found[0 if is_state else 1]) if found else None
+        return Intent(*found) if found else None
+
+    def known_value(self, intent: Intent) -> int | None:
+        """The last value asked for, and not refused, where an intent writes; None when there is none."""
+        found = self.last_asked(intent)
+        if found is None:
+            return None
+        return found.code if found.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE) else found.value
 
     def attribute(self, account_slot: int, attribute: AccountAttribute) -> int | None:
         """The value of an account's attribute that was last asked for, or None."""
@@ -517,22 +534,11 @@ class Registry:
     def records_of(self, client_id: int) -> list[Record]:
         """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
         query = (
-            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
-            "recorded_ns FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM accounts WHERE "
-            "client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot "
-            "WHERE client_id = :client) ORDER BY number"
+            f"SELECT {RECORD_COLUMNS} FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM "
+            "accounts WHERE client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts "
+            "ON slot = keys.account_slot WHERE client_id = :client) ORDER BY number"
         )
-        return [_record(row) for row in self._db.execute(query, {"client": client_id})]
-
-    def latest_record(self, client_id: int, topic: str) -> Record | None:
-        """A client's latest entry on a topic whose change the engine did not refuse."""
-        found = self.one(
-            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
-            "recorded_ns FROM records WHERE client_id = ? AND topic = ? AND change NOT IN (SELECT change FROM intents "
-            "WHERE reason > 0) ORDER BY number DESC LIMIT 1",
-            client_id, topic,
-        )  # fmt: skip
-        return _record(found) if found else None
+        return [record_of(row) for row in self._db.execute(query, {"client": client_id})]
 
     # --- plumbing ---------------------------------------------------------------------------------------------------
 
@@ -558,12 +564,6 @@ def _key(row: tuple[Any, ...]) -> Key:
     held = frozenset(scopes.split())
     slot = NIL if account_slot is None else account_slot
     return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
-
-
-def _record(row: tuple[Any, ...]) -> Record:
-    topic, client_id, account_slot, person, details, *rest = row
-    slot = NIL if account_slot is None else account_slot
-    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
 
 
 class _Transaction:

@@ -23,6 +23,7 @@ from gateway.office.professional_investor import (
     read_amount,
     read_date,
 )
+from gateway.registry.clients import latest_record
 from gateway.registry.names import name_problem
 from gateway.registry.registry import Record, RegistryError
 from gateway.wire import civil_dates
@@ -151,7 +152,7 @@ def _client_last_day(lookup: Lookup, params: m.RecordOwnership, where: str, clie
         raise RegistryError(f"{where}: {client} is no professional investor here; record its evidence first")
     if standing[A.EVIDENCE_UNTIL_NS] <= lookup.now_ns:
         raise RegistryError(f"{where}: the evidence of {client} has lapsed; record newer evidence first")
-    record = registry.latest_record(registry.client_id(client), "evidence")
+    record = latest_record(registry, registry.client_id(client), "evidence")
     if params.route == "holding_parent" and (
         record is None or record.details.get("route") != _FIGURES or record.details["investor"] != "corporation"
     ):

@@ -307,11 +307,18 @@ def test_an_employee_only_reduces_until_two_officers_permit_it(venue):
 
 def test_permission_never_lifts_what_officers_have_put_on(venue):
     employed = {"client": "alice", "is_employee": True, **PAPER}
-    for before in ("reduce_only", "frozen"):
+    for before in ("reduce_only", "suspended"):
         venue.submit("set_restriction", account="alice", restriction=before)
         venue.submit("record_employment", **employed)
         venue.done("record_employment", **employed, is_permitted=True)
         assert restriction(venue, "alice") == Restriction[before.upper()]
+
+
+def test_the_end_of_a_freeze_leaves_an_employee_reducing(venue):
+    venue.submit("record_employment", client="alice", is_employee=True, **PAPER)
+    venue.submit("set_restriction", client="alice", restriction="frozen")
+    venue.done("set_restriction", client="alice", restriction="none")
+    assert restriction(venue, "alice") == Restriction.REDUCE_ONLY
 
 
 def test_a_closed_employees_new_account_only_reduces_too(venue):
