@@ -115,7 +115,7 @@ def test_every_command_that_is_shown_can_be_called(path: Path, tmp_path: Path, m
         words = shlex.split(line)[1:]
         assert unknown_word(words) is None, line
         for word in words:
-            if word.endswith(".pdf"):
+            if word.endswith((".pdf", ".txt")):
                 (tmp_path / word).touch()
         cli._parser(words[0]).parse_args(words)
 

@@ -2,7 +2,6 @@
 
 import argparse
 import contextlib
-import hashlib
 import json
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from rich.console import Console
 
 from engine.codes import NIL
 from gateway import clock
-from gateway.commands import officer, outcomes
+from gateway.commands import listed_arguments, officer, outcomes
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.commands.identity_input import HELP, add_identity_argument, sealed_identity, vault_of
 from gateway.commands.noting import note_read
@@ -31,8 +30,10 @@ from gateway.registry.registry import KeyOrder, Registry, RegistryError
 
 _EXAMPLES = """examples:
   lionrock admin init --officer "Ann Lee" ann.key ann.identity --officer "Ben Wong" ben.key ben.identity
-  lionrock admin record-evidence --client alice --investor individual --document custodian_statement
-      --document-date 2026-10-31 --document-hash statement.pdf --amount 9000000 --as ann.key --reason "opened"
+  lionrock admin record-evidence --client alice --investor individual --as ann.key --reason "opened"
+      --item document=custodian_statement date=2026-10-31 date_means=issued hash=statement.pdf asset=mixed
+      amount=9000000
+  lionrock admin template record-evidence
   lionrock admin list-changes --as ben.key
   lionrock admin approve 12 --as ben.key
   lionrock admin kill-switch --target account --name alice --is-on true --as ann.key --reason "runaway orders"
@@ -48,7 +49,7 @@ and, for a kill switch, how many orders it cancelled. When no venue runs, the ch
 """
 _READS, _ABOUT = ("list-changes", "show", "client", "lapses"), ("client", "number", "state", "days")
 """What is noted in the gateway's log, and the arguments that say what it is about."""
-_QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client", "lapses")
+_QUESTIONS = ("init", "list-changes", "show", "approve", "reject", "client", "lapses", "template")
 
 
 def add_parser(subparsers: Any) -> None:
@@ -100,6 +101,9 @@ def _add_questions(actions: Any) -> None:
     record.add_argument("client", help="the client's name")
     lapsing = actions.add_parser("lapses", help="what lapses soon, or has lapsed")
     lapsing.add_argument("--days", type=whole(0, 10_000), default=60, help="within so many days (default: 60)")
+    printing = actions.add_parser("template", help="the CSV file that a change with several documents takes")
+    lists = sorted(name.replace("_", "-") for name, kind in KINDS.items() if _lists(kind))
+    printing.add_argument("change", choices=lists, help="the change")
     for action in (init, listing, shown, approve, reject, record, lapsing):
         officer.add_officer_arguments(action)
 
@@ -113,12 +117,18 @@ def _add_change(actions: Any, name: str, kind: Kind) -> None:
             add_identity_argument(parser)
             continue
         hint, text = plain_type(field.type)
+        listed = listed_arguments.item_type(hint)
+        if listed is not None:
+            listed_arguments.add_list(parser, field.name, listed, text)
+            continue
         choices = get_args(hint) if get_origin(hint) is Literal else None
         if field.name.endswith("_hash"):
             text += ", or a file to take it of"
+        if field.name == "text":
+            text += ": a file in UTF-8"
         parser.add_argument(
             "--" + field.name.replace("_", "-"), dest=field.name, required=field.required, choices=choices,
-            type=_READERS.get(hint, str) if not field.name.endswith("_hash") else _hash,
+            type=_reader(field.name, hint),
             metavar=None if choices else _METAVARS.get(hint, "TEXT"), help=text.replace("%", "%%"),
         )  # fmt: skip
     officer.add_officer_arguments(parser)
@@ -130,14 +140,27 @@ def _yes_or_no(text: str) -> bool:
     return text == "true"
 
 
-def _hash(text: str) -> str:
-    """64 hexadecimal digits, or the SHA-256 of the file of this name."""
-    if len(text) == 64 and not set(text) - set("0123456789abcdef"):
-        return text
+def _text_of(path: str) -> str:
+    """What is in a file, unchanged, so that its SHA-256 is that of the text."""
     try:
-        return hashlib.sha256(Path(text).read_bytes()).hexdigest()
+        return Path(path).read_bytes().decode()
     except OSError as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no SHA-256 and no file: {error.strerror}") from None
+        raise argparse.ArgumentTypeError(f"{path!r}: {error.strerror}; name a file with the text") from None
+    except UnicodeDecodeError:
+        raise argparse.ArgumentTypeError(f"{path!r} is not UTF-8; save it so") from None
+
+
+def _reader(name: str, hint: Any) -> Callable[[str], Any]:
+    if name.endswith("_hash"):
+        return listed_arguments.hash_of
+    return _text_of if name == "text" else _READERS.get(hint, str)
+
+
+def _lists(kind: Kind) -> dict[str, type[msgspec.Struct]]:
+    """The parameters of a change that are lists, and what they list."""
+    hints = {field.name: plain_type(field.type)[0] for field in msgspec.structs.fields(kind.params)}
+    found = {name: listed_arguments.item_type(hint) for name, hint in hints.items()}
+    return {name: item for name, item in found.items() if item is not None}
 
 
 _READERS: dict[Any, Callable[[str], Any]] = {bool: _yes_or_no, int: int}
@@ -146,6 +169,10 @@ _METAVARS = {bool: "true|false", int: "NUMBER"}
 
 def run(args: argparse.Namespace) -> int:
     """Do what the arguments say; 0, or one line of error and 2."""
+    if args.action == "template":
+        for item in _lists(KINDS[args.change.replace("-", "_")]).values():
+            print(listed_arguments.template(item), end="")
+        return 0
     with readable_errors("admin"), open_registry(args.data, makes=args.action == "init") as registry:
         if args.action == "init":
             return _init(registry, args)
@@ -158,7 +185,8 @@ def run(args: argparse.Namespace) -> int:
         kind = args.action.replace("-", "_")
         fields = [field.name for field in msgspec.structs.fields(KINDS[kind].params)]
         names = [name for name in fields if name not in ("reason", "identity")]
-        given = {name: getattr(args, name) for name in names if getattr(args, name) is not None}
+        lists = {name: listed_arguments.read_list(args, name, item) for name, item in _lists(KINDS[kind]).items()}
+        given = {name: value for name in names if (value := lists.get(name, getattr(args, name))) is not None}
         acting = officer.officer_key(registry, args)
         if kind == "bind_identity" or getattr(args, "identity_file", ""):
             given["identity"] = sealed_identity(args.identity_file, args.person, vault_of(args.data))
@@ -227,6 +255,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "reason": change.reason,
             "frozen_clients": office.frozen_clients(change),
             "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key not in _UNTOLD),
+            "remarks": office.remarks(change, now_ns, is_listed=True),
         }
         for change in office.changes(args.state, args.count, now_ns)
         for given in [{key: value for key, value in change.params.items() if value is not None}]
@@ -241,23 +270,31 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
                 why = " (the venue has yet to carry it out)"
             told = plain("{change}  {of}  ({by}, {made}: {reason})".format(**row) + frozen_words(row["frozen_clients"]))
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
+            for remark in row["remarks"]:
+                print(plain(f"       note: {remark}"))
         print(f"{len(rows)} changes")
     return 0
 
 
-_UNTOLD = ("reason", "verifier", "identity")
+_UNTOLD = ("reason", "verifier", "identity", "text")
 """Parameters that are shown elsewhere in the line, or mean nothing to a person."""
 
 
 def _word(value: object) -> str:
-    """A parameter's value, quoted where it could be read as two."""
+    """A parameter's value, quoted where it could be read as two; a list's items with their own values."""
+    if isinstance(value, list):
+        return "; ".join(f"[{_pairs_of(item)}]" for item in value)
     text = str(value)
     return json.dumps(text, ensure_ascii=False) if " " in text or '"' in text else text
 
 
+def _pairs_of(item: dict[str, Any]) -> str:
+    return " ".join(f"{key}={_word(value)}" for key, value in item.items() if value is not None)
+
+
 def _show(registry: Registry, args: argparse.Namespace) -> int:
-    office = Office(registry)
-    _print(office.described(office.change(args.number, clock.wall_ns())), args.json)
+    office, now_ns = Office(registry), clock.wall_ns()
+    _print(office.described(office.change(args.number, now_ns), now_ns), args.json)
     return 0
 
 

@@ -15,6 +15,7 @@ import msgspec
 from gateway import clock
 from gateway.commands import outcomes
 from gateway.commands.common import FAILED, add_data_argument
+from gateway.commands.listed_arguments import place_of
 from gateway.config import Config
 from gateway.office.changes import KINDS
 from gateway.office.outcomes import Outcome
@@ -74,14 +75,15 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
         params = msgspec.convert({**fields, "reason": args.reason}, KINDS[kind].params)
     except msgspec.ValidationError as error:
         text, _, place = str(error).partition(" - at `$.")
-        raise RegistryError(f"{place.rstrip('`') or 'arguments'}: {text.replace('`', '')}") from None
+        raise RegistryError(f"{place_of(place.rstrip('`')) or 'arguments'}: {text.replace('`', '')}") from None
     return Office(registry).submit(kind, params, officer, clock.wall_ns())
 
 
 def row(registry: Registry, change: Change, folder: str) -> dict[str, object]:
     """A change and what has become of it; a running venue is waited for."""
+    office = Office(registry)
     known: dict[str, object] = {"number": change.number, "change": change.kind}
-    known["frozen_clients"] = Office(registry).frozen_clients(change)
+    known |= {"remarks": office.remarks(change, clock.wall_ns()), "frozen_clients": office.frozen_clients(change)}
     if change.state not in ("done", "approved"):
         told, following = change.state, ""
         if change.state == "proposed":

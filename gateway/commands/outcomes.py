@@ -111,4 +111,6 @@ def show_changes(rows: list[dict[str, Any]], as_json: bool) -> None:
         following = f"; next: {row['next']}" if row["next"] else ""
         frozen = frozen_words(row["frozen_clients"])
         print(plain(f"change {row['number']}, {row['change']}: {row['outcome']}{frozen}{following}"))
+        for remark in row["remarks"]:
+            print(plain(f"  note: {remark}"))
     sys.stdout.flush()

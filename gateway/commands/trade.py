@@ -27,6 +27,7 @@ _EXAMPLES = """examples:
   lionrock trade orders
   lionrock trade positions --json
   lionrock trade admission BTC_USDC-PERPETUAL
+  lionrock trade disclosures
   lionrock trade acknowledge product 1
   lionrock trade --secret-file alice.key     a prompt that takes the same words
 
@@ -36,7 +37,7 @@ other users of the machine. Exit codes: 0; 2 for an error or a refusal.
 """
 _PROMPT_HELP = """buy CONTRACT AMOUNT [PRICE], sell CONTRACT AMOUNT [PRICE], edit ORDER AMOUNT [PRICE], cancel ORDER,
 cancel-all [CONTRACT], close CONTRACT [PRICE], orders, trades CONTRACT, positions, account, admission [CONTRACT],
-acknowledge DISCLOSURE VERSION; with the options of the command line: buy --help lists them.
+disclosures [DISCLOSURE], acknowledge DISCLOSURE VERSION; with the options of the command line: buy --help lists them.
 help shows this again; quit, exit or Ctrl-D leaves"""
 
 
@@ -151,9 +152,25 @@ def _print(given: argparse.Namespace, result: Any, tables: Tables) -> None:
     elif shows == "admission":
         _admission(result)
     elif shows == "acknowledged":
-        print(f"the {given.disclosure} disclosure is acknowledged in version {given.version}")
+        which = f", SHA-256 {result['hash']}" if result["hash"] else ""
+        print(f"the {given.disclosure} disclosure is acknowledged in version {given.version}{which}")
+    elif shows == "disclosures":
+        _disclosures(result)
     else:
         getattr(tables, shows)(result)
+
+
+def _disclosures(result: list[dict[str, Any]]) -> None:
+    """The texts, each under what it is."""
+    for row in result:
+        since = f"from {row['effective_from']}" + ("" if row["is_required"] else ", not required yet")
+        print(plain(f"{row['disclosure']} disclosure, version {row['version']}, {since}"))
+        print(f"SHA-256 {row['hash']}\n")
+        for line in row["text"].splitlines():
+            print(plain(line))
+        print(f"\nto acknowledge it: lionrock trade acknowledge {row['disclosure']} {row['version']}\n")
+    if not result:
+        print("no text is published")
 
 
 def _admission(result: dict[str, Any]) -> None:
@@ -164,6 +181,6 @@ def _admission(result: dict[str, Any]) -> None:
     if unmet:
         print_table(["rule", "why", "remedy"], unmet)
     if any(reason == "DISCLOSURE_NOT_ACKNOWLEDGED" for reason, _, _ in unmet):
-        print("read the disclosure, then: lionrock trade acknowledge DISCLOSURE VERSION")
+        print("read it: lionrock trade disclosures; then: lionrock trade acknowledge DISCLOSURE VERSION")
     for warning in result["warnings"]:
         print(f"lapses soon: {warning['reason']}, after {warning['valid_through']}")

@@ -82,6 +82,9 @@ ACTIONS: dict[str, Action] = {
         "what stands between you and opening a position", "admission", _named("venue/get_admission"),
         "BTC_USDC-PERPETUAL",
     ),
+    "disclosures": Action(
+        "the texts to read before you acknowledge them", "disclosures", _named("venue/get_disclosures"), "product"
+    ),
     "acknowledge": Action(
         "acknowledge a disclosure that you have read", "acknowledged", _named("venue/acknowledge_disclosure"),
         "product 1",
@@ -155,11 +158,16 @@ def _add_close(parser: argparse.ArgumentParser) -> None:
     _add_number(parser, "price", "PRICE", "limit price (default: at the market)", "?")
 
 
+def _add_disclosures(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("disclosure", nargs="?", choices=get_args(DisclosureName), help="only this one")
+
+
 def _add_acknowledge(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("disclosure", choices=get_args(DisclosureName), help="which one")
     parser.add_argument(
-        "version", type=whole(1, 1_000_000), metavar="VERSION", help="as `lionrock trade admission` says"
+        "version", type=whole(1, 1_000_000), metavar="VERSION", help="as `lionrock trade disclosures` says"
     )
+    parser.add_argument("--hash", metavar="SHA256", help="refuse it unless this is the text's SHA-256")
 
 
 def _add_contract(parser: argparse.ArgumentParser, count: str | None = None) -> None:
@@ -182,6 +190,7 @@ _ADD: dict[str, Callable[[argparse.ArgumentParser], None]] = {
     "positions": _add_nothing,
     "account": _add_nothing,
     "admission": lambda parser: _add_contract(parser, "?"),
+    "disclosures": _add_disclosures,
     "acknowledge": _add_acknowledge,
 }
 
@@ -201,7 +210,7 @@ async def do(client: Client, given: argparse.Namespace) -> Any:
     """Call the method that the words mean."""
     check(given)
     method = ACTIONS[given.action].method(given)
-    words = ("order_id", "side", "disclosure", "version", *_VALUES)
+    words = ("order_id", "side", "disclosure", "version", "hash", *_VALUES)
     params = {name: value for name in words if (value := getattr(given, name, None)) is not None}
     if given.action == "close":
         params["type"] = "limit" if given.price else "market"

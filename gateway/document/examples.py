@@ -98,6 +98,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/resume": {"sequence": 0},
     "venue/get_reject_reasons": {},
     "venue/get_rules": {},
+    "venue/get_disclosures": {"disclosure": "product"},
     **ADMIN_EXAMPLES,
     "venue/acknowledge_disclosure": {"disclosure": "product", "version": 1},
     "venue/withdraw_professional_status": {"confirm": True},

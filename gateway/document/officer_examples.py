@@ -2,19 +2,52 @@
 
 from typing import Any
 
-from engine.codes import AccountAttribute, CommandKind, ContractParameter
+from engine.codes import AccountAttribute, CommandKind, ContractParameter, InvestorClass
 from gateway.document.sample_rows import BTC, NOW
+from gateway.office.disclosures import Text, publish, sha256_of
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry
+from gateway.wire.civil_dates import civil_date
 
 _CLIENT = {"client": "sample", "reason": "the yearly review"}
 _ACCOUNT = {"account": "sample", "reason": "the yearly review"}
 _DOCUMENT = {"document_date": "2026-12-31", "document_hash": "5e" * 32}
 _I = {"instrument_name": BTC.name, "reason": "the committee's decision of 14 January"}
 _VENUE = {"reason": "the committee's decision of 14 January"}
+_OWN = {
+    "document": "custodian_statement", "date": "2026-12-31", "date_means": "issued", "hash": "5e" * 32,
+    "asset": "securities", "amount": "1100000", "currency": "USD", "rate": "7.8", "rate_source": "HKMA",
+    "rate_date": "2026-12-31",
+}  # fmt: skip
+_JOINT = {
+    "document": "custodian_statement", "date": "2026-11-30", "date_means": "period_end", "hash": "5f" * 32,
+    "asset": "money", "amount": "900000", "holding": "joint_with_others", "holders": 3,
+}  # fmt: skip
 _CHANGES: dict[str, dict[str, Any]] = {
-    "record_evidence": {
-        **_CLIENT, **_DOCUMENT, "investor": "individual", "document": "custodian_statement", "amount": "1100000",
-        "currency": "USD", "rate": "7.8",
+    "record_evidence": {**_CLIENT, "investor": "individual", "items": [_OWN, _JOINT]},
+    "record_ownership": {
+        "client": "holding", **_DOCUMENT, "route": "wholly_owned", "document": "register_extract",
+        "business_hash": "6f" * 32, "parties": [{"name": "Carol Ng", "investor": "individual", "percent": "100"}],
+        "items": [{**_OWN, "party": "Carol Ng"}], "reason": "application 32",
+    },
+    "record_institution": {
+        "client": "fund", "limb": "b", "register": "SFC public register", "number": "AAA001",
+        "reason": "application 33",
+        "documents": [
+            {"proof": "register_check", "date": "2026-12-31", "hash": "7a" * 32},
+            {"proof": "licence", "date": "2026-12-31", "hash": "7b" * 32},
+        ],
+    },
+    "record_assessment": {
+        "client": "holding", **_DOCUMENT, "structure": "a treasury of four with limits and a committee",
+        "background": "J. Lau, 12 years of derivatives", "awareness": "interviewed on leverage and loss allocation",
+        "scope": "virtual_asset_perpetuals", "markets": "this venue", "assessor": "Ann",
+        "explained": "what no longer applies, and the right to withdraw", "consent_date": "2026-12-31",
+        "consent_hash": "8c" * 32, "reason": "application 32",
+    },
+    "record_employment": {**_CLIENT, **_DOCUMENT, "is_employee": True, "is_permitted": True},
+    "publish_disclosure": {
+        "disclosure": "product", "version": 2, "text": "You may lose all of your margin.",
+        "effective_from": "2027-02-01", "reason": "the committee's decision of 14 January",
     },
     "record_confirmation": {**_CLIENT, **_DOCUMENT},
     "open_account": {"account": "sample-bot", "client": "newcomer", "reason": "a new client"},
@@ -25,7 +58,9 @@ _CHANGES: dict[str, dict[str, Any]] = {
     "record_agreement": {**_CLIENT, **_DOCUMENT, "version": "3"},
     "record_risk_profile": {**_CLIENT, **_DOCUMENT, "is_suitable": True},
     "record_disclosure": {**_CLIENT, **_DOCUMENT, "disclosure": "loss", "version": 1},
-    "record_jurisdiction": {**_CLIENT, "residence": "HK", "is_permitted": True},
+    "record_jurisdiction": {
+        **_CLIENT, **_DOCUMENT, "residence": "HK", "is_permitted": True, "document": "bank_statement",
+    },
     "record_kyc": {**_CLIENT, **_DOCUMENT, "valid_through": "2027-12-31"},
     "record_screening": {**_CLIENT, **_DOCUMENT, "outcome": "clear", "valid_through": "2027-02-15"},
     "withdraw_status": {**_CLIENT},
@@ -85,6 +120,13 @@ def set_up_sample(registry: Registry) -> None:
     intents = [Intent(CommandKind.CONTRACT_SET, int(code), contract_slot=0, value=1) for code in codes]
     registry.add_contract(ContractRecord(0, BTC.name, "BTC", "USDC", "0.5", "0.0001", NOW), intents)
     registry.create_account("sample", NOW)
+    for name in ("holding", "fund"):
+        registry.create_account(name, NOW)
+    registry.set_attribute(1, AccountAttribute.INVESTOR_CLASS, InvestorClass.CORPORATE, NOW, "")
+    text = "You may lose more than you have put up, but never more than your margin."
+    first = Text("product", 1, sha256_of(text), civil_date(NOW), text)
+    with registry.transaction():
+        publish(registry, first, NOW)
     registry.set_attribute(0, AccountAttribute.GROUP, 7, NOW, "")
     person = registry.person("sample", NOW)
     registry.add_key(KeyOrder("lrsample00000000", 0, person, "ed25519", bytes(32), ["read"], "old"), NOW)

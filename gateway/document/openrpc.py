@@ -108,6 +108,11 @@ def type_schema(kind: Any) -> dict[str, Any]:
         return {"enum": list(get_args(kind))}
     if origin is list:
         return {"type": "array", "items": type_schema(get_args(kind)[0])}
+    if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
+        fields = msgspec.structs.fields(kind)
+        properties = {field.encode_name: type_schema(field.type) for field in fields}
+        required = [field.encode_name for field in fields if field.required]
+        return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
     return {"type": {str: "string", bool: "boolean", int: "integer"}[kind]}
 
 

@@ -5,7 +5,9 @@ from datetime import date, timedelta
 from typing import Any
 
 from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, InvestorClass, Restriction
+from gateway.office import assessments
 from gateway.office.changes.clients import OF_CLIENT
+from gateway.office.employment import employment_of
 from gateway.office.proposals import Office
 from gateway.registry import identities
 from gateway.registry.clients import client_value
@@ -29,6 +31,7 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
     return {
         "client": client,
         "today": str(civil_dates.civil_date(now_ns)),
+        **employment_of(registry, client_id)._asdict(),
         "in_force": {code.name.lower(): client_value(registry, client, code) for code in ClientAttribute},
         "accounts": [_account(registry, account, slots) for account in accounts],
         "persons": [
@@ -45,10 +48,11 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
 
 
 def lapses(registry: Registry, days: int, now_ns: int) -> list[dict[str, Any]]:
-    """What has lapsed or lapses within so many days, by last day: clients' dates and persons' knowledge."""
+    """What has lapsed or lapses within so many days, by last day: clients' dates, assessments, persons' knowledge."""
     today = civil_dates.civil_date(now_ns)
     until_ns = civil_dates.lapse_ns(today + timedelta(days))
     found = {*_dates_of_clients(registry, until_ns), *_dates_of_persons(registry, until_ns)}
+    found.update(assessments.due(registry, today + timedelta(days)))
     return [
         {"client": name, "topic": topic, "valid_through": str(last_day), "days_left": (last_day - today).days}
         for last_day, name, topic in sorted(found)

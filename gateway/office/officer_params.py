@@ -10,8 +10,6 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from msgspec import Meta, Struct
 
-from gateway.office.professional_investor import Document, Investor, Measure
-
 
 def _text(what: str, most: int = 200) -> Meta:
     return Meta(description=what, min_length=1, max_length=most)
@@ -52,19 +50,6 @@ class OpenAccount(ChangeParams, kw_only=True):
     parent: Annotated[str, _text("make it a sub-account of this account", 64)] | None = None
 
 
-class RecordEvidence(ChangeParams, kw_only=True):
-    client: Client
-    investor: Annotated[Investor, Meta(description="what the client is")]
-    document: Annotated[Document, Meta(description="what was seen")]
-    document_date: Day
-    document_hash: Hash
-    measure: Annotated[Measure, Meta(description="what the amount counts")] = "portfolio"
-    amount: Amount | None = None
-    currency: Annotated[str, Meta(description="of the amount", pattern="^[A-Z]{3,5}$")] = "HKD"
-    rate: Annotated[str, _text("Hong Kong dollars for one unit of the currency", 40)] | None = None
-    assessment_hash: Hash | None = None
-
-
 class RecordConfirmation(ChangeParams, kw_only=True):
     client: Client
     document_date: Day
@@ -100,12 +85,6 @@ class RecordDisclosure(ChangeParams, kw_only=True):
     version: Annotated[int, Meta(description="its version", ge=1, le=1_000_000)]
     document_date: Day
     document_hash: Hash
-
-
-class RecordJurisdiction(ChangeParams, kw_only=True):
-    client: Client
-    residence: Annotated[str, Meta(description="ISO code of the residence", pattern="^[A-Z]{2}$")]
-    is_permitted: Annotated[bool, Meta(description="whether the venue may serve it")]
 
 
 class RecordKyc(ChangeParams, kw_only=True):
@@ -296,9 +275,14 @@ class GetClientRecord(Struct, kw_only=True, gc=False):
 # --- what clients may do for themselves ---------------------------------------------------------------------------
 
 
+class GetDisclosures(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
+    disclosure: Annotated[DisclosureName, Meta(description="only this one")] | None = None
+
+
 class AcknowledgeDisclosure(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
     disclosure: DisclosureName
     version: Annotated[int, Meta(description="the version that was read", ge=1, le=1_000_000)]
+    hash: Hash | None = None
 
 
 class WithdrawOwnStatus(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):

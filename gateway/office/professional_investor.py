@@ -7,18 +7,16 @@ nothing is rounded before it is compared.
 """
 
 import re
-from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal
+from decimal import Decimal
+from fractions import Fraction
 from typing import Literal
 
-from engine.codes import InvestorClass
 from gateway.wire.civil_dates import add_months
 
-Investor = Literal["individual", "corporation", "partnership", "trust_corporation", "institution"]
-Document = Literal[
-    "audited_accounts", "custodian_statement", "auditor_certificate", "public_filing", "register_check"
-]  # fmt: skip
+Investor = Literal["individual", "corporation", "partnership", "trust_corporation"]
+"""Who is a professional investor by figures: Cap. 571D, sections 5, 6, 7 and 4."""
+Document = Literal["audited_accounts", "custodian_statement", "auditor_certificate", "public_filing"]
 Measure = Literal["portfolio", "total_assets"]
 AUDITED_MONTHS, OTHER_MONTHS, CONFIRMATION_MONTHS = 16, 12, 12
 THRESHOLDS_HKD: dict[tuple[str, str], Decimal] = {
@@ -29,8 +27,7 @@ THRESHOLDS_HKD: dict[tuple[str, str], Decimal] = {
     ("partnership", "total_assets"): Decimal(40_000_000),
     ("trust_corporation", "total_assets"): Decimal(40_000_000),
 }
-"""The minimum, by kind of investor and what is measured. An institution is proved by a register instead."""
-_EXACT = Context(prec=80)
+"""The minimum, by kind of investor and what is measured. An institution is proved by its limb instead."""
 _AMOUNT = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?")
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _FIRST, _LAST = date(2000, 1, 1), date(2200, 12, 31)
@@ -61,15 +58,15 @@ def not_in_future(day: date, today: date, field: str) -> date:
     return day
 
 
-def in_date(document_date: date, months: int, today: date) -> date:
+def in_date(document_date: date, months: int, today: date, field: str = "document_date") -> date:
     """The last day of something that counts for so many months from its date; refused when that day is past."""
-    last_day = add_months(not_in_future(document_date, today, "document_date"), months)
+    last_day = add_months(not_in_future(document_date, today, field), months)
     if today > last_day:
-        raise EvidenceError(f"document_date: {document_date} counts for {months} months, through {last_day}")
+        raise EvidenceError(f"{field}: {document_date} counts for {months} months, through {last_day}")
     return last_day
 
 
-# --- evidence -----------------------------------------------------------------------------------------------------
+# --- amounts -------------------------------------------------------------------------------------------------------
 
 
 def read_amount(text: str, field: str) -> Decimal:
@@ -79,53 +76,7 @@ def read_amount(text: str, field: str) -> Decimal:
     return Decimal(text)
 
 
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """A document as a verifier saw it; `rate` is how many Hong Kong dollars one unit of its currency is."""
-
-    investor: Investor
-    document: Document
-    document_date: date
-    measure: Measure = "portfolio"
-    amount: Decimal = Decimal(0)
-    rate: Decimal = Decimal(1)
-    is_qualified: bool = False
-    """A corporation whose structure, experience and awareness of risk were assessed."""
-
-
-@dataclass(frozen=True, slots=True)
-class Verdict:
-    """What a document proves: the investor's class, its last day, and the amount."""
-
-    investor_class: InvestorClass
-    last_day: date
-    amount_hkd: Decimal
-
-
-def judge(evidence: Evidence, today: date) -> Verdict:
-    """The class that a document proves today and its last day; raises EvidenceError with what is missing."""
-    investor, document = evidence.investor, evidence.document
-    if (investor == "institution") != (document == "register_check"):
-        raise EvidenceError(f"document: {document} does not prove {investor}; an institution is found in a register")
-    if investor == "individual" and document == "audited_accounts":
-        raise EvidenceError("document: audited_accounts are a corporation's; an individual has none")
-    if evidence.is_qualified and investor in ("individual", "institution"):
-        raise EvidenceError(f"assessment_hash: {investor} is not assessed as a qualified corporation; leave it out")
-    months = AUDITED_MONTHS if document == "audited_accounts" else OTHER_MONTHS
-    last_day = in_date(evidence.document_date, months, today)
-    if investor == "institution":
-        return Verdict(InvestorClass.INSTITUTIONAL, last_day, Decimal(0))
-    amount_hkd = _EXACT.multiply(evidence.amount, evidence.rate)
-    threshold = THRESHOLDS_HKD.get((investor, evidence.measure))
-    if threshold is None:
-        counted = " or ".join(measure for kind, measure in THRESHOLDS_HKD if kind == investor)
-        raise EvidenceError(f"measure: {evidence.measure} does not count for {investor}; {counted} does")
-    if amount_hkd < threshold:
-        raise EvidenceError(f"amount: HK${amount_hkd:f} is below the HK${threshold:f} that {investor} needs")
-    return Verdict(_class(evidence), last_day, amount_hkd)
-
-
-def _class(evidence: Evidence) -> InvestorClass:
-    if evidence.investor == "individual":
-        return InvestorClass.INDIVIDUAL
-    return InvestorClass.QUALIFIED_CORPORATE if evidence.is_qualified else InvestorClass.CORPORATE
+def hkd_text(amount: Fraction) -> str:
+    """An amount in Hong Kong dollars to the cent, for people; a part of a cent is left out, never rounded up."""
+    cents = amount.numerator * 100 // amount.denominator
+    return f"{cents // 100}.{cents % 100:02d}"

@@ -23,10 +23,11 @@ from engine.codes import (
     VenueState,
 )
 from gateway.office import segregation
-from gateway.office.changes import KINDS, Kind, Lookup, Plan
+from gateway.office.changes import KINDS, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.frozen_clients import frozen_clients
 from gateway.office.outcomes import Outcome, outcome_of
+from gateway.office.remarks import Asked, remarks, used_elsewhere
 from gateway.registry import identities
 from gateway.registry.registry import Intent, Key, Registry, RegistryError, Result
 
@@ -118,7 +119,7 @@ class Office:
                 raise RegistryError(f"number: the key that proposed {number} was revoked; propose it again")
             self._check_identified(change, officer)
             kind = KINDS[change.kind]
-            plan = kind.plan(Lookup(registry, now_ns), _params(kind, change.params))
+            plan = kind.plan(Lookup(registry, now_ns), kind.of(change.params))
             segregation.check_pair(registry, plan.intents, change.actor, officer.person)
             registry.decide_change(number, "approved", officer, note, now_ns)
             self._carry_out(plan, (change.actor, officer.person, number, change.actor_key), now_ns)
@@ -189,7 +190,14 @@ class Office:
         """The clients that a change touches and that are frozen now."""
         return frozen_clients(self._registry, change.params)
 
-    def described(self, change: Change, fresh: Mapping[int, Result] = _NOTHING) -> dict[str, Any]:
+    def remarks(self, change: Change, now_ns: int, is_listed: bool = False) -> list[str]:
+        """What both officers should know of a change: documents in other files; outside a list, what it would prove."""
+        asked = Asked(change.number, change.kind, change.params, change.state == "proposed")
+        return (used_elsewhere if is_listed else remarks)(self._registry, asked, now_ns)
+
+    def described(
+        self, change: Change, now_ns: int, fresh: Mapping[int, Result] = _NOTHING, is_listed: bool = False
+    ) -> dict[str, Any]:
         """A change for people and for the wire: names, times in ms, and the engine's answer to each directive.
 
         `fresh` has the results of directives that are not in the registry yet.
@@ -222,6 +230,7 @@ class Office:
             "approver_name": registry.person_name(change.approver) or None,
             "decided": change.decided_ns // 1_000_000 if change.decided_ns else None,
             "note": change.note,
+            "remarks": self.remarks(change, now_ns, is_listed),
             "frozen_clients": self.frozen_clients(change),
             "sequence": outcome.sequence,
             "orders_cancelled": outcome.orders_cancelled,
@@ -245,10 +254,6 @@ _CODES: dict[int, type[IntEnum]] = {
     CommandKind.VENUE_SET: VenueParameter,
     CommandKind.VENUE_STATE: VenueState,
 }
-
-
-def _params(kind: Kind, params: dict[str, Any]) -> Any:
-    return msgspec.convert(params, kind.params)
 
 
 def _change(row: tuple[Any, ...], now_ns: int) -> Change:

@@ -2,6 +2,7 @@
 
 from engine.code_values import COMMAND_ACCOUNT_SET
 from engine.codes import AccountAttribute, ClientAttribute, CommandKind, Restriction
+from gateway.registry.records import RECORD_COLUMNS, Record, record_of
 from gateway.registry.registry import Intent, Registry
 
 
@@ -23,3 +24,13 @@ def unbound_accounts(registry: Registry) -> list[tuple[int, int, int]]:
     )
     codes = int(AccountAttribute.RESTRICTION), int(Restriction.CLOSED), int(AccountAttribute.CLIENT)
     return registry.all(query, *codes)
+
+
+def latest_record(registry: Registry, client_id: int, topic: str) -> Record | None:
+    """A client's latest entry on a topic whose change the engine did not refuse."""
+    found = registry.one(
+        f"SELECT {RECORD_COLUMNS} FROM records WHERE client_id = ? AND topic = ? AND change NOT IN "
+        "(SELECT change FROM intents WHERE reason > 0) ORDER BY number DESC LIMIT 1",
+        client_id, topic,
+    )  # fmt: skip
+    return record_of(found) if found else None

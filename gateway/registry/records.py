@@ -1,6 +1,7 @@
 """The registry's records: keys, accounts, contracts, intents and the entries of a client's file."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -128,3 +129,24 @@ class Record:
     number: int = 0
     change: int = 0
     recorded_ns: int = 0
+
+
+RECORD_COLUMNS = (
+    "topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, recorded_ns"
+)
+
+
+def record_of(row: tuple[Any, ...]) -> Record:
+    """An entry from its row of RECORD_COLUMNS."""
+    topic, client_id, account_slot, person, details, *rest = row
+    slot = NIL if account_slot is None else account_slot
+    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
+
+
+def hashes_in(details: Any) -> Iterator[str]:
+    """The SHA-256 of each document that details or parameters name, however deep, as `hash` or `..._hash`."""
+    pairs = details.items() if isinstance(details, dict) else enumerate(details) if isinstance(details, list) else ()
+    for name, value in pairs:
+        if isinstance(value, str) and (name == "hash" or str(name).endswith("_hash")):
+            yield value
+        yield from hashes_in(value)

@@ -22,6 +22,7 @@ from gateway.registry.private_files import make_private
 from gateway.registry.records import (
     CONFLICTS,
     OFFICERS,
+    RECORD_COLUMNS,
     SCOPES,
     Account,
     ContractRecord,
@@ -30,6 +31,8 @@ from gateway.registry.records import (
     KeyOrder,
     Record,
     Result,
+    hashes_in,
+    record_of,
 )
 from gateway.registry.tables import BusyError, RegistryError, prepare, rows_of
 from gateway.registry.vouching import stages
@@ -517,26 +520,25 @@ class Registry:
 
     def add_record(self, record: Record, change: int, now_ns: int) -> None:
         """Add an entry to a client's file; no entry is ever changed or removed."""
-        columns = (
-            "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
-        )
+        columns = "topic, client_id, account_slot, person, details, document_hash, valid_through, change, recorded_ns"
         slot = record.account_slot if record.account_slot != NIL else None
         row = (
             record.topic, record.client_id or None, slot, record.person or None, json.dumps(record.details),
             record.document_hash, record.valid_through, change, now_ns,
         )  # fmt: skip
         with self.transaction():
-            self._db.execute(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+            number = self.write(f"INSERT INTO records ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", *row)
+            for document in {record.document_hash, *hashes_in(record.details)} - {""}:
+                self.write("INSERT INTO documents VALUES (?, ?)", document, number)
 
     def records_of(self, client_id: int) -> list[Record]:
         """A client's file: its own entries, and those of its accounts and of the persons who hold their keys."""
         query = (
-            "SELECT topic, client_id, account_slot, person, details, document_hash, valid_through, number, change, "
-            "recorded_ns FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM accounts WHERE "
-            "client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts ON slot = keys.account_slot "
-            "WHERE client_id = :client) ORDER BY number"
+            f"SELECT {RECORD_COLUMNS} FROM records WHERE client_id = :client OR account_slot IN (SELECT slot FROM "
+            "accounts WHERE client_id = :client) OR person IN (SELECT person FROM keys JOIN accounts "
+            "ON slot = keys.account_slot WHERE client_id = :client) ORDER BY number"
         )
-        return [_record(row) for row in self._db.execute(query, {"client": client_id})]
+        return [record_of(row) for row in self._db.execute(query, {"client": client_id})]
 
     # --- plumbing ---------------------------------------------------------------------------------------------------
 
@@ -548,6 +550,10 @@ class Registry:
         """The first row of a query, or None."""
         return self._db.execute(query, values).fetchone()
 
+    def write(self, query: str, *values: object) -> int:
+        """Write inside the caller's transaction; the number of the row that was inserted last."""
+        return int(self._db.execute(query, values).lastrowid or 0)
+
     def transaction(self) -> "_Transaction":
         """A transaction: all of it is written, or nothing."""
         return _Transaction(self._db)
@@ -558,12 +564,6 @@ def _key(row: tuple[Any, ...]) -> Key:
     held = frozenset(scopes.split())
     slot = NIL if account_slot is None else account_slot
     return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
-
-
-def _record(row: tuple[Any, ...]) -> Record:
-    topic, client_id, account_slot, person, details, *rest = row
-    slot = NIL if account_slot is None else account_slot
-    return Record(topic, client_id or 0, slot, person or 0, json.loads(details), *rest)
 
 
 class _Transaction:

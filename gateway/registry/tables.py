@@ -61,6 +61,14 @@ CREATE TABLE IF NOT EXISTS records (
 CREATE INDEX IF NOT EXISTS records_by_client ON records (client_id);
 CREATE INDEX IF NOT EXISTS records_by_account ON records (account_slot);
 CREATE INDEX IF NOT EXISTS records_by_person ON records (person);
+CREATE TABLE IF NOT EXISTS documents (
+    hash TEXT NOT NULL, record INTEGER NOT NULL REFERENCES records, PRIMARY KEY (hash, record)) STRICT, WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS disclosures (
+    name TEXT NOT NULL, version INTEGER NOT NULL, sha256 TEXT NOT NULL, effective_from TEXT NOT NULL,
+    text TEXT NOT NULL, published_ns INTEGER NOT NULL,
+    PRIMARY KEY (name, version)) STRICT;
+CREATE TABLE IF NOT EXISTS last_trades (
+    account_slot INTEGER PRIMARY KEY REFERENCES accounts, day TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS identities (
     digest TEXT PRIMARY KEY, document TEXT NOT NULL, person INTEGER NOT NULL REFERENCES persons,
     change INTEGER NOT NULL, bound_ns INTEGER NOT NULL) STRICT, WITHOUT ROWID;
@@ -99,6 +107,9 @@ ALTER TABLE intents ADD COLUMN digest BLOB NOT NULL DEFAULT x'';
 PRAGMA user_version={SCHEMA_VERSION};
 COMMIT;
 """
+_DOCUMENTS_OF_EARLIER_RECORDS = """
+INSERT OR IGNORE INTO documents SELECT document_hash, number FROM records WHERE document_hash != ''
+"""
 
 
 class RegistryError(Exception):
@@ -134,6 +145,8 @@ def prepare(db: sqlite3.Connection, path: Path | str) -> bool:
     if version in (1, 2, 3):
         db.executescript(_FROM_VERSION_3)
     db.executescript(_TABLES)
+    if version in (1, 2, 3):
+        db.execute(_DOCUMENTS_OF_EARLIER_RECORDS)
     spellings.refresh(db)
     return 0 < version < SCHEMA_VERSION
 

@@ -438,15 +438,16 @@ _QUERIES: dict[str, tuple[type[Struct], str, str]] = {
     "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
     "venue/resume": (ResumeParams, "Resumed", "What the account's own channels said after a sequence"),
 }
-_VENUE: dict[str, tuple[type[Params], str, str]] = {
+_VENUE: dict[str, tuple[type[Struct], str, str]] = {
     "venue/get_reject_reasons": (Params, "[RejectReason]", "Every reason of a refusal, its meaning and remedy"),
     "venue/get_rules": (Params, "Rules", "Fees, margin brackets, funding and limits of every contract"),
+    "venue/get_disclosures": (admin.GetDisclosures, "[Disclosure]", "The texts to acknowledge, with version and hash"),
 }
 _MONEY: dict[str, tuple[type[Params], str, str]] = {
     "private/set_leverage": (SetLeverageParams, "Leverage", "Choose the leverage for a contract"),
 }
 _OWN_STANDING: dict[str, tuple[type[Struct], str, str]] = {
-    "venue/acknowledge_disclosure": (admin.AcknowledgeDisclosure, "OwnChange", "Acknowledge a disclosure's version"),
+    "venue/acknowledge_disclosure": (admin.AcknowledgeDisclosure, "Acknowledged", "Acknowledge a disclosure's version"),
     "venue/withdraw_professional_status": (admin.WithdrawOwnStatus, "OwnChange", "No new risk from now on"),
 }
 _OFFICE: dict[str, tuple[type[Struct], str, str]] = {

@@ -25,6 +25,7 @@ from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
@@ -87,6 +88,7 @@ class Venue:
         parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
+        self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
@@ -119,6 +121,7 @@ class Venue:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.execution_throttle.start()
         self.take_intents()
+        self.daily_review.look(clock.wall_ns())
         self.gateway_log.start(clock.wall_ns())
 
     def settle(self) -> None:
@@ -244,6 +247,7 @@ class Venue:
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
+        self.daily_review.look(clock.wall_ns())
         self.gateway_log.tick(clock.wall_ns())
 
 

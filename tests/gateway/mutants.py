@@ -7,6 +7,8 @@ becomes, and the test file (or `file::test`) that must fail. Choose a test of se
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.gateway.office.statute_mutants import STATUTE_MUTANTS
+
 
 @dataclass(frozen=True)
 class Mutant:
@@ -587,6 +589,7 @@ OWNER_MUTANTS = (
 MUTANTS = (
     *INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS, *PEER_MUTANTS, *COST_MUTANTS,
     *OWNER_MUTANTS,
+    *(Mutant(*row) for row in STATUTE_MUTANTS),
 )  # fmt: skip
 
 

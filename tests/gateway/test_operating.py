@@ -40,7 +40,9 @@ def block(heading, kind="sh"):
 
 
 def bash(lines, folder, check=True):
-    """Run lines in a folder, as a reader would."""
+    """Run lines in a folder, as a reader would who has the texts that they name."""
+    for name in re.findall(r"--text (\S+)", "\n".join(lines)):
+        (folder / name).write_text(name)
     words = ["bash", "-euc", "\n".join(lines)]
     done = subprocess.run(words, cwd=folder, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
     assert not check or done.returncode == 0, done.stderr

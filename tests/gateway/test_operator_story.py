@@ -21,7 +21,7 @@ from tests.gateway.identified import identity_file
 from tests.gateway.live import BTC, play, running, until
 
 README = Path(__file__).parents[2] / "gateway" / "office" / "README.md"
-DOCUMENTS = ("passport", "screening", "statement", "consent", "test", "profile", "agreement")
+TEXTS = ("product", "loss", "affiliate")
 START = datetime(2026, 12, 1, 23, 59, 20, tzinfo=HKT)
 FAST = 3
 """So fast that midnight is not far, and so slow that index prices, twice a second, are never 10 s apart."""
@@ -44,9 +44,9 @@ class Hands:
 
 
 def blocks():
-    """The commands of the document: setting up, onboarding, what comes later, and the audit trail."""
+    """The commands of the document: setting up, onboarding, other clients, what comes later, and the audit trail."""
     text = README.read_text().partition("## Opening a venue and onboarding a client")[2]
-    found = [part.partition("```")[0].replace("\\\n", " ") for part in text.split("```sh\n")[1:4]]
+    found = [part.partition("```")[0].replace("\\\n", " ") for part in text.split("```sh\n")[1:5]]
     first, _, second = found[0].partition("&\n\n")
     return [[line for line in text.splitlines() if line] for text in (first, second, *found[1:])]
 
@@ -57,8 +57,10 @@ def hands(tmp_path, monkeypatch):
     monkeypatch.delenv("LIONROCK_DATA", raising=False)
     hands = Hands()
     monkeypatch.setattr(clock, "wall_ns", hands.now_ns)
-    for name in DOCUMENTS:
+    for name in re.findall(r"(\w+)[.]pdf", README.read_text()):
         (tmp_path / f"{name}.pdf").write_text(name)
+    for name in TEXTS:
+        (tmp_path / f"{name}.txt").write_text(f"What to know of {name}.\n")
     for name in ("Ann", "Ben", "Cat", "Alice", "Maker"):
         identity_file(tmp_path, name)
     return hands
@@ -91,10 +93,14 @@ def onboard(lines, monkeypatch):
 def for_another(lines, first):
     """The same commands for a maker whose proposals are numbered on and whose statement is of this year."""
     text = "\n".join(lines).replace("Alice Chan", "Max Ho").replace("alice", "maker")
-    text = text.replace("2025-12-01", "2026-11-01")
-    numbers = {str(number): str(number - 3 + first) for number in range(4, 15)}
+    return numbered_on(text.replace("2025-12-01", "2026-11-01").splitlines(), 6, first)
+
+
+def numbered_on(lines, of_document, first):
+    """The same commands where the first change has another number than in the document."""
+    numbers = {str(of_document + more): str(first + more) for more in range(20)}
     made = []
-    for line in text.splitlines():
+    for line in lines:
         head, found, rest = line.partition("admin approve ")
         if found:
             rest = " ".join(numbers.get(word, word) for word in rest.split())
@@ -118,6 +124,9 @@ async def acknowledge(client, monkeypatch):
     """What the client does itself before it may trade."""
     connection = f"--url {client.url} --key {client.key_id} --secret {client._secret}"
     commands = re.findall(r"`(lionrock trade acknowledge [^`]*)`", README.read_text())
+    shown = await asyncio.to_thread(lionrock, f"lionrock trade disclosures {connection}", monkeypatch)
+    for name in TEXTS:
+        assert f"{name} disclosure, version 1, from 2026-12-01" in shown and f"What to know of {name}." in shown
     for command in commands:
         assert "DISCLOSURE" in await refusal(client.buy(BTC, "0.1", price="59000"))
         told = await asyncio.to_thread(lionrock, f"lionrock trade admission {BTC} {connection}", monkeypatch)
@@ -127,7 +136,7 @@ async def acknowledge(client, monkeypatch):
 
 
 def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monkeypatch):
-    setting_up, onboarding, later, auditing = blocks()
+    setting_up, onboarding, others, later, auditing = blocks()
     assert setting_up[-1].strip() == "lionrock serve" and len(onboarding) > 10
     for line in setting_up[:-1]:
         lionrock(line, monkeypatch)
@@ -141,11 +150,12 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
             # Beside the loop of the server, which carries out what the commands ask for while they wait.
             key = await asyncio.to_thread(onboard, onboarding, monkeypatch)
             alice = await logged_in(server.port, key)
-            key = await asyncio.to_thread(onboard, for_another(onboarding, 15), monkeypatch)
+            key = await asyncio.to_thread(onboard, for_another(onboarding, 18), monkeypatch)
             maker = await logged_in(server.port, key)
             for client in (alice, maker):
                 await acknowledge(client, monkeypatch)
                 assert (await client.call("venue/get_admission", instrument_name=BTC))["may_open"] is True
+            await asyncio.to_thread(other_clients, numbered_on(others, 20, 34), monkeypatch)
             heard, notices = await listen(alice)
             resting = await trade(alice, maker)
             hands.run(FAST)
@@ -163,6 +173,18 @@ def test_a_client_from_nothing_to_the_lapse_and_the_record(hands, tmp_path, monk
     assert len(printed) == 2
     check_record(tmp_path / "alice.csv")
     assert len([lionrock(line, monkeypatch) for line in auditing]) == 8
+
+
+def other_clients(lines, monkeypatch):
+    """The holding corporation is what it is through the last day of its owner; the institution for a year."""
+    told = "".join(lionrock(line, monkeypatch) for line in lines)
+    assert "it proves corporate through 2026-12-01" in told
+    assert "it proves institutional through 2027-12-01" in told
+    wanted = {"acme": ("qualified_corporate", "2026-12-01"), "fund": ("institutional", "2027-12-01")}
+    for name, (investor_class, last_day) in wanted.items():
+        file = json.loads(lionrock(f"lionrock admin client {name} --json", monkeypatch))
+        in_force = file["accounts"][0]["in_force"]
+        assert (in_force["investor_class"], in_force["evidence_until"]) == (investor_class, last_day)
 
 
 async def listen(client):

@@ -3,7 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
-from gateway.office.changes import affiliates, clients, conduct, index_sources, venue
+import msgspec
+
+from gateway.office.changes import affiliates, clients, conduct, evidence, index_sources, published, venue
 from gateway.office.changes.plan import Lookup, Plan
 from gateway.office.officer_params import ChangeParams
 
@@ -17,6 +19,10 @@ class Kind(NamedTuple):
     scope: Literal["compliance", "admin"]
     plan: Callable[[Lookup, Any], Plan]
 
+    def of(self, params: dict[str, Any]) -> Any:
+        """The parameters of a change as they were kept, typed again."""
+        return msgspec.convert(params, self.params)
+
     @property
     def summary(self) -> str:
         """What it does, in one sentence."""
@@ -25,8 +31,8 @@ class Kind(NamedTuple):
 
 def _table() -> dict[str, Kind]:
     modules: tuple[tuple[Any, Literal["compliance", "admin"]], ...] = (
-        (clients, "compliance"), (affiliates, "compliance"), (conduct, "compliance"), (venue, "admin"),
-        (index_sources, "admin"),
+        (clients, "compliance"), (evidence, "compliance"), (published, "compliance"), (affiliates, "compliance"),
+        (conduct, "compliance"), (venue, "admin"), (index_sources, "admin"),
     )  # fmt: skip
     found: dict[str, Kind] = {}
     for params in ChangeParams.__subclasses__():

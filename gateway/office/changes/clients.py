@@ -2,21 +2,15 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from decimal import Decimal
 from typing import Any
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
 from engine.codes import ClientAttribute as C
+from gateway.office import disclosures, employment
 from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, set_client, units_of
-from gateway.office.professional_investor import (
-    CONFIRMATION_MONTHS,
-    Evidence,
-    in_date,
-    judge,
-    read_amount,
-)
+from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date
 from gateway.registry.clients import client_value
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
@@ -55,7 +49,8 @@ def open_account(lookup: Lookup, params: m.OpenAccount) -> Plan:
         for attribute in (*OF_CLIENT, A.GROUP)
         if known and (value := registry.attribute(known[0].slot, attribute)) is not None
     ]
-    inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [_strictest(registry, known)] if value]
+    strictest = max(_strictest(registry, known), employment.least_restriction(registry, client))
+    inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [strictest] if value]
     write = lambda: registry.create_account(params.account, now_ns, client, params.parent or "")  # noqa: E731
     return Plan(inherited, writes=[write])
 
@@ -64,38 +59,6 @@ def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
     """The strictest restriction on any of these accounts; a closed account is closed for itself alone."""
     found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
     return max((value for value in found if value != Restriction.CLOSED), default=0)
-
-
-def record_evidence(lookup: Lookup, params: m.RecordEvidence) -> Plan:
-    """The class that the evidence proves and the day through which it does; refused when it proves nothing today."""
-    day = lookup.document_day(params.document_date)
-    amount, rate = _amount_and_rate(params)
-    judged = Evidence(
-        params.investor, params.document, day, params.measure, amount, rate, params.assessment_hash is not None
-    )
-    verdict = judge(judged, lookup.today)
-    values = {
-        A.INVESTOR_CLASS: int(verdict.investor_class),
-        A.EVIDENCE_UNTIL_NS: civil_dates.lapse_ns(verdict.last_day),
-    }
-    return _of_client(
-        lookup, params, "evidence", values, valid_through=verdict.last_day, investor=params.investor,
-        document=params.document, measure=params.measure, amount=f"{amount:f}", currency=params.currency,
-        rate=f"{rate:f}", amount_hkd=f"{verdict.amount_hkd:f}", assessment_hash=params.assessment_hash or "",
-        investor_class=verdict.investor_class.name.lower(),
-    )  # fmt: skip
-
-
-def _amount_and_rate(params: m.RecordEvidence) -> Any:
-    if params.document == "register_check":
-        if params.amount is not None:
-            raise RegistryError("amount: a register_check measures none; leave it out")
-        return Decimal(0), Decimal(1)
-    if params.amount is None:
-        raise RegistryError(f"amount: it is missing; {params.document} states one")
-    if (params.currency == "HKD") != (params.rate is None):
-        raise RegistryError("rate: give it for an amount in another currency than HKD, and only then")
-    return read_amount(params.amount, "amount"), read_amount(params.rate or "1", "rate")
 
 
 def record_confirmation(lookup: Lookup, params: m.RecordConfirmation) -> Plan:
@@ -138,14 +101,9 @@ def record_risk_profile(lookup: Lookup, params: m.RecordRiskProfile) -> Plan:
 def record_disclosure(lookup: Lookup, params: m.RecordDisclosure) -> Plan:
     """A version of a disclosure that the client has acknowledged on paper."""
     values = {DISCLOSURES[params.disclosure]: params.version}
-    return _of_client(lookup, params, "disclosure", values, disclosure=params.disclosure, version=params.version)
-
-
-def record_jurisdiction(lookup: Lookup, params: m.RecordJurisdiction) -> Plan:
-    """Where the client lives, and whether the venue may serve it there."""
-    values = {A.JURISDICTION_PERMITTED: int(params.is_permitted)}
+    sha256 = disclosures.acknowledged_sha256(lookup.registry, params.disclosure, params.version, lookup.today)
     return _of_client(
-        lookup, params, "jurisdiction", values, residence=params.residence, is_permitted=params.is_permitted
+        lookup, params, "disclosure", values, disclosure=params.disclosure, version=params.version, text_sha256=sha256
     )
 
 
@@ -206,9 +164,12 @@ def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
         raise RegistryError(f"account: it has none of its own; the freeze is {client}'s: give client to lift it")
     if not accounts and not lifts:
         raise RegistryError(f"client: {client!r} has no open account; only a freeze holds without one")
+    if not lifts:
+        employment.check_restriction(lookup.registry, accounts, restriction)
     details = {"restriction": params.restriction}
     records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
-    intents = lookup.set_all(accounts, {A.RESTRICTION: int(restriction)})
+    value = max(int(restriction), employment.least_restriction(lookup.registry, client))
+    intents = lookup.set_all(accounts, {A.RESTRICTION: value})
     if restriction < Restriction.SUSPENDED:
         stopped = [account for account in accounts if lookup.registry.attribute(account.slot, _STOPPED)]
         intents += lookup.set_all(stopped, {_STOPPED: 0})

@@ -5,6 +5,7 @@ import binascii
 from typing import Any
 
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, MarketState, VenueParameter
+from gateway.office import disclosures
 from gateway.office import officer_params as m
 from gateway.office.changes.index_sources import read_sources, source_intents
 from gateway.office.changes.plan import COINS, Lookup, Plan, micros, units_of
@@ -131,6 +132,7 @@ def list_contract(lookup: Lookup, params: m.ListContract) -> Plan:
     if any(record.name == listing.name for record in known):
         raise RegistryError(f"base: {listing.name} is listed already")
     record = listing_record(len(known), listing, lookup.now_ns)
+    disclosures.check_required(registry, listing_intents(record.slot, listing), lookup.today)
     intents = [Intent(CommandKind.VENUE_SET, int(code), value=value) for code, value in VENUE_SETTINGS if not known]
     named = _sources(record.slot, params.sources) if params.sources else []
     write = lambda: registry.add_contract(record, [])  # noqa: E731
@@ -145,9 +147,11 @@ def set_contract_parameter(lookup: Lookup, params: m.SetContractParameter) -> Pl
     """One parameter of a contract; the engine refuses what would not be listable."""
     contract = lookup.contract(params.instrument_name)
     code = _named(ContractParameter, params.parameter)
-    return Plan(
-        [Intent(CommandKind.CONTRACT_SET, code, contract_slot=contract.slot, item=params.item, value=params.value)]
-    )
+    intents = [
+        Intent(CommandKind.CONTRACT_SET, code, contract_slot=contract.slot, item=params.item, value=params.value)
+    ]
+    disclosures.check_required(lookup.registry, intents, lookup.today)
+    return Plan(intents)
 
 
 def set_contract_state(lookup: Lookup, params: m.SetContractState) -> Plan:

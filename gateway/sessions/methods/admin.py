@@ -10,14 +10,15 @@ from typing import Any
 
 from msgspec import structs
 
-from engine.codes import NIL, AccountAttribute, CommandKind, ContractParameter, Reason
+from engine.codes import NIL, AccountAttribute, Reason
+from gateway.office import disclosures
 from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
 from gateway.office.client_records import client_file, lapses
 from gateway.office.proposals import Change, Office
 from gateway.read_model.admission_view import PERSONAL
 from gateway.registry.identities import sealed
-from gateway.registry.registry import BusyError, Intent, Key, Registry, RegistryError
+from gateway.registry.registry import BusyError, Key, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
@@ -56,7 +57,7 @@ def _answer(call: Call, change: Change) -> bytes:
     fresh = call.context.sequence_changes() if change.state in ("done", "approved") else {}
     if change.kind == "revoke_key" and change.state == "done":
         call.context.ended_keys.add(change.params["key"])
-    return encode(_office(call).described(change, fresh))
+    return encode(_office(call).described(change, call.now_ns, fresh))
 
 
 def _change_handler(kind: str) -> Callable[..., bytes]:
@@ -89,14 +90,15 @@ def reject(session: SessionState, params: m.Decide, call: Call) -> bytes:
 
 def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> bytes:
     """The latest changes in a state, newest first."""
-    office = _office(call)
-    return encode([office.described(c) for c in office.changes(params.state, params.count, call.now_ns)])
+    office, now_ns = _office(call), call.now_ns
+    changes = office.changes(params.state, params.count, now_ns)
+    return encode([office.described(change, now_ns, is_listed=True) for change in changes])
 
 
 def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:
     """One change, and what the engine made of its directives."""
     with _refusable():
-        return encode(_office(call).described(_office(call).change(params.number, call.now_ns)))
+        return encode(_office(call).described(_office(call).change(params.number, call.now_ns), call.now_ns))
 
 
 def get_client_record(session: SessionState, params: m.GetClientRecord, call: Call) -> bytes:
@@ -117,16 +119,20 @@ def acknowledge_disclosure(session: SessionState, params: m.AcknowledgeDisclosur
     """The client has read a disclosure in the version that a contract requires now."""
     registry, key = call.context.registry, _key(session)
     _check_person(session, call)
-    wanted = _required_version(registry, params.disclosure)
+    wanted = disclosures.required_version(registry, params.disclosure)
     if params.version != wanted:
         raise bad_param("version", f"{params.version} is not the version in force, which is {wanted}")
+    with _refusable():
+        sha256 = disclosures.acknowledged_sha256(registry, params.disclosure, wanted, civil_date(call.now_ns))
+    if params.hash is not None and params.hash != sha256:
+        raise bad_param("hash", f"version {wanted} has the SHA-256 {sha256 or 'of no text: none is published'}")
     if registry.attribute(key.account_slot, DISCLOSURES[params.disclosure]) == wanted:
-        return _nothing_new("record_disclosure")
+        return _nothing_new("record_disclosure", hash=sha256 or None)
     change = m.RecordDisclosure(
         client=registry.client_of(key.account_slot), disclosure=params.disclosure, version=params.version,
         document_date=str(civil_date(call.now_ns)), document_hash="", reason="acknowledged by the client itself",
     )  # fmt: skip
-    return _own(call, "record_disclosure", change, key)
+    return _own(call, "record_disclosure", change, key, hash=sha256 or None)
 
 
 def _check_person(session: SessionState, call: Call) -> None:
@@ -145,14 +151,23 @@ def _check_person(session: SessionState, call: Call) -> None:
     raise refusal_of(reason, Explanation("person", unmet.detail, "in date", fault, remedy[:1].lower() + remedy[1:]))
 
 
-def _required_version(registry: Registry, disclosure: str) -> int:
-    """The highest version that a contract requires."""
-    code = ContractParameter[DISCLOSURES[disclosure].name]
+def get_disclosures(session: SessionState, params: m.GetDisclosures, call: Call) -> bytes:
+    """The published texts of disclosures from the version that contracts require on, and which version that is."""
+    registry = call.context.registry
+    required = {name: disclosures.required_version(registry, name) for name in DISCLOSURES}
     found = [
-        registry.known_value(Intent(CommandKind.CONTRACT_SET, int(code), contract_slot=record.slot))
-        for record in registry.contracts()
+        {
+            "disclosure": text.disclosure,
+            "version": text.version,
+            "is_required": text.version == required[text.disclosure],
+            "effective_from": str(text.effective_from),
+            "hash": text.sha256,
+            "text": text.text,
+        }
+        for text in disclosures.texts(registry, params.disclosure)
+        if text.version >= required[text.disclosure]
     ]
-    return max((version or 0 for version in found), default=0)
+    return encode(found)
 
 
 def withdraw_status(session: SessionState, params: m.WithdrawOwnStatus, call: Call) -> bytes:
@@ -167,16 +182,16 @@ def withdraw_status(session: SessionState, params: m.WithdrawOwnStatus, call: Ca
     return _own(call, "withdraw_status", m.WithdrawStatus(client=client, reason="by the client itself"), key)
 
 
-def _nothing_new(kind: str) -> bytes:
+def _nothing_new(kind: str, **more: str | None) -> bytes:
     """It is so already: nothing is written, however often a client asks."""
-    return encode({"number": None, "change": kind, "state": "done"})
+    return encode({"number": None, "change": kind, "state": "done", **more})
 
 
-def _own(call: Call, kind: str, params: m.ChangeParams, key: Key) -> bytes:
+def _own(call: Call, kind: str, params: m.ChangeParams, key: Key, **more: str | None) -> bytes:
     with _refusable():
         change = _office(call).submit_own(kind, params, key, call.now_ns)
     call.context.sequence_changes()
-    return encode({"number": change.number, "change": kind, "state": change.state})
+    return encode({"number": change.number, "change": kind, "state": change.state, **more})
 
 
 QUESTIONS = frozenset(PREFIX + name for name in ("list_changes", "get_change", "list_lapses", "get_client_record"))
@@ -188,6 +203,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     PREFIX + "get_change": get_change,
     PREFIX + "list_lapses": list_lapses,
     PREFIX + "get_client_record": get_client_record,
+    "venue/get_disclosures": get_disclosures,
     "venue/acknowledge_disclosure": acknowledge_disclosure,
     "venue/withdraw_professional_status": withdraw_status,
 }

@@ -46,6 +46,12 @@ class Lionrock:
         self.out = self.captured().out
         return self.out
 
+    def text_of_template(self, change):
+        """What `admin template` prints."""
+        args = self._parser.parse_args(["admin", "template", change])
+        assert args.run(args) == 0
+        return self.captured().out
+
     def refused(self, *words):
         """The one line of a refusal."""
         with pytest.raises(SystemExit) as caught:
@@ -206,12 +212,15 @@ def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
     lionrock("account", "create", "alice", *ann)
     document = tmp_path / "statement.pdf"
     document.write_bytes(b"a statement")
-    words = ["admin", "record-evidence", "--client", "alice", "--investor", "individual", "--document"]
-    words += ["custodian_statement", "--document-hash", str(document), "--amount", "8000000.00"]
     today = lionrock("admin", "client", "alice", *ann)["today"]
-    assert "below the HK$8000000" in lionrock.refused(*words, "--amount", "7999999.99", "--document-date", today, *ann)
-    [made] = lionrock(*words, "--document-date", today, *ann)
-    assert "proposed  record_evidence  client=alice" in lionrock.text("admin", "list-changes", *ann)
+    words = ["admin", "record-evidence", "--client", "alice", "--investor", "individual", *ann]
+    item = ["document=custodian_statement", f"date={today}", "date_means=issued", f"hash={document}", "asset=mixed"]
+    assert "below the HK$8000000" in lionrock.refused(*words, "--item", *item, "amount=7999999.99")
+    [made] = lionrock(*words, "--item", *item, "amount=8000000.00")
+    [remark] = made["remarks"]
+    assert remark.startswith("it proves individual with HK$8000000.00 through ")
+    told = lionrock.text("admin", "list-changes", *ann)
+    assert "proposed  record_evidence  client=alice" in told and "items=[document=custodian_statement date=" in told
     [listed] = lionrock("admin", "list-changes", *ann)
     assert (listed["number"], listed["by"], listed["reason"]) == (made["number"], "Ann Lee", "a test")
     lionrock("admin", "approve", str(made["number"]), "--note", "seen", *ben)
@@ -220,7 +229,8 @@ def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
     assert (shown["approver_name"], shown["note"]) == ("Ben Wong", "seen")
     assert [row["code"] for row in shown["directives"]] == ["investor_class", "evidence_until_ns"]
     file = lionrock("admin", "client", "alice", *ben)
-    assert file["records"][0]["document_hash"] == hashlib.sha256(b"a statement").hexdigest()
+    [kept] = file["records"][0]["details"]["items"]
+    assert (kept["hash"], kept["counted_hkd"]) == (hashlib.sha256(b"a statement").hexdigest(), "8000000.00")
     assert file["accounts"][0]["in_force"]["investor_class"] == "individual"
     [soon] = lionrock("admin", "lapses", "--days", "366", *ben)
     assert (soon["topic"], soon["valid_through"]) == ("evidence", file["records"][0]["valid_through"])
@@ -336,4 +346,4 @@ def test_help_shows_every_change(lionrock, capsys):
     with pytest.raises(SystemExit):
         lionrock("admin", "record-evidence", "--help")
     text = capsys.readouterr().out
-    assert "--assessment-hash" in text and "trust_corporation" in text
+    assert "--item" in text and "joint_with_associate" in text and "trust_corporation" in text

@@ -1,6 +1,7 @@
 """Officers on a running venue over websockets: what they do reaches the engine before it is answered."""
 
 import asyncio
+import json
 from contextlib import asynccontextmanager
 
 import numpy as np
@@ -187,11 +188,12 @@ def test_an_engine_refusal_and_a_restart(tmp_path):
 
 def examples(today):
     """The worked call of every change, with names and days of this venue; what ends trading comes last."""
-    last = ("kill_switch", "record_withdrawal", "revoke_key")
-    names = sorted(KINDS, key=lambda kind: (kind in last, kind == "revoke_key"))
+    first, last = ("publish_disclosure", "record_ownership"), ("kill_switch", "record_withdrawal", "revoke_key")
+    names = sorted(KINDS, key=lambda kind: (kind not in first, kind in last, kind == "revoke_key"))
     for kind in names:
-        params = dict(ADMIN_EXAMPLES[f"venue/admin/{kind}"])
-        days = {"document_date": today, "valid_from": today, "valid_through": add_months(today, 6)}
+        text = json.dumps(ADMIN_EXAMPLES[f"venue/admin/{kind}"])
+        params = json.loads(text.replace("2026-12-31", str(today)).replace("2026-11-30", str(today)))
+        days = {"valid_from": today, "valid_through": add_months(today, 6), "effective_from": today}
         params.update({name: str(day) for name, day in days.items() if name in params})
         renamed = {name: "alice" for name in ("client", "account", "person") if params.get(name) == "sample"}
         params.update(renamed)
@@ -201,6 +203,8 @@ def examples(today):
 def test_every_change_reaches_the_engine_and_is_taken(tmp_path):
     async def story():
         async with venue(tmp_path / "v") as (server, (_, _, ann, ben)):
+            for name in ("holding", "fund"):
+                await admin(ann, "open_account", account=name)
             both = {"parameter": "one_pair_may_grant_and_pay", "value": 1}
             allowed = await admin(ann, "set_venue_parameter", **both)
             await ben.call("venue/admin/approve", number=allowed["number"])
@@ -225,9 +229,13 @@ def test_every_change_reaches_the_engine_and_is_taken(tmp_path):
 
 
 OTHERWISE = {
+    "record_disclosure": {
+        "client": "alice", "disclosure": "product", "version": 2, "document_date": "2026-01-02",
+        "document_hash": "5e" * 32, "reason": "on paper",
+    },
     "open_account": {"account": "alice-bot", "parent": "alice", "reason": "a second machine"},
     "kill_switch": {"target": "account", "name": "bob", "is_on": True, "reason": "orders beyond any measure"},
-}
+}  # fmt: skip
 
 
 def test_a_client_that_gives_up_its_status_only_reduces(tmp_path):

@@ -2,21 +2,27 @@
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
+from fractions import Fraction
 
 import pytest
 
 from engine.codes import InvestorClass
-from gateway.office.professional_investor import (
-    Evidence,
-    EvidenceError,
-    in_date,
-    judge,
-    read_amount,
-    read_date,
-)
+from gateway.office.evidence_params import Item
+from gateway.office.portfolio import DATES, judge
+from gateway.office.professional_investor import EvidenceError, in_date, read_amount, read_date
 from gateway.wire.civil_dates import add_months, civil_date, lapse_ns, last_day_of
 
 TODAY = date(2026, 11, 26)
+
+
+def verdict(investor, document, day, measure, amount, rate="1", today=TODAY):
+    """What one document proves."""
+    foreign = {} if rate == "1" else {"currency": "USD", "rate": rate, "rate_source": "HKMA", "rate_date": str(today)}
+    item = Item(
+        document=document, date=str(day), date_means=DATES[document][0], hash="ab" * 32, amount=amount,
+        asset="securities" if measure == "portfolio" else None, **foreign,
+    )  # fmt: skip
+    return judge(investor, measure, [(1, item)], today)
 
 
 @pytest.mark.parametrize(
@@ -60,24 +66,24 @@ def test_a_day_lapses_at_midnight_in_hong_kong_of_the_next():
     ],
 )
 def test_exactly_twelve_and_sixteen_months_old_count_and_one_day_older_does_not(document, document_date, last_day):
-    evidence = Evidence("corporation", document, date.fromisoformat(document_date), "portfolio", Decimal(8_000_000))
+    case = ("corporation", document, document_date, "portfolio", "8000000")
     if last_day is None:
-        with pytest.raises(EvidenceError, match="document_date"):
-            judge(evidence, TODAY)
+        with pytest.raises(EvidenceError, match="item 1, date: "):
+            verdict(*case)
     else:
-        assert judge(evidence, TODAY).last_day == date.fromisoformat(last_day)
+        assert verdict(*case).last_day == date.fromisoformat(last_day)
 
 
 def test_a_statement_of_29_february_counts_through_28_february():
-    evidence = Evidence("individual", "custodian_statement", date(2024, 2, 29), "portfolio", Decimal(8_000_000))
-    assert judge(evidence, date(2025, 2, 28)).last_day == date(2025, 2, 28)
+    case = ("individual", "custodian_statement", "2024-02-29", "portfolio", "8000000")
+    assert verdict(*case, today=date(2025, 2, 28)).last_day == date(2025, 2, 28)
     with pytest.raises(EvidenceError, match="through 2025-02-28"):
-        judge(evidence, date(2025, 3, 1))
+        verdict(*case, today=date(2025, 3, 1))
     with pytest.raises(EvidenceError, match="through 2026-02-28"):
         in_date(date(2024, 10, 31), 16, date(2026, 3, 1))
 
 
-N, C, Q = InvestorClass.INDIVIDUAL, InvestorClass.CORPORATE, InvestorClass.QUALIFIED_CORPORATE
+N, C = InvestorClass.INDIVIDUAL, InvestorClass.CORPORATE
 
 
 @pytest.mark.parametrize(
@@ -103,34 +109,18 @@ N, C, Q = InvestorClass.INDIVIDUAL, InvestorClass.CORPORATE, InvestorClass.QUALI
     ],
 )
 def test_thresholds_are_exact(investor, measure, amount, rate, wanted):
-    evidence = Evidence(investor, "custodian_statement", TODAY, measure, Decimal(amount), Decimal(rate))
+    case = (investor, "custodian_statement", TODAY, measure, amount, rate)
     if isinstance(wanted, str):
         with pytest.raises(EvidenceError, match=wanted):
-            judge(evidence, TODAY)
+            verdict(*case)
     else:
-        verdict = judge(evidence, TODAY)
-        assert (verdict.investor_class, verdict.amount_hkd) == (wanted, Decimal(amount) * Decimal(rate))
+        found = verdict(*case)
+        assert (found.investor_class, found.total_hkd) == (wanted, Fraction(Decimal(amount)) * Fraction(Decimal(rate)))
 
 
-def test_an_individual_has_no_audited_accounts_and_an_institution_is_looked_up():
-    rich = Decimal(10**12)
-    with pytest.raises(EvidenceError, match="an individual has none"):
-        judge(Evidence("individual", "audited_accounts", TODAY, "portfolio", rich), TODAY)
-    with pytest.raises(EvidenceError, match="register"):
-        judge(Evidence("corporation", "register_check", TODAY), TODAY)
-    with pytest.raises(EvidenceError, match="register"):
-        judge(Evidence("institution", "audited_accounts", TODAY, "total_assets", rich), TODAY)
-    found = judge(Evidence("institution", "register_check", TODAY), TODAY)
-    assert (found.investor_class, found.last_day) == (InvestorClass.INSTITUTIONAL, date(2027, 11, 26))
-
-
-def test_a_qualified_corporation_is_one_that_was_assessed():
-    enough = Decimal(40_000_000)
-    for investor in ("corporation", "partnership", "trust_corporation"):
-        evidence = Evidence(investor, "audited_accounts", TODAY, "total_assets", enough, is_qualified=True)
-        assert judge(evidence, TODAY).investor_class == Q
-    with pytest.raises(EvidenceError, match="assessment_hash"):
-        judge(Evidence("individual", "custodian_statement", TODAY, "portfolio", enough, is_qualified=True), TODAY)
+def test_an_individual_has_no_audited_accounts():
+    with pytest.raises(EvidenceError, match=r"item 1, document: .* an individual has none"):
+        verdict("individual", "audited_accounts", TODAY, "portfolio", "9" * 12)
 
 
 @pytest.mark.parametrize("text", ["", "0", "0.00", "-8", "8e6", "1_000", "NaN", "8.0000000000001", "٨"])

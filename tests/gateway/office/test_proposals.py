@@ -12,6 +12,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
+from gateway.office.evidence_params import Item
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.proposals import PROPOSAL_NS, Office
 from gateway.registry import identities
@@ -67,11 +68,13 @@ def venue(tmp_path):
     venue.registry.close()
 
 
-def evidence(**fields):
-    return {
-        "client": "alice", "investor": "individual", "document": "custodian_statement", "document_date": "2026-01-31",
-        "document_hash": HASH, "amount": "1030000", "currency": "USD", "rate": "7.8", **fields,
+def evidence(client="alice", investor="individual", **fields):
+    given = {
+        "document": "custodian_statement", "date": "2026-01-31", "date_means": "issued", "hash": HASH,
+        "asset": "securities", "amount": "1030000", "currency": "USD", "rate": "7.8", "rate_source": "HKMA",
+        "rate_date": "2026-01-30", **fields,
     }  # fmt: skip
+    return {"client": client, "investor": investor, "items": [Item(**given)]}
 
 
 def test_evidence_waits_for_a_second_person_and_then_sets_class_and_date(venue):
@@ -85,8 +88,9 @@ def test_evidence_waits_for_a_second_person_and_then_sets_class_and_date(venue):
         assert (intent.actor, intent.approver) == (venue.ann.person, venue.ben.person)
         assert (intent.change, intent.key) == (change.number, venue.ann.number)
     [record] = venue.registry.records_of(1)
-    assert (record.topic, record.valid_through, record.document_hash) == ("evidence", "2027-01-31", HASH)
-    assert (record.details["amount_hkd"], record.details["rate"]) == ("8034000.0", "7.8")
+    assert (record.topic, record.valid_through) == ("evidence", "2027-01-31")
+    [item] = record.details["items"]
+    assert (record.details["total_hkd"], item["counted_hkd"], item["hash"]) == ("8034000.00", "8034000.00", HASH)
 
 
 @pytest.mark.parametrize("key", ["ann", "ann_too"])
@@ -121,7 +125,7 @@ def test_a_proposal_is_decided_once_expires_and_dies_with_its_key(venue):
 
 
 def test_what_has_passed_in_between_is_not_approved(venue):
-    change = venue.submit("record_evidence", **evidence(document_date="2025-11-27"))
+    change = venue.submit("record_evidence", **evidence(date="2025-11-27"))
     with pytest.raises(ValueError, match="counts for 12 months"):
         venue.office.approve(change.number, venue.ben, "", NOW + 2 * DAY_NS)
     assert venue.writes() == []
@@ -360,12 +364,11 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
 @pytest.mark.parametrize(
     ("kind", "fields", "word"),
     [
-        ("record_evidence", evidence(amount=None), "amount: it is missing"),
         ("record_evidence", evidence(rate=None), "rate: give it"),
+        ("record_evidence", evidence(party="Carol"), "item 1, party: it is for record_ownership"),
         ("record_evidence", evidence(currency="HKD"), "rate: give it"),
         ("record_evidence", evidence(client="nobody"), "no client 'nobody'"),
-        ("record_evidence", evidence(document_date="2026-11-27"), "has not come yet"),
-        ("record_evidence", evidence(document="register_check", investor="institution"), "measures none"),
+        ("record_evidence", evidence(date="2026-11-27"), "has not come yet"),
         ("record_confirmation", {"client": "alice", **DATED, "document_date": "2025-11-25"}, "counts for 12 months"),
         ("record_kyc", {"client": "alice", **DATED, "valid_through": "2026-11-25"}, "is past"),
         ("record_screening", {"client": "alice", **DATED, "outcome": "clear"}, "valid_through: it is missing"),
@@ -510,7 +513,7 @@ def test_a_change_tells_what_the_engine_made_of_it(venue):
     change = venue.submit("set_restriction", account="alice", restriction="frozen")
     [intent] = venue.writes()
     venue.registry.mark_applied([(intent.reference, 9, 1402)])
-    described = venue.office.described(change)
+    described = venue.office.described(change, NOW)
     assert described["directives"][0]["refused"] == "BAD_PARAMETER" and described["directives"][0]["sequence"] == 9
     assert (described["actor_name"], described["approver"], described["reason"]) == ("Ann", None, "because")
     assert venue.submit("set_restriction", account="alice", restriction="none").state == "done"
@@ -531,11 +534,13 @@ def random_change(draw):
     later = f"{draw.integers(2026, 2029)}-12-{draw.integers(1, 29):02d}"
     document = {"document_date": day, "document_hash": HASH}
     choices = (
-        ("record_evidence", evidence(document_date=day)),
+        ("record_evidence", evidence(date=day)),
         ("record_kyc", {"client": "alice", "valid_through": later, **document}),
         ("record_screening", {"client": "alice", "outcome": "clear", "valid_through": later, **document}),
         ("record_screening", {"client": "alice", "outcome": "hit", **document}),
-        ("record_jurisdiction", {"client": "alice", "residence": "HK", "is_permitted": bool(draw.integers(2))}),
+        ("record_jurisdiction", {"client": "alice", "residence": "HK", "is_permitted": True, **PROOF, **document}),
+        ("record_jurisdiction", {"client": "alice", "residence": "HK", "is_permitted": False}),
+        ("record_employment", {"client": "alice", **document, **EMPLOYED[draw.integers(3)]}),
         ("record_risk_profile", {"client": "alice", "is_suitable": bool(draw.integers(2)), **document}),
         ("record_disclosure", {"client": "alice", "disclosure": "loss", "version": 1, **document}),
         ("withdraw_status", {"client": "alice"}),
@@ -554,6 +559,8 @@ def random_change(draw):
     return choices[draw.integers(len(choices))]
 
 
+PROOF = {"document": "bank_statement"}
+EMPLOYED = ({"is_employee": False}, {"is_employee": True}, {"is_employee": True, "is_permitted": True})
 RESTRICTIONS = ("none", "reduce_only", "suspended", "frozen", "closed")
 AFFILIATIONS = ("client", "group_company", "operator", "custody")
 

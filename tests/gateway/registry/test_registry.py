@@ -7,7 +7,7 @@ import pytest
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
 from gateway.registry.clients import unbound_accounts
-from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
+from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Record, Registry, RegistryError
 from gateway.sessions.shared_context import Context
 
 
@@ -194,7 +194,7 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
         old.execute(f"DROP INDEX {name}")
     old.executescript(
         "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
-        "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
+        "DROP TABLE documents; ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
         "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; "
         "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest; "
         "PRAGMA user_version=1;"
@@ -222,6 +222,29 @@ def test_a_file_of_version_2_is_brought_up_and_earlier_sweeps_are_not_waited_for
     again = Registry(tmp_path / "r.db")
     assert again.unfinished_sweeps() == []
     assert [intent.sweeps for intent in again.pending_intents()] == [True]
+    again.close()
+
+
+def test_the_documents_of_a_file_of_version_3_are_found_by_their_hash(tmp_path):
+    registry = Registry(tmp_path / "r.db")
+    registry.create_account("a", 1)
+    registry.insert_change(("record_kyc", "{}", "why", 1, 1, 1, 1, "done"))
+    registry.add_record(Record("kyc", 1, document_hash="ab"), 1, 2)
+    registry.add_record(Record("status", 1), 1, 3)
+    registry.close()
+    old = sqlite3.connect(tmp_path / "r.db")
+    old.executescript(
+        "DROP TABLE documents; DROP TABLE disclosures; DROP TABLE last_trades; "
+        "ALTER TABLE intents DROP COLUMN digest; PRAGMA user_version=3;"
+    )
+    old.close()
+    again = Registry(tmp_path / "r.db")
+    items = [{"hash": "cd", "proof_hash": "ef"}, {"amount": "1"}]
+    again.add_record(Record("evidence", 1, details={"items": items}), 1, 4)
+    assert again.all("SELECT hash, record FROM documents ORDER BY hash") == [("ab", 1), ("cd", 3), ("ef", 3)]
+    again.close()
+    again = Registry(tmp_path / "r.db")
+    assert len(again.all("SELECT * FROM documents")) == 3
     again.close()
 
 

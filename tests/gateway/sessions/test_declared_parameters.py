@@ -47,7 +47,7 @@ ELSEWHERE = {
 """Parameters that are tested over a world of another kind."""
 DAY_MS = 86_400_000
 MS = 1_000_000
-OWN_STANDING = ("venue/acknowledge_disclosure", "venue/withdraw_professional_status")
+OWN_STANDING = ("venue/get_disclosures", "venue/acknowledge_disclosure", "venue/withdraw_professional_status")
 
 
 def fields_of(method):
@@ -297,6 +297,8 @@ def candidates(world, method, name, kind):
         yield from (True, False)
     elif plain is Number or plain is int:
         yield from (1, 2, 1000)
+    elif get_origin(plain) is list:
+        yield []
     elif plain is str:
         yield from ("x", "2027-02-01", "b" * 64, "0" * 12, "1.5", "BTC", "USDC", "none")
 
