@@ -63,10 +63,13 @@ def restrictions(registry: Registry, accounts: list[Account], employment: Employ
 
 
 def _put_by_officers(registry: Registry, account: Account) -> int:
-    row: Any = registry.one(
+    found: Any = registry.one(
         "SELECT json_extract(details, '$.restriction') FROM records WHERE account_slot = ? AND topic = 'restriction' "
         "AND change NOT IN (SELECT change FROM intents WHERE reason > 0) ORDER BY number DESC LIMIT 1",
         account.slot,
     )
     # A file of an earlier version has cancel_only, which is now called suspended.
-    return int(Restriction.__members__.get(row[0].upper(), Restriction.SUSPENDED)) if row else 0
+    if not found:
+        return 0
+    (name,) = found
+    return int(Restriction.__members__.get(name.upper(), Restriction.SUSPENDED))

@@ -1,10 +1,12 @@
-"""Ways to break the statute's rules, as rows of `tests/gateway/mutants.py`: sums, shares, days, limbs, texts."""
+"""Ways to break the statute's rules, in sums, shares, days, limbs and texts; see `mutants`."""
+
+from tests.gateway.mutants import Mutant
 
 PORTFOLIO = "tests/gateway/office/test_portfolio.py"
 STATUTE = "tests/gateway/office/test_statute_routes.py"
 TEXTS = "tests/gateway/office/test_disclosures.py"
 
-STATUTE_MUTANTS = (
+_ROWS = (
     ("a sum forgets its last item", "office/portfolio.py", "sum(amounts, Fraction(0))", "sum(amounts[:-1])", PORTFOLIO),
     ("a sum is rounded up", "office/portfolio.py", "if total < threshold", "if round(total) < threshold", PORTFOLIO),
     (
@@ -192,3 +194,5 @@ STATUTE_MUTANTS = (
         "tests/gateway/venue/test_daily_review.py",
     ),
 )
+
+STATUTE_MUTANTS = tuple(Mutant(*row) for row in _ROWS)
