@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, book, cancel_queue, eligibility, eligibility_lapses, events, money
+from engine import admission, book, cancel_queue, clients, eligibility, eligibility_lapses, events, money
 from engine.codes import (
     NIL,
     AccountAttribute,
@@ -53,8 +53,9 @@ def open_account(s, d):
     account.group_next_slot = NIL
     account.group_prev_slot = NIL
     account.max_open_orders = DEFAULT_MAX_OPEN_ORDERS
-    account.max_exposure_micros = INT64_MAX
+    account.client_next_slot = NIL
     account.investor_class = min(max(d.value, 0), 4)
+    clients.put_in_force(s, slot)
     profile_at(s, slot).values[AccountAttribute.INVESTOR_CLASS] = account.investor_class
     eligibility.set_gate(s, slot)
     events.directive_notice(s, EventKind.ACCOUNT_OPENED, d)
@@ -89,15 +90,31 @@ def _has_position(s, account_slot):
 
 
 @kernel
+def _binds_closed_account(s, d):
+    """Whether a closed account is to be bound to its client: what is in it is still the client's."""
+    slot = d.account_slot
+    if d.code != AccountAttribute.CLIENT or slot < 0 or slot >= s.accounts_used:
+        return False
+    return account_at(s, slot).state == admission.CLOSED_ACCOUNT
+
+
+@kernel
 def _attribute_reason(s, d):
-    if not money.known_account(s, d.account_slot):
+    if not money.known_account(s, d.account_slot) and not _binds_closed_account(s, d):
         return Reason.UNKNOWN_ACCOUNT
     if d.code < 1 or d.code > _LAST_ATTRIBUTE or d.code >= ATTRIBUTES:
         return Reason.BAD_PARAMETER
     if d.value < 0 or d.value > _highest_value(s, d.code):
         return Reason.BAD_PARAMETER
-    if d.code == AccountAttribute.RESTRICTION and d.value == Restriction.CLOSED and _has_position(s, d.account_slot):
-        return Reason.HAS_POSITION
+    if d.code == AccountAttribute.RESTRICTION and d.value == Restriction.CLOSED:
+        if _has_position(s, d.account_slot):
+            return Reason.HAS_POSITION
+        if profile_at(s, d.account_slot).values[d.code] == Restriction.FROZEN:
+            return Reason.ACCOUNT_RESTRICTED
+    if d.code == AccountAttribute.CLIENT:
+        reason = clients.binding_reason(s, np.int64(d.account_slot), d.value)
+        if reason != Reason.NONE:
+            return reason
     if d.code == AccountAttribute.GROUP and d.value != 0 and d.value < s.groups_used:
         if account_at(s, d.account_slot).group != d.value and group_at(s, d.value).members >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY
@@ -112,6 +129,9 @@ def set_attribute(s, d):
         return events.refused(s, d, reason)
     slot = np.int64(d.account_slot)
     values = profile_at(s, slot).values
+    if d.code == AccountAttribute.CLIENT and values[d.code] == d.value:
+        events.directive_notice(s, EventKind.ACCOUNT_CHANGED, d).old_value = d.value
+        return
     eligibility_lapses.catch_up(s, slot)
     was = eligibility.client_reason(s, slot, eligibility.ANYONE)
     asked = eligibility.needs_person(s, account_at(s, slot))
@@ -137,14 +157,14 @@ def set_attribute(s, d):
 
 @kernel
 def _take_over(s, account_slot, code, value):
-    """Attributes that the account's row keeps as well; an exposure or leverage of 0 lifts that limit."""
+    """Attributes that the account's row keeps as well; a leverage of 0 lifts that limit."""
     account = account_at(s, account_slot)
     if code == AccountAttribute.GROUP:
         _join_group(s, account_slot, value)
     elif code == AccountAttribute.MAX_OPEN_ORDERS:
         account.max_open_orders = value
     elif code == AccountAttribute.MAX_EXPOSURE_MICROS:
-        account.max_exposure_micros = value if value != 0 else INT64_MAX
+        clients.put_in_force(s, account_slot)
     elif code == AccountAttribute.MAX_LEVERAGE:
         account.max_leverage = value
     elif code == AccountAttribute.SELF_TRADE_MODE:
@@ -155,23 +175,24 @@ def _take_over(s, account_slot, code, value):
 
 @kernel
 def _holds(code):
-    """Whether an attribute says what the operator has put on an account."""
+    """Whether an attribute says what the operator has put on an account, or whose it is: the client may be frozen."""
     return (
         code == AccountAttribute.RESTRICTION
         or code == AccountAttribute.KILL_SWITCH
         or code == AccountAttribute.REDUCING_STOPPED_UNTIL_NS
+        or code == AccountAttribute.CLIENT
     )
 
 
 @kernel
 def _hold(s, account_slot, code, value):
     """What the operator puts on an account cancels what may not trade any more: all its orders, or those that open."""
-    account = account_at(s, account_slot)
     if code == AccountAttribute.RESTRICTION:
-        account.restriction = value
-        account.state = admission.CLOSED_ACCOUNT if value == Restriction.CLOSED else admission.OPEN_ACCOUNT
-    elif code == AccountAttribute.KILL_SWITCH:
-        account.killed = 1 if value != 0 else 0
+        closed = value == Restriction.CLOSED
+        account_at(s, account_slot).state = admission.CLOSED_ACCOUNT if closed else admission.OPEN_ACCOUNT
+    if code == AccountAttribute.CLIENT:
+        clients.bind(s, account_slot, value)
+    clients.put_in_force(s, account_slot)
     everything = eligibility.held_reason(s, account_slot, False)
     reason = eligibility.held_reason(s, account_slot, True)
     if reason != Reason.NONE:

@@ -3,11 +3,24 @@
 An order that a job in the queue takes is as good as cancelled, however long the queue is: see `standing`.
 """
 
+import numpy as np
+
 from engine import book, eligibility
 from engine.code_values import EXEC_LABELLED, EXEC_REDUCE_ONLY
-from engine.codes import NIL, InvestorClass, Reason
-from engine.kernels import kernel, rare
-from engine.row_access import account_at, contract_at, detail_at, job_at, label_of, order_at, own_at, position_at
+from engine.codes import NIL, AccountAttribute, InvestorClass, Reason
+from engine.kernels import inlined, kernel, rare
+from engine.row_access import (
+    account_at,
+    client_at,
+    contract_at,
+    detail_at,
+    job_at,
+    label_of,
+    order_at,
+    own_at,
+    position_at,
+    profile_at,
+)
 from engine.schema import MAX_JOBS
 
 KEEP_PROTECTION = 1
@@ -36,6 +49,17 @@ def add(s, account_slot, contract_slot, side):
     While it waits, the orders that it takes must not trade: those of one account are looked at more closely by the
     account's gate, those of a job on several accounts by the count of such jobs.
     """
+    return _add(s, account_slot, contract_slot, side, 0)
+
+
+@kernel
+def add_for_client(s, client):
+    """Queue a job on the accounts of a client, whose orders are found without a look at those of all others."""
+    return _add(s, NIL, NIL, 0, client)
+
+
+@kernel
+def _add(s, account_slot, contract_slot, side, client):
     slot = (s.jobs_head + s.jobs_count) % MAX_JOBS
     s.jobs_count += 1
     s.next_due_ns = 0
@@ -45,6 +69,7 @@ def add(s, account_slot, contract_slot, side):
     job.contract_slot = contract_slot
     job.group = NIL
     job.person = NIL
+    job.client = client
     job.cursor_slot = NIL
     job.position_slot = NIL
     job.cancelled = 0
@@ -93,11 +118,27 @@ def remove_head(s):
 @kernel
 def begin(s, job):
     """Put the cursor of the job at the head of the queue on the first order it looks at."""
-    if job.account_slot == NIL:
+    if is_scan(job):
         job.cursor_slot = 0
-        return
-    job.position_slot = account_at(s, job.account_slot).positions_head
-    enter_position(s, job)
+    elif job.client != 0:
+        enter_account(s, job, np.int64(client_at(s, job.client).members_head))
+    else:
+        enter_account(s, job, np.int64(job.account_slot))
+
+
+@inlined
+def is_scan(job):
+    """Whether a job looks at every order slot."""
+    return job.account_slot == NIL and job.client == 0
+
+
+@kernel
+def enter_account(s, job, account_slot):
+    """Put the cursor on the first order of an account that the job is about, if it has any; NIL: of no account."""
+    job.member_slot = account_slot
+    if account_slot != NIL:
+        job.position_slot = account_at(s, account_slot).positions_head
+        enter_position(s, job)
 
 
 @kernel
@@ -155,6 +196,8 @@ def takes(s, job, slot):
         return False
     position = position_at(s, order.position_slot)
     if job.account_slot != NIL and position.account_slot != job.account_slot:
+        return False
+    if job.client != 0 and profile_at(s, position.account_slot).values[AccountAttribute.CLIENT] != job.client:
         return False
     if job.contract_slot != NIL and position.contract_slot != job.contract_slot:
         return False

@@ -102,6 +102,7 @@ class CommandKind(IntEnum):
     SET_MARGIN_MODE = 24
     FUND_DEPOSIT = 25
     AFFILIATE_APPROVAL = 26
+    CLIENT_SET = 27
     KEY_REVOKE = 28
     ATTEST = 29
     CONTRACT_CREATE = 32
@@ -162,6 +163,7 @@ class EventKind(IntEnum):
     DELEVERAGING_EXHAUSTED = 63
     AFFILIATE_APPROVED = 64
     COLLATERAL_TAKEN = 65
+    CLIENT_CHANGED = 66
     KEY_REVOKED = 67
     PERSON_LAPSED = 68
     ATTESTED = 69
@@ -428,7 +430,16 @@ class AccountAttribute(IntEnum):
     MAX_LEVERAGE = 20
     SELF_TRADE_MODE = 21
     KILL_SWITCH = 22
+    CLIENT = 23
     REDUCING_STOPPED_UNTIL_NS = 24
+
+
+class ClientAttribute(IntEnum):
+    """What CLIENT_SET sets: what holds for all accounts of a client, whichever of them is closed or opened later."""
+
+    FROZEN = 1
+    KILL_SWITCH = 2
+    MAX_EXPOSURE_MICROS = 3
 
 
 class ContractParameter(IntEnum):

@@ -6,6 +6,7 @@ from engine import (
     accounts,
     book,
     cancel_queue,
+    clients,
     collateral,
     contract_settlement,
     eligibility,
@@ -312,6 +313,8 @@ def apply(s, d):
         accounts.set_person(s, d)
     elif kind == CommandKind.KEY_REVOKE:
         accounts.revoke_key(s, d)
+    elif kind == CommandKind.CLIENT_SET:
+        clients.set_client(s, d)
     elif kind == CommandKind.GROUP_SET:
         accounts.set_group_limit(s, d)
     elif kind == CommandKind.AFFILIATE_APPROVAL:

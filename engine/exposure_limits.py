@@ -8,10 +8,19 @@ import numpy as np
 
 from engine import book, margin
 from engine.code_values import EXEC_CONDITIONAL
-from engine.codes import NIL, Reason, Stage
+from engine.codes import NIL, AccountAttribute, Reason, Stage
 from engine.eligibility import skips_client_rules
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, contract_at, group_at, group_limit_at, of_side, position_at
+from engine.row_access import (
+    account_at,
+    client_at,
+    contract_at,
+    group_at,
+    group_limit_at,
+    of_side,
+    position_at,
+    profile_at,
+)
 from engine.units import INT64_MAX, against
 
 
@@ -71,17 +80,31 @@ def _group_reason(s, worst_lots):
 
 
 @rare
-def _exposure_reason(s, contract, worst_lots):
-    """The worst cases of all an account's contracts, at the mark, stay within what its client's profile allows."""
-    taker = s.taker
-    account = account_at(s, taker.account_slot)
-    left = account.max_exposure_micros - margin.notional_micros(contract, _either_side_lots(s, worst_lots))
-    slot = np.int64(account.positions_head)
+def _left_micros(s, account_slot, left):
+    """What of an exposure the worst cases of an account's contracts leave, at the mark and without the taker's own."""
+    slot = np.int64(account_at(s, account_slot).positions_head)
     while slot != NIL and left >= 0:
         position = position_at(s, slot)
-        if slot != taker.position_slot:
+        if slot != s.taker.position_slot:
             left -= margin.notional_micros(contract_at(s, position.contract_slot), _worst_lots(position))
         slot = np.int64(position.next_slot)
+    return left
+
+
+@rare
+def _exposure_reason(s, contract, worst_lots):
+    """The account's worst cases stay within its limit, and those of all its client's accounts within the client's."""
+    account_slot = np.int64(s.taker.account_slot)
+    asked = margin.notional_micros(contract, _either_side_lots(s, worst_lots))
+    if _left_micros(s, account_slot, account_at(s, account_slot).max_exposure_micros - asked) < 0:
+        return Reason.EXPOSURE_LIMIT
+    client = profile_at(s, account_slot).values[AccountAttribute.CLIENT]
+    if client == 0 or client_at(s, client).max_exposure_micros == 0:
+        return Reason.NONE
+    left, member = client_at(s, client).max_exposure_micros - asked, np.int64(client_at(s, client).members_head)
+    while member != NIL and left >= 0:
+        left = _left_micros(s, member, left)
+        member = np.int64(account_at(s, member).client_next_slot)
     return Reason.EXPOSURE_LIMIT if left < 0 else Reason.NONE
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import owner_invariants
 from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import (
     NIL,
@@ -41,14 +42,7 @@ from engine.row_access import (
     position_at,
     profile_at,
 )
-from engine.schema import (
-    COLLATERAL_ASSETS,
-    EXPIRY_LADDER,
-    LADDERS_PER_CONTRACT,
-    LAPSE_LADDER,
-    MAX_JOBS,
-    PERSON_LADDER,
-)
+from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, MAX_JOBS, PERSON_LADDER
 from engine.units import PPB, SUBTICKS, mul_div_floor
 
 
@@ -85,6 +79,8 @@ class Violation(IntEnum):
     AFFILIATE_BEFORE_CLIENT = 27
     TRADES_WHILE_HELD = 28
     PENDING_JOBS = 29
+    CLIENT_MEMBERS = 30
+    NOT_IN_FORCE = 31
 
 
 _LOOKS_AT_ALL = 2
@@ -478,9 +474,9 @@ def _account_fault(s, slot):
     if not account.liquidating and _is_under_water(s, slot):
         return Violation.EQUITY_NEGATIVE
     fault = _jobs_fault(s, slot)
-    if fault != Violation.NONE:
-        return fault
-    return _eligibility_fault(s, slot)
+    if fault == Violation.NONE:
+        fault = Violation.NONE if owner_invariants.is_in_force(s, slot) else Violation.NOT_IN_FORCE
+    return fault if fault != Violation.NONE else _eligibility_fault(s, slot)
 
 
 @kernel
@@ -582,6 +578,9 @@ def first_fault(root):
         fault = _position_fault(s, slot)
         if fault != Violation.NONE:
             return fault, np.int64(slot)
+    for client in range(1, s.clients_used):
+        if not owner_invariants.has_its_members(s, client):
+            return Violation.CLIENT_MEMBERS, np.int64(client)
     for slot in range(s.accounts_used):
         fault = _account_fault(s, slot)
         if fault != Violation.NONE:

@@ -173,14 +173,17 @@ def _own_position(s, d):
 
 
 @kernel
-def _raising_reason(s, account_slot):
-    """An account that may not open risk may only lower its leverage."""
-    account = account_at(s, account_slot)
+def _raising_reason(s, d):
+    """Who may not open risk in this contract, the account or the person who asks, may only lower its leverage."""
+    account = account_at(s, d.account_slot)
     if account.restriction == Restriction.SUSPENDED or account.killed:
         return Reason.ACCOUNT_SUSPENDED
     if account.restriction != Restriction.NONE:
         return Reason.ACCOUNT_RESTRICTED
-    return eligibility.client_reason(s, account_slot, eligibility.ANYONE)
+    reason = eligibility.client_reason(s, np.int64(d.account_slot), np.int64(d.person))
+    if reason != Reason.NONE:
+        return reason
+    return eligibility.contract_reason(s, np.int64(d.account_slot), np.int64(d.contract_slot))
 
 
 @kernel
@@ -193,7 +196,7 @@ def _leverage_reason(s, d, slot):
         return Reason.NONE
     chosen = d.value if d.value != 0 else np.int64(contract.bracket_leverage[0])
     if chosen > (old if old != 0 else contract.bracket_leverage[0]):
-        return _raising_reason(s, d.account_slot)
+        return _raising_reason(s, d)
     position.leverage = d.value
     enough = margin.cross_equity_micros(s, d.account_slot) >= margin.cross_requirement_micros(s, d.account_slot, NIL)
     if enough and position.margin_mode == MarginMode.ISOLATED and position.size_lots != 0:

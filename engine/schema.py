@@ -17,6 +17,11 @@ from engine.log_rows import LABEL as LABEL
 from engine.log_rows import NOTICE as NOTICE
 from engine.log_rows import PlainRow as PlainRow
 from engine.log_rows import record as record
+from engine.owner_rows import APPROVAL as APPROVAL
+from engine.owner_rows import CLIENT as CLIENT
+from engine.owner_rows import COLLATERAL as COLLATERAL
+from engine.owner_rows import GROUP as GROUP
+from engine.owner_rows import GROUP_LIMIT as GROUP_LIMIT
 from engine.scratch_rows import AHEAD as AHEAD
 from engine.scratch_rows import AHEAD_ROWS as AHEAD_ROWS
 from engine.scratch_rows import FOLLOWER as FOLLOWER
@@ -55,6 +60,8 @@ MAX_JOBS = 1024
 MAX_GROUP_MEMBERS = 64
 """Accounts of one group: it bounds what a limit on all of them costs an order."""
 MAX_GROUP_LIMITS = 1024
+MAX_CLIENT_MEMBERS = 256
+"""Accounts of one client, closed ones included: it bounds a change of the client, and what its limit costs an order."""
 MAX_APPROVALS = 256
 COLLATERAL_ASSETS = 2
 MAX_THRESHOLDS = 128  # of surveillance, numbered from 1; ONE_PAIR_MAY_GRANT_AND_PAY is kept in place 0
@@ -170,7 +177,7 @@ ACCOUNT = record(
         ("cash_micros", "i8"),
         ("gate", "i8"),  # what is left to check of an order: `eligibility`
         ("eligible_until_ns", "i8"),  # earliest expiry of what lets it open risk
-        ("max_exposure_micros", "i8"),  # of all its contracts in the worst case, INT64_MAX: no limit
+        ("max_exposure_micros", "i8"),  # in force: the tighter of its own limit and its client's, INT64_MAX: no limit
         ("group", "i4"),  # self-trade group, 0 = none
         ("positions_head", "i4"),
         ("position_slot", "i4"),  # the one used last
@@ -179,7 +186,7 @@ ACCOUNT = record(
         ("max_leverage", "i4"),  # 0: the brackets' caps alone
         ("state", "i1"),  # 0 never opened, 1 open, 2 closed
         ("investor_class", "i1"),
-        ("restriction", "i1"),
+        ("restriction", "i1"),  # in force: the client's freeze, or its own (as given: its profile)
         ("liquidating", "i1"),  # flagged for liquidation
         ("affiliation", "i1"),
         ("has_collateral", "i1"),
@@ -194,8 +201,9 @@ ACCOUNT = record(
         ("fund_day", "i4"),  # day of the last fund use, days since the epoch
         ("liquidated_tick", "i4"),
         ("cross_tick", "i4"),  # the mark tick at which its cross pool was last worked by force
-        ("killed", "i1"),
-        ("pad", "i1", (13,)),
+        ("client_next_slot", "i4"),  # accounts of its client, as they were bound
+        ("killed", "i1"),  # in force: by its own kill switch or its client's
+        ("pad", "i1", (9,)),
         ("pending_jobs", "i2"),  # mass cancels on it in the queue
     ]
 )
@@ -334,36 +342,6 @@ CONTRACT = record(
     ]
 )
 
-GROUP = record(  # a beneficial owner's accounts: no trades among them, limits on all of them together
-    [
-        ("members_head", "i4"),
-        ("members", "i4"),
-        ("limits_head", "i4"),
-        ("pad", "i4"),
-    ]
-)
-
-GROUP_LIMIT = record([("max_lots", "i8"), ("contract_slot", "i4"), ("next_place", "i4")])
-
-APPROVAL = record(  # an affiliate's permission to trade one contract, from one instant until before another
-    [("account_slot", "i4"), ("contract_slot", "i4"), ("from_ns", "i8"), ("until_ns", "i8")]
-)
-
-COLLATERAL = record(  # one asset that is accepted beside the settlement currency
-    [
-        ("deposits_units", "i8"),  # deposits less withdrawals, in 1e-8 coin
-        ("fund_units", "i8"),  # what the insurance fund has taken
-        ("enabled", "i8"),  # whether deposits are accepted
-        ("contract_slot", "i8"),  # whose index values it
-        ("lots_per_coin", "i8"),
-        ("haircut_ppb", "i8"),
-        ("cap_micros", "i8"),  # the most that counts for one account
-        ("coin_micros", "i8"),  # one coin at the index of the last mark tick; the next two as of then as well
-        ("weight_ppb", "i8"),  # 1 - haircut
-        ("limit_micros", "i8"),
-    ]
-)
-
 JOB = record(  # a mass cancel waiting to be worked off
     [
         ("before_serial", "i8"),  # orders accepted before this serial
@@ -377,6 +355,8 @@ JOB = record(  # a mass cancel waiting to be worked off
         ("side", "i1"),
         ("scope", "i1"),  # bits of `cancel_queue`
         ("person", "i4"),  # only what this person placed, NIL = anybody
+        ("client", "i4"),  # only accounts of this client, 0 = of anybody
+        ("member_slot", "i4"),  # of a job on one account or on a client: whose orders come next
         ("seq", "i8"),
         ("label", "i8", (8,)),
     ]
@@ -401,10 +381,11 @@ class Capacities:
     groups: int = 1 << 16
     persons: int = 1 << 16
     jobs: int = MAX_JOBS
+    clients: int = 1 << 20
 
 
 VENUE = Capacities()
-SMALL = Capacities(orders=64, accounts=16, positions=32, levels=48, nodes=64, groups=8, persons=8, jobs=4)
+SMALL = Capacities(orders=64, accounts=16, positions=32, levels=48, nodes=64, groups=8, persons=8, jobs=4, clients=8)
 ORDER_SLOT_BITS = 22
 POSITION_CELLS = 4 * VENUE.orders
 """Where the cells of the map of positions begin; those of orders begin at 0."""
@@ -447,6 +428,7 @@ _HEADER = [
     ("contracts_used", "i8"),
     ("persons_used", "i8"),
     ("groups_used", "i8"),
+    ("clients_used", "i8"),
     ("group_limits_used", "i8"),
     ("approvals_used", "i8"),
     *[(f"{field.name}_capacity", "i8") for field in fields(Capacities)],
@@ -523,6 +505,7 @@ STATE = _cache_aligned(
         ("ranked", RANKED, (RANKED_PLACES + 3,)),
         ("jobs", JOB, (MAX_JOBS,)),
         ("groups", GROUP, (VENUE.groups,)),
+        ("clients", CLIENT, (VENUE.clients,)),
         ("group_limits", GROUP_LIMIT, (MAX_GROUP_LIMITS,)),
         ("approvals", APPROVAL, (MAX_APPROVALS,)),
         ("collateral", COLLATERAL, (COLLATERAL_ASSETS,)),
@@ -550,6 +533,7 @@ STATE = _cache_aligned(
 POOLED = {  # array -> header field that says how many of its rows are in use
     "contracts": "contracts_used",
     "groups": "groups_used",
+    "clients": "clients_used",
     "group_limits": "group_limits_used",
     "approvals": "approvals_used",
     "persons": "persons_used",

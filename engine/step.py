@@ -59,6 +59,7 @@ def initialise(root, mode):
         s.next_due_ns = 0
     s.persons_used = 1
     s.groups_used = 1
+    s.clients_used = 1
     idmap.reset(s.order_map, 0)
     idmap.reset(s.position_map, POSITION_CELLS)
     ladder.reset(s, EXPIRY_LADDER, 1)

@@ -139,6 +139,13 @@ def account_set(account: int, attribute: int, value: int) -> Rows:
     return directive(CommandKind.ACCOUNT_SET, account_slot=account, code=attribute, value=value)
 
 
+def client_set(client: int, attribute: int, value: int) -> Rows:
+    """Set one attribute of a client, for all its accounts."""
+    return directive(
+        CommandKind.CLIENT_SET, account_slot=NIL, contract_slot=NIL, index=client, code=attribute, value=value
+    )
+
+
 def group_set(group: int, contract: int, lots: int) -> Rows:
     """Limit what all accounts of a group may hold in a contract."""
     return directive(CommandKind.GROUP_SET, index=group, contract_slot=contract, value=lots)
@@ -170,9 +177,11 @@ def deposit(account: int, amount_micros: int) -> Rows:
     return directive(CommandKind.DEPOSIT, account_slot=account, amount_micros=amount_micros)
 
 
-def opened(account: int, group: int = 0, amount_micros: int = 1 << 52) -> list[Rows]:
-    """An eligible account with money."""
+def opened(account: int, group: int = 0, amount_micros: int = 1 << 52, client: int = 0) -> list[Rows]:
+    """An eligible account with money, of a client if one is named."""
     rows = [directive(CommandKind.ACCOUNT_OPEN, account_slot=account, value=1)]
+    if client:
+        rows.append(account_set(account, A.CLIENT, client))
     rows += [account_set(account, attribute, value) for attribute, value in ELIGIBLE.items()]
     if group:
         rows.append(account_set(account, A.GROUP, group))

@@ -22,6 +22,7 @@ from engine.codes import (
     TimeInForce,
     VenueState,
 )
+from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.idmap import _K1, _K2, _K3
 from engine.schema import COMMAND
@@ -31,6 +32,8 @@ from tests.pair import Reference, Script
 
 ACCOUNTS = 6
 GROUPS = (0, 1, 1, 2, 0, 2)
+CLIENTS = (1, 1, 2, 2, 2, 0)
+"""Whose accounts they are; the last one is bound when the flow happens to do it."""
 CONTRACTS = 2
 DIRECTIVE, REFERENCE = -1, -2
 """Kinds of rows that `flow` replaces by a directive or by new reference prices."""
@@ -62,7 +65,7 @@ def stage() -> Script:
     """Accounts in groups and without, a plain contract and a perpetual with fees, band and reference prices."""
     script: Script = [build.person(1)]
     for account in range(ACCOUNTS):
-        script += build.opened(account, GROUPS[account])
+        script += build.opened(account, GROUPS[account], client=CLIENTS[account])
     script += build.listed(0, build.PLAIN_CONTRACT) + build.listed(1, build.PERPETUAL)
     centre = CENTRE_TICKS * 1000
     return [*script, Reference(1, centre, centre), Reference(0, centre, centre)]
@@ -200,6 +203,7 @@ class _Flow:
         restrictions = build.account_set(account, A.RESTRICTION, self.one_of(1, 2, 3))
         investor = build.account_set(account, A.INVESTOR_CLASS, self.one_of(0, 2, 3, 4))
         affiliate = build.account_set(account, A.AFFILIATION, self.one_of(1, 1, 2))
+        client, switch = self.one_of(1, 2, 2, 3), self.one_of(C.FROZEN, C.KILL_SWITCH)
         junk = A(self.one_of(*A))
         return (
             (restrictions, build.account_set(account, A.RESTRICTION, Restriction.NONE)),
@@ -218,8 +222,11 @@ class _Flow:
             (build.person(1, START_NS), build.person(1)),
             (build.contract_set(1, P.DISCLOSURE_LOSS, 2), build.contract_set(1, P.DISCLOSURE_LOSS, 1)),
             (affiliate, eligible(account, A.AFFILIATION)),
+            tuple(build.client_set(client, switch, value) for value in (1, 0)),
+            tuple(build.client_set(client, switch, value) for value in (1, 0)),
+            tuple(build.client_set(client, C.MAX_EXPOSURE_MICROS, value) for value in (30_000_000, 0)),
             (build.account_set(account, junk, self.one_of(*EDGES)), eligible(account, junk)),
-        )[self.rng.integers(17)]
+        )[self.rng.integers(20)]
 
     def _lapse(self, account: int) -> tuple[Any, Any]:
         """Something that lets an account open is lost, or ends a little later; then it is given again."""
@@ -248,7 +255,11 @@ class _Flow:
             lambda: build.group_set(self.one_of(-1, 0, 1, 2, 99), contract, junk),
             lambda: build.approval(account, contract, START_NS + self.one_of(*range(40)) * SECOND),
             lambda: build.approval(account, contract + self.one_of(0, 0, 9), junk, self.one_of(-1, 0, junk)),
-        )[self.rng.integers(13)]()
+            lambda: build.account_set(account + self.one_of(0, 0, 1), A.CLIENT, self.one_of(0, 1, 2, 3, 7, 8)),
+            lambda: build.client_set(
+                self.one_of(-1, 0, 1, 2, 3, 8), self.one_of(0, 1, 2, 3, 4), self.one_of(0, 1, junk)
+            ),
+        )[self.rng.integers(15)]()
 
     def change_of_house(self) -> Script:
         """An account becomes an affiliate, whatever it has open, and mostly one that may trade; or a client again."""
@@ -371,6 +382,32 @@ def yielding() -> Script:
     script += [build.new(0, Side.BUY, 2, 1005, **stop)]
     script += [build.new(5, Side.SELL, 2, 1006), build.new(2, Side.BUY, 2, 1006)]
     return [*script, build.new(2, Side.BUY, 3, 1005), *(build.new(5, Side.SELL, 2, 1005) for _ in range(6))]
+
+
+def owners() -> Script:
+    """Clients with several accounts are frozen, switched off and limited, and get another account meanwhile."""
+    frozen, killed, limit = C.FROZEN, C.KILL_SWITCH, C.MAX_EXPOSURE_MICROS
+    everybody = range(ACCOUNTS)
+    script: Script = [build.new(account, Side.BUY, 6, 980 + account) for account in everybody]
+    script += [build.new(0, Side.SELL, 6, 985), build.new(1, Side.SELL, 4, 1020)]
+    script += [build.new(5, Side.SELL, 4, 1020, flags=ExecInst.REDUCE_ONLY)]
+    script += [build.client_set(1, killed, 1), *[build.new(account, Side.BUY, 2, 975) for account in everybody]]
+    script += [build.client_set(1, frozen, 1), build.client_set(1, killed, 0), build.cancel(0, cl_ord_id=7)]
+    script += [build.account_set(0, A.RESTRICTION, Restriction.CLOSED), build.account_set(0, A.CLIENT, 2)]
+    script += build.opened(9, client=1)
+    script += [build.new(9, Side.BUY, 2, 970), build.client_set(1, frozen, 0), build.new(9, Side.BUY, 2, 970)]
+    script += [build.client_set(2, limit, 3_000_000), build.new(2, Side.BUY, 16, 990), build.new(3, Side.BUY, 14, 990)]
+    script += [
+        build.new(4, Side.SELL, 4, 1030),
+        build.client_set(2, limit, 2_400_000),
+        build.new(4, Side.SELL, 4, 1030),
+    ]
+    script += [build.account_set(3, A.MAX_EXPOSURE_MICROS, 100_000), build.client_set(2, limit, 0)]
+    script += [build.new(account, Side.BUY, 8, 960) for account in everybody]
+    script += [build.client_set(3, frozen, 1), build.account_set(5, A.CLIENT, 3), build.new(5, Side.BUY, 2, 960)]
+    script += [build.new(2, Side.BUY, 2, 700 + i) for i in range(70)]
+    script += [build.new(3, Side.BUY, 2, 700 + i) for i in range(10)]
+    return [*script, build.client_set(2, killed, 1), *[build.time() for _ in range(3)]]
 
 
 def crowded_names(account: int, count: int) -> list[int]:

@@ -1,6 +1,14 @@
 """One command of every kind, for tests that must not forget any."""
 
-from engine.codes import AccountAttribute, CommandKind, ContractParameter, PriceSource, TimeInForce, VenueParameter
+from engine.codes import (
+    AccountAttribute,
+    ClientAttribute,
+    CommandKind,
+    ContractParameter,
+    PriceSource,
+    TimeInForce,
+    VenueParameter,
+)
 from tests import build
 from tests.build import BUY, SECOND, SELL, START_NS, Rows
 
@@ -23,12 +31,13 @@ def every_kind() -> dict[CommandKind, Rows]:
         CommandKind.PERSON_SET: build.person(2),
         CommandKind.GROUP_SET: build.group_set(1, 0, 5000),
         CommandKind.KEY_REVOKE: build.key_revoked(1, 1),
+        CommandKind.CLIENT_SET: build.client_set(1, ClientAttribute.MAX_EXPOSURE_MICROS, 1 << 50),
         CommandKind.AFFILIATE_APPROVAL: build.approval(4, 0, START_NS + 90 * SECOND),
         CommandKind.ATTEST: of(CommandKind.ATTEST, code=1, value=7, reason=3, digest=(1, 2, 3, 4)),
         CommandKind.DEPOSIT: build.deposit(3, 1_000_000),
         CommandKind.WITHDRAW: of(CommandKind.WITHDRAW, account_slot=3, amount_micros=500_000),
         CommandKind.TRANSFER: of(CommandKind.TRANSFER, account_slot=3, contract_slot=1, amount_micros=1000),
-        CommandKind.SET_LEVERAGE: of(CommandKind.SET_LEVERAGE, account_slot=3, contract_slot=1, value=5),
+        CommandKind.SET_LEVERAGE: of(CommandKind.SET_LEVERAGE, account_slot=3, contract_slot=1, person=1, value=5),
         CommandKind.SET_MARGIN_MODE: of(CommandKind.SET_MARGIN_MODE, account_slot=5, contract_slot=1, value=1),
         CommandKind.FUND_DEPOSIT: of(CommandKind.FUND_DEPOSIT, amount_micros=7_000_000),
         CommandKind.CONTRACT_CREATE: of(CommandKind.CONTRACT_CREATE, contract_slot=2),

@@ -1,4 +1,4 @@
-"""Sixty-eight ways to break the engine, each as a patch of one line, and the script that must notice each of them.
+"""Seventy-five ways to break the engine, each as a patch of one line, and the script that must notice each of them.
 
 Run as a program with a folder: puts the folder's copy of the engine beside the model and exits with 1 as soon as the
 two differ (the mutant is caught) and 0 when they never do.
@@ -174,6 +174,48 @@ MUTANTS = (
         "exposure_limits.py",
         "    return max(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
         "    return min(max(size, 0) + position.buy_lots, max(-size, 0) + position.sell_lots)\n",
+    ),
+    Mutant(
+        "an account bound later is not frozen with its client",
+        "accounts.py",
+        "    clients.put_in_force(s, account_slot)\n    everything",
+        "    if code != AccountAttribute.CLIENT:\n        clients.put_in_force(s, account_slot)\n    everything",
+    ),
+    Mutant(
+        "a freeze of the client cancels the orders of one account alone",
+        "mass_cancel.py",
+        "cancel_queue.enter_account(s, job, np.int64(account_at(s, job.member_slot).client_next_slot))",
+        "cancel_queue.enter_account(s, job, np.int64(NIL))",
+    ),
+    Mutant(
+        "a freeze of the client cancels everybody's orders on contact",
+        "cancel_queue.py",
+        "    if job.client != 0 and profile_at",
+        "    if job.client < 0 and profile_at",
+    ),
+    Mutant(
+        "a client's exposure is counted account by account",
+        "exposure_limits.py",
+        "        left = _left_micros(s, member, left)\n",
+        "        left = left if member != account_slot else _left_micros(s, member, left)\n",
+    ),
+    Mutant(
+        "the kill switch of a client switches nothing",
+        "clients.py",
+        "    if row.killed != 0:\n        account.killed = 1\n",
+        "    if row.killed > 1:\n        account.killed = 1\n",
+    ),
+    Mutant(
+        "lifting an account's own restriction lifts its client's freeze",
+        "clients.py",
+        "    if row.frozen != 0:\n        account.restriction = Restriction.FROZEN\n",
+        "    if row.frozen != 0 and account.restriction != 0:\n        account.restriction = Restriction.FROZEN\n",
+    ),
+    Mutant(
+        "an account moves on to another client",
+        "clients.py",
+        "(bound != 0 and bound != client)",
+        "(bound < 0 and bound != client)",
     ),
     Mutant(
         "an affiliate's approval never ends",
@@ -463,7 +505,7 @@ def _give_up(*_: object) -> None:
 
 def differs() -> bool:
     """Whether engine and model part on the fixed scripts; a crash or an endless loop of the engine counts."""
-    from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, stage, storm, yielding
+    from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, owners, stage, storm, yielding
     from tests.pair import Pair
 
     signal.signal(signal.SIGVTALRM, _give_up)
@@ -472,6 +514,7 @@ def differs() -> bool:
     for script in (
         storm(),
         lapses(),
+        owners(),
         icebergs(),
         yielding(),
         crowd(1),

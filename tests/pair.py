@@ -22,7 +22,7 @@ RING_ROWS = 1 << 16
 SLOT_MASK = (1 << 22) - 1
 OLDEST_REFERENCE = -64
 ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
-SMALL = Limits(orders=200, accounts=16, positions=40, groups=8, persons=8, jobs=4)
+SMALL = Limits(orders=200, accounts=16, positions=40, groups=8, persons=8, jobs=4, clients=8)
 _EVENT_ID = EVENT.names.index("order_id")
 _EVENT_KIND = EVENT.names.index("kind")
 _NOTICE_NAMES = [name for name in NOTICE.names if name not in ("pad", "spare")]

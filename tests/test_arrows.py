@@ -13,6 +13,7 @@ ENGINE_ORDER = [
     "units",
     "row_layout",
     "log_rows",
+    "owner_rows",
     "scratch_rows",
     "schema",
     "kernels",
@@ -43,6 +44,7 @@ ENGINE_ORDER = [
     "money",
     "mass_cancel",
     "eligibility_lapses",
+    "clients",
     "triggers",
     "reference_prices",
     "liquidator",
@@ -58,6 +60,7 @@ ENGINE_ORDER = [
     "statements",
     "host",
     "recordings",
+    "owner_invariants",
     "invariants",
 ]
 """Each module of the engine imports only what stands before it; `invariants` is imported by none of them."""

@@ -366,6 +366,28 @@ def test_lapsed_account_may_only_lower_leverage_and_withdraw_above_initial_margi
     assert reports["kind"][0] == EventKind.CASH_CHANGED
 
 
+def test_only_a_person_who_may_open_raises_leverage() -> None:
+    """The change is made as the person whose key it came with; lowering it is open to all who hold a key."""
+    stage = Stage(accounts=1)
+    stage.deposit(0, 10_000)
+    stage.index(2000)
+
+    def set_leverage(value: int, person: int) -> list[Reason]:
+        fields = {"account_slot": 0, "contract_slot": 0, "value": value, "person": person}
+        stage.send(build.directive(CommandKind.SET_LEVERAGE, **fields))
+        return [Reason(row["reason"]) for row in stage.of(EventKind.REFUSED)]
+
+    stage.send(build.person(2, stage.now_ns))
+    assert set_leverage(5, 2) == []
+    for person in (0, 2, 3, -1, 1 << 20):
+        assert set_leverage(6, person) == [Reason.DERIVATIVES_KNOWLEDGE_REQUIRED]
+    assert set_leverage(6, 1) == [] and set_leverage(4, 2) == []
+    stage.send(account_set(0, A.DISCLOSURE_LOSS, 0))
+    assert set_leverage(6, 1) == [Reason.DISCLOSURE_NOT_ACKNOWLEDGED] and set_leverage(3, 1) == []
+    stage.send(account_set(0, A.DISCLOSURE_LOSS, 1), account_set(0, A.INVESTOR_CLASS, 4))
+    assert set_leverage(6, 2) == [], "an institution's persons are spared, as with orders"
+
+
 def test_leverage_cap_of_an_account() -> None:
     stage = Stage(accounts=2)
     stage.deposit(0, 10_000)

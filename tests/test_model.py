@@ -15,9 +15,10 @@ from engine.codes import CommandKind, Mode
 from engine.journal import read_snapshot, write_snapshot
 from engine.units import JIT
 from tests.build import Rows, numbered
-from tests.flow import Mix, flow, houses, lapses, stage, storm, yielding
+from tests.flow import Mix, flow, houses, lapses, owners, stage, storm, yielding
 from tests.kinds import every_kind
 from tests.pair import RING_ROWS, SMALL, Pair, Reference, Script, apply, create, set_reference
+from tests.rights_flow import LIMITS, losses, rights_flow, rights_stage
 
 EXAMPLES, COMMANDS = 20, 2500
 """50,000 commands in all."""
@@ -60,6 +61,38 @@ def test_engine_and_model_agree_when_eligibility_ends() -> None:
     pair.play(lapses())
 
 
+def test_engine_and_model_agree_on_each_way_of_losing_a_right() -> None:
+    pair = Pair(LIMITS, audited=True)
+    pair.play(rights_stage())
+    pair.play(losses())
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_engine_and_model_agree_while_rights_come_and_go(seed: int) -> None:
+    """More orders rest than one command cancels; the engine is audited after every command."""
+    pair, waited = Pair(LIMITS, audited=True), 0
+    pair.play(rights_stage())
+    for item in rights_flow(seed, 2500):
+        pair.play([item])
+        waited += int(pair.root["jobs_count"][0]) > 0
+    assert waited > 3
+
+
+def test_restore_while_cancellations_wait(tmp_path: Path) -> None:
+    """The queue, who is looked at closely, persons and their lapses come back as they were."""
+    pair = Pair(LIMITS)
+    pair.play(rights_stage())
+    waited = 0
+    for item in rights_flow(7, 2500):
+        pair.play([item])
+        if pair.root["jobs_count"][0]:
+            waited += 1
+            assert host.digest(restored(pair.root, tmp_path)) == host.digest(pair.root)
+        if waited == 5:
+            break
+    assert waited == 5
+
+
 def test_engine_and_model_agree_when_affiliates_yield() -> None:
     pair = Pair(audited=True)
     pair.play(stage())
@@ -85,6 +118,12 @@ def test_engine_and_model_agree_about_affiliates(seed: int, mix: Mix) -> None:
     pair = Pair(audited=True)
     pair.play(stage() + houses())
     pair.play(flow(seed, COMMANDS, mix))
+
+
+def test_engine_and_model_agree_on_clients_with_several_accounts() -> None:
+    pair = Pair(audited=True)
+    pair.play(stage())
+    pair.play(owners())
 
 
 # --- batches and rings ---------------------------------------------------------------------------------------------

@@ -96,16 +96,17 @@ def _state(case: _Case) -> str:
 
 def _restricted(case: _Case) -> _Answer:
     restriction = Restriction(case["account_restriction"])
-    frozen = restriction == Restriction.FROZEN
-    return (Reason.ACCOUNT_RESTRICTED if frozen else _FINE), f"restriction {restriction.name}"
+    frozen = restriction == Restriction.FROZEN or case["client_frozen"]
+    of_client = "frozen" if case["client_frozen"] else "not frozen"
+    return (Reason.ACCOUNT_RESTRICTED if frozen else _FINE), f"restriction {restriction.name}, client {of_client}"
 
 
 def _suspended(case: _Case) -> _Answer:
     suspended = case["account_restriction"] == Restriction.SUSPENDED
     stopped = suspended and case.until("account_reducing_stopped_until_ns")
     if case.opens:
-        stopped = suspended or case["account_kill_switch"] != 0
-    text = f"kill switch {case['account_kill_switch']}"
+        stopped = suspended or case["account_kill_switch"] != 0 or case["client_kill_switch"] != 0
+    text = f"kill switch {case['account_kill_switch']}, of the client {case['client_kill_switch']}"
     if suspended:
         text += f", reducing stopped until {when(case['account_reducing_stopped_until_ns'])}"
     return (Reason.ACCOUNT_SUSPENDED if stopped else _FINE), text
@@ -277,12 +278,14 @@ def _wider_limits(case: _Case, worst: int) -> _Answer:
         text += f"; group at worst {total} of at most {most} lots"
         if total > most:
             return Reason.GROUP_POSITION_LIMIT, text
-    if "account_others_exposure_micros" in case.record and case["account_investor_class"] not in _KNOWING:
-        own = -(-case["contract_mark_subticks"] * abs(either) * case["contract_micros_per_tick_lot"] // SUBTICKS)
-        total, most = own + case["account_others_exposure_micros"], case["account_max_exposure_micros"]
-        text += f"; exposure at worst {total} of at most {most} micros"
-        if total > most:
-            return Reason.EXPOSURE_LIMIT, text
+    own = -(-case["contract_mark_subticks"] * abs(either) * case["contract_micros_per_tick_lot"] // SUBTICKS)
+    for whose, words in (("account", "exposure"), ("client", "exposure of the client's accounts")):
+        others = f"{whose}_others_exposure_micros"
+        if others in case.record and case["account_investor_class"] not in _KNOWING:
+            total, most = own + case[others], case[f"{whose}_max_exposure_micros"]
+            text += f"; {words} at worst {total} of at most {most} micros"
+            if total > most:
+                return Reason.EXPOSURE_LIMIT, text
     interest, cap = case["contract_open_interest_lots"], case["contract_max_open_interest_lots"]
     if cap:
         text += f"; open interest {interest} and this order of at most {cap} lots"

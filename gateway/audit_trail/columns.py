@@ -98,6 +98,10 @@ _FIGURES = (
     "group_max_lots",  # where the group has a limit
     "group_others_lots",  # worst-case sizes of the group's other accounts
     "account_others_exposure_micros",  # where the account has a limit: worst-case exposure of its other contracts
+    "client_frozen",
+    "client_kill_switch",
+    "client_max_exposure_micros",  # where the client has a limit, which is for all its accounts together
+    "client_others_exposure_micros",  # then: worst-case exposure of all its accounts but for this contract of this one
     "affiliate_from_ns",  # the approval for this contract
     "affiliate_until_ns",
     "venue_state",

@@ -6,7 +6,7 @@ from engine.codes import NIL, Asset, CommandKind, ExecInst, OrdType, SelfTrade, 
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
 from engine.statements import PositionStatement, account_statement, is_leaving, position_slots
 from gateway.audit_trail.columns import ATTRIBUTES
-from gateway.audit_trail.exposure import approval_figures, limit_figures
+from gateway.audit_trail.exposure import approval_figures, client_figures, limit_figures, own_limit_micros
 from gateway.audit_trail.margin_need import (
     MARKETS,
     NOTHING,
@@ -124,7 +124,8 @@ def _standing(root: Any, account_slot: int, contract_slot: int, person: int) -> 
         "account_in_liquidation": row["liquidating"],
         "account_open_orders": row["open_orders"],
         "account_max_open_orders": row["max_open_orders"],
-        "account_max_exposure_micros": row["max_exposure_micros"],
+        "account_max_exposure_micros": own_limit_micros(state, account_slot),
+        **client_figures(state, account_slot),
         "account_cash_micros": statement.cash_micros,
         "account_collateral_micros": sum(item.value_micros for item in statement.collateral),
         "account_equity_micros": statement.equity_micros,

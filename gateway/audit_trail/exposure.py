@@ -1,8 +1,9 @@
-"""Worst cases of an account's other contracts and of the other accounts of its group: figures for row 19."""
+"""Worst cases of an account's other contracts and of its group's and client's other accounts: figures for row 19."""
 
+from collections.abc import Iterator
 from typing import Any
 
-from engine.codes import NIL
+from engine.codes import NIL, AccountAttribute
 from engine.statements import position_slots
 
 SUBTICKS = 1000
@@ -15,9 +16,40 @@ def limit_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str
     limit = _group_limit_lots(state, int(account["group"]), contract_slot)
     if limit:
         found = {"group_max_lots": limit, "group_others_lots": _others_lots(state, account_slot, contract_slot)}
-    if int(account["max_exposure_micros"]) != INT64_MAX:
+    if own_limit_micros(state, account_slot) != INT64_MAX:
         found["account_others_exposure_micros"] = _others_micros(state, account_slot, contract_slot)
+    client = _client_of(state, account_slot)
+    if client and int(state["clients"][client]["max_exposure_micros"]):
+        found["client_max_exposure_micros"] = int(state["clients"][client]["max_exposure_micros"])
+        siblings = (slot for slot in _members(state, client) if slot != account_slot)
+        others = _others_micros(state, account_slot, contract_slot)
+        found["client_others_exposure_micros"] = others + sum(_others_micros(state, slot, NIL) for slot in siblings)
     return found
+
+
+def own_limit_micros(state: Any, account_slot: int) -> int:
+    """The exposure limit of an account itself, INT64_MAX for none; its client may have a tighter one."""
+    return int(state["profiles"][account_slot]["values"][AccountAttribute.MAX_EXPOSURE_MICROS]) or INT64_MAX
+
+
+def client_figures(state: Any, account_slot: int) -> dict[str, int]:
+    """What holds for the client of an account, if it is a client's."""
+    client = _client_of(state, account_slot)
+    if not client:
+        return {}
+    row = state["clients"][client]
+    return {"client_frozen": int(row["frozen"]), "client_kill_switch": int(row["killed"])}
+
+
+def _client_of(state: Any, account_slot: int) -> int:
+    return int(state["profiles"][account_slot]["values"][AccountAttribute.CLIENT])
+
+
+def _members(state: Any, client: int) -> Iterator[int]:
+    member = int(state["clients"][client]["members_head"])
+    while member != NIL:
+        yield member
+        member = int(state["accounts"][member]["client_next_slot"])
 
 
 def approval_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
@@ -56,7 +88,7 @@ def _others_lots(state: Any, account_slot: int, contract_slot: int) -> int:
 
 
 def _others_micros(state: Any, account_slot: int, contract_slot: int) -> int:
-    """The sum of the worst cases of the account's other contracts, valued at their marks."""
+    """The sum of the worst cases of an account's contracts but one (NIL: of all), valued at their marks."""
     total = 0
     for slot in position_slots([state], account_slot):
         row = state["positions"][slot]

@@ -17,6 +17,7 @@ from engine.codes import (
     NIL,
     AccountAttribute,
     Attested,
+    ClientAttribute,
     CommandKind,
     ContractParameter,
     EventFlag,
@@ -58,6 +59,7 @@ _ANSWERS: dict[int, int] = {
     CommandKind.PERSON_SET: EventKind.PERSON_CHANGED,
     CommandKind.KEY_REVOKE: EventKind.KEY_REVOKED,
     CommandKind.GROUP_SET: EventKind.GROUP_CHANGED,
+    CommandKind.CLIENT_SET: EventKind.CLIENT_CHANGED,
     CommandKind.DEPOSIT: EventKind.CASH_CHANGED,
     CommandKind.WITHDRAW: EventKind.CASH_CHANGED,
     CommandKind.TRANSFER: EventKind.CASH_CHANGED,
@@ -78,6 +80,7 @@ _ANSWERS: dict[int, int] = {
 _CODES: dict[int, type[IntEnum]] = {
     CommandKind.ACCOUNT_SET: AccountAttribute,
     CommandKind.ATTEST: Attested,
+    CommandKind.CLIENT_SET: ClientAttribute,
     CommandKind.CONTRACT_SET: ContractParameter,
     CommandKind.CONTRACT_STATE: MarketState,
     CommandKind.VENUE_STATE: VenueState,

@@ -171,9 +171,12 @@ def _group_limit(case: Case) -> Explanation:
 
 def _exposure(case: Case) -> Explanation:
     each = case["contract_mark_subticks"] * case["contract_micros_per_tick_lot"]
-    worst = -(-each * _either_lots(case) // SUBTICKS) + case["account_others_exposure_micros"]
-    most = case["account_max_exposure_micros"]
-    fault = f"with all orders filled the exposure would be {case.money(worst)}, above the limit of {case.money(most)}"
+    own = -(-each * _either_lots(case) // SUBTICKS)
+    worst, most, whose = own + case["account_others_exposure_micros"], case["account_max_exposure_micros"], "exposure"
+    if worst <= most:
+        worst, most = own + case["client_others_exposure_micros"], case["client_max_exposure_micros"]
+        whose = "exposure of all accounts of the client"
+    fault = f"with all orders filled the {whose} would be {case.money(worst)}, above the limit of {case.money(most)}"
     over = -(-(worst - most) * SUBTICKS // each) if each else case["order_lots"]
     remedy = _fewer(case, case["order_lots"] - over, "cancel others, or ask the venue for a higher limit")
     return Explanation("amount", micros_text(worst), micros_text(most), fault, remedy)

@@ -19,10 +19,13 @@ from gateway.commands import officer, outcomes
 from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
 from gateway.commands.identity_input import HELP, add_identity_argument, sealed_identity, vault_of
 from gateway.commands.noting import note_read
+from gateway.commands.outcomes import frozen_words
 from gateway.office.changes import KINDS, Kind
 from gateway.office.client_records import client_file, lapses
 from gateway.office.officer_params import plain_type
+from gateway.office.outcomes import Outcome
 from gateway.office.proposals import Office
+from gateway.office.unrecorded import Withdrawn, withdraw_unrecorded
 from gateway.registry import authentication, identities
 from gateway.registry.registry import KeyOrder, Registry, RegistryError
 
@@ -172,7 +175,7 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
         raise RegistryError("--officer: name at least two different persons, each once")
     now_ns = clock.wall_ns()
     rows: list[dict[str, object]] = []
-    with contextlib.ExitStack() as files, registry.transaction():
+    with contextlib.ExitStack() as files, outcomes.written(registry) as span:
         registry.govern(now_ns)
         revoked = registry.revoke_officers(now_ns)
         for _, path, _ in args.officers:
@@ -188,16 +191,29 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
             files.enter_context(left_as_found(Path(path).parent, escape(Path(path).name)))
             officer.write_key_file(path, new)
             rows.append({"officer": name, "person": person, "key": new.id, "file": path})
+        withdrawn = withdraw_unrecorded(registry, now_ns)
     for key in revoked:
         scopes, holder = " ".join(sorted(key.scopes)), registry.person_name(key.person)
         print(f"revoked: key {key.id} of {holder} ({scopes}), made before the officers were named", file=sys.stderr)
+    _tell_withdrawn(withdrawn, outcomes.follow_span(registry, args.data, span), args.data)
     show(rows, args.json, "officers named; their keys are in the files and nowhere else")
     return 0
 
 
+def _tell_withdrawn(withdrawn: Withdrawn, outcome: Outcome, folder: str) -> None:
+    """Whose eligibility had no record behind it: how many, who, and what the venue made of it."""
+    lost = (("the eligibility of", "account", withdrawn.accounts), ("the knowledge of", "person", withdrawn.persons))
+    for what, kind, names in lost:
+        if names:
+            many = f"{len(names)} {kind}{'s' if len(names) > 1 else ''}: {', '.join(names)}"
+            print(plain(f"withdrawn, as no record is behind it: {what} {many}"), file=sys.stderr)
+    if outcome.directives:
+        print(f"withdrawn: {outcomes.told(outcome, folder)}; evidence restores it, with two officers", file=sys.stderr)
+
+
 def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
     office, now_ns = Office(registry), clock.wall_ns()
-    rows = [
+    rows: list[dict[str, Any]] = [
         {
             "number": change.number,
             "change": change.kind,
@@ -209,6 +225,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             "approver": registry.person_name(change.approver),
             "made": when(change.created_ns),
             "reason": change.reason,
+            "frozen_clients": office.frozen_clients(change),
             "of": " ".join(f"{key}={_word(value)}" for key, value in given.items() if key not in _UNTOLD),
         }
         for change in office.changes(args.state, args.count, now_ns)
@@ -222,7 +239,7 @@ def _list_changes(registry: Registry, args: argparse.Namespace) -> int:
             why = f" ({row['refused']})" if row["refused"] else ""
             if row["waits_for_venue"]:
                 why = " (the venue has yet to carry it out)"
-            told = plain("{change}  {of}  ({by}, {made}: {reason})".format(**row))
+            told = plain("{change}  {of}  ({by}, {made}: {reason})".format(**row) + frozen_words(row["frozen_clients"]))
             print(f"{row['number']:5}  {row['state']}{why}  {told}")
         print(f"{len(rows)} changes")
     return 0

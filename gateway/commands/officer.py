@@ -81,6 +81,7 @@ def submit(registry: Registry, args: argparse.Namespace, officer: Key, kind: str
 def row(registry: Registry, change: Change, folder: str) -> dict[str, object]:
     """A change and what has become of it; a running venue is waited for."""
     known: dict[str, object] = {"number": change.number, "change": change.kind}
+    known["frozen_clients"] = Office(registry).frozen_clients(change)
     if change.state not in ("done", "approved"):
         told, following = change.state, ""
         if change.state == "proposed":

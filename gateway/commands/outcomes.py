@@ -94,6 +94,14 @@ def facts(outcome: Outcome, folder: str) -> dict[str, object]:
     return {"sequence": outcome.sequence, "outcome": told(outcome, folder)}
 
 
+def frozen_words(clients: list[str]) -> str:
+    """What both officers of a change are told of frozen clients that it touches; nothing when there are none."""
+    if not clients:
+        return ""
+    named = f"client{'s' if len(clients) > 1 else ''} {', '.join(clients)}"
+    return f"; {named}: under a legal freeze, which stays"
+
+
 def show_changes(rows: list[dict[str, Any]], as_json: bool) -> None:
     """Changes, a line each."""
     if as_json:
@@ -101,5 +109,6 @@ def show_changes(rows: list[dict[str, Any]], as_json: bool) -> None:
         return
     for row in rows:
         following = f"; next: {row['next']}" if row["next"] else ""
-        print(plain(f"change {row['number']}, {row['change']}: {row['outcome']}{following}"))
+        frozen = frozen_words(row["frozen_clients"])
+        print(plain(f"change {row['number']}, {row['change']}: {row['outcome']}{frozen}{following}"))
     sys.stdout.flush()

@@ -4,10 +4,11 @@ from collections.abc import Iterator
 from datetime import date, timedelta
 from typing import Any
 
-from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass, Restriction
+from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, InvestorClass, Restriction
 from gateway.office.changes.clients import OF_CLIENT
 from gateway.office.proposals import Office
 from gateway.registry import identities
+from gateway.registry.clients import client_value
 from gateway.registry.registry import Account, Intent, Key, Record, Registry
 from gateway.registry.required_attributes import DATED
 from gateway.wire import civil_dates
@@ -28,6 +29,7 @@ def client_file(registry: Registry, client: str, now_ns: int) -> dict[str, Any]:
     return {
         "client": client,
         "today": str(civil_dates.civil_date(now_ns)),
+        "in_force": {code.name.lower(): client_value(registry, client, code) for code in ClientAttribute},
         "accounts": [_account(registry, account, slots) for account in accounts],
         "persons": [
             {

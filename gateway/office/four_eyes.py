@@ -6,6 +6,7 @@ each against the value in force, so the rule holds however the change is asked f
 """
 
 from engine.codes import AccountAttribute as A
+from engine.codes import ClientAttribute as C
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
 from engine.codes import InvestorClass, MarketState, VenueState
@@ -32,6 +33,9 @@ def needs_second_person(intent: Intent, known: int | None) -> bool:
         return intent.value != InvestorClass.NONE
     if kind == K.ACCOUNT_SET:
         return _attribute(intent.code, intent.value, known)
+    if kind == K.CLIENT_SET:
+        limits = intent.code == C.MAX_EXPOSURE_MICROS
+        return _raises_optional(intent.value, known) if limits else intent.value == 0
     if kind == K.PERSON_SET:
         return intent.value > (known or 0)
     if kind == K.KEY_REVOKE:

@@ -34,7 +34,7 @@ DisclosureName = Literal["product", "loss", "affiliate"]
 RestrictionName = Literal["none", "reduce_only", "suspended", "frozen", "closed"]
 AffiliationName = Literal["client", "group_company", "operator", "custody"]
 MarketStateName = Literal["open", "post_only", "reduce_only", "cancel_only", "halted", "settled"]
-KillTarget = Literal["account", "group", "contract", "venue"]
+KillTarget = Literal["account", "client", "group", "contract", "venue"]
 
 
 class ChangeParams(Struct, kw_only=True, gc=False, forbid_unknown_fields=True):
@@ -136,7 +136,7 @@ class RestoreStatus(ChangeParams, kw_only=True):
 class SetRestriction(ChangeParams, kw_only=True):
     account: Annotated[str, _text("one account", 64)] | None = None
     client: Annotated[str, _text("or every account of a client", 64)] | None = None
-    restriction: Annotated[RestrictionName, Meta(description="suspended only reduces; frozen, closed: no orders")]
+    restriction: Annotated[RestrictionName, Meta(description="suspended only reduces; frozen is always the client's")]
 
 
 class StopReducing(ChangeParams, kw_only=True):
@@ -146,7 +146,8 @@ class StopReducing(ChangeParams, kw_only=True):
 
 
 class SetLimits(ChangeParams, kw_only=True):
-    account: Account
+    account: Annotated[str, _text("one account", 64)] | None = None
+    client: Annotated[str, _text("or a client: max_exposure of all its accounts together", 64)] | None = None
     max_open_orders: Annotated[int, Meta(description="open orders at most", ge=0, le=4_000_000)] | None = None
     max_exposure: Annotated[str, _text("largest exposure in the settlement currency; 0 for none", 40)] | None = None
     max_leverage: Annotated[int, Meta(description="leverage at most; 0: the contract's", ge=0, le=1000)] | None = None
@@ -188,7 +189,7 @@ class SetMakerProgramme(ChangeParams, kw_only=True):
 
 class KillSwitch(ChangeParams, kw_only=True):
     target: Annotated[KillTarget, Meta(description="what is switched")]
-    name: Annotated[str, _text("account, group number or contract; none for the venue", 64)] | None = None
+    name: Annotated[str, _text("account, client, group number or contract; none for the venue", 64)] | None = None
     is_on: Annotated[bool, Meta(description="on: no new orders, and those that rest are cancelled")]
 
 

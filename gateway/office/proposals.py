@@ -14,6 +14,7 @@ import msgspec
 
 from engine.codes import (
     AccountAttribute,
+    ClientAttribute,
     CommandKind,
     ContractParameter,
     MarketState,
@@ -24,6 +25,7 @@ from engine.codes import (
 from gateway.office import segregation
 from gateway.office.changes import KINDS, Kind, Lookup, Plan
 from gateway.office.four_eyes import needs_second_person
+from gateway.office.frozen_clients import frozen_clients
 from gateway.office.outcomes import Outcome, outcome_of
 from gateway.registry import identities
 from gateway.registry.registry import Intent, Key, Registry, RegistryError, Result
@@ -183,6 +185,10 @@ class Office:
         """What the log has made of a change's directives."""
         return outcome_of(self._registry.intents_of(change))
 
+    def frozen_clients(self, change: Change) -> list[str]:
+        """The clients that a change touches and that are frozen now."""
+        return frozen_clients(self._registry, change.params)
+
     def described(self, change: Change, fresh: Mapping[int, Result] = _NOTHING) -> dict[str, Any]:
         """A change for people and for the wire: names, times in ms, and the engine's answer to each directive.
 
@@ -196,7 +202,8 @@ class Office:
         results = [
             {
                 "reference": intent.reference, **_named(intent),
-                "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "value": intent.value,
+                "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "index": intent.item,
+                "value": intent.value,
                 "sequence": result.sequence, "refused": Reason(result.reason).name if result.reason else None,
             }
             for intent, result in directives
@@ -215,6 +222,7 @@ class Office:
             "approver_name": registry.person_name(change.approver) or None,
             "decided": change.decided_ns // 1_000_000 if change.decided_ns else None,
             "note": change.note,
+            "frozen_clients": self.frozen_clients(change),
             "sequence": outcome.sequence,
             "orders_cancelled": outcome.orders_cancelled,
             "is_cancelling": outcome.is_cancelling,
@@ -231,6 +239,7 @@ def _named(intent: Intent) -> dict[str, str | None]:
 
 _CODES: dict[int, type[IntEnum]] = {
     CommandKind.ACCOUNT_SET: AccountAttribute,
+    CommandKind.CLIENT_SET: ClientAttribute,
     CommandKind.CONTRACT_SET: ContractParameter,
     CommandKind.CONTRACT_STATE: MarketState,
     CommandKind.VENUE_SET: VenueParameter,

@@ -16,6 +16,10 @@ from gateway.wire.views import LapseWarning, RuleState
 
 WARNING_DAYS = (1, 7, 30, 60)
 """How many days before the last day a client is warned."""
+PERSONAL = (Reason.DERIVATIVES_KNOWLEDGE_REQUIRED,)
+"""The rules that are about the person who places an order, not about the client."""
+_CLOSED = 2
+"""The state of a closed account, which may also be a frozen client's."""
 _EXEMPT = (InvestorClass.INSTITUTIONAL, InvestorClass.QUALIFIED_CORPORATE)
 _BY_STATE = {
     MarketState.DRAFT: Reason.UNKNOWN_CONTRACT,
@@ -60,7 +64,7 @@ Rule = tuple[Reason, bool, str]
 def _account_rules(state: Any, account_slot: int) -> Iterator[Rule]:
     account = state["accounts"][account_slot]
     restriction = int(account["restriction"])
-    yield Reason.ACCOUNT_CLOSED, restriction != Restriction.CLOSED, ""
+    yield Reason.ACCOUNT_CLOSED, int(account["state"]) != _CLOSED, ""
     yield Reason.ACCOUNT_RESTRICTED, restriction not in (Restriction.FROZEN, Restriction.REDUCE_ONLY), ""
     is_suspended = restriction == Restriction.SUSPENDED or bool(account["killed"])
     yield Reason.ACCOUNT_SUSPENDED, not is_suspended, while_suspended(state, account_slot) if is_suspended else ""

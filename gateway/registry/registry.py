@@ -15,6 +15,7 @@ from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
+from engine.schema import MAX_CLIENT_MEMBERS
 from gateway.registry import spellings
 from gateway.registry.names import name_problem
 from gateway.registry.private_files import make_private
@@ -80,7 +81,10 @@ class Registry:
     def create_account(
         self, name: str, now_ns: int, client: str = "", parent: str = "", investor_class: int = InvestorClass.NONE
     ) -> Account:
-        """Open an account or, with `parent`, a sub-account of the same client; an intent tells the engine."""
+        """Open an account or, with `parent`, a sub-account of the same client; intents open it and say whose it is.
+
+        So what holds for the client holds for the account before anything else is known of it.
+        """
         with self.transaction():
             self.check_new_account(name, parent, client)
             parent_slot, client_id = self._parent(parent, client or name, now_ns)
@@ -90,6 +94,7 @@ class Registry:
             spellings.add(self._db, "account", name)
             kind = CommandKind.ACCOUNT_OPEN
             self._add(Intent(kind, account_slot=slot, value=int(investor_class), note=f"open {name}"), now_ns)
+            self._add(Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.CLIENT), slot, value=client_id), now_ns)
         return self.account(name)
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
@@ -109,6 +114,9 @@ class Registry:
             raise RegistryError(f"parent: {parent!r} is itself a sub-account; name a main account")
         if parent and client not in ("", self.account(parent).client):
             raise RegistryError(f"client: {parent!r} belongs to {self.account(parent).client!r}; leave client out")
+        owner = self.account(parent).client if parent else client or name
+        if len(self.accounts_of(owner)) >= MAX_CLIENT_MEMBERS:
+            raise RegistryError(f"client: {owner!r} has {MAX_CLIENT_MEMBERS} accounts, the most; use one that is open")
 
     def next_account_slot(self) -> int:
         """The slot of the next account."""
@@ -408,16 +416,23 @@ class Registry:
         """The reference of the latest intent, 0 for none."""
         return int(self.one("SELECT coalesce(max(reference), 0) FROM intents")[0])
 
-    def known_value(self, intent: Intent) -> int | None:
-        """The last value asked for, and not refused, where an intent writes; None when there is none."""
+    def last_asked(self, intent: Intent) -> Intent | None:
+        """The last intent, not refused, that writes where this one does; None when there is none."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
         found = self.one(
-            "SELECT code, value FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND item = ? "
-            "AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+            f"SELECT {_INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
+            "item = ? AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
             int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
             int(intent.code),
         )  # fmt: skip
-        return int(found[0 if is_state else 1]) if found else None
+        return Intent(*found) if found else None
+
+    def known_value(self, intent: Intent) -> int | None:
+        """The last value asked for, and not refused, where an intent writes; None when there is none."""
+        found = self.last_asked(intent)
+        if found is None:
+            return None
+        return found.code if found.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE) else found.value
 
     def attribute(self, account_slot: int, attribute: AccountAttribute) -> int | None:
         """The value of an account's attribute that was last asked for, or None."""

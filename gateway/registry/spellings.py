@@ -19,12 +19,12 @@ _EAST_ASIAN = (
 """Scripts that honest names mix (UTS 39, section 5.2, "highly restrictive")."""
 
 
-def skeleton(name: str) -> str:
-    """What a name looks like: names with one skeleton are confusable, capitals and small letters included.
+def skeletons(name: str) -> set[str]:
+    """What a name looks like as it is written, and in small letters: a capital I looks like an l, and is an i.
 
     The library folds letter by letter; that "rn" looks like "m" is said here, as in the table of UTS 39.
     """
-    return disarm.skeleton_key(name, digit_policy="tr39").replace("rn", "m")
+    return {disarm.skeleton_key(text, digit_policy="tr39").replace("rn", "m") for text in (name, name.casefold())}
 
 
 def mixed_scripts(name: str) -> str:
@@ -41,11 +41,11 @@ def refresh(db: sqlite3.Connection) -> None:
     made_by = db.execute("SELECT version FROM spelling_tables").fetchone()
     if made_by is not None and made_by[0] == version:
         return
-    db.create_function("skeleton", 1, skeleton, deterministic=True)
     db.execute("BEGIN IMMEDIATE")
     db.execute("DELETE FROM spellings")
     for kind, table in _TABLES.items():
-        db.execute(f"INSERT OR IGNORE INTO spellings SELECT '{kind}', skeleton(name), name FROM {table} ORDER BY rowid")
+        for (name,) in db.execute(f"SELECT name FROM {table} ORDER BY rowid").fetchall():
+            add(db, kind, name)
     db.execute("DELETE FROM spelling_tables")
     db.execute("INSERT INTO spelling_tables VALUES (?)", (version,))
     db.execute("COMMIT")
@@ -56,12 +56,14 @@ def problem(db: sqlite3.Connection, kind: Kind, name: str) -> str:
     mixed = mixed_scripts(name)
     if mixed:
         return f"{name!r} mixes {mixed} letters in one name; write it in one script (Latin may stand beside Chinese)"
-    found = db.execute("SELECT name FROM spellings WHERE kind = ? AND skeleton = ?", (kind, skeleton(name))).fetchone()
-    if found is None or found[0] == name:
-        return ""
-    return f"{name!r} looks like {found[0]!r}; write it so, or tell the two apart"
+    for looks in sorted(skeletons(name)):
+        found = db.execute("SELECT name FROM spellings WHERE kind = ? AND skeleton = ?", (kind, looks)).fetchone()
+        if found is not None and found[0] != name:
+            return f"{name!r} looks like {found[0]!r}; write it so, or tell the two apart"
+    return ""
 
 
 def add(db: sqlite3.Connection, kind: Kind, name: str) -> None:
-    """Keep the skeleton of a new name."""
-    db.execute("INSERT OR IGNORE INTO spellings VALUES (?, ?, ?)", (kind, skeleton(name), name))
+    """Keep the skeletons of a new name."""
+    rows = [(kind, looks, name) for looks in skeletons(name)]
+    db.executemany("INSERT OR IGNORE INTO spellings VALUES (?, ?, ?)", rows)

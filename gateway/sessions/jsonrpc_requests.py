@@ -148,6 +148,9 @@ def _explain(data: bytes, error: Exception) -> Malformed:
 def _refusal(envelope: _Envelope, error: Exception) -> Refusal:
     if isinstance(error, UnicodeDecodeError):
         return Refusal(ErrorCode.PARSE_ERROR, "the message is not UTF-8")
+    if not isinstance(error, msgspec.ValidationError):
+        # From 0.23 msgspec tells so of a text that is not UTF-8; the envelope does not look into it.
+        return Refusal(ErrorCode.PARSE_ERROR, _one_line(str(error)))
     if bytes(envelope.jsonrpc) != b'"2.0"':
         return Refusal(ErrorCode.INVALID_REQUEST, 'jsonrpc must be "2.0"', "jsonrpc")
     method = bytes(envelope.method)

@@ -69,7 +69,7 @@ class Parameters:
     ] = 50
     pair_balance_percent: Annotated[
         Share, Meta(description="pre-arranged trades: how much of what one gave comes back to him")
-    ] = 80
+    ] = 60
     ring_trades: Annotated[Count, Meta(description="rings: trades of equal orders among three or more clients")] = 6
     ignition_window_s: Annotated[Window, Meta(description="momentum ignition: window")] = 120
     ignition_move_ppb: Annotated[Count, Meta(description="momentum ignition: how far the taking moved the price")] = (

@@ -14,7 +14,7 @@ from engine.codes import EventKind, Reason, Side
 from gateway.surveillance.activity import NS_PER_S, Rows, evidence, grouped
 from gateway.surveillance.episodes import Finding
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.shown_orders import AMENDED, CANCELLED, CHANGE, EXPIRED, FILLED, SHOWN, WITHDRAWN, Key
+from gateway.surveillance.shown_orders import AMENDED, CANCELLED, CHANGE, EXPIRED, FILLED, SHOWN, WITHDRAWN, Habits, Key
 from gateway.surveillance.windows import Kept, Look, since, voluntary_fills
 
 TOGETHER_NS = 5 * NS_PER_S
@@ -100,7 +100,7 @@ class Spoofing:
         changes = self._shown.changes.rows
         late_ns = look.end_ns - self.p.spoofing_gone_s * NS_PER_S
         recent = changes[(changes["time_ns"] > late_ns - look.step_ns) & np.isin(changes["cause"], WITHDRAWN)]
-        suspects = self._suspects(recent, look.fills)
+        suspects = self._suspects(recent, look.fills, look.habits)
         if not suspects:
             return []
         mine = np.isin(changes["owner"], [owner for _, owner in suspects])
@@ -112,13 +112,14 @@ class Spoofing:
         self._forget(look.end_ns)
         return found
 
-    def _suspects(self, withdrawn: Rows, fills: Rows) -> set[tuple[int, ...]]:
-        """The owners who have withdrawn much and have traded, so that a closer look is worth while."""
+    def _suspects(self, withdrawn: Rows, fills: Rows, habits: Habits) -> set[tuple[int, ...]]:
+        """The owners who have withdrawn much, have traded and are no makers, so that a closer look is worth while."""
         traded = {*zip(fills["contract_slot"].tolist(), fills["owner"].tolist(), strict=True)}
         found: set[tuple[int, ...]] = set()
         for key, rows in grouped(withdrawn, "contract_slot", "owner"):
             if key in traded and -int(rows["lots"].sum()) >= self._shown.least(key):
-                found.add(key)
+                if not habits.is_maker(key, self.p.maker_percent):
+                    found.add(key)
         return found
 
     def _of_owner(self, look: Look, key: Key, rows: Rows, fills: Rows) -> list[Finding]:
@@ -134,23 +135,21 @@ class Spoofing:
         looked_ns = self._looked_ns.get((*key, wall.side), 0)
         if not len(fills):
             return
-        for place in np.flatnonzero(np.isin(wall.rows["cause"], WITHDRAWN)).tolist():
+        for place in wall.drops(looked_ns, look.end_ns - gone_ns, gone_ns):
             at_ns = int(wall.rows["time_ns"][place])
-            if looked_ns < at_ns <= look.end_ns - gone_ns:
-                act = self._act(key, look, wall, place, fills)
-                if act is not None:
-                    looked_ns = at_ns + TOGETHER_NS
-                    yield act
+            act = self._act(key, look, wall, place, fills) if at_ns > looked_ns else None
+            if act is not None:
+                looked_ns = at_ns + TOGETHER_NS
+                yield act
         self._looked_ns[(*key, wall.side)] = max(looked_ns, look.end_ns - gone_ns)
 
     def _act(self, key: Key, look: Look, wall: "_Side", place: int, fills: Rows) -> _Act | None:
         p, at_ns = self.p, int(wall.rows["time_ns"][place])
         kept_ns, gone_ns = p.spoofing_kept_s * NS_PER_S, p.spoofing_gone_s * NS_PER_S
         before = wall.most(at_ns - TOGETHER_NS, place)
-        after = wall.most_after(place, at_ns + gone_ns)
         filled = wall.filled(at_ns - kept_ns, at_ns + gone_ns)
         lots = before - wall.left(at_ns + gone_ns) - filled
-        if 4 * after > before or 5 * filled >= before or lots < self._shown.least(key):
+        if 5 * filled >= before or lots < self._shown.least(key):
             return None
         gone = wall.withdrawn(at_ns - TOGETHER_NS, at_ns + gone_ns)
         if 2 * wall.lots_younger(gone, kept_ns) < lots:
@@ -162,7 +161,7 @@ class Spoofing:
             return None
         traded = int(near["lots"].sum())
         ratio = lots // max(traded + wall.offered(int(near["time_ns"][-1])), 1)
-        if ratio < p.spoofing_ratio or look.habits.is_maker(key, p.maker_percent):
+        if ratio < p.spoofing_ratio:
             return None
         figures = {
             "times": 1, "shown_lots": before, "withdrawn_lots": lots, "wall_orders": len(np.unique(gone["order_id"])),
@@ -224,10 +223,16 @@ class _Side:
         first = int(np.searchsorted(self.rows["time_ns"], from_ns, "right"))
         return int(self._levels[min(first, place) : place + 1].max())
 
-    def most_after(self, place: int, until_ns: int) -> int:
-        """The most that was shown from after a row until an instant."""
-        last = int(np.searchsorted(self.rows["time_ns"], until_ns, "right"))
-        return int(self._levels[place + 1 : max(last, place + 1) + 1].max())
+    def drops(self, from_ns: int, until_ns: int, gone_ns: int) -> list[int]:
+        """Rows between two instants after which, for a while, at most a quarter is shown of what was shown before."""
+        times = self.rows["time_ns"]
+        places = np.flatnonzero(np.isin(self.rows["cause"], WITHDRAWN) & (times > from_ns) & (times <= until_ns))
+        first = np.minimum(np.searchsorted(times, times[places] - TOGETHER_NS, "right"), places)
+        last = np.searchsorted(times, times[places] + gone_ns, "right")
+        before = _most_between(self._levels, first, places)
+        after = _most_between(self._levels, places + 1, np.maximum(last, places + 1))
+        found: list[int] = places[4 * after <= before].tolist()
+        return found
 
     def left(self, at_ns: int) -> int:
         """What is shown after an instant."""
@@ -260,6 +265,18 @@ class _Side:
     def lots_younger(rows: Rows, age_ns: int) -> int:
         """The lots that stood at their price for no longer than that."""
         return -int(rows["lots"][rows["time_ns"] - rows["since_ns"] <= age_ns].sum())
+
+
+def _most_between(values: Rows, first: Rows, last: Rows) -> Rows:
+    """The largest value of each range; both ends count."""
+    powers = np.frexp(last - first + 1)[1] - 1
+    found, table = np.zeros(len(first), values.dtype), values
+    for power in range(int(powers.max(initial=0)) + 1):
+        these = powers == power
+        width = 1 << power
+        found[these] = np.maximum(table[first[these]], table[last[these] - width + 1])
+        table = np.maximum(table[:-width], table[width:]) if len(table) > width else table
+    return found
 
 
 class Flashing:

@@ -15,6 +15,7 @@ from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.windows import Kept, Look, since, taken
 
 SUBTICKS = 1000
+INDEX_CHANGED = int(EventKind.INDEX_CHANGED)
 LEAST_SOURCES = 3
 """With fewer sources none can be told from the others."""
 SETTLING_S = 120
@@ -150,9 +151,8 @@ class MarkingByQuotes:
 class _Push:
     """A source of an index that stands away from the middle of all."""
 
-    def __init__(self, row: Rows, sign: int) -> None:
-        self.begin_ns = self.last_ns = int(row["time_ns"])
-        self.first_seq = self.last_seq = int(row["seq"])
+    def __init__(self, at: tuple[int, int], sign: int) -> None:
+        self.first_seq, self.begin_ns = self.last_seq, self.last_ns = at
         self.sign = sign
         self.move_ppb = 0
         self.index_before = self.index_far = 0
@@ -170,20 +170,21 @@ class IndexPush:
 
     def take(self, prices: Rows) -> None:
         """Follow the sources and the index, in their order."""
-        for row in prices[prices["kind"] != EventKind.PREMIUM_SAMPLED]:
-            contract, price = int(row["contract_slot"]), int(row["price_subticks"])
-            if row["kind"] == EventKind.INDEX_CHANGED:
+        names = ("kind", "contract_slot", "price_subticks", "source", "seq", "time_ns")
+        rows = prices[prices["kind"] != EventKind.PREMIUM_SAMPLED]
+        for kind, contract, price, source, *at in zip(*(rows[name].tolist() for name in names), strict=True):
+            if kind == INDEX_CHANGED:
                 self._index[contract] = price
                 for (its_contract, _), push in self._pushes.items():
                     if its_contract == contract and not push.over:
                         push.index_far = max(push.index_far * push.sign, price * push.sign) * push.sign
                 continue
             sources = self.prices.setdefault(contract, {})
-            sources[int(row["source"])] = price
+            sources[source] = price
             if price > 0:
-                self._follow(contract, int(row["source"]), row, sources)
+                self._follow(contract, source, (at[0], at[1]), sources)
 
-    def _follow(self, contract: int, source: int, row: Rows, sources: dict[int, int]) -> None:
+    def _follow(self, contract: int, source: int, at: tuple[int, int], sources: dict[int, int]) -> None:
         known = sorted(price for price in sources.values() if price > 0)
         if len(known) < LEAST_SOURCES:
             return
@@ -192,10 +193,10 @@ class IndexPush:
         push = self._pushes.get((contract, source))
         if abs(away) >= self.p.index_move_ppb:
             if push is None or push.over:
-                push = self._pushes[contract, source] = _Push(row, 1 if away > 0 else -1)
+                push = self._pushes[contract, source] = _Push(at, 1 if away > 0 else -1)
                 push.index_before = push.index_far = self._index.get(contract, middle)
             push.move_ppb = max(push.move_ppb, abs(away))
-            push.last_ns, push.last_seq = int(row["time_ns"]), int(row["seq"])
+            push.last_seq, push.last_ns = at
         elif push is not None:
             push.over = True
 

@@ -224,7 +224,9 @@ class MomentumIgnition:
     def look(self, look: Look) -> list[Finding]:
         """The findings at the end of a step."""
         p, findings = self.p, []
-        for (contract,), rows in grouped(look.last(p.ignition_window_s), "contract_slot"):
+        fills = look.last(p.ignition_window_s)
+        for contract in np.unique(fills["contract_slot"]).tolist():
+            rows = fills[fills["contract_slot"] == contract]
             if _range_ppb(rows["price_ticks"]) < p.ignition_move_ppb:
                 continue
             for _, push in grouped(taken(rows), "side"):

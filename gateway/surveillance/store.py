@@ -115,15 +115,16 @@ class AlertStore:
         facts = (
             alert.text, alert.time_ns, json.dumps(alert.accounts), alert.last_seq, json.dumps(alert.evidence._asdict()),
         )  # fmt: skip
-        if before is None or (before[2] and alert.last_seq > before[1]):
-            name = digest if before is None else f"{digest}/{before[0]}"
+        number, last_seq, is_reviewed = before or (0, 0, False)
+        if before is None or (is_reviewed and alert.last_seq > last_seq):
+            name = digest if before is None else f"{digest}/{number}"
             columns = "text, time_ns, accounts, last_seq, evidence, digest, rule, contract_slot, first_seq"
-            first_seq = alert.first_seq if before is None else before[1] + 1
+            first_seq = alert.first_seq if before is None else last_seq + 1
             row = (*facts, name, alert.rule, alert.contract_slot, first_seq)
             self._db.execute(f"INSERT INTO alerts ({columns}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
-        elif alert.last_seq > before[1]:
+        elif alert.last_seq > last_seq:
             query = "UPDATE alerts SET text = ?, time_ns = ?, accounts = ?, last_seq = ?, evidence = ? WHERE number = ?"
-            self._db.execute(query, (*facts, before[0]))
+            self._db.execute(query, (*facts, number))
 
     def alerts(self, state: str = "", rule: str = "") -> list[Filed]:
         """Alerts in the order of filing; with a state or a rule, only those."""

@@ -12,13 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
-from engine.code_values import COMMAND_KEY_REVOKE
 from engine.codes import Mode
 from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
 from gateway.config import Config
 from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
+from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
 from gateway.registry.authentication import Vault
@@ -73,7 +73,7 @@ class Venue:
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
         for seq, kind in self.registry.unfinished_sweeps():
-            (self._sweeps.begin_of_key if kind == COMMAND_KEY_REVOKE else self._sweeps.begin)(seq)
+            self._sweeps.begin(seq, kind)
         self.engine = self._open_engine(progress)
         self._start_projection()
         self.hub = Hub(self.projection)
@@ -97,6 +97,7 @@ class Venue:
             _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self._note(self._results, self.engine.last_seq)
         self._results = []
+        bind_accounts(self.registry, clock.wall_ns())
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
     def _start_projection(self) -> None:
@@ -198,12 +199,13 @@ class Venue:
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
             for intent in intents:
-                if intent.sweeps and intent.kind != COMMAND_KEY_REVOKE:
-                    self._sweeps.begin(self.sequencer.submit(sweep_row(intent), None, None) + 1)
+                row = sweep_row(intent) if intent.sweeps else None
+                if row is not None:
+                    self.sequencer.submit(row, None, None)
                 pending = IntentPending(intent.reference, self._results)
                 seq = self.sequencer.submit(directive_row(intent), None, pending)
-                if intent.kind == COMMAND_KEY_REVOKE:
-                    self._sweeps.begin_of_key(seq)
+                if intent.sweeps:
+                    self._sweeps.begin(seq, intent.kind)
             self.projection.set_contracts(self.registry.contracts())
             self.sequencer.settle()
             results, self._results = self._results, []

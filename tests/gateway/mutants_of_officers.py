@@ -33,7 +33,7 @@ OFFICER_MUTANTS = (
     ),
     Mutant(
         "names are compared letter by letter", "registry/spellings.py",
-        'disarm.skeleton_key(name, digit_policy="tr39").replace("rn", "m")', "name", PERSONS,
+        'disarm.skeleton_key(text, digit_policy="tr39").replace("rn", "m")', "text", PERSONS,
     ),
     Mutant(
         "a name may mix scripts", "registry/spellings.py", "if len(scripts) < 2 or any(", "if True or any(", PERSONS,

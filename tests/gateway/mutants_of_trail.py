@@ -36,9 +36,6 @@ TRAIL_MUTANTS = (
         "the first decision of a period has no figures", "audit_trail/records.py",
         'max(int(root["now_ns"][0]), int(command["time_ns"]))', 'int(root["now_ns"][0])', SEALS,
     ),
-    Mutant(
-        "a proof's count is not compared", "audit_trail/proofs.py", "if running.count != count:", "if False:", SEALS,
-    ),
     Mutant("a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:", SEALS),
     Mutant(
         "neighbours need not touch", "audit_trail/proofs.py",

@@ -12,11 +12,12 @@ import engine
 from tests.gateway import mutants
 from tests.gateway.mutants import Mutant, broken
 from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
+from tests.gateway.mutants_of_surveillance import SURVEILLANCE_MUTANTS
 from tests.gateway.mutants_of_trail import TRAIL_MUTANTS
 from tests.gateway.socketless_venue import SocketlessVenue
 
 ROOT = Path(__file__).parents[2]
-MUTANTS = (*mutants.MUTANTS, *OFFICER_MUTANTS, *TRAIL_MUTANTS)
+MUTANTS = (*mutants.MUTANTS, *OFFICER_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS)
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""
 TIMEOUT_S = 240

@@ -221,6 +221,8 @@ async def switched_off(alice, later, monkeypatch):
     assert "kill_switch: carried out at sequence " in said and said.endswith(", 1 order cancelled\n")
     assert await alice.open_orders() == []
     assert "ACCOUNT_SUSPENDED" in await refusal(alice.buy(BTC, "0.1", price="59000"))
+    said = await asyncio.to_thread(lionrock, later[3], monkeypatch)
+    assert "carried out at sequence " in said and "client alice: under a legal freeze, which stays" in said
 
 
 def check_record(path):

@@ -10,7 +10,7 @@ from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueSt
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import directives, orders, work
-from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Position, Row
+from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
 __all__ = ["Limits", "Model"]
 
@@ -25,6 +25,7 @@ class Limits:
     groups: int = 1 << 16
     persons: int = 1 << 16
     jobs: int = 1024
+    clients: int = 1 << 20
 
 
 class Model:
@@ -45,6 +46,7 @@ class Model:
         self.orders = {}
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
+        self.clients = {}
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
@@ -77,6 +79,10 @@ class Model:
             found = Position(account, contract)
             positions.append(found)
         return found
+
+    def client(self, number):
+        """A client, who may not have been mentioned before."""
+        return self.clients.setdefault(number, Client())
 
     def waiting(self, contract):
         """The untriggered orders of a contract."""

@@ -57,8 +57,7 @@ def account_free(model, slot):
     reason = account_known(model, slot)
     if reason:
         return reason
-    frozen = model.accounts[slot].values.get(A.RESTRICTION) == Restriction.FROZEN
-    return Reason.ACCOUNT_RESTRICTED if frozen else Reason.NONE
+    return Reason.ACCOUNT_RESTRICTED if model.accounts[slot].is_frozen else Reason.NONE
 
 
 def _existence(model, order):
@@ -75,10 +74,10 @@ def _client(model, order):
     """Rows 2 to 4 and the restriction to reducing."""
     account = model.accounts[order.account]
     restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
-    if restriction == Restriction.FROZEN:
+    if account.is_frozen:
         return Reason.ACCOUNT_RESTRICTED
     suspended = restriction == Restriction.SUSPENDED
-    if not order.reduce_only and (suspended or account.values.get(A.KILL_SWITCH)):
+    if not order.reduce_only and (suspended or account.is_killed):
         return Reason.ACCOUNT_SUSPENDED
     if suspended and model.now_ns < account.values.get(A.REDUCING_STOPPED_UNTIL_NS, 0):
         return Reason.ACCOUNT_SUSPENDED
@@ -299,18 +298,29 @@ def _group_limit(model, order, worst):
 
 
 def _exposure(model, order, worst):
-    """Row 19: the value at the mark of what an account could come to hold, in all contracts."""
+    """Row 19: the value at the mark of what an account could come to hold in all contracts, and all of its client's."""
     account = model.accounts[order.account]
-    limit = account.values.get(A.MAX_EXPOSURE_MICROS, 0)
-    if not limit or account.values.get(A.INVESTOR_CLASS) in eligibility.LIGHT:
+    if account.values.get(A.INVESTOR_CLASS) in eligibility.LIGHT:
         return Reason.NONE
+    client = account.client
+    limits = [(account.values.get(A.MAX_EXPOSURE_MICROS, 0), [account])]
+    limits += [(client.max_exposure, client.accounts)] if client else []
+    for limit, accounts in limits:
+        if limit and sum(_could_be_worth(model, one, order, worst) for one in accounts) > limit:
+            return Reason.EXPOSURE_LIMIT
+    return Reason.NONE
+
+
+def _could_be_worth(model, account, order, worst):
+    """One account's part of an exposure, with the order where it is its own."""
     held = {position.contract: _could_hold(position) for position in account.positions}
-    held[order.contract] = _could_hold(model.position(order.account, order.contract), worst)
+    if account.slot == order.account:
+        held[order.contract] = _could_hold(model.position(order.account, order.contract), worst)
     total = 0
     for slot, lots in held.items():
         contract = model.contracts[slot]
         total += ceil_div(contract.mark * lots * contract.parameters[P.MICROS_PER_TICK_LOT, 0], 1000)
-    return Reason.EXPOSURE_LIMIT if total > limit else Reason.NONE
+    return total
 
 
 def _reducing(model, order):

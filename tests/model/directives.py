@@ -2,6 +2,7 @@
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, EventKind, MarketState, Reason, Restriction, SelfTrade, VenueState
+from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from tests.model import eligibility
@@ -10,7 +11,7 @@ from tests.model.records import NIL, Account, Contract
 
 MAX_DEPOSITS = 1 << 60
 DEFAULT_MAX_OPEN_ORDERS = 1000
-MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS = 64, 1024, 256
+MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
 MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
@@ -45,7 +46,7 @@ def _open_account(model, directive):
 def _attribute_reason(model, directive):
     code, value = directive.code, directive.value
     reason = _account_unknown(model, directive.account_slot)
-    if reason:
+    if reason and not (code == A.CLIENT and directive.account_slot in model.accounts):
         return reason
     highest = {
         A.RESTRICTION: Restriction.CLOSED,
@@ -55,12 +56,21 @@ def _attribute_reason(model, directive):
         A.MAX_OPEN_ORDERS: model.limits.orders,
         A.MAX_LEVERAGE: 1_000_000,
         A.AFFILIATION: Affiliation.CUSTODY,
+        A.CLIENT: model.limits.clients - 1,
     }
     if code not in range(1, max(A) + 1) or value < 0 or value > highest.get(code, value):
         return Reason.BAD_PARAMETER
     if code == A.RESTRICTION and value == Restriction.CLOSED:
         if any(position.size for position in model.accounts[directive.account_slot].positions):
             return Reason.HAS_POSITION
+        if model.accounts[directive.account_slot].values.get(A.RESTRICTION) == Restriction.FROZEN:
+            return Reason.ACCOUNT_RESTRICTED
+    if code == A.CLIENT:
+        bound = model.accounts[directive.account_slot].values.get(A.CLIENT, 0)
+        if not value or (bound and bound != value):
+            return Reason.BAD_PARAMETER
+        if not bound and len(model.client(value).accounts) >= MAX_CLIENT_MEMBERS:
+            return Reason.CAPACITY
     if code == A.GROUP and value and model.accounts[directive.account_slot].group != value:
         if sum(account.group == value for account in model.accounts.values()) >= MAX_GROUP_MEMBERS:
             return Reason.CAPACITY
@@ -73,6 +83,9 @@ def _set_attribute(model, directive):
     if reason:
         return reason
     account, code, value = model.accounts[directive.account_slot], directive.code, directive.value
+    if code == A.CLIENT and account.client:
+        model.notice(EventKind.ACCOUNT_CHANGED, directive, old_value=value)
+        return Reason.NONE
     eligibility.catch_up(model, account.slot)
     was, before = eligibility.client(model, account.slot), account.values.get(code, 0)
     needed = eligibility.needs_person(model, account.slot)
@@ -83,6 +96,10 @@ def _set_attribute(model, directive):
     elif code == A.MAX_OPEN_ORDERS:
         account.max_open_orders = value
     elif code in (A.RESTRICTION, A.KILL_SWITCH, A.REDUCING_STOPPED_UNTIL_NS):
+        _hold(model, account)
+    elif code == A.CLIENT:
+        account.client = model.client(value)
+        account.client.accounts.append(account)
         _hold(model, account)
     elif code == A.AFFILIATION and value != before:
         causes = {Affiliation.CLIENT: Reason.ELIGIBILITY, Affiliation.GROUP_COMPANY: Reason.AFFILIATE_NOT_APPROVED}
@@ -126,6 +143,25 @@ def _hold(model, account):
     reason, everything = eligibility.held(model, account)
     if reason:
         model.add_job(account=account.slot, reason=reason, spare_reducing=not everything, quiet=True)
+
+
+def _set_client(model, directive):
+    code, value = directive.code, directive.value
+    if not 1 <= directive.index < model.limits.clients or code not in tuple(C) or value < 0:
+        return Reason.BAD_PARAMETER
+    if code != C.MAX_EXPOSURE_MICROS and value > 1:
+        return Reason.BAD_PARAMETER
+    if code != C.MAX_EXPOSURE_MICROS and value and not model.has_job_room():
+        return Reason.CAPACITY
+    client = model.client(directive.index)
+    name = {C.FROZEN: "frozen", C.KILL_SWITCH: "killed", C.MAX_EXPOSURE_MICROS: "max_exposure"}[code]
+    model.notice(EventKind.CLIENT_CHANGED, directive, old_value=getattr(client, name))
+    setattr(client, name, value)
+    if code == C.FROZEN and value:
+        model.add_job(client=client, reason=Reason.SANCTIONS)
+    elif code == C.KILL_SWITCH and value:
+        model.add_job(client=client, reason=Reason.ACCOUNT_SUSPENDED, spare_reducing=True)
+    return Reason.NONE
 
 
 def _set_person(model, directive):
@@ -365,6 +401,7 @@ HANDLERS = {
     CommandKind.PERSON_SET: _set_person,
     CommandKind.KEY_REVOKE: _revoke_key,
     CommandKind.GROUP_SET: _set_group_limit,
+    CommandKind.CLIENT_SET: _set_client,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
     CommandKind.DEPOSIT: _deposit,
     CommandKind.FUND_DEPOSIT: _deposit_fund,

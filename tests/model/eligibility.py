@@ -96,13 +96,13 @@ def held(model, account):
     """With what cause the operator's hand on an account cancels its orders, and whether those that reduce go too."""
     restriction = account.values.get(A.RESTRICTION, Restriction.NONE)
     stopped = model.now_ns < account.values.get(A.REDUCING_STOPPED_UNTIL_NS, 0)
+    if account.is_frozen:
+        return Reason.SANCTIONS, True
     if restriction == Restriction.CLOSED:
         return Reason.ACCOUNT_CLOSED, True
-    if restriction == Restriction.FROZEN:
-        return Reason.SANCTIONS, True
     if restriction == Restriction.SUSPENDED:
         return Reason.ACCOUNT_SUSPENDED, stopped
-    if account.values.get(A.KILL_SWITCH):
+    if account.is_killed:
         return Reason.ACCOUNT_SUSPENDED, False
     return (Reason.ELIGIBILITY if restriction == Restriction.REDUCE_ONLY else Reason.NONE), False
 

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from sortedcontainers import SortedDict
 
+from engine.codes import AccountAttribute, ExecInst, OrdType, PriceSource, Restriction, Side, TimeInForce
 from engine.codes import ContractParameter as P
-from engine.codes import ExecInst, OrdType, PriceSource, Side, TimeInForce
 from engine.schema import EVENT, NOTICE
 
 NIL = -1
@@ -124,6 +124,16 @@ class Position:
 
 
 @dataclass(eq=False)
+class Client:
+    """Who owns accounts: what is set on it holds for all of them."""
+
+    frozen: int = 0
+    killed: int = 0
+    max_exposure: int = 0
+    accounts: list = field(default_factory=list)  # as they were bound
+
+
+@dataclass(eq=False)
 class Account:
     """A client's account."""
 
@@ -132,6 +142,7 @@ class Account:
     group: int = 0
     closed: bool = False
     liquidating: bool = False
+    client: Client | None = None
     max_open_orders: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
     positions: list = field(default_factory=list)  # as they were opened
@@ -140,6 +151,17 @@ class Account:
     def orders(self):
         """All its open orders."""
         return [order for position in self.positions for order in position.orders]
+
+    @property
+    def is_frozen(self):
+        """By itself, or with all that its client has."""
+        own = self.values.get(AccountAttribute.RESTRICTION) == Restriction.FROZEN
+        return own or bool(self.client and self.client.frozen)
+
+    @property
+    def is_killed(self):
+        """By its own kill switch or by its client's."""
+        return bool(self.values.get(AccountAttribute.KILL_SWITCH) or (self.client and self.client.killed))
 
 
 @dataclass(eq=False)

@@ -21,6 +21,7 @@ class Job:
     account: int = NIL
     contract: int = NIL
     group: int = NIL
+    client: object = None
     side: int = 0
     label: tuple | None = None
     spare_reducing: bool = False
@@ -41,6 +42,7 @@ class Job:
             and (self.account == NIL or order.account == self.account)
             and (self.contract == NIL or order.contract == self.contract)
             and (self.group == NIL or model.accounts[order.account].group == self.group)
+            and (self.client is None or model.accounts[order.account].client is self.client)
             and (self.side == 0 or order.side == self.side)
             and not (self.spare_reducing and order.reduce_only)
             and (self.person is None or order.person == self.person)
@@ -61,9 +63,11 @@ class Job:
         return True
 
     def next_order(self, model):
-        """One account's orders: its youngest position first, oldest order first. Else by place."""
-        if self.account != NIL:
-            positions = reversed(model.accounts[self.account].positions)
+        """An account's orders: its youngest position first, oldest order first. A client's accounts as they were bound.
+        Else by place."""
+        if self.account != NIL or self.client is not None:
+            accounts = [model.accounts[self.account]] if self.account != NIL else self.client.accounts
+            positions = (position for account in accounts for position in reversed(account.positions))
             own = (order for position in positions for order in position.orders)
             return next((order for order in own if self.takes(model, order)), None)
         taken = (order for order in model.orders.values() if self.takes(model, order))

@@ -7,8 +7,9 @@ from typing import Any
 
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
+from engine.codes import ClientAttribute as C
 from gateway.office import officer_params as m
-from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, units_of
+from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, set_client, units_of
 from gateway.office.professional_investor import (
     CONFIRMATION_MONTHS,
     Evidence,
@@ -16,13 +17,15 @@ from gateway.office.professional_investor import (
     judge,
     read_amount,
 )
+from gateway.registry.clients import client_value
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
 
 OF_CLIENT = (A.INVESTOR_CLASS, *GIVEN, A.PI_WITHDRAWN, A.AFFILIATION)
 """Attributes of the client, the same on all its accounts. An account that is opened later begins with them, with the
-first account's self-trade group, as the owner is the same, and with the strictest restriction of any of them."""
+first account's self-trade group, as the owner is the same, and with the strictest restriction of any of them. What is
+set on the client itself (freeze, kill switch, exposure limit) the engine knows to hold for it."""
 
 
 def _of_client(lookup: Lookup, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
@@ -188,25 +191,49 @@ def _of_account(lookup: Lookup, account: str, intents: list[Intent], topic: str,
     return Plan(intents, [Record(topic, account_slot=lookup.account(account).slot, details=details)])
 
 
-_STOPPED = A.REDUCING_STOPPED_UNTIL_NS
-
-
 def set_restriction(lookup: Lookup, params: m.SetRestriction) -> Plan:
-    """What one account, or every account of a client, may do at all; lifting a suspension lets it reduce again too."""
-    accounts = lookup.chosen(params.account, params.client)
+    """What one account, or every account of a client, may do at all; lifting a suspension lets it reduce again too.
+
+    A freeze is always the client's: it holds for accounts that are closed or opened later too, and ends only with a
+    change that names the client.
+    """
+    accounts, restriction = lookup.chosen(params.account, params.client), Restriction[params.restriction.upper()]
+    client = params.client or accounts[0].client
+    if restriction == Restriction.FROZEN:
+        return _freeze(lookup, client, params.restriction)
+    lifts = restriction == Restriction.NONE and client_value(lookup.registry, client, C.FROZEN) != 0
+    if lifts and params.account and not lookup.registry.attribute(accounts[0].slot, A.RESTRICTION):
+        raise RegistryError(f"account: it has none of its own; the freeze is {client}'s: give client to lift it")
+    if not accounts and not lifts:
+        raise RegistryError(f"client: {client!r} has no open account; only a freeze holds without one")
     details = {"restriction": params.restriction}
     records = [Record("restriction", account_slot=account.slot, details=details) for account in accounts]
-    restriction = Restriction[params.restriction.upper()]
     intents = lookup.set_all(accounts, {A.RESTRICTION: int(restriction)})
     if restriction < Restriction.SUSPENDED:
         stopped = [account for account in accounts if lookup.registry.attribute(account.slot, _STOPPED)]
         intents += lookup.set_all(stopped, {_STOPPED: 0})
+    if lifts and params.client:
+        freeze = _freeze(lookup, client, params.restriction)
+        return Plan([*freeze.intents, *intents], [*freeze.records, *records])
     return Plan(intents, records)
 
 
+_STOPPED = A.REDUCING_STOPPED_UNTIL_NS
+
+
+def _freeze(lookup: Lookup, client: str, restriction: str) -> Plan:
+    """A client is frozen, or with any other word no longer."""
+    client_id = lookup.registry.client_id(client)
+    record = Record("restriction", client_id, details={"restriction": restriction})
+    return Plan([set_client(client_id, C.FROZEN, int(restriction == "frozen"))], [record])
+
+
 def set_limits(lookup: Lookup, params: m.SetLimits) -> Plan:
-    """The limits that are given; the others stay."""
-    slot = lookup.account(params.account).slot
+    """The limits that are given; the others stay. A client's exposure limit is for all its accounts together."""
+    accounts = lookup.chosen(params.account, params.client)
+    if params.client:
+        return _limit_client(lookup, params.client, params)
+    slot = accounts[0].slot
     values: dict[A, int] = {}
     if params.max_open_orders is not None:
         values[A.MAX_OPEN_ORDERS] = params.max_open_orders
@@ -218,7 +245,18 @@ def set_limits(lookup: Lookup, params: m.SetLimits) -> Plan:
         raise RegistryError("max_open_orders: give it, max_exposure or max_leverage")
     intents = [set_attribute(slot, attribute, value) for attribute, value in values.items()]
     details = {attribute.name.lower(): value for attribute, value in values.items()}
-    return _of_account(lookup, params.account, intents, "limits", **details)
+    return _of_account(lookup, params.account or "", intents, "limits", **details)
+
+
+def _limit_client(lookup: Lookup, client: str, params: m.SetLimits) -> Plan:
+    """A client has an exposure limit; how many orders and which leverage are its accounts'."""
+    if params.max_open_orders is not None or params.max_leverage is not None:
+        raise RegistryError("client: it has max_exposure alone; give account for max_open_orders or max_leverage")
+    if params.max_exposure is None:
+        raise RegistryError("max_exposure: it is missing; give the limit of the client, or 0 for none")
+    client_id, value = lookup.registry.client_id(client), micros(params.max_exposure, "max_exposure", least=0)
+    record = Record("limits", client_id, details={"max_exposure_micros": value})
+    return Plan([set_client(client_id, C.MAX_EXPOSURE_MICROS, value)], [record])
 
 
 def set_group(lookup: Lookup, params: m.SetGroup) -> Plan:
@@ -246,13 +284,19 @@ def set_maker_programme(lookup: Lookup, params: m.SetMakerProgramme) -> Plan:
 def kill_switch(lookup: Lookup, params: m.KillSwitch) -> Plan:
     """On: no new orders, and those that rest are cancelled; off puts the rule back to what it was, not the orders."""
     if (params.target == "venue") != (params.name is None):
-        raise RegistryError("name: say which account, group or contract; the venue has none")
+        raise RegistryError("name: say which account, client, group or contract; the venue has none")
     return _KILLS[params.target](lookup, params)
 
 
 def _kill_account(lookup: Lookup, params: m.KillSwitch) -> Plan:
     slot = lookup.account(params.name or "").slot
     return _of_account(lookup, params.name or "", [_killed(slot, params.is_on)], "kill_switch", is_on=params.is_on)
+
+
+def _kill_client(lookup: Lookup, params: m.KillSwitch) -> Plan:
+    client_id = lookup.registry.client_id(params.name or "")
+    record = Record("kill_switch", client_id, details={"is_on": params.is_on})
+    return Plan([set_client(client_id, C.KILL_SWITCH, int(params.is_on))], [record])
 
 
 def _killed(slot: int, is_on: bool) -> Intent:
@@ -283,6 +327,7 @@ def _kill_venue(lookup: Lookup, params: m.KillSwitch) -> Plan:
 
 _KILLS: dict[str, Callable[[Lookup, m.KillSwitch], Plan]] = {
     "account": _kill_account,
+    "client": _kill_client,
     "group": _kill_group,
     "contract": _kill_contract,
     "venue": _kill_venue,

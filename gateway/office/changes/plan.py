@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from engine.codes import AccountAttribute, CommandKind
+from engine.codes import AccountAttribute, ClientAttribute, CommandKind, Restriction
 from engine.units import INT64_MAX
 from gateway.office.professional_investor import not_in_future, read_date
 from gateway.registry.registry import Account, ContractRecord, Intent, Record, Registry, RegistryError
@@ -46,10 +46,13 @@ class Lookup:
         return self.registry.accounts_of(client)
 
     def chosen(self, account: str | None, client: str | None) -> list[Account]:
-        """One account, or every account of a client, whichever of the two is named."""
+        """One account, or every account of a client that is not closed, whichever of the two is named."""
         if (account is None) == (client is None):
             raise RegistryError("account: give account or client, one of them")
-        return self.accounts_of(client) if client else [self.account(account or "")]
+        if account is not None:
+            return [self.account(account)]
+        code, closed = AccountAttribute.RESTRICTION, Restriction.CLOSED
+        return [one for one in self.accounts_of(client or "") if self.registry.attribute(one.slot, code) != closed]
 
     def set_all(self, accounts: Iterable[Account], values: Mapping[AccountAttribute, int]) -> list[Intent]:
         """Intents that set these attributes on each of these accounts."""
@@ -89,6 +92,12 @@ def contract_of(record: ContractRecord) -> Contract:
 def set_attribute(account_slot: int, attribute: AccountAttribute, value: int) -> Intent:
     """An intent that sets one attribute of one account."""
     return Intent(CommandKind.ACCOUNT_SET, int(attribute), account_slot, value=value)
+
+
+def set_client(client_id: int, attribute: ClientAttribute, value: int) -> Intent:
+    """An intent that sets one attribute of a client; the engine cancels what a freeze or a kill switch ends."""
+    sweeps = value != 0 and attribute != ClientAttribute.MAX_EXPOSURE_MICROS
+    return Intent(CommandKind.CLIENT_SET, int(attribute), item=client_id, value=value, sweeps=sweeps)
 
 
 def micros(text: str, field_name: str, least: int = 1) -> int:

@@ -10,18 +10,20 @@ from typing import Any
 
 from msgspec import structs
 
-from engine.codes import AccountAttribute, CommandKind, ContractParameter
+from engine.codes import NIL, AccountAttribute, CommandKind, ContractParameter, Reason
 from gateway.office import officer_params as m
 from gateway.office.changes import KINDS
 from gateway.office.client_records import client_file, lapses
 from gateway.office.proposals import Change, Office
+from gateway.read_model.admission_view import PERSONAL
 from gateway.registry.identities import sealed
 from gateway.registry.registry import BusyError, Intent, Key, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
-from gateway.wire.errors import ErrorCode, Refusal, bad_param
+from gateway.wire.errors import ErrorCode, Explanation, Refusal, bad_param, refusal_of
 from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.reasons import REASONS
 
 PREFIX = "venue/admin/"
 
@@ -114,6 +116,7 @@ def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> byte
 def acknowledge_disclosure(session: SessionState, params: m.AcknowledgeDisclosure, call: Call) -> bytes:
     """The client has read a disclosure in the version that a contract requires now."""
     registry, key = call.context.registry, _key(session)
+    _check_person(session, call)
     wanted = _required_version(registry, params.disclosure)
     if params.version != wanted:
         raise bad_param("version", f"{params.version} is not the version in force, which is {wanted}")
@@ -124,6 +127,22 @@ def acknowledge_disclosure(session: SessionState, params: m.AcknowledgeDisclosur
         document_date=str(civil_date(call.now_ns)), document_hash="", reason="acknowledged by the client itself",
     )  # fmt: skip
     return _own(call, "record_disclosure", change, key)
+
+
+def _check_person(session: SessionState, call: Call) -> None:
+    """Only a person who may open risk changes the client's standing: the ladder's row about the person decides.
+
+    The client's own rows do not: a disclosure is acknowledged before an account may open at all, and a client whose
+    evidence has lapsed may still give up the status.
+    """
+    rules = call.projection.admission(session.account_slot, NIL, session.signer.person)
+    unmet = next((rule for rule in rules if rule.reason in PERSONAL and not rule.is_met), None)
+    if unmet is None:
+        return
+    reason = Reason(unmet.reason)
+    meaning, remedy = REASONS[reason]
+    fault = f"{meaning.rstrip('.')}: {unmet.detail}; only a person who may open risk changes the client's standing"
+    raise refusal_of(reason, Explanation("person", unmet.detail, "in date", fault, remedy[:1].lower() + remedy[1:]))
 
 
 def _required_version(registry: Registry, disclosure: str) -> int:
@@ -141,6 +160,7 @@ def withdraw_status(session: SessionState, params: m.WithdrawOwnStatus, call: Ca
     if not params.confirm:
         raise bad_param("confirm", "say true: opening orders are cancelled, and only the venue can restore the status")
     key, registry = _key(session), call.context.registry
+    _check_person(session, call)
     if registry.attribute(key.account_slot, AccountAttribute.PI_WITHDRAWN):
         return _nothing_new("withdraw_status")
     client = registry.client_of(key.account_slot)

@@ -16,9 +16,11 @@ from gateway.audit_trail.verify_registry import check_registry
 from gateway.config import Config
 from gateway.office.changes import KINDS
 from gateway.office.proposals import Office
+from gateway.registry import identities
 from gateway.registry.registry import Key, KeyOrder, Registry
 from gateway.venue.venue import Venue
 from gateway.wire.civil_dates import civil_date
+from tests.gateway.identified import document
 from tests.gateway.live import config_of
 
 HASH = "ab" * 32
@@ -31,6 +33,7 @@ EVIDENCE = {
 
 def officer(registry: Registry, name: str) -> Key:
     person = registry.person(name, 1)
+    identities.bind(registry, person, document(person), 0, 1)
     order = KeyOrder(f"key-{name}", NIL, person, "ed25519", b"v" * 32, ("compliance", "admin"), "")
     return registry.add_key(order, 1)
 
@@ -48,10 +51,11 @@ class Governed:
         self._registry = registry
         self.evidence = self.decided("record_evidence", **EVIDENCE)
         self.frozen = self.submit("set_restriction", account="alice", restriction="frozen").number
-        self.rejected = self.submit("record_deposit", account="alice", amount="5").number
+        self.rejected = self.submit("fund_deposit", amount="5").number
         Office(registry).reject(self.rejected, self.ben, "who is it?", clock.wall_ns())
-        self.waiting = self.submit("record_deposit", account="alice", amount="7").number
+        self.waiting = self.submit("fund_deposit", amount="7").number
         issue = {"key": "lr1", "person": "Alice", "scopes": "read", "kind": "ed25519", "verifier": "A" * 43 + "="}
+        issue |= {"identity": document(77)}
         self.issued = self.decided("issue_key", account="alice", **issue)
         self.decided("issue_key", account="alice", **issue | {"key": "lr2"})
         self.decided("revoke_key", key="lr2")
@@ -147,8 +151,8 @@ def details(key: str, value: str) -> str:
         ("UPDATE changes SET approver = 1 WHERE number = 1", "approver is 1, the log vouches for 2"),
         ("UPDATE changes SET actor = 2 WHERE number = 2", "actor is 2, the log vouches for 1"),
         ("UPDATE changes SET decided_ns = 5 WHERE number = 1", "decided_ns is 5"),
-        ("UPDATE changes SET created_ns = 5 WHERE number = 4", "change 4 (record_deposit)"),
-        ("UPDATE changes SET state = 'approved' WHERE number = 3", "change 3 (record_deposit)"),
+        ("UPDATE changes SET created_ns = 5 WHERE number = 4", "change 4 (fund_deposit)"),
+        ("UPDATE changes SET state = 'approved' WHERE number = 3", "change 3 (fund_deposit)"),
         ("UPDATE changes SET params = replace(params, '\"7\"', '\"700\"') WHERE number = 4", "change 4"),
         ("UPDATE changes SET params = replace(params, 'read', 'read,trade') WHERE number = 5", "change 5 (issue_key)"),
         ("DELETE FROM changes WHERE number = 3", "change 3 is missing"),
@@ -229,7 +233,7 @@ def test_what_waits_for_the_venue_is_no_alteration(tmp_path: Path, capsys: pytes
     assert "directives wait for the venue" in capsys.readouterr().out
     governed.run()
     assert cli.main(["audit", "verify", "--journal", governed.config.data, "--json"]) == 0
-    [part] = json.loads(capsys.readouterr().out)
+    part = json.loads(capsys.readouterr().out)[-1]
     assert part["problems"] == [] and "wait" not in part["summary"]
 
 

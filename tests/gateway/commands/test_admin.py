@@ -197,7 +197,7 @@ def test_account_and_key_go_through_the_same_rule(lionrock, officers, tmp_path):
     assert "last two officers" in lionrock.refused("key", "revoke", lionrock("key", "list")[0]["id"], *ben)
     registry = lionrock.registry()
     kinds = {intent.kind for intent in registry.pending_intents()}
-    assert kinds - {CommandKind.ATTEST} == {CommandKind.ACCOUNT_OPEN}
+    assert kinds - {CommandKind.ATTEST} == {CommandKind.ACCOUNT_OPEN, CommandKind.ACCOUNT_SET, CommandKind.KEY_REVOKE}
     registry.close()
 
 

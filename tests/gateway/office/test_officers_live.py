@@ -62,6 +62,7 @@ def test_a_freeze_cancels_everything_and_tells_nobody_why(tmp_path):
                 resting = await alice.buy(BTC, "0.1", price="19900")
                 frozen = await admin(ann, "set_restriction", account="alice", restriction="frozen")
                 assert frozen["state"] == "done" and frozen["directives"][0]["sequence"] > 0
+                assert (frozen["frozen_clients"], frozen["orders_cancelled"]) == (["alice"], 1)
                 await until(lambda: any(entry["order_state"] == "cancelled" for entry in heard))
                 await until(lambda: any((rows["kind"] == EventKind.CANCELLED).any() for rows in reports))
             state = await alice.call("private/get_order_state", order_id=resting.order.order_id)
@@ -75,12 +76,52 @@ def test_a_freeze_cancels_everything_and_tells_nobody_why(tmp_path):
             told = str([heard, state, resumed, await alice.call("venue/get_admission")]).lower()
             assert "sanction" not in told and "frozen" not in told and "freeze" not in told
             assert "SANCTIONS" not in str(await alice.call("venue/get_reject_reasons"))
-            proposed = await admin(ann, "set_restriction", account="alice", restriction="none")
+            proposed = await admin(ann, "set_restriction", client="alice", restriction="none")
             with pytest.raises(RpcError, match="same person"):
                 await ann.call("venue/admin/approve", number=proposed["number"])
             await ben.call("venue/admin/approve", number=proposed["number"])
             assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
             assert server.venue.engine.root["accounts"][0][0]["restriction"] == 0
+
+    play(story())
+
+
+def test_no_second_account_and_no_closing_leads_around_a_freeze(tmp_path):
+    """One officer closes a frozen account; its money stays, and a third account neither trades nor pays out."""
+
+    async def story():
+        async with venue(tmp_path / "v") as (server, (_, _, ann, ben)):
+            accounts = server.venue.engine.root["accounts"][0]
+
+            async def both(name, **params):
+                change = await admin(ann, name, **params)
+                assert change["frozen_clients"] == ["alice"]
+                [waiting] = await ben.call("venue/admin/list_changes", state="proposed")
+                assert waiting["frozen_clients"] == ["alice"]
+                shown = await ben.call("venue/admin/get_change", number=change["number"])
+                decided = await ben.call("venue/admin/approve", number=change["number"])
+                assert shown["frozen_clients"] == decided["frozen_clients"] == ["alice"]
+                return [row["refused"] for row in decided["directives"]]
+
+            one_pair = await admin(ann, "set_venue_parameter", parameter="one_pair_may_grant_and_pay", value=1)
+            await ben.call("venue/admin/approve", number=one_pair["number"])
+            await admin(ann, "set_restriction", client="alice", restriction="frozen")
+            cash = int(accounts[0]["cash_micros"])
+            closed = await admin(ann, "set_restriction", account="alice", restriction="closed")
+            assert closed["frozen_clients"] == ["alice"] and accounts[0]["state"] == 2
+            assert await both("record_withdrawal", account="alice", amount="5") == ["ACCOUNT_RESTRICTED"]
+            assert int(accounts[0]["cash_micros"]) == cash
+            assert set(await both("open_account", account="alice-third", client="alice")) == {None}
+            slot = server.venue.registry.account("alice-third").slot
+            assert await both("record_deposit", account="alice-third", amount="700") == [None]
+            assert await both("record_withdrawal", account="alice-third", amount="5") == ["ACCOUNT_RESTRICTED"]
+            assert int(accounts[slot]["cash_micros"]) == 700_000_000
+            registry, new = server.venue.registry, authentication.new_hmac_key(Vault(server.venue.config.vault))
+            order = KeyOrder(new.id, slot, registry.person("alice", 1), "hmac", new.verifier, ("read", "trade"), "")
+            registry.add_key(order, clock.wall_ns())
+            async with Client(ann.url, new.id, new.secret) as third:
+                with pytest.raises(RpcError, match="ACCOUNT_RESTRICTED"):
+                    await third.buy(BTC, "0.1", price="19900")
 
     play(story())
 

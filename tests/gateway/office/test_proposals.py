@@ -7,6 +7,7 @@ import pytest
 
 from engine.codes import NIL, Asset, CommandKind, InvestorClass, MarketState, Restriction, VenueState
 from engine.codes import AccountAttribute as A
+from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from gateway.office import officer_params as m
@@ -14,6 +15,7 @@ from gateway.office.changes import KINDS
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.proposals import PROPOSAL_NS, Office
 from gateway.registry import identities
+from gateway.registry.clients import client_value
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 from tests.gateway.identified import document
 
@@ -55,7 +57,7 @@ class Venue:
 
     def writes(self):
         """What the log would get beyond the opening of the account and what only vouches for a change."""
-        return [intent for intent in self.registry.pending_intents(1) if intent.kind != CommandKind.ATTEST]
+        return [intent for intent in self.registry.pending_intents(2) if intent.kind != CommandKind.ATTEST]
 
 
 @pytest.fixture
@@ -140,7 +142,10 @@ def test_scopes_are_those_of_the_change(venue):
 
 def test_tightening_acts_at_once_and_going_back_does_not(venue):
     for there, back in (
-        (("set_restriction", {"account": "alice", "restriction": "frozen"}), {"restriction": "reduce_only"}),
+        (("set_restriction", {"client": "alice", "restriction": "frozen"}), {"restriction": "none"}),
+        (("set_restriction", {"account": "alice", "restriction": "reduce_only"}), {"restriction": "none"}),
+        (("kill_switch", {"target": "client", "name": "alice", "is_on": True}), {"is_on": False}),
+        (("set_limits", {"client": "alice", "max_exposure": "1000"}), {"max_exposure": "0"}),
         (("kill_switch", {"target": "account", "name": "alice", "is_on": True}), {"is_on": False}),
         (("kill_switch", {"target": "contract", "name": BTC, "is_on": True}), {"is_on": False}),
         (("kill_switch", {"target": "venue", "is_on": True}), {"is_on": False}),
@@ -158,23 +163,13 @@ def test_tightening_acts_at_once_and_going_back_does_not(venue):
     assert venue.submit("restore_status", **restored).state == "proposed"
 
 
-def test_a_freeze_may_cover_all_accounts_of_a_client(venue):
-    venue.registry.create_account("alice-bot", NOW, parent="alice")
-    venue.submit("set_restriction", client="alice", restriction="frozen")
-    assert [(i.account_slot, i.value) for i in venue.writes() if i.code == A.RESTRICTION] == [(0, 3), (1, 3)]
-    assert venue.submit("set_restriction", account="alice-bot", restriction="none").state == "proposed"
-    for fields in ({}, {"account": "alice", "client": "alice"}):
-        with pytest.raises(RegistryError, match="one of them"):
-            venue.submit("set_restriction", restriction="frozen", **fields)
-
-
 def test_an_account_that_is_opened_later_is_as_restricted_as_its_owners_others(venue):
     venue.registry.create_account("alice-bot", NOW, parent="alice")
     venue.submit("set_restriction", account="alice-bot", restriction="closed")
-    venue.submit("set_restriction", account="alice", restriction="frozen")
+    venue.submit("set_restriction", account="alice", restriction="reduce_only")
     assert venue.submit("open_account", account="alice-new", client="alice").state == "done"
     slot = venue.registry.account("alice-new").slot
-    assert venue.registry.attribute(slot, A.RESTRICTION) == Restriction.FROZEN
+    assert venue.registry.attribute(slot, A.RESTRICTION) == Restriction.REDUCE_ONLY
 
 
 def test_a_lifted_halt_leaves_the_contract_as_it_was(venue):
@@ -236,6 +231,15 @@ LIMITS = (P.MAX_ORDER_LOTS, P.MAX_POSITION_LOTS, P.MAX_ORDER_VALUE_MICROS, P.MAX
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=5), None, ONE),
         (Intent(D.ACCOUNT_SET, A.MAX_LEVERAGE, value=0), 5, TWO),
         (Intent(D.ACCOUNT_SET, A.SELF_TRADE_MODE, value=1), 0, TWO),
+        (Intent(D.CLIENT_SET, C.FROZEN, value=1), None, ONE),
+        (Intent(D.CLIENT_SET, C.FROZEN, value=0), 1, TWO),
+        (Intent(D.CLIENT_SET, C.FROZEN, value=0), None, TWO),
+        (Intent(D.CLIENT_SET, C.KILL_SWITCH, value=1), 0, ONE),
+        (Intent(D.CLIENT_SET, C.KILL_SWITCH, value=0), 0, TWO),
+        (Intent(D.CLIENT_SET, C.MAX_EXPOSURE_MICROS, value=10), None, ONE),
+        (Intent(D.CLIENT_SET, C.MAX_EXPOSURE_MICROS, value=9), 10, ONE),
+        (Intent(D.CLIENT_SET, C.MAX_EXPOSURE_MICROS, value=11), 10, TWO),
+        (Intent(D.CLIENT_SET, C.MAX_EXPOSURE_MICROS, value=0), 10, TWO),
         (Intent(D.PERSON_SET, person=1, value=5), None, TWO),
         (Intent(D.KEY_REVOKE, account_slot=0, person=1), None, ONE),
         (Intent(D.PERSON_SET, person=1, value=4), 5, ONE),
@@ -343,7 +347,7 @@ def test_a_later_account_of_a_client_has_what_the_client_has(venue):
     opened, *given = [i for i in venue.writes() if i.account_slot == slot]
     assert (opened.kind, opened.value, opened.approver) == (D.ACCOUNT_OPEN, 0, venue.ben.person)
     assert {A(i.code): i.value for i in given} == {
-        A.INVESTOR_CLASS: 1, A.EVIDENCE_UNTIL_NS: 1_801_411_200 * 10**9, A.PI_WITHDRAWN: 1,
+        A.CLIENT: 2, A.INVESTOR_CLASS: 1, A.EVIDENCE_UNTIL_NS: 1_801_411_200 * 10**9, A.PI_WITHDRAWN: 1,
     }  # fmt: skip
     venue.submit("withdraw_status", client="carol")
     assert len([i for i in venue.writes() if i.code == A.PI_WITHDRAWN]) == 4
@@ -498,7 +502,8 @@ def test_a_suspension_loosens_nothing(venue, restriction):
     before = len(venue.writes())
     assert venue.submit("suspend_affiliate", client="alice").state == "done"
     values = [(intent.code, intent.value) for intent in venue.writes()[before:]]
-    assert values == ([(A.RESTRICTION, Restriction.FROZEN)] if restriction == "frozen" else [])
+    assert values == ([(A.RESTRICTION, Restriction.REDUCE_ONLY)] if restriction == "frozen" else [])
+    assert client_value(venue.registry, "alice", C.FROZEN) == (restriction == "frozen")
 
 
 def test_a_change_tells_what_the_engine_made_of_it(venue):
@@ -536,6 +541,9 @@ def random_change(draw):
         ("withdraw_status", {"client": "alice"}),
         ("restore_status", {"client": "alice", **document}),
         ("set_restriction", {"account": "alice", "restriction": RESTRICTIONS[draw.integers(5)]}),
+        ("set_restriction", {"client": "alice", "restriction": RESTRICTIONS[draw.integers(5)]}),
+        ("set_limits", {"client": "alice", "max_exposure": str(draw.integers(0, 9))}),
+        ("kill_switch", {"target": "client", "name": "alice", "is_on": bool(draw.integers(2))}),
         ("set_affiliation", {"client": "alice", "affiliation": AFFILIATIONS[draw.integers(4)]}),
         ("set_limits", {"account": "alice", "max_exposure": str(draw.integers(1, 9)), "max_leverage": 1}),
         ("kill_switch", {"target": "account", "name": "alice", "is_on": bool(draw.integers(2))}),
@@ -560,9 +568,18 @@ def test_one_person_with_two_keys_never_loosens_anything(venue, seed):
             change = venue.submit(kind, officer=keys[draw.integers(2)], **fields)
             if change.state == "proposed":
                 venue.office.approve(change.number, keys[draw.integers(2)], "", NOW)
-    values = {}
+    values, limit = {}, 2**62
     for intent in venue.writes():
-        assert intent.approver == 0 and intent.kind in (D.ACCOUNT_OPEN, D.ACCOUNT_SET)
+        assert intent.approver == 0 and intent.kind in (D.ACCOUNT_OPEN, D.ACCOUNT_SET, D.CLIENT_SET)
+        if intent.kind == D.CLIENT_SET:
+            if intent.code == C.MAX_EXPOSURE_MICROS:
+                assert (intent.value or 2**62) <= limit
+                limit = intent.value or 2**62
+            else:
+                assert intent.value == 1
+            continue
+        if intent.kind == D.ACCOUNT_SET and intent.code == A.CLIENT:
+            continue
         if intent.kind == D.ACCOUNT_OPEN or intent.account_slot != 0:
             assert intent.value == 0 or intent.code in (*LADDER, A.MAX_EXPOSURE_MICROS, A.MAX_LEVERAGE)
             continue

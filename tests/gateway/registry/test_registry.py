@@ -6,6 +6,7 @@ import stat
 import pytest
 
 from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
+from gateway.registry.clients import unbound_accounts
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Registry, RegistryError
 from gateway.sessions.shared_context import Context
 
@@ -25,8 +26,12 @@ def test_accounts_get_slots_and_intents(registry):
     opened = registry.pending_intents()
     assert [(i.kind, i.account_slot, i.value, i.reference) for i in opened] == [
         (CommandKind.ACCOUNT_OPEN, 0, 1, 1),
-        (CommandKind.ACCOUNT_OPEN, 1, 0, 2),
+        (CommandKind.ACCOUNT_SET, 0, 1, 2),
+        (CommandKind.ACCOUNT_OPEN, 1, 0, 3),
+        (CommandKind.ACCOUNT_SET, 1, 1, 4),
     ]
+    assert [i.code for i in opened[1::2]] == [AccountAttribute.CLIENT] * 2
+    assert unbound_accounts(registry) == []
 
 
 @pytest.mark.parametrize(
@@ -81,15 +86,15 @@ def test_intents_are_applied_once_and_survive_a_restart(tmp_path):
     first = Registry(tmp_path / "r.db")
     first.create_account("a", 1)
     first.set_attribute(0, AccountAttribute.VA_KNOWLEDGE, 1, 2, "assessed")
-    first.mark_applied([(1, 100, 0)])
+    first.mark_applied([(1, 100, 0), (2, 101, 0)])
     first.close()
     again = Registry(tmp_path / "r.db")
-    assert [i.reference for i in again.pending_intents()] == [2]
-    again.mark_applied([(2, 101, 1402)])
+    assert [i.reference for i in again.pending_intents()] == [3]
+    again.mark_applied([(3, 102, 1402)])
     assert again.pending_intents() == []
     found = [(intent.note, result) for intent, result in again.intents_of(0)]
-    assert found == [("open a", (100, 0, None)), ("assessed", (101, 1402, None))]
-    assert again.intents_between(1, 2) == again.intents_of(0)[1:]
+    assert found == [("open a", (100, 0, None)), ("", (101, 0, None)), ("assessed", (102, 1402, None))]
+    assert again.intents_between(2, 3) == again.intents_of(0)[2:]
     again.close()
 
 
@@ -172,7 +177,7 @@ def test_another_process_is_noticed(tmp_path):
     before = server.changes()
     tool.create_account("a", 1)
     assert server.changes() != before
-    assert len(server.pending_intents()) == 1
+    assert len(server.pending_intents()) == 2
     server.close()
     tool.close()
 

@@ -15,6 +15,7 @@ from gateway.registry.registry import ContractRecord, Intent, KeyOrder
 from gateway.sessions.actions import Reply
 from gateway.sessions.method_table import METHODS
 from gateway.wire.errors import ErrorCode
+from gateway.wire.views import RuleState
 from tests.gateway.desk import Desk, answer, ask, send
 
 SCOPES = ("read", "trade", "transfer", "compliance", "admin")
@@ -109,7 +110,8 @@ def test_tightening_is_sequenced_before_it_is_answered(office):
     assert office.call(office.ann, "set_restriction", **params)["result"]["state"] == "done"
     assert office.sequenced == 1
     record = office.call(office.ann, "get_client_record", client="alice")["result"]
-    assert record["accounts"][0]["in_force"]["restriction"] == "frozen"
+    assert record["in_force"] == {"frozen": 1, "kill_switch": 0, "max_exposure_micros": 0}
+    assert "restriction" not in record["accounts"][0]["in_force"]
     assert [entry["topic"] for entry in record["records"]] == ["restriction"]
 
 
@@ -189,3 +191,30 @@ def test_a_client_acknowledges_what_is_in_force_and_gives_up_its_status(tmp_path
     assert [entry.topic for entry in registry.records_of(1)] == ["disclosure", "status"]
     assert registry.intents_of(1)[0][0].actor == registry.key(desk.keys["alice"].id).person
     registry.close()
+
+
+@pytest.mark.parametrize(
+    ("method", "params"),
+    [
+        ("venue/acknowledge_disclosure", {"disclosure": "loss", "version": 3}),
+        ("venue/withdraw_professional_status", {"confirm": True}),
+    ],
+)
+def test_a_person_who_may_not_open_does_not_change_the_clients_standing(tmp_path, method, params):
+    """The ladder's row about the person decides; what the client itself lacks keeps nobody from it."""
+    desk = Desk(tmp_path)
+    code = int(ContractParameter.DISCLOSURE_LOSS)
+    record = ContractRecord(0, BTC.name, "BTC", "USDC", "0.5", "0.0001", NOW)
+    desk.registry.add_contract(record, [Intent(CommandKind.CONTRACT_SET, code, contract_slot=0, value=3)])
+    session, before = desk.session("alice"), desk.registry.last_reference()
+    knowledge = int(Reason.DERIVATIVES_KNOWLEDGE_REQUIRED)
+    lapsed = "the person who holds this key: lapsed after 2026-11-01 (Hong Kong)"
+    desk.rows.rule_rows = [RuleState(int(Reason.PI_EVIDENCE_EXPIRED), False, ""), RuleState(knowledge, False, lapsed)]
+    error = ask(session, method, **params)["error"]
+    assert error["data"]["reason"] == "DERIVATIVES_KNOWLEDGE_REQUIRED" and error["data"]["param"] == "person"
+    assert (error["data"]["value"], error["data"]["limit"]) == (lapsed, "in date")
+    assert "only a person who may open risk" in str(error) and "let a person trade who has" in error["data"]["remedy"]
+    assert desk.registry.last_reference() == before and desk.registry.records_of(1) == []
+    desk.rows.rule_rows = [RuleState(int(Reason.PI_EVIDENCE_EXPIRED), False, ""), RuleState(knowledge, True, "")]
+    assert ask(session, method, **params)["result"]["state"] == "done"
+    desk.registry.close()

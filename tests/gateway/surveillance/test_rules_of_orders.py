@@ -120,6 +120,16 @@ def test_spoofing_a_wall_that_stays_for_12_s_and_not_one_that_stays_for_long(str
     assert rules(patient) == []
 
 
+def test_spoofing_innocent_when_what_is_withdrawn_has_stood_for_long(stream: Stream) -> None:
+    wall = stream.rest(ALICE, BUY, 250, 99)
+    stream.wait(60)
+    stream.trade(BOB, ALICE, BUY, 10, 101)
+    stream.wait(1)
+    stream.cancel(ALICE, wall)
+    stream.wait(20)
+    assert rules(stream) == []
+
+
 def test_spoofing_smaller_walls_only_when_they_come_again(stream: Stream) -> None:
     for times in (1, 2, 3):
         for order in quoting(stream, bids=1, asks=0, ratio=4):

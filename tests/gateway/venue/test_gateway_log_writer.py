@@ -14,6 +14,7 @@ from gateway.sessions.http_calls import HttpCall, http
 from gateway.sessions.session import Session
 from gateway.venue.gateway_log_writer import ATTEST_EVERY_NS, GatewayLogWriter
 from gateway.wire.command_rows import KIND_BYTE
+from tests.gateway.identified import officer_words
 from tests.gateway.live import request
 from tests.gateway.socketless_venue import SocketlessVenue, bare, buy
 
@@ -199,7 +200,8 @@ def test_a_disk_that_takes_nothing_stops_no_trading_and_loses_no_count(tmp_path,
 def test_officers_reads_on_the_host_are_noted(tmp_path, capsys):
     keys = [str(tmp_path / f"{name}.key") for name in ("ann", "ben")]
     data = str(tmp_path / "data")
-    assert cli.main(["admin", "init", "--data", data, "--officer", "Ann", keys[0], "--officer", "Ben", keys[1]]) == 0
+    named = officer_words(("Ann", keys[0]), ("Ben", keys[1]))
+    assert cli.main(["admin", "init", "--data", data, *named]) == 0
     for words in (["list-changes"], ["lapses", "--days", "9"]):
         assert cli.main(["admin", *words, "--data", data, "--as", keys[1]]) == 0
     assert cli.main(["alerts", "list", "--data", data]) == 0

@@ -5,7 +5,7 @@ import shutil
 import numpy as np
 import pytest
 
-from engine.codes import AccountAttribute, CommandKind, EventKind, MarketState, Reason, VenueState
+from engine.codes import AccountAttribute, ClientAttribute, CommandKind, EventKind, MarketState, Reason, VenueState
 from engine.schema import EVENT, WORK_ITEMS
 from gateway import clock
 from gateway.config import Config
@@ -17,6 +17,8 @@ from tests.gateway.socketless_venue import SocketlessVenue, bare, taken
 
 FEW, MANY = 7, 5 * WORK_ITEMS
 KILL = Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.KILL_SWITCH), account_slot=0, value=1, sweeps=True)
+KILL_CLIENT = Intent(CommandKind.CLIENT_SET, int(ClientAttribute.KILL_SWITCH), item=1, value=1, sweeps=True)
+FREEZE = Intent(CommandKind.CLIENT_SET, int(ClientAttribute.FROZEN), item=1, value=1, sweeps=True)
 HALT = Intent(CommandKind.CONTRACT_STATE, int(MarketState.HALTED), contract_slot=0, sweeps=True)
 HALT_ALL = Intent(CommandKind.VENUE_STATE, int(VenueState.HALTED), sweeps=True)
 
@@ -54,7 +56,9 @@ def noted(venue):
     return venue.registry.intents_between(last - 1, last)[0][1]
 
 
-@pytest.mark.parametrize(("intent", "others"), [(KILL, 0), (HALT, 3), (HALT_ALL, 3)])
+@pytest.mark.parametrize(
+    ("intent", "others"), [(KILL, 0), (KILL_CLIENT, 0), (FREEZE, 0), (HALT, 3), (HALT_ALL, 3)]
+)
 def test_a_short_sweep_is_counted_in_the_answer(desk, intent, others):
     rest(desk, FEW)
     rest(desk, 3, who=1)
@@ -64,12 +68,12 @@ def test_a_short_sweep_is_counted_in_the_answer(desk, intent, others):
     assert desk.venue.registry.unfinished_sweeps() == []
 
 
-def test_a_long_sweep_is_counted_when_it_has_ended(desk):
+@pytest.mark.parametrize("intent", [KILL, FREEZE])
+def test_a_long_sweep_is_counted_when_it_has_ended(desk, intent):
     rest(desk, MANY)
-    result = switch(desk.venue, KILL)
+    result = switch(desk.venue, intent)
     assert result.sequence > 0 and result.orders_cancelled is None
-    assert noted(desk.venue) == result
-    assert [seq for seq, _ in desk.venue.registry.unfinished_sweeps()] == [result.sequence]
+    assert noted(desk.venue) == result and desk.venue.registry.unfinished_sweeps() == [(result.sequence, intent.kind)]
     work_off(desk.venue)
     assert noted(desk.venue) == (result.sequence, 0, MANY)
     assert desk.venue.projection.open_orders(0) == []
@@ -88,11 +92,12 @@ def test_an_end_is_not_noted_before_it_is_durable(desk, monkeypatch):
     assert noted(desk.venue).orders_cancelled == MANY
 
 
+@pytest.mark.parametrize("intent", [KILL, KILL_CLIENT])
 @pytest.mark.parametrize("is_worked_off", [True, False])
-def test_a_crash_does_not_forget_the_number(desk, tmp_path, is_worked_off, monkeypatch):
+def test_a_crash_does_not_forget_the_number(desk, tmp_path, is_worked_off, intent, monkeypatch):
     rest(desk, MANY)
     monkeypatch.setattr(desk.venue.registry, "mark_applied", lambda results, swept: None)
-    result = switch(desk.venue, KILL)
+    result = switch(desk.venue, intent)
     if is_worked_off:
         work_off(desk.venue)
     desk.venue.engine.journal.sync()
@@ -104,9 +109,10 @@ def test_a_crash_does_not_forget_the_number(desk, tmp_path, is_worked_off, monke
     again.close()
 
 
-def test_a_stop_in_the_middle_does_not_forget_the_number(desk):
+@pytest.mark.parametrize("intent", [KILL, FREEZE])
+def test_a_stop_in_the_middle_does_not_forget_the_number(desk, intent):
     rest(desk, MANY)
-    result = switch(desk.venue, KILL)
+    result = switch(desk.venue, intent)
     desk.venue.close()
     again = Venue(desk.venue.config)
     assert noted(again) == result
@@ -126,10 +132,19 @@ def test_a_sweep_that_finds_no_room_is_told(desk):
 def test_only_its_own_refusal_ends_a_sweep():
     """An order that triggers in the same command may be refused too; it has a number, the mass cancel has none."""
     sweeps, events = Sweeps(), np.zeros(1, EVENT)
-    sweeps.begin(11)
+    sweeps.begin(11, CommandKind.ACCOUNT_SET)
     events["seq"], events["kind"], events["order_id"], events["reason"] = 10, EventKind.REJECTED, 5, Reason.CAPACITY
     sweeps.offer(events, 10)
     assert sweeps.orders_cancelled(11) is None
     events["order_id"] = 0
     sweeps.offer(events, 10)
     assert sweeps.orders_cancelled(11) == NOT_SWEPT
+
+
+def test_a_freeze_that_finds_no_room_is_refused_and_says_so(desk):
+    rest(desk, FEW)
+    desk.venue.engine.root["jobs_capacity"] = 0
+    desk.venue.registry.add_intents([FREEZE], clock.wall_ns())
+    [result] = desk.venue.submit_intents().values()
+    assert (result.reason, result.orders_cancelled) == (Reason.CAPACITY, NOT_SWEPT)
+    assert desk.venue.registry.known_value(FREEZE) is None or noted(desk.venue).reason == Reason.CAPACITY

@@ -198,7 +198,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "iceberg behind shown orders",
         "The order that is to be filled is an iceberg; the ones that are to be cancelled are fully shown.",
-        "CFTC Docket No. 20-69 (JPMorgan Chase)",
+        "CFTC Docket No. 20-06 (Tower Research Capital)",
         iceberg,
         ("spoofing",),
     ),
@@ -212,7 +212,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "walls that stay for 12 s",
         "Two large orders outlive the fill by 12 s before they are cancelled.",
-        "CFTC Docket No. 20-06 (Tower Research Capital)",
+        "CFTC Docket No. 20-69 (JPMorgan Chase); the 12 s are our variant",
         kept,
         ("spoofing",),
     ),
@@ -240,7 +240,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "wall and trade in two accounts",
         "The wall is one account's, the trade another's of the same client.",
-        "SEC Administrative Proceeding File No. 3-15046 (Hold Brothers On-Line Investment Services)",
+        "NYSE Arca decision 12-ARCA-9 (Hold Brothers On-Line Investment Services)",
         two_accounts,
         ("spoofing",),
         accounts=2,
@@ -249,14 +249,14 @@ ORDERS_ABUSIVE = (
     Pattern(
         "flashing large orders",
         "A large order near the best price comes and goes in less than a second, 45 times, without any trade.",
-        "CFTC, flashing without an order of the other side, as reported of two cases of September 2018",
+        "a CFTC case of September 2018, flashing without a genuine order, as described by Law360 on 25 September 2018",
         flashing,
         ("flashing",),
     ),
     Pattern(
         "quote stuffing",
         "50 orders a second far from the market, each cancelled at once.",
-        "Delegated Regulation (EU) 2016/522, Annex II: quote stuffing",
+        "Commission Delegated Regulation (EU) 2016/522, Annex II, Section 1: quote stuffing",
         stuffing,
         ("quote_stuffing",),
         seconds=240,

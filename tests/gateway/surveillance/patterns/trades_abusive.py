@@ -164,7 +164,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "pre-arranged round trips",
         "Two clients sell each other one quantity back and forth, with orders that wait for a blink inside the spread.",
-        "CFTC, In re Eagle Market Makers, 28 June 2019 (non-competitive offsetting orders)",
+        "CFTC complaint on at least 33 pre-arranged trades in CBOT futures, as described by RegTrail",
         round_trips,
         ("round_trips",),
         accounts=2,
@@ -180,7 +180,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "ring of four clients",
         "A quantity goes around four clients, three times.",
-        "United States v. CLS Global (D. Mass. 2024): self-trades from many wallets",
+        "indictment of September 2024 (D. Mass.), CLS Global: self-trades from many wallets",
         ring,
         ("ring_trades",),
         accounts=4,
@@ -188,7 +188,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "banging the close",
         "A long of 600 lots; 450 are sold hard in the last half minute before funding.",
-        "CFTC v. Optiver US, No. 08-cv-6560 (S.D.N.Y.)",
+        "CFTC v. Optiver US, No. 08-cv-6560 (S.D.N.Y.), CFTC release 5521-08",
         close,
         ("marking",),
         seconds=630,
@@ -197,7 +197,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "quotes at premium samples",
         "A short with a large bid above everybody else while the last samples before funding are taken.",
-        "CFTC Docket No. 15-25 (Barclays, USD ISDAFIX)",
+        "CFTC Dockets No. 15-25 (Barclays) and 17-03 (Goldman Sachs), USD ISDAFIX",
         quotes_at_samples,
         ("marking_by_quotes",),
         seconds=630,
@@ -206,7 +206,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "momentum ignition",
         "Taking drives the price up, others follow, and what was bought is sold to them.",
-        "Delegated Regulation (EU) 2016/522, Annex II: momentum ignition",
+        "Commission Delegated Regulation (EU) 2016/522, Annex II, Section 1, 4 (e)",
         ignition,
         ("momentum_ignition",),
         accounts=5,
@@ -221,7 +221,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "a dominant position",
         "One client buys until it holds half of all open interest.",
-        "CFTC v. Parnon Energy, No. 11-cv-3543 (S.D.N.Y.)",
+        "CFTC v. Parnon Energy, No. 11-cv-3543 (S.D.N.Y.): a dominant position",
         corner,
         ("open_interest",),
         accounts=2,
