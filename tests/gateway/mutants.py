@@ -292,7 +292,7 @@ PEOPLE_MUTANTS = (
     ),
     Mutant(
         "a crash forgets what a sweep took", "venue/sweeps.py",
-        'self._under_way.update((rows["seq"] + 1).tolist())', "pass",
+        'self._under_way.update((seq, seq + 1) for seq in rows["seq"].tolist())', "pass",
         f"{SWEEPS}::test_a_crash_does_not_forget_the_number",
     ),
     Mutant(

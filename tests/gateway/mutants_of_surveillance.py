@@ -14,7 +14,7 @@ SURVEILLANCE_MUTANTS = (
     Mutant("what the venue cancels was withdrawn", "surveillance/shown_orders.py",
         "(CANCELLED, EXPIRED, AMENDED)", "(CANCELLED, EXPIRED, AMENDED, FORCED)", SHOWN),
     Mutant("an iceberg is shown", "surveillance/shown_orders.py",
-        "(FLAG_UNTRIGGERED | int(ExecInst.ICEBERG))", "FLAG_UNTRIGGERED", SHOWN),
+        "(FLAG_UNTRIGGERED | EXEC_ICEBERG)", "FLAG_UNTRIGGERED", SHOWN),
     Mutant("who is traded on one side alone is a maker", "surveillance/shown_orders.py",
         "return habit.both_percent >= percent and habit.is_earnest", "return habit.both_percent >= percent", SHOWN),
     Mutant("nobody is a maker", "surveillance/shown_orders.py",
@@ -44,5 +44,5 @@ SURVEILLANCE_MUTANTS = (
     Mutant("each window is an alert", "surveillance/episodes.py",
         "            if episode.accounts & {*finding.accounts}:\n", "            if False:\n", SERVED),
     Mutant("what was reviewed changes", "surveillance/store.py",
-        "if before is None or (before[2] and alert.last_seq > before[1]):", "if before is None:", FILED),
+        "if before is None or (is_reviewed and alert.last_seq > last_seq):", "if before is None:", FILED),
 )  # fmt: skip
