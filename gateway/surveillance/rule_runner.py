@@ -9,6 +9,7 @@ from engine.codes import EventKind
 from gateway.surveillance.activity import (
     ACTIVITY,
     NS_PER_S,
+    PRICE,
     Alert,
     Owners,
     Rows,
@@ -66,7 +67,7 @@ class RuleRunner:
         self._habits.window_s, self._episodes.episode_s = p.maker_window_s, p.episode_s
         self._shown, self._trades = Shown.of(p), Trades(p)
         fills_s = max(p.ignition_window_s, p.marking_window_s, p.index_window_s + 300, p.samples_window_s, 120)
-        self._fills = Kept(ACTIVITY, fills_s, MOST_FILLS)
+        self._fills, self._index = Kept(ACTIVITY, fills_s, MOST_FILLS), Kept(PRICE, fills_s, MOST_FILLS)
         self._quotes, self._push = MarkingByQuotes(p), IndexPush(p)
         self._rules = self._active()
 
@@ -129,6 +130,7 @@ class RuleRunner:
         self._habits.follow(dict(grouped(changes, "contract_slot", "owner")), end_ns)
         self._trades.kept.add(trades_of(rows), end_ns)
         self._fills.add(voluntary_fills(rows), end_ns)
+        self._index.add(prices[prices["kind"] == EventKind.INDEX_CHANGED], end_ns)
         self._push.take(prices)
         return self._look(rows, end_ns)
 
@@ -156,5 +158,7 @@ class RuleRunner:
         self._positions = {key: lots for key, lots in self._positions.items() if lots}
         accounts = np.array(sorted({account for account, _ in self._positions}), np.int64)
         owners: dict[int, Any] = dict(zip(accounts.tolist(), self.owners.of(accounts).tolist(), strict=True))
-        look = Look(end_ns, self._step_ns, rows, self._fills.rows, self._habits, self._positions, owners)
+        look = Look(
+            end_ns, self._step_ns, rows, self._fills.rows, self._habits, self._positions, owners, self._index.rows
+        )
         return self._episodes.take([finding for rule in self._rules for finding in rule.look(look)])

@@ -37,7 +37,7 @@ class Marking:
             took = taken(fills)
             total = int(took["lots"].sum())
             for (owner, side), mine in grouped(took, "owner", "side"):
-                move, held = _move_ppb(mine, fills), self._held_lots(look, contract, owner, fills)
+                move, held = _move_ppb(look, mine, fills), self._held_lots(look, contract, owner, fills)
                 lots, gains = int(mine["lots"].sum()), held < 0 if side == Side.BUY else held > 0
                 if gains and 100 * lots >= p.marking_share_percent * total and move >= p.marking_move_ppb:
                     figures = {"move_ppb": move, "traded_lots": lots, "position_lots": held, "side": side}
@@ -58,11 +58,12 @@ class Marking:
         return sum(held.values())
 
 
-def _move_ppb(mine: Rows, fills: Rows) -> int:
-    """How far an owner's taker trades moved the price from the first trade of the window, in their direction."""
+def _move_ppb(look: Look, mine: Rows, fills: Rows) -> int:
+    """How far an owner's taker trades moved the price from the window's first trade, beyond what the index moved."""
     sign = 1 if int(mine["side"][0]) == Side.BUY else -1
     start = max(int(fills["price_ticks"][0]), 1)
-    return sign * (int(mine["price_ticks"][-1]) - start) * PPB // start
+    index = look.index_move_ppb(int(mine["contract_slot"][0]), int(fills["time_ns"][0]), int(mine["time_ns"][-1]))
+    return sign * (int(mine["price_ticks"][-1]) - start) * PPB // start - max(sign * index, 0)
 
 
 # --- quotes at samples --------------------------------------------------------------------------------------------

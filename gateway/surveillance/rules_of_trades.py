@@ -216,7 +216,7 @@ def _parts(trades: Rows) -> list[list[int]]:
 
 
 class MomentumIgnition:
-    """Taker trades that move the price, and then a profitable trade in the opposite direction."""
+    """Taker trades that move the price, more than the index has moved, and then a profitable trade back."""
 
     def __init__(self, p: Parameters) -> None:
         self.p = p
@@ -241,7 +241,9 @@ class MomentumIgnition:
         sign = 1 if side == Side.BUY else -1
         prices = push["price_ticks"]
         best = int(np.argmax(sign * prices))
-        move = sign * (int(prices[best]) - int(prices[0])) * PPB // max(int(prices[0]), 1)
+        contract = int(push["contract_slot"][0])
+        index = look.index_move_ppb(contract, int(push["time_ns"][0]), int(push["time_ns"][best]))
+        move = sign * (int(prices[best]) - int(prices[0])) * PPB // max(int(prices[0]), 1) - max(sign * index, 0)
         back = own[(own["side"] != side) & (own["seq"] > int(push["seq"][best]))]
         lots, undone = int(push["lots"][: best + 1].sum()), int(back["lots"].sum())
         meanwhile = (all_taken["seq"] >= push["seq"][0]) & (all_taken["seq"] <= push["seq"][best])
@@ -254,7 +256,6 @@ class MomentumIgnition:
             return []
         proof = np.concatenate([push, back])
         figures = {"move_ppb": move, "side": side, "pushed_traded_lots": lots, "undone_traded_lots": undone}
-        contract = int(push["contract_slot"][0])
         return [found("momentum_ignition", contract, proof, look.end_ns, share_percent=share, **figures)]
 
 

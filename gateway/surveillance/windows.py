@@ -1,6 +1,6 @@
 """What the rules look at: the rows of the last steps, with what is known at their end."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.code_values import FLAG_INVOLUNTARY_BITS, FLAG_TAKER
 from engine.codes import EventKind
-from gateway.surveillance.activity import NS_PER_S, Rows
+from gateway.surveillance.activity import NS_PER_S, PPB, Rows
 from gateway.surveillance.shown_orders import Habits
 
 
@@ -77,10 +77,23 @@ class Look:
     """(account, contract) -> lots."""
     owners: Mapping[int, int] = field(default_factory=dict)
     """Account -> owner, of the accounts with a position."""
+    index: Rows | None = None
+    """Changes of the index, over the window of the fills."""
 
     def last(self, seconds: int) -> Rows:
         """The fills of the last seconds."""
         return since(self.fills, self.end_ns - seconds * NS_PER_S)
+
+    def index_move_ppb(self, contract: int, from_ns: int, until_ns: int) -> int:
+        """How far the index has moved between two instants; 0 where nothing is known of it."""
+        if self.index is None:
+            return 0
+        rows = self.index[self.index["contract_slot"] == contract]
+        begin, end = bisect_left(rows["time_ns"], from_ns) - 1, bisect_right(rows["time_ns"], until_ns) - 1
+        if end < 0:
+            return 0
+        first = int(rows["price_subticks"][begin] if begin >= 0 else rows["index_subticks"][0])
+        return (int(rows["price_subticks"][end]) - first) * PPB // first if first else 0
 
     def held_lots(self, contract: int, owner: int) -> int:
         """An owner's position in a contract over all its accounts."""

@@ -90,6 +90,22 @@ def test_momentum_ignition_innocent_buyer_keeps_what_it_bought(stream: Stream) -
     assert rules(stream) == []
 
 
+def test_momentum_ignition_innocent_when_the_index_leads(stream: Stream) -> None:
+    for price in (1_000_000, 1_020_000):
+        row = stream._row(EventKind.INDEX_CHANGED).view(NOTICE)
+        row["old_value"], row["price_subticks"] = 1_000_000, price
+        stream.wait(1)
+        stream.trade(ALICE, BOB, BUY, 20, price // 1000)
+    stream.trade(CAROL, ALICE, BUY, 30, 1025)
+    assert rules(stream) == []
+    alone = Stream()
+    for price in (1000, 1020):
+        alone.trade(ALICE, BOB, BUY, 20, price)
+        alone.wait(1)
+    alone.trade(CAROL, ALICE, BUY, 30, 1025)
+    assert rules(alone) == ["momentum_ignition"]
+
+
 def test_momentum_ignition_innocent_small_part_of_a_rally(stream: Stream) -> None:
     for step in range(5):
         stream.trade(DAVE, BOB, BUY, 60, 1000 + 5 * step)

@@ -70,7 +70,7 @@ def main() -> int:
     for pattern, verdicts in rows(SEEDS):
         for seed, one in zip(SEEDS, verdicts, strict=True):
             caught[seed] += bool(pattern.rules) and one.is_caught
-            alarmed[seed] += not pattern.rules and bool(one.own)
+            alarmed[seed] += not pattern.rules and bool(one.own or one.others)
         said = sorted({alert.rule for one in verdicts for alert in one.own})
         counts = [f"{rule} {sum(rule in {alert.rule for alert in one.own} for one in verdicts)}" for rule in said]
         others = sum(bool(one.others) for one in verdicts)
