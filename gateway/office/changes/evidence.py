@@ -35,7 +35,7 @@ _FIGURES = "figures"
 
 def _in_file(lookup: Lookup, client: str, topic: str, values: dict[A, int], record: dict[str, Any]) -> Plan:
     """These attributes on all of a client's accounts, and an entry in its file."""
-    accounts, client_id = lookup.accounts_of(client), lookup.registry.client_id(client)
+    accounts, client_id = lookup.held_accounts(client), lookup.registry.client_id(client)
     return Plan(lookup.set_all(accounts, values), [Record(topic, client_id, **record)])
 
 
