@@ -7,7 +7,7 @@ from typing import Any
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
 from engine.codes import ClientAttribute as C
-from gateway.office import disclosures, employment
+from gateway.office import disclosures, employment, owners
 from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, set_client, units_of
 from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date
@@ -130,8 +130,10 @@ def record_screening(lookup: Lookup, params: m.RecordScreening) -> Plan:
 
 
 def withdraw_status(lookup: Lookup, params: m.WithdrawStatus) -> Plan:
-    """The client no longer wants to be treated as a professional investor."""
-    return _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
+    """The client no longer wants to be treated as a professional investor, nor is who is one by its ownership."""
+    plan = _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
+    intents, records = owners.ended_with(lookup.registry, params.client, 0)
+    return Plan([*plan.intents, *intents], [*plan.records, *records])
 
 
 def restore_status(lookup: Lookup, params: m.RestoreStatus) -> Plan:

@@ -157,6 +157,30 @@ def test_an_owner_whose_status_has_ended_counts_no_more(venue):
     assert in_force(venue, "acme") == ("NONE", None)
 
 
+def test_what_ends_an_owners_status_ends_that_of_the_corporation(venue):
+    """By giving it up, or by evidence that ends earlier; and of what rests on the corporation in turn."""
+    venue.submit("open_account", account="holdco")
+    venue.done("record_evidence", **evidence(date=TODAY))
+    register = {**REGISTER, "document_date": TODAY}
+    venue.done("record_ownership", **{**OWNED, **register}, parties=parties({"client": "alice"}))
+    again = {**OWNED, **register, "client": "holdco"}
+    venue.done("record_ownership", **again, parties=parties({"client": "acme"}))
+    assert in_force(venue, "holdco") == ("CORPORATE", until("2027-11-26"))
+    earlier = venue.submit("record_evidence", **evidence(date="2026-03-31"))
+    assert earlier.state == "done"
+    assert in_force(venue, "acme")[1] == in_force(venue, "holdco")[1] == until("2027-03-31")
+    [told] = [one for one in venue.registry.records_of(venue.registry.client_id("acme")) if one.topic == "owner_ended"]
+    assert (told.details, told.valid_through, told.change) == ({"owner": "alice"}, "2027-03-31", earlier.number)
+    venue.submit("withdraw_status", client="alice")
+    assert in_force(venue, "acme")[1] == in_force(venue, "holdco")[1] == 0
+    venue.done("restore_status", client="alice", **PAPER)
+    venue.done("record_evidence", **evidence(date=TODAY))
+    assert in_force(venue, "acme")[1] == 0  # that takes a new entry
+    venue.done("record_evidence", **evidence(client="acme", investor="corporation"))
+    venue.submit("withdraw_status", client="alice")
+    assert in_force(venue, "acme")[1] == until("2027-01-31")  # now by figures of its own
+
+
 # --- the limbs of Schedule 1 ----------------------------------------------------------------------------------------
 
 
