@@ -133,6 +133,9 @@ class GatewayLog:
             return path, self._known[2]
         with path.open("r+b") as file:
             _cut_unfinished(file)
+        if not path.stat().st_size:
+            path.unlink()  # not even its first line was written
+            return self._end()
         head = None
         for head, _ in _records_of(_opened(path)):  # noqa: B007
             pass

@@ -70,8 +70,9 @@ class Notes:
             self.login(key, ACCEPTED, "signed call", "", now_ns)
 
     def read(self, key: Key | None, method: str, about: str, now_ns: int) -> None:
-        """Something that an officer looked at."""
-        self.add(_of(key, READ, method, "")._replace(about=about[:ABOUT_CHARS]), now_ns)
+        """Something that an officer looked at; what does not print stands as a question mark, so a line stays one."""
+        plain = "".join(letter if letter.isprintable() else "?" for letter in about[:ABOUT_CHARS])
+        self.add(_of(key, READ, method, "")._replace(about=plain), now_ns)
 
     def take(self) -> list[Record]:
         """The records of the batch, oldest first, which begins anew."""

@@ -10,8 +10,8 @@ from datetime import date
 
 import msgspec
 
-from engine.codes import AccountAttribute, CommandKind, InvestorClass
-from gateway.registry.clients import latest_record
+from engine.codes import AccountAttribute, CommandKind, InvestorClass, Restriction
+from gateway.registry.clients import latest_record, open_accounts
 from gateway.registry.registry import Intent, Record, Registry
 from gateway.wire.civil_dates import add_months, civil_date
 
@@ -42,8 +42,10 @@ def class_of(registry: Registry, client: str, today: date) -> InvestorClass:
 
 
 def qualified_slots(registry: Registry) -> list[int]:
-    """The accounts of the class QUALIFIED_CORPORATE."""
-    return [slot for slot, _ in registry.accounts_with(AccountAttribute.INVESTOR_CLASS, _QUALIFIED, _QUALIFIED)]
+    """The accounts of the class QUALIFIED_CORPORATE that are not closed."""
+    found = registry.accounts_with(AccountAttribute.INVESTOR_CLASS, _QUALIFIED, _QUALIFIED)
+    closed, code = Restriction.CLOSED, AccountAttribute.RESTRICTION
+    return [slot for slot, _ in found if registry.attribute(slot, code) != closed]
 
 
 def due(registry: Registry, until: date) -> Iterator[tuple[date, str, str]]:
@@ -73,7 +75,7 @@ def end_lapsed(registry: Registry, now_ns: int) -> int:
 def _end(registry: Registry, client: str, last: date, now_ns: int) -> None:
     reason = f"no trade for {REASSESS_MONTHS} months, through {last}: a new assessment is due"
     params = msgspec.json.encode({"client": client, "reason": reason}).decode()
-    accounts = registry.accounts_of(client)
+    accounts = open_accounts(registry, client)
     with registry.transaction():
         number = registry.insert_change((ENDED, params, reason, 0, 0, now_ns, now_ns, "done"))
         with registry.acting(0, 0, number, 0):

@@ -64,7 +64,8 @@ def restrictions(registry: Registry, accounts: list[Account], employment: Employ
 
 def _put_by_officers(registry: Registry, account: Account) -> int:
     found: Any = registry.one(
-        "SELECT json_extract(details, '$.restriction') FROM records WHERE account_slot = ? AND topic = 'restriction' "
+        "SELECT coalesce(json_extract(details, '$.restriction'), 'reduce_only') FROM records WHERE account_slot = ? "
+        "AND topic IN ('restriction', 'affiliate_suspension') "
         "AND change NOT IN (SELECT change FROM intents WHERE reason > 0) ORDER BY number DESC LIMIT 1",
         account.slot,
     )

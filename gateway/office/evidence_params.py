@@ -31,7 +31,7 @@ def _text(what: str, most: int = 200) -> Meta:
 FirstDay = Annotated[
     str, Meta(description="the day from which contracts may require it; today", min_length=10, max_length=10)
 ]
-Currency = Annotated[str, Meta(description="of the amount", pattern="^[A-Z]{3,5}$")]
+Currency = Annotated[str, Meta(description="of the amount", pattern="^[A-Z]{3}$")]
 Holders = Annotated[int, Meta(description="holders of a joint account, for an equal share", ge=2, le=100)]
 RateDay = Annotated[str, Meta(description="the rate's date", min_length=10, max_length=10)]
 Proved = Annotated[

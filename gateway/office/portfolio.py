@@ -13,6 +13,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from engine.codes import InvestorClass
+from gateway.office.currencies import CODES
 from gateway.office.evidence_params import Item
 from gateway.office.professional_investor import (
     AUDITED_MONTHS,
@@ -56,6 +57,7 @@ def judge(investor: str, measure: str, items: Numbered, today: date) -> Verdict:
         counted = " or ".join(kind for who, kind in THRESHOLDS_HKD if who == investor)
         raise EvidenceError(f"measure: {measure} does not count for {investor}; {counted} does")
     amounts = [_of_item(number, item, investor, measure, today) for number, item in items]
+    _check_once(items)
     last_day = _last_day(items, amounts, threshold, today)
     total = sum(amounts, Fraction(0))
     if total < threshold:
@@ -63,6 +65,17 @@ def judge(investor: str, measure: str, items: Numbered, today: date) -> Verdict:
     is_person = investor == "individual"
     investor_class = InvestorClass.INDIVIDUAL if is_person else InvestorClass.CORPORATE
     return Verdict(investor_class, last_day, total, tuple(amounts))
+
+
+def _check_once(items: Numbered) -> None:
+    """Refuse the same amount of the same document twice."""
+    seen: dict[tuple[object, ...], int] = {}
+    for number, item in items:
+        amount = read_amount(item.amount, _at(number, "amount"))
+        what = (item.hash, item.asset, item.holding, item.currency, amount)
+        first = seen.setdefault(what, number)
+        if first != number:
+            raise _error(number, "hash", f"this amount of this document is item {first} already; leave one out")
 
 
 def _last_day(items: Numbered, amounts: list[Fraction], threshold: Decimal, today: date) -> date:
@@ -115,6 +128,9 @@ def _check_asset(number: int, item: Item, measure: str) -> None:
 
 
 def _rate(number: int, item: Item, today: date) -> Fraction:
+    if item.currency not in CODES:
+        told = f"{item.currency} is no currency of ISO 4217 (virtual assets do not count)"
+        raise _error(number, "currency", f"{told}; give the amount in one")
     fields = {"rate": item.rate, "rate_source": item.rate_source, "rate_date": item.rate_date}
     for field, value in fields.items():
         if (item.currency == "HKD") != (value is None):

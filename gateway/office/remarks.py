@@ -3,6 +3,7 @@
 A document that is in another client's file is pointed out, not refused: a joint account's statement is rightly for two.
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from datetime import date
 from typing import Any, NamedTuple
@@ -33,6 +34,8 @@ def used_elsewhere(registry: Registry, asked: Asked, now_ns: int) -> list[str]:
     """One sentence for each document of a change that is used for somebody else too."""
     found: list[str] = []
     own = _people(registry, asked.params)
+    items = Counter(item["hash"] for item in asked.params.get("items") or ())
+    found += [f"document {document[:12]}... is {count} items here" for document, count in items.items() if count > 1]
     for document in dict.fromkeys(hashes_in(asked.params)):
         places = [
             *_in_files(registry, document, asked.number, own),

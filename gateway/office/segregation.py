@@ -2,7 +2,8 @@
 
 A pair is who proposed and who approved, in either order. It may not do both for one client, whichever comes first,
 unless the venue's parameter ONE_PAIR_MAY_GRANT_AND_PAY is 1, which is itself a change that two officers make. Of what
-makes a client eligible, what is in force counts; of its money, every entry.
+makes a client eligible, what a pair decided last counts, so one officer who says it again makes no pair free; of its
+money, every entry.
 """
 
 from collections.abc import Iterable
@@ -27,7 +28,8 @@ _OF_CLIENT = "SELECT slot FROM accounts WHERE client_id = ?"
 _IN_FORCE = (
     "approver > 0 AND number = (SELECT max(number) FROM intents AS later WHERE later.kind = intents.kind AND "
     "later.account_slot = intents.account_slot AND later.contract_slot = intents.contract_slot AND later.code = "
-    "intents.code AND later.item = intents.item AND later.person = intents.person AND coalesce(later.reason, 0) = 0)"
+    "intents.code AND later.item = intents.item AND later.person = intents.person AND later.approver > 0 AND "
+    "coalesce(later.reason, 0) = 0)"
 )
 _GRANTS = f"SELECT actor, approver FROM intents WHERE {_IN_FORCE} AND kind ="
 _PAIRS: dict[Duty, str] = {

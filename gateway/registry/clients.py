@@ -3,13 +3,29 @@
 from engine.code_values import COMMAND_ACCOUNT_SET
 from engine.codes import AccountAttribute, ClientAttribute, CommandKind, Restriction
 from gateway.registry.records import RECORD_COLUMNS, Record, record_of
-from gateway.registry.registry import Intent, Registry
+from gateway.registry.registry import Account, Intent, Registry
 
 
 def client_value(registry: Registry, client: str, attribute: ClientAttribute) -> int:
     """The value that was last asked for on a client, 0 before one."""
     intent = Intent(CommandKind.CLIENT_SET, int(attribute), item=registry.client_id(client))
     return registry.known_value(intent) or 0
+
+
+def open_accounts(registry: Registry, client: str) -> list[Account]:
+    """A client's accounts that are not closed, by slot; the log takes nothing more for one that is."""
+    code = AccountAttribute.RESTRICTION
+    return [one for one in registry.accounts_of(client) if registry.attribute(one.slot, code) != Restriction.CLOSED]
+
+
+def last_restriction(registry: Registry, account_slot: int) -> int:
+    """The restriction of an account, of a closed one that before it was closed."""
+    found = registry.one(
+        f"SELECT value FROM intents WHERE kind = {COMMAND_ACCOUNT_SET} AND account_slot = ? AND code = ? AND "
+        "value != ? AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
+        account_slot, int(AccountAttribute.RESTRICTION), int(Restriction.CLOSED),
+    )  # fmt: skip
+    return int(found[0]) if found else 0
 
 
 def unbound_accounts(registry: Registry) -> list[tuple[int, int, int]]:

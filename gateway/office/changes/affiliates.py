@@ -78,7 +78,7 @@ def suspend_affiliate(lookup: Lookup, params: m.SuspendAffiliate) -> Plan:
     One officer does it. To lift it two officers set the restriction to none and approve each contract anew.
     """
     registry, plan = lookup.registry, Plan()
-    accounts = lookup.accounts_of(params.client)
+    accounts = registry.accounts_of(params.client)
     if all(registry.attribute(account.slot, A.AFFILIATION) != Affiliation.GROUP_COMPANY for account in accounts):
         raise RegistryError(
             f"client: {params.client[:64]} is no group company; stop a client with kill-switch or set-restriction"

@@ -7,24 +7,26 @@ from typing import Any
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, CommandKind, MarketState, Restriction, VenueState
 from engine.codes import ClientAttribute as C
-from gateway.office import disclosures, employment
+from gateway.office import disclosures, employment, owners
 from gateway.office import officer_params as m
 from gateway.office.changes.plan import Lookup, Plan, micros, set_attribute, set_client, units_of
 from gateway.office.professional_investor import CONFIRMATION_MONTHS, in_date
-from gateway.registry.clients import client_value
+from gateway.registry.clients import client_value, last_restriction, open_accounts
 from gateway.registry.registry import Account, Intent, Record, Registry, RegistryError
 from gateway.registry.required_attributes import DISCLOSURES, GIVEN
 from gateway.wire import civil_dates
 
 OF_CLIENT = (A.INVESTOR_CLASS, *GIVEN, A.PI_WITHDRAWN, A.AFFILIATION)
-"""Attributes of the client, the same on all its accounts. An account that is opened later begins with them, with the
-first account's self-trade group, as the owner is the same, and with the strictest restriction of any of them. What is
-set on the client itself (freeze, kill switch, exposure limit) the engine knows to hold for it."""
+"""Attributes of the client, the same on all its open accounts. An account that is opened later begins with them, with
+the self-trade group, as the owner is the same, and with the strictest restriction of any of them. When all were closed,
+what is in force of the client is not known from then on: what lets it open is not inherited. What is set on the client
+itself (freeze, kill switch, exposure limit) the engine knows to hold for it."""
+_HELD_AGAINST = (A.PI_WITHDRAWN, A.AFFILIATION)
 
 
 def _of_client(lookup: Lookup, params: Any, topic: str, values: dict[A, int], **details: Any) -> Plan:
     """A change of a client: these attributes on all its accounts, and an entry in its file."""
-    accounts = lookup.accounts_of(params.client)
+    accounts = lookup.held_accounts(params.client)
     through = str(details.pop("valid_through", ""))
     dated = getattr(params, "document_date", None)
     if dated is not None:
@@ -43,11 +45,13 @@ def open_account(lookup: Lookup, params: m.OpenAccount) -> Plan:
     if params.parent:
         client = registry.client_of(lookup.account(params.parent).slot)
     known = registry.accounts_of(client)
+    held = open_accounts(registry, client)
     slot = registry.next_account_slot()
     inherited = [
         set_attribute(slot, attribute, value)
-        for attribute in (*OF_CLIENT, A.GROUP)
-        if known and (value := registry.attribute(known[0].slot, attribute)) is not None
+        for attribute in (*(OF_CLIENT if held else _HELD_AGAINST), A.GROUP)
+        for like in (held or known[-1:])[:1]
+        if (value := registry.attribute(like.slot, attribute)) is not None
     ]
     strictest = max(_strictest(registry, known), employment.least_restriction(registry, client))
     inherited += [set_attribute(slot, A.RESTRICTION, value) for value in [strictest] if value]
@@ -56,9 +60,8 @@ def open_account(lookup: Lookup, params: m.OpenAccount) -> Plan:
 
 
 def _strictest(registry: Registry, accounts: Iterable[Account]) -> int:
-    """The strictest restriction on any of these accounts; a closed account is closed for itself alone."""
-    found = (registry.attribute(account.slot, A.RESTRICTION) or 0 for account in accounts)
-    return max((value for value in found if value != Restriction.CLOSED), default=0)
+    """The strictest restriction on any of these accounts; of a closed one the one before, as closing lifts nothing."""
+    return max((last_restriction(registry, account.slot) for account in accounts), default=0)
 
 
 def record_confirmation(lookup: Lookup, params: m.RecordConfirmation) -> Plan:
@@ -127,8 +130,10 @@ def record_screening(lookup: Lookup, params: m.RecordScreening) -> Plan:
 
 
 def withdraw_status(lookup: Lookup, params: m.WithdrawStatus) -> Plan:
-    """The client no longer wants to be treated as a professional investor."""
-    return _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
+    """The client no longer wants to be treated as a professional investor, nor is who is one by its ownership."""
+    plan = _of_client(lookup, params, "status", {A.PI_WITHDRAWN: 1}, status="withdrawn")
+    intents, records = owners.ended_with(lookup.registry, params.client, 0)
+    return Plan([*plan.intents, *intents], [*plan.records, *records])
 
 
 def restore_status(lookup: Lookup, params: m.RestoreStatus) -> Plan:

@@ -9,7 +9,7 @@ import msgspec
 
 from engine.codes import AccountAttribute as A
 from engine.codes import InvestorClass
-from gateway.office import assessments, employment
+from gateway.office import assessments, employment, owners
 from gateway.office import evidence_params as m
 from gateway.office.changes.plan import Lookup, Plan, set_attribute
 from gateway.office.institution_limbs import LIMBS, check_register, judge_limb
@@ -35,7 +35,7 @@ _FIGURES = "figures"
 
 def _in_file(lookup: Lookup, client: str, topic: str, values: dict[A, int], record: dict[str, Any]) -> Plan:
     """These attributes on all of a client's accounts, and an entry in its file."""
-    accounts, client_id = lookup.accounts_of(client), lookup.registry.client_id(client)
+    accounts, client_id = lookup.held_accounts(client), lookup.registry.client_id(client)
     return Plan(lookup.set_all(accounts, values), [Record(topic, client_id, **record)])
 
 
@@ -45,7 +45,9 @@ def _proved(lookup: Lookup, client: str, investor_class: InvestorClass, last: da
         investor_class = assessments.class_of(lookup.registry, client, lookup.today)
     values = {A.INVESTOR_CLASS: int(investor_class), A.EVIDENCE_UNTIL_NS: civil_dates.lapse_ns(last)}
     record["details"]["investor_class"] = investor_class.name.lower()
-    return _in_file(lookup, client, "evidence", values, {**record, "valid_through": str(last)})
+    plan = _in_file(lookup, client, "evidence", values, {**record, "valid_through": str(last)})
+    intents, records = owners.ended_with(lookup.registry, client, civil_dates.lapse_ns(last))
+    return Plan([*plan.intents, *intents], [*plan.records, *records])
 
 
 def _told(items: Sequence[Any], counted: Sequence[Fraction] = ()) -> list[dict[str, Any]]:

@@ -4,9 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from engine.codes import AccountAttribute, ClientAttribute, CommandKind, Restriction
+from engine.codes import AccountAttribute, ClientAttribute, CommandKind
 from engine.units import INT64_MAX
 from gateway.office.professional_investor import not_in_future, read_date
+from gateway.registry.clients import open_accounts
 from gateway.registry.registry import Account, ContractRecord, Intent, Record, Registry, RegistryError
 from gateway.wire import civil_dates
 from gateway.wire.decimals import Contract, Unit, parse_decimal, parse_micros
@@ -41,9 +42,16 @@ class Lookup:
         return self.registry.account(name)
 
     def accounts_of(self, client: str) -> list[Account]:
-        """A client's accounts; refused when it has none."""
+        """A client's accounts that are not closed; refused when there is no such client."""
         self.registry.client_id(client)
-        return self.registry.accounts_of(client)
+        return open_accounts(self.registry, client)
+
+    def held_accounts(self, client: str) -> list[Account]:
+        """A client's accounts that are not closed, of which there must be one: nothing is in force without."""
+        accounts = self.accounts_of(client)
+        if not accounts:
+            raise RegistryError(f"client: {client!r} has no open account; lionrock admin open-account opens one first")
+        return accounts
 
     def chosen(self, account: str | None, client: str | None) -> list[Account]:
         """One account, or every account of a client that is not closed, whichever of the two is named."""
@@ -51,8 +59,7 @@ class Lookup:
             raise RegistryError("account: give account or client, one of them")
         if account is not None:
             return [self.account(account)]
-        code, closed = AccountAttribute.RESTRICTION, Restriction.CLOSED
-        return [one for one in self.accounts_of(client or "") if self.registry.attribute(one.slot, code) != closed]
+        return self.accounts_of(client or "")
 
     def set_all(self, accounts: Iterable[Account], values: Mapping[AccountAttribute, int]) -> list[Intent]:
         """Intents that set these attributes on each of these accounts."""

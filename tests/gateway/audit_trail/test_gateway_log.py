@@ -155,6 +155,16 @@ def test_a_line_that_a_crash_left_unfinished_is_cut_and_was_never_vouched_for(vo
     assert head.number == 15 and vouched.problems() == []
 
 
+@pytest.mark.parametrize("begun", [b"", b'{"before":"ab'])
+def test_a_file_that_was_only_begun_is_begun_again(vouched: Vouched, begun: bytes) -> None:
+    path = lines_of(vouched, 28)[0].with_stem("2026-11-29")
+    path.write_bytes(begun)
+    assert GatewayLog(vouched.folder).head().number == 14 and not path.exists()
+    path.write_bytes(begun)
+    assert GatewayLog(vouched.folder).append(some(1, 90), NOW + 3 * DAY_NS).number == 15
+    assert path.exists() and vouched.problems() == []
+
+
 def test_files_whose_time_is_over_are_removed_on_the_record(vouched: Vouched, tmp_path: Path) -> None:
     GatewayLog(vouched.folder, days=3).append(some(1, 90), NOW + 4 * DAY_NS)
     assert [path.stem for path in sorted(vouched.folder.glob("*.jsonl"))] == ["2026-11-27", "2026-11-28", "2026-11-30"]
@@ -219,6 +229,12 @@ def test_equal_notes_are_counted() -> None:
     }  # fmt: skip
     assert second["method"] == "login client_credentials" and "key" not in second
     assert notes.take() == []
+
+
+def test_what_was_looked_at_is_one_line_of_text() -> None:
+    notes = Notes()
+    notes.read(KEY, "host admin client", "client=a\nb\udcff\u2028 \u674e", NOW)
+    assert notes.take()[0]["about"] == "client=a?b?? \u674e"
 
 
 def test_a_flood_is_counted_by_kind_and_never_listed() -> None:

@@ -75,12 +75,12 @@ def test_a_change_that_touches_a_frozen_client_says_so(venue):
         venue.submit("kill_switch", target="venue", is_on=True),
     ]
     for change in (*touching, *others):
-        assert venue.office.described(change)["frozen_clients"] == [], change.kind
+        assert venue.office.described(change, NOW)["frozen_clients"] == [], change.kind
     venue.submit("set_restriction", client="alice", restriction="frozen")
     for change in touching:
-        assert venue.office.described(change)["frozen_clients"] == ["alice"], change.kind
+        assert venue.office.described(change, NOW)["frozen_clients"] == ["alice"], change.kind
     for change in others:
-        assert venue.office.described(change)["frozen_clients"] == [], change.kind
+        assert venue.office.described(change, NOW)["frozen_clients"] == [], change.kind
     venue.done("set_restriction", client="alice", restriction="none")
     assert venue.office.frozen_clients(touching[0]) == []
 

@@ -4,6 +4,7 @@ import random
 from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import count
 
 import pytest
 
@@ -15,6 +16,7 @@ from gateway.wire.civil_dates import add_months
 TODAY = date(2026, 11, 26)
 HASH = "ab" * 32
 MILLION = 1_000_000
+_NUMBERS = count(1)
 
 
 def judge(investor, measure, items, today):
@@ -22,8 +24,9 @@ def judge(investor, measure, items, today):
 
 
 def item(amount="8000000", **fields):
+    """An item of a document of its own."""
     given = {
-        "document": "custodian_statement", "date": str(TODAY), "date_means": "issued", "hash": HASH,
+        "document": "custodian_statement", "date": str(TODAY), "date_means": "issued", "hash": f"{next(_NUMBERS):064x}",
         "asset": "securities", **fields,
     }  # fmt: skip
     return Item(amount=amount, **given)
@@ -61,7 +64,7 @@ def test_own_joint_and_corporate_accounts_count_together():
 def test_an_equal_third_is_exact_and_a_cent_too_little_is_too_little():
     third = {"holding": "joint_with_others", "holders": 3}
     assert total(item("24000000", **third)) == 8 * MILLION
-    assert total(*[item("8000000.01", **third)] * 3) == Fraction(800_000_001, 100)
+    assert total(*(item("8000000.01", **third) for _ in range(3))) == Fraction(800_000_001, 100)
     # Two thirds of a cent above the threshold: shown to the cent, but enough.
     assert hkd_text(total(item("24000000.02", **third))) == "8000000.00"
     refused("below the HK[$]8000000", item("23999999.99", **third))
@@ -105,6 +108,8 @@ def test_all_documents_must_be_in_date_and_the_first_to_end_bounds_them():
         ({"holding": "joint_with_others", "share_percent": "50"}, "item 1, proof_hash: .*holders' agreement"),
         ({"holding": "joint_with_others", "share_percent": "100", "proof_hash": HASH}, "is not below 100"),
         ({"holding": "corporation"}, "item 1, proof_hash: .*ownership"),
+        ({"currency": "BTC"}, "item 1, currency: BTC is no currency of ISO 4217"),
+        ({"currency": "XAU"}, "item 1, currency: XAU is no currency"),
         ({"holders": 2}, "item 1, holders: it is for joint_with_others, not for own"),
         ({"associate": "child"}, "item 1, associate: it is for joint_with_associate"),
         ({"proof_hash": HASH}, "item 1, proof_hash: it is for"),
@@ -115,6 +120,13 @@ def test_an_item_that_says_too_little_or_too_much_is_refused_by_number_and_field
     refused(word, item(**{"amount": "99000000", **fields}))
     with pytest.raises(EvidenceError, match=word.replace("item 1", "item 2")):
         judge("individual", "portfolio", [item(), item(**{"amount": "99000000", **fields})], TODAY)
+
+
+def test_one_amount_of_one_document_counts_once():
+    twice = item("4000000", hash=HASH), item("4000000.00", hash=HASH)
+    refused("item 2, hash: .* is item 1 already; leave one out", *twice)
+    assert total(twice[0], item("4000000")) == 8 * MILLION
+    assert total(twice[0], item("4000000", hash=HASH, asset="money")) == 8 * MILLION
 
 
 def test_what_is_an_individuals_is_no_corporations():

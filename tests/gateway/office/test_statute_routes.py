@@ -157,6 +157,30 @@ def test_an_owner_whose_status_has_ended_counts_no_more(venue):
     assert in_force(venue, "acme") == ("NONE", None)
 
 
+def test_what_ends_an_owners_status_ends_that_of_the_corporation(venue):
+    """By giving it up, or by evidence that ends earlier; and of what rests on the corporation in turn."""
+    venue.submit("open_account", account="holdco")
+    venue.done("record_evidence", **evidence(date=TODAY))
+    register = {**REGISTER, "document_date": TODAY}
+    venue.done("record_ownership", **{**OWNED, **register}, parties=parties({"client": "alice"}))
+    again = {**OWNED, **register, "client": "holdco"}
+    venue.done("record_ownership", **again, parties=parties({"client": "acme"}))
+    assert in_force(venue, "holdco") == ("CORPORATE", until("2027-11-26"))
+    earlier = venue.submit("record_evidence", **evidence(date="2026-03-31"))
+    assert earlier.state == "done"
+    assert in_force(venue, "acme")[1] == in_force(venue, "holdco")[1] == until("2027-03-31")
+    [told] = [one for one in venue.registry.records_of(venue.registry.client_id("acme")) if one.topic == "owner_ended"]
+    assert (told.details, told.valid_through, told.change) == ({"owner": "alice"}, "2027-03-31", earlier.number)
+    venue.submit("withdraw_status", client="alice")
+    assert in_force(venue, "acme")[1] == in_force(venue, "holdco")[1] == 0
+    venue.done("restore_status", client="alice", **PAPER)
+    venue.done("record_evidence", **evidence(date=TODAY))
+    assert in_force(venue, "acme")[1] == 0  # that takes a new entry
+    venue.done("record_evidence", **evidence(client="acme", investor="corporation"))
+    venue.submit("withdraw_status", client="alice")
+    assert in_force(venue, "acme")[1] == until("2027-01-31")  # now by figures of its own
+
+
 # --- the limbs of Schedule 1 ----------------------------------------------------------------------------------------
 
 
@@ -314,6 +338,16 @@ def test_permission_never_lifts_what_officers_have_put_on(venue):
         assert restriction(venue, "alice") == Restriction[before.upper()]
 
 
+def test_permission_never_lifts_the_suspension_of_an_affiliate(venue):
+    venue.submit("set_affiliation", client="alice", affiliation="group_company")
+    venue.submit("suspend_affiliate", client="alice")
+    assert venue.submit("record_employment", client="alice", is_employee=False, **PAPER).state == "done"
+    assert restriction(venue, "alice") == Restriction.REDUCE_ONLY
+    venue.submit("record_employment", client="alice", is_employee=True, **PAPER)
+    venue.done("record_employment", client="alice", is_employee=True, is_permitted=True, **PAPER)
+    assert restriction(venue, "alice") == Restriction.REDUCE_ONLY
+
+
 def test_the_end_of_a_freeze_leaves_an_employee_reducing(venue):
     venue.submit("record_employment", client="alice", is_employee=True, **PAPER)
     venue.submit("set_restriction", client="alice", restriction="frozen")
@@ -351,3 +385,36 @@ def test_a_residence_is_permitted_on_a_recent_proof(venue):
     half = {"is_permitted": False, "document": "utility_bill"}
     refused(venue, "give document, document_date", "record_jurisdiction", **here, **half)
     assert venue.submit("record_jurisdiction", **here, is_permitted=False).state == "done"
+
+
+# --- closed accounts --------------------------------------------------------------------------------------------------
+
+
+def closed(venue, account):
+    venue.submit("set_restriction", account=account, restriction="closed")
+
+
+def test_what_is_recorded_after_an_account_was_closed_holds_for_the_next_one_too(venue):
+    venue.done("record_evidence", **evidence())
+    venue.done("open_account", account="alice-2", client="alice")
+    closed(venue, "alice")
+    hit = venue.submit("record_screening", client="alice", outcome="hit", **PAPER)
+    first, second = venue.registry.accounts_of("alice")
+    written = [intent.account_slot for intent in venue.writes() if intent.change == hit.number]
+    assert written == [second.slot]  # the log takes nothing for a closed account
+    venue.submit("withdraw_status", client="alice")
+    venue.done("open_account", account="alice-3", client="alice")
+    third = venue.registry.account("alice-3").slot
+    assert venue.registry.attribute(third, A.PI_WITHDRAWN) == 1
+    assert venue.registry.attribute(first.slot, A.PI_WITHDRAWN) is None
+
+
+def test_a_client_whose_accounts_are_all_closed_begins_anew(venue):
+    venue.done("record_evidence", **evidence())
+    venue.submit("set_restriction", account="alice", restriction="suspended")
+    closed(venue, "alice")
+    refused(venue, "client: 'alice' has no open account", "withdraw_status", client="alice")
+    assert venue.submit("open_account", account="alice-2", client="alice").state == "done"
+    slot = venue.registry.account("alice-2").slot
+    assert venue.registry.attribute(slot, A.INVESTOR_CLASS) is None
+    assert restriction(venue, "alice-2") == Restriction.SUSPENDED

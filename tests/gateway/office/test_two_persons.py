@@ -218,8 +218,8 @@ def paid(venue, by, approver, kind="record_deposit"):
     return venue.office.approve(change.number, approver, "", NOW)
 
 
-def granted(venue, by, approver, document_date="2026-01-31"):
-    change = venue.submit("record_evidence", officer=by, **evidence(document_date=document_date))
+def granted(venue, by, approver, date="2026-01-31"):
+    change = venue.submit("record_evidence", officer=by, **evidence(date=date))
     return venue.office.approve(change.number, approver, "", NOW)
 
 
@@ -266,6 +266,18 @@ def test_what_counts_is_what_is_in_force(venue):
         granted(venue, venue.ann, venue.ben, "2026-03-31")
     venue.registry.mark_applied([(deposit.reference, 9, 1402)])
     assert granted(venue, venue.ann, venue.ben, "2026-03-31").state == "approved"
+
+
+def test_one_officer_who_says_it_again_makes_no_pair_free(venue):
+    venue.key("Cat", "k9")
+    granted(venue, venue.ann, venue.ben)
+    paper = {"client": "alice", "document_date": "2026-11-20", "document_hash": HASH}
+    venue.done("record_agreement", version="1", **paper)
+    assert venue.submit("record_evidence", **evidence()).state == "done"  # the same again: nothing is looser
+    assert venue.submit("record_evidence", **evidence(date="2025-12-31")).state == "done"
+    assert venue.submit("record_agreement", version="1", **paper).state == "done"
+    with pytest.raises(RegistryError, match="have made alice eligible"):
+        paid(venue, venue.ann, venue.ben)
 
 
 def test_a_venue_of_two_officers_says_so_or_names_a_third(venue):
