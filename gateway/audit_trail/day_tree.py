@@ -1,4 +1,4 @@
-"""The tree of a day in Hong Kong: a leaf for each account with its number of records and the root over them.
+"""The tree of a day in Hong Kong: a leaf for each account or client with its number of records and the root over them.
 
 So that an account's day can be shown to be complete: its leaf has the number of its records, and the leaves are sorted
 by account, so that one which is not there has no place between its neighbours.
@@ -26,18 +26,26 @@ from gateway.audit_trail.records import Progress, Scope, decisions
 from gateway.wire.civil_dates import NS_PER_S, civil_date, lapse_ns, start_ns
 
 VENUE_WIDE, VOUCHED = -1, -2
-"""In place of an account: records about none, and what the log vouches for (ATTEST)."""
+"""In place of an account: records about none, and what the log vouches for (ATTEST). Below them come the clients."""
 SETTLED_NS = 60 * NS_PER_S
 """So long after a day what came on it is in the journal, though nothing later is."""
 _LEAF = Struct(f">qQ{HASH_BYTES}s")
 _OF_THE_EXPORT = ("number", CHAIN)
-_VOUCHES = CommandKind.ATTEST.name
+_VOUCHES, _SETS_CLIENT = CommandKind.ATTEST.name, CommandKind.CLIENT_SET.name
+
+
+def owner_of_client(client: int) -> int:
+    """What stands in place of an account for what is set on a client."""
+    return VOUCHED - client
 
 
 def owner_of(record: Record) -> int:
     """Whose leaf a record of an export belongs to."""
     if record.get("command") == _VOUCHES:
         return VOUCHED
+    client: int = record.get("index", 0)
+    if record.get("command") == _SETS_CLIENT and client > 0:
+        return owner_of_client(client)
     account: int = record.get("account_slot", NIL)
     return account if account >= 0 else VENUE_WIDE
 
@@ -77,7 +85,7 @@ class DayTree:
         running.add(bytes_of(record))
 
     def leaves(self) -> list[Leaf]:
-        """The leaves by account: what is vouched for first, then what is venue-wide, both always."""
+        """The leaves by account: the clients', then what is vouched for and what is venue-wide, both always."""
         return [Leaf(owner, running.count, running.root()) for owner, running in sorted(self._accounts.items())]
 
 

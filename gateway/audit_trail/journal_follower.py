@@ -83,11 +83,12 @@ class Follower:
 
 
 class Survey(NamedTuple):
-    """A journal as it was replayed once: the sequences that were looked for, ascending, and how far it went."""
+    """A journal as it was replayed once: the sequences that were looked for, how far it went, and the state there."""
 
     stops: Any
     last_seq: int
     chain: bytes
+    root: Any
 
 
 def survey(journal: Path, wanted: Wanted, until_seq: int | None = None) -> Survey:
@@ -97,7 +98,7 @@ def survey(journal: Path, wanted: Wanted, until_seq: int | None = None) -> Surve
     engine = host.Engine(host.create(reader.capacities, reader.mode))
     sink = lambda commands, events: found.append(np.unique(wanted(commands, events)))  # noqa: E731
     host.replay(reader, engine, until_seq, sink)
-    return Survey(np.unique(np.concatenate(found)), reader.last_seq, reader.position.chain)
+    return Survey(np.unique(np.concatenate(found)), reader.last_seq, reader.position.chain, engine.root)
 
 
 def stops(journal: Path, wanted: Wanted) -> Any:

@@ -6,7 +6,7 @@ it. The figures of an event are those right after the due work or the command th
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 from enum import IntEnum
 from pathlib import Path
 from typing import Any
@@ -98,7 +98,9 @@ class Scope:
     """What an export covers: one account or all (NIL), from an instant up to another, accepted index prices or not.
 
     Records about no account in particular (contracts, the venue, persons, groups) are always covered; what the log
-    vouches for (ATTEST) only where all accounts are. `with_gateway`: also the records of the gateway's log.
+    vouches for (ATTEST) only where all accounts are. Of what is set on clients an export of one account has what is set
+    on its own, `client`, since a freeze of another is nobody's business. `with_gateway`: also the records of the
+    gateway's log.
     """
 
     account_slot: int = NIL
@@ -106,11 +108,20 @@ class Scope:
     to_ns: int = FOREVER_NS
     with_index: bool = False
     with_gateway: bool = False
+    client: int = 0
 
-    def holds(self, time_ns: int, account_slot: int) -> bool:
-        """Whether something at a time about an account is covered; what is about no account (NIL) is."""
+    def of_owner(self, root: Any) -> "Scope":
+        """The scope with the number of its account's client in a state, 0 for all accounts or where none is bound."""
+        values = root["profiles"][0]["values"]
+        bound = 0 <= self.account_slot < len(values)
+        return replace(self, client=int(values[self.account_slot, AccountAttribute.CLIENT]) if bound else 0)
+
+    def holds(self, time_ns: int, account_slot: int, client: int = 0) -> bool:
+        """Whether something at a time about an account, or a client, is covered; what is about neither (NIL, 0) is."""
         if not self.from_ns <= time_ns < self.to_ns:
             return False
+        if client > 0 and self.account_slot >= 0:
+            return client == self.client
         return self.account_slot < 0 or account_slot < 0 or account_slot == self.account_slot
 
     def wanted(self, commands: Any, events: Any) -> Any:
@@ -183,7 +194,7 @@ class _Look:
     def __call__(self, root: Any, command: Any, due: list[Happening]) -> tuple[list[Record], dict[str, int]]:
         records = [record for row in due for record in _of_event(root, row, self._scope)]
         time_ns = max(int(root["now_ns"][0]), int(command["time_ns"]))
-        wanted = self._scope.holds(time_ns, _account_of(command))
+        wanted = self._scope.holds(time_ns, _account_of(command), _client_of(command))
         return records, look(root, command) if wanted else {}
 
 
@@ -195,11 +206,16 @@ def _account_of(command: Any) -> int:
     return int(command.view(DIRECTIVE)["account_slot"]) if kind in _ACCOUNT_KINDS else NIL
 
 
+def _client_of(command: Any) -> int:
+    """The client that a command is about, 0 when there is none."""
+    return int(command.view(DIRECTIVE)["index"]) if int(command["kind"]) == CommandKind.CLIENT_SET else 0
+
+
 def _of_command(root: Any, moment: Moment, scope: Scope) -> Iterator[Record]:
     """The record of the decision on a command, then those of its other effects."""
     command, kind = moment.command, int(moment.command["kind"])
     if kind not in (CommandKind.TIME, CommandKind.LABEL) and moment.events:
-        if scope.holds(moment.events[0].time_ns, _account_of(command)):
+        if scope.holds(moment.events[0].time_ns, _account_of(command), _client_of(command)):
             record = _order(command, moment) if kind in ORDER_COMMANDS else _directive(command, moment)
             if _is_kept(kind, scope) or record["outcome"] == "refused":
                 yield record

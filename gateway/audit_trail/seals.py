@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
 from engine import host
-from gateway.audit_trail.day_tree import DayEnd, DayTree, JournalDays, days_of, trees_of
+from gateway.audit_trail.day_tree import VOUCHED, DayEnd, DayTree, JournalDays, days_of, trees_of
 from gateway.audit_trail.hash_chain import canonical
 from gateway.audit_trail.merkle_tree import root_of
 from gateway.audit_trail.records import Progress
@@ -50,6 +50,7 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gateway_records: int  # the gateway's log as the journal vouched for it last
     gateway_log: str
     accounts: int  # how many have records that day
+    clients: int  # on how many something was set
     records: int
     kinds: dict[str, int]
     root: str
@@ -61,8 +62,8 @@ class Facts(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def leaves(self) -> int:
-        """How many leaves the day's tree has: accounts, what is venue-wide, what is vouched for."""
-        return self.accounts + 2
+        """How many leaves the day's tree has: accounts, clients, what is venue-wide, what is vouched for."""
+        return self.accounts + self.clients + 2
 
 
 class Seal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -224,7 +225,8 @@ def facts_of(venue: str, end: DayEnd, tree: DayTree, known: dict[date, Seal]) ->
     leaves, before = tree.leaves(), known.get(end.day - timedelta(days=1))
     return Facts(
         FORMAT, venue, str(end.day), end.first_seq, end.last_seq, end.log_seq, end.chain.hex(), *end.gateway,
-        accounts=len(leaves) - 2, records=sum(leaf.count for leaf in leaves), kinds=dict(tree.kinds),
+        accounts=sum(leaf.account >= 0 for leaf in leaves), clients=sum(leaf.account < VOUCHED for leaf in leaves),
+        records=sum(leaf.count for leaf in leaves), kinds=dict(tree.kinds),
         root=root_of([leaf.encode() for leaf in leaves]).hex(), previous=before.hash if before else "",
     )  # fmt: skip
 

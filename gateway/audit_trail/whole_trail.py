@@ -30,6 +30,7 @@ def trail(journal: Path, scope: Scope, progress: Progress = _silent, until_seq: 
         return scope.wanted(commands, events)
 
     seen = survey(journal, wanted, until_seq)
+    scope = scope.of_owner(seen.root)
     follower = Follower(journal)
     note = scope.note(follower.genesis)
     records = decisions(follower, scope, seen.stops, seen.last_seq, progress)

@@ -23,7 +23,7 @@ from gateway.audit_trail.records import scope_of
 from gateway.audit_trail.whole_trail import closed
 from tests import build
 from tests.gateway.audit_trail.journals import Live
-from tests.gateway.audit_trail.test_seals import FIRST, Sealed
+from tests.gateway.audit_trail.test_seals import FIRST, Sealed, sealed_days
 from tests.gateway.audit_trail.test_verify_registry import Governed
 from tests.pair import CAPACITIES
 from tests.test_arrows import ROOT
@@ -36,7 +36,7 @@ FOUND, WHOLE, EARLIER = 1, 0, 3
 
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
-    return Sealed(tmp_path_factory.mktemp("attacked"))
+    return sealed_days(tmp_path_factory.mktemp("attacked"))
 
 
 @pytest.fixture(scope="module")

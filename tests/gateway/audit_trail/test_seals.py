@@ -19,14 +19,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from engine import host
-from engine.codes import Mode
+from engine.codes import AccountAttribute, ClientAttribute, Mode
 from gateway import cli
 from gateway.audit_trail import proofs, seals
-from gateway.audit_trail.day_tree import VOUCHED, DayEnd, DayTree, days_of, owner_of
+from gateway.audit_trail.day_tree import VENUE_WIDE, DayEnd, DayTree, days_of, owner_of, owner_of_client
 from gateway.audit_trail.export import read, write
 from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.records import Scope, scope_of
-from gateway.audit_trail.seals import SealError, check_all, read_seal, seal_days
+from gateway.audit_trail.seals import SealError, check_all, read_public_key, read_seal, seal_days
 from gateway.audit_trail.whole_trail import closed
 from gateway.wire.civil_dates import lapse_ns, start_ns
 from tests import build
@@ -43,17 +43,18 @@ def silent(done: int, total: int) -> None:
 
 
 class Sealed:
-    """A venue of three days with its seals, the key beside it, and the export and proof of an account."""
+    """A venue with its seals up to a day, the key beside it, and the export and proof of an account."""
 
-    def __init__(self, folder: Path) -> None:
+    live: Live
+
+    def __init__(self, folder: Path, until: date) -> None:
         self.folder = folder
         self.data = folder / "data"
-        self.live = three_days(self.data / "journal")
-        self.journal = self.live.close()
+        self.journal = self.data / "journal"
         self.key, self.public = folder / "seal.key", folder / "seal.key.pub"
         assert cli.main(["audit", "seal", "--make-key", str(self.key)]) == 0
         self.seals = self.data / "seals"
-        assert cli.main(["audit", "seal", str(self.data), "--key", str(self.key), "--day", str(DAYS[3])]) == 0
+        assert cli.main(["audit", "seal", str(self.data), "--key", str(self.key), "--day", str(until)]) == 0
 
     def export(self, account: int, *words: str) -> Path:
         """The account's export."""
@@ -75,9 +76,18 @@ class Sealed:
         return cli.main(["audit", "verify", str(path), *words, "--public-key", str(self.public)])
 
 
+def sealed_days(folder: Path) -> Sealed:
+    """The venue of three days."""
+    live = three_days(folder / "data" / "journal")
+    live.close()
+    venue = Sealed(folder, DAYS[3])
+    venue.live = live
+    return venue
+
+
 @pytest.fixture(scope="module")
 def sealed(tmp_path_factory: pytest.TempPathFactory) -> Sealed:
-    return Sealed(tmp_path_factory.mktemp("sealed"))
+    return sealed_days(tmp_path_factory.mktemp("sealed"))
 
 
 def test_every_day_that_is_over_has_a_seal_that_follows_the_one_before(sealed: Sealed) -> None:
@@ -221,6 +231,38 @@ def test_an_absent_account_needs_neighbours_that_touch(
     assert "no record at all" in capsys.readouterr().out
     without = changed(proof, tmp_path / "p.json", lambda facts: facts["leaves"].pop())
     assert sealed.verify(export, without) == 1
+
+
+def test_what_is_set_on_a_client_is_in_its_own_accounts_exports_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A freeze of another client is nobody's business; that of the own one cannot be left out."""
+    live = Live(tmp_path / "data" / "journal", CAPACITIES, Mode.RESEARCH)
+    live.send(np.concatenate(build.venue(2)))
+    live.send(build.client_set(1, ClientAttribute.FROZEN, 1))
+    live.send(np.concatenate([build.account_set(slot, AccountAttribute.CLIENT, 1 + slot) for slot in range(2)]))
+    live.send(np.concatenate([build.client_set(2, ClientAttribute.KILL_SWITCH, value) for value in (1, 0)]))
+    live.send(build.new(1, build.SELL, 3, 190, time_ns=build.START_NS + DAY_NS))
+    live.close()
+    venue = Sealed(tmp_path, FIRST)
+    for account, told in ((0, ["FROZEN"]), (1, ["KILL_SWITCH", "KILL_SWITCH"]), (-1, ["FROZEN", *["KILL_SWITCH"] * 2])):
+        path = venue.export(account)
+        rows = [json.loads(line) for line in path.read_text().splitlines()]
+        assert [row["code"] for row in rows if row.get("command") == "CLIENT_SET"] == told
+        assert venue.verify(path, venue.prove(max(account, 0), FIRST)) == 0
+        assert cli.main(["audit", "verify", str(path), "--journal", str(venue.data)]) == 0
+    proof = venue.prove(0, FIRST)
+    for client, text in ((0, "is of client 1, the proof of client 0"), (2, "is of client 1, the proof of client 2")):
+        lied = changed(proof, tmp_path / "lied.json", lambda facts, client=client: facts.update(client=client))
+        capsys.readouterr()
+        assert venue.verify(venue.export(0), lied) == 1
+        found = capsys.readouterr().out
+        assert text in found or "neither the leaf of client" in found
+    unbound = msgspec.structs.replace(proofs.read_proof(proof), client=0)
+    check = proofs.ProofCheck(unbound, read_public_key(venue.public))
+    with pytest.raises(SealError, match="another client's than the proof says"):
+        for line in venue.export(0).read_text().splitlines():
+            check.add(json.loads(line))
 
 
 def test_another_key_proves_nothing(sealed: Sealed, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -368,7 +410,8 @@ RECORDS = st.lists(
         {
             "time_ns": st.integers(start_ns(FIRST), lapse_ns(FIRST) - 1),
             "record": st.sampled_from(["order", "event", "directive"]),
-            "command": st.sampled_from(["NEW", "FILL", "DEPOSIT", "ATTEST"]),
+            "command": st.sampled_from(["NEW", "FILL", "DEPOSIT", "ATTEST", "CLIENT_SET"]),
+            "index": st.integers(0, 4),
             "outcome": st.just("changed"),
             "account_slot": st.sampled_from([-1, 0, 1, 2, 5, 8, 13]),
             "note": st.text(max_size=4),
@@ -388,20 +431,21 @@ def seal_of(tree: DayTree) -> seals.Seal:
 def shown(records: list[dict[str, Any]], proof: proofs.Proof, account: int) -> str:
     """What the proof shows of an export of these records."""
     check = proofs.ProofCheck(proof, KEY.public_key())
-    check.check_scope(Scope(account), 9)
+    check.check_scope(Scope(account, client=proof.client), 9)
     return proofs.check_proofs(records, [check])[0]
 
 
-@given(RECORDS, st.integers(0, 14), st.data())
+@given(RECORDS, st.integers(0, 14), st.integers(0, 5), st.data())
 def test_any_day_of_any_account_is_proved_and_nothing_else_is(
-    records: list[dict[str, Any]], account: int, data: st.DataObject
+    records: list[dict[str, Any]], account: int, client: int, data: st.DataObject
 ) -> None:
     tree = DayTree()
     for record in records:
         tree.add(record)
-    proof = proofs.proof_of(tree.leaves(), account, seal_of(tree))
-    exported = [row for row in records if row["account_slot"] in (-1, account) and owner_of(row) != VOUCHED]
-    own = [row for row in exported if row["account_slot"] == account]
+    proof = proofs.proof_of(tree.leaves(), account, client, seal_of(tree))
+    owners = (VENUE_WIDE, account, owner_of_client(client) if client else account)
+    exported = [row for row in records if owner_of(row) in owners]
+    own = [row for row in exported if owner_of(row) == account]
     assert f"all {len(own)} records" in shown(exported, proof, account) or not own
     if exported:
         at = data.draw(st.integers(0, len(exported) - 1))
@@ -470,7 +514,8 @@ def test_an_outsiders_own_program_agrees(account: int, sealed: Sealed) -> None:
     for place in leaves.values():
         leaf = place["account"].to_bytes(8, "big", signed=True) + place["count"].to_bytes(8, "big")
         leaf += bytes.fromhex(place["root"])
-        assert climbed(leaf, place["index"], facts["accounts"] + 2, place["path"]).hex() == facts["root"]
+        size = facts["accounts"] + facts["clients"] + 2
+        assert climbed(leaf, place["index"], size, place["path"]).hex() == facts["root"]
     for owner in (account, -1):
         own = found.get(owner, [])
         assert (len(own), tree_root(own).hex()) == (leaves[owner]["count"], leaves[owner]["root"])
