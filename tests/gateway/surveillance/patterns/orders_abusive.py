@@ -205,7 +205,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "walls that are re-priced",
         "Large orders follow the market by amendments, some levels away; small ones of the other side are filled.",
-        "CFTC v. Nav Sarao Futures Limited, No. 15-cv-3398 (N.D. Ill.)",
+        "CFTC, No. 15-cv-3398 (N.D. Ill.)",
         repriced,
         ("spoofing",),
     ),
