@@ -222,9 +222,8 @@ class _Alteration:
         params, details = _object(self._change["params"]), _object(record["details"])
         for name in ("document_hash", "valid_through"):
             yield name, record[name], params.get(name) or ""
-        for name, value in details.items():
-            if name in params:
-                yield f"details.{name}", value, params[name]
+        for name, value, other in _shared(details, params):
+            yield f"details.{name}", value, other
         times = {self._change["decided_ns"] or self._change["created_ns"]}
         for name, values in (("recorded_ns", times), ("change", [self._change["number"]])):
             for value in values:
@@ -239,9 +238,8 @@ class _Alteration:
         yield "params.reason", params.get("reason"), change["reason"]
         for record in self._records:
             told = _object(record["details"]) | {name: record[name] for name in ("document_hash", "valid_through")}
-            for name, value in told.items():
-                if name in params:
-                    yield f"params.{name}", params[name], value
+            for name, value, other in _shared(params, told):
+                yield f"params.{name}", value, other
             yield "decided_ns", change["decided_ns"], record["recorded_ns"]
             yield "created_ns", change["created_ns"], record["recorded_ns"]
         for row in self._directives:
@@ -258,12 +256,32 @@ def _object(text: str) -> Row:
     return found if isinstance(found, dict) else {}
 
 
+def _shared(ours: Any, theirs: Any) -> Iterator[tuple[str, Any, Any]]:
+    """(name, our value, theirs) of what both say; of objects in a list as `items.0.amount`."""
+    pairs = enumerate(ours) if isinstance(ours, list) else ours.items()
+    for name, value in pairs:
+        if isinstance(theirs, list) and not (isinstance(name, int) and name < len(theirs)):
+            continue
+        if isinstance(theirs, dict) and name not in theirs:
+            continue
+        other = theirs[name]
+        if isinstance(value, dict | list) and isinstance(other, type(value)):
+            yield from ((f"{name}.{inner}", mine, their) for inner, mine, their in _shared(value, other))
+        else:
+            yield str(name), value, other
+
+
 def _with(row: Row, name: str, value: Any) -> Row:
     """A row with another value in a column, or in the JSON of one, written as the registry writes it."""
     column, _, key = name.partition(".")
     if not key:
         return row | {column: value}
-    inside = _object(row[column]) | {key: value}
+    inside = _object(row[column])
+    *path, last = key.split(".")
+    place: Any = inside
+    for step in path:
+        place = place[int(step)] if isinstance(place, list) else place[step]
+    place[int(last) if isinstance(place, list) else last] = value
     text = json.dumps(inside) if column == "details" else json.dumps(inside, ensure_ascii=False, separators=(",", ":"))
     return row | {column: text}
 

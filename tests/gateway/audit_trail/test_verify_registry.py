@@ -15,6 +15,7 @@ from gateway import cli, clock
 from gateway.audit_trail.verify_registry import check_registry
 from gateway.config import Config
 from gateway.office.changes import KINDS
+from gateway.office.evidence_params import Item
 from gateway.office.proposals import Office
 from gateway.registry import identities
 from gateway.registry.registry import Key, KeyOrder, Registry
@@ -25,10 +26,11 @@ from tests.gateway.live import config_of
 
 HASH = "ab" * 32
 TODAY = str(civil_date(clock.wall_ns()))
-EVIDENCE = {
-    "client": "alice", "investor": "individual", "document": "custodian_statement", "document_date": TODAY,
-    "document_hash": HASH, "amount": "1030000", "currency": "USD", "rate": "7.8",
-}  # fmt: skip
+STATEMENT = Item(
+    document="custodian_statement", date=TODAY, date_means="issued", hash=HASH, asset="securities", amount="1030000",
+    currency="USD", rate="7.8", rate_source="HKMA", rate_date=TODAY,
+)  # fmt: skip
+EVIDENCE = {"client": "alice", "investor": "individual", "items": [STATEMENT]}
 
 
 def officer(registry: Registry, name: str) -> Key:
@@ -136,11 +138,11 @@ def details(key: str, value: str) -> str:
         ),
         (
             "UPDATE records SET details = replace(details, '1030000', '9030000') WHERE number = 1",
-            "record 1: details.amount is '9030000', the log vouches for '1030000'",
+            "record 1: details.items.0.amount is '9030000', the log vouches for '1030000'",
         ),
         (
             "UPDATE changes SET params = replace(params, '1030000', '9030000') WHERE number = 1",
-            "params.amount is '9030000', the log vouches for '1030000'",
+            "params.items.0.amount is '9030000', the log vouches for '1030000'",
         ),
         ("UPDATE records SET valid_through = '2089-12-31' WHERE number = 1", "record 1"),
         ("UPDATE records SET recorded_ns = 7 WHERE number = 1", "record 1: recorded_ns is 7"),
@@ -183,7 +185,7 @@ def details(key: str, value: str) -> str:
             "revoked_ns FROM keys WHERE id = 'lr1'",
             "key lr9 was added: no change issued it",
         ),
-        ("UPDATE intents SET value = 4 WHERE change = 2", "value is 4, the log has 3"),
+        ("UPDATE intents SET value = 4 WHERE change = 2", "value is 4, the log has 1"),
         ("UPDATE intents SET amount_micros = 4 WHERE reference = 1", "directive 1, sequence 1: amount_micros is 4"),
         ("UPDATE intents SET digest = x'' WHERE change = 2", "digest is "),
         ("DELETE FROM intents WHERE reference = 2", "directive 2 is missing"),
