@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 
 from engine import host
-from engine.codes import CommandKind
+from engine.codes import AccountAttribute, CommandKind
 from engine.schema import DIRECTIVE
 from gateway.audit_trail.records import Progress
+from gateway.office.disclosures import sha256_of
 from gateway.registry.tables import rows_of
 from gateway.registry.vouching import as_proposed, digest_of, stages
 
@@ -30,6 +31,10 @@ _COLUMNS = {
 _KEYS = (
     "SELECT keys.id, keys.kind, verifier, scopes, keys.created_ns, revoked_ns, persons.name AS person, "
     "accounts.name AS account FROM keys JOIN persons ON persons.id = person LEFT JOIN accounts ON slot = account_slot"
+)
+_IDENTITIES = (
+    "SELECT digest, document, change, persons.name AS person FROM identities JOIN persons ON persons.id = person "
+    "WHERE change > 0 ORDER BY digest"
 )
 Row = dict[str, Any]
 
@@ -71,6 +76,9 @@ def check_registry(journal: Path, registry: Path, progress: Progress) -> Registr
         changes = rows_of(db, "SELECT * FROM changes ORDER BY number")
         records = rows_of(db, "SELECT * FROM records ORDER BY number")
         keys = rows_of(db, _KEYS)
+        accounts = rows_of(db, "SELECT slot, name, client_id FROM accounts ORDER BY slot")
+        identities = rows_of(db, _IDENTITIES)
+        texts = rows_of(db, "SELECT * FROM disclosures ORDER BY name, version")
         governed = db.execute("SELECT governed_ns FROM governance").fetchone()
     finally:
         db.close()
@@ -78,6 +86,9 @@ def check_registry(journal: Path, registry: Path, progress: Progress) -> Registr
     found.problems += _check_directives(intents, logged, found)
     found.problems += _check_changes(changes, records, intents, logged)
     found.problems += _check_keys(keys, changes, governed[0] if governed else None)
+    found.problems += _check_accounts(accounts, logged)
+    found.problems += _check_identities(identities, changes)
+    found.problems += _check_texts(texts, records)
     for name, rows in (("change", changes), ("record", records)):
         numbers = {row["number"] for row in rows}
         missing = sorted(set(range(1, max(numbers, default=0))) - numbers)
@@ -182,6 +193,48 @@ def _check_keys(keys: list[Row], changes: list[Row], governed_ns: int | None) ->
     for key_id, key in known.items():
         if governed_ns is not None and key["created_ns"] > governed_ns and key_id not in issued:
             yield f"key {key_id} was added: no change issued it"
+
+
+# --- what changes have made ---------------------------------------------------------------------------------------
+
+
+def _check_accounts(accounts: list[Row], logged: _Logged) -> Iterator[str]:
+    """Each account is the client's of whom the log was told first; the engine binds it once."""
+    told: dict[int, Any] = {}
+    for _, row in sorted(logged.directives.items()):
+        if row["kind"] == CommandKind.ACCOUNT_SET and row["code"] == AccountAttribute.CLIENT:
+            told.setdefault(int(row["account_slot"]), row)
+    for account in accounts:
+        row = told.get(account["slot"])
+        if row is not None and account["client_id"] != int(row["value"]):
+            seq, value = int(row["seq"]), int(row["value"])
+            yield f"account {account['name']}: client_id is {account['client_id']}, sequence {seq} says {value}"
+
+
+def _check_identities(identities: list[Row], changes: list[Row]) -> Iterator[str]:
+    """Each identity is bound to the person whom its change names."""
+    params = {change["number"]: _object(change["params"]) for change in changes}
+    for row in identities:
+        asked = params.get(row["change"], {})
+        if (asked.get("person"), asked.get("identity")) != (row["person"], f"{row['document']} {row['digest']}"):
+            yield f"identity of {row['person']} ({row['document']}): change {row['change']} says another or none"
+
+
+def _check_texts(texts: list[Row], records: list[Row]) -> Iterator[str]:
+    """Each disclosure has the text whose hash is in the record of its publication."""
+    entries = [_object(record["details"]) for record in records if record["topic"] == "disclosure_text"]
+    published = {(entry.get("disclosure"), entry.get("version")): entry for entry in entries}
+    known = set()
+    for row in texts:
+        place = row["name"], row["version"]
+        known.add(place)
+        entry, where = published.get(place, {}), f"disclosure {row['name']}, version {row['version']}"
+        if sha256_of(row["text"]) != row["sha256"] or row["sha256"] != entry.get("text_sha256"):
+            yield f"{where}: its text is not the one that was published"
+        if row["effective_from"] != entry.get("effective_from"):
+            yield f"{where}: effective_from is {row['effective_from']}, its record says {entry.get('effective_from')}"
+    for name, version in sorted(set(published) - known, key=str):
+        yield f"disclosure {name}, version {version} is missing: a record says that it was published"
 
 
 class _Alteration:

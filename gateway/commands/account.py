@@ -85,6 +85,7 @@ def run(args: argparse.Namespace) -> int:
 def _carry_out(registry: Registry, args: argparse.Namespace) -> int:
     """Open an account or record a deposit, while the venue has no officers yet."""
     with outcomes.written(registry) as span:
+        registry.check_open()
         row = _row(registry, _create(registry, args)) if args.action == "create" else _deposit(registry, args)
     outcome = outcomes.follow_span(registry, args.data, span)
     title = "account" if args.action == "create" else "deposit"

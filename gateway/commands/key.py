@@ -92,6 +92,7 @@ def run(args: argparse.Namespace) -> int:
             outcomes.show_changes([officer.row(registry, change, args.data)], args.json)
         elif args.action == "revoke":
             with outcomes.written(registry) as span:
+                registry.check_open()
                 key = registry.revoke_key(args.id, clock.wall_ns())
             told = outcomes.told(outcomes.follow_span(registry, args.data, span), args.data)
             show([{"id": key.id, "revoked": True, "orders": told}], args.json, "key revoked")
@@ -137,6 +138,7 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
     kind, new = _new_key(args)
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
     with outcomes.written(registry) as span:
+        registry.check_open()
         person = registry.person(args.person, now_ns)
         key = registry.add_key(KeyOrder(new.id, account.slot, person, kind, new.verifier, scopes, args.label), now_ns)
         if args.knowledge_until:

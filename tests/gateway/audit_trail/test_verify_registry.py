@@ -26,11 +26,12 @@ from tests.gateway.live import config_of
 
 HASH = "ab" * 32
 TODAY = str(civil_date(clock.wall_ns()))
-STATEMENT = Item(
+ITEM = Item(
     document="custodian_statement", date=TODAY, date_means="issued", hash=HASH, asset="securities", amount="1030000",
     currency="USD", rate="7.8", rate_source="HKMA", rate_date=TODAY,
 )  # fmt: skip
-EVIDENCE = {"client": "alice", "investor": "individual", "items": [STATEMENT]}
+EVIDENCE = {"client": "alice", "investor": "individual", "items": [ITEM]}
+TEXT = {"disclosure": "product", "version": 1, "text": "You may lose all of it."}
 
 
 def officer(registry: Registry, name: str) -> Key:
@@ -61,6 +62,7 @@ class Governed:
         self.issued = self.decided("issue_key", account="alice", **issue)
         self.decided("issue_key", account="alice", **issue | {"key": "lr2"})
         self.decided("revoke_key", key="lr2")
+        self.decided("publish_disclosure", **TEXT)
         registry.close()
         self.run()
 
@@ -99,7 +101,7 @@ def test_an_unaltered_registry_is_what_the_log_vouches_for(
 ) -> None:
     assert problems(governed.config) == []
     assert cli.main(["audit", "verify", "--journal", governed.config.data]) == 0
-    assert "7 changes, 2 records and " in capsys.readouterr().out
+    assert "8 changes, 3 records and " in capsys.readouterr().out
 
 
 def test_every_change_is_vouched_for_in_the_log(governed: Governed) -> None:
@@ -162,14 +164,14 @@ def details(key: str, value: str) -> str:
         ("DELETE FROM records WHERE number = 1", "record 1 is missing"),
         ("DELETE FROM records WHERE number = 2", "change 2 (set_restriction): its row or a record that was deleted"),
         (
-            "INSERT INTO records SELECT 3, topic, client_id, account_slot, person, details, document_hash, "
+            "INSERT INTO records SELECT 4, topic, client_id, account_slot, person, details, document_hash, "
             "valid_through, change, recorded_ns FROM records WHERE number = 1",
-            "record 3 was added",
+            "record 4 was added",
         ),
         (
-            "INSERT INTO changes SELECT 8, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, "
+            "INSERT INTO changes SELECT 9, kind, params, reason, actor, actor_key, created_ns, expires_ns, state, "
             "approver, approver_key, decided_ns, note FROM changes WHERE number = 2",
-            "change 8 (set_restriction) was added",
+            "change 9 (set_restriction) was added",
         ),
         (
             "UPDATE keys SET scopes = 'read trade' WHERE id = 'lr1'",
@@ -189,6 +191,12 @@ def details(key: str, value: str) -> str:
         ("UPDATE intents SET amount_micros = 4 WHERE reference = 1", "directive 1, sequence 1: amount_micros is 4"),
         ("UPDATE intents SET digest = x'' WHERE change = 2", "digest is "),
         ("DELETE FROM intents WHERE reference = 2", "directive 2 is missing"),
+        ("UPDATE accounts SET client_id = 2", "account alice: client_id is 2, sequence 2 says 1"),
+        ("UPDATE identities SET person = 1 WHERE change = 5", "identity of Ann (passport HK): change 5 says another"),
+        ("UPDATE identities SET digest = 'cd' WHERE change = 5", "identity of Alice (passport HK): change 5 says"),
+        ("UPDATE disclosures SET text = 'You win.'", "disclosure product, version 1: its text is not the one"),
+        ("UPDATE disclosures SET effective_from = '2020-01-01'", "version 1: effective_from is 2020-01-01, its record"),
+        ("DELETE FROM disclosures", "disclosure product, version 1 is missing"),
         (
             "INSERT INTO intents (reference, kind, code, account_slot, contract_slot, item, person, value, "
             "amount_micros, actor, approver, note, created_ns, applied_seq) "

@@ -6,7 +6,7 @@ import pytest
 
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, InvestorClass, OrdType, Reason, Side, TimeInForce
-from gateway import clock
+from gateway import cli, clock
 from gateway.config import Config
 from gateway.office.bootstrap import list_contracts, set_up_venue
 from gateway.office.changes import KINDS
@@ -96,4 +96,23 @@ def test_what_officers_have_recorded_stays(lionrock, tmp_path):
     assert registry.attribute(0, A.VA_KNOWLEDGE) == registry.attribute(0, A.INVESTOR_CLASS) == 0
     assert [intent.note for intent in registry.pending_intents()[-2:]] == [NOTE, NOTE]
     assert withdraw_unrecorded(registry, now_ns).accounts == []
+    registry.close()
+
+
+@pytest.mark.parametrize(
+    ("room", "words"),
+    [
+        ("account", ["create", "eve", "--class", "individual", "--eligible-until", "2089-12-31"]),
+        ("account", ["deposit", "alice", "5"]),
+        ("key", ["create", "alice", "--person", "Eve", "--scopes", "read"]),
+    ],
+)
+def test_what_was_begun_before_officers_were_named_is_refused(tmp_path, lionrock, monkeypatch, capsys, room, words):
+    lionrock("account", "create", "alice")
+    monkeypatch.setattr(f"gateway.commands.{room}.acting_officer", lambda registry, _: registry.govern(clock.wall_ns()))
+    with pytest.raises(SystemExit, match="2"):
+        cli.main([room, *words, "--data", str(tmp_path / "data")])
+    assert "officers: this venue has them" in capsys.readouterr().err
+    registry = Registry(tmp_path / "data" / "registry.db")
+    assert [account.name for account in registry.accounts()] == ["alice"] and registry.keys() == []
     registry.close()
