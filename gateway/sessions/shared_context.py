@@ -75,12 +75,16 @@ class Context:
         else:
             self._countdowns.pop(signer.account_slot, None)
 
-    def tick(self, now_ns: int) -> list[Submit]:
-        """Call about every second: learns which keys were revoked, and gives the cancels of countdowns that ran out."""
+    def end_revoked_keys(self) -> None:
+        """Learn which keys were revoked: their sessions may do nothing from now on."""
         revoked = self.registry.revoked_keys(self._revoked)
         if revoked is not None:
             self._revoked = len(revoked)
             self.ended_keys |= revoked
+
+    def tick(self, now_ns: int) -> list[Submit]:
+        """Call about every second: learns which keys were revoked, and gives the cancels of countdowns that ran out."""
+        self.end_revoked_keys()
         due = [slot for slot, (deadline_ns, _) in self._countdowns.items() if now_ns >= deadline_ns]
         return [Submit(protective_cancel(self._countdowns.pop(slot)[1]), None) for slot in due]
 

@@ -196,11 +196,12 @@ class Venue:
     def submit_intents(self) -> dict[int, Result]:
         """Sequence every intent that the log does not have yet; answers what became of it by its reference.
 
-        One that is under way is not sent again.
+        One that is under way is not sent again. Revoked keys end first, so none places an order behind its KEY_REVOKE.
         """
         answered: dict[int, Result] = {}
         while intents := self.registry.pending_intents(self._last_reference):
             self._last_reference = intents[-1].reference
+            self.context.end_revoked_keys()
             for intent in intents:
                 row = sweep_row(intent) if intent.sweeps else None
                 if row is not None:

@@ -47,6 +47,23 @@ def refused(registry):
     return [reason for (reason,) in registry.all("SELECT reason FROM intents WHERE reason > 0")]
 
 
+def test_a_revoked_key_has_ended_before_the_log_knows_it(config, monkeypatch):
+    """Another process revokes it: no order of its sessions may come behind the command that cancels the others."""
+    venue = Venue(config)
+    venue.start()
+    other = Registry(config.registry)
+    [key] = other.keys(0)
+    other.revoke_key(key.id, clock.wall_ns())
+    other.close()
+    ended, submit = [], venue.sequencer.submit
+    monkeypatch.setattr(
+        venue.sequencer, "submit", lambda *row: ended.append(key.id in venue.context.ended_keys) or submit(*row)
+    )
+    venue.take_intents()
+    venue.close()
+    assert ended == [True]
+
+
 def test_a_stop_right_behind_a_deposit_does_not_pay_it_twice(config):
     for turn in range(1, 4):
         venue = Venue(config)
