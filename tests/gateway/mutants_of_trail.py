@@ -39,11 +39,11 @@ TRAIL_MUTANTS = (
     Mutant("a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:", SEALS),
     Mutant(
         "neighbours need not touch", "audit_trail/proofs.py",
-        "return indices[min(above)] == indices[below] + 1", "return True", SEALS,
+        "(indices[min(above)] if above", "(before + 1 if above", SEALS,
     ),
     Mutant(
         "an account is absent where the tree goes on", "audit_trail/proofs.py",
-        "return indices[below] == size - 1", "return True", SEALS,
+        "if above else size)", "if above else before + 1)", SEALS,
     ),
     Mutant(
         "an export of another time is proved", "audit_trail/proofs.py",
