@@ -216,7 +216,7 @@ REGISTRY_ATTACKS = {
         "INSERT INTO records SELECT 9, topic, client_id, account_slot, person, details, document_hash, valid_through, "
         "change, recorded_ns FROM records WHERE number = 1"
     ),
-    "a directive altered": "UPDATE intents SET value = 1 WHERE change = 2",
+    "a directive altered": "UPDATE intents SET value = 4 WHERE change = 2",
 }
 
 

@@ -8,13 +8,15 @@ import json
 
 import pytest
 
-from engine.codes import AccountAttribute, CommandKind, MarketState
+from engine.codes import AccountAttribute, CommandKind, InvestorClass, MarketState
+from engine.units import FOREVER_NS
 from gateway import clock
 from gateway.client import RpcError
 from gateway.commands import account, admin, key, outcomes
+from gateway.office.onboarding import eligible, knowledge
 from gateway.registry.registry import Intent, Registry
 from tests.gateway.identified import officer_words
-from tests.gateway.live import BTC, MILLION_MICROS, market, play
+from tests.gateway.live import BTC, MILLION_MICROS, market, play, until
 
 KILLS = (["account", "--name", "alice"], ["group", "--name", "7"], ["contract", "--name", BTC], ["venue"])
 
@@ -36,10 +38,17 @@ async def running(folder, *words):
     return await asyncio.to_thread(lionrock, folder, *words)
 
 
-def officers(folder, tmp_path):
-    """The words that make Ann and Ben act."""
+async def officers(folder, tmp_path):
+    """The words that make Ann and Ben act; who traded before may trade on, as if officers had recorded the evidence."""
     files = [str(tmp_path / name) for name in ("ann.key", "ben.key")]
-    lionrock(folder, "admin", "init", *officer_words(("Ann Lee", files[0]), ("Ben Wong", files[1])))
+    await running(folder, "admin", "init", *officer_words(("Ann Lee", files[0]), ("Ben Wong", files[1])))
+    registry = Registry(folder / "registry.db")
+    slots = [account.slot for account in registry.accounts()]
+    persons = [knowledge(person, FOREVER_NS, "") for (person,) in registry.all("SELECT id FROM persons")]
+    rights = [intent for slot in slots for intent in eligible(slot, InvestorClass.INDIVIDUAL, FOREVER_NS, "")]
+    registry.add_intents([*rights, *persons], clock.wall_ns())
+    await until(lambda: not registry.pending_intents())
+    registry.close()
     return [["--as", file, "--reason", "a test"] for file in files]
 
 
@@ -49,7 +58,7 @@ def test_a_kill_switch_says_where_it_stands_in_the_log_and_what_it_took(tmp_path
 
     async def story():
         async with market(folder) as (server, (alice, bob)):
-            ann, ben = officers(folder, tmp_path)
+            ann, ben = await officers(folder, tmp_path)
             grouped = await running(folder, "admin", "set-group", "--account", "alice", "--group", "7", "--json", *ann)
             [proposed] = json.loads(grouped[1])
             assert (proposed["state"], proposed["sequence"]) == ("proposed", None)
@@ -82,7 +91,7 @@ def test_a_state_of_a_contract_that_keeps_orders_speaks_of_none(tmp_path):
 
     async def story():
         async with market(folder) as (_, (alice, _)):
-            ann, _ = officers(folder, tmp_path)
+            ann, _ = await officers(folder, tmp_path)
             await alice.buy(BTC, "0.1", price="19900")
             state = ["admin", "set-contract-state", "--instrument-name", BTC, "--state", "halted"]
             _, said = await running(folder, *state, *ann)
@@ -118,7 +127,7 @@ def test_what_the_venue_refuses_is_an_error(tmp_path):
 
     async def story():
         async with market(folder):
-            ann, ben = officers(folder, tmp_path)
+            ann, ben = await officers(folder, tmp_path)
             words = ["admin", "record-withdrawal", "--account", "alice", "--amount", "99000000"]
             await running(folder, *words, *ann)
             code, said = await running(folder, "admin", "approve", "1", *ben)
@@ -132,7 +141,7 @@ def test_an_officer_over_the_wire_is_told_the_same(tmp_path):
 
     async def story():
         async with market(folder) as (server, (alice, _)):
-            officers(folder, tmp_path)
+            await officers(folder, tmp_path)
             stored = json.loads((tmp_path / "ann.key").read_text())
             client = type(alice)(alice.url, stored["id"], stored["secret"])
             await client.connect()
