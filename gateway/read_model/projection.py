@@ -124,6 +124,7 @@ class Projection:
         statements.position_statement(root, 0)
         statements.lights(root, 0)
         statements.funding_statement(root, 0)
+        statements.is_leaving(root, 0)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""

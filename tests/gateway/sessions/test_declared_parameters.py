@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args, get_origin
 import msgspec
 import pytest
 
-from engine.codes import NIL, CommandKind, MarginMode, MarketState
+from engine.codes import NIL, AccountAttribute, Affiliation, CommandKind, MarginMode, MarketState
 from engine.codes import ContractParameter as P
 from gateway.document.examples import EXAMPLES
 from gateway.document.officer_examples import set_up_sample
@@ -352,6 +352,9 @@ def test_a_parameter_is_obeyed_or_refused_by_name(world, method, name):
 # --- the office ---------------------------------------------------------------------------------------------------
 
 
+AFFILIATED = Intent(CommandKind.ACCOUNT_SET, int(AccountAttribute.AFFILIATION), 0, value=int(Affiliation.GROUP_COMPANY))
+
+
 class Bureau:
     """Officers and a client over a registry that is a fresh copy for each call."""
 
@@ -388,6 +391,8 @@ class Bureau:
         for path in self.folder.glob("*.*"):
             shutil.copy(path, here)
         registry = Registry(here / "registry.db")
+        if method == "venue/admin/suspend_affiliate":
+            registry.add_intents([AFFILIATED], NOW)
         sessions = self.sessions(registry, Vault(here / "vault.key"))
         decides = method.endswith(("/approve", "/reject"))
         who = "sample" if method in OWN_STANDING else "Ben" if decides else "Ann"

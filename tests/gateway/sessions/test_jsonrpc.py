@@ -189,6 +189,7 @@ OURS = {
     "venue/explain_account",
     "venue/get_admission",
     "venue/get_reject_reasons",
+    "venue/get_disclosures",
     "venue/get_rules",
     "venue/resume",
     "venue/withdraw_professional_status",
