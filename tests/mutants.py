@@ -188,12 +188,6 @@ MUTANTS = (
         "cancel_queue.enter_account(s, job, np.int64(NIL))",
     ),
     Mutant(
-        "a freeze of the client cancels everybody's orders on contact",
-        "cancel_queue.py",
-        "    if job.client != 0 and profile_at",
-        "    if job.client < 0 and profile_at",
-    ),
-    Mutant(
         "a client's exposure is counted account by account",
         "exposure_limits.py",
         "        left = _left_micros(s, member, left)\n",

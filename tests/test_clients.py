@@ -142,6 +142,16 @@ def test_one_job_works_through_all_accounts_of_a_client(orders: int) -> None:
     assert int(pair.root[0]["orders_live"]) == 1 and int(pair.root[0]["jobs_count"]) == 0
 
 
+def test_while_a_freeze_waits_in_the_queue_others_trade_on() -> None:
+    """The job on a client's accounts takes nobody else's order on contact, however long it waits."""
+    pair = venue()
+    pair.play([new(i % 3, BUY, 1, 800 + i % 50) for i in range(150)] + [new(3, BUY, 1, 900), new(1, SELL, 1, 950)])
+    pair.play([*build.opened(4, client=7), client_set(1, C.FROZEN, 1)])
+    reports = pair.send(new(4, SELL, 1, 900))
+    assert int(pair.root[0]["jobs_count"]) == 1, "the queue is not done"
+    assert [row["account_slot"] for row in reports if row["kind"] == EventKind.FILL] == [3, 4]
+
+
 # --- the kill switch and the exposure limit -----------------------------------------------------------------------
 
 

@@ -47,6 +47,9 @@ def lapsed(reason: Reason = KYC) -> Stage:
     """Account 0 holds 14 lots with money enough, and may not open any more."""
     stage = holding(9000)
     stage.send(LOSSES[reason].copy())
+    if reason == Reason.DERIVATIVES_KNOWLEDGE_REQUIRED:  # it was the knowledge of who bids, too
+        stage.send(build.person(2))
+        stage.order(1, BUY, 50, 999, person=2)
     return stage
 
 

@@ -190,7 +190,7 @@ def test_leverage_changes_only_as_far_as_margin_carries_it() -> None:
     stage.order(1, SELL, 4, 2000)
     stage.order(0, BUY, 4, 2000)
     for leverage, reason in ((8, 0), (7, Reason.INSUFFICIENT_MARGIN), (11, Reason.LEVERAGE_LIMIT), (0, 0)):
-        stage.send(build.directive(K.SET_LEVERAGE, account_slot=0, contract_slot=0, value=leverage))
+        stage.send(build.directive(K.SET_LEVERAGE, account_slot=0, contract_slot=0, value=leverage, person=1))
         assert refused(stage) == reason, leverage
 
 

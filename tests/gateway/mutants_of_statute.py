@@ -145,13 +145,6 @@ _ROWS = (
         STATUTE,
     ),
     (
-        "an employee's next account is free",
-        "office/changes/clients.py",
-        "employment.least_restriction(registry, client)",
-        "0",
-        STATUTE,
-    ),
-    (
         "a text may be required before its day",
         "office/disclosures.py",
         "text.effective_from > today",
