@@ -226,7 +226,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "layers amended to one lot",
         "As layering, but the wall is not cancelled: it shrinks to a lot for each order.",
-        "FCA v. Da Vinci Invest [2015] EWHC 2401 (Ch); the amendments are our variant",
+        "FCA v. Da Vinci Invest [2015] EWHC 2401 (Ch), not read; the amendments are our variant",
         amended,
         ("spoofing",),
     ),
@@ -256,7 +256,7 @@ ORDERS_ABUSIVE = (
     Pattern(
         "quote stuffing",
         "50 orders a second far from the market, each cancelled at once.",
-        "Commission Delegated Regulation (EU) 2016/522, Annex II, Section 1: quote stuffing",
+        "Commission Delegated Regulation (EU) 2016/522, Annex II, Section 1: quote stuffing, not read",
         stuffing,
         ("quote_stuffing",),
         seconds=240,

@@ -188,7 +188,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "banging the close",
         "A long of 600 lots; 450 are sold hard in the last half minute before funding.",
-        "CFTC v. Optiver US, No. 08-cv-6560 (S.D.N.Y.), CFTC release 5521-08",
+        "CFTC v. Optiver US, No. 08-cv-6560 (S.D.N.Y.), not read; CFTC release 5521-08",
         close,
         ("marking",),
         seconds=630,
@@ -214,7 +214,7 @@ TRADES_ABUSIVE = (
     Pattern(
         "push of a thin index source",
         "A long is built; then one of three index sources runs away by 1.5 %, and the long is sold.",
-        "CFTC, No. 23-cv-00173 (S.D.N.Y.) (Mango Markets)",
+        "CFTC, No. 23-cv-00173 (S.D.N.Y.) (Mango Markets), not read",
         push_of_a_source,
         ("index_push",),
     ),
