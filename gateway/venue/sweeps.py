@@ -8,8 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.code_values import COMMAND_MASS_CANCEL, EVENT_MASS_CANCELLED, EVENT_REFUSED, EVENT_REJECTED
-from engine.codes import NIL, ClientAttribute, CommandKind, Reason
+from engine.code_values import (
+    COMMAND_MASS_CANCEL,
+    EVENT_MASS_CANCELLED,
+    EVENT_REFUSED,
+    EVENT_REJECTED,
+    EXEC_KEEP_PROTECTION,
+)
+from engine.codes import NIL, AccountAttribute, ClientAttribute, CommandKind, Reason
 from engine.schema import DIRECTIVE
 from gateway.registry.records import NOT_SWEPT
 from gateway.registry.registry import Intent
@@ -23,13 +29,16 @@ _OF_ACCOUNT, _OF_MARKET = Reason.ACCOUNT_SUSPENDED, Reason.MARKET_STATE
 def sweep_row(intent: Intent) -> bytes | None:
     """The mass cancel before a directive that cancels orders too: those of its account, its contract, or all.
 
-    None for a directive with which the engine cancels them itself.
+    A kill switch leaves what the client has for protection, since reducing goes on. None for a directive with which the
+    engine cancels them itself.
     """
     if intent.kind in _WITHIN:
         return None
     reason = _OF_ACCOUNT if intent.account_slot != NIL else _OF_MARKET
     signer = Signer(intent.account_slot, intent.actor, intent.key)
-    return mass_cancel_row(signer, intent.contract_slot, reason=reason)
+    is_kill = intent.kind == CommandKind.ACCOUNT_SET and intent.code == AccountAttribute.KILL_SWITCH
+    flags = EXEC_KEEP_PROTECTION if is_kill else 0
+    return mass_cancel_row(signer, intent.contract_slot, reason=reason, flags=flags)
 
 
 class Sweeps:

@@ -13,6 +13,7 @@ from gateway.registry.records import NOT_SWEPT
 from gateway.registry.registry import Intent
 from gateway.venue.sweeps import Sweeps
 from gateway.venue.venue import Venue
+from tests.gateway.live import BTC, request
 from tests.gateway.socketless_venue import SocketlessVenue, bare, taken
 
 FEW, MANY = 7, 5 * WORK_ITEMS
@@ -66,6 +67,19 @@ def test_a_short_sweep_is_counted_in_the_answer(desk, intent, others):
     assert result.orders_cancelled == FEW + others
     assert noted(desk.venue) == result
     assert desk.venue.registry.unfinished_sweeps() == []
+
+
+STOP = {"type": "stop_market", "trigger": "mark_price", "trigger_price": 19_000, "reduce_only": True}
+
+
+@pytest.mark.parametrize(("intent", "kept"), [(KILL, 1), (KILL_CLIENT, 1), (FREEZE, 0), (HALT, 0)])
+def test_a_kill_switch_leaves_protective_stops(desk, intent, kept):
+    """Whoever may not open any more is not trapped; a freeze and a halt take everything."""
+    rest(desk, FEW)
+    assert taken(desk.send([request(50, "private/sell", instrument_name=BTC, amount=0.1, **STOP)])) == [50]
+    result = switch(desk.venue, intent)
+    assert result.orders_cancelled == FEW + 1 - kept
+    assert len(desk.venue.projection.open_orders(0)) == kept
 
 
 @pytest.mark.parametrize("intent", [KILL, FREEZE])
