@@ -79,7 +79,8 @@ def unclosed(rows: Rows) -> Rows:
 
 
 def continued(rows: Rows) -> Rows:
-    return [*rows, rows[-2]]
+    """Behind the end comes a record of an order, which no count covers."""
+    return [*rows, rows[place_of(rows)]]
 
 
 def ended_anew(rows: Rows) -> Rows:
