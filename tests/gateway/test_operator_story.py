@@ -266,6 +266,7 @@ def check_record(path):
         ("order", "accepted", ""),
         ("order", "accepted", ""),
         ("order", "refused", "ACCOUNT_SUSPENDED"),
+        ("event", "happened", "SANCTIONS"),
     ]
     lapse = next(row for row in rows if row["reason"] == "PI_EVIDENCE_EXPIRED")
     assert int(lapse["time_ns"]) >= MIDNIGHT_NS == int(lapse["account_evidence_until_ns"])
