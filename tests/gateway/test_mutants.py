@@ -1,9 +1,8 @@
 """Each seeded mutant of the gateway fails the test that it names."""
 
 import os
-import shutil
-import subprocess
-import sys
+from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,8 @@ from tests.gateway.mutants_of_statute import STATUTE_MUTANTS
 from tests.gateway.mutants_of_surveillance import SURVEILLANCE_MUTANTS
 from tests.gateway.mutants_of_trail import TRAIL_MUTANTS
 from tests.gateway.socketless_venue import SocketlessVenue
+from tests.gateway.warm_process import WarmProcess
+from tests.test_arrows import imported
 
 ROOT = Path(__file__).parents[2]
 MUTANTS = (
@@ -26,65 +27,83 @@ FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""
 TIMEOUT_S = 240
 """A mutant whose test still runs after so long hangs, which is a failure too."""
-HOOK = "from tests.gateway.broken_module import install\ninstall({name!r}, {path!r}, {text!r})\n"
+HOOK = "from tests.gateway.broken_module import install\ninstall({!r}, {!r}, {!r})\n"
+OPTIONS = ("-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist")
 
 
-def place(folder: Path, mutant: Mutant) -> dict[str, str]:
-    """Put the broken text in a folder; the environment in which every Python process loads it as the module."""
+def place(folder: Path, mutant: Mutant) -> tuple[str, str, str]:
+    """Put the broken text in a folder, for every Python process whose path has it: the module's name, file and text."""
     path = ROOT / "gateway" / mutant.file
     text = folder / path.name
     text.write_text(broken(mutant, ROOT / "gateway"))
-    name = ".".join(path.relative_to(ROOT).with_suffix("").parts)
-    (folder / "sitecustomize.py").write_text(HOOK.format(name=name, path=str(path), text=str(text)))
-    roots = (folder, ROOT, Path(engine.__file__).parents[1])
-    is_compiled = any(word in path.read_text() for word in ("njit", "engine.kernels"))
-    cache = place_cache(folder / "cache", not is_compiled)
-    return os.environ | {"PYTHONPATH": os.pathsep.join(map(str, roots)), "LIONROCK_CACHE_DIR": str(cache)}
+    module = (".".join(path.relative_to(ROOT).with_suffix("").parts), str(path), str(text))
+    (folder / "sitecustomize.py").write_text(HOOK.format(*module))
+    return module
 
 
-def place_cache(cache: Path, has_gateway: bool) -> Path:
-    """A cache with the engine's compiled code, and with the gateway's unless the broken module is compiled itself.
+@cache
+def reached(name: str) -> frozenset[str]:
+    """A module of the gateway and all those of it that it imports."""
+    path = ROOT.joinpath(*name.split(".")).with_suffix(".py")
+    if not name.startswith("gateway.") or not path.exists():
+        return frozenset()
+    return frozenset({name}).union(*map(reached, set(imported(path)) - {name}))
 
-    numba would take the whole module's code for the broken one's. What is compiled now must not outlive the mutant.
+
+def place_cache(folder: Path, broken_name: str) -> None:
+    """A cache of its own with the compiled code that the broken module has no part in.
+
+    numba looks at a function's own file alone, and would take what was compiled with the whole module.
     """
     compiled = Path(os.environ["NUMBA_CACHE_DIR"])
-    rooms = {folder.name for folder in (ROOT / "gateway").rglob("*") if folder.is_dir()} | {"gateway"}
-    (cache / compiled.name).mkdir(parents=True)
+    (folder / compiled.name).mkdir()
+    rooms = {folder.name: folder for folder in (ROOT / "gateway").rglob("*") if folder.is_dir()}
     for entry in compiled.iterdir():
-        if entry.name.rpartition("_")[0] not in rooms:
-            (cache / compiled.name / entry.name).symlink_to(entry)
-        elif has_gateway:
-            shutil.copytree(entry, cache / compiled.name / entry.name)
-    return cache
+        place, room = folder / compiled.name / entry.name, rooms.get(entry.name.rpartition("_")[0])
+        if room is None:
+            place.symlink_to(entry)
+            continue
+        place.mkdir()
+        for file in entry.iterdir():
+            path = room / file.name.partition(".")[0]
+            if broken_name not in reached(".".join(path.relative_to(ROOT).parts)):
+                (place / file.name).symlink_to(file)
 
 
-def run(folder: Path, mutant: Mutant) -> tuple[int, str]:
+def run(process: WarmProcess, folder: Path, mutant: Mutant) -> tuple[int, str]:
     """Run the test that a mutant names: exit code and what was printed."""
-    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", mutant.test]
-    environment = place(folder, mutant)
-    try:
-        done = subprocess.run(command, env=environment, cwd=ROOT, capture_output=True, text=True, timeout=TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        return FAILED, "the test never ended"
-    return done.returncode, done.stdout + done.stderr
+    module = place(folder, mutant)
+    for name in ("cache", "temporary"):
+        (folder / name).mkdir()
+    place_cache(folder / "cache", module[0])
+    roots = (folder, ROOT, Path(engine.__file__).parents[1])
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(map(str, roots)), "LIONROCK_CACHE_DIR": str(folder / "cache"),
+        "TMPDIR": str(folder / "temporary"),
+    }  # fmt: skip
+    code, output = process.run(environment, module, [*OPTIONS, mutant.test], TIMEOUT_S)
+    return (FAILED, "the test never ended") if code is None else (code, output)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def compiled(tmp_path_factory: pytest.TempPathFactory) -> None:
+@pytest.fixture(scope="module")
+def process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WarmProcess]:
     """Everything is compiled once before, not in each mutant's own cache."""
     SocketlessVenue(tmp_path_factory.mktemp("compiled")).venue.close()
+    process = WarmProcess()
+    yield process
+    process.close()
 
 
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
-def test_mutant_is_caught(mutant: Mutant, tmp_path: Path) -> None:
-    code, output = run(tmp_path, mutant)
+def test_mutant_is_caught(mutant: Mutant, process: WarmProcess, tmp_path: Path) -> None:
+    code, output = run(process, tmp_path, mutant)
     assert code == FAILED, output
 
 
-def test_the_gateway_as_it_is_passes_in_the_same_way(tmp_path: Path) -> None:
+def test_the_gateway_as_it_is_passes_in_the_same_way(process: WarmProcess, tmp_path: Path) -> None:
     """The way of breaking breaks nothing by itself: a text that says the same passes."""
     whole = Mutant("nothing", "index_feeds/adapter.py", "class Book:", "class Book:", MUTANTS[0].test)
-    code, output = run(tmp_path, whole)
+    code, output = run(process, tmp_path, whole)
     assert code == 0, output
 
 
