@@ -2,6 +2,7 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -102,9 +103,15 @@ def sources(*folders: str) -> list[Path]:
     return sorted(path for folder in folders for path in (ROOT / folder).rglob("*.py"))
 
 
+@cache
+def parsed(text: str) -> tuple[ast.AST, ...]:
+    """All nodes of a text: many tests look at each file."""
+    return tuple(ast.walk(ast.parse(text)))
+
+
 def imported(path: Path) -> Iterator[str]:
     """The full names of the modules that a file imports, anywhere in it."""
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path.read_text()):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
@@ -244,7 +251,7 @@ def test_no_modules_import_each_other_in_a_circle() -> None:
 
 def calls(path: Path) -> set[str]:
     """The dotted names that a file calls."""
-    nodes = (node.func for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Call))
+    nodes = (node.func for node in parsed(path.read_text()) if isinstance(node, ast.Call))
     return {ast.unparse(function) for function in nodes if isinstance(function, ast.Attribute | ast.Name)}
 
 
@@ -255,10 +262,10 @@ KERNEL_MODULES = [path for path in ENGINE if module_of(path) not in ("host", "jo
 def test_rules_have_no_clock_no_chance_and_no_fractions(path: Path) -> None:
     found = {name for name in calls(path) if name in CLOCKS or name.startswith(("random.", "np.random."))}
     assert found == set()
-    tree = ast.parse(path.read_text())
-    floats = [n.value for n in ast.walk(tree) if isinstance(n, ast.Constant) and isinstance(n.value, float)]
-    divisions = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
-    paths = [n.lineno for n in ast.walk(tree) if isinstance(n, ast.BinOp) and "Path" in ast.dump(n)]
+    nodes = parsed(path.read_text())
+    floats = [n.value for n in nodes if isinstance(n, ast.Constant) and isinstance(n.value, float)]
+    divisions = [n.lineno for n in nodes if isinstance(n, ast.BinOp) and isinstance(n.op, ast.Div)]
+    paths = [n.lineno for n in nodes if isinstance(n, ast.BinOp) and "Path" in ast.dump(n)]
     assert floats == [] and set(divisions) <= set(paths)
 
 
@@ -279,7 +286,7 @@ def arguments(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
 @pytest.mark.parametrize("path", PRODUCT, ids=lambda path: str(path.relative_to(ROOT)))
 def test_function_length_and_arguments(path: Path) -> None:
     found = []
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in parsed(path.read_text()):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             lines = (node.end_lineno or node.lineno) - node.lineno + 1
             if lines > MAX_FUNCTION_LINES or arguments(node) > MAX_ARGUMENTS:

@@ -17,6 +17,7 @@ import sys
 import traceback
 from pathlib import Path
 
+import hypothesis  # noqa: F401 (pytest loads it at the end of each run)
 import numba
 import pytest
 
