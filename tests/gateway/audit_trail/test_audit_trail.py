@@ -33,6 +33,12 @@ def risky(tmp_path_factory: pytest.TempPathFactory) -> Live:
 
 
 @pytest.fixture(scope="module")
+def told(risky: Live) -> list[dict[str, Any]]:
+    """Its whole trail."""
+    return list(trail(risky.folder, Scope()))
+
+
+@pytest.fixture(scope="module")
 def busy(tmp_path_factory: pytest.TempPathFactory) -> Live:
     """Every kind of command, bad input, amendments, mass cancels, states and restrictions."""
     live = Live(tmp_path_factory.mktemp("busy") / "journal", CAPACITIES, Mode.RESEARCH)
@@ -79,13 +85,13 @@ def test_stopping_at_each_command_changes_nothing(name: str, request: pytest.Fix
     assert follower.engine.digest() == live.digest
 
 
-def test_orders_that_margin_carries_only_as_closing_ones_are_told_so(risky: Live) -> None:
+def test_orders_that_margin_carries_only_as_closing_ones_are_told_so(told: list[dict[str, Any]]) -> None:
     """What became reduce-only is recomputed from need, equity, position and the other orders of its side."""
-    found = [row for row in trail(risky.folder, Scope()) if row.get("command") in ("NEW", "AMEND")]
+    found = [row for row in told if row.get("command") in ("NEW", "AMEND")]
     made = [row for row in found if row.get("order_made_reduce_only")]
-    told = [row for row in found if "so it is reduce-only" in str(judge(row))]
+    recomputed = [row for row in found if "so it is reduce-only" in str(judge(row))]
     assert len(made) >= 3
-    assert [row["seq"] for row in made] == [row["seq"] for row in told if row["outcome"] != "refused"]
+    assert [row["seq"] for row in made] == [row["seq"] for row in recomputed if row["outcome"] != "refused"]
     assert all(not row.get("order_flags", 0) & ExecInst.REDUCE_ONLY for row in made)
     assert all(row["have_micros"] < row["need_micros"] for row in made)
     larger = made[0] | {"order_lots": abs(made[0]["position_held_lots"]) + 1}
@@ -124,18 +130,17 @@ def test_closing_orders_of_who_may_not_open_are_told_so(name: str, least: int, r
         assert verdict(larger) in rung.figures
 
 
-def test_margin_refusals_say_need_and_have(risky: Live) -> None:
-    records = [row for row in trail(risky.folder, Scope()) if row.get("reason") == "INSUFFICIENT_MARGIN"]
+def test_margin_refusals_say_need_and_have(told: list[dict[str, Any]]) -> None:
+    records = [row for row in told if row.get("reason") == "INSUFFICIENT_MARGIN"]
     short = [row for row in records if row["record"] == "order" and "need_micros" in row]
     assert len(short) > 20
     assert all(row["have_micros"] < row["need_micros"] for row in short)
     assert all({"contract_mark_subticks", "account_equity_micros", "person"} <= row.keys() for row in short)
 
 
-def test_forced_cancels_and_liquidations_are_there_with_figures(risky: Live) -> None:
-    found = list(trail(risky.folder, Scope()))
-    forced = [row for row in found if row.get("command") == "CANCELLED" and row["reason"] == "LIQUIDATION"]
-    flagged = [row for row in found if row.get("command") == "LIQUIDATION_FLAGGED"]
+def test_forced_cancels_and_liquidations_are_there_with_figures(told: list[dict[str, Any]]) -> None:
+    forced = [row for row in told if row.get("command") == "CANCELLED" and row["reason"] == "LIQUIDATION"]
+    flagged = [row for row in told if row.get("command") == "LIQUIDATION_FLAGGED"]
     assert forced and flagged
     short = [row for row in flagged if row["account_equity_micros"] < row["account_maintenance_micros"]]
     assert len(short) > len(flagged) // 2, "the others are isolated positions"
@@ -156,8 +161,8 @@ def test_changes_name_old_new_actor_and_approver(tmp_path: Path) -> None:
     assert (last[1]["outcome"], last[1]["reason"]) == ("refused", "UNKNOWN_ACCOUNT")
 
 
-def test_scope_of_account_and_time(risky: Live) -> None:
-    everything = [row for row in trail(risky.folder, Scope()) if row["record"] != "count"]
+def test_scope_of_account_and_time(risky: Live, told: list[dict[str, Any]]) -> None:
+    everything = [row for row in told if row["record"] != "count"]
     middle = everything[len(everything) // 2]["time_ns"]
     found = [row for row in trail(risky.folder, Scope(3, middle)) if row["record"] != "count"][1:-1]
     later = [row for row in everything[1:-1] if row["time_ns"] >= middle]
@@ -179,13 +184,17 @@ def export(live: Live, path: Path, *words: str) -> Path:
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
-def test_exporting_twice_gives_the_same_bytes(kind: str, risky: Live, tmp_path: Path) -> None:
+def test_exporting_twice_gives_the_same_bytes(
+    kind: str, risky: Live, told: list[dict[str, Any]], tmp_path: Path
+) -> None:
+    """Once by the command; once from a trail that was read before."""
     if kind == "parquet":
         pytest.importorskip("pyarrow")
     first = export(risky, tmp_path / f"a.{kind}")
-    assert first.read_bytes() == export(risky, tmp_path / f"b.{kind}").read_bytes()
     assert cli.main(["audit", "verify", str(tmp_path), "--journal", str(risky.folder)]) == 0
-    assert [*read(first)] == [*trail(risky.folder, Scope())]
+    assert [*read(first)] == told
+    write(iter(told), tmp_path / f"b.{kind}", kind)
+    assert first.read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
 
 
 def flipped(path: Path, rng: np.random.Generator) -> Iterator[Path]:
@@ -217,10 +226,10 @@ def test_a_flipped_bit_is_found(kind: str, risky: Live, tmp_path: Path, capsys: 
 
 
 def test_a_forged_export_does_not_agree_with_the_journal(
-    risky: Live, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    risky: Live, told: list[dict[str, Any]], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Whoever can recompute the chain still cannot change the journal."""
-    given = [{name: row[name] for name in row if name != "chain"} for row in trail(risky.folder, Scope())]
+    given = [{name: row[name] for name in row if name != "chain"} for row in told]
     forged = next(place for place, row in enumerate(given) if row.get("reason") == "INSUFFICIENT_MARGIN")
     given[forged]["have_micros"] = given[forged].get("have_micros", 0) + 1
     path = tmp_path / "forged.jsonl"
