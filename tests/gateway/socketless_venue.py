@@ -7,6 +7,7 @@ from bench.gateway_load import client_frame
 from engine.codes import CommandKind, VenueParameter
 from gateway import clock
 from gateway.net.websocket_input import WebsocketInput
+from gateway.office.listings import VENUE_SETTINGS
 from gateway.plain_orders.compiled_path import ROWS, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
 from gateway.registry.registry import Intent, Registry
@@ -17,6 +18,9 @@ from gateway.wire.command_rows import ROW_BYTES, index_row
 from tests.gateway.live import BTC, config_of, request, set_up
 
 INDEX = 20_000
+S = 1_000_000_000
+FIRST_TICK_NS = S // 1000
+"""So that the first prices are there at once: nobody waits for them by the clock."""
 
 
 class Origin:
@@ -102,9 +106,13 @@ def frame_at(data, at):
 def keep_index(config):
     """Let the index never get stale: nobody repeats it here, however slow the machine is."""
     registry = Registry(config.registry)
-    stale_ns = Intent(CommandKind.VENUE_SET, int(VenueParameter.INDEX_STALE_NS), value=3600 * 1_000_000_000)
-    registry.add_intents([stale_ns], clock.wall_ns())
+    set_interval(registry, VenueParameter.INDEX_STALE_NS, 3600 * S)
     registry.close()
+
+
+def set_interval(registry, parameter, value_ns):
+    """Change one of the venue's intervals."""
+    registry.add_intents([Intent(CommandKind.VENUE_SET, int(parameter), value=value_ns)], clock.wall_ns())
 
 
 class SocketlessVenue:
@@ -116,7 +124,7 @@ class SocketlessVenue:
         self.traders = set_up(config)
         keep_index(config)
         self.venue = Venue(config)
-        self.venue.take_intents()
+        self._set_mark_tick(FIRST_TICK_NS)
         self.sequencer = self.venue.sequencer
         for slot, price in ((0, INDEX), (1, 1000)):
             contract = self.venue.projection.contract_at(slot)
@@ -126,7 +134,12 @@ class SocketlessVenue:
         self.sequencer.settle()
         while not self.venue.projection.ticker(1).mark_subticks:
             self.sequencer.keep_time()
+        self._set_mark_tick(dict(VENUE_SETTINGS)[VenueParameter.MARK_TICK_NS])
         self.sessions = [self._session(trader.key) for trader in self.traders]
+
+    def _set_mark_tick(self, value_ns):
+        set_interval(self.venue.registry, VenueParameter.MARK_TICK_NS, value_ns)
+        self.venue.submit_intents()
 
     def _session(self, key):
         session = Session(self.venue.context, self.venue.projection, False, "test", clock.wall_ns())
