@@ -49,11 +49,11 @@ def python_peer(tmp_path_factory):
 
     def make(name, least=(3, 11)):
         folder = tmp_path_factory.mktemp(name) / "venv"
-        problem = _tried([_python(least), "-m", "venv", str(folder)])
+        problem = _tried([_python(least), "-m", "venv", "--without-pip", str(folder)])
         if not problem:
-            pins = HERE / "requirements" / f"{name}.txt"
-            pip = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--no-deps", "-r", str(pins)]
-            problem = _tried([*pip, "--disable-pip-version-check"])
+            pins = str(HERE / "requirements" / f"{name}.txt")
+            pip = [sys.executable, "-m", "pip", "--python", str(folder / "bin" / "python"), "install", "-q"]
+            problem = _tried([*pip, "--no-deps", "--no-compile", "-r", pins, "--disable-pip-version-check"])
         if problem:
             pytest.skip(f"{name} could not be installed: {problem}")
         return str(folder / "bin" / "python")
