@@ -1,26 +1,27 @@
 """Fixtures that many tests share, and what the workers of pytest-xdist share."""
 
-import os
-
 import pytest
 
 from engine.units import JIT
 from tests import build, shares
 from tests.pair import Pair
 
-WORKERS = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+
+def workers(config: pytest.Config) -> int:
+    """How many processes run tests of this run."""
+    return int(getattr(config, "workerinput", {}).get("workercount", 1))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Several workers begin with the long ones."""
-    if WORKERS > 1:
-        items[:] = shares.dealt(items, WORKERS)
+    if workers(config) > 1:
+        items[:] = shares.dealt(items, workers(config))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Of several workers one compiles."""
-    if WORKERS > 1 and JIT and shares.module_of(item) not in shares.WITHOUT_COMPILED:
+    if workers(item.config) > 1 and JIT and shares.module_of(item) not in shares.WITHOUT_COMPILED:
         shares.compile_once()
 
 

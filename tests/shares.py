@@ -23,12 +23,21 @@ WITHOUT_COMPILED = (
 """Long modules that run without compiled code, longest first: what the other workers do while one compiles."""
 LONG = (
     "tests/gateway/test_mutants.py",
-    "tests/gateway/audit_trail/test_audit_trail.py",
     "tests/test_model.py",
+    "tests/gateway/test_operating.py",
     "tests/recordings/test_replay.py",
-    "tests/test_closing.py",
-    "tests/gateway/peers/test_nautilus.py",
     "tests/gateway/peers/test_small_clients.py",
+    "tests/test_closing.py",
+    "tests/gateway/audit_trail/test_audit_trail.py",
+    "tests/gateway/venue/test_crash.py",
+    "tests/gateway/peers/test_nautilus.py",
+    "tests/gateway/test_operator_story.py",
+    "tests/gateway/peers/test_cryptofeed.py",
+    "tests/gateway/peers/test_typed_deribit.py",
+    "tests/gateway/peers/test_ccxt_languages.py",
+    "tests/gateway/office/test_officers_live.py",
+    "tests/gateway/client/test_once.py",
+    "tests/bench/test_suite.py",
 )
 """The other modules that take longest, longest first."""
 
