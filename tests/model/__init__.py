@@ -42,6 +42,7 @@ class Model:
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
+        self.positions = []  # as they were opened, of all accounts
         self.contracts = {}
         self.orders = {}
         self.persons = {}
@@ -50,6 +51,7 @@ class Model:
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
+        self.refusals = 0
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -78,6 +80,7 @@ class Model:
         if found is None and create:
             found = Position(account, contract)
             positions.append(found)
+            self.positions.append(found)
         return found
 
     def client(self, number):
@@ -90,14 +93,12 @@ class Model:
 
     def open_interest(self, contract):
         """The sum of all long positions."""
-        positions = (position for account in self.accounts.values() for position in account.positions)
-        return sum(max(position.size, 0) for position in positions if position.contract == contract)
+        return sum(max(position.size, 0) for position in self.positions if position.contract == contract)
 
     def has_room(self, order, position):
         """Whether one more order fits."""
         if position is None:
-            used = sum(len(account.positions) for account in self.accounts.values())
-            if used >= self.limits.positions:
+            if len(self.positions) >= self.limits.positions:
                 return False
         return len(self.orders) < self.limits.orders
 
@@ -158,6 +159,7 @@ class Model:
 
     def reject(self, command, reason, flag=0):
         """An order command that changed nothing, with what it asked for."""
+        self.refusals += 1
         self._emit(
             EVENT_NAMES,
             seq=self.seq,
