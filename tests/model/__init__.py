@@ -12,6 +12,7 @@ from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
+NS = 1_000_000_000
 __all__ = ["Limits", "Model"]
 
 
@@ -38,6 +39,9 @@ class Model:
         self.venue_state = VenueState.OPEN
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
+        self.venue_values[V.MARK_TICK_NS] = NS if mode == Mode.EXCHANGE else 0
+        self.venue_values |= {V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
+        self.tick_number = self.next_mark_tick_ns = 0
         self.approvals = {}  # (account, contract) -> (from, until)
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
