@@ -112,6 +112,9 @@ class Position:
     contract: int
     size: int = 0
     entry_cost: int = 0
+    isolated: bool = False
+    isolated_micros: int = 0
+    funding: int = 0  # all that it got, less all that it paid
     orders: list = field(default_factory=list)  # open, untriggered included, oldest first
 
     def resting(self, side=None, reduce_only=False):
@@ -165,12 +168,19 @@ class Account:
 
 
 @dataclass(eq=False)
+class Source:
+    """What an index source said last, and when; its weight is the contract's parameter."""
+
+    price: int
+    time_ns: int
+
+
+@dataclass(eq=False)
 class Contract:
     """A perpetual with its book."""
 
     slot: int
     state: int = 0
-    frozen: bool = False  # the whole venue is halted
     parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
     mark: int = 0
     index: int = 0
@@ -180,15 +190,17 @@ class Contract:
     seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
     due: bool = False  # some trigger may be
     sources: dict = field(default_factory=dict)  # number -> what an index source said last
+    open_state: int = 0  # what an index lock replaced, 0: no lock
+    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
+    frozen_since_ns: int = 0  # when the lock came, 0: no lock
+    live_since_ns: int = 0  # under a lock: since when enough sources are live again, 0: they are not
+    big_trade: int = 0  # ticks: the last trade of at least a tenth of the impact notional, 0: none
     basis: list = field(default_factory=list)  # the last samples of impact mid - index
-    premiums: list = field(default_factory=list)  # of this funding interval
-    big_trade: int = 0  # the last price of at least a tenth of the impact notional
+    samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
     funding_rate: int = 0  # of the last settled interval
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
     next_funding_ns: int = 0
-    unlocked_state: int = 0  # what an index lock replaced, 0: no lock
-    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
 
     @property
     def has_margin(self):
