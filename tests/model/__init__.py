@@ -6,7 +6,7 @@ numbered 1, 2, 3 in order of acceptance.
 
 from dataclasses import dataclass
 
-from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueState
+from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, Side, VenueState
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import directives, orders, work
@@ -50,6 +50,10 @@ class Model:
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
+        self.positions = []  # of all accounts, as they were created
+        self.queue = []  # flagged accounts, in order of flagging
+        self.liquidation_since_ns = 0  # when the work on them became due, 0: there is none
+        self.round = self.ranking = None  # of forced work under way
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -78,6 +82,7 @@ class Model:
         if found is None and create:
             found = Position(account, contract)
             positions.append(found)
+            self.positions.append(found)
         return found
 
     def client(self, number):
@@ -192,10 +197,36 @@ class Model:
             level_lots=NIL,
         )
 
-    def tell(self, kind, account, contract, reason, person=0):
+    def report_leg(self, position, lots, price, flags):
+        """One leg of a deleveraging trade, `lots` signed: it has no order."""
+        self._emit(
+            EVENT_NAMES,
+            seq=self.seq,
+            time_ns=self.now_ns,
+            kind=int(EventKind.FILL),
+            side=int(Side.BUY if lots > 0 else Side.SELL),
+            flags=int(flags),
+            contract_slot=position.contract,
+            account_slot=position.account,
+            price_ticks=price,
+            last_lots=abs(lots),
+            filled_lots=abs(lots),
+            level_lots=NIL,
+            trade_id=self.contracts[position.contract].trades,
+            position_lots=position.size,
+            entry_cost_micros=position.entry_cost,
+            cash_micros=self.accounts[position.account].cash,
+        )
+
+    def tell(self, kind, account, contract, reason, **values):
         """A notice that no directive asked for."""
-        values = {"account_slot": account, "contract_slot": contract, "reason": int(reason), "person": person}
+        values |= {"account_slot": account, "contract_slot": contract, "reason": int(reason)}
         self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
+
+    def tell_state(self, contract, old, reason):
+        """A contract's state has changed, and no directive asked for it."""
+        values = {"code": int(contract.state), "old_value": int(old), "new_value": int(contract.state)}
+        self.tell(EventKind.CONTRACT_STATE_CHANGED, NIL, contract.slot, reason, **values)
 
     def notice(self, kind, directive, **values):
         """A notice about a directive, with whom and what it names."""

@@ -113,6 +113,9 @@ class Position:
     size: int = 0
     entry_cost: int = 0
     orders: list = field(default_factory=list)  # open, untriggered included, oldest first
+    opened_seq: int = 0  # when it last left zero
+    realised: int = 0
+    worked_tick: int = 0  # the mark tick at which it was last closed by force
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
@@ -142,6 +145,11 @@ class Account:
     group: int = 0
     closed: bool = False
     liquidating: bool = False
+    warning_level: int = 0  # of the last margin call
+    fund_used: int = 0  # what the fund has given for it on a day
+    fund_day: int = 0
+    cross_tick: int = 0  # the mark tick at which its cross pool was last worked by force
+    liquidated_tick: int = 0  # the mark tick at which its turn was last over
     client: Client | None = None
     max_open_orders: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
@@ -179,6 +187,10 @@ class Contract:
     levels: dict = field(default_factory=lambda: {Side.BUY: SortedDict(), Side.SELL: SortedDict()})
     seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
     due: bool = False  # some trigger may be
+    delivery_ns: int = 0  # when the price of its settlement is fixed, 0: it is not to be settled, or it is done
+    delivery_samples: list = field(default_factory=list)
+    delivery_due_ns: int = 0  # when the closing of its positions became due, 0: it is not
+    delivery_clearing: int = 0  # what the closing took so far less what it gave
 
     @property
     def has_margin(self):
