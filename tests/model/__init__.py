@@ -12,6 +12,7 @@ from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
+NS = 1_000_000_000
 __all__ = ["Limits", "Model"]
 
 
@@ -38,10 +39,14 @@ class Model:
         self.venue_state = VenueState.OPEN
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
+        self.venue_values[V.MARK_TICK_NS] = NS if mode == Mode.EXCHANGE else 0
+        self.venue_values |= {V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
+        self.tick_number = self.next_mark_tick_ns = 0
         self.approvals = {}  # (account, contract) -> (from, until)
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
+        self.positions = []  # as they were opened, of all accounts
         self.contracts = {}
         self.orders = {}
         self.persons = {}
@@ -50,10 +55,10 @@ class Model:
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
-        self.positions = []  # of all accounts, as they were created
         self.queue = []  # flagged accounts, in order of flagging
         self.liquidation_since_ns = 0  # when the work on them became due, 0: there is none
         self.round = self.ranking = None  # of forced work under way
+        self.refusals = 0
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -95,14 +100,12 @@ class Model:
 
     def open_interest(self, contract):
         """The sum of all long positions."""
-        positions = (position for account in self.accounts.values() for position in account.positions)
-        return sum(max(position.size, 0) for position in positions if position.contract == contract)
+        return sum(max(position.size, 0) for position in self.positions if position.contract == contract)
 
     def has_room(self, order, position):
         """Whether one more order fits."""
         if position is None:
-            used = sum(len(account.positions) for account in self.accounts.values())
-            if used >= self.limits.positions:
+            if len(self.positions) >= self.limits.positions:
                 return False
         return len(self.orders) < self.limits.orders
 
@@ -163,6 +166,7 @@ class Model:
 
     def reject(self, command, reason, flag=0):
         """An order command that changed nothing, with what it asked for."""
+        self.refusals += 1
         self._emit(
             EVENT_NAMES,
             seq=self.seq,
