@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 
 from engine.codes import EventFlag, EventKind, Reason
-from tests.model import ledger, margin, matching
+from tests.model import isolated, ledger, margin, matching
 from tests.model.ledger import PPB, ceil_div
 
 PLACES = 32
@@ -133,8 +133,7 @@ def light(ahead_lots, total_lots):
 
 def _leg(model, position, lots, price):
     """One leg of a deleveraging trade, which has no order and no fee."""
-    contract = model.contracts[position.contract]
-    ledger.settle(model, position, contract, lots, price, 0)
+    ledger.settle(model, position, model.contracts[position.contract], lots, price, 0)
     model.report_leg(position, lots, price, EventFlag.FORCED | EventFlag.DELEVERAGING | EventFlag.DONE)
 
 
@@ -144,13 +143,15 @@ def give(model, giver, position, lots, price):
     ahead = sum(abs(other.size) for other in model.ranking.passed) + abs(giver.size)
     lights = light(ahead, model.open_interest(contract.slot))
     contract.trades += 1
-    signed = lots if position.size > 0 else -lots
+    signed, before = lots if position.size > 0 else -lots, giver.size
     _leg(model, giver, signed, price)
+    isolated.after_fill(model, giver, before, price)
     _leg(model, position, -signed, price)
     model.tell(
         EventKind.DELEVERAGED,
         giver.account,
         giver.contract,
+        Reason.NONE,
         code=lights,
         amount_micros=lots,
         price_subticks=price * 1000,

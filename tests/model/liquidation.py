@@ -9,7 +9,7 @@ from math import ceil, floor
 
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side, TimeInForce
-from tests.model import collateral, deleveraging, margin, matching, work
+from tests.model import collateral, deleveraging, isolated, margin, matching, work
 from tests.model.ledger import PPB, ceil_div
 from tests.model.records import NIL, SUBTICKS, Order, Position
 
@@ -381,20 +381,19 @@ def make_whole(model, pool):
 
     Collateral goes first, at the fund's price (Rulebook 9). What a flat isolated position has left goes back to cash.
     """
-    isolated = isinstance(pool, Position)
-    account = model.accounts[pool.account] if isolated else pool
-    if not isolated:
+    own = isinstance(pool, Position)
+    account = model.accounts[pool.account] if own else pool
+    if not own:
         take_collateral(model, account)
-    owed = -(pool.isolated_micros if isolated else pool.cash)
+    owed = -(pool.isolated_micros if own else pool.cash)
     paid = min(owed, model.fund)
     if paid > 0 and not held(pool):
         pay(pool, paid)
         model.fund -= paid
         use_fund(model, account, paid)
         tell(model, EventKind.FUND_PAID, account, amount_micros=paid)
-    if isolated and not pool.size:
-        account.cash += pool.isolated_micros
-        pool.isolated_micros = 0
+    if own:
+        isolated.release_flat(model, pool)
 
 
 def use_fund(model, account, paid):
