@@ -25,7 +25,8 @@ class Ranking:
     keys: dict = field(default_factory=dict)  # position -> key
     entries: list = field(default_factory=list)
     passed: list = field(default_factory=list)  # who has nothing to give to the position served
-    more: bool = False  # there are candidates behind the last entry
+    last: tuple = ()  # the key of the last one that the scan kept
+    more: bool = False  # there are candidates behind it
     scans: int = 0
 
 
@@ -53,7 +54,7 @@ def is_able(model, position):
     return margin.equity(model, margin.pool_of(model, position)) > 0
 
 
-def scan(model, ranking, behind=None):
+def scan(model, ranking):
     """Rank everybody of a side; or, after all kept ones were used, those behind the last."""
     able = [
         position
@@ -61,9 +62,10 @@ def scan(model, ranking, behind=None):
         if position.contract == ranking.contract and on_side(position, ranking.longs) and is_able(model, position)
     ]
     keys = {position: key(model, position) for position in able}
-    ranked = sorted((p for p in able if behind is None or keys[p] > behind), key=keys.get)
+    ranked = sorted((position for position in able if keys[position] > ranking.last), key=keys.get)
     ranking.entries, ranking.more = ranked[:PLACES], len(ranked) > PLACES
     ranking.keys = {position: keys[position] for position in ranking.entries}
+    ranking.last = keys[ranking.entries[-1]] if ranking.entries else ranking.last
     ranking.scans += 1
 
 
@@ -99,31 +101,34 @@ def prepare(model, position):
         ranking.passed, ranking.serves = [], position
     if not fits:
         ranking = model.ranking = Ranking(model.tick_number, position.contract, longs, position)
-        scan(model, ranking)
-    return not fits
+    if fits and (waiting(model, ranking) or not ranking.more):
+        return False
+    scan(model, ranking)
+    return True
+
+
+def waiting(model, ranking):
+    """The entries that may still give to the position served, best first; whoever cannot any more is dropped."""
+    left = [entry for entry in ranking.entries if on_side(entry, ranking.longs) and is_able(model, entry)]
+    ranking.entries = left
+    return [entry for entry in left if entry not in ranking.passed]
 
 
 def next(model, position, price):
     """(position, lots) of who gives next; None when nobody does."""
     ranking = model.ranking
-    while True:
-        waiting = [entry for entry in ranking.entries if entry not in ranking.passed]
-        if not waiting:
-            return None
-        first = waiting[0]
-        if not on_side(first, ranking.longs) or not is_able(model, first):
-            ranking.entries.remove(first)
-            continue
+    while left := waiting(model, ranking):
+        first = left[0]
         ranking.keys[first] = key(model, first)
-        if len(waiting) > 1 and ranking.keys[first] > ranking.keys[waiting[1]]:
+        ahead = [entry for entry in left[1:] if ranking.keys[entry] < ranking.keys[first]]
+        if ahead:
             ranking.entries.remove(first)
-            ahead = [entry for entry in waiting[1:] if ranking.keys[entry] < ranking.keys[first]]
             ranking.entries.insert(ranking.entries.index(ahead[-1]) + 1, first)
-            continue
-        lots = can_give(model, first, price)
-        if lots:
+        elif lots := can_give(model, first, price):
             return first, lots
-        ranking.passed.append(first)
+        else:
+            ranking.passed.append(first)
+    return None
 
 
 def light(ahead_lots, total_lots):

@@ -265,7 +265,8 @@ def deleverage(model, current):
         return
     found = deleveraging.next(model, position, current.price)
     if found is None:
-        exhaust(model, current)
+        if not deleveraging.prepare(model, position):
+            exhaust(model, current)
         return
     giver, lots = found[0], min(found[1], current.left)
     deleveraging.give(model, giver, position, lots, current.price)
