@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueState
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
-from tests.model import directives, orders, work
+from tests.model import collateral, directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
 __all__ = ["Limits", "Model"]
@@ -44,12 +44,14 @@ class Model:
         self.accounts = {}
         self.contracts = {}
         self.orders = {}
+        self.positions = []  # of all accounts, in order of creation
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.clients = {}
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
+        self.assets = {code: collateral.Asset() for code in collateral.ASSETS}
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -78,6 +80,7 @@ class Model:
         if found is None and create:
             found = Position(account, contract)
             positions.append(found)
+            self.positions.append(found)
         return found
 
     def client(self, number):
@@ -93,13 +96,13 @@ class Model:
         positions = (position for account in self.accounts.values() for position in account.positions)
         return sum(max(position.size, 0) for position in positions if position.contract == contract)
 
+    def has_position_room(self):
+        """Whether one more position fits."""
+        return len(self.positions) < self.limits.positions
+
     def has_room(self, order, position):
         """Whether one more order fits."""
-        if position is None:
-            used = sum(len(account.positions) for account in self.accounts.values())
-            if used >= self.limits.positions:
-                return False
-        return len(self.orders) < self.limits.orders
+        return (position is not None or self.has_position_room()) and len(self.orders) < self.limits.orders
 
     def has_job_room(self, others=0):
         """Whether one more mass cancel fits, beside some others."""

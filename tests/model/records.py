@@ -53,6 +53,8 @@ class Order:
     armed: bool = False  # a trailing stop whose condition held when it was last looked at
     forced: bool = False
     made_reduce_only: bool = False  # the venue made it one, the client did not ask for it
+    loss: int = 0  # adverse distance from the mark in subticks, when it was admitted or amended
+    reserve_price: int = 0  # what margin counts it at in subticks, as of then
 
     @property
     def is_market(self):
@@ -113,6 +115,12 @@ class Position:
     size: int = 0
     entry_cost: int = 0
     orders: list = field(default_factory=list)  # open, untriggered included, oldest first
+    isolated: bool = False
+    isolated_micros: int = 0  # money of its own, beside the account's cash
+    leverage: int = 0  # as chosen, 0: the bracket's cap
+    opened_seq: int = 0  # the command with which it last left zero
+    realised: int = 0
+    funding: int = 0
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
@@ -139,6 +147,7 @@ class Account:
 
     slot: int
     cash: int = 0
+    collateral: dict = field(default_factory=dict)  # Asset -> units
     group: int = 0
     closed: bool = False
     liquidating: bool = False
@@ -179,6 +188,8 @@ class Contract:
     levels: dict = field(default_factory=lambda: {Side.BUY: SortedDict(), Side.SELL: SortedDict()})
     seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
     due: bool = False  # some trigger may be
+    open_state: int = 0  # what an index lock replaced, 0: no lock
+    delivery_ns: int = 0  # when its settlement's window ends, 0: none
 
     @property
     def has_margin(self):
