@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, Side, VenueState
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
-from tests.model import directives, orders, work
+from tests.model import collateral, directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
 NS = 1_000_000_000
@@ -46,9 +46,9 @@ class Model:
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
-        self.positions = []  # as they were opened, of all accounts
         self.contracts = {}
         self.orders = {}
+        self.positions = []  # of all accounts, in order of creation
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.clients = {}
@@ -59,6 +59,7 @@ class Model:
         self.liquidation_since_ns = 0  # when the work on them became due, 0: there is none
         self.round = self.ranking = None  # of forced work under way
         self.refusals = 0
+        self.assets = {code: collateral.Asset() for code in collateral.ASSETS}
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -102,12 +103,13 @@ class Model:
         """The sum of all long positions."""
         return sum(max(position.size, 0) for position in self.positions if position.contract == contract)
 
+    def has_position_room(self):
+        """Whether one more position fits."""
+        return len(self.positions) < self.limits.positions
+
     def has_room(self, order, position):
         """Whether one more order fits."""
-        if position is None:
-            if len(self.positions) >= self.limits.positions:
-                return False
-        return len(self.orders) < self.limits.orders
+        return (position is not None or self.has_position_room()) and len(self.orders) < self.limits.orders
 
     def has_job_room(self, others=0):
         """Whether one more mass cancel fits, beside some others."""

@@ -5,17 +5,17 @@ from engine.codes import Affiliation, CommandKind, EventKind, MarketState, Reaso
 from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
-from tests.model import eligibility
+from tests.model import eligibility, money
 from tests.model.listing import listing_reason, may_be_negative
 from tests.model.records import NIL, Account, Contract
 
-MAX_DEPOSITS = 1 << 60
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
 MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
 ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
+COLLATERAL = (*range(V.COLLATERAL_ENABLED, V.COLLATERAL_CAP_MICROS + 1), V.COLLATERAL_LOTS_PER_COIN)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
@@ -246,28 +246,6 @@ def _approve_affiliate(model, directive):
     return Reason.NONE
 
 
-def _deposit(model, directive):
-    reason = _account_unknown(model, directive.account_slot)
-    if reason:
-        return reason
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    account = model.accounts[directive.account_slot]
-    account.cash += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.CASH_CHANGED, directive, code=directive.kind, cash_micros=account.cash)
-    return Reason.NONE
-
-
-def _deposit_fund(model, directive):
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    model.fund += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.FUND_CHANGED, directive, cash_micros=model.fund)
-    return Reason.NONE
-
-
 def _create_contract(model, directive):
     if len(model.contracts) >= MAX_CONTRACTS:
         return Reason.CAPACITY
@@ -358,6 +336,8 @@ def _set_venue_state(model, directive):
 def _set_venue_value(model, directive):
     if V.SURVEILLANCE <= directive.code <= V.ONE_PAIR_MAY_GRANT_AND_PAY:
         return _keep_setting(model, directive)
+    if directive.code in COLLATERAL:
+        return money.set_collateral(model, directive)
     known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
     policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
     if directive.value < 0 or directive.code not in known + policies:
@@ -404,8 +384,12 @@ HANDLERS = {
     CommandKind.GROUP_SET: _set_group_limit,
     CommandKind.CLIENT_SET: _set_client,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
-    CommandKind.DEPOSIT: _deposit,
-    CommandKind.FUND_DEPOSIT: _deposit_fund,
+    CommandKind.DEPOSIT: money.deposit,
+    CommandKind.WITHDRAW: money.withdraw,
+    CommandKind.TRANSFER: money.transfer,
+    CommandKind.SET_LEVERAGE: money.set_leverage,
+    CommandKind.SET_MARGIN_MODE: money.set_margin_mode,
+    CommandKind.FUND_DEPOSIT: money.deposit_fund,
     CommandKind.CONTRACT_CREATE: _create_contract,
     CommandKind.CONTRACT_SET: _set_parameter,
     CommandKind.CONTRACT_LIST: _list_contract,

@@ -53,6 +53,8 @@ class Order:
     armed: bool = False  # a trailing stop whose condition held when it was last looked at
     forced: bool = False
     made_reduce_only: bool = False  # the venue made it one, the client did not ask for it
+    loss: int = 0  # adverse distance from the mark in subticks, when it was admitted or amended
+    reserve_price: int = 0  # what margin counts it at in subticks, as of then
 
     @property
     def is_market(self):
@@ -113,9 +115,13 @@ class Position:
     size: int = 0
     entry_cost: int = 0
     orders: list = field(default_factory=list)  # open, untriggered included, oldest first
-    opened_seq: int = 0  # when it last left zero
-    realised: int = 0
     worked_tick: int = 0  # the mark tick at which it was last closed by force
+    isolated: bool = False
+    isolated_micros: int = 0  # money of its own, beside the account's cash
+    leverage: int = 0  # as chosen, 0: the bracket's cap
+    opened_seq: int = 0  # the command with which it last left zero
+    realised: int = 0
+    funding: int = 0
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
@@ -142,6 +148,7 @@ class Account:
 
     slot: int
     cash: int = 0
+    collateral: dict = field(default_factory=dict)  # Asset -> units
     group: int = 0
     closed: bool = False
     liquidating: bool = False
@@ -199,8 +206,8 @@ class Contract:
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
     next_funding_ns: int = 0
-    unlocked_state: int = 0  # what an index lock replaced, 0: no lock
     mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
+    open_state: int = 0  # what an index lock replaced, 0: no lock
 
     @property
     def has_margin(self):
