@@ -5,11 +5,10 @@ from engine.codes import Affiliation, CommandKind, EventKind, MarketState, Reaso
 from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
-from tests.model import eligibility, prices
+from tests.model import eligibility, money, prices, settlement
 from tests.model.listing import listing_reason, may_be_negative
 from tests.model.records import NIL, Account, Contract
 
-MAX_DEPOSITS = 1 << 60
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
@@ -17,6 +16,7 @@ FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
 SHORTEST_TICK, LONGEST_TICK = 1_000_000, 60_000_000_000
 MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
 ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
+COLLATERAL = (*range(V.COLLATERAL_ENABLED, V.COLLATERAL_CAP_MICROS + 1), V.COLLATERAL_LOTS_PER_COIN)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
@@ -247,28 +247,6 @@ def _approve_affiliate(model, directive):
     return Reason.NONE
 
 
-def _deposit(model, directive):
-    reason = _account_unknown(model, directive.account_slot)
-    if reason:
-        return reason
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    account = model.accounts[directive.account_slot]
-    account.cash += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.CASH_CHANGED, directive, code=directive.kind, cash_micros=account.cash)
-    return Reason.NONE
-
-
-def _deposit_fund(model, directive):
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    model.fund += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.FUND_CHANGED, directive, cash_micros=model.fund)
-    return Reason.NONE
-
-
 def _create_contract(model, directive):
     if len(model.contracts) >= MAX_CONTRACTS:
         return Reason.CAPACITY
@@ -338,8 +316,8 @@ def _contract_state_reason(model, contract, code):
         return Reason.NOT_LISTED
     if code not in tuple(MarketState) or code == MarketState.DRAFT:
         return Reason.BAD_PARAMETER
-    if code == MarketState.SETTLED:
-        return Reason.REFERENCE_PRICE_UNAVAILABLE  # nothing ticks here: `settlement` tells what follows where it does
+    if contract.delivery_ns and (code < MarketState.REDUCE_ONLY or code == MarketState.SETTLED):
+        return Reason.SETTLEMENT_UNDER_WAY
     if code == MarketState.REDUCE_ONLY and not model.has_job_room():
         return Reason.CAPACITY
     if contract.open_state and code < MarketState.REDUCE_ONLY:
@@ -350,8 +328,8 @@ def _contract_state_reason(model, contract, code):
 def _set_contract_state(model, directive):
     contract, code = model.contracts.get(directive.contract_slot), directive.code
     reason = _contract_state_reason(model, contract, code)
-    if reason:
-        return reason
+    if reason or code == MarketState.SETTLED:
+        return reason or settlement.begin(model, contract, directive)
     old, contract.state = contract.state, code
     if contract.open_state:  # the stricter of the operator's order and the lock holds
         contract.open_state, contract.state = code, max(code, prices.lock_state(contract))
@@ -372,6 +350,8 @@ def _set_venue_state(model, directive):
 def _set_venue_value(model, directive):
     if V.SURVEILLANCE <= directive.code <= V.ONE_PAIR_MAY_GRANT_AND_PAY:
         return _keep_setting(model, directive)
+    if directive.code in COLLATERAL:
+        return money.set_collateral(model, directive)
     known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
     if directive.code == V.MARK_TICK_NS and directive.value and not SHORTEST_TICK <= directive.value <= LONGEST_TICK:
         return Reason.BAD_PARAMETER
@@ -422,8 +402,12 @@ HANDLERS = {
     CommandKind.GROUP_SET: _set_group_limit,
     CommandKind.CLIENT_SET: _set_client,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
-    CommandKind.DEPOSIT: _deposit,
-    CommandKind.FUND_DEPOSIT: _deposit_fund,
+    CommandKind.DEPOSIT: money.deposit,
+    CommandKind.WITHDRAW: money.withdraw,
+    CommandKind.TRANSFER: money.transfer,
+    CommandKind.SET_LEVERAGE: money.set_leverage,
+    CommandKind.SET_MARGIN_MODE: money.set_margin_mode,
+    CommandKind.FUND_DEPOSIT: money.deposit_fund,
     CommandKind.CONTRACT_CREATE: _create_contract,
     CommandKind.CONTRACT_SET: _set_parameter,
     CommandKind.CONTRACT_LIST: _list_contract,

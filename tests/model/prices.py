@@ -178,7 +178,7 @@ def tick_contract(model, contract):
     else:
         _lock(model, contract)
     if not contract.mark_frozen:
-        _set_mark(model, contract, mark_of(model, contract))
+        set_mark(model, contract, mark_of(model, contract))
     for source in (PriceSource.MARK, PriceSource.INDEX):
         contract.notice(source)
         work.observe(model, contract, source)
@@ -194,7 +194,8 @@ def _set_index(model, contract, index):
         schedule_sample(model, contract, model.now_ns)
 
 
-def _set_mark(model, contract, mark):
+def set_mark(model, contract, mark):
+    """A new mark, with the index beside it."""
     old, contract.mark = contract.mark, mark
     if old != mark:
         changed = {"old_value": old, "new_value": mark, "price_subticks": mark}
@@ -239,8 +240,7 @@ def set_state(model, contract, state, reason):
     if state == contract.state:
         return
     old, contract.state = contract.state, state
-    changed = {"code": int(state), "old_value": int(old), "new_value": int(state), "reason": int(reason)}
-    model.tell_of(EventKind.CONTRACT_STATE_CHANGED, contract, **changed)
+    model.tell_state(contract, old, reason)
     if state == MarketState.REDUCE_ONLY:
         reduce_only(model, contract)
 

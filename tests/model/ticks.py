@@ -1,6 +1,6 @@
 """The mark tick: new reference prices of all contracts, then the re-check of every account (Rulebook 4)."""
 
-from tests.model import prices
+from tests.model import collateral, liquidation, prices, settlement
 
 
 def run(model):
@@ -8,4 +8,7 @@ def run(model):
     model.tick_number += 1
     for slot in sorted(model.contracts):
         prices.tick_contract(model, model.contracts[slot])
+        settlement.tick(model, model.contracts[slot])
+    collateral.revalue(model)
+    liquidation.recheck(model)
     model.next_mark_tick_ns = (model.now_ns // model.mark_tick_ns + 1) * model.mark_tick_ns

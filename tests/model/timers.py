@@ -1,7 +1,7 @@
 """What is due at a time and in which order, one bounded item after the other (Rulebook 4)."""
 
 from engine.codes import Reason, TimerClass
-from tests.model import eligibility, funding, matching, prices, ticks, work
+from tests.model import eligibility, funding, liquidation, matching, prices, settlement, ticks, work
 from tests.model.records import NIL
 
 FOREVER = (1 << 63) - 1
@@ -26,6 +26,9 @@ def next_due(model):
         for contract in model.contracts.values():
             due.append((contract.next_sample_ns or FOREVER, TimerClass.PREMIUM_SAMPLE, contract.slot))
             due.append((contract.next_funding_ns or FOREVER, TimerClass.FUNDING, contract.slot))
+        due.append((model.liquidation_since_ns or FOREVER, TimerClass.LIQUIDATION_WORK, NIL))
+    for contract in model.contracts.values():
+        due.append((contract.delivery_due_ns or FOREVER, TimerClass.DELIVERY, contract.slot))
     if model.triggers_since:
         due.append((model.triggers_since, TimerClass.TRIGGERS, NIL))
     return min(due, default=(FOREVER, TimerClass.DELIVERY, NIL))
@@ -61,3 +64,7 @@ def _do(model, kind, contract):
         ticks.run(model)
     elif kind == TimerClass.FUNDING:
         funding.settle(model, contract)
+    elif kind == TimerClass.LIQUIDATION_WORK:
+        liquidation.step(model)
+    elif kind == TimerClass.DELIVERY:
+        settlement.settle(model, contract)
