@@ -12,6 +12,7 @@ from engine.schema import COMMAND, DIRECTIVE, LABEL
 from tests.model import collateral, directives, orders, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
+NS = 1_000_000_000
 __all__ = ["Limits", "Model"]
 
 
@@ -38,13 +39,16 @@ class Model:
         self.venue_state = VenueState.OPEN
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
+        self.venue_values[V.MARK_TICK_NS] = NS if mode == Mode.EXCHANGE else 0
+        self.venue_values |= {V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
+        self.tick_number = self.next_mark_tick_ns = 0
         self.approvals = {}  # (account, contract) -> (from, until)
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
+        self.positions = []  # as they were opened, of all accounts
         self.contracts = {}
         self.orders = {}
-        self.positions = []  # of all accounts, in order of creation
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.clients = {}
@@ -52,6 +56,7 @@ class Model:
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
         self.assets = {code: collateral.Asset() for code in collateral.ASSETS}
+        self.refusals = 0
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -93,8 +98,7 @@ class Model:
 
     def open_interest(self, contract):
         """The sum of all long positions."""
-        positions = (position for account in self.accounts.values() for position in account.positions)
-        return sum(max(position.size, 0) for position in positions if position.contract == contract)
+        return sum(max(position.size, 0) for position in self.positions if position.contract == contract)
 
     def has_position_room(self):
         """Whether one more position fits."""
@@ -161,6 +165,7 @@ class Model:
 
     def reject(self, command, reason, flag=0):
         """An order command that changed nothing, with what it asked for."""
+        self.refusals += 1
         self._emit(
             EVENT_NAMES,
             seq=self.seq,

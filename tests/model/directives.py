@@ -20,6 +20,7 @@ DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, 
 
 
 def _refuse(model, directive, reason):
+    model.refusals += 1
     model.notice(
         EventKind.REFUSED, directive, code=directive.kind, reason=int(reason), price_subticks=directive.price_subticks
     )

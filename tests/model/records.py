@@ -190,6 +190,16 @@ class Contract:
     due: bool = False  # some trigger may be
     open_state: int = 0  # what an index lock replaced, 0: no lock
     delivery_ns: int = 0  # when its settlement's window ends, 0: none
+    sources: dict = field(default_factory=dict)  # number -> what an index source said last
+    basis: list = field(default_factory=list)  # the last samples of impact mid - index
+    premiums: list = field(default_factory=list)  # of this funding interval
+    big_trade: int = 0  # the last price of at least a tenth of the impact notional
+    funding_rate: int = 0  # of the last settled interval
+    funding_start_ns: int = 0
+    next_sample_ns: int = 0  # 0: it has not begun
+    next_funding_ns: int = 0
+    unlocked_state: int = 0  # what an index lock replaced, 0: no lock
+    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
 
     @property
     def has_margin(self):
