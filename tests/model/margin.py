@@ -180,8 +180,9 @@ def pool_maintenance(model, pool):
 
 
 def cross_maintenance(model, account):
-    """Maintenance margin of the positions that share the account's cash."""
-    return pool_maintenance(model, account)
+    """Maintenance margin of the positions that share the account's cash, as reports tell it: -1 when there are none."""
+    held = (position for position in crossed(account) if position.size and model.contracts[position.contract].has_margin)
+    return pool_maintenance(model, account) if any(held) else -1
 
 
 def own_initial(model, position):
