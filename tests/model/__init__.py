@@ -48,6 +48,7 @@ class Model:
         self.accounts = {}
         self.contracts = {}
         self.orders = {}
+        self.positions = []  # of all accounts, in order of creation
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.clients = {}
