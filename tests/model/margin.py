@@ -180,16 +180,21 @@ def pool_maintenance(model, pool):
 
 
 def cross_maintenance(model, account):
-    """Maintenance margin of the positions that share the account's cash."""
-    return pool_maintenance(model, account)
+    """Maintenance margin of the positions that share the account's cash, as reports tell it: -1 when there are none."""
+    held = (position for position in crossed(account) if position.size and model.contracts[position.contract].has_margin)
+    return pool_maintenance(model, account) if any(held) else -1
+
+
+def own_initial(model, position):
+    """Initial margin of a position alone, at the mark."""
+    contract = model.contracts[position.contract]
+    return initial(position, contract, notional(contract, position.size))
 
 
 def requirement(model, pool):
-    """What a pool must carry before anything is added: IM + reserves of an account, IM of an isolated position."""
-    if isinstance(pool, Position):
-        contract = model.contracts[pool.contract]
-        return initial(pool, contract, notional(contract, pool.size))
-    return sum(need(model, position) for position in pool.positions)
+    """IM + reserves of all that an account has open; of one position, what it and its orders ask of the account."""
+    positions = [pool] if isinstance(pool, Position) else pool.positions
+    return sum(need(model, position) for position in positions)
 
 
 def free(model, account):
@@ -205,7 +210,7 @@ def withdrawable(model, account):
 
 def releasable(model, position):
     """What may leave an isolated position: the same of its own money and initial margin."""
-    left = position.isolated_micros + min(0, unrealised(model, position)) - requirement(model, position)
+    left = position.isolated_micros + min(0, unrealised(model, position)) - own_initial(model, position)
     return max(0, min(position.isolated_micros, left))
 
 

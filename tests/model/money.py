@@ -149,7 +149,7 @@ def _is_carried(model, account, position):
     if margin.equity(model, account) < margin.requirement(model, account):
         return False
     alone = position.isolated and position.size
-    return not alone or margin.equity(model, position) >= margin.requirement(model, position)
+    return not alone or margin.equity(model, position) >= margin.own_initial(model, position)
 
 
 def set_leverage(model, directive):
