@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, Side, VenueState
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
-from tests.model import collateral, directives, orders, work
+from tests.model import collateral, directives, orders, timers, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
 NS = 1_000_000_000
@@ -39,9 +39,9 @@ class Model:
         self.venue_state = VenueState.OPEN
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
-        self.venue_values[V.MARK_TICK_NS] = NS if mode == Mode.EXCHANGE else 0
-        self.venue_values |= {V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
-        self.tick_number = self.next_mark_tick_ns = 0
+        usual = {V.MARK_TICK_NS: NS, V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
+        self.venue_values |= usual if mode == Mode.EXCHANGE else dict.fromkeys(usual, 0)
+        self.next_mark_tick_ns = self.tick_number = 0
         self.approvals = {}  # (account, contract) -> (from, until)
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
@@ -69,6 +69,11 @@ class Model:
     def halted(self):
         """The whole venue stands still."""
         return self.venue_state == VenueState.HALTED
+
+    @property
+    def mark_tick_ns(self):
+        """The interval of mark ticks, 0: there are none."""
+        return self.venue_values[V.MARK_TICK_NS]
 
     def place(self, order):
         """An order's place; without word from outside, in order of acceptance."""
@@ -229,10 +234,10 @@ class Model:
         values |= {"account_slot": account, "contract_slot": contract, "reason": int(reason)}
         self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
 
-    def tell_state(self, contract, old, reason):
-        """A contract's state has changed, and no directive asked for it."""
-        values = {"code": int(contract.state), "old_value": int(old), "new_value": int(contract.state)}
-        self.tell(EventKind.CONTRACT_STATE_CHANGED, NIL, contract.slot, reason, **values)
+    def tell_of(self, kind, contract, **values):
+        """A notice about a contract, of an account where it names one, that no directive asked for."""
+        values = {"account_slot": NIL, "contract_slot": contract.slot} | values
+        self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
 
     def notice(self, kind, directive, **values):
         """A notice about a directive, with whom and what it names."""
@@ -257,7 +262,7 @@ class Model:
         self.events = []
         command = Row(COMMAND, rows[0])
         self.seq, self.now_ns = command.seq, max(self.now_ns, command.time_ns)
-        work.do_due(self)
+        timers.do_due(self)
         jobs = len(self.jobs)
         self._dispatch(command, rows)
         if len(self.jobs) > jobs:

@@ -10,6 +10,20 @@ def ceil_div(amount, divisor):
     return -(-amount // divisor)
 
 
+def median(values):
+    """Of an even count the floor of the mean of the two in the middle (Rulebook 1)."""
+    ordered = sorted(values)
+    middle = len(ordered) // 2
+    if len(ordered) % 2:
+        return ordered[middle]
+    return (ordered[middle - 1] + ordered[middle]) // 2
+
+
+def clamp(value, lowest, highest):
+    """The value, or the bound that it has passed."""
+    return max(lowest, min(value, highest))
+
+
 def fee_of(notional, rate_ppb):
     """What a fill costs, rounded up; a rebate is rounded towards zero."""
     return ceil_div(notional * rate_ppb, PPB)

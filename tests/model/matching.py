@@ -123,6 +123,9 @@ def trade(model, taker, maker, contract):
     contract.trades += 1
     contract.last = price
     contract.notice(PriceSource.LAST)
+    value = lots * price * contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    if 10 * value >= contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0]:
+        contract.big_trade = price  # Rulebook 7, P3: at least a tenth of the impact notional
     forced = EventFlag.FORCED if taker.forced else 0
     maker.shown -= lots
     if maker.leaves == lots:

@@ -180,12 +180,19 @@ class Account:
 
 
 @dataclass(eq=False)
+class Source:
+    """What an index source said last, and when; its weight is the contract's parameter."""
+
+    price: int
+    time_ns: int
+
+
+@dataclass(eq=False)
 class Contract:
     """A perpetual with its book."""
 
     slot: int
     state: int = 0
-    frozen: bool = False  # the whole venue is halted
     parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
     mark: int = 0
     index: int = 0
@@ -199,15 +206,17 @@ class Contract:
     delivery_due_ns: int = 0  # when the closing of its positions became due, 0: it is not
     delivery_clearing: int = 0  # what the closing took so far less what it gave
     sources: dict = field(default_factory=dict)  # number -> what an index source said last
+    open_state: int = 0  # what an index lock replaced, 0: no lock
+    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
+    frozen_since_ns: int = 0  # when the lock came, 0: no lock
+    live_since_ns: int = 0  # under a lock: since when enough sources are live again, 0: they are not
+    big_trade: int = 0  # ticks: the last trade of at least a tenth of the impact notional, 0: none
     basis: list = field(default_factory=list)  # the last samples of impact mid - index
-    premiums: list = field(default_factory=list)  # of this funding interval
-    big_trade: int = 0  # the last price of at least a tenth of the impact notional
+    samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
     funding_rate: int = 0  # of the last settled interval
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
     next_funding_ns: int = 0
-    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
-    open_state: int = 0  # what an index lock replaced, 0: no lock
 
     @property
     def has_margin(self):
