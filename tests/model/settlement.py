@@ -24,8 +24,7 @@ def values_collateral(model, contract):
 
 def refusal(model, contract):
     """Why a settlement cannot begin."""
-    ticks = model.mark_tick_ns and prices.has_index(contract)
-    if not ticks or not contract.mark:
+    if not (model.mark_tick_ns and contract.mark and prices.has_index(contract)):
         return Reason.REFERENCE_PRICE_UNAVAILABLE
     if values_collateral(model, contract):
         return Reason.VALUES_COLLATERAL
@@ -34,19 +33,15 @@ def refusal(model, contract):
 
 def begin(model, contract, directive):
     """The command: the contract is REDUCE_ONLY from here on, or stays in a stricter state."""
-    reason = refusal(model, contract)
-    if reason:
-        return reason
     contract.delivery_ns = model.now_ns + WINDOW_NS
     old = contract.state
     contract.state = max(old, MarketState.REDUCE_ONLY)
     if contract.open_state:
         contract.open_state = max(contract.open_state, MarketState.REDUCE_ONLY)
     if contract.state == MarketState.REDUCE_ONLY:
-        model.add_job(contract=contract.slot, reason=Reason.MARKET_STATE, spare_reducing=True, quiet=True)
+        prices.reduce_only(model, contract)
     values = {"old_value": old, "new_value": contract.state, "amount_micros": contract.delivery_ns}
     model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, **values)
-    return Reason.NONE
 
 
 def tick(model, contract):
