@@ -141,7 +141,8 @@ class Pair:
             return theirs, ours
         if kind in (CommandKind.AMEND, CommandKind.CANCEL) and OLDEST_REFERENCE <= order_id < 0:
             model_id = self.model.recent_order(int(rows["account_slot"][0]), -order_id)
-            theirs["order_id"][0], ours["order_id"][0] = self.to_engine.get(model_id, 0), model_id
+            theirs["order_id"][0] = self.to_engine.get(model_id, 0)
+            ours["order_id"][0] = model_id if model_id in self.to_engine else 0
         else:
             ours["order_id"][0] = self.model_id(order_id)
         return theirs, ours
