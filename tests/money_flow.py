@@ -5,19 +5,34 @@ while it is calm and go away in a crash; gamblers open as much as they can carry
 parameters change in between, often exactly at an edge that is read from the engine. `money_corners` adds episodes.
 """
 
+import argparse
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from engine.codes import NIL, CommandKind, ExecInst, MarginMode, OrdType, PriceSource, SelfTrade, Side, TimeInForce
+from engine.codes import (
+    NIL,
+    CommandKind,
+    ExecInst,
+    MarginMode,
+    Mode,
+    OrdType,
+    PriceSource,
+    SelfTrade,
+    Side,
+    TimeInForce,
+)
 from engine.codes import ContractParameter as P
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT
-from tests import build, money_corners, money_settings
+from tests import build, money_corners, money_settings, shrink
 from tests.build import SECOND, START_NS, Rows
-from tests.money_stage import ACCOUNTS, GAMBLERS, HOUSE, MAKERS, UNIT, Market, setting
+from tests.money_stage import ACCOUNTS, GAMBLERS, HOUSE, LIMITS, MAKERS, UNIT, Market, setting
+from tests.pair import Pair
 
 MILLISECOND = SECOND // 1000
 
@@ -399,3 +414,28 @@ def play(pair: Any, seed: int, count: int, each: Callable[[], None] | None = Non
         pair.send(rows)
         if each:
             each()
+
+
+def main() -> None:
+    """Runs of some seeds, to the first difference."""
+    parser = argparse.ArgumentParser(description=main.__doc__)
+    parser.add_argument("--seeds", type=int, nargs=2, default=(0, 10), help="the first, and the one after the last")
+    parser.add_argument("--commands", type=int, default=3000, help="of each seed")
+    parser.add_argument("--shrink", action="store_true", help="write the shortest log of the difference to a file")
+    arguments = parser.parse_args()
+    for seed in range(*arguments.seeds):
+        pair, begun = Pair(LIMITS, Mode.EXCHANGE, watched=True), time.perf_counter()
+        try:
+            play(pair, seed, arguments.commands)
+        except AssertionError as difference:
+            print(f"seed {seed}, {len(pair.sent)} commands\n{difference}", flush=True)
+            if arguments.shrink:
+                log = shrink.shortest(pair.asked, LIMITS)
+                shrink.save(Path(f"money-{seed}.log"), log, f"seed {seed}", LIMITS)
+                print(f"{len(log)} commands in money-{seed}.log\n{shrink.replay(log, LIMITS)}")
+            return
+        print(f"seed {seed}: {len(pair.sent) / (time.perf_counter() - begun):.0f} commands a second", flush=True)
+
+
+if __name__ == "__main__":
+    main()
