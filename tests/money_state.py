@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine import liquidation_rules, margin
-from engine.codes import NIL, ContractParameter, MarginMode, VenueParameter
+from engine.codes import NIL, MarginMode, VenueParameter
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.schema import BASIS_SAMPLES, COLLATERAL_ASSETS, MAX_SOURCES
@@ -184,8 +184,8 @@ def _first(thing: Any, *names: str) -> Any:
 
 
 def _contract(model: Model, contract: Any) -> list[Any]:
-    samples = _first(contract, "premiums", "samples")
-    weighted = None if samples is None else sum(_weighted(contract, samples))
+    samples = contract.samples
+    weighted = sum(weight * value for weight, value in zip(contract.weights, samples, strict=True))
     basis = contract.basis
     row = [
         contract.mark,
@@ -224,12 +224,6 @@ def _sum(values: Any) -> Any:
 
 def _len(values: Any) -> Any:
     return None if values is None else len(values)
-
-
-def _weighted(contract: Any, samples: Any) -> Any:
-    if contract.parameters[ContractParameter.FUNDING_EQUAL_WEIGHTS, 0]:
-        return samples
-    return [place * value for place, value in enumerate(samples, 1)]
 
 
 def _asset(model: Model, asset: int) -> list[Any]:
