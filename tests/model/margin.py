@@ -13,7 +13,7 @@ from engine.codes import Side
 from tests.model import collateral, isolated, ledger
 from tests.model.ledger import PPB, ceil_div
 from tests.model.listing import brackets
-from tests.model.records import SUBTICKS, Position
+from tests.model.records import NIL, SUBTICKS, Position
 
 
 class Margin(Enum):
@@ -180,9 +180,10 @@ def pool_maintenance(model, pool):
 
 
 def cross_maintenance(model, account):
-    """Maintenance margin of the positions that share the account's cash, as reports tell it: -1 when there are none."""
-    held = (position for position in crossed(account) if position.size and model.contracts[position.contract].has_margin)
-    return pool_maintenance(model, account) if any(held) else -1
+    """Maintenance margin of the positions that share the account's cash as reports tell it, -1 when there are none."""
+    held = [position for position in crossed(account) if position.size]
+    asks = any(model.contracts[position.contract].has_margin for position in held)
+    return pool_maintenance(model, account) if asks else NIL
 
 
 def own_initial(model, position):
@@ -277,16 +278,30 @@ def closing_limit(model, order):
     return min(order.price, floor(price / (1 + rate)))
 
 
+def gain(contract, lots, price):
+    """What signed lots traded at a price gain at the mark, rounded down."""
+    return (contract.mark - price * SUBTICKS) * lots * unit(contract) // SUBTICKS
+
+
+def closed_part(position, lots):
+    """How many of some signed lots close."""
+    return min(abs(lots), abs(position.size)) if position.size * lots < 0 else 0
+
+
 def bears(model, position, lots, price, rate):
-    """Whether a fill of signed lots leaves no pool that it touches with equity below zero: tried, and taken back."""
+    """Whether a fill of signed lots leaves no pool that it touches with equity below zero.
+
+    Rounding counts against it: one micro, and no rebate. What opens of an isolated position is paid by the account.
+    """
     contract, account = model.contracts[position.contract], model.accounts[position.account]
     if not contract.has_margin:
         return True
-    kept, cash, fees = dict(vars(position)), account.cash, model.fees
-    ledger.settle(model, position, contract, lots, price, rate)
-    isolated.after_fill(model, position, kept["size"], price)
-    pools = {account, pool_of(model, position)}
-    fine = all(equity(model, pool) >= 0 for pool in pools)
-    vars(position).update(kept)
-    account.cash, model.fees = cash, fees
-    return fine
+    closing = closed_part(position, lots) if position.isolated else abs(lots)
+    opening, direction = abs(lots) - closing, 1 if lots > 0 else -1
+    if closing:
+        fee = ledger.fee_of(closing * price * unit(contract), rate)
+        left = equity(model, pool_of(model, position)) + gain(contract, direction * closing, price)
+        if left - max(fee, 0) - 1 < 0:
+            return False
+    money = isolated.opening_money(position, contract, position.size + lots, opening, price) if opening else 0
+    return equity(model, account) >= money if opening else True
