@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import floor
 
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind
+from engine.codes import EventKind, Reason
 from tests.model.ledger import PPB, clamp
 from tests.model.records import SUBTICKS
 
@@ -93,10 +93,11 @@ def _pay(model, contract, position):
         account.cash += got
     position.funding += got
     model.fund -= got
-    model.tell_of(
+    model.tell(
         EventKind.FUNDING_PAID,
-        contract,
-        account_slot=position.account,
+        account.slot,
+        contract.slot,
+        Reason.NONE,
         amount_micros=got,
         price_subticks=contract.mark,
         rate_ppb=contract.funding_rate,

@@ -195,7 +195,7 @@ def _set_index(model, contract, index):
 
 
 def set_mark(model, contract, mark):
-    """A new mark, said only when it differs."""
+    """A new mark, with the index beside it."""
     old, contract.mark = contract.mark, mark
     if old != mark:
         changed = {"old_value": old, "new_value": mark, "price_subticks": mark}
@@ -240,8 +240,7 @@ def set_state(model, contract, state, reason):
     if state == contract.state:
         return
     old, contract.state = contract.state, state
-    changed = {"code": int(state), "old_value": int(old), "new_value": int(state), "reason": int(reason)}
-    model.tell_of(EventKind.CONTRACT_STATE_CHANGED, contract, **changed)
+    model.tell_state(contract, old, reason)
     if state == MarketState.REDUCE_ONLY:
         reduce_only(model, contract)
 

@@ -121,7 +121,7 @@ class Position:
     leverage: int = 0  # as chosen, 0: the bracket's cap
     opened_seq: int = 0  # the command with which it last left zero
     realised: int = 0
-    funding: int = 0
+    funding: int = 0  # what it got, less what it paid
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
