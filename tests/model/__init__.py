@@ -238,6 +238,11 @@ class Model:
         """A notice about a contract."""
         self.tell(kind, NIL, contract.slot, Reason.NONE, **values)
 
+    def tell_state(self, contract, old, reason):
+        """A contract's state has changed, and no directive asked for it."""
+        values = {"code": int(contract.state), "old_value": int(old), "new_value": int(contract.state)}
+        self.tell(EventKind.CONTRACT_STATE_CHANGED, NIL, contract.slot, reason, **values)
+
     def notice(self, kind, directive, **values):
         """A notice about a directive, with whom and what it names."""
         named = {
