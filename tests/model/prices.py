@@ -231,7 +231,7 @@ def _unlock(model, contract):
     lasted = model.now_ns - contract.live_since_ns
     if lasted >= model.venue_values[V.INDEX_RECOVERY_NS] and model.has_job_room():
         state, contract.open_state = contract.open_state, 0
-        contract.frozen_since_ns = contract.live_since_ns = 0
+        contract.frozen_since_ns = 0
         set_state(model, contract, state, Reason.NONE)
 
 
