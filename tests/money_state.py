@@ -88,7 +88,7 @@ def _read(root, out):
         out[n + 5] = contract.open_state
         out[n + 6] = contract.mark_frozen
         out[n + 7] = contract.index_frozen_since_ns
-        out[n + 8] = contract.index_live_since_ns
+        out[n + 8] = contract.index_live_since_ns if contract.open_state != 0 else np.int64(0)
         out[n + 9] = contract.last_big_trade_ticks
         out[n + 10] = count
         out[n + 11] = total
@@ -196,7 +196,7 @@ def _contract(model: Model, contract: Any) -> list[Any]:
         _first(contract, "open_state", "unlocked_state"),
         int(contract.mark_frozen),
         _first(contract, "frozen_since_ns"),
-        _first(contract, "live_since_ns"),
+        contract.live_since_ns if contract.open_state else 0,
         contract.big_trade,
         len(basis),
         sum(basis),

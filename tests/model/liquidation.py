@@ -9,7 +9,7 @@ from math import ceil, floor
 
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side, TimeInForce
-from tests.model import collateral, deleveraging, isolated, margin, matching, work
+from tests.model import collateral, deleveraging, isolated, margin, matching, prices, work
 from tests.model.ledger import PPB, ceil_div
 from tests.model.records import NIL, SUBTICKS, Order, Position
 
@@ -290,9 +290,8 @@ def exhaust(model, current):
     )
     if contract.open_state:
         contract.open_state = MarketState.HALTED
-    if contract.state not in (MarketState.HALTED, MarketState.SETTLED):
-        old, contract.state = contract.state, MarketState.HALTED
-        model.tell_state(contract, old, Reason.LIQUIDATION)
+    if contract.state != MarketState.SETTLED:
+        prices.set_state(model, contract, MarketState.HALTED, Reason.LIQUIDATION)
     go_on(model, current)
 
 

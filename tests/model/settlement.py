@@ -24,8 +24,7 @@ def values_collateral(model, contract):
 
 def refusal(model, contract):
     """Why a settlement cannot begin."""
-    ticks = model.mark_tick_ns and prices.has_index(contract)
-    if not ticks or not contract.mark:
+    if not (model.mark_tick_ns and contract.mark and prices.has_index(contract)):
         return Reason.REFERENCE_PRICE_UNAVAILABLE
     if values_collateral(model, contract):
         return Reason.VALUES_COLLATERAL
@@ -43,7 +42,7 @@ def begin(model, contract, directive):
     if contract.open_state:
         contract.open_state = max(contract.open_state, MarketState.REDUCE_ONLY)
     if contract.state == MarketState.REDUCE_ONLY:
-        model.add_job(contract=contract.slot, reason=Reason.MARKET_STATE, spare_reducing=True, quiet=True)
+        prices.reduce_only(model, contract)
     values = {"old_value": old, "new_value": contract.state, "amount_micros": contract.delivery_ns}
     model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, **values)
     return Reason.NONE
