@@ -318,8 +318,6 @@ def _contract_state_reason(model, contract, code):
         return Reason.BAD_PARAMETER
     if contract.delivery_ns and (code < MarketState.REDUCE_ONLY or code == MarketState.SETTLED):
         return Reason.SETTLEMENT_UNDER_WAY
-    if code == MarketState.SETTLED:
-        return settlement.refusal(model, contract)
     if code == MarketState.REDUCE_ONLY and not model.has_job_room():
         return Reason.CAPACITY
     if contract.open_state and code < MarketState.REDUCE_ONLY:
@@ -330,11 +328,8 @@ def _contract_state_reason(model, contract, code):
 def _set_contract_state(model, directive):
     contract, code = model.contracts.get(directive.contract_slot), directive.code
     reason = _contract_state_reason(model, contract, code)
-    if reason:
-        return reason
-    if code == MarketState.SETTLED:
-        settlement.begin(model, contract, directive)
-        return Reason.NONE
+    if reason or code == MarketState.SETTLED:
+        return reason or settlement.begin(model, contract, directive)
     old, contract.state = contract.state, code
     if contract.open_state:  # the stricter of the operator's order and the lock holds
         contract.open_state, contract.state = code, max(code, prices.lock_state(contract))

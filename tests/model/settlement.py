@@ -33,6 +33,9 @@ def refusal(model, contract):
 
 def begin(model, contract, directive):
     """The command: the contract is REDUCE_ONLY from here on, or stays in a stricter state."""
+    reason = refusal(model, contract)
+    if reason:
+        return reason
     contract.delivery_ns = model.now_ns + WINDOW_NS
     old = contract.state
     contract.state = max(old, MarketState.REDUCE_ONLY)
@@ -42,6 +45,7 @@ def begin(model, contract, directive):
         prices.reduce_only(model, contract)
     values = {"old_value": old, "new_value": contract.state, "amount_micros": contract.delivery_ns}
     model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, **values)
+    return Reason.NONE
 
 
 def tick(model, contract):
