@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine import liquidation_rules, margin
-from engine.codes import NIL, ContractParameter, MarginMode, VenueParameter
+from engine.codes import NIL, MarginMode, VenueParameter
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.schema import BASIS_SAMPLES, COLLATERAL_ASSETS, MAX_SOURCES
@@ -88,7 +88,7 @@ def _read(root, out):
         out[n + 5] = contract.open_state
         out[n + 6] = contract.mark_frozen
         out[n + 7] = contract.index_frozen_since_ns
-        out[n + 8] = contract.index_live_since_ns
+        out[n + 8] = contract.index_live_since_ns if contract.open_state != 0 else np.int64(0)
         out[n + 9] = contract.last_big_trade_ticks
         out[n + 10] = count
         out[n + 11] = total
@@ -184,8 +184,8 @@ def _first(thing: Any, *names: str) -> Any:
 
 
 def _contract(model: Model, contract: Any) -> list[Any]:
-    samples = _first(contract, "premiums", "samples")
-    weighted = None if samples is None else sum(_weighted(contract, samples))
+    samples = contract.samples
+    weighted = sum(weight * value for weight, value in zip(contract.weights, samples, strict=True))
     basis = contract.basis
     row = [
         contract.mark,
@@ -196,7 +196,7 @@ def _contract(model: Model, contract: Any) -> list[Any]:
         _first(contract, "open_state", "unlocked_state"),
         int(contract.mark_frozen),
         _first(contract, "frozen_since_ns"),
-        _first(contract, "live_since_ns"),
+        contract.live_since_ns if contract.open_state else 0,
         contract.big_trade,
         len(basis),
         sum(basis),
@@ -224,12 +224,6 @@ def _sum(values: Any) -> Any:
 
 def _len(values: Any) -> Any:
     return None if values is None else len(values)
-
-
-def _weighted(contract: Any, samples: Any) -> Any:
-    if contract.parameters[ContractParameter.FUNDING_EQUAL_WEIGHTS, 0]:
-        return samples
-    return [place * value for place, value in enumerate(samples, 1)]
 
 
 def _asset(model: Model, asset: int) -> list[Any]:

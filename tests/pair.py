@@ -123,6 +123,8 @@ class Pair:
     to_model: dict[int, int] = field(default_factory=dict)
     to_engine: dict[int, int] = field(default_factory=dict)
     sent: Script = field(default_factory=list)
+    asked: Script = field(default_factory=list)
+    """What was sent, with recent orders still named by their place."""
 
     def __post_init__(self) -> None:
         self.root = create(self.limits, self.mode)
@@ -141,7 +143,8 @@ class Pair:
             return theirs, ours
         if kind in (CommandKind.AMEND, CommandKind.CANCEL) and OLDEST_REFERENCE <= order_id < 0:
             model_id = self.model.recent_order(int(rows["account_slot"][0]), -order_id)
-            theirs["order_id"][0], ours["order_id"][0] = self.to_engine.get(model_id, 0), model_id
+            theirs["order_id"][0] = self.to_engine.get(model_id, 0)
+            ours["order_id"][0] = model_id if model_id in self.to_engine else 0
         else:
             ours["order_id"][0] = self.model_id(order_id)
         return theirs, ours
@@ -168,9 +171,10 @@ class Pair:
 
     def send(self, rows: Rows, ring_rows: int = RING_ROWS) -> list[dict[str, Any]]:
         """One command into both; the reports, which must be the same."""
-        numbered([rows], self.seq + 1, self.now_ns)
+        numbered([rows], int(rows["seq"][0]) or self.seq + 1, self.now_ns)
         self.seq = int(rows["seq"][-1])
         self.now_ns = max(self.now_ns, int(rows["time_ns"][-1]))
+        self.asked.append(rows)
         theirs, ours = self._resolve(rows)
         expected = self.model.apply(ours)
         self.sent.append(theirs)
@@ -192,6 +196,7 @@ class Pair:
     def refer(self, reference: Reference) -> None:
         """New reference prices in both."""
         self.sent.append(reference)
+        self.asked.append(reference)
         set_reference(self.root, reference)
         self.model.set_reference(reference.contract, reference.mark, reference.index)
 

@@ -235,8 +235,9 @@ class Model:
         self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
 
     def tell_of(self, kind, contract, **values):
-        """A notice about a contract."""
-        self.tell(kind, NIL, contract.slot, Reason.NONE, **values)
+        """A notice about a contract, of an account where it names one, that no directive asked for."""
+        values = {"account_slot": NIL, "contract_slot": contract.slot} | values
+        self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
 
     def tell_state(self, contract, old, reason):
         """A contract's state has changed, and no directive asked for it."""

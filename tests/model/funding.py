@@ -12,20 +12,20 @@ NS = 1_000_000_000
 EIGHT_HOURS_S = 8 * 3600
 
 
-def weights(contract):
-    """1 to n from the interval's first sample to its last, or all equal: a parameter (Rulebook 10)."""
-    count = len(contract.samples)
-    return [1] * count if contract.parameters[P.FUNDING_EQUAL_WEIGHTS, 0] else list(range(1, count + 1))
+def next_weight(contract):
+    """1 to n from the interval's first sample to its last, or all equal, as the parameter is when a sample is taken
+    (Rulebook 10)."""
+    return 1 if contract.parameters[P.FUNDING_EQUAL_WEIGHTS, 0] else len(contract.samples)
 
 
 def weighted_sum(contract):
     """The sum of weight * premium."""
-    return sum(weight * premium for weight, premium in zip(weights(contract), contract.samples, strict=True))
+    return sum(weight * premium for weight, premium in zip(contract.weights, contract.samples, strict=True))
 
 
 def average(contract):
     """The weighted mean of the interval's samples, rounded down; missing ones are skipped."""
-    return weighted_sum(contract) // sum(weights(contract)) if contract.samples else 0
+    return weighted_sum(contract) // sum(contract.weights) if contract.samples else 0
 
 
 def rate(contract):
@@ -79,7 +79,7 @@ def settle(model, contract):
         for position in model.positions:
             if position.contract == contract.slot and position.size:
                 _pay(model, contract, position)
-    contract.samples = []
+    contract.samples, contract.weights = [], []
     contract.funding_start_ns = contract.next_funding_ns
     contract.next_funding_ns = next_instant(model, contract)
 

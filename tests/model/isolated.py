@@ -4,18 +4,19 @@ Orders reserve from the account's cash; what they reserve for what was filled mo
 had comes back pro rata.
 """
 
+from engine.codes import Side
 from tests.model import margin
 from tests.model.ledger import ceil_div, fee_of
 
 
-def _opened(position, contract, lots, price):
+def opening_money(position, contract, size, lots, price):
     """What the account gives for lots that open at a price: initial margin, the taker's fee, and the loss at the mark.
 
-    The leverage is that of the whole position's bracket.
+    The leverage is that of the bracket of the whole position, `size` after it.
     """
     value = lots * price * margin.unit(contract)
-    leverage = margin.leverage_of(position, contract, margin.notional(contract, position.size))
-    loss = margin.loss_of(contract, 1 if position.size > 0 else 2, price) * lots
+    leverage = margin.leverage_of(position, contract, margin.notional(contract, size))
+    loss = margin.loss_of(contract, Side.BUY if size > 0 else Side.SELL, price) * lots
     fee = fee_of(value, margin.fee_rate(contract, taker=True))
     return ceil_div(value, leverage) + fee + margin.value_up(contract, loss)
 
@@ -48,4 +49,4 @@ def after_fill(model, position, before, price):
         _move(model, position, -max(0, min(share, position.isolated_micros)))
     opened = abs(position.size) if flipped else abs(position.size) - abs(before)
     if opened > 0:
-        _move(model, position, _opened(position, contract, opened, price))
+        _move(model, position, opening_money(position, contract, position.size, opened, price))

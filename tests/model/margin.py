@@ -13,7 +13,7 @@ from engine.codes import Side
 from tests.model import collateral, isolated, ledger
 from tests.model.ledger import PPB, ceil_div
 from tests.model.listing import brackets
-from tests.model.records import SUBTICKS, Position
+from tests.model.records import NIL, SUBTICKS, Position
 
 
 class Margin(Enum):
@@ -180,16 +180,22 @@ def pool_maintenance(model, pool):
 
 
 def cross_maintenance(model, account):
-    """Maintenance margin of the positions that share the account's cash."""
-    return pool_maintenance(model, account)
+    """Maintenance margin of the positions that share the account's cash as reports tell it, -1 when there are none."""
+    held = [position for position in crossed(account) if position.size]
+    asks = any(model.contracts[position.contract].has_margin for position in held)
+    return pool_maintenance(model, account) if asks else NIL
+
+
+def own_initial(model, position):
+    """Initial margin of a position alone, at the mark."""
+    contract = model.contracts[position.contract]
+    return initial(position, contract, notional(contract, position.size))
 
 
 def requirement(model, pool):
-    """What a pool must carry before anything is added: IM + reserves of an account, IM of an isolated position."""
-    if isinstance(pool, Position):
-        contract = model.contracts[pool.contract]
-        return initial(pool, contract, notional(contract, pool.size))
-    return sum(need(model, position) for position in pool.positions)
+    """IM + reserves of all that an account has open; of one position, what it and its orders ask of the account."""
+    positions = [pool] if isinstance(pool, Position) else pool.positions
+    return sum(need(model, position) for position in positions)
 
 
 def free(model, account):
@@ -205,7 +211,7 @@ def withdrawable(model, account):
 
 def releasable(model, position):
     """What may leave an isolated position: the same of its own money and initial margin."""
-    left = position.isolated_micros + min(0, unrealised(model, position)) - requirement(model, position)
+    left = position.isolated_micros + min(0, unrealised(model, position)) - own_initial(model, position)
     return max(0, min(position.isolated_micros, left))
 
 
@@ -272,16 +278,30 @@ def closing_limit(model, order):
     return min(order.price, floor(price / (1 + rate)))
 
 
+def gain(contract, lots, price):
+    """What signed lots traded at a price gain at the mark, rounded down."""
+    return (contract.mark - price * SUBTICKS) * lots * unit(contract) // SUBTICKS
+
+
+def closed_part(position, lots):
+    """How many of some signed lots close."""
+    return min(abs(lots), abs(position.size)) if position.size * lots < 0 else 0
+
+
 def bears(model, position, lots, price, rate):
-    """Whether a fill of signed lots leaves no pool that it touches with equity below zero: tried, and taken back."""
+    """Whether a fill of signed lots leaves no pool that it touches with equity below zero.
+
+    Rounding counts against it: one micro, and no rebate. What opens of an isolated position is paid by the account.
+    """
     contract, account = model.contracts[position.contract], model.accounts[position.account]
     if not contract.has_margin:
         return True
-    kept, cash, fees = dict(vars(position)), account.cash, model.fees
-    ledger.settle(model, position, contract, lots, price, rate)
-    isolated.after_fill(model, position, kept["size"], price)
-    pools = {account, pool_of(model, position)}
-    fine = all(equity(model, pool) >= 0 for pool in pools)
-    vars(position).update(kept)
-    account.cash, model.fees = cash, fees
-    return fine
+    closing = closed_part(position, lots) if position.isolated else abs(lots)
+    opening, direction = abs(lots) - closing, 1 if lots > 0 else -1
+    if closing:
+        fee = ledger.fee_of(closing * price * unit(contract), rate)
+        left = equity(model, pool_of(model, position)) + gain(contract, direction * closing, price)
+        if left - max(fee, 0) - 1 < 0:
+            return False
+    money = isolated.opening_money(position, contract, position.size + lots, opening, price) if opening else 0
+    return equity(model, account) >= money if opening else True

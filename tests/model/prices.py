@@ -10,7 +10,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import EventKind, MarketState, PriceSource, Reason, Side
 from engine.codes import VenueParameter as V
 from tests.model import funding, work
-from tests.model.ledger import PPB, clamp, median
+from tests.model.ledger import PPB, ceil_div, clamp, median
 from tests.model.records import SUBTICKS, Source
 
 NS = 1_000_000_000
@@ -62,21 +62,28 @@ def index_of(model, contract):
 # --- the book ------------------------------------------------------------------------------------------------------
 
 
-def impact(model, contract, side):
-    """The average price of the impact notional against the orders of one side, None where they are too few."""
-    wanted = Fraction(contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0])
-    unit = contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+def quotes(contract, side):
+    """(price, lots) of the orders of one side as the book shows them, the best first. Hidden quantity does not count,
+    and an affiliate's quotes are left out when the contract says so (Rulebook 6)."""
     levels = contract.levels[side]
-    spent = lots = Fraction(0)
+    excluded = contract.parameters[P.IMPACT_EXCLUDES_AFFILIATES, 0]
     for price in reversed(levels) if side == Side.BUY else levels:
         for order in levels[price]:
-            if order.affiliated and contract.parameters[P.IMPACT_EXCLUDES_AFFILIATES, 0]:
-                continue  # Rulebook 6: left out when the contract says so
-            part = min(order.leaves * price * unit, wanted - spent)
-            spent += part
-            lots += part / (price * unit)
-            if spent == wanted:
-                return floor(spent * SUBTICKS / (lots * unit))
+            if not (order.affiliated and excluded):
+                yield price, order.shown
+
+
+def impact(model, contract, side):
+    """The average price of the impact notional against the orders of one side, None where they are too few."""
+    unit = contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    left = wanted = contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0]
+    lots = Fraction(0)  # the last of them in part
+    for price, shown in quotes(contract, side):
+        part = min(shown * price * unit, left)
+        lots += Fraction(part, price * unit)
+        left -= part
+        if not left:
+            return floor(Fraction(wanted * SUBTICKS, unit) / lots)
     return None
 
 
@@ -115,6 +122,7 @@ def sample(model, contract):
         bid, ask = impact(model, contract, Side.BUY), impact(model, contract, Side.SELL)
         sample_basis(contract, bid, ask)
         contract.samples.append(premium(contract, bid, ask))
+        contract.weights.append(funding.next_weight(contract))
         model.tell_of(
             EventKind.PREMIUM_SAMPLED,
             contract,
@@ -155,15 +163,19 @@ def signed_word(value):
 
 
 def mark_of(model, contract):
-    """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7)."""
+    """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
+
+    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it;
+    the clamp's lower edge rounds up, or the mark would leave it.
+    """
     index = contract.index
-    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * 10**9
-    left = max(contract.next_funding_ns - model.now_ns, 0)
-    first = floor(index * (1 + Fraction(contract.funding_rate, PPB) * Fraction(left, interval)))
+    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
+    left = clamp(contract.next_funding_ns - model.now_ns, 0, interval)
+    first = index * (PPB + contract.funding_rate * left // interval) // PPB
     second = index + (sum(contract.basis) // len(contract.basis) if contract.basis else 0)
     third = contract.big_trade * SUBTICKS if contract.big_trade else first
     room = contract.parameters[P.MARK_CLAMP_PPB, 0]
-    return clamp(median([first, second, third]), index * (PPB - room) // PPB, index * (PPB + room) // PPB)
+    return clamp(median([first, second, third]), ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB)
 
 
 def tick_contract(model, contract):

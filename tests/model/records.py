@@ -209,10 +209,11 @@ class Contract:
     open_state: int = 0  # what an index lock replaced, 0: no lock
     mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
     frozen_since_ns: int = 0  # when the lock came, 0: no lock
-    live_since_ns: int = 0  # under a lock: since when enough sources are live again, 0: they are not
+    live_since_ns: int = 0  # since when enough sources were live again after the last lock, 0: they are not
     big_trade: int = 0  # ticks: the last trade of at least a tenth of the impact notional, 0: none
     basis: list = field(default_factory=list)  # the last samples of impact mid - index
     samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
+    weights: list = field(default_factory=list)  # of these samples
     funding_rate: int = 0  # of the last settled interval
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
