@@ -165,9 +165,9 @@ def signed_word(value):
 def mark_of(model, contract):
     """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
 
-    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it;
-    the clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract: from one tick to the
-    largest one, whatever the index says.
+    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it.
+    The clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract, whatever the index
+    says: from one tick to the largest one.
     """
     index = contract.index
     interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
