@@ -165,8 +165,9 @@ def signed_word(value):
 def mark_of(model, contract):
     """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
 
-    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it;
-    the clamp's lower edge rounds up, or the mark would leave it.
+    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it.
+    The clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract, whatever the index
+    says: from one tick to the largest one.
     """
     index = contract.index
     interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
@@ -175,7 +176,9 @@ def mark_of(model, contract):
     second = index + (sum(contract.basis) // len(contract.basis) if contract.basis else 0)
     third = contract.big_trade * SUBTICKS if contract.big_trade else first
     room = contract.parameters[P.MARK_CLAMP_PPB, 0]
-    return clamp(median([first, second, third]), ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB)
+    lowest, highest = ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB
+    mark = clamp(median([first, second, third]), lowest, highest)
+    return clamp(mark, SUBTICKS, contract.parameters[P.MAX_PRICE_TICKS, 0] * SUBTICKS)
 
 
 def tick_contract(model, contract):
