@@ -67,10 +67,11 @@ def coin(model, asset):
 
 
 def revalue(model):
-    """At a mark tick: index, haircut and cap count from here on, of what is valued at all."""
+    """At a mark tick: index, haircut and cap count from here on. Nothing values an asset whose contract is settled."""
     for asset in model.assets.values():
-        if asset.lots_per_coin:
-            asset.coin_micros, asset.weight_ppb, asset.limit = coin(model, asset), PPB - asset.haircut, asset.cap
+        if asset.lots_per_coin and model.contracts[asset.contract].state != MarketState.SETTLED:
+            asset.coin_micros, asset.limit = coin(model, asset), asset.cap
+            asset.weight_ppb = PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
 
 
 def take(model, account):
