@@ -220,7 +220,8 @@ def _weighted(contract: Any) -> int:
 
 
 def _asset(asset: Any) -> list[int]:
-    in_force = (asset.coin_micros, asset.weight_ppb, asset.limit) if asset.lots_per_coin and asset.coin_micros else (0, 0, 0)
+    valued = asset.lots_per_coin and asset.coin_micros
+    in_force = (asset.coin_micros, asset.weight_ppb, asset.limit) if valued else (0, 0, 0)
     row = [asset.enabled, asset.contract, asset.lots_per_coin, asset.haircut, asset.cap]
     return [*row, *in_force, asset.deposits, asset.fund_units]
 
