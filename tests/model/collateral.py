@@ -69,9 +69,10 @@ def coin(model, asset):
 def revalue(model):
     """At a mark tick: index, haircut and cap count from here on. Nothing values an asset whose contract is settled."""
     for asset in model.assets.values():
-        if asset.lots_per_coin and model.contracts[asset.contract].state != MarketState.SETTLED:
+        if asset.lots_per_coin:
+            settled = model.contracts[asset.contract].state == MarketState.SETTLED
             asset.coin_micros, asset.limit = coin(model, asset), asset.cap
-            asset.weight_ppb = PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
+            asset.weight_ppb = 0 if settled else PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
 
 
 def take(model, account):
