@@ -67,11 +67,11 @@ def coin(model, asset):
 
 
 def revalue(model):
-    """At a mark tick: index, haircut and cap count from here on."""
+    """At a mark tick: index, haircut and cap count from here on. Nothing values an asset whose contract is settled."""
     for asset in model.assets.values():
-        asset.coin_micros = coin(model, asset)
-        asset.weight_ppb = PPB - asset.haircut if asset.haircut else 0
-        asset.limit = asset.cap
+        if asset.lots_per_coin and model.contracts[asset.contract].state != MarketState.SETTLED:
+            asset.coin_micros, asset.limit = coin(model, asset), asset.cap
+            asset.weight_ppb = PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
 
 
 def take(model, account):
