@@ -117,23 +117,23 @@ def waiting(model, ranking):
     return [entry for entry in left if entry not in ranking.passed]
 
 
-def next(model, position, price):
-    """(position, lots) of who gives next; None when nobody does."""
+def next_giver(model, price):
+    """(position, lots) of who gives next; None when nobody does.
+
+    The best by the ranks judged last is judged anew; while it is no longer the best, the next one is looked at.
+    """
     ranking = model.ranking
     while left := waiting(model, ranking):
-        first = left[0]
-        ranking.keys[first] = key(model, first)
-        ahead = [entry for entry in left[1:] if ranking.keys[entry] < ranking.keys[first]]
-        if ahead:
+        best = min(left, key=ranking.keys.get)
+        ranking.keys[best] = key(model, best)
+        if min(left, key=ranking.keys.get) is not best:
             model.reach("11.6 ranked again behind another")
-            ranking.entries.remove(first)
-            ranking.entries.insert(ranking.entries.index(ahead[-1]) + 1, first)
-        elif lots := can_give(model, first, price):
-            _reach(model, ranking, left, first, lots)
-            return first, lots
+        elif lots := can_give(model, best, price):
+            _reach(model, ranking, left, best, lots)
+            return best, lots
         else:
             model.reach("11.6 passed over: nothing to give at this price")
-            ranking.passed.append(first)
+            ranking.passed.append(best)
     return None
 
 
@@ -169,6 +169,8 @@ def give(model, giver, position, lots, price):
     signed, before = lots if position.size > 0 else -lots, giver.size
     _leg(model, giver, signed, price)
     isolated.after_fill(model, giver, before, price)
+    if giver.size and is_able(model, giver):
+        model.ranking.keys[giver] = key(model, giver)  # whoever has given is ranked again at once
     _leg(model, position, -signed, price)
     model.tell(
         EventKind.DELEVERAGED,

@@ -299,7 +299,7 @@ def deleverage(model, current):
     position = current.position
     if deleveraging.prepare(model, position):
         return
-    found = deleveraging.next(model, position, current.price)
+    found = deleveraging.next_giver(model, current.price)
     if found is None:
         if not deleveraging.prepare(model, position):
             exhaust(model, current)
