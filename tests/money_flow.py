@@ -308,6 +308,8 @@ class MoneyFlow:
         lots = self.lots(contract, self.one(3, 8, 20, 35) * 1000 * UNIT / self.lot_micros(contract))
         flags: int = ExecInst.POST_ONLY if account == HOUSE or self.chance() < 0.4 else 0
         fields: dict[str, Any] = {}
+        if flags and self.chance() < 0.1:
+            flags |= ExecInst.REJECT_POST_ONLY
         if self.chance() < 0.1:
             flags |= ExecInst.ICEBERG
             fields["display_lots"] = self.lots(contract, lots // 3)
