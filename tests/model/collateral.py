@@ -84,9 +84,11 @@ def take(model, account):
     for code in ASSETS:
         asset, units = model.assets[code], account.collateral.get(code, 0)
         price = asset.coin_micros * FUND_PAYS_PPB // PPB
-        if account.cash >= 0 or not price:
+        if account.cash >= 0 or not units or not price:
             continue
-        wanted = min(units, ceil_div(-account.cash * COIN, price), model.fund * COIN // price)
+        wanted = min(units, ceil_div(min(-account.cash, model.fund) * COIN, price))
+        if wanted * price // COIN > model.fund:
+            wanted -= 1  # the last unit is worth more than the fund still has
         paid = wanted * price // COIN
         if not paid:
             continue
