@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from engine.codes import NIL, CommandKind, ExecInst, MarketState, Restriction, Side, TimeInForce
+from engine.codes import NIL, CommandKind, ExecInst, MarketState, Restriction, Side, TimeInForce, VenueState
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
@@ -17,8 +17,26 @@ from tests.money_stage import GAMBLERS, MAKERS, SPARE, UNIT
 
 def episode(flow: Any) -> Iterator[Rows]:
     """One of them."""
-    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, exact, outage, dusty, lone_isolated, owing, edge)
+    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, exact, outage, dusty, lone_isolated, owing, edge, brink)
+    if flow.chance() < 0.9:
+        yield from all_open(flow)
     yield from flow.one(*kinds)(flow)
+
+
+def all_open(flow: Any) -> Iterator[Rows]:
+    """Every market trades freely, where it can."""
+    closed = [slot for slot in range(len(flow.markets)) if not flow.sight.is_open(slot)]
+    if not closed:
+        return
+    yield build.venue_state(VenueState.OPEN)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=0)
+    for contract in closed:
+        yield build.contract_state(contract, MarketState.OPEN)
+        yield from tick(flow, contract, flow.levels[contract])
+    yield next_tick(flow)
+    for contract in closed:
+        yield build.contract_state(contract, MarketState.OPEN)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=5 * SECOND)
 
 
 def tick(flow: Any, contract: int, level: float, sources: int = 8) -> Iterator[Rows]:
@@ -245,10 +263,13 @@ def still(flow: Any, contract: int) -> Iterator[Rows]:
     flow.moods[contract].until_ns = flow.now_ns + 90 * SECOND
     yield build.contract_set(contract, P.FUNDING_CAP_PPB, 0)
     flow.restore(build.contract_set(contract, P.FUNDING_CAP_PPB, 3_000_000), 60)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=0)
     due = int(flow.sight.contracts[contract]["next_funding_ns"])
     yield build.time(time_ns=max(due, flow.now_ns))
     for other in range(len(flow.markets)):
         yield from tick(flow, other, flow.levels[other])
+    yield next_tick(flow)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=5 * SECOND)
 
 
 def exact(flow: Any) -> Iterator[Rows]:
@@ -277,16 +298,40 @@ def exact(flow: Any) -> Iterator[Rows]:
     yield from tick(flow, contract, flow.levels[contract])
 
 
+def brink(flow: Any) -> Iterator[Rows]:
+    """An account keeps exactly what an order needs, or a micro less, and places it."""
+    contract, account = flow.contract(), flow.one(*SPARE)
+    yield from bare(flow, account)
+    yield deposit(flow, account, 3_000)
+    if flow.chance() < 0.5:
+        yield from meet(flow, account, MAKERS[0], contract, carried(flow, account, contract, 0.3))
+    away, side = flow.one(0.99, 1.0, 1.01, 1.02), flow.one(Side.BUY, Side.SELL)
+    lots, price = carried(flow, account, contract, flow.one(0.2, 0.5)), max(round(away * flow.price(contract)), 1)
+    order = build.new(account, side, lots, price, contract_slot=contract, flags=ExecInst.POST_ONLY)
+    yield order.copy()
+    equity, _, requirement, _ = flow.sight.figures(account)
+    yield build.mass_cancel(account)
+    over = min(equity - requirement + flow.one(0, 0, 1), flow.sight.figures(account)[3])
+    if over > 0:
+        yield build.directive(CommandKind.WITHDRAW, account_slot=account, amount_micros=over)
+    yield order
+
+
 def owing(flow: Any) -> Iterator[Rows]:
     """An account that lives on its coins owes cash; then the coins fall, or count for less."""
     account, asset = flow.one(*SPARE), flow.one(1, 2)
     row = flow.sight.state["collateral"][asset - 1]
-    coin, contract = int(row["coin_micros"]), int(row["contract_slot"])
-    if not coin or not int(row["enabled"]):
-        return
+    wanted = {V.COLLATERAL_HAIRCUT_PPB: 600_000_000, V.COLLATERAL_CAP_MICROS: 40_000 * UNIT, V.COLLATERAL_ENABLED: 1}
+    if not int(row["lots_per_coin"]):
+        wanted = {V.COLLATERAL_CONTRACT: asset - 1, V.COLLATERAL_LOTS_PER_COIN: 53} | wanted
+    for code, value in wanted.items():
+        yield build.directive(CommandKind.VENUE_SET, code=code, index=asset, value=value)
+    contract = int(row["contract_slot"])
     yield from bare(flow, account)
-    yield build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=600_000_000)
     yield from tick(flow, contract, flow.levels[contract])
+    coin = int(row["coin_micros"])
+    if not coin:
+        return
     units = flow.one(300, 3_000) * UNIT * 100_000_000 // coin
     yield build.directive(CommandKind.DEPOSIT, account_slot=account, index=asset, amount_micros=units)
     yield deposit(flow, account, flow.one(1, 20))
