@@ -1,9 +1,11 @@
 """The admission ladder as the rulebook's table has it: one row after the other, the first that fails is the answer."""
 
+import copy
+
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, ExecInst, MarketState, OrdType, Reason, Restriction, Side, TimeInForce, VenueState
-from tests.model import eligibility
+from tests.model import eligibility, margin
 from tests.model.ledger import ceil_div
 from tests.model.matching import fills_completely, in_band, market_limit, would_trade
 from tests.model.records import MARKET_TYPES, other_side
@@ -123,11 +125,7 @@ def _only_closes(model, request):
     order, position = request.order, model.position(request.order.account, request.order.contract)
     if position is None or order.side not in (Side.BUY, Side.SELL):
         return False
-    left = position.size if order.side == Side.SELL else -position.size
-    for other in position.orders:
-        if other.resting and other.side == order.side and other is not request.replaces:
-            left -= other.leaves
-    return 0 < order.leaves <= left
+    return 0 < order.leaves <= margin.closable(position, order.side, request.replaces)
 
 
 def _style(model, request):
@@ -269,8 +267,9 @@ def _limits(model, request):
     cap = contract.parameters[P.MAX_OPEN_INTEREST_LOTS, 0]
     if cap and model.open_interest(contract.slot) + order.leaves > cap:
         return Reason.OPEN_INTEREST_CAP
-    own_cap, leverage = model.accounts[order.account].values.get(A.MAX_LEVERAGE, 0), contract.parameters
-    if own_cap and contract.has_margin and leverage[P.BRACKET_LEVERAGE, 0] > own_cap:
+    own_cap = model.accounts[order.account].values.get(A.MAX_LEVERAGE, 0)
+    leverage = (position.leverage if position else 0) or contract.parameters[P.BRACKET_LEVERAGE, 0]
+    if own_cap and contract.has_margin and leverage > own_cap:
         return Reason.LEVERAGE_LIMIT
     return Reason.NONE
 
@@ -319,7 +318,7 @@ def _could_be_worth(model, account, order, worst):
     total = 0
     for slot, lots in held.items():
         contract = model.contracts[slot]
-        total += ceil_div(contract.mark * lots * contract.parameters[P.MICROS_PER_TICK_LOT, 0], 1000)
+        total += margin.notional(contract, lots)
     return total
 
 
@@ -341,12 +340,28 @@ def slide(model, order):
     return contract.best(other_side(order.side)).price + (-1 if order.side == Side.BUY else 1)
 
 
-def settle_price(model, order):
-    """A post-only order's slide becomes its limit."""
+def limit_of(model, order):
+    """The limit that an order really has: slid if it is post-only, and tightened to what equity bears if it reduces."""
     price = slide(model, order)
+    if not order.reduce_only:
+        return price
+    tightened = margin.closing_limit(model, order)
+    return max(price, tightened) if order.side == Side.SELL else min(price, tightened)
+
+
+def settle_price(model, order):
+    """What the venue makes of a limit: a post-only order slides, a reducing one is tightened."""
+    price = limit_of(model, order)
     if price != order.price:
         order.price = price
         order.flags |= EventFlag.SLID
+
+
+def _at_limit(model, order):
+    """The order with the limit that it really has."""
+    changed = copy.copy(order)
+    changed.price = limit_of(model, order)
+    return changed
 
 
 def _flags(model, order):
@@ -356,9 +371,31 @@ def _flags(model, order):
         return Reason.POST_ONLY_WOULD_CROSS
     if order.post_only and not 1 <= slide(model, order) <= contract.parameters[P.MAX_PRICE_TICKS, 0]:
         return Reason.POST_ONLY_WOULD_CROSS
-    if order.tif == TimeInForce.FOK and not fills_completely(model, order):
+    if order.tif == TimeInForce.FOK and not fills_completely(model, _at_limit(model, order)):
         return Reason.FOK_CANNOT_FILL
     return Reason.NONE
+
+
+def _margin(model, request):
+    """Row 22. One that only closes is never refused for margin: it goes on as a reduce-only order."""
+    order = request.order
+    if order.reduce_only:
+        return _fillable(model, order)
+    verdict = margin.judge(model, request, limit_of(model, order))
+    if verdict == margin.Margin.CLOSES:
+        order.flags |= ExecInst.REDUCE_ONLY | EventFlag.MADE_REDUCE_ONLY
+        order.made_reduce_only = request.made_reduce_only = True
+        return _capacity(model, request) or _flags(model, order) or _fillable(model, order)
+    return Reason.INSUFFICIENT_MARGIN if verdict == margin.Margin.SHORT else Reason.NONE
+
+
+def _fillable(model, order):
+    """A reducing order that its tightened limit takes out of reach of all that it came for (Rulebook 3)."""
+    contract = model.contracts[order.contract]
+    if order.post_only or not would_trade(contract, order.side, order.price):
+        return Reason.NONE
+    reached = would_trade(contract, order.side, limit_of(model, order))
+    return Reason.NONE if reached else Reason.INSUFFICIENT_MARGIN
 
 
 def judge(model, request):
@@ -378,4 +415,4 @@ def judge(model, request):
         reason = _reference(model, order) or _price(model, order) or _count(model, request) or _limits(model, request)
     else:
         reason = _price(model, order) or _reducing(model, order)
-    return reason or _flags(model, order)
+    return reason or _flags(model, order) or _margin(model, request)

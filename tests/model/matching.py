@@ -4,7 +4,7 @@ import copy
 
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side
-from tests.model import eligibility
+from tests.model import eligibility, isolated, margin
 from tests.model.ledger import PPB, ceil_div, settle
 from tests.model.records import NIL, other_side
 
@@ -87,14 +87,21 @@ def trim(model, position, newcomer=None):
         cut(model, worst, excess, Reason.REDUCE_ONLY_EXCESS)
 
 
+def signed(order, lots):
+    """What a fill adds to the position."""
+    return lots if order.side == Side.BUY else -lots
+
+
 def _fill(model, order, lots, price, flag):
     """One leg of a trade: the order's quantity, the account's position and cash, and the report."""
     position, contract = model.position(order.account, order.contract), model.contracts[order.contract]
     order.filled += lots
     order.leaves -= lots
-    rate = contract.parameters[P.TAKER_FEE_PPB if flag & EventFlag.TAKER else P.MAKER_FEE_PPB, 0]
-    signed = lots if order.side == Side.BUY else -lots
-    fee = settle(model, position, contract, signed, price, 0 if flag & EventFlag.FORCED else rate)
+    rate = 0 if flag & EventFlag.FORCED else margin.fee_rate(contract, flag & EventFlag.TAKER)
+    before = position.size
+    fee = settle(model, position, contract, signed(order, lots), price, rate)
+    if not order.forced:
+        isolated.after_fill(model, position, before, price)
     model.report(
         EventKind.FILL,
         order,
@@ -116,6 +123,9 @@ def trade(model, taker, maker, contract):
     contract.trades += 1
     contract.last = price
     contract.notice(PriceSource.LAST)
+    value = lots * price * contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    if 10 * value >= contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0]:
+        contract.big_trade = price  # Rulebook 7, P3: at least a tenth of the impact notional
     forced = EventFlag.FORCED if taker.forced else 0
     maker.shown -= lots
     if maker.leaves == lots:
@@ -149,6 +159,13 @@ def _self_trade(model, taker, maker):
         taker.done_reason = Reason.SELF_TRADE
 
 
+def _is_borne(model, order, taker, maker):
+    """Whether the margin of one of two orders bears what they would trade (Rulebook 3: equity never below zero)."""
+    contract, lots = model.contracts[order.contract], min(taker.leaves, maker.shown)
+    rate = 0 if taker.forced else margin.fee_rate(contract, order is taker)
+    return margin.bears(model, model.position(order.account, order.contract), signed(order, lots), maker.price, rate)
+
+
 def sweep(model, taker):
     """Work the taker until it is filled, out of reach of the book, or stopped."""
     contract = model.contracts[taker.contract]
@@ -167,6 +184,10 @@ def sweep(model, taker):
             cancel(model, maker, Reason.OUT_OF_BAND)
         elif group and model.accounts[maker.account].group == group:
             _self_trade(model, taker, maker)
+        elif not _is_borne(model, maker, taker, maker):
+            cancel(model, maker, Reason.INSUFFICIENT_MARGIN)
+        elif taker.reduce_only and not taker.forced and not _is_borne(model, taker, taker, maker):
+            taker.done_reason = Reason.INSUFFICIENT_MARGIN
         else:
             trade(model, taker, maker, contract)
 
@@ -179,12 +200,23 @@ def sure_lots(model, maker, taker):
     """
     group = model.accounts[taker.account].group
     own = maker.account == taker.account or (group and group == model.accounts[maker.account].group)
+    position = model.position(maker.account, maker.contract)
+    if not _bears_all(model, position, maker, taker):
+        return 0
     if own or not maker.reduce_only:
         return maker.leaves
-    position = model.position(maker.account, maker.contract)
     others = sum(order.leaves for order in position.resting(side=maker.side))
     slack = abs(position.size) - sum(order.leaves for order in position.resting(reduce_only=True))
     return max(0, maker.leaves - max(0, others - slack))
+
+
+def _bears_all(model, position, maker, taker):
+    """Whether a maker's margin bears all its orders of that side at the best price within reach."""
+    contract = model.contracts[maker.contract]
+    lots = sum(order.leaves for order in position.orders if order.resting and order.side == maker.side)
+    price = contract.best(maker.side).price
+    rate = margin.fee_rate(contract, taker=False)
+    return margin.bears(model, position, signed(maker, lots), price, rate)
 
 
 def fills_completely(model, taker):
