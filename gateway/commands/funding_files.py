@@ -31,18 +31,6 @@ class Candles:
     length_s: int
     by_time: dict[int, Candle]
 
-    def merged(self, count: int) -> "Candles":
-        """Candles of `count` of these each, on multiples of their own length; only where all of them are there."""
-        length = self.length_s * count
-        found = {}
-        for time_s in self.by_time:
-            parts = [self.by_time.get(time_s + place * self.length_s) for place in range(count)]
-            if time_s % length == 0 and None not in parts:
-                whole = [part for part in parts if part is not None]
-                _, highs, lows, _ = zip(*whole, strict=True)
-                found[time_s] = whole[0][0], max(highs), min(lows), whole[-1][3]
-        return Candles(length, found)
-
 
 @dataclass(frozen=True)
 class Rate:
@@ -101,7 +89,8 @@ def read_candles(path: Path, stamped_at_close: bool) -> Candles:
         time_s = row.time_s(_column(row.path, row.cells, TIME_COLUMNS))
         first, high, low, last = (row.ppb(name) for name in CANDLE_COLUMNS)
         if time_s in found:
-            raise ValueError(f"{path}, line {row.line}: a second candle at {moment_text(time_s)}; keep one of each")
+            raise ValueError(f"{path}, line {row.line}: a second candle at {moment_text(time_s)}; "
+                             "keep one of each, and of one contract")  # fmt: skip
         if high < low:
             raise row.wrong("high", f"is below the low, {row.cells['low'][:40]!r}")
         # Some venues open a candle with the last one's close, which may lie outside its own high and low.
@@ -120,7 +109,8 @@ def read_rates(path: Path) -> list[Rate]:
     for row in _rows(path, ()):
         time_s = row.time_s(_column(path, row.cells, TIME_COLUMNS)) // 60 * 60
         if time_s in found:
-            raise ValueError(f"{path}, line {row.line}: a second rate at {moment_text(time_s)}; keep one of each")
+            raise ValueError(f"{path}, line {row.line}: a second rate at {moment_text(time_s)}; "
+                             "keep one of each, and of one contract")  # fmt: skip
         found[time_s] = Rate(time_s, row.ppb(_column(path, row.cells, RATE_COLUMNS)))
     if not found:
         raise ValueError(f"{path}: no rates; name a file with a header and a line for each settlement")

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -64,8 +65,8 @@ class Interval:
         return self.lowest_ppb - resolution_ppb <= self.recorded_ppb <= self.highest_ppb + resolution_ppb
 
 
-class _Weights:
-    """The weights of an interval's samples: of each candle their sum, and that of place within the candle."""
+class Weights:
+    """How an interval is averaged with candles of one length: the weight of each sample, and of each candle."""
 
     def __init__(self, rule: Rule, candle_s: int) -> None:
         if rule.interval_s % candle_s or candle_s % rule.sample_s:
@@ -73,23 +74,25 @@ class _Weights:
                 f"candles of {candle_s} s: they must divide the interval of {rule.interval_s} s and hold whole samples "
                 f"of {rule.sample_s} s; merge them to whole hours, or give --interval-hours or --sample-seconds"
             )
-        self.samples = candle_s // rule.sample_s
-        self.candles = rule.interval_s // candle_s
-        numbers = np.arange(1, self.samples * self.candles + 1, dtype=np.int64).reshape(self.candles, self.samples)
+        samples, self.candles = candle_s // rule.sample_s, rule.interval_s // candle_s
+        numbers = np.arange(1, samples * self.candles + 1, dtype=np.int64).reshape(self.candles, samples)
         self.of_samples = np.ones_like(numbers) if rule.equal_weights else numbers
         self.of_candles = [int(weight) for weight in self.of_samples.sum(axis=1)]
         self.total = sum(self.of_candles)
-        self._steps = 2 * np.arange(self.samples, dtype=np.int64) + 1
+        self._steps = 2 * np.arange(samples, dtype=np.int64) + 1
         squares = sum(weight * weight for weight in self.of_candles)
         self.error_share = math.sqrt(squares / 2) / self.total
         """Standard error of the average in standard deviations of a sample: each candle's mean is that of two."""
 
-    def line(self, candles: Sequence[Candle]) -> int:
-        """The average premium if each sample lies on the line from its candle's open to its close."""
+    def samples(self, candles: Sequence[Candle]) -> Any:
+        """The premium of each sample, a row for each candle, on the line from its open to its close."""
         ends = np.array([(first, last) for first, _, _, last in candles], dtype=np.int64)
         rise = (ends[:, 1] - ends[:, 0])[:, None] * self._steps
-        samples = ends[:, :1] + rise // (2 * self.samples)
-        return average_ppb(int((samples * self.of_samples).sum()), self.total)
+        return ends[:, :1] + rise // (2 * len(self._steps))
+
+    def line(self, candles: Sequence[Candle]) -> int:
+        """The average of these samples."""
+        return average_ppb(int((self.samples(candles) * self.of_samples).sum()), self.total)
 
     def flat(self, premiums: Sequence[int]) -> int:
         """The average premium if all samples of a candle are the same."""
@@ -101,24 +104,39 @@ class _Weights:
         return self.error_share * math.sqrt(variance)
 
 
-def recompute(rule: Rule, candles: Candles, rates: Sequence[Rate]) -> list[Interval]:
-    """Each recorded rate whose interval is wholly covered by candles, from the earliest."""
-    weights = _Weights(rule, candles.length_s)
+def merged(candles: Sequence[Candle], count: int) -> list[Candle]:
+    """Longer candles, each of `count` that follow each other."""
+    found = []
+    for place in range(0, len(candles), count):
+        firsts, highs, lows, lasts = zip(*candles[place : place + count], strict=True)
+        found.append((firsts[0], max(highs), min(lows), lasts[-1]))
+    return found
+
+
+def recompute(rule: Rule, candles: Candles, rates: Sequence[Rate], count: int = 1) -> list[Interval]:
+    """Each rate whose interval is wholly covered by candles, merged to `count` times their length; earliest first."""
+    weights = Weights(rule, candles.length_s * count)
     found = []
     for rate in rates:
-        begun = rate.time_s - (1 + rule.lag) * rule.interval_s
-        parts = [candles.by_time.get(begun + place * candles.length_s) for place in range(weights.candles)]
-        inside = [part for part in parts if part is not None]
-        if len(inside) == len(parts):
-            lows, highs = [low for _, _, low, _ in inside], [high for _, high, _, _ in inside]
+        begun_s = rate.time_s - (1 + rule.lag) * rule.interval_s
+        inside = covering(candles, begun_s, begun_s + rule.interval_s)
+        if inside:
+            used = merged(inside, count) if count > 1 else inside
             found.append(
                 Interval(
                     rate.time_s,
                     rate.ppb,
-                    rule.rate_ppb(weights.line(inside)),
-                    rule.rate_ppb(weights.flat(lows)),
-                    rule.rate_ppb(weights.flat(highs)),
-                    weights.standard_error(inside),
+                    rule.rate_ppb(weights.line(used)),
+                    rule.rate_ppb(weights.flat([low for _, _, low, _ in used])),
+                    rule.rate_ppb(weights.flat([high for _, high, _, _ in used])),
+                    weights.standard_error(used),
                 )
             )
     return found
+
+
+def covering(candles: Candles, begun_s: int, until_s: int) -> list[Candle]:
+    """The candles of a period without a gap; none where one is missing."""
+    found = [candles.by_time.get(time_s) for time_s in range(begun_s, until_s, candles.length_s)]
+    inside = [candle for candle in found if candle is not None]
+    return inside if len(inside) == len(found) else []

@@ -34,7 +34,7 @@ mean of each minute, paid one interval later. Lionrock: the contracts as shipped
 _EXAMPLES = """examples:
   lionrock funding recorded --venue binance --candles premium_1h.csv --rates funding.csv
   lionrock funding recorded --venue binance --candles premium_1h.csv --rates funding.csv --weights equal --json
-  lionrock funding recorded --venue bitmex --rates XBTUSD.csv --from 2017-04-24T12:00Z --to 2020-04-17T01:00Z
+  lionrock funding recorded --venue bitmex --rates XBTUSD.csv --from 2017-04-21T20:00Z --to 2020-04-17T01:00Z
   lionrock funding recorded --venue bitmex --candles XBTUSDPI_1h.csv --candle-time close --rates XBTUSD.csv
 
 Candles are those of the premium index, not of prices: a time, open, high, low and close as fractions. Rates: a time and
@@ -42,7 +42,7 @@ the rate. Both are CSV files with the names of columns that the venues use; time
 (UTC where they say nothing). A rate comes from samples of a few seconds; a candle gives the first, the last and the
 extreme ones; each sample is put on the line from open to close. Beside the errors stands what that leaves open: the
 rates of all lows and of all highs, and a standard error from how far open and close lie apart.
-exit codes: 0 each rate lies between those of its lows and highs, 1 some do not, 2 nothing to read, or a wrong argument
+exit codes: 0 each rate lies within the cap and between those of its lows and highs, 1 some do not, 2 nothing to read
 """
 
 
@@ -140,9 +140,13 @@ def _recorded(args: argparse.Namespace) -> int:
             ends = f"{moment_text(known[0].time_s)} to {moment_text(known[-1].time_s)}"
             raise ValueError(f"{args.rates}: no rate between --from and --to; it has those from {ends}")
         regular = [rate for rate in regular_of(rule, known) if args.from_s <= rate.time_s < args.to_s]
+        if not regular:
+            raise ValueError(f"{args.rates}: no rate comes {rule.interval_s} s after the one before; --interval-hours")
         limits = limits_of(rule, rates, regular)
         errors: list[Errors] = []
         intervals: list[Interval] = []
+        if args.output is not None and args.candles is None:
+            raise ValueError("--output: what it would hold comes from candles; give --candles")
         if args.candles is not None:
             candles = read_candles(args.candles, args.candle_time == "close")
             errors = errors_by_length(rule, candles, regular)
@@ -198,14 +202,16 @@ def limits_of(rule: Rule, rates: Sequence[Rate], regular: Sequence[Rate]) -> Lim
 
 
 def errors_by_length(rule: Rule, candles: Candles, rates: Sequence[Rate]) -> list[Errors]:
-    """The errors with the candles as they are, and merged to each longer length that divides the interval."""
-    found = []
-    for count in range(1, rule.interval_s // candles.length_s + 1):
-        if rule.interval_s % (count * candles.length_s) == 0:
-            used = candles.merged(count) if count > 1 else candles
-            intervals = recompute(rule, used, rates)
-            if intervals:
-                found.append(errors_of(rule, used.length_s, intervals))
+    """The errors with the candles as they are, and merged to longer ones, each at least twice the last."""
+    found: list[Errors] = []
+    most = rule.interval_s // candles.length_s
+    for count in range(1, max(most, 1) + 1):
+        length_s = count * candles.length_s
+        if most % count == 0 and (not found or length_s >= 2 * found[-1].candle_s):
+            intervals = recompute(rule, candles, rates, count)
+            if not intervals:
+                break
+            found.append(errors_of(rule, length_s, intervals))
     if not found:
         raise ValueError(f"no rate has candles of {candles.length_s} s through all its {rule.interval_s} s")
     return found
@@ -243,7 +249,7 @@ def _share_within(times: int, intervals: Sequence[Interval]) -> float:
 def student_share(times: float, count: int) -> float:
     """How often an error is within so many standard errors that were themselves estimated from `count` differences.
 
-    Student's distribution with `count` degrees of freedom, by its finite sums (Abramowitz and Stegun 26.7.3 and 26.7.4).
+    Student's distribution with `count` degrees of freedom, by its finite sums (Abramowitz and Stegun, 26.7.3 and 4).
     """
     angle = math.atan(times / math.sqrt(count))
     if count % 2 == 0:
