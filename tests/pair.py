@@ -18,6 +18,7 @@ from engine.schema import DIRECTIVE, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model
 from tests.money_state import Watch
+from tests.reach import Reach
 
 RING_ROWS = 1 << 16
 SLOT_BITS = 22
@@ -123,10 +124,14 @@ class Pair:
     to_model: dict[int, int] = field(default_factory=dict)
     to_engine: dict[int, int] = field(default_factory=dict)
     sent: Script = field(default_factory=list)
+    reach: Reach = field(default_factory=Reach)
+    asked: Script = field(default_factory=list)
+    """What was sent, with recent orders still named by their place."""
 
     def __post_init__(self) -> None:
         self.root = create(self.limits, self.mode)
         self.model = Model(self.limits, self.mode)
+        self.reach.branches = self.model.reached
         self.watch = Watch(self.root, self.model)
 
     def model_id(self, engine_id: int) -> int:
@@ -141,7 +146,8 @@ class Pair:
             return theirs, ours
         if kind in (CommandKind.AMEND, CommandKind.CANCEL) and OLDEST_REFERENCE <= order_id < 0:
             model_id = self.model.recent_order(int(rows["account_slot"][0]), -order_id)
-            theirs["order_id"][0], ours["order_id"][0] = self.to_engine.get(model_id, 0), model_id
+            theirs["order_id"][0] = self.to_engine.get(model_id, 0)
+            ours["order_id"][0] = model_id if model_id in self.to_engine else 0
         else:
             ours["order_id"][0] = self.model_id(order_id)
         return theirs, ours
@@ -168,30 +174,33 @@ class Pair:
 
     def send(self, rows: Rows, ring_rows: int = RING_ROWS) -> list[dict[str, Any]]:
         """One command into both; the reports, which must be the same."""
-        numbered([rows], self.seq + 1, self.now_ns)
+        numbered([rows], int(rows["seq"][0]) or self.seq + 1, self.now_ns)
         self.seq = int(rows["seq"][-1])
         self.now_ns = max(self.now_ns, int(rows["time_ns"][-1]))
+        self.asked.append(rows)
         theirs, ours = self._resolve(rows)
         expected = self.model.apply(ours)
         self.sent.append(theirs)
         found = self._translate(as_tuples(apply(self.root, theirs, ring_rows)), expected)
         assert found == expected, difference(found, expected, ours)
         if self.watched:
-            self._compare_state(ours)
+            self.reach.look(expected)
+            self._compare_state(ours, expected)
         if self.audited:
             invariants.check(self.root)
         return [named(row) for row in expected]
 
-    def _compare_state(self, rows: Rows) -> None:
+    def _compare_state(self, rows: Rows, reports: list[tuple[Any, ...]]) -> None:
         """All money of both, after a command."""
         try:
-            self.watch.compare()
+            self.watch.compare(reports)
         except AssertionError as parted:
             raise AssertionError(f"after command {shown(rows[0])}\n{parted}") from None
 
     def refer(self, reference: Reference) -> None:
         """New reference prices in both."""
         self.sent.append(reference)
+        self.asked.append(reference)
         set_reference(self.root, reference)
         self.model.set_reference(reference.contract, reference.mark, reference.index)
 

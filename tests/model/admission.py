@@ -1,13 +1,11 @@
 """The admission ladder as the rulebook's table has it: one row after the other, the first that fails is the answer."""
 
-import copy
-
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, ExecInst, MarketState, OrdType, Reason, Restriction, Side, TimeInForce, VenueState
-from tests.model import eligibility, margin
+from tests.model import eligibility, fill_or_kill, margin
 from tests.model.ledger import ceil_div
-from tests.model.matching import fills_completely, in_band, market_limit, would_trade
+from tests.model.matching import in_band, market_limit, would_trade
 from tests.model.records import MARKET_TYPES, other_side
 
 CLIENT_FLAGS = (
@@ -357,21 +355,14 @@ def settle_price(model, order):
         order.flags |= EventFlag.SLID
 
 
-def _at_limit(model, order):
-    """The order with the limit that it really has."""
-    changed = copy.copy(order)
-    changed.price = limit_of(model, order)
-    return changed
-
-
-def _flags(model, order):
-    """Row 21."""
+def _flags(model, order, price):
+    """Row 21, with the limit that a fill-or-kill order has."""
     contract = model.contracts[order.contract]
     if order.flags & ExecInst.REJECT_POST_ONLY and would_trade(contract, order.side, order.price):
         return Reason.POST_ONLY_WOULD_CROSS
     if order.post_only and not 1 <= slide(model, order) <= contract.parameters[P.MAX_PRICE_TICKS, 0]:
         return Reason.POST_ONLY_WOULD_CROSS
-    if order.tif == TimeInForce.FOK and not fills_completely(model, _at_limit(model, order)):
+    if order.tif == TimeInForce.FOK and not fill_or_kill.fills(model, order, price):
         return Reason.FOK_CANNOT_FILL
     return Reason.NONE
 
@@ -380,22 +371,25 @@ def _margin(model, request):
     """Row 22. One that only closes is never refused for margin: it goes on as a reduce-only order."""
     order = request.order
     if order.reduce_only:
-        return _fillable(model, order)
+        return _closing(model, order)
     verdict = margin.judge(model, request, limit_of(model, order))
     if verdict == margin.Margin.CLOSES:
         order.flags |= ExecInst.REDUCE_ONLY | EventFlag.MADE_REDUCE_ONLY
         order.made_reduce_only = request.made_reduce_only = True
-        return _capacity(model, request) or _flags(model, order) or _fillable(model, order)
+        return _capacity(model, request) or _closing(model, order)
     return Reason.INSUFFICIENT_MARGIN if verdict == margin.Margin.SHORT else Reason.NONE
 
 
-def _fillable(model, order):
-    """A reducing order that its tightened limit takes out of reach of all that it came for (Rulebook 3)."""
-    contract = model.contracts[order.contract]
+def _closing(model, order):
+    """A reducing order: can it still fill with its tightened limit, all of it where it must (Rulebook 3)?"""
+    contract, price = model.contracts[order.contract], limit_of(model, order)
+    if order.tif == TimeInForce.FOK:
+        if not fill_or_kill.fills(model, order, price):
+            return Reason.FOK_CANNOT_FILL
+        return Reason.NONE if fill_or_kill.bears(model, order, price) else Reason.INSUFFICIENT_MARGIN
     if order.post_only or not would_trade(contract, order.side, order.price):
         return Reason.NONE
-    reached = would_trade(contract, order.side, limit_of(model, order))
-    return Reason.NONE if reached else Reason.INSUFFICIENT_MARGIN
+    return Reason.NONE if would_trade(contract, order.side, price) else Reason.INSUFFICIENT_MARGIN
 
 
 def judge(model, request):
@@ -415,4 +409,4 @@ def judge(model, request):
         reason = _reference(model, order) or _price(model, order) or _count(model, request) or _limits(model, request)
     else:
         reason = _price(model, order) or _reducing(model, order)
-    return reason or _flags(model, order) or _margin(model, request)
+    return reason or _flags(model, order, order.price) or _margin(model, request)

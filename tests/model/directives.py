@@ -7,7 +7,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from tests.model import eligibility, money, prices, settlement
 from tests.model.listing import listing_reason, may_be_negative
-from tests.model.records import NIL, Account, Contract
+from tests.model.records import NIL, Account, Contract, Parameters
 
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
@@ -253,8 +253,9 @@ def _create_contract(model, directive):
     if directive.contract_slot != len(model.contracts):
         return Reason.UNKNOWN_CONTRACT
     contract = Contract(directive.contract_slot)
-    contract.parameters = {(code, index): 0 for code in P for index in range(INDEXED.get(code, 1))}
-    contract.parameters |= {(P.LOT_STEP, 0): 1, (P.NEEDS_INDEX, 0): 1, (P.LIQUIDATION_ENABLED, 0): 1}
+    given = {(code, index): 0 for code in P for index in range(INDEXED.get(code, 1))}
+    given |= {(P.LOT_STEP, 0): 1, (P.NEEDS_INDEX, 0): 1, (P.LIQUIDATION_ENABLED, 0): 1}
+    contract.parameters = Parameters(given)
     model.contracts[contract.slot] = contract
     model.notice(EventKind.CONTRACT_CREATED, directive)
     return Reason.NONE
@@ -318,8 +319,6 @@ def _contract_state_reason(model, contract, code):
         return Reason.BAD_PARAMETER
     if contract.delivery_ns and (code < MarketState.REDUCE_ONLY or code == MarketState.SETTLED):
         return Reason.SETTLEMENT_UNDER_WAY
-    if code == MarketState.SETTLED:
-        return settlement.refusal(model, contract)
     if code == MarketState.REDUCE_ONLY and not model.has_job_room():
         return Reason.CAPACITY
     if contract.open_state and code < MarketState.REDUCE_ONLY:
@@ -330,11 +329,8 @@ def _contract_state_reason(model, contract, code):
 def _set_contract_state(model, directive):
     contract, code = model.contracts.get(directive.contract_slot), directive.code
     reason = _contract_state_reason(model, contract, code)
-    if reason:
-        return reason
-    if code == MarketState.SETTLED:
-        settlement.begin(model, contract, directive)
-        return Reason.NONE
+    if reason or code == MarketState.SETTLED:
+        return reason or settlement.begin(model, contract, directive)
     old, contract.state = contract.state, code
     if contract.open_state:  # the stricter of the operator's order and the lock holds
         contract.open_state, contract.state = code, max(code, prices.lock_state(contract))

@@ -4,19 +4,19 @@ Orders reserve from the account's cash; what they reserve for what was filled mo
 had comes back pro rata.
 """
 
+from engine.codes import Side
 from tests.model import margin
 from tests.model.ledger import ceil_div, fee_of
 
 
-def _opened(position, contract, lots, price):
-    """What the account gives for lots that open at a price: initial margin, the taker's fee, and the loss at the mark.
-
-    The leverage is that of the whole position's bracket.
+def opening_money(position, contract, size, lots, price):
+    """What the account gives for lots that open at a price: initial margin, the higher of both fees, and the loss at
+    the mark. The leverage is that of the bracket of the whole position, `size` after it.
     """
     value = lots * price * margin.unit(contract)
-    leverage = margin.leverage_of(position, contract, margin.notional(contract, position.size))
-    loss = margin.loss_of(contract, 1 if position.size > 0 else 2, price) * lots
-    fee = fee_of(value, margin.fee_rate(contract, taker=True))
+    leverage = margin.leverage_of(position, contract, margin.notional(contract, size))
+    loss = margin.loss_of(contract, Side.BUY if size > 0 else Side.SELL, price) * lots
+    fee = fee_of(value, max(margin.fee_rate(contract, taker) for taker in (True, False)))
     return ceil_div(value, leverage) + fee + margin.value_up(contract, loss)
 
 
@@ -42,10 +42,14 @@ def after_fill(model, position, before, price):
         return
     flipped = before * position.size < 0
     if not position.size or flipped:
+        model.reach("8 isolated: flat or turned, all money back")
+        model.reach("8 isolated: turned", flipped)
         _move(model, position, -position.isolated_micros)
     elif abs(position.size) < abs(before):
+        model.reach("8 isolated: a part closed, money back pro rata")
         share = margin.equity(model, position) * (abs(before) - abs(position.size)) // abs(before)
         _move(model, position, -max(0, min(share, position.isolated_micros)))
     opened = abs(position.size) if flipped else abs(position.size) - abs(before)
     if opened > 0:
-        _move(model, position, _opened(position, contract, opened, price))
+        model.reach("8 isolated: money in for what opens")
+        _move(model, position, opening_money(position, contract, position.size, opened, price))

@@ -13,7 +13,7 @@ from engine.codes import Side
 from tests.model import collateral, isolated, ledger
 from tests.model.ledger import PPB, ceil_div
 from tests.model.listing import brackets
-from tests.model.records import SUBTICKS, Position
+from tests.model.records import NIL, SUBTICKS, Position
 
 
 class Margin(Enum):
@@ -60,14 +60,24 @@ def fee_rate(contract, taker):
 
 def bracket(contract, worth):
     """(floor, leverage, mmr, deduction) of a notional: the last bracket whose floor it exceeds."""
-    table = brackets(contract)
-    deduction, before, found = 0, 0, None
-    for low, leverage, mmr in table:
+    made = contract.parameters.made
+    if "deductions" not in made:
+        made["deductions"] = _deductions(contract)
+    found = None
+    for row in made["deductions"]:
+        if found is None or worth > row[0]:
+            found = row
+    return found
+
+
+def _deductions(contract):
+    """The table with deduction_n = floor_n * (mmr_n - mmr_{n-1}) + deduction_{n-1}."""
+    rows, deduction, before = [], 0, 0
+    for low, leverage, mmr in brackets(contract):
         deduction += low * (mmr - before) // PPB if low else 0
         before = mmr
-        if found is None or worth > low:
-            found = low, leverage, mmr, deduction
-    return found
+        rows.append((low, leverage, mmr, deduction))
+    return rows
 
 
 def leverage_of(position, contract, worth):
@@ -128,7 +138,7 @@ def need_of(position, contract, orders):
     notional; a flat position compares buys with sells. Reserves: the taker's fee and the open loss over all orders. An
     isolated position carries its own initial margin, so its orders ask the account only for what they add.
     """
-    if not contract.has_margin:
+    if not contract.has_margin or not (position.size or orders):
         return 0
     buys, sells = (
         value_up(contract, sum(order.reserve_price * order.leaves for order in orders if order.side == side))
@@ -180,16 +190,22 @@ def pool_maintenance(model, pool):
 
 
 def cross_maintenance(model, account):
-    """Maintenance margin of the positions that share the account's cash."""
-    return pool_maintenance(model, account)
+    """Maintenance margin of the positions that share the account's cash as reports tell it, -1 when there are none."""
+    held = [position for position in crossed(account) if position.size]
+    asks = any(model.contracts[position.contract].has_margin for position in held)
+    return pool_maintenance(model, account) if asks else NIL
+
+
+def own_initial(model, position):
+    """Initial margin of a position alone, at the mark."""
+    contract = model.contracts[position.contract]
+    return initial(position, contract, notional(contract, position.size))
 
 
 def requirement(model, pool):
-    """What a pool must carry before anything is added: IM + reserves of an account, IM of an isolated position."""
-    if isinstance(pool, Position):
-        contract = model.contracts[pool.contract]
-        return initial(pool, contract, notional(contract, pool.size))
-    return sum(need(model, position) for position in pool.positions)
+    """IM + reserves of all that an account has open; of one position, what it and its orders ask of the account."""
+    positions = [pool] if isinstance(pool, Position) else pool.positions
+    return sum(need(model, position) for position in positions)
 
 
 def free(model, account):
@@ -205,7 +221,7 @@ def withdrawable(model, account):
 
 def releasable(model, position):
     """What may leave an isolated position: the same of its own money and initial margin."""
-    left = position.isolated_micros + min(0, unrealised(model, position)) - requirement(model, position)
+    left = position.isolated_micros + min(0, unrealised(model, position)) - own_initial(model, position)
     return max(0, min(position.isolated_micros, left))
 
 
@@ -240,11 +256,37 @@ def judge(model, request, price):
     fix(model, order, price)
     if not model.contracts[order.contract].has_margin:
         return Margin.CARRIED
-    if equity(model, model.accounts[order.account]) >= needed_with(model, request):
+    spare = equity(model, model.accounts[order.account]) - needed_with(model, request)
+    if spare >= 0:
+        _reach(model, request, spare)
         return Margin.CARRIED
     position = model.position(order.account, order.contract)
     within = position is not None and 0 < order.leaves <= closable(position, order.side, request.replaces)
+    model.reach("8 closing goes on as reduce-only", within)
+    model.reach("8 not within what may be closed", not within and position is not None and position.size)
     return Margin.CLOSES if within else Margin.SHORT
+
+
+def _reach(model, request, spare):
+    order = request.order
+    account, contract = model.accounts[order.account], model.contracts[order.contract]
+    position = model.position(order.account, order.contract)
+    size = position.size if position else 0
+    signed = order.leaves if order.side == Side.BUY else -order.leaves
+    model.reach("22 carried with nothing to spare", spare < 1_000_000)
+    model.reach("8 order of the position's side", size * signed > 0)
+    model.reach("8 order of the other side within the position", size * signed < 0 and abs(signed) <= abs(size))
+    model.reach("8 order of the other side beyond the position", size * signed < 0 and abs(signed) > abs(size))
+    model.reach("8 sell below the mark", order.side == Side.SELL and order.loss)
+    model.reach("8 buy above the mark", order.side == Side.BUY and order.loss)
+    model.reach("8 isolated order", position is not None and position.isolated)
+    model.reach("8 amended order", request.replaces is not None)
+    model.reach("9 carried by collateral", spare < collateral.value(model, account))
+    model.reach("8 chosen leverage", position is not None and position.leverage)
+    worth = notional(contract, abs(size) + order.leaves)
+    model.reach("8 beyond the first bracket", bracket(contract, worth)[0])
+    chosen = position.leverage if position else 0
+    model.reach("8 the bracket caps the chosen leverage", chosen and leverage_of(position, contract, worth) < chosen)
 
 
 # --- fills (Rulebook 3) -----------------------------------------------------------------------------------------------
@@ -267,21 +309,36 @@ def closing_limit(model, order):
         return order.price
     rate = Fraction(fee_rate(contract, taker=True), PPB)
     price = bankruptcy(model, position) / SUBTICKS
+    model.reach("3 limit of a reducing order")
     if order.side == Side.SELL:
         return max(order.price, ceil(price / (1 - rate)))
     return min(order.price, floor(price / (1 + rate)))
 
 
+def gain(contract, lots, price):
+    """What signed lots traded at a price gain at the mark, rounded down."""
+    return (contract.mark - price * SUBTICKS) * lots * unit(contract) // SUBTICKS
+
+
+def closed_part(position, lots):
+    """How many of some signed lots close."""
+    return min(abs(lots), abs(position.size)) if position.size * lots < 0 else 0
+
+
 def bears(model, position, lots, price, rate):
-    """Whether a fill of signed lots leaves no pool that it touches with equity below zero: tried, and taken back."""
+    """Whether a fill of signed lots leaves no pool that it touches with equity below zero.
+
+    Rounding counts against it: one micro, and no rebate. What opens of an isolated position is paid by the account.
+    """
     contract, account = model.contracts[position.contract], model.accounts[position.account]
     if not contract.has_margin:
         return True
-    kept, cash, fees = dict(vars(position)), account.cash, model.fees
-    ledger.settle(model, position, contract, lots, price, rate)
-    isolated.after_fill(model, position, kept["size"], price)
-    pools = {account, pool_of(model, position)}
-    fine = all(equity(model, pool) >= 0 for pool in pools)
-    vars(position).update(kept)
-    account.cash, model.fees = cash, fees
-    return fine
+    closing = closed_part(position, lots) if position.isolated else abs(lots)
+    opening, direction = abs(lots) - closing, 1 if lots > 0 else -1
+    if closing:
+        fee = ledger.fee_of(closing * price * unit(contract), rate)
+        left = equity(model, pool_of(model, position)) + gain(contract, direction * closing, price)
+        if left - max(fee, 0) - 1 < 0:
+            return False
+    money = isolated.opening_money(position, contract, position.size + lots, opening, price) if opening else 0
+    return equity(model, account) >= money if opening else True

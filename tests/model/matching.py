@@ -1,9 +1,7 @@
 """One order against the book, written as the rulebook tells it: look at the best order, deal with it, look again."""
 
-import copy
-
 from engine.codes import ContractParameter as P
-from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side
+from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side, TimeInForce
 from tests.model import eligibility, isolated, margin
 from tests.model.ledger import PPB, ceil_div, settle
 from tests.model.records import NIL, other_side
@@ -192,58 +190,6 @@ def sweep(model, taker):
             trade(model, taker, maker, contract)
 
 
-def sure_lots(model, maker, taker):
-    """What is sure to be there of a resting order when its turn comes.
-
-    A reduce-only one shrinks with its owner's position: it counts for what it keeps if all its owner's other orders
-    of that side fill first. Those of the taker's own group are not filled, so they do not shrink either.
-    """
-    group = model.accounts[taker.account].group
-    own = maker.account == taker.account or (group and group == model.accounts[maker.account].group)
-    position = model.position(maker.account, maker.contract)
-    if not _bears_all(model, position, maker, taker):
-        return 0
-    if own or not maker.reduce_only:
-        return maker.leaves
-    others = sum(order.leaves for order in position.resting(side=maker.side))
-    slack = abs(position.size) - sum(order.leaves for order in position.resting(reduce_only=True))
-    return max(0, maker.leaves - max(0, others - slack))
-
-
-def _bears_all(model, position, maker, taker):
-    """Whether a maker's margin bears all its orders of that side at the best price within reach."""
-    contract = model.contracts[maker.contract]
-    lots = sum(order.leaves for order in position.orders if order.resting and order.side == maker.side)
-    price = contract.best(maker.side).price
-    rate = margin.fee_rate(contract, taker=False)
-    return margin.bears(model, position, signed(maker, lots), price, rate)
-
-
-def fills_completely(model, taker):
-    """Whether a fill-or-kill order is sure to be filled: try it on a copy of the venue with what is sure."""
-    contract = model.contracts[taker.contract]
-    makers = [order for queue in contract.levels[other_side(taker.side)].values() for order in queue]
-    if sum(order.leaves for order in makers if reaches(taker.side, taker.price, order.price)) < taker.leaves:
-        return False
-    filled = _trial(model, taker, {maker.id: sure_lots(model, maker, taker) for maker in makers}) == taker.leaves
-    assert not filled or _trial(model, taker, {}) == taker.leaves, "a fill-or-kill order would be filled in part"
-    return filled
-
-
-def _trial(model, taker, sure):
-    """How much of an order a copy of the venue fills, when some of the makers are as small as is sure."""
-    events, model.events = model.events, []
-    copied, trial = copy.deepcopy((model, taker))
-    model.events = events
-    copied.position(trial.account, trial.contract, create=True)
-    for order in list(copied.orders.values()):
-        if order.resting and order.leaves > sure.get(order.id, order.leaves):
-            cut(copied, order, order.leaves - sure[order.id], Reason.REDUCE_ONLY_EXCESS)
-    before = trial.filled
-    sweep(copied, trial)
-    return trial.filled - before
-
-
 def end_reason(taker):
     """Why a remainder that may not rest is cancelled."""
     if taker.done_reason:
@@ -265,6 +211,8 @@ def rest(model, order, kind, flags=0):
 
 def finish(model, taker):
     """What follows a sweep: the remainder rests, or ends with its reason."""
+    in_part = taker.leaves and taker.filled
+    assert not (in_part and taker.tif == TimeInForce.FOK), "a fill-or-kill order was filled in part"
     if taker.leaves and not taker.done_reason and taker.may_rest:
         rest(model, taker, EventKind.RESTED)
         return

@@ -149,7 +149,7 @@ def _is_carried(model, account, position):
     if margin.equity(model, account) < margin.requirement(model, account):
         return False
     alone = position.isolated and position.size
-    return not alone or margin.equity(model, position) >= margin.requirement(model, position)
+    return not alone or margin.equity(model, position) >= margin.own_initial(model, position)
 
 
 def set_leverage(model, directive):
@@ -168,7 +168,7 @@ def set_leverage(model, directive):
     before = position.leverage if position else 0
     if position and (value or cap) > (before or cap):
         reason = _may_not_raise(model, directive)
-    elif position and (value or cap) < (before or cap):
+    elif position and value != before:
         position.leverage = value
         carried = _is_carried(model, account, position)
         position.leverage = before

@@ -10,7 +10,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import EventKind, MarketState, PriceSource, Reason, Side
 from engine.codes import VenueParameter as V
 from tests.model import funding, work
-from tests.model.ledger import PPB, clamp, median
+from tests.model.ledger import PPB, ceil_div, clamp, median
 from tests.model.records import SUBTICKS, Source
 
 NS = 1_000_000_000
@@ -50,10 +50,14 @@ def index_of(model, contract):
     """The weighted mean of the live sources, each clamped to their median +/- 0.5 %, weights renormalised
     (Rulebook 7)."""
     alive = live(model, contract)
+    model.reach("7 even count of sources", len(alive) % 2 == 0)
+    model.reach("7 stale source dropped", len(alive) < len(contract.sources))
     middle = median(contract.sources[number].price for number in alive)
     lowest, highest = floor(middle * (1 - CLAMP)), floor(middle * (1 + CLAMP))
     total = heavy = 0
     for number in alive:
+        model.reach("7 source clamped from above", contract.sources[number].price > highest)
+        model.reach("7 source clamped from below", contract.sources[number].price < lowest)
         total += clamp(contract.sources[number].price, lowest, highest) * weight(contract, number)
         heavy += weight(contract, number)
     return total // heavy
@@ -62,21 +66,30 @@ def index_of(model, contract):
 # --- the book ------------------------------------------------------------------------------------------------------
 
 
-def impact(model, contract, side):
-    """The average price of the impact notional against the orders of one side, None where they are too few."""
-    wanted = Fraction(contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0])
-    unit = contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+def quotes(contract, side):
+    """(price, lots) of the orders of one side as the book shows them, the best first. Hidden quantity does not count,
+    and an affiliate's quotes are left out when the contract says so (Rulebook 6)."""
     levels = contract.levels[side]
-    spent = lots = Fraction(0)
+    excluded = contract.parameters[P.IMPACT_EXCLUDES_AFFILIATES, 0]
     for price in reversed(levels) if side == Side.BUY else levels:
         for order in levels[price]:
-            if order.affiliated and contract.parameters[P.IMPACT_EXCLUDES_AFFILIATES, 0]:
-                continue  # Rulebook 6: left out when the contract says so
-            part = min(order.leaves * price * unit, wanted - spent)
-            spent += part
-            lots += part / (price * unit)
-            if spent == wanted:
-                return floor(spent * SUBTICKS / (lots * unit))
+            if not (order.affiliated and excluded):
+                yield price, order.shown
+
+
+def impact(model, contract, side):
+    """The average price of the impact notional against the orders of one side, None where they are too few."""
+    unit = contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    left = wanted = contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0]
+    lots = Fraction(0)  # the last of them in part
+    for price, shown in quotes(contract, side):
+        part = min(shown * price * unit, left)
+        lots += Fraction(part, price * unit)
+        left -= part
+        if not left:
+            model.reach("7 impact price")
+            return floor(Fraction(wanted * SUBTICKS, unit) / lots)
+    model.reach("7 side too thin")
     return None
 
 
@@ -111,10 +124,13 @@ def sample(model, contract):
     """The sample that is due, of the basis for the mark and of the premium for funding; missed ones are skipped."""
     due = contract.next_sample_ns
     missed = model.now_ns - due > contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
+    model.reach("4 sample skipped after an outage", missed)
+    model.reach("7 no sample while the mark is frozen", contract.mark_frozen)
     if has_index(contract) and not contract.mark_frozen and not missed:
         bid, ask = impact(model, contract, Side.BUY), impact(model, contract, Side.SELL)
         sample_basis(contract, bid, ask)
         contract.samples.append(premium(contract, bid, ask))
+        contract.weights.append(funding.next_weight(contract))
         model.tell_of(
             EventKind.PREMIUM_SAMPLED,
             contract,
@@ -133,6 +149,7 @@ def schedule_sample(model, contract, due_ns):
     interval = contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
     place = due_ns // interval + 1
     if (place + 1) * interval <= model.now_ns:
+        model.reach("4 sample intervals skipped")
         place = model.now_ns // interval + 1
     contract.next_sample_ns = place * interval + scatter(model, contract) % interval
 
@@ -155,15 +172,29 @@ def signed_word(value):
 
 
 def mark_of(model, contract):
-    """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7)."""
+    """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
+
+    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it.
+    The clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract, whatever the index
+    says: from one tick to the largest one.
+    """
     index = contract.index
-    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * 10**9
-    left = max(contract.next_funding_ns - model.now_ns, 0)
-    first = floor(index * (1 + Fraction(contract.funding_rate, PPB) * Fraction(left, interval)))
+    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
+    left = clamp(contract.next_funding_ns - model.now_ns, 0, interval)
+    first = index * (PPB + contract.funding_rate * left // interval) // PPB
     second = index + (sum(contract.basis) // len(contract.basis) if contract.basis else 0)
     third = contract.big_trade * SUBTICKS if contract.big_trade else first
     room = contract.parameters[P.MARK_CLAMP_PPB, 0]
-    return clamp(median([first, second, third]), index * (PPB - room) // PPB, index * (PPB + room) // PPB)
+    lowest, highest = ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB
+    middle = median([first, second, third])
+    mark = clamp(middle, lowest, highest)
+    if len({first, second, third}) == 3:
+        model.reach("7 mark is P1", middle == first)
+        model.reach("7 mark is P2", middle == second)
+        model.reach("7 mark is P3", middle == third)
+    model.reach("7 mark clamped from above", middle > highest)
+    model.reach("7 mark clamped from below", middle < lowest)
+    return clamp(mark, SUBTICKS, contract.parameters[P.MAX_PRICE_TICKS, 0] * SUBTICKS)
 
 
 def tick_contract(model, contract):
@@ -195,7 +226,7 @@ def _set_index(model, contract, index):
 
 
 def set_mark(model, contract, mark):
-    """A new mark, said only when it differs."""
+    """A new mark, with the index beside it."""
     old, contract.mark = contract.mark, mark
     if old != mark:
         changed = {"old_value": old, "new_value": mark, "price_subticks": mark}
@@ -215,6 +246,7 @@ def _lock(model, contract):
     contract.live_since_ns = 0
     if not model.has_job_room():
         return
+    model.reach("7 lock while locked", contract.open_state)
     if not contract.open_state:
         contract.open_state, contract.frozen_since_ns = contract.state, model.now_ns
     contract.mark_frozen = not live(model, contract)
@@ -229,9 +261,10 @@ def _unlock(model, contract):
     contract.live_since_ns = contract.live_since_ns or model.now_ns
     contract.mark_frozen = False
     lasted = model.now_ns - contract.live_since_ns
+    model.reach("7 live again, not long enough", lasted < model.venue_values[V.INDEX_RECOVERY_NS])
     if lasted >= model.venue_values[V.INDEX_RECOVERY_NS] and model.has_job_room():
         state, contract.open_state = contract.open_state, 0
-        contract.frozen_since_ns = contract.live_since_ns = 0
+        contract.frozen_since_ns = 0
         set_state(model, contract, state, Reason.NONE)
 
 
@@ -240,8 +273,7 @@ def set_state(model, contract, state, reason):
     if state == contract.state:
         return
     old, contract.state = contract.state, state
-    changed = {"code": int(state), "old_value": int(old), "new_value": int(state), "reason": int(reason)}
-    model.tell_of(EventKind.CONTRACT_STATE_CHANGED, contract, **changed)
+    model.tell_state(contract, old, reason)
     if state == MarketState.REDUCE_ONLY:
         reduce_only(model, contract)
 

@@ -121,7 +121,7 @@ class Position:
     leverage: int = 0  # as chosen, 0: the bracket's cap
     opened_seq: int = 0  # the command with which it last left zero
     realised: int = 0
-    funding: int = 0
+    funding: int = 0  # what it got, less what it paid
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
@@ -187,13 +187,25 @@ class Source:
     time_ns: int
 
 
+class Parameters(dict):
+    """Of a contract, as given; `made` keeps what was made of them, until one changes."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.made = {}
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        self.made = {}
+
+
 @dataclass(eq=False)
 class Contract:
     """A perpetual with its book."""
 
     slot: int
     state: int = 0
-    parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
+    parameters: Parameters = field(default_factory=Parameters)  # (ContractParameter, index) -> value
     mark: int = 0
     index: int = 0
     last: int = 0
@@ -209,10 +221,11 @@ class Contract:
     open_state: int = 0  # what an index lock replaced, 0: no lock
     mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
     frozen_since_ns: int = 0  # when the lock came, 0: no lock
-    live_since_ns: int = 0  # under a lock: since when enough sources are live again, 0: they are not
+    live_since_ns: int = 0  # since when enough sources were live again after the last lock, 0: they are not
     big_trade: int = 0  # ticks: the last trade of at least a tenth of the impact notional, 0: none
     basis: list = field(default_factory=list)  # the last samples of impact mid - index
     samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
+    weights: list = field(default_factory=list)  # of these samples
     funding_rate: int = 0  # of the last settled interval
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
@@ -221,8 +234,11 @@ class Contract:
     @property
     def has_margin(self):
         """Whether its parameters ask for any rate or fee."""
-        names = (P.BRACKET_MMR_PPB, P.TAKER_FEE_PPB, P.MAKER_FEE_PPB)
-        return any(self.parameters[name, 0] for name in names)
+        made = self.parameters.made
+        if "has_margin" not in made:
+            names = (P.BRACKET_MMR_PPB, P.TAKER_FEE_PPB, P.MAKER_FEE_PPB)
+            made["has_margin"] = any(self.parameters[name, 0] for name in names)
+        return made["has_margin"]
 
     def value(self, source):
         """A price source's value in subticks, 0 where it has none."""

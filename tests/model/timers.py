@@ -66,5 +66,5 @@ def _do(model, kind, contract):
         funding.settle(model, contract)
     elif kind == TimerClass.LIQUIDATION_WORK:
         liquidation.step(model)
-    else:
+    elif kind == TimerClass.DELIVERY:
         settlement.settle(model, contract)
