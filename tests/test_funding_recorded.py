@@ -15,14 +15,13 @@ import numpy as np
 import pytest
 
 from engine import funding
-from engine.codes import ContractParameter as P
 from engine.kernels import entry
+from engine.units import PPB
 from gateway.commands.funding_files import Candles, Rate, read_candles, read_rates
 from gateway.commands.funding_recomputed import Interval, Rule, Weights, covering, recompute
 from gateway.commands.funding_recorded import RULES, Errors, errors_by_length, errors_of, limits_of, regular_of
 from tests.model import funding as model_funding
-from tests.model.records import Contract
-from tests.perpetual import Bench
+from tests.two_benches import EngineBench, ModelBench, add_sample
 
 FOLDER = Path(__file__).parents[2] / "shared" / "data" / "funding"
 README = Path(__file__).parent / "README.md"
@@ -160,40 +159,26 @@ def engine_rate(root, premiums):
     return funding.interval_rate_ppb(contract, funding.average_ppb(contract))
 
 
-def bench_of(rule: Rule) -> Bench:
-    """The engine's contract with a rule."""
-    bench = Bench()
-    bench.contract["funding_interval_s"], bench.contract["funding_equal_weights"] = rule.interval_s, rule.equal_weights
-    bench.contract["funding_interest_ppb"], bench.contract["funding_clamp_ppb"] = rule.interest_ppb, rule.clamp_ppb
-    bench.contract["funding_cap_ppb"] = rule.cap_ppb
+def put(bench: Any, rule: Rule) -> Any:
+    """A bench with a rule."""
+    rates_8h = (rule.interest_ppb, rule.clamp_ppb, rule.cap_ppb)
+    bench.set_funding(rule.interval_s, *(ppb / PPB for ppb in rates_8h), rule.equal_weights)
     return bench
-
-
-def contract_of(rule: Rule) -> Any:
-    """The model's contract with a rule."""
-    contract = Contract(0)
-    names = (
-        P.FUNDING_INTERVAL_S,
-        P.FUNDING_EQUAL_WEIGHTS,
-        P.FUNDING_INTEREST_PPB,
-        P.FUNDING_CLAMP_PPB,
-        P.FUNDING_CAP_PPB,
-    )
-    values = (rule.interval_s, int(rule.equal_weights), rule.interest_ppb, rule.clamp_ppb, rule.cap_ppb)
-    contract.parameters = {(name, 0): value for name, value in zip(names, values, strict=True)}
-    return contract
 
 
 def model_rate(contract: Any, premiums: list[int]) -> int:
     """The same by the model."""
-    contract.samples = premiums
+    contract.samples, contract.weights = [], []
+    for premium in premiums:
+        add_sample(contract, premium)
     return int(model_funding.rate(contract))
 
 
 @needs_data
 def test_engine_model_and_command_agree_on_every_interval() -> None:
     """Of all 5,760 samples of each interval; the model, which adds them one by one, of every fortieth."""
-    weights, bench, contract = Weights(BINANCE, HOUR_S), bench_of(BINANCE), contract_of(BINANCE)
+    weights = Weights(BINANCE, HOUR_S)
+    bench, contract = put(EngineBench(), BINANCE), put(ModelBench(), BINANCE).contract
     for number, interval in enumerate(intervals()):
         inside = covering(candles(1), interval.time_s - BINANCE.interval_s, interval.time_s)
         samples = weights.samples(inside).reshape(-1)
@@ -213,7 +198,7 @@ def premium_behind(rule: Rule, rate: int) -> int:
 @needs_data
 @pytest.mark.parametrize(("rule", "read"), [(BINANCE, rates), (BITMEX, xbtusd)], ids=["Binance", "BitMEX"])
 def test_every_recorded_rate_comes_out_of_its_premium(rule: Rule, read: Any) -> None:
-    bench, contract = bench_of(rule), contract_of(rule)
+    bench, contract = put(EngineBench(), rule), put(ModelBench(), rule).contract
     for rate in read():
         wanted = max(min(rate.ppb, rule.cap_ppb), -rule.cap_ppb)
         premium = premium_behind(rule, rate.ppb)

@@ -5,7 +5,6 @@ published figures can be put in exactly. A stage is a whole exchange. Both kinds
 units, as whole numbers, so that what they say can be compared to the last digit.
 """
 
-from collections import defaultdict
 from collections.abc import Iterable
 from typing import Any
 
@@ -18,7 +17,7 @@ from tests import build, perpetual
 from tests.model import Limits, Model, deleveraging, funding, liquidation, margin, matching, prices
 from tests.model.ledger import median
 from tests.model.listing import brackets
-from tests.model.records import Account, Contract, Order, Source
+from tests.model.records import Account, Contract, Order, Parameters, Source
 from tests.pair import named
 from tests.perpetual import MICROS, ppb
 from tests.stage import TINY, WORKED, Stage
@@ -162,6 +161,19 @@ class EngineBench(perpetual.Bench):
         return int(perpetual.light(cumulated, total))
 
 
+def add_sample(contract: Any, premium: int) -> None:
+    """One premium sample of the model's, in ppb, as `prices.sample` enters it."""
+    contract.samples.append(premium)
+    contract.weights.append(funding.next_weight(contract))
+
+
+class Unlisted(Parameters):
+    """The parameters of a contract that no door has checked: what was not given is 0."""
+
+    def __missing__(self, key: Any) -> int:
+        return 0
+
+
 class ModelBench:
     """The naive model's own functions on the same bare things."""
 
@@ -179,7 +191,7 @@ class ModelBench:
 
     def _contract(self, slot: int) -> Any:
         contract = self.model.contracts[slot] = Contract(slot)
-        contract.parameters = defaultdict(int)
+        contract.parameters = Unlisted()
         for parameter, value in (
             (P.MICROS_PER_TICK_LOT, round(self.tick * self.lot * MICROS)),
             (P.MAX_PRICE_TICKS, (1 << 30) - 1),
@@ -308,11 +320,11 @@ class ModelBench:
 
     def add_sample(self, premium: int) -> None:
         """One premium sample, in ppb."""
-        self.contract.samples.append(premium)
+        add_sample(self.contract, premium)
 
     def sum_of_weights(self) -> int:
         """The weights of all samples so far."""
-        return int(sum(funding.weights(self.contract)))
+        return int(sum(self.contract.weights))
 
     def average_ppb(self) -> int:
         """The average premium."""
