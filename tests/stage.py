@@ -46,6 +46,10 @@ class Stage:
         self.log: list[np.ndarray[Any, Any]] = []
         self.past: list[np.ndarray[Any, Any]] = []
         self.reports = np.zeros(0, EVENT)
+        self.open(contracts, accounts)
+
+    def open(self, contracts: tuple[dict[Any, int], ...], accounts: int) -> None:
+        """Accounts without money, and contracts that are open."""
         self.send(build.person(1))
         for account in range(accounts):
             self.send(*build.opened(account, amount_micros=0)[:-1])

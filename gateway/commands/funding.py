@@ -1,4 +1,4 @@
-"""`lionrock funding audit`: recompute every funding rate and payment of a journal from its event stream alone."""
+"""`lionrock funding`: recompute the funding of a journal, or the recorded rates of a venue."""
 
 import argparse
 import json
@@ -13,21 +13,24 @@ from rich.console import Console
 from engine import host
 from engine.codes import EventKind
 from engine.schema import NOTICE
+from engine.units import PPB
+from gateway.commands import funding_recorded
 from gateway.commands.common import FAILED, reason_of
+from gateway.commands.funding_formula import average_ppb, premium_ppb, rate_ppb
 from gateway.config import Config
 
 DIFFERENT = 1
 """Exit code when a rate or a payment differs from what follows from its inputs."""
 SHOWN = 20
-RATE_BASE_S = 28_800
-PPB = 1_000_000_000
 
 _EXAMPLES = """examples:
   lionrock funding audit data
   lionrock funding audit data/journal --json
+  lionrock funding recorded --venue binance --candles premium_1h.csv --rates funding.csv
 
-Rates are recomputed in plain integers from the samples on the event stream, not by the engine's own functions.
-exit codes: 0 every rate and payment follows from its inputs, 1 a difference, 2 no journal
+audit recomputes every rate and payment of a journal in plain integers from the samples on the event stream, not by the
+engine's own functions. recorded does the same with another venue's published premiums and rates.
+exit codes: 0 every rate and payment follows from its inputs, 1 a difference, 2 nothing to read, or a wrong argument
 """
 
 
@@ -35,15 +38,21 @@ def add_parser(subparsers: Any) -> None:
     """Add the subcommand to the command line."""
     parser = subparsers.add_parser(
         "funding",
-        help="recompute every funding rate of a journal",
-        description="Recompute each premium, rate and payment from the event stream and print any difference.",
+        help="recompute every funding rate of a journal, or of another venue's records",
+        description="Recompute funding rates from their inputs and print any difference.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("action", choices=["audit"], help="what to do")
-    parser.add_argument("journal", type=Path, metavar="JOURNAL", help="a journal's folder, or the data folder above it")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    parser.set_defaults(run=run)
+    actions = parser.add_subparsers(required=True, metavar="ACTION")
+    journal = actions.add_parser(
+        "audit",
+        help="every premium, rate and payment of a journal",
+        description="Recompute each premium, rate and payment from the event stream and print any difference.",
+    )
+    journal.add_argument("journal", type=Path, metavar="JOURNAL", help="its folder, or the data folder above it")
+    journal.add_argument("--json", action="store_true", help="print one JSON object")
+    journal.set_defaults(action=_audit)
+    funding_recorded.add_parser(actions)
 
 
 @dataclass
@@ -68,22 +77,12 @@ class FundingAudit:
     differences: list[str] = field(default_factory=list)
 
 
-def premium_ppb(index: int, bid: int, ask: int) -> int:
-    """(max(0, bid - index) - max(0, index - ask)) / index, rounded down; a side of price 0 adds nothing."""
-    above = max(bid - index, 0) if bid else 0
-    below = max(index - ask, 0) if ask else 0
-    return max(min((above - below) * PPB // index, PPB), -PPB)
-
-
-def rate_ppb(contract: Any, average: int) -> int:
-    """F8 = avg + clamp(interest - avg), within the cap, scaled to the interval; rounded down."""
-    reach, cap = int(contract["funding_clamp_ppb"]), int(contract["funding_cap_ppb"])
-    rate = average + max(min(int(contract["funding_interest_ppb"]) - average, reach), -reach)
-    return max(min(rate, cap), -cap) * int(contract["funding_interval_s"]) // RATE_BASE_S
-
-
 def run(args: argparse.Namespace) -> int:
-    """Audit as the arguments say: 0, DIFFERENT or FAILED."""
+    """Do what the arguments say: 0, DIFFERENT or FAILED."""
+    return int(args.action(args))
+
+
+def _audit(args: argparse.Namespace) -> int:
     folder = args.journal if host.holds_journal(args.journal) else Config(data=str(args.journal)).journal
     try:
         if not host.holds_journal(folder):
@@ -148,7 +147,7 @@ class _Auditor:
     def _settle(self, row: Any) -> None:
         slot = int(row["contract_slot"])
         contract, interval = self._state["contracts"][slot], self._running.pop(slot, _Interval())
-        average = interval.weighted // interval.weights if interval.weights else 0
+        average = average_ppb(interval.weighted, interval.weights)
         wanted = int(contract["funding_interval_s"]) // int(contract["sample_interval_s"])
         payable = 2 * interval.samples >= wanted and int(row["price_subticks"]) != 0
         rate = rate_ppb(contract, average) if payable else 0
