@@ -11,20 +11,25 @@ from typing import Any
 import numpy as np
 
 from engine import host, invariants, listing, step, triggers
-from engine.codes import CommandKind, EventKind, Mode, PriceSource
+from engine.codes import CommandKind, EventFlag, EventKind, Mode, PriceSource
 from engine.kernels import entry
 from engine.row_access import contract_at
-from engine.schema import COMMAND, EVENT, NOTICE, Capacities
+from engine.schema import DIRECTIVE, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model
+from tests.money_state import Watch
 
 RING_ROWS = 1 << 16
-SLOT_MASK = (1 << 22) - 1
+SLOT_BITS = 22
+SLOT_MASK = (1 << SLOT_BITS) - 1
+FORCED_TAKER = EventFlag.FORCED | EventFlag.TAKER
+"""A forced order is named by its serial alone."""
 OLDEST_REFERENCE = -64
 ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
 SMALL = Limits(orders=200, accounts=16, positions=40, groups=8, persons=8, jobs=4, clients=8)
 _EVENT_ID = EVENT.names.index("order_id")
 _EVENT_KIND = EVENT.names.index("kind")
+_EVENT_FLAGS = EVENT.names.index("flags")
 _NOTICE_NAMES = [name for name in NOTICE.names if name not in ("pad", "spare")]
 
 
@@ -111,15 +116,20 @@ class Pair:
     limits: Limits = SMALL
     mode: Mode = Mode.RESEARCH
     audited: bool = False
+    watched: bool = False
+    """Whether all money is compared after every command."""
     seq: int = 0
     now_ns: int = START_NS
     to_model: dict[int, int] = field(default_factory=dict)
     to_engine: dict[int, int] = field(default_factory=dict)
     sent: Script = field(default_factory=list)
+    asked: Script = field(default_factory=list)
+    """What was sent, with recent orders still named by their place."""
 
     def __post_init__(self) -> None:
         self.root = create(self.limits, self.mode)
         self.model = Model(self.limits, self.mode)
+        self.watch = Watch(self.root, self.model)
 
     def model_id(self, engine_id: int) -> int:
         """The model's number of an order, and one that it never gives for everything else."""
@@ -133,7 +143,8 @@ class Pair:
             return theirs, ours
         if kind in (CommandKind.AMEND, CommandKind.CANCEL) and OLDEST_REFERENCE <= order_id < 0:
             model_id = self.model.recent_order(int(rows["account_slot"][0]), -order_id)
-            theirs["order_id"][0], ours["order_id"][0] = self.to_engine.get(model_id, 0), model_id
+            theirs["order_id"][0] = self.to_engine.get(model_id, 0)
+            ours["order_id"][0] = model_id if model_id in self.to_engine else 0
         else:
             ours["order_id"][0] = self.model_id(order_id)
         return theirs, ours
@@ -147,6 +158,9 @@ class Pair:
                 translated.append(row)
                 continue
             engine_id = row[_EVENT_ID]
+            if row[_EVENT_FLAGS] & FORCED_TAKER == FORCED_TAKER:
+                translated.append((*row[:_EVENT_ID], engine_id >> SLOT_BITS, *row[_EVENT_ID + 1 :]))
+                continue
             if kind == EventKind.ACCEPTED and place < len(expected):
                 assert engine_id > 0 and engine_id not in self.to_model, f"order id {engine_id} was used before"
                 model_id = expected[place][_EVENT_ID]
@@ -157,21 +171,32 @@ class Pair:
 
     def send(self, rows: Rows, ring_rows: int = RING_ROWS) -> list[dict[str, Any]]:
         """One command into both; the reports, which must be the same."""
-        numbered([rows], self.seq + 1, self.now_ns)
+        numbered([rows], int(rows["seq"][0]) or self.seq + 1, self.now_ns)
         self.seq = int(rows["seq"][-1])
         self.now_ns = max(self.now_ns, int(rows["time_ns"][-1]))
+        self.asked.append(rows)
         theirs, ours = self._resolve(rows)
         expected = self.model.apply(ours)
         self.sent.append(theirs)
         found = self._translate(as_tuples(apply(self.root, theirs, ring_rows)), expected)
         assert found == expected, difference(found, expected, ours)
+        if self.watched:
+            self._compare_state(ours)
         if self.audited:
             invariants.check(self.root)
         return [named(row) for row in expected]
 
+    def _compare_state(self, rows: Rows) -> None:
+        """All money of both, after a command."""
+        try:
+            self.watch.compare()
+        except AssertionError as parted:
+            raise AssertionError(f"after command {shown(rows[0])}\n{parted}") from None
+
     def refer(self, reference: Reference) -> None:
         """New reference prices in both."""
         self.sent.append(reference)
+        self.asked.append(reference)
         set_reference(self.root, reference)
         self.model.set_reference(reference.contract, reference.mark, reference.index)
 
@@ -203,5 +228,7 @@ def nonzero(report: dict[str, Any]) -> dict[str, Any]:
 
 def shown(row: Any) -> dict[str, Any]:
     """The fields of a command that say something."""
-    values = dict(zip(COMMAND.names or (), row.tolist(), strict=True))
-    return {name: value for name, value in values.items() if name != "spare" and value}
+    if row["kind"] >= CommandKind.ACCOUNT_OPEN:
+        row = np.array([row]).view(DIRECTIVE)[0]
+    values = dict(zip(row.dtype.names or (), row.tolist(), strict=True))
+    return {name: value for name, value in values.items() if name not in ("spare", "pad", "digest") and value}

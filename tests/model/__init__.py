@@ -6,12 +6,13 @@ numbered 1, 2, 3 in order of acceptance.
 
 from dataclasses import dataclass
 
-from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, VenueState
+from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, Side, VenueState
 from engine.codes import VenueParameter as V
 from engine.schema import COMMAND, DIRECTIVE, LABEL
-from tests.model import directives, orders, work
+from tests.model import collateral, directives, orders, timers, work
 from tests.model.records import EVENT_NAMES, NIL, NOTICE_NAMES, Client, Position, Row
 
+NS = 1_000_000_000
 __all__ = ["Limits", "Model"]
 
 
@@ -38,18 +39,27 @@ class Model:
         self.venue_state = VenueState.OPEN
         self.venue_values = {V.AFFILIATE_POST_ONLY: int(mode == Mode.EXCHANGE)}
         self.venue_values[V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE] = 1
+        usual = {V.MARK_TICK_NS: NS, V.INDEX_STALE_NS: 10 * NS, V.INDEX_RECOVERY_NS: 30 * NS}
+        self.venue_values |= usual if mode == Mode.EXCHANGE else dict.fromkeys(usual, 0)
+        self.next_mark_tick_ns = self.tick_number = 0
         self.approvals = {}  # (account, contract) -> (from, until)
         self.settings = {}  # what is kept for others
         self.group_limits = {}  # (group, contract) -> lots
         self.accounts = {}
         self.contracts = {}
         self.orders = {}
+        self.positions = []  # of all accounts, in order of creation
         self.persons = {}
         self.lapses = {}  # (0, account) or (1, person) -> when it next loses what lets it open
         self.clients = {}
         self.jobs = []
         self.triggers_since = 0
         self.fees = self.fund = self.deposits = self.withdrawals = 0
+        self.queue = []  # flagged accounts, in order of flagging
+        self.liquidation_since_ns = 0  # when the work on them became due, 0: there is none
+        self.round = self.ranking = None  # of forced work under way
+        self.refusals = 0
+        self.assets = {code: collateral.Asset() for code in collateral.ASSETS}
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
 
@@ -59,6 +69,11 @@ class Model:
     def halted(self):
         """The whole venue stands still."""
         return self.venue_state == VenueState.HALTED
+
+    @property
+    def mark_tick_ns(self):
+        """The interval of mark ticks, 0: there are none."""
+        return self.venue_values[V.MARK_TICK_NS]
 
     def place(self, order):
         """An order's place; without word from outside, in order of acceptance."""
@@ -78,6 +93,7 @@ class Model:
         if found is None and create:
             found = Position(account, contract)
             positions.append(found)
+            self.positions.append(found)
         return found
 
     def client(self, number):
@@ -90,16 +106,15 @@ class Model:
 
     def open_interest(self, contract):
         """The sum of all long positions."""
-        positions = (position for account in self.accounts.values() for position in account.positions)
-        return sum(max(position.size, 0) for position in positions if position.contract == contract)
+        return sum(max(position.size, 0) for position in self.positions if position.contract == contract)
+
+    def has_position_room(self):
+        """Whether one more position fits."""
+        return len(self.positions) < self.limits.positions
 
     def has_room(self, order, position):
         """Whether one more order fits."""
-        if position is None:
-            used = sum(len(account.positions) for account in self.accounts.values())
-            if used >= self.limits.positions:
-                return False
-        return len(self.orders) < self.limits.orders
+        return (position is not None or self.has_position_room()) and len(self.orders) < self.limits.orders
 
     def has_job_room(self, others=0):
         """Whether one more mass cancel fits, beside some others."""
@@ -158,6 +173,7 @@ class Model:
 
     def reject(self, command, reason, flag=0):
         """An order command that changed nothing, with what it asked for."""
+        self.refusals += 1
         self._emit(
             EVENT_NAMES,
             seq=self.seq,
@@ -192,10 +208,41 @@ class Model:
             level_lots=NIL,
         )
 
-    def tell(self, kind, account, contract, reason, person=0):
+    def report_leg(self, position, lots, price, flags):
+        """One leg of a deleveraging trade, `lots` signed: it has no order."""
+        self._emit(
+            EVENT_NAMES,
+            seq=self.seq,
+            time_ns=self.now_ns,
+            kind=int(EventKind.FILL),
+            side=int(Side.BUY if lots > 0 else Side.SELL),
+            flags=int(flags),
+            contract_slot=position.contract,
+            account_slot=position.account,
+            price_ticks=price,
+            last_lots=abs(lots),
+            filled_lots=abs(lots),
+            level_lots=NIL,
+            trade_id=self.contracts[position.contract].trades,
+            position_lots=position.size,
+            entry_cost_micros=position.entry_cost,
+            cash_micros=self.accounts[position.account].cash,
+        )
+
+    def tell(self, kind, account, contract, reason, **values):
         """A notice that no directive asked for."""
-        values = {"account_slot": account, "contract_slot": contract, "reason": int(reason), "person": person}
+        values |= {"account_slot": account, "contract_slot": contract, "reason": int(reason)}
         self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
+
+    def tell_of(self, kind, contract, **values):
+        """A notice about a contract, of an account where it names one, that no directive asked for."""
+        values = {"account_slot": NIL, "contract_slot": contract.slot} | values
+        self._emit(NOTICE_NAMES, seq=self.seq, time_ns=self.now_ns, kind=int(kind), **values)
+
+    def tell_state(self, contract, old, reason):
+        """A contract's state has changed, and no directive asked for it."""
+        values = {"code": int(contract.state), "old_value": int(old), "new_value": int(contract.state)}
+        self.tell(EventKind.CONTRACT_STATE_CHANGED, NIL, contract.slot, reason, **values)
 
     def notice(self, kind, directive, **values):
         """A notice about a directive, with whom and what it names."""
@@ -220,7 +267,7 @@ class Model:
         self.events = []
         command = Row(COMMAND, rows[0])
         self.seq, self.now_ns = command.seq, max(self.now_ns, command.time_ns)
-        work.do_due(self)
+        timers.do_due(self)
         jobs = len(self.jobs)
         self._dispatch(command, rows)
         if len(self.jobs) > jobs:

@@ -3,9 +3,9 @@
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, ExecInst, MarketState, OrdType, Reason, Restriction, Side, TimeInForce, VenueState
-from tests.model import eligibility
+from tests.model import eligibility, fill_or_kill, margin
 from tests.model.ledger import ceil_div
-from tests.model.matching import fills_completely, in_band, market_limit, would_trade
+from tests.model.matching import in_band, market_limit, would_trade
 from tests.model.records import MARKET_TYPES, other_side
 
 CLIENT_FLAGS = (
@@ -123,11 +123,7 @@ def _only_closes(model, request):
     order, position = request.order, model.position(request.order.account, request.order.contract)
     if position is None or order.side not in (Side.BUY, Side.SELL):
         return False
-    left = position.size if order.side == Side.SELL else -position.size
-    for other in position.orders:
-        if other.resting and other.side == order.side and other is not request.replaces:
-            left -= other.leaves
-    return 0 < order.leaves <= left
+    return 0 < order.leaves <= margin.closable(position, order.side, request.replaces)
 
 
 def _style(model, request):
@@ -269,8 +265,9 @@ def _limits(model, request):
     cap = contract.parameters[P.MAX_OPEN_INTEREST_LOTS, 0]
     if cap and model.open_interest(contract.slot) + order.leaves > cap:
         return Reason.OPEN_INTEREST_CAP
-    own_cap, leverage = model.accounts[order.account].values.get(A.MAX_LEVERAGE, 0), contract.parameters
-    if own_cap and contract.has_margin and leverage[P.BRACKET_LEVERAGE, 0] > own_cap:
+    own_cap = model.accounts[order.account].values.get(A.MAX_LEVERAGE, 0)
+    leverage = (position.leverage if position else 0) or contract.parameters[P.BRACKET_LEVERAGE, 0]
+    if own_cap and contract.has_margin and leverage > own_cap:
         return Reason.LEVERAGE_LIMIT
     return Reason.NONE
 
@@ -319,7 +316,7 @@ def _could_be_worth(model, account, order, worst):
     total = 0
     for slot, lots in held.items():
         contract = model.contracts[slot]
-        total += ceil_div(contract.mark * lots * contract.parameters[P.MICROS_PER_TICK_LOT, 0], 1000)
+        total += margin.notional(contract, lots)
     return total
 
 
@@ -341,24 +338,58 @@ def slide(model, order):
     return contract.best(other_side(order.side)).price + (-1 if order.side == Side.BUY else 1)
 
 
-def settle_price(model, order):
-    """A post-only order's slide becomes its limit."""
+def limit_of(model, order):
+    """The limit that an order really has: slid if it is post-only, and tightened to what equity bears if it reduces."""
     price = slide(model, order)
+    if not order.reduce_only:
+        return price
+    tightened = margin.closing_limit(model, order)
+    return max(price, tightened) if order.side == Side.SELL else min(price, tightened)
+
+
+def settle_price(model, order):
+    """What the venue makes of a limit: a post-only order slides, a reducing one is tightened."""
+    price = limit_of(model, order)
     if price != order.price:
         order.price = price
         order.flags |= EventFlag.SLID
 
 
-def _flags(model, order):
-    """Row 21."""
+def _flags(model, order, price):
+    """Row 21, with the limit that a fill-or-kill order has."""
     contract = model.contracts[order.contract]
     if order.flags & ExecInst.REJECT_POST_ONLY and would_trade(contract, order.side, order.price):
         return Reason.POST_ONLY_WOULD_CROSS
     if order.post_only and not 1 <= slide(model, order) <= contract.parameters[P.MAX_PRICE_TICKS, 0]:
         return Reason.POST_ONLY_WOULD_CROSS
-    if order.tif == TimeInForce.FOK and not fills_completely(model, order):
+    if order.tif == TimeInForce.FOK and not fill_or_kill.fills(model, order, price):
         return Reason.FOK_CANNOT_FILL
     return Reason.NONE
+
+
+def _margin(model, request):
+    """Row 22. One that only closes is never refused for margin: it goes on as a reduce-only order."""
+    order = request.order
+    if order.reduce_only:
+        return _closing(model, order)
+    verdict = margin.judge(model, request, limit_of(model, order))
+    if verdict == margin.Margin.CLOSES:
+        order.flags |= ExecInst.REDUCE_ONLY | EventFlag.MADE_REDUCE_ONLY
+        order.made_reduce_only = request.made_reduce_only = True
+        return _capacity(model, request) or _closing(model, order)
+    return Reason.INSUFFICIENT_MARGIN if verdict == margin.Margin.SHORT else Reason.NONE
+
+
+def _closing(model, order):
+    """A reducing order: can it still fill with its tightened limit, all of it where it must (Rulebook 3)?"""
+    contract, price = model.contracts[order.contract], limit_of(model, order)
+    if order.tif == TimeInForce.FOK:
+        if not fill_or_kill.fills(model, order, price):
+            return Reason.FOK_CANNOT_FILL
+        return Reason.NONE if fill_or_kill.bears(model, order, price) else Reason.INSUFFICIENT_MARGIN
+    if order.post_only or not would_trade(contract, order.side, order.price):
+        return Reason.NONE
+    return Reason.NONE if would_trade(contract, order.side, price) else Reason.INSUFFICIENT_MARGIN
 
 
 def judge(model, request):
@@ -378,4 +409,4 @@ def judge(model, request):
         reason = _reference(model, order) or _price(model, order) or _count(model, request) or _limits(model, request)
     else:
         reason = _price(model, order) or _reducing(model, order)
-    return reason or _flags(model, order)
+    return reason or _flags(model, order, order.price) or _margin(model, request)

@@ -1,62 +1,169 @@
-"""Deleveraging by itself: who gives how much, found by looking at everybody for each single trade."""
+"""Auto-deleveraging (Rulebook 11.6): who gives next on the other side of a position that nobody takes, and how much.
 
+A ranking is read once for a contract, a side and a mark tick. Who stands first is judged again before it gives.
+"""
+
+from dataclasses import dataclass, field
 from fractions import Fraction
 
-PPB = 10**9
+from engine.codes import EventFlag, EventKind, Reason
+from tests.model import isolated, ledger, margin, matching
+from tests.model.ledger import PPB, ceil_div
+
+PLACES = 32
+"""How many candidates one scan keeps (engine/README.md, "Money and risk")."""
 
 
-class Side:
-    """The positions of one contract, alone in their accounts' pools: slot -> [lots, entry cost, cash, since]."""
+@dataclass(eq=False)
+class Ranking:
+    """The candidates of one side of a contract, best first, each with the key by which it was judged last."""
 
-    def __init__(self, mark, unit, held):
-        self.mark, self.unit = mark, unit
-        self.held = {slot: list(values) for slot, values in held.items()}
+    tick: int
+    contract: int
+    longs: bool
+    serves: object = None  # the position that is being closed
+    keys: dict = field(default_factory=dict)  # position -> key
+    entries: list = field(default_factory=list)
+    passed: list = field(default_factory=list)  # who has nothing to give to the position served
+    last: tuple = ()  # the key of the last one that the scan kept
+    more: bool = False  # there are candidates behind it
+    scans: int = 0
 
-    def equity(self, slot):
-        """Cash and profit at the mark, rounded down."""
-        lots, cost, cash, _ = self.held[slot]
-        return cash + self.mark * lots * self.unit // 1000 - cost
 
-    def rank(self, slot):
-        """Sorts the best first: profitable ones by r * l, losing ones by r / l, then by age, then by place."""
-        lots, cost, cash, since = self.held[slot]
-        profit = self.equity(slot) - cash
-        gain = profit * PPB // abs(cost)
-        notional = -(-self.mark * abs(lots) * self.unit // 1000)
-        leverage = max(notional * PPB // self.equity(slot), 1)
-        score = Fraction(gain * leverage) if gain >= 0 else Fraction(gain, leverage)
-        return -score, since, slot
+def on_side(position, longs):
+    """Whether a position is open on a side."""
+    return position.size > 0 if longs else position.size < 0
 
-    def can_give(self, slot, price):
-        """All of it, or what leaves its equity at 0 or above."""
-        lots = self.held[slot][0]
-        loss = self.mark - price * 1000 if lots > 0 else price * 1000 - self.mark
-        if loss <= 0:
-            return abs(lots)
-        return min(abs(lots), (self.equity(slot) - 1) * 1000 // (loss * self.unit))
 
-    def next(self, longs, price):
-        """(slot, lots) of who gives next on a side at a price, None when nobody can."""
-        able = [
-            slot
-            for slot, (lots, *_) in self.held.items()
-            if lots and (lots > 0) == longs and self.equity(slot) > 0 and self.can_give(slot, price) > 0
-        ]
-        best = min(able, key=self.rank, default=None)
-        return None if best is None else (best, self.can_give(best, price))
+def key(model, position):
+    """Sorts the best first: score = r * l in profit, r / l in loss; then the position older since flat, then its slot.
 
-    def light(self, longs, slot):
-        """Five lights for who is in the first fifth of a side's quantity, one for the last."""
-        side = [other for other, (lots, *_) in self.held.items() if lots and (lots > 0) == longs]
-        ahead = [other for other in side if self.equity(other) > 0 and self.rank(other) <= self.rank(slot)]
-        total = sum(abs(self.held[other][0]) for other in side)
-        return 6 + -sum(abs(self.held[other][0]) for other in ahead) * 5 // total
+    r = unrealised / |entry cost| and l = |notional| / equity of the margin pool are rates, so they round down to
+    parts per billion (Rulebook 1), l to one at least; the scores are compared exactly.
+    """
+    contract = model.contracts[position.contract]
+    gain = margin.unrealised(model, position) * PPB // abs(position.entry_cost)
+    worth = margin.notional(contract, position.size)
+    leverage = max(worth * PPB // margin.equity(model, margin.pool_of(model, position)), 1)
+    score = Fraction(gain * leverage) if gain >= 0 else Fraction(gain, leverage)
+    return -score, position.opened_seq, model.positions.index(position)
 
-    def take(self, slot, lots, price):
-        """Close a part of a position at a price: entry cost is released pro rata, rounded down."""
-        row = self.held[slot]
-        sign = 1 if row[0] > 0 else -1
-        released = row[1] if lots == abs(row[0]) else row[1] * lots // abs(row[0])
-        row[2] += sign * lots * price * self.unit - released
-        row[1] -= released
-        row[0] -= sign * lots
+
+def is_able(model, position):
+    """Equity <= 0 is left out."""
+    return margin.equity(model, margin.pool_of(model, position)) > 0
+
+
+def scan(model, ranking):
+    """Rank everybody of a side; or, after all kept ones were used, those behind the last."""
+    able = [
+        position
+        for position in model.positions
+        if position.contract == ranking.contract and on_side(position, ranking.longs) and is_able(model, position)
+    ]
+    keys = {position: key(model, position) for position in able}
+    ranked = sorted((position for position in able if keys[position] > ranking.last), key=keys.get)
+    ranking.entries, ranking.more = ranked[:PLACES], len(ranked) > PLACES
+    ranking.keys = {position: keys[position] for position in ranking.entries}
+    ranking.last = keys[ranking.entries[-1]] if ranking.entries else ranking.last
+    ranking.scans += 1
+
+
+def equity_after(model, position, lots, price):
+    """What a pool is left with once its position has given some lots at a price."""
+    contract, unit = model.contracts[position.contract], margin.unit(model.contracts[position.contract])
+    signed = lots if position.size > 0 else -lots
+    before = contract.mark * position.size * unit // 1000
+    after = contract.mark * (position.size - signed) * unit // 1000
+    return margin.equity(model, margin.pool_of(model, position)) + signed * price * unit + after - before
+
+
+def can_give(model, position, price):
+    """The most lots that leave its equity >= 0: more of them never leave more where they lose at all."""
+    low, high = 0, abs(position.size)
+    if equity_after(model, position, high, price) >= 0:
+        return high
+    while high - low > 1:
+        middle = (low + high) // 2
+        if equity_after(model, position, middle, price) >= 0:
+            low = middle
+        else:
+            high = middle
+    return low
+
+
+def prepare(model, position):
+    """Make the ranking that a position to be closed needs. True when that took a look at everybody."""
+    ranking, longs = model.ranking, position.size < 0
+    fits = ranking and (ranking.tick, ranking.contract, ranking.longs) == (model.tick_number, position.contract, longs)
+    if fits and ranking.serves is not position:
+        fits = ranking.scans == 1
+        ranking.passed, ranking.serves = [], position
+    if not fits:
+        ranking = model.ranking = Ranking(model.tick_number, position.contract, longs, position)
+    if fits and (waiting(model, ranking) or not ranking.more):
+        return False
+    scan(model, ranking)
+    return True
+
+
+def waiting(model, ranking):
+    """The entries that may still give to the position served, best first; whoever cannot any more is dropped."""
+    left = [entry for entry in ranking.entries if on_side(entry, ranking.longs) and is_able(model, entry)]
+    ranking.entries = left
+    return [entry for entry in left if entry not in ranking.passed]
+
+
+def next(model, position, price):
+    """(position, lots) of who gives next; None when nobody does."""
+    ranking = model.ranking
+    while left := waiting(model, ranking):
+        first = left[0]
+        ranking.keys[first] = key(model, first)
+        ahead = [entry for entry in left[1:] if ranking.keys[entry] < ranking.keys[first]]
+        if ahead:
+            ranking.entries.remove(first)
+            ranking.entries.insert(ranking.entries.index(ahead[-1]) + 1, first)
+        elif lots := can_give(model, first, price):
+            return first, lots
+        else:
+            ranking.passed.append(first)
+    return None
+
+
+def light(ahead_lots, total_lots):
+    """Five lights for who is within the first fifth of a side's quantity, one for the last."""
+    return 6 - ceil_div(5 * ahead_lots, total_lots)
+
+
+def _leg(model, position, lots, price):
+    """One leg of a deleveraging trade, which has no order and no fee."""
+    ledger.settle(model, position, model.contracts[position.contract], lots, price, 0)
+    model.report_leg(position, lots, price, EventFlag.FORCED | EventFlag.DELEVERAGING | EventFlag.DONE)
+
+
+def give(model, giver, position, lots, price):
+    """A trade at the close price, and what follows for the giver's orders."""
+    contract = model.contracts[position.contract]
+    ahead = sum(abs(other.size) for other in model.ranking.passed) + abs(giver.size)
+    lights = light(ahead, model.open_interest(contract.slot))
+    contract.trades += 1
+    signed, before = lots if position.size > 0 else -lots, giver.size
+    _leg(model, giver, signed, price)
+    isolated.after_fill(model, giver, before, price)
+    _leg(model, position, -signed, price)
+    model.tell(
+        EventKind.DELEVERAGED,
+        giver.account,
+        giver.contract,
+        Reason.NONE,
+        code=lights,
+        amount_micros=lots,
+        price_subticks=price * 1000,
+        position_lots=giver.size,
+        cash_micros=model.accounts[giver.account].cash,
+    )
+    matching.trim(model, giver)
+    if giver.resting() and model.has_job_room():
+        scope = {"account": giver.account, "contract": giver.contract}
+        model.add_job(reason=Reason.LIQUIDATION, spare_reducing=True, quiet=True, **scope)

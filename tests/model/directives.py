@@ -5,21 +5,23 @@ from engine.codes import Affiliation, CommandKind, EventKind, MarketState, Reaso
 from engine.codes import ClientAttribute as C
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
-from tests.model import eligibility
+from tests.model import eligibility, money, prices, settlement
 from tests.model.listing import listing_reason, may_be_negative
 from tests.model.records import NIL, Account, Contract
 
-MAX_DEPOSITS = 1 << 60
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
 INDEXED = {P.BRACKET_FLOOR_MICROS: 10, P.BRACKET_LEVERAGE: 10, P.BRACKET_MMR_PPB: 10, P.SOURCE_WEIGHT: 8}
 FIXED_ONCE_LISTED = (P.MICROS_PER_TICK_LOT, P.MAX_PRICE_TICKS, P.LOT_STEP)
+SHORTEST_TICK, LONGEST_TICK = 1_000_000, 60_000_000_000
 MAX_CONTRACTS, MAX_SOURCES, MAX_THRESHOLDS = 256, 8, 128
 ACKNOWLEDGED = (A.DISCLOSURE_PRODUCT, A.DISCLOSURE_LOSS, A.DISCLOSURE_AFFILIATE)
+COLLATERAL = (*range(V.COLLATERAL_ENABLED, V.COLLATERAL_CAP_MICROS + 1), V.COLLATERAL_LOTS_PER_COIN)
 DISCLOSURES = (P.DISCLOSURE_PRODUCT, P.DISCLOSURE_LOSS, P.DISCLOSURE_AFFILIATE, P.AFFILIATE_PRESENT)
 
 
 def _refuse(model, directive, reason):
+    model.refusals += 1
     model.notice(
         EventKind.REFUSED, directive, code=directive.kind, reason=int(reason), price_subticks=directive.price_subticks
     )
@@ -245,28 +247,6 @@ def _approve_affiliate(model, directive):
     return Reason.NONE
 
 
-def _deposit(model, directive):
-    reason = _account_unknown(model, directive.account_slot)
-    if reason:
-        return reason
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    account = model.accounts[directive.account_slot]
-    account.cash += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.CASH_CHANGED, directive, code=directive.kind, cash_micros=account.cash)
-    return Reason.NONE
-
-
-def _deposit_fund(model, directive):
-    if not 0 < directive.amount_micros <= MAX_DEPOSITS - model.deposits:
-        return Reason.BAD_AMOUNT
-    model.fund += directive.amount_micros
-    model.deposits += directive.amount_micros
-    model.notice(EventKind.FUND_CHANGED, directive, cash_micros=model.fund)
-    return Reason.NONE
-
-
 def _create_contract(model, directive):
     if len(model.contracts) >= MAX_CONTRACTS:
         return Reason.CAPACITY
@@ -288,6 +268,8 @@ def _parameter_reason(model, directive):
         return Reason.BAD_PARAMETER
     if directive.value < 0 and not may_be_negative(directive.code):
         return Reason.BAD_PARAMETER
+    if contract.state == MarketState.SETTLED:
+        return Reason.NOT_LISTED
     if directive.code in FIXED_ONCE_LISTED and contract.state != MarketState.DRAFT:
         return Reason.BAD_PARAMETER
     if directive.code in DISCLOSURES and contract.state != MarketState.DRAFT and not model.has_job_room():
@@ -327,22 +309,33 @@ def _list_contract(model, directive):
     return reason
 
 
-def _set_contract_state(model, directive):
-    contract = model.contracts.get(directive.contract_slot)
+def _contract_state_reason(model, contract, code):
     if contract is None:
         return Reason.UNKNOWN_CONTRACT
     if contract.state in (MarketState.DRAFT, MarketState.SETTLED):
         return Reason.NOT_LISTED
-    if directive.code == MarketState.SETTLED:
-        return Reason.REFERENCE_PRICE_UNAVAILABLE  # nothing ticks here: `settlement` tells what follows where it does
-    if directive.code not in tuple(MarketState) or directive.code == MarketState.DRAFT:
+    if code not in tuple(MarketState) or code == MarketState.DRAFT:
         return Reason.BAD_PARAMETER
-    if directive.code == MarketState.REDUCE_ONLY and not model.has_job_room():
+    if contract.delivery_ns and (code < MarketState.REDUCE_ONLY or code == MarketState.SETTLED):
+        return Reason.SETTLEMENT_UNDER_WAY
+    if code == MarketState.REDUCE_ONLY and not model.has_job_room():
         return Reason.CAPACITY
-    old, contract.state = contract.state, directive.code
+    if contract.open_state and code < MarketState.REDUCE_ONLY:
+        return Reason.REFERENCE_PRICE_UNAVAILABLE  # Rulebook 7: only live sources open a market that they closed
+    return Reason.NONE
+
+
+def _set_contract_state(model, directive):
+    contract, code = model.contracts.get(directive.contract_slot), directive.code
+    reason = _contract_state_reason(model, contract, code)
+    if reason or code == MarketState.SETTLED:
+        return reason or settlement.begin(model, contract, directive)
+    old, contract.state = contract.state, code
+    if contract.open_state:  # the stricter of the operator's order and the lock holds
+        contract.open_state, contract.state = code, max(code, prices.lock_state(contract))
     if contract.state == MarketState.REDUCE_ONLY:
-        model.add_job(contract=contract.slot, reason=Reason.MARKET_STATE, spare_reducing=True, quiet=True)
-    model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, old_value=old, new_value=directive.code)
+        prices.reduce_only(model, contract)
+    model.notice(EventKind.CONTRACT_STATE_CHANGED, directive, old_value=old, new_value=contract.state)
     return Reason.NONE
 
 
@@ -357,7 +350,11 @@ def _set_venue_state(model, directive):
 def _set_venue_value(model, directive):
     if V.SURVEILLANCE <= directive.code <= V.ONE_PAIR_MAY_GRANT_AND_PAY:
         return _keep_setting(model, directive)
+    if directive.code in COLLATERAL:
+        return money.set_collateral(model, directive)
     known = (V.MARK_TICK_NS, V.INDEX_STALE_NS, V.INDEX_RECOVERY_NS)
+    if directive.code == V.MARK_TICK_NS and directive.value and not SHORTEST_TICK <= directive.value <= LONGEST_TICK:
+        return Reason.BAD_PARAMETER
     policies = (V.AFFILIATE_POST_ONLY, V.INSTITUTIONS_SKIP_DERIVATIVES_KNOWLEDGE)
     if directive.value < 0 or directive.code not in known + policies:
         return Reason.BAD_PARAMETER
@@ -367,6 +364,8 @@ def _set_venue_value(model, directive):
         return Reason.CAPACITY
     model.notice(EventKind.VENUE_CHANGED, directive, old_value=model.venue_values.get(directive.code, 0))
     model.venue_values[directive.code] = directive.value
+    if directive.code == V.MARK_TICK_NS:
+        model.next_mark_tick_ns = model.now_ns + directive.value
     if asks:
         _check_persons(model)
     return Reason.NONE
@@ -403,14 +402,19 @@ HANDLERS = {
     CommandKind.GROUP_SET: _set_group_limit,
     CommandKind.CLIENT_SET: _set_client,
     CommandKind.AFFILIATE_APPROVAL: _approve_affiliate,
-    CommandKind.DEPOSIT: _deposit,
-    CommandKind.FUND_DEPOSIT: _deposit_fund,
+    CommandKind.DEPOSIT: money.deposit,
+    CommandKind.WITHDRAW: money.withdraw,
+    CommandKind.TRANSFER: money.transfer,
+    CommandKind.SET_LEVERAGE: money.set_leverage,
+    CommandKind.SET_MARGIN_MODE: money.set_margin_mode,
+    CommandKind.FUND_DEPOSIT: money.deposit_fund,
     CommandKind.CONTRACT_CREATE: _create_contract,
     CommandKind.CONTRACT_SET: _set_parameter,
     CommandKind.CONTRACT_LIST: _list_contract,
     CommandKind.CONTRACT_STATE: _set_contract_state,
     CommandKind.VENUE_STATE: _set_venue_state,
     CommandKind.VENUE_SET: _set_venue_value,
+    CommandKind.INDEX_PRICE: prices.record,
 }
 
 

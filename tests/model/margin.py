@@ -1,15 +1,19 @@
-"""Row 22 in whole numbers of any size: what an account has, what all that it has open needs, and what only closes.
+"""Margin in whole numbers of any size: what a pool of money is worth, what it must carry, and what it may lose.
 
-Equity rounds down, requirements round up. An order that equity does not carry but that lies wholly within the position,
-less the account's other orders of its side, is admitted as reduce-only: closing is never refused for margin.
+A pool is what shares its losses: an Account with its cross positions, or one isolated Position. Equity rounds down,
+requirements round up (Rulebook 1). Nothing is kept: each answer is worked out from the positions and orders themselves.
 """
 
-from dataclasses import dataclass, field
 from enum import Enum
+from fractions import Fraction
+from math import ceil, floor
 
+from engine.codes import ContractParameter as P
 from engine.codes import Side
+from tests.model import collateral, isolated, ledger
 from tests.model.ledger import PPB, ceil_div
-from tests.model.records import SUBTICKS
+from tests.model.listing import brackets
+from tests.model.records import NIL, SUBTICKS, Position
 
 
 class Margin(Enum):
@@ -20,110 +24,284 @@ class Margin(Enum):
     SHORT = 3
 
 
-@dataclass
-class Terms:
-    """What margin takes from a contract; `brackets` are (floor in micros, leverage), the lowest first."""
-
-    unit: int
-    mark: int
-    taker_fee_ppb: int
-    brackets: list
+# --- values (Rulebook 1) ----------------------------------------------------------------------------------------------
 
 
-@dataclass
-class Open:
-    """An order on the book, or one that asks to be: `loss` is its distance from the mark on its losing side."""
-
-    side: int
-    lots: int
-    price: int
-    loss: int = 0
-    reduce_only: bool = False
+def unit(contract):
+    """Micros of one tick on one lot."""
+    return contract.parameters[P.MICROS_PER_TICK_LOT, 0]
 
 
-@dataclass
-class Held:
-    """A position with its resting orders."""
-
-    terms: Terms
-    size: int = 0
-    entry_cost: int = 0
-    leverage: int = 0
-    isolated: bool = False
-    orders: list = field(default_factory=list)
+def value_up(contract, subtick_lots):
+    """Quantity times price as a requirement: rounded up."""
+    return ceil_div(subtick_lots * unit(contract), SUBTICKS)
 
 
-@dataclass
-class Pool:
-    """An account: cash with the value of its collateral, and all its positions."""
-
-    money: int
-    held: list
+def notional(contract, lots):
+    """What some lots are worth at the mark, rounded up."""
+    return value_up(contract, contract.mark * abs(lots))
 
 
-def loss_of(terms, side, price):
+def unrealised(model, position):
+    """Profit at the mark, rounded down."""
+    contract = model.contracts[position.contract]
+    if not position.size:
+        return 0
+    return contract.mark * position.size * unit(contract) // SUBTICKS - position.entry_cost
+
+
+def fee_rate(contract, taker):
+    """By the programme of the contract, never by account (Rulebook 6); a negative one is a rebate."""
+    return contract.parameters[P.TAKER_FEE_PPB if taker else P.MAKER_FEE_PPB, 0]
+
+
+# --- brackets (Rulebook 8) --------------------------------------------------------------------------------------------
+
+
+def bracket(contract, worth):
+    """(floor, leverage, mmr, deduction) of a notional: the last bracket whose floor it exceeds."""
+    table = brackets(contract)
+    deduction, before, found = 0, 0, None
+    for low, leverage, mmr in table:
+        deduction += low * (mmr - before) // PPB if low else 0
+        before = mmr
+        if found is None or worth > low:
+            found = low, leverage, mmr, deduction
+    return found
+
+
+def leverage_of(position, contract, worth):
+    """The leverage that counts: the one chosen, within the cap of the notional's bracket."""
+    cap = bracket(contract, worth)[1]
+    chosen = position.leverage if position else 0
+    return min(chosen or cap, cap)
+
+
+def initial(position, contract, worth):
+    """Initial margin of a notional, rounded up. A contract without rates and fees asks for none."""
+    return ceil_div(worth, leverage_of(position, contract, worth)) if contract.has_margin else 0
+
+
+def maintenance_of(contract, lots):
+    """Maintenance margin of some lots at the mark: notional * mmr_n - deduction_n, rounded up."""
+    if not lots or not contract.has_margin:
+        return 0
+    worth = notional(contract, lots)
+    _, _, mmr, deduction = bracket(contract, worth)
+    return ceil_div(worth * mmr, PPB) - deduction
+
+
+def maintenance(model, position):
+    """Maintenance margin of a position."""
+    return maintenance_of(model.contracts[position.contract], position.size)
+
+
+# --- orders (Rulebook 8) ----------------------------------------------------------------------------------------------
+
+
+def loss_of(contract, side, price):
     """How far a limit lies on its losing side of the mark, in subticks."""
-    away = price * SUBTICKS - terms.mark
+    away = price * SUBTICKS - contract.mark
     return max(away if side == Side.BUY else -away, 0)
 
 
-def _value(terms, subtick_lots):
-    return ceil_div(subtick_lots * terms.unit, SUBTICKS)
+def fix(model, order, price):
+    """What is fixed of an order when it is admitted or amended: its adverse distance, and the price it counts at.
+
+    Buys count at their limit, sells at max(limit, mark).
+    """
+    contract = model.contracts[order.contract]
+    order.loss = loss_of(contract, order.side, price)
+    limit = price * SUBTICKS
+    order.reserve_price = max(limit, contract.mark) if order.side == Side.SELL else limit
 
 
-def _initial(held, notional):
-    """Notional / leverage; the leverage chosen, within the cap of the notional's bracket."""
-    cap = next(leverage for floor, leverage in reversed(held.terms.brackets) if notional > floor or floor == 0)
-    return ceil_div(notional, min(held.leverage or cap, cap))
+def counted(position, replaces=None):
+    """The orders that need margin: those on the book that may open, neither reduce-only nor untriggered ones."""
+    return [order for order in position.resting() if order is not replaces]
 
 
-def need(held):
-    """Initial margin of the worst case, the fees of all orders and their loss; reduce-only ones are free."""
-    opening = [order for order in held.orders if not order.reduce_only]
-    sums = {
-        side: _value(
-            held.terms,
-            sum(
-                (order.price * SUBTICKS + (order.loss if side == Side.SELL else 0)) * order.lots
-                for order in opening
-                if order.side == side
-            ),
-        )
+def need_of(position, contract, orders):
+    """Initial margin of the worst case and the reserves, taken from the pool of the account.
+
+    same = position at mark + orders of its side; other = orders of the other side beyond the position's size, all in
+    notional; a flat position compares buys with sells. Reserves: the taker's fee and the open loss over all orders. An
+    isolated position carries its own initial margin, so its orders ask the account only for what they add.
+    """
+    if not contract.has_margin:
+        return 0
+    buys, sells = (
+        value_up(contract, sum(order.reserve_price * order.leaves for order in orders if order.side == side))
         for side in (Side.BUY, Side.SELL)
-    }
-    own = _value(held.terms, held.terms.mark * abs(held.size))
-    if held.size:
-        same, other = (Side.BUY, Side.SELL) if held.size > 0 else (Side.SELL, Side.BUY)
-        worst = max(own + sums[same], sums[other] - own)
-    else:
-        worst = max(sums.values())
-    needed = _initial(held, worst) + ceil_div(sum(sums.values()) * held.terms.taker_fee_ppb, PPB)
-    if held.isolated:
-        needed -= _initial(held, own)
-    return needed + _value(held.terms, sum(order.loss * order.lots for order in opening))
+    )
+    own = notional(contract, position.size)
+    same, other = (buys, sells) if position.size >= 0 else (sells, buys)
+    worst = max(own + same, other - own)
+    fees = ceil_div((buys + sells) * fee_rate(contract, taker=True), PPB)
+    losses = value_up(contract, sum(order.loss * order.leaves for order in orders))
+    needed = initial(position, contract, worst) + fees + losses
+    if position.isolated:
+        needed -= initial(position, contract, own)
+    return needed
 
 
-def equity(pool):
-    """Money, and the profit at the mark of the positions that share it."""
-    total = pool.money
-    for held in pool.held:
-        if not held.isolated:
-            total += held.terms.mark * held.size * held.terms.unit // SUBTICKS - held.entry_cost
+def need(model, position):
+    """What a position and its orders ask of the account."""
+    return need_of(position, model.contracts[position.contract], counted(position))
+
+
+# --- pools (Rulebook 8) -----------------------------------------------------------------------------------------------
+
+
+def crossed(account):
+    """The positions that share the account's cash."""
+    return [position for position in account.positions if not position.isolated]
+
+
+def pool_of(model, position):
+    """Whose money a position loses."""
+    return position if position.isolated else model.accounts[position.account]
+
+
+def positions_of(pool):
+    """The positions of a pool."""
+    return [pool] if isinstance(pool, Position) else crossed(pool)
+
+
+def equity(model, pool):
+    """Cash + collateral value + unrealised profit at the mark. An isolated position has its own money alone."""
+    money = pool.isolated_micros if isinstance(pool, Position) else pool.cash + collateral.value(model, pool)
+    return money + sum(unrealised(model, position) for position in positions_of(pool))
+
+
+def pool_maintenance(model, pool):
+    """Maintenance margin of all positions of a pool."""
+    return sum(maintenance(model, position) for position in positions_of(pool))
+
+
+def cross_maintenance(model, account):
+    """Maintenance margin of the positions that share the account's cash as reports tell it, -1 when there are none."""
+    held = [position for position in crossed(account) if position.size]
+    asks = any(model.contracts[position.contract].has_margin for position in held)
+    return pool_maintenance(model, account) if asks else NIL
+
+
+def own_initial(model, position):
+    """Initial margin of a position alone, at the mark."""
+    contract = model.contracts[position.contract]
+    return initial(position, contract, notional(contract, position.size))
+
+
+def requirement(model, pool):
+    """IM + reserves of all that an account has open; of one position, what it and its orders ask of the account."""
+    positions = [pool] if isinstance(pool, Position) else pool.positions
+    return sum(need(model, position) for position in positions)
+
+
+def free(model, account):
+    """What all that is open does not need; profit that is not realised does not count."""
+    loss = min(0, sum(unrealised(model, position) for position in crossed(account)))
+    return account.cash + collateral.value(model, account) + loss - requirement(model, account)
+
+
+def withdrawable(model, account):
+    """max(0, min(cash, cash + min(0, unrealised) - IM - reserves)); none while flagged. Collateral carries its part."""
+    return 0 if account.liquidating else max(0, min(account.cash, free(model, account)))
+
+
+def releasable(model, position):
+    """What may leave an isolated position: the same of its own money and initial margin."""
+    left = position.isolated_micros + min(0, unrealised(model, position)) - own_initial(model, position)
+    return max(0, min(position.isolated_micros, left))
+
+
+# --- row 22 -----------------------------------------------------------------------------------------------------------
+
+
+def closable(position, side, replaces=None):
+    """What of a position a new order of this side may close: its size less all other resting orders of that side."""
+    others = (order for order in position.orders if order.resting and order.side == side and order is not replaces)
+    return (position.size if side == Side.SELL else -position.size) - sum(order.leaves for order in others)
+
+
+def needed_with(model, request):
+    """What the account must carry with an order beside all that is open, and without what it replaces."""
+    order, total = request.order, 0
+    account = model.accounts[order.account]
+    position = model.position(order.account, order.contract) or Position(order.account, order.contract)
+    for other in {*account.positions, position}:
+        orders = counted(other, request.replaces)
+        if other is position:
+            orders.append(order)
+        total += need_of(other, model.contracts[other.contract], orders)
     return total
 
 
-def closable(held, side):
-    """What of a position a new order of this side may close: the size less all resting orders of that side."""
-    size = held.size if side == Side.SELL else -held.size
-    return size - sum(order.lots for order in held.orders if order.side == side)
+def judge(model, request, price):
+    """An order is admitted when equity >= IM + reserves after it; one that only closes is never refused for margin.
 
-
-def judge(pool, held, order):
-    """What margin says of one more order in one of the pool's positions."""
-    within = 0 < order.lots <= closable(held, order.side)
-    held.orders.append(order)
-    carried = equity(pool) >= sum(need(one) for one in pool.held if one.size or one.orders)
-    held.orders.pop()
-    if carried:
+    `price` is the limit that it will have.
+    """
+    order = request.order
+    fix(model, order, price)
+    if not model.contracts[order.contract].has_margin:
         return Margin.CARRIED
+    if equity(model, model.accounts[order.account]) >= needed_with(model, request):
+        return Margin.CARRIED
+    position = model.position(order.account, order.contract)
+    within = position is not None and 0 < order.leaves <= closable(position, order.side, request.replaces)
     return Margin.CLOSES if within else Margin.SHORT
+
+
+# --- fills (Rulebook 3) -----------------------------------------------------------------------------------------------
+
+
+def bankruptcy(model, position):
+    """The price at which closing all of a position leaves its pool nothing, exactly: mark -/+ equity / |size|."""
+    contract, pool = model.contracts[position.contract], pool_of(model, position)
+    per_lot = Fraction(equity(model, pool) * SUBTICKS, abs(position.size) * unit(contract))
+    sign = 1 if position.size > 0 else -1
+    return Fraction(contract.mark) - sign * per_lot
+
+
+def closing_limit(model, order):
+    """The limit of an order that reduces, tightened so that no fill leaves equity below zero: the bankruptcy price less
+    the taker's fee, in whole ticks away from the closing side's loss."""
+    position = model.position(order.account, order.contract)
+    contract = model.contracts[order.contract]
+    if not contract.has_margin:
+        return order.price
+    rate = Fraction(fee_rate(contract, taker=True), PPB)
+    price = bankruptcy(model, position) / SUBTICKS
+    if order.side == Side.SELL:
+        return max(order.price, ceil(price / (1 - rate)))
+    return min(order.price, floor(price / (1 + rate)))
+
+
+def gain(contract, lots, price):
+    """What signed lots traded at a price gain at the mark, rounded down."""
+    return (contract.mark - price * SUBTICKS) * lots * unit(contract) // SUBTICKS
+
+
+def closed_part(position, lots):
+    """How many of some signed lots close."""
+    return min(abs(lots), abs(position.size)) if position.size * lots < 0 else 0
+
+
+def bears(model, position, lots, price, rate):
+    """Whether a fill of signed lots leaves no pool that it touches with equity below zero.
+
+    Rounding counts against it: one micro, and no rebate. What opens of an isolated position is paid by the account.
+    """
+    contract, account = model.contracts[position.contract], model.accounts[position.account]
+    if not contract.has_margin:
+        return True
+    closing = closed_part(position, lots) if position.isolated else abs(lots)
+    opening, direction = abs(lots) - closing, 1 if lots > 0 else -1
+    if closing:
+        fee = ledger.fee_of(closing * price * unit(contract), rate)
+        left = equity(model, pool_of(model, position)) + gain(contract, direction * closing, price)
+        if left - max(fee, 0) - 1 < 0:
+            return False
+    money = isolated.opening_money(position, contract, position.size + lots, opening, price) if opening else 0
+    return equity(model, account) >= money if opening else True

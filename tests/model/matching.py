@@ -1,10 +1,8 @@
 """One order against the book, written as the rulebook tells it: look at the best order, deal with it, look again."""
 
-import copy
-
 from engine.codes import ContractParameter as P
-from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side
-from tests.model import eligibility
+from engine.codes import EventFlag, EventKind, PriceSource, Reason, SelfTrade, Side, TimeInForce
+from tests.model import eligibility, isolated, margin
 from tests.model.ledger import PPB, ceil_div, settle
 from tests.model.records import NIL, other_side
 
@@ -87,14 +85,21 @@ def trim(model, position, newcomer=None):
         cut(model, worst, excess, Reason.REDUCE_ONLY_EXCESS)
 
 
+def signed(order, lots):
+    """What a fill adds to the position."""
+    return lots if order.side == Side.BUY else -lots
+
+
 def _fill(model, order, lots, price, flag):
     """One leg of a trade: the order's quantity, the account's position and cash, and the report."""
     position, contract = model.position(order.account, order.contract), model.contracts[order.contract]
     order.filled += lots
     order.leaves -= lots
-    rate = contract.parameters[P.TAKER_FEE_PPB if flag & EventFlag.TAKER else P.MAKER_FEE_PPB, 0]
-    signed = lots if order.side == Side.BUY else -lots
-    fee = settle(model, position, contract, signed, price, 0 if flag & EventFlag.FORCED else rate)
+    rate = 0 if flag & EventFlag.FORCED else margin.fee_rate(contract, flag & EventFlag.TAKER)
+    before = position.size
+    fee = settle(model, position, contract, signed(order, lots), price, rate)
+    if not order.forced:
+        isolated.after_fill(model, position, before, price)
     model.report(
         EventKind.FILL,
         order,
@@ -116,6 +121,9 @@ def trade(model, taker, maker, contract):
     contract.trades += 1
     contract.last = price
     contract.notice(PriceSource.LAST)
+    value = lots * price * contract.parameters[P.MICROS_PER_TICK_LOT, 0]
+    if 10 * value >= contract.parameters[P.IMPACT_NOTIONAL_MICROS, 0]:
+        contract.big_trade = price  # Rulebook 7, P3: at least a tenth of the impact notional
     forced = EventFlag.FORCED if taker.forced else 0
     maker.shown -= lots
     if maker.leaves == lots:
@@ -149,6 +157,13 @@ def _self_trade(model, taker, maker):
         taker.done_reason = Reason.SELF_TRADE
 
 
+def _is_borne(model, order, taker, maker):
+    """Whether the margin of one of two orders bears what they would trade (Rulebook 3: equity never below zero)."""
+    contract, lots = model.contracts[order.contract], min(taker.leaves, maker.shown)
+    rate = 0 if taker.forced else margin.fee_rate(contract, order is taker)
+    return margin.bears(model, model.position(order.account, order.contract), signed(order, lots), maker.price, rate)
+
+
 def sweep(model, taker):
     """Work the taker until it is filled, out of reach of the book, or stopped."""
     contract = model.contracts[taker.contract]
@@ -167,49 +182,12 @@ def sweep(model, taker):
             cancel(model, maker, Reason.OUT_OF_BAND)
         elif group and model.accounts[maker.account].group == group:
             _self_trade(model, taker, maker)
+        elif not _is_borne(model, maker, taker, maker):
+            cancel(model, maker, Reason.INSUFFICIENT_MARGIN)
+        elif taker.reduce_only and not taker.forced and not _is_borne(model, taker, taker, maker):
+            taker.done_reason = Reason.INSUFFICIENT_MARGIN
         else:
             trade(model, taker, maker, contract)
-
-
-def sure_lots(model, maker, taker):
-    """What is sure to be there of a resting order when its turn comes.
-
-    A reduce-only one shrinks with its owner's position: it counts for what it keeps if all its owner's other orders
-    of that side fill first. Those of the taker's own group are not filled, so they do not shrink either.
-    """
-    group = model.accounts[taker.account].group
-    own = maker.account == taker.account or (group and group == model.accounts[maker.account].group)
-    if own or not maker.reduce_only:
-        return maker.leaves
-    position = model.position(maker.account, maker.contract)
-    others = sum(order.leaves for order in position.resting(side=maker.side))
-    slack = abs(position.size) - sum(order.leaves for order in position.resting(reduce_only=True))
-    return max(0, maker.leaves - max(0, others - slack))
-
-
-def fills_completely(model, taker):
-    """Whether a fill-or-kill order is sure to be filled: try it on a copy of the venue with what is sure."""
-    contract = model.contracts[taker.contract]
-    makers = [order for queue in contract.levels[other_side(taker.side)].values() for order in queue]
-    if sum(order.leaves for order in makers if reaches(taker.side, taker.price, order.price)) < taker.leaves:
-        return False
-    filled = _trial(model, taker, {maker.id: sure_lots(model, maker, taker) for maker in makers}) == taker.leaves
-    assert not filled or _trial(model, taker, {}) == taker.leaves, "a fill-or-kill order would be filled in part"
-    return filled
-
-
-def _trial(model, taker, sure):
-    """How much of an order a copy of the venue fills, when some of the makers are as small as is sure."""
-    events, model.events = model.events, []
-    copied, trial = copy.deepcopy((model, taker))
-    model.events = events
-    copied.position(trial.account, trial.contract, create=True)
-    for order in list(copied.orders.values()):
-        if order.resting and order.leaves > sure.get(order.id, order.leaves):
-            cut(copied, order, order.leaves - sure[order.id], Reason.REDUCE_ONLY_EXCESS)
-    before = trial.filled
-    sweep(copied, trial)
-    return trial.filled - before
 
 
 def end_reason(taker):
@@ -233,6 +211,8 @@ def rest(model, order, kind, flags=0):
 
 def finish(model, taker):
     """What follows a sweep: the remainder rests, or ends with its reason."""
+    in_part = taker.leaves and taker.filled
+    assert not (in_part and taker.tif == TimeInForce.FOK), "a fill-or-kill order was filled in part"
     if taker.leaves and not taker.done_reason and taker.may_rest:
         rest(model, taker, EventKind.RESTED)
         return

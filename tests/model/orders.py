@@ -205,6 +205,7 @@ def _amend_afresh(model, order, changed):
     order.price, order.leaves, order.display = changed.price, changed.leaves, changed.display
     order.self_trade = changed.self_trade
     order.flags, order.made_reduce_only = changed.flags, changed.made_reduce_only
+    order.loss, order.reserve_price = changed.loss, changed.reserve_price
     eligibility.classify(model, order)
     admission.settle_price(model, order)
     model.report(EventKind.AMENDED, order, level_lots=level, entry_cost_micros=old_price)

@@ -53,6 +53,8 @@ class Order:
     armed: bool = False  # a trailing stop whose condition held when it was last looked at
     forced: bool = False
     made_reduce_only: bool = False  # the venue made it one, the client did not ask for it
+    loss: int = 0  # adverse distance from the mark in subticks, when it was admitted or amended
+    reserve_price: int = 0  # what margin counts it at in subticks, as of then
 
     @property
     def is_market(self):
@@ -113,6 +115,13 @@ class Position:
     size: int = 0
     entry_cost: int = 0
     orders: list = field(default_factory=list)  # open, untriggered included, oldest first
+    worked_tick: int = 0  # the mark tick at which it was last closed by force
+    isolated: bool = False
+    isolated_micros: int = 0  # money of its own, beside the account's cash
+    leverage: int = 0  # as chosen, 0: the bracket's cap
+    opened_seq: int = 0  # the command with which it last left zero
+    realised: int = 0
+    funding: int = 0  # what it got, less what it paid
 
     def resting(self, side=None, reduce_only=False):
         """Its orders on the book, of one side and kind."""
@@ -139,9 +148,15 @@ class Account:
 
     slot: int
     cash: int = 0
+    collateral: dict = field(default_factory=dict)  # Asset -> units
     group: int = 0
     closed: bool = False
     liquidating: bool = False
+    warning_level: int = 0  # of the last margin call
+    fund_used: int = 0  # what the fund has given for it on a day
+    fund_day: int = 0
+    cross_tick: int = 0  # the mark tick at which its cross pool was last worked by force
+    liquidated_tick: int = 0  # the mark tick at which its turn was last over
     client: Client | None = None
     max_open_orders: int = 0
     values: dict = field(default_factory=dict)  # attributes as given
@@ -165,12 +180,19 @@ class Account:
 
 
 @dataclass(eq=False)
+class Source:
+    """What an index source said last, and when; its weight is the contract's parameter."""
+
+    price: int
+    time_ns: int
+
+
+@dataclass(eq=False)
 class Contract:
     """A perpetual with its book."""
 
     slot: int
     state: int = 0
-    frozen: bool = False  # the whole venue is halted
     parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
     mark: int = 0
     index: int = 0
@@ -179,6 +201,23 @@ class Contract:
     levels: dict = field(default_factory=lambda: {Side.BUY: SortedDict(), Side.SELL: SortedDict()})
     seen: dict = field(default_factory=dict)  # PriceSource -> (lowest, highest) since its triggers were worked off
     due: bool = False  # some trigger may be
+    delivery_ns: int = 0  # when the price of its settlement is fixed, 0: it is not to be settled, or it is done
+    delivery_samples: list = field(default_factory=list)
+    delivery_due_ns: int = 0  # when the closing of its positions became due, 0: it is not
+    delivery_clearing: int = 0  # what the closing took so far less what it gave
+    sources: dict = field(default_factory=dict)  # number -> what an index source said last
+    open_state: int = 0  # what an index lock replaced, 0: no lock
+    mark_frozen: bool = False  # no source is live: its positions are valued at this mark and not closed
+    frozen_since_ns: int = 0  # when the lock came, 0: no lock
+    live_since_ns: int = 0  # since when enough sources were live again after the last lock, 0: they are not
+    big_trade: int = 0  # ticks: the last trade of at least a tenth of the impact notional, 0: none
+    basis: list = field(default_factory=list)  # the last samples of impact mid - index
+    samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
+    weights: list = field(default_factory=list)  # of these samples
+    funding_rate: int = 0  # of the last settled interval
+    funding_start_ns: int = 0
+    next_sample_ns: int = 0  # 0: it has not begun
+    next_funding_ns: int = 0
 
     @property
     def has_margin(self):

@@ -8,7 +8,6 @@ from tests.model.records import NIL, SUBTICKS
 
 ITEMS_PER_COMMAND = 64
 MAX_TICKS = (1 << 30) - 1
-FOREVER = (1 << 63) - 1
 
 
 @dataclass(eq=False)
@@ -190,35 +189,6 @@ def work(model, taker):
     matching.finish(model, taker)
     contract = model.contracts[taker.contract]
     observe(model, contract, PriceSource.LAST)
-
-
-def expiring(model):
-    """The order that expires next; those of one instant by arrival."""
-    mortal = [order for order in model.orders.values() if order.expire_ns]
-    return min(mortal, key=lambda order: (order.expire_ns, order.id), default=None)
-
-
-def do_due(model):
-    """What is due before a command, a bounded number of items: mass cancels, then by time.
-
-    At one instant lapses come before expiries, and these before triggers.
-    """
-    items = ITEMS_PER_COMMAND
-    while items:
-        order, lapse = expiring(model), eligibility.next_lapse(model)
-        others = [model.triggers_since or FOREVER, order.expire_ns if order else FOREVER]
-        if model.jobs:
-            step_job(model)
-        elif lapse and lapse.due_ns <= min(model.now_ns, *others):
-            eligibility.do_lapse(model, lapse)
-        elif model.triggers_since and (order is None or model.triggers_since < order.expire_ns):
-            if not fire_next(model):
-                continue
-        elif order is not None and order.expire_ns <= model.now_ns:
-            matching.cancel(model, order, Reason.EXPIRED)
-        else:
-            return
-        items -= 1
 
 
 def do_jobs(model):

@@ -1,0 +1,52 @@
+"""Money that moves between an account's cash and an isolated position (Rulebook 8).
+
+Orders reserve from the account's cash; what they reserve for what was filled moves at the fill, and what a closed part
+had comes back pro rata.
+"""
+
+from engine.codes import Side
+from tests.model import margin
+from tests.model.ledger import ceil_div, fee_of
+
+
+def opening_money(position, contract, size, lots, price):
+    """What the account gives for lots that open at a price: initial margin, the taker's fee, and the loss at the mark.
+
+    The leverage is that of the bracket of the whole position, `size` after it.
+    """
+    value = lots * price * margin.unit(contract)
+    leverage = margin.leverage_of(position, contract, margin.notional(contract, size))
+    loss = margin.loss_of(contract, Side.BUY if size > 0 else Side.SELL, price) * lots
+    fee = fee_of(value, margin.fee_rate(contract, taker=True))
+    return ceil_div(value, leverage) + fee + margin.value_up(contract, loss)
+
+
+def _move(model, position, micros):
+    """From the account's cash into the position, or back."""
+    model.accounts[position.account].cash -= micros
+    position.isolated_micros += micros
+
+
+def release_flat(model, position):
+    """A flat position keeps no money."""
+    if position.isolated and not position.size:
+        _move(model, position, -position.isolated_micros)
+
+
+def after_fill(model, position, before, price):
+    """The money of a fill that has just been booked, its fee paid; `before` is the size before it.
+
+    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is.
+    """
+    contract = model.contracts[position.contract]
+    if not position.isolated or not contract.has_margin:
+        return
+    flipped = before * position.size < 0
+    if not position.size or flipped:
+        _move(model, position, -position.isolated_micros)
+    elif abs(position.size) < abs(before):
+        share = margin.equity(model, position) * (abs(before) - abs(position.size)) // abs(before)
+        _move(model, position, -max(0, min(share, position.isolated_micros)))
+    opened = abs(position.size) if flipped else abs(position.size) - abs(before)
+    if opened > 0:
+        _move(model, position, opening_money(position, contract, position.size, opened, price))

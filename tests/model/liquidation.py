@@ -1,0 +1,413 @@
+"""Liquidation (Rulebook 11.1 to 11.5 and 11.7): who is flagged, and the rounds on flagged accounts, item by item.
+
+A pool is an account's cash with its cross positions, or one isolated position. A round works one pool.
+"""
+
+from dataclasses import dataclass, field
+from fractions import Fraction
+from math import ceil, floor
+
+from engine.codes import ContractParameter as P
+from engine.codes import EventKind, ExecInst, MarketState, OrdType, PriceSource, Reason, Side, TimeInForce
+from tests.model import collateral, deleveraging, isolated, margin, matching, prices, work
+from tests.model.ledger import PPB, ceil_div
+from tests.model.records import NIL, SUBTICKS, Order, Position
+
+DAY_NS = 86_400 * 1_000_000_000
+FLAGGED = 3
+"""The warning level of an account that is flagged."""
+
+
+@dataclass(eq=False)
+class Round:
+    """One round on one pool."""
+
+    account: object
+    pool: object  # the account itself, or an isolated position
+    stage: object = None  # what its next item does
+    full: bool = False
+    position: Position | None = None  # the one that is being closed
+    price: int = 0  # its close price in ticks
+    left: int = 0  # what of it is still to be closed
+    fees: int = 0  # owed so far
+    worked: list = field(default_factory=list)
+
+
+# --- who is liquidatable ------------------------------------------------------------------------------------------------
+
+
+def is_flagged(account):
+    """Such an account may neither open nor withdraw (Rulebook 4)."""
+    return account.liquidating
+
+
+def held(pool):
+    """The open positions of a pool."""
+    return [position for position in margin.positions_of(pool) if position.size]
+
+
+def pools(account):
+    """The cross pool, then each isolated position, the youngest first."""
+    return [account, *(position for position in reversed(account.positions) if position.isolated)]
+
+
+def is_liquidatable(model, pool):
+    """Equity < MM, strictly, with a position; without one whoever owes more than collateral covers (Rulebook 9)."""
+    needed = margin.pool_maintenance(model, pool) if held(pool) else 0
+    return margin.equity(model, pool) < needed
+
+
+def is_closable(model, position):
+    """A switch per contract stops liquidation (Rulebook 11); what is valued at a frozen mark is not closed (7).
+
+    Of a contract whose settlement price is fixed only what is under water is closed before all others.
+    """
+    contract = model.contracts[position.contract]
+    if not position.size or contract.mark_frozen or not contract.parameters[P.LIQUIDATION_ENABLED, 0]:
+        return False
+    under_water = margin.equity(model, margin.pool_of(model, position)) < 0
+    return contract.state != MarketState.SETTLED or under_water
+
+
+def closable(model, pool):
+    """The positions of a pool that may be closed by force."""
+    return [position for position in margin.positions_of(pool) if is_closable(model, position)]
+
+
+def has_liquidatable(model, account):
+    """Whether any pool of an account is."""
+    return any(is_liquidatable(model, pool) for pool in pools(account))
+
+
+# --- after a mark tick --------------------------------------------------------------------------------------------------
+
+
+def level_of(model, pool):
+    """0, or the margin call that a pool deserves: below 1.5 and below 1.2 times its maintenance margin."""
+    if is_liquidatable(model, pool):
+        return FLAGGED
+    money, needed = margin.equity(model, pool), margin.pool_maintenance(model, pool)
+    if not held(pool):
+        return 0
+    return 2 if 10 * money < 12 * needed else 1 if 10 * money < 15 * needed else 0
+
+
+def tell(model, kind, account, **values):
+    """A notice about an account with its cross pool's figures as they are now."""
+    asks = [p for p in held(account) if model.contracts[p.contract].has_margin]
+    figures = {
+        "old_value": margin.equity(model, account),
+        "new_value": margin.cross_maintenance(model, account) if asks else NIL,
+        "cash_micros": account.cash,
+    }
+    model.tell(kind, account.slot, values.pop("contract_slot", NIL), Reason.NONE, **figures, **values)
+
+
+def flag(model, account):
+    """From now on it may neither open nor withdraw, and its turn comes in order of flagging."""
+    account.liquidating, account.warning_level = True, FLAGGED
+    model.queue.append(account)
+    tell(model, EventKind.LIQUIDATION_FLAGGED, account)
+
+
+def recheck(model):
+    """Every account after a tick: a tick flags all that it makes liquidatable (Rulebook 4)."""
+    for slot in sorted(model.accounts):
+        account = model.accounts[slot]
+        if account.liquidating or not account.positions:
+            continue
+        level = max(level_of(model, pool) for pool in pools(account))
+        if level == FLAGGED:
+            flag(model, account)
+            continue
+        if level > account.warning_level:
+            tell(model, EventKind.MARGIN_CALL, account, code=level)
+        account.warning_level = level
+    if has_work(model):
+        model.liquidation_since_ns = model.now_ns
+
+
+# --- the queue ----------------------------------------------------------------------------------------------------------
+
+
+def has_work(model):
+    """One round per account and mark tick: whether the one at the head has still to come."""
+    return bool(model.queue) and model.queue[0].liquidated_tick != model.tick_number
+
+
+def step(model):
+    """One item of work."""
+    current = model.round
+    if current is None:
+        next_pool(model)
+    else:
+        current.stage(model, current)
+    if model.round is None and not has_work(model):
+        model.liquidation_since_ns = 0
+
+
+def next_pool(model):
+    """A fresh check of the account at the head: a round begins on one of its pools, or its turn is over."""
+    account, tick = model.queue[0], model.tick_number
+    if account.cross_tick != tick and is_liquidatable(model, account):
+        account.cross_tick = tick
+        model.round = Round(account, account, cancel_next)
+        return
+    for position in pools(account)[1:]:
+        if position.worked_tick != tick and is_liquidatable(model, position) and is_closable(model, position):
+            model.round = Round(account, position, cancel_next)
+            return
+    model.queue.pop(0)
+    account.liquidated_tick = tick
+    if has_liquidatable(model, account):
+        model.queue.append(account)
+        return
+    account.liquidating = False
+    tell(model, EventKind.LIQUIDATION_CURED, account)
+
+
+# --- a round ------------------------------------------------------------------------------------------------------------
+
+
+def cancel_next(model, current):
+    """Rulebook 11.1: all its orders are cancelled; those of an isolated position alone where that is the pool (8)."""
+    positions = [current.pool] if isinstance(current.pool, Position) else reversed(current.account.positions)
+    order = next((order for position in positions for order in position.orders), None)
+    if order is None:
+        current.stage = decide
+        return
+    matching.cancel(model, order, Reason.LIQUIDATION)
+
+
+def decide(model, current):
+    """Collateral first pays for cash below zero (Rulebook 9); then stop if cured (11.1), else partial or full (11.3)."""
+    if current.pool is current.account:
+        take_collateral(model, current.account)
+    if not is_liquidatable(model, current.pool):
+        model.round = None
+        return
+    money, needed = margin.equity(model, current.pool), margin.pool_maintenance(model, current.pool)
+    current.full = not 2 * money > needed
+    current.stage = close_next
+
+
+def close_next(model, current):
+    """A reduce-only IOC at the close price: of the position with the largest MM, a part of it or all."""
+    position = next_position(model, current)
+    if position is None:
+        settle(model, current)
+        return
+    current.worked.append(position)
+    position.worked_tick = model.tick_number
+    current.position = position
+    current.price = close_price(model, position)  # from equity before the closing, and the full size (11.2)
+    current.left = abs(position.size) if current.full else smallest_cure(model, current.pool, position)
+    tell(
+        model,
+        EventKind.LIQUIDATION_STARTED,
+        current.account,
+        contract_slot=position.contract,
+        code=int(current.full),
+        amount_micros=current.left,
+        price_subticks=current.price * SUBTICKS,
+        position_lots=position.size,
+    )
+    lots = current.left
+    current.left = to_book(model, position, lots, current.price)
+    owe_fee(model, current, lots - current.left)
+    if not current.full:
+        settle(model, current)
+    elif current.left:
+        current.stage = deleverage
+    else:
+        go_on(model, current)
+
+
+def next_position(model, current):
+    """The largest MM first; of equals the youngest position."""
+    tick = model.tick_number
+    left = [position for position in closable(model, current.pool) if position.worked_tick != tick]
+    return max(reversed(left), key=lambda position: margin.maintenance(model, position), default=None)
+
+
+def go_on(model, current):
+    """Another position's turn comes with the next item, or the round ends."""
+    if current.full and next_position(model, current) is not None:
+        current.stage = close_next
+    else:
+        settle(model, current)
+
+
+def to_book(model, position, lots, price):
+    """Send a forced order; returns what the book did not take. It cancels own-group makers and ignores the band (11.5)."""
+    model.serial += 1
+    order = Order(
+        id=model.serial,
+        account=position.account,
+        contract=position.contract,
+        side=Side.SELL if position.size > 0 else Side.BUY,
+        ord_type=OrdType.LIMIT,
+        tif=TimeInForce.IOC,
+        flags=ExecInst.REDUCE_ONLY,
+        price=price,
+        leaves=lots,
+        forced=True,
+    )
+    matching.sweep(model, order)
+    work.observe(model, model.contracts[position.contract], PriceSource.LAST)
+    return order.leaves
+
+
+def deleverage(model, current):
+    """Rulebook 11.4 and 11.6: one item is a look at everybody, one giver's trade, or finding that nobody is left."""
+    position = current.position
+    if deleveraging.prepare(model, position):
+        return
+    found = deleveraging.next(model, position, current.price)
+    if found is None:
+        if not deleveraging.prepare(model, position):
+            exhaust(model, current)
+        return
+    giver, lots = found[0], min(found[1], current.left)
+    deleveraging.give(model, giver, position, lots, current.price)
+    current.left -= lots
+    owe_fee(model, current, lots)
+    if not current.left:
+        go_on(model, current)
+
+
+def exhaust(model, current):
+    """None left: the contract halts with a named event (Rulebook 11.6)."""
+    position, contract = current.position, model.contracts[current.position.contract]
+    model.tell(
+        EventKind.DELEVERAGING_EXHAUSTED,
+        current.account.slot,
+        contract.slot,
+        Reason.NONE,
+        amount_micros=current.left,
+        price_subticks=current.price * SUBTICKS,
+        position_lots=position.size,
+    )
+    if contract.open_state:
+        contract.open_state = MarketState.HALTED
+    if contract.state != MarketState.SETTLED:
+        prices.set_state(model, contract, MarketState.HALTED, Reason.LIQUIDATION)
+    go_on(model, current)
+
+
+# --- prices and quantities ----------------------------------------------------------------------------------------------
+
+
+def fund_may_give(model, account):
+    """The fund gives at most 10 % of itself per account and day (Rulebook 11.2)."""
+    used = account.fund_used if account.fund_day == model.now_ns // DAY_NS else 0
+    return max(0, model.fund // 10 - used)
+
+
+def close_price(model, position):
+    """bankruptcy price -/+ F / |size|, F what the fund gives of an equity below zero (Rulebook 11.2).
+
+    In whole ticks away from the closing side's loss: long up, short down, within [1, max] (Rulebook 1).
+    """
+    contract, account = model.contracts[position.contract], model.accounts[position.account]
+    short_of = max(0, -margin.equity(model, margin.pool_of(model, position)))
+    given = min(fund_may_give(model, account), short_of)
+    per_lot = Fraction(given * SUBTICKS, abs(position.size) * margin.unit(contract))
+    bankruptcy = margin.bankruptcy(model, position)
+    price = (bankruptcy - per_lot if position.size > 0 else bankruptcy + per_lot) / SUBTICKS
+    price = ceil(price) if position.size > 0 else floor(price)
+    return max(1, min(price, contract.parameters[P.MAX_PRICE_TICKS, 0]))
+
+
+def fee_for(contract, lots):
+    """The liquidation fee of some lots at the mark, rounded up (Rulebook 11.5)."""
+    return ceil_div(margin.notional(contract, lots) * contract.parameters[P.LIQUIDATION_FEE_PPB, 0], PPB)
+
+
+def cures(model, pool, position, lots):
+    """equity - liquidation fee(q) >= MM of the rest at mark."""
+    contract = model.contracts[position.contract]
+    rest = margin.pool_maintenance(model, pool) - margin.maintenance(model, position)
+    rest += margin.maintenance_of(contract, abs(position.size) - lots)
+    return margin.equity(model, pool) - fee_for(contract, lots) >= rest
+
+
+def smallest_cure(model, pool, position):
+    """The smallest quantity that cures, no remainder below the minimum (Rulebook 11.3). All of it, where none does.
+
+    Closing one lot more frees more margin than it costs in fees, so a bisection finds it; roundings of a micro or two
+    can let a smaller one do as well, so it is looked for from there downwards.
+    """
+    contract, size = model.contracts[position.contract], abs(position.size)
+    low, high = 0, size
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if cures(model, pool, position, middle) else (middle, high)
+    nearby = range(max(high - 3, 1), high + 1)
+    lots = next((lots for lots in nearby if cures(model, pool, position, lots)), size)
+    return size if 0 < size - lots < contract.parameters[P.MIN_ORDER_LOTS, 0] else lots
+
+
+# --- the end of a round -------------------------------------------------------------------------------------------------
+
+
+def owe_fee(model, current, lots):
+    """The fee is taken after everything else; until then it is only counted."""
+    current.fees += fee_for(model.contracts[current.position.contract], lots)
+
+
+def settle(model, current):
+    """Rulebook 11.5 and 11.7: the fee, as far as equity remains; then nobody without a position is left owing."""
+    account, pool = current.account, current.pool
+    fee = min(current.fees, max(0, margin.equity(model, pool)))
+    if fee:
+        pay(pool, -fee)
+        model.fund += fee
+        tell(model, EventKind.LIQUIDATION_FEE, account, amount_micros=fee)
+    make_whole(model, pool)
+    model.round = None
+
+
+def pay(pool, amount):
+    """Change a pool's money."""
+    if isinstance(pool, Position):
+        pool.isolated_micros += amount
+    else:
+        pool.cash += amount
+
+
+def make_whole(model, pool):
+    """An account without position and with cash < 0 is settled by the fund, and so is an isolated position (11.7).
+
+    Collateral goes first, at the fund's price (Rulebook 9). What a flat isolated position has left goes back to cash.
+    """
+    own = isinstance(pool, Position)
+    account = model.accounts[pool.account] if own else pool
+    if not own:
+        take_collateral(model, account)
+    owed = -(pool.isolated_micros if own else pool.cash)
+    paid = min(owed, model.fund)
+    if paid > 0 and not held(pool):
+        pay(pool, paid)
+        model.fund -= paid
+        use_fund(model, account, paid)
+        tell(model, EventKind.FUND_PAID, account, amount_micros=paid)
+    if own:
+        isolated.release_flat(model, pool)
+
+
+def use_fund(model, account, paid):
+    """What the fund has given for an account today."""
+    today = model.now_ns // DAY_NS
+    account.fund_used = paid + (account.fund_used if account.fund_day == today else 0)
+    account.fund_day = today
+
+
+def take_collateral(model, account):
+    """What the fund takes of it, with a notice of each asset."""
+    cash = account.cash
+    for asset, units, paid in collateral.take(model, account):
+        cash += paid
+        left = account.collateral[asset]
+        values = {"index": int(asset), "old_value": left + units, "new_value": left, "amount_micros": paid}
+        model.tell(EventKind.COLLATERAL_TAKEN, account.slot, NIL, Reason.NONE, **values, cash_micros=cash)

@@ -1,0 +1,300 @@
+"""Episodes of the money flow that chance would hardly bring about: each yields its commands one after the other.
+
+`flow` is the `MoneyFlow` that asks.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+from engine.codes import NIL, CommandKind, ExecInst, MarketState, Restriction, Side, TimeInForce
+from engine.codes import AccountAttribute as A
+from engine.codes import VenueParameter as V
+from tests import build
+from tests.build import SECOND, Rows
+from tests.money_stage import GAMBLERS, MAKERS, UNIT
+
+
+def episode(flow: Any) -> Iterator[Rows]:
+    """One of them."""
+    kinds = [crash_of_many, twins, long_queue, exhausted, ruin, edge, outage, dusty, lone_isolated]
+    if len(flow.settled) < len(flow.markets) - 1 and flow.chance() < 0.04:
+        kinds = [settlement]
+    yield from flow.one(*kinds)(flow)
+
+
+def tick(flow: Any, contract: int, level: float, sources: int = 8) -> Iterator[Rows]:
+    """All sources of a contract say the same, and the next mark tick comes."""
+    flow.levels[contract] = level
+    flow.said_ns[contract] = flow.now_ns
+    for place in range(min(len(flow.market(contract).weights), sources)):
+        yield build.directive(
+            CommandKind.INDEX_PRICE, contract_slot=contract, code=place, price_subticks=max(round(level * 1000), 1)
+        )
+    yield next_tick(flow)
+
+
+def next_tick(flow: Any) -> Rows:
+    """The next mark tick comes."""
+    due = int(flow.sight.state["next_mark_tick_ns"])
+    return build.time(time_ns=max(due, flow.now_ns + SECOND // 10))
+
+
+def emptied(flow: Any, contract: int) -> Iterator[Rows]:
+    """Nobody has an order in a contract any more."""
+    yield build.mass_cancel(NIL, contract)
+
+
+def deposit(flow: Any, account: int, units: float) -> Rows:
+    """Whole units and a bit."""
+    return build.deposit(account, round(units * UNIT) + flow.below(100))
+
+
+def meet(flow: Any, long: int, short: int, contract: int, lots: int) -> Iterator[Rows]:
+    """Two accounts trade at the mark."""
+    price = max(round(flow.price(contract)), 1)
+    yield flow.order(short, contract, Side.SELL, lots, price)
+    yield flow.order(long, contract, Side.BUY, lots, price, tif=TimeInForce.IOC)
+
+
+def carried(flow: Any, account: int, contract: int, share: float) -> int:
+    """What an account can carry of a contract at its highest leverage, in lots."""
+    power = max(flow.sight.figures(account)[0], 0) * flow.market(contract).brackets[0][1]
+    return min(flow.lots(contract, share * power / flow.lot_micros(contract)), 2000)
+
+
+def crash_of_many(flow: Any) -> Iterator[Rows]:
+    """Many gamblers stand on one side; the price jumps against them, with some quotes left or none."""
+    contract, side = flow.contract(), flow.one(Side.BUY, Side.SELL)
+    for account in GAMBLERS:
+        if flow.chance() < 0.8:
+            if flow.sight.figures(account)[0] < 200 * UNIT:
+                yield deposit(flow, account, flow.one(300, 900, 3000))
+            lots = carried(flow, account, contract, 0.8)
+            price = max(round(flow.price(contract)), 1)
+            yield flow.order(
+                flow.one(*MAKERS), contract, Side.SELL if side == Side.BUY else Side.BUY, lots, price, flags=0
+            )
+            yield flow.order(account, contract, side, lots, price, tif=TimeInForce.IOC)
+    if flow.chance() < 0.7:
+        yield from emptied(flow, contract)
+    sign = -1 if side == Side.BUY else 1
+    for _ in range(flow.one(1, 2, 4)):
+        if flow.chance() < 0.6:
+            yield flow.quote(contract)
+        yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.02, 0.05, 0.09, 0.15)))
+        for _ in range(flow.below(4)):
+            yield from flow.trading()
+
+
+def twins(flow: Any) -> Iterator[Rows]:
+    """Two accounts with the same money get the same position from one taker, who then cannot pay."""
+    contract = flow.contract()
+    flats = flow.flat(contract)
+    if len(flats) < 3:
+        return
+    first, second, loser = flats[:3] if flow.chance() < 0.5 else flats[-3:]
+    for account in (first, second, loser):
+        yield build.mass_cancel(account)
+        free = flow.sight.figures(account)[3]
+        if free > 0:
+            yield build.directive(CommandKind.WITHDRAW, account_slot=account, amount_micros=free)
+    for account in (first, second):
+        yield build.deposit(account, 5_000 * UNIT)
+    yield deposit(flow, loser, flow.one(500, 1500))
+    yield from emptied(flow, contract)
+    lots = flow.lots(contract, carried(flow, loser, contract, 0.4))
+    side = flow.one(Side.BUY, Side.SELL)
+    price, other = max(round(flow.price(contract)), 1), Side.SELL if side == Side.BUY else Side.BUY
+    for account in (second, first):
+        yield flow.order(account, contract, other, lots, price, tif=TimeInForce.GTC)
+    yield flow.order(loser, contract, side, 2 * lots, price, tif=TimeInForce.IOC)
+    yield from emptied(flow, contract)
+    sign = -1 if side == Side.BUY else 1
+    yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.05, 0.08, 0.12)))
+
+
+def long_queue(flow: Any) -> Iterator[Rows]:
+    """An account with more orders than a command cancels is flagged; things go on before its round is over."""
+    contract, account = flow.contract(), flow.gambler()
+    yield deposit(flow, account, 20_000)
+    price = flow.price(contract)
+    smallest = flow.lots(contract, 1)
+    for number in range(flow.one(30, 70, 140)):
+        away = 0.02 + 0.0005 * (number % 40)
+        yield flow.order(account, contract, Side.BUY, smallest, max(round(price * (1 - away)), 1), tif=TimeInForce.GTC)
+    lots = carried(flow, account, contract, 0.7)
+    yield flow.order(flow.one(*MAKERS), contract, Side.SELL, lots, max(round(price), 1), flags=0)
+    yield flow.order(account, contract, Side.BUY, lots, max(round(price), 1), tif=TimeInForce.IOC)
+    for _ in range(2):
+        yield from tick(flow, contract, flow.price(contract) * flow.one(0.97, 0.94, 0.9))
+        yield flow.one(
+            build.account_set(account, A.KYC_UNTIL_NS, flow.now_ns + 1),
+            build.account_set(account, A.RESTRICTION, Restriction.FROZEN),
+            build.account_set(account, A.KILL_SWITCH, 1),
+            deposit(flow, account, 3_000),
+            build.directive(CommandKind.WITHDRAW, account_slot=account, amount_micros=1),
+            build.time(),
+        )
+        yield flow.opening(account, contract)
+        yield flow.quote(contract)
+    flow.restore(build.account_set(account, A.KYC_UNTIL_NS, build.FAR_NS), 2)
+    flow.restore(build.account_set(account, A.RESTRICTION, Restriction.NONE), 2)
+    flow.restore(build.account_set(account, A.KILL_SWITCH, 0), 2)
+
+
+def exhausted(flow: Any) -> Iterator[Rows]:
+    """A long and a short alone; the short has lost all elsewhere when the long must be closed."""
+    if len(flow.markets) < 2:
+        return
+    contract = flow.contract()
+    other = (contract + 1) % len(flow.markets)
+    flats = [account for account in flow.flat(contract) if not flow.sight.size(account, other)]
+    if len(flats) < 2:
+        return
+    long, short = flats[:2]
+    for account in (long, short):
+        yield build.mass_cancel(account)
+        yield deposit(flow, account, 2_000)
+    yield from emptied(flow, contract)
+    yield from meet(flow, long, short, contract, carried(flow, long, contract, 0.45))
+    yield flow.order(MAKERS[0], other, Side.SELL, carried(flow, short, other, 0.45), round(flow.price(other)), flags=0)
+    yield flow.order(short, other, Side.BUY, carried(flow, short, other, 0.45), round(flow.price(other)))
+    free = flow.sight.figures(short)[3]
+    yield build.directive(CommandKind.WITHDRAW, account_slot=short, amount_micros=free)
+    yield from emptied(flow, contract)
+    yield from emptied(flow, other)
+    yield from list(tick(flow, other, flow.price(other) * flow.one(0.8, 0.7)))[:-1]
+    yield from tick(flow, contract, flow.price(contract) * flow.one(0.85, 0.8, 0.7))
+    yield next_tick(flow)
+
+
+def ruin(flow: Any) -> Iterator[Rows]:
+    """An account is ruined again and again in one day, and once more on the next."""
+    contract = flow.contract()
+    yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(20, 200, 2_000) * UNIT)
+    account = flow.gambler()
+    for turn in range(flow.one(2, 3)):
+        if turn and flow.chance() < 0.4:
+            day = (flow.now_ns // (86_400 * SECOND) + 1) * 86_400 * SECOND
+            yield build.time(time_ns=max(day - SECOND, flow.now_ns))
+            yield from tick(flow, contract, flow.price(contract))
+            yield build.time(time_ns=day + flow.below(3) * SECOND)
+            yield from tick(flow, contract, flow.price(contract))
+        yield deposit(flow, account, flow.one(200, 1500))
+        lots = carried(flow, account, contract, 0.8)
+        price, side = max(round(flow.price(contract)), 1), flow.one(Side.BUY, Side.SELL)
+        other = Side.SELL if side == Side.BUY else Side.BUY
+        yield flow.order(MAKERS[0], contract, other, lots, price, flags=0)
+        yield flow.order(account, contract, side, lots, price, tif=TimeInForce.IOC)
+        yield from emptied(flow, contract)
+        jump = flow.one(0.08, 0.1, 0.14, 0.2) * (-1 if side == Side.BUY else 1)
+        level = flow.price(contract) * (1 + jump)
+        yield flow.order(MAKERS[1], contract, side, lots, max(round(level), 1), flags=0)
+        yield from tick(flow, contract, level)
+
+
+def edge(flow: Any) -> Iterator[Rows]:
+    """An account in liquidation, or near it, gets exactly what brings it to an edge; the price stands still."""
+    contract = flow.contract()
+    flow.moods[contract].drift, flow.moods[contract].noise, flow.moods[contract].spread = 0.0, 0.0, 0.0
+    for account in GAMBLERS:
+        equity, maintenance, _, _ = flow.sight.figures(account)
+        if maintenance > 0:
+            half, fifth = -(-maintenance // 2), maintenance // 5
+            wanted = flow.one(maintenance, half, maintenance // 2, maintenance + fifth, maintenance + maintenance // 2)
+            missing = wanted - equity + flow.one(-1, 0, 0, 1)
+            if missing > 0:
+                yield build.deposit(account, missing)
+    yield from tick(flow, contract, flow.levels[contract])
+
+
+def outage(flow: Any) -> Iterator[Rows]:
+    """The sources of a contract fall silent one after the other and come back, with trading in between."""
+    contract = flow.contract()
+    count = len(flow.market(contract).weights)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=flow.one(2, 5) * SECOND)
+    for live in flow.one((0, 1, 0, 8), (1, 0, 8), (1, 8), (0, 8)):
+        until = flow.now_ns + 12 * SECOND
+        while flow.now_ns < until:
+            yield from tick(flow, contract, flow.levels[contract] * flow.one(0.97, 1.0, 1.0, 1.03), live)
+            for other in range(len(flow.markets)):
+                if other != contract and flow.chance() < 0.8:
+                    yield from flow.sources(other)
+            yield from flow.trading()
+            if flow.chance() < 0.1:
+                yield build.contract_state(contract, flow.one(*MarketState))
+            if flow.chance() < 0.1:
+                yield build.directive(CommandKind.DEPOSIT, account_slot=3, index=flow.one(1, 2), amount_micros=1000)
+            yield build.time(time_ns=flow.now_ns + flow.one(1, 2, 3) * SECOND)
+        if live > count:
+            break
+    yield build.contract_state(contract, MarketState.OPEN)
+
+
+def dusty(flow: Any) -> Iterator[Rows]:
+    """Positions of the smallest size, money of a few micros, prices of one tick more or less."""
+    contract, account = flow.contract(), flow.gambler()
+    free = flow.sight.figures(account)[3]
+    if free > 0:
+        yield build.directive(CommandKind.WITHDRAW, account_slot=account, amount_micros=free)
+    yield build.deposit(account, round(flow.lot_micros(contract) * flow.lots(contract, 1) * 0.11) + flow.below(9))
+    yield from meet(flow, account, MAKERS[0], contract, flow.lots(contract, 1))
+    for factor in (1.01, 0.96, 0.9):
+        yield flow.taking(account, contract, Side.SELL, flow.lots(contract, 1), flags=ExecInst.REDUCE_ONLY)
+        yield from tick(flow, contract, flow.price(contract) * factor)
+
+
+def lone_isolated(flow: Any) -> Iterator[Rows]:
+    """An isolated position beside cross ones falls, and with it a short on the other side that is isolated too."""
+    contract = flow.contract()
+    flats = flow.flat(contract)
+    if len(flats) < 2:
+        return
+    first, second = flow.one(flats[:2], flats[-2:])
+    for account in (first, second):
+        yield build.mass_cancel(account)
+        yield deposit(flow, account, flow.one(400, 2500))
+        yield build.directive(
+            CommandKind.SET_MARGIN_MODE, account_slot=account, contract_slot=contract, value=flow.one(1, 1, 0)
+        )
+    yield from emptied(flow, contract)
+    yield from meet(flow, first, second, contract, carried(flow, first, contract, 0.4))
+    if flow.chance() < 0.5:
+        amount = flow.one(50, -20, 300) * UNIT
+        yield build.directive(CommandKind.TRANSFER, account_slot=first, contract_slot=contract, amount_micros=amount)
+    for _ in range(3):
+        yield from tick(flow, contract, flow.price(contract) * flow.one(0.93, 0.97, 0.88, 1.06))
+        if flow.chance() < 0.5:
+            yield flow.closing(flow.one(first, second), contract)
+        if flow.chance() < 0.3:
+            yield flow.quote(contract)
+
+
+def settlement(flow: Any) -> Iterator[Rows]:
+    """The last contract is settled: a window of half an hour in larger steps, accounts under water at its end."""
+    left = [contract for contract in range(len(flow.markets)) if contract not in flow.settled]
+    contract = left[-1]
+    for asset in (1, 2):
+        if int(flow.sight.state["collateral"][asset - 1]["contract_slot"]) == contract:
+            yield build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=10**9)
+    yield from tick(flow, contract, flow.levels[contract])
+    yield build.contract_state(contract, MarketState.SETTLED)
+    flow.settled.add(contract)
+    end = int(flow.sight.contracts[contract]["delivery_ns"])
+    if not end:
+        return
+    if flow.chance() < 0.5:
+        yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=60 * SECOND)
+        flow.restore(build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=10 * SECOND), 1800)
+    while flow.now_ns < end:
+        for other in range(len(flow.markets)):
+            yield from flow.sources(other)
+        for _ in range(flow.below(4)):
+            yield from flow.trading()
+        yield build.time(time_ns=min(flow.now_ns + flow.one(2, 9, 30, 45, 200) * SECOND, end + SECOND))
+    for _ in range(6):
+        yield from flow.trading()
+        yield next_tick(flow)
+    if flow.chance() < 0.7:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(10, 10_000, 1_000_000) * UNIT)
+        yield next_tick(flow)
