@@ -7,13 +7,17 @@ the engine beside the model. It says what must come out in the rulebook's own fi
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, MarginMode, Reason
+from engine.codes import EventKind, MarginMode, Mode, Reason
 from engine.codes import VenueParameter as V
 from tests import build
 from tests.build import BUY, SELL
+from tests.model import Limits
+from tests.pair import Pair
 from tests.stage import MICROS, WORKED, Stage
 
 __all__ = ["BUY", "MICROS", "SELL", "A", "K", "P", "V"]
@@ -26,6 +30,8 @@ FEES = {"TAKER_FEE_PPB": 500_000, "BAND_PPB": 45_000_000}
 """A taker fee of 0.05 % and a band that leaves room for it."""
 TOO_LITTLE = Reason.INSUFFICIENT_MARGIN
 
+LIMITS = Limits(orders=400, accounts=16, positions=64, groups=8, persons=8, jobs=8, clients=8)
+
 Begin = Callable[..., Stage]
 Scene = Callable[[Begin], None]
 SCENES: dict[str, Scene] = {}
@@ -35,6 +41,25 @@ def scene(function: Scene) -> Scene:
     """Enter a function in the list of scenes, under its name in words."""
     SCENES[function.__name__.replace("_", " ")] = function
     return function
+
+
+class PairStage(Stage):
+    """The engine beside the model: every report and all money is compared after each command."""
+
+    pair: Pair
+
+    def create(self) -> Any:
+        """An empty exchange of both."""
+        self.pair = Pair(LIMITS, Mode.EXCHANGE, watched=True)
+        return self.pair.root
+
+    def apply(self, rows: build.Rows) -> build.Rows:
+        """What both report on some commands."""
+        found = []
+        for place in range(len(rows)):
+            self.pair.send(rows[place : place + 1])
+            found.append(self.pair.reports)
+        return np.concatenate(found)
 
 
 # --- an exchange --------------------------------------------------------------------------------------------------
