@@ -89,8 +89,7 @@ class Sight:
 
     def figures(self, account: int) -> list[int]:
         """Equity, maintenance, requirement and what may be withdrawn."""
-        self.pair.watch.read()
-        return self.pair.watch.derived[4 * account : 4 * account + 4]
+        return [*self.pair.watch.derived()[3 * account : 3 * account + 3], self.pair.watch.free()[account]]
 
 
 class MoneyFlow:

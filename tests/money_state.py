@@ -9,15 +9,17 @@ from typing import Any
 
 import numpy as np
 
-from engine import liquidation_rules, margin
-from engine.codes import NIL, MarginMode, VenueParameter
+from engine import margin
+from engine.codes import NIL, ContractParameter, EventKind, MarginMode
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
-from engine.schema import BASIS_SAMPLES, COLLATERAL_ASSETS, MAX_SOURCES
+from engine.schema import BASIS_SAMPLES, COLLATERAL_ASSETS, EVENT, MAX_SOURCES, NOTICE
 from tests.model import Model
 from tests.model import margin as model_margin
 
-ROWS = 1 << 14
+ROWS, ROOM = 1 << 14, 64
+EVENT_KIND, EVENT_ACCOUNT = EVENT.names.index("kind"), EVENT.names.index("account_slot")
+NOTICE_ACCOUNT = [name for name in NOTICE.names if name not in ("pad", "spare")].index("account_slot")
 
 
 def _names(text: str) -> tuple[str, ...]:
@@ -38,9 +40,12 @@ ACCOUNT = _names("cash btc eth flagged warning_level fund_used fund_day")
 POSITION = _names(
     "account contract size entry_cost isolated isolated_micros leverage opened_seq realised funding open_lots"
 )
-OF_ACCOUNT = _names("equity maintenance requirement withdrawable")
-OF_POSITION = _names("equity maintenance requirement")
-"""Of a position: the equity of an isolated one's own pool (else 0), and what it needs."""
+OF_ACCOUNT = _names("equity maintenance requirement")
+OF_POSITION = _names("equity maintenance")
+"""Of an isolated position's own pool; 0 for another."""
+SELDOM = 24
+"""After so many commands all is worked out again, not only of those that a command was about."""
+MOVING = (EventKind.MARK_CHANGED, EventKind.CONTRACT_CHANGED)
 
 
 # --- the engine's side --------------------------------------------------------------------------------------------
@@ -69,9 +74,10 @@ def _read(root, out):
         out[n + 2] = row.lots_per_coin
         out[n + 3] = row.haircut_ppb
         out[n + 4] = row.cap_micros
-        out[n + 5] = row.coin_micros
-        out[n + 6] = row.weight_ppb
-        out[n + 7] = row.limit_micros
+        valued = row.lots_per_coin != 0
+        out[n + 5] = row.coin_micros if valued else np.int64(0)
+        out[n + 6] = row.weight_ppb if valued else np.int64(0)
+        out[n + 7] = row.limit_micros if valued else np.int64(0)
         out[n + 8] = row.deposits_units
         out[n + 9] = row.fund_units
         n += 10
@@ -99,8 +105,8 @@ def _read(root, out):
         out[n + 16] = contract.next_sample_ns
         out[n + 17] = contract.next_funding_ns
         out[n + 18] = contract.delivery_ns
-        out[n + 19] = contract.delivery_sum_subticks
-        out[n + 20] = contract.delivery_samples
+        out[n + 19] = contract.delivery_sum_subticks if contract.delivery_ns != 0 else np.int64(0)
+        out[n + 20] = contract.delivery_samples if contract.delivery_ns != 0 else np.int64(0)
         out[n + 21] = contract.delivery_due_ns
         out[n + 22] = contract.open_interest_lots
         n += 23
@@ -150,93 +156,77 @@ def _derive(root, out):
             out[n] = margin.cross_equity_micros(s, slot)
             out[n + 1] = margin.cross_maintenance_micros(s, slot)
             out[n + 2] = margin.cross_requirement_micros(s, slot, np.int64(NIL))
-            out[n + 3] = margin.withdrawable_micros(s, slot)
-        n += 4
+        n += 3
     for slot in range(s.positions_used):
         position = position_at(s, slot)
-        contract = contract_at(s, position.contract_slot)
-        out[n], out[n + 1], out[n + 2] = 0, 0, 0
-        if not contract.margin_free:
-            if position.margin_mode == MarginMode.ISOLATED:
-                out[n] = margin.isolated_equity_micros(s, slot)
-            out[n + 1] = margin.maintenance_micros(contract, position.size_lots)
-            out[n + 2] = margin.requirement_micros(contract, position)
-        n += 3
+        out[n], out[n + 1] = 0, 0
+        if position.margin_mode == MarginMode.ISOLATED:
+            out[n] = margin.isolated_equity_micros(s, slot)
+            out[n + 1] = margin.maintenance_micros(contract_at(s, position.contract_slot), position.size_lots)
+        n += 2
     return n
 
 
 @entry
-def _lights(root, out):
-    """The place of each position in its side's queue for deleveraging. Returns how many numbers."""
+def _free(root, out):
+    """What may be withdrawn from each account. Returns how many numbers."""
     s = root[0]
-    for slot in range(s.positions_used):
-        out[slot] = 0
-        if not contract_at(s, position_at(s, slot).contract_slot).margin_free:
-            out[slot] = liquidation_rules.lights(s, slot)
-    return s.positions_used
+    for slot in range(s.accounts_used):
+        out[slot] = margin.withdrawable_micros(s, slot) if account_at(s, slot).state != 0 else np.int64(0)
+    return s.accounts_used
 
 
 # --- the model's side ---------------------------------------------------------------------------------------------
 
 
-def _first(thing: Any, *names: str) -> Any:
-    return next((getattr(thing, name) for name in names if hasattr(thing, name)), None)
-
-
-def _contract(model: Model, contract: Any) -> list[Any]:
-    samples = contract.samples
-    weighted = sum(weight * value for weight, value in zip(contract.weights, samples, strict=True))
-    basis = contract.basis
+def _contract(model: Model, contract: Any) -> list[int]:
+    samples, basis = contract.samples, contract.basis
     row = [
         contract.mark,
         contract.index,
         contract.last,
         contract.trades,
         contract.state,
-        _first(contract, "open_state", "unlocked_state"),
-        int(contract.mark_frozen),
-        _first(contract, "frozen_since_ns"),
+        contract.open_state,
+        contract.mark_frozen,
+        contract.frozen_since_ns,
         contract.live_since_ns if contract.open_state else 0,
         contract.big_trade,
         len(basis),
         sum(basis),
         len(samples),
-        weighted,
+        _weighted(contract),
         contract.funding_rate,
         contract.funding_start_ns,
         contract.next_sample_ns,
         contract.next_funding_ns,
-        _first(contract, "delivery_ns"),
-        _sum(_first(contract, "delivery_samples")),
-        _len(_first(contract, "delivery_samples")),
-        _first(contract, "delivery_due_ns"),
+        contract.delivery_ns,
+        sum(contract.delivery_samples) if contract.delivery_ns else 0,
+        len(contract.delivery_samples) if contract.delivery_ns else 0,
+        contract.delivery_due_ns,
         model.open_interest(contract.slot),
     ]
+    sources = contract.sources
     for place in range(MAX_SOURCES):
-        source = contract.sources.get(place)
+        source = sources.get(place)
         row += (0, 0) if source is None else (source.price, source.time_ns)
     return row
 
 
-def _sum(values: Any) -> Any:
-    return None if values is None else sum(values)
+def _weighted(contract: Any) -> int:
+    if contract.parameters[ContractParameter.FUNDING_EQUAL_WEIGHTS, 0]:
+        return sum(contract.samples)
+    return sum(place * value for place, value in enumerate(contract.samples, 1))
 
 
-def _len(values: Any) -> Any:
-    return None if values is None else len(values)
+def _asset(asset: Any) -> list[int]:
+    in_force = (asset.coin_micros, asset.weight_ppb, asset.limit) if asset.lots_per_coin else (0, 0, 0)
+    row = [asset.enabled, asset.contract, asset.lots_per_coin, asset.haircut, asset.cap]
+    return [*row, *in_force, asset.deposits, asset.fund_units]
 
 
-def _asset(model: Model, asset: int) -> list[Any]:
-    row = _first(model, "assets")
-    row = None if row is None else row.get(asset)
-    if row is None:
-        return [None] * len(ASSET)
-    return [None if (value := _first(row, name)) is None else int(value) for name in ASSET]
-
-
-def kept(model: Model) -> list[Any]:
-    """Everything that is kept, in the order of the names above; None where the model has no such thing yet."""
-    queue = _first(model, "queue")
+def kept(model: Model) -> list[int]:
+    """Everything that is kept, in the order of the names above."""
     row = [
         model.fund,
         model.fees,
@@ -244,14 +234,14 @@ def kept(model: Model) -> list[Any]:
         model.withdrawals,
         model.refusals,
         model.serial,
-        model.venue_values[VenueParameter.MARK_TICK_NS],
+        model.mark_tick_ns,
         model.next_mark_tick_ns,
         model.tick_number,
-        _first(model, "liquidation_since_ns"),
-        _len(queue),
+        model.liquidation_since_ns,
+        len(model.queue),
     ]
     for asset in (1, 2):
-        row += _asset(model, asset)
+        row += _asset(model.assets[asset])
     for contract in model.contracts.values():
         row += _contract(model, contract)
     for slot in range(max(model.accounts, default=-1) + 1):
@@ -259,61 +249,53 @@ def kept(model: Model) -> list[Any]:
         row += [0] * len(ACCOUNT) if account is None else _account(account)
     for position in model.positions:
         row += _position(position)
-    row += [account.slot for account in queue or ()]
+    row += [account.slot for account in model.queue]
     return row
 
 
-def _account(account: Any) -> list[Any]:
-    units = _first(account, "collateral") or {}
+def _account(account: Any) -> list[int]:
+    units = account.collateral
     return [
         account.cash,
         units.get(1, 0),
         units.get(2, 0),
-        int(account.liquidating),
-        _first(account, "warning_level"),
-        _first(account, "fund_used"),
-        _first(account, "fund_day"),
+        account.liquidating,
+        account.warning_level,
+        account.fund_used,
+        account.fund_day,
     ]
 
 
-def _position(position: Any) -> list[Any]:
-    size = position.size
-    opened = _first(position, "opened_seq")
+def _position(position: Any) -> list[int]:
     return [
         position.account,
         position.contract,
-        size,
+        position.size,
         position.entry_cost,
-        None if (isolated := _first(position, "isolated")) is None else int(isolated),
-        _first(position, "isolated_micros"),
-        _first(position, "leverage"),
-        opened if size or opened is None else 0,
-        _first(position, "realised"),
-        _first(position, "funding"),
-        sum(order.leaves for order in position.orders if order.resting),
+        position.isolated,
+        position.isolated_micros,
+        position.leverage,
+        position.opened_seq if position.size else 0,
+        position.realised,
+        position.funding,
+        sum([order.leaves for order in position.orders if order.resting]),
     ]
 
 
-def derived(model: Model) -> list[Any]:
-    """What follows, of each account and then of each position."""
-    row: list[Any] = []
-    for slot in range(max(model.accounts, default=-1) + 1):
-        account = model.accounts.get(slot)
-        if account is None:
-            row += [0] * len(OF_ACCOUNT)
-            continue
-        row.append(model_margin.equity(model, account))
-        row.append(model_margin.cross_maintenance(model, account))
-        row.append(model_margin.requirement(model, account))
-        row.append(model_margin.withdrawable(model, account))
-    for position in model.positions:
-        if not model.contracts[position.contract].has_margin:
-            row += [0] * len(OF_POSITION)
-            continue
-        row.append(model_margin.equity(model, position) if position.isolated else 0)
-        row.append(model_margin.maintenance(model, position))
-        row.append(model_margin.requirement(model, position))
-    return row
+def derived_of(model: Model, slot: int) -> list[int]:
+    """What follows of an account."""
+    account = model.accounts.get(slot)
+    if account is None:
+        return [0] * len(OF_ACCOUNT)
+    equity, requirement = model_margin.equity(model, account), model_margin.requirement(model, account)
+    return [equity, model_margin.cross_maintenance(model, account), requirement]
+
+
+def derived_pool(model: Model, position: Any) -> list[int]:
+    """What follows of an isolated position, and nothing of another."""
+    if not position.isolated:
+        return [0] * len(OF_POSITION)
+    return [model_margin.equity(model, position), model_margin.maintenance(model, position)]
 
 
 # --- both ---------------------------------------------------------------------------------------------------------
@@ -324,30 +306,62 @@ class Watch:
 
     def __init__(self, root: Any, model: Model) -> None:
         self.root, self.model = root, model
-        self._kept, self._derived = np.zeros(ROWS, np.int64), np.zeros(ROWS, np.int64)
-        self.kept: list[int] = []
-        self.derived: list[int] = []
+        self._row = np.zeros(ROWS, np.int64)
+        self._accounts: dict[int, list[int]] = {}
+        self._asked = self._tick = 0
 
-    def read(self) -> None:
-        """What the engine has now."""
-        self.kept = self._kept[: _read(self.root, self._kept)].tolist()
-        self.derived = self._derived[: _derive(self.root, self._derived)].tolist()
+    def derived(self) -> list[int]:
+        """What follows in the engine: of each account, then of each position."""
+        self._row[: 3 * ROOM] = 0
+        return self._row[: _derive(self.root, self._row)].tolist()
 
-    def compare(self) -> None:
-        """Raise with the names of what differs."""
-        self.read()
-        parts = []
-        if (expected := kept(self.model)) != self.kept:
-            parts += _parted(_kept_names(self.root), self.kept, expected)
-        if not parts and (expected := derived(self.model)) != self.derived:
-            parts += _parted(_derived_names(self.root), self.derived, expected)
-        assert not parts, "\n".join(parts)
+    def free(self) -> list[int]:
+        """What may be withdrawn in the engine, from each account."""
+        return self._row[: _free(self.root, self._row)].tolist()
+
+    def compare(self, reports: list[tuple[Any, ...]]) -> None:
+        """Raise with the names of what differs after a command; `reports` are the command's."""
+        model, root = self.model, self.root
+        found, expected = self._row[: _read(root, self._row)].tolist(), kept(model)
+        if found != expected:
+            raise AssertionError("\n".join(_parted(_kept_names(root), found, expected)))
+        self._asked += 1
+        seldom = self._asked % SELDOM == 0
+        found, expected = self.derived(), self._expected(reports, seldom)
+        if found != expected:
+            raise AssertionError("\n".join(_parted(_derived_names(root), found, expected)))
+        if seldom:
+            found = self.free()
+            of = [model.accounts.get(slot) for slot in range(len(found))]
+            expected = [0 if account is None else model_margin.withdrawable(model, account) for account in of]
+            names = _places(len(found), "account", ("withdrawable",))
+            if found != expected:
+                raise AssertionError("\n".join(_parted(names, found, expected)))
+
+    def _expected(self, reports: list[tuple[Any, ...]], seldom: bool) -> list[int]:
+        """What follows in the model: worked out again of those whom the command was about, or of all."""
+        model, known = self.model, self._accounts
+        if seldom or model.tick_number != self._tick or any(row[EVENT_KIND] in MOVING for row in reports):
+            self._tick = model.tick_number
+            known.clear()
+        else:
+            for row in reports:
+                place = EVENT_ACCOUNT if row[EVENT_KIND] < EventKind.NOTICE_FIRST else NOTICE_ACCOUNT
+                known.pop(row[place], None)
+        expected: list[int] = []
+        for slot in range(max(model.accounts, default=-1) + 1):
+            if slot not in known:
+                known[slot] = derived_of(model, slot)
+            expected += known[slot]
+        for position in model.positions:
+            expected += derived_pool(model, position)
+        return expected
 
 
 def _parted(names: list[str], found: list[int], expected: list[Any]) -> list[str]:
     lines = [] if len(found) == len(expected) else [f"{len(found)} numbers in the engine, {len(expected)} in the model"]
     for name, theirs, ours in zip(names, found, expected, strict=False):
-        if theirs != ours and ours is not None:
+        if theirs != ours:
             lines.append(f"{name}: engine {theirs}, model {ours}, {theirs - ours:+}")
     return lines
 

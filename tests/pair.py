@@ -183,15 +183,15 @@ class Pair:
         found = self._translate(as_tuples(self.reports), expected)
         assert found == expected, difference(found, expected, ours)
         if self.watched:
-            self._compare_state(ours)
+            self._compare_state(ours, expected)
         if self.audited:
             invariants.check(self.root)
         return [named(row) for row in expected]
 
-    def _compare_state(self, rows: Rows) -> None:
+    def _compare_state(self, rows: Rows, reports: list[tuple[Any, ...]]) -> None:
         """All money of both, after a command."""
         try:
-            self.watch.compare()
+            self.watch.compare(reports)
         except AssertionError as parted:
             raise AssertionError(f"after command {shown(rows[0])}\n{parted}") from None
 

@@ -6,6 +6,7 @@ A ranking is read once for a contract, a side and a mark tick. Who stands first 
 from dataclasses import dataclass, field
 from fractions import Fraction
 
+from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, EventKind, Reason
 from tests.model import isolated, ledger, margin, matching
 from tests.model.ledger import PPB, ceil_div
@@ -79,17 +80,18 @@ def equity_after(model, position, lots, price):
 
 
 def can_give(model, position, price):
-    """The most lots that leave its equity >= 0: more of them never leave more where they lose at all."""
-    low, high = 0, abs(position.size)
-    if equity_after(model, position, high, price) >= 0:
-        return high
+    """All of it, or the most whole lot steps that leave its equity >= 0: more of them never leave more where they lose."""
+    lot_step = model.contracts[position.contract].parameters[P.LOT_STEP, 0]
+    if equity_after(model, position, abs(position.size), price) >= 0:
+        return abs(position.size)
+    low, high = 0, ceil_div(abs(position.size), lot_step)
     while high - low > 1:
         middle = (low + high) // 2
-        if equity_after(model, position, middle, price) >= 0:
+        if equity_after(model, position, middle * lot_step, price) >= 0:
             low = middle
         else:
             high = middle
-    return low
+    return low * lot_step
 
 
 def prepare(model, position):

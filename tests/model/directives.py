@@ -7,7 +7,7 @@ from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
 from tests.model import eligibility, money, prices, settlement
 from tests.model.listing import listing_reason, may_be_negative
-from tests.model.records import NIL, Account, Contract
+from tests.model.records import NIL, Account, Contract, Parameters
 
 DEFAULT_MAX_OPEN_ORDERS = 1000
 MAX_GROUP_MEMBERS, MAX_GROUP_LIMITS, MAX_APPROVALS, MAX_CLIENT_MEMBERS = 64, 1024, 256, 256
@@ -253,8 +253,9 @@ def _create_contract(model, directive):
     if directive.contract_slot != len(model.contracts):
         return Reason.UNKNOWN_CONTRACT
     contract = Contract(directive.contract_slot)
-    contract.parameters = {(code, index): 0 for code in P for index in range(INDEXED.get(code, 1))}
-    contract.parameters |= {(P.LOT_STEP, 0): 1, (P.NEEDS_INDEX, 0): 1, (P.LIQUIDATION_ENABLED, 0): 1}
+    given = {(code, index): 0 for code in P for index in range(INDEXED.get(code, 1))}
+    given |= {(P.LOT_STEP, 0): 1, (P.NEEDS_INDEX, 0): 1, (P.LIQUIDATION_ENABLED, 0): 1}
+    contract.parameters = Parameters(given)
     model.contracts[contract.slot] = contract
     model.notice(EventKind.CONTRACT_CREATED, directive)
     return Reason.NONE

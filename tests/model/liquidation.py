@@ -333,18 +333,20 @@ def cures(model, pool, position, lots):
 
 
 def smallest_cure(model, pool, position):
-    """The smallest quantity that cures, no remainder below the minimum (Rulebook 11.3). All of it, where none does.
+    """The smallest quantity in whole lot steps that cures, no remainder below the minimum (Rulebook 11.3).
 
-    Closing one lot more frees more margin than it costs in fees, so a bisection finds it; roundings of a micro or two
-    can let a smaller one do as well, so it is looked for from there downwards.
+    Closing more frees more margin than it costs in fees, so a bisection finds it; roundings of a micro or two can let
+    a smaller one do as well, so it is looked for from there downwards. All of it, where nothing less cures.
     """
     contract, size = model.contracts[position.contract], abs(position.size)
-    low, high = 0, size
+    lot_step = contract.parameters[P.LOT_STEP, 0]
+    low, high = 0, ceil_div(size, lot_step)
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if cures(model, pool, position, middle) else (middle, high)
-    nearby = range(max(high - 3, 1), high + 1)
-    lots = next((lots for lots in nearby if cures(model, pool, position, lots)), size)
+        low, high = (low, middle) if cures(model, pool, position, middle * lot_step) else (middle, high)
+    nearby = range(max(high - 3, 1), high)
+    steps = next((steps for steps in nearby if cures(model, pool, position, steps * lot_step)), high)
+    lots = min(steps * lot_step, size)
     return size if 0 < size - lots < contract.parameters[P.MIN_ORDER_LOTS, 0] else lots
 
 

@@ -43,6 +43,13 @@ def _range(model, contract):
 
 def brackets(contract):
     """The table as (floor, leverage, mmr), up to the first bracket without a rate."""
+    made = contract.parameters.made
+    if "brackets" not in made:
+        made["brackets"] = _brackets(contract)
+    return made["brackets"]
+
+
+def _brackets(contract):
     table = []
     for index in range(10):
         mmr = contract.parameters[P.BRACKET_MMR_PPB, index]

@@ -60,14 +60,24 @@ def fee_rate(contract, taker):
 
 def bracket(contract, worth):
     """(floor, leverage, mmr, deduction) of a notional: the last bracket whose floor it exceeds."""
-    table = brackets(contract)
-    deduction, before, found = 0, 0, None
-    for low, leverage, mmr in table:
+    made = contract.parameters.made
+    if "deductions" not in made:
+        made["deductions"] = _deductions(contract)
+    found = None
+    for row in made["deductions"]:
+        if found is None or worth > row[0]:
+            found = row
+    return found
+
+
+def _deductions(contract):
+    """The table with deduction_n = floor_n * (mmr_n - mmr_{n-1}) + deduction_{n-1}."""
+    rows, deduction, before = [], 0, 0
+    for low, leverage, mmr in brackets(contract):
         deduction += low * (mmr - before) // PPB if low else 0
         before = mmr
-        if found is None or worth > low:
-            found = low, leverage, mmr, deduction
-    return found
+        rows.append((low, leverage, mmr, deduction))
+    return rows
 
 
 def leverage_of(position, contract, worth):
@@ -128,7 +138,7 @@ def need_of(position, contract, orders):
     notional; a flat position compares buys with sells. Reserves: the taker's fee and the open loss over all orders. An
     isolated position carries its own initial margin, so its orders ask the account only for what they add.
     """
-    if not contract.has_margin:
+    if not contract.has_margin or not (position.size or orders):
         return 0
     buys, sells = (
         value_up(contract, sum(order.reserve_price * order.leaves for order in orders if order.side == side))

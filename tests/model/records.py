@@ -187,13 +187,25 @@ class Source:
     time_ns: int
 
 
+class Parameters(dict):
+    """Of a contract, as given; `made` keeps what was made of them, until one changes."""
+
+    def __init__(self, *given):
+        super().__init__(*given)
+        self.made = {}
+
+    def __setitem__(self, key, value):
+        super().__setitem__(key, value)
+        self.made = {}
+
+
 @dataclass(eq=False)
 class Contract:
     """A perpetual with its book."""
 
     slot: int
     state: int = 0
-    parameters: dict = field(default_factory=dict)  # (ContractParameter, index) -> value
+    parameters: Parameters = field(default_factory=Parameters)  # (ContractParameter, index) -> value
     mark: int = 0
     index: int = 0
     last: int = 0
@@ -222,8 +234,11 @@ class Contract:
     @property
     def has_margin(self):
         """Whether its parameters ask for any rate or fee."""
-        names = (P.BRACKET_MMR_PPB, P.TAKER_FEE_PPB, P.MAKER_FEE_PPB)
-        return any(self.parameters[name, 0] for name in names)
+        made = self.parameters.made
+        if "has_margin" not in made:
+            names = (P.BRACKET_MMR_PPB, P.TAKER_FEE_PPB, P.MAKER_FEE_PPB)
+            made["has_margin"] = any(self.parameters[name, 0] for name in names)
+        return made["has_margin"]
 
     def value(self, source):
         """A price source's value in subticks, 0 where it has none."""
