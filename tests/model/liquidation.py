@@ -299,9 +299,9 @@ def exhaust(model, current):
 
 
 def fund_may_give(model, account):
-    """The fund gives at most 10 % of itself per account and day (Rulebook 11.2)."""
+    """The fund gives at most 10 % of itself per account and day (Rulebook 11.2): of what it had before it gave to it."""
     used = account.fund_used if account.fund_day == model.now_ns // DAY_NS else 0
-    return max(0, model.fund // 10 - used)
+    return max(0, (model.fund + used) // 10 - used)
 
 
 def close_price(model, position):
