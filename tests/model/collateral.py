@@ -67,11 +67,10 @@ def coin(model, asset):
 
 
 def revalue(model):
-    """At a mark tick: index, haircut and cap count from here on."""
+    """At a mark tick: index, haircut and cap count from here on, of what is valued at all."""
     for asset in model.assets.values():
-        asset.coin_micros = coin(model, asset)
-        asset.weight_ppb = PPB - asset.haircut if asset.haircut else 0
-        asset.limit = asset.cap
+        if asset.lots_per_coin:
+            asset.coin_micros, asset.weight_ppb, asset.limit = coin(model, asset), PPB - asset.haircut, asset.cap
 
 
 def take(model, account):
@@ -83,11 +82,12 @@ def take(model, account):
     for code in ASSETS:
         asset, units = model.assets[code], account.collateral.get(code, 0)
         price = asset.coin_micros * FUND_PAYS_PPB // PPB
-        debt = min(-account.cash, model.fund)
-        if debt <= 0 or not units or not price:
+        if account.cash >= 0 or not price:
             continue
-        wanted = min(units, ceil_div(debt * COIN, price))
-        paid = min(wanted * price // COIN, model.fund)
+        wanted = min(units, ceil_div(-account.cash * COIN, price), model.fund * COIN // price)
+        paid = wanted * price // COIN
+        if not paid:
+            continue
         account.collateral[code] -= wanted
         asset.fund_units += wanted
         account.cash += paid
