@@ -76,25 +76,26 @@ WIDE = ROUND | {
     P.BRACKET_MMR_PPB: 50_000_001,
 }
 """Many ticks, and eight sources of very different weights."""
-CONTRACTS: tuple[dict[Any, int], ...] = (ROUND, ODD, WIDE, build.PLAIN_CONTRACT)
-WEIGHTS = ((1, 2, 5), (7,), (1, 2, 3, 5, 8, 13, 1 << 20, 1), (0,))
+CONTRACTS: tuple[dict[Any, int], ...] = (ROUND, ODD, WIDE, ROUND)
+DRAFT = 3
+"""The contract that is never listed."""
+WEIGHTS = ((1, 2, 5), (7,), (1, 2, 3, 5, 8, 13, 1 << 20, 1), (1,))
 CENTRES = (1_000_000, 12_345, 100_000_000, 1_000_000)
 """Where the index begins, in subticks."""
 
 
 def stage() -> list[Rows]:
-    """Six accounts, of which the last is a company of the group, and four contracts, of which three have an index."""
+    """Six accounts, of which the last is a company of the group, and four contracts, of which three are listed."""
     rows = [build.person(1)]
     for account in range(ACCOUNTS):
         rows += build.opened(account, (0, 1, 1, 0, 0, 0)[account])
     for slot, parameters in enumerate(CONTRACTS):
-        drafted = build.draft(slot, parameters)
-        if parameters[P.NEEDS_INDEX]:
-            drafted = drafted[:-3]
-            drafted += [build.contract_set(slot, P.SOURCE_WEIGHT, weight, i) for i, weight in enumerate(WEIGHTS[slot])]
-        rows += [*drafted, build.directive(CommandKind.CONTRACT_LIST, contract_slot=slot)]
+        rows += build.draft(slot, parameters)[:-3]
+        rows += [build.contract_set(slot, P.SOURCE_WEIGHT, weight, place) for place, weight in enumerate(WEIGHTS[slot])]
+        if slot != DRAFT:
+            rows.append(build.directive(CommandKind.CONTRACT_LIST, contract_slot=slot))
     rows.append(build.account_set(HOUSE, A.AFFILIATION, Affiliation.GROUP_COMPANY))
-    rows += [build.approval(HOUSE, slot, build.FAR_NS) for slot in range(len(CONTRACTS))]
+    rows += [build.approval(HOUSE, slot, build.FAR_NS) for slot in range(DRAFT)]
     rows.append(build.directive(CommandKind.VENUE_SET, code=V.AFFILIATE_POST_ONLY, value=0))
     return [*rows, build.directive(CommandKind.FUND_DEPOSIT, amount_micros=10**15)]
 
@@ -104,6 +105,7 @@ class _Flow:
 
     def __init__(self, seed: int) -> None:
         self.rng = np.random.default_rng(seed)
+        self.trouble = self.one(0.05, 0.3, 1.0)  # how often sources, clocks and officers make some
         self.now_ns = START_NS
         self.centres = list(CENTRES)
         self.silent: dict[tuple[int, int], int] = {}  # (contract, source) -> until when it says nothing
@@ -124,30 +126,30 @@ class _Flow:
             self.now_ns += int(self.rng.integers(0, SECOND // 2))
         elif step < 0.27:
             self.now_ns = (self.now_ns // SECOND + 1) * SECOND
-        elif step < 0.275:
+        elif step < 0.27 + 0.005 * self.trouble:
             self.now_ns += int(self.rng.integers(SECOND, 12 * SECOND))
-        elif step < 0.2754:
+        elif step < 0.27 + 0.0055 * self.trouble:
             self.now_ns += int(self.rng.integers(12 * SECOND, 200 * SECOND))
 
     def contract(self) -> int:
         """A contract, most often the first."""
-        return int(self.rng.choice(4, p=(0.32, 0.2, 0.43, 0.05)))
+        return int(self.rng.choice(4, p=(0.38, 0.2, 0.4, 0.02)))
 
     def price(self, slot: int) -> Rows:
         """A source says a price: near the centre, away from it, or nonsense; seldom at another time than now."""
         self.centres[slot] = max(self.centres[slot] + int(self.centres[slot] * self.rng.normal(0, 0.001)), 2000)
         sources = max(len(WEIGHTS[slot]), 1)
         source = int(self.rng.integers(sources))
-        if self.chance(0.01):
+        if self.chance(0.01 * self.trouble):
             self.silent[slot, source] = self.now_ns + int(self.rng.integers(5, 40)) * SECOND
-        if self.chance(0.003):
+        if self.chance(0.003 * self.trouble):
             until = self.now_ns + int(self.rng.integers(5, 25)) * SECOND
             self.silent |= {(slot, other): until for other in range(sources)}
         if self.silent.get((slot, source), 0) > self.now_ns:
             return build.time()
         width = self.one(0.0005, 0.002, 0.01)
         said = round(self.centres[slot] * (1 + self.rng.normal(0, width)))
-        if self.chance(0.04):
+        if self.chance(0.04 * self.trouble):
             said = int(self.one(0, -1, said * 2, said // 2, said * 3, CONTRACTS[slot][P.MAX_PRICE_TICKS] * 1000 + 1))
         made_ns = self.now_ns
         if self.chance(0.1):
@@ -245,18 +247,19 @@ class _Flow:
             return build.amend(int(self.rng.integers(ACCOUNTS)), order_id=back, qty_lots=int(self.rng.integers(1, 40)))
         if kind < 0.884:
             return build.mass_cancel(self.one(-1, 0, 1, 2, 3, 4), self.one(-1, slot, slot))
-        if kind < 0.9:
+        if kind < 0.884 + 0.03 * self.trouble:
             change, back = self.officer()
             if back is not None:
                 self.later.append((int(self.rng.integers(3, 80)), back))
             return change
-        return build.time()
+        return build.contract_state(slot, MarketState.OPEN) if kind > 0.995 else build.time()
 
 
 def flow(seed: int, count: int) -> list[Rows]:
     """`count` commands and a little more; the same seed gives the same."""
     draw = _Flow(seed)
-    rows: list[Rows] = []
+    recovery_ns = int(draw.one(SECOND, 5 * SECOND, 30 * SECOND))
+    rows: list[Rows] = [build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=recovery_ns)]
     for _ in range(count):
         draw.pass_time()
         due = [back for left, back in draw.later if left <= 0]
