@@ -4,6 +4,7 @@ from engine.codes import Asset, EventKind, ExecInst, Reason, TimeInForce
 from tests import build
 from tests.scene import (
     BUY,
+    COIN,
     DAY_NS,
     MICROS,
     RICH,
@@ -14,7 +15,9 @@ from tests.scene import (
     K,
     P,
     V,
+    accept,
     answer,
+    coins,
     flagged,
     isolate,
     leverage,
@@ -25,13 +28,12 @@ from tests.scene import (
     patient,
     rounds,
     scene,
+    setting,
     trade,
     transfer,
     withdraw,
 )
 from tests.stage import Stage
-
-COIN = 100_000_000
 
 # --- leverage, limits ---------------------------------------------------------------------------------------------
 
@@ -163,7 +165,9 @@ def deposits_end_at_their_bound(begin: Begin) -> None:
     assert answer(stage) == Reason.NONE
     stage.send(build.directive(K.FUND_DEPOSIT, amount_micros=6))
     assert answer(stage) == Reason.BAD_AMOUNT
-    stage.send(build.directive(K.FUND_DEPOSIT, amount_micros=5))
+    stage.send(build.directive(K.FUND_DEPOSIT, amount_micros=3))
+    assert answer(stage) == Reason.NONE
+    micros(stage, 0, 2)
     assert answer(stage) == Reason.NONE
     micros(stage, 0, 1)
     assert answer(stage) == Reason.BAD_AMOUNT
@@ -217,28 +221,10 @@ def part_of_a_cost_is_released_rounded_down(begin: Begin) -> None:
 # --- collateral ---------------------------------------------------------------------------------------------------
 
 
-def setting(code: V, value: int, asset: int = Asset.BTC) -> build.Rows:
-    """A parameter of a collateral asset."""
-    return build.directive(K.VENUE_SET, code=code, index=asset, value=value)
-
-
-def coins(stage: Stage, account: int, units: int) -> Reason:
-    """A deposit of BTC in units of 1e-8; the answer."""
-    stage.send(build.directive(K.DEPOSIT, account_slot=account, index=Asset.BTC, amount_micros=units))
-    return answer(stage)
-
-
 def pawn(begin: Begin, *cash: float, cap: int = 10_000, **parameters: int) -> Stage:
     """BTC counts with a haircut of 60 % and at most for a cap in units; a coin is one lot."""
     stage = market(begin, *cash, **parameters)
-    for code, value in (
-        (V.COLLATERAL_CONTRACT, 0),
-        (V.COLLATERAL_LOTS_PER_COIN, 1),
-        (V.COLLATERAL_HAIRCUT_PPB, 600_000_000),
-        (V.COLLATERAL_CAP_MICROS, cap * MICROS),
-        (V.COLLATERAL_ENABLED, 1),
-    ):
-        stage.send(setting(code, value))
+    accept(stage, cap)
     move(stage, 2000)
     return stage
 
@@ -261,6 +247,7 @@ def collateral_counts_up_to_its_cap(begin: Begin) -> None:
     stage = pawn(begin, 0)
     assert coins(stage, 0, 12 * COIN + COIN // 2 + 1) == Reason.CONCENTRATION_CAP
     assert coins(stage, 0, 12 * COIN + COIN // 2) == Reason.NONE
+    assert coins(stage, 0, COIN) == Reason.CONCENTRATION_CAP
     move(stage, 2040)
     assert order(stage, 0, BUY, 50, 2040) == TOO_LITTLE, "10,200"
     assert order(stage, 0, BUY, 49, 2040) == Reason.NONE

@@ -160,6 +160,18 @@ def an_isolated_position_is_judged_strictly_too(begin: Begin) -> None:
 
 
 @scene
+def an_isolated_flag_goes_at_exactly_its_maintenance(begin: Begin) -> None:
+    """1,070 of money: at 1879 it is 465 of 469.75, at 1880 just the 470 that it needs."""
+    stage = market(begin, 5000)
+    isolate(stage, 0)
+    trade(stage, 0, 1, 5, 2000)
+    stage.send(build.directive(K.TRANSFER, account_slot=0, contract_slot=0, amount_micros=70 * MICROS))
+    for price, held in ((1879, 1), (1880, 0)):
+        move(stage, price)
+        assert stage.state["accounts"][0]["liquidating"] == held
+
+
+@scene
 def what_is_switched_off_or_frozen_is_not_closed(begin: Begin) -> None:
     """The contract without an index stays as it is, the account's other one is closed."""
     stage = market(begin, 4100, contracts=2)

@@ -185,6 +185,28 @@ def a_closing_order_stops_at_the_bankruptcy_price_less_the_fee(begin: Begin) -> 
 
 
 @scene
+def a_short_stops_at_its_bankruptcy_price_less_the_fee(begin: Begin) -> None:
+    """327.225 of equity at 2095 after the funding: 2127.72 is its bankruptcy price, and 2126 leaves the fee."""
+    parameters = {"FUNDING_INTERVAL_S": 28_800, "SAMPLE_INTERVAL_S": 28_800, "FUNDING_CAP_PPB": 37_500_000}
+    stage = market(begin, 2010, **FEES, **parameters)
+    patient(stage)
+    stage.order(1, BUY, 10, 2000)
+    stage.order(0, SELL, 10, 2000)
+    stage.order(2, SELL, 100, 1930)
+    stage.now_ns = (stage.now_ns // DAY_NS + 1) * DAY_NS - 2 * build.SECOND
+    move(stage, 2095)
+    stage.send(build.mass_cancel(2))
+    move(stage, 2095)
+    assert stage.cash(0) == 2000 - 722.775
+    closing = {"flags": ExecInst.REDUCE_ONLY}
+    stage.order(2, SELL, 5, 2127)
+    assert order(stage, 0, BUY, 10, 2140, **closing) == TOO_LITTLE
+    stage.order(2, SELL, 5, 2126)
+    assert order(stage, 0, BUY, 10, 2140, **closing) == Reason.NONE
+    assert stage.size(0) == -5
+
+
+@scene
 def a_plain_closing_order_is_tightened_too(begin: Begin) -> None:
     """Without margin for it a plain sell becomes reduce-only, and then the same limit holds."""
     stage = worn(begin)

@@ -313,14 +313,20 @@ def at_an_instant(begin: Begin, *cash: float, samples: int = 4, **parameters: in
 @scene
 def later_samples_weigh_more(begin: Begin) -> None:
     """1, 2, 3, 4, or all the same; the average of negative ones rounds down too; each interval begins anew."""
+    inexact = []
     for equal in (0, 1):
         stage = at_an_instant(begin, FUNDING_EQUAL_WEIGHTS=equal)
         for bids in ((2001, 2003, 2011, 2031), (1999, 1997, 1983, 1978)):
+            say(stage, 2000.003, 2000.003, 2000.003)
             assert through(stage, bids) == 4
             found, weights = premiums(stage)[-4:], (1, 1, 1, 1) if equal else (1, 2, 3, 4)
             assert len(set(found)) == 4
-            average = sum(weight * value for weight, value in zip(weights, found, strict=True)) // sum(weights)
-            assert (rates(stage)[-1]["old_value"], rates(stage)[-1]["new_value"]) == (average, 4)
+            total = sum(weight * value for weight, value in zip(weights, found, strict=True))
+            average = total // sum(weights)
+            assert total % sum(weights) and (rates(stage)[-1]["old_value"], rates(stage)[-1]["new_value"]) == (
+                average,
+                4,
+            )
 
 
 @scene

@@ -5,13 +5,16 @@ from engine.codes import VenueParameter as V
 from tests import build
 from tests.scene import (
     BUY,
+    COIN,
     DAY_NS,
     MICROS,
     RICH,
     SELL,
     Begin,
     K,
+    accept,
     answer,
+    coins,
     flagged,
     helped,
     isolate,
@@ -167,11 +170,14 @@ def the_dust_of_a_settlement_is_the_funds(begin: Begin) -> None:
 
 @scene
 def other_positions_carry_a_settlements_loss(begin: Begin) -> None:
-    """-1,866.67 of cash beside a profit elsewhere: nobody pays for it."""
+    """-1,866.67 of cash beside a profit elsewhere: nobody pays for it, and no coin is sold."""
     stage = minutes(begin, 4000, contracts=2)
+    accept(stage, contract=1)
     for contract in (0, 1):
         trade(stage, 0, 1, 10, 2000, contract=contract)
     tick(stage)
+    tick(stage)
+    assert coins(stage, 0, COIN) == Reason.NONE
     stage.send(build.contract_state(0, MarketState.SETTLED))
     tick(stage, 1800, 2400)
     tick(stage, 1400, 2390)
@@ -181,10 +187,11 @@ def other_positions_carry_a_settlements_loss(begin: Begin) -> None:
     assert stage.size(0) == 0 and stage.size(0, 1) == 10
     assert stage.state["accounts"][0]["cash_micros"] == 4000 * MICROS - 5_866_670_000
     assert helped(stage) == [] and flagged(stage) == []
+    assert stage.history(EventKind.COLLATERAL_TAKEN) == []
 
 
 @scene
-def who_has_too_little_after_a_settlement_is_flagged_at_once(begin: Begin) -> None:
+def a_settlement_price_is_a_mark_for_all_that_an_account_has(begin: Begin) -> None:
     """At the mean it wins 266 here where the last mark said 4,000, and elsewhere it has lost 3,250."""
     stage = minutes(begin, 3100, contracts=2)
     trade(stage, 0, 1, 10, 2000)
@@ -200,3 +207,24 @@ def who_has_too_little_after_a_settlement_is_flagged_at_once(begin: Begin) -> No
     assert stage.size(0) == 0
     rows = stage.history(EventKind.LIQUIDATION_FLAGGED)
     assert [(row["account_slot"], row["time_ns"]) for row in rows] == [(0, settled)]
+
+
+@scene
+def who_has_too_little_after_a_settlement_is_flagged_at_once(begin: Begin) -> None:
+    """Funding is due at the same instant: it takes 655.5 of 1,200, and 950 are needed elsewhere."""
+    settings = {"FUNDING_INTERVAL_S": 28_800, "SAMPLE_INTERVAL_S": 14_400, "FUNDING_CAP_PPB": 34_500_000}
+    stage = minutes(begin, 2200, contracts=2, **settings)
+    trade(stage, 0, 1, 1, 2000)
+    trade(stage, 0, 1, 10, 2000, contract=1)
+    stage.order(2, BUY, 100, 2070, contract_slot=1)
+    stage.now_ns = stage.now_ns // DAY_NS * DAY_NS + 15 * 3600 * build.SECOND + 29 * MINUTE_NS
+    stage.send(build.time())
+    tick(stage, 2000, 1900)
+    stage.send(build.contract_state(0, MarketState.SETTLED))
+    for _ in range(30):
+        tick(stage)
+    assert [row["amount_micros"] for row in stage.history(EventKind.FUNDING_PAID) if row["account_slot"] == 0] == [
+        -655_500_000
+    ]
+    assert flagged(stage) == [(0, 544_500_000, 950 * MICROS)]
+    assert stage.size(0) == 0

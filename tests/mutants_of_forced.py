@@ -341,12 +341,6 @@ _DELEVERAGING = (
         "    if place + 1 < s.rank_count and _precedes(s, place + 1, CANDIDATE):\n        return False\n",
         "    if place < NIL:\n        return False\n",
     ),
-    Mutant(
-        "who has no equity gives",
-        "adl_ranking.py",
-        "        if equity > 0:\n",
-        "        if equity != 0:\n",
-    ),
 )
 _SETTLEMENT = (
     Mutant(

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from engine.codes import AccountAttribute as A
+from engine.codes import Asset, EventKind, MarginMode, Mode, Reason
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, MarginMode, Mode, Reason
 from engine.codes import VenueParameter as V
 from tests import build
 from tests.build import BUY, SELL
@@ -29,6 +29,8 @@ DAY_NS = 86_400 * build.SECOND
 FEES = {"TAKER_FEE_PPB": 500_000, "BAND_PPB": 45_000_000}
 """A taker fee of 0.05 % and a band that leaves room for it."""
 TOO_LITTLE = Reason.INSUFFICIENT_MARGIN
+COIN = 100_000_000
+"""Units of BTC in one."""
 
 LIMITS = Limits(orders=400, accounts=16, positions=64, groups=8, persons=8, jobs=8, clients=8)
 
@@ -143,6 +145,29 @@ def leverage(stage: Stage, account: int, value: int, contract: int = 0) -> Reaso
 def order(stage: Stage, account: int, side: int, lots: int, price: int, **fields: Any) -> Reason:
     """A new order; the answer."""
     stage.order(account, side, lots, price, **fields)
+    return answer(stage)
+
+
+def setting(code: V, value: int, asset: int = Asset.BTC) -> build.Rows:
+    """A parameter of a collateral asset."""
+    return build.directive(K.VENUE_SET, code=code, index=asset, value=value)
+
+
+def accept(stage: Stage, cap: int = 10_000, contract: int = 0) -> None:
+    """BTC counts from the next tick on, with a haircut of 60 % and up to a cap in units; a coin is a contract's lot."""
+    for code, value in (
+        (V.COLLATERAL_CONTRACT, contract),
+        (V.COLLATERAL_LOTS_PER_COIN, 1),
+        (V.COLLATERAL_HAIRCUT_PPB, 600_000_000),
+        (V.COLLATERAL_CAP_MICROS, cap * MICROS),
+        (V.COLLATERAL_ENABLED, 1),
+    ):
+        stage.send(setting(code, value))
+
+
+def coins(stage: Stage, account: int, units: int) -> Reason:
+    """A deposit of BTC in units of 1e-8; the answer."""
+    stage.send(build.directive(K.DEPOSIT, account_slot=account, index=Asset.BTC, amount_micros=units))
     return answer(stage)
 
 
