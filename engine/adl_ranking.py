@@ -109,6 +109,25 @@ def _scan(s):
 
 
 @kernel
+def _sort(s):
+    """Put the kept ones in the order of their ranks: who has given may rank higher than before."""
+    count = np.int64(s.rank_count)
+    s.rank_count = 0
+    for place in range(count):
+        _copy(s, CANDIDATE, place)
+        _insert(s)
+
+
+@kernel
+def rank_giver(s):
+    """Judge the one that has just given as of now; where it stands is looked at when it is asked again."""
+    slot = np.int64(ranked_at(s, s.rank_head).slot)
+    equity = margin.pool_equity_micros(s, slot)
+    if _stands_against(s, slot) and equity > 0:
+        _note(s, s.rank_head, slot, equity)
+
+
+@kernel
 def _turn_to(s, position_slot):
     """Which ranking serves a position that is being closed: one of this tick, from its beginning, or a new one."""
     position = position_at(s, position_slot)
@@ -120,6 +139,7 @@ def _turn_to(s, position_slot):
     s.rank_ahead_lots = 0
     s.rank_head = 0
     if fits and s.rank_scans == 0:
+        _sort(s)
         return
     s.rank_tick = s.mark_ticks
     s.rank_contract_slot = position.contract_slot

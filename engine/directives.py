@@ -276,7 +276,7 @@ def set_venue_parameter(s, d):
         old = s.mark_tick_ns
         s.mark_tick_ns = d.value
         s.next_mark_tick_ns = s.now_ns + d.value
-        timers.schedule(s, s.next_mark_tick_ns)
+        timers.refresh(s)
     elif d.code == VenueParameter.INDEX_STALE_NS:
         old = s.index_stale_ns
         s.index_stale_ns = d.value

@@ -97,7 +97,7 @@ def is_wild(contract, price_subticks, oldest_ns):
 def _quoted_lots(s, contract, level):
     """What a level shows; affiliated makers' orders are left out when the contract says so."""
     lots = level.leaves_lots - level.hidden_lots
-    if contract.impact_excludes_affiliates == 0 or contract.affiliate_present == 0:
+    if contract.impact_excludes_affiliates == 0:
         return lots
     slot = np.int64(level.affiliated_head_slot)
     while slot != NIL:

@@ -219,7 +219,7 @@ def affordable_lots(s, position_slot, price_ticks, equity_micros):
     if loss <= 0:
         return abs(size)
     step = np.int64(contract.lot_step)
-    lots = mul_div_floor(equity_micros - 1, SUBTICKS, loss * contract.micros_per_tick_lot)
+    lots = mul_div_floor(equity_micros, SUBTICKS, loss * contract.micros_per_tick_lot)
     return clamp_lots(lots, size, step)
 
 

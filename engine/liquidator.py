@@ -322,6 +322,7 @@ def _deleverage_next(s):
     equity = margin.pool_equity_micros(s, candidate)
     lots = min(s.liquidation_lots, liquidation_rules.affordable_lots(s, candidate, price_ticks, equity))
     _deleverage(s, slot, candidate, lots)
+    adl_ranking.rank_giver(s)
     s.liquidation_lots -= lots
     _owe(s, lots)
     if s.liquidation_lots == 0:

@@ -23,9 +23,9 @@ def _severity(equity_micros, maintenance_micros):
     headroom = equity_micros - maintenance_micros
     if headroom < 0:
         return LIQUIDATABLE
-    if headroom < maintenance_micros // LAST_CALL:
+    if headroom < -(-maintenance_micros // LAST_CALL):
         return 2
-    return 1 if headroom < maintenance_micros // FIRST_CALL else 0
+    return 1 if headroom < -(-maintenance_micros // FIRST_CALL) else 0
 
 
 @kernel

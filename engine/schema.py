@@ -29,7 +29,7 @@ from engine.scratch_rows import RECENT as RECENT
 from engine.scratch_rows import TAKER as TAKER
 from engine.units import JIT
 
-SEMANTICS_VERSION = 4
+SEMANTICS_VERSION = 5
 """Changes whenever the same log would give other events; a journal names the version it was written under."""
 
 WORK_ITEMS = 64

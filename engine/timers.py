@@ -95,13 +95,6 @@ def refresh(s):
 
 
 @kernel
-def schedule(s, due_ns):
-    """Something falls due at this time."""
-    if due_ns < s.next_due_ns:
-        s.next_due_ns = due_ns
-
-
-@kernel
 def _expire_next(s):
     level = level_at(s, ladder_at(s, EXPIRY_LADDER).first_slot)
     matching.cancel_order(s, np.int64(level.head_slot), Reason.EXPIRED)

@@ -7,7 +7,7 @@ parameters change in between, often exactly at an edge that is read from the eng
 
 import argparse
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engine import invariants
 from engine.codes import (
     NIL,
     CommandKind,
@@ -35,6 +36,8 @@ from tests.money_stage import ACCOUNTS, GAMBLERS, HOUSE, LIMITS, MAKERS, UNIT, M
 from tests.pair import Pair
 
 MILLISECOND = SECOND // 1000
+AUDITED = 50
+"""After so many commands the engine is audited."""
 
 
 @dataclass
@@ -305,6 +308,8 @@ class MoneyFlow:
         lots = self.lots(contract, self.one(3, 8, 20, 35) * 1000 * UNIT / self.lot_micros(contract))
         flags: int = ExecInst.POST_ONLY if account == HOUSE or self.chance() < 0.4 else 0
         fields: dict[str, Any] = {}
+        if flags and self.chance() < 0.1:
+            flags |= ExecInst.REJECT_POST_ONLY
         if self.chance() < 0.1:
             flags |= ExecInst.ICEBERG
             fields["display_lots"] = self.lots(contract, lots // 3)
@@ -407,12 +412,12 @@ def isolated(row: Any) -> bool:
     return row is not None and int(row["margin_mode"]) == MarginMode.ISOLATED
 
 
-def play(pair: Any, seed: int, count: int, each: Callable[[], None] | None = None) -> None:
-    """A run of a seed through a pair."""
-    for rows in MoneyFlow(pair, seed).commands(count):
+def play(pair: Any, seed: int, count: int) -> None:
+    """A run of a seed through a pair; the engine's invariants are checked now and then."""
+    for number, rows in enumerate(MoneyFlow(pair, seed).commands(count)):
         pair.send(rows)
-        if each:
-            each()
+        if number % AUDITED == 0:
+            invariants.check(pair.root)
 
 
 def main() -> None:

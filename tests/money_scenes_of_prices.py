@@ -323,10 +323,9 @@ def later_samples_weigh_more(begin: Begin) -> None:
             assert len(set(found)) == 4
             total = sum(weight * value for weight, value in zip(weights, found, strict=True))
             average = total // sum(weights)
-            assert total % sum(weights) and (rates(stage)[-1]["old_value"], rates(stage)[-1]["new_value"]) == (
-                average,
-                4,
-            )
+            inexact.append(total % sum(weights) != 0)
+            assert (rates(stage)[-1]["old_value"], rates(stage)[-1]["new_value"]) == (average, 4)
+    assert any(inexact)
 
 
 @scene

@@ -74,7 +74,7 @@ def _read(root, out):
         out[n + 2] = row.lots_per_coin
         out[n + 3] = row.haircut_ppb
         out[n + 4] = row.cap_micros
-        valued = row.lots_per_coin != 0
+        valued = row.lots_per_coin != 0 and row.coin_micros != 0
         out[n + 5] = row.coin_micros if valued else np.int64(0)
         out[n + 6] = row.weight_ppb if valued else np.int64(0)
         out[n + 7] = row.limit_micros if valued else np.int64(0)
@@ -220,7 +220,8 @@ def _weighted(contract: Any) -> int:
 
 
 def _asset(asset: Any) -> list[int]:
-    in_force = (asset.coin_micros, asset.weight_ppb, asset.limit) if asset.lots_per_coin else (0, 0, 0)
+    valued = asset.lots_per_coin and asset.coin_micros
+    in_force = (asset.coin_micros, asset.weight_ppb, asset.limit) if valued else (0, 0, 0)
     row = [asset.enabled, asset.contract, asset.lots_per_coin, asset.haircut, asset.cap]
     return [*row, *in_force, asset.deposits, asset.fund_units]
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from engine import step
 from engine.codes import ExecInst, Mode, Reason
-from tests import money_flow
+from tests import money_flow, test_closing
 from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, owners, stage, storm, yielding
 from tests.model import work
 from tests.money_scenes import SCENES
@@ -19,8 +19,6 @@ from tests.scene import PairStage
 
 FEW_ITEMS, MANY_ORDERS = 4, 30
 """How many items of work a command does, and how many orders there are, while rights are lost."""
-CLOSING = 400
-"""How many commands of a flow with closing orders are played."""
 FLOWS, COMMANDS = 4, 400
 """How many runs of the flow of money are played, and how long each is."""
 
@@ -41,17 +39,13 @@ def _rights() -> None:
 
 
 def _closing() -> None:
-    """Closing orders become what they should, in scripts and beside plain Python."""
-    from tests import test_closing
-    from tests.closing import twins
-
+    """Closing orders become what they should."""
     test_closing.test_only_what_lies_wholly_within_the_position_closes()
     for flags in (0, ExecInst.REDUCE_ONLY):
         test_closing.test_other_orders_of_its_side_take_their_part(flags, 9, (0, True))
         test_closing.test_other_orders_of_its_side_take_their_part(flags, 10, (Reason.INSUFFICIENT_MARGIN, False))
     test_closing.test_an_amendment_is_judged_without_what_it_replaces()
     test_closing.test_a_repeat_of_what_was_made_reduce_only_is_a_repeat()
-    twins(4, CLOSING)
 
 
 def _money(seed: int) -> None:

@@ -18,6 +18,7 @@ from engine.schema import DIRECTIVE, EVENT, NOTICE, Capacities
 from tests.build import START_NS, Rows, numbered
 from tests.model import Limits, Model
 from tests.money_state import Watch
+from tests.reach import Reach
 
 RING_ROWS = 1 << 16
 SLOT_BITS = 22
@@ -123,12 +124,14 @@ class Pair:
     to_model: dict[int, int] = field(default_factory=dict)
     to_engine: dict[int, int] = field(default_factory=dict)
     sent: Script = field(default_factory=list)
+    reach: Reach = field(default_factory=Reach)
     asked: Script = field(default_factory=list)
     """What was sent, with recent orders still named by their place."""
 
     def __post_init__(self) -> None:
         self.root = create(self.limits, self.mode)
         self.model = Model(self.limits, self.mode)
+        self.reach.branches = self.model.reached
         self.watch = Watch(self.root, self.model)
         self.reports = _ring(RING_ROWS)[:0]
 
@@ -183,6 +186,7 @@ class Pair:
         found = self._translate(as_tuples(self.reports), expected)
         assert found == expected, difference(found, expected, ours)
         if self.watched:
+            self.reach.look(expected)
             self._compare_state(ours, expected)
         if self.audited:
             invariants.check(self.root)

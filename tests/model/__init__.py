@@ -4,6 +4,7 @@
 numbered 1, 2, 3 in order of acceptance.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 
 from engine.codes import CommandKind, EventKind, ExecInst, Mode, Reason, Side, VenueState
@@ -59,6 +60,7 @@ class Model:
         self.liquidation_since_ns = 0  # when the work on them became due, 0: there is none
         self.round = self.ranking = None  # of forced work under way
         self.refusals = 0
+        self.reached = Counter()  # branch of a rule -> how often
         self.assets = {code: collateral.Asset() for code in collateral.ASSETS}
         self.places = {}  # order id -> where the engine keeps it, which decides the order of wide mass cancels
         self.events = []
@@ -119,6 +121,11 @@ class Model:
     def has_job_room(self, others=0):
         """Whether one more mass cancel fits, beside some others."""
         return len(self.jobs) + others < self.limits.jobs
+
+    def reach(self, branch, happens=True):
+        """Count that a branch of a rule is taken."""
+        if happens:
+            self.reached[branch] += 1
 
     # --- changing --------------------------------------------------------------------------------------------------
 

@@ -67,10 +67,12 @@ def coin(model, asset):
 
 
 def revalue(model):
-    """At a mark tick: index, haircut and cap count from here on, of what is valued at all."""
+    """At a mark tick: index, haircut and cap count from here on. Nothing values an asset whose contract is settled."""
     for asset in model.assets.values():
         if asset.lots_per_coin:
-            asset.coin_micros, asset.weight_ppb, asset.limit = coin(model, asset), PPB - asset.haircut, asset.cap
+            settled = model.contracts[asset.contract].state == MarketState.SETTLED
+            asset.coin_micros, asset.limit = coin(model, asset), asset.cap
+            asset.weight_ppb = 0 if settled else PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
 
 
 def take(model, account):
@@ -82,9 +84,11 @@ def take(model, account):
     for code in ASSETS:
         asset, units = model.assets[code], account.collateral.get(code, 0)
         price = asset.coin_micros * FUND_PAYS_PPB // PPB
-        if account.cash >= 0 or not price:
+        if account.cash >= 0 or not units or not price:
             continue
-        wanted = min(units, ceil_div(-account.cash * COIN, price), model.fund * COIN // price)
+        wanted = min(units, ceil_div(min(-account.cash, model.fund) * COIN, price))
+        if wanted * price // COIN > model.fund:
+            wanted -= 1  # the last unit is worth more than the fund still has
         paid = wanted * price // COIN
         if not paid:
             continue

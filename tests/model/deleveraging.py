@@ -97,6 +97,7 @@ def can_give(model, position, price):
 def prepare(model, position):
     """Make the ranking that a position to be closed needs. True when that took a look at everybody."""
     ranking, longs = model.ranking, position.size < 0
+    model.reach("11.6 ranking serves a second position", ranking and ranking.serves not in (None, position))
     fits = ranking and (ranking.tick, ranking.contract, ranking.longs) == (model.tick_number, position.contract, longs)
     if fits and ranking.serves is not position:
         fits = ranking.scans == 1
@@ -116,21 +117,36 @@ def waiting(model, ranking):
     return [entry for entry in left if entry not in ranking.passed]
 
 
-def next(model, position, price):
-    """(position, lots) of who gives next; None when nobody does."""
+def next_giver(model, price):
+    """(position, lots) of who gives next; None when nobody does.
+
+    The best by the ranks judged last is judged anew; while it is no longer the best, the next one is looked at.
+    """
     ranking = model.ranking
     while left := waiting(model, ranking):
-        first = left[0]
-        ranking.keys[first] = key(model, first)
-        ahead = [entry for entry in left[1:] if ranking.keys[entry] < ranking.keys[first]]
-        if ahead:
-            ranking.entries.remove(first)
-            ranking.entries.insert(ranking.entries.index(ahead[-1]) + 1, first)
-        elif lots := can_give(model, first, price):
-            return first, lots
+        best = min(left, key=ranking.keys.get)
+        ranking.keys[best] = key(model, best)
+        if min(left, key=ranking.keys.get) is not best:
+            model.reach("11.6 ranked again behind another")
+        elif lots := can_give(model, best, price):
+            _reach(model, ranking, sorted(left, key=ranking.keys.get), best, lots)
+            return best, lots
         else:
-            ranking.passed.append(first)
+            model.reach("11.6 passed over: nothing to give at this price")
+            ranking.passed.append(best)
     return None
+
+
+def _reach(model, ranking, left, first, lots):
+    gain = ranking.keys[first][0] <= 0
+    model.reach("11.6 giver in profit", gain)
+    model.reach("11.6 giver in loss", not gain)
+    model.reach("11.6 giver gives all", lots == abs(first.size))
+    model.reach("11.6 giver gives what leaves its equity >= 0", lots < abs(first.size))
+    model.reach("11.6 isolated giver", first.isolated)
+    tied = len(left) > 1 and ranking.keys[left[1]][0] == ranking.keys[first][0]
+    model.reach("11.6 tie of scores", tied)
+    model.reach("11.6 tie of scores and ages: by slot", tied and ranking.keys[left[1]][1] == ranking.keys[first][1])
 
 
 def light(ahead_lots, total_lots):
@@ -153,6 +169,8 @@ def give(model, giver, position, lots, price):
     signed, before = lots if position.size > 0 else -lots, giver.size
     _leg(model, giver, signed, price)
     isolated.after_fill(model, giver, before, price)
+    if giver.size and is_able(model, giver):
+        model.ranking.keys[giver] = key(model, giver)  # whoever has given is ranked again at once
     _leg(model, position, -signed, price)
     model.tell(
         EventKind.DELEVERAGED,
@@ -165,7 +183,10 @@ def give(model, giver, position, lots, price):
         position_lots=giver.size,
         cash_micros=model.accounts[giver.account].cash,
     )
+    model.reach("11.6 light 5", lights == 5)
+    model.reach("11.6 light below 5", lights < 5)
     matching.trim(model, giver)
     if giver.resting() and model.has_job_room():
+        model.reach("11.6 giver's opening orders are cancelled")
         scope = {"account": giver.account, "contract": giver.contract}
         model.add_job(reason=Reason.LIQUIDATION, spare_reducing=True, quiet=True, **scope)

@@ -4,7 +4,7 @@ from fractions import Fraction
 from math import floor
 
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, Reason
+from engine.codes import EventKind, MarketState, Reason
 from tests.model.ledger import PPB, clamp
 from tests.model.records import SUBTICKS
 
@@ -64,6 +64,7 @@ def settle(model, contract):
     """Fix the rate of the interval that ends and pay it, all at one instant; the dust goes to the fund."""
     payable = is_payable(contract)
     contract.funding_rate = rate(contract) if payable else 0
+    _reach(model, contract)
     model.tell_of(
         EventKind.FUNDING_RATE,
         contract,
@@ -84,10 +85,30 @@ def settle(model, contract):
     contract.next_funding_ns = next_instant(model, contract)
 
 
+def _reach(model, contract):
+    mean, interest = average(contract), contract.parameters[P.FUNDING_INTEREST_PPB, 0]
+    most, cap = contract.parameters[P.FUNDING_CLAMP_PPB, 0], contract.parameters[P.FUNDING_CAP_PPB, 0]
+    eight = mean + clamp(interest - mean, -most, most)
+    model.reach("10 interest within the clamp", abs(interest - mean) <= most)
+    model.reach("10 clamped to avg + 0.05 %", interest - mean > most)
+    model.reach("10 clamped to avg - 0.05 %", interest - mean < -most)
+    model.reach("10 rate at its cap", eight > cap)
+    model.reach("10 rate at its floor", eight < -cap)
+    model.reach("10 premium above the index", any(sample > 0 for sample in contract.samples))
+    model.reach("10 premium below the index", any(sample < 0 for sample in contract.samples))
+    model.reach("10 equal weights", contract.samples and contract.parameters[P.FUNDING_EQUAL_WEIGHTS, 0])
+    model.reach("10 weights 1 to n", contract.samples and not contract.parameters[P.FUNDING_EQUAL_WEIGHTS, 0])
+    model.reach("10 settled while halted", contract.state == MarketState.HALTED and contract.funding_rate)
+    model.reach("4 funding missed in an outage, paid once", model.now_ns - contract.next_funding_ns > 10 * NS)
+
+
 def _pay(model, contract, position):
     """A cross position pays from the account's cash, an isolated one from its own money."""
     got, account = payment(contract, position.size, contract.funding_rate), model.accounts[position.account]
+    model.reach("10 a long pays", got < 0 < position.size)
+    model.reach("10 a short pays", got < 0 > position.size)
     if position.isolated:
+        model.reach("10 an isolated position pays or gets")
         position.isolated_micros += got
     else:
         account.cash += got

@@ -42,10 +42,14 @@ def after_fill(model, position, before, price):
         return
     flipped = before * position.size < 0
     if not position.size or flipped:
+        model.reach("8 isolated: flat or turned, all money back")
+        model.reach("8 isolated: turned", flipped)
         _move(model, position, -position.isolated_micros)
     elif abs(position.size) < abs(before):
+        model.reach("8 isolated: a part closed, money back pro rata")
         share = margin.equity(model, position) * (abs(before) - abs(position.size)) // abs(before)
         _move(model, position, -max(0, min(share, position.isolated_micros)))
     opened = abs(position.size) if flipped else abs(position.size) - abs(before)
     if opened > 0:
+        model.reach("8 isolated: money in for what opens")
         _move(model, position, opening_money(position, contract, position.size, opened, price))

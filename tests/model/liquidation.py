@@ -63,6 +63,8 @@ def is_closable(model, position):
     Of a contract whose settlement price is fixed only what is under water is closed before all others.
     """
     contract = model.contracts[position.contract]
+    model.reach("7 valued at a frozen mark and not closed", position.size and contract.mark_frozen)
+    model.reach("11 switched off", position.size and not contract.parameters[P.LIQUIDATION_ENABLED, 0])
     if not position.size or contract.mark_frozen or not contract.parameters[P.LIQUIDATION_ENABLED, 0]:
         return False
     under_water = margin.equity(model, margin.pool_of(model, position)) < 0
@@ -106,6 +108,8 @@ def tell(model, kind, account, **values):
 def flag(model, account):
     """From now on it may neither open nor withdraw, and its turn comes in order of flagging."""
     account.liquidating, account.warning_level = True, FLAGGED
+    model.reach("4 second account flagged and waiting", len(model.queue) == 1)
+    model.reach("4 many accounts flagged and waiting", len(model.queue) == 3)
     model.queue.append(account)
     tell(model, EventKind.LIQUIDATION_FLAGGED, account)
 
@@ -151,15 +155,20 @@ def next_pool(model):
     account, tick = model.queue[0], model.tick_number
     if account.cross_tick != tick and is_liquidatable(model, account):
         account.cross_tick = tick
+        model.reach("11 round on a cross pool")
+        model.reach("11 owes without a position", not held(account))
         model.round = Round(account, account, cancel_next)
         return
     for position in pools(account)[1:]:
         if position.worked_tick != tick and is_liquidatable(model, position) and is_closable(model, position):
+            model.reach("11 round on an isolated position")
+            model.reach("8 isolated round beside cross positions", bool(held(account)))
             model.round = Round(account, position, cancel_next)
             return
     model.queue.pop(0)
     account.liquidated_tick = tick
     if has_liquidatable(model, account):
+        model.reach("11 still liquidatable after its round")
         model.queue.append(account)
         return
     account.liquidating = False
@@ -176,6 +185,7 @@ def cancel_next(model, current):
     if order is None:
         current.stage = decide
         return
+    model.reach("11.1 untriggered order cancelled", order.waiting)
     matching.cancel(model, order, Reason.LIQUIDATION)
 
 
@@ -184,17 +194,25 @@ def decide(model, current):
     if current.pool is current.account:
         take_collateral(model, current.account)
     if not is_liquidatable(model, current.pool):
+        model.reach("11.1 cured before anything is closed")
         model.round = None
         return
     money, needed = margin.equity(model, current.pool), margin.pool_maintenance(model, current.pool)
     current.full = not 2 * money > needed
+    model.reach("11.3 exactly half of MM", 2 * money == needed)
+    model.reach("11.3 partial", not current.full)
+    model.reach("11.4 full", current.full)
+    model.reach("11.4 full, solvent", current.full and money >= 0)
+    model.reach("11.4 full, under water", money < 0)
     current.stage = close_next
 
 
 def close_next(model, current):
     """A reduce-only IOC at the close price: of the position with the largest MM, a part of it or all."""
     position = next_position(model, current)
+    model.reach("11.4 second position of a pool", position is not None and len(current.worked) == 1)
     if position is None:
+        model.reach("11 nothing closable")
         settle(model, current)
         return
     current.worked.append(position)
@@ -212,15 +230,33 @@ def close_next(model, current):
         price_subticks=current.price * SUBTICKS,
         position_lots=position.size,
     )
+    _reach_close(model, current, position)
     lots = current.left
     current.left = to_book(model, position, lots, current.price)
     owe_fee(model, current, lots - current.left)
     if not current.full:
+        model.reach("11.3 the book takes a part of a partial", 0 < current.left < lots)
+        model.reach("11.3 the book takes none of a partial", current.left == lots)
+        model.reach("11.3 the book takes all of a partial", not current.left)
         settle(model, current)
     elif current.left:
+        model.reach("11.4 remainder to deleveraging")
+        model.reach("11.4 all of it to deleveraging", current.left == lots)
         current.stage = deleverage
     else:
+        model.reach("11.4 the book takes all")
         go_on(model, current)
+
+
+def _reach_close(model, current, position):
+    contract, size = model.contracts[position.contract], abs(position.size)
+    before, after = (margin.bracket(contract, margin.notional(contract, lots)) for lots in (size, size - current.left))
+    over = size - current.left - contract.parameters[P.MIN_ORDER_LOTS, 0]
+    model.reach("11.3 partial across brackets", not current.full and before != after)
+    model.reach("11.3 partial takes all", not current.full and current.left == size)
+    model.reach("11.3 remainder of the minimum or a little more", not current.full and 0 <= over < 3)
+    model.reach("11 long closed", position.size > 0)
+    model.reach("11 short closed", position.size < 0)
 
 
 def next_position(model, current):
@@ -263,7 +299,7 @@ def deleverage(model, current):
     position = current.position
     if deleveraging.prepare(model, position):
         return
-    found = deleveraging.next(model, position, current.price)
+    found = deleveraging.next_giver(model, current.price)
     if found is None:
         if not deleveraging.prepare(model, position):
             exhaust(model, current)
@@ -312,6 +348,13 @@ def close_price(model, position):
     contract, account = model.contracts[position.contract], model.accounts[position.account]
     short_of = max(0, -margin.equity(model, margin.pool_of(model, position)))
     given = min(fund_may_give(model, account), short_of)
+    model.reach("11.2 no help is needed", not short_of)
+    model.reach("11.2 the fund helps with all that is missing", short_of and given == short_of)
+    model.reach("11.2 the fund's daily tenth is the bound", 0 < given < short_of)
+    model.reach("11.2 the fund has nothing", short_of and not model.fund)
+    model.reach("11.2 the fund has given all that it may today", short_of and model.fund and not given)
+    today = model.now_ns // DAY_NS
+    model.reach("11.2 a later day: the tenth begins anew", short_of and account.fund_used and account.fund_day != today)
     per_lot = Fraction(given * SUBTICKS, abs(position.size) * margin.unit(contract))
     bankruptcy = margin.bankruptcy(model, position)
     price = (bankruptcy - per_lot if position.size > 0 else bankruptcy + per_lot) / SUBTICKS
@@ -362,6 +405,9 @@ def settle(model, current):
     """Rulebook 11.5 and 11.7: the fee, as far as equity remains; then nobody without a position is left owing."""
     account, pool = current.account, current.pool
     fee = min(current.fees, max(0, margin.equity(model, pool)))
+    model.reach("11.5 fee in full", fee and fee == current.fees)
+    model.reach("11.5 fee is what is left", 0 < fee < current.fees)
+    model.reach("11.5 nothing left for the fee", current.fees and not fee)
     if fee:
         pay(pool, -fee)
         model.fund += fee
@@ -390,6 +436,9 @@ def make_whole(model, pool):
     owed = -(pool.isolated_micros if own else pool.cash)
     paid = min(owed, model.fund)
     if paid > 0 and not held(pool):
+        model.reach("11.7 the fund settles an account", not own)
+        model.reach("11.7 the fund settles an isolated position", own)
+        model.reach("11.7 the fund pays a part", paid < owed)
         pay(pool, paid)
         model.fund -= paid
         use_fund(model, account, paid)
@@ -410,6 +459,8 @@ def take_collateral(model, account):
     cash = account.cash
     for asset, units, paid in collateral.take(model, account):
         cash += paid
+        model.reach("9 the fund takes collateral")
+        model.reach("9 the fund takes all there is", not account.collateral[asset])
         left = account.collateral[asset]
         values = {"index": int(asset), "old_value": left + units, "new_value": left, "amount_micros": paid}
         model.tell(EventKind.COLLATERAL_TAKEN, account.slot, NIL, Reason.NONE, **values, cash_micros=cash)

@@ -256,11 +256,37 @@ def judge(model, request, price):
     fix(model, order, price)
     if not model.contracts[order.contract].has_margin:
         return Margin.CARRIED
-    if equity(model, model.accounts[order.account]) >= needed_with(model, request):
+    spare = equity(model, model.accounts[order.account]) - needed_with(model, request)
+    if spare >= 0:
+        _reach(model, request, spare)
         return Margin.CARRIED
     position = model.position(order.account, order.contract)
     within = position is not None and 0 < order.leaves <= closable(position, order.side, request.replaces)
+    model.reach("8 closing goes on as reduce-only", within)
+    model.reach("8 not within what may be closed", not within and position is not None and position.size)
     return Margin.CLOSES if within else Margin.SHORT
+
+
+def _reach(model, request, spare):
+    order = request.order
+    account, contract = model.accounts[order.account], model.contracts[order.contract]
+    position = model.position(order.account, order.contract)
+    size = position.size if position else 0
+    signed = order.leaves if order.side == Side.BUY else -order.leaves
+    model.reach("22 carried with nothing to spare", spare < 1_000_000)
+    model.reach("8 order of the position's side", size * signed > 0)
+    model.reach("8 order of the other side within the position", size * signed < 0 and abs(signed) <= abs(size))
+    model.reach("8 order of the other side beyond the position", size * signed < 0 and abs(signed) > abs(size))
+    model.reach("8 sell below the mark", order.side == Side.SELL and order.loss)
+    model.reach("8 buy above the mark", order.side == Side.BUY and order.loss)
+    model.reach("8 isolated order", position is not None and position.isolated)
+    model.reach("8 amended order", request.replaces is not None)
+    model.reach("9 carried by collateral", spare < collateral.value(model, account))
+    model.reach("8 chosen leverage", position is not None and position.leverage)
+    worth = notional(contract, abs(size) + order.leaves)
+    model.reach("8 beyond the first bracket", bracket(contract, worth)[0])
+    chosen = position.leverage if position else 0
+    model.reach("8 the bracket caps the chosen leverage", chosen and leverage_of(position, contract, worth) < chosen)
 
 
 # --- fills (Rulebook 3) -----------------------------------------------------------------------------------------------
@@ -283,6 +309,7 @@ def closing_limit(model, order):
         return order.price
     rate = Fraction(fee_rate(contract, taker=True), PPB)
     price = bankruptcy(model, position) / SUBTICKS
+    model.reach("3 limit of a reducing order")
     if order.side == Side.SELL:
         return max(order.price, ceil(price / (1 - rate)))
     return min(order.price, floor(price / (1 + rate)))

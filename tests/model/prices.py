@@ -50,10 +50,14 @@ def index_of(model, contract):
     """The weighted mean of the live sources, each clamped to their median +/- 0.5 %, weights renormalised
     (Rulebook 7)."""
     alive = live(model, contract)
+    model.reach("7 even count of sources", len(alive) % 2 == 0)
+    model.reach("7 stale source dropped", len(alive) < len(contract.sources))
     middle = median(contract.sources[number].price for number in alive)
     lowest, highest = floor(middle * (1 - CLAMP)), floor(middle * (1 + CLAMP))
     total = heavy = 0
     for number in alive:
+        model.reach("7 source clamped from above", contract.sources[number].price > highest)
+        model.reach("7 source clamped from below", contract.sources[number].price < lowest)
         total += clamp(contract.sources[number].price, lowest, highest) * weight(contract, number)
         heavy += weight(contract, number)
     return total // heavy
@@ -83,7 +87,9 @@ def impact(model, contract, side):
         lots += Fraction(part, price * unit)
         left -= part
         if not left:
+            model.reach("7 impact price")
             return floor(Fraction(wanted * SUBTICKS, unit) / lots)
+    model.reach("7 side too thin")
     return None
 
 
@@ -118,6 +124,8 @@ def sample(model, contract):
     """The sample that is due, of the basis for the mark and of the premium for funding; missed ones are skipped."""
     due = contract.next_sample_ns
     missed = model.now_ns - due > contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
+    model.reach("4 sample skipped after an outage", missed)
+    model.reach("7 no sample while the mark is frozen", contract.mark_frozen)
     if has_index(contract) and not contract.mark_frozen and not missed:
         bid, ask = impact(model, contract, Side.BUY), impact(model, contract, Side.SELL)
         sample_basis(contract, bid, ask)
@@ -141,6 +149,7 @@ def schedule_sample(model, contract, due_ns):
     interval = contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
     place = due_ns // interval + 1
     if (place + 1) * interval <= model.now_ns:
+        model.reach("4 sample intervals skipped")
         place = model.now_ns // interval + 1
     contract.next_sample_ns = place * interval + scatter(model, contract) % interval
 
@@ -165,8 +174,9 @@ def signed_word(value):
 def mark_of(model, contract):
     """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
 
-    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it;
-    the clamp's lower edge rounds up, or the mark would leave it.
+    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it.
+    The clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract, whatever the index
+    says: from one tick to the largest one.
     """
     index = contract.index
     interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
@@ -175,7 +185,16 @@ def mark_of(model, contract):
     second = index + (sum(contract.basis) // len(contract.basis) if contract.basis else 0)
     third = contract.big_trade * SUBTICKS if contract.big_trade else first
     room = contract.parameters[P.MARK_CLAMP_PPB, 0]
-    return clamp(median([first, second, third]), ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB)
+    lowest, highest = ceil_div(index * (PPB - room), PPB), index * (PPB + room) // PPB
+    middle = median([first, second, third])
+    mark = clamp(middle, lowest, highest)
+    if len({first, second, third}) == 3:
+        model.reach("7 mark is P1", middle == first)
+        model.reach("7 mark is P2", middle == second)
+        model.reach("7 mark is P3", middle == third)
+    model.reach("7 mark clamped from above", middle > highest)
+    model.reach("7 mark clamped from below", middle < lowest)
+    return clamp(mark, SUBTICKS, contract.parameters[P.MAX_PRICE_TICKS, 0] * SUBTICKS)
 
 
 def tick_contract(model, contract):
@@ -227,6 +246,7 @@ def _lock(model, contract):
     contract.live_since_ns = 0
     if not model.has_job_room():
         return
+    model.reach("7 lock while locked", contract.open_state)
     if not contract.open_state:
         contract.open_state, contract.frozen_since_ns = contract.state, model.now_ns
     contract.mark_frozen = not live(model, contract)
@@ -241,6 +261,7 @@ def _unlock(model, contract):
     contract.live_since_ns = contract.live_since_ns or model.now_ns
     contract.mark_frozen = False
     lasted = model.now_ns - contract.live_since_ns
+    model.reach("7 live again, not long enough", lasted < model.venue_values[V.INDEX_RECOVERY_NS])
     if lasted >= model.venue_values[V.INDEX_RECOVERY_NS] and model.has_job_room():
         state, contract.open_state = contract.open_state, 0
         contract.frozen_since_ns = 0

@@ -53,9 +53,11 @@ def tick(model, contract):
     if not contract.delivery_ns:
         return
     if contract.state == MarketState.SETTLED:
+        model.reach("2 settlement waited for money")
         contract.delivery_due_ns = model.now_ns  # the closing waits for money: try again
         return
     if model.now_ns <= contract.delivery_ns and prices.has_live_index(model, contract):
+        model.reach("2 settlement sample")
         contract.delivery_samples.append(contract.index)
     if model.now_ns >= contract.delivery_ns and model.has_job_room():
         fix(model, contract)
@@ -70,6 +72,8 @@ def price_of(contract):
 def fix(model, contract):
     """The price becomes the last mark, and all orders go."""
     old, price = contract.state, price_of(contract)
+    model.reach("2 settlement price is the mark: no sample", not contract.delivery_samples)
+    model.reach("2 settlement price is a mean", contract.delivery_samples)
     contract.state, contract.open_state, contract.mark_frozen = MarketState.SETTLED, 0, False
     model.tell(
         EventKind.CONTRACT_STATE_CHANGED,
@@ -120,6 +124,7 @@ def is_due(model):
 def settle(model, contract):
     """All positions at one instant and one price, or none yet: what the fund does not cover waits for money."""
     contract.next_funding_ns = contract.next_sample_ns = contract.delivery_due_ns = 0
+    model.reach("2 settlement covered by the fund", 0 < needed_of_fund(model, contract) <= model.fund)
     if needed_of_fund(model, contract) > model.fund:
         return
     for position in open_positions(model, contract):
@@ -135,6 +140,7 @@ def close(model, contract, position):
     """A long gets its value rounded down, a short owes it rounded up; then nobody is left owing, or overburdened."""
     account, size, result = model.accounts[position.account], position.size, margin.unrealised(model, position)
     pool = margin.pool_of(model, position)
+    model.reach("2 isolated position settled", position.isolated)
     contract.delivery_clearing -= result + position.entry_cost
     liquidation.pay(pool, result)
     position.realised += result
@@ -154,4 +160,5 @@ def close(model, contract, position):
     if not liquidation.held(pool) and not position.isolated:
         liquidation.make_whole(model, pool)
     if not account.liquidating and liquidation.has_liquidatable(model, account):
+        model.reach("2 settlement left an account liquidatable")
         liquidation.flag(model, account)
