@@ -19,7 +19,6 @@ import numpy as np
 from numba.core import event
 
 from engine import batch_end, row_access, step
-from engine.batch_end import InvariantError
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -44,10 +43,10 @@ from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
     "RING_ROWS",
+    "BrokenError",
     "CorruptJournalError",
     "Durability",
     "Engine",
-    "InvariantError",
     "JournalError",
     "JournalOptions",
     "JournalReader",
@@ -214,6 +213,25 @@ class Recovery:
     """One line for each snapshot that could not be used."""
 
 
+class BrokenError(JournalError):
+    """An invariant does not hold after a batch; `fault` says which one. The engine does nothing any more.
+
+    With a journal that it writes the batch was just submitted, and nobody has heard of it. Without one the batch is of
+    a log that is replayed.
+    """
+
+    def __init__(self, fault: batch_end.InvariantError, directory: Path | None) -> None:
+        self.fault = fault
+        if directory is None:
+            super().__init__(f"the log leads to {fault}; `lionrock verify --audit` names the command")
+        else:
+            super().__init__(
+                f"{directory}: {fault}; none of this batch was answered, and the journal has it. Keep a copy of the "
+                "folder, then run `lionrock verify --audit` on it: if it finds nothing, the journal is right and the "
+                "memory of this process was not, and a start goes on from it; else the fault is in this release"
+            )
+
+
 class Engine:
     """A state and, for an exchange, its journal. One thread uses it; it never reads a clock for its rules.
 
@@ -235,7 +253,7 @@ class Engine:
         self._stage = stage.view(np.uint8).data
         self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
-        self._broken: InvariantError | None = None
+        self._broken: BrokenError | None = None
 
     @classmethod
     def create(
@@ -288,8 +306,8 @@ class Engine:
     def submit(self, commands: Rows) -> Rows:
         """Journal a batch, apply it and return its events, valid until the next call.
 
-        Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened. InvariantError when
-        an invariant does not hold after them: they are in the journal, nobody may hear of them, and the engine does
+        Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened. BrokenError when an
+        invariant does not hold after them: they are in the journal, nobody may hear of them, and the engine does
         nothing any more.
         """
         self._accept(commands)
@@ -412,10 +430,10 @@ class Engine:
             self.last_seq += done
         return done, self.ring[:written]
 
-    def _break(self, first_seq: int, last_seq: int) -> InvariantError:
+    def _break(self, first_seq: int, last_seq: int) -> "BrokenError":
         """An invariant does not hold after these commands: they are kept in the journal, and it takes no others."""
         if self._broken is None:
-            self._broken = batch_end.error_of(self.root, first_seq, last_seq)
+            self._broken = BrokenError(batch_end.error_of(self.root, first_seq, last_seq), self.directory)
             if self.journal is not None:
                 with contextlib.suppress(JournalError, OSError):
                     self.journal.sync()
@@ -448,7 +466,7 @@ class Stage:
         """Journal the first `count` rows, apply them and return their events, valid until the next call.
 
         ValueError when the first or the last of them is not numbered on from `last_seq`, and nothing has happened.
-        InvariantError as from `Engine.submit`.
+        BrokenError as from `Engine.submit`.
         """
         engine, seq = self._engine, self._engine.last_seq
         within = min(max(count, 1), len(self.rows))
