@@ -249,7 +249,7 @@ def recount(root):
 
 # --- in words -----------------------------------------------------------------------------------------------------
 
-_FIGURES = {
+FIGURES = {
     Violation.FUND_NEGATIVE: "the insurance fund has {found} micros",
     Violation.CASH_NOT_CONSERVED: (
         "accounts, positions, fund and fees sum to {found} micros, deposits less withdrawals to {wanted}"
@@ -272,7 +272,7 @@ def error_of(root: Any, first_seq: int, last_seq: int) -> InvariantError:
     """What a batch of these commands broke."""
     totals = root["totals"][0]
     violation, slot = Violation(int(totals["fault"])), int(totals["fault_slot"])
-    figures = _FIGURES[violation].format(
+    figures = FIGURES[violation].format(
         found=f"{int(totals['found']):,}",
         wanted=f"{int(totals['wanted']):,}",
         slot=slot,

@@ -539,8 +539,9 @@ def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
     for path in newest_first(reader.directory):
         try:
             snapshot = read_header(path)
+            root = restore(snapshot)  # before the reader moves there: it is not for a bad one
             if reader.seek(snapshot.seq, snapshot.chain):
-                return restore(snapshot), ignored
+                return root, ignored
             ignored.append(f"{path}: the journal does not lead to it")
         except SnapshotError as error:
             ignored.append(str(error))

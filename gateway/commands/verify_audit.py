@@ -87,7 +87,8 @@ class Auditor:
         except host.BrokenError as error:
             last = error.fault.last_seq
             through = commands[commands["seq"] <= last]
-            raise FailedCheckError(through, last, f"{error.fault.violation.name.lower()}: {error.fault.figures}") from None
+            what = f"{error.fault.violation.name.lower()}: {error.fault.figures}"
+            raise FailedCheckError(through, last, what) from None
 
 
 def narrow(directory: Path, audit: Audit, broken: FailedCheckError, progress: Progress) -> None:
