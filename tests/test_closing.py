@@ -54,6 +54,7 @@ def leave(stage: Stage, equity: float) -> None:
         account["cash_micros"] = round(equity * MICROS) - profit
     after = int(account["cash_micros"]) + int(position["isolated_micros"])
     stage.state["withdrawals_micros"] += before - after
+    stage.adopt()
 
 
 def answer(stage: Stage) -> dict[str, Any]:
