@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engine import batch_end, invariants, step
-from engine.codes import CommandKind, EventKind, Mode, Side, Violation
+from engine.codes import CommandKind, EventKind, Mode, Side, TimeInForce, Violation
 from engine.codes import ContractParameter as P
 from engine.host import BrokenError, Engine, JournalOptions, JournalReader, SnapshotError, create, digest, restore
 from engine.schema import COMMAND, EVENT, NOTED_ROWS, SMALL
@@ -116,6 +116,25 @@ def test_a_seeded_fault_stops_the_engine(
     with pytest.raises(batch_end.InvariantError, match=violation.name.lower()):
         let_time_pass(stage)
     assert digest(stage.root) == before, "a stopped engine does nothing any more"
+
+
+FEES = WORKED | {P.TAKER_FEE_PPB: 500_000, P.MAKER_FEE_PPB: 200_000, P.BAND_PPB: 40_000_000}
+
+
+def test_trades_with_fees_add_up() -> None:
+    """Opened, cut, flipped and closed to nothing, with orders that end in every way."""
+    stage = Stage(contracts=(FEES,), accounts=4)
+    for account in (LONG, SHORT, THIRD):
+        stage.deposit(account, 100_000)
+    stage.index(2000)
+    for buyer, seller, lots, price in ((LONG, SHORT, 10, 2000), (THIRD, LONG, 3, 2007), (THIRD, LONG, 9, 1995)):
+        stage.order(buyer, Side.BUY, lots, price)
+        stage.order(seller, Side.SELL, lots + 2, price, tif=TimeInForce.IOC)
+    stage.order(LONG, Side.BUY, 2, 2000)
+    stage.order(THIRD, Side.SELL, 4, 2000)
+    stage.send(build.mass_cancel())
+    assert (stage.size(LONG), stage.size(SHORT), stage.size(THIRD)) == (0, -10, 10)
+    invariants.check(stage.root)
 
 
 def test_every_invariant_of_a_batch_has_its_seeded_fault() -> None:
