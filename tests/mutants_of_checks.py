@@ -1,14 +1,9 @@
 """Ways to break the checks at the end of a batch, and ways to break money that these checks must stop.
 
-Each is a patch of one place, with the tests that must fail, and what they must say. Run as a program with a folder and
-tests: runs these with the folder's copy of the engine, as plain Python.
+Each is a patch of one place, with the tests that must fail, and what they must say.
 """
 
-import sys
 from dataclasses import dataclass
-from pathlib import Path
-
-import pytest
 
 from tests.mutants import Mutant
 
@@ -218,7 +213,3 @@ MONEY = (
     ),
 )
 """Each moves money, positions, orders or levels wrong in one place; the check at the end of the batch stops it."""
-
-if __name__ == "__main__":
-    sys.path[:0] = [sys.argv[1], str(Path(__file__).parents[1])]
-    sys.exit(pytest.main(["-x", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", *sys.argv[2:]]))

@@ -243,5 +243,5 @@ def _broken_line(audit: Audit) -> str:
     figures = f", {audit.figures}" if audit.figures else ""
     return (
         f"after command {audit.sequence:,} ({audit.command}): {audit.invariant}{figures}; all invariants hold after "
-        f"{audit.held_until:,}. Keep this folder; the same commands lead here with this release on every machine"
+        f"{audit.held_until:,}. Keep this folder: the same commands lead here with this release on every machine"
     )
