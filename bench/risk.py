@@ -7,7 +7,7 @@ import numpy as np
 
 from bench.engine_runner import EngineRunner, Rows
 from bench.measurement import BenchError, Measurement, Plan, best_of, one_digest, percentiles
-from engine import host, step
+from engine import batch_end, host, step
 from engine.codes import AccountAttribute as A
 from engine.codes import CommandKind, EventKind, ExecInst, InvestorClass, Mode, OrdType, Side, TimeInForce
 from engine.codes import ContractParameter as P
@@ -123,6 +123,7 @@ class Market:
         state = self.state
         state["accounts"]["cash_micros"][:accounts] = cash_micros
         state["deposits_micros"] += accounts * cash_micros
+        batch_end.recount(self.runner.root)
 
     def _hold(self, accounts: int, positions: int) -> None:
         """Neighbours trade with each other: even accounts are long, odd ones short."""
@@ -248,6 +249,7 @@ def _before_the_fall(plan: Plan, accounts: int) -> Market:
     state["fund_micros"] += 1 << 50
     state["accounts"]["cash_micros"][1:accounts:2] += 1 << 40
     state["deposits_micros"] += (1 << 50) + accounts // 2 * (1 << 40)
+    batch_end.recount(market.runner.root)
     return market
 
 

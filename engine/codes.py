@@ -498,3 +498,40 @@ class VenueParameter(IntEnum):
     SURVEILLANCE = 100  # `index` is the threshold's number
     INDEX_SOURCE = 101  # of a contract; `index` is the source's place
     ONE_PAIR_MAY_GRANT_AND_PAY = 102
+
+
+class Violation(IntEnum):
+    """An invariant that does not hold; the number told beside it is the slot of the row at fault."""
+
+    NONE = 0
+    CASH_NOT_CONSERVED = 1
+    POSITIONS_DO_NOT_CANCEL = 2
+    OPEN_INTEREST = 3
+    FUND_NEGATIVE = 4
+    CASH_NEGATIVE_WITHOUT_POSITION = 5
+    ENTRY_COST_WITHOUT_POSITION = 6
+    BOOK_CROSSED = 7
+    LADDER_COUNT = 8
+    LADDER_ORDER = 9
+    LEVEL_UNREACHABLE = 10
+    LEVEL_SUM = 11
+    QUEUE_LINK = 12
+    ORDER_MISPLACED = 13
+    OWN_LINK = 14
+    OPEN_SUMS = 15
+    REDUCE_ONLY_EXCESS = 16
+    OPEN_ORDERS = 17
+    ID_MAP = 18
+    POOL = 19
+    EXPIRY = 20
+    UNTRIGGERED = 21
+    LIVE_ORDERS = 22
+    EQUITY_NEGATIVE = 23
+    COLLATERAL_NOT_CONSERVED = 24
+    LAPSE = 25
+    OPENS_WITHOUT_STANDING = 26
+    AFFILIATE_BEFORE_CLIENT = 27
+    TRADES_WHILE_HELD = 28
+    PENDING_JOBS = 29
+    CLIENT_MEMBERS = 30
+    NOT_IN_FORCE = 31

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
-from engine import row_access, step
+from engine import batch_end, row_access, step
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -43,6 +43,7 @@ from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
     "RING_ROWS",
+    "BrokenError",
     "CorruptJournalError",
     "Durability",
     "Engine",
@@ -82,8 +83,8 @@ Sink = Callable[[Rows, Rows], None]
 """(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
 Progress = Callable[[int, int], None]
 """(how much is done, how much there is)."""
-_FUNCTIONS = len(KERNELS) + len((step.initialise, step.apply_rows))
-"""How many functions are compiled: the kernels and the two that Python calls."""
+_FUNCTIONS = len(KERNELS) + len((step.initialise, step.apply_rows, batch_end.recount))
+"""How many functions are compiled: the kernels and those that Python calls."""
 
 
 def _ignore(first: Any, second: Any) -> None:
@@ -116,9 +117,11 @@ def _capacity_names() -> list[str]:
 
 
 def restore(snapshot: Snapshot) -> Rows:
-    """The state that a snapshot holds. SnapshotError when it is damaged."""
+    """The state that a snapshot holds. SnapshotError when it is damaged, or does not add up."""
     root = allocate(huge_pages=True)
     read_snapshot(snapshot, root)
+    if not batch_end.recount(root):
+        raise SnapshotError(f"{snapshot.path}: its accounts, positions and orders do not add up; delete it")
     return root
 
 
@@ -150,6 +153,7 @@ def warm_up(progress: Progress = _ignore) -> None:
             tick = np.zeros(1, COMMAND)
             tick["seq"], tick["kind"] = 1, CommandKind.TIME
             engine.submit(tick)
+            batch_end.recount(engine.root)
     finally:
         if collecting:
             gc.enable()
@@ -209,6 +213,25 @@ class Recovery:
     """One line for each snapshot that could not be used."""
 
 
+class BrokenError(JournalError):
+    """An invariant does not hold after a batch; `fault` says which one. The engine does nothing any more.
+
+    With a journal that it writes the batch was just submitted, and nobody has heard of it. Without one the batch is of
+    a log that is replayed.
+    """
+
+    def __init__(self, fault: batch_end.InvariantError, directory: Path | None) -> None:
+        self.fault = fault
+        if directory is None:
+            super().__init__(f"the log leads to {fault}; `lionrock verify --audit` names the command")
+        else:
+            super().__init__(
+                f"{directory}: {fault}; none of this batch was answered, and the journal has it. Keep a copy of the "
+                "folder, then run `lionrock verify --audit` on it: if it finds nothing, the journal is right and the "
+                "memory of this process was not, and a start goes on from it; else the fault is in this release"
+            )
+
+
 class Engine:
     """A state and, for an exchange, its journal. One thread uses it; it never reads a clock for its rules.
 
@@ -230,6 +253,7 @@ class Engine:
         self._stage = stage.view(np.uint8).data
         self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
+        self._broken: BrokenError | None = None
 
     @classmethod
     def create(
@@ -282,7 +306,9 @@ class Engine:
     def submit(self, commands: Rows) -> Rows:
         """Journal a batch, apply it and return its events, valid until the next call.
 
-        Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened.
+        Commands are numbered on from `last_seq`: ValueError otherwise, and nothing has happened. BrokenError when an
+        invariant does not hold after them: they are in the journal, nobody may hear of them, and the engine does
+        nothing any more.
         """
         self._accept(commands)
         return self._finish(commands, *self._advance(commands, 0, len(commands)))
@@ -397,10 +423,22 @@ class Engine:
         consumed, written = self._call(commands[done:end], end - done)
         if self.timed:
             self.engine_seconds += time.perf_counter() - begun
+        if consumed < 0:
+            raise self._break(self.last_seq + 1 + done, self.last_seq + end)
         done += consumed
         if done == len(commands):
             self.last_seq += done
         return done, self.ring[:written]
+
+    def _break(self, first_seq: int, last_seq: int) -> "BrokenError":
+        """An invariant does not hold after these commands: they are kept in the journal, and it takes no others."""
+        if self._broken is None:
+            self._broken = BrokenError(batch_end.error_of(self.root, first_seq, last_seq), self.directory)
+            if self.journal is not None:
+                with contextlib.suppress(JournalError, OSError):
+                    self.journal.sync()
+                self.journal.refuse(self._broken)
+        return self._broken
 
     def _call(self, commands: Rows, count: int) -> tuple[int, int]:
         """One call of the kernel. A few rows are copied to a buffer of known address: asking numpy takes longer."""
@@ -428,6 +466,7 @@ class Stage:
         """Journal the first `count` rows, apply them and return their events, valid until the next call.
 
         ValueError when the first or the last of them is not numbered on from `last_seq`, and nothing has happened.
+        BrokenError as from `Engine.submit`.
         """
         engine, seq = self._engine, self._engine.last_seq
         within = min(max(count, 1), len(self.rows))
@@ -440,6 +479,8 @@ class Stage:
         if consumed == count:
             engine.last_seq = seq + count
             return engine.ring[:written]
+        if consumed < 0:
+            raise engine._break(seq + 1, seq + count)
         return engine._finish(self.rows[:count], consumed, engine.ring[:written])
 
 
@@ -498,8 +539,9 @@ def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
     for path in newest_first(reader.directory):
         try:
             snapshot = read_header(path)
+            root = restore(snapshot)  # before the reader moves there: it is not for a bad one
             if reader.seek(snapshot.seq, snapshot.chain):
-                return restore(snapshot), ignored
+                return root, ignored
             ignored.append(f"{path}: the journal does not lead to it")
         except SnapshotError as error:
             ignored.append(str(error))

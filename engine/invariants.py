@@ -4,24 +4,24 @@
 snapshot. It reads the state through its own eyes: none of the functions that maintain it is used.
 """
 
-from enum import IntEnum
 from typing import Any
 
 import numpy as np
 
 from engine import owner_invariants
+from engine.batch_end import collateral_micros, lowest_equity_micros
 from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG, EXEC_REDUCE_ONLY
 from engine.codes import (
     NIL,
     AccountAttribute,
     Affiliation,
     InvestorClass,
-    MarginMode,
     MarketState,
     OrdType,
     Restriction,
     Side,
     TimeInForce,
+    Violation,
 )
 from engine.kernels import entry, kernel
 from engine.row_access import (
@@ -43,45 +43,7 @@ from engine.row_access import (
     profile_at,
 )
 from engine.schema import COLLATERAL_ASSETS, EXPIRY_LADDER, LADDERS_PER_CONTRACT, LAPSE_LADDER, MAX_JOBS, PERSON_LADDER
-from engine.units import PPB, SUBTICKS, mul_div_floor
-
-
-class Violation(IntEnum):
-    """What is wrong; the number beside it is the slot of the row at fault."""
-
-    NONE = 0
-    CASH_NOT_CONSERVED = 1
-    POSITIONS_DO_NOT_CANCEL = 2
-    OPEN_INTEREST = 3
-    FUND_NEGATIVE = 4
-    CASH_NEGATIVE_WITHOUT_POSITION = 5
-    ENTRY_COST_WITHOUT_POSITION = 6
-    BOOK_CROSSED = 7
-    LADDER_COUNT = 8
-    LADDER_ORDER = 9
-    LEVEL_UNREACHABLE = 10
-    LEVEL_SUM = 11
-    QUEUE_LINK = 12
-    ORDER_MISPLACED = 13
-    OWN_LINK = 14
-    OPEN_SUMS = 15
-    REDUCE_ONLY_EXCESS = 16
-    OPEN_ORDERS = 17
-    ID_MAP = 18
-    POOL = 19
-    EXPIRY = 20
-    UNTRIGGERED = 21
-    LIVE_ORDERS = 22
-    EQUITY_NEGATIVE = 23
-    COLLATERAL_NOT_CONSERVED = 24
-    LAPSE = 25
-    OPENS_WITHOUT_STANDING = 26
-    AFFILIATE_BEFORE_CLIENT = 27
-    TRADES_WHILE_HELD = 28
-    PENDING_JOBS = 29
-    CLIENT_MEMBERS = 30
-    NOT_IN_FORCE = 31
-
+from engine.units import SUBTICKS
 
 _LOOKS_AT_ALL = 2
 """The gate word that lets no order pass unseen."""
@@ -335,36 +297,6 @@ def _position_fault(s, slot):
 
 
 @kernel
-def _collateral_micros(s, slot):
-    """What an account's BTC and ETH count for at the last mark tick."""
-    total = np.int64(0)
-    for place in range(COLLATERAL_ASSETS):
-        row, units = collateral_at(s, place), account_at(s, slot).collateral_units[place]
-        worth = mul_div_floor(mul_div_floor(units, row.coin_micros, 100_000_000), row.weight_ppb, PPB)
-        total += min(worth, row.limit_micros)
-    return total
-
-
-@kernel
-def _is_under_water(s, slot):
-    """Whether an account's cross pool, or an isolated position of it, has equity below 0 at the mark."""
-    cross = account_at(s, slot).cash_micros + _collateral_micros(s, slot)
-    position_slot = np.int64(account_at(s, slot).positions_head)
-    while position_slot != NIL:
-        position = position_at(s, position_slot)
-        contract = contract_at(s, position.contract_slot)
-        value = contract.mark_subticks * position.size_lots * contract.micros_per_tick_lot // SUBTICKS
-        profit = value - position.entry_cost_micros if not contract.margin_free else np.int64(0)
-        if position.margin_mode == MarginMode.ISOLATED:
-            if position.isolated_micros + profit < 0:
-                return True
-        else:
-            cross += profit
-        position_slot = np.int64(position.next_slot)
-    return cross < 0
-
-
-@kernel
 def _is_held(s, account_slot, opens):
     """Whether the operator lets none of an account's orders trade, or none that opens."""
     account = account_at(s, account_slot)
@@ -469,9 +401,9 @@ def _account_fault(s, slot):
     if account.open_orders != orders:
         return Violation.OPEN_ORDERS
     waits_for_fund = account.liquidating and (account.has_collateral or s.fund_micros == 0)
-    if not exposed and not waits_for_fund and account.cash_micros + _collateral_micros(s, slot) < 0:
+    if not exposed and not waits_for_fund and account.cash_micros + collateral_micros(s, slot) < 0:
         return Violation.CASH_NEGATIVE_WITHOUT_POSITION
-    if not account.liquidating and _is_under_water(s, slot):
+    if not account.liquidating and lowest_equity_micros(s, slot)[0] < 0:
         return Violation.EQUITY_NEGATIVE
     fault = _jobs_fault(s, slot)
     if fault == Violation.NONE:

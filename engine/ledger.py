@@ -7,6 +7,7 @@ Entry cost is the signed sum of trade notionals.
 
 import numpy as np
 
+from engine import running_totals
 from engine.code_values import EXEC_REDUCE_ONLY
 from engine.codes import NIL, MarginMode
 from engine.kernels import inlined, kernel
@@ -65,6 +66,7 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     `signed_lots` is positive for the buyer, `price_micros` the notional of one lot. Realised = proceeds of the closed
     part less its released entry cost. The fee rounds up and is taken from cash.
     """
+    running_totals.note_position(s, position_slot)
     position = position_at(s, position_slot)
     size = position.size_lots
     closed = np.int64(0)
@@ -101,6 +103,7 @@ def _credit(s, position, amount_micros):
 @kernel
 def move_isolated(s, position_slot, amount_micros):
     """Move money from an account's cash into an isolated position, or with a negative amount out of it."""
+    running_totals.note_position(s, position_slot)
     position = position_at(s, position_slot)
     position.isolated_micros += amount_micros
     account_at(s, position.account_slot).cash_micros -= amount_micros
@@ -109,6 +112,7 @@ def move_isolated(s, position_slot, amount_micros):
 @kernel
 def pay_funding(s, position_slot, amount_micros):
     """A position pays funding, or with a negative amount receives it; the dust of all payments stays with the fund."""
+    running_totals.note_position(s, position_slot)
     position = position_at(s, position_slot)
     position.funding_micros -= amount_micros
     _credit(s, position, -amount_micros)
@@ -118,6 +122,7 @@ def pay_funding(s, position_slot, amount_micros):
 @kernel
 def move_collateral(s, account_slot, place, units):
     """An account deposits units of an asset, or with negative units withdraws them."""
+    running_totals.note_account(s, account_slot)
     account, row = account_at(s, account_slot), collateral_at(s, place)
     account.collateral_units[place] += units
     row.deposits_units += units
@@ -127,6 +132,7 @@ def move_collateral(s, account_slot, place, units):
 @kernel
 def sell_collateral(s, account_slot, place, units, amount_micros):
     """The insurance fund takes units of an account's collateral against cash."""
+    running_totals.note_account(s, account_slot)
     account, row = account_at(s, account_slot), collateral_at(s, place)
     account.collateral_units[place] -= units
     row.fund_units += units
@@ -149,6 +155,7 @@ def settle_position(s, position_slot, value_micros):
 
     A long receives its value rounded down, a short owes it rounded up: what is left over at the end is never negative.
     """
+    running_totals.note_position(s, position_slot)
     position = position_at(s, position_slot)
     contract = contract_at(s, position.contract_slot)
     realised = value_micros - position.entry_cost_micros
@@ -173,7 +180,9 @@ def close_clearing(s, contract_slot):
 def pay_fund(s, account_slot, pool_slot, amount_micros):
     """A pool pays into the insurance fund, or with a negative amount is paid by it; NIL is the cross pool."""
     if pool_slot == NIL:
+        running_totals.note_account(s, account_slot)
         account_at(s, account_slot).cash_micros -= amount_micros
     else:
+        running_totals.note_position(s, pool_slot)
         position_at(s, pool_slot).isolated_micros -= amount_micros
     s.fund_micros += amount_micros

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import admission, book, collateral, eligibility, events, ledger, margin
+from engine import admission, book, collateral, eligibility, events, ledger, margin, running_totals
 from engine.codes import NIL, Asset, EventKind, MarginMode, MarketState, Reason, Restriction, VenueParameter
 from engine.kernels import kernel
 from engine.row_access import account_at, collateral_at, contract_at, position_at
@@ -64,6 +64,7 @@ def deposit(s, d):
         return _deposit_collateral(s, d)
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
         return events.refused(s, d, Reason.BAD_AMOUNT)
+    running_totals.note_account(s, d.account_slot)
     account_at(s, d.account_slot).cash_micros += d.amount_micros
     s.deposits_micros += d.amount_micros
     _cash_notice(s, d, d.amount_micros)
@@ -120,6 +121,7 @@ def withdraw(s, d):
         return events.refused(s, d, reason)
     if d.index != Asset.SETTLEMENT:
         return _withdraw_collateral(s, d)
+    running_totals.note_account(s, d.account_slot)
     account_at(s, d.account_slot).cash_micros -= d.amount_micros
     s.withdrawals_micros += d.amount_micros
     _cash_notice(s, d, -d.amount_micros)

@@ -2,6 +2,8 @@
 
 from engine.log_rows import record
 
+COLLATERAL_ASSETS = 2
+
 GROUP = record(  # a beneficial owner's accounts: no trades among them, limits on all of them together
     [
         ("members_head", "i4"),

@@ -4,6 +4,7 @@ No digest reads them. Suffixes as in `schema`.
 """
 
 from engine.log_rows import record
+from engine.owner_rows import COLLATERAL_ASSETS
 
 TAKER = record(  # the order being judged or matched: scratch that survives a pause, not part of a snapshot
     [
@@ -47,3 +48,27 @@ AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out ab
 AHEAD_ROWS = 32
 RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
 FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry
+
+# --- running totals: what the rows said when they were looked at last ---------------------------------------------
+
+NOTED_ROWS = 1024
+"""How many changed rows are noted before they are folded into the totals."""
+NOTED = record([("slot", "i8"), ("seq", "i8")])  # a position, or -1 - an account; the command that changed it
+SEEN_ACCOUNT = record([("cash_micros", "i8"), ("units", "i8", (COLLATERAL_ASSETS,)), ("call", "i8")])
+SEEN_POSITION = record([("size_lots", "i8"), ("carried_micros", "i8")])  # isolated money less entry cost
+HELD = record([("net_lots", "i8"), ("long_lots", "i8")])  # of a contract, over all its positions
+TOTALS = record(
+    [
+        ("noted", "i8"),  # how many rows wait to be folded
+        ("listed_orders", "i8"),  # in all accounts' lists of open orders
+        ("cash_micros", "i8"),  # over all accounts
+        ("carried_micros", "i8"),  # over all positions
+        ("units", "i8", (COLLATERAL_ASSETS,)),  # over all accounts
+        ("fault", "i8"),  # Violation: the first one found, which nothing takes back
+        ("fault_slot", "i8"),
+        ("fault_seq", "i8"),  # the command that changed the row at fault last, 0: it is about no one row
+        ("found", "i8"),
+        ("wanted", "i8"),
+    ]
+)
+WORD = record([("bits", "i8")])

@@ -6,7 +6,7 @@ is full: the state keeps the place, and the next call goes on with the same comm
 
 import numpy as np
 
-from engine import directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
+from engine import batch_end, directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
@@ -254,8 +254,13 @@ def _look_ahead(s, address, index, count):
 
 @entry
 def apply_rows(root, address, count, ring, ring_rows):
-    """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python."""
+    """`apply_batch` for `count` commands at an address and a ring of rows at another: the cheapest call from Python.
+
+    It consumes NIL commands when an invariant does not hold after them, and from then on.
+    """
     s = root[0]
+    if s.totals.fault != 0:
+        return NIL, 0
     events.open_ring(s, ring, ring_rows)
     s.recent.tag = 0
     s.recent.call += 1
@@ -278,7 +283,10 @@ def apply_rows(root, address, count, ring, ring_rows):
         elif s.phase != Phase.IDLE:
             break
         consumed += 1
-    return consumed, events.close_ring(s)
+    written = events.close_ring(s)
+    if s.phase == Phase.IDLE and not batch_end.holds(s):
+        return NIL, 0
+    return consumed, written
 
 
 def apply_batch(root, commands, ring):
@@ -287,9 +295,14 @@ def apply_batch(root, commands, ring):
     `root`: the state, one STATE record. `commands`: COMMAND rows (DIRECTIVE and LABEL rows are the same 128 bytes),
     numbered on from the state's last sequence. `ring`: at least MIN_EVENT_ROWS rows. Returns how many commands were
     consumed and how many events written. Fewer consumed than given means that the ring is full: call again with the
-    rest and an empty ring; until then nothing else may use the state.
+    rest and an empty ring; until then nothing else may use the state. InvariantError when these commands, or earlier
+    ones, left something that must not be.
     """
-    return apply_rows(root, row_access.address_of(commands), len(commands), row_access.address_of(ring), len(ring))
+    addresses = row_access.address_of(commands), row_access.address_of(ring)
+    consumed, written = apply_rows(root, addresses[0], len(commands), addresses[1], len(ring))
+    if consumed == NIL:
+        raise batch_end.error_of(root, int(commands["seq"][0]), int(commands["seq"][-1]))
+    return consumed, written
 
 
 # --- a command in two halves: what is due before it, and the command itself ----------------------------------------

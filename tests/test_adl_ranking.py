@@ -34,6 +34,7 @@ def crowd(seed: int, ring_rows: int = 1 << 16) -> Stage:
         kept = int(size * 2000 * UNIT * rng.choice([0.11, 0.12, 0.3, 1.0]) * (1 if account >= FAILING else 0.9))
         stage.state["withdrawals_micros"] += int(stage.state["accounts"][account]["cash_micros"]) - kept
         stage.state["accounts"][account]["cash_micros"] = kept
+    stage.adopt()
     return stage
 
 

@@ -53,6 +53,7 @@ def leave(stage: Stage, equity: float) -> None:
         account["cash_micros"] = round(equity * MICROS) - profit
     after = int(account["cash_micros"]) + int(position["isolated_micros"])
     stage.state["withdrawals_micros"] += before - after
+    stage.adopt()
 
 
 def without_marks(root: build.Rows) -> str:

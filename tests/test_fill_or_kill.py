@@ -110,10 +110,12 @@ class Trials:
         for _ in range(self.draw(1, 12)):
             self._quote(self.draw(0, MAKERS - 1), 3 - side, CENTRE - away * self.draw(-5, 80))
         kept = [self._cut(account) for account in range(MAKERS + 1)]
+        stage.adopt()
         self._kill(side, CENTRE + away * self.draw(0, 90))
         for account, taken in enumerate(kept):
             stage.state["accounts"][account]["cash_micros"] += taken
             stage.state["withdrawals_micros"] -= taken
+        stage.adopt()
         invariants.check(stage.root)
 
     def _quote(self, account: int, side: int, price: int) -> None:

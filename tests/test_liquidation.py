@@ -158,7 +158,8 @@ def test_none_left_to_deleverage_halts_the_contract() -> None:
     row = stage.position(1)
     row["entry_cost_micros"] += 2_000_000_000
     stage.state["accounts"][1]["cash_micros"] -= 8_000_000_000
-    stage.state["withdrawals_micros"] += 6_000_000_000
+    stage.state["withdrawals_micros"] += 10_000_000_000
+    stage.adopt()
     stage.index(1800)
     stage.settle()
     assert stage.state["contracts"][0]["state"] == MarketState.HALTED

@@ -160,6 +160,7 @@ class Journal:
         self.next_seq = position.next_seq
         self.durable_seq = position.next_seq - 1
         self.failure: Exception | None = None
+        self._refused: Exception | None = None
         self._written_seq = self.durable_seq
         self._writer = SegmentWriter(directory, position, self.options.segment_bytes)
         self._pending: deque[Batch] = deque()
@@ -258,7 +259,14 @@ class Journal:
             self._awake.close()
         self._writer.close()
 
-    def _refusal(self) -> JournalError:
+    def refuse(self, error: Exception) -> None:
+        """Take and write nothing any more: from here on every call but `close` raises this error."""
+        with self._lock:
+            self._refused = self.failure = error
+
+    def _refusal(self) -> Exception:
+        if self._refused is not None:
+            return self._refused
         if self.failure is None:
             return JournalError(f"{self.directory}: the journal is closed; open the engine again")
         return JournalError(

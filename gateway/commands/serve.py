@@ -14,7 +14,7 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.host import JournalError
+from engine.host import BrokenError, JournalError
 from gateway import config as settings
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
 from gateway.net.server import Server
@@ -27,7 +27,10 @@ _EXAMPLES = """examples:
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
+exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered
 """
+BROKEN = 3
+"""Exit code when an invariant of the engine does not hold: a start by itself would not help."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 
@@ -51,7 +54,7 @@ def add_parser(subparsers: Any) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Serve until a signal; 0, or one line of error and 2."""
+    """Serve until a signal; 0, or one line of error and 2, or 3 when an invariant does not hold."""
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with readable_errors("serve"):
         config = settings.from_args(args)
@@ -63,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             return uvloop.run(serve(config, args.json))
         except JournalError as error:
-            print(f"lionrock serve: {error}", file=sys.stderr)
-            return FAILED
+            return _failed(error)
 
 
 async def serve(config: settings.Config, as_json: bool) -> int:
@@ -83,12 +85,17 @@ async def serve(config: settings.Config, as_json: bool) -> int:
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
-        print(f"lionrock serve: {failure}", file=sys.stderr)
-        return FAILED
+        return _failed(failure)
     await server.stop()
     last_seq = server.venue.engine.last_seq
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def _failed(error: BaseException) -> int:
+    """One line that says why the venue stopped, and the exit code."""
+    print(f"lionrock serve: {error}", file=sys.stderr)
+    return BROKEN if isinstance(error, BrokenError) else FAILED
 
 
 def not_listening(config: settings.Config, error: OSError) -> str:

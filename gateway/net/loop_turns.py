@@ -6,6 +6,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from engine import host
+
 _LOG = logging.getLogger("lionrock.server")
 
 
@@ -55,7 +57,7 @@ class Turns:
         try:
             step()
         except Exception as error:
-            _LOG.exception("the venue stops: a batch failed")
+            _log(error, "a batch failed")
             self.fail(error)
 
     def fail(self, error: Exception) -> None:
@@ -76,7 +78,7 @@ class Turns:
             try:
                 call()
             except Exception as error:
-                _LOG.exception("the venue stops: a timer failed")
+                _log(error, "a timer failed")
                 self.fail(error)
                 return
             self._timers[place] = self.loop.call_later(seconds, again)
@@ -87,3 +89,11 @@ class Turns:
         """Stop the calls that `every` repeats."""
         for timer in self._timers:
             timer.cancel()
+
+
+def _log(error: Exception, what: str) -> None:
+    """Say why the venue stops; a broken invariant's text says all that a traceback would hide."""
+    if isinstance(error, host.BrokenError):
+        _LOG.critical("the venue stops: %s", error)
+    else:
+        _LOG.exception("the venue stops: %s", what)

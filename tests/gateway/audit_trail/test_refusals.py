@@ -260,6 +260,7 @@ def test_an_order_beyond_the_position_is_told_how_much_only_closes() -> None:
     assert "send 10 or less, which only closes" in found.remedy
     stage.state["accounts"][0]["cash_micros"] -= 600 * MICROS
     stage.state["withdrawals_micros"] += 600 * MICROS
+    stage.adopt()
     stage.order(0, SELL, 10, 1990)
     assert stage.of(EventKind.ACCEPTED)[0]["flags"] & ExecInst.REDUCE_ONLY
 
@@ -268,6 +269,7 @@ def drain(stage: Stage, units: int) -> None:
     """Take money from account 0 that the rules would not let go."""
     stage.state["accounts"][0]["cash_micros"] -= units * MICROS
     stage.state["withdrawals_micros"] += units * MICROS
+    stage.adopt()
 
 
 @pytest.mark.parametrize("terms", [REDUCE, {}, {"tif": TimeInForce.IOC}, {"tif": TimeInForce.FOK}], ids=str)

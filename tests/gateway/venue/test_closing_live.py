@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from engine import batch_end
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY
 from engine.codes import EventKind, Reason
 from engine.schema import EVENT
@@ -43,6 +44,7 @@ def drawn_down(venue):
     row = root["accounts"][venue.sessions[0].account_slot]
     root["withdrawals_micros"] += int(row["cash_micros"]) - 1_020_000_000
     row["cash_micros"] = 1_020_000_000
+    assert batch_end.recount(venue.venue.engine.root)
 
 
 def test_a_plain_order_that_only_closes_is_reduce_only_in_every_answer(venue, monkeypatch):

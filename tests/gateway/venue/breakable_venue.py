@@ -1,0 +1,70 @@
+"""A program that serves venues whose state is corrupted on a signal, each in a process of its own.
+
+It reads one JSON object a line, `{"words": [...], "faults": [[array, row, field, change], ...], "out": "", "err": ""}`,
+serves with these words until the venue ends, and answers with its exit code. The process is forked from one that has
+compiled everything; SIGUSR1 adds the changes to the state, as a fault of the memory would.
+"""
+
+import json
+import os
+import signal
+import sys
+
+from engine import host
+from gateway import cli
+from gateway.venue.venue import Venue
+
+_VENUES = []
+
+
+def _keep(venue):
+    _VENUES.append(venue)
+    _start(venue)
+
+
+_start = Venue.start
+Venue.start = _keep
+
+
+def corrupt(faults):
+    """Change the state of the venue that this process serves."""
+    root = _VENUES[0].engine.root
+    for array, row, field, change in faults:
+        if array:
+            root[array][field][0, row] += change
+        else:
+            root[field] += change
+
+
+def serve(order):
+    """Run `lionrock serve` in this process and end it."""
+    for name, number in (("out", 1), ("err", 2)):
+        file = os.open(order[name], os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.dup2(file, number)
+    signal.signal(signal.SIGUSR1, lambda *_: corrupt(order["faults"]))
+    code = 99
+    try:
+        code = cli.main(["serve", "--json", *order["words"]])
+    except SystemExit as end:
+        code = end.code
+    finally:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def main():
+    """Fork a venue for each line; its number is told when it begins, its exit code when it has ended."""
+    host.warm_up()
+    print("ready", flush=True)
+    for line in sys.stdin:
+        process = os.fork()
+        if process == 0:
+            serve(json.loads(line))
+        print(process, flush=True)
+        _, status = os.waitpid(process, 0)
+        print(os.waitstatus_to_exitcode(status), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,265 @@
+"""A venue whose invariants do not hold ends before it answers: over real sockets, with its message and exit code.
+
+What the memory did wrong is right again after a start from the journal. What the release does wrong is not: the start
+says so, and `lionrock verify --audit` names the command.
+"""
+
+import asyncio
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine import host
+from engine.codes import CommandKind, EventKind
+from gateway import cli, clock
+from gateway.client import Client, Disconnected
+from gateway.commands import serve, verify
+from gateway.registry.records import Intent
+from gateway.registry.registry import Registry
+from tests.gateway.live import BTC, INDEX, config_of, play, set_up
+from tests.mutants import Mutant, mutate
+
+ROOT = Path(__file__).parents[3]
+MICROS = 1_000_000
+START_SECONDS = 600
+ALICE = 1
+"""The account of the first trader; account 0 is the venue's maker."""
+SEEDED = [
+    ("fund_negative", [("", 0, "fund_micros", -(1 << 50))], "order"),
+    ("cash_not_conserved", [("accounts", None, "cash_micros", 1)], "order"),
+    ("cash_not_conserved", [("", 0, "fees_micros", -1)], "order"),
+    ("collateral_not_conserved", [("collateral", 0, "fund_units", 7)], "order"),
+    ("positions_do_not_cancel", [("positions", 0, "size_lots", 1)], "order"),
+    ("open_interest", [("contracts", 0, "open_interest_lots", 1)], "order"),
+    ("reduce_only_excess", [("positions", 0, "reduce_only_lots", 1 << 40)], "order"),
+    ("open_sums", [("positions", 0, "buy_lots", 1)], "order"),
+    ("live_orders", [("", 0, "orders_live", 1)], "order"),
+    ("pool", [("", 0, "nodes_live", 1 << 20)], "order"),
+    ("book_crossed", [("ladders", 0, "first_key", 1 << 24)], "quote"),
+    ("equity_negative", [("accounts", None, "cash_micros", -(1 << 50)), ("", 0, "fees_micros", 1 << 50)], "deposit"),
+]
+
+
+class Stable:
+    """The process that forks venues."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.gateway.venue.breakable_venue"], cwd=ROOT, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+        )  # fmt: skip
+        assert self._process.stdout.readline() == "ready\n"
+
+    def start(self, config, faults, folder):
+        """Begin to serve: its process number and its address."""
+        flags = {"data": config.data, "port": 0, "durability": "fsync", "scripted-index": INDEX}
+        words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
+        order = {"words": words, "faults": faults, "out": str(folder / "out"), "err": str(folder / "err")}
+        self._process.stdin.write(json.dumps(order) + "\n")
+        self._process.stdin.flush()
+        return int(self._process.stdout.readline())
+
+    def end(self):
+        """The exit code of the venue that was started last, once it has ended."""
+        return int(self._process.stdout.readline())
+
+    def close(self):
+        """End it; no venue may run."""
+        self._process.stdin.close()
+        self._process.wait()
+
+
+@pytest.fixture(scope="module")
+def stable():
+    forks = Stable()
+    yield forks
+    forks.close()
+
+
+async def address(path):
+    """Where a venue listens, once it says so."""
+    async with asyncio.timeout(START_SECONDS):
+        while not (path.exists() and path.read_text().endswith("\n")):
+            await asyncio.sleep(0.02)
+    return json.loads(path.read_text())["url"]
+
+
+async def marked(client):
+    """Wait for a mark price."""
+    while (await client.call("public/ticker", instrument_name=BTC))["mark_price"] in (None, 0):
+        await asyncio.sleep(0.05)
+
+
+def order(client, side, price, **terms):
+    """Place an order."""
+    return client.call(f"private/{side}", instrument_name=BTC, amount="0.001", price=str(price), **terms)
+
+
+async def traded(alice, bob):
+    """The two trade with each other, so that both have a position."""
+    await marked(alice)
+    await order(alice, "buy", 20000)
+    answer = await order(bob, "sell", 20000)
+    assert answer["trades"]
+
+
+@pytest.mark.parametrize(("violation", "faults", "then"), SEEDED)
+def test_nothing_is_answered_once_an_invariant_fails(stable, tmp_path, violation, faults, then):
+    config = config_of(tmp_path / "data")
+    config.registry.parent.mkdir(parents=True)
+    traders = set_up(config)
+    slot = traders[0].account.slot
+    faults = [(array, slot if row is None else row, *change) for array, row, *change in faults]
+    process = stable.start(config, faults, tmp_path)
+
+    async def story():
+        url = await address(tmp_path / "out")
+        clients = [Client(url, trader.key.id, trader.key.secret) for trader in traders]
+        for client in clients:
+            await client.connect()
+        await traded(*clients)
+        os.kill(process, signal.SIGUSR1)
+        with pytest.raises(Disconnected):
+            if then == "order":
+                await order(clients[0], "buy", 20000)
+                await order(clients[1], "sell", 20000, time_in_force="immediate_or_cancel")
+            elif then == "quote":
+                await order(clients[0], "sell", 20100)
+            else:
+                with Registry(config.registry) as registry:
+                    intent = Intent(CommandKind.DEPOSIT, account_slot=slot, amount_micros=MICROS)
+                    registry.add_intents([intent], clock.wall_ns())
+                while True:
+                    await clients[0].call("public/test")
+                    await asyncio.sleep(0.01)
+        for client in clients:
+            await client.close()
+
+    play(story(), START_SECONDS)
+    assert stable.end() == serve.BROKEN
+    error = (tmp_path / "err").read_text()
+    line = error.splitlines()[-1]
+    assert line.startswith(f"lionrock serve: {config.journal}: {violation} after command"), error
+    assert "none of this batch was answered" in line and "`lionrock verify --audit`" in line
+    assert f"CRITICAL the venue stops: {config.journal}: {violation}" in error and "Traceback" not in error
+    if then == "deposit":
+        with Registry(config.registry) as registry:
+            assert [intent.amount_micros for intent in registry.pending_intents()] == [MICROS], "not applied"
+
+
+def test_a_fault_of_the_memory_is_gone_after_a_start(stable, tmp_path, capsys):
+    """The order that was never answered is in the journal, and in effect; the audit finds nothing."""
+    config = config_of(tmp_path / "data")
+    config.registry.parent.mkdir(parents=True)
+    traders = set_up(config)
+    first, second = tmp_path / "first", tmp_path / "second"
+    for folder in (first, second):
+        folder.mkdir()
+    process = stable.start(config, [("accounts", traders[0].account.slot, "cash_micros", 1)], first)
+
+    async def broken():
+        url = await address(first / "out")
+        clients = [Client(url, trader.key.id, trader.key.secret) for trader in traders]
+        for client in clients:
+            await client.connect()
+        await traded(*clients)
+        await order(clients[0], "buy", 19990)
+        os.kill(process, signal.SIGUSR1)
+        with pytest.raises(Disconnected):
+            await order(clients[1], "sell", 19990)
+        for client in clients:
+            await client.close()
+
+    play(broken(), START_SECONDS)
+    assert stable.end() == serve.BROKEN
+    assert cli.main(["verify", "--audit", config.data, "--every", "50", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["audit"]["sequence"] == 0
+    again = stable.start(config, [], second)
+
+    async def sound():
+        client = Client(await address(second / "out"), traders[0].key.id, traders[0].key.secret)
+        await client.connect()
+        position = await client.call("private/get_position", instrument_name=BTC)
+        await client.close()
+        os.kill(again, signal.SIGTERM)
+        return str(position["size"])
+
+    assert play(sound(), START_SECONDS) == "0.002"
+    assert stable.end() == 0
+
+
+# --- a release that is wrong ----------------------------------------------------------------------------------------
+
+WRONG = Mutant("a fee is credited twice", "ledger.py", "    s.fees_micros += fee\n", "    s.fees_micros += 2 * fee\n")
+
+
+def first_fill(journal):
+    """The command of a journal's first trade."""
+    reader = host.JournalReader(journal)
+    engine, found = host.Engine(host.create(reader.capacities, reader.mode)), []
+
+    def take(commands, events):
+        found.extend(events["seq"][events["kind"] == EventKind.FILL])
+
+    host.replay(reader, engine, sink=take)
+    return int(found[0])
+
+
+def wrong_release(folder):
+    """The environment in which every Python process has a copy of the engine whose ledger is wrong, as plain Python."""
+    shutil.copytree(ROOT / "engine", folder / "engine", ignore=shutil.ignore_patterns("__pycache__"))
+    mutate(WRONG, folder / "engine")
+    (folder / "gateway").symlink_to(ROOT / "gateway")
+    (folder / "bench").symlink_to(ROOT / "bench")
+    here = {"LIONROCK_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)}
+    return os.environ | here | {"NUMBA_DISABLE_JIT": "1"}
+
+
+def lionrock(folder, *words):
+    """Run a command of the wrong release."""
+    command = [sys.executable, "-m", "gateway.cli", *words]
+    return subprocess.run(command, env=wrong_release(folder), cwd=folder, capture_output=True, text=True)
+
+
+def test_a_release_that_is_wrong_does_not_start_and_the_audit_names_the_command(stable, tmp_path):
+    config = config_of(tmp_path / "data")
+    config.registry.parent.mkdir(parents=True)
+    traders = set_up(config)
+    process = stable.start(config, [], tmp_path)
+
+    async def story():
+        url = await address(tmp_path / "out")
+        clients = [Client(url, trader.key.id, trader.key.secret) for trader in traders]
+        for client in clients:
+            await client.connect()
+        await traded(*clients)
+        for client in clients:
+            await client.close()
+        os.kill(process, signal.SIGKILL)
+
+    play(story(), START_SECONDS)
+    assert stable.end() == -signal.SIGKILL
+    seq = first_fill(config.journal)
+    for number, words in enumerate((["--json"], ["--every", "3"])):
+        folder = tmp_path / f"audit{number}"
+        folder.mkdir()
+        done = lionrock(folder, "verify", "--audit", config.data, *words)
+        assert done.returncode == verify.BROKEN, done.stderr
+        assert f"after command {seq:,} (NEW of account {traders[1].account.slot} at " in done.stderr
+        assert "cash_not_conserved" in done.stderr and len(done.stderr.splitlines()) == 1
+        if number == 0:
+            audit = json.loads(done.stdout)["audit"]
+            assert (audit["sequence"], audit["invariant"]) == (seq, "cash_not_conserved")
+            assert audit["held_until"] < seq
+    (tmp_path / "serve").mkdir()
+    done = lionrock(tmp_path / "serve", "serve", "--data", config.data, "--port", "0")
+    assert done.returncode == serve.BROKEN, done.stderr
+    line = done.stderr.splitlines()[-1]
+    assert line.startswith("lionrock serve: the log leads to cash_not_conserved after command")
+    assert "`lionrock verify --audit` names the command" in line
