@@ -15,7 +15,7 @@ REMINDER_SECONDS = 0.5
 """The interruption is repeated: one that falls into a call back from numpy is swallowed there."""
 FEW_ITEMS, MANY_ORDERS = 4, 30
 """How many items of work a command does, and how many orders there are, while rights are lost."""
-CLOSING = 400
+CLOSING, CLOSING_SEED = 400, 4
 """How many commands of a flow with closing orders are played."""
 
 
@@ -553,10 +553,11 @@ def _loses_otherwise() -> bool:
 
 
 def _closes_otherwise() -> bool:
-    """Whether closing orders become something else than they should, in scripts and beside plain Python."""
-    from engine.codes import ExecInst, Reason
-    from tests import test_closing
-    from tests.closing import twins
+    """Whether closing orders become something else than they should, in scripts and beside the model."""
+    from engine.codes import ExecInst, Mode, Reason
+    from tests import money_flow, test_closing
+    from tests.money_stage import LIMITS
+    from tests.pair import Pair
 
     try:
         test_closing.test_only_what_lies_wholly_within_the_position_closes()
@@ -565,7 +566,7 @@ def _closes_otherwise() -> bool:
             test_closing.test_other_orders_of_its_side_take_their_part(flags, 10, (Reason.INSUFFICIENT_MARGIN, False))
         test_closing.test_an_amendment_is_judged_without_what_it_replaces()
         test_closing.test_a_repeat_of_what_was_made_reduce_only_is_a_repeat()
-        twins(4, CLOSING)
+        money_flow.play(Pair(LIMITS, Mode.EXCHANGE), CLOSING_SEED, CLOSING)
     except Exception as error:
         print(f"{type(error).__name__}: {str(error)[:400]}")
         return True

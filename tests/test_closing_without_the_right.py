@@ -10,9 +10,8 @@ from engine.codes import Affiliation, EventKind, ExecInst, InvestorClass, OrdTyp
 from engine.codes import ContractParameter as P
 from tests import build
 from tests.build import BUY, SELL
-from tests.closing import without_marks
 from tests.stage import Stage
-from tests.test_closing import MADE, REDUCES, SIZE, answer, holding, outcome
+from tests.test_closing import MADE, REDUCES, SIZE, answer, holding, outcome, without_marks
 
 LOSSES: dict[Reason, build.Rows] = {
     Reason.KYC_NOT_VALID: build.account_set(0, A.KYC_UNTIL_NS, 0),

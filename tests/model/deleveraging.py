@@ -129,7 +129,7 @@ def next_giver(model, price):
         if min(left, key=ranking.keys.get) is not best:
             model.reach("11.6 ranked again behind another")
         elif lots := can_give(model, best, price):
-            _reach(model, ranking, left, best, lots)
+            _reach(model, ranking, sorted(left, key=ranking.keys.get), best, lots)
             return best, lots
         else:
             model.reach("11.6 passed over: nothing to give at this price")
