@@ -142,19 +142,23 @@ def twins(flow: Any) -> Iterator[Rows]:
     contract = flow.contract()
     for account in SPARE:
         yield from bare(flow, account)
-    first, second, loser = SPARE if flow.chance() < 0.5 else SPARE[::-1]
+    first, second, loser, another = SPARE if flow.chance() < 0.5 else SPARE[::-1]
     if flow.chance() < 0.5:
         yield from cleared(flow, contract)
     for account in (first, second):
         yield build.deposit(account, 5_000 * UNIT)
-    yield deposit(flow, loser, flow.one(500, 1500))
+    losers = flow.one((loser,), (loser, another))
+    for account in losers:
+        yield deposit(flow, account, flow.one(500, 1500))
     yield from emptied(flow, contract)
-    lots = carried(flow, loser, contract, 0.4)
+    lots = min(carried(flow, account, contract, 0.3) for account in losers)
     side = flow.one(Side.BUY, Side.SELL)
     price, other = max(round(flow.price(contract)), 1), Side.SELL if side == Side.BUY else Side.BUY
     for account in (second, first):
-        yield flow.order(account, contract, other, lots, price, tif=TimeInForce.GTC)
-    yield flow.order(loser, contract, side, 2 * lots, price, tif=TimeInForce.IOC)
+        yield flow.order(account, contract, other, len(losers) * lots + (len(losers) - 1) * lots, price)
+    for account in losers:
+        yield flow.order(account, contract, side, 2 * lots, price, tif=TimeInForce.IOC)
+    yield flow.order(MAKERS[0], contract, side, 2 * lots, price, tif=TimeInForce.IOC)
     yield from emptied(flow, contract)
     if flow.chance() < 0.3:
         yield flow.order(first, contract, other, lots, price + (9 if other == Side.SELL else -9), flags=0)
@@ -195,7 +199,7 @@ def exhausted(flow: Any) -> Iterator[Rows]:
     """A long and a short alone; the short has lost nearly all elsewhere when the long must be closed."""
     contract = flow.contract()
     other = (contract + 1) % len(flow.markets)
-    long, short, second = SPARE
+    long, short, second, _ = SPARE
     for account in SPARE:
         yield from bare(flow, account)
         yield deposit(flow, account, 2_000)
@@ -289,7 +293,8 @@ def exact(flow: Any) -> Iterator[Rows]:
         yield from tick(flow, contract, flow.levels[contract])
     equity, maintenance, _, _ = flow.sight.figures(account)
     edges = (maintenance, maintenance // 2, -(-maintenance // 2), 0, maintenance + -(-maintenance // 5))
-    missing = flow.one(*edges, maintenance + -(-maintenance // 2)) - equity + flow.one(-1, 0, 0, 0, 1)
+    half = edges[1:3] if flow.chance() < 0.5 else edges
+    missing = flow.one(*half, maintenance + -(-maintenance // 2)) - equity + flow.one(-1, 0, 0, 0, 1)
     if missing > 0:
         yield build.deposit(account, missing)
     yield build.contract_set(contract, P.LIQUIDATION_ENABLED, 1)
@@ -344,8 +349,10 @@ def owing(flow: Any) -> Iterator[Rows]:
         price, part = max(round(flow.price(traded)), 1), flow.one(held, held, flow.lots(traded, held // 2))
         yield flow.order(MAKERS[1], traded, Side.BUY, part, price)
         yield flow.order(account, traded, Side.SELL, part, price, tif=TimeInForce.IOC)
+    if flow.chance() < 0.5:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=5_000 * UNIT)
     if flow.chance() < 0.6:
-        value = flow.one(700_000_000, 990_000_000, 1_000_000_000)
+        value = flow.one(700_000_000, 800_000_000, 990_000_000, 1_000_000_000)
         yield build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=value)
         flow.restore(
             build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=600_000_000), 5
@@ -453,17 +460,20 @@ def settlement(flow: Any) -> Iterator[Rows]:
     yield from tick(flow, contract, flow.levels[contract])
     for account in (*SPARE, *SPARE):
         yield from meet(flow, account, MAKERS[0], contract, carried(flow, account, contract, 0.4))
+    silent = flow.chance() < 0.3
+    if silent:
+        yield build.time(time_ns=flow.now_ns + 61 * SECOND)
     yield build.contract_state(contract, MarketState.SETTLED)
     flow.settled.add(contract)
     end = int(flow.sight.contracts[contract]["delivery_ns"])
     if not end:
         return
     yield build.contract_state(contract, flow.one(MarketState.OPEN, MarketState.HALTED, MarketState.SETTLED))
-    yield build.contract_set(contract, P.LIQUIDATION_ENABLED, flow.one(0, 1))
+    yield build.contract_set(contract, P.LIQUIDATION_ENABLED, flow.one(0, 0, 1))
     if flow.chance() < 0.7:
         yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=60 * SECOND)
         flow.restore(build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=10 * SECOND), 1800)
-    fall, silent = flow.one(1.0, 0.9, 0.7), flow.chance() < 0.2
+    fall = flow.one(1.0, 0.85, 0.7)
     level = flow.levels[contract] * fall
     while flow.now_ns < end:
         for other in range(len(flow.markets)):
@@ -473,7 +483,7 @@ def settlement(flow: Any) -> Iterator[Rows]:
                 yield from tick(flow, contract, level * (1 + 0.01 * flow.chance()))
         for _ in range(flow.below(3)):
             yield from flow.trading()
-        yield build.time(time_ns=min(flow.now_ns + flow.one(9, 30, 45, 200) * SECOND, end + SECOND))
+        yield build.time(time_ns=min(flow.now_ns + flow.one(30, 45, 90, 200) * SECOND, end + SECOND))
     for _ in range(4):
         yield from flow.trading()
         yield next_tick(flow)
