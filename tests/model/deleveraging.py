@@ -80,7 +80,7 @@ def equity_after(model, position, lots, price):
 
 
 def can_give(model, position, price):
-    """All of it, or the most whole lot steps that leave its equity >= 0: more of them never leave more where they lose."""
+    """All of it, or the most whole lot steps that leave its equity >= 0: more never leave more where they lose."""
     lot_step = model.contracts[position.contract].parameters[P.LOT_STEP, 0]
     if equity_after(model, position, abs(position.size), price) >= 0:
         return abs(position.size)
