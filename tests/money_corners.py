@@ -6,7 +6,7 @@
 from collections.abc import Iterator
 from typing import Any
 
-from engine.codes import NIL, CommandKind, ExecInst, MarketState, Restriction, Side, TimeInForce
+from engine.codes import NIL, CommandKind, ExecInst, MarketState, Restriction, Side, TimeInForce, VenueState
 from engine.codes import AccountAttribute as A
 from engine.codes import ContractParameter as P
 from engine.codes import VenueParameter as V
@@ -17,8 +17,26 @@ from tests.money_stage import GAMBLERS, MAKERS, SPARE, UNIT
 
 def episode(flow: Any) -> Iterator[Rows]:
     """One of them."""
-    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, exact, outage, dusty, lone_isolated, owing, edge)
+    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, exact, outage, dusty, lone_isolated, owing, edge, brink)
+    if flow.chance() < 0.9:
+        yield from all_open(flow)
     yield from flow.one(*kinds)(flow)
+
+
+def all_open(flow: Any) -> Iterator[Rows]:
+    """Every market trades freely, where it can."""
+    closed = [slot for slot in range(len(flow.markets)) if not flow.sight.is_open(slot)]
+    if not closed:
+        return
+    yield build.venue_state(VenueState.OPEN)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=0)
+    for contract in closed:
+        yield build.contract_state(contract, MarketState.OPEN)
+        yield from tick(flow, contract, flow.levels[contract])
+    yield next_tick(flow)
+    for contract in closed:
+        yield build.contract_state(contract, MarketState.OPEN)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=5 * SECOND)
 
 
 def tick(flow: Any, contract: int, level: float, sources: int = 8) -> Iterator[Rows]:
@@ -124,19 +142,23 @@ def twins(flow: Any) -> Iterator[Rows]:
     contract = flow.contract()
     for account in SPARE:
         yield from bare(flow, account)
-    first, second, loser = SPARE if flow.chance() < 0.5 else SPARE[::-1]
+    first, second, loser, another = SPARE if flow.chance() < 0.5 else SPARE[::-1]
     if flow.chance() < 0.5:
         yield from cleared(flow, contract)
     for account in (first, second):
         yield build.deposit(account, 5_000 * UNIT)
-    yield deposit(flow, loser, flow.one(500, 1500))
+    losers = flow.one((loser,), (loser, another))
+    for account in losers:
+        yield deposit(flow, account, flow.one(500, 1500))
     yield from emptied(flow, contract)
-    lots = carried(flow, loser, contract, 0.4)
+    lots = min(carried(flow, account, contract, 0.3) for account in losers)
     side = flow.one(Side.BUY, Side.SELL)
     price, other = max(round(flow.price(contract)), 1), Side.SELL if side == Side.BUY else Side.BUY
     for account in (second, first):
-        yield flow.order(account, contract, other, lots, price, tif=TimeInForce.GTC)
-    yield flow.order(loser, contract, side, 2 * lots, price, tif=TimeInForce.IOC)
+        yield flow.order(account, contract, other, len(losers) * lots + (len(losers) - 1) * lots, price)
+    for account in losers:
+        yield flow.order(account, contract, side, 2 * lots, price, tif=TimeInForce.IOC)
+    yield flow.order(MAKERS[0], contract, side, 2 * lots, price, tif=TimeInForce.IOC)
     yield from emptied(flow, contract)
     if flow.chance() < 0.3:
         yield flow.order(first, contract, other, lots, price + (9 if other == Side.SELL else -9), flags=0)
@@ -177,7 +199,7 @@ def exhausted(flow: Any) -> Iterator[Rows]:
     """A long and a short alone; the short has lost nearly all elsewhere when the long must be closed."""
     contract = flow.contract()
     other = (contract + 1) % len(flow.markets)
-    long, short, second = SPARE
+    long, short, second, _ = SPARE
     for account in SPARE:
         yield from bare(flow, account)
         yield deposit(flow, account, 2_000)
@@ -245,10 +267,13 @@ def still(flow: Any, contract: int) -> Iterator[Rows]:
     flow.moods[contract].until_ns = flow.now_ns + 90 * SECOND
     yield build.contract_set(contract, P.FUNDING_CAP_PPB, 0)
     flow.restore(build.contract_set(contract, P.FUNDING_CAP_PPB, 3_000_000), 60)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=0)
     due = int(flow.sight.contracts[contract]["next_funding_ns"])
     yield build.time(time_ns=max(due, flow.now_ns))
     for other in range(len(flow.markets)):
         yield from tick(flow, other, flow.levels[other])
+    yield next_tick(flow)
+    yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_RECOVERY_NS, value=5 * SECOND)
 
 
 def exact(flow: Any) -> Iterator[Rows]:
@@ -268,7 +293,8 @@ def exact(flow: Any) -> Iterator[Rows]:
         yield from tick(flow, contract, flow.levels[contract])
     equity, maintenance, _, _ = flow.sight.figures(account)
     edges = (maintenance, maintenance // 2, -(-maintenance // 2), 0, maintenance + -(-maintenance // 5))
-    missing = flow.one(*edges, maintenance + -(-maintenance // 2)) - equity + flow.one(-1, 0, 0, 0, 1)
+    half = edges[1:3] if flow.chance() < 0.5 else edges
+    missing = flow.one(*half, maintenance + -(-maintenance // 2)) - equity + flow.one(-1, 0, 0, 0, 1)
     if missing > 0:
         yield build.deposit(account, missing)
     yield build.contract_set(contract, P.LIQUIDATION_ENABLED, 1)
@@ -277,16 +303,40 @@ def exact(flow: Any) -> Iterator[Rows]:
     yield from tick(flow, contract, flow.levels[contract])
 
 
+def brink(flow: Any) -> Iterator[Rows]:
+    """An account keeps exactly what an order needs, or a micro less, and places it."""
+    contract, account = flow.contract(), flow.one(*SPARE)
+    yield from bare(flow, account)
+    yield deposit(flow, account, 3_000)
+    if flow.chance() < 0.5:
+        yield from meet(flow, account, MAKERS[0], contract, carried(flow, account, contract, 0.3))
+    away, side = flow.one(0.99, 1.0, 1.01, 1.02), flow.one(Side.BUY, Side.SELL)
+    lots, price = carried(flow, account, contract, flow.one(0.2, 0.5)), max(round(away * flow.price(contract)), 1)
+    order = build.new(account, side, lots, price, contract_slot=contract, flags=ExecInst.POST_ONLY)
+    yield order.copy()
+    equity, _, requirement, _ = flow.sight.figures(account)
+    yield build.mass_cancel(account)
+    over = min(equity - requirement + flow.one(0, 0, 1), flow.sight.figures(account)[3])
+    if over > 0:
+        yield build.directive(CommandKind.WITHDRAW, account_slot=account, amount_micros=over)
+    yield order
+
+
 def owing(flow: Any) -> Iterator[Rows]:
     """An account that lives on its coins owes cash; then the coins fall, or count for less."""
     account, asset = flow.one(*SPARE), flow.one(1, 2)
     row = flow.sight.state["collateral"][asset - 1]
-    coin, contract = int(row["coin_micros"]), int(row["contract_slot"])
-    if not coin or not int(row["enabled"]):
-        return
+    wanted = {V.COLLATERAL_HAIRCUT_PPB: 600_000_000, V.COLLATERAL_CAP_MICROS: 40_000 * UNIT, V.COLLATERAL_ENABLED: 1}
+    if not int(row["lots_per_coin"]):
+        wanted = {V.COLLATERAL_CONTRACT: asset - 1, V.COLLATERAL_LOTS_PER_COIN: 53} | wanted
+    for code, value in wanted.items():
+        yield build.directive(CommandKind.VENUE_SET, code=code, index=asset, value=value)
+    contract = int(row["contract_slot"])
     yield from bare(flow, account)
-    yield build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=600_000_000)
     yield from tick(flow, contract, flow.levels[contract])
+    coin = int(row["coin_micros"])
+    if not coin:
+        return
     units = flow.one(300, 3_000) * UNIT * 100_000_000 // coin
     yield build.directive(CommandKind.DEPOSIT, account_slot=account, index=asset, amount_micros=units)
     yield deposit(flow, account, flow.one(1, 20))
@@ -299,8 +349,10 @@ def owing(flow: Any) -> Iterator[Rows]:
         price, part = max(round(flow.price(traded)), 1), flow.one(held, held, flow.lots(traded, held // 2))
         yield flow.order(MAKERS[1], traded, Side.BUY, part, price)
         yield flow.order(account, traded, Side.SELL, part, price, tif=TimeInForce.IOC)
+    if flow.chance() < 0.5:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=5_000 * UNIT)
     if flow.chance() < 0.6:
-        value = flow.one(700_000_000, 990_000_000, 1_000_000_000)
+        value = flow.one(700_000_000, 800_000_000, 990_000_000, 1_000_000_000)
         yield build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=value)
         flow.restore(
             build.directive(CommandKind.VENUE_SET, code=V.COLLATERAL_HAIRCUT_PPB, index=asset, value=600_000_000), 5
@@ -408,17 +460,20 @@ def settlement(flow: Any) -> Iterator[Rows]:
     yield from tick(flow, contract, flow.levels[contract])
     for account in (*SPARE, *SPARE):
         yield from meet(flow, account, MAKERS[0], contract, carried(flow, account, contract, 0.4))
+    silent = flow.chance() < 0.3
+    if silent:
+        yield build.time(time_ns=flow.now_ns + 61 * SECOND)
     yield build.contract_state(contract, MarketState.SETTLED)
     flow.settled.add(contract)
     end = int(flow.sight.contracts[contract]["delivery_ns"])
     if not end:
         return
     yield build.contract_state(contract, flow.one(MarketState.OPEN, MarketState.HALTED, MarketState.SETTLED))
-    yield build.contract_set(contract, P.LIQUIDATION_ENABLED, flow.one(0, 1))
+    yield build.contract_set(contract, P.LIQUIDATION_ENABLED, flow.one(0, 0, 1))
     if flow.chance() < 0.7:
         yield build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=60 * SECOND)
         flow.restore(build.directive(CommandKind.VENUE_SET, code=V.INDEX_STALE_NS, value=10 * SECOND), 1800)
-    fall, silent = flow.one(1.0, 0.9, 0.7), flow.chance() < 0.2
+    fall = flow.one(1.0, 0.85, 0.7)
     level = flow.levels[contract] * fall
     while flow.now_ns < end:
         for other in range(len(flow.markets)):
@@ -428,7 +483,7 @@ def settlement(flow: Any) -> Iterator[Rows]:
                 yield from tick(flow, contract, level * (1 + 0.01 * flow.chance()))
         for _ in range(flow.below(3)):
             yield from flow.trading()
-        yield build.time(time_ns=min(flow.now_ns + flow.one(9, 30, 45, 200) * SECOND, end + SECOND))
+        yield build.time(time_ns=min(flow.now_ns + flow.one(30, 45, 90, 200) * SECOND, end + SECOND))
     for _ in range(4):
         yield from flow.trading()
         yield next_tick(flow)

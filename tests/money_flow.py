@@ -21,12 +21,14 @@ from engine.codes import (
     CommandKind,
     ExecInst,
     MarginMode,
+    MarketState,
     Mode,
     OrdType,
     PriceSource,
     SelfTrade,
     Side,
     TimeInForce,
+    VenueState,
 )
 from engine.codes import ContractParameter as P
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT
@@ -85,6 +87,12 @@ class Sight:
     def cash(self, account: int) -> int:
         """In micros."""
         return int(self.accounts[account]["cash_micros"])
+
+    def is_open(self, contract: int) -> bool:
+        """Whether it trades freely, or never will again."""
+        state = int(self.contracts[contract]["state"])
+        opened = state == MarketState.OPEN and int(self.state["venue_state"]) == VenueState.OPEN
+        return opened or state == MarketState.SETTLED
 
     def is_flagged(self, account: int) -> bool:
         """Whether it is being liquidated."""

@@ -20,7 +20,7 @@ from tests.model import Limits
 UNIT = 1_000_000
 """Micros in one unit of the settlement currency."""
 LIMITS = Limits(orders=900, accounts=16, positions=64, groups=8, persons=8, jobs=8, clients=8)
-MAKERS, HOUSE, GAMBLERS, SPARE = (0, 1), 2, tuple(range(3, 12)), (12, 13, 14)
+MAKERS, HOUSE, GAMBLERS, SPARE = (0, 1), 2, tuple(range(3, 12)), (12, 13, 14, 15)
 """The spare ones have nothing but what an episode gives them."""
 ACCOUNTS = 12
 GROUPS = {1: 1, 5: 2, 6: 2}
@@ -64,7 +64,7 @@ def _common(rng: np.random.Generator, lowest_mmr: int) -> dict[Any, int]:
         P.BAND_PPB: lowest_mmr // 2,
         P.TAKER_FEE_PPB: taker,
         P.MAKER_FEE_PPB: int(rng.choice([0, -taker // 2, 200_000])),
-        P.LIQUIDATION_FEE_PPB: int(rng.choice([0, 1_000_000, lowest_mmr // 3])),
+        P.LIQUIDATION_FEE_PPB: int(rng.choice([0, 0, 1_000_000, lowest_mmr // 3])),
         P.MARK_CLAMP_PPB: int(rng.choice([lowest_mmr // 2, lowest_mmr // 8])),
         P.FUNDING_INTERVAL_S: 60,
         P.SAMPLE_INTERVAL_S: 5,
@@ -155,7 +155,7 @@ def collateral(rng: np.random.Generator, contracts: int) -> list[Any]:
 
 def fund(rng: np.random.Generator) -> list[Any]:
     """Nothing, a little, or more than enough."""
-    units = int(rng.choice([0, 0, 50, 2_000, 1_000_000]))
+    units = int(rng.choice([0, 0, 0, 50, 2_000, 1_000_000]))
     return [build.directive(CommandKind.FUND_DEPOSIT, amount_micros=units * UNIT + 7)] if units else []
 
 

