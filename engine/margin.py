@@ -91,10 +91,16 @@ def worst_notional_micros(contract, size_lots, buys_micros, sells_micros):
 
 
 @inlined
+def reserved_fee_ppb(contract):
+    """The fee that an open order reserves: it may fill as taker or as maker, and the dearer of both must be there."""
+    return max(contract.taker_fee_ppb, contract.maker_fee_ppb)
+
+
+@inlined
 def required_micros(contract, leverage, size_lots, buys_micros, sells_micros):
-    """IM of a position with its open orders, and the taker fee that these would pay."""
+    """IM of a position with its open orders, and the fee that these may pay."""
     worst = worst_notional_micros(contract, size_lots, buys_micros, sells_micros)
-    fees = mul_ppb_ceil(buys_micros + sells_micros, contract.taker_fee_ppb)
+    fees = mul_ppb_ceil(buys_micros + sells_micros, reserved_fee_ppb(contract))
     return initial_micros(contract, leverage, worst) + fees
 
 
@@ -314,14 +320,19 @@ def liquidation_price_of(contract, size_lots, spare_micros):
 
 @kernel
 def opening_micros(contract, leverage, size_after, opened_lots, price_ticks):
-    """What a fill that opens brings into an isolated position: IM at its price, its loss at the mark, its fee."""
+    """What a fill that opens brings into an isolated position: IM at its price, its loss at the mark, its fee.
+
+    Where the whole position comes into a bracket of less leverage, also what this asks more for the lots held before.
+    """
     unit = np.int64(contract.micros_per_tick_lot)
     notional = opened_lots * price_ticks * unit
+    held = notional_micros(contract, abs(size_after) - opened_lots)
     rate = effective_leverage(contract, leverage, notional_micros(contract, size_after))
+    raised = -(-held // rate) - initial_micros(contract, leverage, held)
     signed = opened_lots if size_after > 0 else -opened_lots
     loss = max((price_ticks * SUBTICKS - contract.mark_subticks) * signed * unit, 0)
-    fee = fee_micros(notional, max(contract.taker_fee_ppb, contract.maker_fee_ppb))
-    return -(-notional // rate) + ceil_micros(loss) + fee
+    fee = fee_micros(notional, reserved_fee_ppb(contract))
+    return -(-notional // rate) + raised + ceil_micros(loss) + fee
 
 
 @inlined

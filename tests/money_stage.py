@@ -20,7 +20,8 @@ from tests.model import Limits
 UNIT = 1_000_000
 """Micros in one unit of the settlement currency."""
 LIMITS = Limits(orders=900, accounts=16, positions=64, groups=8, persons=8, jobs=8, clients=8)
-MAKERS, HOUSE, GAMBLERS = (0, 1), 2, tuple(range(3, 12))
+MAKERS, HOUSE, GAMBLERS, SPARE = (0, 1), 2, tuple(range(3, 12)), (12, 13, 14)
+"""The spare ones have nothing but what an episode gives them."""
 ACCOUNTS = 12
 GROUPS = {1: 1, 5: 2, 6: 2}
 CLIENTS = {3: 1, 4: 1, 7: 2}
@@ -126,6 +127,8 @@ def accounts(rng: np.random.Generator) -> list[Any]:
         units = int(rng.integers(300_000, 2_000_000)) if account < 2 else int(rng.integers(1, 30_000))
         amount = units * UNIT + int(rng.integers(0, UNIT))
         rows += build.opened(account, GROUPS.get(account, 0), amount, CLIENTS.get(account, 0))
+    for account in SPARE:
+        rows += build.opened(account, amount_micros=1)
     rows.append(build.account_set(11, A.INVESTOR_CLASS, InvestorClass.INSTITUTIONAL))
     rows.append(build.account_set(HOUSE, A.AFFILIATION, Affiliation.GROUP_COMPANY))
     return rows

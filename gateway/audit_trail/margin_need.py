@@ -81,7 +81,7 @@ def _weight(side: int, price_ticks: int, loss_subticks: int) -> int:
 
 
 def _required_micros(contract: Any, position: dict[str, int], buys_micros: int, sells_micros: int) -> int:
-    """IM of the worst case of position and orders, and the taker fee of the orders."""
+    """IM of the worst case of position and orders, and the dearer fee of the orders."""
     size = position["size_lots"]
     held = _up(int(contract["mark_subticks"]) * abs(size) * int(contract["micros_per_tick_lot"]))
     if size > 0:
@@ -91,7 +91,8 @@ def _required_micros(contract: Any, position: dict[str, int], buys_micros: int, 
     else:
         worst = max(buys_micros, sells_micros)
     need = _initial_micros(contract, position["leverage"], worst)
-    need += _up((buys_micros + sells_micros) * int(contract["taker_fee_ppb"]), PPB)
+    fee_ppb = max(int(contract["taker_fee_ppb"]), int(contract["maker_fee_ppb"]))
+    need += _up((buys_micros + sells_micros) * fee_ppb, PPB)
     if position["margin_mode"] == MarginMode.ISOLATED:
         need -= _initial_micros(contract, position["leverage"], held)
     return need

@@ -11,13 +11,16 @@ from tests.model.ledger import ceil_div, fee_of
 
 def opening_money(position, contract, size, lots, price):
     """What the account gives for lots that open at a price: initial margin, the higher of both fees, and the loss at
-    the mark. The leverage is that of the bracket of the whole position, `size` after it.
+    the mark. The leverage is that of the bracket of the whole position, `size` after it; where it is lower than that of
+    the lots held before, they get what they need at it as well.
     """
     value = lots * price * margin.unit(contract)
     leverage = margin.leverage_of(position, contract, margin.notional(contract, size))
     loss = margin.loss_of(contract, Side.BUY if size > 0 else Side.SELL, price) * lots
     fee = fee_of(value, max(margin.fee_rate(contract, taker) for taker in (True, False)))
-    return ceil_div(value, leverage) + fee + margin.value_up(contract, loss)
+    held = margin.notional(contract, abs(size) - lots)
+    raised = ceil_div(held, leverage) - ceil_div(held, margin.leverage_of(position, contract, held))
+    return ceil_div(value, leverage) + raised + fee + margin.value_up(contract, loss)
 
 
 def _move(model, position, micros):

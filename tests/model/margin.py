@@ -135,7 +135,8 @@ def need_of(position, contract, orders):
     """Initial margin of the worst case and the reserves, taken from the pool of the account.
 
     same = position at mark + orders of its side; other = orders of the other side beyond the position's size, all in
-    notional; a flat position compares buys with sells. Reserves: the taker's fee and the open loss over all orders. An
+    notional; a flat position compares buys with sells. Reserves: the dearer fee of taker and maker, for who knows
+    as which an order will fill, and the open loss over all orders. An
     isolated position carries its own initial margin, so its orders ask the account only for what they add.
     """
     if not contract.has_margin or not (position.size or orders):
@@ -147,7 +148,7 @@ def need_of(position, contract, orders):
     own = notional(contract, position.size)
     same, other = (buys, sells) if position.size >= 0 else (sells, buys)
     worst = max(own + same, other - own)
-    fees = ceil_div((buys + sells) * fee_rate(contract, taker=True), PPB)
+    fees = ceil_div((buys + sells) * max(fee_rate(contract, taker) for taker in (True, False)), PPB)
     losses = value_up(contract, sum(order.loss * order.leaves for order in orders))
     needed = initial(position, contract, worst) + fees + losses
     if position.isolated:

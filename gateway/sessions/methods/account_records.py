@@ -163,7 +163,7 @@ def get_margins(session: SessionState, params: m.Margins, call: Call) -> bytes:
     leverage = call.projection.leverage(session.account_slot, contract.slot) or terms.max_leverage
 
     def margin(notional: int) -> bytes:
-        caps = [cap for floor, cap, _ in terms.brackets if floor <= notional]
+        caps = [cap for floor, cap, _ in terms.brackets if floor < notional]
         return micros_text(-(-notional // min(leverage, caps[-1] if caps else leverage))).encode()
 
     def fee(rate_ppb: int) -> bytes:
