@@ -19,21 +19,6 @@ def episode(flow: Any) -> Iterator[Rows]:
     """One of them."""
     kinds = (crash_of_many, twins, long_queue, exhausted, ruin, outage, dusty, lone_isolated, owing, edge, brink)
     kinds = (*kinds, exact, exact, twins)
-        exact,
-        crash_of_many,
-        twins,
-        twins,
-        long_queue,
-        exhausted,
-        ruin,
-        exact,
-        outage,
-        dusty,
-        lone_isolated,
-        owing,
-        edge,
-        brink,
-    )
     if flow.chance() < 0.9:
         yield from all_open(flow)
     yield from flow.one(*kinds)(flow)
