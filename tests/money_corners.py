@@ -17,7 +17,8 @@ from tests.money_stage import GAMBLERS, MAKERS, SPARE, UNIT
 
 def episode(flow: Any) -> Iterator[Rows]:
     """One of them."""
-    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, exact, outage, dusty, lone_isolated, owing, edge, brink)
+    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, outage, dusty, lone_isolated, owing, edge, brink)
+    kinds = (*kinds, exact, exact, twins)
     if flow.chance() < 0.9:
         yield from all_open(flow)
     yield from flow.one(*kinds)(flow)
@@ -163,7 +164,8 @@ def twins(flow: Any) -> Iterator[Rows]:
     if flow.chance() < 0.3:
         yield flow.order(first, contract, other, lots, price + (9 if other == Side.SELL else -9), flags=0)
     sign = -1 if side == Side.BUY else 1
-    yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.05, 0.08, 0.12)))
+    yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.09, 0.12, 0.16)))
+    yield from tick(flow, contract, flow.levels[contract])
 
 
 def long_queue(flow: Any) -> Iterator[Rows]:
@@ -280,21 +282,26 @@ def exact(flow: Any) -> Iterator[Rows]:
     """An account that waits for its liquidation gets exactly what brings it to an edge, and then its turn comes."""
     contract, account = flow.contract(), flow.one(*SPARE)
     yield from bare(flow, account)
+    yield build.directive(CommandKind.SET_MARGIN_MODE, account_slot=account, contract_slot=contract)
     yield from still(flow, contract)
-    yield deposit(flow, account, flow.one(300, 3_000, 9_000))
+    yield deposit(flow, account, flow.one(2_000, 5_000))
     side = flow.one(Side.BUY, Side.SELL)
     lots, price = carried(flow, account, contract, 0.7), max(round(flow.price(contract)), 1)
     yield flow.order(MAKERS[0], contract, Side.SELL if side == Side.BUY else Side.BUY, lots, price)
     yield flow.order(account, contract, side, lots, price, tif=TimeInForce.IOC)
     yield build.contract_set(contract, P.LIQUIDATION_ENABLED, 0)
     sign = -1 if side == Side.BUY else 1
-    yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.05, 0.07, 0.1)))
+    for _ in range(6):
+        equity, maintenance, _, _ = flow.sight.figures(account)
+        if 3 * equity < maintenance:
+            break
+        yield from tick(flow, contract, flow.levels[contract] * (1 + sign * 0.02))
     for _ in range(2):
         yield from tick(flow, contract, flow.levels[contract])
     equity, maintenance, _, _ = flow.sight.figures(account)
-    edges = (maintenance, maintenance // 2, -(-maintenance // 2), 0, maintenance + -(-maintenance // 5))
-    half = edges[1:3] if flow.chance() < 0.5 else edges
-    missing = flow.one(*half, maintenance + -(-maintenance // 2)) - equity + flow.one(-1, 0, 0, 0, 1)
+    halves = (maintenance // 2, -(-maintenance // 2))
+    edges = (*halves, maintenance, 0, maintenance + -(-maintenance // 5), maintenance + -(-maintenance // 2))
+    missing = flow.one(*(halves if flow.chance() < 0.4 else edges)) - equity + flow.one(-1, 0, 0, 0, 1)
     if missing > 0:
         yield build.deposit(account, missing)
     yield build.contract_set(contract, P.LIQUIDATION_ENABLED, 1)

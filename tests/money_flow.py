@@ -118,7 +118,7 @@ class MoneyFlow:
         self.pace = 120 * MILLISECOND
         self._uniform, self._drawn = self.rng.random(4096), 0
         self.settled: set[int] = set()
-        self.settles_in = int(self.rng.choice([0, 300, 900, 1500]))
+        self.settles_in = int(self.rng.choice([0, 150, 300, 600]))
         """After how many commands a contract's settlement begins, 0: never."""
 
     # --- drawing --------------------------------------------------------------------------------------------------

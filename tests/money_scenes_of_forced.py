@@ -115,6 +115,20 @@ def margin_calls_come_below_their_levels(begin: Begin) -> None:
 
 
 @scene
+def the_levels_of_margin_calls_round_up(begin: Begin) -> None:
+    """MM of 2101 micros: calls come below 3151.5 and below 2521.2, so at 3151 and at 2521."""
+    stage = market(begin, 0, RICH, 0, 0, 0, MICROS_PER_TICK_LOT=7)
+    for account, amount in ((0, 6176), (2, 6175), (3, 5546), (4, 5545)):
+        micros(stage, account, amount)
+    move(stage, 2144)
+    for account in (0, 2, 3, 4):
+        trade(stage, account, 1, 3, 2144)
+    move(stage, 2000.001)
+    calls = [(row["account_slot"], row["code"], row["old_value"]) for row in stage.of(EventKind.MARGIN_CALL)]
+    assert calls == [(2, 1, 3151), (3, 1, 2522), (4, 2, 2521)]
+
+
+@scene
 def a_flag_goes_at_exactly_the_maintenance_margin(begin: Begin) -> None:
     """600 of 900 and nobody bids; with 300 more it is cured, with a micro less it is not."""
     stage = struck(begin, 2600, 1800)
@@ -397,6 +411,18 @@ def a_giver_gives_no_more_than_it_can_afford(begin: Begin) -> None:
     stage.settle()
     gone = [(row["account_slot"], row["side"], row["reason"]) for row in stage.history(EventKind.CANCELLED)]
     assert (3, SELL, Reason.LIQUIDATION) in gone and (3, BUY, Reason.REDUCE_ONLY_EXCESS) in gone
+
+
+@scene
+def a_giver_may_give_its_last_micro(begin: Begin) -> None:
+    """100 of equity at a loss of 20 a lot are 5 lots, and nothing is left."""
+    stage = market(begin, 4480, RICH, 4000, contracts=2, fund=0)
+    trade(stage, 0, 2, 10, 2000)
+    trade(stage, 2, 4, 10, 2000, contract=1)
+    trade(stage, 0, 3, 6, 2000)
+    trade(stage, 1, 3, 5, 2000)
+    move(stage, 1700, 1310)
+    assert given(stage)[:2] == [(2, 5, 1720), (3, 11, 1720)]
 
 
 @scene

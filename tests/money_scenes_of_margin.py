@@ -115,6 +115,16 @@ def fees_are_reserved_for_both_sides(begin: Begin) -> None:
 
 
 @scene
+def the_dearer_fee_is_reserved(begin: Begin) -> None:
+    """A maker pays 0.08 % here and a taker 0.05 %: 1,000 of IM and 8 of fee, whichever it will be."""
+    stage = market(begin, 0, MAKER_FEE_PPB=800_000, **FEES)
+    micros(stage, 0, 1008 * MICROS - 1)
+    assert order(stage, 0, BUY, 5, 2000) == TOO_LITTLE
+    micros(stage, 0, 1)
+    assert order(stage, 0, BUY, 5, 2000) == Reason.NONE
+
+
+@scene
 def the_open_loss_of_every_order_is_reserved(begin: Begin) -> None:
     """Of a resting order, of a new one, and of an amended one without what it was before."""
     stage = market(begin, 1000, RICH, 1250, 510, contracts=2)
@@ -259,6 +269,18 @@ def an_isolated_fill_brings_margin_loss_and_fee(begin: Begin) -> None:
     assert (stage.cash(0), isolated(stage, 0)) == (151.98, 844)
     assert order(stage, 0, BUY, 1, 1500) == Reason.NONE, "950 less 800, and 0.75"
     assert order(stage, 0, BUY, 1, 1500) == TOO_LITTLE
+
+
+@scene
+def an_isolated_fill_into_the_next_bracket_brings_more_for_what_is_held(begin: Begin) -> None:
+    """10 lots brought 2,000 at 10 x; 5 more bring 3,000 at 5 x and 2,000 for the first ten."""
+    stage = market(begin, 10_000)
+    brackets(stage, (20_000, 5, 100_000_000))
+    isolate(stage, 0)
+    trade(stage, 0, 1, 10, 2000)
+    assert isolated(stage, 0) == 2000
+    trade(stage, 0, 1, 5, 2000)
+    assert (isolated(stage, 0), stage.cash(0)) == (6000, 4000)
 
 
 @scene

@@ -256,13 +256,14 @@ def the_mean_is_over_the_last_thirty(begin: Begin) -> None:
 @scene
 def affiliates_quotes_are_left_out(begin: Begin) -> None:
     """Where the contract says so, a group company's bids make no impact price."""
-    stage = quoted(begin, DISCLOSURE_AFFILIATE=1, AFFILIATE_PRESENT=1, IMPACT_EXCLUDES_AFFILIATES=1)
-    stage.send(build.account_set(1, A.AFFILIATION, 1))
-    stage.send(build.approval(1, 0, build.FAR_NS))
-    assert order(stage, 1, BUY, 100, 2010, flags=ExecInst.POST_ONLY) == Reason.NONE
-    stage.order(2, SELL, 100, 2012)
-    stage.order(3, BUY, 100, 1990)
-    assert sample(stage)[:2] == (1_990_000, 2_012_000)
+    for present in (1, 0):
+        stage = quoted(begin, DISCLOSURE_AFFILIATE=1, AFFILIATE_PRESENT=present, IMPACT_EXCLUDES_AFFILIATES=1)
+        stage.send(build.account_set(1, A.AFFILIATION, 1))
+        stage.send(build.approval(1, 0, build.FAR_NS))
+        assert order(stage, 1, BUY, 100, 2010, flags=ExecInst.POST_ONLY) == Reason.NONE
+        stage.order(2, SELL, 100, 2012)
+        stage.order(3, BUY, 100, 1990)
+        assert sample(stage)[:2] == (1_990_000, 2_012_000)
 
 
 # --- funding ------------------------------------------------------------------------------------------------------
@@ -385,6 +386,18 @@ def funding_is_paid_at_the_mark_and_its_dust_is_the_funds(begin: Begin) -> None:
     assert dust > 0 and stage.state["fund_micros"] == dust and stage.state["fees_micros"] == 0
     own = sum(row["amount_micros"] for row in paid if row["account_slot"] == 3)
     assert own < 0 and round((isolated(stage, 3) - money) * MICROS) == own and stage.cash(3) == cash
+
+
+@scene
+def what_fell_due_while_ticks_were_off_is_done_when_they_are_on(begin: Begin) -> None:
+    """Hours without ticks: at the instant at which they are switched on again the funding of 16:00 is settled."""
+    stage = funded(begin)
+    stage.send(build.directive(K.VENUE_SET, code=V.MARK_TICK_NS, value=0))
+    later(stage, 8)
+    assert rates(stage) == []
+    stage.send(build.directive(K.VENUE_SET, code=V.MARK_TICK_NS, value=build.SECOND))
+    stage.send(build.time())
+    assert len(rates(stage)) == 1
 
 
 @scene

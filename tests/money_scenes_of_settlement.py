@@ -211,7 +211,7 @@ def a_settlement_price_is_a_mark_for_all_that_an_account_has(begin: Begin) -> No
 
 @scene
 def who_has_too_little_after_a_settlement_is_flagged_at_once(begin: Begin) -> None:
-    """Funding is due at the same instant: it takes 655.5 of 1,200, and 950 are needed elsewhere."""
+    """Funding is due at the same instant: it takes 655.7 of 1,200, and 950 are needed elsewhere."""
     settings = {"FUNDING_INTERVAL_S": 28_800, "SAMPLE_INTERVAL_S": 14_400, "FUNDING_CAP_PPB": 34_500_000}
     stage = minutes(begin, 2200, contracts=2, **settings)
     trade(stage, 0, 1, 1, 2000)
@@ -223,8 +223,7 @@ def who_has_too_little_after_a_settlement_is_flagged_at_once(begin: Begin) -> No
     stage.send(build.contract_state(0, MarketState.SETTLED))
     for _ in range(30):
         tick(stage)
-    assert [row["amount_micros"] for row in stage.history(EventKind.FUNDING_PAID) if row["account_slot"] == 0] == [
-        -655_500_000
-    ]
-    assert flagged(stage) == [(0, 544_500_000, 950 * MICROS)]
+    paid = [row["amount_micros"] for row in stage.history(EventKind.FUNDING_PAID) if row["account_slot"] == 0]
+    assert paid == [-200_000, -655_500_000]
+    assert flagged(stage) == [(0, 544_300_000, 950 * MICROS)]
     assert stage.size(0) == 0

@@ -5,10 +5,11 @@ Loading this module loads the engine and everything that the scripts need.
 
 from collections.abc import Callable
 from functools import partial
+from pathlib import Path
 
 from engine import step
 from engine.codes import ExecInst, Mode, Reason
-from tests import money_flow, test_closing
+from tests import money_flow, shrink, test_closing
 from tests.flow import Mix, crowd, flow, houses, icebergs, lapses, owners, stage, storm, yielding
 from tests.model import work
 from tests.money_scenes import SCENES
@@ -48,6 +49,12 @@ def _closing() -> None:
     test_closing.test_a_repeat_of_what_was_made_reduce_only_is_a_repeat()
 
 
+def _log(path: Path) -> None:
+    """A log on which engine and model once parted."""
+    difference = shrink.replay(*shrink.load(path))
+    assert difference is None, difference
+
+
 def _money(seed: int) -> None:
     """A run of the flow of money."""
     money_flow.play(Pair(MONEY_LIMITS, Mode.EXCHANGE, watched=True), seed, COMMANDS)
@@ -69,7 +76,8 @@ ORDER_SCRIPTS: dict[str, Callable[[], None]] = {
 """Orders, eligibility, and closing without margin."""
 MONEY_SCRIPTS: dict[str, Callable[[], None]] = {
     **{name: partial(play, PairStage) for name, play in SCENES.items()},
+    **{f"log of {path.stem}": partial(_log, path) for path in sorted(shrink.LOGS.glob("*.log"))},
     **{f"money flow {seed}": partial(_money, seed) for seed in range(FLOWS)},
 }
-"""Directed scenes, and some runs of the generated flow."""
+"""Directed scenes, logs on which engine and model once parted, and some runs of the generated flow."""
 SCRIPTS = ORDER_SCRIPTS | MONEY_SCRIPTS

@@ -18,14 +18,32 @@ _WHOM = (
     Mutant(
         "the last call comes at its level and not below",
         "mark_tick.py",
-        "    if headroom < maintenance_micros // LAST_CALL:\n",
-        "    if headroom <= maintenance_micros // LAST_CALL:\n",
+        "    if headroom < -(-maintenance_micros // LAST_CALL):\n",
+        "    if headroom <= -(-maintenance_micros // LAST_CALL):\n",
     ),
     Mutant(
         "the first call comes at its level and not below",
         "mark_tick.py",
+        "    return 1 if headroom < -(-maintenance_micros // FIRST_CALL) else 0\n",
+        "    return 1 if headroom <= -(-maintenance_micros // FIRST_CALL) else 0\n",
+    ),
+    Mutant(
+        "the level of the first call rounded down",
+        "mark_tick.py",
+        "    return 1 if headroom < -(-maintenance_micros // FIRST_CALL) else 0\n",
         "    return 1 if headroom < maintenance_micros // FIRST_CALL else 0\n",
-        "    return 1 if headroom <= maintenance_micros // FIRST_CALL else 0\n",
+    ),
+    Mutant(
+        "the level of the last call rounded down",
+        "mark_tick.py",
+        "    if headroom < -(-maintenance_micros // LAST_CALL):\n",
+        "    if headroom < maintenance_micros // LAST_CALL:\n",
+    ),
+    Mutant(
+        "a flag leaves the level of the last call",
+        "liquidator.py",
+        "    account.warning_level = liquidation_rules.LIQUIDATABLE\n",
+        "    account.warning_level += 0\n",
     ),
     Mutant(
         "a call that eased is not forgotten",
@@ -67,8 +85,8 @@ _WHOM = (
     Mutant(
         "who is flagged may open",
         "liquidator.py",
-        "    account.liquidating = 1\n    eligibility.set_gate(s, account_slot)\n",
-        "    account.liquidating = 1\n",
+        "warning_level = liquidation_rules.LIQUIDATABLE\n    eligibility.set_gate(s, account_slot)\n",
+        "warning_level = liquidation_rules.LIQUIDATABLE\n",
     ),
     Mutant(
         "rounds go on within a tick",
@@ -252,6 +270,12 @@ _DELEVERAGING = (
         "    return max(lots, 0) // step * step + step\n",
     ),
     Mutant(
+        "a giver keeps a lot that it could just afford",
+        "liquidation_rules.py",
+        "    lots = mul_div_floor(equity_micros, SUBTICKS, loss * contract.micros_per_tick_lot)\n",
+        "    lots = mul_div_floor(equity_micros - 1, SUBTICKS, loss * contract.micros_per_tick_lot)\n",
+    ),
+    Mutant(
         "a giver gives whatever it has",
         "liquidation_rules.py",
         "    if loss <= 0:\n",
@@ -334,6 +358,18 @@ _DELEVERAGING = (
         "adl_ranking.py",
         "    fits = s.rank_tick == s.mark_ticks and s.rank_contract_slot",
         "    fits = s.rank_tick != 0 and s.rank_contract_slot",
+    ),
+    Mutant(
+        "who ranks higher since it has given is not moved up",
+        "adl_ranking.py",
+        "    if fits and s.rank_scans == 0:\n        _sort(s)\n",
+        "    if fits and s.rank_scans == 0:\n",
+    ),
+    Mutant(
+        "a giver is not judged again",
+        "liquidator.py",
+        "    adl_ranking.rank_giver(s)\n    s.liquidation_lots -= lots\n",
+        "    s.liquidation_lots -= lots\n",
     ),
     Mutant(
         "who has given keeps its rank",

@@ -77,14 +77,20 @@ _MARGIN = (
     Mutant(
         "fees are reserved for the larger side alone",
         "margin.py",
-        "    fees = mul_ppb_ceil(buys_micros + sells_micros, contract.taker_fee_ppb)\n",
-        "    fees = mul_ppb_ceil(max(buys_micros, sells_micros), contract.taker_fee_ppb)\n",
+        "    fees = mul_ppb_ceil(buys_micros + sells_micros, reserved_fee_ppb(contract))\n",
+        "    fees = mul_ppb_ceil(max(buys_micros, sells_micros), reserved_fee_ppb(contract))\n",
     ),
     Mutant(
         "fees are reserved at the maker's rate",
         "margin.py",
-        "    fees = mul_ppb_ceil(buys_micros + sells_micros, contract.taker_fee_ppb)\n",
-        "    fees = mul_ppb_ceil(buys_micros + sells_micros, contract.maker_fee_ppb)\n",
+        "    return max(contract.taker_fee_ppb, contract.maker_fee_ppb)\n",
+        "    return np.int64(contract.maker_fee_ppb)\n",
+    ),
+    Mutant(
+        "fees are reserved at the taker's rate though a maker pays more",
+        "margin.py",
+        "    return max(contract.taker_fee_ppb, contract.maker_fee_ppb)\n",
+        "    return np.int64(contract.taker_fee_ppb)\n",
     ),
     Mutant(
         "the open loss of resting orders is forgotten",
@@ -192,14 +198,20 @@ _MARGIN = (
     Mutant(
         "an isolated fill brings no fee",
         "margin.py",
-        "    return -(-notional // rate) + ceil_micros(loss) + fee\n",
-        "    return -(-notional // rate) + ceil_micros(loss)\n",
+        "    return -(-notional // rate) + raised + ceil_micros(loss) + fee\n",
+        "    return -(-notional // rate) + raised + ceil_micros(loss)\n",
     ),
     Mutant(
         "an isolated fill brings no loss",
         "margin.py",
+        "    return -(-notional // rate) + raised + ceil_micros(loss) + fee\n",
+        "    return -(-notional // rate) + raised + fee\n",
+    ),
+    Mutant(
+        "an isolated fill into a bracket of less leverage brings nothing for what is held",
+        "margin.py",
+        "    return -(-notional // rate) + raised + ceil_micros(loss) + fee\n",
         "    return -(-notional // rate) + ceil_micros(loss) + fee\n",
-        "    return -(-notional // rate) + fee\n",
     ),
     Mutant(
         "the check of equity at a fill forgets the fee",

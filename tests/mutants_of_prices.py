@@ -65,6 +65,18 @@ _PRICES = (
         "    slot = np.int64(NIL)\n",
     ),
     Mutant(
+        "affiliates make an impact price unless the contract names one",
+        "index_and_mark.py",
+        "    if contract.impact_excludes_affiliates == 0:\n",
+        "    if contract.impact_excludes_affiliates == 0 or contract.affiliate_present == 0:\n",
+    ),
+    Mutant(
+        "ticks that are switched on again wait for the next",
+        "directives.py",
+        "        timers.refresh(s)\n",
+        "        s.next_due_ns = min(s.next_due_ns, s.next_mark_tick_ns)\n",
+    ),
+    Mutant(
         "a level that just carries the impact notional does not",
         "index_and_mark.py",
         "        if quoted >= -(-left // (price * unit)):\n",

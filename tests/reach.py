@@ -235,7 +235,7 @@ def _of_states(kind: int, reason: int, code: int) -> Iterable[str]:
 
 
 OPTIONAL = {"2 settlement left an account liquidatable"}
-"""Rows that may stay empty: it takes a funding payment at the very instant of a settlement, by an account at the edge."""
+"""Rows that may stay empty: it takes a funding payment at the instant of a settlement, by an account at an edge."""
 
 
 def all_rows() -> list[str]:
