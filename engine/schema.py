@@ -25,13 +25,12 @@ from engine.owner_rows import GROUP as GROUP
 from engine.owner_rows import GROUP_LIMIT as GROUP_LIMIT
 from engine.scratch_rows import AHEAD as AHEAD
 from engine.scratch_rows import AHEAD_ROWS as AHEAD_ROWS
+from engine.scratch_rows import COUNT as COUNT
 from engine.scratch_rows import FOLLOWER as FOLLOWER
 from engine.scratch_rows import HELD as HELD
 from engine.scratch_rows import NOTED as NOTED
 from engine.scratch_rows import NOTED_ROWS as NOTED_ROWS
 from engine.scratch_rows import RECENT as RECENT
-from engine.scratch_rows import SEEN_ACCOUNT as SEEN_ACCOUNT
-from engine.scratch_rows import SEEN_POSITION as SEEN_POSITION
 from engine.scratch_rows import TAKER as TAKER
 from engine.scratch_rows import TOTALS as TOTALS
 from engine.scratch_rows import WORD as WORD
@@ -537,11 +536,9 @@ STATE = _cache_aligned(
         ("recent", RECENT),
         ("followers", FOLLOWER, (LADDERS,)),
         ("totals", TOTALS),
-        ("noted", NOTED, (NOTED_ROWS,)),
+        ("noted", NOTED, (NOTED_ROWS + 1,)),  # the last place is written when all others are taken
         ("books_noted", WORD, (BOOK_WORDS,)),
         ("held", HELD, (MAX_CONTRACTS,)),
-        ("seen_accounts", SEEN_ACCOUNT, (VENUE.accounts,)),
-        ("seen_positions", SEEN_POSITION, (VENUE.positions,)),
     ]
 )
 
