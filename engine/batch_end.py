@@ -5,9 +5,8 @@ Asked each time, whatever the batch was about:
 - fund >= 0;
 - cash + isolated money - entry cost of all rows + fund + fees = deposits - withdrawals, from `running_totals`;
 - of each collateral asset: units of all accounts + units of the fund = deposits - withdrawals;
-- as many orders are in use as accounts have in their lists, and pools use no more rows than they have.
-
-Of the books that an order came to: best bid < best ask, whatever the contract's state, since no state crosses a book.
+- pools use no more rows than they have;
+- of every book: best bid < best ask, whatever the contract's state, since no state crosses a book.
 
 Of the first NOTED_ROWS rows whose money or position changed:
 
@@ -17,8 +16,8 @@ Of the first NOTED_ROWS rows whose money or position changed:
   and not waiting for the fund does not owe. A mark moves only at a mark tick, which flags at once all whom it makes
   liquidatable, so this holds between ticks too. Accounts are not asked for what they do in contracts without margin.
 
-Rows behind them are left to the next mark tick. That counts the rows of all accounts: all sums above, and the open
-interest of each contract, from the rows alone.
+Rows behind them are left to the next mark tick. That counts the rows of all accounts: all sums above, the open
+interest of each contract and the open orders, from the rows alone.
 
 `invariants` checks all of the state instead of what changed. Neither uses what maintains it: equity is worked out here.
 """
@@ -32,7 +31,6 @@ from engine.codes import NIL, MarginMode, Violation
 from engine.kernels import apart, entry, kernel
 from engine.row_access import (
     account_at,
-    book_word_at,
     collateral_at,
     contract_at,
     held_at,
@@ -41,8 +39,8 @@ from engine.row_access import (
     position_at,
 )
 from engine.running_totals import adds_up, fail
-from engine.schema import BOOK_WORDS, COLLATERAL_ASSETS, LADDERS_PER_CONTRACT, NOTED_ROWS
-from engine.units import PPB, SUBTICKS, lowest_bit, mul_div_floor
+from engine.schema import COLLATERAL_ASSETS, LADDERS_PER_CONTRACT, NOTED_ROWS
+from engine.units import PPB, SUBTICKS, mul_div_floor
 
 _UNITS_PER_COIN = 100_000_000
 _ORDERS, _LEVELS, _NODES = range(3)
@@ -94,16 +92,11 @@ def _sums_hold(s):
 
 @kernel
 def _books_hold(s):
-    for place in range(BOOK_WORDS):
-        bits = np.int64(book_word_at(s, place).bits)
-        while bits != 0:
-            contract_slot = place * 64 + lowest_bit(bits)
-            bits &= bits - 1
-            base = contract_slot * LADDERS_PER_CONTRACT
-            bid, ask = np.int64(ladder_at(s, base).first_key), np.int64(ladder_at(s, base + 1).first_key)
-            if bid != NIL and ask != NIL and bid >= ask:
-                return fail(s, Violation.BOOK_CROSSED, contract_slot, 0, bid, ask)
-        book_word_at(s, place).bits = 0
+    for slot in range(s.contracts_used):
+        base = slot * LADDERS_PER_CONTRACT
+        bid, ask = np.int64(ladder_at(s, base).first_key), np.int64(ladder_at(s, base + 1).first_key)
+        if bid != NIL and ask != NIL and bid >= ask:
+            return fail(s, Violation.BOOK_CROSSED, slot, 0, bid, ask)
     return True
 
 

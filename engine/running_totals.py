@@ -1,4 +1,4 @@
-"""Running totals of money, positions, collateral and orders: what the rows say, and not what their writers worked out.
+"""Running totals of money, positions and collateral: what the rows say, and not what their writers worked out.
 
 Whoever changes the money or the position in a row takes the row out of the totals before and puts it back after. No
 total knows an amount: a leg that is missing, doubled, rounded apart or credited to a row that was not meant moves the
@@ -15,8 +15,8 @@ import numpy as np
 
 from engine.codes import NIL, Violation
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, book_word_at, collateral_at, contract_at, held_at, noted_at, position_at
-from engine.schema import BOOK_WORDS, COLLATERAL_ASSETS, NOTED_ROWS
+from engine.row_access import account_at, collateral_at, contract_at, held_at, noted_at, position_at
+from engine.schema import COLLATERAL_ASSETS, NOTED_ROWS
 
 
 @rare
@@ -84,19 +84,6 @@ def put_account(s, account_slot):
     _move_account(s, account_slot, 1)
 
 
-@inlined
-def note_book(s, contract_slot):
-    """An order comes to a contract's book."""
-    word = book_word_at(s, contract_slot >> 6)
-    word.bits |= np.int64(1) << (contract_slot & 63)
-
-
-@inlined
-def move_listed(s, change):
-    """An account's list of open orders gets an order, or with -1 loses one."""
-    s.totals.running.listed_orders += change
-
-
 @kernel
 def begin_count(s):
     """Begin to count all rows."""
@@ -144,7 +131,7 @@ def _contracts_add_up(s):
 
 @kernel
 def adds_up(s, sums):
-    """Whether totals agree with what was deposited and not withdrawn, and with the pool of orders."""
+    """Whether money and coins of all rows are what was deposited and not withdrawn."""
     found, wanted = sums.money_micros + s.fund_micros + s.fees_micros, s.deposits_micros - s.withdrawals_micros
     if found != wanted:
         return fail(s, Violation.CASH_NOT_CONSERVED, NIL, 0, found, wanted)
@@ -153,15 +140,16 @@ def adds_up(s, sums):
         found = sums.units[place] + row.fund_units
         if found != row.deposits_units:
             return fail(s, Violation.COLLATERAL_NOT_CONSERVED, place, 0, found, row.deposits_units)
-    if sums.listed_orders != s.orders_live:
-        return fail(s, Violation.LIVE_ORDERS, NIL, 0, sums.listed_orders, s.orders_live)
     return True
 
 
 @kernel
 def end_count(s):
     """All rows are counted: whether they add up. Where they do not the engine stops at the end of the batch."""
-    return _contracts_add_up(s) and adds_up(s, s.totals.counted)
+    counted = s.totals.counted
+    if counted.listed_orders != s.orders_live:
+        return fail(s, Violation.LIVE_ORDERS, NIL, s.last_seq, counted.listed_orders, s.orders_live)
+    return _contracts_add_up(s) and adds_up(s, counted)
 
 
 @kernel
@@ -172,11 +160,8 @@ def recount(s):
         count_account(s, account_slot)
     running, counted = s.totals.running, s.totals.counted
     running.money_micros = counted.money_micros
-    running.listed_orders = counted.listed_orders
     for place in range(COLLATERAL_ASSETS):
         running.units[place] = counted.units[place]
     for contract_slot in range(s.contracts_used):
         held_at(s, contract_slot).net_lots = held_at(s, contract_slot).counted_net_lots
-    for place in range(BOOK_WORDS):
-        book_word_at(s, place).bits = 0
     s.totals.noted = 0

@@ -33,7 +33,6 @@ from engine.scratch_rows import NOTED_ROWS as NOTED_ROWS
 from engine.scratch_rows import RECENT as RECENT
 from engine.scratch_rows import TAKER as TAKER
 from engine.scratch_rows import TOTALS as TOTALS
-from engine.scratch_rows import WORD as WORD
 from engine.units import JIT
 
 SEMANTICS_VERSION = 4
@@ -50,8 +49,6 @@ MAX_REDUCE_ONLY_ORDERS = 32
 MAX_TRAILING_ORDERS = 1024
 """Trailing stops per contract: it bounds what one price can move."""
 MAX_CONTRACTS = 256
-BOOK_WORDS = MAX_CONTRACTS // 64
-"""Words that have a bit for each contract."""
 LADDERS_PER_CONTRACT = 8
 TRIGGER_LADDER = 2
 """Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
@@ -537,7 +534,6 @@ STATE = _cache_aligned(
         ("followers", FOLLOWER, (LADDERS,)),
         ("totals", TOTALS),
         ("noted", NOTED, (NOTED_ROWS + 1,)),  # the last place is written when all others are taken
-        ("books_noted", WORD, (BOOK_WORDS,)),
         ("held", HELD, (MAX_CONTRACTS,)),
     ]
 )

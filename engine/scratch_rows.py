@@ -51,7 +51,7 @@ FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: w
 
 # --- running totals, made again from the rows by `running_totals.recount` -----------------------------------------
 
-NOTED_ROWS = 32
+NOTED_ROWS = 8
 """How many changed rows of a batch are looked at one by one at its end."""
 NOTED = record([("slot", "i8"), ("seq", "i8")])  # a position, or -1 - an account; the command that changed it
 HELD = record(  # of a contract, over all its positions
@@ -80,4 +80,3 @@ TOTALS = record(
         ("wanted", "i8"),
     ]
 )
-WORD = record([("bits", "i8")])

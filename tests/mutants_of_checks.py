@@ -38,8 +38,8 @@ CHECKS = (
     CheckMutant(
         "orders may be lost",
         "running_totals.py",
-        "sums.listed_orders != s.orders",
-        "sums.listed_orders > s.orders",
+        "counted.listed_orders != s.orders",
+        "counted.listed_orders < s.orders",
         SEEDED,
     ),
     CheckMutant(

@@ -69,7 +69,8 @@ SEEDED: list[tuple[Violation, list[Field], Callable[[Stage], None], str]] = [
     (Violation.CASH_NOT_CONSERVED, [("positions", 0, "entry_cost_micros", 1)], tick, "300,999,999,999 micros"),
     (Violation.CASH_NOT_CONSERVED, [("positions", 1, "isolated_micros", 3)], tick, "301,000,000,003 micros"),
     (Violation.COLLATERAL_NOT_CONSERVED, [("collateral", 1, "fund_units", 5)], let_time_pass, "have 5 units of ETH, 0"),
-    (Violation.LIVE_ORDERS, [("", 0, "orders_live", 1)], let_time_pass, "list 2 open orders, 3 are in use"),
+    (Violation.LIVE_ORDERS, [("accounts", LONG, "open_orders", 1)], tick, "list 3 open orders, 2 are in use"),
+    (Violation.POOL, [("", 0, "orders_live", 1)], let_time_pass, "of the orders "),
     (Violation.POOL, [("", 0, "levels_live", 100)], let_time_pass, "of the price levels 102 are in use"),
     (Violation.POOL, [("", 0, "nodes_free_slot", 3)], let_time_pass, "of the ladder nodes "),
     (Violation.BOOK_CROSSED, [("ladders", 1, "first_key", -20)], rest, "best bid at 1,990 ticks and its best ask at "),
@@ -140,6 +141,7 @@ def test_trades_with_fees_add_up() -> None:
     stage.order(LONG, Side.BUY, 2, 2000)
     stage.order(THIRD, Side.SELL, 4, 2000)
     stage.send(build.mass_cancel())
+    stage.pass_time(1)
     assert (stage.size(LONG), stage.size(SHORT), stage.size(THIRD)) == (0, -10, 10)
     invariants.check(stage.root)
 

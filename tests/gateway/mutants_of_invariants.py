@@ -24,7 +24,7 @@ INVARIANT_MUTANTS = (
     ),
     Mutant(
         "a label is parted from its command", "commands/verify_audit.py",
-        '            if end < len(commands) and commands["kind"][end] == CommandKind.LABEL:\n                end += 1\n', "",
+        'if end < len(commands) and commands["kind"][end] == CommandKind.LABEL:', "if end < 0:",
         VERIFY,
     ),
     Mutant(

@@ -36,7 +36,7 @@ SEEDED = [
     ("open_interest", [("contracts", 0, "open_interest_lots", 1)], "order"),
     ("reduce_only_excess", [("positions", 0, "reduce_only_lots", 1 << 40)], "order"),
     ("open_sums", [("positions", 0, "buy_lots", 1)], "order"),
-    ("live_orders", [("", 0, "orders_live", 1)], "order"),
+    ("pool", [("", 0, "orders_live", 1 << 20)], "order"),
     ("live_orders", [("accounts", None, "open_orders", 1)], "order"),
     ("pool", [("", 0, "nodes_live", 1 << 20)], "order"),
     ("book_crossed", [("ladders", 0, "first_key", 1 << 24)], "quote"),
