@@ -5,17 +5,19 @@ Asked each time, whatever the batch was about:
 - fund >= 0;
 - cash + isolated money - entry cost of all rows + fund + fees = deposits - withdrawals, from `running_totals`;
 - of each collateral asset: units of all accounts + units of the fund = deposits - withdrawals;
-- as many orders are in use as accounts have in their lists, and pools use no more rows than they have.
+- pools use no more rows than they have;
+- of every book: best bid < best ask, whatever the contract's state, since no state crosses a book.
 
-And of what the batch changed:
+Of the first NOTED_ROWS rows whose money or position changed:
 
-- the books that an order came to: best bid < best ask, whatever the contract's state, since no state crosses a book;
-- the contracts whose positions changed: they sum to zero, and their longs are the open interest;
-- the positions: a flat one has no entry cost, one without orders counts none, its reduce-only orders fit its size;
-- the accounts whose money or positions changed: each pool of one that is not flagged has equity >= 0 at the mark, and
-  one that is flagged, without a position and not waiting for the fund does not owe. A mark moves only at a mark tick,
-  which flags at once all whom it makes liquidatable, so this is asked between ticks too. Accounts that hold nothing
-  but contracts without margin are not asked.
+- the positions of their contract sum to zero, and none is larger than its open interest;
+- a flat position has no entry cost, one without orders counts none, its reduce-only orders fit its size;
+- each pool of an account that is not flagged has equity >= 0 at the mark, and one that is flagged, without a position
+  and not waiting for the fund does not owe. A mark moves only at a mark tick, which flags at once all whom it makes
+  liquidatable, so this holds between ticks too. Accounts are not asked for what they do in contracts without margin.
+
+Rows behind them are left to the next mark tick. That counts the rows of all accounts: all sums above, the open
+interest of each contract and the open orders, from the rows alone.
 
 `invariants` checks all of the state instead of what changed. Neither uses what maintains it: equity is worked out here.
 """
@@ -26,20 +28,19 @@ import numpy as np
 
 from engine import running_totals
 from engine.codes import NIL, MarginMode, Violation
-from engine.kernels import apart, entry, kernel, rare
+from engine.kernels import apart, entry, kernel
 from engine.row_access import (
     account_at,
-    book_word_at,
     collateral_at,
     contract_at,
     held_at,
     ladder_at,
     noted_at,
     position_at,
-    seen_account_at,
 )
-from engine.schema import BOOK_WORDS, COLLATERAL_ASSETS, LADDERS_PER_CONTRACT
-from engine.units import PPB, SUBTICKS, lowest_bit, mul_div_floor
+from engine.running_totals import adds_up, fail
+from engine.schema import COLLATERAL_ASSETS, LADDERS_PER_CONTRACT, NOTED_ROWS
+from engine.units import PPB, SUBTICKS, mul_div_floor
 
 _UNITS_PER_COIN = 100_000_000
 _ORDERS, _LEVELS, _NODES = range(3)
@@ -61,28 +62,7 @@ class InvariantError(Exception):
         super().__init__(f"{violation.name.lower()} after {where}: {figures}")
 
 
-@rare
-def _fail(s, violation, slot, seq, found, wanted):
-    totals = s.totals
-    totals.fault = violation
-    totals.fault_slot = slot
-    totals.fault_seq = seq
-    totals.found = found
-    totals.wanted = wanted
-    return False
-
-
 # --- sums ---------------------------------------------------------------------------------------------------------
-
-
-@kernel
-def _collateral_adds_up(s):
-    for place in range(COLLATERAL_ASSETS):
-        row = collateral_at(s, place)
-        found = s.totals.units[place] + row.fund_units
-        if found != row.deposits_units:
-            return _fail(s, Violation.COLLATERAL_NOT_CONSERVED, place, 0, found, row.deposits_units)
-    return True
 
 
 @kernel
@@ -90,30 +70,21 @@ def _is_pool(s, place, used, live, free_slot):
     """Whether a pool's counts agree: it has a free row exactly when it does not use all it ever used."""
     if 0 <= live <= used and (free_slot == NIL) == (live == used):
         return True
-    return _fail(s, Violation.POOL, place, 0, live, used)
-
-
-@kernel
-def _counts_agree(s):
-    if s.totals.listed_orders != s.orders_live:
-        return _fail(s, Violation.LIVE_ORDERS, NIL, 0, s.totals.listed_orders, s.orders_live)
-    if s.orders_live > s.orders_capacity:
-        return _fail(s, Violation.POOL, _ORDERS, 0, s.orders_live, s.orders_capacity)
-    return (
-        _is_pool(s, _ORDERS, s.orders_used, s.orders_live, s.orders_free_slot)
-        and _is_pool(s, _LEVELS, s.levels_used, s.levels_live, s.levels_free_slot)
-        and _is_pool(s, _NODES, s.nodes_used, s.nodes_live, s.nodes_free_slot)
-    )
+    return fail(s, Violation.POOL, place, 0, live, used)
 
 
 @kernel
 def _sums_hold(s):
     if s.fund_micros < 0:
-        return _fail(s, Violation.FUND_NEGATIVE, NIL, 0, s.fund_micros, 0)
-    found = s.totals.cash_micros + s.totals.carried_micros + s.fund_micros + s.fees_micros
-    if found != s.deposits_micros - s.withdrawals_micros:
-        return _fail(s, Violation.CASH_NOT_CONSERVED, NIL, 0, found, s.deposits_micros - s.withdrawals_micros)
-    return _collateral_adds_up(s) and _counts_agree(s)
+        return fail(s, Violation.FUND_NEGATIVE, NIL, 0, s.fund_micros, 0)
+    if s.orders_live > s.orders_capacity:
+        return fail(s, Violation.POOL, _ORDERS, 0, s.orders_live, s.orders_capacity)
+    return (
+        adds_up(s, s.totals.running)
+        and _is_pool(s, _ORDERS, s.orders_used, s.orders_live, s.orders_free_slot)
+        and _is_pool(s, _LEVELS, s.levels_used, s.levels_live, s.levels_free_slot)
+        and _is_pool(s, _NODES, s.nodes_used, s.nodes_live, s.nodes_free_slot)
+    )
 
 
 # --- books --------------------------------------------------------------------------------------------------------
@@ -121,16 +92,11 @@ def _sums_hold(s):
 
 @kernel
 def _books_hold(s):
-    for place in range(BOOK_WORDS):
-        bits = np.int64(book_word_at(s, place).bits)
-        while bits != 0:
-            contract_slot = place * 64 + lowest_bit(bits)
-            bits &= bits - 1
-            base = contract_slot * LADDERS_PER_CONTRACT
-            bid, ask = np.int64(ladder_at(s, base).first_key), np.int64(ladder_at(s, base + 1).first_key)
-            if bid != NIL and ask != NIL and bid >= ask:
-                return _fail(s, Violation.BOOK_CROSSED, contract_slot, 0, bid, ask)
-        book_word_at(s, place).bits = 0
+    for slot in range(s.contracts_used):
+        base = slot * LADDERS_PER_CONTRACT
+        bid, ask = np.int64(ladder_at(s, base).first_key), np.int64(ladder_at(s, base + 1).first_key)
+        if bid != NIL and ask != NIL and bid >= ask:
+            return fail(s, Violation.BOOK_CROSSED, slot, 0, bid, ask)
     return True
 
 
@@ -180,9 +146,9 @@ def _account_holds(s, account_slot, seq):
     if equity >= 0:
         return True
     if not account.liquidating:
-        return _fail(s, Violation.EQUITY_NEGATIVE, account_slot, seq, equity, 0)
+        return fail(s, Violation.EQUITY_NEGATIVE, account_slot, seq, equity, 0)
     if not exposed and not account.has_collateral and s.fund_micros != 0:
-        return _fail(s, Violation.CASH_NEGATIVE_WITHOUT_POSITION, account_slot, seq, equity, 0)
+        return fail(s, Violation.CASH_NEGATIVE_WITHOUT_POSITION, account_slot, seq, equity, 0)
     return True
 
 
@@ -191,46 +157,43 @@ def _position_holds(s, slot, seq):
     position = position_at(s, slot)
     held, contract = held_at(s, position.contract_slot), contract_at(s, position.contract_slot)
     if held.net_lots != 0:
-        return _fail(s, Violation.POSITIONS_DO_NOT_CANCEL, position.contract_slot, 0, held.net_lots, 0)
-    if held.long_lots != contract.open_interest_lots:
-        wanted = contract.open_interest_lots
-        return _fail(s, Violation.OPEN_INTEREST, position.contract_slot, 0, held.long_lots, wanted)
+        return fail(s, Violation.POSITIONS_DO_NOT_CANCEL, position.contract_slot, 0, held.net_lots, 0)
+    if abs(position.size_lots) > contract.open_interest_lots:
+        found, wanted = abs(position.size_lots), contract.open_interest_lots
+        return fail(s, Violation.OPEN_INTEREST, position.contract_slot, seq, found, wanted)
     if position.size_lots == 0 and position.entry_cost_micros != 0:
-        return _fail(s, Violation.ENTRY_COST_WITHOUT_POSITION, slot, seq, position.entry_cost_micros, 0)
+        return fail(s, Violation.ENTRY_COST_WITHOUT_POSITION, slot, seq, position.entry_cost_micros, 0)
     if not 0 <= position.reduce_only_lots <= abs(position.size_lots):
-        return _fail(s, Violation.REDUCE_ONLY_EXCESS, slot, seq, position.reduce_only_lots, abs(position.size_lots))
+        return fail(s, Violation.REDUCE_ONLY_EXCESS, slot, seq, position.reduce_only_lots, abs(position.size_lots))
     counted = position.buy_lots | position.sell_lots | position.loss_subtick_lots
     if counted < 0 or (counted != 0 and position.own_head_slot == NIL):
-        return _fail(s, Violation.OPEN_SUMS, slot, seq, position.buy_lots, position.sell_lots)
+        return fail(s, Violation.OPEN_SUMS, slot, seq, position.buy_lots, position.sell_lots)
     return True
 
 
 @kernel
-def _rows_hold(s, count):
-    for place in range(count):
+def _rows_hold(s):
+    for place in range(min(s.totals.noted, NOTED_ROWS)):
         row = noted_at(s, place)
         slot, seq = np.int64(row.slot), np.int64(row.seq)
-        if slot >= 0 and not _position_holds(s, slot, seq):
-            return False
-        if slot >= 0 and contract_at(s, position_at(s, slot).contract_slot).margin_free:
-            continue
-        account_slot = np.int64(running_totals.account_of(s, slot))
-        seen = seen_account_at(s, account_slot)
-        if seen.call != s.recent.call:
-            seen.call = s.recent.call
-            if not _account_holds(s, account_slot, seq):
+        if slot < 0:
+            if not _account_holds(s, -1 - slot, seq):
                 return False
+            continue
+        if not _position_holds(s, slot, seq):
+            return False
+        position = position_at(s, slot)
+        if not contract_at(s, position.contract_slot).margin_free and not _account_holds(s, position.account_slot, seq):
+            return False
     return True
 
 
 @apart
 def holds(s):
     """Whether everything holds. Once it does not, the state says why for ever, and `error_of` puts it into words."""
-    count = s.totals.noted
-    if count != 0:
-        running_totals.fold(s)
-        s.totals.noted = 0
-    return _sums_hold(s) and _books_hold(s) and (count == 0 or _rows_hold(s, count))
+    holds = s.totals.fault == 0 and _sums_hold(s) and _books_hold(s) and _rows_hold(s)
+    s.totals.noted = 0
+    return holds
 
 
 @entry
@@ -238,13 +201,9 @@ def recount(root):
     """Make the running totals from the rows, which a snapshot or other hands wrote: whether all of it adds up."""
     s = root[0]
     running_totals.recount(s)
-    for contract_slot in range(s.contracts_used):
-        held = held_at(s, contract_slot)
-        if held.net_lots != 0 or held.long_lots != contract_at(s, contract_slot).open_interest_lots:
-            return False
-    adds_up = _sums_hold(s)
+    holds = running_totals.end_count(s) and _sums_hold(s)
     s.totals.fault = 0
-    return adds_up
+    return holds
 
 
 # --- in words -----------------------------------------------------------------------------------------------------
@@ -259,7 +218,7 @@ FIGURES = {
     Violation.POOL: "of the {pool} {found} are in use and {wanted} at most can be",
     Violation.BOOK_CROSSED: "contract {slot} has its best bid at {found} ticks and its best ask at {wanted}",
     Violation.POSITIONS_DO_NOT_CANCEL: "the positions of contract {slot} sum to {found} lots, not to 0",
-    Violation.OPEN_INTEREST: "the longs of contract {slot} are {found} lots, its open interest says {wanted}",
+    Violation.OPEN_INTEREST: "longs of contract {slot} are {found} lots, its open interest says {wanted}",
     Violation.ENTRY_COST_WITHOUT_POSITION: "position {slot} is flat and has {found} micros of entry cost",
     Violation.REDUCE_ONLY_EXCESS: "position {slot} has {found} lots of reduce-only orders on {wanted} lots",
     Violation.OPEN_SUMS: "position {slot} counts {found} lots to buy and {wanted} to sell that no order has",

@@ -8,7 +8,7 @@ is O(1) in the number of orders, but for an account that becomes an affiliate: o
 
 import numpy as np
 
-from engine import idmap, ladder, running_totals
+from engine import idmap, ladder
 from engine.code_values import EXEC_AFFILIATE, EXEC_CONDITIONAL, EXEC_ICEBERG
 from engine.codes import NIL, Side
 from engine.kernels import inlined, kernel, rare
@@ -225,7 +225,6 @@ def join_own(s, slot, person):
     position.own_head_slot = slot if tail == NIL else position.own_head_slot
     position.own_tail_slot = slot
     account_at(s, position.account_slot).open_orders += 1
-    running_totals.note_listed(s, 1)
 
 
 @inlined
@@ -238,7 +237,6 @@ def leave_own(s, slot):
     position.own_head_slot = behind if ahead == NIL else position.own_head_slot
     position.own_tail_slot = ahead if behind == NIL else position.own_tail_slot
     account_at(s, position.account_slot).open_orders -= 1
-    running_totals.note_listed(s, -1)
     if s.jobs_count != 0:
         job = job_at(s, s.jobs_head)
         if job.position_slot != NIL and job.cursor_slot == slot:

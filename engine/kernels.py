@@ -57,6 +57,7 @@ _RECORDS = {
     "table": schema.IDMAP,
     "job": schema.JOB,
     "taker": schema.TAKER,
+    "sums": schema.COUNT,
 }
 _TYPES = {name: from_dtype(dtype) for name, dtype in _RECORDS.items()} if JIT else {}
 _DTYPES = {name: dtype for name, dtype in vars(schema).items() if isinstance(dtype, np.dtype)}

@@ -66,7 +66,14 @@ def book_fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     `signed_lots` is positive for the buyer, `price_micros` the notional of one lot. Realised = proceeds of the closed
     part less its released entry cost. The fee rounds up and is taken from cash.
     """
-    running_totals.note_position(s, position_slot)
+    running_totals.take_position(s, position_slot)
+    fee = _fill(s, position_slot, signed_lots, price_micros, fee_ppb)
+    running_totals.put_position(s, position_slot)
+    return fee
+
+
+@inlined
+def _fill(s, position_slot, signed_lots, price_micros, fee_ppb):
     position = position_at(s, position_slot)
     size = position.size_lots
     closed = np.int64(0)
@@ -103,42 +110,46 @@ def _credit(s, position, amount_micros):
 @kernel
 def move_isolated(s, position_slot, amount_micros):
     """Move money from an account's cash into an isolated position, or with a negative amount out of it."""
-    running_totals.note_position(s, position_slot)
+    running_totals.take_position(s, position_slot)
     position = position_at(s, position_slot)
     position.isolated_micros += amount_micros
     account_at(s, position.account_slot).cash_micros -= amount_micros
+    running_totals.put_position(s, position_slot)
 
 
 @kernel
 def pay_funding(s, position_slot, amount_micros):
     """A position pays funding, or with a negative amount receives it; the dust of all payments stays with the fund."""
-    running_totals.note_position(s, position_slot)
+    running_totals.take_position(s, position_slot)
     position = position_at(s, position_slot)
     position.funding_micros -= amount_micros
     _credit(s, position, -amount_micros)
     s.fund_micros += amount_micros
+    running_totals.put_position(s, position_slot)
 
 
 @kernel
 def move_collateral(s, account_slot, place, units):
     """An account deposits units of an asset, or with negative units withdraws them."""
-    running_totals.note_account(s, account_slot)
+    running_totals.take_account(s, account_slot)
     account, row = account_at(s, account_slot), collateral_at(s, place)
     account.collateral_units[place] += units
     row.deposits_units += units
     _note_collateral(account)
+    running_totals.put_account(s, account_slot)
 
 
 @kernel
 def sell_collateral(s, account_slot, place, units, amount_micros):
     """The insurance fund takes units of an account's collateral against cash."""
-    running_totals.note_account(s, account_slot)
+    running_totals.take_account(s, account_slot)
     account, row = account_at(s, account_slot), collateral_at(s, place)
     account.collateral_units[place] -= units
     row.fund_units += units
     account.cash_micros += amount_micros
     s.fund_micros -= amount_micros
     _note_collateral(account)
+    running_totals.put_account(s, account_slot)
 
 
 @kernel
@@ -155,7 +166,7 @@ def settle_position(s, position_slot, value_micros):
 
     A long receives its value rounded down, a short owes it rounded up: what is left over at the end is never negative.
     """
-    running_totals.note_position(s, position_slot)
+    running_totals.take_position(s, position_slot)
     position = position_at(s, position_slot)
     contract = contract_at(s, position.contract_slot)
     realised = value_micros - position.entry_cost_micros
@@ -165,6 +176,7 @@ def settle_position(s, position_slot, value_micros):
     position.entry_cost_micros = 0
     position.size_lots = 0
     _credit(s, position, realised)
+    running_totals.put_position(s, position_slot)
     return realised
 
 
@@ -180,9 +192,11 @@ def close_clearing(s, contract_slot):
 def pay_fund(s, account_slot, pool_slot, amount_micros):
     """A pool pays into the insurance fund, or with a negative amount is paid by it; NIL is the cross pool."""
     if pool_slot == NIL:
-        running_totals.note_account(s, account_slot)
+        running_totals.take_account(s, account_slot)
         account_at(s, account_slot).cash_micros -= amount_micros
+        running_totals.put_account(s, account_slot)
     else:
-        running_totals.note_position(s, pool_slot)
+        running_totals.take_position(s, pool_slot)
         position_at(s, pool_slot).isolated_micros -= amount_micros
+        running_totals.put_position(s, pool_slot)
     s.fund_micros += amount_micros

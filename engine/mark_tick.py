@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import collateral, contract_settlement, events, liquidator, margin, reference_prices
+from engine import collateral, contract_settlement, events, liquidator, margin, reference_prices, running_totals
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
 from engine.liquidation_rules import LIQUIDATABLE
@@ -83,6 +83,7 @@ def _recheck(s):
                 liquidator.flag(s, account_slot)
             elif standing != account.warning_level:
                 _warn(s, account_slot, standing)
+        running_totals.count_account(s, account_slot)
         s.tick_cursor += 1
     return True
 
@@ -100,8 +101,10 @@ def run(s):
         s.tick_cursor += 1
     if s.tick_cursor == s.contracts_used:
         collateral.revalue(s)
+        running_totals.begin_count(s)
     if not _recheck(s):
         return False
+    running_totals.end_count(s)
     s.tick_cursor = 0
     s.next_mark_tick_ns = (s.now_ns // s.mark_tick_ns + 1) * s.mark_tick_ns
     if liquidator.has_work(s):

@@ -15,7 +15,6 @@ from engine import (
     isolated_margin,
     ledger,
     margin,
-    running_totals,
     standing,
     timed_queues,
 )
@@ -354,7 +353,6 @@ def join_book(s, taker):
         detail_at(s, slot).shown_lots = min(taker.display_lots, taker.leaves_lots)
         hidden = taker.leaves_lots - detail_at(s, slot).shown_lots
     ladder_slot = book.ladder_of(taker.contract_slot, taker.side)
-    running_totals.note_book(s, taker.contract_slot)
     shown = book.join_queue(s, slot, ladder_slot, taker.price_ticks, taker.leaves_lots, hidden)
     ledger.count_resting(position, taker)
     if taker.flags & EXEC_REDUCE_ONLY:

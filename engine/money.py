@@ -64,8 +64,9 @@ def deposit(s, d):
         return _deposit_collateral(s, d)
     if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:
         return events.refused(s, d, Reason.BAD_AMOUNT)
-    running_totals.note_account(s, d.account_slot)
+    running_totals.take_account(s, d.account_slot)
     account_at(s, d.account_slot).cash_micros += d.amount_micros
+    running_totals.put_account(s, d.account_slot)
     s.deposits_micros += d.amount_micros
     _cash_notice(s, d, d.amount_micros)
 
@@ -121,8 +122,9 @@ def withdraw(s, d):
         return events.refused(s, d, reason)
     if d.index != Asset.SETTLEMENT:
         return _withdraw_collateral(s, d)
-    running_totals.note_account(s, d.account_slot)
+    running_totals.take_account(s, d.account_slot)
     account_at(s, d.account_slot).cash_micros -= d.amount_micros
+    running_totals.put_account(s, d.account_slot)
     s.withdrawals_micros += d.amount_micros
     _cash_notice(s, d, -d.amount_micros)
 

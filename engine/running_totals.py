@@ -1,137 +1,167 @@
-"""Running totals of cash, positions, entry cost, collateral and orders, told by the rows and not by who writes them.
+"""Running totals of money, positions and collateral: what the rows say, and not what their writers worked out.
 
-Whoever changes the money or the position in a row only notes which row it is. Folding a row adds to the totals what it
-says now less what it said when it was looked at last, which is kept beside it. So no total knows an amount that the
-ledger worked out: a leg that is missing, doubled, rounded apart or credited to a row that was not meant moves the
-totals of the rows apart from what was deposited, and so does a byte of a noted row that changed by itself.
+Whoever changes the money or the position in a row takes the row out of the totals before and puts it back after. No
+total knows an amount: a leg that is missing, doubled, rounded apart or credited to a row that was not meant moves the
+totals apart from what was deposited, which `batch_end` compares after every batch.
 
-Rows are noted in a list of NOTED_ROWS. A list that is full is folded at once, and the totals stay exact; what
-`batch_end` asks of single rows is then asked only of those noted since. All of this is scratch: no snapshot has it, and
-`recount` makes it from the rows.
+What changes a row without taking it out, such as a fault of the memory, moves no total. So each mark tick, which
+re-checks every account anyway, counts all rows anew on the way and compares (`end_count`).
+
+The first NOTED_ROWS rows of a batch are noted too, for `batch_end` to look at each of them. Those behind are left to
+the totals and to the next mark tick. All of this is scratch: no snapshot has it, `recount` makes it from the rows.
 """
 
 import numpy as np
 
-from engine.kernels import apart, inlined, kernel, rare
-from engine.row_access import (
-    account_at,
-    book_word_at,
-    held_at,
-    noted_at,
-    position_at,
-    seen_account_at,
-    seen_position_at,
-)
-from engine.schema import COLLATERAL_ASSETS, MAX_CONTRACTS, NOTED_ROWS
-from engine.units import prefetch, unlikely
-
-
-@kernel
-def _fold_account(s, account_slot):
-    account, seen, totals = account_at(s, account_slot), seen_account_at(s, account_slot), s.totals
-    totals.cash_micros += account.cash_micros - seen.cash_micros
-    seen.cash_micros = account.cash_micros
-    if account.has_collateral or (seen.units[0] | seen.units[1]) != 0:
-        for place in range(COLLATERAL_ASSETS):
-            totals.units[place] += account.collateral_units[place] - seen.units[place]
-            seen.units[place] = account.collateral_units[place]
-
-
-@kernel
-def _fold_position(s, position_slot):
-    position, seen = position_at(s, position_slot), seen_position_at(s, position_slot)
-    held = held_at(s, position.contract_slot)
-    size, before = np.int64(position.size_lots), np.int64(seen.size_lots)
-    held.net_lots += size - before
-    held.long_lots += max(size, 0) - max(before, 0)
-    carried = position.isolated_micros - position.entry_cost_micros
-    s.totals.carried_micros += carried - seen.carried_micros
-    seen.size_lots = size
-    seen.carried_micros = carried
-
-
-@kernel
-def account_of(s, noted_slot):
-    """The account that a noted row is, or that its position is of."""
-    return position_at(s, noted_slot).account_slot if noted_slot >= 0 else -1 - noted_slot
-
-
-@apart
-def fold(s):
-    """Add to the totals what the noted rows say now; they stay noted."""
-    for place in range(s.totals.noted):
-        slot = noted_at(s, place).slot
-        if slot >= 0:
-            _fold_position(s, slot)
-        _fold_account(s, account_of(s, slot))
-    return s.totals.noted
+from engine.codes import NIL, Violation
+from engine.kernels import inlined, kernel, rare
+from engine.row_access import account_at, collateral_at, contract_at, held_at, noted_at, position_at
+from engine.schema import COLLATERAL_ASSETS, NOTED_ROWS
 
 
 @rare
-def _make_room(s):
-    fold(s)
-    s.totals.noted = 0
-    return 0
+def fail(s, violation, slot, seq, found, wanted):
+    """Keep the first invariant that does not hold, with its figures. False."""
+    totals = s.totals
+    if totals.fault == 0:
+        totals.fault = violation
+        totals.fault_slot = slot
+        totals.fault_seq = seq
+        totals.found = found
+        totals.wanted = wanted
+    return False
+
+
+@inlined
+def _move_position(s, position_slot, sign):
+    position = position_at(s, position_slot)
+    held = held_at(s, position.contract_slot)
+    held.net_lots += sign * position.size_lots
+    cash = account_at(s, position.account_slot).cash_micros
+    s.totals.running.money_micros += sign * (cash + position.isolated_micros - position.entry_cost_micros)
+
+
+@inlined
+def _move_account(s, account_slot, sign):
+    account, running = account_at(s, account_slot), s.totals.running
+    running.money_micros += sign * account.cash_micros
+    for place in range(COLLATERAL_ASSETS):
+        running.units[place] += sign * account.collateral_units[place]
 
 
 @inlined
 def _note(s, slot):
-    if unlikely(s.totals.noted == NOTED_ROWS):
-        _make_room(s)
-    row = noted_at(s, s.totals.noted)
+    place = min(s.totals.noted, NOTED_ROWS)
+    row = noted_at(s, place)
     row.slot = slot
     row.seq = s.last_seq
-    s.totals.noted += 1
+    s.totals.noted = place + 1
 
 
 @inlined
-def note_position(s, position_slot):
-    """A position changes: its size, its cost, its isolated money or its account's cash."""
-    prefetch(seen_position_at(s, position_slot))
-    prefetch(seen_account_at(s, position_at(s, position_slot).account_slot))
+def take_position(s, position_slot):
+    """A position is about to change: its size, its cost, its isolated money or its account's cash."""
     _note(s, position_slot)
+    _move_position(s, position_slot, -1)
 
 
 @inlined
-def note_account(s, account_slot):
-    """An account's cash or collateral changes."""
+def put_position(s, position_slot):
+    """It has changed."""
+    _move_position(s, position_slot, 1)
+
+
+@inlined
+def take_account(s, account_slot):
+    """An account's cash or collateral is about to change."""
     _note(s, -1 - account_slot)
+    _move_account(s, account_slot, -1)
 
 
 @inlined
-def note_book(s, contract_slot):
-    """An order comes to a contract's book."""
-    word = book_word_at(s, contract_slot >> 6)
-    word.bits |= np.int64(1) << (contract_slot & 63)
+def put_account(s, account_slot):
+    """It has changed."""
+    _move_account(s, account_slot, 1)
+
+
+@kernel
+def begin_count(s):
+    """Begin to count all rows."""
+    counted = s.totals.counted
+    counted.money_micros = 0
+    counted.listed_orders = 0
+    for place in range(COLLATERAL_ASSETS):
+        counted.units[place] = 0
+    for contract_slot in range(s.contracts_used):
+        held_at(s, contract_slot).counted_net_lots = 0
+        held_at(s, contract_slot).counted_long_lots = 0
 
 
 @inlined
-def note_listed(s, change):
-    """An account's list of open orders gets an order, or with -1 loses one."""
-    s.totals.listed_orders += change
+def count_account(s, account_slot):
+    """Count an account and its positions."""
+    account, counted = account_at(s, account_slot), s.totals.counted
+    money = np.int64(account.cash_micros)
+    counted.listed_orders += account.open_orders
+    if account.has_collateral:
+        for place in range(COLLATERAL_ASSETS):
+            counted.units[place] += account.collateral_units[place]
+    slot = np.int64(account.positions_head)
+    while slot != NIL:
+        position = position_at(s, slot)
+        held = held_at(s, position.contract_slot)
+        held.counted_net_lots += position.size_lots
+        held.counted_long_lots += max(position.size_lots, 0)
+        money += position.isolated_micros - position.entry_cost_micros
+        slot = np.int64(position.next_slot)
+    counted.money_micros += money
+
+
+@kernel
+def _contracts_add_up(s):
+    for slot in range(s.contracts_used):
+        held, contract = held_at(s, slot), contract_at(s, slot)
+        if held.counted_net_lots != 0:
+            return fail(s, Violation.POSITIONS_DO_NOT_CANCEL, slot, s.last_seq, held.counted_net_lots, 0)
+        if held.counted_long_lots != contract.open_interest_lots:
+            found, wanted = held.counted_long_lots, contract.open_interest_lots
+            return fail(s, Violation.OPEN_INTEREST, slot, s.last_seq, found, wanted)
+    return True
+
+
+@kernel
+def adds_up(s, sums):
+    """Whether money and coins of all rows are what was deposited and not withdrawn."""
+    found, wanted = sums.money_micros + s.fund_micros + s.fees_micros, s.deposits_micros - s.withdrawals_micros
+    if found != wanted:
+        return fail(s, Violation.CASH_NOT_CONSERVED, NIL, 0, found, wanted)
+    for place in range(COLLATERAL_ASSETS):
+        row = collateral_at(s, place)
+        found = sums.units[place] + row.fund_units
+        if found != row.deposits_units:
+            return fail(s, Violation.COLLATERAL_NOT_CONSERVED, place, 0, found, row.deposits_units)
+    return True
+
+
+@kernel
+def end_count(s):
+    """All rows are counted: whether they add up. Where they do not the engine stops at the end of the batch."""
+    counted = s.totals.counted
+    if counted.listed_orders != s.orders_live:
+        return fail(s, Violation.LIVE_ORDERS, NIL, s.last_seq, counted.listed_orders, s.orders_live)
+    return _contracts_add_up(s) and adds_up(s, counted)
 
 
 @kernel
 def recount(s):
     """Make the totals from the rows: after a state was loaded, or its rows were written by other hands."""
-    totals = s.totals
-    totals.noted = 0
-    totals.listed_orders = 0
-    totals.cash_micros = 0
-    totals.carried_micros = 0
+    begin_count(s)
+    for account_slot in range(s.accounts_used):
+        count_account(s, account_slot)
+    running, counted = s.totals.running, s.totals.counted
+    running.money_micros = counted.money_micros
     for place in range(COLLATERAL_ASSETS):
-        totals.units[place] = 0
-    for contract_slot in range(MAX_CONTRACTS):
-        held_at(s, contract_slot).net_lots = 0
-        held_at(s, contract_slot).long_lots = 0
-    for slot in range(s.accounts_used):
-        seen = seen_account_at(s, slot)
-        seen.cash_micros = 0
-        for place in range(COLLATERAL_ASSETS):
-            seen.units[place] = 0
-        totals.listed_orders += account_at(s, slot).open_orders
-        _fold_account(s, slot)
-    for slot in range(s.positions_used):
-        seen_position_at(s, slot).size_lots = 0
-        seen_position_at(s, slot).carried_micros = 0
-        _fold_position(s, slot)
+        running.units[place] = counted.units[place]
+    for contract_slot in range(s.contracts_used):
+        held_at(s, contract_slot).net_lots = held_at(s, contract_slot).counted_net_lots
+    s.totals.noted = 0

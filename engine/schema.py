@@ -25,16 +25,14 @@ from engine.owner_rows import GROUP as GROUP
 from engine.owner_rows import GROUP_LIMIT as GROUP_LIMIT
 from engine.scratch_rows import AHEAD as AHEAD
 from engine.scratch_rows import AHEAD_ROWS as AHEAD_ROWS
+from engine.scratch_rows import COUNT as COUNT
 from engine.scratch_rows import FOLLOWER as FOLLOWER
 from engine.scratch_rows import HELD as HELD
 from engine.scratch_rows import NOTED as NOTED
 from engine.scratch_rows import NOTED_ROWS as NOTED_ROWS
 from engine.scratch_rows import RECENT as RECENT
-from engine.scratch_rows import SEEN_ACCOUNT as SEEN_ACCOUNT
-from engine.scratch_rows import SEEN_POSITION as SEEN_POSITION
 from engine.scratch_rows import TAKER as TAKER
 from engine.scratch_rows import TOTALS as TOTALS
-from engine.scratch_rows import WORD as WORD
 from engine.units import JIT
 
 SEMANTICS_VERSION = 5
@@ -51,8 +49,6 @@ MAX_REDUCE_ONLY_ORDERS = 32
 MAX_TRAILING_ORDERS = 1024
 """Trailing stops per contract: it bounds what one price can move."""
 MAX_CONTRACTS = 256
-BOOK_WORDS = MAX_CONTRACTS // 64
-"""Words that have a bit for each contract."""
 LADDERS_PER_CONTRACT = 8
 TRIGGER_LADDER = 2
 """Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
@@ -537,11 +533,8 @@ STATE = _cache_aligned(
         ("recent", RECENT),
         ("followers", FOLLOWER, (LADDERS,)),
         ("totals", TOTALS),
-        ("noted", NOTED, (NOTED_ROWS,)),
-        ("books_noted", WORD, (BOOK_WORDS,)),
+        ("noted", NOTED, (NOTED_ROWS + 1,)),  # the last place is written when all others are taken
         ("held", HELD, (MAX_CONTRACTS,)),
-        ("seen_accounts", SEEN_ACCOUNT, (VENUE.accounts,)),
-        ("seen_positions", SEEN_POSITION, (VENUE.positions,)),
     ]
 )
 

@@ -49,21 +49,30 @@ AHEAD_ROWS = 32
 RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
 FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry
 
-# --- running totals: what the rows said when they were looked at last ---------------------------------------------
+# --- running totals, made again from the rows by `running_totals.recount` -----------------------------------------
 
-NOTED_ROWS = 1024
-"""How many changed rows are noted before they are folded into the totals."""
+NOTED_ROWS = 8
+"""How many changed rows of a batch are looked at one by one at its end."""
 NOTED = record([("slot", "i8"), ("seq", "i8")])  # a position, or -1 - an account; the command that changed it
-SEEN_ACCOUNT = record([("cash_micros", "i8"), ("units", "i8", (COLLATERAL_ASSETS,)), ("call", "i8")])
-SEEN_POSITION = record([("size_lots", "i8"), ("carried_micros", "i8")])  # isolated money less entry cost
-HELD = record([("net_lots", "i8"), ("long_lots", "i8")])  # of a contract, over all its positions
+HELD = record(  # of a contract, over all its positions
+    [
+        ("net_lots", "i8"),
+        ("counted_net_lots", "i8"),  # by the count that goes on
+        ("counted_long_lots", "i8"),
+    ]
+)
+COUNT = record(  # over all accounts and their positions
+    [
+        ("money_micros", "i8"),  # cash and isolated money less entry cost
+        ("listed_orders", "i8"),  # in the accounts' lists of open orders
+        ("units", "i8", (COLLATERAL_ASSETS,)),
+    ]
+)
 TOTALS = record(
     [
-        ("noted", "i8"),  # how many rows wait to be folded
-        ("listed_orders", "i8"),  # in all accounts' lists of open orders
-        ("cash_micros", "i8"),  # over all accounts
-        ("carried_micros", "i8"),  # over all positions
-        ("units", "i8", (COLLATERAL_ASSETS,)),  # over all accounts
+        ("running", COUNT),  # moved with each change of a row
+        ("counted", COUNT),  # by the count that goes on
+        ("noted", "i8"),  # how many rows of the batch are noted
         ("fault", "i8"),  # Violation: the first one found, which nothing takes back
         ("fault_slot", "i8"),
         ("fault_seq", "i8"),  # the command that changed the row at fault last, 0: it is about no one row
@@ -71,4 +80,3 @@ TOTALS = record(
         ("wanted", "i8"),
     ]
 )
-WORD = record([("bits", "i8")])

@@ -26,17 +26,21 @@ CHECKS = (
         "a negative fund is fine", "batch_end.py", "    if s.fund_micros < 0:\n", "    if s.mode < 0:\n", SEEDED
     ),
     CheckMutant(
-        "fees are no money", "batch_end.py", " + s.fund_micros + s.fees_micros\n", " + s.fund_micros\n", TRADES
+        "fees are no money", "running_totals.py", "s.fund_micros + s.fees_micros, s", "s.fund_micros, s", TRADES
     ),
     CheckMutant(
         "the second asset is not counted",
-        "batch_end.py",
-        "    for place in range(COLLATERAL_ASSETS):\n        row = collateral_at(s, place)\n        found",
-        "    for place in range(1):\n        row = collateral_at(s, place)\n        found",
+        "running_totals.py",
+        "    for place in range(COLLATERAL_ASSETS):\n        row = collateral_at",
+        "    for place in range(1):\n        row = collateral_at",
         SEEDED,
     ),
     CheckMutant(
-        "orders may be lost", "batch_end.py", "listed_orders != s.orders_live", "listed_orders > s.orders_live", SEEDED
+        "orders may be lost",
+        "running_totals.py",
+        "counted.listed_orders != s.orders",
+        "counted.listed_orders < s.orders",
+        SEEDED,
     ),
     CheckMutant(
         "a pool may lose its free rows", "batch_end.py", " and (free_slot == NIL) == (live == used)", "", SEEDED
@@ -45,7 +49,7 @@ CHECKS = (
         "a locked book is not crossed", "batch_end.py", "ask != NIL and bid >= ask", "ask != NIL and bid > ask", SEEDED
     ),
     CheckMutant(
-        "the first position is not looked at", "batch_end.py", "slot >= 0 and not _pos", "slot > 0 and not _pos", SEEDED
+        "positions are not looked at", "batch_end.py", "if not _position_holds(s, slot, seq)", "if s.mode < 0", SEEDED
     ),
     CheckMutant(
         "a little debt is fine", "batch_end.py", "    if equity >= 0:\n", "    if equity >= -2_000_000:\n", SEEDED
@@ -56,22 +60,40 @@ CHECKS = (
     CheckMutant(
         "isolated money is not counted",
         "running_totals.py",
-        "position.isolated_micros - position.entry",
-        "-position.entry",
+        "money += position.isolated_micros - position",
+        "money -= position",
         SEEDED,
     ),
     CheckMutant(
-        "a row counts again each time", "running_totals.py", "    seen.cash_micros = account.cash_micros\n", "", TRADES
+        "a row that was taken out is not put back",
+        "running_totals.py",
+        "    _move_position(s, position_slot, 1)\n",
+        "    return\n",
+        TRADES,
+    ),
+    CheckMutant("a tick compares nothing", "mark_tick.py", "    running_totals.end_count(s)\n", "", SEEDED),
+    CheckMutant(
+        "open interest may be more than all longs",
+        "running_totals.py",
+        "held.counted_long_lots != contract",
+        "held.counted_long_lots > contract",
+        SEEDED,
     ),
     CheckMutant(
-        "a full list is thrown away",
+        "the list of rows has no end",
         "running_totals.py",
-        "    fold(s)\n    s.totals.noted",
-        "    s.totals.noted",
+        "min(s.totals.noted, NOTED_ROWS)",
+        "s.totals.noted",
         BATCH_END,
     ),
     CheckMutant("the command of a row is not kept", "running_totals.py", "    row.seq = s.last_seq\n", "", BATCH_END),
-    CheckMutant("a snapshot need not add up", "batch_end.py", "    return adds_up\n", "    return True\n", BATCH_END),
+    CheckMutant(
+        "a snapshot need not add up",
+        "batch_end.py",
+        "running_totals.end_count(s) and _sums_hold(s)",
+        "_sums_hold(s) or True",
+        BATCH_END,
+    ),
     CheckMutant("a stopped engine goes on", "step.py", "    if s.totals.fault != 0:\n", "    if s.mode < 0:\n", SEEDED),
     CheckMutant(
         "a command that pauses is looked at", "step.py", "s.phase == Phase.IDLE and not batch", "not batch", BATCH_END
@@ -133,8 +155,8 @@ MONEY = (
     CheckMutant(
         "the fund pays what it should keep of funding",
         "ledger.py",
-        "    s.fund_micros += amount_micros\n\n\n@kernel\ndef move_collateral",
-        "    s.fund_micros -= amount_micros\n\n\n@kernel\ndef move_collateral",
+        "    s.fund_micros += amount_micros\n    running_totals",
+        "    s.fund_micros -= amount_micros\n    running_totals",
         "tests/test_funding.py",
         CASH,
     ),
@@ -165,8 +187,8 @@ MONEY = (
     CheckMutant(
         "who pays the fund is paid",
         "ledger.py",
-        "        account_at(s, account_slot).cash_micros -= amount_micros\n    else",
-        "        account_at(s, account_slot).cash_micros += amount_micros\n    else",
+        "        account_at(s, account_slot).cash_micros -= amount_micros\n",
+        "        account_at(s, account_slot).cash_micros += amount_micros\n",
         f"{LIQUIDATION}::test_worked_table",
         CASH,
     ),

@@ -44,6 +44,11 @@ def let_time_pass(stage: Stage) -> None:
     stage.send(build.time())
 
 
+def tick(stage: Stage) -> None:
+    """The next mark tick, which counts all rows."""
+    stage.pass_time(1)
+
+
 def rest(stage: Stage) -> None:
     """An order comes to the book."""
     stage.order(THIRD, Side.BUY, 1, 1980)
@@ -60,17 +65,18 @@ SEEDED: list[tuple[Violation, list[Field], Callable[[Stage], None], str]] = [
     (Violation.FUND_NEGATIVE, [("", 0, "fund_micros", -1001 * MICROS)], let_time_pass, "has -1,000,000 micros"),
     (Violation.CASH_NOT_CONSERVED, [("", 0, "fund_micros", 1)], let_time_pass, "301,000,000,001 micros, deposits"),
     (Violation.CASH_NOT_CONSERVED, [("", 0, "fees_micros", -1)], let_time_pass, "300,999,999,999 micros"),
-    (Violation.CASH_NOT_CONSERVED, [("accounts", LONG, "cash_micros", 1)], trade, "301,000,000,001 micros"),
-    (Violation.CASH_NOT_CONSERVED, [("accounts", LONG, "cash_micros", 1)], pay_in, "301,001,000,001 micros"),
-    (Violation.CASH_NOT_CONSERVED, [("positions", 0, "entry_cost_micros", 1)], trade, "300,999,999,999 micros"),
-    (Violation.CASH_NOT_CONSERVED, [("positions", 1, "isolated_micros", 3)], trade, "301,000,000,003 micros"),
+    (Violation.CASH_NOT_CONSERVED, [("accounts", LONG, "cash_micros", 1)], tick, "301,000,000,001 micros"),
+    (Violation.CASH_NOT_CONSERVED, [("positions", 0, "entry_cost_micros", 1)], tick, "300,999,999,999 micros"),
+    (Violation.CASH_NOT_CONSERVED, [("positions", 1, "isolated_micros", 3)], tick, "301,000,000,003 micros"),
     (Violation.COLLATERAL_NOT_CONSERVED, [("collateral", 1, "fund_units", 5)], let_time_pass, "have 5 units of ETH, 0"),
-    (Violation.LIVE_ORDERS, [("", 0, "orders_live", 1)], let_time_pass, "list 2 open orders, 3 are in use"),
+    (Violation.LIVE_ORDERS, [("accounts", LONG, "open_orders", 1)], tick, "list 3 open orders, 2 are in use"),
+    (Violation.POOL, [("", 0, "orders_live", 1)], let_time_pass, "of the orders "),
     (Violation.POOL, [("", 0, "levels_live", 100)], let_time_pass, "of the price levels 102 are in use"),
     (Violation.POOL, [("", 0, "nodes_free_slot", 3)], let_time_pass, "of the ladder nodes "),
     (Violation.BOOK_CROSSED, [("ladders", 1, "first_key", -20)], rest, "best bid at 1,990 ticks and its best ask at "),
-    (Violation.POSITIONS_DO_NOT_CANCEL, [("positions", 0, "size_lots", 1)], trade, "contract 0 sum to 1 lots"),
-    (Violation.OPEN_INTEREST, [("contracts", 0, "open_interest_lots", 2)], trade, "are 11 lots, its open interest "),
+    (Violation.POSITIONS_DO_NOT_CANCEL, [("positions", 0, "size_lots", 1)], tick, "contract 0 sum to 1 lots"),
+    (Violation.OPEN_INTEREST, [("contracts", 0, "open_interest_lots", 2)], tick, "10 lots, its open interest says 12"),
+    (Violation.OPEN_INTEREST, [("contracts", 0, "open_interest_lots", -5)], trade, "11 lots, its open interest says 6"),
     (Violation.REDUCE_ONLY_EXCESS, [("positions", 0, "reduce_only_lots", 99)], trade, "has 99 lots of reduce-only "),
     (Violation.OPEN_SUMS, [("positions", 0, "buy_lots", 4)], trade, "position 0 counts 4 lots to buy and 0"),
     (Violation.OPEN_SUMS, [("positions", 0, "loss_subtick_lots", -4)], trade, "position 0 counts"),
@@ -108,6 +114,8 @@ def test_a_seeded_fault_stops_the_engine(
 ) -> None:
     stage = traded()
     corrupt(stage.root, faults)
+    if violation in (Violation.EQUITY_NEGATIVE, Violation.CASH_NEGATIVE_WITHOUT_POSITION):
+        stage.adopt()
     with pytest.raises(batch_end.InvariantError) as caught:
         then(stage)
     assert caught.value.violation == violation and figures in caught.value.figures, caught.value
@@ -133,6 +141,7 @@ def test_trades_with_fees_add_up() -> None:
     stage.order(LONG, Side.BUY, 2, 2000)
     stage.order(THIRD, Side.SELL, 4, 2000)
     stage.send(build.mass_cancel())
+    stage.pass_time(1)
     assert (stage.size(LONG), stage.size(SHORT), stage.size(THIRD)) == (0, -10, 10)
     invariants.check(stage.root)
 
@@ -147,6 +156,7 @@ def test_the_row_at_fault_names_the_command_that_changed_it_last() -> None:
     stage = traded()
     lost = 200_000 * MICROS
     corrupt(stage.root, [("accounts", LONG, "cash_micros", -lost), ("", 0, "fees_micros", lost)])
+    stage.adopt()
     rows = [build.time(), build.deposit(LONG, 1), build.time(), build.time()]
     with pytest.raises(batch_end.InvariantError) as caught:
         stage.send(*rows)
@@ -155,18 +165,33 @@ def test_the_row_at_fault_names_the_command_that_changed_it_last() -> None:
     assert f"commands {first} to {stage.seq}, one batch, the row last changed by command {first + 1}: " in str(fault)
 
 
-def test_more_changed_rows_than_the_list_has_places_are_counted_too() -> None:
-    """Twelve hundred legs in one batch; a micro that was changed before is missing at its end."""
-    stage = traded()
+def crossings(count: int) -> list[build.Rows]:
+    """Trades of one lot between the two, to and fro."""
     rows = []
-    for turn in range(NOTED_ROWS // 2 + 100):
+    for turn in range(count):
         buyer, seller = (LONG, SHORT) if turn % 2 else (SHORT, LONG)
         rows += [build.new(buyer, Side.BUY, 1, 2000), build.new(seller, Side.SELL, 1, 2000)]
-    assert sum(report["kind"] == EventKind.FILL for report in stage.send(*rows)) > NOTED_ROWS
+    return rows
+
+
+def test_more_changed_rows_than_the_list_has_places_are_counted_too() -> None:
+    """A fee that was lost among them is missing at the end of the batch."""
+    stage = traded()
+    stage.send(*crossings(NOTED_ROWS))
+    assert len(stage.of(EventKind.FILL)) == 2 * NOTED_ROWS > NOTED_ROWS
     invariants.check(stage.root)
-    corrupt(stage.root, [("accounts", LONG, "cash_micros", 1)])
+    stage.root["totals"]["running"]["money_micros"] -= 1
     with pytest.raises(batch_end.InvariantError, match="cash_not_conserved"):
-        stage.send(*rows)
+        stage.send(*crossings(NOTED_ROWS))
+
+
+def test_the_rows_behind_the_list_are_left_to_the_next_tick() -> None:
+    stage = traded()
+    corrupt(stage.root, [("positions", 0, "reduce_only_lots", 99)])
+    idle = [build.deposit(THIRD, 1) for _ in range(NOTED_ROWS)]
+    stage.send(*idle, *crossings(1))
+    with pytest.raises(batch_end.InvariantError, match="reduce_only_excess"):
+        stage.send(*idle[2:], *crossings(1))
 
 
 def test_a_batch_that_pauses_is_looked_at_when_it_is_done() -> None:
@@ -269,9 +294,8 @@ def test_totals_go_on_after_a_snapshot(tmp_path: Path) -> None:
     engine.close()
     again = Engine.open(tmp_path / "journal")
     send(again, build.deposit(1, 5))
-    again.root["accounts"]["cash_micros"][0, 1] += 1
-    with pytest.raises(BrokenError, match="cash_not_conserved"):
-        send(again, build.deposit(1, 5))
+    totals = again.root["totals"]["running"]
+    assert int(totals["money_micros"][0]) == int(again.root["deposits_micros"][0]) > 0
     again.close()
 
 
