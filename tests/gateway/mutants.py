@@ -29,7 +29,7 @@ INDEX_MUTANTS = (
         "index_feeds/adapter.py",
         "        if bid is None or ask is None or",
         "        if bid is None or ask is None:\n            return bid or ask\n        if",
-        ALIVE,
+        f"{ALIVE}::test_rows_are_of_live_books_only_and_carry_the_time_of_their_last_message",
     ),
     Mutant(
         "a book may begin with an update",
@@ -59,7 +59,7 @@ INDEX_MUTANTS = (
         "index_feeds/index_publisher.py",
         "price.time_ns))",
         "now_ns))",
-        INSTANTS,
+        f"{INSTANTS}::test_the_engine_hears_the_time_of_the_message_not_of_the_row",
     ),
     Mutant(
         "prices outlive their connection",
@@ -100,7 +100,7 @@ INDEX_MUTANTS = (
         "index_feeds/source_connection.py",
         "            self.renew_silent(now_ns)\n",
         "",
-        SOURCES,
+        f"{SOURCES}::test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again",
     ),
 )
 
@@ -198,7 +198,7 @@ QUERY_MUTANTS = (
         "read_model/history.py",
         "if self.is_filled:",
         "if False:",
-        PROJECTION,
+        f"{PROJECTION}::test_a_page_of_the_history_is_cut_from_what_is_asked_for",
     ),
     Mutant(
         "the log is filtered after its page is cut",
@@ -207,14 +207,14 @@ QUERY_MUTANTS = (
         "                return found, number\n            found.append(view)\n",
         "            if len(found) == span.count:\n"
         "                return [view for view in found if is_wanted(view)], number\n            found.append(view)\n",
-        PROJECTION,
+        f"{PROJECTION}::test_a_page_of_the_history_is_cut_from_what_is_asked_for",
     ),
     Mutant(
         "the last settled rate is the running one",
         "read_model/projection.py",
         "running.rate_ppb,\n",
         'int(row["funding_rate_ppb"]),\n',
-        PROJECTION,
+        f"{PROJECTION}::test_the_ticker_has_the_rate_of_the_running_interval",
     ),
     Mutant(
         "a past period without a settlement has the running rate",
@@ -249,21 +249,21 @@ QUERY_MUTANTS = (
         "sessions/methods/closing.py",
         "    most = max(most // step * step, smallest)\n",
         "    most = lots\n",
-        TRADING,
+        f"{TRADING}::test_a_position_is_closed_in_orders_of_sizes_that_are_taken",
     ),
     Mutant(
         "a closing below the smallest order is left as it is",
         "sessions/methods/closing.py",
         "[max(rest, smallest)]",
         "[rest]",
-        TRADING,
+        f"{TRADING}::test_a_position_is_closed_in_orders_of_sizes_that_are_taken",
     ),
     Mutant(
         "a detailed cancel answers how many",
         "sessions/methods/mass_cancels.py",
         "        if not self.detailed:\n",
         "        if self.detailed:\n",
-        TRADING,
+        f"{TRADING}::test_a_detailed_cancel_answers_the_orders",
     ),
     Mutant(
         "an explanation walks every position of the venue",
@@ -334,7 +334,7 @@ ANSWER_MUTANTS = (
         "audit_trail/refusals_of_form.py",
         'case.amount(int(case.row["max_order_lots"]))',
         'case.amount(int(case.row["max_position_lots"]))',
-        REFUSALS,
+        f"{REFUSALS}::test_the_words",
     ),
     Mutant(
         "what would pass is one tick too far",
@@ -348,35 +348,35 @@ ANSWER_MUTANTS = (
         "audit_trail/refusal_case.py",
         '        return held - others - self["position_reduce_only_lots"]\n',
         "        return held - others\n",
-        CLOSING,
+        f"{CLOSING}::test_more_than_the_position_is_refused_with_what_would_pass",
     ),
     Mutant(
         "a refusal's figures do not reach the wire",
         "venue/sequencer.py",
         "            outcome.why = why(",
         "            why(",
-        CLOSING,
+        f"{CLOSING}::test_more_than_the_position_is_refused_with_what_would_pass",
     ),
     Mutant(
         "a message without an id is served",
         "sessions/jsonrpc_requests.py",
         "    if request.id is None:\n",
         "    if False:\n",
-        CLOSING,
+        f"{CLOSING}::test_an_id_is_asked_of_every_request_on_a_socket",
     ),
     Mutant(
         "an order that waits to be sent at the market has a price of 0",
         "read_model/render.py",
         "view.ord_type <= TYPE_LIMIT or view.triggered",
         "view.ord_type > 0",
-        CLOSING,
+        f"{TRADING}::test_conditional_and_ended_orders_say_so",
     ),
     Mutant(
         "a repeat of a flag in an edit is refused where the venue changed it",
         "sessions/methods/trading.py",
         "        of_its_own = ",
         "        of_its_own = False and ",
-        CLOSING,
+        f"{CLOSING}::test_what_the_venue_made_reduce_only_can_be_edited_as_what_the_client_sent",
     ),
 )
 
@@ -399,7 +399,7 @@ CLIENT_MUTANTS = (
         "client/private_channels.py",
         "if channel in self._said and sequence > self._said[channel]:",
         "if channel in self._said:",
-        ONCE,
+        f"{ONCE}::test_cut_at_every_message",
     ),
     Mutant(
         "the client resumes before it subscribes",
@@ -411,14 +411,14 @@ CLIENT_MUTANTS = (
         "            self._private.caught_up(channels, present)\n"
         "        answer = await self._subscribe(list(self._callbacks))\n"
         "        answer.sequence = None\n",
-        ONCE,
+        f"{ONCE}::test_cut_at_every_message",
     ),
     Mutant(
         "what comes while it catches up is passed on at once",
         "client/private_channels.py",
         "if self._waiting is not None:",
         "if False:",
-        ONCE,
+        f"{ONCE}::test_cut_at_every_message",
     ),
     Mutant(
         "one channel's word counts for all",
@@ -480,14 +480,14 @@ CLIENT_MUTANTS = (
         "sessions/methods/session.py",
         'refused.append({"channel": name, "reason": str(error)})',
         "pass",
-        SESSION,
+        f"{SESSION}::test_subscriptions_are_answered_then_joined",
     ),
     Mutant(
         "a key that may not trade fires cancel-on-disconnect",
         "sessions/state.py",
         'if "trade" in key.scopes and not self.http',
         "if not self.http",
-        SESSION,
+        f"{SESSION}::test_a_key_that_may_not_trade_neither_sets_nor_fires_it",
     ),
     Mutant(
         "a lost connection takes orders of others with it",
@@ -501,7 +501,7 @@ CLIENT_MUTANTS = (
         "plain_orders/order_reader.py",
         "work.account_slot, work.person, work.key, work.connection",
         "work.account_slot, work.person, work.key, 0",
-        LOST,
+        f"{LOST}::test_only_orders_made_over_the_lost_connection_go",
     ),
 )
 
@@ -511,13 +511,23 @@ MONEY = "tests/gateway/read_model/test_money_records.py"
 KINDS = "tests/gateway/market_data/test_kind_channels.py"
 
 PEER_MUTANTS = (
-    Mutant("no call at the endpoint alone", "sessions/http_calls.py", "path == ENDPOINT or ", "", SESSION),
+    Mutant(
+        "no call at the endpoint alone", "sessions/http_calls.py", "path == ENDPOINT or ", "",
+        f"{SESSION}::test_a_whole_request_is_posted_to_the_endpoint_and_signed_over_its_path",
+    ),
     Mutant("a flag in quotes", "sessions/jsonrpc_requests.py", " and not quoted:", ":", SPELLED),
-    Mutant("any number is an id", "sessions/methods/trading.py", "0 < client_id <= INT64_MAX", "client_id", PLACED),
-    Mutant("another key's token", "sessions/session.py", "key.id != self.key.id", "False", SESSION),
+    Mutant(
+        "any number is an id", "sessions/methods/trading.py", "0 < client_id <= INT64_MAX", "client_id",
+        f"{PLACED}::test_a_client_order_id_that_is_no_id_of_ours_is_the_label",
+    ),
+    Mutant(
+        "another key's token", "sessions/session.py", "key.id != self.key.id", "False",
+        f"{SESSION}::test_a_token_that_comes_with_an_order_is_the_logins_own",
+    ),
     Mutant(
         "the order to end a contract is its end", "read_model/event_fold.py",
-        "delivered = delivered and notice.price_subticks > 0", "delivered = delivered and True", MONEY,
+        "delivered = delivered and notice.price_subticks > 0", "delivered = delivered and True",
+        f"{MONEY}::test_the_price_of_a_delivery_is_kept",
     ),
     Mutant(
         "who was slow hears trades twice", "market_data/public_topics.py",
@@ -532,24 +542,31 @@ CLOSING = "tests/gateway/venue/test_closing_live.py"
 COST_MUTANTS = (
     Mutant(
         "less of what cannot close is said to close", "audit_trail/refusals_of_orders.py",
-        ' or case["order_lots"] <= closable', "", REFUSALS,
+        ' or case["order_lots"] <= closable', "",
+        f"{REFUSALS}::test_a_closing_order_that_costs_more_than_there_is_says_so",
     ),
     Mutant(
         "an amended order's remedy forgets what is filled", "audit_trail/refusal_case.py",
-        "self.steps(self.filled_lots + open_lots)", "self.steps(open_lots)", REFUSALS,
+        "self.steps(self.filled_lots + open_lots)", "self.steps(open_lots)",
+        f"{REFUSALS}::test_what_an_amended_order_has_filled_counts_in_the_amount_that_would_pass",
     ),
-    Mutant("a flood of refusals gets figures", "venue/sequencer.py", "self._to_explain -= 1", "pass", CLOSING),
+    Mutant(
+        "a flood of refusals gets figures", "venue/sequencer.py", "self._to_explain -= 1", "pass",
+        f"{CLOSING}::test_a_flood_of_refusals_is_answered_without_figures_from_some_on",
+    ),
     Mutant(
         "who is gone keeps what the venue made reduce-only", "sessions/session.py",
         " or order.flags & FLAG_MADE_REDUCE_ONLY", "", CLOSING,
     ),
     Mutant(
         "a label's closed orders have no bound", "sessions/methods/account_records.py",
-        "span = Span(count=MAX_COUNT)", "span = Span(count=1 << 31)", HISTORIES,
+        "span = Span(count=MAX_COUNT)", "span = Span(count=1 << 31)",
+        f"{HISTORIES}::test_orders_of_a_label_are_the_open_ones_and_the_latest_closed",
     ),
     Mutant(
         "limit orders are read for conditional ones", "read_model/history.py",
-        'orders["ord_type"][places] > OrdType.LIMIT', 'orders["ord_type"][places] > -1', HISTORIES,
+        'orders["ord_type"][places] > OrdType.LIMIT', 'orders["ord_type"][places] > -1',
+        f"{HISTORIES}::test_conditional_orders_that_ended_come_page_by_page_and_none_is_lost_or_told_twice",
     ),
 )  # fmt: skip
 

@@ -13,33 +13,41 @@ TRAIL_MUTANTS = (
     Mutant(
         "an export that is cut and closed again passes", "audit_trail/verify_export.py",
         "        name = _difference(given, made)\n        if name:",
-        "        name = _difference(given, made)\n        if False:", ATTACKS,
+        "        name = _difference(given, made)\n        if False:",
+        f"{ATTACKS}::test_an_attack_is_found_where_the_table_says[edit, hash anew-jsonl]",
     ),
     Mutant(
         "nobody looks at the journal's hash at the end", "audit_trail/verify_export.py",
-        "if not reader.seek(last_seq, chain):", "if False:", ATTACKS,
+        "if not reader.seek(last_seq, chain):", "if False:", f"{ATTACKS}::test_another_venues_journal_is_told_as_one",
     ),
     Mutant(
         "an export that ends early says nothing", "audit_trail/verify_export.py",
-        "found.later = _later(journal, scope, found.last_seq)", "found.later = 0", ATTACKS,
+        "found.later = _later(journal, scope, found.last_seq)", "found.later = 0",
+        f"{ATTACKS}::test_an_attack_is_found_where_the_table_says[cut, end where the journal once was-jsonl]",
     ),
     Mutant(
         "what comes behind the end is not looked at", "audit_trail/verify_export.py",
         "        if end is not None:\n            raise FaultError(",
-        "        if end is not None:\n            print(", ATTACKS,
+        "        if end is not None:\n            print(",
+        f"{ATTACKS}::test_an_attack_is_found_where_the_table_says[go on behind the end, hash anew-jsonl]",
     ),
     Mutant(
         "counts are not compared", "audit_trail/verify_export.py",
-        '    if differences or record.get("count") != since.records:', "    if False:", ATTACKS,
+        '    if differences or record.get("count") != since.records:', "    if False:",
+        f"{ATTACKS}::test_counts_say_where_something_is_missing",
     ),
     Mutant(
         "the first decision of a period has no figures", "audit_trail/records.py",
         'max(int(root["now_ns"][0]), int(command["time_ns"]))', 'int(root["now_ns"][0])', SEALS,
     ),
-    Mutant("a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:", SEALS),
+    Mutant(
+        "a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:",
+        f"{SEALS}::test_a_forgery_that_is_whole_in_itself_is_not_proved",
+    ),
     Mutant(
         "neighbours need not touch", "audit_trail/proofs.py",
-        "(indices[min(above)] if above", "(before + 1 if above", SEALS,
+        "(indices[min(above)] if above", "(before + 1 if above",
+        f"{SEALS}::test_any_day_of_any_account_is_proved_and_nothing_else_is",
     ),
     Mutant(
         "an account is absent where the tree goes on", "audit_trail/proofs.py",

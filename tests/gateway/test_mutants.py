@@ -109,6 +109,12 @@ def test_the_gateway_as_it_is_passes_in_the_same_way(process: WarmProcess, tmp_p
     assert code == 0, output
 
 
+def test_one_that_hangs_is_killed(process: WarmProcess, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.gateway.test_mutants.TIMEOUT_S", 2)
+    hangs = Mutant("hangs", "index_feeds/adapter.py", "import msgspec\n", "while True:\n    pass\n", MUTANTS[0].test)
+    assert run(process, tmp_path, hangs) == (FAILED, "the test never ended")
+
+
 def test_each_has_a_name_of_its_own() -> None:
     assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
 
