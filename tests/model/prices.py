@@ -211,7 +211,8 @@ def tick_contract(model, contract):
         _lock(model, contract)
     if not contract.mark_frozen:
         set_mark(model, contract, mark_of(model, contract))
-    for source in PriceSource:  # the last price too: what was frozen is evaluated at the first tick after OPEN (Rulebook 2)
+    # The last price too: what was frozen is evaluated at the first tick after OPEN (Rulebook 2).
+    for source in PriceSource:
         contract.notice(source)
         work.observe(model, contract, source)
 
