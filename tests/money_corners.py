@@ -245,12 +245,12 @@ def exhausted(flow: Any) -> Iterator[Rows]:
 def ruin(flow: Any) -> Iterator[Rows]:
     """An account is ruined again and again in one day, and once more on the next."""
     contract = flow.contract()
-    if flow.chance() < 0.5:
-        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(20, 200, 2_000) * UNIT)
+    if flow.chance() < 0.7:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(20, 200, 2_000, 20_000) * UNIT)
     account = flow.one(*SPARE)
     yield from bare(flow, account)
-    for turn in range(flow.one(2, 3, 4)):
-        if turn and flow.chance() < 0.4:
+    for turn in range(flow.one(3, 4)):
+        if turn > 1 and flow.chance() < 0.6:
             day = (flow.now_ns // (86_400 * SECOND) + 1) * 86_400 * SECOND
             yield build.time(time_ns=max(day - SECOND, flow.now_ns))
             yield from tick(flow, contract, flow.price(contract))
@@ -263,7 +263,7 @@ def ruin(flow: Any) -> Iterator[Rows]:
         yield flow.order(MAKERS[0], contract, other, lots, price, flags=0)
         yield flow.order(account, contract, side, lots, price, tif=TimeInForce.IOC)
         yield from emptied(flow, contract)
-        jump = flow.one(0.08, 0.1, 0.14, 0.2) * (-1 if side == Side.BUY else 1)
+        jump = flow.one(0.1, 0.14, 0.18, 0.2) * (-1 if side == Side.BUY else 1)
         level = flow.price(contract) * (1 + jump)
         yield flow.order(MAKERS[1], contract, side, lots, max(round(level), 1), flags=0)
         yield from tick(flow, contract, level)
