@@ -38,7 +38,8 @@ def release_flat(model, position):
 def after_fill(model, position, before, price):
     """The money of a fill that has just been booked, its fee paid; `before` is the size before it.
 
-    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is.
+    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is. A fill
+    at a better price than the order reserved for may ask for more than the account has: then all it has is moved.
     """
     contract = model.contracts[position.contract]
     if not position.isolated or not contract.has_margin:
@@ -55,4 +56,6 @@ def after_fill(model, position, before, price):
     opened = abs(position.size) if flipped else abs(position.size) - abs(before)
     if opened > 0:
         model.reach("8 isolated: money in for what opens")
-        _move(model, position, opening_money(position, contract, position.size, opened, price))
+        needed = opening_money(position, contract, position.size, opened, price)
+        spare = max(margin.equity(model, model.accounts[position.account]), 0)
+        _move(model, position, min(needed, spare))
