@@ -1,6 +1,6 @@
 """Directed scenes of liquidation, the fund and deleveraging, each with the figures that must come out."""
 
-from engine.codes import EventFlag, EventKind, ExecInst, MarketState, Reason
+from engine.codes import EventFlag, EventKind, ExecInst, MarketState, OrdType, Reason
 from engine.codes import VenueParameter as V
 from tests import build
 from tests.scene import (
@@ -492,6 +492,41 @@ def who_has_given_is_ranked_again(begin: Begin) -> None:
     stage.settle()
     assert [row[0] for row in rounds(stage)] == [0, 4, 5]
     assert given(stage)[2][:2] == (7, 4)
+
+
+@scene
+def who_has_given_at_a_loss_may_be_the_first_of_the_next(begin: Begin) -> None:
+    """18 and 19 of equity cannot bear a loss of 20; 45 bears two and leaves 5, which is then the highest leverage."""
+    for closed in (5, 2):
+        stage = market(begin, closed * 280, 1240, 4000, 4000, 4000, contracts=2, fund=0)
+        for account, more in ((2, 8), (3, 9), (4, 35)):
+            trade(stage, account, 7, 10, 2000, contract=1)
+            stage.deposit(account, more)
+        for buyer, seller, lots in ((0, 4, closed), (1, 4, 4), (5, 4, 6 - closed), (5, 2, 10), (5, 3, 10), (5, 6, 10)):
+            trade(stage, buyer, seller, lots, 2000)
+        move(stage, 1700, 1301)
+        stage.settle()
+        assert rounds(stage)[:2] == [(0, 1, closed, 1720), (1, 1, 4, 1690)]
+        others = [(6, 3, 1720)] if closed == 5 else []
+        assert given(stage)[: 2 + len(others)] == [(4, 2, 1720), *others, (4, 4, 1690)]
+
+
+@scene
+def a_candidate_is_judged_again_when_its_turn_comes(begin: Begin) -> None:
+    """While 125 stops are cancelled the first of the ranking gets money: then the second goes first."""
+    stage = market(begin, 310, 1240, 700, 500, 101, fund=0)
+    for buyer, seller, lots in ((0, 4, 1), (1, 2, 3), (1, 3, 1), (5, 3, 1)):
+        if seller == 4:
+            stage.deposit(4, 100)
+        trade(stage, buyer, seller, lots, 2000)
+    stop = {"ord_type": OrdType.STOP_MARKET, "trigger_source": 0, "trigger_price_ticks": 500}
+    for _ in range(125):
+        stage.order(1, SELL, 1, **stop)
+    move(stage, 1700)
+    assert given(stage) == [(4, 1, 1690)]
+    stage.deposit(2, RICH)
+    stage.settle()
+    assert given(stage)[1:] == [(3, 2, 1690), (2, 2, 1690)]
 
 
 @scene
