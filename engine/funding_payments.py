@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from engine import events, funding, ledger
+from engine import events, funding, ledger, listing
 from engine.codes import NIL, EventKind
 from engine.kernels import kernel
 from engine.row_access import account_at, contract_at, position_at
@@ -47,6 +47,7 @@ def _finish(s, contract_slot):
     contract.premium_weight = 0
     contract.premium_samples = 0
     contract.funding_start_ns = contract.next_funding_ns
+    listing.derive_intervals(contract)
     contract.next_funding_ns = funding.next_boundary_ns(contract, s.now_ns)
 
 

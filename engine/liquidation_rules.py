@@ -13,6 +13,8 @@ FUND_SHARE = 10
 DAY_NS = 86_400_000_000_000
 MAX_RATIO = 1 << 61
 LIGHTS = 5
+LIQUIDATABLE = 3
+"""How close an account is that is flagged: above every level of the margin calls."""
 
 
 # --- whom ---------------------------------------------------------------------------------------------------------

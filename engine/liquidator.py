@@ -74,9 +74,10 @@ def _notice(s, kind, account_slot, contract_slot):
 
 @kernel
 def flag(s, account_slot):
-    """Flag an account that a mark tick found liquidatable: it may neither open nor withdraw, and joins the queue."""
+    """Flag an account that is liquidatable: it may neither open nor withdraw, and joins the queue."""
     account = account_at(s, account_slot)
     account.liquidating = 1
+    account.warning_level = liquidation_rules.LIQUIDATABLE
     eligibility.set_gate(s, account_slot)
     _append(s, account_slot)
     _notice(s, EventKind.LIQUIDATION_FLAGGED, account_slot, NIL)

@@ -21,8 +21,17 @@ from engine.units import (
 
 MIN_IMPACT_NOTIONAL_MICROS = 20_000_000_000
 MAX_FUNDING_INTERVAL_S = 86_400
+MAX_FUNDING_RATE_PPB = PPB
+"""Of eight hours: bounds the interest, its clamp and the cap, so that no payment leaves int64."""
 MIN_INDEX_SOURCES = 3
 MAX_LEVERAGE = 1000
+
+
+@kernel
+def derive_intervals(contract):
+    """A funding interval keeps the length and the samples that it began with: a change counts from the next one on."""
+    contract.funding_interval_s = contract.parameters[P.FUNDING_INTERVAL_S]
+    contract.sample_interval_s = contract.parameters[P.SAMPLE_INTERVAL_S]
 
 
 @kernel
@@ -46,7 +55,6 @@ def derive(contract):
     contract.needs_index = 1 if given[P.NEEDS_INDEX] != 0 else 0
     contract.allow_thin_index = 1 if given[P.ALLOW_THIN_INDEX] != 0 else 0
     contract.min_sources = given[P.MIN_SOURCES]
-    contract.funding_interval_s = given[P.FUNDING_INTERVAL_S]
     contract.funding_interest_ppb = given[P.FUNDING_INTEREST_PPB]
     contract.funding_clamp_ppb = given[P.FUNDING_CLAMP_PPB]
     contract.funding_cap_ppb = given[P.FUNDING_CAP_PPB]
@@ -54,7 +62,8 @@ def derive(contract):
     contract.impact_notional_micros = given[P.IMPACT_NOTIONAL_MICROS]
     contract.impact_excludes_affiliates = given[P.IMPACT_EXCLUDES_AFFILIATES]
     contract.mark_clamp_ppb = given[P.MARK_CLAMP_PPB]
-    contract.sample_interval_s = given[P.SAMPLE_INTERVAL_S]
+    if contract.next_funding_ns == 0:
+        derive_intervals(contract)
     contract.disclosure_product = given[P.DISCLOSURE_PRODUCT]
     contract.disclosure_loss = given[P.DISCLOSURE_LOSS]
     contract.disclosure_affiliate = given[P.DISCLOSURE_AFFILIATE]
@@ -210,12 +219,15 @@ def _reference_reason(contract):
 
 @kernel
 def _interval_reason(contract):
-    interval = contract.funding_interval_s
+    interval, sample = contract.parameters[P.FUNDING_INTERVAL_S], contract.parameters[P.SAMPLE_INTERVAL_S]
     if interval < 1 or interval > MAX_FUNDING_INTERVAL_S or 86_400 % interval != 0:
         return Reason.BAD_INTERVAL
-    if contract.sample_interval_s < 1 or interval % contract.sample_interval_s != 0:
+    if sample < 1 or interval % sample != 0:
         return Reason.BAD_INTERVAL
     if contract.funding_cap_ppb < 0 or contract.funding_clamp_ppb < 0:
+        return Reason.BAD_INTERVAL
+    highest = max(contract.funding_cap_ppb, contract.funding_clamp_ppb, contract.funding_interest_ppb)
+    if highest > MAX_FUNDING_RATE_PPB or contract.funding_interest_ppb < -MAX_FUNDING_RATE_PPB:
         return Reason.BAD_INTERVAL
     return Reason.NONE
 

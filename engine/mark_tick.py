@@ -5,6 +5,7 @@ import numpy as np
 from engine import collateral, contract_settlement, events, liquidator, margin, reference_prices
 from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import inlined, kernel
+from engine.liquidation_rules import LIQUIDATABLE
 from engine.row_access import account_at, contract_at, position_at
 from engine.units import prefetch
 
@@ -12,7 +13,6 @@ LOOKAHEAD = 16
 """How many accounts ahead the re-check prefetches."""
 LAST_TICK = (1 << 31) - 1
 """Ticks are counted in the 32 bits that accounts and positions keep of them, and begin again at 1."""
-LIQUIDATABLE = 3
 FIRST_CALL, LAST_CALL = 2, 5
 """An account is warned when its equity is less than MM + MM / 2, and again below MM + MM / 5."""
 
@@ -80,7 +80,6 @@ def _recheck(s):
                 if not events.has_room(s):
                     return False
             if standing == LIQUIDATABLE:
-                account.warning_level = LIQUIDATABLE
                 liquidator.flag(s, account_slot)
             elif standing != account.warning_level:
                 _warn(s, account_slot, standing)

@@ -178,6 +178,7 @@ def tick_contract(s, contract_slot):
         set_mark(s, contract_slot, index_and_mark.mark_subticks(contract, s.now_ns))
     triggers.observe(s, contract_slot, PriceSource.MARK)
     triggers.observe(s, contract_slot, PriceSource.INDEX)
+    triggers.observe(s, contract_slot, PriceSource.LAST)  # what was frozen until the market opened
 
 
 # --- premium samples ----------------------------------------------------------------------------------------------

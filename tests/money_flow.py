@@ -9,7 +9,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import islice
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -21,12 +21,14 @@ from engine.codes import (
     CommandKind,
     ExecInst,
     MarginMode,
+    MarketState,
     Mode,
     OrdType,
     PriceSource,
     SelfTrade,
     Side,
     TimeInForce,
+    VenueState,
 )
 from engine.codes import ContractParameter as P
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT
@@ -86,6 +88,12 @@ class Sight:
         """In micros."""
         return int(self.accounts[account]["cash_micros"])
 
+    def is_open(self, contract: int) -> bool:
+        """Whether it trades freely, or never will again."""
+        state = int(self.contracts[contract]["state"])
+        opened = state == MarketState.OPEN and int(self.state["venue_state"]) == VenueState.OPEN
+        return opened or state == MarketState.SETTLED
+
     def is_flagged(self, account: int) -> bool:
         """Whether it is being liquidated."""
         return bool(self.accounts[account]["liquidating"])
@@ -110,6 +118,9 @@ class MoneyFlow:
         self.pace = 120 * MILLISECOND
         self._uniform, self._drawn = self.rng.random(4096), 0
         self.settled: set[int] = set()
+        self.episodes = seed
+        self.settles_in = int(self.rng.choice([0, 150, 300, 600]))
+        """After how many commands a contract's settlement begins, 0: never."""
 
     # --- drawing --------------------------------------------------------------------------------------------------
 
@@ -146,11 +157,11 @@ class MoneyFlow:
 
     # --- the run --------------------------------------------------------------------------------------------------
 
-    def commands(self, count: int) -> Iterator[Rows]:
+    def commands(self, number: int) -> Iterator[Rows]:
         """So many commands after those of the stage."""
         for rows in self.stage:
             yield rows
-        for rows in islice(self._endless(), count):
+        for rows in islice(self._endless(), number):
             yield self.stamp(rows)
 
     def stamp(self, rows: Rows) -> Rows:
@@ -169,7 +180,9 @@ class MoneyFlow:
         return rows
 
     def _endless(self) -> Iterator[Rows]:
-        while True:
+        for number in count():
+            if number == self.settles_in > 0:
+                yield from money_corners.settlement(self)
             if self.restores and self.restores[0][0] <= self.now_ns:
                 yield self.restores.pop(0)[1]
                 continue
@@ -178,7 +191,7 @@ class MoneyFlow:
                 yield from self.sources(self.one(*stale))
                 continue
             draw = self.chance()
-            if draw < 0.004:
+            if draw < 0.012:
                 yield from money_corners.episode(self)
             elif draw < 0.05:
                 yield from money_settings.setting(self)
@@ -394,9 +407,10 @@ class MoneyFlow:
         row = self.sight.contracts[contract]
         edge = int(row["max_buy_ticks"]) if side == Side.BUY else int(row["min_sell_ticks"])
         worth = self.lot_micros(contract)
+        flags = self.one(0, 0, ExecInst.REDUCE_ONLY)
         price = self.one(edge, edge + (1 if side == Side.BUY else -1), 1, 60_000, round(self.price(contract)))
         lots = self.lots(contract, self.one(0, 1, 50, 2000) * 1000 * UNIT / worth)
-        return self.order(account, contract, side, self.one(lots, lots, 4000, 4002), max(price, 1))
+        return self.order(account, contract, side, self.one(lots, lots, 4000, 4002), max(price, 1), flags=flags)
 
     def flat(self, contract: int) -> list[int]:
         """Gamblers without position, orders or flag in a contract."""

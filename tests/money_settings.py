@@ -192,7 +192,7 @@ def venue_set(code: int, value: int, index: int = 0) -> Rows:
 def _of_collateral(flow: Any) -> tuple[Rows, Rows | None]:
     asset = flow.one(1, 2)
     code, value = flow.one(
-        (V.COLLATERAL_HAIRCUT_PPB, flow.one(600_000_000, 700_000_000, 990_000_000, 1_000_000_000, 599_999_999)),
+        (V.COLLATERAL_HAIRCUT_PPB, flow.one(600_000_000, 990_000_000, 1_000_000_000, 599_999_999, 599_999_999)),
         (V.COLLATERAL_HAIRCUT_PPB, flow.one(620_000_003, 800_000_000)),
         (V.COLLATERAL_CAP_MICROS, flow.one(1, 300, 5_000, 60_000) * UNIT),
         (V.COLLATERAL_ENABLED, flow.one(0, 1, 2)),

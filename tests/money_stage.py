@@ -20,7 +20,8 @@ from tests.model import Limits
 UNIT = 1_000_000
 """Micros in one unit of the settlement currency."""
 LIMITS = Limits(orders=900, accounts=16, positions=64, groups=8, persons=8, jobs=8, clients=8)
-MAKERS, HOUSE, GAMBLERS = (0, 1), 2, tuple(range(3, 12))
+MAKERS, HOUSE, GAMBLERS, SPARE = (0, 1), 2, tuple(range(3, 12)), (12, 13, 14, 15)
+"""The spare ones have nothing but what an episode gives them."""
 ACCOUNTS = 12
 GROUPS = {1: 1, 5: 2, 6: 2}
 CLIENTS = {3: 1, 4: 1, 7: 2}
@@ -63,7 +64,7 @@ def _common(rng: np.random.Generator, lowest_mmr: int) -> dict[Any, int]:
         P.BAND_PPB: lowest_mmr // 2,
         P.TAKER_FEE_PPB: taker,
         P.MAKER_FEE_PPB: int(rng.choice([0, -taker // 2, 200_000])),
-        P.LIQUIDATION_FEE_PPB: int(rng.choice([0, 1_000_000, lowest_mmr // 3])),
+        P.LIQUIDATION_FEE_PPB: int(rng.choice([0, 0, 1_000_000, lowest_mmr // 3])),
         P.MARK_CLAMP_PPB: int(rng.choice([lowest_mmr // 2, lowest_mmr // 8])),
         P.FUNDING_INTERVAL_S: 60,
         P.SAMPLE_INTERVAL_S: 5,
@@ -126,6 +127,8 @@ def accounts(rng: np.random.Generator) -> list[Any]:
         units = int(rng.integers(300_000, 2_000_000)) if account < 2 else int(rng.integers(1, 30_000))
         amount = units * UNIT + int(rng.integers(0, UNIT))
         rows += build.opened(account, GROUPS.get(account, 0), amount, CLIENTS.get(account, 0))
+    for account in SPARE:
+        rows += build.opened(account, amount_micros=1)
     rows.append(build.account_set(11, A.INVESTOR_CLASS, InvestorClass.INSTITUTIONAL))
     rows.append(build.account_set(HOUSE, A.AFFILIATION, Affiliation.GROUP_COMPANY))
     return rows
@@ -152,7 +155,7 @@ def collateral(rng: np.random.Generator, contracts: int) -> list[Any]:
 
 def fund(rng: np.random.Generator) -> list[Any]:
     """Nothing, a little, or more than enough."""
-    units = int(rng.choice([0, 0, 50, 2_000, 1_000_000]))
+    units = int(rng.choice([0, 0, 0, 50, 2_000, 1_000_000]))
     return [build.directive(CommandKind.FUND_DEPOSIT, amount_micros=units * UNIT + 7)] if units else []
 
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from engine import margin
-from engine.codes import NIL, ContractParameter, EventKind, MarginMode
+from engine.codes import NIL, EventKind, MarginMode
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
 from engine.schema import BASIS_SAMPLES, COLLATERAL_ASSETS, EVENT, MAX_SOURCES, NOTICE
-from tests.model import Model
+from tests.model import Model, funding
 from tests.model import margin as model_margin
 
 ROWS, ROOM = 1 << 14, 64
@@ -195,7 +195,7 @@ def _contract(model: Model, contract: Any) -> list[int]:
         len(basis),
         sum(basis),
         len(samples),
-        _weighted(contract),
+        funding.weighted_sum(contract),
         contract.funding_rate,
         contract.funding_start_ns,
         contract.next_sample_ns,
@@ -211,12 +211,6 @@ def _contract(model: Model, contract: Any) -> list[int]:
         source = sources.get(place)
         row += (0, 0) if source is None else (source.price, source.time_ns)
     return row
-
-
-def _weighted(contract: Any) -> int:
-    if contract.parameters[ContractParameter.FUNDING_EQUAL_WEIGHTS, 0]:
-        return sum(contract.samples)
-    return sum(place * value for place, value in enumerate(contract.samples, 1))
 
 
 def _asset(asset: Any) -> list[int]:

@@ -133,6 +133,7 @@ class Pair:
         self.model = Model(self.limits, self.mode)
         self.reach.branches = self.model.reached
         self.watch = Watch(self.root, self.model)
+        self.reports = _ring(RING_ROWS)[:0]
 
     def model_id(self, engine_id: int) -> int:
         """The model's number of an order, and one that it never gives for everything else."""
@@ -181,7 +182,8 @@ class Pair:
         theirs, ours = self._resolve(rows)
         expected = self.model.apply(ours)
         self.sent.append(theirs)
-        found = self._translate(as_tuples(apply(self.root, theirs, ring_rows)), expected)
+        self.reports = apply(self.root, theirs, ring_rows)
+        found = self._translate(as_tuples(self.reports), expected)
         assert found == expected, difference(found, expected, ours)
         if self.watched:
             self.reach.look(expected)

@@ -74,6 +74,8 @@ WIDE = ROUND | {
     P.IMPACT_NOTIONAL_MICROS: 100_000_000_007,
     P.MIN_SOURCES: 3,
     P.BRACKET_MMR_PPB: 50_000_001,
+    P.AFFILIATE_PRESENT: 0,
+    P.DISCLOSURE_AFFILIATE: 0,
 }
 """Many ticks, and eight sources of very different weights."""
 CONTRACTS: tuple[dict[Any, int], ...] = (ROUND, ODD, WIDE, ROUND)
@@ -220,7 +222,7 @@ class _Flow:
             lambda: parameter(P.FUNDING_CAP_PPB, self.one(0, 300_000)),
             lambda: policy(V.INDEX_STALE_NS, self.one(0, SECOND, 30 * SECOND), 10 * SECOND),
             lambda: policy(V.INDEX_RECOVERY_NS, self.one(0, SECOND, 60 * SECOND), 30 * SECOND),
-            lambda: policy(V.MARK_TICK_NS, self.one(1_000_000, 250_000_000, 60 * SECOND), SECOND),
+            lambda: policy(V.MARK_TICK_NS, self.one(0, 1_000_000, 250_000_000, 60 * SECOND), SECOND),
             lambda: policy(V.MARK_TICK_NS, self.one(-1, 999_999, 60 * SECOND + 1, 3 * SECOND), SECOND),
             lambda: (build.contract_state(slot, self.one(2, 3, 4, 5)), build.contract_state(slot, MarketState.OPEN)),
             lambda: (build.contract_state(slot, self.one(3, 3, 5)), build.contract_state(slot, self.one(1, 2))),

@@ -37,10 +37,7 @@ class Stage:
     def __init__(
         self, contracts: tuple[dict[Any, int], ...] = (WORKED,), accounts: int = 8, ring_rows: int = 1 << 16
     ) -> None:
-        self.root = np.zeros(1, STATE)
-        for name, value in vars(TINY).items():
-            self.root[0][f"{name}_capacity"] = value
-        step.initialise(self.root, Mode.EXCHANGE)
+        self.root = self.create()
         self.ring_rows = ring_rows
         self.seq, self.now_ns = 0, build.START_NS
         self.log: list[np.ndarray[Any, Any]] = []
@@ -51,6 +48,14 @@ class Stage:
             self.send(*build.opened(account, amount_micros=0)[:-1])
         for slot, parameters in enumerate(contracts):
             self.send(*build.listed(slot, parameters))
+
+    def create(self) -> Any:
+        """An empty exchange."""
+        root = np.zeros(1, STATE)
+        for name, value in vars(TINY).items():
+            root[0][f"{name}_capacity"] = value
+        step.initialise(root, Mode.EXCHANGE)
+        return root
 
     @property
     def state(self) -> Any:
@@ -64,15 +69,19 @@ class Stage:
         rows["time_ns"] = self.now_ns
         self.seq += len(rows)
         self.log.append(rows.copy())
+        self.reports = self.apply(rows)
+        self.past.append(self.reports)
+        return self.reports
+
+    def apply(self, rows: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+        """What the engine reports on some commands."""
         ring, done, found = np.zeros(self.ring_rows, EVENT), 0, []
         while done < len(rows):
             consumed, written = step.apply_batch(self.root, rows[done:], ring)
             assert consumed or written, "the engine makes no progress"
             found.append(ring[:written].copy())
             done += consumed
-        self.reports = np.concatenate(found)
-        self.past.append(self.reports)
-        return self.reports
+        return np.concatenate(found)
 
     def pass_time(self, seconds: float = 1, step_s: float = 1) -> np.ndarray[Any, Any]:
         """Let the clock run, one TIME command each step."""

@@ -6,16 +6,20 @@ import numpy as np
 import pytest
 
 from engine import invariants
+from engine.codes import CommandKind, EventKind, Mode
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind
 from engine.host import digest
+from tests import build
 from tests.build import BUY, SELL
-from tests.model.deleveraging import Side
+from tests.model import Limits
+from tests.money_state import Watch
+from tests.pair import Pair
 from tests.stage import WORKED, Stage, conserved
 
 UNIT = 1000
 ACCOUNTS = 120
 FAILING = 12
+LIMITS = Limits(orders=4096, accounts=256, positions=512, groups=64, persons=16, jobs=64, clients=64)
 
 
 def crowd(seed: int, ring_rows: int = 1 << 16) -> Stage:
@@ -37,50 +41,47 @@ def crowd(seed: int, ring_rows: int = 1 << 16) -> Stage:
     return stage
 
 
-def side_of(stage: Stage) -> Side:
-    """What the model has to know."""
-    rows = stage.state["positions"][: stage.state["positions_used"]]
-    cash = stage.state["accounts"]["cash_micros"]
-    held = {
-        slot: [int(row[name]) for name in ("size_lots", "entry_cost_micros")]
-        + [int(cash[row["account_slot"]]), int(row["opened_seq"])]
-        for slot, row in enumerate(rows)
-    }
-    return Side(0, UNIT, held)
+def beside_the_model(stage: Stage) -> Pair:
+    """The same venue with the model at its side: what the stage has sent, then the cash that the stage was given."""
+    pair = Pair(LIMITS, Mode.EXCHANGE)
+    for rows in stage.log:
+        for place in range(len(rows)):
+            pair.send(rows[place : place + 1].copy())
+    for account in range(ACCOUNTS):
+        kept = int(stage.state["accounts"][account]["cash_micros"])
+        pair.root["withdrawals_micros"] += int(pair.root["accounts"]["cash_micros"][0, account]) - kept
+        pair.root["accounts"]["cash_micros"][0, account] = kept
+        pair.model.withdrawals += pair.model.accounts[account].cash - kept
+        pair.model.accounts[account].cash = kept
+    pair.watched, pair.watch = True, Watch(pair.root, pair.model)
+    return pair
 
 
-def follow(stage: Stage, side: Side) -> int:
-    """Every deleveraging trade of the run was the one that the model makes; how many there were."""
-    slots = {int(row["account_slot"]): slot for slot, row in enumerate(stage.state["positions"][:ACCOUNTS])}
-    left, failing, trades = 0, -1, 0
-    for row in stage.history(EventKind.LIQUIDATION_STARTED, EventKind.DELEVERAGED):
-        price = row["price_subticks"] // 1000
-        if row["kind"] == EventKind.LIQUIDATION_STARTED:
-            failing, left = slots[row["account_slot"]], row["amount_micros"]
-            continue
-        longs = side.held[failing][0] < 0
-        giver, lots = side.next(longs, price) or (None, 0)
-        lots = min(lots, left)
-        assert (slots[row["account_slot"]], row["amount_micros"]) == (giver, lots), row
-        assert row["code"] == side.light(longs, giver)
-        side.take(giver, lots, price)
-        side.take(failing, lots, price)
-        left -= lots
-        trades += 1
-    return trades
+def given(reports: list[dict[str, Any]]) -> list[tuple[int, int, int]]:
+    """Who gave how many lots, and its lights."""
+    gifts = [report for report in reports if report["kind"] == EventKind.DELEVERAGED]
+    return [(report["account_slot"], report["amount_micros"], report["code"]) for report in gifts]
+
+
+def crash(pair: Pair) -> list[tuple[int, int, int]]:
+    """The index falls, and all that follows is worked off."""
+    for source in range(3):
+        values = {"contract_slot": 0, "price_subticks": 1_780_000, "source_time_ns": pair.now_ns}
+        pair.send(build.directive(CommandKind.INDEX_PRICE, code=source, **values))
+    pair.now_ns = (pair.now_ns // build.SECOND + 1) * build.SECOND
+    reports = pair.send(build.time())
+    while pair.root["next_due_ns"][0] <= pair.now_ns:
+        reports += pair.send(build.time())
+    return given(reports)
 
 
 @pytest.mark.parametrize("seed", range(4))
 def test_each_trade_is_with_the_best_of_all(seed: int) -> None:
-    stage = crowd(seed)
-    side = side_of(stage)
-    stage.index(1780)
-    side.mark = int(stage.state["contracts"][0]["mark_subticks"])
-    while stage.state["next_due_ns"] <= stage.now_ns:
-        stage.settle()
-    assert follow(stage, side) > 15
-    invariants.check(stage.root)
-    assert conserved(stage.state) == 0
+    """The model looks at everybody; there are more candidates than the engine keeps at a time."""
+    pair = beside_the_model(crowd(seed))
+    assert len(crash(pair)) > 15
+    invariants.check(pair.root)
+    assert conserved(pair.root[0]) == 0
 
 
 def test_the_ring_changes_nothing_in_a_ranking() -> None:
@@ -101,6 +102,11 @@ def test_more_candidates_than_are_kept(places: int, monkeypatch: Any) -> None:
 
     if JIT:
         pytest.skip("compiled code keeps its own sizes")
+    expected = crash(beside_the_model(crowd(3)))
     monkeypatch.setattr(adl_ranking, "RANKED_PLACES", places)
     monkeypatch.setattr(adl_ranking, "SCAN_POSITIONS", 7)
-    test_each_trade_is_with_the_best_of_all(3)
+    stage = crowd(3)
+    stage.index(1780)
+    while stage.state["next_due_ns"] <= stage.now_ns:
+        stage.settle()
+    assert given(stage.history(EventKind.DELEVERAGED)) == expected

@@ -8,19 +8,21 @@ import pytest
 from engine import contract_settlement, invariants, step
 from engine.codes import CommandKind as K
 from engine.codes import ContractParameter as P
-from engine.codes import EventKind, ExecInst, MarginMode, MarketState, OrdType, Reason
+from engine.codes import EventKind, ExecInst, MarginMode, MarketState, Mode, OrdType, Reason
 from engine.codes import VenueParameter as V
 from engine.host import digest
 from engine.schema import EVENT
 from tests import build, risk_flow
 from tests.build import BUY, SELL
-from tests.model.delivery import DeliveryModel
-from tests.stage import MICROS, WORKED, Stage, by_name, conserved
+from tests.model import Limits
+from tests.pair import Pair
+from tests.stage import MICROS, WORKED, Stage, conserved
 
 RICH = 10_000_000
 WINDOW_S = contract_settlement.WINDOW_NS // build.SECOND
 TICK_S = 50
 STALE_S = 60
+LIMITS = Limits(orders=4096, accounts=64, positions=128, groups=8, persons=8, jobs=256, clients=64)
 SETTLE = build.contract_state(0, MarketState.SETTLED)
 
 
@@ -282,17 +284,14 @@ def apply(root: Any, rows: Any, ring_rows: int, size: int) -> list[tuple[int, An
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_generated_run_settles_as_the_model_says(seed: int) -> None:
-    root, rows = risk_flow.start(), ending(seed)
-    model = DeliveryModel(1, risk_flow.RISKY[P.MICROS_PER_TICK_LOT], risk_flow.RISKY[P.MIN_SOURCES], STALE_S)
-    kinds = tuple(EventKind)
-    for now_ns, reports in apply(root, rows, 1 << 14, 1):
-        model.look(now_ns, by_name(reports, kinds))
-        if len(reports) and (reports["kind"] >= EventKind.CONTRACT_STATE_CHANGED).any():
-            invariants.check(root)
-    assert model.price and model.closed > 10
-    model.check_end()
-    invariants.check(root)
-    assert conserved(root[0]) == 0
+    pair, closed = Pair(LIMITS, Mode.EXCHANGE, watched=True), 0
+    for rows in (*risk_flow.set_up(), ending(seed)):
+        for place in range(len(rows)):
+            reports = pair.send(rows[place : place + 1].copy())
+            closed += sum(report["kind"] == EventKind.POSITION_SETTLED for report in reports)
+    assert closed > 10 and not pair.model.contracts[1].delivery_ns
+    invariants.check(pair.root)
+    assert conserved(pair.root[0]) == 0
 
 
 def test_batches_and_rings_change_nothing_in_a_settlement() -> None:

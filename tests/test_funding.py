@@ -5,6 +5,7 @@ import pytest
 
 from engine.codes import ContractParameter as P
 from engine.codes import EventKind
+from tests import build
 from tests import perpetual as p
 from tests.build import BUY, SECOND, SELL
 from tests.perpetual import Bench, ppb
@@ -74,6 +75,18 @@ def held() -> Stage:
     stage.order(2, BUY, 100, 2010)
     stage.order(3, SELL, 100, 2030)
     return stage
+
+
+def test_an_interval_keeps_the_length_that_it_began_with() -> None:
+    """A change in its middle counts from the next one on: neither the rate nor the samples that it needs change."""
+    stage = held()
+    stage.send(build.contract_set(0, P.FUNDING_INTERVAL_S, 7200))
+    for _ in range(65):
+        stage.index(2000)
+    (settled,) = stage.history(EventKind.FUNDING_RATE)
+    assert settled["code"] == 1
+    assert settled["rate_ppb"] == (settled["old_value"] - 500_000) * 60 // 28_800
+    assert stage.state["contracts"][0]["funding_interval_s"] == 7200
 
 
 def test_longs_pay_shorts_when_the_premium_is_positive() -> None:

@@ -7,10 +7,9 @@ from engine.codes import ContractParameter as P
 from engine.codes import EventFlag, EventKind, ExecInst, MarginMode, MarketState, Reason, TimeInForce
 from tests import build
 from tests.build import BUY, SELL
+from tests.money_scenes_of_forced import LONG, TABLE
+from tests.scene import RICH
 from tests.stage import WORKED, Stage, conserved
-
-RICH = 10_000_000
-LONG, SHORT = 1, -1
 
 
 def begin(side: int, cash: float, fund: float = RICH, **parameters: int) -> Stage:
@@ -36,20 +35,6 @@ def strike(stage: Stage, mark: float, *quotes: tuple[int, int, int]) -> None:
     stage.settle()
     assert conserved(stage.state) == 0
     assert int(stage.state["fund_micros"]) >= 0
-
-
-TABLE = [
-    (LONG, 2600, 1800, RICH, [(BUY, 4, 1800)], 1792.80, 6),
-    (LONG, 2600, 1800, RICH, [(BUY, 1, 1800), (BUY, 9, 1700)], 2398.20, 9),
-    (LONG, 2180, 1800, RICH, [(BUY, 8, 1800)], 126.00, 0),
-    (LONG, 2180, 1800, RICH, [], 0.00, 0),
-    (LONG, 2800, 1700, RICH, [(BUY, 10, 1700)], 0.00, 0),
-    (LONG, 2800, 1700, 0, [], 0.00, 0),
-    (SHORT, 2600, 2200, RICH, [(SELL, 5, 2200)], 1589.00, -5),
-    (SHORT, 2180, 2200, RICH, [(SELL, 9, 2200)], 140.00, 0),
-    (SHORT, 2800, 2300, RICH, [(SELL, 10, 2300)], 0.00, 0),
-    (SHORT, 2800, 2300, 0, [], 0.00, 0),
-]
 
 
 @pytest.mark.parametrize(("side", "cash", "mark", "fund", "quotes", "left", "size"), TABLE)

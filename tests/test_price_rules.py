@@ -23,6 +23,7 @@ def contract(**parameters: int) -> Contract:
     found.parameters = {(code, index): 0 for code in P for index in range(10)}
     found.parameters |= {(code, 0): value for code, value in ROUND.items()}
     found.parameters |= {(P[name], 0): value for name, value in parameters.items()}
+    funding.take_intervals(found)
     return found
 
 

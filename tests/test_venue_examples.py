@@ -160,9 +160,6 @@ def open_limit(given: Given, expected: Given) -> None:
     assert printed(margin + loss) == expected["cost"]
 
 
-
-
-
 def position_plus_orders(given: Given, expected: Given) -> None:
     bench = Bench(1, 0.001)
     bench.brackets((0, given["leverage"], 0.01))
@@ -197,9 +194,6 @@ def maintenance_table(given: Given, expected: Given) -> None:
     assert listed["state"] == MarketState.OPEN
     found = [int(value) / MICROS for value in listed["bracket_deduction_micros"]]
     assert found[: len(rows)] == expected["maint_amounts"]
-
-
-
 
 
 # --- liquidation prices -------------------------------------------------------------------------------------------
@@ -408,9 +402,6 @@ def funding_tick(given: Given, expected: Given) -> None:
     paid = p.payment(bench.root, bench.lots(1), p.interval_rate(bench.root, p.average(bench.root)))
     quanta_in_one = 10 ** -given["atomic_resolution"]
     assert paid * 1_000_000 == expected["funding_index_delta"] * quanta_in_one
-
-
-
 
 
 def adl_queue(given: Given, expected: Given) -> None:

@@ -83,7 +83,10 @@ REASONS: dict[Reason, tuple[str, str]] = {
     Reason.BASE_NOT_ELIGIBLE: ("The base asset is not on the venue's retail-spot list.", "List another asset."),
     Reason.BAD_UNIT: ("One tick on one lot is not a whole number of micros.", "Choose other tick and lot sizes."),
     Reason.BAD_RANGE: ("The contract's largest value could leave the number range.", "Lower its limits."),
-    Reason.BAD_INTERVAL: ("The funding or sample interval is not possible.", "Choose at most 24 hours."),
+    Reason.BAD_INTERVAL: (
+        "The funding interval, the sample interval or a funding rate is not possible.",
+        "Choose a divisor of 24 hours, a sample interval that divides it, and rates of at most 100 %.",
+    ),
     Reason.BAD_BRACKETS: ("The margin brackets contradict each other.", "Make them contiguous, IM above MM."),
     Reason.THIN_INDEX: ("The index has fewer than three sources.", "Add sources, or allow a thin index."),
     Reason.BAND_TOO_WIDE: ("Band and taker fee exceed the lowest maintenance rate.", "Narrow the band."),

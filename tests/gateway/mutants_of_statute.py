@@ -138,7 +138,8 @@ _ROWS = (
         "return not self.is_employee",
         STATUTE,
     ),
-    ("permission lifts what officers have put on",
+    (
+        "permission lifts what officers have put on",
         "office/employment.py",
         "min(present, max(_put_by_officers(registry, other) for other in accounts))",
         "0",

@@ -67,10 +67,10 @@ def coin(model, asset):
 
 
 def revalue(model):
-    """At a mark tick: index, haircut and cap count from here on. Nothing values an asset whose contract is settled."""
+    """At a mark tick: index, haircut and cap count from here on. No contract that is being settled values an asset."""
     for asset in model.assets.values():
         if asset.lots_per_coin:
-            settled = model.contracts[asset.contract].state == MarketState.SETTLED
+            settled = not has_index(model.contracts[asset.contract])
             asset.coin_micros, asset.limit = coin(model, asset), asset.cap
             asset.weight_ppb = 0 if settled else PPB - max(asset.haircut, LEAST_HAIRCUT_PPB)
 

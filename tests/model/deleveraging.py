@@ -80,7 +80,7 @@ def equity_after(model, position, lots, price):
 
 
 def can_give(model, position, price):
-    """All of it, or the most whole lot steps that leave its equity >= 0: more of them never leave more where they lose."""
+    """All of it, or the most whole lot steps that leave its equity >= 0: more never leave more where they lose."""
     lot_step = model.contracts[position.contract].parameters[P.LOT_STEP, 0]
     if equity_after(model, position, abs(position.size), price) >= 0:
         return abs(position.size)
@@ -95,17 +95,23 @@ def can_give(model, position, price):
 
 
 def prepare(model, position):
-    """Make the ranking that a position to be closed needs. True when that took a look at everybody."""
+    """Make the ranking that a position to be closed needs. True when that took an item of work by itself.
+
+    It is a look at everybody; or the end of a ranking that had to look again for the position before.
+    """
     ranking, longs = model.ranking, position.size < 0
     model.reach("11.6 ranking serves a second position", ranking and ranking.serves not in (None, position))
-    fits = ranking and (ranking.tick, ranking.contract, ranking.longs) == (model.tick_number, position.contract, longs)
-    if fits and ranking.serves is not position:
-        fits = ranking.scans == 1
+    if ranking and (ranking.tick, ranking.contract, ranking.longs) != (model.tick_number, position.contract, longs):
+        ranking = None
+    elif ranking and ranking.serves is not position:
+        if ranking.scans > 1:
+            model.ranking = None
+            return True
         ranking.passed, ranking.serves = [], position
-    if not fits:
-        ranking = model.ranking = Ranking(model.tick_number, position.contract, longs, position)
-    if fits and (waiting(model, ranking) or not ranking.more):
+    if ranking and (waiting(model, ranking) or not ranking.more):
         return False
+    if ranking is None:
+        model.ranking = ranking = Ranking(model.tick_number, position.contract, longs, position)
     scan(model, ranking)
     return True
 
@@ -126,7 +132,9 @@ def next_giver(model, price):
     while left := waiting(model, ranking):
         best = min(left, key=ranking.keys.get)
         ranking.keys[best] = key(model, best)
-        if min(left, key=ranking.keys.get) is not best:
+        if ranking.more and ranking.keys[best] > ranking.last:
+            ranking.entries.remove(best)  # it belongs behind the kept ones: a later scan finds it again
+        elif min(left, key=ranking.keys.get) is not best:
             model.reach("11.6 ranked again behind another")
         elif lots := can_give(model, best, price):
             _reach(model, ranking, sorted(left, key=ranking.keys.get), best, lots)

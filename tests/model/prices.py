@@ -108,10 +108,11 @@ def sample_basis(contract, bid, ask):
 
 
 def premium(contract, bid, ask):
-    """(max(0, impact bid - index) - max(0, index - impact ask)) / index; a thin side adds nothing (Rulebook 10)."""
+    """(max(0, impact bid - index) - max(0, index - impact ask)) / index; a thin side adds nothing, and none
+    is beyond 100 % (Rulebook 10)."""
     over = max(0, bid - contract.index) if bid is not None else 0
     under = max(0, contract.index - ask) if ask is not None else 0
-    return (over - under) * PPB // contract.index
+    return clamp((over - under) * PPB // contract.index, -PPB, PPB)
 
 
 def has_index(contract):
@@ -123,7 +124,7 @@ def has_index(contract):
 def sample(model, contract):
     """The sample that is due, of the basis for the mark and of the premium for funding; missed ones are skipped."""
     due = contract.next_sample_ns
-    missed = model.now_ns - due > contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
+    missed = model.now_ns - due > contract.sample_interval_s * NS
     model.reach("4 sample skipped after an outage", missed)
     model.reach("7 no sample while the mark is frozen", contract.mark_frozen)
     if has_index(contract) and not contract.mark_frozen and not missed:
@@ -146,7 +147,7 @@ def sample(model, contract):
 
 def schedule_sample(model, contract, due_ns):
     """One sample in each interval of 5 s, at an instant that nobody can know long before (Rulebook 7)."""
-    interval = contract.parameters[P.SAMPLE_INTERVAL_S, 0] * NS
+    interval = contract.sample_interval_s * NS
     place = due_ns // interval + 1
     if (place + 1) * interval <= model.now_ns:
         model.reach("4 sample intervals skipped")
@@ -174,13 +175,13 @@ def signed_word(value):
 def mark_of(model, contract):
     """The median of P1, P2 and P3, within the index +/- the mark clamp (Rulebook 7).
 
-    What is left of the funding rate is a rate of its own, so it rounds down by itself, and never more than all of it.
+    What is left of the funding rate is a rate of its own, so it rounds down by itself.
     The clamp's lower edge rounds up, or the mark would leave it. A mark is a price of the contract, whatever the index
     says: from one tick to the largest one.
     """
     index = contract.index
-    interval = contract.parameters[P.FUNDING_INTERVAL_S, 0] * NS
-    left = clamp(contract.next_funding_ns - model.now_ns, 0, interval)
+    interval = contract.funding_interval_s * NS
+    left = max(contract.next_funding_ns - model.now_ns, 0)
     first = index * (PPB + contract.funding_rate * left // interval) // PPB
     second = index + (sum(contract.basis) // len(contract.basis) if contract.basis else 0)
     third = contract.big_trade * SUBTICKS if contract.big_trade else first
@@ -210,7 +211,7 @@ def tick_contract(model, contract):
         _lock(model, contract)
     if not contract.mark_frozen:
         set_mark(model, contract, mark_of(model, contract))
-    for source in (PriceSource.MARK, PriceSource.INDEX):
+    for source in PriceSource:  # the last price too: what was frozen is evaluated at the first tick after OPEN (Rulebook 2)
         contract.notice(source)
         work.observe(model, contract, source)
 

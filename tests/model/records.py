@@ -227,6 +227,8 @@ class Contract:
     samples: list = field(default_factory=list)  # of the premium, in the funding interval that runs
     weights: list = field(default_factory=list)  # of these samples
     funding_rate: int = 0  # of the last settled interval
+    funding_interval_s: int = 0  # of the interval that runs
+    sample_interval_s: int = 0
     funding_start_ns: int = 0
     next_sample_ns: int = 0  # 0: it has not begun
     next_funding_ns: int = 0

@@ -1,4 +1,4 @@
-"""Contract settlement (Rulebook 2: SETTLED at the 30-minute index mean without a fee; engine/README.md, "Money and risk").
+"""Contract settlement (Rulebook 2: SETTLED at the 30-minute index mean, no fee; engine/README.md, "Money and risk").
 
 A window of samples, a price, deleveraging of whoever is under water at it, then all positions at one instant.
 """
@@ -10,7 +10,7 @@ from tests.model.records import NIL
 WINDOW_NS = 1800 * 1_000_000_000
 
 
-# --- the window ---------------------------------------------------------------------------------------------------------
+# --- the window ----------------------------------------------------------------------------------------------------
 
 
 def values_collateral(model, contract):
@@ -92,7 +92,7 @@ def fix(model, contract):
     contract.delivery_due_ns = model.now_ns
 
 
-# --- the closing --------------------------------------------------------------------------------------------------------
+# --- the closing ---------------------------------------------------------------------------------------------------
 
 
 def open_positions(model, contract):

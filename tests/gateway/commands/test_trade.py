@@ -87,7 +87,15 @@ def test_orders_are_a_table_with_conditions_terms_and_the_contracts_decimals(tmp
             "sell", ETH, "2", "--type", "trailing_stop", "--trigger-offset", "12.35", "--trigger", "index_price"
         )
         shown = await alice.json(
-            "sell", BTC, "1", "20500", "--display-amount", "0.25", "--cl-ord-id", "77", "--expires-at",
+            "sell",
+            BTC,
+            "1",
+            "20500",
+            "--display-amount",
+            "0.25",
+            "--cl-ord-id",
+            "77",
+            "--expires-at",
             "2035-01-02T03:04:05Z",
         )
         ids = [entry["order"]["order_id"] for entry in (limit, stop, take, trail, shown)]

@@ -156,9 +156,7 @@ async def recorded(port, tls=None):
     async def accept(reader, writer):
         there, back = await asyncio.open_connection("127.0.0.1", port)
         conversation = _Conversation(calls)
-        await asyncio.gather(
-            forward(reader, back, conversation.sent), forward(there, writer, conversation.received)
-        )
+        await asyncio.gather(forward(reader, back, conversation.sent), forward(there, writer, conversation.received))
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=tls)
     async with server:

@@ -1,7 +1,7 @@
 """The table of clients and methods in `gateway/client/README.md`, made from what was really asked and answered.
 
-    LIONROCK_RECORD_CALLS=1 python -m pytest tests/gateway/peers    notes in calls.json what the clients ask now
-    python -m tests.gateway.peers.table                             writes the table from calls.json
+LIONROCK_RECORD_CALLS=1 python -m pytest tests/gateway/peers    notes in calls.json what the clients ask now
+python -m tests.gateway.peers.table                             writes the table from calls.json
 """
 
 import json

@@ -1,6 +1,5 @@
 """ccxt in Python (4.5.90) and in JavaScript (4.5.84, the newest there is) take the same steps and are told the same."""
 
-
 from tests.gateway.live import play
 from tests.gateway.peers.conftest import HERE
 from tests.gateway.peers.peer import PYTHON, peer, quote, script

@@ -1,6 +1,5 @@
 """nautilus_trader 1.231.0, its Rust-backed LiveNode: trades, stops, starts again and finds what it had."""
 
-
 from tests.gateway.live import play
 from tests.gateway.peers.peer import peer, quote, script
 from tests.gateway.peers.table import check

@@ -57,9 +57,7 @@ def noted(venue):
     return venue.registry.intents_between(last - 1, last)[0][1]
 
 
-@pytest.mark.parametrize(
-    ("intent", "others"), [(KILL, 0), (KILL_CLIENT, 0), (FREEZE, 0), (HALT, 3), (HALT_ALL, 3)]
-)
+@pytest.mark.parametrize(("intent", "others"), [(KILL, 0), (KILL_CLIENT, 0), (FREEZE, 0), (HALT, 3), (HALT_ALL, 3)])
 def test_a_short_sweep_is_counted_in_the_answer(desk, intent, others):
     rest(desk, FEW)
     rest(desk, 3, who=1)
