@@ -60,8 +60,9 @@ _WHOM = (
     Mutant(
         "coins are valued after the accounts are looked at",
         "mark_tick.py",
-        "    if s.tick_cursor == s.contracts_used:\n        collateral.revalue(s)\n"
+        "        collateral.revalue(s)\n        running_totals.begin_count(s)\n"
         "    if not _recheck(s):\n        return False\n",
+        "        running_totals.begin_count(s)\n"
         "    if not _recheck(s):\n        return False\n    collateral.revalue(s)\n",
     ),
     Mutant(

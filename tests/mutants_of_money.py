@@ -414,8 +414,8 @@ _LEDGER = (
     Mutant(
         "an isolated pool's dealings with the fund go through cash",
         "ledger.py",
-        "    if pool_slot == NIL:\n        account_at(s, account_slot).cash_micros -= amount_micros\n",
-        "    if pool_slot >= NIL:\n        account_at(s, account_slot).cash_micros -= amount_micros\n",
+        "    if pool_slot == NIL:\n        running_totals.take_account(s, account_slot)\n        account_at",
+        "    if pool_slot >= NIL:\n        running_totals.take_account(s, account_slot)\n        account_at",
     ),
     Mutant(
         "part of an isolated position leaves with its share of the money, whatever it has won",
@@ -441,9 +441,9 @@ _MONEY = (
         "the last micro that may be deposited may not",
         "money.py",
         "    if d.amount_micros <= 0 or d.amount_micros > MAX_DEPOSITS_MICROS - s.deposits_micros:\n"
-        "        return events.refused(s, d, Reason.BAD_AMOUNT)\n    account_at",
+        "        return events.refused(s, d, Reason.BAD_AMOUNT)\n    running_totals",
         "    if d.amount_micros <= 0 or d.amount_micros >= MAX_DEPOSITS_MICROS - s.deposits_micros:\n"
-        "        return events.refused(s, d, Reason.BAD_AMOUNT)\n    account_at",
+        "        return events.refused(s, d, Reason.BAD_AMOUNT)\n    running_totals",
     ),
     Mutant(
         "the fund's seed is no deposit",
