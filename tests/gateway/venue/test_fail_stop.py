@@ -32,14 +32,14 @@ SEEDED = [
     ("cash_not_conserved", [("accounts", None, "cash_micros", 1)], "order"),
     ("cash_not_conserved", [("", 0, "fees_micros", -1)], "order"),
     ("collateral_not_conserved", [("collateral", 0, "fund_units", 7)], "order"),
-    ("positions_do_not_cancel", [("positions", 0, "size_lots", 1)], "order"),
+    ("positions_do_not_cancel", [("positions", 0, "size_lots", -1)], "order"),
     ("open_interest", [("contracts", 0, "open_interest_lots", 1)], "order"),
     ("reduce_only_excess", [("positions", 0, "reduce_only_lots", 1 << 40)], "order"),
     ("open_sums", [("positions", 0, "buy_lots", 1)], "order"),
     ("pool", [("", 0, "orders_live", 1 << 20)], "order"),
     ("live_orders", [("accounts", None, "open_orders", 1)], "order"),
     ("pool", [("", 0, "nodes_live", 1 << 20)], "order"),
-    ("book_crossed", [("ladders", 0, "first_key", 1 << 24)], "quote"),
+    ("book_crossed", [("ladders", 1, "first_key", -(1 << 20))], "quote"),
 ]
 
 
@@ -118,7 +118,7 @@ def test_nothing_is_answered_once_an_invariant_fails(stable, tmp_path, violation
     config = config_of(tmp_path / "data")
     config.registry.parent.mkdir(parents=True)
     traders = set_up(config)
-    slot = traders[0].account.slot
+    slot = traders[0].account_slot
     faults = [(array, slot if row is None else row, *change) for array, row, *change in faults]
     process = stable.start(config, faults, tmp_path)
     answered = [1, 1]
@@ -129,6 +129,10 @@ def test_nothing_is_answered_once_an_invariant_fails(stable, tmp_path, violation
         for client in clients:
             await client.connect()
         await traded(*clients)
+        if then == "quote":
+            await order(clients[0], "buy", 19900)
+            await order(clients[0], "sell", 20100)
+            answered.extend([1, 1])
         os.kill(process, signal.SIGUSR1)
         with pytest.raises(Disconnected):
             while True:
@@ -158,7 +162,7 @@ def test_a_fault_of_the_memory_is_gone_after_a_start(stable, tmp_path, capsys):
     first, second = tmp_path / "first", tmp_path / "second"
     for folder in (first, second):
         folder.mkdir()
-    process = stable.start(config, [("accounts", traders[0].account.slot, "cash_micros", 1)], first)
+    process = stable.start(config, [("accounts", traders[0].account_slot, "cash_micros", 1)], first)
     answered = []
 
     async def broken():
@@ -250,7 +254,7 @@ def test_a_release_that_is_wrong_does_not_start_and_the_audit_names_the_command(
         folder.mkdir()
         done = lionrock(folder, "verify", "--audit", config.data, *words)
         assert done.returncode == verify.BROKEN, done.stderr
-        assert f"after command {seq:,} (NEW of account {traders[1].account.slot} at " in done.stderr
+        assert f"after command {seq:,} (NEW of account {traders[1].account_slot} at " in done.stderr
         assert "cash_not_conserved" in done.stderr and len(done.stderr.splitlines()) == 1
         if number == 0:
             audit = json.loads(done.stdout)["audit"]
