@@ -313,3 +313,17 @@ def test_engine_and_model_agree_at_exact_edges() -> None:
     assert pair.model.contracts[0].big_trade == 0
     pair.play([build.new(0, BUY, 2, 1000), build.new(1, SELL, 2, 1000)])
     assert pair.model.contracts[0].big_trade == 1000
+
+
+def test_engine_and_model_agree_that_the_stricter_of_lock_and_officer_holds() -> None:
+    pair = Pair(LIMITS, Mode.EXCHANGE, audited=True, watched=True)
+    pair.play(build.listed(0, ROUND))
+    for place in range(3):
+        pair.send(source(1_000_000, place, pair.now_ns))
+    for seconds in (1, 12):
+        pair.now_ns += seconds * SECOND
+        pair.send(build.time())
+    for asked in (MarketState.REDUCE_ONLY, MarketState.HALTED, MarketState.CANCEL_ONLY, MarketState.OPEN):
+        pair.send(build.contract_state(0, asked))
+        assert pair.model.contracts[0].state == MarketState.HALTED
+    assert pair.model.contracts[0].open_state == MarketState.CANCEL_ONLY
