@@ -38,8 +38,9 @@ def release_flat(model, position):
 def after_fill(model, position, before, price):
     """The money of a fill that has just been booked, its fee paid; `before` is the size before it.
 
-    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is. What
-    opened gets what it needs as far as the account's equity has it: roundings of many fills may come to more.
+    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is. A
+    fill at a better price than the order reserved for, and the roundings of many fills, may ask for more than the
+    account has: then all it has is moved.
     """
     contract = model.contracts[position.contract]
     if not position.isolated or not contract.has_margin:
@@ -56,5 +57,6 @@ def after_fill(model, position, before, price):
     opened = abs(position.size) if flipped else abs(position.size) - abs(before)
     if opened > 0:
         model.reach("8 isolated: money in for what opens")
-        money = opening_money(position, contract, position.size, opened, price)
-        _move(model, position, max(0, min(money, margin.equity(model, model.accounts[position.account]))))
+        needed = opening_money(position, contract, position.size, opened, price)
+        spare = max(margin.equity(model, model.accounts[position.account]), 0)
+        _move(model, position, min(needed, spare))
