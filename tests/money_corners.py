@@ -450,7 +450,8 @@ def lone_isolated(flow: Any) -> Iterator[Rows]:
         if flow.chance() < 0.3:
             yield flow.quote(contract)
         held = flow.sight.size(first, contract)
-        if held and flow.chance() < 0.4:
+        if held and flow.chance() < 0.6:
+            yield deposit(flow, first, 5_000)
             side, other = (Side.SELL, Side.BUY) if held > 0 else (Side.BUY, Side.SELL)
             lots, price = flow.lots(contract, 1.4 * abs(held)), max(round(flow.price(contract)), 1)
             yield flow.order(MAKERS[0], contract, other, lots, price)

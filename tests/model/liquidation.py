@@ -36,11 +36,6 @@ class Round:
 # --- who is liquidatable -------------------------------------------------------------------------------------------
 
 
-def is_flagged(account):
-    """Such an account may neither open nor withdraw (Rulebook 4)."""
-    return account.liquidating
-
-
 def held(pool):
     """The open positions of a pool."""
     return [position for position in margin.positions_of(pool) if position.size]
