@@ -1,4 +1,4 @@
-"""Each directed scene of money ends as it says, and every invariant holds then."""
+"""Each directed scene of money ends as it says, engine and model agree on all of it, and every invariant holds then."""
 
 from typing import Any
 
@@ -6,15 +6,16 @@ import pytest
 
 from engine import invariants
 from tests.money_scenes import SCENES
-from tests.stage import Stage, conserved
+from tests.scene import PairStage
+from tests.stage import conserved
 
 
 @pytest.mark.parametrize("name", SCENES)
 def test_scene(name: str) -> None:
     made = []
 
-    def begin(*contracts: Any, **settings: Any) -> Stage:
-        made.append(Stage(*contracts, **settings))
+    def begin(*contracts: Any, **settings: Any) -> PairStage:
+        made.append(PairStage(*contracts, **settings))
         return made[-1]
 
     SCENES[name](begin)
