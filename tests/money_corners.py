@@ -245,8 +245,8 @@ def exhausted(flow: Any) -> Iterator[Rows]:
 def ruin(flow: Any) -> Iterator[Rows]:
     """An account is ruined again and again in one day, and once more on the next."""
     contract = flow.contract()
-    if flow.chance() < 0.7:
-        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(20, 200, 2_000, 20_000) * UNIT)
+    if flow.chance() < 0.6:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(1, 20, 200, 5_000) * UNIT)
     account = flow.one(*SPARE)
     yield from bare(flow, account)
     for turn in range(flow.one(3, 4)):
@@ -450,11 +450,28 @@ def lone_isolated(flow: Any) -> Iterator[Rows]:
         if flow.chance() < 0.3:
             yield flow.quote(contract)
         held = flow.sight.size(first, contract)
-        if held and flow.chance() < 0.4:
+        if held and flow.chance() < 0.6:
+            yield deposit(flow, first, 5_000)
             side, other = (Side.SELL, Side.BUY) if held > 0 else (Side.BUY, Side.SELL)
             lots, price = flow.lots(contract, 1.4 * abs(held)), max(round(flow.price(contract)), 1)
             yield flow.order(MAKERS[0], contract, other, lots, price)
             yield flow.order(first, contract, side, lots, price, tif=TimeInForce.IOC)
+
+
+def turned(flow: Any) -> Iterator[Rows]:
+    """An isolated position grows, shrinks and turns to the other side."""
+    contract, account = flow.contract(), flow.one(*SPARE)
+    yield from bare(flow, account)
+    yield build.directive(CommandKind.SET_MARGIN_MODE, account_slot=account, contract_slot=contract, value=1)
+    yield deposit(flow, account, 9_000)
+    yield from emptied(flow, contract)
+    lots = flow.lots(contract, 1_500 * UNIT / flow.lot_micros(contract))
+    for side, times in ((Side.BUY, 1), (Side.BUY, 1), (Side.SELL, 1), (Side.SELL, 3), (Side.BUY, 4)):
+        price, other = max(round(flow.price(contract)), 1), Side.SELL if side == Side.BUY else Side.BUY
+        yield flow.order(MAKERS[0], contract, other, times * lots, price)
+        yield flow.order(account, contract, side, times * lots, price, tif=TimeInForce.IOC)
+        if flow.chance() < 0.4:
+            yield from tick(flow, contract, flow.levels[contract] * flow.one(0.995, 1.005))
 
 
 def settlement(flow: Any) -> Iterator[Rows]:
@@ -518,6 +535,7 @@ EPISODES = (
     dusty,
     twins,
     lone_isolated,
+    turned,
     owing,
     exhausted,
     edge,
