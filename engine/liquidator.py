@@ -232,6 +232,7 @@ def _decide(s):
         distressed = margin.is_distressed(s, pool)
         equity, maintenance = margin.isolated_equity_micros(s, pool), liquidation_rules.pool_maintenance_micros(s, pool)
     s.liquidation_owed_micros = 0
+    s.liquidation_position_slot = NIL
     s.liquidation_full = 1 if 2 * equity <= maintenance else 0
     s.liquidation_stage = CLOSING if distressed else IDLE
 
@@ -263,8 +264,21 @@ def _send(s, position_slot, lots):
 
 
 @kernel
+def _is_cured(s):
+    """Whether money has come to the pool since the decision, before anything was closed."""
+    if s.liquidation_position_slot != NIL:
+        return False
+    if s.liquidation_pool_slot == NIL:
+        return not liquidation_rules.is_cross_distressed(s, s.liquidation_head_slot)
+    return not margin.is_distressed(s, s.liquidation_pool_slot)
+
+
+@kernel
 def _close_next(s):
     """Send the next position of the pool to the book, or settle when there is none."""
+    if _is_cured(s):
+        s.liquidation_stage = IDLE
+        return
     slot = _next_position(s)
     if slot == NIL:
         return _settle(s)

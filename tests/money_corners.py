@@ -16,12 +16,11 @@ from tests.money_stage import GAMBLERS, MAKERS, SPARE, UNIT
 
 
 def episode(flow: Any) -> Iterator[Rows]:
-    """One of them."""
-    kinds = (crash_of_many, twins, long_queue, exhausted, ruin, outage, dusty, lone_isolated, owing, edge, brink)
-    kinds = (*kinds, exact, exact, twins)
+    """The next of them, in turn."""
     if flow.chance() < 0.9:
         yield from all_open(flow)
-    yield from flow.one(*kinds)(flow)
+    flow.episodes += 1
+    yield from EPISODES[flow.episodes % len(EPISODES)](flow)
 
 
 def all_open(flow: Any) -> Iterator[Rows]:
@@ -149,8 +148,10 @@ def twins(flow: Any) -> Iterator[Rows]:
     for account in (first, second):
         yield build.deposit(account, 5_000 * UNIT)
     losers = flow.one((loser,), (loser, another))
+    units = flow.one(500, 1500)
     for account in losers:
-        yield deposit(flow, account, flow.one(500, 1500))
+        yield deposit(flow, account, units)
+        units *= flow.one(1.0, 1.3, 1.5)
     yield from emptied(flow, contract)
     lots = min(carried(flow, account, contract, 0.3) for account in losers)
     side = flow.one(Side.BUY, Side.SELL)
@@ -164,7 +165,12 @@ def twins(flow: Any) -> Iterator[Rows]:
     if flow.chance() < 0.3:
         yield flow.order(first, contract, other, lots, price + (9 if other == Side.SELL else -9), flags=0)
     sign = -1 if side == Side.BUY else 1
-    yield from tick(flow, contract, flow.price(contract) * (1 + sign * flow.one(0.09, 0.12, 0.16)))
+    level = flow.price(contract) * (1 + sign * flow.one(0.09, 0.11, 0.12, 0.13, 0.16))
+    if len(losers) > 1:
+        for away in (0.97, 0.98, 0.99):
+            near = max(round(level * (away if side == Side.BUY else 2 - away)), 1)
+            yield flow.order(flow.one(first, second), contract, side, flow.lots(contract, 0.9 * lots), near)
+    yield from tick(flow, contract, level)
     yield from tick(flow, contract, flow.levels[contract])
 
 
@@ -239,12 +245,12 @@ def exhausted(flow: Any) -> Iterator[Rows]:
 def ruin(flow: Any) -> Iterator[Rows]:
     """An account is ruined again and again in one day, and once more on the next."""
     contract = flow.contract()
-    if flow.chance() < 0.5:
-        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(20, 200, 2_000) * UNIT)
+    if flow.chance() < 0.6:
+        yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(1, 20, 200, 5_000) * UNIT)
     account = flow.one(*SPARE)
     yield from bare(flow, account)
-    for turn in range(flow.one(2, 3, 4)):
-        if turn and flow.chance() < 0.4:
+    for turn in range(flow.one(3, 4)):
+        if turn > 1 and flow.chance() < 0.6:
             day = (flow.now_ns // (86_400 * SECOND) + 1) * 86_400 * SECOND
             yield build.time(time_ns=max(day - SECOND, flow.now_ns))
             yield from tick(flow, contract, flow.price(contract))
@@ -257,7 +263,7 @@ def ruin(flow: Any) -> Iterator[Rows]:
         yield flow.order(MAKERS[0], contract, other, lots, price, flags=0)
         yield flow.order(account, contract, side, lots, price, tif=TimeInForce.IOC)
         yield from emptied(flow, contract)
-        jump = flow.one(0.08, 0.1, 0.14, 0.2) * (-1 if side == Side.BUY else 1)
+        jump = flow.one(0.1, 0.14, 0.18, 0.2) * (-1 if side == Side.BUY else 1)
         level = flow.price(contract) * (1 + jump)
         yield flow.order(MAKERS[1], contract, side, lots, max(round(level), 1), flags=0)
         yield from tick(flow, contract, level)
@@ -444,11 +450,28 @@ def lone_isolated(flow: Any) -> Iterator[Rows]:
         if flow.chance() < 0.3:
             yield flow.quote(contract)
         held = flow.sight.size(first, contract)
-        if held and flow.chance() < 0.4:
+        if held and flow.chance() < 0.6:
+            yield deposit(flow, first, 5_000)
             side, other = (Side.SELL, Side.BUY) if held > 0 else (Side.BUY, Side.SELL)
             lots, price = flow.lots(contract, 1.4 * abs(held)), max(round(flow.price(contract)), 1)
             yield flow.order(MAKERS[0], contract, other, lots, price)
             yield flow.order(first, contract, side, lots, price, tif=TimeInForce.IOC)
+
+
+def turned(flow: Any) -> Iterator[Rows]:
+    """An isolated position grows, shrinks and turns to the other side."""
+    contract, account = flow.contract(), flow.one(*SPARE)
+    yield from bare(flow, account)
+    yield build.directive(CommandKind.SET_MARGIN_MODE, account_slot=account, contract_slot=contract, value=1)
+    yield deposit(flow, account, 9_000)
+    yield from emptied(flow, contract)
+    lots = flow.lots(contract, 1_500 * UNIT / flow.lot_micros(contract))
+    for side, times in ((Side.BUY, 1), (Side.BUY, 1), (Side.SELL, 1), (Side.SELL, 3), (Side.BUY, 4)):
+        price, other = max(round(flow.price(contract)), 1), Side.SELL if side == Side.BUY else Side.BUY
+        yield flow.order(MAKERS[0], contract, other, times * lots, price)
+        yield flow.order(account, contract, side, times * lots, price, tif=TimeInForce.IOC)
+        if flow.chance() < 0.4:
+            yield from tick(flow, contract, flow.levels[contract] * flow.one(0.995, 1.005))
 
 
 def settlement(flow: Any) -> Iterator[Rows]:
@@ -496,3 +519,25 @@ def settlement(flow: Any) -> Iterator[Rows]:
         yield next_tick(flow)
     yield build.directive(CommandKind.FUND_DEPOSIT, amount_micros=flow.one(10, 10_000, 1_000_000) * UNIT)
     yield next_tick(flow)
+
+
+EPISODES = (
+    crash_of_many,
+    twins,
+    exact,
+    long_queue,
+    owing,
+    exhausted,
+    ruin,
+    brink,
+    outage,
+    exact,
+    dusty,
+    twins,
+    lone_isolated,
+    turned,
+    owing,
+    exhausted,
+    edge,
+)
+"""In the order in which they come, from a place that the seed gives."""

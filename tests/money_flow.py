@@ -118,6 +118,7 @@ class MoneyFlow:
         self.pace = 120 * MILLISECOND
         self._uniform, self._drawn = self.rng.random(4096), 0
         self.settled: set[int] = set()
+        self.episodes = seed
         self.settles_in = int(self.rng.choice([0, 150, 300, 600]))
         """After how many commands a contract's settlement begins, 0: never."""
 
@@ -190,7 +191,7 @@ class MoneyFlow:
                 yield from self.sources(self.one(*stale))
                 continue
             draw = self.chance()
-            if draw < 0.008:
+            if draw < 0.012:
                 yield from money_corners.episode(self)
             elif draw < 0.05:
                 yield from money_settings.setting(self)

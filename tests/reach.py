@@ -234,8 +234,9 @@ def _of_states(kind: int, reason: int, code: int) -> Iterable[str]:
         yield "11.4 forced order of a full round" if code else "11.3 forced order of a partial round"
 
 
-OPTIONAL = {"2 settlement left an account liquidatable"}
-"""Rows that may stay empty: it takes a funding payment at the instant of a settlement, by an account at an edge."""
+OPTIONAL = {"2 settlement left an account liquidatable", "11.6 ranked again behind another"}
+"""Rows that may stay empty: the first takes a funding payment at the instant of a settlement, by an account at an edge;
+the second an order of a ranked account that is hit between two gives."""
 
 
 def all_rows() -> list[str]:

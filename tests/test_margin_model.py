@@ -140,9 +140,9 @@ def test_collateral_carries_positions_and_is_not_paid_out() -> None:
     assert margin.withdrawable(parts[0], parts[1]) == 300 * MICROS
 
 
-@pytest.mark.parametrize(("fund", "units", "cash"), [(10**9, 51_021, 0), (100, 10_204, -401), (0, 0, -500)])
+@pytest.mark.parametrize(("fund", "units", "cash"), [(10**9, 51_021, 0), (100, 10_205, -400), (0, 0, -500)])
 def test_the_fund_takes_as_much_as_it_can_pay(fund: int, units: int, cash: int) -> None:
-    """A coin at 1 unit, paid 0.98: units round up against a debt, down against the fund's last money."""
+    """A coin at 1 unit, paid 0.98: whole units, rounded up, and what is paid for them down."""
     parts = venue(1000)
     model, account, _ = parts
     model.fund, account.cash, account.collateral[1] = fund, -500, 10**8

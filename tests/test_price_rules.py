@@ -259,3 +259,71 @@ def test_engine_and_model_agree_while_sources_fall_silent_and_return() -> None:
         (59, MarketState.HALTED),
         (110, MarketState.OPEN),
     ]
+
+
+@pytest.mark.parametrize(("bid", "ask"), [(985, 986), (1013, 1014)])
+def test_engine_and_model_agree_on_the_edges_of_the_clamp(bid: int, ask: int) -> None:
+    """A book and a trade far from the index push the mark to an edge that is no whole subtick."""
+    pair = Pair(LIMITS, Mode.EXCHANGE, audited=True, watched=True)
+    pair.play([build.person(1), *build.opened(0), *build.opened(1)])
+    pair.play(build.listed(0, ROUND | {P.MARK_CLAMP_PPB: 1}))
+    for second in range(15):
+        for place in range(3):
+            pair.send(source(999_425, place, pair.now_ns))
+        if second == 1:
+            quotes = [build.new(0, BUY, 50, bid), build.new(1, SELL, 50, ask), build.new(0, BUY, 3, ask)]
+            pair.play(quotes)
+        pair.now_ns += SECOND
+        pair.send(build.time())
+    assert pair.model.contracts[0].big_trade == ask and pair.model.contracts[0].basis
+    assert pair.model.contracts[0].mark == 999_425
+
+
+@pytest.mark.parametrize(
+    ("price", "recorded"), [(499_712, False), (499_713, True), (1_998_850, True), (1_998_851, False)]
+)
+def test_engine_and_model_agree_on_what_is_implausible(price: int, recorded: bool) -> None:
+    """More than twice the index or less than half of it, as long as the index moves."""
+    pair = Pair(LIMITS, Mode.EXCHANGE, audited=True, watched=True)
+    pair.play(build.listed(0, ROUND))
+    for place in range(3):
+        pair.send(source(999_425, place, pair.now_ns))
+    pair.now_ns += SECOND
+    (report,) = pair.send(source(price, 0, pair.now_ns))[-1:]
+    assert (report["kind"] == EventKind.INDEX_RECORDED) == recorded
+    pair.now_ns += 11 * SECOND
+    (report,) = pair.send(source(price, 0, pair.now_ns))[-1:]
+    assert report["kind"] == EventKind.INDEX_RECORDED
+
+
+def test_engine_and_model_agree_at_exact_edges() -> None:
+    """Half of an even index, a source's clock a second ahead, and a trade of exactly a tenth of the impact notional."""
+    pair = Pair(LIMITS, Mode.EXCHANGE, audited=True, watched=True)
+    pair.play([build.person(1), *build.opened(0), *build.opened(1), *build.listed(0, ROUND)])
+    for place in range(3):
+        pair.send(source(1_000_000, place, pair.now_ns))
+    pair.now_ns += SECOND
+    reports = [pair.send(source(price, 0, pair.now_ns))[-1] for price in (499_999, 500_000)]
+    assert [report["kind"] for report in reports] == [EventKind.REFUSED, EventKind.INDEX_RECORDED]
+    ahead = source(1_000_000, 1, pair.now_ns)
+    ahead.view(build.DIRECTIVE)["source_time_ns"] += SECOND
+    pair.send(ahead)
+    assert pair.model.contracts[0].sources[1].time_ns == pair.now_ns
+    pair.play([build.new(0, BUY, 3, 999), build.new(1, SELL, 2, 999)])
+    assert pair.model.contracts[0].big_trade == 0
+    pair.play([build.new(0, BUY, 2, 1000), build.new(1, SELL, 2, 1000)])
+    assert pair.model.contracts[0].big_trade == 1000
+
+
+def test_engine_and_model_agree_that_the_stricter_of_lock_and_officer_holds() -> None:
+    pair = Pair(LIMITS, Mode.EXCHANGE, audited=True, watched=True)
+    pair.play(build.listed(0, ROUND))
+    for place in range(3):
+        pair.send(source(1_000_000, place, pair.now_ns))
+    for seconds in (1, 12):
+        pair.now_ns += seconds * SECOND
+        pair.send(build.time())
+    for asked in (MarketState.REDUCE_ONLY, MarketState.HALTED, MarketState.CANCEL_ONLY, MarketState.OPEN):
+        pair.send(build.contract_state(0, asked))
+        assert pair.model.contracts[0].state == MarketState.HALTED
+    assert pair.model.contracts[0].open_state == MarketState.CANCEL_ONLY

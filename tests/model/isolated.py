@@ -38,8 +38,9 @@ def release_flat(model, position):
 def after_fill(model, position, before, price):
     """The money of a fill that has just been booked, its fee paid; `before` is the size before it.
 
-    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is. A fill
-    at a better price than the order reserved for may ask for more than the account has: then all it has is moved.
+    A part that closed takes its share of the position's equity with it, rounded down, at most the money there is. A
+    fill at a better price than the order reserved for, and the roundings of many fills, may ask for more than the
+    account has: then all it has is moved.
     """
     contract = model.contracts[position.contract]
     if not position.isolated or not contract.has_margin:

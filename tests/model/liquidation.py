@@ -36,11 +36,6 @@ class Round:
 # --- who is liquidatable -------------------------------------------------------------------------------------------
 
 
-def is_flagged(account):
-    """Such an account may neither open nor withdraw (Rulebook 4)."""
-    return account.liquidating
-
-
 def held(pool):
     """The open positions of a pool."""
     return [position for position in margin.positions_of(pool) if position.size]
@@ -208,7 +203,14 @@ def decide(model, current):
 
 
 def close_next(model, current):
-    """A reduce-only IOC at the close price: of the position with the largest MM, a part of it or all."""
+    """A reduce-only IOC at the close price: of the position with the largest MM, a part of it or all.
+
+    Money may have come since the decision: whoever is cured before anything was closed keeps it all (Rulebook 11.1).
+    """
+    if not current.worked and not is_liquidatable(model, current.pool):
+        model.reach("11.1 cured between decision and closing")
+        model.round = None
+        return
     position = next_position(model, current)
     model.reach("11.4 second position of a pool", position is not None and len(current.worked) == 1)
     if position is None:

@@ -211,7 +211,7 @@ def tick_contract(model, contract):
         _lock(model, contract)
     if not contract.mark_frozen:
         set_mark(model, contract, mark_of(model, contract))
-    for source in PriceSource:  # the last price too: what was frozen is evaluated at the first tick after OPEN (Rulebook 2)
+    for source in PriceSource:  # last too: what was frozen is evaluated at the first tick after OPEN (Rulebook 2)
         contract.notice(source)
         work.observe(model, contract, source)
 

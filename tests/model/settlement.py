@@ -116,11 +116,6 @@ def needed_of_fund(model, contract):
     return total
 
 
-def is_due(model):
-    """Whether the closing of any contract's positions has come."""
-    return any(contract.delivery_due_ns for contract in model.contracts.values())
-
-
 def settle(model, contract):
     """All positions at one instant and one price, or none yet: what the fund does not cover waits for money."""
     contract.next_funding_ns = contract.next_sample_ns = contract.delivery_due_ns = 0
