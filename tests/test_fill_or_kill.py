@@ -113,7 +113,11 @@ class Trials:
         stage.adopt()
         self._kill(side, CENTRE + away * self.draw(0, 90))
         for account, taken in enumerate(kept):
-            stage.state["accounts"][account]["cash_micros"] += taken
+            position = stage.position(account)
+            if position["margin_mode"] == MarginMode.ISOLATED and position["size_lots"] != 0:
+                position["isolated_micros"] += taken
+            else:
+                stage.state["accounts"][account]["cash_micros"] += taken
             stage.state["withdrawals_micros"] -= taken
         stage.adopt()
         invariants.check(stage.root)

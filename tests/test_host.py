@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 import engine as engine_package
-from engine import host
+from engine import batch_end, host
 from engine.codes import CommandKind, EventKind, Mode, OrdType, TimeInForce
 from engine.host import Durability, Engine, JournalError, JournalOptions
 from engine.journal import SnapshotError, snapshot
@@ -210,6 +210,7 @@ def _copy(engine: Engine) -> Engine:
     target, source = root.view(np.uint8), engine.root.view(np.uint8)
     for start, stop in snapshot.regions(engine.root):
         target[start:stop] = source[start:stop]
+    assert batch_end.recount(root)
     return Engine(root)
 
 

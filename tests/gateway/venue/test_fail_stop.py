@@ -52,22 +52,30 @@ class Stable:
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         assert self._process.stdout.readline() == "ready\n"
+        self._running = 0
 
     def start(self, config, faults, folder):
         """Begin to serve: its process number and its address."""
+        if self._running:  # left behind by a test that failed
+            os.kill(self._running, signal.SIGKILL)
+            self.end()
         flags = {"data": config.data, "port": 0, "durability": "fsync", "scripted-index": INDEX}
         words = [word for name, value in flags.items() for word in (f"--{name}", str(value))]
         order = {"words": words, "faults": faults, "out": str(folder / "out"), "err": str(folder / "err")}
         self._process.stdin.write(json.dumps(order) + "\n")
         self._process.stdin.flush()
-        return int(self._process.stdout.readline())
+        self._running = int(self._process.stdout.readline())
+        return self._running
 
     def end(self):
         """The exit code of the venue that was started last, once it has ended."""
+        self._running = 0
         return int(self._process.stdout.readline())
 
     def close(self):
-        """End it; no venue may run."""
+        """End it, and what a test that failed left behind."""
+        if self._running:
+            os.kill(self._running, signal.SIGKILL)
         self._process.stdin.close()
         self._process.wait()
 
