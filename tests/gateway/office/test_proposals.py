@@ -387,10 +387,7 @@ DATED = {"document_date": "2026-11-20", "document_hash": HASH}
         (
             "approve_affiliate",
             {
-                "account": "alice",
-                "instrument_name": BTC,
-                "valid_from": "2027-02-01",
-                "valid_through": "2027-01-01",
+                "account": "alice", "instrument_name": BTC, "valid_from": "2027-02-01", "valid_through": "2027-01-01",
                 **GOVERNED,
             },
             "is after",
