@@ -206,6 +206,15 @@ def test_a_batch_that_pauses_is_looked_at_when_it_is_done() -> None:
     assert stage.size(LONG) == 60
 
 
+def test_account_numbers_that_were_left_out_are_not_counted() -> None:
+    """Their rows are empty, and the first position is not theirs."""
+    stage = traded()
+    stage.send(*build.opened(40, amount_micros=0)[:-1])
+    assert stage.state["accounts_used"] == 41
+    stage.pass_time(1)
+    trade(stage)
+
+
 def test_what_other_hands_wrote_is_counted_anew() -> None:
     stage = traded()
     stage.root["accounts"]["cash_micros"][0, LONG] += 7
