@@ -231,7 +231,7 @@ MONEY = (
         "margin.py",
         "    return cross_equity_micros(s, position.account_slot) + change >= 0\n",
         "    return True\n",
-        "tests/test_fund_attacks.py",
+        f"{BATCH_END}::test_a_maker_whose_money_is_gone_is_cancelled_before_it_owes",
         "equity_negative",
     ),
 )

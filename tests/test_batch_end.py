@@ -213,6 +213,17 @@ def test_a_command_that_pauses_is_looked_at_when_it_is_done() -> None:
     assert int(stage.state["fund_micros"]) == -sum(paid) > 0, "dust"
 
 
+def test_a_maker_whose_money_is_gone_is_cancelled_before_it_owes() -> None:
+    stage = traded()
+    stage.order(LONG, Side.BUY, 10, 2080)
+    account, left = stage.state["accounts"][LONG], 150 * MICROS
+    stage.state["withdrawals_micros"] += int(account["cash_micros"]) - left
+    account["cash_micros"] = left
+    stage.adopt()
+    stage.order(SHORT, Side.SELL, 5, 2080)
+    assert [row["account_slot"] for row in stage.of(EventKind.CANCELLED)] == [LONG]
+
+
 def test_account_numbers_that_were_left_out_are_not_counted() -> None:
     """Their rows are empty, and the first position is not theirs."""
     stage = traded()
