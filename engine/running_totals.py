@@ -99,14 +99,14 @@ def begin_count(s):
 
 @inlined
 def count_account(s, account_slot):
-    """Count an account and its positions."""
+    """Count an account and its positions; a row that was never opened has neither."""
     account, counted = account_at(s, account_slot), s.totals.counted
     money = np.int64(account.cash_micros)
     counted.listed_orders += account.open_orders
     if account.has_collateral:
         for place in range(COLLATERAL_ASSETS):
             counted.units[place] += account.collateral_units[place]
-    slot = np.int64(account.positions_head)
+    slot = np.int64(account.positions_head) if account.state != 0 else np.int64(NIL)
     while slot != NIL:
         position = position_at(s, slot)
         held = held_at(s, position.contract_slot)

@@ -10,6 +10,7 @@ from tests.mutants import Mutant
 BATCH_END = "tests/test_batch_end.py"
 LIQUIDATION, COLLATERAL = "tests/test_liquidation.py", "tests/test_collateral.py"
 TRADES = f"{BATCH_END}::test_trades_with_fees_add_up"
+FUNDING = f"{BATCH_END}::test_a_command_that_pauses_is_looked_at_when_it_is_done"
 SEEDED = f"{BATCH_END}::test_a_seeded_fault_stops_the_engine"
 
 
@@ -96,7 +97,7 @@ CHECKS = (
     ),
     CheckMutant("a stopped engine goes on", "step.py", "    if s.totals.fault != 0:\n", "    if s.mode < 0:\n", SEEDED),
     CheckMutant(
-        "a command that pauses is looked at", "step.py", "s.phase == Phase.IDLE and not batch", "not batch", BATCH_END
+        "a command that pauses is looked at", "step.py", "s.phase == Phase.IDLE and not batch", "not batch", FUNDING
     ),
     CheckMutant(
         "a broken batch is not kept",
@@ -157,8 +158,8 @@ MONEY = (
         "ledger.py",
         "    s.fund_micros += amount_micros\n    running_totals",
         "    s.fund_micros -= amount_micros\n    running_totals",
-        "tests/test_funding.py",
-        CASH,
+        FUNDING,
+        "fund_negative",
     ),
     CheckMutant(
         "isolated money leaves a micro behind",
@@ -230,7 +231,7 @@ MONEY = (
         "margin.py",
         "    return cross_equity_micros(s, position.account_slot) + change >= 0\n",
         "    return True\n",
-        "tests/test_fund_attacks.py",
+        f"{BATCH_END}::test_a_maker_whose_money_is_gone_is_cancelled_before_it_owes",
         "equity_negative",
     ),
 )

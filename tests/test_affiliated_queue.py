@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import host, invariants
+from engine import batch_end, host, invariants
 from engine.codes import AccountAttribute as A
 from engine.codes import Affiliation, EventFlag, EventKind, ExecInst, OrdType, Reason, SelfTrade, TimeInForce
 from engine.codes import ContractParameter as P
@@ -210,6 +210,7 @@ def test_a_snapshot_keeps_both_queues(tmp_path: Any) -> None:
     assert np.count_nonzero(levels["affiliated_head_slot"] > 0) > 1
     copy = create(SMALL)
     read_snapshot(write_snapshot(tmp_path, pair.root, bytes(32)), copy)
+    assert batch_end.recount(copy)
     assert host.digest(copy) == host.digest(pair.root)
     invariants.check(copy)
     commands = [item for item in flow(6, 300, Mix(spread_ticks=3)) if not isinstance(item, Reference)]

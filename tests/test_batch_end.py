@@ -129,6 +129,9 @@ def test_a_seeded_fault_stops_the_engine(
 FEES = WORKED | {P.TAKER_FEE_PPB: 500_000, P.MAKER_FEE_PPB: 200_000, P.BAND_PPB: 40_000_000}
 
 
+MINUTELY = FREE | {P.FUNDING_INTERVAL_S: 60, P.SAMPLE_INTERVAL_S: 1}
+
+
 def test_trades_with_fees_add_up() -> None:
     """Opened, cut, flipped and closed to nothing, with orders that end in every way."""
     stage = Stage(contracts=(FEES,), accounts=4)
@@ -194,16 +197,40 @@ def test_the_rows_behind_the_list_are_left_to_the_next_tick() -> None:
         stage.send(*idle[2:], *crossings(1))
 
 
-def test_a_batch_that_pauses_is_looked_at_when_it_is_done() -> None:
-    """With a ring of the smallest size each step of a sweep pauses; in between the legs need not add up."""
-    stage = Stage(contracts=(FREE,), accounts=4, ring_rows=128)
-    for account in (LONG, SHORT, THIRD):
-        stage.deposit(account, 100_000)
-    stage.index(2000)
-    for place in range(60):
-        stage.order(THIRD, Side.SELL, 1, 2000 + place % 5)
-    stage.order(LONG, Side.BUY, 60, 2010)
-    assert stage.size(LONG) == 60
+def test_a_command_that_pauses_is_looked_at_when_it_is_done() -> None:
+    """Funding of forty positions pauses in the ring of the smallest size, when the fund has only paid so far."""
+    accounts = 40
+    stage = Stage(contracts=(MINUTELY,), accounts=accounts, ring_rows=128)
+    for account in range(accounts):
+        stage.deposit(account, 1000)
+    stage.index(2000.123)
+    for account in range(accounts):
+        stage.order(account, Side.SELL if account < accounts // 2 else Side.BUY, 1, 2000)
+    while not stage.history(EventKind.FUNDING_PAID):
+        stage.index(2000.123)
+    paid = [row["amount_micros"] for row in stage.history(EventKind.FUNDING_PAID)]
+    assert len(paid) == accounts and paid[0] > 0 and paid[-1] < 0
+    assert int(stage.state["fund_micros"]) == -sum(paid) > 0, "dust"
+
+
+def test_a_maker_whose_money_is_gone_is_cancelled_before_it_owes() -> None:
+    stage = traded()
+    stage.order(LONG, Side.BUY, 10, 2080)
+    account, left = stage.state["accounts"][LONG], 150 * MICROS
+    stage.state["withdrawals_micros"] += int(account["cash_micros"]) - left
+    account["cash_micros"] = left
+    stage.adopt()
+    stage.order(SHORT, Side.SELL, 5, 2080)
+    assert [row["account_slot"] for row in stage.of(EventKind.CANCELLED)] == [LONG]
+
+
+def test_account_numbers_that_were_left_out_are_not_counted() -> None:
+    """Their rows are empty, and the first position is not theirs."""
+    stage = traded()
+    stage.send(*build.opened(40, amount_micros=0)[:-1])
+    assert stage.state["accounts_used"] == 41
+    stage.pass_time(1)
+    trade(stage)
 
 
 def test_what_other_hands_wrote_is_counted_anew() -> None:

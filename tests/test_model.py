@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from engine import host
+from engine import batch_end, host
 from engine.codes import CommandKind, Mode
 from engine.journal import read_snapshot, write_snapshot
 from engine.units import JIT
@@ -199,6 +199,7 @@ def restored(root: Rows, folder: Path) -> Rows:
     """The state after a way through a snapshot file."""
     copy = create(SMALL)
     read_snapshot(write_snapshot(folder, root, bytes(32)), copy)
+    assert batch_end.recount(copy)
     return copy
 
 

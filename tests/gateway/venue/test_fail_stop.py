@@ -154,7 +154,7 @@ def test_nothing_is_answered_once_an_invariant_fails(stable, tmp_path, violation
     play(story(), START_SECONDS)
     assert stable.end() == serve.BROKEN
     error = (tmp_path / "err").read_text()
-    line = error.splitlines()[-1]
+    line = next(text for text in error.splitlines() if text.startswith("lionrock serve:"))
     assert line.startswith(f"lionrock serve: {config.journal}: {violation} after command"), error
     assert "none of this batch was answered" in line and "`lionrock verify --audit`" in line
     assert f"CRITICAL the venue stops: {config.journal}: {violation}" in error and "Traceback" not in error
