@@ -30,8 +30,8 @@ SCRIPT_SECONDS = 60.0
 """The same for what no command ends."""
 REMINDER_SECONDS = 0.5
 """The interruption is repeated: one that falls into a call back from numpy is swallowed there."""
-NOTICES = (AssertionError, TimeoutError, IndexError, ZeroDivisionError, OverflowError, ValueError)
-"""What a broken engine may raise. A name or a type that does not exist is a mistake of the mutant."""
+MISTAKES = (NameError, TypeError, AttributeError, ImportError)
+"""A name or a type that does not exist is a mistake of the mutant. All else that a broken engine raises is a notice."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,7 @@ def play(names: list[str], to_the_end: bool = False) -> Outcome:
         except Exception as error:
             _wind(0)
             text = f"{type(error).__name__}: {str(error)[:600]}"
-            if not isinstance(error, NOTICES):
+            if isinstance(error, MISTAKES):
                 raise
             first = first or Outcome(name, text, round(time.process_time() - begun, 2))
             others.append(name)
