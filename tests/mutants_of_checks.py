@@ -5,7 +5,7 @@ Each is a patch of one place, with the tests that must fail, and what they must 
 
 from dataclasses import dataclass
 
-from tests.mutants import Mutant
+from tests.mutation import Mutant
 
 BATCH_END = "tests/test_batch_end.py"
 LIQUIDATION, COLLATERAL = "tests/test_liquidation.py", "tests/test_collateral.py"

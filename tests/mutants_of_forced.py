@@ -111,10 +111,10 @@ _WHOM = (
         "    slot = np.int64(account_at(s, account_slot).positions_head)\n    pool_slot = np.int64(NIL)\n",
     ),
     Mutant(
-        "a round goes on although it is cured",
+        "a round goes on although it was cured after its decision",
         "liquidator.py",
-        "    s.liquidation_stage = CLOSING if distressed else IDLE\n",
-        "    s.liquidation_stage = CLOSING\n",
+        "    if _is_cured(s):\n",
+        "    if _is_cured(s) and s.mode < 0:\n",
     ),
     Mutant(
         "equity > half of MM as >=",

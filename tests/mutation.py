@@ -65,6 +65,12 @@ def broken(mutant: Mutant, source: str) -> str:
     return source.replace(mutant.old, mutant.new)
 
 
+def break_copy(mutant: Mutant, package: Path) -> None:
+    """Break a copy of the engine in a folder, for a process of its own."""
+    path = package / mutant.file
+    path.write_text(broken(mutant, path.read_text()))
+
+
 def _functions(code: CodeType) -> list[CodeType]:
     return [constant for constant in code.co_consts if isinstance(constant, CodeType)]
 
@@ -189,7 +195,7 @@ class Bench:
     def __init__(self) -> None:
         environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "PYTHONHASHSEED": "0", "OPENBLAS_NUM_THREADS": "1"}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", __name__, "--serve"], cwd=ROOT, env=environment, stdin=subprocess.PIPE,
+            [sys.executable, "-m", "tests.mutation", "--serve"], cwd=ROOT, env=environment, stdin=subprocess.PIPE,
             stdout=subprocess.PIPE, text=True,
         )  # fmt: skip
 
@@ -220,7 +226,7 @@ def recorded() -> dict[str, str]:
 
 
 def _show(name: str, file: str, outcome: Outcome) -> None:
-    noticed = ", ".join(outcome.others) or "NOBODY NOTICES"
+    noticed = ", ".join(outcome.others) or outcome.script or "NOBODY NOTICES"
     print(f"{name[:72]:72}  {file[:24]:24}  {outcome.seconds:6.1f} s  {noticed}", flush=True)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engine import invariants
+from engine import batch_end, invariants
 from engine.codes import CommandKind, EventKind, Mode
 from engine.codes import ContractParameter as P
 from engine.host import digest
@@ -54,6 +54,7 @@ def beside_the_model(stage: Stage) -> Pair:
         pair.root["accounts"]["cash_micros"][0, account] = kept
         pair.model.withdrawals += pair.model.accounts[account].cash - kept
         pair.model.accounts[account].cash = kept
+    assert batch_end.recount(pair.root)
     pair.watched, pair.watch = True, Watch(pair.root, pair.model)
     return pair
 

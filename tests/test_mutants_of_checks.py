@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.mutants import mutate
 from tests.mutants_of_checks import CHECKS, MONEY, TRADES, CheckMutant
+from tests.mutation import break_copy
 
 ROOT = Path(__file__).parents[1]
 PASSED, FAILED = 0, 1
@@ -29,7 +29,7 @@ def run(folder: Path, mutant: CheckMutant | None) -> tuple[int, str]:
     package = folder / "engine"
     shutil.copytree(ROOT / "engine", package, ignore=shutil.ignore_patterns("__pycache__"))
     if mutant:
-        mutate(mutant, package)
+        break_copy(mutant, package)
     environment = os.environ | {"NUMBA_DISABLE_JIT": "1", "LIONROCK_CACHE_DIR": str(folder)}
     tests = mutant.test if mutant else TRADES
     command = [sys.executable, "-c", PROGRAM, str(folder), str(ROOT), tests]

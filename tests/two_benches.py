@@ -317,6 +317,7 @@ class ModelBench:
         given[P.FUNDING_INTERVAL_S, 0], given[P.FUNDING_EQUAL_WEIGHTS, 0] = interval_s, equal
         given[P.FUNDING_INTEREST_PPB, 0], given[P.FUNDING_CLAMP_PPB, 0] = ppb(interest), ppb(clamp)
         given[P.FUNDING_CAP_PPB, 0] = ppb(cap)
+        self.contract.funding_interval_s = interval_s
 
     def add_sample(self, premium: int) -> None:
         """One premium sample, in ppb."""

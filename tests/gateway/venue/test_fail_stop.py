@@ -23,7 +23,7 @@ from gateway import cli
 from gateway.client import Client, Disconnected
 from gateway.commands import serve, verify
 from tests.gateway.live import BTC, INDEX, config_of, play, set_up
-from tests.mutants import Mutant, mutate
+from tests.mutation import Mutant, break_copy
 
 ROOT = Path(__file__).parents[3]
 START_SECONDS = 600
@@ -225,7 +225,7 @@ def first_fill(journal):
 def wrong_release(folder):
     """The environment in which every Python process has a copy of the engine whose ledger is wrong, as plain Python."""
     shutil.copytree(ROOT / "engine", folder / "engine", ignore=shutil.ignore_patterns("__pycache__"))
-    mutate(WRONG, folder / "engine")
+    break_copy(WRONG, folder / "engine")
     (folder / "gateway").symlink_to(ROOT / "gateway")
     (folder / "bench").symlink_to(ROOT / "bench")
     here = {"LIONROCK_CACHE_DIR": str(folder / "cache"), "PYTHONPATH": str(folder)}
