@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numba.core import event
 
-from engine import batch_end, row_access, step
+from engine import batch_end, disk, row_access, step
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -162,7 +162,7 @@ def warm_up(progress: Progress = _ignore) -> None:
 
 def holds_journal(directory: Path) -> bool:
     """Whether a folder has a journal to open."""
-    return any(directory.glob("journal-*.log"))
+    return bool(disk.current().files(directory, "journal-*.log"))
 
 
 def is_written(directory: Path) -> bool:
@@ -264,7 +264,7 @@ class Engine:
         options: JournalOptions | None = None,
     ) -> "Engine":
         """An empty state with a new journal. JournalError when the directory has one already or is in use."""
-        directory.mkdir(parents=True, exist_ok=True)
+        disk.current().make_folder(directory)
         lock = Lock(directory)
         try:
             if holds_journal(directory):

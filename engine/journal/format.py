@@ -8,7 +8,6 @@ when the record was written: what was never durable may be torn, everything else
 of a journal that is open, or was cut off, there may be zeros.
 """
 
-import os
 import struct
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -119,28 +118,3 @@ def unpack_segment(path: Path, data: bytes) -> SegmentHeader:
 def segment_path(directory: Path, number: int) -> Path:
     """The file of a segment."""
     return directory / f"journal-{number:08d}.log"
-
-
-def sync_directory(directory: Path) -> None:
-    """Make file names that were created, renamed or deleted in a directory durable."""
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
-def write_atomically(path: Path, parts: list[memoryview]) -> None:
-    """Write a whole file durably: it is there completely under its name, or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
-    with temporary.open("wb", buffering=0) as file:
-        for part in parts:
-            _write_all(file.fileno(), part)
-        os.fsync(file.fileno())
-    temporary.rename(path)
-    sync_directory(path.parent)
-
-
-def _write_all(descriptor: int, part: memoryview) -> None:
-    while part:
-        part = part[os.write(descriptor, part) :]

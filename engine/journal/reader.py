@@ -16,6 +16,7 @@ import numpy as np
 from blake3 import blake3
 from google_crc32c import value as crc32c
 
+from engine import disk
 from engine.codes import CommandKind, Mode
 from engine.journal.damage import changed_byte
 from engine.journal.format import (
@@ -37,6 +38,8 @@ from engine.schema import COMMAND, Capacities
 
 COPIED_BYTES = 1 << 30
 """A last segment that is longer is mapped: it would take too much memory."""
+READ_BYTES = 1 << 24
+"""A last segment is copied so many bytes at a time."""
 Rows = np.ndarray[Any, Any]
 
 
@@ -68,11 +71,12 @@ class JournalReader:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
-        self._paths = sorted(directory.glob("journal-*.log"))
+        self._disk = disk.current()
+        self._paths = self._disk.files(directory, "journal-*.log")
         if not self._paths:
             raise JournalError(f"{directory}: holds no journal; name the folder that has journal-00000001.log")
         self._headers = [self._header(number, path) for number, path in enumerate(self._paths, 1)]
-        sizes = [path.stat().st_size for path in self._paths]
+        sizes = [disk.size_bytes(path) for path in self._paths]
         self.bytes_total = sum(sizes)
         self._bytes_before = list(accumulate(sizes, initial=0))
         self.records_read = 0
@@ -125,8 +129,7 @@ class JournalReader:
     def _header(self, number: int, path: Path) -> SegmentHeader:
         if path != segment_path(self.directory, number):
             raise JournalError(f"{self.directory}: segment {number} is missing; restore it from a copy")
-        with path.open("rb") as file:
-            header = unpack_segment(path, file.read(SEGMENT_BYTES))
+        header = unpack_segment(path, disk.read(path, SEGMENT_BYTES))
         if header.number != number:
             raise CorruptJournalError(path, 0, f"this is segment {header.number} under another name")
         return header
@@ -183,14 +186,27 @@ class JournalReader:
         The last one is copied unless it was closed in order: a writer may cut what lies behind the last record, and a
         process that reads mapped bytes that are gone is killed. All others never get shorter.
         """
-        with path.open("rb") as file:
-            size_bytes = os.fstat(file.fileno()).st_size
-            is_whole = path != self._paths[-1] or _is_closed(file.fileno(), size_bytes)
+        descriptor = self._disk.open(path, os.O_RDONLY)
+        try:
+            size_bytes = self._disk.size_bytes(descriptor)
+            is_whole = path != self._paths[-1] or self._is_closed(descriptor, size_bytes)
             if is_whole or size_bytes > COPIED_BYTES:
-                return mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+                return self._disk.map(descriptor)
             data = mmap.mmap(-1, max(size_bytes, SEGMENT_BYTES))
-            file.readinto(data)
+            for offset in range(0, size_bytes, READ_BYTES):
+                part = self._disk.pread(descriptor, min(READ_BYTES, size_bytes - offset), offset)
+                data[offset : offset + len(part)] = part
             return data
+        finally:
+            self._disk.close(descriptor)
+
+    def _is_closed(self, descriptor: int, size_bytes: int) -> bool:
+        """Whether a segment ends with the record that closing writes."""
+        if size_bytes < SEGMENT_BYTES + RECORD_BYTES:
+            return False
+        record = self._disk.pread(descriptor, RECORD_BYTES, size_bytes - RECORD_BYTES)
+        crc, magic, count = RECORD_HEAD.unpack_from(record)
+        return magic == RECORD_MAGIC and count == 0 and crc32c(record[CRC_BYTES:]) == crc
 
     def _is_end(self, path: Path, data: mmap.mmap, offset: int) -> bool:
         """Whether a bad record is the journal's end: zeros up to the file's end, or a torn tail, which is noted."""
@@ -206,15 +222,6 @@ class JournalReader:
 
 def _start(header: SegmentHeader) -> Position:
     return Position(header, SEGMENT_BYTES, 0, header.first_seq, header.chain)
-
-
-def _is_closed(descriptor: int, size_bytes: int) -> bool:
-    """Whether a segment ends with the record that closing writes."""
-    if size_bytes < SEGMENT_BYTES + RECORD_BYTES:
-        return False
-    record = os.pread(descriptor, RECORD_BYTES, size_bytes - RECORD_BYTES)
-    crc, magic, count = RECORD_HEAD.unpack_from(record)
-    return magic == RECORD_MAGIC and count == 0 and crc32c(record[CRC_BYTES:]) == crc
 
 
 def _record_at(data: mmap.mmap, offset: int) -> tuple[bytes, tuple[Any, ...]] | None:

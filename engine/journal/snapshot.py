@@ -15,8 +15,9 @@ import numpy as np
 from blake3 import blake3
 from google_crc32c import value as crc32c
 
+from engine import disk
 from engine.codes import Phase
-from engine.journal.format import JournalError, write_atomically
+from engine.journal.format import JournalError
 from engine.schema import CELL, POOLED, SEMANTICS_VERSION, STATE
 
 KEPT_SNAPSHOTS = 2
@@ -128,16 +129,15 @@ def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
         SNAPSHOT_MAGIC, _FORMAT_VERSION, SEMANTICS_VERSION, mode, 0, seq, body_bytes, state_digest, chain, LAYOUT
     ).ljust(SNAPSHOT_BYTES - _CRC.size, b"\0")
     path = snapshot_path(directory, seq)
-    write_atomically(path, [memoryview(head + _CRC.pack(crc32c(head))), *parts])
-    for old in sorted(directory.glob("snapshot-*.state"))[:-KEPT_SNAPSHOTS]:
-        old.unlink()
+    disk.write_atomically(path, [head + _CRC.pack(crc32c(head)), *parts])
+    for old in newest_first(directory)[KEPT_SNAPSHOTS:]:
+        disk.current().unlink(old)
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
 def read_header(path: Path) -> Snapshot:
     """The header of a snapshot. SnapshotError when it is damaged or of another version or layout."""
-    with path.open("rb") as file:
-        data = file.read(SNAPSHOT_BYTES)
+    data = disk.read(path, SNAPSHOT_BYTES)
     if len(data) < SNAPSHOT_BYTES or data[: len(SNAPSHOT_MAGIC)] != SNAPSHOT_MAGIC:
         raise SnapshotError(f"{path}: not a snapshot; delete it")
     if _CRC.unpack_from(data, SNAPSHOT_BYTES - 4)[0] != crc32c(data[: SNAPSHOT_BYTES - 4]):
@@ -145,14 +145,15 @@ def read_header(path: Path) -> Snapshot:
     _, version, semantics, mode, _, seq, body_bytes, state_digest, chain, layout = _SNAPSHOT.unpack_from(data)
     if (version, semantics, layout) != (_FORMAT_VERSION, SEMANTICS_VERSION, LAYOUT):
         raise SnapshotError(f"{path}: written by another release; the journal is replayed instead")
-    if path.stat().st_size != SNAPSHOT_BYTES + body_bytes:
-        raise SnapshotError(f"{path}: {path.stat().st_size} bytes instead of {SNAPSHOT_BYTES + body_bytes}; delete it")
+    size_bytes = disk.size_bytes(path)
+    if size_bytes != SNAPSHOT_BYTES + body_bytes:
+        raise SnapshotError(f"{path}: {size_bytes} bytes instead of {SNAPSHOT_BYTES + body_bytes}; delete it")
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
 def read_body(snapshot: Snapshot) -> np.ndarray[Any, Any]:
     """The bytes behind the header. SnapshotError when they are not what the digest says."""
-    body = np.memmap(snapshot.path, np.uint8, "r", SNAPSHOT_BYTES)
+    body = np.frombuffer(disk.map_file(snapshot.path), np.uint8, offset=SNAPSHOT_BYTES)
     if blake3(body.data).digest() != snapshot.digest:
         raise SnapshotError(f"{snapshot.path}: the body does not match its digest; delete it")
     return body
@@ -170,4 +171,4 @@ def read_snapshot(snapshot: Snapshot, root: Root) -> None:
 
 def newest_first(directory: Path) -> list[Path]:
     """The snapshot files of a directory, newest first."""
-    return sorted(directory.glob("snapshot-*.state"), reverse=True)
+    return disk.current().files(directory, "snapshot-*.state")[::-1]

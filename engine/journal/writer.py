@@ -17,6 +17,7 @@ from pathlib import Path
 import google_crc32c as crc32c
 from blake3 import blake3
 
+from engine import disk
 from engine.journal.awake import Awake, can_keep_awake
 from engine.journal.format import (
     CRC_BYTES,
@@ -28,7 +29,6 @@ from engine.journal.format import (
     JournalError,
     SegmentHeader,
     segment_path,
-    write_atomically,
 )
 from engine.journal.reader import Position
 
@@ -75,10 +75,11 @@ class SegmentWriter:
         self._directory, self._limit = directory, segment_bytes
         self._segment, self.chain = position.segment, position.chain
         self._offset, self._records, self._next_seq = position.offset, position.records, position.next_seq
-        self._descriptor = os.open(segment_path(directory, self._segment.number), os.O_WRONLY)
-        if os.fstat(self._descriptor).st_size > self._offset:
-            os.ftruncate(self._descriptor, self._offset)
-        os.fsync(self._descriptor)
+        self._disk = disk.current()
+        self._descriptor = self._disk.open(segment_path(directory, self._segment.number), os.O_WRONLY)
+        if self._disk.size_bytes(self._descriptor) > self._offset:
+            self._disk.truncate(self._descriptor, self._offset)
+        self.sync()
         self._size_bytes = self._offset
 
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
@@ -96,7 +97,7 @@ class SegmentWriter:
         """Append a record without rows, not in the chain: everything before it is durable, so none of it is torn."""
         self.sync()
         self._append(self._next_seq, [b""], self._next_seq - 1)
-        os.ftruncate(self._descriptor, self._offset)
+        self._disk.truncate(self._descriptor, self._offset)
         self.sync()
 
     def _append(self, first_seq: int, batches: list[bytes], durable_seq: int, flags: int = 0) -> None:
@@ -107,43 +108,43 @@ class SegmentWriter:
         end = self._offset + len(head) + len(rows)
         room = ROOM_BYTES if end > self._size_bytes and 0 < count <= SMALL_GROUP_ROWS else 0
         chain = blake3(tail).update(rows).digest() if rows else self.chain
-        written = _write_at(self._descriptor, [head, rows, _ROOM[:room]], end - self._offset, self._offset, flags)
+        written = self._write_at([head, rows, _ROOM[:room]], end - self._offset, flags)
         self._size_bytes = max(self._size_bytes, self._offset + written)
         self.chain, self._offset = chain, end
         self._records += 1
 
     def sync(self) -> None:
         """Sync everything written."""
-        os.fdatasync(self._descriptor)
+        self._disk.sync(self._descriptor)
 
     def close(self) -> None:
         """Close the file."""
-        os.close(self._descriptor)
+        self._disk.close(self._descriptor)
+
+    def _write_at(self, parts: list[bytes | memoryview], size_bytes: int, flags: int) -> int:
+        """Write a record of this size, and behind it as much of the room as the disk takes; answers how many bytes."""
+        write, offset = self._disk.pwrite, self._offset
+        written = write(self._descriptor, parts, offset, flags)
+        while written < size_bytes:
+            written += write(self._descriptor, [b"".join(parts)[written:size_bytes]], offset + written, flags)
+        return written
 
     def _rotate(self, first_seq: int) -> None:
         """Begin the next segment; the old one is durable, and ends with its last record, before the new one exists."""
-        os.ftruncate(self._descriptor, self._offset)
+        self._disk.truncate(self._descriptor, self._offset)
         self.sync()
         old = self._segment
         self._segment = SegmentHeader(old.number + 1, first_seq, old.mode, old.capacities, self.chain)
         begin_segment(self._directory, self._segment)
-        descriptor = os.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
+        descriptor = self._disk.open(segment_path(self._directory, self._segment.number), os.O_WRONLY)
         self.close()
         self._descriptor = descriptor
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
 
 
-def _write_at(descriptor: int, parts: list[bytes | memoryview], size_bytes: int, offset: int, flags: int) -> int:
-    """Write a record of this size, and behind it as much of the room as the disk takes; answers how many bytes."""
-    written = os.pwritev(descriptor, parts, offset, flags)
-    while written < size_bytes:
-        written += os.pwritev(descriptor, [b"".join(parts)[written:size_bytes]], offset + written, flags)
-    return written
-
-
 def begin_segment(directory: Path, header: SegmentHeader) -> None:
     """Write a segment that has no record yet, durably."""
-    write_atomically(segment_path(directory, header.number), [memoryview(header.pack())])
+    disk.write_atomically(segment_path(directory, header.number), [header.pack()])
 
 
 class Journal:

@@ -1,0 +1,204 @@
+"""The only calls that files of a data folder are written with, and the way in which they become durable.
+
+Journal, snapshots, tip, read model and archives call these functions and nothing else. So who may read a file has one
+home, and a simulated disk, or one that fails at a chosen call, takes the place of the real one for all of them: `use`.
+Paths are real paths; a descriptor is a number that only these functions understand.
+"""
+
+import contextlib
+import mmap
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+FILE_MODE, FOLDER_MODE = 0o600, 0o700
+"""Who may read: the account that the venue runs as, and nobody else, whatever the umask says."""
+Bytes = bytes | bytearray | memoryview
+
+
+class Disk(Protocol):
+    """What is called of a disk. All calls raise OSError; no write is durable before its file is synced."""
+
+    def open(self, path: Path, flags: int) -> int:
+        """A descriptor of a file; one that is made belongs to its owner alone."""
+        ...
+
+    def close(self, descriptor: int) -> None:
+        """Let a descriptor go."""
+        ...
+
+    def pwrite(self, descriptor: int, parts: Sequence[Bytes], offset: int, flags: int = 0) -> int:
+        """Write parts one behind the other, with flags of `os.pwritev`; answers how many bytes, maybe fewer."""
+        ...
+
+    def pread(self, descriptor: int, size_bytes: int, offset: int) -> bytes:
+        """Bytes of a file; fewer at its end."""
+        ...
+
+    def sync(self, descriptor: int) -> None:
+        """Have a file's bytes and its length on the disk."""
+        ...
+
+    def truncate(self, descriptor: int, size_bytes: int) -> None:
+        """Cut or lengthen a file."""
+        ...
+
+    def size_bytes(self, descriptor: int) -> int:
+        """How long a file is."""
+        ...
+
+    def map(self, descriptor: int) -> Any:
+        """A whole file as a buffer that may be written without changing the file. ValueError for an empty one."""
+        ...
+
+    def rename(self, source: Path, target: Path) -> None:
+        """Give a file another name, whose file is replaced; durable when the folder is synced."""
+        ...
+
+    def unlink(self, path: Path) -> None:
+        """Take a file's name away; durable when the folder is synced."""
+        ...
+
+    def make_folder(self, path: Path) -> None:
+        """Make a folder, and those above it, for the owner alone; one that is there stays as it is."""
+        ...
+
+    def sync_folder(self, path: Path) -> None:
+        """Have the names in a folder on the disk."""
+        ...
+
+    def files(self, folder: Path, pattern: str) -> list[Path]:
+        """The files of a folder whose names match, sorted; none when the folder is not there."""
+        ...
+
+    def is_there(self, path: Path) -> bool:
+        """Whether there is a file or a folder of this name."""
+        ...
+
+
+class SystemDisk:
+    """The machine's own disk."""
+
+    def open(self, path: Path, flags: int) -> int:
+        return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def pwrite(self, descriptor: int, parts: Sequence[Bytes], offset: int, flags: int = 0) -> int:
+        return os.pwritev(descriptor, parts, offset, flags)
+
+    def pread(self, descriptor: int, size_bytes: int, offset: int) -> bytes:
+        return os.pread(descriptor, size_bytes, offset)
+
+    def sync(self, descriptor: int) -> None:
+        os.fdatasync(descriptor)
+
+    def truncate(self, descriptor: int, size_bytes: int) -> None:
+        os.ftruncate(descriptor, size_bytes)
+
+    def size_bytes(self, descriptor: int) -> int:
+        return os.fstat(descriptor).st_size
+
+    def map(self, descriptor: int) -> Any:
+        return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+
+    def rename(self, source: Path, target: Path) -> None:
+        source.rename(target)
+
+    def unlink(self, path: Path) -> None:
+        path.unlink()
+
+    def make_folder(self, path: Path) -> None:
+        made = [folder for folder in (path, *path.parents) if not folder.exists()]
+        path.mkdir(parents=True, exist_ok=True)
+        for folder in made:
+            folder.chmod(FOLDER_MODE)
+
+    def sync_folder(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def files(self, folder: Path, pattern: str) -> list[Path]:
+        return sorted(folder.glob(pattern))
+
+    def is_there(self, path: Path) -> bool:
+        return path.exists()
+
+
+_disk: Disk = SystemDisk()
+
+
+@contextlib.contextmanager
+def use(disk: Disk) -> Iterator[None]:
+    """Have every file of the process on another disk meanwhile: for simulations, and for disks that fail on purpose."""
+    global _disk
+    before, _disk = _disk, disk
+    try:
+        yield
+    finally:
+        _disk = before
+
+
+def current() -> Disk:
+    """The disk in use. Ask for it when a file is opened, and keep to it until that file is closed."""
+    return _disk
+
+
+def write_all(descriptor: int, parts: Sequence[Bytes], offset: int) -> int:
+    """Write parts whole, however few bytes the disk takes at a time; answers where they end."""
+    for part in parts:
+        left = memoryview(part).cast("B")
+        while left:
+            written = _disk.pwrite(descriptor, [left], offset)
+            offset, left = offset + written, left[written:]
+    return offset
+
+
+def write_atomically(path: Path, parts: Sequence[Bytes]) -> None:
+    """Write a whole file durably: it is there completely under its name, or not at all."""
+    temporary = path.with_name(path.name + ".tmp")
+    descriptor = _disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    try:
+        write_all(descriptor, parts, 0)
+        _disk.sync(descriptor)
+    finally:
+        _disk.close(descriptor)
+    _disk.rename(temporary, path)
+    _disk.sync_folder(path.parent)
+
+
+def read(path: Path, size_bytes: int | None = None, offset: int = 0) -> bytes:
+    """Bytes of a file, all from the offset on unless a size is given."""
+    descriptor = _disk.open(path, os.O_RDONLY)
+    try:
+        wanted = _disk.size_bytes(descriptor) - offset if size_bytes is None else size_bytes
+        parts: list[bytes] = []
+        while wanted > 0 and (part := _disk.pread(descriptor, wanted, offset)):
+            parts.append(part)
+            wanted, offset = wanted - len(part), offset + len(part)
+        return b"".join(parts)
+    finally:
+        _disk.close(descriptor)
+
+
+def size_bytes(path: Path) -> int:
+    """How long a file is."""
+    descriptor = _disk.open(path, os.O_RDONLY)
+    try:
+        return _disk.size_bytes(descriptor)
+    finally:
+        _disk.close(descriptor)
+
+
+def map_file(path: Path) -> Any:
+    """A whole file as a buffer that may be written without changing the file. ValueError for an empty one."""
+    descriptor = _disk.open(path, os.O_RDONLY)
+    try:
+        return _disk.map(descriptor)
+    finally:
+        _disk.close(descriptor)
