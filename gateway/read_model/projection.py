@@ -240,13 +240,12 @@ class Projection:
             (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
             for at in range(int(row["brackets"]))
         ]
-        present = bool(row["affiliate_present"])
         return ContractTerms(
             int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
             int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
-            int(row["max_order_value_micros"]), int(row["lot_step"]), present,
-            present and bool(row["impact_excludes_affiliates"]),
+            int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
+            bool(row["impact_excludes_affiliates"]),
         )  # fmt: skip
 
     def state(self, contract_slot: int) -> int:
@@ -359,13 +358,12 @@ class Projection:
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
-        interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
         rates = self._funding[contract_slot]
         first, end = bisect_left(rates, start_ns, key=_time), bisect_right(rates, end_ns, key=_time)
         return [
             FundingView(
                 rates[at].time_ns, rates[at].index_subticks, rates[at - 1].index_subticks if at else 0,
-                rates[at].rate_ppb, interval_s,
+                rates[at].rate_ppb, rates[at].interval_s,
             )
             for at in range(first, end)
         ]  # fmt: skip
