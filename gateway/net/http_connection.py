@@ -5,8 +5,9 @@ from typing import Any
 
 from gateway import clock, pages
 from gateway.document import openrpc
+from gateway.net import http_headers
 from gateway.net.connections import Connections
-from gateway.net.http_messages import BadRequest, HttpMessages, Request
+from gateway.net.http_messages import BadRequest, Header, HttpMessages, Request
 from gateway.net.loop_turns import Turns
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
@@ -29,6 +30,7 @@ class HttpConnection(asyncio.Protocol):
         self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
         self._response = b""
+        self._headers: list[Header] = []
         self._peer = ""
         self._is_busy = False
         self._is_scheduled = False
@@ -41,7 +43,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._connections.is_full:
-            transport.write(self._messages.response(503, b'{"error":"too many connections"}', close=True))
+            self._refuse(503, b'{"error":"too many connections"}')
             transport.close()
             return
         self._connections.http.add(self)
@@ -85,7 +87,7 @@ class HttpConnection(asyncio.Protocol):
             request = self._messages.next_request()
         except BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
-            self.write(self._messages.response(bad.status, body, close=True))
+            self._refuse(bad.status, body)
             return
         if request is None:
             self._transport.resume_reading()
@@ -96,16 +98,21 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = True
         self._serve(request)
 
+    def _refuse(self, status: int, body: bytes) -> None:
+        """Answer a request that cannot be served, and end the connection."""
+        self.write(self._messages.response(status, body, close=True, headers=http_headers.of_refusal()))
+
     def _serve(self, request: Request) -> None:
         path = request.target.partition("?")[0]
+        self._headers = http_headers.of(request, self._venue.context.origins)
         if request.verb == "OPTIONS":
-            self.write(self._messages.response(204, b""))
+            self.write(self._messages.response(204, b"", headers=self._headers))
         elif is_call(path):
             self._call(request)
         elif path == "/openrpc.json":
-            self.write(self._messages.response(200, openrpc.text()))
+            self.write(self._messages.response(200, openrpc.text(), headers=self._headers))
         else:
-            self.write(self._messages.response(*pages.find(path)))
+            self.write(self._messages.response(*pages.find(path), headers=http_headers.of_page()))
 
     def _call(self, request: Request) -> None:
         venue = self._venue
@@ -133,7 +140,8 @@ class HttpConnection(asyncio.Protocol):
 
     def answer(self, data: bytes) -> None:
         """Stage the answer of the request being served."""
-        self._response = self._messages.response(400 if jsonrpc_answers.is_error(data) else 200, data)
+        status = 400 if jsonrpc_answers.is_error(data) else 200
+        self._response = self._messages.response(status, data, headers=self._headers)
         self._venue.sequencer.dirty.append(self)
 
     def stage(self, frame: bytes) -> None:

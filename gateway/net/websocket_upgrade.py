@@ -12,6 +12,7 @@ from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
 from gateway.net.websocket_connection import BINARY_PROTOCOL, WebsocketConnection
 from gateway.net.websocket_input import WebsocketInput, hand_over
+from gateway.sessions.http_calls import foreign_origin
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 
@@ -59,15 +60,21 @@ class WebsocketUpgrade:
         path = request.path.decode("latin-1").partition("?")[0]
         if path != ENDPOINT:
             return None
-        header = request.headers.get("Sec-WebSocket-Protocol", "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if self._venue.context.origins.is_foreign(headers):
+            return _refused(403, foreign_origin(headers))
+        header = headers.get("sec-websocket-protocol", "")
         offered = [part.strip() for part in header.split(",") if part.strip()]
         is_binary = BINARY_PROTOCOL in offered
         if offered and not is_binary:
-            body = f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON".encode()
-            refused = picows.WSUpgradeResponse.create_error_response(400, body)
-            return picows.WSUpgradeResponseWithListener(refused, None)
+            return _refused(400, f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON")
         session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.wall_ns())
         connection = WebsocketConnection(self._venue, self._turns, self._connections, session)
-        headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
-        response = picows.WSUpgradeResponse.create_101_response(headers)
+        agreed = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
+        response = picows.WSUpgradeResponse.create_101_response(agreed)
         return picows.WSUpgradeResponseWithListener(response, connection)
+
+
+def _refused(status: int, why: str) -> Any:
+    response = picows.WSUpgradeResponse.create_error_response(status, why.encode())
+    return picows.WSUpgradeResponseWithListener(response, None)
