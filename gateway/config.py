@@ -33,6 +33,17 @@ class Config:
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8765
     tls_certificate: Annotated[str, Meta(description="PEM file of the certificate chain; empty: no TLS")] = ""
     tls_key: Annotated[str, Meta(description="PEM file of the certificate's private key")] = ""
+    operations_host: Annotated[
+        str, Meta(description="address for officers, metrics and health; keep it from the public")
+    ] = "127.0.0.1"
+    operations_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="port for officers, metrics and health; 0: the one above `port`, or a free one if that is 0",
+        ),
+    ] = 0
     allowed_origins: Annotated[
         str,
         Meta(

@@ -3,12 +3,12 @@
 import asyncio
 from typing import Any
 
-from gateway import clock, pages
+from gateway import clock
 from gateway.document import openrpc
 from gateway.net import http_headers
-from gateway.net.connections import Connections
 from gateway.net.http_messages import BadRequest, Header, HttpMessages, Request
 from gateway.net.loop_turns import Turns
+from gateway.net.port import Port
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
@@ -17,15 +17,17 @@ from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
 
 IDLE_HTTP_SECONDS = 75
+_NOT_FOUND = b"not found: the methods are at /api/v2/, the websocket is at /ws/api/v2, the document at /openrpc.json"
 
 
 class HttpConnection(asyncio.Protocol):
     """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
 
-    def __init__(self, venue: Venue, turns: Turns, connections: Connections, websockets: WebsocketUpgrade) -> None:
+    def __init__(self, venue: Venue, turns: Turns, port: Port, websockets: WebsocketUpgrade) -> None:
         self._venue = venue
         self._turns = turns
-        self._connections = connections
+        self._port = port
+        self._connections = port.connections
         self._websockets = websockets
         self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
@@ -111,12 +113,16 @@ class HttpConnection(asyncio.Protocol):
             self._call(request)
         elif path == "/openrpc.json":
             self.write(self._messages.response(200, openrpc.text(), headers=self._headers))
+        elif (page := self._port.find(path)) is not None:
+            self.write(self._messages.response(*page, headers=http_headers.of_page()))
         else:
-            self.write(self._messages.response(*pages.find(path), headers=http_headers.of_page()))
+            self.write(self._messages.response(404, _NOT_FOUND, "text/plain", headers=self._headers))
 
     def _call(self, request: Request) -> None:
         venue = self._venue
-        call = HttpCall(request.verb, request.target, request.headers, request.body, self._peer)
+        call = HttpCall(
+            request.verb, request.target, request.headers, request.body, self._peer, self._port.serves_officers
+        )
         actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
             if isinstance(action, Submit):

@@ -8,8 +8,8 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from gateway import clock
-from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
+from gateway.net.port import Port
 from gateway.net.websocket_connection import BINARY_PROTOCOL, WebsocketConnection
 from gateway.net.websocket_input import WebsocketInput, hand_over
 from gateway.sessions.http_calls import foreign_origin
@@ -25,10 +25,11 @@ _WS_LOG.setLevel(logging.ERROR)
 class WebsocketUpgrade:
     """Turns HTTP connections into websockets."""
 
-    def __init__(self, venue: Venue, turns: Turns, connections: Connections) -> None:
+    def __init__(self, venue: Venue, turns: Turns, port: Port) -> None:
         self._venue = venue
         self._turns = turns
-        self._connections = connections
+        self._port = port
+        self._connections = port.connections
 
     def hand_over(self, transport: Any, head: bytes, behind: bytes, peer: str) -> None:
         """Give the connection to the websocket library, with the request's head and the bytes read after it."""
@@ -69,6 +70,7 @@ class WebsocketUpgrade:
         if offered and not is_binary:
             return _refused(400, f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON")
         session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.wall_ns())
+        session.serves_officers = self._port.serves_officers
         connection = WebsocketConnection(self._venue, self._turns, self._connections, session)
         agreed = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
         response = picows.WSUpgradeResponse.create_101_response(agreed)

@@ -25,13 +25,17 @@ _CONNECTION_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address."""
+    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address.
+
+    `serves_officers`: it came to the operations listener.
+    """
 
     verb: str
     target: str
     headers: dict[str, str]
     body: bytes
     peer: str = ""
+    serves_officers: bool = False
 
 
 def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
@@ -42,6 +46,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
+    session.serves_officers = call.serves_officers
     session.limits = context.peer_limits(peer)
     request = None
     try:
