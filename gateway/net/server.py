@@ -65,7 +65,7 @@ class Server:
 
     async def stop(self) -> None:
         """Refuse new orders, answer what is under way, fsync the journal, write a snapshot, close."""
-        self.venue.context.accepting = False
+        self.venue.context.shut_down()
         if self._listener is not None:
             self._listener.close()
         deadline = self.turns.loop.time() + DRAIN_SECONDS

@@ -74,6 +74,7 @@ class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
     def __init__(self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS) -> None:
+        self.is_locked = False
         self.books = Books(event_rows)
         self._view = event_fold.empty_view()
         self._history = History()
@@ -258,8 +259,8 @@ class Projection:
         return last.first + last.used
 
     def is_halted(self) -> bool:
-        """Whether the venue is halted."""
-        return int(self._state["venue_state"]) == VenueState.HALTED
+        """Whether the venue is halted, or takes no orders for a reason of its own."""
+        return self.is_locked or int(self._state["venue_state"]) == VenueState.HALTED
 
     def is_post_only_for_affiliates(self) -> bool:
         """Whether opening orders of affiliated makers must be post-only limit orders."""

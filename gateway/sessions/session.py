@@ -62,7 +62,6 @@ class Session(SessionState):
         call = Call(self, None, now_ns)
         try:
             self.check_scope("trade")
-            self.check_accepting()
             rows, orders, cancels = binary_protocol.prepare(data, self.signer, len(self.projection.contracts()))
             if self.context.confirmation.is_on:
                 if self.context.confirmation.looks_up_orders(rows):
@@ -78,8 +77,10 @@ class Session(SessionState):
 
     def _take_rows(self, orders: int, cancels: int, now_ns: int) -> None:
         if orders:
+            self.check_taken("orders")
             self._take("orders", now_ns, orders)
         if cancels:
+            self.check_taken("cancels")
             self._take("cancels", now_ns, cancels)
 
     def _fault(self, malformed: jsonrpc_requests.Malformed, now_ns: int) -> list[Action]:
@@ -114,8 +115,8 @@ class Session(SessionState):
         wait_ns = getattr(self.limits, route.bucket).take(now_ns)
         if wait_ns:
             raise _over_limit(route.bucket, wait_ns)
-        if not self.context.accepting and route.bucket == "orders":
-            self.check_accepting()
+        if route.writes in self.context.not_taken:
+            self.check_taken(route.writes)
 
     def _check_token(self, token: str, now_ns: int) -> None:
         """A token that comes with a call must be one of the key that is logged in."""

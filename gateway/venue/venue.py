@@ -29,6 +29,7 @@ from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
+from gateway.venue.health import Effect, Health
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -93,6 +94,7 @@ class Venue:
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
+        self.health = Health(self._heed_health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -123,6 +125,11 @@ class Venue:
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.start(clock.wall_ns())
+
+    def _heed_health(self) -> None:
+        """Have sessions and clients know what the venue takes from here on."""
+        self.context.take_all_but(self.health.not_taken, self.health.refusal)
+        self.projection.is_locked = self.health.effect >= Effect.NO_NEW_ORDERS
 
     def settle(self) -> None:
         """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
