@@ -105,8 +105,8 @@ class Loop:
 
     @property
     def is_busy(self) -> bool:
-        """Whether something is ready."""
-        return bool(self._ready)
+        """Whether something is ready or due."""
+        return bool(self._ready) or bool(self._timers and self._timers[0].at_ns <= self._clock.passed_ns)
 
 
 def driven(coroutine: Coroutine[Any, Any, Any], between: Callable[[], None]) -> None:
