@@ -13,6 +13,7 @@ from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
 from gateway.wire.command_rows import Signer, mass_cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.origins import Origins
 
 MAX_PEERS = 10_000
 
@@ -36,6 +37,9 @@ class Context:
     login_seconds: int = 0
     testnet: bool = False
     confirmation: Confirmation = field(default_factory=Confirmation)
+    origins: Origins = field(default_factory=Origins)
+    operations_place: str = "the operations listener"
+    """Where officers' methods are served."""
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
@@ -133,5 +137,5 @@ def make_context(
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
         config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
-        settle=settle, sequence_changes=sequence_changes,
+        origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip
