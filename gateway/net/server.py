@@ -16,6 +16,7 @@ from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -30,10 +31,12 @@ _GOING_AWAY = 1001
 class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
-    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+    def __init__(
+        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+    ) -> None:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
+        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: asyncio.Server | None = None
