@@ -202,3 +202,29 @@ def map_file(path: Path) -> Any:
         return _disk.map(descriptor)
     finally:
         _disk.close(descriptor)
+
+
+def write_new(path: Path, data: Bytes) -> None:
+    """Write a new file durably. FileExistsError when there is one already, which is not changed."""
+    descriptor = _disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        write_all(descriptor, [data], 0)
+        _disk.sync(descriptor)
+    finally:
+        _disk.close(descriptor)
+    _disk.sync_folder(path.parent)
+
+
+def make_empty(path: Path) -> None:
+    """Make an empty file if there is none. SQLite gives the side files of a database the same permissions."""
+    _disk.close(_disk.open(path, os.O_WRONLY | os.O_CREAT))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, for the owner alone; one that is there stays as it is."""
+    _disk.make_folder(path)
+
+
+def private(path: str | Path, flags: int) -> int:
+    """The `opener` of `open` for files outside of the data folder's own: a file that is made is its owner's alone."""
+    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)

@@ -23,6 +23,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from engine import disk
 from engine.host import warm_up
 from engine.recordings.lost_orders import describe
 from gateway.config import Config, ConfigError
@@ -127,7 +128,7 @@ class Names:
 def make_data_folder(folder: str) -> None:
     """Make a folder if it is missing. ValueError when it is not a folder or cannot be written to."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        disk.make_folder(Path(folder))
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"--data {folder}: not a folder; name a folder, which is made if it is missing") from None
     except OSError as error:
@@ -143,7 +144,7 @@ def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
     if not makes and not path.exists():
         remedy = "lionrock account create or lionrock admin init make a venue there"
         raise RegistryError(f"--data: {folder} has no registry; name the data folder of a venue, or {remedy}")
-    files = ("vault.key", "registry.db*") if not path.exists() else ()
+    files = ("vault.key", "registry.db*", "signatures.db*") if not path.exists() else ()
     after: BaseException | None = None
     with left_as_found(Path(folder), *files):
         make_data_folder(folder)

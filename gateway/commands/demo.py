@@ -21,8 +21,8 @@ from gateway.commands.common import FAILED, compile_engine, make_data_folder, re
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 
 _EXAMPLES = """examples:
   lionrock demo
@@ -100,7 +100,8 @@ class _Demo:
 
     def _set_up(self) -> dict[str, Trader]:
         """Set up the venue's contracts, accounts and keys, new in every demo."""
-        registry, vault, now_ns = Registry(self.config.registry), Vault(self.config.vault), clock.wall_ns()
+        registry, now_ns = Registry(self.config.registry), clock.wall_ns()
+        vault = Vault(self.config.vault, registry)
         if not registry.contracts():
             set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
             list_contracts(registry, now_ns)

@@ -12,7 +12,7 @@ from typing import Any
 
 from blake3 import blake3
 
-from gateway.registry.private_files import make_private
+from engine import disk
 from gateway.surveillance.activity import Alert
 
 STATES = ("open", "reviewed", "dismissed", "escalated")
@@ -80,7 +80,7 @@ class AlertStore:
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
-            make_private(path)
+            disk.make_empty(path)
         self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")

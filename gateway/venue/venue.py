@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from engine import host
+from engine import disk, host
 from engine.codes import Mode
 from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
@@ -21,8 +21,8 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
+from gateway.registry.vault import Vault
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
@@ -63,9 +63,9 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
-        Path(config.data).mkdir(parents=True, exist_ok=True)
+        disk.make_folder(Path(config.data))
         self.registry = Registry(config.registry)
-        vault = Vault(config.vault)
+        vault = Vault(config.vault, self.registry)
         self.projection = Projection(host.RING_ROWS, config.report_rows)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
