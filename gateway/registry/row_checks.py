@@ -43,6 +43,11 @@ def is_installed(db: sqlite3.Connection) -> bool:
     return db.execute("SELECT 1 FROM sqlite_schema WHERE name = 'checks'").fetchone() is not None
 
 
+def chunks(db: sqlite3.Connection, name: str) -> int:
+    """How many chunks a table has."""
+    return int(db.execute("SELECT count(*) FROM checks WHERE name = ?", (name,)).fetchone()[0])
+
+
 def install(db: sqlite3.Connection) -> None:
     """Check every table of the file from now on, inside the caller's transaction; all chunks are hashed anew."""
     for statement in TABLES.split(";"):
@@ -54,8 +59,7 @@ def install(db: sqlite3.Connection) -> None:
                 f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()}_{row.lower()} AFTER {event} ON {name} BEGIN "
                 f"INSERT OR IGNORE INTO unchecked VALUES ('{name}', {row}.rowid >> {CHUNK_BITS}); END"
             )
-        chunks = f"SELECT DISTINCT '{name}', rowid >> {CHUNK_BITS} FROM {name}"
-        db.execute(f"INSERT OR IGNORE INTO unchecked {chunks}")
+        db.execute(f"INSERT OR IGNORE INTO unchecked SELECT DISTINCT '{name}', rowid >> {CHUNK_BITS} FROM {name}")
     _keep(db, _SCHEMA, 0, _definitions(db))
     note(db)
 
@@ -134,8 +138,7 @@ def rest(path: Path | str, names: Iterable[str], is_over: threading.Event, pause
     try:
         for name in names:
             query = "SELECT chunk FROM checks WHERE name = ? ORDER BY chunk"
-            chunks = [chunk for (chunk,) in db.execute(query, (name,)).fetchall()]
-            for place, chunk in enumerate(chunks):
+            for place, (chunk,) in enumerate(db.execute(query, (name,)).fetchall()):
                 if place % 16 == 0 and is_over.wait(pause_seconds):
                     return ""
                 db.execute("BEGIN")
@@ -184,14 +187,14 @@ def _sequence(db: sqlite3.Connection, name: str, last: int) -> str:
 def _table(db: sqlite3.Connection, name: str, newest_chunks: int) -> str:
     """The first chunk of a table that is not as it was written, or that there are rows of no chunk."""
     query = "SELECT chunk, digest FROM checks WHERE name = ? ORDER BY chunk DESC LIMIT ?"
-    chunks = db.execute(query, (name, newest_chunks or -1)).fetchall()
-    for chunk, digest in chunks:
+    kept = db.execute(query, (name, newest_chunks or -1)).fetchall()
+    for chunk, digest in kept:
         if _is_other(db, name, chunk, digest):
             return _row(db, name, chunk, digest)
-    rows = sum((len(digest) - _HASH_BYTES) // _CRC_BYTES for _, digest in chunks)
+    rows = sum((len(digest) - _HASH_BYTES) // _CRC_BYTES for _, digest in kept)
     counted = f"SELECT count(*) FROM {name} NOT INDEXED"
     if newest_chunks:
-        counted += f" WHERE rowid >= {min((chunk for chunk, _ in chunks), default=0) << CHUNK_BITS}"
+        counted += f" WHERE rowid >= {min((chunk for chunk, _ in kept), default=0) << CHUNK_BITS}"
     there = db.execute(counted).fetchone()[0]
     return "" if there == rows else f"table {name}: {there} rows, {rows} were written"
 

@@ -81,7 +81,7 @@ CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS vault (fingerprint TEXT NOT NULL) STRICT
 """
 _LARGE, _NEWEST_CHUNKS = ("intents", "spellings"), 256
-"""Tables of which a start looks at the last chunks alone, 16,384 rows; a venue looks at the rest while it runs."""
+"""Tables that grow without end, and how many chunks of such a one a start looks at: 16,384 rows."""
 _FROM_VERSION_1 = f"""
 PRAGMA foreign_keys=OFF;
 BEGIN IMMEDIATE;
@@ -131,7 +131,7 @@ def prepare(db: sqlite3.Connection, path: Path) -> bool:
         is_checked = row_checks.is_installed(db)
         if is_checked != (version == SCHEMA_VERSION):
             raise DamagedError(path, f"version {version}, with{'' if is_checked else 'out'} checksums of its rows")
-        found = row_checks.damage(db, path, _LARGE, _NEWEST_CHUNKS) if is_checked else ""
+        found = row_checks.damage(db, path, _large(db), _NEWEST_CHUNKS) if is_checked else ""
         if found:
             raise DamagedError(path, found)
         _upgrade(db, path, version)
@@ -198,9 +198,19 @@ def _make_tables(db: sqlite3.Connection, version: int) -> None:
     db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
+def _large(db: sqlite3.Connection) -> list[str]:
+    """Tables of which a start looks at the newest rows alone; a venue looks at the rest while it runs."""
+    return [name for name in _LARGE if row_checks.chunks(db, name) > _NEWEST_CHUNKS]
+
+
 def check_rest(path: Path | str, is_over: threading.Event, pause_seconds: float = 0.02) -> None:
     """Look at what a start leaves out, beside trading; DamagedError when it is not as it was written."""
-    found = row_checks.rest(path, _LARGE, is_over, pause_seconds)
+    db = sqlite3.connect(path)
+    try:
+        names = _large(db)
+    finally:
+        db.close()
+    found = row_checks.rest(path, names, is_over, pause_seconds) if names else ""
     if found:
         raise DamagedError(path, found)
 

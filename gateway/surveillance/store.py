@@ -1,6 +1,7 @@
 """The alerts and their reviews, in SQLite beside the journal. Nothing in it is ever deleted.
 
-An alert grows until somebody has reviewed it; what comes later is a new one. Every row has a checksum, as in the registry.
+An alert grows until somebody has reviewed it; what comes later is a new one. Every row has a checksum, as in the
+registry.
 """
 
 import json
@@ -29,7 +30,7 @@ CREATE TABLE IF NOT EXISTS reviews (
     number INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL REFERENCES alerts, state TEXT NOT NULL,
     reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT
 """
-_REMEDY = "restore the data folder from a backup; or move this file away: `lionrock alerts list --replay` finds its alerts again"
+_REMEDY = "restore the data folder from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
 _LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.number DESC LIMIT 1)"
 
 
