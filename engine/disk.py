@@ -204,27 +204,31 @@ def map_file(path: Path) -> Any:
         _disk.close(descriptor)
 
 
+# --- files that SQLite or the gateway's log write: always on the machine's own disk ---------------------------------
+
+_SYSTEM = SystemDisk()
+
+
 def write_new(path: Path, data: Bytes) -> None:
     """Write a new file durably. FileExistsError when there is one already, which is not changed."""
-    descriptor = _disk.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    try:
-        write_all(descriptor, [data], 0)
-        _disk.sync(descriptor)
-    finally:
-        _disk.close(descriptor)
-    _disk.sync_folder(path.parent)
+    descriptor = _SYSTEM.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        _SYSTEM.sync(descriptor)
+    _SYSTEM.sync_folder(path.parent)
 
 
 def make_empty(path: Path) -> None:
     """Make an empty file if there is none. SQLite gives the side files of a database the same permissions."""
-    _disk.close(_disk.open(path, os.O_WRONLY | os.O_CREAT))
+    _SYSTEM.close(_SYSTEM.open(path, os.O_WRONLY | os.O_CREAT))
 
 
 def make_folder(path: Path) -> None:
     """Make a folder, and those above it, for the owner alone; one that is there stays as it is."""
-    _disk.make_folder(path)
+    _SYSTEM.make_folder(path)
 
 
 def private(path: str | Path, flags: int) -> int:
-    """The `opener` of `open` for files outside of the data folder's own: a file that is made is its owner's alone."""
-    return os.open(path, flags | os.O_CLOEXEC, FILE_MODE)
+    """The `opener` of `open`: a file that is made is its owner's alone, whatever the umask says."""
+    return _SYSTEM.open(Path(path), flags)

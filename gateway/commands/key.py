@@ -15,6 +15,7 @@ from gateway import clock
 from gateway.commands import officer, outcomes
 from gateway.commands.common import (
     add_data_argument,
+    check_output_is_private,
     end_of_day_ns,
     left_as_found,
     open_registry,
@@ -107,6 +108,8 @@ def run(args: argparse.Namespace) -> int:
 def _make(registry: Registry, args: argparse.Namespace, acting: Key | None) -> None:
     """Make a key; what it holds goes to the new file, or is printed once."""
     kept = Path(args.output) if args.output else None
+    if kept is None and not args.public_key:
+        check_output_is_private("name a new file with --output")
     if kept is not None and args.public_key:
         raise ValueError("--output: a key with --public-key has no secret here to keep; leave --output out")
     if kept is not None and kept.exists():

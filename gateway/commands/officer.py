@@ -15,7 +15,7 @@ import msgspec
 from engine import disk
 from gateway import clock
 from gateway.commands import outcomes
-from gateway.commands.common import FAILED, add_data_argument
+from gateway.commands.common import FAILED, add_data_argument, warn_of_readers
 from gateway.commands.listed_arguments import place_of
 from gateway.config import Config
 from gateway.office.changes import KINDS
@@ -54,6 +54,7 @@ def key_in_file(registry: Registry, file: str, data_folder: str) -> Key:
     """The key in a key file, proved by its secret."""
     try:
         data = json.loads(Path(file).read_text())
+        warn_of_readers(file)
         key_id, secret = str(data["id"]), str(data["secret"])
     except OSError as error:
         text = (error.strerror or "").lower()

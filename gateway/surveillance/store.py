@@ -30,7 +30,7 @@ CREATE TABLE IF NOT EXISTS reviews (
     number INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL REFERENCES alerts, state TEXT NOT NULL,
     reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT
 """
-_REMEDY = "restore the data folder from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
+_REMEDY = "restore it from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
 _LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.number DESC LIMIT 1)"
 
 

@@ -93,6 +93,14 @@ def play(story, seconds=120):
     return asyncio.run(limited())
 
 
+def key_file(folder, key_id, secret):
+    """A key file as commands take it with --secret-file; its path."""
+    path = folder / f"{key_id}.key"
+    path.touch(0o600)
+    path.write_text(json.dumps({"id": key_id, "secret": secret}))
+    return str(path)
+
+
 def request(number, method, **params):
     """A JSON-RPC request as bytes."""
     return json.dumps({"jsonrpc": "2.0", "id": number, "method": method, "params": params}).encode()
