@@ -21,6 +21,7 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
+from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
@@ -183,7 +184,7 @@ class Venue:
         if self.engine.last_seq:
             self.engine.snapshot()
             self.projection.save(path)
-        for old in Path(self.config.data).glob("projection-*.npz"):
+        for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
         self.engine.close()
@@ -284,10 +285,10 @@ class _Recovered:
         self._begun = True
         if seq == 0:
             return
-        path = _projection_path(self._data, seq)
-        if path.exists():
-            self._projection.load(path)
-        else:
+        try:
+            self._projection.load(_projection_path(self._data, seq))
+        except SavedRowsError as error:
+            _LOG.warning("%s", error)
             self.is_whole = False
 
     def finish(self, engine: host.Engine, journal: Path) -> None:
@@ -302,7 +303,7 @@ class _Recovered:
 
 
 def _projection_path(data: Path, seq: int) -> Path:
-    """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
-    return data / f"projection-3-{seq:020d}.npz"
+    """Where the read model of a sequence is saved."""
+    return data / f"projection-{seq:020d}.rows"
 
 
