@@ -1,5 +1,6 @@
 """What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -44,6 +45,10 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
+    requests: Counter[str] = field(default_factory=Counter)
+    """How often each method was asked for, plain orders of the compiled path apart."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often the gateway refused a request, by the name of the error's code."""
     notes: Notes = field(default_factory=Notes)
     """What goes into the gateway's log."""
     not_taken: frozenset[str] = frozenset()

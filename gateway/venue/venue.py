@@ -115,9 +115,12 @@ class Venue:
     def watch_journal(self) -> None:
         """Release answers when the journal reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
-            self.engine.journal.watch(
-                lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
-            )
+            self.engine.journal.watch(self._became_durable, lambda error: self._in_loop(self._fail, error))
+
+    def _became_durable(self, seq: int) -> None:
+        """The journal's thread has made more durable: note when, and have the venue's thread release the answers."""
+        self.sequencer.stage_times.durable_ns = clock.steady_ns()
+        self._in_loop(self.sequencer.release)
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
