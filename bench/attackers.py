@@ -47,13 +47,12 @@ def websocket(port: int) -> socket.socket:
 def flood(links: list[socket.socket], frame: bytes) -> NoReturn:
     """Send a request over and over on each websocket, a window of them under way, and read what comes."""
     selector = selectors.DefaultSelector()
-    for link in links:
-        link.sendall(frame * WINDOW)
-        selector.register(link, selectors.EVENT_READ)
+    for begun in links:
+        begun.sendall(frame * WINDOW)
+        selector.register(begun, selectors.EVENT_READ, begun)
     while True:
         for key, _ in selector.select():
-            link = key.fileobj
-            assert isinstance(link, socket.socket)
+            link: socket.socket = key.data
             heard = link.recv(READ_BYTES)
             if not heard:
                 selector.unregister(link)

@@ -137,7 +137,8 @@ def log_in(trader: Trader) -> bytes:
 
 def _order(number: int, side: str) -> bytes:
     params = {"instrument_name": CONTRACT, "amount": 0.01, "type": "limit", "price": PRICE}
-    return client_frame(json.dumps({"jsonrpc": "2.0", "id": number, "method": f"private/{side}", "params": params}).encode())
+    message = {"jsonrpc": "2.0", "id": number, "method": f"private/{side}", "params": params}
+    return client_frame(json.dumps(message).encode())
 
 
 async def make_history(url: str, traders: list[Trader]) -> None:
@@ -167,7 +168,8 @@ async def _turn(link: list[Connection], histogram: Histogram, seconds: float) ->
 async def attack(name: str, plan: "Plan", venue: "Running") -> Outcome:
     """Quiet turns and turns under one attack, one after the other."""
     outcome = Outcome(name)
-    link = await connect(Target(venue.url, [log_in(venue.traders[2])]), [json_script(CONTRACT, [str(PRICE - 100)], 1, 64)])
+    script = json_script(CONTRACT, [str(PRICE - 100)], 1, 64)
+    link = await connect(Target(venue.url, [log_in(venue.traders[2])]), [script])
     outcome.quiet_bytes = resident_bytes(venue.pid)
     sampler = asyncio.get_running_loop().create_task(_sampled(venue.pid, outcome))
     for _ in range(plan.turns):

@@ -14,8 +14,10 @@ from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
+from gateway.net.static_answers import StaticAnswers, begin_document
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
+from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -34,6 +36,7 @@ class Server:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
         self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
+        self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: asyncio.Server | None = None
@@ -57,8 +60,10 @@ class Server:
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
-        public = Port(self.connections, lambda path: health.brief(path) or pages.find(path), False)
-        operations = Port(self.operations_connections, health.full, True)
+        document = begin_document(self.turns.loop)
+        public = Port(self.connections, health.brief, StaticAnswers(pages.find, document), False)
+        no_pages = StaticAnswers(lambda path: None, document)
+        operations = Port(self.operations_connections, health.full, no_pages, True)
         wanted = config.operations_port or (config.port and config.port + 1)
         try:
             self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)
