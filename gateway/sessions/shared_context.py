@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from engine.codes import ExecInst, Reason
 from gateway.audit_trail.gateway_notes import Notes
 from gateway.config import Config
-from gateway.registry.authentication import Authenticator, Vault
+from gateway.registry.authentication import Authenticator
 from gateway.registry.registry import Registry, Result
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
