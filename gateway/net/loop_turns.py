@@ -139,7 +139,7 @@ class Turns:
 
         def again() -> None:
             nonlocal due
-            self.lag.add(int((self.loop.time() - due) * NS_PER_S))
+            self.lag.add([int((self.loop.time() - due) * NS_PER_S)])
             try:
                 call()
             except Exception as error:
