@@ -76,6 +76,10 @@ class Image:
     def __init__(self, disk: VirtualDisk, files: dict[str, bytes]) -> None:
         self.disk, self.files = disk, files
 
+    def moved(self, old: Path, new: Path) -> "Image":
+        """The same as it lies in another folder."""
+        return Image(self.disk.copy(Random(0), lambda path: new / path.relative_to(old)), self.files)
+
 
 class Machine:
     """One machine with one data folder. `server` is the venue that runs, None while none does."""

@@ -211,21 +211,12 @@ class VirtualDisk:
             if file.dirty:
                 file.write_back([sector for sector in sorted(file.dirty) if self.chance.random() < 0.5])
 
-    def copy(self, chance: Random) -> "VirtualDisk":
-        """The same names and files, on a disk of its own."""
+    def copy(self, chance: Random, named: Callable[[Path], Path] = lambda path: path) -> "VirtualDisk":
+        """The same files on a disk of its own, under other names; all changes of names must be durable."""
         other = VirtualDisk(chance)
-        copies: dict[int, File] = {}
-
-        def copied(file: File) -> File:
-            return copies.setdefault(id(file), file.copy())
-
-        other.names = {name: copied(file) for name, file in self.names.items()}
-        other._durable_names = {name: copied(file) for name, file in self._durable_names.items()}
-        other._changes = {
-            folder: [(name, file and copied(file)) for name, file in changes]
-            for folder, changes in self._changes.items()
-        }
-        other._folders = set(self._folders)
+        copies = {id(file): file.copy() for file in self.names.values()}
+        other.names = {named(name): copies[id(file)] for name, file in self.names.items()}
+        other._durable_names = dict(other.names)
         return other
 
     def _settle(self, file: File) -> None:

@@ -30,11 +30,16 @@ MAX_ASKS = 16
 
 
 class Genesis(NamedTuple):
-    """What every world begins with: a data folder and the traders in it."""
+    """What every world begins with: a data folder, where it is, and the traders in it."""
 
+    folder: Path
     image: Image
     traders: list[Trader]
     now_ns: int
+
+    def moved(self, folder: Path) -> "Genesis":
+        """The same in another folder."""
+        return self._replace(folder=folder, image=self.image.moved(self.folder, folder))
 
 
 @dataclass(frozen=True)
@@ -51,9 +56,9 @@ class Result:
 class World:
     """A machine and who uses it."""
 
-    def __init__(self, genesis: Genesis, folder: Path, seed: int) -> None:
+    def __init__(self, genesis: Genesis, seed: int) -> None:
         self.chance = Random(seed)
-        self.machine = Machine(folder, self.chance, genesis.image)
+        self.machine = Machine(genesis.folder, self.chance, genesis.image)
         self.machine.clock.now_ns = genesis.now_ns
         self.clients = [Client(trader, number) for number, trader in enumerate(genesis.traders, 1)]
         self.weights = _weights(self.chance)
@@ -357,9 +362,9 @@ def steps_of(seed: int, count: int) -> list[int]:
     return [chance.getrandbits(62) for _ in range(count)]
 
 
-def run(genesis: Genesis, folder: Path, seed: int, steps: Sequence[int], log: Any = None) -> Result:
+def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None) -> Result:
     """Begin a world and take these steps."""
-    world = World(genesis, folder, seed)
+    world = World(genesis, seed)
     world.log = log or _silent
     done, digest, violation = 0, "", ""
     with world.machine.in_place():
