@@ -56,12 +56,17 @@ def _many(args: argparse.Namespace) -> int:
     seconds = time.monotonic() - begun
     steps = sum(result.steps for result in results)
     rows = {
-        "seeds": len(results), "steps": steps, "starts": sum(result.boots for result in results),
-        "facts told to clients": sum(result.facts for result in results), "seconds": round(seconds, 1),
-        "ms a step": round(1000 * seconds * args.processes / max(steps, 1), 3), "seeds with a violation": len(broken),
-    }  # fmt: skip
+        "seeds": len(results),
+        "steps": steps,
+        "starts": sum(result.boots for result in results),
+        "facts told to clients": sum(result.facts for result in results),
+        "seconds": round(seconds, 1),
+        "ms a step": round(1000 * seconds * args.processes / max(steps, 1), 3),
+        "seeds with a violation": len(broken),
+    }
     if args.json:
-        print(json.dumps({key.replace(" ", "_"): value for key, value in rows.items()} | {"broken": sorted(broken)}))
+        named = {key.replace(" ", "_"): value for key, value in rows.items()}
+        print(json.dumps(named | {"broken": sorted(broken)}))
     else:
         for name, value in rows.items():
             print(f"{name:<24} {value:>12,}")
@@ -73,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
         "python -m tests.simulation", description=__doc__, epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )  # fmt: skip
-    parser.add_argument("--seeds", type=_seeds, default=range(1, 101), metavar="A..B", help="from A to B, both included")
+    parser.add_argument("--seeds", type=_seeds, default=range(1, 101), metavar="A..B", help="A to B, both included")
     parser.add_argument("--steps", type=int, default=1000, help="steps of each seed (default: 1000)")
     parser.add_argument("--processes", type=int, default=2, help="processes (default: 2)")
     parser.add_argument("--trace", action="store_true", help="say each step of the first seed")

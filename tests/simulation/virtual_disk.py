@@ -91,8 +91,6 @@ class VirtualDisk:
         """By the name of a call, how many calls of it pass until one fails with EIO."""
         self.capacity_bytes: int | None = None
         """The room of the disk; None: there is always more."""
-        self.has_lying_cache = False
-        """Whether a failed sync has left out what reads go on showing."""
         self.is_short = False
         """Whether writes take a part of what they are given."""
         self.before_sync: Callable[[], None] = lambda: None
@@ -183,7 +181,7 @@ class VirtualDisk:
         return sorted(path for path in self.names if path.parent == folder and fnmatch.fnmatchcase(path.name, pattern))
 
     def is_there(self, path: Path) -> bool:
-        return path in self.names or path in self._folders
+        return path in self.names or path in self._folders or any(path in name.parents for name in self.names)
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
@@ -200,7 +198,6 @@ class VirtualDisk:
                 _set(self._durable_names, name, file)
         self._changes.clear()
         self.names = dict(self._durable_names)
-        self.has_lying_cache = False
         for file in self.names.values():
             self._settle(file)
 
@@ -218,6 +215,18 @@ class VirtualDisk:
         other.names = {named(name): copies[id(file)] for name, file in self.names.items()}
         other._durable_names = dict(other.names)
         return other
+
+    def copy_settled(self, chance: Random) -> "VirtualDisk":
+        """What the machine shows now, all of it durable, on a disk of its own."""
+        other = VirtualDisk(chance)
+        other.names = {name: File(file.data) for name, file in self.names.items()}
+        other._durable_names = dict(other.names)
+        return other
+
+    def lose(self, path: Path) -> None:
+        """A file is gone, with its name."""
+        del self.names[path]
+        self._durable_names.pop(path, None)
 
     def _settle(self, file: File) -> None:
         """What a loss of power leaves of a file."""
@@ -241,7 +250,6 @@ class VirtualDisk:
         try:
             self._call("sync")
         except OSError:
-            self.has_lying_cache |= bool(sectors)
             file.dirty -= set(sectors)
             raise
 

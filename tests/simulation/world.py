@@ -19,8 +19,9 @@ from gateway.office.onboarding import deposit
 from gateway.registry.registry import Registry
 from gateway.wire.command_rows import index_row
 from tests.simulation import audit
-from tests.simulation.clients import ALL, Client, Trader, Violation
+from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
 from tests.simulation.machine import REFUSALS, Image, Machine
+from tests.simulation.trials import try_damage
 from tests.simulation.virtual_disk import PowerLost
 
 MS = 1_000_000
@@ -62,6 +63,8 @@ class World:
         self.machine.clock.now_ns = genesis.now_ns
         self.clients = [Client(trader, number) for number, trader in enumerate(genesis.traders, 1)]
         self.weights = _weights(self.chance)
+        self.damage = self.chance.choice((0, 0, 0.1, 0.5))
+        """How often a stopped machine's disk is damaged for a what-if start."""
         self.boots = 0
         self.deposits: list[tuple[int, int]] = []
         self.log: Callable[[str], None] = _silent
@@ -73,7 +76,7 @@ class World:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def step(self, number: int) -> None:
-        """Do what a step says. Violation when the venue breaks a promise."""
+        """Do what a step says. BrokenPromiseError when the venue breaks a promise."""
         self.chance.seed(number)
         if self.machine.server is None:
             self._down()
@@ -100,6 +103,8 @@ class World:
 
     def _down(self) -> None:
         self.machine.clock.move(self.chance.randrange(S))
+        if self.chance.random() < self.damage:
+            try_damage(self, audit.facts)
         if self.chance.random() < 0.5:
             self.boot()
 
@@ -113,7 +118,7 @@ class World:
             self.machine.lose_power()
         except REFUSALS as refusal:
             self.machine.kill()
-            raise Violation(f"the venue does not start: {refusal}") from None
+            raise BrokenPromiseError(f"the venue does not start: {refusal}") from None
         else:
             server = self.machine.server
             self.log(f"boots: {server and server.venue.engine.recovery}")
@@ -127,14 +132,13 @@ class World:
 
     def _fall(self, has_power: bool) -> None:
         """The process or the machine is gone; what the network has by now may still arrive."""
-        has_power &= not self.machine.disk.has_lying_cache
         self.log("dies" if has_power else "loses power")
         for client in self.clients:
             if client.link is not None:
                 if self.chance.random() < 0.75:
                     client.hear()
                 if client.link is not None:
-                    client.lost()
+                    client.lost(with_venue=True)
         if has_power:
             self.machine.kill()
         else:
@@ -159,7 +163,8 @@ class World:
         links = [client.link for client in self.clients if client.link is not None and client.link.to_venue]
         if links:
             link = self.chance.choice(links)
-            size = len(link.to_venue) if self.chance.random() < 0.7 else self.chance.randrange(1, len(link.to_venue) + 1)
+            is_whole = self.chance.random() < 0.7
+            size = len(link.to_venue) if is_whole else self.chance.randrange(1, len(link.to_venue) + 1)
             with self.machine.running():
                 link.carry(size)
         else:
@@ -239,7 +244,7 @@ class World:
             if client.link is not None:
                 client.hear()
                 if client.link is not None:
-                    client.lost()
+                    client.lost(with_venue=True)
 
     def fail(self) -> None:
         """A call of the disk will fail, or it gets full, or takes writes in parts."""
@@ -280,6 +285,10 @@ class World:
         if self.machine.server is None:
             self.boot()
         self._rest()
+        for link in self.machine.links:
+            if not any(link is client.link for client in self.clients):
+                link.cut()
+        self._rest()
         for client in self.clients:
             if client.link is None and not client.is_revoked:
                 client.connect(self.machine)
@@ -291,7 +300,7 @@ class World:
         for client in self.clients:
             if not client.is_revoked:
                 if not client.is_live:
-                    raise Violation(f"{client.trader.name}: never gets through")
+                    raise BrokenPromiseError(f"{client.trader.name}: never gets through")
                 client.check()
         return audit.audit(self)
 
@@ -312,10 +321,10 @@ class World:
                         client.hear()
                     moved = True
             if self.machine.failure is not None:
-                raise Violation(f"the venue stops without a fault: {self.machine.failure}")
+                raise BrokenPromiseError(f"the venue stops without a fault: {self.machine.failure}")
             if not moved:
                 return
-        raise Violation("the venue never comes to rest")
+        raise BrokenPromiseError("the venue never comes to rest")
 
     def close(self) -> None:
         """Let everything go."""
@@ -374,7 +383,7 @@ def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None) -> R
                 world.step(number)
                 done += 1
             digest = world.finish()
-        except Violation as found:
+        except BrokenPromiseError as found:
             violation = str(found)
         except (AssertionError, RuntimeError, KeyError, ValueError, OSError, host.JournalError) as error:
             if log:
