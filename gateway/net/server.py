@@ -14,10 +14,13 @@ from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
+from gateway.net.static_answers import StaticAnswers, begin_document
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
+from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.losses import AcceptedLoss
+from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -33,11 +36,20 @@ class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
     def __init__(
-        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+        self,
+        config: Config,
+        progress: Progress | None = None,
+        accepted: AcceptedLoss | None = None,
+        failure: DiskFailure | None = None,
     ) -> None:
+        """`failure`: serve questions alone, after a disk that failed."""
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        if failure is None:
+            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        else:
+            self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
+        self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: asyncio.Server | None = None
@@ -54,7 +66,8 @@ class Server:
         venue.watch_journal()
         await self._listen(_tls(config))
         venue.start()
-        self._index.start()
+        if venue.takes_commands:
+            self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
 
@@ -62,8 +75,12 @@ class Server:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
         metrics = Metrics(self.venue, health, self._port_counts, self.turns.lag)
-        public = Port(self.connections, lambda path: health.brief(path) or pages.find(path), False)
-        operations = Port(self.operations_connections, lambda path: health.full(path) or metrics.find(path), True)
+        document = begin_document(self.turns.loop)
+        public = Port(self.connections, health.brief, StaticAnswers(pages.find, document), False)
+        no_pages = StaticAnswers(lambda path: None, document)
+        operations = Port(
+            self.operations_connections, lambda path: health.full(path) or metrics.find(path), no_pages, True
+        )
         wanted = config.operations_port or (config.port and config.port + 1)
         try:
             self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)
@@ -123,6 +140,19 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
 
+    async def abandon(self) -> None:
+        """Close every connection and let go of the data folder as it is, after the disk failed."""
+        for listener in (self._listener, self._operations_listener):
+            if listener is not None:
+                listener.close()
+        self.turns.stop_timers()
+        self._index.stop()
+        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
+            connection.abort()
+        await asyncio.sleep(0)
+        self.venue.execution_throttle.close()
+        self.venue.abandon()
+
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
@@ -157,7 +187,8 @@ class Server:
 
     def _second(self) -> None:
         self.venue.tick()
-        self._index.refresh()
+        if self.venue.takes_commands:
+            self._index.refresh()
         now_ns, now = clock.wall_ns(), time.monotonic()
         for connection in self._websockets:
             connection.act(connection.session.tick(now_ns))
