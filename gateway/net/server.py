@@ -19,6 +19,7 @@ from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
 from gateway.sessions.query_turns import QueryTurns
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -33,10 +34,12 @@ _GOING_AWAY = 1001
 class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
-    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+    def __init__(
+        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+    ) -> None:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
+        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
