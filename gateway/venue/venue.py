@@ -29,11 +29,13 @@ from gateway.sessions.shared_context import Context, make_context
 from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
+from gateway.venue.disk_space import DiskSpace
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
+from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -111,6 +113,8 @@ class Venue:
         )
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
@@ -141,6 +145,7 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
+        self.disk_space.look()
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
@@ -193,6 +198,7 @@ class Venue:
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.scrub.close()
         self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
@@ -215,6 +221,7 @@ class Venue:
 
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.scrub.close()
         self.gateway_log.abandon()
         with contextlib.suppress(host.JournalError, OSError):
             self.engine.close()
@@ -293,6 +300,8 @@ class Venue:
         self._mark_durable()
         if self.engine.journal is not None:
             self.engine.journal.keep_tip()
+        self.disk_space.look()
+        self.scrub.tick()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
