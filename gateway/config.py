@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
+from gateway.wire import log_lines
 from gateway.wire.origins import Origins
 
 Durability = Literal["fsync", "os", "none"]
@@ -60,6 +61,12 @@ class Config:
             "0: off",
         ),
     ] = 0
+    log_format: Annotated[
+        log_lines.Format, Meta(description="what the venue says on its error stream: text or json")
+    ] = "text"
+    log_level: Annotated[
+        log_lines.Level, Meta(description="what it says there at least: debug, info, warning or error")
+    ] = "info"
     testnet: Annotated[bool, Meta(description="say testnet in every answer")] = False
     batch_rows: Annotated[int, Meta(ge=2, le=1 << 16, description="commands in one batch at most")] = 4096
     report_rows: Annotated[

@@ -4,9 +4,12 @@ A session decodes, checks scope and rate limit, and hands the request to its met
 command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter.
 """
 
+import logging
 from typing import Any
 
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
+from engine.host import JournalError
+from gateway import clock
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
 from gateway.sessions.noting import note_read, note_refusal
@@ -15,12 +18,15 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.log_lines import HELD_NS, event
 
 MAX_FAULTS = 50
 """Malformed messages in a row before the connection is closed."""
+MAX_ID_CHARS = 40
 POLICY, GONE, ENDED = 1008, 4001, 4003
 """Close codes: hostile or idle client, heartbeat missed, key revoked."""
 _S = 1_000_000_000
+_LOG = logging.getLogger("lionrock.sessions")
 
 
 class Session(SessionState):
@@ -39,7 +45,17 @@ class Session(SessionState):
         return self.call(request, now_ns)
 
     def call(self, request: Any, now_ns: int) -> list[Action]:
-        """Serve a decoded request."""
+        """Serve a decoded request; one that holds the loop for long is told."""
+        begun_ns = clock.steady_ns()
+        actions = self._serve(request, now_ns)
+        held_ns = clock.steady_ns() - begun_ns
+        if held_ns >= HELD_NS:
+            name = ROUTES[type(request)].name
+            told = event("slow_request", method=name, held_ms=held_ns // 1_000_000, **self._ids(request.id))
+            _LOG.warning("%s held the loop for %d ms", name, held_ns // 1_000_000, extra=told)
+        return actions
+
+    def _serve(self, request: Any, now_ns: int) -> list[Action]:
         route = ROUTES[type(request)]
         self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
@@ -49,13 +65,33 @@ class Session(SessionState):
                 self._check_token(request.params.access_token, now_ns)
             if route.reads:
                 self.context.settle()
-            result = route.handler(self, request.params, call)
+            result = self._handled(route, request, call)
         except Refusal as refusal:
             note_refusal(self, route.name, request.params, refusal, now_ns)
             return [Reply(call.error(refusal, now_ns))]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
         return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
+
+    def _handled(self, route: Route, request: Any, call: Call) -> Any:
+        """What a method makes of a request. A fault of the venue's own is logged, and answered with where to find it.
+
+        What stops the venue is raised: nothing may be answered then.
+        """
+        try:
+            return route.handler(self, request.params, call)
+        except (Refusal, JournalError):
+            raise
+        except Exception as error:
+            ids = self._ids(request.id)
+            _LOG.exception("%s failed", route.name, extra=event("request_failed", method=route.name, **ids))
+            place = f"{ids['connection']}/{ids['request']}"
+            reason = f"{route.name} failed by a fault of the venue; its log has it under request {place}"
+            raise Refusal(ErrorCode.INTERNAL_SERVER_ERROR, reason, request=place) from error
+
+    def _ids(self, request_id: object) -> dict[str, object]:
+        """By what the log names a request: the number of its connection, and the id that the client gave it."""
+        return {"connection": self.number, "request": str(request_id)[:MAX_ID_CHARS]}
 
     def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
