@@ -5,15 +5,17 @@ command rows for the sequencer and a pending that turns their outcome into the r
 """
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from engine.host import JournalError
-from gateway import clock
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Submit
 from gateway.sessions.noting import note_read, note_refusal
+from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
@@ -25,6 +27,10 @@ MAX_FAULTS = 50
 MAX_ID_CHARS = 40
 POLICY, GONE, ENDED = 1008, 4001, 4003
 """Close codes: hostile or idle client, heartbeat missed, key revoked."""
+COME_FIRST = frozenset({"orders", "cancels"})
+"""What is never kept waiting for a turn: what a request writes into the log."""
+LONGEST_WAIT_NS = 5_000_000_000
+"""A request that has waited so long for its turn is refused; there is too much to do."""
 _S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.sessions")
 
@@ -45,53 +51,100 @@ class Session(SessionState):
         return self.call(request, now_ns)
 
     def call(self, request: Any, now_ns: int) -> list[Action]:
-        """Serve a decoded request; one that holds the loop for long is told."""
-        begun_ns = clock.steady_ns()
-        actions = self._serve(request, now_ns)
-        held_ns = clock.steady_ns() - begun_ns
-        if held_ns >= HELD_NS:
-            name = ROUTES[type(request)].name
-            told = event("slow_request", method=name, held_ms=held_ns // 1_000_000, **self._ids(request.id))
-            _LOG.warning("%s held the loop for %d ms", name, held_ns // 1_000_000, extra=told)
-        return actions
-
-    def _serve(self, request: Any, now_ns: int) -> list[Action]:
+        """Serve a decoded request: orders and cancels within their limits now, anything else when it is its turn."""
         route = ROUTES[type(request)]
         self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
+        if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(now_ns, 1):
+            return self._serve(request, route, call, now_ns)
+        turns = self.context.turns
+        if turns.is_open(self.pool):
+            return self._serve_timed(request, route, call, now_ns)
+        since_ns = turns.now_ns()
+
+        def go_on(now_ns: int) -> list[Action]:
+            if turns.now_ns() - since_ns > LONGEST_WAIT_NS:
+                return [Reply(call.error(_busy(), now_ns))]
+            return self._serve_timed(request, route, call, now_ns)
+
+        return [Later(self.pool, self.owner, go_on)]
+
+    def _serve_timed(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
+        """The same, out of the time that the session's pool has."""
+        turns, pool = self.context.turns, self.pool
+        begun_ns = turns.now_ns()
+        actions = self._serve(request, route, call, now_ns)
+        self._tell_if_slow(route.name, call, turns.spent(pool, begun_ns))
+        return actions
+
+    def _serve(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
         try:
             self._check(route, now_ns)
             if getattr(request.params, "access_token", None) is not None:
                 self._check_token(request.params.access_token, now_ns)
             if route.reads:
                 self.context.settle()
-            result = self._handled(route, request, call)
+            result = self._guarded(route.name, call, lambda: route.handler(self, request.params, call))
         except Refusal as refusal:
             note_refusal(self, route.name, request.params, refusal, now_ns)
             return [Reply(call.error(refusal, now_ns))]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
-        return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
+        if type(result) is Slices:
+            return self._slice(route.name, call, result, now_ns)
+        return [self._answer(call, result, now_ns)] if type(result) is bytes else result
 
-    def _handled(self, route: Route, request: Any, call: Call) -> Any:
-        """What a method makes of a request. A fault of the venue's own is logged, and answered with where to find it.
+    def _answer(self, call: Call, result: bytes, now_ns: int, rows: int = 0) -> Reply:
+        """The answer; what it costs beyond one token becomes a debt."""
+        tokens = tokens_of(len(result), rows)
+        if tokens:
+            self.limits.queries.charge(now_ns, tokens)
+        return Reply(call.reply(result, now_ns))
+
+    def _slice(self, name: str, call: Call, slices: Slices, now_ns: int) -> list[Action]:
+        """Go on with a large answer: the next rows, and the others at later turns."""
+        turns = self.context.turns
+        try:
+            result = self._guarded(name, call, slices.advance if turns.is_limited else slices.whole)
+        except Refusal as refusal:
+            return [Reply(call.error(refusal, now_ns))]
+        if result is not None:
+            return [self._answer(call, result, now_ns, slices.rows)]
+        pool = self.pool
+
+        def go_on(now_ns: int) -> list[Action]:
+            begun_ns = turns.now_ns()
+            actions = self._slice(name, call, slices, now_ns)
+            self._tell_if_slow(name, call, turns.spent(pool, begun_ns))
+            return actions
+
+        return [Later(pool, self.owner, go_on)]
+
+    def _guarded(self, name: str, call: Call, step: Callable[[], Any]) -> Any:
+        """What a step of a request gives. A fault of the venue's own is logged, and answered with where to find it.
 
         What stops the venue is raised: nothing may be answered then.
         """
         try:
-            return route.handler(self, request.params, call)
+            return step()
         except (Refusal, JournalError):
             raise
         except Exception as error:
-            ids = self._ids(request.id)
-            _LOG.exception("%s failed", route.name, extra=event("request_failed", method=route.name, **ids))
+            ids = self._ids(call)
+            _LOG.exception("%s failed", name, extra=event("request_failed", method=name, **ids))
             place = f"{ids['connection']}/{ids['request']}"
-            reason = f"{route.name} failed by a fault of the venue; its log has it under request {place}"
+            reason = f"{name} failed by a fault of the venue; its log has it under request {place}"
             raise Refusal(ErrorCode.INTERNAL_SERVER_ERROR, reason, request=place) from error
 
-    def _ids(self, request_id: object) -> dict[str, object]:
+    def _tell_if_slow(self, name: str, call: Call, held_ns: int) -> None:
+        if held_ns >= HELD_NS:
+            held_ms = held_ns // 1_000_000
+            told = event("slow_request", method=name, held_ms=held_ms, **self._ids(call))
+            _LOG.warning("%s held the loop for %d ms", name, held_ms, extra=told)
+
+    def _ids(self, call: Call) -> dict[str, object]:
         """By what the log names a request: the number of its connection, and the id that the client gave it."""
-        return {"connection": self.number, "request": str(request_id)[:MAX_ID_CHARS]}
+        return {"connection": self.number, "request": str(call.request_id)[:MAX_ID_CHARS]}
 
     def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
@@ -153,7 +206,7 @@ class Session(SessionState):
             self.check_place()
         wait_ns = getattr(self.limits, route.bucket).take(now_ns)
         if wait_ns:
-            raise _over_limit(route.bucket, wait_ns)
+            raise over_limit(route.bucket, wait_ns)
         if route.writes in self.context.not_taken:
             self.check_taken(route.writes)
 
@@ -166,7 +219,7 @@ class Session(SessionState):
     def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
         wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)
         if wait_ns:
-            raise _over_limit(bucket, wait_ns)
+            raise over_limit(bucket, wait_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -208,9 +261,7 @@ class Session(SessionState):
         return [Submit(b"".join(rows), None)] if rows else []
 
 
-def _over_limit(bucket: str, wait_ns: int) -> Refusal:
-    wait_ms = -(-wait_ns // 1_000_000)
-    reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
-    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
-
-
+def _busy() -> Refusal:
+    wait_ms = LONGEST_WAIT_NS // 1_000_000
+    reason = f"the venue has too many questions to answer; wait {wait_ms} ms and ask for fewer rows"
+    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket="queries")

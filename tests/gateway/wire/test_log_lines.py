@@ -53,7 +53,7 @@ def test_json_has_time_level_logger_event_and_fields(logged):
 
 @pytest.mark.parametrize(
     ("message", "arguments", "named"),
-    [("%s; subscribing again", ("kraken",), "subscribing_again"), ("%s", ("x",), "test"), ("a  Rule %d", (1,), "a_rule")],
+    [("%s; subscribing again", ("okx",), "subscribing_again"), ("%s", ("x",), "test"), ("a  Rule %d", (1,), "a_rule")],
 )
 def test_a_record_without_an_event_is_named_by_its_constant_words(logged, message, arguments, named):
     assert json.loads(logged("json", lambda log: log.error(message, *arguments)))["event"] == named
