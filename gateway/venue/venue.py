@@ -4,6 +4,7 @@ Everything of a running venue is here but the sockets: registry, engine, read mo
 gateway's log and what sessions share. No part is tied to another anywhere else.
 """
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection
@@ -56,6 +57,10 @@ def _raise(error: Exception) -> None:
 class Venue:
     """One exchange on one data folder. Not thread-safe: one loop uses it."""
 
+    takes_commands = True
+    """Whether anything goes into its log."""
+    sequencer_type = Sequencer
+
     def __init__(
         self,
         config: Config,
@@ -97,7 +102,7 @@ class Venue:
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
-        self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
+        self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
@@ -106,11 +111,15 @@ class Venue:
         )
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
+        self._take_up()
+        self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _take_up(self) -> None:
+        """Have the registry know what the log holds of it, and ask for what is missing there."""
         self._check_registry()
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, clock.wall_ns())
-        self.registry.wait_at_most(REGISTRY_SECONDS)
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -176,7 +185,7 @@ class Venue:
         )  # fmt: skip
         if not host.holds_journal(journal):
             return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
-        recovered = _Recovered(self.projection, self._sweeps, Path(self.config.data))
+        recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
         engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress, expected)
         recovered.finish(engine, journal)
         self._results += recovered.results
@@ -203,6 +212,14 @@ class Venue:
         if self.engine.journal is not None:
             self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
+
+    def abandon(self) -> None:
+        """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.gateway_log.abandon()
+        with contextlib.suppress(host.JournalError, OSError):
+            self.engine.close()
+        with contextlib.suppress(sqlite3.Error):
+            self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
 
@@ -283,7 +300,7 @@ class Venue:
         self.gateway_log.tick(clock.wall_ns())
 
 
-class _Recovered:
+class Recovered:
     """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
 
     def __init__(self, projection: Projection, sweeps: Sweeps, data: Path) -> None:
@@ -322,7 +339,7 @@ class _Recovered:
             return
         reader = host.JournalReader(journal)
         scratch = host.Engine(host.create(reader.capacities, reader.mode))
-        host.replay(reader, scratch, sink=self._projection.replay)
+        host.replay(reader, scratch, engine.last_seq, self._projection.replay)
 
 
 def _projection_path(data: Path, seq: int) -> Path:
