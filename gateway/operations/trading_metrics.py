@@ -47,7 +47,8 @@ def families(venue: Venue) -> Iterator[Metric]:
     refusals = [((code,), float(count)) for code, count in sorted(context.refusals.items())]
     yield counters("request_refusals", "Requests that the gateway has refused, by error code", ("code",), refusals)
     stages = sequencer.stage_times.histograms()
-    yield histograms("stage_seconds", "How long a batch took from stage to stage, in seconds", "stage", stages)
+    text = "How long a batch took from stage to stage, in seconds, of one batch in eight"
+    yield histograms("stage_seconds", text, "stage", stages)
     yield gauge("batch_commands", "Commands in the batch that is being collected", sequencer.collected)
     yield gauge("outbox_turns", "Turns of the loop whose answers wait until they are durable", sequencer.unsent)
     turns = context.turns
