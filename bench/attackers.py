@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> None:
     """`python -m bench.attackers NAME PORT KEY SECRET`: attack the venue on this port until the input closes."""
     name, port, key, secret = arguments
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(10)
+    os.setpriority(os.PRIO_PROCESS, 0, 10)
     try:
         ATTACKS[name](int(port), key, secret)
     except OSError:

@@ -10,8 +10,10 @@ from engine import host
 from gateway import clock, pages
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
+from gateway.net.descriptors import room_for
 from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
+from gateway.net.listener import Listener
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.static_answers import StaticAnswers, begin_document
@@ -37,10 +39,11 @@ class Server:
         self.turns = Turns(config.busy_poll_us)
         self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
-        self.connections = Connections(config.max_connections)
+        room = room_for(config.max_connections + OPERATIONS_CONNECTIONS) - OPERATIONS_CONNECTIONS
+        self.connections = Connections(room, config.max_connections_per_address)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
-        self._listener: asyncio.Server | None = None
-        self._operations_listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._operations_listener: Listener | None = None
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
@@ -74,10 +77,12 @@ class Server:
         scheme = "wss" if tls else "ws"
         self.venue.context.operations_place = f"{scheme}://{config.operations_host}:{self.operations_port}"
 
-    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> Listener:
         websockets = WebsocketUpgrade(self.venue, self.turns, port)
         accept = partial(HttpConnection, self.venue, self.turns, port, websockets)
-        return await self.turns.loop.create_server(accept, host, number, ssl=tls, backlog=1024)
+        listener = Listener(self.turns.loop, port.connections, accept, tls)
+        await listener.start(host, number)
+        return listener
 
     @property
     def failed(self) -> asyncio.Future[None]:
@@ -87,12 +92,12 @@ class Server:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return _number(self._listener)
+        return self._listener.port if self._listener is not None else 0
 
     @property
     def operations_port(self) -> int:
         """The port for officers, metrics and health."""
-        return _number(self._operations_listener)
+        return self._operations_listener.port if self._operations_listener is not None else 0
 
     @property
     def _websockets(self) -> list[Any]:
@@ -103,7 +108,7 @@ class Server:
         self.venue.context.shut_down()
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.close()
+                listener.stop()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
@@ -156,10 +161,6 @@ class Server:
             connection.act(connection.session.tick(now_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
-
-
-def _number(listener: asyncio.Server | None) -> int:
-    return int(listener.sockets[0].getsockname()[1]) if listener is not None else 0
 
 
 def _told(error: Exception) -> str:

@@ -12,7 +12,7 @@ from gateway import clock
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
-from gateway.sessions.actions import Action, Close, Later, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Close, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
@@ -26,6 +26,10 @@ MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 """With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
+
+
+def _nothing(now_ns: int) -> list[Action]:
+    return []
 
 
 class WebsocketConnection(picows.WSListener):
@@ -190,6 +194,10 @@ class WebsocketConnection(picows.WSListener):
                 self._is_waiting = True
                 self.hold()
                 self._turns.wait(self, action)
+            elif isinstance(action, Rest):
+                self._is_waiting = True
+                self.hold()
+                self._turns.loop.call_later(action.rest_ns / 1e9, self.serve_late, _nothing)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
         self._turns.touch()

@@ -14,6 +14,9 @@ from typing import Any
 LONGEST_NS = 5_000_000
 """The most that one slice is charged with: what the machine did meanwhile is not the client's."""
 
+BYTES_PER_NS = 4
+"""How quickly the loop sends: what it costs to hand an answer to the system."""
+
 
 class Pool(IntEnum):
     """Whose requests share their time, in order of service."""
@@ -22,7 +25,7 @@ class Pool(IntEnum):
     ANONYMOUS = 1
 
 
-SHARES: dict[Pool, tuple[int, int]] = {Pool.CLIENTS: (50, 1_000_000), Pool.ANONYMOUS: (25, 500_000)}
+SHARES: dict[Pool, tuple[int, int]] = {Pool.CLIENTS: (33, 500_000), Pool.ANONYMOUS: (20, 500_000)}
 """By pool: per cent of the loop's time that it may take in the long run, and how many ns of it at once."""
 
 
@@ -86,6 +89,11 @@ class QueryTurns:
         if self._clock is not None:
             now_ns = self._clock()
             self._shares[pool].spend(now_ns - begun_ns, now_ns)
+
+    def spent_bytes(self, pool: Pool, size_bytes: int) -> None:
+        """An answer of this size is to be sent, which takes time of the loop as well."""
+        if self._clock is not None:
+            self._shares[pool].spend(size_bytes // BYTES_PER_NS, self._clock())
 
     def add(self, pool: Pool, owner: Hashable, waiting: Waiting) -> None:
         """Have somebody wait behind what the same owner has waiting."""
