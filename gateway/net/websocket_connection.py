@@ -115,6 +115,11 @@ class WebsocketConnection(picows.WSListener):
             self._is_stopped = True
             self._transport.pause_reading()
 
+    def let_others_read(self) -> None:
+        """Read nothing more in this turn of the loop."""
+        self.hold()
+        self._turns.loop.call_soon(self._go_on_if_free)
+
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
         self._is_waiting = False

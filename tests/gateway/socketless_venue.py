@@ -37,6 +37,9 @@ class Origin:
     def hold(self):
         pass
 
+    def let_others_read(self):
+        pass
+
     def act(self, actions):
         for action in actions:
             if isinstance(action, Submit):
