@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 LOOPBACK = "127.0.0.1"
@@ -148,10 +149,8 @@ def main(arguments: list[str]) -> None:
     name, port, key, secret = arguments
     threading.Thread(target=_end_with_parent, daemon=True).start()
     os.setpriority(os.PRIO_PROCESS, 0, 10)
-    try:
+    with suppress(OSError):
         ATTACKS[name](int(port), key, secret)
-    except OSError:
-        pass
     threading.Event().wait()
 
 

@@ -31,8 +31,8 @@ from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 
 CONTRACT, PRICE = "BTC_USDC-PERPETUAL", 60_000
 TRADES = 3000
@@ -84,7 +84,8 @@ def config_of(folder: Path) -> settings.Config:
 def set_up(config: settings.Config) -> list[Trader]:
     """Contracts and three traders: two make the history, of which one attacks; the third is the one that is watched."""
     Path(config.data).mkdir(parents=True, exist_ok=True)
-    registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
+    registry, now_ns = Registry(config.registry), clock.wall_ns()
+    vault = Vault(config.vault, registry)
     set_up_venue(registry, now_ns, DEPOSIT_MICROS)
     list_contracts(registry, now_ns)
     traders = [open_trader(registry, vault, name, DEPOSIT_MICROS, now_ns) for name in ("maker", "taker", "watched")]

@@ -15,7 +15,7 @@ class Connections:
         """How many there were at once, at most."""
         self.turned_away = 0
         """How many there was no room for."""
-        self._limit = limit
+        self.limit = limit
         self._per_address = per_address
         self._open = 0
         self._by_address: Counter[str] = Counter()
@@ -27,7 +27,7 @@ class Connections:
 
     def refusal(self, address: str) -> bytes | None:
         """Why there is no room for another connection of this address, as a part of a sentence; None: there is."""
-        if self._open >= self._limit:
+        if self._open >= self.limit:
             self.turned_away += 1
             return b""
         if self._per_address and self._by_address[address] >= self._per_address:

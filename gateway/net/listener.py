@@ -33,7 +33,7 @@ _LOG = logging.getLogger("lionrock.server")
 
 
 class _Counted(socket.socket):
-    """A connection's socket, which counts from here until it is closed. uvloop detaches it when its transport closes."""
+    """A connection's socket, which counts until it is closed: uvloop detaches it then."""
 
     def __init__(self, taken: socket.socket, connections: Connections, address: str) -> None:
         super().__init__(taken.family, taken.type, taken.proto, taken.detach())

@@ -19,6 +19,7 @@ from gateway.net.port import Port
 from gateway.net.static_answers import StaticAnswers, begin_document
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
+from gateway.operations.metrics import Metrics, PortCount
 from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.venue import Progress, Venue
 
@@ -63,10 +64,13 @@ class Server:
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
+        metrics = Metrics(self.venue, health, self._port_counts, self.turns.lag)
         document = begin_document(self.turns.loop)
         public = Port(self.connections, health.brief, StaticAnswers(pages.find, document), False)
         no_pages = StaticAnswers(lambda path: None, document)
-        operations = Port(self.operations_connections, health.full, no_pages, True)
+        operations = Port(
+            self.operations_connections, lambda path: health.full(path) or metrics.find(path), no_pages, True
+        )
         wanted = config.operations_port or (config.port and config.port + 1)
         try:
             self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)
@@ -128,6 +132,13 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
 
+    def _port_counts(self) -> list[PortCount]:
+        """Who is connected to the two ports."""
+        return [
+            _count("public", self.connections, self.connections.limit),
+            _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
+        ]
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _keep_time(self) -> None:
@@ -161,6 +172,13 @@ class Server:
             connection.act(connection.session.tick(now_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
+
+
+def _count(port: str, connections: Connections, limit: int) -> PortCount:
+    websockets = connections.websockets
+    logged_in = sum(connection.session.key is not None for connection in websockets)
+    slow = sum(connection.is_slow for connection in websockets)
+    return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
 
 
 def _told(error: Exception) -> str:

@@ -32,11 +32,11 @@ SHARES: dict[Pool, tuple[int, int]] = {Pool.CLIENTS: (33, 500_000), Pool.ANONYMO
 class _Share:
     """A part of the loop's time, as one number: the instant at which what was taken is paid for."""
 
-    __slots__ = ("_factor", "_paid_ns", "_span_ns")
+    __slots__ = ("_paid_ns", "_percent", "_span_ns")
 
     def __init__(self, percent: int, burst_ns: int) -> None:
-        self._factor = 100 // percent
-        self._span_ns = burst_ns * self._factor
+        self._percent = percent
+        self._span_ns = burst_ns * 100 // percent
         self._paid_ns = -self._span_ns
 
     def wait_ns(self, now_ns: int) -> int:
@@ -45,7 +45,7 @@ class _Share:
 
     def spend(self, spent_ns: int, now_ns: int) -> None:
         """Take so much time, if need be as a debt."""
-        cost_ns = min(spent_ns, LONGEST_NS) * self._factor
+        cost_ns = min(spent_ns, LONGEST_NS) * 100 // self._percent
         self._paid_ns = max(self._paid_ns, now_ns - self._span_ns) + cost_ns
 
 

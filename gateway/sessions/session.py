@@ -49,6 +49,7 @@ class Session(SessionState):
     def call(self, request: Any, now_ns: int) -> list[Action]:
         """Serve a decoded request: orders and cancels within their limits now, anything else when it is its turn."""
         route = ROUTES[type(request)]
+        self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
         if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(now_ns, 1):
             return self._serve(request, route, call, now_ns)

@@ -4,9 +4,10 @@ import json
 import re
 
 from bench.gateway_load import client_frame
+from engine import disk
 from engine.codes import CommandKind, VenueParameter
 from gateway import clock
-from gateway.net.websocket_input import WebsocketInput
+from gateway.net.websocket_input import WebsocketInput, hand_over
 from gateway.office.listings import VENUE_SETTINGS
 from gateway.plain_orders.compiled_path import ROWS, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
@@ -125,9 +126,9 @@ def set_interval(registry, parameter, value_ns):
 class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
-    def __init__(self, folder):
-        config = config_of(folder / "venue")
-        config.registry.parent.mkdir(parents=True)
+    def __init__(self, folder, **settings):
+        config = config_of(folder / "venue", **settings)
+        disk.make_folder(config.registry.parent)
         self.traders = set_up(config)
         keep_index(config)
         self.venue = Venue(config)
@@ -189,8 +190,7 @@ class SocketlessVenue:
         reader, origin, library = self.reader(who)
         for first in range(0, len(stream), size):
             piece = stream[first : first + size]
-            reader.get_buffer(0)[: len(piece)] = piece
-            reader.buffer_updated(len(piece))
+            hand_over(reader, piece)
         self.settle()
         return reader, origin, library
 
