@@ -77,6 +77,10 @@ class Config:
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
     ] = 1 << 18
     max_connections: Annotated[int, Meta(ge=1, le=1 << 20, description="open connections")] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        Meta(ge=0, le=1 << 20, description="open connections of one address, of IPv6 of one /64 network; 0: no limit"),
+    ] = 256
     max_subscriptions: Annotated[int, Meta(ge=1, le=1 << 16, description="channels of one connection")] = 500
     scripted_index: Annotated[
         str, Meta(description="index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
@@ -88,6 +92,14 @@ class Config:
             "empty: none"
         ),
     ] = ""
+    idle_seconds: Annotated[
+        int,
+        Meta(
+            ge=0, le=86_400,
+            description="close a connection without a login that hears no channel and has asked nothing for so long; "
+            "0: never",
+        ),
+    ] = 60
     login_seconds: Annotated[
         int, Meta(ge=0, le=86_400, description="close a connection that has not logged in after so long; 0: never")
     ] = 0

@@ -13,7 +13,7 @@ from gateway import clock
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
-from gateway.sessions.actions import Action, Close, Later, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Close, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
@@ -29,6 +29,10 @@ MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 _LOG = logging.getLogger("lionrock.connections")
+
+
+def _nothing(now_ns: int) -> list[Action]:
+    return []
 
 
 class WebsocketConnection(picows.WSListener):
@@ -119,6 +123,11 @@ class WebsocketConnection(picows.WSListener):
             self._is_stopped = True
             self._transport.pause_reading()
 
+    def let_others_read(self) -> None:
+        """Read nothing more in this turn of the loop."""
+        self.hold()
+        self._turns.loop.call_soon(self._go_on_if_free)
+
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
         self._is_waiting = False
@@ -198,6 +207,10 @@ class WebsocketConnection(picows.WSListener):
                 self._is_waiting = True
                 self.hold()
                 self._turns.wait(self, action)
+            elif isinstance(action, Rest):
+                self._is_waiting = True
+                self.hold()
+                self._turns.loop.call_later(action.rest_ns / 1e9, self.serve_late, _nothing)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
         self._turns.touch()

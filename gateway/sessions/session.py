@@ -11,7 +11,7 @@ from typing import Any
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from engine.host import JournalError
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Later, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
 from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
@@ -31,6 +31,8 @@ COME_FIRST = frozenset({"orders", "cancels"})
 """What is never kept waiting for a turn: what a request writes into the log."""
 LONGEST_WAIT_NS = 5_000_000_000
 """A request that has waited so long for its turn is refused; there is too much to do."""
+REST_NS = 100_000_000
+"""How long a connection rests after a question that was over the limit: telling it over and over costs time as well."""
 _S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.sessions")
 
@@ -87,7 +89,9 @@ class Session(SessionState):
             result = self._guarded(route.name, call, lambda: route.handler(self, request.params, call))
         except Refusal as refusal:
             note_refusal(self, route.name, request.params, refusal, now_ns)
-            return [Reply(call.error(refusal, now_ns))]
+            answer = Reply(call.error(refusal, now_ns))
+            is_flood = refusal.code == ErrorCode.TOO_MANY_REQUESTS and not route.writes
+            return [answer, Rest(REST_NS)] if is_flood and self.context.turns.is_limited else [answer]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
         if type(result) is Slices:
@@ -99,6 +103,7 @@ class Session(SessionState):
         tokens = tokens_of(len(result), rows)
         if tokens:
             self.limits.queries.charge(now_ns, tokens)
+            self.context.turns.spent_bytes(self.pool, len(result))
         return Reply(call.reply(result, now_ns))
 
     def _slice(self, name: str, call: Call, slices: Slices, now_ns: int) -> list[Action]:
@@ -229,6 +234,8 @@ class Session(SessionState):
             return []
         if self.key is None and 0 < self.context.login_seconds * _S <= now_ns - self._opened_ns:
             return [self.close(POLICY, f"no login within {self.context.login_seconds} s")]
+        if self.key is None and not self.channels and 0 < self.context.idle_seconds * _S <= now_ns - self._received_ns:
+            return [self.close(POLICY, f"nothing was asked for {self.context.idle_seconds} s, and no channel is heard")]
         if self.key is not None and self.key.id in self.context.ended_keys:
             return [self.close(ENDED, "the key was revoked")]
         return self._beat(now_ns) if self.heartbeat_ns else []

@@ -38,6 +38,7 @@ class Context:
     limits: RateLimits = field(default_factory=RateLimits)
     max_subscriptions: int = 500
     login_seconds: int = 0
+    idle_seconds: int = 0
     testnet: bool = False
     confirmation: Confirmation = field(default_factory=Confirmation)
     turns: QueryTurns = field(default_factory=QueryTurns)
@@ -155,6 +156,7 @@ def make_context(
     )
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
-        config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
+        config.idle_seconds, config.testnet,
+        confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
         origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

@@ -484,7 +484,7 @@ def test_a_refusal_over_http_has_the_id_of_its_request(desk, method):
 
 
 def test_http_without_a_key_is_limited_by_address(tmp_path):
-    desk = Desk(tmp_path, limits=RateLimits(queries_per_s=10, queries_burst=2))
+    desk = Desk(tmp_path, limits=RateLimits(anonymous_per_s=10, anonymous_burst=2))
 
     def codes(peer, times):
         target = "/api/v2/public/get_time"
