@@ -7,7 +7,7 @@ rendered later.
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-SLICE_ROWS = 32
+SLICE_ROWS = 16
 """How many rows are rendered at once: some tenths of a millisecond."""
 
 
