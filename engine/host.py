@@ -43,6 +43,7 @@ from engine.journal import (
     read_header,
     read_snapshot,
     sound_headers,
+    tip_damage,
     write_read_again,
     write_snapshot,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "restore",
     "snapshot_seqs",
     "snapshots",
+    "tip_damage",
     "warm_up",
 ]
 

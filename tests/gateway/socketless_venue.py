@@ -32,7 +32,11 @@ class Origin:
         self.session = session
         self.frames = []
         self.parts = None
-        self.is_refused = False
+        self.is_refused = self.is_held = False
+        self.read_on = None
+
+    def hold(self):
+        pass
 
     def act(self, actions):
         for action in actions:
