@@ -3,6 +3,7 @@
 from tests.gateway.mutants import Mutant
 
 ROWS = "tests/gateway/registry/test_row_checks.py"
+AHEAD = "tests/gateway/registry/test_write_ahead_log.py"
 AUTHENTICATION = "tests/gateway/registry/test_authentication.py"
 
 SIDE_FILE_MUTANTS = (
@@ -26,12 +27,13 @@ SIDE_FILE_MUTANTS = (
         "if kept is not None:", f"{AUTHENTICATION}::test_the_vault_must_be_the_right_one",
     ),
     Mutant(
-        "a missing vault is made anew", "registry/vault.py", "            if registry.one(_SEALED)[0]:\n                raise",
+        "a missing vault is made anew", "registry/vault.py",
+        "            if registry.one(_SEALED)[0]:\n                raise",
         "            if False:\n                raise", f"{AUTHENTICATION}::test_the_vault_must_be_the_right_one",
     ),
     Mutant(
         "a broken frame is the end of the log", "registry/write_ahead_log.py", "if is_of_this_log and has_ended:",
-        "if False:", "tests/gateway/registry/test_write_ahead_log.py::test_a_flipped_bit_is_refused_or_in_the_last_transaction",
+        "if False:", f"{AHEAD}::test_a_flipped_bit_is_refused_or_in_the_last_transaction",
     ),
     Mutant(
         "a used signature is not looked at", "registry/signatures.py", "found = _damage(self._db)", 'found = ""',
