@@ -79,7 +79,7 @@ class AccountIndex:
 
         HistoryError when a run is missing between others.
         """
-        numbers = sorted(row[0] for row in self._file.run("SELECT number FROM run"))
+        numbers = sorted(number for (number,) in self._file.run("SELECT number FROM run"))
         for before, after in zip([0, *numbers], [*numbers, 1 << 40], strict=True):
             self._file.run("DELETE FROM chunk WHERE id >= ? AND id < ?", *_ids(before + 1, after))
         self._next = max(numbers, default=0) + 1

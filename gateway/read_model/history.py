@@ -8,12 +8,13 @@ contracts they have, so that a question that anybody may ask does not read all t
 Answers come from iterators: a step reads one segment or one block of the store, whatever there is behind it.
 """
 
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, replace
 from itertools import chain
 from typing import Any
 
 import numpy as np
+from msgspec.structs import replace as replace_struct
 
 from engine.code_values import FLAG_FORCED
 from engine.codes import OrdType
@@ -21,7 +22,7 @@ from engine.schema import LABEL_BYTES
 from gateway.read_model.account_index import CONDITIONAL, FILLED
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, contracts_mask
-from gateway.read_model.history_store import HistoryStore, Own, Part, Range
+from gateway.read_model.history_store import HistoryStore, Own, Part, Range, WrittenStore
 from gateway.read_model.saved_rows import SavedRows
 from gateway.read_model.segments import BEHIND, SEGMENT_ROWS, Segment
 from gateway.wire.views import Span
@@ -185,7 +186,8 @@ class History:
     def trades(self, account_slot: int, slots: Collection[int], span: Span) -> Iterator[Any]:
         """(segment, index) of an account's trades in some contracts within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
-        for segment, places in self.own_parts(account_slot, _within((TRADE_KIND,), slots, span), span.ascending):
+        near = self._near(slots, span)
+        for segment, places in self.own_parts(account_slot, _within((TRADE_KIND,), slots, near), span.ascending):
             found = segment.within(places[np.isin(segment.legs["contract_slot"][places], list(slots))], span)
             for index in found.tolist()[::order]:
                 yield segment, index
@@ -199,7 +201,8 @@ class History:
     def of_contracts(self, slots: Collection[int], flag: int, span: Span) -> Iterator[Any]:
         """(segment, index) of some contracts' trades with a flag within a span's bounds, in its order."""
         order = 1 if span.ascending else -1
-        for segment, first, end in self.ranges("forced" if flag == FLAG_FORCED else "traded", slots, span):
+        wanted_blocks = "forced" if flag == FLAG_FORCED else "traded"
+        for segment, first, end in self.ranges(wanted_blocks, slots, self._near(slots, span)):
             if segment.is_outside(span.start_ns, span.end_ns):
                 continue
             if not segment.may_have(slots, span.first_id, span.last_id):
@@ -209,6 +212,18 @@ class History:
             wanted &= np.isin(rows["contract_slot"], list(slots))
             for index in segment.within(first + np.flatnonzero(wanted), span).tolist()[::order]:
                 yield segment, index
+
+    def _near(self, slots: Collection[int], span: Span) -> Span:
+        """A span with bounds of places for its bounds of ids, so that a store need not be read for others."""
+        has_ids = span.first_id > 0 or span.last_id < BEHIND
+        if self.store is None or not self.segments[0].first or not has_ids or len(slots) != 1:
+            return span
+        (slot,) = slots
+        first = self.store.place_of_trade(slot, span.first_id) if span.first_id > 0 else 0
+        last = self.store.place_of_trade(slot, span.last_id + 1) + BLOCK_ROWS if span.last_id < BEHIND else BEHIND
+        return replace_struct(
+            span, first_place=max(span.first_place, first), last_place=min(span.last_place, last)
+        )
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
         """The place of a contract's trade in the whole history, from 0: its first row, or with `is_last` its last one.
@@ -261,6 +276,20 @@ class History:
         """A sequence that no row in memory is before; the first row may be a candle, which has none."""
         seqs = self.segments[0].legs["seq"][: min(self.segments[0].used, BLOCK_ROWS)]
         return int(seqs[seqs > 0].min(initial=BEHIND))
+
+    def follow(self, durable_seq: Callable[[], int]) -> None:
+        """All that the log had is applied: from here on write what is durable, up to this sequence each time.
+
+        What the store has behind it is of a log that was longer: it is taken away.
+        """
+        if isinstance(self.store, WrittenStore):
+            self.store.cut(self.end)
+            self.store.durable_seq = durable_seq
+
+    def close(self) -> None:
+        """Write what is durable, and close the store."""
+        if self.store is not None:
+            self.store.close()
 
     def newest_ns(self) -> int:
         """The time of the last row, 0 without one."""

@@ -160,7 +160,7 @@ class HistoryFile:
     # --- blobs ----------------------------------------------------------------------------------------------------
 
     def run(self, statement: str, *values: Any) -> list[Any]:
-        """Run a statement: its rows. HistoryError when SQLite finds the file damaged, full or locked."""
+        """Run a statement: what it finds. HistoryError when SQLite finds the file damaged, full or locked."""
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.Error as error:
@@ -192,8 +192,8 @@ class HistoryFile:
     def blob(self, table: str, key: int) -> bytes:
         """The data under a key of the tables chunk, body and series."""
         name = "n" if table == "body" else "id"
-        rows = self.run(f"SELECT data FROM {table} WHERE {name} = ?", key)
-        return self.opened(table, key, rows[0][0] if rows else None)
+        found = self.run(f"SELECT data FROM {table} WHERE {name} = ?", key)
+        return self.opened(table, key, found[0][0] if found else None)
 
     # --- blocks ---------------------------------------------------------------------------------------------------
 
@@ -204,13 +204,14 @@ class HistoryFile:
 
     def note(self, n: int) -> BlockNote | None:
         """What a block has; None when it is not there."""
-        rows = self.run("SELECT * FROM block WHERE n = ?", n)
-        return self._checked(rows[0]) if rows else None
+        found = self.run("SELECT * FROM block WHERE n = ?", n)
+        return self._checked(found[0]) if found else None
 
     def _checked(self, row: tuple[int, ...]) -> BlockNote:
-        if row[-1] != _mark_of(row[:-1]):
-            raise self.wrong(f"its note of block {row[0]} is damaged")
-        return BlockNote(*row[:-1])
+        *note, mark = row
+        if mark != _mark_of(tuple(note)):
+            raise self.wrong(f"its note of block {note[0]} is damaged")
+        return BlockNote(*note)
 
     def notes(self, first: int, last: int, wanted: str, is_ascending: bool, mask: int = 0) -> Iterator[BlockNote]:
         """The notes of those blocks between two numbers, both included, that have wanted rows."""

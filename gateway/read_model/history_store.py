@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
@@ -21,6 +21,7 @@ from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.event_fold import LEG_ROW, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, HistoryError, HistoryFile, contracts_mask
 from gateway.read_model.segments import BEHIND, Segment
+from gateway.wire.errors import ErrorCode, Refusal
 
 WAITING_SEGMENTS = 8
 """When so many full segments wait to be written the fold waits for the writer: memory stays bounded."""
@@ -30,6 +31,7 @@ _FORGOTTEN_BLOCKS = 256
 _LOG = logging.getLogger("lionrock.history")
 Part = tuple[Segment, Any]
 """Some rows of one segment or block: (segment, their indexes in order of place)."""
+Answer = TypeVar("Answer")
 Range = tuple[Segment, int, int]
 """Rows of one segment or block that follow each other: (segment, first index, end)."""
 
@@ -99,6 +101,9 @@ class HistoryStore:
 
     def own(self, account_slot: int, own: Own, is_ascending: bool) -> Iterator[Part]:
         """An account's wanted rows, block by block; times are those of blocks, so a few rows are outside them."""
+        return _told(self._own(account_slot, own, is_ascending))
+
+    def _own(self, account_slot: int, own: Own, is_ascending: bool) -> Iterator[Part]:
         first, last = self._between(own.first_place, own.last_place, own.start_ns, own.end_ns)
         for entries in self._index.find(account_slot, first, last, is_ascending):
             places = own.among(entries)["place"]
@@ -111,6 +116,9 @@ class HistoryStore:
 
     def ranges(self, wanted: str, mask: int, bounds: tuple[int, int, int, int], is_ascending: bool) -> Iterator[Range]:
         """The rows of blocks that have wanted rows; `bounds`: first and last place, first and last time."""
+        return _told(self._ranges(wanted, mask, bounds, is_ascending))
+
+    def _ranges(self, wanted: str, mask: int, bounds: tuple[int, int, int, int], is_ascending: bool) -> Iterator[Range]:
         first, last = self._between(*bounds)
         for note in self._file.notes(first // BLOCK_ROWS, last // BLOCK_ROWS, wanted, is_ascending, mask):
             block = self._file.block(note.n)
@@ -121,6 +129,9 @@ class HistoryStore:
 
         Without one on disk, the place behind the last block. Ids only grow.
         """
+        return next(_told(self._place_of_trade(contract_slot, trade_id)))
+
+    def _place_of_trade(self, contract_slot: int, trade_id: int) -> Iterator[int]:
         first, past = self._file.bounds()
         while first < past:
             middle = (first + past) // 2
@@ -132,12 +143,15 @@ class HistoryStore:
                     break
             else:
                 first = middle + 1
-        return first * BLOCK_ROWS
+        yield first * BLOCK_ROWS
 
     def first_place_after(self, seq: int) -> int:
         """A place that no row of a sequence up to this one comes behind by more than a block."""
+        return next(_told(self._first_place_after(seq)))
+
+    def _first_place_after(self, seq: int) -> Iterator[int]:
         first, past = self._file.bounds()
-        return self._file.place_of(4, seq + 1, first, past) * BLOCK_ROWS
+        yield self._file.place_of(4, seq + 1, first, past) * BLOCK_ROWS
 
     def _between(self, first_place: int, last_place: int, start_ns: int, end_ns: int) -> tuple[int, int]:
         """Places in what is on disk between which all rows of some places and times are."""
@@ -148,11 +162,21 @@ class HistoryStore:
 
     def series_block(self, key: int) -> bytes:
         """A block of a series."""
-        return self._file.blob("series", key)
+        return next(_told(self._file.blob("series", key) for _ in (0,)))
 
     def series_keys(self) -> list[int]:
         """The keys of all blocks of series, in order."""
-        return [row[0] for row in self._file.run("SELECT id FROM series ORDER BY id")]
+        return [key for (key,) in self._file.run("SELECT id FROM series ORDER BY id")]
+
+
+def _told(found: Iterator[Answer]) -> Iterator[Answer]:
+    """What is read from disk; when it cannot be read the question is refused, and the operator is told why."""
+    try:
+        yield from found
+    except HistoryError as error:
+        _LOG.error("a question about the history is refused: %s", error)
+        reason = "HISTORY_UNREADABLE: older rows cannot be read at the moment; the venue's operator has been told"
+        raise Refusal(ErrorCode.RETRY, reason) from error
 
 
 class Offer(NamedTuple):
@@ -184,12 +208,9 @@ class WrittenStore(HistoryStore):
 
         HistoryError when the file is damaged or of another format.
         """
-        self._out = HistoryFile(path, is_written=True)
-        self._out_index = AccountIndex(self._out)
-        self._blocks_end = min(self._out.bounds()[1], self._out_index.prepare())
-        if self._blocks_end < self._out.bounds()[1]:
-            self._out.delete_blocks(self._blocks_end, self._out.bounds()[1])
-        super().__init__(path)
+        self._path, self._is_open, self._blocks_end = path, False, 0
+        if disk.current().is_there(path):
+            self._open()
         self.figures = Figures()
         self.durable_seq: Callable[[], int] = lambda: BEHIND
         """Up to which sequence commands are durable; all of them until the venue says otherwise."""
@@ -204,9 +225,18 @@ class WrittenStore(HistoryStore):
         self._tail = np.zeros(1, LEG_ROW)
         self._series: dict[int, bytes] = {}
         self._series_written: set[int] = set()
-        self._thread = threading.Thread(target=self._work, name="history", daemon=True) if is_threaded else None
-        if self._thread is not None:
-            self._thread.start()
+        self._is_threaded = is_threaded
+        self._thread: threading.Thread | None = None
+
+    def _open(self) -> None:
+        """Open the file, or make it: that waits until there is something to write."""
+        self._out = HistoryFile(self._path, is_written=True)
+        self._out_index = AccountIndex(self._out)
+        self._blocks_end = min(self._out.bounds()[1], self._out_index.prepare())
+        if self._blocks_end < self._out.bounds()[1]:
+            self._out.delete_blocks(self._blocks_end, self._out.bounds()[1])
+        super().__init__(self._path)
+        self._is_open = True
 
     # --- the loop's side ------------------------------------------------------------------------------------------
 
@@ -219,6 +249,9 @@ class WrittenStore(HistoryStore):
     def on_disk(self) -> int:
         """The place behind the last row that an earlier run left on disk."""
         return self._blocks_end * BLOCK_ROWS
+
+    def series_keys(self) -> list[int]:
+        return super().series_keys() if self._is_open else []
 
     def begin(self, place: int, last: Any) -> None:
         """From this place on rows come from memory; the rows before it must be on disk. `last` is the row before."""
@@ -238,9 +271,12 @@ class WrittenStore(HistoryStore):
             self._offers.append(offer)
             self.figures.segments_waiting = len(self._offers)
             self._changed.notify_all()
-        if self._thread is None:
+        if not self._is_threaded:
             self.drain()
             return
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="history", daemon=True)
+            self._thread.start()
         if len(self._offers) > WAITING_SEGMENTS:
             self._wait(lambda: len(self._offers) <= WAITING_SEGMENTS or not self._can_write())
 
@@ -262,7 +298,7 @@ class WrittenStore(HistoryStore):
 
     def drain(self) -> None:
         """Wait until everything offered is written, as far as it is durable and the disk takes it."""
-        if self._thread is None:
+        if not self._is_threaded:
             while self._can_write():
                 self._write_next()
                 while self._merge_step():
@@ -284,8 +320,9 @@ class WrittenStore(HistoryStore):
             self._changed.notify_all()
         if self._thread is not None:
             self._thread.join()
-        self._out.close()
-        super().close()
+        if self._is_open:
+            self._out.close()
+            super().close()
 
     # --- the writer's side ----------------------------------------------------------------------------------------
 
@@ -307,6 +344,8 @@ class WrittenStore(HistoryStore):
         offer = self._offers[0]
         try:
             with self._writing:
+                if not self._is_open:
+                    self._open()
                 self._write(offer)
         except HistoryError as error:
             if self.figures.fault != str(error):
@@ -356,7 +395,7 @@ class WrittenStore(HistoryStore):
         return max(first, min(end, self._blocks_end))
 
     def _cut(self, block: int) -> None:
-        if block < self._blocks_end:
+        if self._is_open and block < self._blocks_end:
             self._merging = iter(())
             self._out_index.cut(block)
             self._out.in_transaction(lambda: self._out.delete_blocks(block, self._blocks_end))
@@ -364,7 +403,7 @@ class WrittenStore(HistoryStore):
 
     def _merge_step(self) -> bool:
         """One step of a merge; whether there was one to do. After a fault the index is left as it is."""
-        if self.figures.index_fault:
+        if self.figures.index_fault or not self._is_open:
             return False
         try:
             with self._writing:
@@ -386,6 +425,11 @@ class WrittenStore(HistoryStore):
             oldest = min(oldest, first + _FORGOTTEN_BLOCKS)
             self._out.delete_blocks(first, oldest)
             self._out_index.forget(oldest)
+
+
+def follow(path: Path) -> HistoryStore | None:
+    """The store that another process writes; None while it has written nothing. HistoryError for a damaged file."""
+    return HistoryStore(path) if disk.current().is_there(path) else None
 
 
 def open_store(path: Path, days: int) -> WrittenStore:

@@ -78,6 +78,7 @@ class Projection:
         self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS, history: History | None = None
     ) -> None:
         """Without a history that has a store, all that happens stays in memory."""
+        self.is_locked = False
         self.books = Books(event_rows)
         self._view = event_fold.empty_view()
         self.history = history or History()
@@ -260,8 +261,8 @@ class Projection:
         return self.history.end
 
     def is_halted(self) -> bool:
-        """Whether the venue is halted."""
-        return int(self._state["venue_state"]) == VenueState.HALTED
+        """Whether the venue is halted, or takes no orders for a reason of its own."""
+        return self.is_locked or int(self._state["venue_state"]) == VenueState.HALTED
 
     def is_post_only_for_affiliates(self) -> bool:
         """Whether opening orders of affiliated makers must be post-only limit orders."""

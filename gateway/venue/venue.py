@@ -20,18 +20,21 @@ from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
+from gateway.read_model.history import History
+from gateway.read_model.history_store import open_store
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
+from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
+from gateway.venue.health import Effect, Health
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
+from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -64,10 +67,10 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
-        Path(config.data).mkdir(parents=True, exist_ok=True)
-        self.registry = Registry(config.registry)
-        vault = Vault(config.vault)
-        self.projection = Projection(host.RING_ROWS, config.report_rows)
+        self.registry, vault = open_side_files(config)
+        store = open_store(config.history, config.history_days) if config.history_rows else None
+        self.history = History(store, config.history_rows)
+        self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -77,6 +80,7 @@ class Venue:
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
         self.engine = self._open_engine(progress)
+        self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
@@ -94,6 +98,8 @@ class Venue:
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
+        self.health = Health(self._heed_health)
+        self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -114,9 +120,12 @@ class Venue:
     def watch_journal(self) -> None:
         """Release answers when the journal reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
-            self.engine.journal.watch(
-                lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
-            )
+            self.engine.journal.watch(self._became_durable, lambda error: self._in_loop(self._fail, error))
+
+    def _became_durable(self, seq: int) -> None:
+        """The journal's thread has made more durable: note when, and have the venue's thread release the answers."""
+        self.sequencer.stage_times.durable_ns = clock.steady_ns()
+        self._in_loop(self.sequencer.release)
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
@@ -124,6 +133,12 @@ class Venue:
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.start(clock.wall_ns())
+        self._registry_scrub.start()
+
+    def _heed_health(self) -> None:
+        """Have sessions and clients know what the venue takes from here on."""
+        self.context.take_all_but(self.health.not_taken, self.health.refusal)
+        self.projection.is_locked = self.health.effect >= Effect.NO_NEW_ORDERS
 
     def settle(self) -> None:
         """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
@@ -144,6 +159,7 @@ class Venue:
         for what, (logged, kept) in known.items():
             if logged > kept:
                 self.engine.close()
+                self.history.close()
                 self.registry.close()
                 place = self.config.registry
                 raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
@@ -170,6 +186,7 @@ class Venue:
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
+        self._registry_scrub.close()
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
@@ -180,6 +197,7 @@ class Venue:
         for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
+        self.history.close()
         self.engine.close()
         self.registry.close()
 

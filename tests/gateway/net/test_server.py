@@ -387,7 +387,7 @@ async def facts(client):
 def test_orders_are_refused_while_the_venue_shuts_down(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",)) as (server, (alice,)):
-            server.venue.context.accepting = False
+            server.venue.context.shut_down()
             with pytest.raises(RpcError) as refused:
                 await alice.buy(BTC, "0.1", price="19900")
             assert refused.value.code == 10040

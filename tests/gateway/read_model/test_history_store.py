@@ -11,6 +11,7 @@ from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.history_file import HistoryError, HistoryFile
 from gateway.read_model.history_store import HistoryStore, WrittenStore, open_store
 from gateway.read_model.money_records import MoneyRecords
+from gateway.wire.errors import Refusal
 from gateway.wire.views import Span
 from tests.gateway.read_model.test_history import ACCOUNTS, CONTRACTS, SPANS, TAKER, rows
 
@@ -94,10 +95,10 @@ def same(found, made):
         assert told == wanted, number
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 @pytest.mark.parametrize("memory_rows", [1, 100])
 def test_every_question_finds_on_disk_what_it_finds_in_memory(path, seed, memory_rows):
-    made = made_of(700, seed)
+    made = made_of(400, seed)
     found = stored(path, made, memory_rows=memory_rows)
     assert found.rows_in_memory <= memory_rows + 2 * SEGMENT < found.store.end and found.end == len(made)
     same(found, made)
@@ -106,21 +107,21 @@ def test_every_question_finds_on_disk_what_it_finds_in_memory(path, seed, memory
 
 
 def test_a_thread_writes_beside_the_fold(path):
-    made = made_of(700, 3)
+    made = made_of(400, 3)
     found = stored(path, made, is_threaded=True)
     found.store.drain()
-    assert found.store.figures.rows_written == found.store.end > 600
+    assert found.store.figures.rows_written == found.store.end > 300
     same(found, made)
     found.store.close()
 
 
 def test_a_question_that_began_goes_on_while_rows_move_to_disk_and_runs_are_merged(path):
-    made = made_of(700, 4)
-    found = stored(path, made[:300], memory_rows=1)
-    whole = write(History(), made[:300])
+    made = made_of(400, 4)
+    found = stored(path, made[:200], memory_rows=1)
+    whole = write(History(), made[:200])
     begun = [found.trades(1, (0, 1), span) for span in (Span(), Span(ascending=True))]
     first = [next(walk) for walk in begun]
-    write(found, made, 300)
+    write(found, made, 200)
     for walk, one, span in zip(begun, first, (Span(), Span(ascending=True)), strict=True):
         places = [segment.first + index for segment, index in (one, *walk)]
         assert places == [segment.first + index for segment, index in whole.trades(1, (0, 1), span)]
@@ -139,10 +140,10 @@ class Kept:
         return ValueError(what)
 
 
-@pytest.mark.parametrize("at", [20, 200, 333, 500])
+@pytest.mark.parametrize("at", [20, 333])
 def test_after_a_restart_rows_that_are_on_disk_are_not_written_twice(path, at):
     """What was saved at one place and replayed from there; the disk has more rows than what was saved knew."""
-    made = made_of(700, 5)
+    made = made_of(400, 5)
     found = stored(path, made[:at])
     saved = Kept(found.saved())
     write(found, made, at)
@@ -159,7 +160,7 @@ def test_after_a_restart_rows_that_are_on_disk_are_not_written_twice(path, at):
 
 
 def test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_loaded(path, tmp_path):
-    found = stored(path, made_of(700, 5))
+    found = stored(path, made_of(400, 5))
     saved = Kept(found.saved())
     other = History(WrittenStore(tmp_path / "other.db", is_threaded=False), SEGMENT)
     with pytest.raises(ValueError, match=r"it needs \d+ rows of history on disk, where there are 0"):
@@ -167,13 +168,13 @@ def test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_load
 
 
 def test_rows_of_a_log_that_lost_its_end_are_written_again(path, caplog):
-    made, other = made_of(700, 6), made_of(700, 6)
-    other["fee_micros"][401:] = 7
+    made, other = made_of(400, 6), made_of(400, 6)
+    other["fee_micros"][201:] = 7
     found = stored(path, made)
     found.store.close()
     again = History(WrittenStore(path, is_threaded=False), SEGMENT)
     write(again, other)
-    assert "history on disk is not that of this log from row 400 on" in caplog.text
+    assert "history on disk is not that of this log from row 200 on" in caplog.text
     same(again, other)
     again.store.cut(250)
     assert HistoryFile(path).bounds() == (0, 250 // BLOCK)
@@ -192,7 +193,7 @@ def test_only_what_is_durable_is_written(path):
 
 
 def test_another_process_follows_the_file_and_keeps_little(path):
-    made = made_of(700, 9)
+    made = made_of(400, 9)
     found = stored(path, made)
     follower = write(History(HistoryStore(path), 1), made)
     assert follower.rows_in_memory < 4 * SEGMENT + BLOCK
@@ -203,11 +204,11 @@ def test_another_process_follows_the_file_and_keeps_little(path):
 
 
 def test_old_rows_are_forgotten_when_they_are_kept_for_days(path, monkeypatch):
-    monkeypatch.setattr(history_store, "DAY_NS", 500)
-    made = made_of(700, 10)
+    monkeypatch.setattr(history_store, "DAY_NS", 250)
+    made = made_of(400, 10)
     found = write(History(WrittenStore(path, days=2, is_threaded=False), 1), made)
     first = HistoryFile(path).bounds()[0] * BLOCK
-    assert first > 300 and made["time_ns"][first] >= made["time_ns"][found.store.end - 1] - 1000 - 10 * BLOCK
+    assert first > 50 and made["time_ns"][first] >= made["time_ns"][found.store.end - 1] - 500 - 10 * BLOCK
     whole = write(History(), made)
     for account in range(ACCOUNTS):
         kept = [s.first + i for s, i in whole.trades(account, (0, 1), Span()) if s.first + i >= first]
@@ -215,9 +216,9 @@ def test_old_rows_are_forgotten_when_they_are_kept_for_days(path, monkeypatch):
     assert [n for n, *_ in found.money(0, Span())] == [n for n, *_ in whole.money(0, Span()) if n > first]
 
 
-def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path):
-    """Bits of blobs and of notes, each in its row: the answers are those of before, or a HistoryError says where."""
-    made = made_of(300, 11)
+def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path, caplog):
+    """Bits of blobs and of notes, each in its row: the answers are those before it, or there is none."""
+    made = made_of(150, 11)
     stored(path, made).store.close()
     whole = list(answers(write(History(), made)))
     db = sqlite3.connect(path, isolation_level=None)
@@ -227,7 +228,7 @@ def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path):
         ("body", "n", "data"), ("chunk", "id", "data"), ("run", "number", "data"), ("block", "n", "traded"),
         ("block", "n", "first_ns"), ("block", "n", "kinds"), ("run", "number", "past"),
     ):  # fmt: skip
-        for number, value in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall()[::3]:
+        for number, value in db.execute(f"SELECT {key}, {column} FROM {table}").fetchall()[::4]:
             if isinstance(value, bytes):
                 place = int(rng.integers(len(value)))
                 changed = value[:place] + bytes([value[place] ^ 1 << int(rng.integers(8))]) + value[place + 1 :]
@@ -238,12 +239,12 @@ def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path):
             write(found, made)
             try:
                 assert list(answers(found)) == whole
-            except HistoryError as error:
+            except Refusal as refusal:
                 noticed += 1
-                assert str(path) in str(error) and "delete the file" in str(error)
+                assert refusal.reason.startswith("HISTORY_UNREADABLE: ")
             found.store.close()
             db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (value, number))
-    assert noticed > 20
+    assert noticed > 10 and f"refused: {path}: its " in caplog.text and "delete the file: it is made" in caplog.text
 
 
 def test_a_file_that_cannot_be_used_is_made_again(path, caplog):
@@ -253,29 +254,31 @@ def test_a_file_that_cannot_be_used_is_made_again(path, caplog):
     store = open_store(path, 0)
     assert "deleted, and made again" in caplog.text and store.on_disk == 0
     store.close()
-    assert path.stat().st_mode & 0o777 == 0o600
+    assert not path.exists(), "it is made when there is something to write"
+    stored(path, made_of(150, 1)).close()
+    assert {kept.stat().st_mode & 0o777 for kept in path.parent.iterdir()} == {0o600}
     with pytest.raises(HistoryError):
         HistoryStore(path.with_name("missing.db"))
 
 
 def test_a_disk_that_fails_delays_and_loses_nothing(path, monkeypatch, caplog):
-    made = made_of(700, 12)
+    made = made_of(400, 12)
     store = WrittenStore(path, is_threaded=False)
-    found = write(History(store, 1), made[:300])
+    found = write(History(store, 1), made[:200])
     before = store.end
 
     def fails(*_):
         raise HistoryError("disk full")
 
     monkeypatch.setattr(store._out, "add_blocks", fails)
-    write(found, made[:501], 300)
+    write(found, made[:320], 200)
     assert store.end == before and store.figures.fault == "disk full" and "wait in memory" in caplog.text
-    same(found, made[:501])
+    same(found, made[:320])
     monkeypatch.undo()
     for module in (account_index, history, history_file, history_store):
         monkeypatch.setattr(module, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(history, "SEGMENT_ROWS", SEGMENT)
     store.figures.fault = ""
-    write(found, made, 501)
-    assert store.end > 600
+    write(found, made, 320)
+    assert store.end > 300
     same(found, made)
