@@ -132,7 +132,7 @@ class AccountIndex:
             opened = self._file.opened("run", number, data)
             if list(_HEAD.unpack_from(opened)) != bounds:
                 raise self._file.wrong(f"its run {number} is damaged")
-            known = Run(number, *bounds, np.frombuffer(opened, _PLACES, offset=_HEAD.size))
+            known = Run._make((number, *bounds, np.frombuffer(opened, _PLACES, offset=_HEAD.size)))
             if len(self._known) >= _CACHED_RUNS:
                 self._known.clear()
             self._known[number] = known
@@ -241,8 +241,8 @@ class AccountIndex:
             account, last = min(ends, default=(1 << 32, 0))
             taken = []
             for place, entries in enumerate(left):
-                side = "right" if place <= last else "left"
-                count = int(np.searchsorted(entries["account_slot"], account, side))
+                # Runs up to the one that ends first are read to the end of that account, later ones to before it.
+                count = int(np.searchsorted(entries["account_slot"], account + (place <= last)))
                 taken.append(entries[:count])
                 left[place] = entries[count:]
             found = np.concatenate(taken)

@@ -111,7 +111,7 @@ def block_notes(first_block: int, legs: Any) -> list[BlockNote]:
         np.bitwise_or.reduce(np.where(is_trade, rows["flags"], 0), axis=1),
     )  # fmt: skip
     columns = [column.tolist() for column in found]
-    return [BlockNote(first_block + at, *(column[at] for column in columns), 0) for at in range(len(rows))]
+    return [BlockNote._make((first_block + at, *(column[at] for column in columns), 0)) for at in range(len(rows))]
 
 
 class HistoryFile:

@@ -203,7 +203,7 @@ class Projection:
         (head,), markets = saved.array("head", _HEAD), saved.array("markets", event_fold.MARKET_ROW)
         accounts, orders = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("orders", event_fold.ORDER_ROW)
         connections = saved.array("connections", np.int64)
-        parts = (self.history, self._reports, self._candles.series, self._funding.series)
+        parts: tuple[Any, ...] = (self.history, self._reports, self._candles.series, self._funding.series)
         kept = [part.saved_rows(saved) for part in parts]
         for part, rows in zip(parts, kept, strict=True):
             part.load(*rows)

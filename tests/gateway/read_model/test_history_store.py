@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from gateway.read_model import account_index, history, history_file, history_store
-from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, LEG_ROW, ORDER_KIND, TRADE_KIND
+from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.history_file import HistoryError, HistoryFile
 from gateway.read_model.history_store import HistoryStore, WrittenStore, open_store
