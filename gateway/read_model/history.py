@@ -178,8 +178,7 @@ class History:
     def closed_orders(self, account_slot: int, wanted: OrderFilter) -> Iterator[Any]:
         """(segment, index) of those of an account's closed orders that are wanted, the latest first."""
         for segment, places in self.own_parts(account_slot, wanted.own()):
-            for index in wanted.among(segment.orders, places).tolist()[::-1]:
-                yield segment, index
+            yield from segment.told(wanted.among(segment.orders, places).tolist()[::-1])
             if len(places) and segment.orders["updated_ns"][places[0]] < wanted.start_ns:
                 return
 
@@ -189,14 +188,12 @@ class History:
         near = self._near(slots, span)
         for segment, places in self.own_parts(account_slot, _within((TRADE_KIND,), slots, near), span.ascending):
             found = segment.within(places[np.isin(segment.legs["contract_slot"][places], list(slots))], span)
-            for index in found.tolist()[::order]:
-                yield segment, index
+            yield from segment.told(found.tolist()[::order])
 
     def of_order(self, account_slot: int, order_id: int, kind: int) -> Iterator[Any]:
         """(segment, index) of an order's trades, or of the order itself when it is closed, oldest first."""
         for segment, places in self.own_parts(account_slot, Own((kind,), order_id=order_id), is_ascending=True):
-            for index in places[segment.legs["order_id"][places] == order_id].tolist():
-                yield segment, index
+            yield from segment.told(places[segment.legs["order_id"][places] == order_id].tolist())
 
     def of_contracts(self, slots: Collection[int], flag: int, span: Span) -> Iterator[Any]:
         """(segment, index) of some contracts' trades with a flag within a span's bounds, in its order."""
@@ -210,8 +207,7 @@ class History:
             rows = segment.legs[first:end]
             wanted = (rows["kind"] == TRADE_KIND) & (rows["flags"] & flag != 0)
             wanted &= np.isin(rows["contract_slot"], list(slots))
-            for index in segment.within(first + np.flatnonzero(wanted), span).tolist()[::order]:
-                yield segment, index
+            yield from segment.told(segment.within(first + np.flatnonzero(wanted), span).tolist()[::order])
 
     def _near(self, slots: Collection[int], span: Span) -> Span:
         """A span with bounds of places for its bounds of ids, so that a store need not be read for others."""
@@ -258,8 +254,8 @@ class History:
         """
         bounds = Span(span.start_ns, span.end_ns, last_place=span.last_id - 1)
         for segment, places in self.own_parts(account_slot, _within((TRADE_KIND, MONEY_KIND), None, bounds)):
-            for index in segment.within(places, bounds).tolist()[::-1]:
-                yield segment.first + index + 1, segment, index
+            for near, index in segment.told(segment.within(places, bounds).tolist()[::-1]):
+                yield near.first + index + 1, near, index
 
     def later(self, kinds: tuple[int, ...], after: int) -> Own:
         """Rows of some kinds of later sequences than one, and maybe some before them. Sequences never go back."""

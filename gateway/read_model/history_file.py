@@ -30,10 +30,10 @@ from gateway.read_model.event_fold import (
     ORDER_ROW,
     TRADE_KIND,
 )
-from gateway.read_model.segments import Segment
+from gateway.read_model.segments import Block
 
-BLOCK_ROWS = 1024
-CACHED_BLOCKS = 16
+BLOCK_ROWS = 512
+CACHED_BLOCKS = 32
 FORMAT_VERSION = 1
 _SETTLED = 1 << FUNDING_KIND | 1 << DELIVERY_KIND
 _SCHEMA = f"""
@@ -131,7 +131,7 @@ class HistoryFile:
             raise self.wrong(f"cannot be opened ({error})") from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
-        self._blocks: OrderedDict[int, Segment] = OrderedDict()
+        self._blocks: OrderedDict[int, Block] = OrderedDict()
 
     def _prepare(self, is_written: bool) -> None:
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -227,12 +227,12 @@ class HistoryFile:
                 return
             first, last = (found[-1][0] + 1, last) if is_ascending else (first, found[-1][0] - 1)
 
-    def block(self, n: int) -> Segment:
+    def block(self, n: int) -> Block:
         """A block's rows, behind the row before them. HistoryError when it is missing or damaged."""
         known = self._blocks.get(n)
         if known is None:
             data = self.blob("body", n)
-            known = Segment(BLOCK_ROWS + 1, n * BLOCK_ROWS - 1, np.frombuffer(data, LEG_ROW))
+            known = Block(BLOCK_ROWS + 1, n * BLOCK_ROWS - 1, np.frombuffer(data, LEG_ROW))
             self._blocks[n] = known
             if len(self._blocks) > CACHED_BLOCKS:
                 self._blocks.popitem(last=False)

@@ -20,7 +20,7 @@ from engine import disk
 from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.event_fold import LEG_ROW, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, HistoryError, HistoryFile, contracts_mask
-from gateway.read_model.segments import BEHIND, Segment
+from gateway.read_model.segments import BEHIND, MANY_ROWS, Segment
 from gateway.wire.errors import ErrorCode, Refusal
 
 WAITING_SEGMENTS = 8
@@ -111,8 +111,12 @@ class HistoryStore:
             starts = np.flatnonzero(np.diff(blocks, prepend=-1)).tolist()
             for start, end in pairwise([*starts, len(places)]):
                 block = self._file.block(int(blocks[start]))
-                indexes = places[start:end] - block.first
-                yield block, indexes if is_ascending else indexes[::-1]  # entries come in the order of the question
+                indexes = places[start:end] - block.first  # in the order of the question
+                if len(indexes) >= MANY_ROWS:
+                    yield block, indexes if is_ascending else indexes[::-1]
+                else:
+                    for segment, index in block.told(indexes.tolist()):
+                        yield segment, np.array([index])
 
     def ranges(self, wanted: str, mask: int, bounds: tuple[int, int, int, int], is_ascending: bool) -> Iterator[Range]:
         """The rows of blocks that have wanted rows; `bounds`: first and last place, first and last time."""

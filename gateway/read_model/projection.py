@@ -6,7 +6,7 @@ and can be rebuilt from the journal. The server releases an answer when everythi
 answer is ahead of the log.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ from gateway.wire.views import (
     Candle,
     ContractTerms,
     FundingView,
+    HasMore,
     LapseWarning,
     OrderView,
     PositionView,
@@ -307,8 +308,8 @@ class Projection:
         """What a side of the visible book has at a price or better."""
         return self.books.book(contract_slot).shown_lots(side, ticks)
 
-    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
-        """Public trades of some contracts."""
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[Iterator[TradeView], HasMore]:
+        """Public trades of some contracts, each found when it is asked for; then whether there are more."""
         found = self.history.of_contracts(slots, FLAG_TAKER, span)
         return _cut(found, trade_view, span)
 
@@ -412,15 +413,17 @@ class Projection:
         with_unfilled: bool = True,
         label: str = "",
         conditional: bool = False,
-    ) -> list[OrderView]:
-        """Closed orders of some contracts that ended within a span's times, the latest first."""
+    ) -> Iterator[OrderView]:
+        """Closed orders of some contracts that ended within a span's times, the latest first, made when asked for."""
         wanted = OrderFilter(slots, span.start_ns, span.end_ns, not with_unfilled, conditional, label.encode())
         found = self.history.closed_orders(account_slot, wanted)
         wanted_part = islice(found, span.offset, span.offset + span.count)
-        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part]
+        return (order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part)
 
-    def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
-        """Own trades of some contracts."""
+    def user_trades(
+        self, account_slot: int, slots: frozenset[int], span: Span
+    ) -> tuple[Iterator[UserTradeView], HasMore]:
+        """Own trades of some contracts, each found when it is asked for; then whether there are more."""
         return _cut(self.history.trades(account_slot, slots, span), user_trade_view, span)
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
@@ -559,8 +562,11 @@ class Projection:
 
 
 
-def _cut(found: Iterable[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[list[Any], bool]:
-    """The views of the first `count` rows after `offset`, and whether there are more."""
-    rows = list(islice(found, span.offset, span.offset + span.count + 1))
-    views = [make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in rows[: span.count]]
-    return views, len(rows) > span.count
+def _cut(found: Iterator[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], HasMore]:
+    """The views of the first `count` rows after `offset`; when they are made, whether there are more.
+
+    Rows are found one by one, as those on disk have to be read.
+    """
+    rest = islice(found, span.offset, None)
+    views = (make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in islice(rest, span.count))
+    return views, lambda: next(rest, None) is not None

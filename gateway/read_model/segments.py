@@ -1,6 +1,6 @@
 """Blocks of history rows in memory, and which rows of an account each has."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,8 @@ from gateway.read_model.event_fold import (
 from gateway.wire.views import Span
 
 SEGMENT_ROWS = 1 << 16
+MANY_ROWS = 16
+"""Of a block of which so many rows are asked for, all of it may stay in memory."""
 BEHIND = (1 << 63) - 1
 """A place behind every row."""
 
@@ -103,9 +105,29 @@ class Segment:
         end = self._starts[at + 1] if at + 1 < len(self._starts) else self.used
         return self._by_account[self._starts[at] : end]
 
+    def told(self, indexes: list[int]) -> Iterator[tuple["Segment", int]]:
+        """(segment, index) of some rows."""
+        for index in indexes:
+            yield self, index
+
     def within(self, places: Any, span: Span) -> Any:
         """Those of some trades' or money rows that lie within a span's bounds."""
         times, ids = self.legs["time_ns"][places], self.legs["trade_id"][places]
         wanted = (times >= span.start_ns) & (times <= span.end_ns) & (ids >= span.first_id) & (ids <= span.last_id)
         wanted &= (places >= span.first_place - self.first) & (places <= span.last_place - self.first)
         return places[wanted]
+
+
+class Block(Segment):
+    """A block of rows that was read from disk, behind the row before them."""
+
+    __slots__ = ()
+
+    def told(self, indexes: list[int]) -> Iterator[tuple[Segment, int]]:
+        """(segment, index) of some rows. Few of them come as copies: who keeps them does not keep all of the block."""
+        if len(indexes) >= MANY_ROWS:
+            yield from super().told(indexes)
+            return
+        for index in indexes:
+            # With the row before it, as a trade's second leg is told with its first.
+            yield Segment(2, self.first + index - 1, self.legs[index - 1 : index + 1].copy()), 1
