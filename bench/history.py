@@ -94,7 +94,7 @@ def history(plan: Plan) -> list[Measurement]:
             ("history-memory", round(grown, 3), "times", note, {}),
             ("history-disk", round(size / flow.history.end, 1), "bytes/row", f"{size / _MEGABYTE:,.0f} MB", {}),
             ("history-flow", round((flow.ended - few) / seconds), "ended orders/s",
-             f"engine, fold and writer in one process; the fold took {flow.fold_ns / 1e9:.1f} s and waited {waited:.1f}",
+             f"engine, fold and writer in one process; the fold took {flow.fold_ns / 1e9:.1f} s, waited {waited:.1f}",
              {}),
         ]  # fmt: skip
         plan.progress("asking for pages")
