@@ -90,6 +90,11 @@ class SegmentWriter:
         """The number of the segment that is written."""
         return self._segment.number
 
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._segment.number
+
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
         """Append one record of consecutive batches, with flags of `os.pwritev`.
 
@@ -220,6 +225,16 @@ class Journal:
         if self.options.threaded:
             self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
             self._thread.start()
+
+    @property
+    def sync_ns(self) -> int:
+        """How long a sync takes, a running mean."""
+        return self._sync_ns
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._writer.segment_number
 
     @property
     def chain(self) -> bytes:
