@@ -90,11 +90,6 @@ class SegmentWriter:
         """The number of the segment that is written."""
         return self._segment.number
 
-    @property
-    def segment_number(self) -> int:
-        """The number of the segment that is written."""
-        return self._segment.number
-
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
         """Append one record of consecutive batches, with flags of `os.pwritev`.
 
