@@ -101,7 +101,9 @@ class Client:
     def lost(self, with_venue: bool = False) -> None:
         """The link is gone; orders without an answer may have been taken or not."""
         if with_venue and not SWITCHES_SURVIVE:
-            self.protected.discard(self.links)
+            self.protected.clear()
+        if self.link is None:
+            return
         self.link, self.is_live = None, False
         orders = [asked for asked in self._asked.values() if asked[0] in ("private/buy", "private/sell")]
         self._unsure += orders

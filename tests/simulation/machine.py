@@ -131,8 +131,11 @@ class Machine:
 
     def image(self) -> Image:
         """What a stopped machine's disk has."""
-        names = [path for path in self.folder.iterdir() if path.is_file()]
-        return Image(self.disk.copy(Random(0)), {path.name: path.read_bytes() for path in names})
+        return Image(self.disk.copy(Random(0)), self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """The real files of a stopped machine, by name."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.is_file()}
 
     def _forget(self) -> None:
         self._threads.end()

@@ -8,14 +8,13 @@ Only a tail of the journal that nothing proves to have been durable may be cut w
 
 import sqlite3
 from collections.abc import Callable
-from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
 from engine import host
 from engine.journal.tip import read_tip
 from tests.simulation.clients import BrokenPromiseError
-from tests.simulation.machine import REFUSALS
+from tests.simulation.machine import REFUSALS, Image, Machine
 from tests.simulation.virtual_disk import SECTOR, File, VirtualDisk
 
 if TYPE_CHECKING:
@@ -23,24 +22,19 @@ if TYPE_CHECKING:
 
 
 def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> None:
-    """Damage a copy of a stopped machine's disk and start on it, then without the damage. BrokenPromiseError."""
-    machine, sound = world.machine, world.machine.disk
-    files = {path.name: path.read_bytes() for path in machine.folder.iterdir() if path.is_file()}
-    machine.disk = sound.copy_settled(machine.chance)
-    what = _damaged(machine.disk, machine.chance)
-    outcome = _start(world, facts_of)
-    machine.disk = sound
-    _put_back(machine.folder, files)
-    if outcome is None:
-        world.log(f"{what}: refused")
+    """Start a copy of a stopped machine with a damaged disk, and one without the damage. BrokenPromiseError."""
+    damaged = _copy(world)
+    what = _damaged(damaged.disk, world.chance)
+    outcome = _start(damaged, facts_of)
+    if "refusal" in outcome:
+        world.log(f"{what}: refused, {outcome['refusal']}")
         return
-    machine.disk = sound.copy_settled(machine.chance)
-    expected = _start(world, facts_of)
-    machine.disk = sound
-    _put_back(machine.folder, files)
-    if expected is None:
-        raise BrokenPromiseError("the venue does not start on an undamaged disk")
-    if _proven(world) <= outcome["sequence"] < expected["sequence"]:
+    sound = _copy(world)
+    proven = _proven(sound)
+    expected = _start(sound, facts_of)
+    if "refusal" in expected:
+        raise BrokenPromiseError(f"the venue does not start on an undamaged disk: {expected['refusal']}")
+    if proven <= outcome["sequence"] < expected["sequence"]:
         world.log(f"{what}: a tail that nothing proves is cut")
         return
     differing = [name for name, value in expected.items() if outcome[name] != value]
@@ -49,35 +43,38 @@ def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> Non
     world.log(f"{what}: harmless")
 
 
-def _start(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
-    """What a start comes to; None when it refuses."""
+def _copy(world: "World") -> Machine:
+    """Another machine with the same disk, as it shows itself now, in a folder of its own."""
     machine = world.machine
-    try:
-        machine.boot()
-        assert machine.server is not None
-        return facts_of(machine.server.venue)
-    except REFUSALS:
-        return None
-    except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
-        raise BrokenPromiseError(f"damage is met with {type(error).__name__} instead of a refusal: {error}") from error
-    finally:
-        machine.kill()
+    folder = machine.folder.with_name(machine.folder.name + "-trial")
+    disk = machine.disk.copy_settled(Random(0))
+    image = Image(disk, machine.files()).moved(machine.folder, folder)
+    copy = Machine(folder, Random(world.chance.getrandbits(32)), image)
+    copy.clock.now_ns = machine.clock.now_ns
+    return copy
 
 
-def _proven(world: "World") -> int:
+def _start(machine: Machine, facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What a start comes to, or how it refuses."""
+    with machine.in_place():
+        try:
+            machine.boot()
+            assert machine.server is not None
+            return facts_of(machine.server.venue)
+        except REFUSALS as refusal:
+            return {"refusal": str(refusal)}
+        except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
+            raise BrokenPromiseError(f"damage is met with {type(error).__name__}, not a refusal: {error}") from error
+        finally:
+            machine.kill()
+
+
+def _proven(machine: Machine) -> int:
     """Up to which sequence something outside the journal shows that it was durable."""
-    with world.machine.running():
-        tip = read_tip(world.machine.config.journal)
-        seqs = host.snapshot_seqs(world.machine.config.journal)
+    with machine.running():
+        tip = read_tip(machine.config.journal)
+        seqs = host.snapshot_seqs(machine.config.journal)
     return max([tip.seq if tip else 0, *seqs])
-
-
-def _put_back(folder: Path, files: dict[str, bytes]) -> None:
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in files:
-            path.unlink()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
 
 
 def _damaged(disk: VirtualDisk, chance: Random) -> str:

@@ -91,6 +91,8 @@ class VirtualDisk:
         """By the name of a call, how many calls of it pass until one fails with EIO."""
         self.capacity_bytes: int | None = None
         """The room of the disk; None: there is always more."""
+        self.has_lying_cache = False
+        """Whether a failed sync has left out what reads go on showing."""
         self.is_short = False
         """Whether writes take a part of what they are given."""
         self.before_sync: Callable[[], None] = lambda: None
@@ -198,6 +200,7 @@ class VirtualDisk:
                 _set(self._durable_names, name, file)
         self._changes.clear()
         self.names = dict(self._durable_names)
+        self.has_lying_cache = False
         for file in self.names.values():
             self._settle(file)
 
@@ -250,6 +253,7 @@ class VirtualDisk:
         try:
             self._call("sync")
         except OSError:
+            self.has_lying_cache |= bool(sectors)
             file.dirty -= set(sectors)
             raise
 
