@@ -69,8 +69,11 @@ BREAKS = (
         "name of a new file not synced", "engine.disk", "write_atomically", "_disk.sync_folder(path.parent)", "pass",
     ),
     Break(
-        "failed sync swallowed", _WRITER, "Journal._write", "self._writer.sync()",
-        "contextlib.suppress(OSError)(self._writer.sync)()",
+        "failed sync swallowed",
+        _WRITER,
+        "Journal._write_pending",
+        "self._fail(error)\n        raise self._refusal() from error",
+        "pass",
     ),
     Break(
         "full disk ignored", _WRITER, "SegmentWriter._write_at", _FIRST_WRITE,
@@ -93,8 +96,7 @@ BREAKS = (
         "sequence > self._said[channel]", "sequence >= self._said[channel]",
     ),
     Break(
-        "resume skips one", "gateway.sessions.methods.venue", "resume", "projection.reports_since(slot, after,",
-        "projection.reports_since(slot, after + 1,",
+        "resume skips the last one", "gateway.read_model.reports", "_later", "(seqs <= until)", "(seqs < until)"
     ),
     Break(
         "history row dropped at a restart", "gateway.read_model.projection", "Projection.load",
