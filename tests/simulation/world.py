@@ -26,7 +26,7 @@ from tests.simulation.virtual_disk import PowerLost
 
 MS = 1_000_000
 S = 1_000_000_000
-STARTS_DISTRUST_THE_CACHE = False
+STARTS_DISTRUST_THE_CACHE = True
 """Whether a start goes on from what a failed sync left out."""
 MAX_ASKS = 16
 """How many requests of one client are under way at most."""
