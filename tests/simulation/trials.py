@@ -8,14 +8,16 @@ Only a tail of the journal that nothing proves to have been durable may be cut w
 
 import sqlite3
 from collections.abc import Callable
+from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine import host
+from engine import disk, host
+from engine.journal.format import CRC_BYTES, RECORD_BYTES, RECORD_MAGIC, RECORD_TAIL, ROW_BYTES, SEGMENT_BYTES
 from engine.journal.tip import read_tip
 from tests.simulation.clients import BrokenPromiseError
 from tests.simulation.machine import REFUSALS, Image, Machine
-from tests.simulation.virtual_disk import SECTOR, File, VirtualDisk
+from tests.simulation.virtual_disk import SECTOR, File
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -24,13 +26,14 @@ if TYPE_CHECKING:
 def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> None:
     """Start a copy of a stopped machine with a damaged disk, and one without the damage. BrokenPromiseError."""
     damaged = _copy(world)
-    what = _damaged(damaged.disk, world.chance)
+    what, path, bytes_hit = _damaged(damaged, world.chance)
     outcome = _start(damaged, facts_of)
     if "refusal" in outcome:
         world.log(f"{what}: refused, {outcome['refusal']}")
         return
     sound = _copy(world)
-    proven = _proven(sound)
+    whole = [record for record in _records(sound) if record.is_left(damaged, path, bytes_hit)]
+    proven = max([_proven(sound), *(record.durable_seq for record in whole)])
     expected = _start(sound, facts_of)
     if "refusal" in expected:
         raise BrokenPromiseError(f"the venue does not start on an undamaged disk: {expected['refusal']}")
@@ -77,28 +80,84 @@ def _proven(machine: Machine) -> int:
     return max([tip.seq if tip else 0, *seqs])
 
 
-def _damaged(disk: VirtualDisk, chance: Random) -> str:
-    """Change something; says what."""
+class _Record(NamedTuple):
+    """A record of the journal: where it is, and up to which sequence it says that the log was durable before it."""
+
+    path: Path
+    place: range
+    durable_seq: int
+
+    def is_left(self, machine: Machine, path: Path, bytes_hit: range) -> bool:
+        """Whether a damaged machine still has it, when these bytes of a file were hit."""
+        is_hit = self.place.start < bytes_hit.stop and bytes_hit.start < self.place.stop
+        return self.path in machine.disk.names and not (self.path == path and is_hit)
+
+
+def _records(machine: Machine) -> list[_Record]:
+    """All records of an undamaged journal."""
+    found = []
+    with machine.running():
+        for path in machine.disk.files(machine.config.journal, "journal-*.log"):
+            data, offset = disk.read(path), SEGMENT_BYTES
+            while offset + RECORD_BYTES <= len(data):
+                magic, count, _, _, durable_seq, _ = RECORD_TAIL.unpack_from(data, offset + CRC_BYTES)
+                if magic != RECORD_MAGIC:
+                    break
+                end = offset + RECORD_BYTES + count * ROW_BYTES
+                found.append(_Record(path, range(offset, end), durable_seq))
+                offset = end
+    return found
+
+
+_Damage = tuple[str, Path, range]
+"""What was done, to which file, and which bytes of it are not what they were."""
+
+
+def _damaged(machine: Machine, chance: Random) -> _Damage:
+    """Change something on a machine's disk; says what."""
+    disk = machine.disk
     path = chance.choice(sorted(disk.names))
     file, name = disk.names[path], path.name
-    kind = chance.choice(("bit", "bit", "bit", "sector", "end", "file"))
+    kind = chance.choice(("bit", "bit", "bit", "sector", "end", "file", "record"))
+    if kind == "record":
+        return _cut_at_record(machine, chance)
     if kind == "file" or not file.data:
+        size = len(file.data)
         disk.lose(path)
-        return f"{name} is gone"
+        return f"{name} is gone", path, range(size + 1)
     if kind == "bit":
         place = _place(file, chance)
         _change(file, place, bytes([file.data[place] ^ 1 << chance.randrange(8)]))
-        return f"a bit of byte {place} of {name} is flipped"
+        return f"a bit of byte {place} of {name} is flipped", path, range(place, place + 1)
     if kind == "sector":
         other = disk.names[chance.choice(sorted(disk.names))]
         source, target = _place(other, chance) // SECTOR * SECTOR, _place(file, chance) // SECTOR * SECTOR
         part = bytes(other.data[source : source + SECTOR])[: len(file.data) - target]
         _change(file, target, part)
-        return f"a sector was written to byte {target} of {name} instead of elsewhere"
+        what = f"a sector was written to byte {target} of {name} instead of elsewhere"
+        return what, path, range(target, target + len(part))
     size = chance.randrange(len(file.data))
-    del file.data[size:]
-    del file.durable[size:]
-    return f"{name} ends at byte {size}"
+    what, hit = f"{name} ends at byte {size}", range(size, len(file.data) + 1)
+    _cut(file, size)
+    return what, path, hit
+
+
+def _cut_at_record(machine: Machine, chance: Random) -> _Damage:
+    """Cut the journal where a record ends: all that is left of it is sound."""
+    record = chance.choice(_records(machine)[-8:])
+    later = [path for path in machine.disk.names if path.parent == record.path.parent and path.name > record.path.name]
+    for path in later:
+        if path.suffix == record.path.suffix:
+            machine.disk.lose(path)
+    file = machine.disk.names[record.path]
+    hit = range(record.place.start, len(file.data) + 1)
+    _cut(file, record.place.start)
+    return f"{record.path.name} ends before the record at byte {record.place.start}", record.path, hit
+
+
+def _cut(file: File, size_bytes: int) -> None:
+    del file.data[size_bytes:]
+    del file.durable[size_bytes:]
 
 
 def _place(file: File, chance: Random) -> int:

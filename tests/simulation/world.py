@@ -242,6 +242,7 @@ class World:
         """The venue is stopped in order."""
         self.log("stops in order")
         self.machine.stop()
+        audit.check_tip(self.machine)
         for client in self.clients:
             client.hear()
             client.lost(with_venue=True)
