@@ -5,11 +5,16 @@ A break replaces text in the source of one function, compiles that and puts it i
 
 import contextlib
 import inspect
+import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from tests.simulation import world
+from tests.simulation.world import Genesis
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,6 @@ class Break:
     function: str
     old: str
     new: str
-    seed: int = 1
-    steps: int = 1000
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -44,6 +47,28 @@ class Break:
             yield
         finally:
             setattr(owner, last, found)
+
+
+STEPS = 600
+"""How many steps of a seed a broken build is looked for in."""
+FOUND_BY = Path(__file__).with_name("found_by.json")
+"""The seed that found each, when they were all looked for the last time."""
+
+
+def search(genesis: Genesis, broken: Break, seeds: Iterable[int]) -> tuple[int, str] | None:
+    """The first seed that finds a broken build, and the promise that is broken; None when none does."""
+    with broken.in_place():
+        for seed in seeds:
+            violation = world.run(genesis, seed, world.steps_of(seed, STEPS)).violation
+            if violation:
+                return seed, violation
+    return None
+
+
+def found_by() -> dict[str, int]:
+    """The seeds that were recorded."""
+    found: dict[str, int] = json.loads(FOUND_BY.read_text())
+    return found
 
 
 _WRITER, _VENUE, _SEQUENCER = "engine.journal.writer", "gateway.venue.venue", "gateway.venue.sequencer"
@@ -145,10 +170,10 @@ BREAKS = (
     Break("tip not written at a clean stop", _WRITER, "Journal._stop", "self._write_tip(End.CLOSED)", "pass"),
     Break(
         "tip ignored at a start",
-        "engine.journal.reader",
-        "JournalReader.check_end",
-        "check_length(self.directory, self.last_seq, self._proofs)",
-        "pass",
+        "engine.host",
+        "begin_reading",
+        "reader.expect([*_snapshot_proofs(directory), *expected.proofs])",
+        "reader.accept_end()",
     ),
     Break(
         "durable record cut as a torn tail",
