@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from engine.host import BrokenError, JournalError
 from gateway import config as settings
+from gateway.clock import Accepted
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
 from gateway.net.server import Server
 
@@ -24,6 +25,7 @@ _EXAMPLES = """examples:
   lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
+  lionrock serve --data /var/lib/lionrock --accept-time wall
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
@@ -49,6 +51,13 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     settings.add_flags(parser)
+    parser.add_argument(
+        "--accept-time",
+        choices=("wall", "log"),
+        default="",
+        help="confirm, for this start alone, a wall clock far ahead of the log (wall), or a log that is ahead of the "
+        "wall clock (log: time goes on from its last command)",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object when it listens, and one at the end")
     parser.set_defaults(run=run)
 
@@ -64,14 +73,14 @@ def run(args: argparse.Namespace) -> int:
         make_data_folder(config.data)
         compile_engine()
         try:
-            return uvloop.run(serve(config, args.json))
+            return uvloop.run(serve(config, args.json, args.accept_time))
         except JournalError as error:
             return _failed(error)
 
 
-async def serve(config: settings.Config, as_json: bool) -> int:
+async def serve(config: settings.Config, as_json: bool, accepted_time: Accepted = "") -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    server = _recovered(config)
+    server = _recovered(config, accepted_time)
     try:
         await server.start()
     except OSError as error:
@@ -122,11 +131,13 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
         stopped.set_result(None)
 
 
-def _recovered(config: settings.Config) -> Server:
+def _recovered(config: settings.Config, accepted_time: Accepted) -> Server:
     """The server, its journal replayed; progress is shown to a person."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recovering", total=None)
-        return Server(config, lambda done, total: progress.update(task, completed=done, total=total))
+        return Server(
+            config, lambda done, total: progress.update(task, completed=done, total=total), accepted_time
+        )
 
 
 def _say(server: Server, as_json: bool) -> None:

@@ -173,7 +173,7 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
             ("Ben", NIL, ("compliance", "admin")),
         )
     }  # fmt: skip
-    sessions = {name: Session(context, rows, now_ns=NOW) for name in keys}
+    sessions = {name: Session(context, rows, steady_ns=NOW) for name in keys}
     for name in ("Ann", "Ben"):
         _ask(sessions[name], "public/auth", {**EXAMPLES["public/auth"], **keys[name]})
     answers = {}

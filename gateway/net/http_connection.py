@@ -110,7 +110,7 @@ class HttpConnection(asyncio.Protocol):
     def _call(self, request: Request) -> None:
         venue = self._venue
         call = HttpCall(request.verb, request.target, request.headers, request.body, self._peer)
-        actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
+        actions = serve_http(venue.context, venue.projection, call, clock.steady_ns())
         for action in actions:
             if isinstance(action, Submit):
                 venue.sequencer.submit(action.rows, self, action.pending)

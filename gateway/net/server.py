@@ -7,6 +7,7 @@ from functools import partial
 
 from engine import host
 from gateway import clock
+from gateway.clock import Accepted
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
@@ -25,10 +26,10 @@ _GOING_AWAY = 1001
 class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
-    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+    def __init__(self, config: Config, progress: Progress | None = None, accepted_time: Accepted = "") -> None:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
+        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted_time)
         self.connections = Connections(config.max_connections)
         self._listener: asyncio.Server | None = None
         self._index = IndexPrices(self.venue, self.turns)
@@ -90,7 +91,7 @@ class Server:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _keep_time(self) -> None:
-        self.venue.sequencer.keep_time()
+        self.venue.keep_time()
         self.turns.end()
         if self.venue.sequencer.has_work:
             self.turns.loop.call_soon(self._keep_time_again)
@@ -115,9 +116,9 @@ class Server:
     def _second(self) -> None:
         self.venue.tick()
         self._index.refresh()
-        now_ns, now = clock.wall_ns(), time.monotonic()
+        steady_ns, now = clock.steady_ns(), time.monotonic()
         for connection in list(self.connections.websockets):
-            connection.act(connection.session.tick(now_ns))
+            connection.act(connection.session.tick(steady_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
 

@@ -69,7 +69,7 @@ class WebsocketConnection(picows.WSListener):
     def on_ws_disconnected(self, transport: Any) -> None:
         self._connections.websockets.discard(self)
         self.leave_all()
-        for action in self.session.lost(clock.wall_ns()):
+        for action in self.session.lost():
             if isinstance(action, Submit):
                 self._venue.sequencer.submit(action.rows, None, action.pending)
         self._turns.touch()
@@ -117,8 +117,8 @@ class WebsocketConnection(picows.WSListener):
         if is_binary and not session.binary:
             self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
             return
-        now_ns = clock.wall_ns()
-        self.act(session.receive_rows(data, now_ns) if is_binary else session.receive(data, now_ns))
+        steady_ns = clock.steady_ns()
+        self.act(session.receive_rows(data, steady_ns) if is_binary else session.receive(data, steady_ns))
         if session.binary and session.account_slot != self._reported_slot:
             self._report_to(session.account_slot)
 

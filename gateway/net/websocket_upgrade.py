@@ -66,7 +66,7 @@ class WebsocketUpgrade:
             body = f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON".encode()
             refused = picows.WSUpgradeResponse.create_error_response(400, body)
             return picows.WSUpgradeResponseWithListener(refused, None)
-        session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.wall_ns())
+        session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.steady_ns())
         connection = WebsocketConnection(self._venue, self._turns, self._connections, session)
         headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
         response = picows.WSUpgradeResponse.create_101_response(headers)

@@ -32,15 +32,16 @@ class HttpCall:
     peer: str = ""
 
 
-def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
-    """One HTTP call: exactly one Reply, or one Submit whose pending gives the answer.
+def http(context: Context, projection: Projection, call: HttpCall, steady_ns: int) -> list[Action]:
+    """One HTTP call at a time of the steady clock: exactly one Reply, or one Submit whose pending gives the answer.
 
     Calls without a key are limited by the address that they come from.
     """
     verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
-    session = Session(context, projection, peer=peer, now_ns=now_ns)
+    session = Session(context, projection, peer=peer, steady_ns=steady_ns)
     session.http = True
     session.limits = context.peer_limits(peer)
+    now_ns = steady_ns + context.time.offset_ns
     request = None
     try:
         request = _http_request(verb, target, body)
@@ -57,7 +58,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
         note_refusal(session, name, None, refusal, now_ns)
         request_id = None if request is None else request.id
         return [Reply(Call(session, request_id, now_ns).error(refusal, now_ns))]
-    return session.call(request, now_ns)
+    return session.call(request, steady_ns)
 
 
 def is_call(path: str) -> bool:
@@ -81,7 +82,7 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
 
 def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, now_ns: int) -> None:
     is_token = header[:7].lower() == "bearer "
-    key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
+    key = session.context.authenticator.authorize(header, verb, target, body, now_ns - session.context.time.lead_ns)
     if not is_token:
         session.context.notes.signed_call(key, now_ns)
     session.log_in(key, header[7:].strip() if is_token else "")

@@ -1,7 +1,8 @@
 """A client's session without any I/O: bytes in, actions out.
 
 A session decodes, checks scope and rate limit, and hands the request to its method; a trading method answers with
-command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter.
+command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter, that
+of the steady clock: limits and heartbeats need no other. What is told or logged has the venue's time.
 """
 
 from typing import Any
@@ -28,24 +29,24 @@ class Session(SessionState):
 
     # --- in -------------------------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now_ns: int) -> list[Action]:
+    def receive(self, data: bytes, steady_ns: int) -> list[Action]:
         """One text message: exactly one answer, now or when its commands are durable."""
-        self._received_ns = now_ns
+        self._received_ns = steady_ns
         try:
             request = jsonrpc_requests.decode_message(data)
         except jsonrpc_requests.Malformed as malformed:
-            return self._fault(malformed, now_ns)
+            return self._fault(malformed, steady_ns + self.context.time.offset_ns)
         self._faults = 0
-        return self.call(request, now_ns)
+        return self.call(request, steady_ns)
 
-    def call(self, request: Any, now_ns: int) -> list[Action]:
+    def call(self, request: Any, steady_ns: int) -> list[Action]:
         """Serve a decoded request."""
-        route = ROUTES[type(request)]
+        route, now_ns = ROUTES[type(request)], steady_ns + self.context.time.offset_ns
         call = Call(self, request.id, now_ns)
         try:
-            self._check(route, now_ns)
+            self._check(route, steady_ns)
             if getattr(request.params, "access_token", None) is not None:
-                self._check_token(request.params.access_token, now_ns)
+                self._check_token(request.params.access_token, call.wall_ns)
             if route.reads:
                 self.context.settle()
             result = route.handler(self, request.params, call)
@@ -56,9 +57,9 @@ class Session(SessionState):
             note_read(self, route.name, request.params, now_ns)
         return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
 
-    def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
+    def receive_rows(self, data: bytes, steady_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
-        self._received_ns = now_ns
+        self._received_ns, now_ns = steady_ns, steady_ns + self.context.time.offset_ns
         call = Call(self, None, now_ns)
         try:
             self.check_scope("trade")
@@ -67,7 +68,7 @@ class Session(SessionState):
                 if self.context.confirmation.looks_up_orders(rows):
                     self.context.settle()
                 self.context.confirmation.check_rows(self.projection, rows, self.account_slot)
-            self._take_rows(orders, cancels, now_ns)
+            self._take_rows(orders, cancels, steady_ns)
         except Refusal as refusal:
             note_refusal(self, "binary rows", None, refusal, now_ns)
             self._faults += 1
@@ -75,13 +76,13 @@ class Session(SessionState):
         self._faults = 0
         return [Submit(rows, None)]
 
-    def _take_rows(self, orders: int, cancels: int, now_ns: int) -> None:
+    def _take_rows(self, orders: int, cancels: int, steady_ns: int) -> None:
         if orders:
             self.check_taken("orders")
-            self._take("orders", now_ns, orders)
+            self._take("orders", steady_ns, orders)
         if cancels:
             self.check_taken("cancels")
-            self._take("cancels", now_ns, cancels)
+            self._take("cancels", steady_ns, cancels)
 
     def _fault(self, malformed: jsonrpc_requests.Malformed, now_ns: int) -> list[Action]:
         self._faults += 1
@@ -95,62 +96,62 @@ class Session(SessionState):
             return []
         return [self.close(POLICY, f"{MAX_FAULTS} malformed messages in a row")]
 
-    def admits(self, orders: int, cancels: int, now_ns: int) -> bool:
+    def admits(self, orders: int, cancels: int, steady_ns: int) -> bool:
         """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""
         limits = self.limits
-        if not (limits.orders.has(now_ns, orders) and limits.cancels.has(now_ns, cancels)):
+        if not (limits.orders.has(steady_ns, orders) and limits.cancels.has(steady_ns, cancels)):
             return False
-        limits.orders.take(now_ns, orders)
-        limits.cancels.take(now_ns, cancels)
-        self._received_ns = now_ns
+        limits.orders.take(steady_ns, orders)
+        limits.cancels.take(steady_ns, cancels)
+        self._received_ns = steady_ns
         self._faults = 0
         return True
 
     # --- checks ---------------------------------------------------------------------------------------------------
 
-    def _check(self, route: Route, now_ns: int) -> None:
+    def _check(self, route: Route, steady_ns: int) -> None:
         key, scope = self.key, route.scope
         if scope and (key is None or scope not in key.scopes or key.id in self.context.ended_keys):
             self.check_scope(scope)
-        wait_ns = getattr(self.limits, route.bucket).take(now_ns)
+        wait_ns = getattr(self.limits, route.bucket).take(steady_ns)
         if wait_ns:
             raise _over_limit(route.bucket, wait_ns)
         if route.writes in self.context.not_taken:
             self.check_taken(route.writes)
 
-    def _check_token(self, token: str, now_ns: int) -> None:
+    def _check_token(self, token: str, wall_ns: int) -> None:
         """A token that comes with a call must be one of the key that is logged in."""
-        key = self.context.authenticator.authorize(f"Bearer {token}", "", "", b"", now_ns)
+        key = self.context.authenticator.authorize(f"Bearer {token}", "", "", b"", wall_ns)
         if self.key is None or key.id != self.key.id:
             raise Refusal(ErrorCode.FORBIDDEN, "it is not a token of the key that is logged in here", "access_token")
 
-    def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
-        wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)
+    def _take(self, bucket: str, steady_ns: int, tokens: int) -> None:
+        wait_ns = getattr(self.limits, bucket).take(steady_ns, tokens)
         if wait_ns:
             raise _over_limit(bucket, wait_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, now_ns: int) -> list[Action]:
+    def tick(self, steady_ns: int) -> list[Action]:
         """Heartbeats, idle logins and ended keys; call about every second."""
         if self.closed:
             return []
-        if self.key is None and 0 < self.context.login_seconds * _S <= now_ns - self._opened_ns:
+        if self.key is None and 0 < self.context.login_seconds * _S <= steady_ns - self._opened_ns:
             return [self.close(POLICY, f"no login within {self.context.login_seconds} s")]
         if self.key is not None and self.key.id in self.context.ended_keys:
             return [self.close(ENDED, "the key was revoked")]
-        return self._beat(now_ns) if self.heartbeat_ns else []
+        return self._beat(steady_ns) if self.heartbeat_ns else []
 
-    def _beat(self, now_ns: int) -> list[Action]:
-        silent_ns = now_ns - self._received_ns
+    def _beat(self, steady_ns: int) -> list[Action]:
+        silent_ns = steady_ns - self._received_ns
         if silent_ns >= 2 * self.heartbeat_ns:
             return [self.close(GONE, "no answer to the heartbeat's test_request")]
-        if now_ns - self._beaten_ns < self.heartbeat_ns:
+        if steady_ns - self._beaten_ns < self.heartbeat_ns:
             return []
-        self._beaten_ns = now_ns
+        self._beaten_ns = steady_ns
         return [Reply(jsonrpc_answers.heartbeat("test_request" if silent_ns >= self.heartbeat_ns else "heartbeat"))]
 
-    def lost(self, now_ns: int) -> list[Action]:
+    def lost(self) -> list[Action]:
         """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not.
 
         Reduce-only orders stay, as with the countdown, but for those that only the venue made so.

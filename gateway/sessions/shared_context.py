@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from engine.codes import ExecInst, Reason
 from gateway.audit_trail.gateway_notes import Notes
+from gateway.clock import VenueTime
 from gateway.config import Config
 from gateway.registry.authentication import Authenticator, Vault
 from gateway.registry.registry import Registry, Result
@@ -32,6 +33,7 @@ class Context:
     authenticator: Authenticator
     registry: Registry
     limits: RateLimits = field(default_factory=RateLimits)
+    time: VenueTime = field(default_factory=VenueTime)
     max_subscriptions: int = 500
     login_seconds: int = 0
     testnet: bool = False
@@ -118,10 +120,11 @@ def make_context(
     config: Config,
     registry: Registry,
     vault: Vault,
+    time: VenueTime,
     settle: Callable[[], None] = _nothing,
     sequence_changes: Callable[[], dict[int, Result]] = dict,
 ) -> Context:
-    """The context of a server with this configuration; the last two are the venue's."""
+    """The context of a server with this configuration; time and the last two are the venue's."""
     limits = RateLimits(
         config.orders_per_s,
         config.orders_burst,
@@ -131,7 +134,7 @@ def make_context(
         config.queries_burst,
     )
     return Context(
-        Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
+        Authenticator(registry, vault), registry, limits, time, config.max_subscriptions, config.login_seconds,
         config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
         settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

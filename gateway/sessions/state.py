@@ -20,7 +20,7 @@ class SessionState:
     """One client's connection. `binary`: it takes frames of command rows after a JSON login on the same socket."""
 
     def __init__(
-        self, context: Context, projection: Projection, binary: bool = False, peer: str = "", now_ns: int = 0
+        self, context: Context, projection: Projection, binary: bool = False, peer: str = "", steady_ns: int = 0
     ) -> None:
         self.context = context
         self.projection = projection
@@ -36,7 +36,7 @@ class SessionState:
         self.disconnect_signer: Signer | None = None
         """In whose name this connection's orders are cancelled when it is lost; None: they stay."""
         self.heartbeat_ns = 0
-        self._opened_ns = self._received_ns = self._beaten_ns = now_ns
+        self._opened_ns = self._received_ns = self._beaten_ns = steady_ns
         self._faults = 0
 
     @property
@@ -94,7 +94,7 @@ class SessionState:
         """The number of this connection in the log, given at its first login; 0 over HTTP."""
         if self.http or self.signer.connection:
             return self.signer.connection
-        return self.context.new_connection(max(self.projection.now_ns, self._opened_ns))
+        return self.context.new_connection(self.projection.now_ns)
 
     def set_cancel_on_disconnect(self, is_on: bool) -> None:
         """Have the orders that were made over this connection cancelled when it is lost, or have them stay."""
@@ -110,18 +110,23 @@ class SessionState:
         self.key = None
         return self.close(1000, "logged out")
 
-    def set_heartbeat(self, interval_ns: int, now_ns: int) -> None:
-        """Beat every so many ns; 0 stops."""
+    def set_heartbeat(self, interval_ns: int) -> None:
+        """Beat every so many ns from the message on that is served now; 0 stops."""
         self.heartbeat_ns = interval_ns
-        self._beaten_ns = now_ns
+        self._beaten_ns = self._received_ns
 
 
 class Call(Struct, gc=False):
-    """One request being served."""
+    """One request being served, which came at `now_ns` of the venue's time."""
 
     session: SessionState
     request_id: RequestId
     now_ns: int
+
+    @property
+    def wall_ns(self) -> int:
+        """When it came by the clock of people: what a client's signature and a token's end are compared with."""
+        return self.now_ns - self.context.time.lead_ns
 
     @property
     def context(self) -> Context:

@@ -13,8 +13,8 @@ from typing import Any
 
 from engine import host
 from engine.codes import Mode
-from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
+from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, length, utc
 from gateway.config import Config
 from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
@@ -39,6 +39,8 @@ InLoop = Callable[..., None]
 """Calls a function with its arguments soon, in the venue's own thread."""
 REGISTRY_SECONDS = 0.1
 """How long trading may stand still while another process writes the registry."""
+CLOCK = "CLOCK_JUMPED"
+"""The name under which a wall clock that is not followed is reported."""
 _LOG = logging.getLogger("lionrock.venue")
 
 
@@ -59,8 +61,12 @@ class Venue:
         progress: Progress | None = None,
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _raise,
+        accepted_time: Accepted = "",
     ) -> None:
-        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
+        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue.
+
+        `accepted_time`: which time an operator has confirmed. Raises ClockError when that is needed and missing.
+        """
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
@@ -77,18 +83,22 @@ class Venue:
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
         self.engine = self._open_engine(progress)
+        self.time = self._start_time(accepted_time)
         self._start_projection()
         self.hub = Hub(self.projection)
-        self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
+        self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
         links = Links(
-            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters
-        )
+            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters,
+            self.time,
+        )  # fmt: skip
         self.execution_throttle = ExecutionThrottle(config, self.registry, links)
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
+        parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
-        self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
+        self.context: Context = make_context(
+            config, self.registry, vault, self.time, self.settle, self.submit_intents
+        )
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(
@@ -101,8 +111,23 @@ class Venue:
             _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self._note(self._results, self.engine.last_seq)
         self._results = []
-        bind_accounts(self.registry, clock.wall_ns())
+        bind_accounts(self.registry, self.time.now_ns())
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _start_time(self, accepted: Accepted) -> VenueTime:
+        """The venue's time, which begins no earlier than the log ends."""
+        bounds = TimeBounds(self.config.max_clock_step_ms * 1_000_000, self.config.max_stop_days * 86_400 * NS_PER_S)
+        time, log_ns = VenueTime(bounds), int(self.engine.root[0]["now_ns"])
+        try:
+            time.start(log_ns, accepted)
+        except ClockError:
+            self.engine.close()
+            self.registry.close()
+            raise
+        if accepted:
+            _LOG.warning("an operator has accepted the time of the %s: the log ends at %s, the venue goes on at %s",
+                         accepted, utc(log_ns), utc(time.now_ns()))  # fmt: skip
+        return time
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -123,8 +148,31 @@ class Venue:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.execution_throttle.start()
         self.take_intents()
-        self.daily_review.look(clock.wall_ns())
-        self.gateway_log.start(clock.wall_ns())
+        self.daily_review.look(self.time.now_ns())
+        self.gateway_log.start(self.time.now_ns())
+
+    def keep_time(self) -> None:
+        """Some times a second: look at the clocks, and do what is due when no command does it."""
+        self.time.follow()
+        self._report_clock()
+        self.sequencer.keep_time()
+
+    def _report_clock(self) -> None:
+        """Say when the wall clock is not followed, and when it is again."""
+        time = self.time
+        if time.is_stopped:
+            effect, remedy = Effect.NO_NEW_ORDERS, "set it right; if it is right now, restart the venue"
+            cause = f"the wall clock is {length(time.away_ns)} ahead of the venue's time, {utc(time.now_ns())}"
+        elif time.is_doubtful:
+            effect, remedy = Effect.ALARM, "set it right, and the venue follows it again"
+            cause = f"the wall clock is {length(-time.away_ns)} behind the venue's time, {utc(time.now_ns())}"
+        elif time.lead_ns > self.config.max_clock_step_ms * 1_000_000:
+            effect, remedy = Effect.ALARM, "nothing; see --accept-time in gateway/venue/README.md"
+            cause = f"the log is {length(time.lead_ns)} ahead of the wall clock, as an operator has accepted"
+        else:
+            self.health.clear(CLOCK)
+            return
+        self.health.report(CLOCK, effect, cause, remedy)
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
@@ -172,7 +220,7 @@ class Venue:
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
-        self.gateway_log.close(clock.wall_ns())
+        self.gateway_log.close(self.time.now_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
@@ -252,11 +300,11 @@ class Venue:
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
-        for submit in self.context.tick(clock.wall_ns()):
+        for submit in self.context.tick(self.time.now_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
-        self.daily_review.look(clock.wall_ns())
-        self.gateway_log.tick(clock.wall_ns())
+        self.daily_review.look(self.time.now_ns())
+        self.gateway_log.tick(self.time.now_ns())
 
 
 class _Recovered:

@@ -21,7 +21,7 @@ _S = 1_000_000_000
 
 def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> bytes:
     """Log in. The session stays logged in for as long as it lasts; the tokens serve HTTP and renewals."""
-    grant = call.context.authenticator.login(params, call.now_ns)
+    grant = call.context.authenticator.login(params, call.wall_ns)
     call.context.notes.login(grant.key, ACCEPTED, params.grant_type, "", call.now_ns)
     if not session.http:
         session.log_in(grant.key, grant.access_token)
@@ -31,7 +31,7 @@ def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> 
 def logout(session: SessionState, params: method_table.LogoutParams, call: Call) -> list[Action] | bytes:
     """End the session cleanly, without an answer on a websocket; the access token dies with it unless kept."""
     if params.invalidate_token is not False and session.access_token:
-        call.context.authenticator.revoke_token(session.access_token, call.now_ns)
+        call.context.authenticator.revoke_token(session.access_token, call.wall_ns)
     return _OK if session.http else [session.end_cleanly()]
 
 
@@ -49,13 +49,13 @@ def test(session: SessionState, params: method_table.TestParams, call: Call) -> 
 
 def set_heartbeat(session: SessionState, params: method_table.HeartbeatParams, call: Call) -> bytes:
     """Heartbeats every so many seconds; silence of two intervals ends the connection."""
-    session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S, call.now_ns)
+    session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S)
     return _OK
 
 
 def disable_heartbeat(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """No more heartbeats."""
-    session.set_heartbeat(0, call.now_ns)
+    session.set_heartbeat(0)
     return _OK
 
 

@@ -378,7 +378,7 @@ class Bureau:
 
     def sessions(self, registry, vault):
         context = Context(Authenticator(registry, vault), registry)
-        sessions = {name: Session(context, sample_projection(), now_ns=NOW) for name in self.keys}
+        sessions = {name: Session(context, sample_projection(), steady_ns=NOW) for name in self.keys}
         for name, key in self.keys.items():
             login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
             sessions[name].receive(message("public/auth", login), NOW)

@@ -258,23 +258,23 @@ def cancelled(actions):
 def test_cancel_on_disconnect_acts_on_loss_and_not_on_logout(desk):
     session = desk.session("alice")
     with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
-    assert session.lost(NOW) == []
+    assert session.lost() == []
     session = desk.session("alice")
     with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     assert ask(session, "private/get_cancel_on_disconnect")["result"] == {"scope": "connection", "enabled": True}
-    assert cancelled(session.lost(NOW)) == [(70, Reason.DISCONNECT), (72, Reason.DISCONNECT)]
-    assert session.lost(NOW) == []
+    assert cancelled(session.lost()) == [(70, Reason.DISCONNECT), (72, Reason.DISCONNECT)]
+    assert session.lost() == []
     session = desk.session("alice")
     with_orders(desk, session, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     assert closes(send(session, "private/logout")) == 1000
-    assert session.lost(NOW) == []
+    assert session.lost() == []
     session = desk.session("alice")
     with_orders(desk, session, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     ask(session, "private/disable_cancel_on_disconnect")
-    assert session.lost(NOW) == []
+    assert session.lost() == []
 
 
 def test_each_connection_has_a_number_of_its_own_in_its_rows(desk):
@@ -296,17 +296,17 @@ def test_scope_account_is_how_later_connections_begin(desk):
     with_orders(desk, first, 0)
     assert ask(first, "private/get_cancel_on_disconnect", scope="account")["result"]["enabled"] is True
     assert ask(first, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
-    assert first.lost(NOW) == []
+    assert first.lost() == []
     later, other = desk.session("alice"), desk.session("bob")
     with_orders(desk, later, 0)
     assert ask(later, "private/get_cancel_on_disconnect")["result"]["enabled"] is True
-    assert cancelled(later.lost(NOW)) == [(70, Reason.DISCONNECT)]
+    assert cancelled(later.lost()) == [(70, Reason.DISCONNECT)]
     with_orders(desk, other, 0)
-    assert other.lost(NOW) == []
+    assert other.lost() == []
     ask(desk.session("alice"), "private/disable_cancel_on_disconnect", scope="account")
     last = desk.session("alice")
     with_orders(desk, last, 0)
-    assert last.lost(NOW) == []
+    assert last.lost() == []
 
 
 def test_what_a_connection_has_chosen_stays_when_it_logs_in_again(desk):
@@ -330,7 +330,7 @@ def test_a_key_that_may_not_trade_neither_sets_nor_fires_it(desk):
             assert ask(reader, method, scope=scope)["error"]["code"] == 13021
     with_orders(desk, reader, 0)
     assert ask(reader, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
-    assert reader.lost(NOW) == []
+    assert reader.lost() == []
 
 
 def test_the_countdown_cancels_unless_asked_again(desk):

@@ -31,7 +31,7 @@ def log_of(venue):
 
 
 def session_of(venue):
-    return Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+    return Session(venue.context, venue.projection, False, "test", clock.steady_ns())
 
 
 @pytest.fixture(scope="module")
