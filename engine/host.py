@@ -11,7 +11,7 @@ import mmap
 import os
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -23,12 +23,18 @@ from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
     Durability,
+    End,
+    Expected,
     Journal,
     JournalError,
     JournalOptions,
     JournalReader,
+    LossError,
+    Proof,
     Snapshot,
     SnapshotError,
+    begin_anew,
+    begin_reading,
     begin_segment,
     digest,
     genesis,
@@ -36,6 +42,8 @@ from engine.journal import (
     read_body,
     read_header,
     read_snapshot,
+    sound_headers,
+    write_read_again,
     write_snapshot,
 )
 from engine.kernels import KERNELS, direct
@@ -46,10 +54,14 @@ __all__ = [
     "BrokenError",
     "CorruptJournalError",
     "Durability",
+    "End",
     "Engine",
+    "Expected",
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "LossError",
+    "Proof",
     "Recovery",
     "SnapshotError",
     "create",
@@ -211,6 +223,10 @@ class Recovery:
     cut_bytes: int = 0
     ignored: list[str] = field(default_factory=list)
     """One line for each snapshot that could not be used."""
+    previous_end: End | None = None
+    """How the run before this one ended; None when nothing says so."""
+    set_aside: list[Path] = field(default_factory=list)
+    """What was moved out of the way because it knew more than the end that was accepted."""
 
 
 class BrokenError(JournalError):
@@ -262,15 +278,21 @@ class Engine:
         mode: Mode = Mode.EXCHANGE,
         capacities: Capacities = VENUE,
         options: JournalOptions | None = None,
+        expected: Expected | None = None,
     ) -> "Engine":
-        """An empty state with a new journal. JournalError when the directory has one already or is in use."""
+        """An empty state with a new journal. JournalError when the directory has one already or is in use.
+
+        LossError when something shows that it had one, unless that is accepted.
+        """
         disk.current().make_folder(directory)
         lock = Lock(directory)
         try:
             if holds_journal(directory):
                 raise JournalError(f"{directory}: holds a journal already; open it or choose another folder")
             engine = cls(create(capacities, mode))
+            set_aside = begin_anew(directory, expected or Expected())
             begin_segment(directory, genesis(mode, capacities))
+            engine.recovery = Recovery(set_aside=set_aside)
             engine._attach(JournalReader(directory), options, lock)
         except BaseException:
             lock.release()
@@ -285,10 +307,12 @@ class Engine:
         options: JournalOptions | None = None,
         sink: Sink = _ignore,
         progress: Progress | None = None,
+        expected: Expected | None = None,
     ) -> "Engine":
         """Recover from the newest sound snapshot and the journal after it; `sink` gets what is replayed.
 
         JournalError for no journal, another mode, another version, corruption, or another process that writes it.
+        LossError for a journal that is shorter than its tip, a snapshot or what is expected, or not the one of these.
         """
         if not holds_journal(directory):
             raise JournalError(f"{directory}: holds no journal; create one first")
@@ -296,7 +320,11 @@ class Engine:
         try:
             reader = JournalReader(directory)
             _check_mode(reader, mode)
-            engine = cls._recovered(reader, sink, progress or _ignore)
+            previous = reader.tip
+            engine = cls._recovered(reader, sink, progress or _ignore, expected or Expected())
+            engine.recovery = replace(engine.recovery, previous_end=previous.end if previous else None)
+            if options is not None and options.keeps_tip:
+                write_read_again(reader)
             engine._attach(reader, options, lock)
         except BaseException:
             lock.release()
@@ -387,19 +415,16 @@ class Engine:
                 self._lock.release()
 
     @classmethod
-    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress) -> "Engine":
+    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress, expected: Expected) -> "Engine":
+        set_aside = begin_reading(reader, expected)
         root, ignored = _newest_root(reader)
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
         snapshot_seq = engine.last_seq
         replay(reader, engine, sink=sink, progress=progress)
-        proven = max((snapshot.seq for snapshot in _headers(reader.directory)), default=0)
-        if proven > engine.last_seq:
-            raise JournalError(
-                f"{reader.directory}: the journal ends at sequence {engine.last_seq} but a snapshot shows that it had "
-                f"{proven}; restore the journal from a copy"
-            )
+        reader.check_end()
         cut_bytes = reader.torn.size_bytes if reader.torn else 0
-        engine.recovery = Recovery(snapshot_seq, engine.last_seq - snapshot_seq, cut_bytes, ignored)
+        replayed = engine.last_seq - snapshot_seq
+        engine.recovery = Recovery(snapshot_seq, replayed, cut_bytes, ignored, set_aside=set_aside)
         return engine
 
     def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:
@@ -523,14 +548,7 @@ def snapshots(directory: Path) -> Iterator[Snapshot]:
 
 def snapshot_seqs(directory: Path) -> list[int]:
     """The sequences of the snapshots of a directory whose headers are sound."""
-    return [snapshot.seq for snapshot in _headers(directory)]
-
-
-def _headers(directory: Path) -> Iterator[Snapshot]:
-    """The snapshots of a directory whose headers are sound, newest first."""
-    for path in newest_first(directory):
-        with contextlib.suppress(SnapshotError):
-            yield read_header(path)
+    return [snapshot.seq for snapshot in sound_headers(directory)]
 
 
 def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
@@ -542,7 +560,6 @@ def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
             root = restore(snapshot)  # before the reader moves there: it is not for a bad one
             if reader.seek(snapshot.seq, snapshot.chain):
                 return root, ignored
-            ignored.append(f"{path}: the journal does not lead to it")
         except SnapshotError as error:
             ignored.append(str(error))
     return None, ignored

@@ -6,7 +6,7 @@ is corruption and refused with its file and byte offset.
 
 import mmap
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import accumulate
 from pathlib import Path
@@ -34,12 +34,14 @@ from engine.journal.format import (
     segment_path,
     unpack_segment,
 )
+from engine.journal.tip import LossError, Proof, Tip, check_length, read_tip, tip_proof
 from engine.schema import COMMAND, Capacities
 
 COPIED_BYTES = 1 << 30
 """A last segment that is longer is mapped: it would take too much memory."""
 READ_BYTES = 1 << 24
 """A last segment is copied so many bytes at a time."""
+_NEVER = (1 << 63) - 1
 Rows = np.ndarray[Any, Any]
 
 
@@ -72,6 +74,10 @@ class JournalReader:
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._disk = disk.current()
+        self.tip = read_tip(directory)
+        self._proofs: list[Proof] = []
+        self._awaited: list[Proof] = []
+        self._awaited_seq = _NEVER
         self._paths = self._disk.files(directory, "journal-*.log")
         if not self._paths:
             raise JournalError(f"{directory}: holds no journal; name the folder that has journal-00000001.log")
@@ -82,6 +88,7 @@ class JournalReader:
         self.records_read = 0
         self.torn: TornTail | None = None
         self.position = _start(self._headers[0])
+        self.expect([] if self.tip is None else [tip_proof(directory, self.tip)])
 
     @property
     def mode(self) -> Mode:
@@ -103,16 +110,72 @@ class JournalReader:
         """How far into the journal the position is, of `bytes_total`."""
         return self._bytes_before[self.position.segment.number - 1] + self.position.offset
 
+    def expect(self, proofs: Iterable[Proof]) -> None:
+        """Hold the journal against more proofs while it is read; LossError where it is not the log that they are of."""
+        self._proofs += proofs
+        self._await()
+
+    def accept_end(self) -> None:
+        """Hold the journal against nothing: somebody has said that it ends where it ends."""
+        self.tip, self._proofs = None, []
+        self._await()
+
+    @property
+    def proven_seq(self) -> int:
+        """Up to which sequence this journal was durable, for all that is known from outside it."""
+        return max((proof.seq for proof in self._proofs), default=0)
+
+    def check_end(self) -> None:
+        """After the last record: LossError when the journal is shorter than what is proven, or not what the tip shows.
+
+        A tip before the place where reading began is looked up; reading meets all others.
+        """
+        check_length(self.directory, self.last_seq, self._proofs)
+        if self.tip is not None and not self._leads_to(self.tip):
+            raise _other_log(self.directory, tip_proof(self.directory, self.tip))
+
+    def _leads_to(self, tip: Tip) -> bool:
+        """Whether the record, or the segment, after the tip's place names the tip's hash."""
+        if (tip.seq, tip.chain) == (self.last_seq, self.position.chain):
+            return True
+        if not 0 < tip.segment <= len(self._headers):
+            return False
+        if tip.segment < len(self._headers):
+            header = self._headers[tip.segment]
+            if header.first_seq == tip.seq + 1:
+                return header.chain == tip.chain
+        record = disk.read(self._paths[tip.segment - 1], RECORD_BYTES, tip.offset)
+        if len(record) < RECORD_BYTES or RECORD_HEAD.unpack_from(record)[1] != RECORD_MAGIC:
+            return False
+        *_, first_seq, _, before = RECORD_TAIL.unpack_from(record, CRC_BYTES)
+        return bool((first_seq, before) == (tip.seq + 1, tip.chain))
+
+    def _await(self) -> None:
+        """Wait for the proofs that lie before the reader."""
+        ahead = [proof for proof in self._proofs if proof.chain is not None and proof.seq > self.last_seq]
+        self._awaited = sorted(ahead, key=lambda proof: -proof.seq)
+        self._awaited_seq = self._awaited[-1].seq if ahead else _NEVER
+
+    def _meet(self) -> None:
+        """The reader has come to a proof, or past it: the log must have its hash."""
+        while self._awaited and self._awaited[-1].seq <= self.last_seq:
+            proof = self._awaited.pop()
+            if (proof.seq, proof.chain) != (self.last_seq, self.position.chain):
+                raise _other_log(self.directory, proof)
+        self._awaited_seq = self._awaited[-1].seq if self._awaited else _NEVER
+
     def seek(self, seq: int, chain: bytes) -> bool:
         """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
         start, records_read = self.position, self.records_read
         number = max(header.number for header in self._headers if header.first_seq <= seq + 1)
         self.position = _start(self._headers[number - 1])
+        self._await()
         for _ in self._records_until(seq):
             pass
         if self.last_seq == seq and self.position.chain == chain:
             return True
         self.position, self.torn, self.records_read = start, None, records_read
+        self._await()
         return False
 
     def batches(self, until_seq: int | None = None) -> Iterator[Rows]:
@@ -165,7 +228,7 @@ class JournalReader:
                 data = self._bytes(path)  # what was written while it was read is whole by now
                 record = _record_at(data, offset)
                 if record is None:
-                    raise _corrupt(path, data, offset)
+                    raise self._with_proof(_corrupt(path, data, offset))
             body, (_, count, its_number, first_seq, _, before) = record
             if before != chain:
                 raise CorruptJournalError(path, offset, "the hash chain breaks: something before it was changed")
@@ -177,6 +240,8 @@ class JournalReader:
             start, number, next_seq = offset + RECORD_BYTES, number + 1, next_seq + count
             offset = start + count * ROW_BYTES
             self.position = Position(here.segment, offset, number, next_seq, chain)
+            if next_seq > self._awaited_seq:
+                self._meet()
             if count:
                 yield np.ndarray(count, COMMAND, data, start)
 
@@ -208,16 +273,31 @@ class JournalReader:
         crc, magic, count = RECORD_HEAD.unpack_from(record)
         return magic == RECORD_MAGIC and count == 0 and crc32c(record[CRC_BYTES:]) == crc
 
+    def _with_proof(self, error: CorruptJournalError) -> CorruptJournalError:
+        """A bad record that something outside shows to have been durable: say what, and where the sound part ends."""
+        proof = max(self._proofs, default=None, key=lambda proof: proof.seq)
+        if proof is None or error.path != self._paths[-1] or proof.seq <= self.last_seq:
+            return error
+        known = f"{error.what}; {proof.by} shows that the log was durable up to {proof.seq}, the sound records end at "
+        return CorruptJournalError(error.path, error.offset, f"{known}{self.last_seq}")
+
     def _is_end(self, path: Path, data: mmap.mmap, offset: int) -> bool:
         """Whether a bad record is the journal's end: zeros up to the file's end, or a torn tail, which is noted."""
         if path != self._paths[-1]:
             return False
         if not np.frombuffer(data, np.uint8, offset=offset).any():
             return True
-        if _was_durable(data, offset, self.position.next_seq):
+        if self.position.next_seq <= self.proven_seq or _was_durable(data, offset, self.position.next_seq):
             return False
         self.torn = TornTail(path, offset, len(data) - offset)
         return True
+
+
+def _other_log(directory: Path, proof: Proof) -> LossError:
+    return LossError(
+        f"{directory}: the journal is not the one that {proof.by} was made from: at sequence {proof.seq} it has "
+        f"another history; put back the journal and the files that belong together, from one copy of the data folder"
+    )
 
 
 def _start(header: SegmentHeader) -> Position:

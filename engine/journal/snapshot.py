@@ -5,6 +5,7 @@ high-water mark, and the tables of the id maps. A digest is the BLAKE3 hash of t
 a snapshot is those bytes behind a header that carries the digest, so checking one checks the other.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -172,3 +173,10 @@ def read_snapshot(snapshot: Snapshot, root: Root) -> None:
 def newest_first(directory: Path) -> list[Path]:
     """The snapshot files of a directory, newest first."""
     return disk.current().files(directory, "snapshot-*.state")[::-1]
+
+
+def sound_headers(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory whose headers are sound, newest first."""
+    for path in newest_first(directory):
+        with contextlib.suppress(SnapshotError):
+            yield read_header(path)

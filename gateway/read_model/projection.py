@@ -20,7 +20,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
-from gateway.read_model import event_fold, render
+from gateway.read_model import event_fold, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -39,6 +39,7 @@ from gateway.read_model.history_views import (
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
+from gateway.read_model.saved_rows import SavedRows
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -62,6 +63,7 @@ from gateway.wire.views import (
 _APPLIED_SEQ, _RARE, _REPORTED = (
     event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported")  # type: ignore[index]
 )
+_HEAD = np.dtype([("seq", "i8")])
 Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
@@ -180,32 +182,31 @@ class Projection:
     # --- saving ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Write everything to a file, which gets its name when it is complete."""
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                head=np.array([self.applied_seq, self._row["orders_used"], self._row["accounts_used"]]),
-                orders=self._row["orders"][: int(self._row["orders_used"])],
-                accounts=self._row["accounts"][: int(self._row["accounts_used"])],
-                connections=self._row["connections"][: int(self._row["orders_used"])],
-                markets=self._row["markets"],
-                history=self._history.rows(),
-                **self._reports.saved(),
-            )
-        partial.rename(path)
+        """Write everything durably to a file, which gets its name when it is complete."""
+        row = self._row
+        arrays = {
+            "head": np.array([(self.applied_seq,)], _HEAD),
+            "orders": row["orders"][: int(row["orders_used"])],
+            "accounts": row["accounts"][: int(row["accounts_used"])],
+            "connections": row["connections"][: int(row["orders_used"])],
+            "markets": row["markets"],
+            "history": self._history.rows(),
+        }
+        saved_rows.write(path, arrays | self._reports.saved())
 
     def load(self, path: Path) -> None:
-        """Load what `save` wrote."""
-        with np.load(path, allow_pickle=False) as saved:
-            head = saved["head"]
-            self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
-            self._row["orders"][: head[1]] = saved["orders"]
-            self._row["accounts"][: head[2]] = saved["accounts"]
-            self._row["connections"][: head[1]] = saved["connections"]
-            self._row["markets"] = saved["markets"]
-            self._history.load(saved["history"])
-            self._reports.load(saved)
+        """Load what `save` wrote. SavedRowsError before anything is changed, when it cannot be used."""
+        saved = SavedRows(path)
+        (head,) = saved.array("head", _HEAD)
+        row = self._row
+        accounts, history = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("history", event_fold.LEG_ROW)
+        markets, connections = saved.array("markets", event_fold.MARKET_ROW), saved.array("connections", np.int64)
+        orders = saved.array("orders", event_fold.ORDER_ROW)
+        self._reports.load(saved)
+        row["applied_seq"], row["orders_used"], row["accounts_used"] = head["seq"], len(orders), len(accounts)
+        row["orders"][: len(orders)], row["connections"][: len(orders)] = orders, connections
+        row["accounts"][: len(accounts)], row["markets"] = accounts, markets
+        self._history.load(history)
         for segment in self._history.segments:
             self._note_rare(segment, 0)
 

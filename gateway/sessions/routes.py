@@ -18,6 +18,9 @@ from gateway.sessions.methods import (
     venue,
 )
 
+OFFICERS_SCOPES = frozenset({"compliance", "admin", "officer"})
+"""Scopes whose methods are served at the operations listener alone."""
+
 
 class Route(NamedTuple):
     """How a request is served. `reads`: everything received before it is applied first, so that its answer shows it.

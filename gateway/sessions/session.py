@@ -11,7 +11,7 @@ from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_D
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
 from gateway.sessions.noting import note_read, note_refusal
-from gateway.sessions.routes import ROUTES, Route
+from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
@@ -42,6 +42,7 @@ class Session(SessionState):
     def call(self, request: Any, steady_ns: int) -> list[Action]:
         """Serve a decoded request."""
         route, now_ns = ROUTES[type(request)], steady_ns + self.context.time.offset_ns
+        self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
         try:
             self._check(route, steady_ns)
@@ -113,6 +114,8 @@ class Session(SessionState):
         key, scope = self.key, route.scope
         if scope and (key is None or scope not in key.scopes or key.id in self.context.ended_keys):
             self.check_scope(scope)
+        if scope in OFFICERS_SCOPES:
+            self.check_place()
         wait_ns = getattr(self.limits, route.bucket).take(steady_ns)
         if wait_ns:
             raise _over_limit(route.bucket, wait_ns)

@@ -1,5 +1,6 @@
 """What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -7,13 +8,15 @@ from engine.codes import ExecInst, Reason
 from gateway.audit_trail.gateway_notes import Notes
 from gateway.clock import VenueTime
 from gateway.config import Config
-from gateway.registry.authentication import Authenticator, Vault
+from gateway.registry.authentication import Authenticator
 from gateway.registry.registry import Registry, Result
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
 from gateway.wire.command_rows import Signer, mass_cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.origins import Origins
 
 MAX_PEERS = 10_000
 
@@ -38,9 +41,16 @@ class Context:
     login_seconds: int = 0
     testnet: bool = False
     confirmation: Confirmation = field(default_factory=Confirmation)
+    origins: Origins = field(default_factory=Origins)
+    operations_place: str = "the operations listener"
+    """Where officers' methods are served."""
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
+    requests: Counter[str] = field(default_factory=Counter)
+    """How often each method was asked for, plain orders of the compiled path apart."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often the gateway refused a request, by the name of the error's code."""
     notes: Notes = field(default_factory=Notes)
     """What goes into the gateway's log."""
     not_taken: frozenset[str] = frozenset()
@@ -136,5 +146,5 @@ def make_context(
     return Context(
         Authenticator(registry, vault), registry, limits, time, config.max_subscriptions, config.login_seconds,
         config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
-        settle=settle, sequence_changes=sequence_changes,
+        origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

@@ -28,6 +28,8 @@ class SessionState:
         self.peer = peer
         self.closed = False
         self.http = False
+        self.serves_officers = False
+        """Whether officers' methods are served: on the operations listener, never on the public port."""
         self.key: Key | None = None
         self.signer = _ANONYMOUS
         self.access_token = ""
@@ -57,6 +59,12 @@ class SessionState:
             held = " ".join(sorted(key.scopes))
             wanted = "compliance or admin" if scope == "officer" else scope
             raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {wanted}; the key has: {held}", "scope")
+
+    def check_place(self) -> None:
+        """Refuse officers' methods on the public port; only an officer learns where they are served."""
+        if not self.serves_officers:
+            place = self.context.operations_place
+            raise Refusal(ErrorCode.FORBIDDEN, f"officers' methods are served at {place} alone, not on this port")
 
     def check_taken(self, what: str) -> None:
         """Refuse "orders", "cancels" or "changes" when the venue takes none of them now."""

@@ -13,6 +13,7 @@ from typing import Any
 
 from engine import host
 from engine.codes import Mode
+from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
 from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, length, utc
 from gateway.config import Config
@@ -21,8 +22,8 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
+from gateway.read_model.saved_rows import SavedRowsError
+from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
@@ -32,6 +33,7 @@ from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
+from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -70,9 +72,7 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
-        Path(config.data).mkdir(parents=True, exist_ok=True)
-        self.registry = Registry(config.registry)
-        vault = Vault(config.vault)
+        self.registry, vault = open_side_files(config)
         self.projection = Projection(host.RING_ROWS, config.report_rows)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
@@ -105,6 +105,7 @@ class Venue:
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
         self.health = Health(self._heed_health)
+        self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -140,9 +141,12 @@ class Venue:
     def watch_journal(self) -> None:
         """Release answers when the journal reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
-            self.engine.journal.watch(
-                lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
-            )
+            self.engine.journal.watch(self._became_durable, lambda error: self._in_loop(self._fail, error))
+
+    def _became_durable(self, seq: int) -> None:
+        """The journal's thread has made more durable: note when, and have the venue's thread release the answers."""
+        self.sequencer.stage_times.durable_ns = clock.steady_ns()
+        self._in_loop(self.sequencer.release)
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
@@ -150,6 +154,7 @@ class Venue:
         self.take_intents()
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.start(self.time.now_ns())
+        self._registry_scrub.start()
 
     def keep_time(self) -> None:
         """Some times a second: look at the clocks, and do what is due when no command does it."""
@@ -224,6 +229,7 @@ class Venue:
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
+        self._registry_scrub.close()
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
@@ -231,7 +237,7 @@ class Venue:
         if self.engine.last_seq:
             self.engine.snapshot()
             self.projection.save(path)
-        for old in Path(self.config.data).glob("projection-*.npz"):
+        for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
         self.engine.close()
@@ -332,10 +338,10 @@ class _Recovered:
         self._begun = True
         if seq == 0:
             return
-        path = _projection_path(self._data, seq)
-        if path.exists():
-            self._projection.load(path)
-        else:
+        try:
+            self._projection.load(_projection_path(self._data, seq))
+        except SavedRowsError as error:
+            _LOG.warning("%s", error)
             self.is_whole = False
 
     def finish(self, engine: host.Engine, journal: Path) -> None:
@@ -350,7 +356,7 @@ class _Recovered:
 
 
 def _projection_path(data: Path, seq: int) -> Path:
-    """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
-    return data / f"projection-3-{seq:020d}.npz"
+    """Where the read model of a sequence is saved."""
+    return data / f"projection-{seq:020d}.rows"
 
 

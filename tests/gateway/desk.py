@@ -17,7 +17,7 @@ class Desk:
 
     def __init__(self, folder, **context):
         self.registry = Registry(folder / "registry.db")
-        self.vault = authentication.Vault(folder / "vault.key")
+        self.vault = authentication.Vault(folder / "vault.key", self.registry)
         self.rows = SampleProjection()
         self.context = Context(authentication.Authenticator(self.registry, self.vault), self.registry, **context)
         self.keys = {}
@@ -36,6 +36,7 @@ class Desk:
     def session(self, name=None, binary=False):
         """A new session, logged in if a name is given."""
         session = Session(self.context, self.rows, binary, "test", NOW)
+        session.serves_officers = True
         if name:
             key = self.keys[name]
             params = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}

@@ -98,7 +98,7 @@ INDEX_MUTANTS = (
     Mutant(
         "a silent pair is never asked for again",
         "index_feeds/source_connection.py",
-        "            self.renew_silent(now_ns)\n",
+        "            self.renew_silent(steady_ns)\n",
         "",
         f"{SOURCES}::test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again",
     ),

@@ -142,10 +142,10 @@ def test_a_restart_tells_the_same(past, tmp_path):
     span, slots = Span(count=100), frozenset({0, 1})
     before = past.records.own_settlements(0, slots, None, span), past.records.settlements(slots, None, span)
     marks = past.venue.projection.marks(0, 0, past.clock.now_ns)
-    past.venue.projection.save(tmp_path / "saved.npz")
+    past.venue.projection.save(tmp_path / "saved.rows")
     again = type(past.venue.projection)()
     again.set_contracts(past.venue.registry.contracts())
-    again.load(tmp_path / "saved.npz")
+    again.load(tmp_path / "saved.rows")
     records = again.money_records
     assert (records.own_settlements(0, slots, None, span), records.settlements(slots, None, span)) == before
     assert again.marks(0, 0, past.clock.now_ns) == marks != []
