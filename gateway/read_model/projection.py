@@ -40,6 +40,7 @@ from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
+from gateway.read_model.switches import Switches
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -60,8 +61,8 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-_APPLIED_SEQ, _RARE, _REPORTED = (
-    event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported")  # type: ignore[index]
+_APPLIED_SEQ, _RARE, _REPORTED, _SWITCHED = (
+    event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported", "switched")  # type: ignore[index]
 )
 _HEAD = np.dtype([("seq", "i8")])
 Batch = tuple[Any, Any, Any, Any]
@@ -82,6 +83,7 @@ class Projection:
         self._history = History()
         self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
         self._candles = Candles()
+        self.switches = Switches()
         self.money_records = MoneyRecords(self._history)
         self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
         self._contracts: list[Contract] = []
@@ -151,6 +153,8 @@ class Projection:
         self._recent = (segment, first)
         if self._numbers[_RARE]:
             self._note_rare(segment, first)
+        if self._numbers[_SWITCHED]:
+            self.switches.fold(batch[0], batch[3][:events_count])
         self.books.noted(noted, self._numbers[_APPLIED_SEQ])
         return segment, first, end
 
@@ -168,6 +172,13 @@ class Projection:
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
             contract_slot, rate = funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES)
             self._funding[contract_slot].append(rate)
+
+    @property
+    def last_connection(self) -> int:
+        """The highest number of a connection that an order was made over, or that has a switch on."""
+        used = int(self._row["orders_used"])
+        made_over = int(self._row["connections"][:used].max(initial=0))
+        return max(made_over, self.switches.last_connection)
 
     @property
     def view(self) -> Any:
@@ -192,7 +203,7 @@ class Projection:
             "markets": row["markets"],
             "history": self._history.rows(),
         }
-        saved_rows.write(path, arrays | self._reports.saved())
+        saved_rows.write(path, arrays | self._reports.saved() | self.switches.saved())
 
     def load(self, path: Path) -> None:
         """Load what `save` wrote. SavedRowsError before anything is changed, when it cannot be used."""
@@ -202,6 +213,7 @@ class Projection:
         accounts, history = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("history", event_fold.LEG_ROW)
         markets, connections = saved.array("markets", event_fold.MARKET_ROW), saved.array("connections", np.int64)
         orders = saved.array("orders", event_fold.ORDER_ROW)
+        self.switches.load(saved)
         self._reports.load(saved)
         row["applied_seq"], row["orders_used"], row["accounts_used"] = head["seq"], len(orders), len(accounts)
         row["orders"][: len(orders)], row["connections"][: len(orders)] = orders, connections

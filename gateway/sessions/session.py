@@ -7,14 +7,13 @@ of the steady clock: limits and heartbeats need no other. What is told or logged
 
 from typing import Any
 
-from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
+from gateway.sessions.dead_mans_switch import of_lost_connection
 from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
-from gateway.wire.command_rows import cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
 
 MAX_FAULTS = 50
@@ -155,22 +154,13 @@ class Session(SessionState):
         return [Reply(jsonrpc_answers.heartbeat("test_request" if silent_ns >= self.heartbeat_ns else "heartbeat"))]
 
     def lost(self) -> list[Action]:
-        """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not.
-
-        Reduce-only orders stay, as with the countdown, but for those that only the venue made so.
-        """
+        """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not."""
         self.closed = True
-        signer, self.disconnect_signer = self.disconnect_signer, None
-        if self.key is None or signer is None:
+        if self.key is None or not self.signer.connection:
             return []
         self.context.settle()
-        orders = self.projection.connection_orders(signer.account_slot, signer.connection)
-        rows = [
-            cancel_row(signer, order.order_id, reason=REASON_DISCONNECT)
-            for order in orders
-            if not order.flags & EXEC_REDUCE_ONLY or order.flags & FLAG_MADE_REDUCE_ONLY
-        ]
-        return [Submit(b"".join(rows), None)] if rows else []
+        signer = self.projection.switches.connections.get(self.signer.connection)
+        return [] if signer is None else [Submit(of_lost_connection(self.projection, signer), None)]
 
 
 def _over_limit(bucket: str, wait_ns: int) -> Refusal:

@@ -25,6 +25,7 @@ from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
+from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
@@ -104,6 +105,7 @@ class Venue:
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
+        self.context.last_connection = self.projection.last_connection
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
@@ -150,11 +152,23 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
+        self._cancel_for_lost()
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.start(self.time.now_ns())
         self._registry_scrub.start()
+
+    def _cancel_for_lost(self) -> None:
+        """Cancel for whoever had asked for it and lost its connection in a crash, or whose countdown has run out."""
+        for signer in list(self.projection.switches.connections.values()):
+            self.sequencer.submit(of_lost_connection(self.projection, signer), None, None)
+        self._cancel_for_run_out()
+        self.settle()
+
+    def _cancel_for_run_out(self) -> None:
+        for signer in self.projection.switches.run_out(self.time.now_ns()):
+            self.sequencer.submit(of_countdown(signer), None, None)
 
     def keep_time(self) -> None:
         """Some times a second: look at the clocks, and do what is due when no command does it."""
@@ -306,8 +320,8 @@ class Venue:
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
-        for submit in self.context.tick(self.time.now_ns()):
-            self.sequencer.submit(submit.rows, None, submit.pending)
+        self.context.end_revoked_keys()
+        self._cancel_for_run_out()
         self.execution_throttle.tick()
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.tick(self.time.now_ns())
