@@ -43,6 +43,7 @@ from engine.journal import (
     read_header,
     read_snapshot,
     sound_headers,
+    tip_damage,
     write_read_again,
     write_snapshot,
 )
@@ -72,6 +73,7 @@ __all__ = [
     "restore",
     "snapshot_seqs",
     "snapshots",
+    "tip_damage",
     "warm_up",
 ]
 
@@ -193,7 +195,7 @@ class Lock:
     """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / LOCK).open("a+")
+        self._file = open(directory / LOCK, "a+", opener=disk.private)  # noqa: SIM115 - held until close
         try:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

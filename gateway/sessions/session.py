@@ -8,10 +8,12 @@ of the steady clock: limits and heartbeats need no other. What is told or logged
 from typing import Any
 
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Submit
 from gateway.sessions.dead_mans_switch import of_lost_connection
 from gateway.sessions.noting import note_read, note_refusal
+from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.errors import ErrorCode, Refusal
@@ -20,6 +22,10 @@ MAX_FAULTS = 50
 """Malformed messages in a row before the connection is closed."""
 POLICY, GONE, ENDED = 1008, 4001, 4003
 """Close codes: hostile or idle client, heartbeat missed, key revoked."""
+COME_FIRST = frozenset({"orders", "cancels"})
+"""What is never kept waiting for a turn: what a request writes into the log."""
+LONGEST_WAIT_NS = 5_000_000_000
+"""A request that has waited so long for its turn is refused; there is too much to do."""
 _S = 1_000_000_000
 
 
@@ -39,10 +45,34 @@ class Session(SessionState):
         return self.call(request, steady_ns)
 
     def call(self, request: Any, steady_ns: int) -> list[Action]:
-        """Serve a decoded request."""
+        """Serve a decoded request: orders and cancels within their limits now, anything else when it is its turn."""
         route, now_ns = ROUTES[type(request)], steady_ns + self.context.time.offset_ns
         self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
+        if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(steady_ns, 1):
+            return self._serve(request, route, call, steady_ns)
+        turns = self.context.turns
+        if turns.is_open(self.pool):
+            return self._serve_timed(request, route, call, steady_ns)
+        since_ns = turns.now_ns()
+
+        def go_on(steady_ns: int) -> list[Action]:
+            if turns.now_ns() - since_ns > LONGEST_WAIT_NS:
+                return [Reply(call.error(_busy(), steady_ns + self.context.time.offset_ns))]
+            return self._serve_timed(request, route, call, steady_ns)
+
+        return [Later(self.pool, self.owner, go_on)]
+
+    def _serve_timed(self, request: Any, route: Route, call: Call, steady_ns: int) -> list[Action]:
+        """The same, out of the time that the session's pool has."""
+        turns, pool = self.context.turns, self.pool
+        begun_ns = turns.now_ns()
+        actions = self._serve(request, route, call, steady_ns)
+        turns.spent(pool, begun_ns)
+        return actions
+
+    def _serve(self, request: Any, route: Route, call: Call, steady_ns: int) -> list[Action]:
+        now_ns = steady_ns + self.context.time.offset_ns
         try:
             self._check(route, steady_ns)
             if getattr(request.params, "access_token", None) is not None:
@@ -55,7 +85,32 @@ class Session(SessionState):
             return [Reply(call.error(refusal, now_ns))]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
-        return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
+        if type(result) is Slices:
+            return self._slice(call, result, steady_ns)
+        return [self._answer(call, result, steady_ns)] if type(result) is bytes else result
+
+    def _answer(self, call: Call, result: bytes, steady_ns: int, rows: int = 0) -> Reply:
+        """The answer; what it costs beyond one token becomes a debt."""
+        tokens = tokens_of(len(result), rows)
+        if tokens:
+            self.limits.queries.charge(steady_ns, tokens)
+        return Reply(call.reply(result, steady_ns + self.context.time.offset_ns))
+
+    def _slice(self, call: Call, slices: Slices, steady_ns: int) -> list[Action]:
+        """Go on with a large answer: the next rows, and the others at later turns."""
+        turns = self.context.turns
+        result = slices.advance() if turns.is_limited else slices.whole()
+        if result is not None:
+            return [self._answer(call, result, steady_ns, slices.rows)]
+        pool = self.pool
+
+        def go_on(steady_ns: int) -> list[Action]:
+            begun_ns = turns.now_ns()
+            actions = self._slice(call, slices, steady_ns)
+            turns.spent(pool, begun_ns)
+            return actions
+
+        return [Later(pool, self.owner, go_on)]
 
     def receive_rows(self, data: bytes, steady_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
@@ -117,7 +172,7 @@ class Session(SessionState):
             self.check_place()
         wait_ns = getattr(self.limits, route.bucket).take(steady_ns)
         if wait_ns:
-            raise _over_limit(route.bucket, wait_ns)
+            raise over_limit(route.bucket, wait_ns)
         if route.writes in self.context.not_taken:
             self.check_taken(route.writes)
 
@@ -130,7 +185,7 @@ class Session(SessionState):
     def _take(self, bucket: str, steady_ns: int, tokens: int) -> None:
         wait_ns = getattr(self.limits, bucket).take(steady_ns, tokens)
         if wait_ns:
-            raise _over_limit(bucket, wait_ns)
+            raise over_limit(bucket, wait_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -163,9 +218,7 @@ class Session(SessionState):
         return [] if signer is None else [Submit(of_lost_connection(self.projection, signer), None)]
 
 
-def _over_limit(bucket: str, wait_ns: int) -> Refusal:
-    wait_ms = -(-wait_ns // 1_000_000)
-    reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
-    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
-
-
+def _busy() -> Refusal:
+    wait_ms = LONGEST_WAIT_NS // 1_000_000
+    reason = f"the venue has too many questions to answer; wait {wait_ms} ms and ask for fewer rows"
+    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket="queries")

@@ -27,11 +27,13 @@ from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Re
 from gateway.sessions import binary_protocol
 from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
@@ -64,11 +66,13 @@ class Venue:
         progress: Progress | None = None,
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _raise,
+        accepted: AcceptedLoss | None = None,
         accepted_time: Accepted = "",
     ) -> None:
         """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue.
 
-        `accepted_time`: which time an operator has confirmed. Raises ClockError when that is needed and missing.
+        `accepted` is a person's decision to go on with a journal that is shorter than what is proven of it.
+        `accepted_time` is one to believe a clock or a log. Raises ClockError when that is needed and missing.
         """
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
@@ -81,10 +85,15 @@ class Venue:
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
+        self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
+        self.time = self._start_time(accepted_time)
+        self.accepted: list[str] = []
+        """What became of each change that was lost with a part of the log, a line each."""
+        if accepted is not None:
+            aside = self.engine.recovery.set_aside
+            self.accepted = losses.settle(self.registry, accepted, aside, self.time.now_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
-        self.engine = self._open_engine(progress)
-        self.time = self._start_time(accepted_time)
         self._start_projection()
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
@@ -109,9 +118,6 @@ class Venue:
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
-        lost = self.registry.forget_beyond(self.engine.last_seq)
-        if lost:
-            _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, self.time.now_ns())
@@ -223,16 +229,16 @@ class Venue:
 
     # --- opening and closing --------------------------------------------------------------------------------------
 
-    def _open_engine(self, progress: Progress | None) -> host.Engine:
+    def _open_engine(self, progress: Progress | None, expected: host.Expected) -> host.Engine:
         journal = self.config.journal
         options = host.JournalOptions(
             host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
-            stays_awake=self.config.busy_poll_us > 0,
+            stays_awake=self.config.busy_poll_us > 0, keeps_tip=True,
         )  # fmt: skip
         if not host.holds_journal(journal):
-            return host.Engine.create(journal, Mode.EXCHANGE, options=options)
+            return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
         recovered = _Recovered(self.projection, self._sweeps, Path(self.config.data))
-        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
+        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress, expected)
         recovered.finish(engine, journal)
         self._results += recovered.results
         return engine
@@ -255,6 +261,8 @@ class Venue:
             if old != path:
                 old.unlink()
         self.engine.close()
+        if self.engine.journal is not None:
+            self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
@@ -300,7 +308,12 @@ class Venue:
         self._mark_durable()
 
     def _mark_durable(self) -> None:
-        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log."""
+        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log.
+
+        What is noted has to be on the disk whatever answers wait for: a registry ahead of its log stops a start.
+        """
+        if self._durable and self.engine.journal is not None and self.config.durability != "fsync":
+            self.engine.journal.sync()
         try:
             self._note(self._durable, self.engine.durable_seq)
         except (BusyError, sqlite3.OperationalError) as error:
@@ -314,13 +327,17 @@ class Venue:
         """Have the registry note these results, and the sweeps that ended up to this sequence."""
         swept = self._sweeps.ended(durable_seq)
         if results or swept:
-            self.registry.mark_applied(results, swept.items())
+            journal = self.engine.journal
+            tip = None if journal is None else journal.durable_tip[:2]
+            self.registry.mark_applied(results, swept.items(), tip)
             self._sweeps.forget(swept)
 
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
         self.context.end_revoked_keys()
+        if self.engine.journal is not None:
+            self.engine.journal.keep_tip()
         self._cancel_for_run_out()
         self.execution_throttle.tick()
         self.daily_review.look(self.time.now_ns())

@@ -28,7 +28,7 @@ NAMES = ("alice", "bob", "carol", "dave")
 
 def serve(config):
     """The words that run a server of its own process."""
-    words = ["serve", "--data", config.data, "--port", "0", "--durability", "fsync", "--scripted-index", INDEX, "--json"]
+    words = ["serve", "--data", config.data, "--port", "0", "--scripted-index", INDEX, "--json"]
     return [sys.executable, "-c", "import sys; from gateway import cli; sys.exit(cli.main(sys.argv[1:]))", *words]
 
 
