@@ -391,24 +391,24 @@ def _note_mark(market, notice):
 
 
 @part
-def _note_interval(market, notice):
-    """A change of the funding interval counts from the next interval on."""
-    if notice.code == ContractParameter.FUNDING_INTERVAL_S:
+def _note_asked(v, notice):
+    """Count the switches; a change of the funding interval counts from the next interval on. No history: 0."""
+    if notice.kind == EventKind.SWITCHED:
+        v.switched += 1
+    elif notice.code == ContractParameter.FUNDING_INTERVAL_S:
+        market = v.markets[notice.contract_slot]
         market.next_interval_s = notice.new_value
         if market.has_funding == 0:
             market.funding_interval_s = notice.new_value
+    return 0
 
 
 @part
 def _notice(v, notice, out):
     """Money, prices and funding. Returns how many rows were written."""
     kind = notice.kind
-    if kind == EventKind.SWITCHED:
-        v.switched += 1
-        return 0
-    if kind == EventKind.CONTRACT_CHANGED:
-        _note_interval(v.markets[notice.contract_slot], notice)
-        return 0
+    if kind == EventKind.SWITCHED or kind == EventKind.CONTRACT_CHANGED:
+        return _note_asked(v, notice)
     if kind == EventKind.MARK_CHANGED:
         _note_mark(v.markets[notice.contract_slot], notice)
         return 0

@@ -106,15 +106,12 @@ class Venue:
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
-        self.context: Context = make_context(
-            config, self.registry, vault, self.time, self.settle, self.submit_intents
-        )
+        self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
-        self.context.last_connection = self.projection.last_connection
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
@@ -167,6 +164,7 @@ class Venue:
 
     def _cancel_for_lost(self) -> None:
         """Cancel for whoever had asked for it and lost its connection in a crash, or whose countdown has run out."""
+        self.context.last_connection = self.projection.last_connection
         for signer in list(self.projection.switches.connections.values()):
             self.sequencer.submit(of_lost_connection(self.projection, signer), None, None)
         self._cancel_for_run_out()

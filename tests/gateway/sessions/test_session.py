@@ -203,7 +203,7 @@ def test_one_connection_one_account(desk):
 def test_a_revoked_key_ends_its_sessions(desk):
     session = desk.session("alice")
     desk.registry.revoke_key(desk.keys["alice"].id, NOW + S)
-    desk.context.tick(NOW + S)
+    desk.context.end_revoked_keys()
     assert ask(session, "private/get_positions")["error"]["code"] == 13009
     assert closes(session.tick(NOW + S)) == 4003
     assert desk.session("bob").tick(NOW + S) == []
