@@ -68,9 +68,13 @@ class Switches:
         ]
         return {"switches": np.array(rows, _ROW)}
 
-    def load(self, saved: SavedRows) -> None:
-        """Load what `saved` gave. SavedRowsError before anything is changed."""
-        for row in saved.array("switches", _ROW).tolist():
+    def saved_rows(self, saved: SavedRows) -> tuple[Any]:
+        """What `load` needs. SavedRowsError when a file cannot be used."""
+        return (saved.array("switches", _ROW),)
+
+    def load(self, rows: Any) -> None:
+        """Load what `saved` gave."""
+        for row in rows.tolist():
             code, account_slot, person, key, connection, deadline_ns = row
             signer = Signer(account_slot, person, key, connection)
             if code == Switch.COUNTDOWN:
