@@ -157,8 +157,8 @@ BREAKS = (
         "history row dropped at a restart",
         "gateway.read_model.projection",
         "Projection.load",
-        "self._history.load(history)",
-        "self._history.load(history[:-1])",
+        "part.load(*rows)",
+        "part.load(rows[0], rows[1][:-1] if part is self.history else rows[1])",
     ),
     Break(
         "tip too early",
