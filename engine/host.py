@@ -47,6 +47,7 @@ from engine.journal import (
     write_read_again,
     write_snapshot,
 )
+from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
@@ -71,6 +72,7 @@ __all__ = [
     "is_written",
     "replay",
     "restore",
+    "scrub_faults",
     "snapshot_seqs",
     "snapshots",
     "tip_damage",

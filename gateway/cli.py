@@ -33,6 +33,10 @@ COMMANDS = {
 }
 """Name -> what it is for; the module is `gateway.commands.NAME`."""
 USAGE_ERROR = 2
+INTERNAL_ERROR = 70
+"""Exit code when a command ends by an error that nobody foresaw."""
+TRACEBACK_VARIABLE = "LIONROCK_TRACEBACK"
+"""Set it to see where such an error comes from."""
 
 
 def _overview() -> str:
@@ -84,6 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        remedy = f"this is a fault of lionrock: set {TRACEBACK_VARIABLE}=1, run it again and report what it shows"
+        print(f"lionrock {name}: {told}; {remedy}", file=sys.stderr)
+        return INTERNAL_ERROR
 
 
 if __name__ == "__main__":

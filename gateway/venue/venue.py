@@ -21,6 +21,8 @@ from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
+from gateway.read_model.history import History
+from gateway.read_model.history_store import open_store
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
@@ -29,11 +31,13 @@ from gateway.sessions.shared_context import Context, make_context
 from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
+from gateway.venue.disk_space import DiskSpace
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
+from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -77,7 +81,9 @@ class Venue:
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
         self.registry, vault = open_side_files(config)
-        self.projection = Projection(host.RING_ROWS, config.report_rows)
+        store = open_store(config.history, config.history_days) if config.history_rows else None
+        self.history = History(store, config.history_rows)
+        self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -92,6 +98,7 @@ class Venue:
             self.accepted = losses.settle(self.registry, accepted, aside, clock.wall_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
+        self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
@@ -111,6 +118,8 @@ class Venue:
         )
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
@@ -141,6 +150,7 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
+        self.disk_space.look()
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
@@ -171,6 +181,7 @@ class Venue:
         for what, (logged, kept) in known.items():
             if logged > kept:
                 self.engine.close()
+                self.history.close()
                 self.registry.close()
                 place = self.config.registry
                 raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
@@ -193,6 +204,7 @@ class Venue:
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.scrub.close()
         self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
@@ -208,6 +220,7 @@ class Venue:
         for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
+        self.history.close()
         self.engine.close()
         if self.engine.journal is not None:
             self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
@@ -215,6 +228,7 @@ class Venue:
 
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.scrub.close()
         self.gateway_log.abandon()
         with contextlib.suppress(host.JournalError, OSError):
             self.engine.close()
@@ -293,6 +307,8 @@ class Venue:
         self._mark_durable()
         if self.engine.journal is not None:
             self.engine.journal.keep_tip()
+        self.disk_space.look()
+        self.scrub.tick()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
