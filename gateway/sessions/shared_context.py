@@ -43,6 +43,8 @@ class Context:
     turns: QueryTurns = field(default_factory=QueryTurns)
     """When queries are served."""
     origins: Origins = field(default_factory=Origins)
+    is_venue: bool = False
+    """Whether a venue runs: what officers do is logged then. The protocol's document plays its examples without one."""
     operations_place: str = "the operations listener"
     """Where officers' methods are served."""
     ended_keys: set[str] = field(default_factory=set)
@@ -138,5 +140,5 @@ def make_context(
         Authenticator(registry, vault), registry, limits, time, config.max_subscriptions, config.login_seconds,
         config.idle_seconds, config.testnet,
         confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
-        origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
+        origins=Origins(config.allowed_origins), is_venue=True, settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip
