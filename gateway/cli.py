@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
     "verify": "check a journal end to end",
+    "doctor": "look for what is wrong with the machine, the settings or a data folder",
     "bench": "run the benchmarks",
     "load": "measure the gateway under load, beside a bare echo server",
     "account": "create and list accounts",
