@@ -11,7 +11,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -33,7 +32,7 @@ class Overload:
     at_capacity: Histogram = field(default_factory=Histogram)
     overloaded: Histogram = field(default_factory=Histogram)
     acknowledged: int = 0
-    """Orders of the load whose answer says that they were open."""
+    """Orders of the load that were answered; those of the last quarter of a second before its end do not count."""
     logged: int = 0
     """Orders of the load in the journal of the venue, which was killed under it."""
 
@@ -85,13 +84,12 @@ async def overload(plan: Plan, venue: Running) -> Overload:
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
             first = await _told(load)
-            begun = time.perf_counter()
             await turn(link, histogram, plan.seconds)
             told = first
-            while time.perf_counter() - begun < plan.seconds + WARM_SECONDS or told is first:
+            while told["at_ms"] - first["at_ms"] < (plan.seconds + WARM_SECONDS) * 1000:
                 told = await _told(load)
-            rates.append((told["answers"] - first["answers"]) / (time.perf_counter() - begun))
-            outcome.acknowledged += told["opened"]
+            rates.append((told["answers"] - first["answers"]) * 1000 / (told["at_ms"] - first["at_ms"]))
+            outcome.acknowledged += told["orders"]
             if told["errors"]:
                 raise ValueError(f"{told['errors']} of the load's orders were refused")
             if (name, len(rates)) == ("overload", plan.turns):
