@@ -85,6 +85,11 @@ class SegmentWriter:
         self.sync()
         self._size_bytes = self._offset
 
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._segment.number
+
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
         """Append one record of consecutive batches, with flags of `os.pwritev`.
 
@@ -99,11 +104,6 @@ class SegmentWriter:
     def tip(self, end: End = End.OPEN) -> Tip:
         """The end of what is written."""
         return Tip(self._next_seq - 1, self.chain, self._segment.number, self._offset, end)
-
-    @property
-    def segment_number(self) -> int:
-        """The segment that is written."""
-        return self._segment.number
 
     def seal(self) -> None:
         """Append a record without rows, not in the chain: everything before it is durable, so none of it is torn."""
@@ -227,19 +227,14 @@ class Journal:
         return self._writer.chain
 
     @property
+    def durable_tip(self) -> Tip:
+        """The end of what is known to be on the disk."""
+        return self._durable_tip
+
+    @property
     def tip_seq(self) -> int:
         """Up to which sequence the tip on the disk says that the log is durable; -1 without a tip."""
         return -1 if self._tip is None else self._tip.seq
-
-    @property
-    def sync_ns(self) -> int:
-        """How long a sync takes: a running mean."""
-        return self._sync_ns
-
-    @property
-    def segment_number(self) -> int:
-        """The segment that is written."""
-        return self._writer.segment_number
 
     def keep_tip(self) -> None:
         """Have the tip follow what is durable; call about every second. A journal with a thread does it there."""

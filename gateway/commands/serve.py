@@ -7,30 +7,51 @@ import gc
 import json
 import logging
 import signal
+import sqlite3
 import sys
+from dataclasses import replace
 from typing import Any
 
 import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.host import BrokenError, JournalError
+from engine.host import BrokenError, End, JournalError, Recovery
 from gateway import config as settings
-from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
+from gateway.commands.common import (
+    FAILED,
+    MAX_ID,
+    compile_engine,
+    make_data_folder,
+    readable_errors,
+    reason_of,
+    whole,
+)
 from gateway.net.server import Server
+from gateway.registry.registry import RegistryError
+from gateway.sessions.methods.session import VERSION
+from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
+from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.wire import log_lines
+from gateway.wire.log_lines import event
 
 _EXAMPLES = """examples:
   lionrock serve
   lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
+  lionrock serve --accept-loss 81234 --reason "disk lost, no copy, decided by A. Lee and B. Wong" --lost-payments leave
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
-exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered
+exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
+4 the disk failed: questions were answered until the signal, nothing else was taken
 """
+_LOG = logging.getLogger("lionrock.server")
 BROKEN = 3
 """Exit code when an invariant of the engine does not hold: a start by itself would not help."""
+DISK_FAILED = 4
+"""Exit code after a disk error: a person looks at the disk before the next start."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 
@@ -49,29 +70,54 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     settings.add_flags(parser)
+    parser.add_argument(
+        "--accept-loss",
+        type=whole(0, MAX_ID),
+        metavar="SEQ",
+        help="go on although the journal, which ends at this sequence, is shorter than what is proven of it",
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="with --accept-loss: why, kept in the log and the registry")
+    parser.add_argument(
+        "--lost-payments",
+        choices=(REPEAT, LEAVE),
+        default="",
+        help="with --accept-loss: enter payments of the missing part again, or leave them out",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object when it listens, and one at the end")
     parser.set_defaults(run=run)
 
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; 0, or one line of error and 2, or 3 when an invariant does not hold."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with readable_errors("serve"):
         config = settings.from_args(args)
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        log_lines.configure(config.log_format, config.log_level)
+        accepted = _accepted(args)
         make_data_folder(config.data)
         compile_engine()
         try:
-            return uvloop.run(serve(config, args.json))
+            return uvloop.run(serve(config, args.json, accepted))
         except JournalError as error:
             return _failed(error)
 
 
-async def serve(config: settings.Config, as_json: bool) -> int:
+def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
+    """The loss that the arguments accept. ValueError when they do not say all of it."""
+    if args.accept_loss is None:
+        if args.reason is not None or args.lost_payments:
+            raise ValueError("--reason and --lost-payments: they belong to --accept-loss SEQ; add it or leave them out")
+        return None
+    if not (args.reason or "").strip():
+        raise ValueError("--accept-loss: say why with --reason TEXT; the log and the registry keep it")
+    return AcceptedLoss(args.accept_loss, args.reason.strip(), args.lost_payments)
+
+
+async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss | None = None) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    server = _recovered(config)
+    server = _recovered(config, accepted)
     try:
         await server.start()
     except OSError as error:
@@ -82,14 +128,49 @@ async def serve(config: settings.Config, as_json: bool) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _finish, stopped)
     _say(server, as_json)
+    _LOG.info("the venue serves from sequence %d on", server.venue.engine.last_seq, extra=_started(server))
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
-        return _failed(failure)
+        disk = disk_failure(server.venue)
+        if disk is None:
+            return _failed(failure)
+        here = replace(config, port=server.port, operations_port=server.operations_port)
+        await server.abandon()
+        del server, failure
+        return await _answer_only(here, disk, stopped)
+    _LOG.info("the venue stops", extra=event("stopping"))
     await server.stop()
     last_seq = server.venue.engine.last_seq
+    _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def _started(server: Server) -> dict[str, Any]:
+    """Where a server listens, and what its start has recovered."""
+    engine, recovery = server.venue.engine, server.venue.engine.recovery
+    return event(
+        "started", port=server.port, operations_port=server.operations_port, sequence=engine.last_seq,
+        snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes, release=VERSION,
+    )  # fmt: skip
+
+
+async def _answer_only(config: settings.Config, disk: DiskFailure, stopped: "asyncio.Future[None]") -> int:
+    """Answer questions from what is durable until a signal; nothing is taken. Always DISK_FAILED."""
+    print(f"lionrock serve: read-only: {disk.line}", file=sys.stderr, flush=True)
+    gc.unfreeze()
+    gc.collect()
+    try:
+        server = Server(config, failure=disk)
+        await server.start()
+    except (JournalError, RegistryError, OSError, sqlite3.Error) as error:
+        print(f"lionrock serve: it cannot even be read ({error}); the venue stops", file=sys.stderr)
+        return DISK_FAILED
+    await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop()
+    print(f"lionrock serve: stopped after a disk error: {disk.line}", file=sys.stderr)
+    return DISK_FAILED
 
 
 def _failed(error: BaseException) -> int:
@@ -122,11 +203,17 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
         stopped.set_result(None)
 
 
-def _recovered(config: settings.Config) -> Server:
+def _recovered(config: settings.Config, accepted: AcceptedLoss | None) -> Server:
     """The server, its journal replayed; progress is shown to a person."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recovering", total=None)
-        return Server(config, lambda done, total: progress.update(task, completed=done, total=total))
+        return Server(config, lambda done, total: progress.update(task, completed=done, total=total), accepted)
+
+
+def _previous(recovery: Recovery) -> str:
+    """How the run before this one ended: closed, killed, disk_failed; empty when nothing says so."""
+    words = {End.OPEN: "killed", End.CLOSED: "closed", End.FAILED: "disk_failed"}
+    return "" if recovery.previous_end is None else words[recovery.previous_end]
 
 
 def _say(server: Server, as_json: bool) -> None:
@@ -137,8 +224,9 @@ def _say(server: Server, as_json: bool) -> None:
     if as_json:
         facts = {
             "url": address, "port": server.port, "operations_port": server.operations_port,
-            "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
-            "cut_bytes": recovery.cut_bytes, "durability": config.durability,
+            "sequence": venue.engine.last_seq, "replayed": recovery.replayed, "cut_bytes": recovery.cut_bytes,
+            "durability": config.durability, "previous_end": _previous(recovery), "snapshots_skipped": recovery.ignored,
+            "accepted_loss": venue.accepted,
         }  # fmt: skip
         print(json.dumps(facts), flush=True)
         return
@@ -151,6 +239,12 @@ def _say(server: Server, as_json: bool) -> None:
             f"recovered: snapshot at {recovery.snapshot_seq}, {recovery.replayed} commands replayed, "
             f"{recovery.cut_bytes} bytes of torn tail cut"
         )
+    if recovery.previous_end is End.FAILED:
+        console.print("the last run ended because the disk failed: look at it; what the venue goes on from is on it")
+    for skipped in recovery.ignored:
+        console.print(f"a snapshot was not used: {skipped}", soft_wrap=True)
+    for line in venue.accepted:
+        console.print(f"lost with a part of the log, {line}", soft_wrap=True)
     if not venue.projection.contracts():
         console.print("no contract is listed yet; `lionrock admin list-contract`, or `lionrock demo` shows two")
     if not venue.registry.is_governed:

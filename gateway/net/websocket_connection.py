@@ -1,5 +1,6 @@
 """One websocket: bytes to its session, actions to the sequencer and the hub, staged frames to the socket."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
 from gateway.wire.frames import close_frame, text_frame
+from gateway.wire.log_lines import event
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 HIGH_WATER_BYTES = 1 << 20
@@ -26,6 +28,7 @@ MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 """With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
+_LOG = logging.getLogger("lionrock.connections")
 
 
 def _nothing(now_ns: int) -> list[Action]:
@@ -67,6 +70,9 @@ class WebsocketConnection(picows.WSListener):
         self._websocket, self._transport = transport, transport.underlying_transport
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         self._connections.websockets.add(self)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            told = event("connected", connection=self.session.number, peer=self.session.peer)
+            _LOG.debug("a websocket was opened", extra=told)
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         kind = frame.msg_type
@@ -83,6 +89,8 @@ class WebsocketConnection(picows.WSListener):
 
     def on_ws_disconnected(self, transport: Any) -> None:
         self._connections.websockets.discard(self)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("a websocket has ended", extra=event("disconnected", connection=self.session.number))
         self.leave_all()
         for action in self.session.lost(clock.wall_ns()):
             if isinstance(action, Submit):

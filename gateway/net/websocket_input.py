@@ -16,6 +16,7 @@ from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
 from gateway.plain_orders.frame_finder import NO_ROOM, OTHER, TEXT
 from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
+from gateway.wire.log_lines import event
 
 READ_BYTES = 1 << 14
 """What one connection may bring in one turn of the loop, some 100 orders: whoever floods keeps nobody waiting."""
@@ -68,7 +69,8 @@ class WebsocketInput(asyncio.BufferedProtocol):
         try:
             self._take(end)
         except Exception:
-            _LOG.exception("a connection is cut: serving it failed")
+            told = event("connection_cut", connection=self._session.number)
+            _LOG.exception("a connection is cut: serving it failed", extra=told)
             self._session.closed = True
             self._connection.abort()
         if nbytes == READ_BYTES:

@@ -84,11 +84,12 @@ class QueryTurns:
             return True
         return not self._queues[pool] and not self._shares[pool].wait_ns(self._clock())
 
-    def spent(self, pool: Pool, begun_ns: int) -> None:
-        """A slice of this pool was served, which began at this instant of `now_ns`."""
+    def spent(self, pool: Pool, begun_ns: int) -> int:
+        """A slice of this pool was served, which began at this instant of `now_ns`: how long it took."""
+        now_ns = self.now_ns()
         if self._clock is not None:
-            now_ns = self._clock()
             self._shares[pool].spend(now_ns - begun_ns, now_ns)
+        return now_ns - begun_ns
 
     def spent_bytes(self, pool: Pool, size_bytes: int) -> None:
         """An answer of this size is to be sent, which takes time of the loop as well."""

@@ -4,6 +4,7 @@ Everything of a running venue is here but the sockets: registry, engine, read mo
 gateway's log and what sessions share. No part is tied to another anywhere else.
 """
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection
@@ -20,17 +21,23 @@ from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
+from gateway.read_model.history import History
+from gateway.read_model.history_store import open_store
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
+from gateway.venue.disk_space import DiskSpace
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
+from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -54,28 +61,44 @@ def _raise(error: Exception) -> None:
 class Venue:
     """One exchange on one data folder. Not thread-safe: one loop uses it."""
 
+    takes_commands = True
+    """Whether anything goes into its log."""
+    sequencer_type = Sequencer
+
     def __init__(
         self,
         config: Config,
         progress: Progress | None = None,
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _raise,
+        accepted: AcceptedLoss | None = None,
     ) -> None:
-        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
+        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue.
+
+        `accepted` is a person's decision to go on with a journal that is shorter than what is proven of it.
+        """
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
         self.registry, vault = open_side_files(config)
-        self.projection = Projection(host.RING_ROWS, config.report_rows)
+        store = open_store(config.history, config.history_days) if config.history_rows else None
+        self.history = History(store, config.history_rows)
+        self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
+        self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
+        self.accepted: list[str] = []
+        """What became of each change that was lost with a part of the log, a line each."""
+        if accepted is not None:
+            aside = self.engine.recovery.set_aside
+            self.accepted = losses.settle(self.registry, accepted, aside, clock.wall_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
-        self.engine = self._open_engine(progress)
+        self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
@@ -86,7 +109,7 @@ class Venue:
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
-        self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
+        self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
@@ -95,14 +118,17 @@ class Venue:
         )
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
+        self._take_up()
+        self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _take_up(self) -> None:
+        """Have the registry know what the log holds of it, and ask for what is missing there."""
         self._check_registry()
-        lost = self.registry.forget_beyond(self.engine.last_seq)
-        if lost:
-            _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, clock.wall_ns())
-        self.registry.wait_at_most(REGISTRY_SECONDS)
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -124,6 +150,7 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
+        self.disk_space.look()
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
@@ -154,28 +181,30 @@ class Venue:
         for what, (logged, kept) in known.items():
             if logged > kept:
                 self.engine.close()
+                self.history.close()
                 self.registry.close()
                 place = self.config.registry
                 raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
 
     # --- opening and closing --------------------------------------------------------------------------------------
 
-    def _open_engine(self, progress: Progress | None) -> host.Engine:
+    def _open_engine(self, progress: Progress | None, expected: host.Expected) -> host.Engine:
         journal = self.config.journal
         options = host.JournalOptions(
             host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
-            stays_awake=self.config.busy_poll_us > 0,
+            stays_awake=self.config.busy_poll_us > 0, keeps_tip=True,
         )  # fmt: skip
         if not host.holds_journal(journal):
-            return host.Engine.create(journal, Mode.EXCHANGE, options=options)
-        recovered = _Recovered(self.projection, self._sweeps, Path(self.config.data))
-        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
+            return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
+        recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
+        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress, expected)
         recovered.finish(engine, journal)
         self._results += recovered.results
         return engine
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.scrub.close()
         self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
@@ -191,8 +220,20 @@ class Venue:
         for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
+        self.history.close()
         self.engine.close()
+        if self.engine.journal is not None:
+            self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
+
+    def abandon(self) -> None:
+        """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.scrub.close()
+        self.gateway_log.abandon()
+        with contextlib.suppress(host.JournalError, OSError):
+            self.engine.close()
+        with contextlib.suppress(sqlite3.Error):
+            self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
 
@@ -237,7 +278,12 @@ class Venue:
         self._mark_durable()
 
     def _mark_durable(self) -> None:
-        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log."""
+        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log.
+
+        What is noted has to be on the disk whatever answers wait for: a registry ahead of its log stops a start.
+        """
+        if self._durable and self.engine.journal is not None and self.config.durability != "fsync":
+            self.engine.journal.sync()
         try:
             self._note(self._durable, self.engine.durable_seq)
         except (BusyError, sqlite3.OperationalError) as error:
@@ -251,12 +297,18 @@ class Venue:
         """Have the registry note these results, and the sweeps that ended up to this sequence."""
         swept = self._sweeps.ended(durable_seq)
         if results or swept:
-            self.registry.mark_applied(results, swept.items())
+            journal = self.engine.journal
+            tip = None if journal is None else journal.durable_tip[:2]
+            self.registry.mark_applied(results, swept.items(), tip)
             self._sweeps.forget(swept)
 
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
+        if self.engine.journal is not None:
+            self.engine.journal.keep_tip()
+        self.disk_space.look()
+        self.scrub.tick()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
@@ -264,7 +316,7 @@ class Venue:
         self.gateway_log.tick(clock.wall_ns())
 
 
-class _Recovered:
+class Recovered:
     """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
 
     def __init__(self, projection: Projection, sweeps: Sweeps, data: Path) -> None:
@@ -303,7 +355,7 @@ class _Recovered:
             return
         reader = host.JournalReader(journal)
         scratch = host.Engine(host.create(reader.capacities, reader.mode))
-        host.replay(reader, scratch, sink=self._projection.replay)
+        host.replay(reader, scratch, engine.last_seq, self._projection.replay)
 
 
 def _projection_path(data: Path, seq: int) -> Path:
