@@ -125,7 +125,7 @@ class Server:
         self.venue.context.shut_down()
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.stop()
+                listener.close()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
