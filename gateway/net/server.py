@@ -149,7 +149,7 @@ class Server:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.close()
+                listener.stop()
         self.turns.stop_timers()
         self._index.stop()
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
@@ -161,8 +161,8 @@ class Server:
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
-            _count("public", self.connections, self.connections.limit),
-            _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
+            _count("public", self.connections),
+            _count("operations", self.operations_connections),
         ]
 
     # --- time -----------------------------------------------------------------------------------------------------
@@ -201,11 +201,13 @@ class Server:
                 connection.abort()
 
 
-def _count(port: str, connections: Connections, limit: int) -> PortCount:
+def _count(port: str, connections: Connections) -> PortCount:
     websockets = connections.websockets
     logged_in = sum(connection.session.key is not None for connection in websockets)
     slow = sum(connection.is_slow for connection in websockets)
-    return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
+    anonymous = len(websockets) - logged_in
+    limit, turned_away = connections.limit, connections.turned_away
+    return PortCount(port, len(connections.http), anonymous, logged_in, slow, limit, turned_away)
 
 
 def _told(error: Exception) -> str:
