@@ -54,6 +54,7 @@ class Plan:
     seconds: float
     turns: int
     names: list[str]
+    as_json: bool = False
 
 
 def config_of(folder: Path) -> settings.Config:

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -130,10 +130,16 @@ async def attack(name: str, plan: Plan, venue: Running) -> Outcome:
     return outcome
 
 
+def _said(outcome: Any, plan: Plan) -> Any:
+    """Print what came out as soon as it is known."""
+    print(json.dumps(outcome.as_dict()) if plan.as_json else outcome.line(), flush=True)
+    return outcome
+
+
 async def _attacks(plan: Plan, venue: Running) -> list[Outcome]:
     await asyncio.sleep(MARK_SECONDS)
     await make_history(venue.url, venue.traders)
-    return [await attack(name, plan, venue) for name in plan.names]
+    return [_said(await attack(name, plan, venue), plan) for name in plan.names]
 
 
 async def _overload(plan: Plan, venue: Running) -> list[Any]:
@@ -159,9 +165,10 @@ def measure(plan: Plan, folder: Path) -> list[Any]:
         process, port = start(config, cores[0], files)
         os.sched_setaffinity(0, set(cores[1:]) or set(cores))
         try:
-            outcomes += uvloop.run(run(Plan(plan.seconds, plan.turns, names), Running(process.pid, port, traders)))
+            outcomes += uvloop.run(run(replace(plan, names=names), Running(process.pid, port, traders)))
             if run is _overload:
                 outcomes[-1].count_logged(config.journal, traders[0].account_slot)
+                _said(outcomes[-1], plan)
         finally:
             os.sched_setaffinity(0, set(cores))
             process.terminate()
@@ -180,11 +187,9 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--only", choices=[*sorted(ATTACKS), OVERLOAD], help="this attack alone")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     args = parser.parse_args(arguments)
-    plan = Plan(args.seconds, args.turns, [args.only] if args.only else [*ATTACKS, OVERLOAD])
+    plan = Plan(args.seconds, args.turns, [args.only] if args.only else [*ATTACKS, OVERLOAD], args.json)
     with tempfile.TemporaryDirectory(prefix="lionrock-attacks-") as folder:
-        outcomes = measure(plan, Path(folder))
-    for outcome in outcomes:
-        print(json.dumps(outcome.as_dict()) if args.json else outcome.line())
+        measure(plan, Path(folder))
     return 0
 
 
