@@ -18,8 +18,8 @@ from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
 from gateway.wire.log_lines import event
 
-READ_BYTES = 1 << 15
-"""What one connection may bring in one turn of the loop, some 200 orders: whoever floods keeps nobody waiting."""
+READ_BYTES = 1 << 14
+"""What one connection may bring in one turn of the loop, some 100 orders: whoever floods keeps nobody waiting."""
 ALIVE_NS = 1_000_000_000
 """How often the library is told that data came: it pings silent clients and closes those that do not answer."""
 _LOG = logging.getLogger("lionrock.server")
