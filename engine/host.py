@@ -47,6 +47,7 @@ from engine.journal import (
     write_read_again,
     write_snapshot,
 )
+from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
@@ -71,6 +72,7 @@ __all__ = [
     "is_written",
     "replay",
     "restore",
+    "scrub_faults",
     "snapshot_seqs",
     "snapshots",
     "tip_damage",
@@ -331,6 +333,27 @@ class Engine:
         except BaseException:
             lock.release()
             raise
+        return engine
+
+    @classmethod
+    def read(
+        cls, directory: Path, until_seq: int | None = None, sink: Sink = _ignore, progress: Progress | None = None
+    ) -> "Engine":
+        """The state that the log leads to, as by `open`, without a journal: nothing is written. JournalError.
+
+        `until_seq`: it ends with the last record that lies up to this sequence.
+        """
+        reader = JournalReader(directory)
+        root, ignored = _newest_root(reader)
+        engine = cls(create(reader.capacities, reader.mode) if root is None else root)
+        snapshot_seq = engine.last_seq
+        for commands in reader.batches():
+            if until_seq is not None and reader.last_seq > until_seq:
+                break
+            engine.feed(commands, sink)
+            if progress is not None:
+                progress(reader.bytes_read, reader.bytes_total)
+        engine.recovery = Recovery(snapshot_seq, engine.last_seq - snapshot_seq, ignored=ignored)
         return engine
 
     def submit(self, commands: Rows) -> Rows:

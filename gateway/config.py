@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
+from gateway.wire import log_lines
 from gateway.wire.origins import Origins
 
 Durability = Literal["fsync", "os", "none"]
@@ -60,6 +61,12 @@ class Config:
             "0: off",
         ),
     ] = 0
+    log_format: Annotated[
+        log_lines.Format, Meta(description="what the venue says on its error stream: text or json")
+    ] = "text"
+    log_level: Annotated[
+        log_lines.Level, Meta(description="what it says there at least: debug, info, warning or error")
+    ] = "info"
     testnet: Annotated[bool, Meta(description="say testnet in every answer")] = False
     batch_rows: Annotated[int, Meta(ge=2, le=1 << 16, description="commands in one batch at most")] = 4096
     report_rows: Annotated[
@@ -77,10 +84,21 @@ class Config:
         int, Meta(ge=0, le=36_500, description="days that DATA/history.db keeps rows; 0: for ever")
     ] = 0
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
+    disk_reserve_bytes: Annotated[
+        int, Meta(ge=0, le=1 << 50, description="no new orders while less than this is free on the data's disk; 0: off")
+    ] = 1 << 28
+    scrub_hours: Annotated[
+        int, Meta(ge=0, le=8760, description="old segments and snapshots are checked every so many hours; 0: never")
+    ] = 24
+    scrub_bytes_per_s: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="how quickly they are read")] = 1 << 23
     max_frame_bytes: Annotated[
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
     ] = 1 << 18
     max_connections: Annotated[int, Meta(ge=1, le=1 << 20, description="open connections")] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        Meta(ge=0, le=1 << 20, description="open connections of one address, of IPv6 of one /64 network; 0: no limit"),
+    ] = 256
     max_subscriptions: Annotated[int, Meta(ge=1, le=1 << 16, description="channels of one connection")] = 500
     scripted_index: Annotated[
         str, Meta(description="index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
@@ -92,6 +110,14 @@ class Config:
             "empty: none"
         ),
     ] = ""
+    idle_seconds: Annotated[
+        int,
+        Meta(
+            ge=0, le=86_400,
+            description="close a connection without a login that hears no channel and has asked nothing for so long; "
+            "0: never",
+        ),
+    ] = 60
     login_seconds: Annotated[
         int, Meta(ge=0, le=86_400, description="close a connection that has not logged in after so long; 0: never")
     ] = 0

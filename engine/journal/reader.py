@@ -164,6 +164,28 @@ class JournalReader:
                 raise _other_log(self.directory, proof)
         self._awaited_seq = self._awaited[-1].seq if self._awaited else _NEVER
 
+    @property
+    def segments(self) -> int:
+        """How many segments there are."""
+        return len(self._headers)
+
+    def check_segment(self, number: int) -> Iterator[int]:
+        """Read one segment before the last from the disk and check it: the size of each record in bytes.
+
+        CorruptJournalError. The reader is at this segment's end afterwards.
+        """
+        path = self._paths[number - 1]
+        descriptor = self._disk.open(path, os.O_RDONLY)
+        try:
+            self._disk.drop_cache(descriptor)
+        finally:
+            self._disk.close(descriptor)
+        self.accept_end()
+        self.position = _start(self._headers[number - 1])
+        for rows in self._segment(path):
+            yield RECORD_BYTES + rows.nbytes
+        self._next_segment(number)
+
     def seek(self, seq: int, chain: bytes) -> bool:
         """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
         start, records_read = self.position, self.records_read

@@ -7,7 +7,9 @@ import gc
 import json
 import logging
 import signal
+import sqlite3
 import sys
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -26,7 +28,12 @@ from gateway.commands.common import (
     whole,
 )
 from gateway.net.server import Server
+from gateway.registry.registry import RegistryError
+from gateway.sessions.methods.session import VERSION
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
+from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.wire import log_lines
+from gateway.wire.log_lines import event
 
 _EXAMPLES = """examples:
   lionrock serve
@@ -37,10 +44,14 @@ _EXAMPLES = """examples:
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
-exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered
+exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
+4 the disk failed: questions were answered until the signal, nothing else was taken
 """
+_LOG = logging.getLogger("lionrock.server")
 BROKEN = 3
 """Exit code when an invariant of the engine does not hold: a start by itself would not help."""
+DISK_FAILED = 4
+"""Exit code after a disk error: a person looks at the disk before the next start."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 
@@ -78,12 +89,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; 0, or one line of error and 2, or 3 when an invariant does not hold."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with readable_errors("serve"):
         config = settings.from_args(args)
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)
         compile_engine()
@@ -117,14 +128,49 @@ async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss |
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _finish, stopped)
     _say(server, as_json)
+    _LOG.info("the venue serves from sequence %d on", server.venue.engine.last_seq, extra=_started(server))
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
-        return _failed(failure)
+        disk = disk_failure(server.venue)
+        if disk is None:
+            return _failed(failure)
+        here = replace(config, port=server.port, operations_port=server.operations_port)
+        await server.abandon()
+        del server, failure
+        return await _answer_only(here, disk, stopped)
+    _LOG.info("the venue stops", extra=event("stopping"))
     await server.stop()
     last_seq = server.venue.engine.last_seq
+    _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def _started(server: Server) -> dict[str, Any]:
+    """Where a server listens, and what its start has recovered."""
+    engine, recovery = server.venue.engine, server.venue.engine.recovery
+    return event(
+        "started", port=server.port, operations_port=server.operations_port, sequence=engine.last_seq,
+        snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes, release=VERSION,
+    )  # fmt: skip
+
+
+async def _answer_only(config: settings.Config, disk: DiskFailure, stopped: "asyncio.Future[None]") -> int:
+    """Answer questions from what is durable until a signal; nothing is taken. Always DISK_FAILED."""
+    print(f"lionrock serve: read-only: {disk.line}", file=sys.stderr, flush=True)
+    gc.unfreeze()
+    gc.collect()
+    try:
+        server = Server(config, failure=disk)
+        await server.start()
+    except (JournalError, RegistryError, OSError, sqlite3.Error) as error:
+        print(f"lionrock serve: it cannot even be read ({error}); the venue stops", file=sys.stderr)
+        return DISK_FAILED
+    await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop()
+    print(f"lionrock serve: stopped after a disk error: {disk.line}", file=sys.stderr)
+    return DISK_FAILED
 
 
 def _failed(error: BaseException) -> int:

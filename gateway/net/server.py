@@ -10,8 +10,10 @@ from engine import host
 from gateway import clock, pages
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
+from gateway.net.descriptors import room_for
 from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
+from gateway.net.listener import Listener
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.static_answers import StaticAnswers, begin_document
@@ -20,6 +22,7 @@ from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
 from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.losses import AcceptedLoss
+from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -35,16 +38,25 @@ class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
     def __init__(
-        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+        self,
+        config: Config,
+        progress: Progress | None = None,
+        accepted: AcceptedLoss | None = None,
+        failure: DiskFailure | None = None,
     ) -> None:
+        """`failure`: serve questions alone, after a disk that failed."""
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        if failure is None:
+            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        else:
+            self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
-        self.connections = Connections(config.max_connections)
+        room = room_for(config.max_connections + OPERATIONS_CONNECTIONS) - OPERATIONS_CONNECTIONS
+        self.connections = Connections(room, config.max_connections_per_address)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
-        self._listener: asyncio.Server | None = None
-        self._operations_listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._operations_listener: Listener | None = None
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
@@ -57,7 +69,8 @@ class Server:
         venue.watch_journal()
         await self._listen(_tls(config))
         venue.start()
-        self._index.start()
+        if venue.takes_commands:
+            self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
 
@@ -81,10 +94,12 @@ class Server:
         scheme = "wss" if tls else "ws"
         self.venue.context.operations_place = f"{scheme}://{config.operations_host}:{self.operations_port}"
 
-    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> Listener:
         websockets = WebsocketUpgrade(self.venue, self.turns, port)
         accept = partial(HttpConnection, self.venue, self.turns, port, websockets)
-        return await self.turns.loop.create_server(accept, host, number, ssl=tls, backlog=1024)
+        listener = Listener(self.turns.loop, port.connections, accept, tls)
+        await listener.start(host, number)
+        return listener
 
     @property
     def failed(self) -> asyncio.Future[None]:
@@ -94,12 +109,12 @@ class Server:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return _number(self._listener)
+        return self._listener.port if self._listener is not None else 0
 
     @property
     def operations_port(self) -> int:
         """The port for officers, metrics and health."""
-        return _number(self._operations_listener)
+        return self._operations_listener.port if self._operations_listener is not None else 0
 
     @property
     def _websockets(self) -> list[Any]:
@@ -110,7 +125,7 @@ class Server:
         self.venue.context.shut_down()
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.close()
+                listener.stop()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
@@ -130,10 +145,23 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
 
+    async def abandon(self) -> None:
+        """Close every connection and let go of the data folder as it is, after the disk failed."""
+        for listener in (self._listener, self._operations_listener):
+            if listener is not None:
+                listener.close()
+        self.turns.stop_timers()
+        self._index.stop()
+        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
+            connection.abort()
+        await asyncio.sleep(0)
+        self.venue.execution_throttle.close()
+        self.venue.abandon()
+
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
-            _count("public", self.connections, self.venue.config.max_connections),
+            _count("public", self.connections, self.connections.limit),
             _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
         ]
 
@@ -164,7 +192,8 @@ class Server:
 
     def _second(self) -> None:
         self.venue.tick()
-        self._index.refresh()
+        if self.venue.takes_commands:
+            self._index.refresh()
         now_ns, now = clock.wall_ns(), time.monotonic()
         for connection in self._websockets:
             connection.act(connection.session.tick(now_ns))
@@ -177,10 +206,6 @@ def _count(port: str, connections: Connections, limit: int) -> PortCount:
     logged_in = sum(connection.session.key is not None for connection in websockets)
     slow = sum(connection.is_slow for connection in websockets)
     return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
-
-
-def _number(listener: asyncio.Server | None) -> int:
-    return int(listener.sockets[0].getsockname()[1]) if listener is not None else 0
 
 
 def _told(error: Exception) -> str:

@@ -17,9 +17,9 @@ from engine import disk
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
 from engine.schema import MAX_CLIENT_MEMBERS
-from gateway.registry import spellings
-from gateway.registry.errors import BusyError, RegistryError
-from gateway.registry.names import name_problem
+from gateway.registry import spellings, write_ahead_log
+from gateway.registry.errors import BusyError, DamagedError, RegistryError
+from gateway.registry.names import check_name
 from gateway.registry.records import (
     CONFLICTS,
     OFFICERS,
@@ -33,6 +33,8 @@ from gateway.registry.records import (
     Record,
     Result,
     hashes_in,
+    in_order,
+    key_of,
     record_of,
 )
 from gateway.registry.signatures import SIGNATURES, SignaturesSeen
@@ -44,7 +46,7 @@ __all__ = [
     "RegistryError", "Result",
 ]  # fmt: skip
 WAIT_SECONDS = 5.0
-_INTENT_COLUMNS = (
+INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
     "source_time_ns, change, key, sweeps, digest"
 )
@@ -56,6 +58,9 @@ class Registry:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         disk.make_empty(self.path)
+        torn = write_ahead_log.damage(self.path)
+        if torn:
+            raise DamagedError(f"{path}-wal", torn)
         self._db = sqlite3.connect(path, isolation_level=None)
         is_of_earlier_release = prepare(self._db, self.path)
         try:
@@ -105,9 +110,9 @@ class Registry:
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
         """Refuse invalid names, an existing account, and a parent that is a sub-account or another client's."""
-        _check_name("name", name)
+        check_name("name", name)
         if client:
-            _check_name("client", client)
+            check_name("client", client)
         if name.isdecimal():
             raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
         if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
@@ -179,7 +184,7 @@ class Registry:
         found = self.one("SELECT id FROM persons WHERE name = ?", name)
         if found:
             return int(found[0])
-        _check_name("person", name)
+        check_name("person", name)
         self._check_unlike("person", name, "person")
         return 0
 
@@ -222,7 +227,7 @@ class Registry:
 
     def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
         """The scopes in fixed order, or a refusal: unknown, not for a key without account, or both sides at once."""
-        wanted = _check_scopes(scopes)
+        wanted = in_order(scopes)
         if account_slot == NIL and set(wanted) - OFFICERS:
             raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
         self._check_separation(person, wanted)
@@ -257,7 +262,7 @@ class Registry:
     def _keys(self, clause: str, *values: object) -> list[Key]:
         columns = "number, id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns"
         rows = self._db.execute(f"SELECT {columns} FROM keys {clause}", values)
-        return [_key(row) for row in rows]
+        return [key_of(row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> Key:
         """Revoke a key for good; the server closes its sessions, and what its person's orders may open ends."""
@@ -381,7 +386,7 @@ class Registry:
     def _add(self, intent: Intent, now_ns: int) -> None:
         if self._acting:
             intent = replace(intent, **self._acting)
-        columns = _INTENT_COLUMNS.replace(" reference,", "")
+        columns = INTENT_COLUMNS.replace(" reference,", "")
         next_reference = "(SELECT coalesce(max(reference), 0) + 1 FROM intents)"
         values = (
             int(intent.kind), int(intent.code), intent.account_slot, intent.contract_slot, intent.item, intent.person,
@@ -409,7 +414,7 @@ class Registry:
     def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
         """Intents after a reference that the log does not have yet, in the order of their references."""
         clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
-        rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
+        rows = self._db.execute(f"SELECT {INTENT_COLUMNS} FROM intents {clause}", (after, limit))
         return [Intent(*row) for row in rows]
 
     def last_reference(self) -> int:
@@ -420,7 +425,7 @@ class Registry:
         """The last intent, not refused, that writes where this one does; None when there is none."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
         found = self.one(
-            f"SELECT {_INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
+            f"SELECT {INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
             "item = ? AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
             int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
             int(intent.code),
@@ -466,7 +471,7 @@ class Registry:
         return self._with_results("reference > ? AND reference <= ?", after, last)
 
     def _with_results(self, clause: str, *values: object) -> list[tuple[Intent, Result]]:
-        columns = f"{_INTENT_COLUMNS}, applied_seq, reason, orders_cancelled"
+        columns = f"{INTENT_COLUMNS}, applied_seq, reason, orders_cancelled"
         rows = self._db.execute(f"SELECT {columns} FROM intents WHERE {clause} ORDER BY reference", values)
         return [(Intent(*row[:-3]), Result(*row[-3:])) for row in rows]
 
@@ -499,34 +504,14 @@ class Registry:
         return (int(found[0]), bytes(found[1])) if found else None
 
     def last_applied(self) -> int:
-        """The latest sequence at which the log is noted to hold an intent; 0 for none."""
-        return int(self.one("SELECT coalesce(max(applied_seq), 0) FROM intents")[0])
-
-    def applied_beyond(self, seq: int) -> list[Intent]:
-        """The intents that are noted as in the log behind a sequence, in the order of their references."""
-        query = f"SELECT {_INTENT_COLUMNS} FROM intents WHERE applied_seq > ? ORDER BY reference"
-        return [Intent(*row) for row in self._db.execute(query, (seq,))]
-
-    def leave_lost(self, references: Iterable[int]) -> None:
-        """These were in a part of the log that is lost, and are not done again: sequence 0, which no command has."""
-        with self.transaction():
-            query = "UPDATE intents SET applied_seq = 0, reason = NULL, orders_cancelled = NULL WHERE reference = ?"
-            self._db.executemany(query, [(reference,) for reference in references])
+        """The latest sequence at which the log is noted to hold an intent; 0 for none. They come in order."""
+        latest = "SELECT applied_seq FROM intents ORDER BY reference DESC LIMIT 1000"
+        return int(self.one(f"SELECT coalesce(max(applied_seq), 0) FROM ({latest})")[0])
 
     def unfinished_sweeps(self) -> list[tuple[int, int]]:
         """The sequences and kinds of the intents in the log whose sweep is not known to have ended."""
         clause = "sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
         return self._db.execute(f"SELECT applied_seq, kind FROM intents WHERE {clause}").fetchall()
-
-    def forget_beyond(self, last_seq: int) -> int:
-        """Intents noted beyond the end of the log were lost with it and wait to be done again; returns how many.
-
-        The tip is the end of the log again.
-        """
-        query = "UPDATE intents SET applied_seq = NULL, reason = NULL, orders_cancelled = NULL WHERE applied_seq > ?"
-        with self.transaction():
-            self._db.execute("DELETE FROM log_tip")
-            return self._db.execute(query, (last_seq,)).rowcount
 
     # --- client records ---------------------------------------------------------------------------------------------
 
@@ -590,24 +575,3 @@ class Registry:
     def transaction(self) -> Transaction:
         """A transaction: all of it is written with its checksums, or nothing. Nothing is written outside of one."""
         return Transaction(self._db)
-
-
-def _key(row: tuple[Any, ...]) -> Key:
-    number, key_id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns = row
-    held = frozenset(scopes.split())
-    slot = NIL if account_slot is None else account_slot
-    return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
-
-
-def _check_name(field: str, name: str) -> None:
-    problem = name_problem(name)
-    if problem:
-        raise RegistryError(f"{field}: {problem}")
-
-
-def _check_scopes(scopes: Iterable[str]) -> list[str]:
-    wanted = set(scopes)
-    unknown = sorted(wanted - set(SCOPES))
-    if unknown or not wanted:
-        raise RegistryError(f"scopes: {' '.join(unknown) or 'none given'}; choose from {', '.join(SCOPES)}")
-    return [scope for scope in SCOPES if scope in wanted]

@@ -9,7 +9,7 @@ from itertools import islice
 
 from gateway.wire.views import HasMore
 
-SLICE_ROWS = 32
+SLICE_ROWS = 16
 """How many rows are rendered at once: some tenths of a millisecond."""
 
 
