@@ -226,7 +226,7 @@ QUERY_MUTANTS = (
     Mutant(
         "the day is kept although a minute was added",
         "read_model/candles.py",
-        "known = minute_ns, len(self._minutes[contract_slot])",
+        "known = minute_ns, self.series.count(contract_slot)",
         "known = minute_ns, 0",
         CANDLES,
     ),
