@@ -11,6 +11,7 @@ import socket
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import NoReturn
 
 LOOPBACK = "127.0.0.1"
@@ -147,11 +148,9 @@ def main(arguments: list[str]) -> None:
     """`python -m bench.attackers NAME PORT KEY SECRET`: attack the venue on this port until the input closes."""
     name, port, key, secret = arguments
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    os.nice(10)
-    try:
+    os.setpriority(os.PRIO_PROCESS, 0, 10)
+    with suppress(OSError):
         ATTACKS[name](int(port), key, secret)
-    except OSError:
-        pass
     threading.Event().wait()
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from bench import admission_gate, cancel, journal, memory, order_flow, risk, single_command, startup
+from bench import admission_gate, cancel, history, journal, memory, order_flow, risk, single_command, startup
 from bench.measurement import Measurement, Plan
 
 SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
@@ -18,6 +18,7 @@ SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "ticks": ("a mark tick that re-checks every position, and a funding settlement", risk.ticks),
     "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
     "deleveraging": ("the same into an empty book: all of it by deleveraging", risk.deleveraging),
+    "history": ("memory, disk and pages of a history of many ended orders", history.history),
     "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
 }
 """Name -> (what it measures, function)."""

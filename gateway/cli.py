@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
     "verify": "check a journal end to end",
+    "doctor": "look for what is wrong with the machine, the settings or a data folder",
     "bench": "run the benchmarks",
     "load": "measure the gateway under load, beside a bare echo server",
     "account": "create and list accounts",
@@ -32,6 +33,10 @@ COMMANDS = {
 }
 """Name -> what it is for; the module is `gateway.commands.NAME`."""
 USAGE_ERROR = 2
+INTERNAL_ERROR = 70
+"""Exit code when a command ends by an error that nobody foresaw."""
+TRACEBACK_VARIABLE = "LIONROCK_TRACEBACK"
+"""Set it to see where such an error comes from."""
 
 
 def _overview() -> str:
@@ -83,6 +88,13 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 0
     except KeyboardInterrupt:
         return 128 + signal.SIGINT
+    except Exception as error:
+        if os.environ.get(TRACEBACK_VARIABLE):
+            raise
+        told = " ".join(f"{type(error).__name__}: {error}".split())
+        remedy = f"this is a fault of lionrock: set {TRACEBACK_VARIABLE}=1, run it again and report what it shows"
+        print(f"lionrock {name}: {told}; {remedy}", file=sys.stderr)
+        return INTERNAL_ERROR
 
 
 if __name__ == "__main__":

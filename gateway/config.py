@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
+from gateway.wire import log_lines
 from gateway.wire.origins import Origins
 
 Durability = Literal["fsync", "os", "none"]
@@ -60,11 +61,28 @@ class Config:
             "0: off",
         ),
     ] = 0
+    log_format: Annotated[
+        log_lines.Format, Meta(description="what the venue says on its error stream: text or json")
+    ] = "text"
+    log_level: Annotated[
+        log_lines.Level, Meta(description="what it says there at least: debug, info, warning or error")
+    ] = "info"
     testnet: Annotated[bool, Meta(description="say testnet in every answer")] = False
     batch_rows: Annotated[int, Meta(ge=2, le=1 << 16, description="commands in one batch at most")] = 4096
     report_rows: Annotated[
         int, Meta(ge=1 << 10, le=1 << 28, description="order reports kept for `venue/resume`, 216 bytes each")
     ] = 1 << 20
+    history_rows: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 32,
+            description="history rows in memory (216 bytes each: an ended order, a side of a trade, a payment); older "
+            "ones are in DATA/history.db; 0: all in memory",
+        ),
+    ] = 1 << 19
+    history_days: Annotated[
+        int, Meta(ge=0, le=36_500, description="days that DATA/history.db keeps rows; 0: for ever")
+    ] = 0
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
     disk_reserve_bytes: Annotated[
         int, Meta(ge=0, le=1 << 50, description="no new orders while less than this is free on the data's disk; 0: off")
@@ -77,6 +95,10 @@ class Config:
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
     ] = 1 << 18
     max_connections: Annotated[int, Meta(ge=1, le=1 << 20, description="open connections")] = 10_000
+    max_connections_per_address: Annotated[
+        int,
+        Meta(ge=0, le=1 << 20, description="open connections of one address, of IPv6 of one /64 network; 0: no limit"),
+    ] = 256
     max_subscriptions: Annotated[int, Meta(ge=1, le=1 << 16, description="channels of one connection")] = 500
     scripted_index: Annotated[
         str, Meta(description="index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
@@ -88,6 +110,14 @@ class Config:
             "empty: none"
         ),
     ] = ""
+    idle_seconds: Annotated[
+        int,
+        Meta(
+            ge=0, le=86_400,
+            description="close a connection without a login that hears no channel and has asked nothing for so long; "
+            "0: never",
+        ),
+    ] = 60
     login_seconds: Annotated[
         int, Meta(ge=0, le=86_400, description="close a connection that has not logged in after so long; 0: never")
     ] = 0
@@ -140,6 +170,11 @@ class Config:
     def registry(self) -> Path:
         """The registry's file."""
         return Path(self.data) / "registry.db"
+
+    @property
+    def history(self) -> Path:
+        """The file of older history."""
+        return Path(self.data) / "history.db"
 
     @property
     def gateway_log(self) -> Path:

@@ -128,3 +128,19 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFix
             cli.main(["serve", "--data", str(tmp_path), "--port", str(port)])
     text = capsys.readouterr().err
     assert f"port {port}: address already in use; choose another" in text
+
+
+def test_an_error_that_nobody_foresaw_is_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(args: object) -> int:
+        raise TypeError("first\nsecond")
+
+    monkeypatch.setattr("gateway.commands.schema.run", fail)
+    assert cli.main(["schema"]) == cli.INTERNAL_ERROR
+    told = capsys.readouterr().err
+    assert told.startswith("lionrock schema: TypeError: first second; this is a fault of lionrock: set LIONROCK_TRACE")
+    assert told.count("\n") == 1
+    monkeypatch.setenv("LIONROCK_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        cli.main(["schema"])

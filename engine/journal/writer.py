@@ -222,6 +222,11 @@ class Journal:
             self._thread.start()
 
     @property
+    def chain(self) -> bytes:
+        """The hash of the whole log as far as it is written."""
+        return self._writer.chain
+
+    @property
     def sync_ns(self) -> int:
         """How long a sync takes, a running mean."""
         return self._sync_ns
@@ -230,11 +235,6 @@ class Journal:
     def segment_number(self) -> int:
         """The number of the segment that is written."""
         return self._writer.segment_number
-
-    @property
-    def chain(self) -> bytes:
-        """The hash of the whole log as far as it is written."""
-        return self._writer.chain
 
     @property
     def durable_tip(self) -> Tip:

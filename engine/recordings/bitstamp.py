@@ -24,13 +24,14 @@ from decimal import Decimal
 from engine.codes import Side
 from engine.recordings.batches import CHECKED_ROWS, READER_ID, Batch, Book, ContractSpec, Execution, Rows
 from engine.recordings.recorded_queues import Queues
-from engine.recordings.source import BadLineError, RecordingError, Source, whole_number
+from engine.recordings.source import WIDEST, BadLineError, RecordingError, Source, whole_number
 from engine.units import MAX_TICKS
 
 CSV_COLUMNS = ("id", "timestamp", "exchange.timestamp", "price", "volume", "action", "direction")
 ACTIONS = ("created", "changed", "deleted")
 PRICE_PLACES, QUANTITY_PLACES = 2, 8
 NS_PER_MS = 1_000_000
+MAX_TIME_MS = ((1 << 63) - 1) // NS_PER_MS
 MAX_PRICE_TICKS = 100_000
 MAX_ORDER_LOTS = 1 << 52
 
@@ -227,7 +228,7 @@ def _csv_entry(text: str, file: str, line: int) -> Entry:
     if direction not in ("bid", "ask"):
         raise BadLineError(file, line, "direction", f"{direction[:40]!r} is neither bid nor ask")
     event = OrderEvent(
-        whole_number(time_ms, (file, line, "timestamp")) * NS_PER_MS,
+        _time_ns(time_ms, (file, line, "timestamp")),
         action,
         whole_number(order_id, (file, line, "id")),
         Side.BUY if direction == "bid" else Side.SELL,
@@ -240,7 +241,7 @@ def _csv_entry(text: str, file: str, line: int) -> Entry:
 def _log_entry(text: str, file: str, line: int) -> Entry:
     time_ms, _, rest = text.partition(" ")
     kind, _, body = rest.partition(" ")
-    time_ns = whole_number(time_ms, (file, line, "time")) * NS_PER_MS
+    time_ns = _time_ns(time_ms, (file, line, "time"))
     try:
         content = json.loads(body, parse_float=str)
         if kind == "order_book":
@@ -258,7 +259,7 @@ def _log_entry(text: str, file: str, line: int) -> Entry:
         raise
     except KeyError as error:
         raise BadLineError(file, line, str(error).strip("'"), "is missing or unknown") from error
-    except (ValueError, TypeError, ArithmeticError) as error:
+    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
         raise BadLineError(file, line, "content", f"is not the JSON of {kind[:40]!r}: {error}") from error
     return _valid(event, file, line)
 
@@ -280,14 +281,30 @@ def _levels(content: dict[str, list[list[str]]], name: str, where: tuple[str, in
     ]
 
 
-def _scaled(text: str, places: int, where: tuple[str, int, str]) -> int:
-    """A decimal as a whole number of units of 10^-places, exactly."""
+def _time_ns(text: str, where: tuple[str, int, str]) -> int:
+    time_ms = whole_number(text, where)
+    if not 0 <= time_ms <= MAX_TIME_MS:
+        raise BadLineError(*where, f"{time_ms} ms are not within 0 to {MAX_TIME_MS}")
+    return time_ms * NS_PER_MS
+
+
+def _scaled(text: object, places: int, where: tuple[str, int, str]) -> int:
+    """A decimal as a whole number of units of 10^-places, exactly; in JSON it is text, or a whole number."""
+    if isinstance(text, bool) or not isinstance(text, int | str):
+        raise BadLineError(*where, f"{str(text)[:40]} is no decimal")
+    text = str(text)
     whole, _, fraction = text.partition(".")
     if fraction[places:].strip("0"):
         raise BadLineError(*where, f"{text[:40]!r} has more than {places} decimals")
-    return whole_number(whole + fraction[:places].ljust(places, "0"), where)
+    value = whole_number(whole + fraction[:places].ljust(places, "0"), where)
+    if abs(value) > WIDEST:
+        raise BadLineError(*where, f"{text[:40]} is too large")
+    return value
 
 
 def _rounded(text: str | int, places: int) -> int:
     """A number that went through binary floating point in the log, back to the nearest unit of 10^-places."""
-    return int((Decimal(text).scaleb(places)).to_integral_value())
+    value = (Decimal(text).scaleb(places)).to_integral_value()
+    if not abs(value) <= WIDEST:
+        raise ValueError(f"{str(text)[:40]} is too large")
+    return int(value)

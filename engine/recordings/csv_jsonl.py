@@ -157,7 +157,10 @@ class TextReader:
         return (_ACTIONS[action], flags, *values.values())
 
     def _csv(self, text: str, line: int) -> Mapping[str, str]:
-        cells = next(csv.reader([text]))
+        try:
+            cells = next(csv.reader([text]))
+        except csv.Error as error:
+            raise BadLineError(self.source.name, line, "line", f"is not CSV: {error}") from error
         if len(cells) != len(self._header):
             raise BadLineError(self.source.name, line, "line", f"{len(cells)} fields instead of {len(self._header)}")
         return dict(zip(self._header, cells, strict=True))
@@ -165,7 +168,7 @@ class TextReader:
     def _json(self, text: str, line: int) -> Mapping[str, str]:
         try:
             content = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise BadLineError(self.source.name, line, "line", f"is not JSON: {error}") from error
         if not isinstance(content, dict):
             raise BadLineError(self.source.name, line, "line", "is not a JSON object")

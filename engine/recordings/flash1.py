@@ -54,6 +54,8 @@ _BOUNDS = {
     "price_ticks": (1, MAX_TICKS),
 }
 _NOT_OF_CANCELS = ("quantity", "price_ticks")
+_WIDTHS = {"quantity": (0, (1 << 32) - 1), "price_ticks": (-(1 << 63), (1 << 63) - 1)}
+"""What fits into a record where the value does not count."""
 
 
 def is_csv(head: bytes) -> bool:
@@ -148,8 +150,8 @@ class Flash1Reader:
         kind, values = _TYPES.index(cells[0]), []
         for column, cell in zip(CSV_COLUMNS[1:], cells[1:], strict=True):
             value = whole_number(cell, (name, number, column))
-            low, high = _BOUNDS[column]
-            if not low <= value <= high and not (kind == _CANCEL and column in _NOT_OF_CANCELS):
+            low, high = _WIDTHS[column] if kind == _CANCEL and column in _NOT_OF_CANCELS else _BOUNDS[column]
+            if not low <= value <= high:
                 raise BadLineError(name, number, column, f"{value} is not within {low} to {high}")
             values.append(value)
         side, ioc, quantity, sequence, order_id, price_ticks = values

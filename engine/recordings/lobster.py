@@ -36,7 +36,7 @@ from engine.recordings.batches import (
     Rows,
 )
 from engine.recordings.recorded_queues import Queues
-from engine.recordings.source import BadLineError, Source, whole_number
+from engine.recordings.source import WIDEST, BadLineError, Source, whole_number
 from engine.units import MAX_TICKS, NS_PER_S
 
 FIELDS = ("time", "type", "order id", "size", "price", "direction")
@@ -181,7 +181,9 @@ class LobsterReader:
         try:
             values = list(map(int, cells))
         except ValueError as error:
-            raise BadLineError(self.book.name, line, "line", str(error)) from error
+            raise BadLineError(self.book.name, line, "line", f"a field is no number: {str(error)[:90]}") from error
+        if "_" in text or max(values) > WIDEST or min(values) < -WIDEST:
+            raise BadLineError(self.book.name, line, "line", f"a field is no whole number from -{WIDEST} to {WIDEST}")
         asks = list(zip(values[0::4], values[1::4], strict=True))
         bids = list(zip(values[2::4], values[3::4], strict=True))
         if values[-3] <= 0 or values[-1] <= 0:

@@ -7,6 +7,7 @@ about the content names file, line, field and reason (`BadLineError`).
 import gzip
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -19,7 +20,12 @@ import zstandard
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
 BUFFER_BYTES = 1 << 18
+WIDEST = (1 << 62) - 1
+"""The largest quantity or price that a reader counts with: two of them fit into int64."""
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
+"""What reading damaged packed bytes raises."""
+NOT_OPENED = (*DAMAGED, RuntimeError, ValueError, struct.error)
+"""What opening a damaged file raises; a zip's way of packing that is not known, or a password, is a RuntimeError."""
 
 
 class RecordingError(ValueError):
@@ -84,7 +90,7 @@ class Source:
         """The decompressed bytes as a stream; the caller closes it. RecordingError when it cannot be opened."""
         try:
             return self._open()
-        except (OSError, zipfile.BadZipFile) as error:
+        except NOT_OPENED as error:
             raise RecordingError(f"{self.path}: cannot be opened: {error}") from error
 
     def _open(self) -> BinaryIO:
@@ -133,7 +139,7 @@ def sources(path: Path) -> list[Source]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [Source(path, entry.filename) for entry in archive.infolist() if not entry.is_dir()]
-    except zipfile.BadZipFile as error:
+    except NOT_OPENED as error:
         raise RecordingError(f"{path}: not a readable zip: {error}") from error
 
 

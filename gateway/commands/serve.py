@@ -29,8 +29,11 @@ from gateway.commands.common import (
 )
 from gateway.net.server import Server
 from gateway.registry.registry import RegistryError
+from gateway.sessions.methods.session import VERSION
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
 from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.wire import log_lines
+from gateway.wire.log_lines import event
 
 _EXAMPLES = """examples:
   lionrock serve
@@ -44,6 +47,7 @@ SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot
 exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
 4 the disk failed: questions were answered until the signal, nothing else was taken
 """
+_LOG = logging.getLogger("lionrock.server")
 BROKEN = 3
 """Exit code when an invariant of the engine does not hold: a start by itself would not help."""
 DISK_FAILED = 4
@@ -85,12 +89,12 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Serve until a signal; 0, or one line of error and 2, or 3 when an invariant does not hold."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     with readable_errors("serve"):
         config = settings.from_args(args)
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)
         compile_engine()
@@ -124,6 +128,7 @@ async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss |
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _finish, stopped)
     _say(server, as_json)
+    _LOG.info("the venue serves from sequence %d on", server.venue.engine.last_seq, extra=_started(server))
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
@@ -134,10 +139,21 @@ async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss |
         await server.abandon()
         del server, failure
         return await _answer_only(here, disk, stopped)
+    _LOG.info("the venue stops", extra=event("stopping"))
     await server.stop()
     last_seq = server.venue.engine.last_seq
+    _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+def _started(server: Server) -> dict[str, Any]:
+    """Where a server listens, and what its start has recovered."""
+    engine, recovery = server.venue.engine, server.venue.engine.recovery
+    return event(
+        "started", port=server.port, operations_port=server.operations_port, sequence=engine.last_seq,
+        snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes, release=VERSION,
+    )  # fmt: skip
 
 
 async def _answer_only(config: settings.Config, disk: DiskFailure, stopped: "asyncio.Future[None]") -> int:

@@ -13,6 +13,7 @@ from gateway.wire.views import (
     Candle,
     ContractTerms,
     FundingView,
+    HasMore,
     LapseWarning,
     MovementView,
     OrderView,
@@ -109,9 +110,9 @@ class SampleProjection:
         row = self.book_rows[slot]
         return BookView(slot, row.time_ns, row.change_id, row.bids[:depth], row.asks[:depth])
 
-    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], HasMore]:
         self.spans.append(span)
-        return [row for row in self.public_trades if row.contract_slot in slots][: span.count], False
+        return [row for row in self.public_trades if row.contract_slot in slots][: span.count], lambda: False
 
     def volume_lots(self, slot: int, since_ns: int) -> int:
         return sum(row.volume_lots for row in self.candle_rows if row.start_ns >= since_ns)
@@ -157,10 +158,10 @@ class SampleProjection:
 
     def user_trades(
         self, account: int, slots: frozenset[int], span: Span
-    ) -> tuple[list[UserTradeView], bool]:
+    ) -> tuple[list[UserTradeView], HasMore]:
         self.spans.append(span)
         found = [t for t in self.own_trades if t.account_slot == account and t.trade.contract_slot in slots]
-        return found[: span.count], len(found) > span.count
+        return found[: span.count], lambda: len(found) > span.count
 
     def order_trades(self, account: int, order_id: int) -> list[UserTradeView]:
         return [t for t in self.own_trades if t.account_slot == account and t.order_id == order_id]

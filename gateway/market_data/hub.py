@@ -24,9 +24,9 @@ from gateway.market_data.public_topics import (
     make_topic,
 )
 from gateway.read_model import event_fold, render
-from gateway.read_model.history import Segment
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, trade_view
 from gateway.read_model.projection import Projection
+from gateway.read_model.segments import Segment
 from gateway.wire.channels import Channel
 
 _SHOWS_STATE = frozenset(

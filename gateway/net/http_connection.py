@@ -11,11 +11,12 @@ from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.static_answers import Page, has_present, tag_of
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
-from gateway.sessions.actions import Action, Later, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
 from gateway.sessions.http_calls import http as serve_http
 from gateway.sessions.query_turns import Pool
 from gateway.sessions.rate_limits import tokens_of
+from gateway.sessions.session import REST_NS
 from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
 from gateway.wire.addresses import address_of
@@ -45,6 +46,7 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = False
         self._is_scheduled = False
         self._is_slow = False
+        self._is_resting = False
         self._is_receiving = True
         """Whether the time runs within which a request must be complete."""
         self._timeout: asyncio.TimerHandle | None = None
@@ -55,10 +57,6 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         self._address = address_of(self._peer)
-        if self._connections.is_full:
-            self._refuse(503, b'{"error":"too many connections"}')
-            transport.close()
-            return
         self._connections.http.add(self)
         self._wait(HANDSHAKE_SECONDS)
 
@@ -94,7 +92,7 @@ class HttpConnection(asyncio.Protocol):
     def _next(self) -> None:
         """Serve the next request that is complete; read on when none is."""
         self._is_scheduled = False
-        if self._is_busy or self._is_slow or self._transport.is_closing():
+        if self._is_busy or self._is_slow or self._is_resting or self._transport.is_closing():
             return
         self._is_busy = True
         pool = Pool.ANONYMOUS if self._client is None else Pool.CLIENTS
@@ -132,6 +130,15 @@ class HttpConnection(asyncio.Protocol):
             self._wait(HANDSHAKE_SECONDS)
         self._transport.resume_reading()
 
+    def _rest(self, rest_ns: int) -> None:
+        """Take no request for so long."""
+        self._is_resting = True
+        self._turns.loop.call_later(rest_ns / 1e9, self._wake)
+
+    def _wake(self) -> None:
+        self._is_resting = False
+        self._schedule_next()
+
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
         if not self._transport.is_closing():
@@ -166,10 +173,12 @@ class HttpConnection(asyncio.Protocol):
         if wait_ns:
             headers = [*self._headers, ("Retry-After", str(-(-wait_ns // 1_000_000_000)))]
             self.write(self._messages.response(429, _TOO_MANY, "text/plain", headers=headers))
+            self._rest(REST_NS)
             return
         is_sent = request.verb == "GET" and not has_present(request.headers, tag)
         if is_sent:
             bucket.charge(now_ns, tokens_of(len(body)))
+            self._turns.queries.spent_bytes(Pool.ANONYMOUS, len(body))
         headers = http_headers.of_static(request, self._venue.context.origins, tag)
         if has_present(request.headers, tag):
             status, body = 304, b""
@@ -194,6 +203,8 @@ class HttpConnection(asyncio.Protocol):
                 self.answer(action.data)
             elif isinstance(action, Later):
                 self._turns.wait(self, action)
+            elif isinstance(action, Rest):
+                self._rest(action.rest_ns)
         self._turns.touch()
 
     def _upgrade(self) -> None:

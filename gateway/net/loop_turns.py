@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from engine import host
+from gateway import clock
 from gateway.sessions.actions import Later
 from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.stage_times import Histogram
+from gateway.wire.log_lines import HELD_NS, event
 
 NS_PER_S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.server")
@@ -107,7 +109,7 @@ class Turns:
             try:
                 waiter.serve_late(go_on)
             except Exception:
-                _LOG.exception("a connection is cut: serving it failed")
+                _LOG.exception("a connection is cut: serving it failed", extra=event("connection_cut"))
                 waiter.abort()
         self.touch()
         self._serve_later()
@@ -116,11 +118,15 @@ class Turns:
 
     def do(self, step: Callable[[], None]) -> None:
         """Run a step; an error stops the server, because nothing may be answered that cannot be journalled."""
+        begun_ns = clock.steady_ns()
         try:
             step()
         except Exception as error:
             _log(error, "a batch failed")
             self.fail(error)
+        held_ns = clock.steady_ns() - begun_ns
+        if held_ns >= HELD_NS:
+            _tell_slow("the end of a turn", held_ns)
 
     def fail(self, error: Exception) -> None:
         """Stop the server because of this error; the first one counts."""
@@ -134,18 +140,22 @@ class Turns:
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Repeat a call; an error stops the server instead of going unnoticed."""
-        place = len(self._timers)
+        place, name = len(self._timers), f"the timer {getattr(call, '__name__', 'of a part')}"
         due = self.loop.time() + seconds
 
         def again() -> None:
             nonlocal due
             self.lag.add([int((self.loop.time() - due) * NS_PER_S)])
+            begun_ns = clock.steady_ns()
             try:
                 call()
             except Exception as error:
                 _log(error, "a timer failed")
                 self.fail(error)
                 return
+            held_ns = clock.steady_ns() - begun_ns
+            if held_ns >= HELD_NS:
+                _tell_slow(name, held_ns)
             due = self.loop.time() + seconds
             self._timers[place] = self.loop.call_later(seconds, again)
 
@@ -155,6 +165,11 @@ class Turns:
         """Stop the calls that `every` repeats."""
         for timer in self._timers:
             timer.cancel()
+
+
+def _tell_slow(what: str, held_ns: int) -> None:
+    held_ms = held_ns // 1_000_000
+    _LOG.warning("%s held the loop for %d ms", what, held_ms, extra=event("slow_turn", what=what, held_ms=held_ms))
 
 
 def _log(error: Exception, what: str) -> None:

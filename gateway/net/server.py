@@ -10,8 +10,10 @@ from engine import host
 from gateway import clock, pages
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
+from gateway.net.descriptors import room_for
 from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
+from gateway.net.listener import Listener
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.static_answers import StaticAnswers, begin_document
@@ -50,10 +52,11 @@ class Server:
         else:
             self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
-        self.connections = Connections(config.max_connections)
+        room = room_for(config.max_connections + OPERATIONS_CONNECTIONS) - OPERATIONS_CONNECTIONS
+        self.connections = Connections(room, config.max_connections_per_address)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
-        self._listener: asyncio.Server | None = None
-        self._operations_listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
+        self._operations_listener: Listener | None = None
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
@@ -91,10 +94,12 @@ class Server:
         scheme = "wss" if tls else "ws"
         self.venue.context.operations_place = f"{scheme}://{config.operations_host}:{self.operations_port}"
 
-    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> Listener:
         websockets = WebsocketUpgrade(self.venue, self.turns, port)
         accept = partial(HttpConnection, self.venue, self.turns, port, websockets)
-        return await self.turns.loop.create_server(accept, host, number, ssl=tls, backlog=1024)
+        listener = Listener(self.turns.loop, port.connections, accept, tls)
+        await listener.start(host, number)
+        return listener
 
     @property
     def failed(self) -> asyncio.Future[None]:
@@ -104,12 +109,12 @@ class Server:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        return _number(self._listener)
+        return self._listener.port if self._listener is not None else 0
 
     @property
     def operations_port(self) -> int:
         """The port for officers, metrics and health."""
-        return _number(self._operations_listener)
+        return self._operations_listener.port if self._operations_listener is not None else 0
 
     @property
     def _websockets(self) -> list[Any]:
@@ -120,7 +125,7 @@ class Server:
         self.venue.context.shut_down()
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.close()
+                listener.stop()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
@@ -144,7 +149,7 @@ class Server:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.close()
+                listener.stop()
         self.turns.stop_timers()
         self._index.stop()
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
@@ -156,7 +161,7 @@ class Server:
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
-            _count("public", self.connections, self.venue.config.max_connections),
+            _count("public", self.connections, self.connections.limit),
             _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
         ]
 
@@ -201,10 +206,6 @@ def _count(port: str, connections: Connections, limit: int) -> PortCount:
     logged_in = sum(connection.session.key is not None for connection in websockets)
     slow = sum(connection.is_slow for connection in websockets)
     return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
-
-
-def _number(listener: asyncio.Server | None) -> int:
-    return int(listener.sockets[0].getsockname()[1]) if listener is not None else 0
 
 
 def _told(error: Exception) -> str:

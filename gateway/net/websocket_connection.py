@@ -1,5 +1,6 @@
 """One websocket: bytes to its session, actions to the sequencer and the hub, staged frames to the socket."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable
@@ -12,11 +13,12 @@ from gateway import clock
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
-from gateway.sessions.actions import Action, Close, Later, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Close, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
 from gateway.wire.frames import close_frame, text_frame
+from gateway.wire.log_lines import event
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
 HIGH_WATER_BYTES = 1 << 20
@@ -26,6 +28,11 @@ MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 """With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
+_LOG = logging.getLogger("lionrock.connections")
+
+
+def _nothing(now_ns: int) -> list[Action]:
+    return []
 
 
 class WebsocketConnection(picows.WSListener):
@@ -63,6 +70,9 @@ class WebsocketConnection(picows.WSListener):
         self._websocket, self._transport = transport, transport.underlying_transport
         self._transport.set_write_buffer_limits(HIGH_WATER_BYTES)
         self._connections.websockets.add(self)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            told = event("connected", connection=self.session.number, peer=self.session.peer)
+            _LOG.debug("a websocket was opened", extra=told)
 
     def on_ws_frame(self, transport: Any, frame: Any) -> None:
         kind = frame.msg_type
@@ -79,6 +89,8 @@ class WebsocketConnection(picows.WSListener):
 
     def on_ws_disconnected(self, transport: Any) -> None:
         self._connections.websockets.discard(self)
+        if _LOG.isEnabledFor(logging.DEBUG):
+            _LOG.debug("a websocket has ended", extra=event("disconnected", connection=self.session.number))
         self.leave_all()
         for action in self.session.lost(clock.wall_ns()):
             if isinstance(action, Submit):
@@ -110,6 +122,11 @@ class WebsocketConnection(picows.WSListener):
         if not self._is_stopped:
             self._is_stopped = True
             self._transport.pause_reading()
+
+    def let_others_read(self) -> None:
+        """Read nothing more in this turn of the loop."""
+        self.hold()
+        self._turns.loop.call_soon(self._go_on_if_free)
 
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
@@ -190,6 +207,10 @@ class WebsocketConnection(picows.WSListener):
                 self._is_waiting = True
                 self.hold()
                 self._turns.wait(self, action)
+            elif isinstance(action, Rest):
+                self._is_waiting = True
+                self.hold()
+                self._turns.loop.call_later(action.rest_ns / 1e9, self.serve_late, _nothing)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
         self._turns.touch()

@@ -16,7 +16,10 @@ from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
 from gateway.plain_orders.frame_finder import NO_ROOM, OTHER, TEXT
 from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
+from gateway.wire.log_lines import event
 
+READ_BYTES = 1 << 15
+"""What one connection may bring in one turn of the loop, some 200 orders: whoever floods keeps nobody waiting."""
 ALIVE_NS = 1_000_000_000
 """How often the library is told that data came: it pings silent clients and closes those that do not answer."""
 _LOG = logging.getLogger("lionrock.server")
@@ -57,19 +60,21 @@ class WebsocketInput(asyncio.BufferedProtocol):
 
     def get_buffer(self, sizehint: int) -> Any:
         kept = len(self._kept)
-        if not kept:
-            return self._buffer
-        self._buffer[:kept] = self._kept
-        return self._buffer[kept:]
+        if kept:
+            self._buffer[:kept] = self._kept
+        return self._buffer[kept : kept + READ_BYTES]
 
     def buffer_updated(self, nbytes: int) -> None:
         end, self._kept = len(self._kept) + nbytes, b""
         try:
             self._take(end)
         except Exception:
-            _LOG.exception("a connection is cut: serving it failed")
+            told = event("connection_cut", connection=self._session.number)
+            _LOG.exception("a connection is cut: serving it failed", extra=told)
             self._session.closed = True
             self._connection.abort()
+        if nbytes == READ_BYTES:
+            self._connection.let_others_read()
         self._turns.touch()
 
     def _read_on(self) -> None:
@@ -93,12 +98,12 @@ class WebsocketInput(asyncio.BufferedProtocol):
 
     def take(self, data: bytes) -> None:
         """Serve bytes that were read before: with the handshake, or while the connection had to wait."""
-        for first in range(0, len(data), len(self._buffer) // 2):
+        for first in range(0, len(data), READ_BYTES - 1):
             if self._connection.is_held:
                 self._connection.hold()
                 self._kept += data[first:]
                 return
-            part = data[first : first + len(self._buffer) // 2]
+            part = data[first : first + READ_BYTES - 1]
             self.get_buffer(0)[: len(part)] = part
             self.buffer_updated(len(part))
 

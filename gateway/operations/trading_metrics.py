@@ -47,9 +47,15 @@ def families(venue: Venue) -> Iterator[Metric]:
     refusals = [((code,), float(count)) for code, count in sorted(context.refusals.items())]
     yield counters("request_refusals", "Requests that the gateway has refused, by error code", ("code",), refusals)
     stages = sequencer.stage_times.histograms()
-    yield histograms("stage_seconds", "How long a batch took from stage to stage, in seconds", "stage", stages)
+    text = "How long a batch took from stage to stage, in seconds, of one batch in eight"
+    yield histograms("stage_seconds", text, "stage", stages)
     yield gauge("batch_commands", "Commands in the batch that is being collected", sequencer.collected)
     yield gauge("outbox_turns", "Turns of the loop whose answers wait until they are durable", sequencer.unsent)
+    turns = context.turns
+    yield gauge("queries_waiting", "Requests that wait for their share of the loop's time", turns.waiting)
+    yield gauge("queries_waiting_most", "The most that have waited at once since the start", turns.most_waiting)
+    text = "Requests, and slices of large answers, that were served after they had waited"
+    yield counter("queries_served_late", text, turns.served_late)
     state = engine.root[0]
     yield gauge("engine_jobs", "Jobs that wait inside the engine, such as mass cancellations", int(state["jobs_count"]))
     text = "Accounts that wait for liquidation"
@@ -70,6 +76,7 @@ def _journal(venue: Venue) -> Iterator[Metric]:
     if journal is not None:
         text = "How long a sync of the journal takes, a running mean in seconds"
         yield gauge("journal_sync_seconds", text, journal.sync_ns / NS_PER_S)
+        yield gauge("journal_tip_sequence", "What the tip proves to be durable; -1 without a tip", journal.tip_seq)
         yield gauge("journal_segment_number", "The journal's segment being written", journal.segment_number)
     supervisor = venue.execution_throttle.supervisor
     text = "Commands that the rules of surveillance are behind the log; 0 when no rule is on"

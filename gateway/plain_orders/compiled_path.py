@@ -18,8 +18,8 @@ from gateway.plain_orders.frame_finder import SLACK_BYTES
 from gateway.plain_orders.layout import OUT_BYTES, SCALARS, new_workspace, write_listing
 from gateway.plain_orders.order_reader import read
 from gateway.plain_orders.reply_writer import write
-from gateway.read_model.history import Segment
 from gateway.read_model.projection import Projection
+from gateway.read_model.segments import Segment
 from gateway.sessions.actions import Pending
 from gateway.sessions.methods.trading import OrderPending
 from gateway.sessions.state import Call, SessionState

@@ -1,13 +1,31 @@
 """Candles: the closed minutes of each contract, longer periods built from them, and the statistics of 24 hours."""
 
-from bisect import bisect_left
-from collections import defaultdict
 from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
 
 from gateway.read_model.event_fold import CANDLE_NS
+from gateway.read_model.history_store import HistoryStore
+from gateway.read_model.series import Series
 from gateway.wire.views import Candle
 
 DAY_NS = 86_400_000_000_000
+DAY_MINUTES = 1440
+MINUTE = np.dtype(
+    [
+        ("time_ns", "i8"),  # when it began
+        ("open_ticks", "i8"),
+        ("high_ticks", "i8"),
+        ("low_ticks", "i8"),
+        ("close_ticks", "i8"),
+        ("volume_lots", "i8"),
+        ("volume_tick_lots", "i8"),
+        ("lots_before", "i8"),  # traded in all minutes before it
+    ]
+)
+_SERIES = 1
+"""The number of the candles in a store."""
 
 
 @dataclass(slots=True)
@@ -24,28 +42,41 @@ class DayStatistics:
 class Candles:
     """Closed one-minute candles by contract slot, in order of time; a minute without a trade has none."""
 
-    def __init__(self) -> None:
-        self._minutes: defaultdict[int, list[Candle]] = defaultdict(list)
-        self._volumes: defaultdict[int, list[int]] = defaultdict(lambda: [0])
+    def __init__(self, store: HistoryStore | None = None) -> None:
+        self.series = Series("candles", _SERIES, MINUTE, DAY_MINUTES, store)
+        self._volumes: dict[int, int] = {}
         self._statistics: dict[int, tuple[tuple[int, int], DayStatistics]] = {}
 
     def add(self, contract_slot: int, candle: Candle) -> None:
         """Add a closed minute."""
-        self._minutes[contract_slot].append(candle)
-        volumes = self._volumes[contract_slot]
-        volumes.append(volumes[-1] + candle.volume_lots)
+        before = self._volume(contract_slot)
+        self.series.append(
+            contract_slot,
+            (candle.start_ns, *_prices(candle), candle.volume_lots, candle.volume_tick_lots, before),
+        )
+        self._volumes[contract_slot] = before + candle.volume_lots
+
+    def _volume(self, contract_slot: int) -> int:
+        """What was traded in all closed minutes."""
+        known = self._volumes.get(contract_slot)
+        if known is None:
+            count = self.series.count(contract_slot)
+            last = self.series.rows(contract_slot, count - 1, count) if count else []
+            known = int(last[0]["lots_before"] + last[0]["volume_lots"]) if count else 0
+            self._volumes[contract_slot] = known
+        return known
 
     def volume_lots(self, contract_slot: int, start_ns: int, running: Candle | None) -> int:
         """What was traded in the minutes that begin at or after `start_ns`; as cheap for a month as for an hour."""
-        volumes = self._volumes[contract_slot]
-        closed = volumes[-1] - volumes[bisect_left(self._minutes[contract_slot], start_ns, key=_start)]
+        at = self.series.ordinal(contract_slot, start_ns)
+        first = self.series.rows(contract_slot, at, at + 1)
+        closed = self._volume(contract_slot) - int(first[0]["lots_before"]) if len(first) else 0
         return closed + (running.volume_lots if running and running.start_ns >= start_ns else 0)
 
-    def minutes(self, contract_slot: int, start_ns: int, running: Candle | None) -> list[Candle]:
-        """The minutes that begin at or after `start_ns`, the running one last."""
-        known = self._minutes[contract_slot]
-        found = known[bisect_left(known, start_ns, key=_start) :]
-        return [*found, running] if running and running.start_ns >= start_ns else found
+    def _minutes(self, contract_slot: int, start_ns: int, end_ns: int) -> Any:
+        """The closed minutes that begin within some times, both included."""
+        first = self.series.ordinal(contract_slot, start_ns)
+        return self.series.rows(contract_slot, first, self.series.ordinal(contract_slot, end_ns + 1))
 
     def period(
         self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int, running: Candle | None, now_ns: int = 0
@@ -56,37 +87,33 @@ class Candles:
         before the first trade of all.
         """
         step_ns = resolution_s * 1_000_000_000
-        first_ns = start_ns - start_ns % step_ns
+        first_ns, last_ns = start_ns - start_ns % step_ns, end_ns - end_ns % step_ns + step_ns - 1
+        minutes = self._minutes(contract_slot, first_ns, last_ns)
+        if running and first_ns <= running.start_ns <= last_ns:
+            minutes = np.append(minutes, np.array([_record(running)], MINUTE))
         close_ticks = self._close_before(contract_slot, first_ns, running)
         merged: list[Candle] = []
         next_ns = first_ns
-        for minute in self.minutes(contract_slot, first_ns, running):
-            begin_ns = minute.start_ns - minute.start_ns % step_ns
-            if begin_ns > end_ns:
-                break
-            if merged and merged[-1].start_ns == begin_ns:
-                _merge(merged[-1], minute)
-            else:
-                merged += _flat(close_ticks, next_ns, begin_ns, step_ns)
-                merged.append(Candle(begin_ns, *_prices(minute), minute.volume_lots, minute.volume_tick_lots))
-            next_ns, close_ticks = begin_ns + step_ns, minute.close_ticks
+        for candle in _merged(minutes, step_ns):
+            merged += _flat(close_ticks, next_ns, candle.start_ns, step_ns)
+            merged.append(candle)
+            next_ns, close_ticks = candle.start_ns + step_ns, candle.close_ticks
         return merged + _flat(close_ticks, next_ns, min(end_ns, now_ns) + 1, step_ns)
 
     def _close_before(self, contract_slot: int, at_ns: int, running: Candle | None) -> int:
         """The price of the last trade in a minute before `at_ns`, 0 without one."""
         if running and running.start_ns < at_ns:
             return running.close_ticks
-        known = self._minutes[contract_slot]
-        place = bisect_left(known, at_ns, key=_start)
-        return known[place - 1].close_ticks if place else 0
+        place = self.series.ordinal(contract_slot, at_ns)
+        return int(self.series.rows(contract_slot, place - 1, place)[0]["close_ticks"]) if place else 0
 
     def day(self, contract_slot: int, now_ns: int, running: Candle | None) -> DayStatistics:
         """The last 24 hours, to the minute; the closed minutes are summed when one was added or has become too old."""
         minute_ns = now_ns - now_ns % CANDLE_NS
-        known = minute_ns, len(self._minutes[contract_slot])
+        known = minute_ns, self.series.count(contract_slot)
         of, closed = self._statistics.get(contract_slot, ((0, 0), DayStatistics()))
         if of != known:
-            closed = _add_up(self.minutes(contract_slot, minute_ns - DAY_NS, None))
+            closed = _add_up(self._minutes(contract_slot, minute_ns - DAY_NS, now_ns))
             self._statistics[contract_slot] = (known, closed)
         if running is None or running.start_ns < minute_ns - DAY_NS:
             return closed
@@ -99,20 +126,27 @@ class Candles:
         )
 
 
-def _start(candle: Candle) -> int:
-    return candle.start_ns
-
-
 def _prices(candle: Candle) -> tuple[int, int, int, int]:
     return candle.open_ticks, candle.high_ticks, candle.low_ticks, candle.close_ticks
 
 
-def _merge(into: Candle, minute: Candle) -> None:
-    into.high_ticks = max(into.high_ticks, minute.high_ticks)
-    into.low_ticks = min(into.low_ticks, minute.low_ticks)
-    into.close_ticks = minute.close_ticks
-    into.volume_lots += minute.volume_lots
-    into.volume_tick_lots += minute.volume_tick_lots
+def _record(candle: Candle) -> tuple[int, ...]:
+    return candle.start_ns, *_prices(candle), candle.volume_lots, candle.volume_tick_lots, 0
+
+
+def _merged(minutes: Any, step_ns: int) -> list[Candle]:
+    """The candles of a period that minutes make, without those in which nothing was traded."""
+    if not len(minutes):
+        return []
+    begins = minutes["time_ns"] - minutes["time_ns"] % step_ns
+    first = np.flatnonzero(np.diff(begins, prepend=-1))
+    last = np.append(first[1:], len(minutes)) - 1
+    columns = (
+        begins[first], minutes["open_ticks"][first], np.maximum.reduceat(minutes["high_ticks"], first),
+        np.minimum.reduceat(minutes["low_ticks"], first), minutes["close_ticks"][last],
+        np.add.reduceat(minutes["volume_lots"], first), np.add.reduceat(minutes["volume_tick_lots"], first),
+    )  # fmt: skip
+    return [Candle(*values) for values in zip(*(column.tolist() for column in columns), strict=True)]
 
 
 def _flat(close_ticks: int, first_ns: int, end_ns: int, step_ns: int) -> list[Candle]:
@@ -123,13 +157,13 @@ def _flat(close_ticks: int, first_ns: int, end_ns: int, step_ns: int) -> list[Ca
     return [Candle(at_ns, *prices) for at_ns in range(first_ns, end_ns, step_ns)]
 
 
-def _add_up(minutes: list[Candle]) -> DayStatistics:
-    if not minutes:
+def _add_up(minutes: Any) -> DayStatistics:
+    if not len(minutes):
         return DayStatistics()
     return DayStatistics(
-        max(minute.high_ticks for minute in minutes),
-        min(minute.low_ticks for minute in minutes),
-        minutes[0].open_ticks,
-        sum(minute.volume_lots for minute in minutes),
-        sum(minute.volume_tick_lots for minute in minutes),
+        int(minutes["high_ticks"].max()),
+        int(minutes["low_ticks"].min()),
+        int(minutes["open_ticks"][0]),
+        int(minutes["volume_lots"].sum()),
+        int(minutes["volume_tick_lots"].sum()),
     )

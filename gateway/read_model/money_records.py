@@ -9,6 +9,7 @@ import numpy as np
 from engine.codes import Asset, EventKind
 from gateway.read_model.event_fold import COLLATERAL_KIND, DELIVERY_KIND, FUNDING_KIND, MONEY_KIND
 from gateway.read_model.history import History
+from gateway.read_model.history_store import Own, Part
 from gateway.wire.views import MovementView, SettlementView, Span
 
 _SETTLING = {EventKind.FUNDING_PAID: "settlement", EventKind.POSITION_SETTLED: "delivery"}
@@ -73,22 +74,24 @@ class MoneyRecords:
         kind = "settlement" if row["kind"] == FUNDING_KIND else "delivery"
         contract_slot, time_ns = int(row["contract_slot"]), int(row["time_ns"])
         position = change = longs = 0
-        is_over, paid_ns = False, time_ns if kind == "settlement" else time_ns + _DELIVERED_NS
-        for segment in self._history.segments:
-            if segment.first + segment.used < number or is_over:
+        paid_ns = time_ns if kind == "settlement" else time_ns + _DELIVERED_NS
+        span = Span(end_ns=paid_ns, first_place=number, ascending=True)
+        for segment, first, end in self._history.ranges("paid", (contract_slot,), span):
+            if segment.first + end < number:
                 continue
-            rows = segment.legs[max(number - segment.first, 0) : segment.used]
+            rows = segment.legs[max(number - segment.first, first) : end]
             mine = (rows["kind"] == MONEY_KIND) & (rows["contract_slot"] == contract_slot) & _reasons(rows, kind)
             paid = rows[mine & (rows["time_ns"] <= paid_ns)]
             lots, micros = paid["position_lots"], paid["fee_micros"]
             position, change = position + int(lots[lots > 0].sum()), change + int(micros.sum())
             longs -= int(micros[lots > 0].sum())
-            is_over = bool((rows["time_ns"] > paid_ns).any())
+            if segment.used and segment.time_ns(segment.used - 1) > paid_ns:
+                break
         view = SettlementView(
             number, contract_slot, time_ns, kind, position, int(row["mark_subticks"]), int(row["index_subticks"]),
             change, longs if kind == "settlement" else 0,
         )  # fmt: skip
-        if is_over:
+        if self._history.newest_ns() > paid_ns:
             self._sums[number] = view
         return view
 
@@ -110,14 +113,24 @@ class MoneyRecords:
 
         Without an account, those of the contracts. Only rows of these kinds are read: a history is mostly others.
         """
-        for segment in reversed(self._history.segments):
-            places = segment.settlements() if account_slot is None else segment.rows_of(account_slot)
+        if account_slot is None:
+            parts = self._settled(kinds)
+        else:
+            parts = self._history.own_parts(account_slot, Own(kinds))
+        for segment, places in parts:
             if not len(places):
                 continue
             places = places[np.isin(segment.legs["kind"][places], kinds)]
             rows = segment.legs[places]
             for index in reversed(np.flatnonzero(wanted(rows)).tolist()):
                 yield segment.first + int(places[index]) + 1, rows[index]
+
+    def _settled(self, kinds: tuple[int, ...]) -> Iterator[Part]:
+        """Where settlements of some kinds are, newest first."""
+        wanted = "delivered" if kinds == (DELIVERY_KIND,) else "settled"
+        for segment, first, end in self._history.ranges(wanted, (), Span()):
+            places = segment.settlements()
+            yield segment, places[(places >= first) & (places < end)]
 
 
 def _reasons(rows: Any, kind: str | None) -> Any:

@@ -6,9 +6,7 @@ and can be rebuilt from the journal. The server releases an answer when everythi
 answer is ahead of the log.
 """
 
-from bisect import bisect_left, bisect_right
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,10 +22,10 @@ from gateway.read_model import event_fold, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
-from gateway.read_model.history import History, OrderFilter, Segment
+from gateway.read_model.funding_rates import FundingRates
+from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.history_views import (
     HISTORY_ROW_BYTES,
-    FundingRate,
     candle_view,
     closed_by_force,
     funding_rate,
@@ -40,6 +38,7 @@ from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
+from gateway.read_model.segments import Segment
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -48,6 +47,7 @@ from gateway.wire.views import (
     Candle,
     ContractTerms,
     FundingView,
+    HasMore,
     LapseWarning,
     OrderView,
     PositionView,
@@ -75,17 +75,20 @@ def _is_any(view: TransactionView) -> bool:
 class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
-    def __init__(self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS) -> None:
+    def __init__(
+        self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS, history: History | None = None
+    ) -> None:
+        """Without a history that has a store, all that happens stays in memory."""
         self.is_locked = False
         self.books = Books(event_rows)
         self._view = event_fold.empty_view()
-        self._history = History()
-        self._recent: tuple[Segment, int] = (self._history.segments[0], 0)
-        self._candles = Candles()
-        self.money_records = MoneyRecords(self._history)
-        self._funding: defaultdict[int, list[FundingRate]] = defaultdict(list)
+        self.history = history or History()
+        self._recent: tuple[Segment, int] = (self.history.segments[0], 0)
+        self._candles = Candles(self.history.store)
+        self.money_records = MoneyRecords(self.history)
+        self._funding = FundingRates(self.history.store)
         self._contracts: list[Contract] = []
-        self._reports = Reports(self._history, self._contracts, report_rows)
+        self._reports = Reports(self.history, self._contracts, report_rows)
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
         self._numbers = self._view.view(np.uint8).data[: event_fold.VIEW.fields["noted"][1]].cast("q")  # type: ignore[index]
@@ -99,7 +102,7 @@ class Projection:
 
     def _compiled(self) -> Callable[..., tuple[int, int]]:
         """The fold, compiled for the types of the batches."""
-        commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self._history.segments[0]
+        commands, events, segment = np.zeros(1, COMMAND), np.zeros(1, EVENT), self.history.segments[0]
         batch = (commands, commands.view(LABEL), events, events.view(NOTICE))
         history = (segment.legs, segment.orders, segment.legs, segment.orders)
         compiled: Callable[..., tuple[int, int]] = direct(
@@ -141,7 +144,8 @@ class Projection:
 
     def apply(self, batch: Batch, commands_count: int, events_count: int) -> tuple[Segment, int, int]:
         """Fold so many rows of a batch; returns where its history rows are: (segment, first, end)."""
-        segment, reports = self._history.room(3 * events_count), self._reports.room(events_count)
+        segment = self.history.room(3 * events_count, self._numbers[_APPLIED_SEQ])
+        reports = self._reports.room(events_count)
         first = segment.used
         spans = (commands_count, events_count, first, reports.used)
         history = (segment.legs, segment.orders, reports.legs, reports.orders)
@@ -166,8 +170,7 @@ class Projection:
         for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
-            contract_slot, rate = funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES)
-            self._funding[contract_slot].append(rate)
+            self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
 
     @property
     def view(self) -> Any:
@@ -190,25 +193,25 @@ class Projection:
             "accounts": row["accounts"][: int(row["accounts_used"])],
             "connections": row["connections"][: int(row["orders_used"])],
             "markets": row["markets"],
-            "history": self._history.rows(),
         }
-        saved_rows.write(path, arrays | self._reports.saved())
+        for part in (self.history, self._reports, self._candles.series, self._funding.series):
+            arrays |= part.saved()
+        saved_rows.write(path, arrays)
 
     def load(self, path: Path) -> None:
         """Load what `save` wrote. SavedRowsError before anything is changed, when it cannot be used."""
-        saved = SavedRows(path)
-        (head,) = saved.array("head", _HEAD)
-        row = self._row
-        accounts, history = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("history", event_fold.LEG_ROW)
-        markets, connections = saved.array("markets", event_fold.MARKET_ROW), saved.array("connections", np.int64)
-        orders = saved.array("orders", event_fold.ORDER_ROW)
-        self._reports.load(saved)
+        saved, row = SavedRows(path), self._row
+        (head,), markets = saved.array("head", _HEAD), saved.array("markets", event_fold.MARKET_ROW)
+        accounts, orders = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("orders", event_fold.ORDER_ROW)
+        connections = saved.array("connections", np.int64)
+        parts: tuple[Any, ...] = (self.history, self._reports, self._candles.series, self._funding.series)
+        kept = [part.saved_rows(saved) for part in parts]
+        for part, rows in zip(parts, kept, strict=True):
+            part.load(*rows)
         row["applied_seq"], row["orders_used"], row["accounts_used"] = head["seq"], len(orders), len(accounts)
         row["orders"][: len(orders)], row["connections"][: len(orders)] = orders, connections
         row["accounts"][: len(accounts)], row["markets"] = accounts, markets
-        self._history.load(history)
-        for segment in self._history.segments:
-            self._note_rare(segment, 0)
+        self._recent = (self.history.segments[-1], self.history.segments[-1].used)
 
     # --- contracts ------------------------------------------------------------------------------------------------
 
@@ -256,8 +259,7 @@ class Projection:
     @property
     def history_end(self) -> int:
         """The place behind the history's last row."""
-        last = self._history.segments[-1]
-        return last.first + last.used
+        return self.history.end
 
     def is_halted(self) -> bool:
         """Whether the venue is halted, or takes no orders for a reason of its own."""
@@ -306,15 +308,15 @@ class Projection:
         """What a side of the visible book has at a price or better."""
         return self.books.book(contract_slot).shown_lots(side, ticks)
 
-    def trades(self, slots: frozenset[int], span: Span) -> tuple[Iterator[TradeView], bool]:
-        """Public trades of some contracts, each made when it is asked for, and whether there are more."""
-        found = self._history.of_contracts(slots, FLAG_TAKER, span)
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[Iterator[TradeView], HasMore]:
+        """Public trades of some contracts, each found when it is asked for; then whether there are more."""
+        found = self.history.of_contracts(slots, FLAG_TAKER, span)
         return _cut(found, trade_view, span)
 
     def liquidations(self, contract_slot: int, first_id: int, count: int) -> list[bytes]:
         """Forced trades from a trade id on, the latest so many, as the channel says them."""
         found: list[bytes] = []
-        for segment, index in self._history.of_contracts((contract_slot,), FLAG_FORCED, Span(first_id=first_id)):
+        for segment, index in self.history.of_contracts((contract_slot,), FLAG_FORCED, Span(first_id=first_id)):
             if len(found) == count:
                 break
             closed = closed_by_force(segment.data, index * HISTORY_ROW_BYTES)
@@ -359,15 +361,7 @@ class Projection:
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
-        rates = self._funding[contract_slot]
-        first, end = bisect_left(rates, start_ns, key=_time), bisect_right(rates, end_ns, key=_time)
-        return [
-            FundingView(
-                rates[at].time_ns, rates[at].index_subticks, rates[at - 1].index_subticks if at else 0,
-                rates[at].rate_ppb, rates[at].interval_s,
-            )
-            for at in range(first, end)
-        ]  # fmt: skip
+        return self._funding.between(contract_slot, start_ns, end_ns)
 
     def funding_start_ns(self, contract_slot: int) -> int:
         """When the running funding interval began."""
@@ -396,7 +390,7 @@ class Projection:
         if len(ended):
             view = order_view(segment.data, (first + int(ended[-1])) * HISTORY_ROW_BYTES)
             return view if view.account_slot == account_slot else None
-        for segment, index in self._history.of_order(account_slot, order_id, event_fold.ORDER_KIND):
+        for segment, index in self.history.of_order(account_slot, order_id, event_fold.ORDER_KIND):
             return order_view(segment.data, index * HISTORY_ROW_BYTES)
         return None
 
@@ -422,25 +416,25 @@ class Projection:
     ) -> Iterator[OrderView]:
         """Closed orders of some contracts that ended within a span's times, the latest first, made when asked for."""
         wanted = OrderFilter(slots, span.start_ns, span.end_ns, not with_unfilled, conditional, label.encode())
-        found = self._history.closed_orders(account_slot, wanted)
-        wanted_part = list(islice(found, span.offset, span.offset + span.count))
+        found = self.history.closed_orders(account_slot, wanted)
+        wanted_part = islice(found, span.offset, span.offset + span.count)
         return (order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part)
 
     def user_trades(
         self, account_slot: int, slots: frozenset[int], span: Span
-    ) -> tuple[Iterator[UserTradeView], bool]:
-        """Own trades of some contracts, each made when it is asked for, and whether there are more."""
-        return _cut(self._history.trades(account_slot, slots, span), user_trade_view, span)
+    ) -> tuple[Iterator[UserTradeView], HasMore]:
+        """Own trades of some contracts, each found when it is asked for; then whether there are more."""
+        return _cut(self.history.trades(account_slot, slots, span), user_trade_view, span)
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
         """Where a contract's trade is in the whole history: its first row, or with `is_last` its last one."""
-        return self._history.trade_place(contract_slot, trade_id, is_last)
+        return self.history.trade_place(contract_slot, trade_id, is_last)
 
     def order_trades(self, account_slot: int, order_id: int) -> list[UserTradeView]:
         """The trades of one order, oldest first."""
         return [
             user_trade_view(segment.data, index * HISTORY_ROW_BYTES)
-            for segment, index in self._history.of_order(account_slot, order_id, event_fold.TRADE_KIND)
+            for segment, index in self.history.of_order(account_slot, order_id, event_fold.TRADE_KIND)
         ]
 
     # --- account --------------------------------------------------------------------------------------------------
@@ -458,12 +452,8 @@ class Projection:
                 return self._position_view(slot)
         contract = self._engine_contracts[contract_slot]
         view = PositionView(contract_slot, 0, 0, int(contract["mark_subticks"]), int(contract["index_subticks"]))
-        view.settlement_subticks = self._settled_mark(contract_slot)
+        view.settlement_subticks = self._funding.settled_mark(contract_slot)
         return view
-
-    def _settled_mark(self, contract_slot: int) -> int:
-        rates = self._funding.get(contract_slot)
-        return rates[-1].mark_subticks if rates else 0
 
     def size_lots(self, account_slot: int, contract_slot: int) -> int:
         """The size of the position in one contract alone, negative when short."""
@@ -485,7 +475,7 @@ class Projection:
             int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
             int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
             found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated, self._settled_mark(found.contract_slot),
+            found.is_isolated, self._funding.settled_mark(found.contract_slot),
         )  # fmt: skip
 
     def account(self, account_slot: int) -> AccountView:
@@ -522,7 +512,7 @@ class Projection:
     ) -> tuple[list[TransactionView], int]:
         """Changes of cash that are wanted, newest first, and the number to continue before (0: no more)."""
         found: list[TransactionView] = []
-        for number, segment, index in self._history.money(account_slot, span):
+        for number, segment, index in self.history.money(account_slot, span):
             view = transaction_view(segment.data, index * HISTORY_ROW_BYTES, number)
             if not is_wanted(view):
                 continue
@@ -572,12 +562,11 @@ class Projection:
 
 
 
-def _time(rate: FundingRate) -> int:
-    return rate.time_ns
+def _cut(found: Iterator[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], HasMore]:
+    """The views of the first `count` rows after `offset`; when they are made, whether there are more.
 
-
-def _cut(found: Iterable[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], bool]:
-    """The views of the first `count` rows after `offset`, and whether there are more. Rows never change."""
-    rows = list(islice(found, span.offset, span.offset + span.count + 1))
-    views = (make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in rows[: span.count])
-    return views, len(rows) > span.count
+    Rows are found one by one, as those on disk have to be read.
+    """
+    rest = islice(found, span.offset, None)
+    views = (make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in islice(rest, span.count))
+    return views, lambda: next(rest, None) is not None

@@ -5,7 +5,7 @@ order that one command changes several times is said once, as the command leaves
 in a log of bounded length; trades are in the history.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -14,9 +14,11 @@ import numpy as np
 from engine.codes import EventKind
 from gateway.read_model import render
 from gateway.read_model.event_fold import LEG_ROW, NOTICE_KIND, TRADE_KIND
-from gateway.read_model.history import BEHIND, SEGMENT_ROWS, History, Segment
+from gateway.read_model.history import History
+from gateway.read_model.history_store import Part, Range
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, notice_view, order_view, user_trade_view
 from gateway.read_model.saved_rows import SavedRows
+from gateway.read_model.segments import BEHIND, SEGMENT_ROWS, Segment
 from gateway.wire.decimals import Contract
 from gateway.wire.reasons import shown
 from gateway.wire.views import NoticeView, Report
@@ -24,10 +26,6 @@ from gateway.wire.views import NoticeView, Report
 REPORT_ROWS = 1 << 20
 """How many report rows are kept unless the venue says otherwise."""
 _FLOOR = np.dtype([("account_slot", "i8"), ("seq", "i8")])
-Part = tuple[Segment, int, int]
-"""Rows of one segment: (segment, first, end)."""
-Places = tuple[Segment, Any]
-"""Some rows of one segment: (segment, their places)."""
 
 
 class Reports:
@@ -42,7 +40,7 @@ class Reports:
         self._rows = rows
         self._segments = [Segment(min(rows, SEGMENT_ROWS))]
         self._kept = 0
-        self._recent: Part = (self._segments[0], 0, 0)
+        self._recent: Range = (self._segments[0], 0, 0)
 
     # --- writing --------------------------------------------------------------------------------------------------
 
@@ -88,9 +86,12 @@ class Reports:
         rows = np.concatenate([segment.legs[: segment.used] for segment in self._segments])
         return {"reports": rows, "report_floors": np.array([*self._floors.items()], _FLOOR)}
 
-    def load(self, saved: SavedRows) -> None:
+    def saved_rows(self, saved: SavedRows) -> tuple[Any, Any]:
+        """(rows, what was forgotten) that were saved."""
+        return saved.array("reports", LEG_ROW), saved.array("report_floors", _FLOOR)
+
+    def load(self, rows: Any, floors: Any) -> None:
         """Load what `saved` gave, in full segments, so that the first questions after a restart cost what others do."""
-        rows, floors = saved.array("reports", LEG_ROW), saved.array("report_floors", _FLOOR)
         size = min(self._rows, SEGMENT_ROWS)
         parts = [rows[first : first + size] for first in range(0, len(rows), size)]
         self._segments = [Segment(len(part), full=part) for part in parts]
@@ -103,7 +104,7 @@ class Reports:
 
     # --- reading --------------------------------------------------------------------------------------------------
 
-    def of_batch(self, account_slot: int, written: Part) -> list[Report]:
+    def of_batch(self, account_slot: int, written: Range) -> list[Report]:
         """An account's facts of the last batch, by sequence; `written` are the batch's history rows."""
         notes, trades = _own(self._recent, account_slot), _own(written, account_slot, TRADE_KIND)
         return [self._report(*place) for place in _in_order([notes], [trades])]
@@ -114,8 +115,8 @@ class Reports:
         A sequence is never split, so there may be more than `count`; there may be fewer where orders changed several
         times within one.
         """
-        notes = _later(self._segments, account_slot, after, until)
-        trades = _later(self._history.segments, account_slot, after, until, TRADE_KIND)
+        notes = _until_more(_later(self._segments, account_slot, after), (after, until), count)
+        trades = _until_more(self._trades(account_slot, after), (after, until), count)
         last = _last_sequence([*notes, *trades], count)
         found = _in_order(_up_to(notes, last), _up_to(trades, last))
         end = min(count, len(found))
@@ -123,6 +124,10 @@ class Reports:
             end += 1
         has_more = end < len(found) or any((_seqs(part) > last).any() for part in (*notes, *trades))
         return [self._report(*place) for place in found[:end]], has_more
+
+    def _trades(self, account_slot: int, after: int) -> Iterator[Part]:
+        """An account's trades of later sequences than one and maybe some before them, oldest first."""
+        return self._history.own_parts(account_slot, self._history.later((TRADE_KIND,), after), is_ascending=True)
 
     def _report(self, seq: int, segment: Segment, place: int) -> Report:
         offset, kind = place * HISTORY_ROW_BYTES, segment.legs["kind"][place]
@@ -143,7 +148,7 @@ class Reports:
         return render.lapsed(contract, shown(notice.code), notice.time_ns)
 
 
-def _own(part: Part, account_slot: int, kind: int = 0) -> tuple[Segment, Any]:
+def _own(part: Range, account_slot: int, kind: int = 0) -> tuple[Segment, Any]:
     """The places of an account's rows in a part, of one kind if given."""
     segment, first, end = part
     rows = segment.legs[first:end]
@@ -153,36 +158,43 @@ def _own(part: Part, account_slot: int, kind: int = 0) -> tuple[Segment, Any]:
     return segment, first + np.flatnonzero(wanted)
 
 
-def _later(segments: list[Segment], account_slot: int, after: int, until: int, kind: int = 0) -> list[Places]:
-    """An account's rows of sequences after one and up to another, oldest first. Sequences never go back."""
-    found: list[Places] = []
-    for segment in reversed(segments):
-        places = segment.rows_of(account_slot)
-        if kind:
-            places = places[segment.legs["kind"][places] == kind]
-        seqs = segment.legs["seq"][places]
-        found.append((segment, places[(seqs > after) & (seqs <= until)]))
-        if len(seqs) and seqs[0] <= after:
+def _later(segments: list[Segment], account_slot: int, after: int) -> Iterator[Part]:
+    """An account's rows of segments that have later sequences than one, oldest first. Sequences never go back."""
+    for segment in segments:
+        if segment.used and segment.legs["seq"][segment.used - 1] > after:
+            yield segment, segment.rows_of(account_slot)
+
+
+def _until_more(parts: Iterable[Part], span: tuple[int, int], count: int) -> list[Part]:
+    """Rows of sequences after one and up to another, until there are more than so many with whole sequences."""
+    found: list[Part] = []
+    seqs = np.zeros(0, np.int64)
+    for segment, places in parts:
+        own = segment.legs["seq"][places]
+        first, end = np.searchsorted(own, span, "right")
+        found.append((segment, places[first:end]))
+        seqs = np.append(seqs, own[first:end])
+        if end < len(own) or (len(seqs) > count and seqs[count] < seqs[-1]):
             break
-    return found[::-1]
+    return found
 
 
-def _seqs(part: Places) -> Any:
+def _seqs(part: Part) -> Any:
     segment, places = part
     return segment.legs["seq"][places]
 
 
-def _last_sequence(parts: list[Places], count: int) -> int:
+def _last_sequence(parts: list[Part], count: int) -> int:
     """The sequence with which the first so many rows are whole; a page costs what it has, not what is behind it."""
-    seqs = np.concatenate([_seqs(part) for part in parts])
+    seqs = np.concatenate([np.zeros(0, np.int64), *map(_seqs, parts)])
     return int(np.partition(seqs, count)[count]) if count < len(seqs) else BEHIND
 
 
-def _up_to(parts: list[Places], last: int) -> list[Places]:
+def _up_to(parts: list[Part], last: int) -> list[Part]:
     return [(part[0], part[1][_seqs(part) <= last]) for part in parts]
 
 
-def _in_order(notes: list[Places], trades: list[Places]) -> list[tuple[int, Segment, int]]:
+def _in_order(notes: list[Part], trades: list[Part]) -> list[tuple[int, Segment, int]]:
     """(sequence, segment, place) of facts, by sequence; of one sequence its orders as it touched them, then its trades.
 
     Of the states that an order had within one sequence the last one counts.

@@ -78,7 +78,7 @@ class SavedRows:
     def _index(self, data: Any) -> tuple[list[_Entry], int]:
         """The index, and where the arrays begin."""
         begin = _HEAD.size + _CHECK.size
-        if len(data) < begin or _CHECK.unpack_from(data, _HEAD.size)[0] != checksum(data[: _HEAD.size]):
+        if len(data) < begin or data[_HEAD.size : begin] != _CHECK.pack(checksum(data[: _HEAD.size])):
             raise self.wrong("its header is damaged")
         magic, version, check, size_bytes = _HEAD.unpack_from(data)
         if magic != MAGIC or version != VERSION:

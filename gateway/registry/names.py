@@ -8,6 +8,8 @@ says. So a name is stored in its plain form (NFKC, single spaces); what looks li
 import re
 import unicodedata
 
+from gateway.registry.errors import RegistryError
+
 _KEY_ID = re.compile(r"[A-Za-z0-9._:/-]{1,64}")
 REROUTED_KEY_CHARS = 8
 """Existing clients treat a key of so many characters as another venue's."""
@@ -19,6 +21,13 @@ def name_problem(name: str) -> str:
         return f"{name[:70]!r} must be 1 to 64 printable characters without spaces at the ends"
     plain = " ".join(unicodedata.normalize("NFKC", name).split())
     return "" if plain == name else f"{name!r} has another spelling that looks the same; write {plain!r}"
+
+
+def check_name(field: str, name: str) -> None:
+    """Refuse a name that is not right, with a RegistryError that names the field."""
+    problem = name_problem(name)
+    if problem:
+        raise RegistryError(f"{field}: {problem}")
 
 
 def key_id_problem(key_id: str) -> str:

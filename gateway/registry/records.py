@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from engine.codes import NIL, InvestorClass
+from gateway.registry.errors import RegistryError
 
 SCOPES = ("read", "trade", "transfer", "compliance", "admin")
 TRADERS, OFFICERS = frozenset({"trade", "transfer"}), frozenset({"compliance", "admin"})
@@ -150,3 +151,20 @@ def hashes_in(details: Any) -> Iterator[str]:
         if isinstance(value, str) and (name == "hash" or str(name).endswith("_hash")):
             yield value
         yield from hashes_in(value)
+
+
+def key_of(row: tuple[Any, ...]) -> Key:
+    """A key from its row."""
+    number, key_id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns = row
+    held = frozenset(scopes.split())
+    slot = NIL if account_slot is None else account_slot
+    return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
+
+
+def in_order(scopes: Iterable[str]) -> list[str]:
+    """Scopes in their fixed order. RegistryError for none, and for one that is unknown."""
+    wanted = set(scopes)
+    unknown = sorted(wanted - set(SCOPES))
+    if unknown or not wanted:
+        raise RegistryError(f"scopes: {' '.join(unknown) or 'none given'}; choose from {', '.join(SCOPES)}")
+    return [scope for scope in SCOPES if scope in wanted]

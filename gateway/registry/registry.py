@@ -17,9 +17,9 @@ from engine import disk
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
 from engine.schema import MAX_CLIENT_MEMBERS
-from gateway.registry import spellings
-from gateway.registry.errors import BusyError, RegistryError
-from gateway.registry.names import name_problem
+from gateway.registry import spellings, write_ahead_log
+from gateway.registry.errors import BusyError, DamagedError, RegistryError
+from gateway.registry.names import check_name
 from gateway.registry.records import (
     CONFLICTS,
     OFFICERS,
@@ -33,6 +33,8 @@ from gateway.registry.records import (
     Record,
     Result,
     hashes_in,
+    in_order,
+    key_of,
     record_of,
 )
 from gateway.registry.signatures import SIGNATURES, SignaturesSeen
@@ -56,6 +58,9 @@ class Registry:
     def __init__(self, path: Path | str) -> None:
         self.path = Path(path)
         disk.make_empty(self.path)
+        torn = write_ahead_log.damage(self.path)
+        if torn:
+            raise DamagedError(f"{path}-wal", torn)
         self._db = sqlite3.connect(path, isolation_level=None)
         is_of_earlier_release = prepare(self._db, self.path)
         try:
@@ -105,9 +110,9 @@ class Registry:
 
     def check_new_account(self, name: str, parent: str, client: str = "") -> None:
         """Refuse invalid names, an existing account, and a parent that is a sub-account or another client's."""
-        _check_name("name", name)
+        check_name("name", name)
         if client:
-            _check_name("client", client)
+            check_name("client", client)
         if name.isdecimal():
             raise RegistryError(f"name: {name!r} would be taken for an account's number; add a letter")
         if self.one("SELECT 1 FROM accounts WHERE name = ?", name):
@@ -179,7 +184,7 @@ class Registry:
         found = self.one("SELECT id FROM persons WHERE name = ?", name)
         if found:
             return int(found[0])
-        _check_name("person", name)
+        check_name("person", name)
         self._check_unlike("person", name, "person")
         return 0
 
@@ -222,7 +227,7 @@ class Registry:
 
     def check_scopes(self, person: int, account_slot: int, scopes: Iterable[str]) -> list[str]:
         """The scopes in fixed order, or a refusal: unknown, not for a key without account, or both sides at once."""
-        wanted = _check_scopes(scopes)
+        wanted = in_order(scopes)
         if account_slot == NIL and set(wanted) - OFFICERS:
             raise RegistryError(f"scopes: {' '.join(wanted)}: a key of no account holds only compliance and admin")
         self._check_separation(person, wanted)
@@ -257,7 +262,7 @@ class Registry:
     def _keys(self, clause: str, *values: object) -> list[Key]:
         columns = "number, id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns"
         rows = self._db.execute(f"SELECT {columns} FROM keys {clause}", values)
-        return [_key(row) for row in rows]
+        return [key_of(row) for row in rows]
 
     def revoke_key(self, key_id: str, now_ns: int) -> Key:
         """Revoke a key for good; the server closes its sessions, and what its person's orders may open ends."""
@@ -570,24 +575,3 @@ class Registry:
     def transaction(self) -> Transaction:
         """A transaction: all of it is written with its checksums, or nothing. Nothing is written outside of one."""
         return Transaction(self._db)
-
-
-def _key(row: tuple[Any, ...]) -> Key:
-    number, key_id, account_slot, person, kind, verifier, scopes, label, created_ns, revoked_ns = row
-    held = frozenset(scopes.split())
-    slot = NIL if account_slot is None else account_slot
-    return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
-
-
-def _check_name(field: str, name: str) -> None:
-    problem = name_problem(name)
-    if problem:
-        raise RegistryError(f"{field}: {problem}")
-
-
-def _check_scopes(scopes: Iterable[str]) -> list[str]:
-    wanted = set(scopes)
-    unknown = sorted(wanted - set(SCOPES))
-    if unknown or not wanted:
-        raise RegistryError(f"scopes: {' '.join(unknown) or 'none given'}; choose from {', '.join(SCOPES)}")
-    return [scope for scope in SCOPES if scope in wanted]

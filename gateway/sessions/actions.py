@@ -70,6 +70,18 @@ class Close:
         self.reason = reason
 
 
+class Rest:
+    """Take nothing more from the connection for so long: it was told to wait, and does not.
+
+    What it has sent meanwhile is served afterwards.
+    """
+
+    __slots__ = ("rest_ns",)
+
+    def __init__(self, rest_ns: int) -> None:
+        self.rest_ns = rest_ns
+
+
 class Later:
     """Go on with a request when its turn comes: `go_on(now_ns)` gives the next actions, which may end in another Later.
 
@@ -84,4 +96,4 @@ class Later:
         self.go_on = go_on
 
 
-Action = Reply | Submit | Subscribe | Unsubscribe | Close | Later
+Action = Reply | Submit | Subscribe | Unsubscribe | Close | Later | Rest

@@ -14,6 +14,9 @@ from typing import Any
 LONGEST_NS = 5_000_000
 """The most that one slice is charged with: what the machine did meanwhile is not the client's."""
 
+BYTES_PER_NS = 4
+"""How quickly the loop sends: what it costs to hand an answer to the system."""
+
 
 class Pool(IntEnum):
     """Whose requests share their time, in order of service."""
@@ -22,18 +25,18 @@ class Pool(IntEnum):
     ANONYMOUS = 1
 
 
-SHARES: dict[Pool, tuple[int, int]] = {Pool.CLIENTS: (50, 1_000_000), Pool.ANONYMOUS: (25, 500_000)}
+SHARES: dict[Pool, tuple[int, int]] = {Pool.CLIENTS: (33, 500_000), Pool.ANONYMOUS: (20, 500_000)}
 """By pool: per cent of the loop's time that it may take in the long run, and how many ns of it at once."""
 
 
 class _Share:
     """A part of the loop's time, as one number: the instant at which what was taken is paid for."""
 
-    __slots__ = ("_factor", "_paid_ns", "_span_ns")
+    __slots__ = ("_paid_ns", "_percent", "_span_ns")
 
     def __init__(self, percent: int, burst_ns: int) -> None:
-        self._factor = 100 // percent
-        self._span_ns = burst_ns * self._factor
+        self._percent = percent
+        self._span_ns = burst_ns * 100 // percent
         self._paid_ns = -self._span_ns
 
     def wait_ns(self, now_ns: int) -> int:
@@ -42,7 +45,7 @@ class _Share:
 
     def spend(self, spent_ns: int, now_ns: int) -> None:
         """Take so much time, if need be as a debt."""
-        cost_ns = min(spent_ns, LONGEST_NS) * self._factor
+        cost_ns = min(spent_ns, LONGEST_NS) * 100 // self._percent
         self._paid_ns = max(self._paid_ns, now_ns - self._span_ns) + cost_ns
 
 
@@ -81,11 +84,17 @@ class QueryTurns:
             return True
         return not self._queues[pool] and not self._shares[pool].wait_ns(self._clock())
 
-    def spent(self, pool: Pool, begun_ns: int) -> None:
-        """A slice of this pool was served, which began at this instant of `now_ns`."""
+    def spent(self, pool: Pool, begun_ns: int) -> int:
+        """A slice of this pool was served, which began at this instant of `now_ns`: how long it took."""
+        now_ns = self.now_ns()
         if self._clock is not None:
-            now_ns = self._clock()
             self._shares[pool].spend(now_ns - begun_ns, now_ns)
+        return now_ns - begun_ns
+
+    def spent_bytes(self, pool: Pool, size_bytes: int) -> None:
+        """An answer of this size is to be sent, which takes time of the loop as well."""
+        if self._clock is not None:
+            self._shares[pool].spend(size_bytes // BYTES_PER_NS, self._clock())
 
     def add(self, pool: Pool, owner: Hashable, waiting: Waiting) -> None:
         """Have somebody wait behind what the same owner has waiting."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 
 from gateway.wire.views import Projection, Report
 
-PAGE_REPORTS = 32
+PAGE_REPORTS = 16
 """How many facts are looked up at once."""
 
 

@@ -4,11 +4,14 @@ A session decodes, checks scope and rate limit, and hands the request to its met
 command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter.
 """
 
+import logging
+from collections.abc import Callable
 from typing import Any
 
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
+from engine.host import JournalError
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Later, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
 from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
@@ -17,16 +20,21 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.log_lines import HELD_NS, event
 
 MAX_FAULTS = 50
 """Malformed messages in a row before the connection is closed."""
+MAX_ID_CHARS = 40
 POLICY, GONE, ENDED = 1008, 4001, 4003
 """Close codes: hostile or idle client, heartbeat missed, key revoked."""
 COME_FIRST = frozenset({"orders", "cancels"})
 """What is never kept waiting for a turn: what a request writes into the log."""
 LONGEST_WAIT_NS = 5_000_000_000
 """A request that has waited so long for its turn is refused; there is too much to do."""
+REST_NS = 100_000_000
+"""How long a connection rests after a question that was over the limit: telling it over and over costs time as well."""
 _S = 1_000_000_000
+_LOG = logging.getLogger("lionrock.sessions")
 
 
 class Session(SessionState):
@@ -68,7 +76,7 @@ class Session(SessionState):
         turns, pool = self.context.turns, self.pool
         begun_ns = turns.now_ns()
         actions = self._serve(request, route, call, now_ns)
-        turns.spent(pool, begun_ns)
+        self._tell_if_slow(route.name, call, turns.spent(pool, begun_ns))
         return actions
 
     def _serve(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
@@ -78,14 +86,16 @@ class Session(SessionState):
                 self._check_token(request.params.access_token, now_ns)
             if route.reads:
                 self.context.settle()
-            result = route.handler(self, request.params, call)
+            result = self._guarded(route.name, call, lambda: route.handler(self, request.params, call))
         except Refusal as refusal:
             note_refusal(self, route.name, request.params, refusal, now_ns)
-            return [Reply(call.error(refusal, now_ns))]
+            answer = Reply(call.error(refusal, now_ns))
+            is_flood = refusal.code == ErrorCode.TOO_MANY_REQUESTS and not route.writes
+            return [answer, Rest(REST_NS)] if is_flood and self.context.turns.is_limited else [answer]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
         if type(result) is Slices:
-            return self._slice(call, result, now_ns)
+            return self._slice(route.name, call, result, now_ns)
         return [self._answer(call, result, now_ns)] if type(result) is bytes else result
 
     def _answer(self, call: Call, result: bytes, now_ns: int, rows: int = 0) -> Reply:
@@ -93,23 +103,53 @@ class Session(SessionState):
         tokens = tokens_of(len(result), rows)
         if tokens:
             self.limits.queries.charge(now_ns, tokens)
+            self.context.turns.spent_bytes(self.pool, len(result))
         return Reply(call.reply(result, now_ns))
 
-    def _slice(self, call: Call, slices: Slices, now_ns: int) -> list[Action]:
+    def _slice(self, name: str, call: Call, slices: Slices, now_ns: int) -> list[Action]:
         """Go on with a large answer: the next rows, and the others at later turns."""
         turns = self.context.turns
-        result = slices.advance() if turns.is_limited else slices.whole()
+        try:
+            result = self._guarded(name, call, slices.advance if turns.is_limited else slices.whole)
+        except Refusal as refusal:
+            return [Reply(call.error(refusal, now_ns))]
         if result is not None:
             return [self._answer(call, result, now_ns, slices.rows)]
         pool = self.pool
 
         def go_on(now_ns: int) -> list[Action]:
             begun_ns = turns.now_ns()
-            actions = self._slice(call, slices, now_ns)
-            turns.spent(pool, begun_ns)
+            actions = self._slice(name, call, slices, now_ns)
+            self._tell_if_slow(name, call, turns.spent(pool, begun_ns))
             return actions
 
         return [Later(pool, self.owner, go_on)]
+
+    def _guarded(self, name: str, call: Call, step: Callable[[], Any]) -> Any:
+        """What a step of a request gives. A fault of the venue's own is logged, and answered with where to find it.
+
+        What stops the venue is raised: nothing may be answered then.
+        """
+        try:
+            return step()
+        except (Refusal, JournalError):
+            raise
+        except Exception as error:
+            ids = self._ids(call)
+            _LOG.exception("%s failed", name, extra=event("request_failed", method=name, **ids))
+            place = f"{ids['connection']}/{ids['request']}"
+            reason = f"{name} failed by a fault of the venue; its log has it under request {place}"
+            raise Refusal(ErrorCode.INTERNAL_SERVER_ERROR, reason, request=place) from error
+
+    def _tell_if_slow(self, name: str, call: Call, held_ns: int) -> None:
+        if held_ns >= HELD_NS:
+            held_ms = held_ns // 1_000_000
+            told = event("slow_request", method=name, held_ms=held_ms, **self._ids(call))
+            _LOG.warning("%s held the loop for %d ms", name, held_ms, extra=told)
+
+    def _ids(self, call: Call) -> dict[str, object]:
+        """By what the log names a request: the number of its connection, and the id that the client gave it."""
+        return {"connection": self.number, "request": str(call.request_id)[:MAX_ID_CHARS]}
 
     def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
@@ -194,6 +234,8 @@ class Session(SessionState):
             return []
         if self.key is None and 0 < self.context.login_seconds * _S <= now_ns - self._opened_ns:
             return [self.close(POLICY, f"no login within {self.context.login_seconds} s")]
+        if self.key is None and not self.channels and 0 < self.context.idle_seconds * _S <= now_ns - self._received_ns:
+            return [self.close(POLICY, f"nothing was asked for {self.context.idle_seconds} s, and no channel is heard")]
         if self.key is not None and self.key.id in self.context.ended_keys:
             return [self.close(ENDED, "the key was revoked")]
         return self._beat(now_ns) if self.heartbeat_ns else []

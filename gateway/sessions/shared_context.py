@@ -38,6 +38,7 @@ class Context:
     limits: RateLimits = field(default_factory=RateLimits)
     max_subscriptions: int = 500
     login_seconds: int = 0
+    idle_seconds: int = 0
     testnet: bool = False
     confirmation: Confirmation = field(default_factory=Confirmation)
     turns: QueryTurns = field(default_factory=QueryTurns)
@@ -66,6 +67,7 @@ class Context:
     _address_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _revoked: int = 0
+    _sessions: int = 0
     _is_stopping: bool = False
     _last_connection: int = 0
 
@@ -95,6 +97,11 @@ class Context:
         if self._is_stopping:
             not_taken, refusal = not_taken | {"orders"}, _shutting_down
         self.not_taken, self.refusal = not_taken, refusal
+
+    def next_session(self) -> int:
+        """A number for a session, by which the log names it: from 1 on since the process began."""
+        self._sessions += 1
+        return self._sessions
 
     def new_connection(self, now_ns: int) -> int:
         """A number for a connection, later than the log's time: no open order has it, not even after a restart."""
@@ -149,6 +156,7 @@ def make_context(
     )
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
-        config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
+        config.idle_seconds, config.testnet,
+        confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
         origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

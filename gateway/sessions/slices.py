@@ -7,7 +7,9 @@ rendered later.
 from collections.abc import Callable, Iterable
 from itertools import islice
 
-SLICE_ROWS = 32
+from gateway.wire.views import HasMore
+
+SLICE_ROWS = 16
 """How many rows are rendered at once: some tenths of a millisecond."""
 
 
@@ -47,6 +49,6 @@ def array(rows: Iterable[bytes]) -> Slices:
     return Slices(b"", rows, b"")
 
 
-def trades(rows: Iterable[bytes], has_more: bool) -> Slices:
+def trades(rows: Iterable[bytes], has_more: HasMore) -> Slices:
     """A result that is a page of trades."""
-    return Slices(b'{"trades":', rows, b',"has_more":true}' if has_more else b',"has_more":false}')
+    return Slices(b'{"trades":', rows, lambda: b',"has_more":true}' if has_more() else b',"has_more":false}')

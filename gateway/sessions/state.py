@@ -29,6 +29,8 @@ class SessionState:
         self.projection = projection
         self.binary = binary
         self.peer = peer
+        self.number = context.next_session()
+        """By which the log names this connection, or this call over HTTP."""
         self.closed = False
         self.http = False
         self.serves_officers = False

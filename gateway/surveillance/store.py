@@ -14,7 +14,7 @@ from typing import Any
 from blake3 import blake3
 
 from engine import disk
-from gateway.registry import row_checks
+from gateway.registry import row_checks, write_ahead_log
 from gateway.registry.errors import SQLITE_FAULTS, DamagedError
 from gateway.registry.tables import Transaction
 from gateway.surveillance.activity import Alert
@@ -86,6 +86,9 @@ class AlertStore:
     def __init__(self, path: Path | None) -> None:
         if path is not None:
             disk.make_empty(path)
+            torn = write_ahead_log.damage(path)
+            if torn:
+                raise AlertError(str(DamagedError(f"{path}-wal", torn, _REMEDY)))
         self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
         try:
             self._prepare(path)

@@ -21,6 +21,7 @@ from gateway.surveillance.activity import Alert, Evidence, Rows
 from gateway.surveillance.parameters import Parameters
 from gateway.surveillance.store import AlertStore
 from gateway.surveillance.watch import Watch
+from gateway.wire import log_lines
 
 FRAME = struct.Struct("<cq")
 """A frame's kind, and how many bytes follow."""
@@ -111,7 +112,7 @@ def main() -> None:
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
+    log_lines.configure_as_parent()
     serve(sys.stdin.buffer, sys.stdout)
 
 

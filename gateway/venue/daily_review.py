@@ -7,6 +7,7 @@ from gateway.office import assessments
 from gateway.read_model.projection import Projection
 from gateway.registry.registry import BusyError, Registry
 from gateway.wire.civil_dates import civil_date
+from gateway.wire.errors import Refusal
 from gateway.wire.views import Span
 
 _LOG = logging.getLogger("lionrock.venue")
@@ -29,8 +30,8 @@ class DailyReview:
         try:
             self._note_trades()
             ended = assessments.end_lapsed(self._registry, now_ns)
-        except BusyError as busy:
-            _LOG.warning("the review of %s waits: %s", today, busy)
+        except (BusyError, Refusal) as error:  # Refusal: the history on disk cannot be read
+            _LOG.warning("the review of %s waits: %s", today, error)
             return
         self._done = today
         if ended:

@@ -65,6 +65,9 @@ OVER_LIMIT = -1
 """Why reading stopped: the session may not send so many orders now, so each message is served by itself."""
 EARLY_ROWS = 16
 """A batch of so many rows is written and fsynced during the rest of the turn's work, a smaller one at its end."""
+TIMED_MASK = 7
+"""One batch in so many, and one, has its times taken: four readings of the clock would cost a small one too much."""
+UNTIMED = (0, 0)
 EXPLAINED = 64
 """So many refusals of one batch are told with their figures, which costs far more than to refuse."""
 LAZY_ROWS = 1 << 14
@@ -163,8 +166,10 @@ class Sequencer:
         self._singles = 0
         self._late: dict[int, _Request] = {}
         self._to_explain = EXPLAINED
+        self._batches = 0
         self._received_ns = 0
-        self._applied = (0, 0)
+        """When the first command of the batch came, 0 for one whose times are not taken."""
+        self._applied = UNTIMED
         """When the last batch was received, and when it was applied."""
         self._outbox: deque[_Answers] = deque()
         self.stage_times = StageTimes()
@@ -191,7 +196,7 @@ class Sequencer:
             self._new_stage(count)
         place = self._count
         if not place:
-            self._received_ns = clock.steady_ns()
+            self._begin_batch()
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
         seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
         if count == 1:
@@ -215,7 +220,7 @@ class Sequencer:
         numbers = compiled_path.numbers
         first = numbers[COUNT]
         if not place:
-            self._received_ns = clock.steady_ns()
+            self._begin_batch()
         stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
         end, rows = numbers[COUNT], numbers[ROWS]
         if rows:
@@ -225,6 +230,11 @@ class Sequencer:
             self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
             self._count = place + rows
         return stop
+
+    def _begin_batch(self) -> None:
+        """The first command of a batch is here."""
+        self._batches += 1
+        self._received_ns = 0 if self._batches & TIMED_MASK else clock.steady_ns()
 
     def _new_stage(self, rows: int) -> None:
         """Room for batches of so many rows."""
@@ -253,7 +263,7 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        self._applied = (self._received_ns, clock.steady_ns())
+        self._applied = (self._received_ns, clock.steady_ns()) if self._received_ns else UNTIMED
         for observer in self._observers:
             observer.offer(events, self.engine.last_seq)
         self._unwritten += count
@@ -375,10 +385,10 @@ class Sequencer:
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
             _, times, writes, then = outbox.popleft()
-            begun_ns = clock.steady_ns()
+            begun_ns = clock.steady_ns() if times is not UNTIMED else 0
             for origin, data in writes:
                 origin.write(data)
-            if writes:
+            if begun_ns and writes:
                 self.stage_times.sent(times, begun_ns, clock.steady_ns())
             if then is not None:
                 then()
@@ -395,8 +405,9 @@ class Sequencer:
 
     @property
     def waiting_ns(self) -> int:
-        """How long the oldest answers that are not durable have waited since they were made."""
-        return clock.steady_ns() - self._outbox[0][1][1] if self._outbox else 0
+        """How long the oldest answers whose times are taken have waited to be durable."""
+        oldest = next((times for _, times, _, _ in self._outbox if times is not UNTIMED), None)
+        return 0 if oldest is None else clock.steady_ns() - oldest[1]
 
     @property
     def is_idle(self) -> bool:

@@ -1,6 +1,6 @@
 """How long batches take from stage to stage, in buckets that double.
 
-A turn of the loop only keeps its four times; they are counted a thousand turns at once, or when somebody asks.
+A turn of the loop only keeps its four times, one turn in eight; they are counted many at once, or when somebody asks.
 """
 
 from array import array

@@ -21,6 +21,8 @@ from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
+from gateway.read_model.history import History
+from gateway.read_model.history_store import open_store
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
@@ -79,7 +81,9 @@ class Venue:
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
         self.registry, vault = open_side_files(config)
-        self.projection = Projection(host.RING_ROWS, config.report_rows)
+        store = open_store(config.history, config.history_days) if config.history_rows else None
+        self.history = History(store, config.history_rows)
+        self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -94,6 +98,7 @@ class Venue:
             self.accepted = losses.settle(self.registry, accepted, aside, clock.wall_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
+        self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
@@ -176,6 +181,7 @@ class Venue:
         for what, (logged, kept) in known.items():
             if logged > kept:
                 self.engine.close()
+                self.history.close()
                 self.registry.close()
                 place = self.config.registry
                 raise RegistryError(f"{place}: {kept} {what}, the log has {logged}; restore the registry of this log")
@@ -214,6 +220,7 @@ class Venue:
         for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
+        self.history.close()
         self.engine.close()
         if self.engine.journal is not None:
             self.registry.keep_tip(*self.engine.journal.durable_tip[:2])

@@ -35,6 +35,7 @@ class ErrorCode(IntEnum):
     INVALID_ARGUMENTS = 11029
     NOT_OPEN_ORDER = 11044
     POST_ONLY_REJECT = 11054
+    INTERNAL_SERVER_ERROR = 11094
     INVALID_CREDENTIALS = 13004
     UNAUTHORIZED = 13009
     FORBIDDEN = 13021
@@ -60,6 +61,7 @@ MEANINGS = {
     ErrorCode.INVALID_ARGUMENTS: "the order or request is not one that the rules allow; see data.reason",
     ErrorCode.NOT_OPEN_ORDER: "only an open order can be amended",
     ErrorCode.POST_ONLY_REJECT: "the post-only order would trade at once",
+    ErrorCode.INTERNAL_SERVER_ERROR: "a fault of the venue, which its log has under data.request",
     ErrorCode.INVALID_CREDENTIALS: "unknown key, wrong secret or signature, or a login seen before",
     ErrorCode.UNAUTHORIZED: "log in first, or the token has expired",
     ErrorCode.FORBIDDEN: "the key's scope or the account's admission does not allow it; see data.reason",

@@ -319,8 +319,8 @@ PEOPLE_MUTANTS = (
     ),
     Mutant(
         "the environment's secret wins over a file", "commands/connection.py",
-        'args.secret or ("" if file else os.environ.get("LIONROCK_SECRET", ""))',
-        'args.secret or os.environ.get("LIONROCK_SECRET", "")',
+        'secret = "" if file else os.environ.get("LIONROCK_SECRET", "")',
+        'secret = os.environ.get("LIONROCK_SECRET", "")',
         f"{TRADE}::test_a_secret_comes_from_a_file_or_the_environment",
     ),
 )  # fmt: skip

@@ -7,7 +7,7 @@ from bench.gateway_load import client_frame
 from engine import disk
 from engine.codes import CommandKind, VenueParameter
 from gateway import clock
-from gateway.net.websocket_input import WebsocketInput
+from gateway.net.websocket_input import WebsocketInput, hand_over
 from gateway.office.listings import VENUE_SETTINGS
 from gateway.plain_orders.compiled_path import ROWS, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
@@ -36,6 +36,9 @@ class Origin:
         self.read_on = None
 
     def hold(self):
+        pass
+
+    def let_others_read(self):
         pass
 
     def act(self, actions):
@@ -187,8 +190,7 @@ class SocketlessVenue:
         reader, origin, library = self.reader(who)
         for first in range(0, len(stream), size):
             piece = stream[first : first + size]
-            reader.get_buffer(0)[: len(piece)] = piece
-            reader.buffer_updated(len(piece))
+            hand_over(reader, piece)
         self.settle()
         return reader, origin, library
 

@@ -4,6 +4,7 @@ Each change has a method of its own name. One that loosens anything is answered 
 `venue/admin/approve`; one that tightens is answered when the log has it.
 """
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -24,8 +25,10 @@ from gateway.sessions.state import Call, SessionState
 from gateway.wire.civil_dates import civil_date
 from gateway.wire.errors import ErrorCode, Explanation, Refusal, bad_param, refusal_of
 from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.log_lines import event
 from gateway.wire.reasons import REASONS
 
+_LOG = logging.getLogger("lionrock.office")
 PREFIX = "venue/admin/"
 
 
@@ -54,6 +57,12 @@ def _office(call: Call) -> Office:
 
 def _answer(call: Call, change: Change) -> bytes:
     """The change as it is now, with what the engine has made of it if it is done."""
+    key = call.session.key
+    told = event(
+        "officers_change", change=change.number, kind=change.kind, state=change.state, connection=call.session.number,
+        key=key.number if key else 0, person=key.person if key else 0,
+    )  # fmt: skip
+    _LOG.info("change %d, %s: %s", change.number, change.kind, change.state, extra=told)
     fresh = call.context.sequence_changes() if change.state in ("done", "approved") else {}
     if change.kind == "revoke_key" and change.state == "done":
         call.context.ended_keys.add(change.params["key"])

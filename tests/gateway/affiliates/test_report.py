@@ -220,8 +220,9 @@ def public_trades(journal: Path) -> list[TradeView]:
     projection.attach(engine.root)
     for commands in reader.batches():
         engine.feed(commands, projection.replay)
-    trades, has_more = projection.trades(frozenset({0}), Span(count=10_000))
-    assert not has_more
+    found, has_more = projection.trades(frozenset({0}), Span(count=10_000))
+    trades = list(found)
+    assert not has_more()
     return trades
 
 

@@ -7,6 +7,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.client import Client, RpcError
+from gateway.venue import sequencer
 from gateway.venue.health import Effect
 from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, KEPT_TURNS, Histogram, StageTimes
 from tests.gateway.live import BTC, config_of, market, play, running, until
@@ -35,7 +36,9 @@ async def scraped(http, server):
         return Page(await answer.text())
 
 
-def test_the_figures_are_those_of_what_happened(tmp_path):
+def test_the_figures_are_those_of_what_happened(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequencer, "TIMED_MASK", 0)  # every batch is timed
+
     async def story():
         async with market(tmp_path, durability="fsync") as (server, (alice, bob)), aiohttp.ClientSession() as http:
             before = await scraped(http, server)

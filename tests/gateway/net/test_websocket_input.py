@@ -186,8 +186,7 @@ def test_frames_in_any_mixture_and_cut_anywhere_come_where_a_plain_reading_sends
     at = 0
     while at < len(stream):
         piece = stream[at : at + next(sizes)]
-        reader.get_buffer(0)[: len(piece)] = piece
-        reader.buffer_updated(len(piece))
+        hand_over(reader, piece)
         at += len(piece)
     socketless.settle()
     assert reader._session.closed == plain.is_refused

@@ -20,15 +20,10 @@ from tests.gateway.identified import bind_all, scripted_sources
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
 
 
-@asynccontextmanager
-async def venue(folder):
-    """A server, a client and a maker logged in, and two officers."""
-    config = config_of(folder)
-    folder.mkdir()
-    traders = set_up(config)
+def name_officers(config):
+    """Ann and Ben, named as officers before the start: (key, secret) of each."""
     registry = Registry(config.registry)
-    vault = Vault(config.vault, registry)
-    keys = [(trader.key.id, trader.key.secret) for trader in traders]
+    vault, keys = Vault(config.vault, registry), []
     for name in ("Ann", "Ben"):
         new, person = authentication.new_hmac_key(vault), registry.person(name, clock.wall_ns())
         order = KeyOrder(new.id, NIL, person, "hmac", new.verifier, ("compliance", "admin"), "")
@@ -38,6 +33,16 @@ async def venue(folder):
     scripted_sources(registry)
     registry.govern(clock.wall_ns())
     registry.close()
+    return keys
+
+
+@asynccontextmanager
+async def venue(folder):
+    """A server, a client and a maker logged in, and two officers."""
+    config = config_of(folder)
+    folder.mkdir()
+    traders = set_up(config)
+    keys = [*((trader.key.id, trader.key.secret) for trader in traders), *name_officers(config)]
     async with running(config) as server:
         ports = [server.port] * len(traders) + [server.operations_port] * 2
         clients = [Client(f"ws://127.0.0.1:{port}", *key) for port, key in zip(ports, keys, strict=True)]

@@ -10,7 +10,7 @@ from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway.read_model import books as books_module
 from gateway.read_model import event_fold
 from gateway.read_model.books import Book, Books
-from gateway.read_model.history import Segment
+from gateway.read_model.segments import Segment
 
 VIEW = event_fold.empty_view()
 

@@ -7,9 +7,10 @@ from engine.codes import NIL
 from engine.schema import SMALL
 from gateway.read_model import margin_explanation
 from gateway.read_model.event_fold import DELIVERY_KIND, TRADE_KIND
-from gateway.read_model.history import SEGMENT_ROWS, History
+from gateway.read_model.history import History
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.projection import Projection
+from gateway.read_model.segments import SEGMENT_ROWS
 from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import QueryVenue
@@ -105,7 +106,7 @@ def test_settled_rates_are_found_without_a_walk_through_the_history(projection: 
         raise AssertionError("the whole history was walked")
 
     for name in ("of_contracts", "trades", "closed_orders", "money"):
-        setattr(projection._history, name, walked)
+        setattr(projection.history, name, walked)
     assert projection.funding(0, 0, 1 << 62) == []
 
 

@@ -13,8 +13,9 @@ from gateway.read_model.event_fold import (
     ORDER_ROW,
     TRADE_KIND,
 )
-from gateway.read_model.history import BEHIND, History, OrderFilter
+from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.money_records import MoneyRecords
+from gateway.read_model.segments import BEHIND
 from gateway.wire.views import Span
 
 ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4
@@ -57,7 +58,7 @@ def written(made, monkeypatch, size):
 def loaded(made, monkeypatch, size):
     monkeypatch.setattr(history, "SEGMENT_ROWS", size)
     found = History()
-    found.load(made.copy())
+    found.load(0, made.copy())
     return found
 
 
@@ -77,7 +78,7 @@ SPANS = (
 def test_every_walk_finds_what_there_is_in_its_order(make, seed, monkeypatch):
     made = rows(130, seed)
     found = make(made, monkeypatch, 12)
-    assert len(found.segments) > 5 and (found.rows() == made).all()
+    assert len(found.segments) > 5 and (found.saved()["history"] == made).all()
     orders = made.view(ORDER_ROW)
     for span in SPANS:
         inside = [
@@ -140,7 +141,7 @@ def test_the_legs_of_a_trade_are_loaded_into_one_segment(monkeypatch):
     made["trade_id"][0] = 100
     found = loaded(made, monkeypatch, 13)
     for segment in found.segments[1:]:
-        assert segment.legs["trade_id"][0] != found.rows()["trade_id"][segment.first - 1]
+        assert segment.legs["trade_id"][0] != found.saved()["history"]["trade_id"][segment.first - 1]
 
 
 def test_a_full_segment_shows_one_accounts_rows_without_reading_the_others(monkeypatch):
@@ -164,7 +165,7 @@ def test_full_segments_outside_the_times_are_not_looked_at(monkeypatch):
     found = written(made, monkeypatch, 12)
     span = Span(180, 220)
     wanted = asked(found, span)
-    near = [segment for segment in found.segments[:-1] if not segment.is_outside(span)]
+    near = [segment for segment in found.segments[:-1] if not segment.is_outside(span.start_ns, span.end_ns)]
     assert 0 < len(near) < 5 < len(found.segments)
     for segment in found.segments[:-1]:
         if segment not in near:

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gateway.sessions.rate_limits import KeyLimits, RateLimits, TokenBucket
+from gateway.sessions.rate_limits import KeyLimits, RateLimits, TokenBucket, tokens_of
 
 
 def test_burst_then_wait_then_refill():
@@ -49,3 +49,16 @@ def test_cancels_have_their_own_bucket():
     assert limits.orders.take(0) == 0
     assert limits.orders.take(0) > 0
     assert limits.cancels.take(0) == 0
+
+
+def test_a_cost_that_is_known_afterwards_is_a_debt():
+    bucket = TokenBucket(rate_per_s=10, burst=3)
+    bucket.take(0)
+    bucket.charge(0, 12)
+    assert bucket.take(0) == 1_100_000_000
+    assert bucket.take(1_100_000_000) == 0
+
+
+@pytest.mark.parametrize(("size_bytes", "rows", "tokens"), [(200, 0, 0), (4096, 3, 1), (40_000, 10, 9), (100, 160, 10)])
+def test_an_answer_costs_by_its_bytes_or_its_rows(size_bytes, rows, tokens):
+    assert tokens_of(size_bytes, rows) == tokens

@@ -8,11 +8,16 @@ import numpy as np
 import pytest
 
 from engine.codes import CommandKind, ExecInst, OrdStatus, Reason
+from engine.host import JournalError
 from engine.schema import COMMAND
+from gateway.sessions import slices
 from gateway.sessions.actions import Reply, Submit, Subscribe, Unsubscribe
 from gateway.sessions.http_calls import HttpCall, http
+from gateway.sessions.method_table import REQUESTS
 from gateway.sessions.rate_limits import RateLimits
+from gateway.sessions.routes import ROUTES
 from gateway.sessions.session import MAX_FAULTS
+from gateway.wire.log_lines import HELD_NS
 from gateway.wire.views import Outcome
 from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
 
@@ -479,7 +484,7 @@ def test_a_refusal_over_http_has_the_id_of_its_request(desk, method):
 
 
 def test_http_without_a_key_is_limited_by_address(tmp_path):
-    desk = Desk(tmp_path, limits=RateLimits(queries_per_s=10, queries_burst=2))
+    desk = Desk(tmp_path, limits=RateLimits(anonymous_per_s=10, anonymous_burst=2))
 
     def codes(peer, times):
         target = "/api/v2/public/get_time"
@@ -518,3 +523,53 @@ def test_ids_come_back(desk, request_id):
     assert reply["id"] == request_id and reply["usDiff"] == 5
     assert reply["result"]["order"]["order_state"] == "filled"
     assert isinstance(submit, Submit)
+
+
+# --- faults of the venue ------------------------------------------------------------------------------------------
+
+
+def failing(monkeypatch, method, error):
+    def fail(session, params, call):
+        raise error
+
+    kind = REQUESTS[method]
+    monkeypatch.setitem(ROUTES, kind, ROUTES[kind]._replace(handler=fail))
+
+
+def test_a_fault_of_the_venue_is_one_answer_that_says_where_the_log_has_it(desk, monkeypatch, caplog):
+    failing(monkeypatch, "private/get_positions", KeyError("of mine"))
+    session, other = desk.session("alice"), desk.session("bob")
+    error = answer(send(session, "private/get_positions", request_id=71))["error"]
+    assert (error["code"], error["data"]["request"]) == (11094, f"{session.number}/71")
+    assert "of mine" not in json.dumps(error) and session.number != other.number
+    [record] = caplog.records
+    assert record.exc_info and record.fields == {
+        "method": "private/get_positions", "connection": session.number, "request": "71",
+    }  # fmt: skip
+    assert "result" in ask(session, "private/get_open_orders")
+
+
+def test_what_stops_the_venue_is_not_answered(desk, monkeypatch):
+    failing(monkeypatch, "private/get_positions", JournalError("the disk failed"))
+    session = desk.session("alice")
+    with pytest.raises(JournalError):
+        send(session, "private/get_positions")
+
+
+def test_a_request_that_holds_the_loop_is_told(desk, monkeypatch, caplog):
+    session, held = desk.session("alice"), iter([HELD_NS, HELD_NS - 1])
+    monkeypatch.setattr(desk.context.turns, "spent", lambda pool, begun_ns: next(held))
+    for number in (5, 6):
+        send(session, "public/test", request_id=number)
+    assert [record.fields["request"] for record in caplog.records] == ["5"]
+
+
+def test_a_large_answer_that_fails_half_way_is_an_answer_too(desk, monkeypatch):
+    def rows():
+        yield b"1"
+        raise ValueError("a block is broken")
+
+    kind = REQUESTS["private/get_positions"]
+    handler = lambda session, params, call: slices.array(rows())  # noqa: E731
+    monkeypatch.setitem(ROUTES, kind, ROUTES[kind]._replace(handler=handler))
+    assert ask(desk.session("alice"), "private/get_positions")["error"]["code"] == 11094

@@ -1,0 +1,39 @@
+"""Mutants of what operates a venue: who may act where, what pages may do, what is counted, and what is logged."""
+
+from tests.gateway.mutants import Mutant
+
+_LISTENER = "tests/gateway/net/test_operations_listener.py"
+_HEADERS = "tests/gateway/net/test_headers.py"
+_METRICS = "tests/gateway/net/test_metrics.py"
+_LINES = "tests/gateway/wire/test_log_lines.py"
+
+OPERATION_MUTANTS = (
+    Mutant(
+        "officers act over the public port",
+        "net/server.py",
+        "StaticAnswers(pages.find, document), False)",
+        "StaticAnswers(pages.find, document), True)",
+        f"{_LISTENER}::test_officers_act_at_their_own_port_alone",
+    ),
+    Mutant(
+        "an origin that begins like the venue's own is its own",
+        "wire/origins.py",
+        "return not host or host != headers.get(\"host\")",
+        "return not host or not host.startswith(headers.get(\"host\", \" \"))",
+        f"{_HEADERS}::test_whose_page_asks",
+    ),
+    Mutant(
+        "a duration on a bound is counted below it",
+        "venue/stage_times.py",
+        'side="right"',
+        'side="left"',
+        f"{_METRICS}::test_a_histogram_counts_each_duration_once_in_its_bucket",
+    ),
+    Mutant(
+        "what an error says is logged as it is",
+        "wire/log_lines.py",
+        "{type(following).__name__}: {masked(str(following))}",
+        "{type(following).__name__}: {following}",
+        f"{_LINES}::test_secrets_are_masked_wherever_they_stand",
+    ),
+)

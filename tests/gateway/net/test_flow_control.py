@@ -1,0 +1,287 @@
+"""One host cannot stop the venue: what it may leave unread, ask for, open and keep open, over real sockets."""
+
+import asyncio
+import errno
+import json
+import logging
+import resource
+import socket
+
+import pytest
+
+from bench.gateway_load import client_frame
+from gateway.config import ConfigError
+from gateway.net import descriptors, listener
+from gateway.net.connections import Connections
+from gateway.net.listener import Listener
+from gateway.net.websocket_connection import MAX_ANONYMOUS_BYTES
+from gateway.sessions.query_turns import Pool
+from tests.gateway.live import BTC, market, play, request, until
+from tests.gateway.net.test_http_connection import answered, get
+from tests.gateway.net.test_server import UPGRADE
+
+ORDER = {"instrument_name": BTC, "amount": "0.01", "price": "20000"}
+
+
+async def trade(alice, bob, times):
+    """So many trades between two traders."""
+    for client, side in ((alice, "buy"), (bob, "sell")):
+        await client.batch([(f"private/{side}", ORDER)] * times)
+
+
+async def opened(server, host="127.0.0.1"):
+    """A websocket without a library: (reader, writer), the handshake read."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", server.port, local_addr=(host, 0))
+    writer.write(UPGRADE)
+    await reader.readuntil(b"\r\n\r\n")
+    return reader, writer
+
+
+def anonymous(server):
+    """The connection without a login."""
+    return next(one for one in server.connections.websockets if one.session.key is None)
+
+
+def test_who_asks_and_does_not_read_is_not_served_on_and_nobody_else_waits(tmp_path):
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            await trade(alice, bob, 300)
+            _, writer = await opened(server)
+            writer.transport.pause_reading()
+            question = request(1, "public/get_last_trades_by_instrument", instrument_name=BTC, count=300)
+            writer.write(client_frame(question) * 2000)
+            connection = anonymous(server)
+            await until(lambda: connection.is_slow or connection._is_waiting)
+            for step in range(20):
+                await alice.buy(BTC, "0.01", price=str(19_000 + step))
+            held = connection._unsent_bytes + connection._transport.get_write_buffer_size()
+            assert held <= MAX_ANONYMOUS_BYTES + 200_000  # one answer more
+            assert len(server.connections.websockets) == 3
+            writer.close()
+
+    play(story())
+
+
+def test_a_question_that_waits_keeps_its_place_between_orders(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            queries = server.turns.queries
+            for _ in range(6):
+                queries.spent(Pool.CLIENTS, queries.now_ns() - 5_000_000)
+            late = queries.served_late
+            placed, seen, cancelled, after = await alice.batch(
+                [
+                    ("private/buy", {"instrument_name": BTC, "amount": "0.1", "price": "19900"}),
+                    ("private/get_open_orders", {}),
+                    ("private/cancel_all", {}),
+                    ("private/get_open_orders", {}),
+                ]
+            )
+            assert [order["order_id"] for order in seen] == [placed["order"]["order_id"]]
+            assert (cancelled, after) == (1, []) and queries.served_late > late
+
+    play(story())
+
+
+def test_what_waits_of_one_read_is_served_whole_and_in_order(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",), anonymous_queries_burst=10_000) as (server, _):
+            reader, writer = await opened(server)
+            queries = server.turns.queries
+            queries.spent(Pool.ANONYMOUS, queries.now_ns() - 5_000_000)
+            writer.write(b"".join(client_frame(request(number, "public/test")) for number in range(1500)))
+            heard, ids = b"", []
+            async with asyncio.timeout(60):
+                while len(ids) < 1500:
+                    heard += await reader.read(1 << 16)
+                    while len(heard) > 1 and len(heard) >= 4 + int.from_bytes(heard[2:4]):
+                        size = int.from_bytes(heard[2:4])
+                        assert heard[1] == 126
+                        ids.append(json.loads(heard[4 : 4 + size])["id"])
+                        heard = heard[4 + size :]
+            assert ids == list(range(1500))
+            writer.close()
+
+    play(story())
+
+
+def test_one_address_has_a_limit_of_connections_and_others_have_their_own(tmp_path):
+    async def story():
+        async with market(tmp_path, (), max_connections_per_address=3) as (server, _):
+            links = [await opened(server) for _ in range(3)]
+            reader, _ = await asyncio.open_connection("127.0.0.1", server.port)
+            status, _, body = await answered(reader)
+            assert (status, body) == (503, b'{"error":"too many connections from this address"}')
+            links.append(await opened(server, "127.0.0.2"))
+            links[0][1].close()
+            await until(lambda: server.connections.open == 3)
+            links.append(await opened(server))
+            assert (server.connections.most, server.connections.turned_away) == (4, 1)
+
+    play(story())
+
+
+def test_a_full_venue_says_so_and_takes_others_when_somebody_has_gone(tmp_path):
+    async def story():
+        async with market(tmp_path, (), max_connections=2) as (server, _):
+            silent = [await asyncio.open_connection("127.0.0.1", server.port) for _ in range(2)]
+            await until(lambda: server.connections.open == 2)
+            reader, _ = await asyncio.open_connection("127.0.0.1", server.port)
+            assert (await answered(reader))[::2] == (503, b'{"error":"too many connections"}')
+            silent[0][1].close()
+            await until(lambda: server.connections.open == 1)
+            silent.append(await opened(server))
+
+    play(story())
+
+
+class Exhausted:
+    """A listening socket whose process has no descriptor left, at first."""
+
+    def __init__(self, listening):
+        self.listening, self.failures = listening, 3
+
+    def fileno(self):
+        return self.listening.fileno()
+
+    def accept(self):
+        if self.failures:
+            self.failures -= 1
+            raise OSError(errno.EMFILE, "Too many open files")
+        return self.listening.accept()
+
+    def close(self):
+        self.listening.close()
+
+
+def test_without_descriptors_new_connections_wait_and_nothing_spins(monkeypatch, caplog):
+    monkeypatch.setattr(listener, "PAUSE_SECONDS", 0.01)
+
+    async def story():
+        made = []
+        loop = asyncio.get_running_loop()
+
+        class Protocol(asyncio.Protocol):
+            def connection_made(self, transport):
+                made.append(transport)
+
+        connections = Connections(10)
+        port = Listener(loop, connections, Protocol, None)
+        await port.start("127.0.0.1", 0)
+        number = port.port
+        loop.remove_reader(port._sockets[0])
+        port._sockets[0] = exhausted = Exhausted(port._sockets[0])
+        loop.add_reader(exhausted, port._accept, exhausted)
+        _, writer = await asyncio.open_connection("127.0.0.1", number)
+        await until(lambda: made)
+        assert exhausted.failures == 0 and connections.open == 1
+        port.stop()
+        writer.close()
+
+    with caplog.at_level(logging.ERROR):
+        play(story())
+    [said] = [record.message for record in caplog.records if "new connections wait" in record.message]
+    assert said.startswith("new connections wait: Too many open files; lower max_connections, or raise LimitNOFILE")
+
+
+@pytest.mark.parametrize(
+    ("limits", "room", "raised"),
+    [((1024, 4096), 2000, (2128, 4096)), ((1024, 1024), 896, None), ((1 << 20, 1 << 20), 2000, None)],
+)
+def test_descriptors_for_all_connections_or_fewer_connections(monkeypatch, caplog, limits, room, raised):
+    changed = []
+    monkeypatch.setattr(resource, "getrlimit", lambda which: limits)
+    monkeypatch.setattr(resource, "setrlimit", lambda which, value: changed.append(value))
+    assert descriptors.room_for(2000) == room
+    assert [value for value in changed if value != limits] == ([raised] if raised else [])
+    assert ("896 connections are taken; raise LimitNOFILE" in caplog.text) == (room < 2000)
+
+
+def test_too_few_descriptors_for_the_venue_itself_are_refused(monkeypatch):
+    monkeypatch.setattr(resource, "getrlimit", lambda which: (100, 100))
+    monkeypatch.setattr(resource, "setrlimit", lambda which, value: None)
+    with pytest.raises(ConfigError, match="may open 100 files, of which the venue itself needs 128; raise LimitNOFILE"):
+        descriptors.room_for(2000)
+
+
+def test_what_is_static_is_sent_once_to_who_keeps_it(tmp_path):
+    async def story():
+        async with market(tmp_path, ()) as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            for path in (b"/", b"/openrpc.json"):
+                writer.write(get(path))
+                status, headers, body = await answered(reader)
+                assert (status, headers["cache-control"]) == (200, "no-cache") and body
+                writer.write(get(path, b"If-None-Match: W/" + headers["etag"].encode()))
+                head = (await reader.readuntil(b"\r\n\r\n")).decode().lower()
+                assert " 304 " in head.split("\r\n")[0] and headers["etag"] in head
+                writer.write(get(path, b'If-None-Match: "other"', verb=b"HEAD"))
+                status, again, _ = await answered(reader, has_body=False)
+                assert (status, again["content-length"]) == (200, str(len(body)))
+            writer.write(get())
+            assert (await answered(reader))[0] == 200
+            writer.close()
+
+    play(story())
+
+
+def test_who_gets_the_document_over_and_over_is_told_to_wait(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",), anonymous_queries_burst=150, anonymous_queries_per_s=1) as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            statuses = []
+            for _ in range(4):
+                writer.write(get(b"/openrpc.json"))
+                status, headers, _ = await answered(reader)
+                statuses.append(status)
+            assert statuses[0] == 200 and statuses[-1] == 429 and int(headers["retry-after"]) > 0
+            writer.close()
+
+    play(story())
+
+
+def test_an_idle_connection_without_a_login_is_closed_and_a_listener_is_not(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",), idle_seconds=1) as (server, (alice,)):
+            idle, unused = await opened(server)
+            hearing, writer = await opened(server)
+            writer.write(client_frame(request(1, "public/subscribe", channels=[f"book.{BTC}.100ms"])))
+            async with asyncio.timeout(30):
+                heard = await idle.read()
+            assert heard[:2] == b"\x88" + bytes([len(heard) - 2]) and b"nothing was asked for 1 s" in heard
+            assert b'"id":1' in await hearing.read(1000) and not hearing.at_eof()
+            assert (await alice.buy(BTC, "0.1", price="19900")).order.order_state == "open"
+            assert len(server.connections.websockets) == 2
+            for one in (unused, writer):
+                one.close()
+
+    play(story())
+
+
+def test_a_request_that_comes_in_drops_has_a_limit_also_behind_another(tmp_path, monkeypatch):
+    from gateway.net import http_connection
+
+    async def story():
+        async with market(tmp_path, ()) as (server, _):
+            reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+            writer.write(get())
+            assert (await answered(reader))[0] == 200
+            monkeypatch.setattr(http_connection, "HANDSHAKE_SECONDS", 0.2)
+            writer.write(b"GET /api/v2/public/get_time HTTP/1.1\r\nHost: ven")
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+            writer.close()
+
+    play(story())
+
+
+def test_a_socket_counts_until_it_is_closed_by_whoever():
+    connections = Connections(10)
+    one, other = socket.socketpair()
+    counted = listener._Counted(one, connections, "a")
+    assert (connections.open, connections._by_address) == (1, {"a": 1})
+    counted.close()
+    counted.close()
+    assert (connections.open, connections._by_address) == (0, {})
+    listener._Counted(other, connections, "b").detach()
+    assert connections.open == 0
