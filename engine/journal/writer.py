@@ -237,6 +237,16 @@ class Journal:
         return self._writer.chain
 
     @property
+    def sync_ns(self) -> int:
+        """How long a sync takes, a running mean."""
+        return self._sync_ns
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._writer.segment_number
+
+    @property
     def durable_tip(self) -> Tip:
         """The end of what is known to be on the disk."""
         return self._durable_tip
