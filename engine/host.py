@@ -10,7 +10,7 @@ import gc
 import mmap
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -33,9 +33,12 @@ from engine.journal import (
     digest,
     genesis,
     newest_first,
-    read_body,
     read_header,
     read_snapshot,
+    remove_old_snapshots,
+    snapshot_seqs,
+    snapshots,
+    sound_headers,
     write_snapshot,
 )
 from engine.kernels import KERNELS, direct
@@ -116,11 +119,18 @@ def _capacity_names() -> list[str]:
     return [entry.name for entry in fields(Capacities)]
 
 
-def restore(snapshot: Snapshot) -> Rows:
-    """The state that a snapshot holds. SnapshotError when it is damaged, or does not add up."""
+def restore(snapshot: Snapshot, seconds: dict[str, float] | None = None) -> Rows:
+    """The state that a snapshot holds; `seconds` gets how long it took. SnapshotError when it is damaged, or does not
+    add up.
+    """
+    begun = time.perf_counter()
     root = allocate(huge_pages=True)
     read_snapshot(snapshot, root)
-    if not batch_end.recount(root):
+    read = time.perf_counter()
+    adds_up = batch_end.recount(root)
+    if seconds is not None:
+        seconds |= {"snapshot": read - begun, "recount": time.perf_counter() - read}
+    if not adds_up:
         raise SnapshotError(f"{snapshot.path}: its accounts, positions and orders do not add up; delete it")
     return root
 
@@ -211,6 +221,8 @@ class Recovery:
     cut_bytes: int = 0
     ignored: list[str] = field(default_factory=list)
     """One line for each snapshot that could not be used."""
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    """How long each phase took: the snapshot, the recount of what it adds up to, the journal behind it."""
 
 
 class BrokenError(JournalError):
@@ -254,6 +266,8 @@ class Engine:
         self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
         self._broken: BrokenError | None = None
+        self._chain = b""
+        """The hash of the log that a state without a journal was read from."""
 
     @classmethod
     def create(
@@ -301,6 +315,27 @@ class Engine:
         except BaseException:
             lock.release()
             raise
+        return engine
+
+    @classmethod
+    def read(
+        cls, directory: Path, until_seq: int | None = None, sink: Sink = _ignore, progress: Progress = _ignore
+    ) -> "Engine":
+        """The state that the log leads to, recovered as by `open` while another process may write: no journal is open.
+
+        `until_seq`: it ends with the last record that lies up to this sequence. `snapshot` writes it. JournalError.
+        """
+        reader = JournalReader(directory)
+        engine = cls._restored(reader)
+        chain = reader.position.chain
+        for commands in reader.batches():
+            if until_seq is not None and reader.last_seq > until_seq:
+                break
+            engine.feed(commands, sink)
+            chain = reader.position.chain
+            progress(reader.bytes_read, reader.bytes_total)
+        reader.sync()
+        engine.directory, engine._chain = directory, chain
         return engine
 
     def submit(self, commands: Rows) -> Rows:
@@ -370,12 +405,21 @@ class Engine:
         """The state's digest: see `engine.journal.digest`."""
         return digest(self.root)
 
-    def snapshot(self) -> Snapshot:
-        """Write the state beside its journal, after the journal. JournalError without a journal."""
-        if self.journal is None or self.directory is None:
+    def snapshot(self, pace: disk.Pace | None = None) -> Snapshot:
+        """Write the state beside the journal, after the journal, and remove all but the newest two sound ones.
+
+        JournalError for an engine that is not of a journal. `pace` as in `disk.write_atomically`.
+        """
+        if self.directory is None:
             raise JournalError("this engine has no journal, so nowhere to put a snapshot")
-        self.journal.sync()
-        return write_snapshot(self.directory, self.root, self.journal.chain)
+        chain = self._chain
+        if self.journal is not None:
+            self.journal.sync()
+            chain = self.journal.chain
+        written = write_snapshot(self.directory, self.root, chain, pace)
+        if written.seq not in remove_old_snapshots(self.directory, pace):
+            raise SnapshotError(f"{written.path}: what was read back is not what was written; check the disk")
+        return written
 
     def close(self) -> None:
         """Sync the journal, close it and let another process have the directory."""
@@ -387,19 +431,30 @@ class Engine:
                 self._lock.release()
 
     @classmethod
-    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress) -> "Engine":
-        root, ignored = _newest_root(reader)
+    def _restored(cls, reader: JournalReader) -> "Engine":
+        """The state of the newest snapshot that can be used, or an empty one; the reader stands behind it."""
+        seconds: dict[str, float] = {}
+        root, ignored = _newest_root(reader, seconds)
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
-        snapshot_seq = engine.last_seq
+        engine.recovery = Recovery(engine.last_seq, ignored=ignored, seconds=seconds)
+        return engine
+
+    @classmethod
+    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress) -> "Engine":
+        engine = cls._restored(reader)
+        found, begun = engine.recovery, time.perf_counter()
         replay(reader, engine, sink=sink, progress=progress)
-        proven = max((snapshot.seq for snapshot in _headers(reader.directory)), default=0)
+        proven = max((snapshot.seq for snapshot in sound_headers(reader.directory)), default=0)
         if proven > engine.last_seq:
             raise JournalError(
                 f"{reader.directory}: the journal ends at sequence {engine.last_seq} but a snapshot shows that it had "
                 f"{proven}; restore the journal from a copy"
             )
         cut_bytes = reader.torn.size_bytes if reader.torn else 0
-        engine.recovery = Recovery(snapshot_seq, engine.last_seq - snapshot_seq, cut_bytes, ignored)
+        seconds = found.seconds | {"replay": time.perf_counter() - begun}
+        engine.recovery = Recovery(
+            found.snapshot_seq, engine.last_seq - found.snapshot_seq, cut_bytes, found.ignored, seconds
+        )
         return engine
 
     def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:
@@ -513,34 +568,17 @@ def _check_mode(reader: JournalReader, mode: Mode) -> None:
         )
 
 
-def snapshots(directory: Path) -> Iterator[Snapshot]:
-    """The snapshots of a directory, oldest first, with their bodies checked. SnapshotError for a damaged one."""
-    for path in reversed(newest_first(directory)):
-        snapshot = read_header(path)
-        read_body(snapshot)
-        yield snapshot
-
-
-def snapshot_seqs(directory: Path) -> list[int]:
-    """The sequences of the snapshots of a directory whose headers are sound."""
-    return [snapshot.seq for snapshot in _headers(directory)]
-
-
-def _headers(directory: Path) -> Iterator[Snapshot]:
-    """The snapshots of a directory whose headers are sound, newest first."""
-    for path in newest_first(directory):
-        with contextlib.suppress(SnapshotError):
-            yield read_header(path)
-
-
-def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
+def _newest_root(reader: JournalReader, seconds: dict[str, float]) -> tuple[Rows | None, list[str]]:
     """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used."""
     ignored: list[str] = []
     for path in newest_first(reader.directory):
         try:
             snapshot = read_header(path)
-            root = restore(snapshot)  # before the reader moves there: it is not for a bad one
-            if reader.seek(snapshot.seq, snapshot.chain):
+            root = restore(snapshot, seconds)  # before the reader moves there: it is not for a bad one
+            begun = time.perf_counter()
+            is_led_to = reader.seek(snapshot.seq, snapshot.chain)
+            seconds["seek"] = time.perf_counter() - begun
+            if is_led_to:
                 return root, ignored
             ignored.append(f"{path}: the journal does not lead to it")
         except SnapshotError as error:

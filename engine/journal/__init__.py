@@ -1,7 +1,19 @@
 """The log on disk: append-only segments of checksummed, hash-chained batches, and snapshots of the state."""
 
+from engine.journal.archive import (
+    Archive,
+    archive_folder,
+    archive_path,
+    archived_numbers,
+    check_archive,
+    check_body,
+    read_archive_header,
+    write_archive,
+)
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
-from engine.journal.reader import JournalReader, Position, TornTail
+from engine.journal.reader import JournalReader, TornTail
+from engine.journal.records import Position
+from engine.journal.retention import archive_segment, remove_old_snapshots, retention_lock, retired, sound_snapshots
 from engine.journal.snapshot import (
     Snapshot,
     SnapshotError,
@@ -10,11 +22,15 @@ from engine.journal.snapshot import (
     read_body,
     read_header,
     read_snapshot,
+    snapshot_seqs,
+    snapshots,
+    sound_headers,
     write_snapshot,
 )
 from engine.journal.writer import Durability, Journal, JournalOptions, begin_segment
 
 __all__ = [
+    "Archive",
     "CorruptJournalError",
     "Durability",
     "Journal",
@@ -26,12 +42,27 @@ __all__ = [
     "Snapshot",
     "SnapshotError",
     "TornTail",
+    "archive_folder",
+    "archive_path",
+    "archive_segment",
+    "archived_numbers",
     "begin_segment",
+    "check_archive",
+    "check_body",
     "digest",
     "genesis",
     "newest_first",
+    "read_archive_header",
     "read_body",
     "read_header",
     "read_snapshot",
+    "remove_old_snapshots",
+    "retention_lock",
+    "retired",
+    "snapshot_seqs",
+    "snapshots",
+    "sound_headers",
+    "sound_snapshots",
+    "write_archive",
     "write_snapshot",
 ]

@@ -5,6 +5,7 @@ high-water mark, and the tables of the id maps. A digest is the BLAKE3 hash of t
 a snapshot is those bytes behind a header that carries the digest, so checking one checks the other.
 """
 
+import contextlib
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -20,7 +21,6 @@ from engine.codes import Phase
 from engine.journal.format import JournalError
 from engine.schema import CELL, POOLED, SEMANTICS_VERSION, STATE
 
-KEPT_SNAPSHOTS = 2
 SNAPSHOT_MAGIC = b"LIONSNAP"
 SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
@@ -120,8 +120,8 @@ def snapshot_path(directory: Path, seq: int) -> Path:
     return directory / f"snapshot-{seq:020d}.state"
 
 
-def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
-    """Write the state durably and delete older snapshots than the newest two. ValueError inside a command."""
+def write_snapshot(directory: Path, root: Root, chain: bytes, pace: disk.Pace | None = None) -> Snapshot:
+    """Write the state durably. ValueError inside a command."""
     parts = _in_use(root)
     seq, mode = int(root["last_seq"][0]), int(root["mode"][0])
     body_bytes, state_digest = sum(len(part) for part in parts), _hash(parts)
@@ -129,9 +129,7 @@ def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
         SNAPSHOT_MAGIC, _FORMAT_VERSION, SEMANTICS_VERSION, mode, 0, seq, body_bytes, state_digest, chain, LAYOUT
     ).ljust(SNAPSHOT_BYTES - _CRC.size, b"\0")
     path = snapshot_path(directory, seq)
-    disk.write_atomically(path, [head + _CRC.pack(crc32c(head)), *parts])
-    for old in newest_first(directory)[KEPT_SNAPSHOTS:]:
-        disk.current().unlink(old)
+    disk.write_atomically(path, [head + _CRC.pack(crc32c(head)), *parts], pace)
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
@@ -172,3 +170,23 @@ def read_snapshot(snapshot: Snapshot, root: Root) -> None:
 def newest_first(directory: Path) -> list[Path]:
     """The snapshot files of a directory, newest first."""
     return disk.current().files(directory, "snapshot-*.state")[::-1]
+
+
+def snapshots(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory, oldest first, with their bodies checked. SnapshotError for a damaged one."""
+    for path in reversed(newest_first(directory)):
+        snapshot = read_header(path)
+        read_body(snapshot)
+        yield snapshot
+
+
+def snapshot_seqs(directory: Path) -> list[int]:
+    """The sequences of the snapshots of a directory whose headers are sound."""
+    return [snapshot.seq for snapshot in sound_headers(directory)]
+
+
+def sound_headers(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory whose headers are sound, newest first."""
+    for path in newest_first(directory):
+        with contextlib.suppress(SnapshotError):
+            yield read_header(path)

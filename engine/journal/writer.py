@@ -30,7 +30,7 @@ from engine.journal.format import (
     SegmentHeader,
     segment_path,
 )
-from engine.journal.reader import Position
+from engine.journal.records import Position
 
 MAX_GROUP_ROWS = 1 << 15
 """A record takes no further batch once it has so many rows."""
