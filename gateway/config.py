@@ -13,6 +13,7 @@ from msgspec import Meta
 
 from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
+from gateway.wire.origins import Origins
 
 Durability = Literal["fsync", "os", "none"]
 """What an answer waits for: the disk, the operating system, or nothing."""
@@ -32,6 +33,23 @@ class Config:
     port: Annotated[int, Meta(ge=0, le=65535, description="port to listen on; 0 picks a free one")] = 8765
     tls_certificate: Annotated[str, Meta(description="PEM file of the certificate chain; empty: no TLS")] = ""
     tls_key: Annotated[str, Meta(description="PEM file of the certificate's private key")] = ""
+    operations_host: Annotated[
+        str, Meta(description="address for officers, metrics and health; keep it from the public")
+    ] = "127.0.0.1"
+    operations_port: Annotated[
+        int,
+        Meta(
+            ge=0,
+            le=65535,
+            description="port for officers, metrics and health; 0: the one above `port`, or a free one if that is 0",
+        ),
+    ] = 0
+    allowed_origins: Annotated[
+        str,
+        Meta(
+            description="web pages that may trade here beside the venue's own: origins with commas between; *: any"
+        ),
+    ] = ""
     durability: Annotated[Durability, Meta(description="what an answer waits for: fsync, os or none")] = "fsync"
     busy_poll_us: Annotated[
         int,
@@ -140,6 +158,10 @@ def load(path: str | None, environment: Mapping[str, str], flags: Mapping[str, A
     config = _checked(Config, values)
     if bool(config.tls_certificate) != bool(config.tls_key):
         raise ConfigError("tls_certificate and tls_key: give both or neither")
+    try:
+        Origins(config.allowed_origins)
+    except ValueError as error:
+        raise ConfigError(str(error)) from None
     return config
 
 

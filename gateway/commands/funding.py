@@ -3,6 +3,7 @@
 import argparse
 import json
 import sys
+from collections import defaultdict
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 from rich.console import Console
 
 from engine import host
+from engine.codes import ContractParameter as P
 from engine.codes import EventKind
 from engine.schema import NOTICE
 from engine.units import PPB
@@ -53,6 +55,44 @@ def add_parser(subparsers: Any) -> None:
     journal.add_argument("--json", action="store_true", help="print one JSON object")
     journal.set_defaults(action=_audit)
     funding_recorded.add_parser(actions)
+
+
+_TERMS = {
+    P.FUNDING_INTERVAL_S: "funding_interval_s",
+    P.SAMPLE_INTERVAL_S: "sample_interval_s",
+    P.FUNDING_INTEREST_PPB: "funding_interest_ppb",
+    P.FUNDING_CLAMP_PPB: "funding_clamp_ppb",
+    P.FUNDING_CAP_PPB: "funding_cap_ppb",
+    P.FUNDING_EQUAL_WEIGHTS: "funding_equal_weights",
+    P.MICROS_PER_TICK_LOT: "micros_per_tick_lot",
+}
+_LENGTHS = frozenset({"funding_interval_s", "sample_interval_s"})
+
+
+class _Terms:
+    """A contract's terms of funding as they were at each instant, followed on the event stream.
+
+    An interval keeps the length and the samples that it began with; every other term counts at once.
+    """
+
+    def __init__(self) -> None:
+        self.in_force = dict.fromkeys(_TERMS.values(), 0)
+        self._next: dict[str, int] = {}
+        self.has_begun = False
+        """Intervals run from the first index on."""
+
+    def change(self, row: Any) -> None:
+        """A parameter of the contract was set."""
+        name = _TERMS.get(P(int(row["code"])))
+        if name is None:
+            return
+        waits = name in _LENGTHS and self.has_begun
+        (self._next if waits else self.in_force)[name] = int(row["new_value"])
+
+    def begin_next(self) -> None:
+        """An interval is settled, and the next one begins."""
+        self.in_force.update(self._next)
+        self._next.clear()
 
 
 @dataclass
@@ -102,7 +142,7 @@ def audit(folder: Path) -> FundingAudit:
     """Replay a journal and check every sample, rate and payment on its stream against its inputs."""
     reader = host.JournalReader(folder)
     engine = host.Engine(host.create(reader.capacities, reader.mode))
-    auditor = _Auditor(engine.root, FundingAudit(str(folder)))
+    auditor = _Auditor(FundingAudit(str(folder)))
     host.replay(reader, engine, sink=auditor.take)
     return auditor.found
 
@@ -110,23 +150,27 @@ def audit(folder: Path) -> FundingAudit:
 class _Auditor:
     """Follows the event stream."""
 
-    def __init__(self, root: Any, found: FundingAudit) -> None:
-        self._state, self.found = root[0], found
+    def __init__(self, found: FundingAudit) -> None:
+        self.found = found
+        self._terms: defaultdict[int, _Terms] = defaultdict(_Terms)
         self._running: dict[int, _Interval] = {}
         self._rate: dict[int, tuple[int, int]] = {}
-        self._kinds = (EventKind.PREMIUM_SAMPLED, EventKind.FUNDING_RATE, EventKind.FUNDING_PAID)
+        self._takes = {
+            EventKind.CONTRACT_CHANGED: lambda row: self._terms[int(row["contract_slot"])].change(row),
+            EventKind.INDEX_CHANGED: self._index,
+            EventKind.PREMIUM_SAMPLED: self._sample,
+            EventKind.FUNDING_RATE: self._settle,
+            EventKind.FUNDING_PAID: self._payment,
+        }
 
     def take(self, commands: Any, events: Any) -> None:
         """The events of one batch, a ring at a time."""
         notices = events.view(NOTICE)
-        for row in notices[np.isin(notices["kind"], self._kinds)]:
-            kind = int(row["kind"])
-            if kind == EventKind.PREMIUM_SAMPLED:
-                self._sample(row)
-            elif kind == EventKind.FUNDING_RATE:
-                self._settle(row)
-            else:
-                self._payment(row)
+        for row in notices[np.isin(notices["kind"], list(self._takes))]:
+            self._takes[EventKind(int(row["kind"]))](row)
+
+    def _index(self, row: Any) -> None:
+        self._terms[int(row["contract_slot"])].has_begun = True
 
     def _differs(self, row: Any, what: str, given: int, computed: int) -> None:
         place = f"sequence {int(row['seq'])}, contract {int(row['contract_slot'])}"
@@ -139,18 +183,19 @@ class _Auditor:
         if premium != int(row["rate_ppb"]):
             self._differs(row, "premium_ppb", int(row["rate_ppb"]), premium)
         interval.samples += 1
-        weight = 1 if self._state["contracts"][slot]["funding_equal_weights"] else interval.samples
+        weight = 1 if self._terms[slot].in_force["funding_equal_weights"] else interval.samples
         interval.weighted += weight * premium
         interval.weights += weight
         self.found.samples += 1
 
     def _settle(self, row: Any) -> None:
         slot = int(row["contract_slot"])
-        contract, interval = self._state["contracts"][slot], self._running.pop(slot, _Interval())
+        terms, interval = self._terms[slot], self._running.pop(slot, _Interval())
         average = average_ppb(interval.weighted, interval.weights)
-        wanted = int(contract["funding_interval_s"]) // int(contract["sample_interval_s"])
+        wanted = terms.in_force["funding_interval_s"] // terms.in_force["sample_interval_s"]
         payable = 2 * interval.samples >= wanted and int(row["price_subticks"]) != 0
-        rate = rate_ppb(contract, average) if payable else 0
+        rate = rate_ppb(terms.in_force, average) if payable else 0
+        terms.begin_next()
         for what, given, computed in (
             ("samples", int(row["new_value"]), interval.samples),
             ("average_ppb", int(row["old_value"]), average),
@@ -164,7 +209,7 @@ class _Auditor:
     def _payment(self, row: Any) -> None:
         slot = int(row["contract_slot"])
         rate, mark = self._rate[slot]
-        value = mark * int(row["position_lots"]) * int(self._state["contracts"][slot]["micros_per_tick_lot"])
+        value = mark * int(row["position_lots"]) * self._terms[slot].in_force["micros_per_tick_lot"]
         owed = -(-value * rate // (1000 * PPB))
         if owed != -int(row["amount_micros"]):
             self._differs(row, "payment_micros", -int(row["amount_micros"]), owed)

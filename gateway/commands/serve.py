@@ -136,13 +136,14 @@ def _say(server: Server, as_json: bool) -> None:
     recovery = venue.engine.recovery
     if as_json:
         facts = {
-            "url": address, "port": server.port, "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
+            "url": address, "port": server.port, "operations_port": server.operations_port, "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
             "cut_bytes": recovery.cut_bytes, "durability": config.durability,
         }  # fmt: skip
         print(json.dumps(facts), flush=True)
         return
     console = Console()
     console.print(f"lionrock listens on [bold]{address}[/], durability {config.durability}")
+    console.print(f"officers, metrics and health: {venue.context.operations_place.replace('ws', 'http', 1)}")
     console.print(f"pages and HTTP: {address.replace('ws', 'http', 1).removesuffix('/ws/api/v2')}")
     if recovery.replayed or recovery.snapshot_seq:
         console.print(

@@ -174,6 +174,8 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
         )
     }  # fmt: skip
     sessions = {name: Session(context, rows, now_ns=NOW) for name in keys}
+    for session in sessions.values():
+        session.serves_officers = True
     for name in ("Ann", "Ben"):
         _ask(sessions[name], "public/auth", {**EXAMPLES["public/auth"], **keys[name]})
     answers = {}

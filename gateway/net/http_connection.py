@@ -3,11 +3,12 @@
 import asyncio
 from typing import Any
 
-from gateway import clock, pages
+from gateway import clock
 from gateway.document import openrpc
-from gateway.net.connections import Connections
-from gateway.net.http_messages import BadRequest, HttpMessages, Request
+from gateway.net import http_headers
+from gateway.net.http_messages import BadRequest, Header, HttpMessages, Request
 from gateway.net.loop_turns import Turns
+from gateway.net.port import Port
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
 from gateway.sessions.actions import Reply, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
@@ -16,19 +17,22 @@ from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
 
 IDLE_HTTP_SECONDS = 75
+_NOT_FOUND = b"not found: the methods are at /api/v2/, the websocket is at /ws/api/v2, the document at /openrpc.json"
 
 
 class HttpConnection(asyncio.Protocol):
     """A new connection: HTTP until it asks for a websocket. One request at a time; the next waits for the answer."""
 
-    def __init__(self, venue: Venue, turns: Turns, connections: Connections, websockets: WebsocketUpgrade) -> None:
+    def __init__(self, venue: Venue, turns: Turns, port: Port, websockets: WebsocketUpgrade) -> None:
         self._venue = venue
         self._turns = turns
-        self._connections = connections
+        self._port = port
+        self._connections = port.connections
         self._websockets = websockets
         self._messages = HttpMessages(venue.config.max_frame_bytes)
         self._transport: Any = None
         self._response = b""
+        self._headers: list[Header] = []
         self._peer = ""
         self._is_busy = False
         self._is_scheduled = False
@@ -41,7 +45,7 @@ class HttpConnection(asyncio.Protocol):
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
         if self._connections.is_full:
-            transport.write(self._messages.response(503, b'{"error":"too many connections"}', close=True))
+            self._refuse(503, b'{"error":"too many connections"}')
             transport.close()
             return
         self._connections.http.add(self)
@@ -85,7 +89,7 @@ class HttpConnection(asyncio.Protocol):
             request = self._messages.next_request()
         except BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
-            self.write(self._messages.response(bad.status, body, close=True))
+            self._refuse(bad.status, body)
             return
         if request is None:
             self._transport.resume_reading()
@@ -96,20 +100,29 @@ class HttpConnection(asyncio.Protocol):
         self._is_busy = True
         self._serve(request)
 
+    def _refuse(self, status: int, body: bytes) -> None:
+        """Answer a request that cannot be served, and end the connection."""
+        self.write(self._messages.response(status, body, close=True, headers=http_headers.of_refusal()))
+
     def _serve(self, request: Request) -> None:
         path = request.target.partition("?")[0]
+        self._headers = http_headers.of(request, self._venue.context.origins)
         if request.verb == "OPTIONS":
-            self.write(self._messages.response(204, b""))
+            self.write(self._messages.response(204, b"", headers=self._headers))
         elif is_call(path):
             self._call(request)
         elif path == "/openrpc.json":
-            self.write(self._messages.response(200, openrpc.text()))
+            self.write(self._messages.response(200, openrpc.text(), headers=self._headers))
+        elif (page := self._port.find(path)) is not None:
+            self.write(self._messages.response(*page, headers=http_headers.of_page()))
         else:
-            self.write(self._messages.response(*pages.find(path)))
+            self.write(self._messages.response(404, _NOT_FOUND, "text/plain", headers=self._headers))
 
     def _call(self, request: Request) -> None:
         venue = self._venue
-        call = HttpCall(request.verb, request.target, request.headers, request.body, self._peer)
+        call = HttpCall(
+            request.verb, request.target, request.headers, request.body, self._peer, self._port.serves_officers
+        )
         actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
         for action in actions:
             if isinstance(action, Submit):
@@ -133,7 +146,8 @@ class HttpConnection(asyncio.Protocol):
 
     def answer(self, data: bytes) -> None:
         """Stage the answer of the request being served."""
-        self._response = self._messages.response(400 if jsonrpc_answers.is_error(data) else 200, data)
+        status = 400 if jsonrpc_answers.is_error(data) else 200
+        self._response = self._messages.response(status, data, headers=self._headers)
         self._venue.sequencer.dirty.append(self)
 
     def stage(self, frame: bytes) -> None:

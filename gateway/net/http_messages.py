@@ -3,6 +3,7 @@
 Here stand the venue's own limits: which methods, how large a head and a body, and that a refusal ends the connection.
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -13,12 +14,8 @@ PIECE_BYTES = 16 * 1024
 """How much h11 gets at once. It copies what lies behind each request, so it must never hold many requests."""
 _NOT_HTTP = "this is not a request of HTTP/1.1 (RFC 9112): check the request line, the headers, Host and Content-Length"
 _VERBS = ("GET", "POST", "OPTIONS", "HEAD")
-_FIXED_HEADERS = [
-    ("Cache-Control", "no-store"),
-    ("X-Content-Type-Options", "nosniff"),
-    ("Access-Control-Allow-Origin", "*"),
-    ("Access-Control-Allow-Headers", "authorization, content-type"),
-]
+Header = tuple[str, str]
+"""A header's name and its value."""
 
 
 class BadRequest(Exception):  # noqa: N818 - it is answered, not raised to anyone
@@ -130,15 +127,22 @@ class HttpMessages:
 
     # --- out ------------------------------------------------------------------------------------------------------
 
-    def response(self, status: int, body: bytes, content_type: str = "application/json", close: bool = False) -> bytes:
-        """The whole response to the request that came last; a HEAD is answered without the body."""
-        headers = [
+    def response(
+        self,
+        status: int,
+        body: bytes,
+        content_type: str = "application/json",
+        close: bool = False,
+        headers: Iterable[Header] = (),
+    ) -> bytes:
+        """The whole response to the request that came last, with more headers; a HEAD is answered without the body."""
+        all_headers = [
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
             ("Connection", "close" if close else "keep-alive"),
-            *_FIXED_HEADERS,
+            *headers,
         ]
-        response = h11.Response(status_code=status, headers=headers, reason=HTTPStatus(status).phrase)
+        response = h11.Response(status_code=status, headers=all_headers, reason=HTTPStatus(status).phrase)
         is_head = self._request is not None and self._request.verb == "HEAD"
         content, send = h11.Data(b"" if is_head else body), self._protocol.send
         return send(response) + send(content) + send(h11.EndOfMessage())

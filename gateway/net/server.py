@@ -4,20 +4,25 @@ import asyncio
 import ssl
 import time
 from functools import partial
+from typing import Any
 
 from engine import host
-from gateway import clock
+from gateway import clock, pages
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
 from gateway.net.loop_turns import Turns
+from gateway.net.port import Port
 from gateway.net.websocket_upgrade import WebsocketUpgrade
+from gateway.operations.health_pages import HealthPages
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
 TICK_SECONDS = 0.1
 TIME_SECONDS = 0.01
+OPERATIONS_CONNECTIONS = 64
+"""Open connections to the operations listener: their own, so that a full public port keeps no officer out."""
 DRAIN_SECONDS = 10
 _GOING_AWAY = 1001
 
@@ -30,7 +35,9 @@ class Server:
         self.turns = Turns(config.busy_poll_us)
         self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
         self.connections = Connections(config.max_connections)
+        self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: asyncio.Server | None = None
+        self._operations_listener: asyncio.Server | None = None
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
@@ -41,15 +48,31 @@ class Server:
         venue, turns, config = self.venue, self.turns, self.venue.config
         turns.start(venue.sequencer.close_turn)
         venue.watch_journal()
-        websockets = WebsocketUpgrade(venue, turns, self.connections)
-        accept = partial(HttpConnection, venue, turns, self.connections, websockets)
-        self._listener = await turns.loop.create_server(
-            accept, config.host, config.port, ssl=_tls(config), backlog=1024
-        )
+        await self._listen(_tls(config))
         venue.start()
         self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
+
+    async def _listen(self, tls: ssl.SSLContext | None) -> None:
+        """Open both ports: the operator's first, so that whoever is served can be looked at."""
+        config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
+        public = Port(self.connections, lambda path: health.brief(path) or pages.find(path), False)
+        operations = Port(self.operations_connections, health.full, True)
+        wanted = config.operations_port or (config.port and config.port + 1)
+        try:
+            self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)
+        except (OSError, OverflowError) as error:
+            place = f"operations_host {config.operations_host}, operations_port {wanted}"
+            raise ConfigError(f"{place}: {_told(error)}; choose others with these settings") from None
+        self._listener = await self._open(public, config.host, config.port, tls)
+        scheme = "wss" if tls else "ws"
+        self.venue.context.operations_place = f"{scheme}://{config.operations_host}:{self.operations_port}"
+
+    async def _open(self, port: Port, host: str, number: int, tls: ssl.SSLContext | None) -> asyncio.Server:
+        websockets = WebsocketUpgrade(self.venue, self.turns, port)
+        accept = partial(HttpConnection, self.venue, self.turns, port, websockets)
+        return await self.turns.loop.create_server(accept, host, number, ssl=tls, backlog=1024)
 
     @property
     def failed(self) -> asyncio.Future[None]:
@@ -59,26 +82,34 @@ class Server:
     @property
     def port(self) -> int:
         """The port that it listens on."""
-        if self._listener is None:
-            return 0
-        return int(self._listener.sockets[0].getsockname()[1])
+        return _number(self._listener)
+
+    @property
+    def operations_port(self) -> int:
+        """The port for officers, metrics and health."""
+        return _number(self._operations_listener)
+
+    @property
+    def _websockets(self) -> list[Any]:
+        return [*self.connections.websockets, *self.operations_connections.websockets]
 
     async def stop(self) -> None:
         """Refuse new orders, answer what is under way, fsync the journal, write a snapshot, close."""
-        self.venue.context.accepting = False
-        if self._listener is not None:
-            self._listener.close()
+        self.venue.context.shut_down()
+        for listener in (self._listener, self._operations_listener):
+            if listener is not None:
+                listener.close()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
             await asyncio.sleep(0.005)
         self.turns.stop_timers()
         self._index.stop()
-        for connection in list(self.connections.websockets):
+        for connection in self._websockets:
             connection.finish(_GOING_AWAY, "the venue is shutting down; connect again in a moment")
         self.venue.sequencer.close_turn()
         await asyncio.sleep(0.05)
-        for connection in [*self.connections.websockets, *self.connections.http]:
+        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
             connection.abort()
         await asyncio.sleep(0)
         self.venue.sequencer.settle()
@@ -116,10 +147,18 @@ class Server:
         self.venue.tick()
         self._index.refresh()
         now_ns, now = clock.wall_ns(), time.monotonic()
-        for connection in list(self.connections.websockets):
+        for connection in self._websockets:
             connection.act(connection.session.tick(now_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
+
+
+def _number(listener: asyncio.Server | None) -> int:
+    return int(listener.sockets[0].getsockname()[1]) if listener is not None else 0
+
+
+def _told(error: Exception) -> str:
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
 def _tls(config: Config) -> ssl.SSLContext | None:

@@ -8,10 +8,11 @@ import picows
 from picows.picows import WSProtocol  # type: ignore[attr-defined]
 
 from gateway import clock
-from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
+from gateway.net.port import Port
 from gateway.net.websocket_connection import BINARY_PROTOCOL, WebsocketConnection
 from gateway.net.websocket_input import WebsocketInput, hand_over
+from gateway.sessions.http_calls import foreign_origin
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 
@@ -24,10 +25,11 @@ _WS_LOG.setLevel(logging.ERROR)
 class WebsocketUpgrade:
     """Turns HTTP connections into websockets."""
 
-    def __init__(self, venue: Venue, turns: Turns, connections: Connections) -> None:
+    def __init__(self, venue: Venue, turns: Turns, port: Port) -> None:
         self._venue = venue
         self._turns = turns
-        self._connections = connections
+        self._port = port
+        self._connections = port.connections
 
     def hand_over(self, transport: Any, head: bytes, behind: bytes, peer: str) -> None:
         """Give the connection to the websocket library, with the request's head and the bytes read after it."""
@@ -59,15 +61,22 @@ class WebsocketUpgrade:
         path = request.path.decode("latin-1").partition("?")[0]
         if path != ENDPOINT:
             return None
-        header = request.headers.get("Sec-WebSocket-Protocol", "")
+        headers = {name.lower(): value for name, value in request.headers.items()}
+        if self._venue.context.origins.is_foreign(headers):
+            return _refused(403, foreign_origin(headers))
+        header = headers.get("sec-websocket-protocol", "")
         offered = [part.strip() for part in header.split(",") if part.strip()]
         is_binary = BINARY_PROTOCOL in offered
         if offered and not is_binary:
-            body = f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON".encode()
-            refused = picows.WSUpgradeResponse.create_error_response(400, body)
-            return picows.WSUpgradeResponseWithListener(refused, None)
+            return _refused(400, f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON")
         session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.wall_ns())
+        session.serves_officers = self._port.serves_officers
         connection = WebsocketConnection(self._venue, self._turns, self._connections, session)
-        headers = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
-        response = picows.WSUpgradeResponse.create_101_response(headers)
+        agreed = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None
+        response = picows.WSUpgradeResponse.create_101_response(agreed)
         return picows.WSUpgradeResponseWithListener(response, connection)
+
+
+def _refused(status: int, why: str) -> Any:
+    response = picows.WSUpgradeResponse.create_error_response(status, why.encode())
+    return picows.WSUpgradeResponseWithListener(response, None)

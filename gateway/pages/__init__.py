@@ -20,9 +20,7 @@ def _read() -> dict[str, tuple[bytes, str]]:
     }
 
 
-def find(path: str) -> tuple[int, bytes, str]:
-    """(status, content, content type) of a page; "/" is the trading page."""
+def find(path: str) -> tuple[int, bytes, str] | None:
+    """(status, content, content type) of a page; "/" is the trading page. None where there is no page."""
     found = _read().get("/index.html" if path == "/" else path)
-    if found is None:
-        return 404, b"not found: the pages are at /, the methods at /api/v2/, the websocket at /ws/api/v2", "text/plain"
-    return 200, *found
+    return None if found is None else (200, *found)

@@ -19,7 +19,7 @@ from engine.code_values import (
     FLAG_UNTRIGGERED,
     MARKET_SETTLED,
 )
-from engine.codes import NIL, Asset, CommandKind, EventKind, OrdStatus
+from engine.codes import NIL, Asset, CommandKind, ContractParameter, EventKind, OrdStatus
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
 
@@ -87,7 +87,7 @@ LEG_ROW = record(  # trades, money, funding, candles and notices
         ("cash_micros", "i8"),  # the account's, after
         ("seq", "i8"),
         ("price_ticks", "i8"),  # candles: open
-        ("lots", "i8"),  # candles: volume
+        ("lots", "i8"),  # candles: volume; funding: the interval in seconds
         ("leaves_lots", "i8"),  # candles: high
         ("trade_id", "i8"),  # candles: low
         ("close_ticks", "i8"),  # candles: close
@@ -116,6 +116,9 @@ MARKET_ROW = record(
         ("low_ticks", "i8"),
         ("volume_lots", "i8"),
         ("volume_tick_lots", "i8"),
+        ("funding_interval_s", "i8"),  # of the running interval, which keeps the length that it began with
+        ("next_interval_s", "i8"),
+        ("has_funding", "i8"),  # intervals run from the first index on
         ("marks_noted", "i8"),  # how many marks there were; the latest are in the rings behind
         ("mark_times_ns", "i8", (MARKS_KEPT,)),
         ("marks_subticks", "i8", (MARKS_KEPT,)),
@@ -382,14 +385,27 @@ def _note_mark(market, notice):
 
 
 @part
+def _note_interval(market, notice):
+    """A change of the funding interval counts from the next interval on."""
+    if notice.code == ContractParameter.FUNDING_INTERVAL_S:
+        market.next_interval_s = notice.new_value
+        if market.has_funding == 0:
+            market.funding_interval_s = notice.new_value
+
+
+@part
 def _notice(v, notice, out):
     """Money, prices and funding. Returns how many rows were written."""
     kind = notice.kind
+    if kind == EventKind.CONTRACT_CHANGED:
+        _note_interval(v.markets[notice.contract_slot], notice)
+        return 0
     if kind == EventKind.MARK_CHANGED:
         _note_mark(v.markets[notice.contract_slot], notice)
         return 0
     if kind == EventKind.INDEX_CHANGED:
         v.markets[notice.contract_slot].index_subticks = notice.price_subticks
+        v.markets[notice.contract_slot].has_funding = 1
         return 0
     money = (
         (kind == EventKind.CASH_CHANGED and notice.index == Asset.SETTLEMENT)
@@ -417,6 +433,8 @@ def _notice(v, notice, out):
         out.change_micros = notice.rate_ppb
         out.mark_subticks = v.markets[notice.contract_slot].mark_subticks
         out.index_subticks = v.markets[notice.contract_slot].index_subticks
+        out.lots = v.markets[notice.contract_slot].funding_interval_s
+        v.markets[notice.contract_slot].funding_interval_s = v.markets[notice.contract_slot].next_interval_s
         v.rare += 1
         return 1
     if notice.contract_slot >= 0:

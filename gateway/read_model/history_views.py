@@ -34,7 +34,7 @@ _CASH_CHANGE = row_struct(
     LEG_ROW, "order_id", "time_ns", "cash_micros", "price_ticks", "lots", "trade_id", "fee_micros", "position_lots",
     "change_micros", "contract_slot", "flags", "reason", "side",
 )  # fmt: skip
-_FUNDING = row_struct(LEG_ROW, "time_ns", "mark_subticks", "index_subticks", "change_micros", "contract_slot")
+_FUNDING = row_struct(LEG_ROW, "time_ns", "lots", "mark_subticks", "index_subticks", "change_micros", "contract_slot")
 _CANDLE = row_struct(
     LEG_ROW, "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "close_ticks", "change_micros",
     "contract_slot",
@@ -137,18 +137,19 @@ def transaction_view(data: Any, offset: int, number: int) -> TransactionView:
 
 
 class FundingRate(NamedTuple):
-    """The rate of a settled interval, and the index and the mark then."""
+    """The rate of a settled interval, its length, and the index and the mark then."""
 
     time_ns: int
     index_subticks: int
     rate_ppb: int
     mark_subticks: int
+    interval_s: int
 
 
 def funding_rate(data: Any, offset: int) -> tuple[int, FundingRate]:
     """(contract slot, rate) of a funding row."""
-    time_ns, mark_subticks, index_subticks, rate_ppb, contract_slot = _FUNDING.unpack_from(data, offset)
-    return contract_slot, FundingRate(time_ns, index_subticks, rate_ppb, mark_subticks)
+    time_ns, interval_s, mark_subticks, index_subticks, rate_ppb, contract_slot = _FUNDING.unpack_from(data, offset)
+    return contract_slot, FundingRate(time_ns, index_subticks, rate_ppb, mark_subticks, interval_s)
 
 
 def notice_view(data: Any, offset: int) -> NoticeView:

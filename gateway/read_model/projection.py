@@ -20,7 +20,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
-from gateway.read_model import event_fold, render
+from gateway.read_model import event_fold, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -39,6 +39,7 @@ from gateway.read_model.history_views import (
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
+from gateway.read_model.saved_rows import SavedRows
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -62,6 +63,7 @@ from gateway.wire.views import (
 _APPLIED_SEQ, _RARE, _REPORTED = (
     event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported")  # type: ignore[index]
 )
+_HEAD = np.dtype([("seq", "i8")])
 Batch = tuple[Any, Any, Any, Any]
 """COMMAND rows, the same as LABEL rows, EVENT rows, the same as NOTICE rows."""
 
@@ -74,6 +76,7 @@ class Projection:
     """Reads of everything applied so far. A read changes nothing; who must see all that came in settles first."""
 
     def __init__(self, event_rows: int = 1 << 16, report_rows: int = REPORT_ROWS) -> None:
+        self.is_locked = False
         self.books = Books(event_rows)
         self._view = event_fold.empty_view()
         self._history = History()
@@ -179,32 +182,31 @@ class Projection:
     # --- saving ---------------------------------------------------------------------------------------------------
 
     def save(self, path: Path) -> None:
-        """Write everything to a file, which gets its name when it is complete."""
-        partial = path.with_suffix(".partial")
-        with partial.open("wb") as file:
-            np.savez(
-                file,
-                head=np.array([self.applied_seq, self._row["orders_used"], self._row["accounts_used"]]),
-                orders=self._row["orders"][: int(self._row["orders_used"])],
-                accounts=self._row["accounts"][: int(self._row["accounts_used"])],
-                connections=self._row["connections"][: int(self._row["orders_used"])],
-                markets=self._row["markets"],
-                history=self._history.rows(),
-                **self._reports.saved(),
-            )
-        partial.rename(path)
+        """Write everything durably to a file, which gets its name when it is complete."""
+        row = self._row
+        arrays = {
+            "head": np.array([(self.applied_seq,)], _HEAD),
+            "orders": row["orders"][: int(row["orders_used"])],
+            "accounts": row["accounts"][: int(row["accounts_used"])],
+            "connections": row["connections"][: int(row["orders_used"])],
+            "markets": row["markets"],
+            "history": self._history.rows(),
+        }
+        saved_rows.write(path, arrays | self._reports.saved())
 
     def load(self, path: Path) -> None:
-        """Load what `save` wrote."""
-        with np.load(path, allow_pickle=False) as saved:
-            head = saved["head"]
-            self._row["applied_seq"], self._row["orders_used"], self._row["accounts_used"] = head
-            self._row["orders"][: head[1]] = saved["orders"]
-            self._row["accounts"][: head[2]] = saved["accounts"]
-            self._row["connections"][: head[1]] = saved["connections"]
-            self._row["markets"] = saved["markets"]
-            self._history.load(saved["history"])
-            self._reports.load(saved)
+        """Load what `save` wrote. SavedRowsError before anything is changed, when it cannot be used."""
+        saved = SavedRows(path)
+        (head,) = saved.array("head", _HEAD)
+        row = self._row
+        accounts, history = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("history", event_fold.LEG_ROW)
+        markets, connections = saved.array("markets", event_fold.MARKET_ROW), saved.array("connections", np.int64)
+        orders = saved.array("orders", event_fold.ORDER_ROW)
+        self._reports.load(saved)
+        row["applied_seq"], row["orders_used"], row["accounts_used"] = head["seq"], len(orders), len(accounts)
+        row["orders"][: len(orders)], row["connections"][: len(orders)] = orders, connections
+        row["accounts"][: len(accounts)], row["markets"] = accounts, markets
+        self._history.load(history)
         for segment in self._history.segments:
             self._note_rare(segment, 0)
 
@@ -239,13 +241,12 @@ class Projection:
             (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
             for at in range(int(row["brackets"]))
         ]
-        present = bool(row["affiliate_present"])
         return ContractTerms(
             int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
             int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
             int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
-            int(row["max_order_value_micros"]), int(row["lot_step"]), present,
-            present and bool(row["impact_excludes_affiliates"]),
+            int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
+            bool(row["impact_excludes_affiliates"]),
         )  # fmt: skip
 
     def state(self, contract_slot: int) -> int:
@@ -259,8 +260,8 @@ class Projection:
         return last.first + last.used
 
     def is_halted(self) -> bool:
-        """Whether the venue is halted."""
-        return int(self._state["venue_state"]) == VenueState.HALTED
+        """Whether the venue is halted, or takes no orders for a reason of its own."""
+        return self.is_locked or int(self._state["venue_state"]) == VenueState.HALTED
 
     def is_post_only_for_affiliates(self) -> bool:
         """Whether opening orders of affiliated makers must be post-only limit orders."""
@@ -358,13 +359,12 @@ class Projection:
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
-        interval_s = int(self._engine_contracts[contract_slot]["funding_interval_s"])
         rates = self._funding[contract_slot]
         first, end = bisect_left(rates, start_ns, key=_time), bisect_right(rates, end_ns, key=_time)
         return [
             FundingView(
                 rates[at].time_ns, rates[at].index_subticks, rates[at - 1].index_subticks if at else 0,
-                rates[at].rate_ppb, interval_s,
+                rates[at].rate_ppb, rates[at].interval_s,
             )
             for at in range(first, end)
         ]  # fmt: skip

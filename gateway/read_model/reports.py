@@ -13,15 +13,17 @@ import numpy as np
 
 from engine.codes import EventKind
 from gateway.read_model import render
-from gateway.read_model.event_fold import NOTICE_KIND, TRADE_KIND
+from gateway.read_model.event_fold import LEG_ROW, NOTICE_KIND, TRADE_KIND
 from gateway.read_model.history import BEHIND, SEGMENT_ROWS, History, Segment
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, notice_view, order_view, user_trade_view
+from gateway.read_model.saved_rows import SavedRows
 from gateway.wire.decimals import Contract
 from gateway.wire.reasons import shown
 from gateway.wire.views import NoticeView, Report
 
 REPORT_ROWS = 1 << 20
 """How many report rows are kept unless the venue says otherwise."""
+_FLOOR = np.dtype([("account_slot", "i8"), ("seq", "i8")])
 Part = tuple[Segment, int, int]
 """Rows of one segment: (segment, first, end)."""
 Places = tuple[Segment, Any]
@@ -84,18 +86,18 @@ class Reports:
     def saved(self) -> dict[str, Any]:
         """Copies of all rows and of what was forgotten, to save them."""
         rows = np.concatenate([segment.legs[: segment.used] for segment in self._segments])
-        return {"reports": rows, "report_floors": np.array([*self._floors.items()], np.int64).reshape(-1, 2)}
+        return {"reports": rows, "report_floors": np.array([*self._floors.items()], _FLOOR)}
 
-    def load(self, saved: Any) -> None:
+    def load(self, saved: SavedRows) -> None:
         """Load what `saved` gave, in full segments, so that the first questions after a restart cost what others do."""
-        rows = saved["reports"]
+        rows, floors = saved.array("reports", LEG_ROW), saved.array("report_floors", _FLOOR)
         size = min(self._rows, SEGMENT_ROWS)
         parts = [rows[first : first + size] for first in range(0, len(rows), size)]
         self._segments = [Segment(len(part), full=part) for part in parts]
         for segment in self._segments:
             segment.seal()
         self._segments.append(Segment(size))
-        self._floors = dict(saved["report_floors"].tolist())
+        self._floors = dict(floors.tolist())
         self._kept = len(rows)
         self._recent = (self._segments[-1], 0, 0)
 

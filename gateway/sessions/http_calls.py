@@ -1,11 +1,13 @@
 """Calls over HTTP: each is a session of one request."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
 
 from gateway.sessions import jsonrpc_requests
 from gateway.sessions.actions import Action, Reply
+from gateway.sessions.method_table import METHODS
 from gateway.sessions.methods.session import CONNECTION_ONLY
 from gateway.sessions.noting import note_refusal
 from gateway.sessions.routes import ROUTES
@@ -23,13 +25,17 @@ _CONNECTION_ONLY = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class HttpCall:
-    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address."""
+    """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address.
+
+    `serves_officers`: it came to the operations listener.
+    """
 
     verb: str
     target: str
     headers: dict[str, str]
     body: bytes
     peer: str = ""
+    serves_officers: bool = False
 
 
 def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
@@ -40,6 +46,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
+    session.serves_officers = call.serves_officers
     session.limits = context.peer_limits(peer)
     request = None
     try:
@@ -47,6 +54,8 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
         name = ROUTES[type(request)].name
         if name in _CONNECTION_ONLY:
             raise Refusal(ErrorCode.METHOD_NOT_FOUND, f"{name} needs a websocket; connect to /ws/api/v2", "method")
+        if METHODS[name].scope and context.origins.is_foreign(headers):
+            raise Refusal(ErrorCode.FORBIDDEN, f"{name}: {foreign_origin(headers)}", "Origin")
         if not name.startswith("public/") and headers.get("authorization"):
             _authorize(session, verb, target, headers["authorization"], body, now_ns)
     except jsonrpc_requests.Malformed as malformed:
@@ -63,6 +72,17 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
 def is_call(path: str) -> bool:
     """Whether a path is for calls: the endpoint with a method, or alone when the body says which method."""
     return path == ENDPOINT or path.startswith(ENDPOINT + "/")
+
+
+def is_open_call(path: str) -> bool:
+    """Whether a path is a call of a method that needs no key."""
+    method = METHODS.get(path.removeprefix(ENDPOINT).strip("/")) if is_call(path) else None
+    return method is not None and not method.scope
+
+
+def foreign_origin(headers: Mapping[str, str]) -> str:
+    """Why a page of another origin is refused, and what would let it in."""
+    return f"pages of {headers['origin'][:60]} are not trusted here; the setting allowed_origins names those that are"
 
 
 def _http_request(verb: str, target: str, body: bytes) -> Any:

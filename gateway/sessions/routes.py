@@ -19,10 +19,15 @@ from gateway.sessions.methods import (
 )
 
 
+OFFICERS_SCOPES = frozenset({"compliance", "admin", "officer"})
+"""Scopes whose methods are served at the operations listener alone."""
+
+
 class Route(NamedTuple):
     """How a request is served. `reads`: everything received before it is applied first, so that its answer shows it.
 
-    `is_officers_question`: it goes into the gateway's log who asked.
+    `is_officers_question`: it goes into the gateway's log who asked. `writes`: what it puts into the log of commands,
+    "orders", "cancels" or "changes"; empty for a question.
     """
 
     handler: Callable[..., Any]
@@ -31,6 +36,7 @@ class Route(NamedTuple):
     name: str
     reads: bool
     is_officers_question: bool
+    writes: str
 
 
 _HANDLERS: dict[str, Callable[..., Any]] = {
@@ -54,7 +60,18 @@ _READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
     "venue/get_rules",
 } | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
 """Methods that look at what orders change: books, trades, orders, positions and money."""
+_CHANGES = frozenset(admin.HANDLERS) - admin.QUESTIONS - {"venue/get_disclosures"}
+"""Methods of officers, and of clients about their own standing, that the log hears of."""
+
+
+def _writes(name: str) -> str:
+    bucket = METHODS[name].bucket
+    return bucket if bucket != "queries" else "changes" if name in _CHANGES else ""
+
+
 ROUTES: dict[type, Route] = {
-    REQUESTS[name]: Route(_HANDLERS[name], method.scope, method.bucket, name, name in _READS, name in admin.QUESTIONS)
+    REQUESTS[name]: Route(
+        _HANDLERS[name], method.scope, method.bucket, name, name in _READS, name in admin.QUESTIONS, _writes(name)
+    )
     for name, method in METHODS.items()
 }

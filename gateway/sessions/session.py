@@ -10,7 +10,7 @@ from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_D
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Reply, Submit
 from gateway.sessions.noting import note_read, note_refusal
-from gateway.sessions.routes import ROUTES, Route
+from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
@@ -62,7 +62,6 @@ class Session(SessionState):
         call = Call(self, None, now_ns)
         try:
             self.check_scope("trade")
-            self.check_accepting()
             rows, orders, cancels = binary_protocol.prepare(data, self.signer, len(self.projection.contracts()))
             if self.context.confirmation.is_on:
                 if self.context.confirmation.looks_up_orders(rows):
@@ -78,8 +77,10 @@ class Session(SessionState):
 
     def _take_rows(self, orders: int, cancels: int, now_ns: int) -> None:
         if orders:
+            self.check_taken("orders")
             self._take("orders", now_ns, orders)
         if cancels:
+            self.check_taken("cancels")
             self._take("cancels", now_ns, cancels)
 
     def _fault(self, malformed: jsonrpc_requests.Malformed, now_ns: int) -> list[Action]:
@@ -111,11 +112,13 @@ class Session(SessionState):
         key, scope = self.key, route.scope
         if scope and (key is None or scope not in key.scopes or key.id in self.context.ended_keys):
             self.check_scope(scope)
+        if scope in OFFICERS_SCOPES:
+            self.check_place()
         wait_ns = getattr(self.limits, route.bucket).take(now_ns)
         if wait_ns:
             raise _over_limit(route.bucket, wait_ns)
-        if not self.context.accepting and route.bucket == "orders":
-            self.check_accepting()
+        if route.writes in self.context.not_taken:
+            self.check_taken(route.writes)
 
     def _check_token(self, token: str, now_ns: int) -> None:
         """A token that comes with a call must be one of the key that is logged in."""

@@ -12,6 +12,8 @@ from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
 from gateway.wire.command_rows import Signer, mass_cancel_row
+from gateway.wire.errors import ErrorCode, Refusal
+from gateway.wire.origins import Origins
 
 MAX_PEERS = 10_000
 
@@ -20,9 +22,13 @@ def _nothing() -> None:
     return None
 
 
+def _shutting_down() -> Refusal:
+    return Refusal(ErrorCode.RETRY, "the venue is shutting down; connect again in a moment")
+
+
 @dataclass
 class Context:
-    """Shared by the sessions of one server; `accepting` is False while it shuts down."""
+    """Shared by the sessions of one server."""
 
     authenticator: Authenticator
     registry: Registry
@@ -30,13 +36,19 @@ class Context:
     max_subscriptions: int = 500
     login_seconds: int = 0
     testnet: bool = False
-    accepting: bool = True
     confirmation: Confirmation = field(default_factory=Confirmation)
+    origins: Origins = field(default_factory=Origins)
+    operations_place: str = "the operations listener"
+    """Where officers' methods are served."""
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
     notes: Notes = field(default_factory=Notes)
     """What goes into the gateway's log."""
+    not_taken: frozenset[str] = frozenset()
+    """What is refused now, whoever asks: "orders", "cancels", "changes" of clients and rules."""
+    refusal: Callable[[], Refusal] = _shutting_down
+    """How that is answered."""
     settle: Callable[[], None] = _nothing
     """Has everything received so far applied, ahead of an answer that is to show it."""
     sequence_changes: Callable[[], dict[int, Result]] = dict
@@ -45,6 +57,7 @@ class Context:
     _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _revoked: int = 0
+    _is_stopping: bool = False
     _last_connection: int = 0
 
     def key_limits(self, key_id: str) -> KeyLimits:
@@ -62,6 +75,17 @@ class Context:
                 self._peer_limits.pop(next(iter(self._peer_limits)))
             found = self._peer_limits[peer] = KeyLimits(self.limits)
         return found
+
+    def shut_down(self) -> None:
+        """Refuse new orders from here on: the venue is about to stop."""
+        self._is_stopping = True
+        self.take_all_but(self.not_taken, _shutting_down)
+
+    def take_all_but(self, not_taken: frozenset[str], refusal: Callable[[], Refusal]) -> None:
+        """Refuse these from here on, in these words; a venue that is about to stop takes no orders again."""
+        if self._is_stopping:
+            not_taken, refusal = not_taken | {"orders"}, _shutting_down
+        self.not_taken, self.refusal = not_taken, refusal
 
     def new_connection(self, now_ns: int) -> int:
         """A number for a connection, later than the log's time: no open order has it, not even after a restart."""
@@ -113,5 +137,5 @@ def make_context(
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
         config.testnet, confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
-        settle=settle, sequence_changes=sequence_changes,
+        origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

@@ -28,6 +28,8 @@ class SessionState:
         self.peer = peer
         self.closed = False
         self.http = False
+        self.serves_officers = False
+        """Whether officers' methods are served: on the operations listener, never on the public port."""
         self.key: Key | None = None
         self.signer = _ANONYMOUS
         self.access_token = ""
@@ -58,10 +60,16 @@ class SessionState:
             wanted = "compliance or admin" if scope == "officer" else scope
             raise Refusal(ErrorCode.FORBIDDEN, f"this method needs the scope {wanted}; the key has: {held}", "scope")
 
-    def check_accepting(self) -> None:
-        """Refuse new orders while the server shuts down."""
-        if not self.context.accepting:
-            raise Refusal(ErrorCode.RETRY, "the venue is shutting down; connect again in a moment")
+    def check_place(self) -> None:
+        """Refuse officers' methods on the public port; only an officer learns where they are served."""
+        if not self.serves_officers:
+            place = self.context.operations_place
+            raise Refusal(ErrorCode.FORBIDDEN, f"officers' methods are served at {place} alone, not on this port")
+
+    def check_taken(self, what: str) -> None:
+        """Refuse "orders", "cancels" or "changes" when the venue takes none of them now."""
+        if what in self.context.not_taken:
+            raise self.context.refusal()
 
     @property
     def is_trader(self) -> bool:
@@ -69,7 +77,7 @@ class SessionState:
         key, context = self.key, self.context
         if key is None or "trade" not in key.scopes or key.id in context.ended_keys:
             return False
-        return context.accepting and not context.confirmation.is_on
+        return not context.not_taken and not context.confirmation.is_on
 
     @property
     def readable_slot(self) -> int:

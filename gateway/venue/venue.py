@@ -21,6 +21,7 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
+from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
@@ -29,6 +30,7 @@ from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
+from gateway.venue.health import Effect, Health
 from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -93,6 +95,7 @@ class Venue:
         self.gateway_log = GatewayLogWriter(
             log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
         )
+        self.health = Health(self._heed_health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -123,6 +126,11 @@ class Venue:
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.start(clock.wall_ns())
+
+    def _heed_health(self) -> None:
+        """Have sessions and clients know what the venue takes from here on."""
+        self.context.take_all_but(self.health.not_taken, self.health.refusal)
+        self.projection.is_locked = self.health.effect >= Effect.NO_NEW_ORDERS
 
     def settle(self) -> None:
         """Apply the collected commands before the turn ends: the batch is full, or an answer must show them."""
@@ -176,7 +184,7 @@ class Venue:
         if self.engine.last_seq:
             self.engine.snapshot()
             self.projection.save(path)
-        for old in Path(self.config.data).glob("projection-*.npz"):
+        for old in Path(self.config.data).glob("projection-*"):
             if old != path:
                 old.unlink()
         self.engine.close()
@@ -277,10 +285,10 @@ class _Recovered:
         self._begun = True
         if seq == 0:
             return
-        path = _projection_path(self._data, seq)
-        if path.exists():
-            self._projection.load(path)
-        else:
+        try:
+            self._projection.load(_projection_path(self._data, seq))
+        except SavedRowsError as error:
+            _LOG.warning("%s", error)
             self.is_whole = False
 
     def finish(self, engine: host.Engine, journal: Path) -> None:
@@ -295,7 +303,7 @@ class _Recovered:
 
 
 def _projection_path(data: Path, seq: int) -> Path:
-    """Where the read model of a sequence is saved. The 2 is its layout: one of another layout is made again."""
-    return data / f"projection-3-{seq:020d}.npz"
+    """Where the read model of a sequence is saved."""
+    return data / f"projection-{seq:020d}.rows"
 
 

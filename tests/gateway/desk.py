@@ -36,6 +36,7 @@ class Desk:
     def session(self, name=None, binary=False):
         """A new session, logged in if a name is given."""
         session = Session(self.context, self.rows, binary, "test", NOW)
+        session.serves_officers = True
         if name:
             key = self.keys[name]
             params = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
-from engine.codes import MarketState
+from engine.codes import MarketState, Reason
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, slots_of, span_of
@@ -145,9 +145,14 @@ def get_book_summary_by_instrument(session: SessionState, params: method_table.I
 
 
 def status(session: SessionState, params: method_table.Params, call: Call) -> bytes:
-    """Whether the venue is halted; `locked` is text, as known clients compare it."""
-    locked = "true" if call.projection.is_halted() or not call.context.accepting else "false"
-    return encode({"locked": locked, "locked_indices": []})
+    """Whether the venue takes orders; `locked` is text, as known clients compare it. `reason` says why not."""
+    answer: dict[str, object] = {"locked": "false", "locked_indices": []}
+    if "orders" in call.context.not_taken:
+        refusal = call.context.refusal()
+        answer |= {"locked": "true", "reason": refusal.reason, **refusal.data}
+    elif call.projection.is_halted():
+        answer |= {"locked": "true", "reason": Reason.VENUE_HALTED.name}
+    return encode(answer)
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

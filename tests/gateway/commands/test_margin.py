@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 
 from engine import host
-from engine.codes import Mode
+from engine.codes import ContractParameter as P
+from engine.codes import EventKind, Mode
 from gateway import cli
 from gateway.commands import funding
 from gateway.config import Config
 from gateway.registry.registry import Registry
 from tests import build, risk_flow
+from tests.build import BUY, SELL
+from tests.stage import WORKED, Stage
 
 
 @pytest.fixture(scope="module")
@@ -84,3 +87,30 @@ def test_errors_are_one_line(tmp_path: Path, journal: Path, capsys: pytest.Captu
     assert "account 63 was never opened" in capsys.readouterr().err
     assert cli.main(["funding", "audit", str(tmp_path)]) == 2
     assert "no journal there" in capsys.readouterr().err
+
+
+def test_funding_audit_takes_the_terms_of_each_instant(tmp_path: Path) -> None:
+    """Every term is changed in the middle of an interval: the lengths count from the next one on, the rest at once."""
+    stage = Stage((WORKED | {P.FUNDING_INTERVAL_S: 60, P.SAMPLE_INTERVAL_S: 5, P.FUNDING_CAP_PPB: 37_500_000},))
+    for account in range(4):
+        stage.deposit(account, 1_000_000)
+    stage.index(2000)
+    stage.order(1, SELL, 10, 2000)
+    stage.order(0, BUY, 10, 2000)
+    stage.order(2, BUY, 100, 2010)
+    stage.order(3, SELL, 100, 2030)
+    auditor = funding._Auditor(funding.FundingAudit(""))
+    changes = {
+        150: (P.FUNDING_CLAMP_PPB, 100_000), 210: (P.FUNDING_CAP_PPB, 1_000_000),
+        270: (P.FUNDING_INTEREST_PPB, 300_000), 330: (P.FUNDING_EQUAL_WEIGHTS, 1),
+        400: (P.FUNDING_INTERVAL_S, 120), 500: (P.SAMPLE_INTERVAL_S, 10),
+    }  # fmt: skip
+    for second in range(900):
+        if second in changes:
+            stage.send(build.contract_set(0, *changes[second]))
+        stage.index(2000)
+    auditor.take(None, np.concatenate(stage.past))
+    assert auditor.found.differences == []
+    assert auditor.found.rates >= 9 and auditor.found.payments == 2 * auditor.found.rates
+    rates = [int(row["rate_ppb"]) for row in stage.history(EventKind.FUNDING_RATE)]
+    assert len(set(rates)) > 3 and 0 not in rates

@@ -38,7 +38,8 @@ async def venue(folder):
     registry.govern(clock.wall_ns())
     registry.close()
     async with running(config) as server:
-        clients = [Client(f"ws://127.0.0.1:{server.port}", *key) for key in keys]
+        ports = [server.port] * len(traders) + [server.operations_port] * 2
+        clients = [Client(f"ws://127.0.0.1:{port}", *key) for port, key in zip(ports, keys, strict=True)]
         for client in clients:
             await client.connect()
         try:

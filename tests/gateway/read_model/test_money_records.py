@@ -142,10 +142,45 @@ def test_a_restart_tells_the_same(past, tmp_path):
     span, slots = Span(count=100), frozenset({0, 1})
     before = past.records.own_settlements(0, slots, None, span), past.records.settlements(slots, None, span)
     marks = past.venue.projection.marks(0, 0, past.clock.now_ns)
-    past.venue.projection.save(tmp_path / "saved.npz")
+    past.venue.projection.save(tmp_path / "saved.rows")
     again = type(past.venue.projection)()
     again.set_contracts(past.venue.registry.contracts())
-    again.load(tmp_path / "saved.npz")
+    again.load(tmp_path / "saved.rows")
     records = again.money_records
     assert (records.own_settlements(0, slots, None, span), records.settlements(slots, None, span)) == before
     assert again.marks(0, 0, past.clock.now_ns) == marks != []
+
+
+def test_a_rate_keeps_the_length_of_its_interval(tmp_path, monkeypatch):
+    """A change of the length counts from the next interval on, and no past rate is told with it; also when loaded."""
+    venue = QueryVenue(tmp_path, monkeypatch)
+    start_ns = venue.clock.now_ns - venue.clock.now_ns % (1440 * MINUTE_NS) + 1440 * MINUTE_NS
+    venue.pass_time(start_ns - MINUTE_NS)
+    venue.set_parameter(P.FUNDING_INTERVAL_S, 60)
+    for minute in range(3):
+        venue.pass_time(start_ns + minute * MINUTE_NS)
+    venue.set_parameter(P.FUNDING_INTERVAL_S, 120)
+    for minute in range(3, 8):
+        venue.pass_time(start_ns + minute * MINUTE_NS)
+    asked = {"instrument_name": BTC, "start_timestamp": start_ns // MS}
+    asked["end_timestamp"] = asked["start_timestamp"] + 86_400_000
+    rows = venue.result(0, "public/get_funding_rate_history", **asked)
+    assert [row["interval_s"] for row in rows] == [28_800, 60, 60, 60, 120, 120]
+    venue.venue.projection.save(tmp_path / "projection.npz")
+    loaded = Projection()
+    loaded.load(tmp_path / "projection.npz")
+    loaded.attach(venue.venue.engine.root)
+    assert loaded.funding(0, 0, 1 << 62) == venue.venue.projection.funding(0, 0, 1 << 62)
+
+
+def test_the_rules_say_whose_quotes_the_engine_leaves_out(past):
+    """With and without an affiliate that the contract discloses."""
+    past.set_parameter(P.IMPACT_EXCLUDES_AFFILIATES, 1, slot=0)
+    for present in (0, 1):
+        past.set_parameter(P.AFFILIATE_PRESENT, present)
+        assert past.venue.projection.terms(0).has_affiliate is bool(present)
+        assert past.venue.projection.terms(0).excludes_affiliates
+        told = {row["subject"]: row["treatment"] for row in past.result(0, "venue/get_rules")["affiliated_makers"]}
+        assert BTC in told["impact_prices"]
+    past.set_parameter(P.IMPACT_EXCLUDES_AFFILIATES, 0, slot=0)
+    assert not past.venue.projection.terms(0).excludes_affiliates

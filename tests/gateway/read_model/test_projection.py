@@ -4,11 +4,13 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 from engine.codes import CommandKind, EventFlag, EventKind, ExecInst, OrdStatus, OrdType, Reason, Side, TimeInForce
 from engine.host import create
 from engine.schema import COMMAND, EVENT, LABEL, SMALL
 from gateway.read_model.projection import Projection
+from gateway.read_model.saved_rows import SavedRowsError
 from gateway.wire.views import Span
 
 SECOND = 1_000_000_000
@@ -160,7 +162,7 @@ def test_saving_and_loading_gives_the_same_answers(tmp_path):
     feeder.place(maker, connection=7)
     feeder.place(taker, account=1, lots=3)
     feeder.trade((maker, 0), (taker, 1), 3, leaves=(7, 0))
-    path = tmp_path / "projection.npz"
+    path = tmp_path / "projection.rows"
     feeder.projection.save(path)
     loaded = Projection(64)
     loaded.load(path)
@@ -171,6 +173,20 @@ def test_saving_and_loading_gives_the_same_answers(tmp_path):
         assert loaded.order_history(account, BOTH, Span()) == feeder.projection.order_history(account, BOTH, Span())
         assert loaded.user_trades(account, BOTH, Span()) == feeder.projection.user_trades(account, BOTH, Span())
     assert [row.order_id for row in loaded.connection_orders(0, 7)] == [maker]
+
+
+def test_a_damaged_file_is_refused_before_anything_is_changed(tmp_path):
+    feeder, path = Feeder(), tmp_path / "projection.rows"
+    feeder.place(order_id(1, 0), connection=7)
+    feeder.projection.save(path)
+    data = bytearray(path.read_bytes())
+    data[-1] ^= 1
+    path.write_bytes(data)
+    loaded = Projection(64)
+    with pytest.raises(SavedRowsError, match=r"projection.rows: its part (report_floors|reports) is damaged"):
+        loaded.load(path)
+    loaded.attach(feeder.root)
+    assert loaded.applied_seq == 0 and loaded.open_orders(0) == []
 
 
 def test_the_first_question_about_an_account_compiles_nothing():

@@ -112,9 +112,9 @@ def test_what_is_forgotten_is_known_by_account(monkeypatch, tmp_path):
     assert feeder.seq - 24 <= floor <= feeder.seq - 16 and feeder.projection.reports_floor(1) == 1
     assert [seq for seq, _, _ in told(feeder.projection, after=floor)] == list(range(floor + 1, feeder.seq + 1))
     assert feeder.projection.reports_floor(2) == 0
-    feeder.projection.save(tmp_path / "kept.npz")
+    feeder.projection.save(tmp_path / "kept.rows")
     loaded = Projection(64, 16)
-    loaded.load(tmp_path / "kept.npz")
+    loaded.load(tmp_path / "kept.rows")
     name(loaded)
     assert loaded.reports_floor(0) == floor and told(loaded, after=floor) == told(feeder.projection, after=floor)
     full = loaded._reports._segments[:-1]

@@ -380,6 +380,7 @@ class Bureau:
         context = Context(Authenticator(registry, vault), registry)
         sessions = {name: Session(context, sample_projection(), now_ns=NOW) for name in self.keys}
         for name, key in self.keys.items():
+            sessions[name].serves_officers = True
             login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
             sessions[name].receive(message("public/auth", login), NOW)
         return sessions

@@ -174,7 +174,7 @@ def test_over_limit_requests_are_told_how_long_to_wait(tmp_path):
 
 def test_a_server_shutting_down_takes_cancels_only(desk):
     session = desk.session("alice")
-    desk.context.accepting = False
+    desk.context.shut_down()
     assert ask(session, "private/buy", instrument_name=I, amount=1, price=5)["error"]["code"] == 10040
     submitted(send(session, "private/cancel_all"))
     assert ask(session, "public/status")["result"]["locked"] == "true"

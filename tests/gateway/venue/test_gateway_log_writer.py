@@ -31,7 +31,9 @@ def log_of(venue):
 
 
 def session_of(venue):
-    return Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+    session = Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+    session.serves_officers = True
+    return session
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,84 @@
+"""What must hold of the data folder at the end of a run, whoever was told what."""
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from engine import host, invariants
+from engine.codes import CommandKind
+from engine.schema import DIRECTIVE
+from gateway.read_model.projection import Projection
+from tests.simulation.clients import Violation
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class Replayed:
+    """The journal, replayed from its beginning by nobody that was there: state, read model, and its directives."""
+
+    def __init__(self, world: "World") -> None:
+        machine = world.machine
+        reader = host.JournalReader(machine.config.journal)
+        self.engine = host.Engine(host.create(reader.capacities, reader.mode))
+        self.projection = Projection(host.RING_ROWS, machine.config.report_rows)
+        self.projection.attach(self.engine.root)
+        self.references: Counter[int] = Counter()
+        self.deposits: Counter[tuple[int, int]] = Counter()
+        self._time_ns = 0
+        host.replay(reader, self.engine, sink=self._sink)
+
+    def _sink(self, commands: Any, events: Any) -> None:
+        self.projection.replay(commands, events)
+        times = commands["time_ns"][commands["kind"] != CommandKind.LABEL]
+        if len(times) and (times[0] < self._time_ns or (np.diff(times) < 0).any()):
+            raise Violation(f"time goes back in the log at sequence {commands['seq'][0]}")
+        self._time_ns = int(times[-1]) if len(times) else self._time_ns
+        rows = commands.view(DIRECTIVE)
+        rows = rows[(rows["kind"] >= CommandKind.ACCOUNT_OPEN) & (rows["reference"] > 0)]
+        self.references.update(rows["reference"].tolist())
+        paid = rows[rows["kind"] == CommandKind.DEPOSIT]
+        self.deposits.update(zip(paid["account_slot"].tolist(), paid["amount_micros"].tolist(), strict=True))
+
+
+def audit(world: "World") -> str:
+    """Stop the venue, replay its journal, start it again, and compare all three. The final state's digest."""
+    machine = world.machine
+    world.stop()
+    with machine.running():
+        replayed = Replayed(world)
+    invariants.check(replayed.engine.root)
+    twice = [reference for reference, count in replayed.references.items() if count > 1]
+    if twice:
+        raise Violation(f"changes of the registry are in the log twice: {twice}")
+    wanted = Counter(world.deposits)
+    logged = Counter({key: count for key, count in replayed.deposits.items() if key in wanted})
+    if wanted != logged:
+        raise Violation(f"deposits: entered {wanted - logged} not in the log, {logged - wanted} too often")
+    world.boot()
+    server = machine.server
+    assert server is not None
+    engine, projection = server.venue.engine, server.venue.projection
+    if engine.last_seq != replayed.engine.last_seq:
+        raise Violation(f"a start is at sequence {engine.last_seq}, its journal ends at {replayed.engine.last_seq}")
+    if engine.digest() != replayed.engine.digest():
+        raise Violation(f"a start's state is not what the journal leads to, at sequence {engine.last_seq}")
+    for name, value in _facts(replayed.projection).items():
+        if not np.array_equal(_facts(projection)[name], value):
+            raise Violation(f"a start's read model is not what the journal leads to: {name}")
+    return engine.digest()
+
+
+def _facts(projection: Projection) -> dict[str, Any]:
+    """All that a read model has folded."""
+    row = projection.view[0]
+    orders, accounts = int(row["orders_used"]), int(row["accounts_used"])
+    return {
+        "applied_seq": row["applied_seq"],
+        "orders": row["orders"][:orders].tobytes(),
+        "accounts": row["accounts"][:accounts].tobytes(),
+        "connections": row["connections"][:orders].tobytes(),
+        "markets": row["markets"].tobytes(),
+        "history": projection._history.rows().tobytes(),
+    }

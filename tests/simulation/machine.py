@@ -1,0 +1,244 @@
+"""The machine that a simulated venue runs on: boots it, has it go on, kills it, and takes its power away.
+
+The venue is `gateway.net.server.Server`, unchanged. What it would ask of the real machine is asked of virtual parts:
+time, the event loop, threads, the disk, random bytes. The registry is a real SQLite file on a file system in memory:
+what is committed there is durable at once, as `synchronous=FULL` promises of a real disk.
+"""
+
+import contextlib
+import ctypes
+import logging
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+from random import Random
+from tempfile import mkdtemp
+from types import SimpleNamespace
+from typing import Any
+from unittest.mock import patch
+
+import numba.np.numpy_support
+from numpy._core import multiarray
+
+import engine.journal.writer
+import gateway.net.loop_turns
+import gateway.net.server
+import gateway.net.websocket_connection
+import gateway.registry.authentication
+import gateway.surveillance.supervisor
+import gateway.venue.gateway_log_writer
+from engine import disk, host
+from gateway import clock
+from gateway.config import Config
+from gateway.net.server import Server
+from gateway.registry.authentication import Vault
+from gateway.registry.registry import Registry, RegistryError
+from gateway.surveillance.parameters import SILENT
+from tests.simulation import virtual_time
+from tests.simulation.network import Link
+from tests.simulation.virtual_disk import PowerLost, VirtualDisk
+
+_MMAP_THRESHOLD = -3
+UNLIMITED = 10**8
+REFUSALS = (host.JournalError, RegistryError)
+"""How a start says that it must not go on."""
+
+
+def prepare_process() -> None:
+    """Once in a process: large arrays cost nothing until they are touched, and types are found once."""
+    ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
+    multiarray._set_madvise_hugepage(False)
+    numba.np.numpy_support.from_dtype = cache(numba.np.numpy_support.from_dtype)
+    logging.getLogger("lionrock").setLevel(logging.CRITICAL + 1)
+    host.warm_up()
+
+
+class _NoLock:
+    """In place of the lock of a journal's folder: there is one process, and it is dead before another begins."""
+
+    def __init__(self, directory: Path) -> None:
+        directory.mkdir(parents=True, exist_ok=True)
+
+    def release(self) -> None:
+        return None
+
+
+def random_bytes(chance: Random) -> Any:
+    """In place of the module `secrets`."""
+    return SimpleNamespace(token_bytes=chance.randbytes, token_hex=lambda size: chance.randbytes(size).hex())
+
+
+class Image:
+    """A data folder as it lies on a disk: what a machine begins with."""
+
+    def __init__(self, disk: VirtualDisk, files: dict[str, bytes]) -> None:
+        self.disk, self.files = disk, files
+
+
+class Machine:
+    """One machine with one data folder. `server` is the venue that runs, None while none does."""
+
+    def __init__(self, folder: Path, chance: Random, image: Image | None = None) -> None:
+        self.chance = chance
+        self.folder = folder
+        self.clock = virtual_time.Clock()
+        self.disk = VirtualDisk(chance) if image is None else image.disk.copy(chance)
+        self.config = config_of(folder)
+        self.server: Server | None = None
+        self.links: list[Link] = []
+        self._threads = virtual_time.Threads()
+        self.loop = virtual_time.Loop(self.clock)
+        if folder.exists():
+            shutil.rmtree(folder)
+        folder.mkdir(parents=True)
+        for name, data in (image.files if image else {}).items():
+            (folder / name).write_bytes(data)
+
+    # --- life ---------------------------------------------------------------------------------------------------------
+
+    def boot(self) -> None:
+        """Start the venue. One of REFUSALS when it will not; PowerLost when the power goes meanwhile."""
+        self._threads = virtual_time.Threads()
+        self.loop = virtual_time.Loop(self.clock)
+        self.disk.before_sync = self._threads.pause
+        with self.running():
+            server = Server(self.config)
+            self.server = server
+            virtual_time.driven(server.start(), lambda: None)
+
+    def stop(self) -> None:
+        """Stop the venue in order: all threads end."""
+        server = self._running_server()
+        with self.running():
+            virtual_time.driven(server.stop(), self._let_go_on)
+        self._forget()
+
+    def kill(self) -> None:
+        """The process ends at once; the operating system goes on."""
+        self._forget()
+
+    def lose_power(self) -> None:
+        """The machine stops: of what was not synced, chance keeps what it likes."""
+        self._forget()
+        self.disk.lose_power()
+
+    def image(self) -> Image:
+        """What a stopped machine's disk has."""
+        names = [path for path in self.folder.iterdir() if path.is_file()]
+        return Image(self.disk.copy(Random(0)), {path.name: path.read_bytes() for path in names})
+
+    def _forget(self) -> None:
+        self._threads.end()
+        self.disk.kill()
+        server, self.server, self.links = self.server, None, []
+        if server is not None:
+            with contextlib.suppress(sqlite3.Error):
+                server.venue.registry.close()
+
+    def _running_server(self) -> Server:
+        assert self.server is not None, "no venue runs"
+        return self.server
+
+    # --- going on -----------------------------------------------------------------------------------------------------
+
+    def turn(self) -> None:
+        """One turn of the venue's loop."""
+        with self.running():
+            self.loop.turn()
+
+    def run_thread(self, place: int) -> bool:
+        """Let one of the venue's threads go on to where it waits next; False when none can."""
+        with self.running():
+            return self._threads.run_some(place)
+
+    def connect(self, peer: str) -> Link:
+        """A new link to the venue."""
+        with self.running():
+            link = Link(self._running_server(), peer)
+        self.links.append(link)
+        return link
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the venue that runs must stop; None while it need not."""
+        failed = self._running_server().failed
+        return failed.exception() if failed.done() else None
+
+    def settle(self) -> None:
+        """Turns and threads until nothing more happens by itself."""
+        for _ in range(1000):
+            moved = self.loop.is_busy
+            if moved:
+                self.turn()
+            while self.run_thread(0):
+                moved = True
+            if not moved:
+                return
+        raise RuntimeError("the venue never comes to rest")
+
+    def _let_go_on(self) -> None:
+        self.clock.move(5_000_000)
+        self.loop.turn()
+        self._threads.run_some(0)
+
+    @contextlib.contextmanager
+    def running(self) -> Iterator[None]:
+        """The venue's code runs on this machine meanwhile."""
+        with disk.use(self.disk):
+            yield
+
+    @contextlib.contextmanager
+    def in_place(self) -> Iterator[None]:
+        """This machine stands where the venue looks for the real one, as long as this lasts."""
+        with contextlib.ExitStack() as stack:
+            for target, name, value in self._replaced():
+                stack.enter_context(patch.object(target, name, value))
+            yield
+
+    def _replaced(self) -> Iterator[tuple[Any, str, Any]]:
+        time = self.clock.as_time()
+        yield clock, "wall_ns", self.clock.wall_ns
+        yield clock, "steady_ns", self.clock.steady_ns
+        yield engine.journal.writer, "time", time
+        yield engine.journal.writer, "threading", _Late(lambda: self._threads.module())
+        for module in (gateway.net.loop_turns, gateway.net.server):
+            yield module, "time", time
+            yield module, "asyncio", _Late(lambda: virtual_time.asyncio_of(self.loop))
+        yield gateway.net.websocket_connection, "time", time
+        yield gateway.surveillance.supervisor, "monotonic", time.monotonic
+        yield gateway.venue.gateway_log_writer, "ThreadPoolExecutor", lambda *_: virtual_time.Executor(self._threads)
+        yield gateway.registry.authentication, "secrets", random_bytes(self.chance)
+        allocate = host.allocate
+        yield host, "allocate", lambda huge_pages: allocate(False)
+        yield host, "warm_up", lambda *_: None
+        yield host, "Lock", _NoLock
+
+
+class _Late:
+    """A module that is another one after each boot."""
+
+    def __init__(self, find: Callable[[], Any]) -> None:
+        self._find = find
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._find(), name)
+
+
+def config_of(folder: Path) -> Config:
+    """The settings of a simulated venue: small, and with every limit that the steps do not mean to meet out of reach."""
+    return Config(
+        data=str(folder), port=0, durability="fsync", orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
+        cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, queries_per_s=UNLIMITED, queries_burst=UNLIMITED,
+        surveillance=SILENT, batch_rows=256, report_rows=1 << 14, segment_bytes=1 << 16,
+    )  # fmt: skip
+
+
+def new_folder() -> Path:
+    """A folder in memory for what is a real file: the registry, the vault, the gateway's log."""
+    shared = Path("/dev/shm")
+    return Path(mkdtemp(prefix="lionrock-simulation-", dir=shared if shared.is_dir() else None))
+
+
+__all__ = ["REFUSALS", "Image", "Machine", "PowerLost", "Registry", "Vault", "config_of", "new_folder", "prepare_process"]
