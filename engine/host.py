@@ -5,10 +5,8 @@ says that it is durable. Recovery, verification and standby are one loop, `repla
 """
 
 import contextlib
-import fcntl
 import gc
 import mmap
-import os
 import time
 from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields
@@ -36,15 +34,19 @@ from engine.journal import (
     read_header,
     read_snapshot,
     remove_old_snapshots,
+    retention_lock,
     snapshot_seqs,
     snapshots,
     sound_headers,
+    sound_snapshots,
     write_snapshot,
 )
+from engine.journal.lock import LOCK, Lock, is_written
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
+    "LOCK",
     "RING_ROWS",
     "BrokenError",
     "CorruptJournalError",
@@ -53,6 +55,7 @@ __all__ = [
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "Lock",
     "Recovery",
     "SnapshotError",
     "create",
@@ -61,8 +64,10 @@ __all__ = [
     "is_written",
     "replay",
     "restore",
+    "retention_lock",
     "snapshot_seqs",
     "snapshots",
+    "sound_snapshots",
     "warm_up",
 ]
 
@@ -76,11 +81,6 @@ HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
 """MAP_NORESERVE of Linux."""
-LOCK = "lock"
-"""The file in a journal's folder that its writer locks."""
-LOOK_SECONDS = 0.01
-"""A writer tries again after so long: whoever looks at the lock with `is_written` holds it for a moment."""
-
 Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
 """(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
@@ -173,43 +173,6 @@ def warm_up(progress: Progress = _ignore) -> None:
 def holds_journal(directory: Path) -> bool:
     """Whether a folder has a journal to open."""
     return bool(disk.current().files(directory, "journal-*.log"))
-
-
-def is_written(directory: Path) -> bool:
-    """Whether a process holds the folder's lock, as it writes the journal."""
-    try:
-        with (directory / LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
-
-
-class Lock:
-    """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = (directory / LOCK).open("a+")
-        try:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOOK_SECONDS)
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise JournalError(f"{directory}: in use by process {owner}; stop it first") from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let another process write."""
-        self._file.close()
 
 
 @dataclass(frozen=True)
@@ -319,14 +282,21 @@ class Engine:
 
     @classmethod
     def read(
-        cls, directory: Path, until_seq: int | None = None, sink: Sink = _ignore, progress: Progress = _ignore
+        cls,
+        directory: Path,
+        until_seq: int | None = None,
+        sink: Sink = _ignore,
+        progress: Progress = _ignore,
+        *,
+        from_seq: int | None = None,
     ) -> "Engine":
         """The state that the log leads to, recovered as by `open` while another process may write: no journal is open.
 
-        `until_seq`: it ends with the last record that lies up to this sequence. `snapshot` writes it. JournalError.
+        `until_seq`: it ends with the last record that lies up to this sequence. `from_seq`: from the snapshot of this
+        sequence instead of the newest. `snapshot` writes the state. JournalError.
         """
         reader = JournalReader(directory)
-        engine = cls._restored(reader)
+        engine = cls._restored(reader, from_seq)
         chain = reader.position.chain
         for commands in reader.batches():
             if until_seq is not None and reader.last_seq > until_seq:
@@ -431,10 +401,15 @@ class Engine:
                 self._lock.release()
 
     @classmethod
-    def _restored(cls, reader: JournalReader) -> "Engine":
-        """The state of the newest snapshot that can be used, or an empty one; the reader stands behind it."""
+    def _restored(cls, reader: JournalReader, seq: int | None = None) -> "Engine":
+        """The state of the newest snapshot that can be used, or an empty one; the reader stands behind it.
+
+        With a sequence it is the snapshot of that one: SnapshotError when it cannot be used.
+        """
         seconds: dict[str, float] = {}
-        root, ignored = _newest_root(reader, seconds)
+        root, ignored = _newest_root(reader, seconds, seq)
+        if root is None and seq is not None:
+            raise SnapshotError("; ".join(ignored) or f"{reader.directory}: no snapshot of sequence {seq}")
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
         engine.recovery = Recovery(engine.last_seq, ignored=ignored, seconds=seconds)
         return engine
@@ -568,12 +543,17 @@ def _check_mode(reader: JournalReader, mode: Mode) -> None:
         )
 
 
-def _newest_root(reader: JournalReader, seconds: dict[str, float]) -> tuple[Rows | None, list[str]]:
-    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used."""
+def _newest_root(reader: JournalReader, seconds: dict[str, float], seq: int | None) -> tuple[Rows | None, list[str]]:
+    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used.
+
+    With a sequence only the snapshot of that one is looked at.
+    """
     ignored: list[str] = []
     for path in newest_first(reader.directory):
         try:
             snapshot = read_header(path)
+            if seq not in (None, snapshot.seq):
+                continue
             root = restore(snapshot, seconds)  # before the reader moves there: it is not for a bad one
             begun = time.perf_counter()
             is_led_to = reader.seek(snapshot.seq, snapshot.chain)

@@ -21,7 +21,6 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
-from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.authentication import Vault
 from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
 from gateway.sessions import binary_protocol
@@ -31,7 +30,8 @@ from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
-from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
+from gateway.venue.recovery import Recovered, write_pair
+from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.sweeps import Sweeps, sweep_row
 
@@ -92,9 +92,7 @@ class Venue:
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
-        self.gateway_log = GatewayLogWriter(
-            log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
-        )
+        self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self.health = Health(self._heed_health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
@@ -165,9 +163,9 @@ class Venue:
         )  # fmt: skip
         if not host.holds_journal(journal):
             return host.Engine.create(journal, Mode.EXCHANGE, options=options)
-        recovered = _Recovered(self.projection, self._sweeps, Path(self.config.data))
+        recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
         engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
-        recovered.finish(engine, journal)
+        recovered.finish(engine, journal, progress)
         self._results += recovered.results
         return engine
 
@@ -180,13 +178,8 @@ class Venue:
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
-        path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
-            self.engine.snapshot()
-            self.projection.save(path)
-        for old in Path(self.config.data).glob("projection-*"):
-            if old != path:
-                old.unlink()
+            write_pair(self.engine, self.projection, Path(self.config.data))
         self.engine.close()
         self.registry.close()
 
@@ -258,52 +251,3 @@ class Venue:
         self.execution_throttle.tick()
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.tick(clock.wall_ns())
-
-
-class _Recovered:
-    """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
-
-    def __init__(self, projection: Projection, sweeps: Sweeps, data: Path) -> None:
-        self._projection = projection
-        self._sweeps = sweeps
-        self._data = data
-        self._begun = False
-        self.is_whole = True
-        self.results: list[tuple[int, int, int]] = []
-
-    def sink(self, commands: Any, events: Any) -> None:
-        """One replayed batch, a ring at a time."""
-        if not self._begun:
-            self._begin(int(commands[0]["seq"]) - 1)
-        self.results += replayed_results(commands, events)
-        self._sweeps.begin_replayed(commands)
-        self._sweeps.offer(events, int(commands[-1]["seq"]))
-        if self.is_whole:
-            self._projection.replay(commands, events)
-
-    def _begin(self, seq: int) -> None:
-        self._begun = True
-        if seq == 0:
-            return
-        try:
-            self._projection.load(_projection_path(self._data, seq))
-        except SavedRowsError as error:
-            _LOG.warning("%s", error)
-            self.is_whole = False
-
-    def finish(self, engine: host.Engine, journal: Path) -> None:
-        """After recovery: without a saved projection the whole journal is folded once."""
-        if not self._begun:
-            self._begin(engine.last_seq)
-        if self.is_whole:
-            return
-        reader = host.JournalReader(journal)
-        scratch = host.Engine(host.create(reader.capacities, reader.mode))
-        host.replay(reader, scratch, sink=self._projection.replay)
-
-
-def _projection_path(data: Path, seq: int) -> Path:
-    """Where the read model of a sequence is saved."""
-    return data / f"projection-{seq:020d}.rows"
-
-
