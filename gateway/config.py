@@ -66,6 +66,24 @@ class Config:
         int, Meta(ge=1 << 10, le=1 << 28, description="order reports kept for `venue/resume`, 216 bytes each")
     ] = 1 << 20
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
+    snapshot_commands: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 40, description="commands since the last snapshot after which a process of its own writes "
+            "one beside the venue; a start replays those behind it; 0: only when the venue stops"
+        ),
+    ] = 2_000_000
+    snapshot_seconds: Annotated[
+        int,
+        Meta(ge=0, le=31_536_000, description="write one at least so often, whatever the number of commands; 0: never"),
+    ] = 3600
+    archive_after_segments: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 30, description="journal segments that no start needs and that stay as they are; older ones "
+            "are compressed into the archive by the process that writes snapshots"
+        ),
+    ] = 8
     max_frame_bytes: Annotated[
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
     ] = 1 << 18

@@ -13,7 +13,14 @@ from engine.journal.archive import (
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.reader import JournalReader, TornTail
 from engine.journal.records import Position
-from engine.journal.retention import archive_segment, remove_old_snapshots, retention_lock, retired, sound_snapshots
+from engine.journal.retention import (
+    KEPT_SNAPSHOTS,
+    archive_segment,
+    remove_old_snapshots,
+    retention_lock,
+    retired,
+    sound_snapshots,
+)
 from engine.journal.snapshot import (
     Snapshot,
     SnapshotError,
@@ -30,6 +37,7 @@ from engine.journal.snapshot import (
 from engine.journal.writer import Durability, Journal, JournalOptions, begin_segment
 
 __all__ = [
+    "KEPT_SNAPSHOTS",
     "Archive",
     "CorruptJournalError",
     "Durability",

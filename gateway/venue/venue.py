@@ -33,6 +33,7 @@ from gateway.venue.health import Effect, Health
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.sequencer import Parts, Sequencer
+from gateway.venue.snapshots import Snapshots
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -94,6 +95,7 @@ class Venue:
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self.health = Health(self._heed_health)
+        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -165,12 +167,17 @@ class Venue:
             return host.Engine.create(journal, Mode.EXCHANGE, options=options)
         recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
         engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
-        recovered.finish(engine, journal, progress)
+        try:
+            recovered.finish(engine, journal, progress)
+        except BaseException:
+            engine.close()
+            raise
         self._results += recovered.results
         return engine
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.snapshots.close()
         self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
@@ -249,5 +256,6 @@ class Venue:
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()
+        self.snapshots.tick(self.engine.durable_seq)
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.tick(clock.wall_ns())
