@@ -253,3 +253,33 @@ def map_file(path: Path) -> Any:
         return _disk.map(descriptor)
     finally:
         _disk.close(descriptor)
+
+
+# --- files that SQLite or the gateway's log write: always on the machine's own disk ---------------------------------
+
+_SYSTEM = SystemDisk()
+
+
+def write_new(path: Path, data: Bytes) -> None:
+    """Write a new file durably. FileExistsError when there is one already, which is not changed."""
+    descriptor = _SYSTEM.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(data)
+        file.flush()
+        _SYSTEM.sync(descriptor)
+    _SYSTEM.sync_folder(path.parent)
+
+
+def make_empty(path: Path) -> None:
+    """Make an empty file if there is none. SQLite gives the side files of a database the same permissions."""
+    _SYSTEM.close(_SYSTEM.open(path, os.O_WRONLY | os.O_CREAT))
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it, for the owner alone; one that is there stays as it is."""
+    _SYSTEM.make_folder(path)
+
+
+def private(path: str | Path, flags: int) -> int:
+    """The `opener` of `open`: a file that is made is its owner's alone, whatever the umask says."""
+    return _SYSTEM.open(Path(path), flags)

@@ -9,7 +9,7 @@ import gc
 import mmap
 import time
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, field, fields
+from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,35 +19,31 @@ from numba.core import event
 from engine import batch_end, disk, row_access, step
 from engine.codes import CommandKind, Mode
 from engine.journal import (
-    KEPT_SNAPSHOTS,
-    Archive,
     CorruptJournalError,
     Durability,
+    End,
+    Expected,
     Journal,
     JournalError,
     JournalOptions,
     JournalReader,
+    LossError,
+    Proof,
     Snapshot,
     SnapshotError,
-    archive_folder,
-    archive_path,
-    archive_segment,
-    archived_numbers,
+    archive,
+    begin_anew,
+    begin_reading,
     begin_segment,
-    check_archive,
     digest,
     genesis,
     newest_first,
-    read_archive_header,
     read_header,
     read_snapshot,
-    remove_old_snapshots,
-    retention_lock,
-    retired,
+    retention,
     snapshot_seqs,
     snapshots,
-    sound_headers,
-    sound_snapshots,
+    write_read_again,
     write_snapshot,
 )
 from engine.journal.lock import LOCK, Lock, is_written
@@ -55,37 +51,32 @@ from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
-    "KEPT_SNAPSHOTS",
     "LOCK",
     "RING_ROWS",
-    "Archive",
     "BrokenError",
     "CorruptJournalError",
     "Durability",
+    "End",
     "Engine",
+    "Expected",
     "JournalError",
     "JournalOptions",
     "JournalReader",
     "Lock",
+    "LossError",
+    "Proof",
     "Recovery",
     "SnapshotError",
-    "archive_folder",
-    "archive_path",
-    "archive_segment",
-    "archived_numbers",
-    "check_archive",
+    "archive",
     "create",
     "digest",
     "holds_journal",
     "is_written",
-    "read_archive_header",
     "replay",
     "restore",
-    "retention_lock",
-    "retired",
+    "retention",
     "snapshot_seqs",
     "snapshots",
-    "sound_snapshots",
     "warm_up",
 ]
 
@@ -204,6 +195,10 @@ class Recovery:
     """One line for each snapshot that could not be used."""
     seconds: dict[str, float] = field(default_factory=dict, compare=False)
     """How long each phase took: the snapshot, the recount of what it adds up to, the journal behind it."""
+    previous_end: End | None = None
+    """How the run before this one ended; None when nothing says so."""
+    set_aside: list[Path] = field(default_factory=list)
+    """What was moved out of the way because it knew more than the end that was accepted."""
 
 
 class BrokenError(JournalError):
@@ -257,15 +252,21 @@ class Engine:
         mode: Mode = Mode.EXCHANGE,
         capacities: Capacities = VENUE,
         options: JournalOptions | None = None,
+        expected: Expected | None = None,
     ) -> "Engine":
-        """An empty state with a new journal. JournalError when the directory has one already or is in use."""
+        """An empty state with a new journal. JournalError when the directory has one already or is in use.
+
+        LossError when something shows that it had one, unless that is accepted.
+        """
         disk.current().make_folder(directory)
         lock = Lock(directory)
         try:
             if holds_journal(directory):
                 raise JournalError(f"{directory}: holds a journal already; open it or choose another folder")
             engine = cls(create(capacities, mode))
+            set_aside = begin_anew(directory, expected or Expected())
             begin_segment(directory, genesis(mode, capacities))
+            engine.recovery = Recovery(set_aside=set_aside)
             engine._attach(JournalReader(directory), options, lock)
         except BaseException:
             lock.release()
@@ -280,10 +281,12 @@ class Engine:
         options: JournalOptions | None = None,
         sink: Sink = _ignore,
         progress: Progress | None = None,
+        expected: Expected | None = None,
     ) -> "Engine":
         """Recover from the newest sound snapshot and the journal after it; `sink` gets what is replayed.
 
         JournalError for no journal, another mode, another version, corruption, or another process that writes it.
+        LossError for a journal that is shorter than its tip, a snapshot or what is expected, or not the one of these.
         """
         if not holds_journal(directory):
             raise JournalError(f"{directory}: holds no journal; create one first")
@@ -291,7 +294,11 @@ class Engine:
         try:
             reader = JournalReader(directory)
             _check_mode(reader, mode)
-            engine = cls._recovered(reader, sink, progress or _ignore)
+            previous = reader.tip
+            engine = cls._recovered(reader, sink, progress or _ignore, expected or Expected())
+            engine.recovery = replace(engine.recovery, previous_end=previous.end if previous else None)
+            if options is not None and options.keeps_tip:
+                write_read_again(reader)
             engine._attach(reader, options, lock)
         except BaseException:
             lock.release()
@@ -405,7 +412,7 @@ class Engine:
             self.journal.sync()
             chain = self.journal.chain
         written = write_snapshot(self.directory, self.root, chain, pace)
-        if written.seq not in remove_old_snapshots(self.directory, pace):
+        if written.seq not in retention.remove_old_snapshots(self.directory, pace):
             raise SnapshotError(f"{written.path}: what was read back is not what was written; check the disk")
         return written
 
@@ -433,21 +440,18 @@ class Engine:
         return engine
 
     @classmethod
-    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress) -> "Engine":
+    def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress, expected: Expected) -> "Engine":
+        set_aside = begin_reading(reader, expected)
         engine = cls._restored(reader)
         found, begun = engine.recovery, time.perf_counter()
         replay(reader, engine, sink=sink, progress=progress)
-        proven = max((snapshot.seq for snapshot in sound_headers(reader.directory)), default=0)
-        if proven > engine.last_seq:
-            raise JournalError(
-                f"{reader.directory}: the journal ends at sequence {engine.last_seq} but a snapshot shows that it had "
-                f"{proven}; restore the journal from a copy"
-            )
+        reader.check_end()
         cut_bytes = reader.torn.size_bytes if reader.torn else 0
         seconds = found.seconds | {"replay": time.perf_counter() - begun}
-        engine.recovery = Recovery(
-            found.snapshot_seq, engine.last_seq - found.snapshot_seq, cut_bytes, found.ignored, seconds
-        )
+        engine.recovery = replace(
+            found, replayed=engine.last_seq - found.snapshot_seq, cut_bytes=cut_bytes, set_aside=set_aside,
+            seconds=seconds,
+        )  # fmt: skip
         return engine
 
     def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:

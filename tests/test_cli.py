@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from gateway import cli
+from tests.gateway.live import key_file
 
 
 @pytest.mark.parametrize("name", cli.COMMANDS)
@@ -86,10 +87,10 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
 @pytest.mark.parametrize(
     "words, said",
     [
-        ("trade --url ws://127.0.0.1:{port} --key k --secret s orders", "--url ws://127.0.0.1:{port}: nothing listens"),
+        ("trade --url ws://127.0.0.1:{port} --secret-file {folder}/k.key orders", "--url ws://127.0.0.1:{port}: nothing listens"),
         ("watch --url ws://venue.invalid:1", "--url ws://venue.invalid:1: the host is not known"),
         ("watch --url venue", "--url venue: "),
-        ("replay synthetic:1:9 --to ws://127.0.0.1:{port} --key k --secret s", "--to ws://127.0.0.1:{port}: nothing"),
+        ("replay synthetic:1:9 --to ws://127.0.0.1:{port} --secret-file {folder}/k.key", "--to ws://127.0.0.1:{port}: nothing"),
         ("account create a --data {orders}", "--data {orders}: not a folder"),
         ("account create a --data {folder}/d --as {folder}/none --reason r", "--as: {folder}/none: no such file"),
         ("schema --output {folder}/none/x", "--output {folder}/none/x: no such file"),
@@ -109,6 +110,7 @@ def test_what_the_system_refuses_names_the_flag_and_the_value(
 ) -> None:
     orders = tmp_path / "orders.csv"
     orders.write_text("time_ns,type,id,side,price,quantity\n1,add,1,buy,100,1\n")
+    key_file(tmp_path, "k", "s")
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         places = {"port": bound.getsockname()[1], "orders": orders, "folder": tmp_path}

@@ -14,9 +14,9 @@ import pytest
 import engine as engine_package
 from engine import batch_end, host
 from engine.codes import CommandKind, EventKind, Mode, OrdType, TimeInForce
-from engine.host import Durability, Engine, JournalError, JournalOptions
+from engine.host import Durability, Engine, JournalError, JournalOptions, LossError
 from engine.journal import SnapshotError, snapshot
-from engine.journal.format import RECORD_BYTES
+from engine.journal.format import RECORD_BYTES, SEGMENT_BYTES
 from engine.schema import COMMAND, EVENT, STATE, Capacities
 from tests import build, flow
 from tests.pair import Reference
@@ -255,20 +255,17 @@ def test_a_damaged_snapshot_is_passed_over(tmp_path: Path, how: str, message: st
     again.close()
 
 
-def test_a_snapshot_of_another_history_is_passed_over(tmp_path: Path) -> None:
+def test_a_snapshot_of_another_history_is_a_refusal(tmp_path: Path) -> None:
     here, other = tmp_path / "here", tmp_path / "other"
     for directory, seed in ((here, 10), (other, 11)):
         live = Engine.create(directory, Mode.RESEARCH, CAPACITIES)
         play(live, script(seed, 60)[:150])
         live.snapshot()
-        digest = live.digest()
         live.close()
     stray = next(other.glob("snapshot-*"))
     (here / stray.name).write_bytes(stray.read_bytes())
-    again = Engine.open(here, Mode.RESEARCH)
-    assert again.recovery.snapshot_seq == 0 and "does not lead to it" in again.recovery.ignored[0]
-    assert again.digest() != digest
-    again.close()
+    with pytest.raises(LossError, match=rf"is not the one that the snapshot {here / stray.name} was made from"):
+        Engine.open(here, Mode.RESEARCH)
 
 
 def test_a_journal_shorter_than_its_snapshot_is_refused(tmp_path: Path) -> None:
@@ -278,7 +275,10 @@ def test_a_journal_shorter_than_its_snapshot_is_refused(tmp_path: Path) -> None:
     live.close()
     path = next(tmp_path.glob("journal-*"))
     path.write_bytes(path.read_bytes()[:4096])
-    with pytest.raises(JournalError, match=r"ends at sequence \d+ but a snapshot shows that it had \d+; restore"):
+    with pytest.raises(JournalError, match=r"corrupt at byte \d+: .*; the snapshot .* shows that the log was durable"):
+        Engine.open(tmp_path, Mode.RESEARCH)
+    path.write_bytes(path.read_bytes()[:SEGMENT_BYTES])
+    with pytest.raises(LossError, match=r"is missing or empty, but the snapshot .* shows that it had \d+"):
         Engine.open(tmp_path, Mode.RESEARCH)
 
 

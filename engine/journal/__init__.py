@@ -11,6 +11,7 @@ from engine.journal.archive import (
     write_archive,
 )
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
+from engine.journal.loss import begin_anew, begin_reading, write_read_again
 from engine.journal.reader import JournalReader, TornTail
 from engine.journal.records import Position
 from engine.journal.retention import (
@@ -34,6 +35,7 @@ from engine.journal.snapshot import (
     sound_headers,
     write_snapshot,
 )
+from engine.journal.tip import End, Expected, LossError, Proof, Tip, read_tip, tip_damage, tip_path
 from engine.journal.writer import Durability, Journal, JournalOptions, begin_segment
 
 __all__ = [
@@ -41,19 +43,26 @@ __all__ = [
     "Archive",
     "CorruptJournalError",
     "Durability",
+    "End",
+    "Expected",
     "Journal",
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "LossError",
     "Position",
+    "Proof",
     "SegmentHeader",
     "Snapshot",
     "SnapshotError",
+    "Tip",
     "TornTail",
     "archive_folder",
     "archive_path",
     "archive_segment",
     "archived_numbers",
+    "begin_anew",
+    "begin_reading",
     "begin_segment",
     "check_archive",
     "check_body",
@@ -64,6 +73,7 @@ __all__ = [
     "read_body",
     "read_header",
     "read_snapshot",
+    "read_tip",
     "remove_old_snapshots",
     "retention_lock",
     "retired",
@@ -71,6 +81,9 @@ __all__ = [
     "snapshots",
     "sound_headers",
     "sound_snapshots",
+    "tip_damage",
+    "tip_path",
     "write_archive",
+    "write_read_again",
     "write_snapshot",
 ]

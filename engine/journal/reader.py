@@ -4,19 +4,22 @@ A bad record that was never durable, in the last segment, is a torn tail: readin
 is corruption and refused with its file and byte offset. Segments that are archived are read from the archive.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from engine import disk
 from engine.codes import CommandKind, Mode
-from engine.journal.format import RECORD_BYTES, CorruptJournalError
+from engine.journal.format import CRC_BYTES, RECORD_BYTES, RECORD_HEAD, RECORD_MAGIC, RECORD_TAIL, CorruptJournalError
 from engine.journal.records import Position, after, corrupt, record_at, start_of, was_durable
 from engine.journal.segments import Segments
+from engine.journal.tip import LossError, Proof, Tip, check_length, read_tip, tip_proof
 from engine.schema import COMMAND, Capacities
 
+_NEVER = (1 << 63) - 1
 Rows = np.ndarray[Any, Any]
 
 
@@ -38,10 +41,15 @@ class JournalReader:
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
+        self.tip = read_tip(directory)  # before the journal, which then has at least this much
+        self._proofs: list[Proof] = []
+        self._awaited: list[Proof] = []
+        self._awaited_seq = _NEVER
         self._segments = Segments(directory)
         self._position: Position | None = None
         self.records_read = 0
         self.torn: TornTail | None = None
+        self.expect([] if self.tip is None else [tip_proof(directory, self.tip)])
 
     @property
     def position(self) -> Position:
@@ -79,15 +87,76 @@ class JournalReader:
         """How long the segments are, uncompressed: those in the folder, and the archived ones once they are read."""
         return self._segments.bytes_total
 
+    def expect(self, proofs: Iterable[Proof]) -> None:
+        """Hold the journal against more proofs while it is read; LossError where it is not the log that they are of."""
+        self._proofs += proofs
+        self._await()
+
+    def accept_end(self) -> None:
+        """Hold the journal against nothing: somebody has said that it ends where it ends."""
+        self.tip, self._proofs = None, []
+        self._await()
+
+    @property
+    def proven_seq(self) -> int:
+        """Up to which sequence this journal was durable, for all that is known from outside it."""
+        return max((proof.seq for proof in self._proofs), default=0)
+
+    def check_end(self) -> None:
+        """After the last record: LossError when the journal is shorter than what is proven, or not what the tip shows.
+
+        A tip before the place where reading began is looked up; reading meets all others.
+        """
+        check_length(self.directory, self.last_seq, self._proofs)
+        if self.tip is not None and not self._leads_to(self.tip):
+            raise _other_log(self.directory, tip_proof(self.directory, self.tip))
+
+    def _leads_to(self, tip: Tip) -> bool:
+        """Whether the record, or the segment, after the tip's place names the tip's hash.
+
+        A segment is archived only when it leads to the one behind it, so a tip in an archive is not looked up.
+        """
+        segments = self._segments
+        if (tip.seq, tip.chain) == (self.last_seq, self.position.chain) or 0 < tip.segment < segments.first:
+            return True
+        if not 0 < tip.segment <= segments.last:
+            return False
+        if tip.segment < segments.last:
+            header = segments.header(tip.segment + 1)
+            if header.first_seq == tip.seq + 1:
+                return header.chain == tip.chain
+        record = disk.read(segments.path(tip.segment), RECORD_BYTES, tip.offset)
+        if len(record) < RECORD_BYTES or RECORD_HEAD.unpack_from(record)[1] != RECORD_MAGIC:
+            return False
+        *_, first_seq, _, before = RECORD_TAIL.unpack_from(record, CRC_BYTES)
+        return bool((first_seq, before) == (tip.seq + 1, tip.chain))
+
+    def _await(self) -> None:
+        """Wait for the proofs that lie before the reader."""
+        last_seq = 0 if self._position is None else self.last_seq
+        ahead = [proof for proof in self._proofs if proof.chain is not None and proof.seq > last_seq]
+        self._awaited = sorted(ahead, key=lambda proof: -proof.seq)
+        self._awaited_seq = self._awaited[-1].seq if ahead else _NEVER
+
+    def _meet(self) -> None:
+        """The reader has come to a proof, or past it: the log must have its hash."""
+        while self._awaited and self._awaited[-1].seq <= self.last_seq:
+            proof = self._awaited.pop()
+            if (proof.seq, proof.chain) != (self.last_seq, self.position.chain):
+                raise _other_log(self.directory, proof)
+        self._awaited_seq = self._awaited[-1].seq if self._awaited else _NEVER
+
     def seek(self, seq: int, chain: bytes) -> bool:
         """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
         start, records_read = self._position, self.records_read
         self.position = start_of(self._segments.header_of(seq + 1))
+        self._await()
         for _ in self._records_until(seq):
             pass
         if self.last_seq == seq and self.position.chain == chain:
             return True
         self._position, self.torn, self.records_read = start, None, records_read
+        self._await()
         return False
 
     def sync(self) -> None:
@@ -136,10 +205,12 @@ class JournalReader:
                 data = self._bytes(number)  # what was written while it was read is whole by now
                 record = record_at(data, here.offset)
                 if record is None:
-                    raise corrupt(path, data, here.offset)
+                    raise self._with_proof(corrupt(path, data, here.offset))
             count, start = record[1][1], here.offset + RECORD_BYTES
             self.position = here = after(path, here, record)
             self.records_read += 1
+            if here.next_seq > self._awaited_seq:
+                self._meet()
             if count:
                 yield np.ndarray(count, COMMAND, data, start)
 
@@ -147,16 +218,32 @@ class JournalReader:
         """The bytes of a segment, writable as the kernels want them, while the file is not."""
         return self._segments.read(number)
 
+    def _with_proof(self, error: CorruptJournalError) -> CorruptJournalError:
+        """A bad record that something outside shows to have been durable: say what, and where the sound part ends."""
+        proof = max(self._proofs, default=None, key=lambda proof: proof.seq)
+        is_last = error.path == self._segments.path(self._segments.last)
+        if proof is None or not is_last or proof.seq <= self.last_seq:
+            return error
+        known = f"{error.what}; {proof.by} shows that the log was durable up to {proof.seq}, the sound records end at "
+        return CorruptJournalError(error.path, error.offset, f"{known}{self.last_seq}")
+
     def _is_end(self, number: int, data: Any, offset: int) -> bool:
         """Whether a bad record is the journal's end: zeros up to the file's end, or a torn tail, which is noted."""
         if number != self._segments.last:
             return False
         if not np.frombuffer(data, np.uint8, offset=offset).any():
             return True
-        if was_durable(data, offset, self.position.next_seq):
+        if self.position.next_seq <= self.proven_seq or was_durable(data, offset, self.position.next_seq):
             return False
         self.torn = TornTail(self._segments.path(number), offset, len(data) - offset)
         return True
+
+
+def _other_log(directory: Path, proof: Proof) -> LossError:
+    return LossError(
+        f"{directory}: the journal is not the one that {proof.by} was made from: at sequence {proof.seq} it has "
+        f"another history; put back the journal and the files that belong together, from one copy of the data folder"
+    )
 
 
 def _cut(rows: Rows, until_seq: int) -> int:

@@ -31,6 +31,8 @@ from engine.journal.format import (
     segment_path,
 )
 from engine.journal.records import Position
+from engine.journal.segments import READ_BYTES
+from engine.journal.tip import TIP_ROWS, End, Tip, TipFile
 
 MAX_GROUP_ROWS = 1 << 15
 """A record takes no further batch once it has so many rows."""
@@ -60,12 +62,14 @@ class JournalOptions:
     """How a journal is written. `threaded`: a thread of its own writes and syncs while the engine goes on.
 
     `stays_awake`: where the process has one core alone, that core does not sleep while a commit waits for the disk.
+    `keeps_tip`: what is durable is also noted outside the journal's folder, so that a shorter journal is noticed.
     """
 
     durability: Durability = Durability.FSYNC
     threaded: bool = False
     segment_bytes: int = 256 << 20
     stays_awake: bool = False
+    keeps_tip: bool = False
 
 
 class SegmentWriter:
@@ -82,6 +86,11 @@ class SegmentWriter:
         self.sync()
         self._size_bytes = self._offset
 
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._segment.number
+
     def write(self, batches: list[Batch], durable_seq: int, flags: int = 0) -> None:
         """Append one record of consecutive batches, with flags of `os.pwritev`.
 
@@ -92,6 +101,10 @@ class SegmentWriter:
             self._rotate(first_seq)
         self._append(first_seq, [batch[0] for batch in batches], durable_seq, flags)
         self._next_seq = batches[-1][2] + 1
+
+    def tip(self, end: End = End.OPEN) -> Tip:
+        """The end of what is written."""
+        return Tip(self._next_seq - 1, self.chain, self._segment.number, self._offset, end)
 
     def seal(self) -> None:
         """Append a record without rows, not in the chain: everything before it is durable, so none of it is torn."""
@@ -142,6 +155,29 @@ class SegmentWriter:
         self._offset, self._size_bytes, self._records = SEGMENT_BYTES, SEGMENT_BYTES, 0
 
 
+def write_again(directory: Path, first: tuple[int, int], end: tuple[int, int]) -> None:
+    """Write the bytes from one (segment, offset) to another once more, as they are, and sync them.
+
+    After a sync that failed, the system may show bytes that never reached the disk. What a start goes on from must not
+    be of that kind: either it is written now, or this raises OSError. Bytes that are on the disk do not change.
+    """
+    using = disk.current()
+    for number in range(first[0], end[0] + 1):
+        path = segment_path(directory, number)
+        if not using.is_there(path):
+            continue  # it was durable before the next one was begun
+        offset = first[1] if number == first[0] else 0
+        stop = end[1] if number == end[0] else disk.size_bytes(path)
+        descriptor = using.open(path, os.O_RDWR)
+        try:
+            while offset < stop:
+                part = using.pread(descriptor, min(READ_BYTES, stop - offset), offset)
+                offset = disk.write_all(descriptor, [part], offset)
+            using.sync(descriptor)
+        finally:
+            using.close(descriptor)
+
+
 def begin_segment(directory: Path, header: SegmentHeader) -> None:
     """Write a segment that has no record yet, durably."""
     disk.write_atomically(segment_path(directory, header.number), [header.pack()])
@@ -174,6 +210,12 @@ class Journal:
         self._sync_ns = 2 * QUICK_SYNC_NS  # a running mean; nothing is known yet, so the thread finds out
         self._on_durable: Callable[[int], None] | None = None
         self._on_failure: Callable[[Exception], None] | None = None
+        self._tip_wanted = False
+        self._durable_tip = self._writer.tip()
+        self._tip: TipFile | None = None
+        if self.options.keeps_tip:
+            self._tip = TipFile(directory)
+            self._tip.write(self._durable_tip)
         self._awake = Awake() if self.options.stays_awake and can_keep_awake() else None
         self._thread: threading.Thread | None = None
         if self.options.threaded:
@@ -181,9 +223,52 @@ class Journal:
             self._thread.start()
 
     @property
+    def sync_ns(self) -> int:
+        """How long a sync takes, a running mean."""
+        return self._sync_ns
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._writer.segment_number
+
+    @property
     def chain(self) -> bytes:
         """The hash of the whole log as far as it is written."""
         return self._writer.chain
+
+    @property
+    def tip_seq(self) -> int:
+        """Up to which sequence the tip on the disk says that the log is durable; -1 without a tip."""
+        return -1 if self._tip is None else self._tip.seq
+
+    def keep_tip(self) -> None:
+        """Have the tip follow what is durable; call about every second. A journal with a thread does it there."""
+        if self.failure is None and not self._closing and self._is_tip_behind(1):
+            if self._thread is None:
+                self._write_tip()
+            else:
+                self._want_tip()
+
+    def _is_tip_behind(self, rows: int) -> bool:
+        """Whether the tip is so many durable commands behind. Without a sync for each commit nothing is known."""
+        tip, is_synced = self._tip, self.options.durability is Durability.FSYNC
+        return is_synced and tip is not None and self._durable_tip.seq - tip.seq >= rows
+
+    def _want_tip(self) -> None:
+        with self._lock:
+            self._tip_wanted = True
+            self._work.notify()
+
+    def _write_tip(self, end: End = End.OPEN) -> None:
+        """Write the tip of what is durable. A disk that fails here has failed for the journal too: JournalError."""
+        if self._tip is None:
+            return
+        try:
+            self._tip.write(self._durable_tip._replace(end=end))
+        except Exception as error:
+            self._fail(error)
+            raise self._refusal() from error
 
     def watch(self, on_durable: Callable[[int], None], on_failure: Callable[[Exception], None]) -> None:
         """Have a function called by the journal's thread with each `durable_seq` that it brings, or with the failure.
@@ -238,6 +323,7 @@ class Journal:
         """Have everything appended on the disk on return, whatever the durability."""
         self.flush()
         self._writer.sync()
+        self._durable_tip = self._writer.tip()
 
     def close(self) -> None:
         """Write and sync everything and close the file. The journal cannot be used afterwards."""
@@ -247,6 +333,7 @@ class Journal:
             if self.failure is None:
                 self.flush()
                 self._writer.seal()
+                self._durable_tip = self._writer.tip()
         finally:
             self._stop()
 
@@ -259,6 +346,11 @@ class Journal:
         if self._awake is not None:
             self._awake.close()
         self._writer.close()
+        if self._tip is not None:
+            with contextlib.suppress(JournalError):
+                if self.failure is None:
+                    self._write_tip(End.CLOSED)
+            self._tip.close()
 
     def refuse(self, error: Exception) -> None:
         """Take and write nothing any more: from here on every call but `close` raises this error."""
@@ -279,11 +371,18 @@ class Journal:
         """The journal's own thread: a group at a time, as long as somebody wants one."""
         while True:
             with self._lock:
-                self._work.wait_for(lambda: self._wanted or self._closing)
-                if not self._wanted:
+                self._work.wait_for(lambda: self._wanted or self._tip_wanted or self._closing)
+                if not (self._wanted or self._tip_wanted):
                     return
-                self._wanted, self._is_writing = False, True
+                for_tip = not self._wanted
+                if for_tip:
+                    self._tip_wanted = False
+                else:
+                    self._wanted, self._is_writing = False, True
             try:
+                if for_tip:
+                    self._write_tip()
+                    continue
                 has_written = self._write_pending(None)
             except JournalError:
                 return
@@ -306,7 +405,11 @@ class Journal:
                 self._written_seq = self._taken_seq
                 if self.options.durability is not Durability.NONE:
                     self.durable_seq = self._taken_seq
+                if self.options.durability is Durability.FSYNC:
+                    self._durable_tip = self._writer.tip()
                 self._progress.notify_all()
+        if self._is_tip_behind(TIP_ROWS):
+            self.keep_tip()
         return bool(batches)
 
     def _write(self, batches: list[Batch], awake: Awake | None) -> None:
@@ -329,6 +432,9 @@ class Journal:
         with self._lock:
             self.failure = error
             self._progress.notify_all()
+        if self._tip is not None:
+            with contextlib.suppress(OSError):
+                self._tip.write(self._durable_tip._replace(end=End.FAILED))
         if self._on_failure is not None:
             self._on_failure(error)
 

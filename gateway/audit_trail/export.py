@@ -8,6 +8,7 @@ from typing import IO, Any
 
 import msgspec
 
+from engine import disk
 from gateway.audit_trail.columns import COLUMNS, Record
 from gateway.audit_trail.hash_chain import CHAIN
 
@@ -33,7 +34,7 @@ def write(records: Iterable[Record], path: Path, kind: str) -> int:
     """Write an export to a temporary file and rename it when it is complete; returns how many records."""
     scratch = path.with_name(path.name + ".part")
     try:
-        with scratch.open("wb") as file:
+        with open(scratch, "wb", opener=disk.private) as file:
             count = write_to(records, file, kind)
         scratch.replace(path)
     finally:

@@ -23,13 +23,12 @@ from typing import IO, Any, NamedTuple
 import numpy as np
 from blake3 import blake3
 
-from engine import host
+from engine import disk, host
 from engine.codes import Attested, CommandKind
 from engine.schema import DIRECTIVE
 from gateway.audit_trail.columns import Record
 from gateway.audit_trail.hash_chain import CHAIN, canonical, link
 from gateway.audit_trail.records import Progress, Scope
-from gateway.registry.private_files import make_private
 from gateway.wire.civil_dates import civil_date
 
 FORMAT = "lionrock gateway log 1"
@@ -68,7 +67,7 @@ class GatewayLog:
 
     def append(self, records: Iterable[Record], now_ns: int) -> Head:
         """Write records durably and answer the log's new head. A line that a crash left unfinished is cut."""
-        self.folder.mkdir(parents=True, exist_ok=True)
+        disk.make_folder(self.folder)
         with self._locked():
             path, head = self._end()
             day = civil_date(now_ns)
@@ -80,7 +79,7 @@ class GatewayLog:
                     return head
                 path = max(path or self._path(day), self._path(day))
                 if not path.exists():
-                    make_private(path)
+                    disk.make_empty(path)
                     first = {"format": FORMAT, "day": path.stem, "number": head.number, "before": head.chain.hex()}
                     lines.append(canonical(first) + b"\n")
             for record in records:
@@ -115,7 +114,7 @@ class GatewayLog:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         lock = self.folder / _LOCK
-        make_private(lock)
+        disk.make_empty(lock)
         with lock.open("r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             yield

@@ -6,7 +6,6 @@ day can drop out. It is signed with Ed25519 over the text SIGNED and the canonic
 
 import base64
 import json
-import os
 from dataclasses import dataclass
 from datetime import date, timedelta
 from hashlib import sha256
@@ -17,12 +16,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 
-from engine import host
+from engine import disk, host
 from gateway.audit_trail.day_tree import VOUCHED, DayEnd, DayTree, JournalDays, days_of, trees_of
 from gateway.audit_trail.hash_chain import canonical
 from gateway.audit_trail.merkle_tree import root_of
 from gateway.audit_trail.records import Progress
-from gateway.registry.private_files import write_private
 
 FORMAT = "lionrock seal 1"
 SIGNED = f"{FORMAT}\n".encode()
@@ -94,8 +92,9 @@ def make_key(path: Path) -> Path:
     private = Ed25519PrivateKey.generate()
     plain = serialization.NoEncryption()
     pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
-    write_private(path, private.private_bytes(pem, pkcs8, plain))
-    public_path.write_bytes(private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo))
+    disk.write_new(path, private.private_bytes(pem, pkcs8, plain))
+    public = private.public_key().public_bytes(pem, serialization.PublicFormat.SubjectPublicKeyInfo)
+    disk.write_new(public_path, public)
     return public_path
 
 
@@ -203,8 +202,8 @@ def seal_days(
             made.append(Sealed(old, path, is_new=False))
             continue
         seal = Seal(facts, base64.b64encode(key.sign(facts.signed_bytes())).decode())
-        folder.mkdir(parents=True, exist_ok=True)
-        _write(path, seal.encode())
+        disk.make_folder(folder)
+        disk.write_atomically(path, [seal.encode()])
         known[end.day] = seal
         made.append(Sealed(seal, path, is_new=True))
     return made
@@ -229,16 +228,6 @@ def facts_of(venue: str, end: DayEnd, tree: DayTree, known: dict[date, Seal]) ->
         records=sum(leaf.count for leaf in leaves), kinds=dict(tree.kinds),
         root=root_of([leaf.encode() for leaf in leaves]).hex(), previous=before.hash if before else "",
     )  # fmt: skip
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a whole file durably: it is there completely under its name, or not at all."""
-    scratch = path.with_name(path.name + ".part")
-    with scratch.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    scratch.replace(path)
 
 
 # --- checking -----------------------------------------------------------------------------------------------------

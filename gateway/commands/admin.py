@@ -189,7 +189,7 @@ def run(args: argparse.Namespace) -> int:
         given = {name: value for name in names if (value := lists.get(name, getattr(args, name))) is not None}
         acting = officer.officer_key(registry, args)
         if kind == "bind_identity" or getattr(args, "identity_file", ""):
-            given["identity"] = sealed_identity(args.identity_file, args.person, vault_of(args.data))
+            given["identity"] = sealed_identity(args.identity_file, args.person, vault_of(registry, args.data))
         change = officer.submit(registry, args, acting, kind, **given)
         rows = [officer.row(registry, change, args.data)]
         outcomes.show_changes(rows, args.json)
@@ -209,7 +209,7 @@ def _init(registry: Registry, args: argparse.Namespace) -> int:
         for _, path, _ in args.officers:
             if Path(path).exists():
                 raise RegistryError(f"--officer: the file {path} exists; name a new one for the key")
-        vault = vault_of(args.data)
+        vault = vault_of(registry, args.data)
         for name, path, identity_file in args.officers:
             new = authentication.new_hmac_key(vault)
             person = registry.person(name, now_ns)

@@ -12,6 +12,7 @@ import msgspec
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
+from engine import disk
 from gateway import clock
 from gateway.audit_trail import proofs, seals
 from gateway.audit_trail.journal_follower import journal_of
@@ -111,7 +112,7 @@ def _prove(args: argparse.Namespace) -> int:
     account = account_slot(args.data, args.account)
     with progress_of("journal") as progress:
         proof = proofs.prove(journal, folder_of(journal, args.seals), account, args.day, progress)
-    args.output.write_bytes(msgspec.json.format(msgspec.json.encode(proof), indent=1) + b"\n")
+    disk.write_atomically(args.output, [msgspec.json.format(msgspec.json.encode(proof), indent=1) + b"\n"])
     count = next((place.count for place in proof.leaves if place.account == account), 0)
     if args.json:
         print(json.dumps({"file": str(args.output), "account": account, "day": str(args.day), "records": count}))

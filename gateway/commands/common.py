@@ -7,6 +7,7 @@ import json
 import os
 import re
 import sqlite3
+import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import UTC, date, datetime
@@ -23,6 +24,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Column, Table
 from rich.text import Text
 
+from engine import disk
 from engine.host import warm_up
 from engine.recordings.lost_orders import describe
 from gateway.config import Config, ConfigError
@@ -48,6 +50,8 @@ _REMEDIES = {
     errno.ENOSPC: "make room there or name another place",
 }
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
+OTHERS = stat.S_IRWXG | stat.S_IRWXO
+"""What everybody but the owner may do."""
 MAX_ID = (1 << 63) - 1
 MAX_SLOT = (1 << 31) - 1
 UNLIMITED = 100_000
@@ -127,7 +131,7 @@ class Names:
 def make_data_folder(folder: str) -> None:
     """Make a folder if it is missing. ValueError when it is not a folder or cannot be written to."""
     try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
+        disk.make_folder(Path(folder))
     except (FileExistsError, NotADirectoryError):
         raise ValueError(f"--data {folder}: not a folder; name a folder, which is made if it is missing") from None
     except OSError as error:
@@ -143,7 +147,7 @@ def open_registry(folder: str, makes: bool = False) -> Iterator[Registry]:
     if not makes and not path.exists():
         remedy = "lionrock account create or lionrock admin init make a venue there"
         raise RegistryError(f"--data: {folder} has no registry; name the data folder of a venue, or {remedy}")
-    files = ("vault.key", "registry.db*") if not path.exists() else ()
+    files = ("vault.key", "registry.db*", "signatures.db*") if not path.exists() else ()
     after: BaseException | None = None
     with left_as_found(Path(folder), *files):
         make_data_folder(folder)
@@ -174,6 +178,23 @@ def left_as_found(folder: Path, *patterns: str) -> Iterator[None]:
             for place in missing:
                 place.rmdir()
         raise
+
+
+def warn_of_readers(path: str) -> None:
+    """Say on the error stream when others than its owner can use a file with a secret."""
+    mode = stat.S_IMODE(Path(path).stat().st_mode)
+    if Path(path).is_file() and mode & OTHERS:
+        print(f"lionrock: {path}: others can use it (mode {mode:04o}); close it: chmod go= {path}", file=sys.stderr)
+
+
+def check_output_is_private(remedy: str) -> None:
+    """Refuse to print a secret where standard output is a file that others than its owner can use."""
+    try:
+        mode = os.fstat(sys.stdout.fileno()).st_mode
+    except OSError:
+        return
+    if stat.S_ISREG(mode) and mode & OTHERS:
+        raise ValueError(f"the secret would go into a file that others can use (mode {stat.S_IMODE(mode):04o}); {remedy}")
 
 
 @contextlib.contextmanager

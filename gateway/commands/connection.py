@@ -2,21 +2,23 @@
 
 import argparse
 import asyncio
+import getpass
 import json
 import os
 import socket
 import ssl
-from collections.abc import Coroutine
+import sys
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlsplit
 
 import picows
 import uvloop
 
 from gateway.client import Client, Disconnected, RpcError
-from gateway.commands.common import readable_errors
+from gateway.commands.common import readable_errors, warn_of_readers
 
 NO_KEY = (
     "--key: a key and its secret are needed; give --secret-file FILE, or set LIONROCK_KEY and LIONROCK_SECRET; "
@@ -25,7 +27,7 @@ NO_KEY = (
 
 
 def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool, is_action: bool = False) -> None:
-    """--url, --key, --secret, --secret-file and --json, with their environment variables as defaults.
+    """--url, --key, --secret-file and --json, with their environment variables as defaults.
 
     An action takes the same after its name, and then they win over what stands before it.
     """
@@ -40,30 +42,43 @@ def add_connection_arguments(parser: argparse.ArgumentParser, needs_key: bool, i
     group.add_argument("--key", default=default(""), metavar="ID", help=f"key id (LIONROCK_KEY), {text}")
     group.add_argument(
         "--secret-file", default=default(""), metavar="FILE",
-        help="a file with the secret, or with id and secret as JSON (LIONROCK_SECRET_FILE)",
+        help="a file with the secret, or with id and secret as JSON (LIONROCK_SECRET_FILE; or LIONROCK_SECRET itself)",
     )  # fmt: skip
-    group.add_argument(
-        "--secret", default=default(""), metavar="TEXT",
-        help="the secret itself, which other users can see (LIONROCK_SECRET)",
-    )  # fmt: skip
+    group.add_argument("--secret", action=NoSecret)
     group.add_argument("--json", action="store_true", default=default(False), help="print JSON, one object a line")
+
+
+class NoSecret(argparse.Action):
+    """Refuses a secret among the arguments, which every user of the machine can list, and says what to do instead."""
+
+    def __init__(self, option_strings: Sequence[str], dest: str) -> None:
+        super().__init__(option_strings, argparse.SUPPRESS, nargs="?", help=argparse.SUPPRESS)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """One line on the error stream, and the end."""
+        parser.error(
+            "--secret: every user of this machine can read the arguments of a command; name a file with --secret-file "
+            "FILE, or set LIONROCK_SECRET; this secret should be replaced: lionrock key revoke"
+        )
 
 
 def client_of(args: argparse.Namespace) -> Client:
     """A client for the arguments; its `key_id` is empty when there is no key."""
-    key, secret = _credentials(args)
+    key, secret = credentials(args)
     return Client(args.url, key, secret)
 
 
-def _credentials(args: argparse.Namespace) -> tuple[str, str]:
-    """Key and secret: the command line wins over the environment, and a secret itself over a file."""
+def credentials(args: argparse.Namespace) -> tuple[str, str]:
+    """Key and secret: the command line wins over the environment, a secret itself over a file; a terminal is asked."""
     key = args.key or os.environ.get("LIONROCK_KEY", "")
     file, field = args.secret_file, "--secret-file"
-    secret = args.secret or ("" if file else os.environ.get("LIONROCK_SECRET", ""))
+    secret = "" if file else os.environ.get("LIONROCK_SECRET", "")
     if not file:
         file, field = os.environ.get("LIONROCK_SECRET_FILE", ""), "LIONROCK_SECRET_FILE"
     if not secret and file:
-        key, secret = _from_file(file, field, args.key)
+        key, secret = key_and_secret(file, field, args.key)
+    if key and not secret and sys.stdin.isatty():
+        secret = getpass.getpass(f"secret of key {key}: ")
     if secret and not key:
         raise ValueError("--key: it is missing; give the id of the key that the secret belongs to, or set LIONROCK_KEY")
     if key and not secret:
@@ -71,10 +86,11 @@ def _credentials(args: argparse.Namespace) -> tuple[str, str]:
     return key, secret
 
 
-def _from_file(path: str, field: str, given_key: str) -> tuple[str, str]:
+def key_and_secret(path: str, field: str, given_key: str) -> tuple[str, str]:
     """(key, secret) of a file: JSON with both, or the secret alone, whose key is given elsewhere."""
     try:
         text = Path(path).read_text().strip()
+        warn_of_readers(path)
     except OSError as error:
         raise ValueError(f"{field}: {path}: {(error.strerror or '').lower()}; name a file that you may read") from None
     except UnicodeDecodeError:

@@ -3,10 +3,12 @@
 import argparse
 import asyncio
 import json
+import shlex
 import sys
 import tempfile
 from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import uvloop
@@ -15,14 +17,15 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from engine import disk
 from gateway import clock
 from gateway.client import Client, demo_traders
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 
 _EXAMPLES = """examples:
   lionrock demo
@@ -100,7 +103,8 @@ class _Demo:
 
     def _set_up(self) -> dict[str, Trader]:
         """Set up the venue's contracts, accounts and keys, new in every demo."""
-        registry, vault, now_ns = Registry(self.config.registry), Vault(self.config.vault), clock.wall_ns()
+        registry, now_ns = Registry(self.config.registry), clock.wall_ns()
+        vault = Vault(self.config.vault, registry)
         if not registry.contracts():
             set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
             list_contracts(registry, now_ns)
@@ -179,7 +183,11 @@ class _Demo:
 
     def _say_begin(self, url: str, you: Trader) -> None:
         page = url.replace("ws", "http", 1)
-        facts = {"url": f"{url}/ws/api/v2", "page": page, "key": you.key.id, "secret": you.key.secret}
+        kept = Path(self.config.data).resolve() / f"{you.name}.key"
+        disk.write_new(kept, json.dumps({"id": you.key.id, "secret": you.key.secret}).encode() + b"\n")
+        facts = {
+            "url": f"{url}/ws/api/v2", "page": page, "key": you.key.id, "secret": you.key.secret, "file": str(kept),
+        }  # fmt: skip
         if self.as_json:
             print(json.dumps(facts), flush=True)
             return
@@ -187,7 +195,7 @@ class _Demo:
         for name, value in facts.items():
             self.console.print(f"  {name:7} {value}", soft_wrap=True)
         self.console.print("in another terminal, then lionrock watch, lionrock trade:")
-        settings = f"LIONROCK_URL={url} LIONROCK_KEY={you.key.id} LIONROCK_SECRET={you.key.secret}"
+        settings = f"LIONROCK_URL={url} LIONROCK_SECRET_FILE={shlex.quote(str(kept))}"
         self.console.print(f"  export {settings}", soft_wrap=True, highlight=False)
 
     def _say_end(self, server: Server) -> None:

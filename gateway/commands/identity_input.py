@@ -7,8 +7,8 @@ from pathlib import Path
 
 from gateway.config import Config
 from gateway.registry import identities
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import RegistryError
+from gateway.registry.registry import Registry, RegistryError
+from gateway.registry.vault import Vault
 
 HELP = "file with one line KIND COUNTRY NUMBER, such as `passport HK K1234567`; - for standard input; without: a prompt"
 
@@ -23,9 +23,9 @@ def sealed_identity(path: str, name: str, vault: Vault) -> str:
     return identities.sealed(_line(path, name), vault)
 
 
-def vault_of(data: str) -> Vault:
+def vault_of(registry: Registry, data: str) -> Vault:
     """The vault of a data folder."""
-    return Vault(Path(Config(data=data).vault))
+    return Vault(Config(data=data).vault, registry)
 
 
 def _line(path: str, name: str) -> str:

@@ -9,11 +9,13 @@ from glob import escape
 from pathlib import Path
 from typing import Any
 
+from engine import disk
 from engine.codes import CommandKind
 from gateway import clock
 from gateway.commands import officer, outcomes
 from gateway.commands.common import (
     add_data_argument,
+    check_output_is_private,
     end_of_day_ns,
     left_as_found,
     open_registry,
@@ -25,7 +27,6 @@ from gateway.commands.identity_input import add_identity_argument, sealed_identi
 from gateway.commands.officer import acting_officer
 from gateway.office import onboarding
 from gateway.registry import authentication, identities
-from gateway.registry.private_files import write_private
 from gateway.registry.registry import SCOPES, Intent, Key, KeyOrder, Registry
 
 _EXAMPLES = """examples:
@@ -107,26 +108,29 @@ def run(args: argparse.Namespace) -> int:
 def _make(registry: Registry, args: argparse.Namespace, acting: Key | None) -> None:
     """Make a key; what it holds goes to the new file, or is printed once."""
     kept = Path(args.output) if args.output else None
+    if kept is None and not args.public_key:
+        check_output_is_private("name a new file with --output")
     if kept is not None and args.public_key:
         raise ValueError("--output: a key with --public-key has no secret here to keep; leave --output out")
     if kept is not None and kept.exists():
         raise ValueError(f"--output: the file {kept} exists; name a new one")
     with left_as_found(kept.parent, escape(kept.name)) if kept is not None else nullcontext():
         if kept is not None:
-            write_private(kept, b"")  # a place that cannot be written is known before the key is made
+            disk.write_new(kept, b"")  # a place that cannot be written is known before the key is made
         made = _create(registry, args) if acting is None else _ask_for(registry, args, acting)
         if kept is not None:
-            kept.write_text(json.dumps({"id": made["id"], "secret": made.pop("secret")}) + "\n")
+            content = json.dumps({"id": made["id"], "secret": made.pop("secret")}) + "\n"
+            disk.write_atomically(kept, [content.encode()])
             made["file"] = str(kept)
     show([made], args.json, "key made" if kept is not None else "key made; the secret is not shown again")
 
 
-def _new_key(args: argparse.Namespace) -> tuple[str, authentication.NewKey]:
+def _new_key(registry: Registry, args: argparse.Namespace) -> tuple[str, authentication.NewKey]:
     if args.public_key:
         return "ed25519", authentication.imported_ed25519_key(args.public_key)
     if args.kind == "ed25519":
         return "ed25519", authentication.new_ed25519_key()
-    return "hmac", authentication.new_hmac_key(vault_of(args.data))
+    return "hmac", authentication.new_hmac_key(vault_of(registry, args.data))
 
 
 def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
@@ -135,7 +139,7 @@ def _create(registry: Registry, args: argparse.Namespace) -> dict[str, object]:
         raise ValueError("account: it is missing; officers' keys are made by lionrock admin init")
     account = registry.account(args.account)
     now_ns = clock.wall_ns()
-    kind, new = _new_key(args)
+    kind, new = _new_key(registry, args)
     scopes = [scope.strip() for scope in args.scopes.split(",") if scope.strip()]
     with outcomes.written(registry) as span:
         registry.check_open()
@@ -163,14 +167,14 @@ def _ask_for(registry: Registry, args: argparse.Namespace, acting: Key) -> dict[
     """Act as an officer: the key is made now and can log in once the change is approved."""
     if args.knowledge_until:
         raise ValueError("--knowledge-until: it takes evidence now; see lionrock admin record-knowledge --help")
-    kind, new = _new_key(args)
+    kind, new = _new_key(registry, args)
     verifier = base64.b64encode(new.verifier).decode()
     fields = {"key": new.id, "person": args.person, "scopes": args.scopes, "kind": kind, "verifier": verifier}
     more = {"account": args.account, "label": args.label}
     person = registry.find_person(args.person)
     is_known = bool(person) and identities.is_bound(registry, person)
     if args.identity_file or (registry.is_governed and not is_known):
-        more["identity"] = sealed_identity(args.identity_file, args.person, vault_of(args.data))
+        more["identity"] = sealed_identity(args.identity_file, args.person, vault_of(registry, args.data))
     row = officer.row(registry, officer.submit(registry, args, acting, "issue_key", **fields, **more), args.data)
     told = {name: row[name] for name in ("number", "change", "state", "outcome", "next")}
     return {"id": new.id, "secret": new.secret or None, **told}

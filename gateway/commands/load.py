@@ -28,6 +28,7 @@ from bench.gateway_load import (
     serve_echo,
     subscribe,
 )
+from engine import disk
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.common import print_table, readable_errors
@@ -35,8 +36,8 @@ from gateway.commands.serve import SWITCH_SECONDS, tune
 from gateway.net.server import Server
 from gateway.net.websocket_connection import BINARY_PROTOCOL
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 
 _EXAMPLES = """examples:
   lionrock load
@@ -152,8 +153,9 @@ def _config(folder: Path, plan: Plan) -> settings.Config:
 
 def _set_up(folder: Path, plan: Plan) -> list[Trader]:
     config = _config(folder, plan)
-    Path(config.data).mkdir(parents=True, exist_ok=True)
-    registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
+    disk.make_folder(Path(config.data))
+    registry, now_ns = Registry(config.registry), clock.wall_ns()
+    vault = Vault(config.vault, registry)
     set_up_venue(registry, now_ns, DEPOSIT_MICROS)
     list_contracts(registry, now_ns)
     traders = [

@@ -12,17 +12,18 @@ from typing import Any
 
 import msgspec
 
+from engine import disk
 from gateway import clock
 from gateway.commands import outcomes
-from gateway.commands.common import FAILED, add_data_argument
+from gateway.commands.common import FAILED, add_data_argument, warn_of_readers
 from gateway.commands.listed_arguments import place_of
 from gateway.config import Config
 from gateway.office.changes import KINDS
 from gateway.office.outcomes import Outcome
 from gateway.office.proposals import Change, Office
 from gateway.registry import authentication
-from gateway.registry.private_files import write_private
 from gateway.registry.registry import Key, Registry, RegistryError
+from gateway.registry.vault import Vault
 
 OFFICER_VARIABLE = "LIONROCK_OFFICER"
 
@@ -53,13 +54,14 @@ def key_in_file(registry: Registry, file: str, data_folder: str) -> Key:
     """The key in a key file, proved by its secret."""
     try:
         data = json.loads(Path(file).read_text())
+        warn_of_readers(file)
         key_id, secret = str(data["id"]), str(data["secret"])
     except OSError as error:
         text = (error.strerror or "").lower()
         raise RegistryError(f"--as: {file}: {text}; give an officer's key file that you may read") from None
     except (ValueError, KeyError, TypeError):
         raise RegistryError(f"--as: {file} is not a key file with id and secret") from None
-    return authentication.prove(registry, authentication.Vault(Path(Config(data=data_folder).vault)), key_id, secret)
+    return authentication.prove(registry, Vault(Config(data=data_folder).vault, registry), key_id, secret)
 
 
 def acting_officer(registry: Registry, args: argparse.Namespace) -> Key | None:
@@ -109,4 +111,4 @@ def exit_code(rows: list[dict[str, object]]) -> int:
 
 def write_key_file(path: str, new: authentication.NewKey) -> None:
     """Write a key file that only its owner can read; an existing file is not changed."""
-    write_private(path, json.dumps({"id": new.id, "secret": new.secret}).encode() + b"\n")
+    disk.write_new(Path(path), json.dumps({"id": new.id, "secret": new.secret}).encode() + b"\n")

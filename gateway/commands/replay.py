@@ -25,6 +25,7 @@ from engine.recordings.source import RecordingError
 from gateway import clock
 from gateway.commands import replay_to
 from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost
+from gateway.commands.connection import NoSecret
 from gateway.config import Config
 
 MAX_WAIT_S = 0.05
@@ -37,7 +38,7 @@ _EXAMPLES = """examples:
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay lionrock-data --until 5000
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
-  lionrock replay orders.csv --to ws://127.0.0.1:8765 --key ID --secret SECRET --speed 10
+  lionrock replay orders.csv --to ws://127.0.0.1:8765 --secret-file alice.key --speed 10
 
 exit codes: 0 replayed, 2 it cannot be read or replayed, 3 replayed without orders that were refused for limits, such as
 POSITION_LIMIT, QTY_TOO_LARGE, BAD_TICK, CAPACITY or a repeated order (0 with --allow-refused)
@@ -70,8 +71,12 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="with --accounts: who has and places what")
     parser.add_argument("--to", metavar="URL", help="send the orders to this venue, a connection for each key")
-    parser.add_argument("--key", action="append", help="with --to: key id (LIONROCK_KEY); several for several")
-    parser.add_argument("--secret", action="append", help="with --to: its secret (LIONROCK_SECRET)")
+    parser.add_argument(
+        "--secret-file", action="append", metavar="FILE",
+        help="with --to: a key file (LIONROCK_SECRET_FILE, or LIONROCK_KEY and LIONROCK_SECRET); several for several",
+    )  # fmt: skip
+    parser.add_argument("--key", action="append", metavar="ID", help="with --to: the key of a file with a secret alone")
+    parser.add_argument("--secret", action=NoSecret)
     parser.add_argument("--instrument", default="", metavar="NAME", help="with --to: the contract (default: the first)")
     parser.set_defaults(run=run)
 

@@ -8,7 +8,6 @@ recording, and a rate limit only makes it wait. Refusals are counted by reason: 
 import argparse
 import asyncio
 import json
-import os
 import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
@@ -26,7 +25,7 @@ from engine.recordings.lost_orders import lost_orders
 from gateway import clock
 from gateway.client import Client, RpcError
 from gateway.commands.common import progress_bar, tell_lost
-from gateway.commands.connection import run_client
+from gateway.commands.connection import NO_KEY, credentials, key_and_secret, run_client
 
 FRAME_ROWS = 512
 PACE_SLICE_NS = 10_000_000
@@ -94,15 +93,27 @@ class Pace:
 
 @asynccontextmanager
 async def _streams(args: argparse.Namespace) -> AsyncIterator[list[Stream]]:
-    keys = args.key or [os.environ.get("LIONROCK_KEY", "")]
-    secrets = args.secret or [os.environ.get("LIONROCK_SECRET", "")]
-    if len(keys) != len(secrets) or not all(keys):
-        raise ValueError(f"--key and --secret: {len(keys)} and {len(secrets)} given; each key needs its secret")
+    keys = list(_keys(args))
     async with AsyncExitStack() as stack:
         yield [
             Stream(await stack.enter_async_context(Client(args.to, key, secret, binary=True, reconnect=False)))
-            for key, secret in zip(keys, secrets, strict=True)
+            for key, secret in keys
         ]
+
+
+def _keys(args: argparse.Namespace) -> Iterator[tuple[str, str]]:
+    """Each key with its secret, from files or from the environment."""
+    files, keys = args.secret_file or [], args.key or []
+    if not files:
+        key, secret = credentials(argparse.Namespace(key=keys[0] if keys else "", secret_file=""))
+        if not key:
+            raise ValueError(NO_KEY)
+        yield key, secret
+        return
+    if keys and len(keys) != len(files):
+        raise ValueError(f"--key and --secret-file: {len(keys)} and {len(files)} given; each key needs its file")
+    for file, key in zip(files, keys or [""] * len(files), strict=True):
+        yield key_and_secret(file, "--secret-file", key)
 
 
 async def _contract_slot(client: Client, name: str) -> int:

@@ -136,7 +136,8 @@ def _say(server: Server, as_json: bool) -> None:
     recovery = venue.engine.recovery
     if as_json:
         facts = {
-            "url": address, "port": server.port, "operations_port": server.operations_port, "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
+            "url": address, "port": server.port, "operations_port": server.operations_port,
+            "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
             "cut_bytes": recovery.cut_bytes, "durability": config.durability,
         }  # fmt: skip
         print(json.dumps(facts), flush=True)

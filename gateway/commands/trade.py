@@ -32,8 +32,8 @@ _EXAMPLES = """examples:
   lionrock trade --secret-file alice.key     a prompt that takes the same words
 
 `lionrock trade ACTION --help` lists what an action takes. Options may stand before or after the action. LIONROCK_URL,
-LIONROCK_KEY, and LIONROCK_SECRET or LIONROCK_SECRET_FILE save typing them; a secret on the command line can be seen by
-other users of the machine. Exit codes: 0; 2 for an error or a refusal.
+LIONROCK_KEY, and LIONROCK_SECRET or LIONROCK_SECRET_FILE save typing them; a secret never stands among the arguments,
+which other users of the machine can read. Exit codes: 0; 2 for an error or a refusal.
 """
 _PROMPT_HELP = """buy CONTRACT AMOUNT [PRICE], sell CONTRACT AMOUNT [PRICE], edit ORDER AMOUNT [PRICE], cancel ORDER,
 cancel-all [CONTRACT], close CONTRACT [PRICE], orders, trades CONTRACT, positions, account, admission [CONTRACT],

@@ -19,8 +19,9 @@ from gateway.document.examples import CHANNELS, EXAMPLES
 from gateway.document.officer_examples import set_up_sample
 from gateway.document.sample_rows import NOW, own_trade, sample_projection
 from gateway.office.officer_params import plain_type
-from gateway.registry.authentication import Authenticator, Vault, new_hmac_key
+from gateway.registry.authentication import Authenticator, new_hmac_key
 from gateway.registry.registry import KeyOrder, Registry
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Reply, Submit
 from gateway.sessions.method_table import METHODS
 from gateway.sessions.methods.session import VERSION
@@ -157,7 +158,7 @@ def worked_answers() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         registry = Registry(Path(folder) / "registry.db")
         try:
-            return _play(registry, Vault(Path(folder) / "vault.key"))
+            return _play(registry, Vault(Path(folder) / "vault.key", registry))
         finally:
             registry.close()
 

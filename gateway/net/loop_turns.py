@@ -7,7 +7,9 @@ from collections.abc import Callable
 from typing import Any
 
 from engine import host
+from gateway.venue.stage_times import Histogram
 
+NS_PER_S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.server")
 
 
@@ -23,6 +25,8 @@ class Turns:
         self._busy_poll_s = busy_poll_us / 1e6
         self._awake_until = 0.0
         self._timers: list[asyncio.TimerHandle] = []
+        self.lag = Histogram()
+        """How late the timers were."""
 
     def start(self, close_turn: Callable[[], None]) -> None:
         """Call `close_turn` at the end of each turn of the running loop that was touched."""
@@ -73,14 +77,18 @@ class Turns:
     def every(self, seconds: float, call: Callable[[], None]) -> None:
         """Repeat a call; an error stops the server instead of going unnoticed."""
         place = len(self._timers)
+        due = self.loop.time() + seconds
 
         def again() -> None:
+            nonlocal due
+            self.lag.add(int((self.loop.time() - due) * NS_PER_S))
             try:
                 call()
             except Exception as error:
                 _log(error, "a timer failed")
                 self.fail(error)
                 return
+            due = self.loop.time() + seconds
             self._timers[place] = self.loop.call_later(seconds, again)
 
         self._timers.append(self.loop.call_later(seconds, again))

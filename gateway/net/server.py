@@ -16,6 +16,7 @@ from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
+from gateway.operations.metrics import Metrics, PortCount
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -57,8 +58,9 @@ class Server:
     async def _listen(self, tls: ssl.SSLContext | None) -> None:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
+        metrics = Metrics(self.venue, health, self._port_counts, self.turns.lag)
         public = Port(self.connections, lambda path: health.brief(path) or pages.find(path), False)
-        operations = Port(self.operations_connections, health.full, True)
+        operations = Port(self.operations_connections, lambda path: health.full(path) or metrics.find(path), True)
         wanted = config.operations_port or (config.port and config.port + 1)
         try:
             self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)
@@ -118,6 +120,13 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
 
+    def _port_counts(self) -> list[PortCount]:
+        """Who is connected to the two ports."""
+        return [
+            _count("public", self.connections, self.venue.config.max_connections),
+            _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
+        ]
+
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _keep_time(self) -> None:
@@ -151,6 +160,13 @@ class Server:
             connection.act(connection.session.tick(now_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
+
+
+def _count(port: str, connections: Connections, limit: int) -> PortCount:
+    websockets = connections.websockets
+    logged_in = sum(connection.session.key is not None for connection in websockets)
+    slow = sum(connection.is_slow for connection in websockets)
+    return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
 
 
 def _number(listener: asyncio.Server | None) -> int:

@@ -11,8 +11,9 @@ from engine.codes import CommandKind, InvestorClass
 from engine.units import FOREVER_NS
 from gateway.office.listings import SHIPPED, VENUE_SETTINGS, Listing, listing_intents, listing_record
 from gateway.office.onboarding import deposit, eligible, knowledge
-from gateway.registry.authentication import NewKey, Vault, new_ed25519_key, new_hmac_key
+from gateway.registry.authentication import NewKey, new_ed25519_key, new_hmac_key
 from gateway.registry.registry import Intent, KeyOrder, Registry
+from gateway.registry.vault import Vault
 
 __all__ = ["SHIPPED", "Listing", "Trader", "list_contracts", "open_trader", "set_up_venue"]
 

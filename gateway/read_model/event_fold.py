@@ -19,7 +19,7 @@ from engine.code_values import (
     FLAG_UNTRIGGERED,
     MARKET_SETTLED,
 )
-from engine.codes import NIL, Asset, CommandKind, ContractParameter, EventKind, OrdStatus
+from engine.codes import NIL, Asset, CommandKind, ContractParameter, EventKind, OrdStatus, Reason
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
 
@@ -126,6 +126,9 @@ MARKET_ROW = record(
 )
 
 _NOTED_BITS = 12
+_KIND_BITS, _REASON_BITS = 6, 11
+_KIND_MASK, _REASON_MASK = (1 << _KIND_BITS) - 1, (1 << _REASON_BITS) - 1
+assert max(CommandKind) < 1 << _KIND_BITS and max(Reason) < 1 << _REASON_BITS
 _NOTED_MASK = (1 << _NOTED_BITS) - 1
 
 VIEW = record(
@@ -140,6 +143,8 @@ VIEW = record(
         ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
         ("orders", ORDER_ROW, (VENUE.orders,)),
         ("connections", "i8", (VENUE.orders,)),  # over which an order was made, by its slot
+        ("commands_counted", "i8", (1 << _KIND_BITS,)),  # by CommandKind, since the process began
+        ("refusals_counted", "i8", (1 << _REASON_BITS,)),  # by Reason, likewise
     ]
 )
 assert 0 < VIEW.itemsize < 2**31
@@ -517,8 +522,14 @@ def _fold(v, batch, spans, history):
     v.rare = 0
     first_seq = commands[0].seq
     last = count - 1
+    for index in range(count):
+        v.commands_counted[commands[index].kind & _KIND_MASK] += 1
     for index in range(events_count):
         event = events[index]
+        if event.kind == EventKind.REFUSED:
+            v.refusals_counted[notices[index].reason & _REASON_MASK] += 1
+        elif event.kind == EventKind.REJECTED:
+            v.refusals_counted[event.reason & _REASON_MASK] += 1
         if event.kind >= EventKind.NOTICE_FIRST:
             written += _notice(v, notices[index], history[0][written])
             _report_notice(v, notices[index], history[2])

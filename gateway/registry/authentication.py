@@ -12,18 +12,15 @@ import re
 import secrets
 import struct
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import jwt
 import msgspec
-from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
-from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 
 from gateway.registry.login_scope import check_scope
-from gateway.registry.private_files import write_private
 from gateway.registry.registry import BusyError, Key, Registry, RegistryError
+from gateway.registry.vault import Vault
 from gateway.wire.decimals import ABSENT, Number, given, parse_integer
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 
@@ -53,32 +50,6 @@ class AuthParams(msgspec.Struct, kw_only=True, gc=False):
 
 
 # --- keys ---------------------------------------------------------------------------------------------------------
-
-
-class Vault:
-    """Seals secrets with a key file that only the operator's account can read; made at the first use."""
-
-    def __init__(self, path: Path) -> None:
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_private(path, secrets.token_bytes(32))
-        self._key = path.read_bytes()
-        if len(self._key) != 32:
-            raise RegistryError(f"{path}: {len(self._key)} bytes are no vault key, which has 32; restore the right one")
-        self.token_key = hashlib.blake2b(b"tokens", key=self._key, digest_size=32).digest()
-        self.identity_key = hashlib.blake2b(b"identities", key=self._key, digest_size=32).digest()
-
-    def seal(self, secret: bytes, name: str) -> bytes:
-        """The secret as it may be stored; bound to its name."""
-        nonce = secrets.token_bytes(12)
-        return nonce + ChaCha20Poly1305(self._key).encrypt(nonce, secret, name.encode())
-
-    def open(self, sealed: bytes, name: str) -> bytes:
-        """The secret again; raises RegistryError when the vault is not the one that sealed it."""
-        try:
-            return ChaCha20Poly1305(self._key).decrypt(sealed[:12], sealed[12:], name.encode())
-        except InvalidTag:
-            raise RegistryError(f"key {name}: sealed by another vault; restore the data folder's vault.key") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,8 +9,8 @@ import hashlib
 import re
 import unicodedata
 
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry, RegistryError
+from gateway.registry.vault import Vault
 
 KINDS = ("passport", "identity_card", "travel_document")
 _COUNTRY = re.compile(r"[A-Z]{2}")

@@ -13,12 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from engine import disk
 from engine.code_values import COMMAND_ACCOUNT_SET, COMMAND_ATTEST, COMMAND_CONTRACT_STATE, MARKET_HALTED
 from engine.codes import NIL, AccountAttribute, Attested, CommandKind, InvestorClass, MarketState
 from engine.schema import MAX_CLIENT_MEMBERS
 from gateway.registry import spellings
+from gateway.registry.errors import BusyError, RegistryError
 from gateway.registry.names import name_problem
-from gateway.registry.private_files import make_private
 from gateway.registry.records import (
     CONFLICTS,
     OFFICERS,
@@ -34,7 +35,8 @@ from gateway.registry.records import (
     hashes_in,
     record_of,
 )
-from gateway.registry.tables import BusyError, RegistryError, prepare, rows_of
+from gateway.registry.signatures import SIGNATURES, SignaturesSeen
+from gateway.registry.tables import Transaction, prepare, rows_of
 from gateway.registry.vouching import stages
 
 __all__ = [
@@ -42,7 +44,6 @@ __all__ = [
     "RegistryError", "Result",
 ]  # fmt: skip
 WAIT_SECONDS = 5.0
-_SWEEP_EVERY_NS = 10_000_000_000
 _INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
     "source_time_ns, change, key, sweeps, digest"
@@ -53,22 +54,24 @@ class Registry:
     """The open registry. Every change is one transaction."""
 
     def __init__(self, path: Path | str) -> None:
-        make_private(path)
+        self.path = Path(path)
+        disk.make_empty(self.path)
         self._db = sqlite3.connect(path, isolation_level=None)
-        is_of_earlier_release = prepare(self._db, path)
-        # Every signed HTTP call writes a signature: it survives a crash of the process without an fsync for each.
-        self._seen = sqlite3.connect(path, isolation_level=None)
-        self._seen.execute("PRAGMA synchronous=NORMAL")
+        is_of_earlier_release = prepare(self._db, self.path)
+        try:
+            self._seen = SignaturesSeen(self.path.with_name(SIGNATURES))
+        except RegistryError:
+            self._db.close()
+            raise
         self.wait_at_most(WAIT_SECONDS)
-        self._sweep_ns = 0
         self._acting: dict[str, Any] = {}
         if is_of_earlier_release:
             self._vouch_for_earlier()
 
     def wait_at_most(self, seconds: float) -> None:
         """How long a write waits for that of another process before it is refused as BusyError."""
-        for db in (self._db, self._seen):
-            db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+        self._db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
+        self._seen.wait_at_most(seconds)
 
     def close(self) -> None:
         """Close the connections."""
@@ -342,17 +345,11 @@ class Registry:
 
     def use_once(self, digest: bytes, expires_ns: int, now_ns: int) -> bool:
         """Whether this signature or token is used for the first time; remembered until it expires, over restarts."""
-        try:
-            if now_ns >= self._sweep_ns:
-                self._seen.execute("DELETE FROM used WHERE expires_ns < ?", (now_ns,))
-                self._sweep_ns = now_ns + _SWEEP_EVERY_NS
-            return self._seen.execute("INSERT OR IGNORE INTO used VALUES (?, ?)", (digest, expires_ns)).rowcount == 1
-        except sqlite3.OperationalError as error:
-            raise BusyError(error) from None
+        return self._seen.use_once(digest, expires_ns, now_ns)
 
     def is_used(self, digest: bytes) -> bool:
         """Whether this digest has been used."""
-        return self._seen.execute("SELECT 1 FROM used WHERE digest = ?", (digest,)).fetchone() is not None
+        return self._seen.is_used(digest)
 
     # --- contracts --------------------------------------------------------------------------------------------------
 
@@ -554,9 +551,9 @@ class Registry:
         """Write inside the caller's transaction; the number of the row that was inserted last."""
         return int(self._db.execute(query, values).lastrowid or 0)
 
-    def transaction(self) -> "_Transaction":
-        """A transaction: all of it is written, or nothing."""
-        return _Transaction(self._db)
+    def transaction(self) -> Transaction:
+        """A transaction: all of it is written with its checksums, or nothing. Nothing is written outside of one."""
+        return Transaction(self._db)
 
 
 def _key(row: tuple[Any, ...]) -> Key:
@@ -564,26 +561,6 @@ def _key(row: tuple[Any, ...]) -> Key:
     held = frozenset(scopes.split())
     slot = NIL if account_slot is None else account_slot
     return Key(number, key_id, slot, person, kind, verifier, held, label, created_ns, revoked_ns)
-
-
-class _Transaction:
-    """BEGIN IMMEDIATE ... COMMIT, or ROLLBACK after an exception; inside another transaction it is part of that."""
-
-    def __init__(self, db: sqlite3.Connection) -> None:
-        self._db = db
-        self._is_inner = False
-
-    def __enter__(self) -> None:
-        self._is_inner = self._db.in_transaction
-        if not self._is_inner:
-            try:
-                self._db.execute("BEGIN IMMEDIATE")
-            except sqlite3.OperationalError as error:
-                raise BusyError(error) from None
-
-    def __exit__(self, kind: object, *_: object) -> None:
-        if not self._is_inner:
-            self._db.execute("COMMIT" if kind is None else "ROLLBACK")
 
 
 def _check_name(field: str, name: str) -> None:

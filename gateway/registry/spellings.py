@@ -35,20 +35,24 @@ def mixed_scripts(name: str) -> str:
     return " and ".join(sorted(scripts))
 
 
+_VERSION = f"{disarm.CONFUSABLES_VERSION} {disarm.__version__}"
+
+
+def is_current(db: sqlite3.Connection) -> bool:
+    """Whether this file's skeletons were made by these tables of Unicode."""
+    return db.execute("SELECT version FROM spelling_tables").fetchall() == [(_VERSION,)]
+
+
 def refresh(db: sqlite3.Connection) -> None:
-    """Make all skeletons anew when this file's are missing or were made by another version of Unicode's tables."""
-    version = f"{disarm.CONFUSABLES_VERSION} {disarm.__version__}"
-    made_by = db.execute("SELECT version FROM spelling_tables").fetchone()
-    if made_by is not None and made_by[0] == version:
+    """Make all skeletons anew unless they are current, inside the caller's transaction."""
+    if is_current(db):
         return
-    db.execute("BEGIN IMMEDIATE")
     db.execute("DELETE FROM spellings")
     for kind, table in _TABLES.items():
         for (name,) in db.execute(f"SELECT name FROM {table} ORDER BY rowid").fetchall():
             add(db, kind, name)
     db.execute("DELETE FROM spelling_tables")
-    db.execute("INSERT INTO spelling_tables VALUES (?)", (version,))
-    db.execute("COMMIT")
+    db.execute("INSERT INTO spelling_tables VALUES (?)", (_VERSION,))
 
 
 def problem(db: sqlite3.Connection, kind: Kind, name: str) -> str:

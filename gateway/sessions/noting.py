@@ -17,7 +17,9 @@ _ABOUT = ("client", "account", "number", "state", "days", "name")
 
 def note_refusal(session: SessionState, method: str, params: Any, refusal: Refusal, now_ns: int) -> None:
     """A request that the gateway refused; of what was sent only the name of the parameter at fault."""
-    reason = f"{ErrorCode(refusal.code).name} {refusal.param}".strip()
+    code = ErrorCode(refusal.code).name
+    session.context.refusals[code] += 1
+    reason = f"{code} {refusal.param}".strip()
     if method == AUTH:
         note_refused_login(
             session, str(getattr(params, "grant_type", "")), getattr(params, "client_id", None), reason, now_ns

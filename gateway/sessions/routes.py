@@ -18,7 +18,6 @@ from gateway.sessions.methods import (
     venue,
 )
 
-
 OFFICERS_SCOPES = frozenset({"compliance", "admin", "officer"})
 """Scopes whose methods are served at the operations listener alone."""
 

@@ -41,6 +41,7 @@ class Session(SessionState):
     def call(self, request: Any, now_ns: int) -> list[Action]:
         """Serve a decoded request."""
         route = ROUTES[type(request)]
+        self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
         try:
             self._check(route, now_ns)

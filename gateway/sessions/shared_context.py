@@ -1,13 +1,15 @@
 """What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from engine.codes import ExecInst, Reason
 from gateway.audit_trail.gateway_notes import Notes
 from gateway.config import Config
-from gateway.registry.authentication import Authenticator, Vault
+from gateway.registry.authentication import Authenticator
 from gateway.registry.registry import Registry, Result
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
@@ -43,6 +45,10 @@ class Context:
     disconnect_accounts: set[int] = field(default_factory=set)
     """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
+    requests: Counter[str] = field(default_factory=Counter)
+    """How often each method was asked for, plain orders of the compiled path apart."""
+    refusals: Counter[str] = field(default_factory=Counter)
+    """How often the gateway refused a request, by the name of the error's code."""
     notes: Notes = field(default_factory=Notes)
     """What goes into the gateway's log."""
     not_taken: frozenset[str] = frozenset()

@@ -1,6 +1,7 @@
 """The alerts and their reviews, in SQLite beside the journal. Nothing in it is ever deleted.
 
-An alert grows until somebody has reviewed it; what comes later is a new one.
+An alert grows until somebody has reviewed it; what comes later is a new one. Every row has a checksum, as in the
+registry.
 """
 
 import json
@@ -12,11 +13,14 @@ from typing import Any
 
 from blake3 import blake3
 
-from gateway.registry.private_files import make_private
+from engine import disk
+from gateway.registry import row_checks
+from gateway.registry.errors import SQLITE_FAULTS, DamagedError
+from gateway.registry.tables import Transaction
 from gateway.surveillance.activity import Alert
 
 STATES = ("open", "reviewed", "dismissed", "escalated")
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS alerts (
     number INTEGER PRIMARY KEY AUTOINCREMENT, digest TEXT NOT NULL UNIQUE, rule TEXT NOT NULL, text TEXT NOT NULL,
@@ -24,8 +28,9 @@ CREATE TABLE IF NOT EXISTS alerts (
     last_seq INTEGER NOT NULL, evidence TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS reviews (
     number INTEGER PRIMARY KEY AUTOINCREMENT, alert INTEGER NOT NULL REFERENCES alerts, state TEXT NOT NULL,
-    reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT;
+    reviewer TEXT NOT NULL, note TEXT NOT NULL, time_ns INTEGER NOT NULL) STRICT
 """
+_REMEDY = "restore it from a backup; without this file `lionrock alerts list --replay` finds the alerts again"
 _LATEST = "(SELECT {} FROM reviews WHERE alert = alerts.number ORDER BY reviews.number DESC LIMIT 1)"
 
 
@@ -80,18 +85,36 @@ class AlertStore:
 
     def __init__(self, path: Path | None) -> None:
         if path is not None:
-            make_private(path)
+            disk.make_empty(path)
         self._db = sqlite3.connect(path or ":memory:", timeout=5, isolation_level=None)
         try:
-            self._db.execute("PRAGMA journal_mode=WAL")
-            version = self._db.execute("PRAGMA user_version").fetchone()[0]
-        except sqlite3.DatabaseError as error:
+            self._prepare(path)
+        except SQLITE_FAULTS as error:
             self._db.close()
             raise AlertError(f"{path}: {error}; see what holds it or has damaged it") from None
-        if version not in (0, SCHEMA_VERSION):
+        except BaseException:
             self._db.close()
+            raise
+
+    def _prepare(self, path: Path | None) -> None:
+        """Make the tables of a new file, upgrade an older one; AlertError when a row is not as it was written."""
+        self._db.execute("PRAGMA journal_mode=WAL")
+        version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        if version > SCHEMA_VERSION:
             raise AlertError(f"{path}: alerts of version {version}, this program reads {SCHEMA_VERSION}; use its own")
-        self._db.executescript(f"{_SCHEMA} PRAGMA user_version={SCHEMA_VERSION};")
+        if path is not None:
+            is_checked = row_checks.is_installed(self._db)
+            found = row_checks.damage(self._db, path) if is_checked else ""
+            if is_checked != (version == SCHEMA_VERSION):
+                found = f"version {version}, with{'' if is_checked else 'out'} checksums of its rows"
+            if found:
+                raise AlertError(str(DamagedError(path, found, _REMEDY)))
+        if version < SCHEMA_VERSION:
+            with Transaction(self._db):
+                for statement in _SCHEMA.split(";"):
+                    self._db.execute(statement)
+                row_checks.install(self._db)
+                self._db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
     def close(self) -> None:
         """Close the file."""
@@ -102,10 +125,9 @@ class AlertStore:
         alerts = [*alerts]
         if not alerts:
             return
-        self._db.execute("BEGIN IMMEDIATE")
-        for alert in alerts:
-            self._add(alert)
-        self._db.execute("COMMIT")
+        with Transaction(self._db):
+            for alert in alerts:
+                self._add(alert)
 
     def _add(self, alert: Alert) -> None:
         digest = _digest(alert)
@@ -152,7 +174,8 @@ class AlertStore:
             raise AlertError("note: say why")
         self.alert(number)
         row = (number, review.state, review.reviewer.strip(), review.note.strip(), review.time_ns)
-        self._db.execute("INSERT INTO reviews (alert, state, reviewer, note, time_ns) VALUES (?, ?, ?, ?, ?)", row)
+        with Transaction(self._db):
+            self._db.execute("INSERT INTO reviews (alert, state, reviewer, note, time_ns) VALUES (?, ?, ?, ?, ?)", row)
         return self.alert(number)
 
     def reviews(self, number: int) -> list[Review]:

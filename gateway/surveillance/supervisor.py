@@ -53,6 +53,18 @@ class Supervisor:
         """Whether any rule is on."""
         return self._wiring.parameters.is_on
 
+    @property
+    def lag_commands(self) -> int:
+        """How many commands the rules are behind what was queued for them; 0 when no rule is on."""
+        process = self._process
+        seen_seq = self._seen_seq if process is None else max(self._seen_seq, process.seen_seq)
+        return max(self._last_seq - seen_seq, 0) if self.is_on else 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process runs the rules."""
+        return self._process is not None
+
     def start(self, state: Any, clients: Mapping[int, int]) -> None:
         """Begin from the venue's present state; there is no process when every rule is off."""
         if not self.is_on:

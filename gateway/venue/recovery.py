@@ -63,7 +63,7 @@ class Recovered:
     def _fold_again(self, engine: host.Engine, journal: Path, progress: Progress) -> None:
         """Fold the log from an older pair on, or from its beginning."""
         fold = self._projection.replay
-        for seq in host.sound_snapshots(journal):
+        for seq in host.retention.sound_snapshots(journal):
             if seq < engine.recovery.snapshot_seq:
                 try:
                     self._projection.load(projection_path(self._data, seq))

@@ -38,6 +38,7 @@ from gateway.read_model.history_views import HISTORY_ROW_BYTES, user_trade_view
 from gateway.read_model.projection import Projection
 from gateway.sessions.actions import Pending
 from gateway.sessions.session import Session
+from gateway.venue.stage_times import StageTimes
 from gateway.wire.command_rows import KIND_BYTE, ROW_BYTES, STAMP, bare_row
 from gateway.wire.event_rows import (
     ACCOUNT_AT,
@@ -127,6 +128,8 @@ class _Request:
             self.origin.answer(answer)
 
 
+_Answers = tuple[int, int, list[tuple[Origin, bytes]], Callable[[], None] | None]
+"""The answers of a turn: up to which sequence they show, when that was applied, what goes to whom, what follows."""
 _Waiting = tuple[int, int, Any]
 """Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin)."""
 _RUN = -1
@@ -159,7 +162,8 @@ class Sequencer:
         self._singles = 0
         self._late: dict[int, _Request] = {}
         self._to_explain = EXPLAINED
-        self._outbox: deque[tuple[int, list[tuple[Origin, bytes]], Callable[[], None] | None]] = deque()
+        self._outbox: deque[_Answers] = deque()
+        self.stage_times = StageTimes()
         self._due = engine.root["next_due_ns"]
         is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
         self._early_rows, self._late_rows = (LAZY_ROWS, LAZY_ROWS) if is_lazy else (EARLY_ROWS, 1)
@@ -182,6 +186,8 @@ class Sequencer:
         if count > self._capacity:
             self._new_stage(count)
         place = self._count
+        if not place:
+            self.stage_times.received_ns = clock.steady_ns()
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
         seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
         if count == 1:
@@ -204,6 +210,8 @@ class Sequencer:
         compiled_path, place = self.compiled_path, self._count
         numbers = compiled_path.numbers
         first = numbers[COUNT]
+        if not place:
+            self.stage_times.received_ns = clock.steady_ns()
         stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
         end, rows = numbers[COUNT], numbers[ROWS]
         if rows:
@@ -241,6 +249,7 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
+        self.stage_times.applied(clock.steady_ns())
         for observer in self._observers:
             observer.offer(events, self.engine.last_seq)
         self._unwritten += count
@@ -351,7 +360,7 @@ class Sequencer:
         if self.dirty or then is not None:
             dirty, self.dirty = self.dirty, []
             writes = [(origin, origin.take_staged()) for origin in dirty]
-            self._outbox.append((self.engine.last_seq, writes, then))
+            self._outbox.append((self.engine.last_seq, self.stage_times.applied_ns, writes, then))
         self._commit(self._late_rows)
         if self._outbox:
             self.release()
@@ -361,11 +370,29 @@ class Sequencer:
         durable_seq = self.engine.durable_seq
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
-            _, writes, then = outbox.popleft()
+            _, applied_ns, writes, then = outbox.popleft()
+            begun_ns = clock.steady_ns()
             for origin, data in writes:
                 origin.write(data)
+            if writes:
+                self.stage_times.released(applied_ns, begun_ns, clock.steady_ns())
             if then is not None:
                 then()
+
+    @property
+    def collected(self) -> int:
+        """How many commands the batch being collected has."""
+        return self._count
+
+    @property
+    def unsent(self) -> int:
+        """How many turns' answers wait until they are durable."""
+        return len(self._outbox)
+
+    @property
+    def waiting_ns(self) -> int:
+        """How long the oldest answers that are not durable have waited since they were made."""
+        return clock.steady_ns() - self._outbox[0][1] if self._outbox else 0
 
     @property
     def is_idle(self) -> bool:

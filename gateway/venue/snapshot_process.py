@@ -76,7 +76,7 @@ def take(order: Order, pace: Callable[[], None] = pause) -> Done:
     """Write a pair, then archive. JournalError, NotTakenError, OSError: the pairs before it are there."""
     config, begun = Config(data=order.data), clock.steady_ns()
     done = Done()
-    with host.retention_lock(config.journal):
+    with host.retention.retention_lock(config.journal):
         if order.compare_seq:
             _compare(config, order, done)
         _write(config, order, done, pace)
@@ -88,7 +88,7 @@ def take(order: Order, pace: Callable[[], None] = pause) -> Done:
 def _compare(config: Config, order: Order, done: Done) -> None:
     """Replay the journal from the older snapshot to the one that was written from memory: both must be one state."""
     newer = next((found for found in host.snapshots(config.journal) if found.seq == order.compare_seq), None)
-    older = [seq for seq in host.sound_snapshots(config.journal) if seq < order.compare_seq]
+    older = [seq for seq in host.retention.sound_snapshots(config.journal) if seq < order.compare_seq]
     if newer is None or not older:
         return
     state = host.Engine.read(config.journal, newer.seq, from_seq=older[0])
@@ -137,11 +137,11 @@ def _wait_until_noted(config: Config, seq: int, recovered: Recovered, sweeps: Sw
 
 def _archive(config: Config, order: Order, done: Done, pace: Callable[[], None]) -> None:
     """Archive the segments that no kept snapshot needs, but for the latest so many of them."""
-    kept = host.sound_snapshots(config.journal)
-    if len(kept) < host.KEPT_SNAPSHOTS:
+    kept = host.retention.sound_snapshots(config.journal)
+    if len(kept) < host.retention.KEPT_SNAPSHOTS:
         return
-    for number in host.retired(config.journal, kept[-1], order.archive_after_segments):
-        host.archive_segment(config.journal, number, pace)
+    for number in host.retention.retired(config.journal, kept[-1], order.archive_after_segments):
+        host.retention.archive_segment(config.journal, number, pace)
         done.archived.append(number)
 
 

@@ -21,8 +21,7 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.projection import Projection
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import WAIT_SECONDS, BusyError, Registry, RegistryError, Result
+from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue.daily_review import DailyReview
@@ -33,6 +32,7 @@ from gateway.venue.health import Effect, Health
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.sequencer import Parts, Sequencer
+from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.snapshots import Snapshots
 from gateway.venue.sweeps import Sweeps, sweep_row
 
@@ -66,9 +66,7 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
-        Path(config.data).mkdir(parents=True, exist_ok=True)
-        self.registry = Registry(config.registry)
-        vault = Vault(config.vault)
+        self.registry, vault = open_side_files(config)
         self.projection = Projection(host.RING_ROWS, config.report_rows)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
@@ -96,6 +94,7 @@ class Venue:
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self.health = Health(self._heed_health)
         self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
+        self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
         lost = self.registry.forget_beyond(self.engine.last_seq)
         if lost:
@@ -116,9 +115,12 @@ class Venue:
     def watch_journal(self) -> None:
         """Release answers when the journal reports them durable. Call this before the first client connects."""
         if self.engine.journal is not None:
-            self.engine.journal.watch(
-                lambda seq: self._in_loop(self.sequencer.release), lambda error: self._in_loop(self._fail, error)
-            )
+            self.engine.journal.watch(self._became_durable, lambda error: self._in_loop(self._fail, error))
+
+    def _became_durable(self, seq: int) -> None:
+        """The journal's thread has made more durable: note when, and have the venue's thread release the answers."""
+        self.sequencer.stage_times.durable_ns = clock.steady_ns()
+        self._in_loop(self.sequencer.release)
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
@@ -126,6 +128,7 @@ class Venue:
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
         self.gateway_log.start(clock.wall_ns())
+        self._registry_scrub.start()
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
@@ -182,6 +185,7 @@ class Venue:
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
+        self._registry_scrub.close()
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)

@@ -17,7 +17,7 @@ class Desk:
 
     def __init__(self, folder, **context):
         self.registry = Registry(folder / "registry.db")
-        self.vault = authentication.Vault(folder / "vault.key")
+        self.vault = authentication.Vault(folder / "vault.key", self.registry)
         self.rows = SampleProjection()
         self.context = Context(authentication.Authenticator(self.registry, self.vault), self.registry, **context)
         self.keys = {}

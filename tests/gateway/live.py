@@ -11,8 +11,8 @@ from gateway.client import Client
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 from gateway.surveillance.parameters import SILENT
 
 MILLION_MICROS = 10**12
@@ -32,7 +32,8 @@ def config_of(folder, **settings):
 
 def set_up(config, names=("alice", "bob")):
     """Contracts and traders, before the first start."""
-    registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
+    registry, now_ns = Registry(config.registry), clock.wall_ns()
+    vault = Vault(config.vault, registry)
     set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
     list_contracts(registry, now_ns)
     traders = [open_trader(registry, vault, name, 10 * MILLION_MICROS, now_ns) for name in names]
@@ -90,6 +91,14 @@ def play(story, seconds=120):
 
     host.warm_up()
     return asyncio.run(limited())
+
+
+def key_file(folder, key_id, secret):
+    """A key file as commands take it with --secret-file; its path."""
+    path = folder / f"{key_id}.key"
+    path.touch(0o600)
+    path.write_text(json.dumps({"id": key_id, "secret": secret}))
+    return str(path)
 
 
 def request(number, method, **params):

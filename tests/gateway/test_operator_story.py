@@ -10,6 +10,7 @@ import time
 from contextlib import redirect_stdout
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 
@@ -18,7 +19,7 @@ from gateway.client import Client, RpcError
 from gateway.config import Config
 from gateway.wire.civil_dates import HKT
 from tests.gateway.identified import identity_file
-from tests.gateway.live import BTC, play, running, until
+from tests.gateway.live import BTC, key_file, play, running, until
 
 README = Path(__file__).parents[2] / "gateway" / "office" / "README.md"
 TEXTS = ("product", "loss", "affiliate")
@@ -122,7 +123,12 @@ async def logged_in(port, key):
 
 async def acknowledge(client, monkeypatch):
     """What the client does itself before it may trade."""
-    connection = f"--url {client.url} --key {client.key_id} --secret {client._secret}"
+    with TemporaryDirectory() as folder:
+        connection = f"--url {client.url} --secret-file {key_file(Path(folder), client.key_id, client._secret)}"
+        await _acknowledge(connection, client, monkeypatch)
+
+
+async def _acknowledge(connection, client, monkeypatch):
     commands = re.findall(r"`(lionrock trade acknowledge [^`]*)`", README.read_text())
     shown = await asyncio.to_thread(lionrock, f"lionrock trade disclosures {connection}", monkeypatch)
     for name in TEXTS:

@@ -5,8 +5,8 @@ from random import Random
 
 from engine.codes import CommandKind, VenueParameter
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry
+from gateway.registry.vault import Vault
 from gateway.wire.command_rows import index_row
 from tests.simulation.clients import Trader
 from tests.simulation.machine import Machine
@@ -22,7 +22,8 @@ def genesis(folder: Path) -> Genesis:
     machine = Machine(folder, Random(0))
     with machine.in_place():
         now_ns = machine.clock.now_ns
-        registry, vault = Registry(machine.config.registry), Vault(machine.config.vault)
+        registry = Registry(machine.config.registry)
+        vault = Vault(machine.config.vault, registry)
         set_up_venue(registry, now_ns, MONEY_MICROS)
         list_contracts(registry, now_ns)
         found = [open_trader(registry, vault, name, MONEY_MICROS, now_ns) for name in NAMES]

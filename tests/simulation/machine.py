@@ -27,6 +27,7 @@ import gateway.net.loop_turns
 import gateway.net.server
 import gateway.net.websocket_connection
 import gateway.registry.authentication
+import gateway.registry.vault
 import gateway.surveillance.supervisor
 import gateway.venue.gateway_log_writer
 from engine import disk, host
@@ -209,7 +210,8 @@ class Machine:
         yield gateway.net.websocket_connection, "time", time
         yield gateway.surveillance.supervisor, "monotonic", time.monotonic
         yield gateway.venue.gateway_log_writer, "ThreadPoolExecutor", lambda *_: virtual_time.Executor(self._threads)
-        yield gateway.registry.authentication, "secrets", random_bytes(self.chance)
+        for module in (gateway.registry.authentication, gateway.registry.vault):
+            yield module, "secrets", random_bytes(self.chance)
         allocate = host.allocate
         yield host, "allocate", lambda huge_pages: allocate(False)
         yield host, "warm_up", lambda *_: None

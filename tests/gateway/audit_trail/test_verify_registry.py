@@ -19,10 +19,12 @@ from gateway.office.evidence_params import Item
 from gateway.office.proposals import Office
 from gateway.registry import identities
 from gateway.registry.registry import Key, KeyOrder, Registry
+from gateway.registry.vault import Vault
 from gateway.venue.venue import Venue
 from gateway.wire.civil_dates import civil_date
 from tests.gateway.identified import document
 from tests.gateway.live import config_of
+from tests.gateway.registry.older_file import older_file
 
 HASH = "ab" * 32
 TODAY = str(civil_date(clock.wall_ns()))
@@ -48,6 +50,7 @@ class Governed:
         self.config = config_of(folder / "data")
         Path(self.config.data).mkdir(parents=True)
         registry = Registry(self.config.registry)
+        Vault(self.config.vault, registry)
         self.ann, self.ben = officer(registry, "Ann"), officer(registry, "Ben")
         registry.create_account("alice", clock.wall_ns())
         registry.govern(clock.wall_ns())
@@ -249,12 +252,11 @@ def test_what_waits_for_the_venue_is_no_alteration(tmp_path: Path, capsys: pytes
 
 def test_the_changes_of_an_earlier_release_are_vouched_for_at_once(tmp_path: Path) -> None:
     governed = Governed(tmp_path)
-    db = sqlite3.connect(governed.config.registry)
-    db.executescript(
-        "DELETE FROM intents WHERE kind = 29; UPDATE intents SET applied_seq = NULL, reason = NULL; "
-        "ALTER TABLE intents DROP COLUMN digest; PRAGMA user_version=3;"
-    )
-    db.close()
+    with older_file(governed.config.registry, 3) as db:
+        db.executescript(
+            "DELETE FROM intents WHERE kind = 29; UPDATE intents SET applied_seq = NULL, reason = NULL; "
+            "ALTER TABLE intents DROP COLUMN digest;"
+        )
     shutil.rmtree(governed.config.journal)
     for file in Path(governed.config.data).glob("projection-*"):
         file.unlink()

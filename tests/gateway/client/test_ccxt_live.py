@@ -11,8 +11,8 @@ from gateway import clock
 from gateway.config import Config
 from gateway.net.server import Server
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry
+from gateway.registry.vault import Vault
 
 SYMBOL = "BTC/USDC:USDC"
 MILLION_MICROS = 10**12
@@ -37,7 +37,8 @@ async def market(folder):
     """A server with an index that moves, and one trader of each class."""
     index = "BTC_USDC-PERPETUAL=20000,ETH_USDC-PERPETUAL=1000"
     config = Config(data=str(folder), port=0, durability="fsync", scripted_index=index)
-    registry, vault, now_ns = Registry(config.registry), Vault(config.vault), clock.wall_ns()
+    registry, now_ns = Registry(config.registry), clock.wall_ns()
+    vault = Vault(config.vault, registry)
     set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
     list_contracts(registry, now_ns)
     alice = open_trader(registry, vault, "alice", MILLION_MICROS, now_ns)

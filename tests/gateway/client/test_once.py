@@ -10,8 +10,8 @@ from engine.codes import CommandKind
 from gateway import clock
 from gateway.client import Client
 from gateway.office.bootstrap import open_trader
-from gateway.registry.authentication import Vault
 from gateway.registry.records import Intent
+from gateway.registry.vault import Vault
 from gateway.wire.command_rows import index_row
 from tests.gateway.client.cut_link import Network
 from tests.gateway.live import BTC, request
@@ -34,7 +34,8 @@ class Market:
         patch.setattr("gateway.clock.wall_ns", self.read_clock)
         self.venue = SocketlessVenue(folder)
         registry = self.venue.venue.registry
-        self.carol = open_trader(registry, Vault(self.venue.venue.config.vault), "carol", 3_000 * 10**6, self.now_ns)
+        vault = Vault(self.venue.venue.config.vault, registry)
+        self.carol = open_trader(registry, vault, "carol", 3_000 * 10**6, self.now_ns)
         self.venue.venue.submit_intents()
         self.venue.sessions.append(self.venue._session(self.carol.key))
         self.bob, self.self = 1, 2

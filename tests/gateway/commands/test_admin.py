@@ -12,8 +12,8 @@ from gateway.cli import COMMANDS
 from gateway.commands import account, admin, key, officer
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.office.proposals import Office
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Registry, RegistryError
+from gateway.registry.vault import Vault
 from tests.gateway.identified import identity_file, officer_words
 
 DOCUMENT = ["--document-hash", "0" * 64]
@@ -242,7 +242,8 @@ def test_evidence_by_a_file_is_kept_as_its_hash(lionrock, officers, tmp_path):
 def test_a_venue_with_officers_is_read_and_set_up_by_them_alone(lionrock, officers):
     for words in (["list-changes"], ["show", "1"], ["client", "alice"]):
         assert "--as: give an officer's key file" in lionrock.refused("admin", *words)
-    registry, vault = lionrock.registry(), Vault(lionrock.folder / "data" / "vault.key")
+    registry = lionrock.registry()
+    vault = Vault(lionrock.folder / "data" / "vault.key", registry)
     for set_up in (
         lambda: set_up_venue(registry, 1, 1),
         lambda: list_contracts(registry, 1),

@@ -49,7 +49,7 @@ def test_from_nothing_to_a_login(lionrock):
     [made] = as_json(lionrock("key", "create", "alice", *words))
     registry = lionrock.registry()
     login = AuthParams(grant_type="client_credentials", client_id=made["id"], client_secret=made["secret"])
-    grant = authentication.Authenticator(registry, authentication.Vault(lionrock.folder / "vault.key")).login(
+    grant = authentication.Authenticator(registry, authentication.Vault(lionrock.folder / "vault.key", registry)).login(
         login, NOW
     )
     assert grant.key.scopes == {"read", "trade"}
@@ -88,7 +88,7 @@ def test_a_secret_goes_to_a_file_of_its_own(lionrock, capsys):
     assert stat.S_IMODE(kept.stat().st_mode) == 0o600
     registry, before = lionrock.registry(), kept.read_text()
     login = AuthParams(grant_type="client_credentials", client_id=made["id"], client_secret=made["secret"])
-    vault = authentication.Vault(lionrock.folder / "vault.key")
+    vault = authentication.Vault(lionrock.folder / "vault.key", registry)
     assert authentication.Authenticator(registry, vault).login(login, NOW).key.id == made["id"]
     refused = {str(kept): "exists; name a new one", str(kept.parent / "none" / "k"): "no such file"}
     for place, why in refused.items():
@@ -167,7 +167,7 @@ def test_a_narrow_console_cuts_neither_the_id_nor_the_secret(lionrock, monkeypat
     facts = dict(line.split(maxsplit=1) for line in text.splitlines() if line.startswith("  "))
     registry = lionrock.registry()
     login = AuthParams(grant_type="client_credentials", client_id=facts["id"], client_secret=facts["secret"])
-    grant = authentication.Authenticator(registry, authentication.Vault(lionrock.folder / "vault.key")).login(
+    grant = authentication.Authenticator(registry, authentication.Vault(lionrock.folder / "vault.key", registry)).login(
         login, NOW
     )
     registry.close()

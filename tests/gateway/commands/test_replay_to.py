@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from pathlib import Path
 
 import pytest
 
@@ -10,7 +11,7 @@ from engine.host import Engine
 from engine.recordings import open_recording
 from gateway.client import client
 from gateway.commands import replay, replay_to
-from tests.gateway.live import BTC, market, play
+from tests.gateway.live import BTC, key_file, market, play
 
 CSV = """time_ns,action,cl_ord_id,side,qty_lots,price_ticks,tif,flags
 1000000000,new,1,sell,5,41000,,
@@ -44,7 +45,8 @@ def sent(tmp_path, capsys, text, *words, settings=None, names=("alice", "bob"), 
 
     async def story():
         async with market(tmp_path / "venue", names, **(settings or {})) as (server, clients):
-            keys = [word for made in clients for word in ("--key", made.key_id, "--secret", made._secret)]
+            files = [key_file(tmp_path, made.key_id, made._secret) for made in clients]
+            keys = [word for file in files for word in ("--secret-file", file)]
             args = arguments(path, "--to", f"ws://127.0.0.1:{server.port}", "--json", *keys, *words)
             assert await replay_to._replay(args, open_recording(path)) == code
             return [await made.open_orders() for made in clients], await clients[0].user_trades(BTC)
@@ -83,8 +85,11 @@ def test_a_rate_limit_is_waited_for(tmp_path, capsys):
 @pytest.mark.parametrize(
     "words, reason",
     [
-        (["--instrument", "DOGE", "--key", "k", "--secret", "s"], "the venue lists"),
-        (["--key", "a", "--key", "b", "--secret", "s"], "each key needs its secret"),
+        (["--instrument", "DOGE", "--secret-file", "kept"], "the venue lists"),
+        (["--key", "a", "--key", "b", "--secret-file", "kept"], "each key needs its file"),
+        (["--secret-file", "none"], "--secret-file: none: no such file"),
+        (["--key", "a"], "--secret-file: the secret of key a is missing"),
+        ([], "--key: a key and its secret are needed"),
         (["--reports", "r.txt"], "--reports"),
     ],
 )
@@ -101,6 +106,8 @@ def test_what_does_not_fit_is_one_line(tmp_path, capsys, monkeypatch, words, rea
     monkeypatch.setattr(client.Client, "call", listed)
     monkeypatch.setattr(client.Client, "connect", nothing)
     monkeypatch.setattr(client.Client, "close", nothing)
+    monkeypatch.chdir(Path(key_file(tmp_path, "kept", "s")).parent)
+    Path("kept.key").rename("kept")
     args = arguments(path, "--to", "ws://127.0.0.1:1", *words)
     assert exit_code(args) == 2
     assert reason in capsys.readouterr().err
@@ -108,6 +115,6 @@ def test_what_does_not_fit_is_one_line(tmp_path, capsys, monkeypatch, words, rea
 
 def test_a_journal_is_refused_with_the_remedy(tmp_path, capsys):
     Engine.create(tmp_path / "journal", Mode.RESEARCH).close()
-    args = arguments(tmp_path / "journal", "--to", "ws://127.0.0.1:1", "--key", "k", "--secret", "s")
+    args = arguments(tmp_path / "journal", "--to", "ws://127.0.0.1:1")
     assert exit_code(args) == 2
     assert "give a recording of orders" in capsys.readouterr().err

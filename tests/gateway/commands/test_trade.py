@@ -6,6 +6,8 @@ import contextlib
 import io
 import json
 from decimal import Decimal
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from rich.console import Console
@@ -17,7 +19,7 @@ from gateway.commands.connection import client_of
 from gateway.commands.trade_actions import ACTIONS
 from gateway.commands.trade_tables import Decimals, Tables
 from gateway.registry.registry import Registry
-from tests.gateway.live import BTC, config_of, market, play, running, set_up, until
+from tests.gateway.live import BTC, config_of, key_file, market, play, running, set_up, until
 
 ETH = "ETH_USDC-PERPETUAL"
 VARIABLES = ("LIONROCK_URL", "LIONROCK_KEY", "LIONROCK_SECRET", "LIONROCK_SECRET_FILE", "COLUMNS")
@@ -44,7 +46,9 @@ class Hands:
     """A trader at a terminal, beside the loop of the venue."""
 
     def __init__(self, client):
-        self.connection = ["--url", client.url, "--key", client.key_id, "--secret", client._secret]
+        self._folder = TemporaryDirectory()
+        kept = key_file(Path(self._folder.name), client.key_id, client._secret)
+        self.connection = ["--url", client.url, "--secret-file", kept]
 
     async def __call__(self, *words):
         code, said, wrong = await asyncio.to_thread(lionrock, "trade", *words, *self.connection)
@@ -165,7 +169,8 @@ def test_stp_says_whose_order_goes(tmp_path):
 
     async def story():
         async with running(config) as server:
-            words = ["--url", f"ws://127.0.0.1:{server.port}", "--key", trader.key.id, "--secret", trader.key.secret]
+            kept = key_file(tmp_path, trader.key.id, trader.key.secret)
+            words = ["--url", f"ws://127.0.0.1:{server.port}", "--secret-file", kept]
 
             async def order(*more):
                 code, said, wrong = await asyncio.to_thread(lionrock, "trade", *more, *words, "--json")
@@ -222,7 +227,25 @@ def test_a_secret_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
     monkeypatch.setenv("LIONROCK_SECRET", "set too")
     assert credentials() == ("set", "set too")
     assert credentials("--secret-file", str(both)) == ("kept", "of a key file")
-    assert credentials("--key", "k", "--secret", "typed") == ("k", "typed")
+
+
+def test_a_terminal_is_asked_for_the_secret(monkeypatch):
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    asked = []
+    monkeypatch.setattr("getpass.getpass", lambda prompt: asked.append(prompt) or "typed")
+    assert credentials("--key", "k") == ("k", "typed") and asked == ["secret of key k: "]
+
+
+def test_a_secret_that_others_can_read_is_told(tmp_path, capsys):
+    kept = tmp_path / "alice.key"
+    kept.write_text('{"id": "k", "secret": "s"}')
+    kept.chmod(0o640)
+    assert credentials("--secret-file", str(kept)) == ("k", "s")
+    told = f"lionrock: {kept}: others can use it (mode 0640); close it: chmod go= {kept}\n"
+    assert capsys.readouterr().err == told
+    kept.chmod(0o600)
+    assert credentials("--secret-file", str(kept)) == ("k", "s")
+    assert capsys.readouterr().err == ""
 
 
 @pytest.mark.parametrize(
@@ -234,6 +257,8 @@ def test_a_secret_comes_from_a_file_or_the_environment(tmp_path, monkeypatch):
         ('{"id": "a", "secret": "s"}', ["--secret-file", "f", "--key", "b"], "--key: b is not the key in f, which is"),
         ("s", ["--secret-file", "f"], "--key: it is missing; give the id of the key"),
         (None, ["--key", "k"], "--secret-file: the secret of key k is missing"),
+        (None, ["--key", "k", "--secret", "s"], "--secret: every user of this machine can read the arguments"),
+        (None, ["--secret"], "name a file with --secret-file FILE, or set LIONROCK_SECRET"),
         (None, [], "--key: a key and its secret are needed"),
         (None, ["cancel"], "ORDER: give the order's id, or --cl-ord-id"),
         (None, ["cancel", "1", "--cl-ord-id", "2"], "one of them"),
@@ -253,6 +278,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path, monkeypatch, kept, words, wr
     monkeypatch.chdir(tmp_path)
     if kept is not None:
         (tmp_path / "f").write_text(kept)
+        (tmp_path / "f").chmod(0o600)
     action = words if words and not words[0].startswith("--") else ["orders", *words]
     code, said, told = lionrock("trade", *action)
     assert (code, said, len(told.splitlines())) == (2, "", 1)

@@ -13,8 +13,8 @@ from gateway.client import Client, RpcError
 from gateway.document.officer_examples import ADMIN_EXAMPLES
 from gateway.office.changes import KINDS
 from gateway.registry import authentication
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import KeyOrder, Registry
+from gateway.registry.vault import Vault
 from gateway.wire.civil_dates import add_months, civil_date
 from tests.gateway.identified import bind_all, scripted_sources
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
@@ -26,7 +26,8 @@ async def venue(folder):
     config = config_of(folder)
     folder.mkdir()
     traders = set_up(config)
-    registry, vault = Registry(config.registry), Vault(config.vault)
+    registry = Registry(config.registry)
+    vault = Vault(config.vault, registry)
     keys = [(trader.key.id, trader.key.secret) for trader in traders]
     for name in ("Ann", "Ben"):
         new, person = authentication.new_hmac_key(vault), registry.person(name, clock.wall_ns())
@@ -119,7 +120,8 @@ def test_no_second_account_and_no_closing_leads_around_a_freeze(tmp_path):
             assert await both("record_deposit", account="alice-third", amount="700") == [None]
             assert await both("record_withdrawal", account="alice-third", amount="5") == ["ACCOUNT_RESTRICTED"]
             assert int(accounts[slot]["cash_micros"]) == 700_000_000
-            registry, new = server.venue.registry, authentication.new_hmac_key(Vault(server.venue.config.vault))
+            registry = server.venue.registry
+            new = authentication.new_hmac_key(Vault(server.venue.config.vault, registry))
             order = KeyOrder(new.id, slot, registry.person("alice", 1), "hmac", new.verifier, ("read", "trade"), "")
             registry.add_key(order, clock.wall_ns())
             async with Client(ann.url, new.id, new.secret) as third:

@@ -1,7 +1,6 @@
 """Two officers are two persons: documents that prove who each is, names that look alike, and pairs with one duty."""
 
 import io
-import sqlite3
 import stat
 
 import pytest
@@ -9,12 +8,13 @@ import pytest
 from engine.codes import NIL, CommandKind
 from engine.codes import VenueParameter as V
 from gateway.registry import identities, spellings
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, KeyOrder, Registry, RegistryError
+from gateway.registry.vault import Vault
 from tests.gateway.commands.test_admin import Lionrock
 from tests.gateway.desk import Desk, ask
 from tests.gateway.identified import document, identity_file, officer_words
 from tests.gateway.office.test_proposals import HASH, NOW, Venue, evidence
+from tests.gateway.registry.older_file import older_file
 
 NUMBER = "K7654321"
 CYRILLIC = "\u0410nn Lee"
@@ -37,7 +37,10 @@ def lionrock(tmp_path, capsys, monkeypatch):
 
 
 def test_one_document_has_one_hash_however_it_is_written(tmp_path):
-    vault, other = Vault(tmp_path / "vault.key"), Vault(tmp_path / "other.key")
+    registries = [Registry(tmp_path / name) for name in ("registry.db", "other.db")]
+    vault, other = (Vault(registry.path.with_suffix(".key"), registry) for registry in registries)
+    for registry in registries:
+        registry.close()
     written = ("identity_card HK A123456(7)", "identity_card hk a123456-7 ", " identity_card HK A 123 456 (7)\n")
     found = {identities.sealed(text, vault) for text in written}
     assert len(found) == 1 and "A1234567" not in found.pop()
@@ -45,7 +48,7 @@ def test_one_document_has_one_hash_however_it_is_written(tmp_path):
     told |= {identities.sealed(f"{kind} HK A1234567", vault) for kind in ("passport", "travel_document")}
     told |= {identities.sealed(f"identity_card {rest}", vault) for rest in ("CN A1234567", "HK A1234568")}
     assert len(told) == 6
-    assert stat.S_IMODE((tmp_path / "vault.key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "registry.key").stat().st_mode) == 0o600
 
 
 @pytest.mark.parametrize(
@@ -57,8 +60,11 @@ def test_one_document_has_one_hash_however_it_is_written(tmp_path):
     ],
 )  # fmt: skip
 def test_what_is_no_identity_is_refused_without_its_number(tmp_path, text, word):
+    registry = Registry(tmp_path / "registry.db")
+    vault = Vault(tmp_path / "vault.key", registry)
+    registry.close()
     with pytest.raises(RegistryError, match=word) as refused:
-        identities.sealed(text, Vault(tmp_path / "vault.key"))
+        identities.sealed(text, vault)
     assert "7654321" not in str(refused.value)
 
 
@@ -141,9 +147,8 @@ def test_an_earlier_file_gets_what_it_lacks(tmp_path):
     registry = Registry(tmp_path / "r.db")
     registry.person("Ann", NOW)
     registry.close()
-    old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript("DROP TABLE identities; DROP TABLE spellings; DROP TABLE spelling_tables;")
-    old.close()
+    with older_file(tmp_path / "r.db", 4) as old:
+        old.executescript("DROP TABLE identities; DROP TABLE spellings; DROP TABLE spelling_tables;")
     registry = Registry(tmp_path / "r.db")
     assert not identities.is_bound(registry, registry.person("Ann", NOW))
     with pytest.raises(RegistryError, match="'ANN' looks like 'Ann'"):
@@ -200,9 +205,11 @@ def test_skeletons_are_made_anew_for_other_tables_of_unicode(tmp_path):
     registry = Registry(tmp_path / "r.db")
     registry.create_account("alice", NOW)
     registry.close()
-    old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript("UPDATE spelling_tables SET version = 'older'; UPDATE spellings SET skeleton = 'x';")
-    old.close()
+    registry = Registry(tmp_path / "r.db")
+    with registry.transaction():
+        registry.write("UPDATE spelling_tables SET version = 'older'")
+        registry.write("UPDATE spellings SET skeleton = 'x' || rowid")
+    registry.close()
     registry = Registry(tmp_path / "r.db")
     kept = registry.all("SELECT kind, skeleton, name FROM spellings ORDER BY kind")
     assert kept == [("account", "alice", "alice"), ("client", "alice", "alice")]

@@ -16,8 +16,8 @@ from gateway.market_data.account_topics import NoticesTopic
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.read_model import render
 from gateway.read_model.admission_view import WARNING_DAYS, warnings
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Pending
 from gateway.venue.venue import Venue
 from gateway.wire.channels import parse
@@ -44,7 +44,7 @@ def venue(tmp_path_factory):
     registry = Registry(config.registry)
     set_up_venue(registry, clock.wall_ns(), MILLION)
     list_contracts(registry, clock.wall_ns())
-    open_trader(registry, Vault(config.vault), "alice", MILLION, clock.wall_ns())
+    open_trader(registry, Vault(config.vault, registry), "alice", MILLION, clock.wall_ns())
     registry.close()
     venue = Venue(config)
     venue.take_intents()

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+from contextlib import nullcontext
 
 import ccxt
 import pytest
@@ -25,7 +26,7 @@ class Desk:
 
     def __init__(self, folder):
         self.registry = Registry(folder / "registry.db")
-        self.vault = authentication.Vault(folder / "vault.key")
+        self.vault = authentication.Vault(folder / "vault.key", self.registry)
         self.auth = authentication.Authenticator(self.registry, self.vault)
         self.registry.create_account("a", NOW)
         person = self.registry.person("Ann", NOW)
@@ -124,7 +125,7 @@ def test_a_replayed_login_is_refused_after_a_restart(desk, tmp_path):
     desk.auth.login(login, NOW)
     desk.registry.close()
     desk.registry = Registry(tmp_path / "registry.db")
-    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key"))
+    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key", desk.registry))
     refused(ErrorCode.INVALID_CREDENTIALS, again.login, login, NOW + S)
     assert again.login(desk.signature_login(nonce="fresh"), NOW + S)
 
@@ -297,7 +298,7 @@ def test_tokens_bearer_refresh_logout(desk, tmp_path):
     bearer = f"Bearer {grant.access_token}"
     call = desk.auth.authorize
     assert call(bearer, "GET", "/x", b"", NOW).id == desk.hmac.id
-    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key"))
+    again = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "vault.key", desk.registry))
     assert again.authorize(bearer, "GET", "/x", b"", NOW).id == desk.hmac.id
     refused(ErrorCode.UNAUTHORIZED, call, bearer, "GET", "/x", b"", NOW + 3600 * S)
     refused(ErrorCode.UNAUTHORIZED, call, f"Bearer {grant.refresh_token}", "GET", "/x", b"", NOW)
@@ -331,13 +332,45 @@ def test_a_revoked_key_opens_nothing(desk):
 
 
 def test_the_vault_must_be_the_right_one(desk, tmp_path):
-    other = authentication.Authenticator(desk.registry, authentication.Vault(tmp_path / "other.key"))
-    login = AuthParams(grant_type="client_credentials", client_id=desk.hmac.id, client_secret=desk.hmac.secret)
-    with pytest.raises(RegistryError, match="another vault"):
-        other.login(login, NOW)
-    (tmp_path / "short.key").write_bytes(b"short")
-    with pytest.raises(RegistryError, match="32"):
-        authentication.Vault(tmp_path / "short.key")
+    other = Registry(tmp_path / "other.db")
+    authentication.Vault(tmp_path / "other.key", other)
+    other.close()
+    right = (tmp_path / "vault.key").read_bytes()
+    for content, why in (
+        (None, "vault.key: it is missing, and the registry has secrets under it; put back the vault.key"),
+        ((tmp_path / "other.key").read_bytes(), "vault.key: another key than the registry's secrets were sealed with"),
+        (b"short", "vault.key: 5 bytes are no vault key, which has 32; put back"),
+        (right, ""),
+    ):
+        (tmp_path / "vault.key").unlink()
+        if content is not None:
+            (tmp_path / "vault.key").write_bytes(content)
+        with pytest.raises(RegistryError, match=why) if why else nullcontext():
+            authentication.Vault(tmp_path / "vault.key", desk.registry)
+        if content is None:
+            assert not (tmp_path / "vault.key").exists()
+            (tmp_path / "vault.key").write_bytes(right)
+    assert authentication.Vault(tmp_path / "vault.key", desk.registry).open(desk.hmac.verifier, desk.hmac.id)
+
+
+def test_a_registry_of_an_earlier_release_keeps_the_fingerprint_of_the_key_that_opens_its_secrets(desk, tmp_path):
+    with desk.registry.transaction():
+        desk.registry.write("DELETE FROM vault")
+    right = (tmp_path / "vault.key").read_bytes()
+    (tmp_path / "vault.key").write_bytes(bytes(32))
+    with pytest.raises(RegistryError, match="another key"):
+        authentication.Vault(tmp_path / "vault.key", desk.registry)
+    (tmp_path / "vault.key").write_bytes(right)
+    authentication.Vault(tmp_path / "vault.key", desk.registry)
+    assert len(desk.registry.all("SELECT fingerprint FROM vault")) == 1
+
+
+def test_a_venue_without_secrets_takes_another_vault(tmp_path):
+    registry = Registry(tmp_path / "registry.db")
+    first = authentication.Vault(tmp_path / "vault.key", registry)
+    (tmp_path / "vault.key").unlink()
+    assert authentication.Vault(tmp_path / "vault.key", registry).token_key != first.token_key
+    registry.close()
 
 
 def test_a_public_key_can_be_imported(desk):

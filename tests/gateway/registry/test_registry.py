@@ -1,6 +1,5 @@
 """The registry: what it keeps, what it refuses, and that intents are applied once."""
 
-import sqlite3
 import stat
 
 import pytest
@@ -9,6 +8,7 @@ from engine.codes import NIL, AccountAttribute, CommandKind, InvestorClass
 from gateway.registry.clients import unbound_accounts
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Record, Registry, RegistryError
 from gateway.sessions.shared_context import Context
+from tests.gateway.registry.older_file import older_file
 
 
 @pytest.fixture
@@ -147,7 +147,8 @@ def test_only_the_operator_reads_the_files(tmp_path):
     registry.create_account("a", 1)
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in tmp_path.iterdir()}
     registry.close()
-    assert modes == {"r.db": 0o600, "r.db-wal": 0o600, "r.db-shm": 0o600}
+    names = [name + side for name in ("r.db", "signatures.db") for side in ("", "-wal", "-shm")]
+    assert modes == dict.fromkeys(names, 0o600)
 
 
 def test_a_revocation_is_noticed_whatever_the_time_it_bears(registry):
@@ -189,17 +190,15 @@ def test_a_file_of_version_1_is_brought_up(tmp_path):
     registry.add_key(KeyOrder("k1", 0, person, "hmac", b"s", ["read"], ""), 2)
     before = registry.keys(), registry.pending_intents(), registry.accounts()
     registry.close()
-    old = sqlite3.connect(tmp_path / "r.db")
-    for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL").fetchall():
-        old.execute(f"DROP INDEX {name}")
-    old.executescript(
-        "DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
-        "DROP TABLE documents; ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
-        "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; "
-        "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest; "
-        "PRAGMA user_version=1;"
-    )
-    old.close()
+    with older_file(tmp_path / "r.db", 1) as old:
+        for (name,) in old.execute("SELECT name FROM sqlite_master WHERE type = 'index' AND sql NOT NULL").fetchall():
+            old.execute(f"DROP INDEX {name}")
+        old.executescript(
+            "DROP TABLE documents; DROP TABLE records; DROP TABLE changes; DROP TABLE governance; "
+            "ALTER TABLE intents DROP COLUMN source_time_ns; ALTER TABLE intents DROP COLUMN change; "
+            "ALTER TABLE intents DROP COLUMN key; ALTER TABLE intents DROP COLUMN sweeps; "
+            "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest;"
+        )
     again = Registry(tmp_path / "r.db")
     assert (again.keys(), again.pending_intents(), again.accounts()) == before
     again.add_key(KeyOrder("k2", NIL, again.person("Ben", 1), "hmac", b"s", ["admin"], ""), 3)
@@ -213,12 +212,8 @@ def test_a_file_of_version_2_is_brought_up_and_earlier_sweeps_are_not_waited_for
     registry.mark_applied([(1, 100, 0)])
     assert registry.unfinished_sweeps() == [(100, CommandKind.VENUE_STATE)]
     registry.close()
-    old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript(
-        "ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest; "
-        "PRAGMA user_version=2;"
-    )
-    old.close()
+    with older_file(tmp_path / "r.db", 2) as old:
+        old.executescript("ALTER TABLE intents DROP COLUMN orders_cancelled; ALTER TABLE intents DROP COLUMN digest;")
     again = Registry(tmp_path / "r.db")
     assert again.unfinished_sweeps() == []
     assert [intent.sweeps for intent in again.pending_intents()] == [True]
@@ -232,12 +227,11 @@ def test_the_documents_of_a_file_of_version_3_are_found_by_their_hash(tmp_path):
     registry.add_record(Record("kyc", 1, document_hash="ab"), 1, 2)
     registry.add_record(Record("status", 1), 1, 3)
     registry.close()
-    old = sqlite3.connect(tmp_path / "r.db")
-    old.executescript(
-        "DROP TABLE documents; DROP TABLE disclosures; DROP TABLE last_trades; "
-        "ALTER TABLE intents DROP COLUMN digest; PRAGMA user_version=3;"
-    )
-    old.close()
+    with older_file(tmp_path / "r.db", 3) as old:
+        old.executescript(
+            "DROP TABLE documents; DROP TABLE disclosures; DROP TABLE last_trades; "
+            "ALTER TABLE intents DROP COLUMN digest;"
+        )
     again = Registry(tmp_path / "r.db")
     items = [{"hash": "cd", "proof_hash": "ef"}, {"amount": "1"}]
     again.add_record(Record("evidence", 1, details={"items": items}), 1, 4)

@@ -21,8 +21,9 @@ from gateway.document.examples import EXAMPLES
 from gateway.document.officer_examples import set_up_sample
 from gateway.document.sample_rows import NOW, sample_projection
 from gateway.office.officer_params import plain_type
-from gateway.registry.authentication import Authenticator, Vault, new_hmac_key
+from gateway.registry.authentication import Authenticator, new_hmac_key
 from gateway.registry.registry import Intent, KeyOrder, Registry
+from gateway.registry.vault import Vault
 from gateway.sessions.actions import Close, Reply, Submit
 from gateway.sessions.method_table import METHODS
 from gateway.sessions.order_confirmation import Confirmation
@@ -360,7 +361,8 @@ class Bureau:
 
     def __init__(self, folder):
         self.folder, self.calls = folder, 0
-        registry, vault = Registry(folder / "registry.db"), Vault(folder / "vault.key")
+        registry = Registry(folder / "registry.db")
+        vault = Vault(folder / "vault.key", registry)
         set_up_sample(registry)
         self.keys = {}
         for name, slot, scopes in (
@@ -394,7 +396,7 @@ class Bureau:
         registry = Registry(here / "registry.db")
         if method == "venue/admin/suspend_affiliate":
             registry.add_intents([AFFILIATED], NOW)
-        sessions = self.sessions(registry, Vault(here / "vault.key"))
+        sessions = self.sessions(registry, Vault(here / "vault.key", registry))
         decides = method.endswith(("/approve", "/reject"))
         who = "sample" if method in OWN_STANDING else "Ben" if decides else "Ann"
         told = [value_of(action) for action in sessions[who].receive(message(method, params), NOW)]

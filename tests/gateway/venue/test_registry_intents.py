@@ -15,8 +15,8 @@ from gateway import clock
 from gateway.config import Config
 from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
 from gateway.office.onboarding import deposit
-from gateway.registry.authentication import Vault
 from gateway.registry.registry import Intent, Registry, RegistryError
+from gateway.registry.vault import Vault
 from gateway.venue.registry_intents import directive_row
 from gateway.venue.sweeps import sweep_row
 from gateway.venue.venue import Venue
@@ -34,7 +34,7 @@ def config(tmp_path):
     registry = Registry(config.registry)
     set_up_venue(registry, clock.wall_ns(), MILLION)
     list_contracts(registry, clock.wall_ns())
-    open_trader(registry, Vault(config.vault), "alice", MILLION, clock.wall_ns())
+    open_trader(registry, Vault(config.vault, registry), "alice", MILLION, clock.wall_ns())
     registry.close()
     return config
 

@@ -166,10 +166,10 @@ def test_no_snapshot_is_ahead_of_what_the_registry_has_noted(stopped, monkeypatc
 def test_a_pair_is_whole_wherever_its_process_ends(stopped):
     """At each end the newest pair is sound, and the next attempt goes on from there."""
     newest = unclean(stopped)
-    numbers = host.retired(stopped.journal, host.snapshot_seqs(stopped.journal)[-1])
+    numbers = host.retention.retired(stopped.journal, host.snapshot_seqs(stopped.journal)[-1])
     config, seqs = replace(stopped, archive_after_segments=len(numbers) - 1), set()
     for _ in crashes(lambda: take(order_of(config, newest), lambda: None)):
-        [seq, *_] = host.sound_snapshots(stopped.journal)
+        [seq, *_] = host.retention.sound_snapshots(stopped.journal)
         seqs.add(seq)
         assert projection_path(Path(stopped.data), seq).exists()
         for _ in host.JournalReader(stopped.journal).batches():
@@ -197,7 +197,7 @@ def test_a_killed_process_is_an_alarm_and_is_tried_again(stopped, monkeypatch):
     snapshots._process.wait(START_SECONDS)
     snapshots.tick(newest)
     assert snapshots.last_seq == newest and not health.troubles
-    assert host.sound_snapshots(stopped.journal)[0] == newest
+    assert host.retention.sound_snapshots(stopped.journal)[0] == newest
     snapshots.tick(newest)
     assert not snapshots.is_running  # nothing new
     snapshots.close()

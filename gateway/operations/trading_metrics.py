@@ -1,0 +1,83 @@
+"""Figures of commands on their way: rates, refusals, stages, queues and the journal."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from prometheus_client.core import Metric
+
+from engine.codes import CommandKind, Reason
+from gateway.operations.families import NS_PER_S, counter, counters, gauge, histograms
+from gateway.venue.venue import Venue
+
+_REGISTRY_LOOK = 1000
+
+
+class Counted:
+    """What the read model has counted since the venue began to serve: recovery's commands are left out."""
+
+    def __init__(self, venue: Venue) -> None:
+        self._view = venue.projection.view[0]
+        self._commands = self._view["commands_counted"].copy()
+        self._refusals = self._view["refusals_counted"].copy()
+
+    def families(self) -> Iterator[Metric]:
+        """Commands by kind, refusals by reason. Each kind and reason appears when it was first counted."""
+        commands = self._view["commands_counted"] - self._commands
+        kinds = [((CommandKind(kind).name.lower(),), float(commands[kind])) for kind in _counted(commands)]
+        yield counters("commands", "Commands that the engine has applied, by kind", ("kind",), kinds)
+        refusals = self._view["refusals_counted"] - self._refusals
+        reasons = [((Reason(reason).name,), float(refusals[reason])) for reason in _counted(refusals)]
+        text = "Commands that the engine has refused, by the rulebook's reason"
+        yield counters("refusals", text, ("reason",), reasons)
+
+
+def _counted(numbers: Any) -> list[int]:
+    """Where something was counted."""
+    places: list[int] = np.flatnonzero(numbers).tolist()
+    return places
+
+
+def families(venue: Venue) -> Iterator[Metric]:
+    """Requests, stages, queues, and what the journal has still to make durable."""
+    context, sequencer, engine = venue.context, venue.sequencer, venue.engine
+    requests = [((method,), float(count)) for method, count in sorted(context.requests.items())]
+    text = "Requests by method; plain orders that compiled code reads are counted as commands alone"
+    yield counters("requests", text, ("method",), requests)
+    refusals = [((code,), float(count)) for code, count in sorted(context.refusals.items())]
+    yield counters("request_refusals", "Requests that the gateway has refused, by error code", ("code",), refusals)
+    times = sequencer.stage_times
+    stages = {
+        "received_to_applied": times.received_to_applied,
+        "applied_to_durable": times.applied_to_durable,
+        "durable_to_sent": times.durable_to_sent,
+    }
+    yield histograms("stage_seconds", "How long a batch took from stage to stage, in seconds", "stage", stages)
+    yield gauge("batch_commands", "Commands in the batch that is being collected", sequencer.collected)
+    yield gauge("outbox_turns", "Turns of the loop whose answers wait until they are durable", sequencer.unsent)
+    state = engine.root[0]
+    yield gauge("engine_jobs", "Jobs that wait inside the engine, such as mass cancellations", int(state["jobs_count"]))
+    text = "Accounts that wait for liquidation"
+    yield gauge("liquidation_accounts", text, int(state["liquidation_count"]))
+    pending = len(venue.registry.pending_intents(limit=_REGISTRY_LOOK))
+    text = f"Changes of the registry that the log does not have yet, {_REGISTRY_LOOK} at most"
+    yield gauge("registry_pending_changes", text, pending)
+    yield from _journal(venue)
+
+
+def _journal(venue: Venue) -> Iterator[Metric]:
+    engine, journal = venue.engine, venue.engine.journal
+    yield counter("log_sequence", "The last command's sequence", engine.last_seq)
+    yield counter("log_durable_sequence", "The last durable command's sequence", engine.durable_seq)
+    yield gauge("journal_lag_commands", "Commands applied and not durable", engine.last_seq - engine.durable_seq)
+    text = "How long the oldest answers have waited to be durable, in seconds"
+    yield gauge("journal_lag_seconds", text, venue.sequencer.waiting_ns / NS_PER_S)
+    if journal is not None:
+        text = "How long a sync of the journal takes, a running mean in seconds"
+        yield gauge("journal_sync_seconds", text, journal.sync_ns / NS_PER_S)
+        yield gauge("journal_segment_number", "The journal's segment being written", journal.segment_number)
+    supervisor = venue.execution_throttle.supervisor
+    text = "Commands that the rules of surveillance are behind the log; 0 when no rule is on"
+    yield gauge("surveillance_lag_commands", text, supervisor.lag_commands)
+    text = "1 while a process runs the rules of surveillance"
+    yield gauge("surveillance_running", text, float(supervisor.is_running))

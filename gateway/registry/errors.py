@@ -1,0 +1,26 @@
+"""What the registry refuses, each in one line."""
+
+import sqlite3
+from pathlib import Path
+
+SQLITE_FAULTS = (sqlite3.Error, UnicodeError)
+"""What reading a damaged file raises: SQLite's own errors, and those of a message with bytes of the file in it."""
+
+
+class RegistryError(Exception):
+    """A change that the registry refuses: one line that names the field, the value and the remedy."""
+
+
+class BusyError(RegistryError):
+    """The registry cannot be written now: another process writes, or the disk is full."""
+
+    def __init__(self, error: sqlite3.Error) -> None:
+        super().__init__(f"the registry cannot be written now ({error}); try again in a moment")
+
+
+class DamagedError(RegistryError):
+    """A file of the data folder that is not as it was written."""
+
+    def __init__(self, path: Path | str, what: str, remedy: str = "") -> None:
+        remedy = remedy or "restore the whole data folder from a backup"
+        super().__init__(f"{path}: damaged: {what}; look at the disk, and {remedy}")
