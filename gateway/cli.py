@@ -17,6 +17,7 @@ COMMANDS = {
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
     "verify": "check a journal end to end",
+    "archive": "compress, list, check and move old journal segments",
     "bench": "run the benchmarks",
     "load": "measure the gateway under load, beside a bare echo server",
     "account": "create and list accounts",

@@ -65,6 +65,11 @@ def remove_old_snapshots(directory: Path, pace: disk.Pace | None = None) -> list
     return kept
 
 
+def segments_of(directory: Path) -> Segments:
+    """Where the segments of a journal are. JournalError as from `Segments`."""
+    return Segments(directory)
+
+
 def retired(directory: Path, seq: int, kept_segments: int = 0) -> list[int]:
     """The segments in a journal's folder all of whose commands lie up to a sequence, but for the last so many."""
     segments = Segments(directory)

@@ -15,9 +15,11 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine.host import BrokenError, JournalError
+from gateway import clock
 from gateway import config as settings
 from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
 from gateway.net.server import Server
+from gateway.venue.start_phases import StartPhases
 
 _EXAMPLES = """examples:
   lionrock serve
@@ -62,26 +64,31 @@ def run(args: argparse.Namespace) -> int:
             print(settings.to_toml(config))
             return 0
         make_data_folder(config.data)
+        phases = StartPhases(clock.process_begun_ns())
+        phases.end("interpreter and imports")
         compile_engine()
+        phases.end("compiled engine")
         try:
-            return uvloop.run(serve(config, args.json))
+            return uvloop.run(serve(config, args.json, phases))
         except JournalError as error:
             return _failed(error)
 
 
-async def serve(config: settings.Config, as_json: bool) -> int:
+async def serve(config: settings.Config, as_json: bool, phases: StartPhases) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
     server = _recovered(config)
+    phases.end("the rest", server.venue.phases.seconds)
     try:
         await server.start()
     except OSError as error:
         raise ValueError(not_listening(config, error)) from None
     tune(SWITCH_SECONDS)
+    phases.end("listen")
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _finish, stopped)
-    _say(server, as_json)
+    _say(server, as_json, phases)
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
@@ -129,7 +136,7 @@ def _recovered(config: settings.Config) -> Server:
         return Server(config, lambda done, total: progress.update(task, completed=done, total=total))
 
 
-def _say(server: Server, as_json: bool) -> None:
+def _say(server: Server, as_json: bool, phases: StartPhases) -> None:
     config, venue = server.venue.config, server.venue
     scheme = "wss" if config.tls_certificate else "ws"
     address = f"{scheme}://{config.host}:{server.port}/ws/api/v2"
@@ -139,6 +146,7 @@ def _say(server: Server, as_json: bool) -> None:
             "url": address, "port": server.port, "operations_port": server.operations_port,
             "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
             "cut_bytes": recovery.cut_bytes, "durability": config.durability,
+            "seconds": {name: round(spent, 3) for name, spent in phases.seconds.items()},
         }  # fmt: skip
         print(json.dumps(facts), flush=True)
         return
@@ -151,6 +159,7 @@ def _say(server: Server, as_json: bool) -> None:
             f"recovered: snapshot at {recovery.snapshot_seq}, {recovery.replayed} commands replayed, "
             f"{recovery.cut_bytes} bytes of torn tail cut"
         )
+    console.print(phases.line)
     if not venue.projection.contracts():
         console.print("no contract is listed yet; `lionrock admin list-contract`, or `lionrock demo` shows two")
     if not venue.registry.is_governed:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import disk, host
+from gateway import clock
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.venue.registry_intents import replayed_results
@@ -32,6 +33,8 @@ class Recovered:
         self._is_whole = True
         self.results: list[tuple[int, int, int]] = []
         """(reference, sequence, reason or 0) of the registry's intents in what was replayed."""
+        self.load_seconds = 0.0
+        """How long the read model took, within the replay when there was one."""
 
     def sink(self, commands: Any, events: Any) -> None:
         """One replayed batch, a ring at a time."""
@@ -47,11 +50,13 @@ class Recovered:
         self._begun = True
         if seq == 0:
             return
+        begun_ns = clock.steady_ns()
         try:
             self._projection.load(projection_path(self._data, seq))
         except SavedRowsError as error:
             _LOG.warning("%s", error)
             self._is_whole = False
+        self.load_seconds = (clock.steady_ns() - begun_ns) / 1e9
 
     def finish(self, engine: host.Engine, journal: Path, progress: Progress | None = None) -> None:
         """After recovery: a read model that could not be loaded is made again."""

@@ -34,6 +34,7 @@ from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.snapshots import Snapshots
+from gateway.venue.start_phases import StartPhases
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -66,8 +67,11 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
+        self.phases = StartPhases()
         self.registry, vault = open_side_files(config)
+        self.phases.end("registry")
         self.projection = Projection(host.RING_ROWS, config.report_rows)
+        self.phases.end("compiled read model")
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -78,6 +82,7 @@ class Venue:
             self._sweeps.begin(seq, kind)
         self.engine = self._open_engine(progress)
         self._start_projection()
+        self.phases.end("books")
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
         links = Links(
@@ -102,6 +107,7 @@ class Venue:
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, clock.wall_ns())
+        self.phases.end("registry checked")
         self.registry.wait_at_most(REGISTRY_SECONDS)
 
     def _start_projection(self) -> None:
@@ -176,6 +182,9 @@ class Venue:
             engine.close()
             raise
         self._results += recovered.results
+        parts = engine.recovery.seconds | {"read model": recovered.load_seconds}
+        parts["replay"] = max(0.0, parts.get("replay", 0.0) - recovered.load_seconds)
+        self.phases.end("journal opened", parts)
         return engine
 
     def close(self) -> None:
