@@ -242,8 +242,9 @@ class Engine:
         self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
         self._broken: BrokenError | None = None
+        self._log: JournalReader | None = None
         self._chain = b""
-        """The hash of the log that a state without a journal was read from."""
+        """The log that a state without a journal was read from, and its hash there."""
 
     @classmethod
     def create(
@@ -329,8 +330,7 @@ class Engine:
             engine.feed(commands, sink)
             chain = reader.position.chain
             progress(reader.bytes_read, reader.bytes_total)
-        reader.sync()
-        engine.directory, engine._chain = directory, chain
+        engine.directory, engine._log, engine._chain = directory, reader, chain
         return engine
 
     def submit(self, commands: Rows) -> Rows:
@@ -411,6 +411,8 @@ class Engine:
         if self.journal is not None:
             self.journal.sync()
             chain = self.journal.chain
+        elif self._log is not None:
+            self._log.sync()
         written = write_snapshot(self.directory, self.root, chain, pace)
         if written.seq not in retention.remove_old_snapshots(self.directory, pace):
             raise SnapshotError(f"{written.path}: what was read back is not what was written; check the disk")
