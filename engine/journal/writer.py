@@ -238,6 +238,11 @@ class Journal:
         return self._writer.chain
 
     @property
+    def durable_tip(self) -> Tip:
+        """The end of what is known to be on the disk."""
+        return self._durable_tip
+
+    @property
     def tip_seq(self) -> int:
         """Up to which sequence the tip on the disk says that the log is durable; -1 without a tip."""
         return -1 if self._tip is None else self._tip.seq

@@ -37,17 +37,24 @@ _IDENTITIES = (
     "WHERE change > 0 ORDER BY digest"
 )
 Row = dict[str, Any]
+ACCEPTED = "accept_loss"
+"""The kind of change by which somebody went on with a log that had lost its end."""
 
 
 @dataclass
 class RegistryChecked:
-    """What a check of a registry found; `waiting` directives are not in the log yet, because no venue ran since."""
+    """What a check of a registry found; `waiting` directives are not in the log yet, because no venue ran since.
+
+    `left_out` payments were in a part of the log whose loss was accepted; `accepted_losses` says by which changes.
+    """
 
     registry: str
     changes: int = 0
     records: int = 0
     directives: int = 0
     waiting: int = 0
+    left_out: int = 0
+    accepted_losses: list[str] = field(default_factory=list)
     problems: list[str] = field(default_factory=list)
 
 
@@ -83,7 +90,8 @@ def check_registry(journal: Path, registry: Path, progress: Progress) -> Registr
     finally:
         db.close()
     found.changes, found.records, found.directives = len(changes), len(records), len(logged.directives)
-    found.problems += _check_directives(intents, logged, found)
+    found.accepted_losses = [_told_loss(change) for change in changes if change["kind"] == ACCEPTED]
+    found.problems += _check_directives(intents, changes, logged, found)
     found.problems += _check_changes(changes, records, intents, logged)
     found.problems += _check_keys(keys, changes, governed[0] if governed else None)
     found.problems += _check_accounts(accounts, logged)
@@ -116,15 +124,36 @@ def _read_log(journal: Path, progress: Progress) -> _Logged:
 # --- directives ---------------------------------------------------------------------------------------------------
 
 
-def _check_directives(intents: list[Row], logged: _Logged, found: RegistryChecked) -> Iterator[str]:
+def _left_out(changes: list[Row]) -> set[int]:
+    """The payments that somebody has left out with a part of the log that was lost; the log vouches for the change."""
+    return {
+        reference
+        for change in changes
+        if change["kind"] == ACCEPTED
+        for reference in _object(change["params"]).get("left", ())
+    }
+
+
+def _told_loss(change: Row) -> str:
+    """A change by which the loss of a part of the log was accepted."""
+    seq = _object(change["params"]).get("accepted_seq")
+    return f"change {change['number']}: what came after sequence {seq} was lost, and accepted: {change['reason']}"
+
+
+def _check_directives(
+    intents: list[Row], changes: list[Row], logged: _Logged, found: RegistryChecked
+) -> Iterator[str]:
     known = {row["reference"]: row for row in intents}
     for reference, row in sorted(logged.directives.items()):
         if reference not in known:
             kind = CommandKind(row["kind"]).name
             yield f"directive {reference} is missing: the log has it, {kind} at sequence {int(row['seq'])}"
+    left = _left_out(changes)
     for reference, intent in known.items():
         if reference in logged.directives:
             yield from _differences(intent, logged.directives[reference])
+        elif reference in left and intent["applied_seq"] == 0:
+            found.left_out += 1
         elif reference <= logged.last_reference or (intent["applied_seq"] or 0) in range(1, logged.last_seq + 1):
             yield f"directive {reference} was added: the log does not have it"
         else:
@@ -343,4 +372,6 @@ def summary(found: RegistryChecked) -> str:
     """A check that found nothing, in one line."""
     waiting = f"; {found.waiting:,} directives wait for the venue" if found.waiting else ""
     counts = f"{found.changes:,} changes, {found.records:,} records and {found.directives:,} directives"
-    return f"{counts} are what the log vouches for{waiting}"
+    left_out = f"; {found.left_out:,} payments were left out with a lost part of the log" if found.left_out else ""
+    accepted = "".join(f"; {line}" for line in found.accepted_losses)
+    return f"{counts} are what the log vouches for{waiting}{left_out}{accepted}"

@@ -194,7 +194,7 @@ def check_output_is_private(remedy: str) -> None:
     except OSError:
         return
     if stat.S_ISREG(mode) and mode & OTHERS:
-        raise ValueError(f"the secret would go into a file that others can use (mode {stat.S_IMODE(mode):04o}); {remedy}")
+        raise ValueError(f"the secret would go into a file that others can use ({stat.S_IMODE(mode):04o}); {remedy}")
 
 
 @contextlib.contextmanager

@@ -14,11 +14,20 @@ import uvloop
 from rich.console import Console
 from rich.progress import Progress
 
-from engine.host import BrokenError, JournalError
+from engine.host import BrokenError, End, JournalError, Recovery
 from gateway import clock
 from gateway import config as settings
-from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors, reason_of
+from gateway.commands.common import (
+    FAILED,
+    MAX_ID,
+    compile_engine,
+    make_data_folder,
+    readable_errors,
+    reason_of,
+    whole,
+)
 from gateway.net.server import Server
+from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
 from gateway.venue.start_phases import StartPhases
 
 _EXAMPLES = """examples:
@@ -26,6 +35,7 @@ _EXAMPLES = """examples:
   lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
+  lionrock serve --accept-loss 81234 --reason "disk lost, no copy, decided by A. Lee and B. Wong" --lost-payments leave
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
@@ -51,6 +61,19 @@ def add_parser(subparsers: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     settings.add_flags(parser)
+    parser.add_argument(
+        "--accept-loss",
+        type=whole(0, MAX_ID),
+        metavar="SEQ",
+        help="go on although the journal, which ends at this sequence, is shorter than what is proven of it",
+    )
+    parser.add_argument("--reason", metavar="TEXT", help="with --accept-loss: why, kept in the log and the registry")
+    parser.add_argument(
+        "--lost-payments",
+        choices=(REPEAT, LEAVE),
+        default="",
+        help="with --accept-loss: enter payments of the missing part again, or leave them out",
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object when it listens, and one at the end")
     parser.set_defaults(run=run)
 
@@ -63,20 +86,34 @@ def run(args: argparse.Namespace) -> int:
         if args.print_config:
             print(settings.to_toml(config))
             return 0
+        accepted = _accepted(args)
         make_data_folder(config.data)
         phases = StartPhases(clock.process_begun_ns())
         phases.end("interpreter and imports")
         compile_engine()
         phases.end("compiled engine")
         try:
-            return uvloop.run(serve(config, args.json, phases))
+            return uvloop.run(serve(config, args.json, phases, accepted))
         except JournalError as error:
             return _failed(error)
 
 
-async def serve(config: settings.Config, as_json: bool, phases: StartPhases) -> int:
+def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
+    """The loss that the arguments accept. ValueError when they do not say all of it."""
+    if args.accept_loss is None:
+        if args.reason is not None or args.lost_payments:
+            raise ValueError("--reason and --lost-payments: they belong to --accept-loss SEQ; add it or leave them out")
+        return None
+    if not (args.reason or "").strip():
+        raise ValueError("--accept-loss: say why with --reason TEXT; the log and the registry keep it")
+    return AcceptedLoss(args.accept_loss, args.reason.strip(), args.lost_payments)
+
+
+async def serve(
+    config: settings.Config, as_json: bool, phases: StartPhases, accepted: AcceptedLoss | None = None
+) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    server = _recovered(config)
+    server = _recovered(config, accepted)
     phases.end("the rest", server.venue.phases.seconds)
     try:
         await server.start()
@@ -129,11 +166,17 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
         stopped.set_result(None)
 
 
-def _recovered(config: settings.Config) -> Server:
+def _recovered(config: settings.Config, accepted: AcceptedLoss | None) -> Server:
     """The server, its journal replayed; progress is shown to a person."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recovering", total=None)
-        return Server(config, lambda done, total: progress.update(task, completed=done, total=total))
+        return Server(config, lambda done, total: progress.update(task, completed=done, total=total), accepted)
+
+
+def _previous(recovery: Recovery) -> str:
+    """How the run before this one ended: closed, killed, disk_failed; empty when nothing says so."""
+    words = {End.OPEN: "killed", End.CLOSED: "closed", End.FAILED: "disk_failed"}
+    return "" if recovery.previous_end is None else words[recovery.previous_end]
 
 
 def _say(server: Server, as_json: bool, phases: StartPhases) -> None:
@@ -144,8 +187,9 @@ def _say(server: Server, as_json: bool, phases: StartPhases) -> None:
     if as_json:
         facts = {
             "url": address, "port": server.port, "operations_port": server.operations_port,
-            "sequence": venue.engine.last_seq, "replayed": recovery.replayed,
-            "cut_bytes": recovery.cut_bytes, "durability": config.durability,
+            "sequence": venue.engine.last_seq, "replayed": recovery.replayed, "cut_bytes": recovery.cut_bytes,
+            "durability": config.durability, "previous_end": _previous(recovery), "snapshots_skipped": recovery.ignored,
+            "accepted_loss": venue.accepted,
             "seconds": {name: round(spent, 3) for name, spent in phases.seconds.items()},
         }  # fmt: skip
         print(json.dumps(facts), flush=True)
@@ -160,6 +204,12 @@ def _say(server: Server, as_json: bool, phases: StartPhases) -> None:
             f"{recovery.cut_bytes} bytes of torn tail cut"
         )
     console.print(phases.line)
+    if recovery.previous_end is End.FAILED:
+        console.print("the last run ended because the disk failed: look at it; what the venue goes on from is on it")
+    for skipped in recovery.ignored:
+        console.print(f"a snapshot was not used: {skipped}", soft_wrap=True)
+    for line in venue.accepted:
+        console.print(f"lost with a part of the log, {line}", soft_wrap=True)
     if not venue.projection.contracts():
         console.print("no contract is listed yet; `lionrock admin list-contract`, or `lionrock demo` shows two")
     if not venue.registry.is_governed:

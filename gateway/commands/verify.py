@@ -54,6 +54,7 @@ class Verification:
     bytes_checked: int = 0
     chain: str = ""
     snapshots: list[int] = field(default_factory=list)
+    tip: int | None = None
     digest: str = ""
     first_bad_file: str = ""
     first_bad_byte: int | None = None
@@ -123,9 +124,10 @@ def verify(
         found.mode = reader.mode.name.lower()
         marks = _check_log(reader, replay, progress, found, audit_every)
         _check_snapshots(directory, marks, found)
+        _check_tip(reader, found)
     except host.CorruptJournalError as error:
         found.problem, found.first_bad_file, found.first_bad_byte = str(error), str(error.path), error.offset
-    except host.SnapshotError as error:
+    except (host.SnapshotError, host.LossError) as error:
         found.problem = str(error)
     return found
 
@@ -198,6 +200,16 @@ class _Applied:
         return audit
 
 
+def _check_tip(reader: host.JournalReader, found: Verification) -> None:
+    """Check that the journal, as it was when it was opened, is not shorter than its tip, and is the one of it."""
+    damage = host.tip_damage(reader.directory)
+    if damage:
+        raise host.LossError(f"{damage}; restore it from a copy")
+    found.tip = reader.tip.seq if reader.tip else None
+    if not found.problem:
+        reader.check_end()
+
+
 def _check_snapshots(directory: Path, marks: dict[int, Mark], found: Verification) -> None:
     """Check each snapshot's bytes, and that the log leads to it."""
     for snapshot in host.snapshots(directory):
@@ -224,6 +236,7 @@ def _show(found: Verification) -> None:
     facts = [
         ("commands", f"{found.commands:,} in {found.records:,} records, {found.bytes_checked:,} bytes"),
         ("chain", found.chain),
+        ("tip", "none" if found.tip is None else f"{found.tip:,}"),
         ("snapshots", ", ".join(f"{seq:,}" for seq in found.snapshots) or "none"),
     ]
     if found.digest:

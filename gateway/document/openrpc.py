@@ -60,6 +60,7 @@ def document() -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=1)
 def text() -> bytes:
     """The document as JSON text."""
     return json.dumps(document(), indent=1).encode()

@@ -227,7 +227,8 @@ class TradesTopic(Topic):
     def catch_up(self, reader: Reader, mark: int) -> None:
         self.flush()
         span = Span(first_id=mark + 1, count=MISSED_TRADES)
-        missed, _ = self.projection.trades(frozenset({self.contract.slot}), span)
+        found, _ = self.projection.trades(frozenset({self.contract.slot}), span)
+        missed = list(found)
         if missed:
             reader.stage(self.frame(render.array(render.trade(self.contract, trade) for trade in reversed(missed))))
 
@@ -272,7 +273,8 @@ class KindTradesTopic(Topic):
         self.flush()
         contracts = self.projection.contracts()
         slots = frozenset(contract.slot for contract in contracts if self.wants(contract))
-        missed, _ = self.projection.trades(slots, Span(first_place=mark, count=MISSED_TRADES))
+        found, _ = self.projection.trades(slots, Span(first_place=mark, count=MISSED_TRADES))
+        missed = list(found)
         if missed:
             rows = [render.trade(contracts[trade.contract_slot], trade) for trade in reversed(missed)]
             reader.stage(self.frame(render.array(rows)))

@@ -1,22 +1,27 @@
 """HTTP on the venue's port: one request at a time on each connection, until one asks for a websocket."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from gateway import clock
-from gateway.document import openrpc
 from gateway.net import http_headers
 from gateway.net.http_messages import BadRequest, Header, HttpMessages, Request
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
+from gateway.net.static_answers import Page, has_present, tag_of
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
-from gateway.sessions.actions import Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
 from gateway.sessions.http_calls import http as serve_http
+from gateway.sessions.query_turns import Pool
+from gateway.sessions.rate_limits import tokens_of
 from gateway.venue.venue import Venue
 from gateway.wire import jsonrpc_answers
+from gateway.wire.addresses import address_of
 
 IDLE_HTTP_SECONDS = 75
+_TOO_MANY = b"too many requests from this address; wait as Retry-After says, and keep what has an ETag"
 _NOT_FOUND = b"not found: the methods are at /api/v2/, the websocket is at /ws/api/v2, the document at /openrpc.json"
 
 
@@ -34,9 +39,14 @@ class HttpConnection(asyncio.Protocol):
         self._response = b""
         self._headers: list[Header] = []
         self._peer = ""
+        self._address = ""
+        self._client: int | None = None
+        """The account whose key has signed a request on this connection: its next ones have the clients' time."""
         self._is_busy = False
         self._is_scheduled = False
         self._is_slow = False
+        self._is_receiving = True
+        """Whether the time runs within which a request must be complete."""
         self._timeout: asyncio.TimerHandle | None = None
 
     # --- the loop's calls -----------------------------------------------------------------------------------------
@@ -44,6 +54,7 @@ class HttpConnection(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
         self._peer = str((transport.get_extra_info("peername") or ("",))[0])
+        self._address = address_of(self._peer)
         if self._connections.is_full:
             self._refuse(503, b'{"error":"too many connections"}')
             transport.close()
@@ -85,20 +96,46 @@ class HttpConnection(asyncio.Protocol):
         self._is_scheduled = False
         if self._is_busy or self._is_slow or self._transport.is_closing():
             return
+        self._is_busy = True
+        pool = Pool.ANONYMOUS if self._client is None else Pool.CLIENTS
+        if self._turns.queries.is_open(pool):
+            self._take_next(pool)
+        else:
+            owner = self._address if self._client is None else self._client
+            self._turns.wait(self, Later(pool, owner, lambda now_ns: self._take_next(pool)))
+
+    def _take_next(self, pool: Pool) -> list[Action]:
+        """The same, when there is time for it."""
+        begun_ns = self._turns.queries.now_ns()
+        self._is_busy = False
         try:
             request = self._messages.next_request()
         except BadRequest as bad:
             body = jsonrpc_answers.encode({"error": {"code": bad.status, "message": bad.reason}})
             self._refuse(bad.status, body)
-            return
+            return []
+        finally:
+            self._turns.queries.spent(pool, begun_ns)
         if request is None:
-            self._transport.resume_reading()
-            return
-        if request.is_upgrade:
+            self._receive_more()
+        elif request.is_upgrade:
             self._upgrade()
-            return
-        self._is_busy = True
-        self._serve(request)
+        else:
+            self._is_busy, self._is_receiving = True, False
+            self._serve(request)
+        return []
+
+    def _receive_more(self) -> None:
+        """Read on; a request that has begun must be complete in time."""
+        if self._messages.has_begun and not self._is_receiving:
+            self._is_receiving = True
+            self._wait(HANDSHAKE_SECONDS)
+        self._transport.resume_reading()
+
+    def serve_late(self, go_on: Any) -> None:
+        """It is the turn of the request that waits."""
+        if not self._transport.is_closing():
+            self._act(go_on(clock.wall_ns()))
 
     def _refuse(self, status: int, body: bytes) -> None:
         """Answer a request that cannot be served, and end the connection."""
@@ -111,24 +148,52 @@ class HttpConnection(asyncio.Protocol):
             self.write(self._messages.response(204, b"", headers=self._headers))
         elif is_call(path):
             self._call(request)
-        elif path == "/openrpc.json":
-            self.write(self._messages.response(200, openrpc.text(), headers=self._headers))
         elif (page := self._port.find(path)) is not None:
-            self.write(self._messages.response(*page, headers=http_headers.of_page()))
+            self.write(self._messages.response(*page, headers=self._headers))
+        elif self._port.static.is_known(path):
+            self._port.static.give(path, partial(self._give, request))
         else:
             self.write(self._messages.response(404, _NOT_FOUND, "text/plain", headers=self._headers))
+
+    def _give(self, request: Request, page: Page) -> None:
+        """Answer with something static, of which the address may take so much in a while."""
+        if self._transport.is_closing():
+            return
+        status, body, content_type = page
+        tag, now_ns = tag_of(body), clock.wall_ns()
+        bucket = self._venue.context.address_limits(self._address).queries
+        wait_ns = bucket.take(now_ns)
+        if wait_ns:
+            headers = [*self._headers, ("Retry-After", str(-(-wait_ns // 1_000_000_000)))]
+            self.write(self._messages.response(429, _TOO_MANY, "text/plain", headers=headers))
+            return
+        is_sent = request.verb == "GET" and not has_present(request.headers, tag)
+        if is_sent:
+            bucket.charge(now_ns, tokens_of(len(body)))
+        headers = http_headers.of_static(request, self._venue.context.origins, tag)
+        if has_present(request.headers, tag):
+            status, body = 304, b""
+        self.write(self._messages.response(status, body, content_type, headers=headers))
 
     def _call(self, request: Request) -> None:
         venue = self._venue
         call = HttpCall(
-            request.verb, request.target, request.headers, request.body, self._peer, self._port.serves_officers
-        )
-        actions = serve_http(venue.context, venue.projection, call, clock.wall_ns())
+            request.verb, request.target, request.headers, request.body, self._peer, self._port.serves_officers,
+            self._note_client,
+        )  # fmt: skip
+        self._act(serve_http(venue.context, venue.projection, call, clock.wall_ns()))
+
+    def _note_client(self, account_slot: int) -> None:
+        self._client = account_slot
+
+    def _act(self, actions: list[Action]) -> None:
         for action in actions:
             if isinstance(action, Submit):
-                venue.sequencer.submit(action.rows, self, action.pending)
+                self._venue.sequencer.submit(action.rows, self, action.pending)
             elif isinstance(action, Reply):
                 self.answer(action.data)
+            elif isinstance(action, Later):
+                self._turns.wait(self, action)
         self._turns.touch()
 
     def _upgrade(self) -> None:

@@ -5,11 +5,12 @@ from gateway.sessions.http_calls import is_open_call
 from gateway.wire.origins import Origins
 
 FIXED: list[Header] = [
-    ("Cache-Control", "no-store"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),
 ]
 """Headers of every response."""
+_FRESH, _STATIC = ("Cache-Control", "no-store"), ("Cache-Control", "no-cache")
+"""What is made for each request is never kept. What is static may be, and is asked for again with its tag."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -21,17 +22,19 @@ _SHARED = frozenset({"/openrpc.json"})
 
 def of(request: Request, origins: Origins) -> list[Header]:
     """The headers beyond type and length of the response to a request."""
-    return [*FIXED, ("Content-Security-Policy", _NOTHING), *_sharing(request, origins)]
+    return [_FRESH, *FIXED, ("Content-Security-Policy", _NOTHING), *_sharing(request, origins)]
 
 
-def of_page() -> list[Header]:
-    """The same for a page, its script and its style."""
-    return [*FIXED, ("Content-Security-Policy", PAGE_POLICY)]
+def of_static(request: Request, origins: Origins, tag: str) -> list[Header]:
+    """The same for what is static: a page, its script and its style, the protocol's document."""
+    policy = _NOTHING if request.target.partition("?")[0] in _SHARED else PAGE_POLICY
+    shared = _sharing(request, origins)
+    return [_STATIC, ("ETag", tag), *FIXED, ("Content-Security-Policy", policy), *shared]
 
 
 def of_refusal() -> list[Header]:
     """The same where there is no request that could be read."""
-    return [*FIXED, ("Content-Security-Policy", _NOTHING)]
+    return [_FRESH, *FIXED, ("Content-Security-Policy", _NOTHING)]
 
 
 def _sharing(request: Request, origins: Origins) -> list[Header]:

@@ -96,6 +96,11 @@ class HttpMessages:
             self._head += piece
         self._protocol.receive_data(piece)
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of the next request has come."""
+        return bool(self._head or self._unread)
+
     def upgrade_bytes(self) -> tuple[bytes, bytes]:
         """(the head of the request for a websocket as it was sent, the bytes that came after the request)."""
         return bytes(self._head), self._protocol.trailing_data[0] + bytes(self._unread)
@@ -135,7 +140,10 @@ class HttpMessages:
         close: bool = False,
         headers: Iterable[Header] = (),
     ) -> bytes:
-        """The whole response to the request that came last, with more headers; a HEAD is answered without the body."""
+        """The whole response to the request that came last, with more headers.
+
+        A HEAD is answered without the body, and so is the status 304, whose client has it.
+        """
         all_headers = [
             ("Content-Type", content_type),
             ("Content-Length", str(len(body))),
@@ -143,7 +151,7 @@ class HttpMessages:
             *headers,
         ]
         response = h11.Response(status_code=status, headers=all_headers, reason=HTTPStatus(status).phrase)
-        is_head = self._request is not None and self._request.verb == "HEAD"
+        is_head = status == HTTPStatus.NOT_MODIFIED or (self._request is not None and self._request.verb == "HEAD")
         content, send = h11.Data(b"" if is_head else body), self._protocol.send
         return send(response) + send(content) + send(h11.EndOfMessage())
 

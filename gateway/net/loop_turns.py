@@ -1,22 +1,41 @@
-"""The turns of the event loop: all that one turn receives is one batch, and each connection gets one write."""
+"""The turns of the event loop: all that one turn receives is one batch, and each connection gets one write.
+
+Behind the orders and cancels of a turn come some slices of the queries that wait.
+"""
 
 import asyncio
 import logging
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from engine import host
+from gateway.sessions.actions import Later
+from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.stage_times import Histogram
 
 NS_PER_S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.server")
 
 
+class Waiter(Protocol):
+    """A connection of which a request waits for its turn; it has stopped reading meanwhile."""
+
+    def serve_late(self, go_on: Any) -> None:
+        """It is its turn: go on with this."""
+        ...
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        ...
+
+
 class Turns:
     """Ends each turn of the loop in which something was received. An error stops the server: `failed` holds it."""
 
     def __init__(self, busy_poll_us: int) -> None:
+        self.queries = QueryTurns()
+        self._serves_later = False
         self.loop: asyncio.AbstractEventLoop
         self.failed: asyncio.Future[None]
         self.is_awake = False
@@ -56,6 +75,45 @@ class Turns:
         self._is_touched = False
         self.do(self._close_turn)
 
+    def end_touched(self) -> None:
+        """End the turn now if something was received in it."""
+        if self._is_touched:
+            self.end()
+
+    # --- queries that wait ----------------------------------------------------------------------------------------
+
+    def wait(self, waiter: Waiter, later: Later) -> None:
+        """Have a connection wait for its turn."""
+        self.queries.add(later.pool, later.owner, (waiter, later.go_on))
+        self._serve_later()
+
+    def _serve_later(self) -> None:
+        """Serve the queues as soon as there is time for somebody who waits."""
+        if self._serves_later or not self.queries.waiting:
+            return
+        self._serves_later = True
+        wait_ns = self.queries.wait_ns()
+        if wait_ns:
+            self.loop.call_later(wait_ns / 1e9, self._serve)
+        else:
+            self.loop.call_soon(self._serve)
+
+    def _serve(self) -> None:
+        """Serve whoever's turn it is. What this turn of the loop has read of orders and cancels is applied before."""
+        self._serves_later = False
+        self.end_touched()
+        while (found := self.queries.take()) is not None:
+            waiter, go_on = found
+            try:
+                waiter.serve_late(go_on)
+            except Exception:
+                _LOG.exception("a connection is cut: serving it failed")
+                waiter.abort()
+        self.touch()
+        self._serve_later()
+
+    # --- steps ----------------------------------------------------------------------------------------------------
+
     def do(self, step: Callable[[], None]) -> None:
         """Run a step; an error stops the server, because nothing may be answered that cannot be journalled."""
         try:
@@ -81,7 +139,7 @@ class Turns:
 
         def again() -> None:
             nonlocal due
-            self.lag.add(int((self.loop.time() - due) * NS_PER_S))
+            self.lag.add([int((self.loop.time() - due) * NS_PER_S)])
             try:
                 call()
             except Exception as error:

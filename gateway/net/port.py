@@ -4,9 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from gateway.net.connections import Connections
-
-Page = tuple[int, bytes, str]
-"""Status, content, content type."""
+from gateway.net.static_answers import Page, StaticAnswers
 
 
 @dataclass(frozen=True)
@@ -15,5 +13,6 @@ class Port:
 
     connections: Connections
     find: Callable[[str], Page | None]
-    """The page at a path, None where there is none."""
+    """The page at a path that is made for each request, None where there is none."""
+    static: StaticAnswers
     serves_officers: bool

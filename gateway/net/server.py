@@ -14,9 +14,12 @@ from gateway.net.http_connection import HttpConnection
 from gateway.net.index_prices import IndexPrices
 from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
+from gateway.net.static_answers import StaticAnswers, begin_document
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
+from gateway.sessions.query_turns import QueryTurns
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -31,10 +34,13 @@ _GOING_AWAY = 1001
 class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
-    def __init__(self, config: Config, progress: Progress | None = None) -> None:
+    def __init__(
+        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+    ) -> None:
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail)
+        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: asyncio.Server | None = None
@@ -59,8 +65,12 @@ class Server:
         """Open both ports: the operator's first, so that whoever is served can be looked at."""
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
         metrics = Metrics(self.venue, health, self._port_counts, self.turns.lag)
-        public = Port(self.connections, lambda path: health.brief(path) or pages.find(path), False)
-        operations = Port(self.operations_connections, lambda path: health.full(path) or metrics.find(path), True)
+        document = begin_document(self.turns.loop)
+        public = Port(self.connections, health.brief, StaticAnswers(pages.find, document), False)
+        no_pages = StaticAnswers(lambda path: None, document)
+        operations = Port(
+            self.operations_connections, lambda path: health.full(path) or metrics.find(path), no_pages, True
+        )
         wanted = config.operations_port or (config.port and config.port + 1)
         try:
             self._operations_listener = await self._open(operations, config.operations_host, wanted, tls)

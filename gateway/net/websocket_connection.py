@@ -1,6 +1,8 @@
 """One websocket: bytes to its session, actions to the sequencer and the hub, staged frames to the socket."""
 
 import time
+from collections import deque
+from collections.abc import Callable
 from typing import Any
 
 import picows
@@ -10,7 +12,7 @@ from gateway import clock
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
-from gateway.sessions.actions import Action, Close, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Close, Later, Reply, Submit, Subscribe, Unsubscribe
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
@@ -20,6 +22,8 @@ BINARY_PROTOCOL = "lionrock.binary.v1"
 HIGH_WATER_BYTES = 1 << 20
 MAX_BUFFER_BYTES = 16 << 20
 """The most bytes that may wait for one connection; a slower reader is closed, and resumes by sequence."""
+MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
+"""With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 
@@ -39,6 +43,13 @@ class WebsocketConnection(picows.WSListener):
         self.channels: dict[str, int] = {}
         self.parts: bytearray | None = None
         """The received part of a message that is sent in several frames."""
+        self.read_on: Callable[[], None] | None = None
+        """Serves what was read and not served, where the library does not read the socket itself."""
+        self._backlog: deque[tuple[bytes, bool]] = deque()
+        """Messages that the library had read already when the connection had to wait."""
+        self._is_waiting = False
+        self._is_stopped = False
+        self._unsent_bytes = 0
         self._staged: list[bytes] = []
         self._is_binary_fragment = False
         self._transport: Any = None
@@ -83,9 +94,45 @@ class WebsocketConnection(picows.WSListener):
         self._venue.settle()
         self._venue.hub.catch_up(self)
         self.is_slow = False
-        if not self._transport.is_closing():
-            self._transport.resume_reading()
+        self._go_on()
         self._turns.touch()
+
+    # --- waiting --------------------------------------------------------------------------------------------------
+
+    @property
+    def is_held(self) -> bool:
+        """Whether nothing may be served now: a request waits for its turn, or what was answered is not sent yet."""
+        most = MAX_ANONYMOUS_BYTES if self.session.key is None else MAX_UNSENT_BYTES
+        return self._is_waiting or self.is_slow or self._unsent_bytes > most
+
+    def hold(self) -> None:
+        """Read nothing more until `is_held` ends."""
+        if not self._is_stopped:
+            self._is_stopped = True
+            self._transport.pause_reading()
+
+    def serve_late(self, go_on: Any) -> None:
+        """It is the turn of the request that waits."""
+        self._is_waiting = False
+        if not self.session.closed:
+            self.act(go_on(clock.wall_ns()))
+            self._go_on()
+
+    def _go_on(self) -> None:
+        """Serve what was read and not served, then read on."""
+        while self._backlog and not self.is_held and not self.session.closed:
+            self.receive(*self._backlog.popleft())
+        if self.is_held or self._transport.is_closing():
+            return
+        self._is_stopped = False
+        if self.read_on is not None:
+            self.read_on()
+        if not self._is_stopped and not self.is_slow:
+            self._transport.resume_reading()
+
+    def _go_on_if_free(self) -> None:
+        if self._is_stopped and not self.is_held:
+            self._go_on()
 
     @property
     def is_refused(self) -> bool:
@@ -114,6 +161,10 @@ class WebsocketConnection(picows.WSListener):
         session = self.session
         if session.closed:
             return
+        if self.is_held:
+            self._backlog.append((data, is_binary))
+            self.hold()
+            return
         if is_binary and not session.binary:
             self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
             return
@@ -135,6 +186,10 @@ class WebsocketConnection(picows.WSListener):
             elif isinstance(action, Unsubscribe):
                 for name in action.names:
                     self._leave(name)
+            elif isinstance(action, Later):
+                self._is_waiting = True
+                self.hold()
+                self._turns.wait(self, action)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
         self._turns.touch()
@@ -176,6 +231,7 @@ class WebsocketConnection(picows.WSListener):
         if not self._staged:
             self._venue.sequencer.dirty.append(self)
         self._staged.append(frame)
+        self._unsent_bytes += len(frame)
 
     def take_staged(self) -> bytes:
         """Everything staged, as one piece."""
@@ -185,9 +241,12 @@ class WebsocketConnection(picows.WSListener):
     def write(self, data: bytes) -> None:
         """Write to the socket; close a client that does not read."""
         transport = self._transport
+        self._unsent_bytes -= len(data)
         if transport is None or transport.is_closing():
             return
         transport.write(data)
+        if self._is_stopped:
+            self._turns.loop.call_soon(self._go_on_if_free)
         if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             self.session.closed = True
             transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))

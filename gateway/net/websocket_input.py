@@ -51,6 +51,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
         self._owed = 0
         """How many bytes are still to come of a frame that goes to the library."""
         self._told_ns = 0
+        connection.read_on = self._read_on
 
     # --- the loop's calls -----------------------------------------------------------------------------------------
 
@@ -71,6 +72,11 @@ class WebsocketInput(asyncio.BufferedProtocol):
             self._connection.abort()
         self._turns.touch()
 
+    def _read_on(self) -> None:
+        """Go on with what was read when the connection had to wait."""
+        kept, self._kept = self._kept, b""
+        self.take(kept)
+
     def eof_received(self) -> bool | None:
         return bool(self._library.eof_received())
 
@@ -86,8 +92,12 @@ class WebsocketInput(asyncio.BufferedProtocol):
     # --- frames ---------------------------------------------------------------------------------------------------
 
     def take(self, data: bytes) -> None:
-        """Serve bytes that were read with the handshake."""
+        """Serve bytes that were read before: with the handshake, or while the connection had to wait."""
         for first in range(0, len(data), len(self._buffer) // 2):
+            if self._connection.is_held:
+                self._connection.hold()
+                self._kept += data[first:]
+                return
             part = data[first : first + len(self._buffer) // 2]
             self.get_buffer(0)[: len(part)] = part
             self.buffer_updated(len(part))
@@ -105,6 +115,10 @@ class WebsocketInput(asyncio.BufferedProtocol):
             begin = offset
             if session.closed:
                 self._give(offset, end, end - offset)
+                return
+            if connection.is_held:
+                connection.hold()
+                self._kept = bytes(self._buffer[offset:end])
                 return
             if offset < by_itself or connection.parts is not None:
                 stop = self._compiled_path.next_text((offset, end))

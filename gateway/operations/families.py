@@ -44,7 +44,7 @@ def histograms(name: str, text: str, label: str, found: Mapping[str, Histogram])
     family = HistogramMetricFamily(PREFIX + name, text, labels=[label])
     for value, histogram in found.items():
         seen, buckets = 0, []
-        for bound, count in zip(_BOUNDS, histogram.counts, strict=True):
+        for bound, count in zip(_BOUNDS, histogram.counts.tolist(), strict=True):
             seen += count
             buckets.append((bound, float(seen)))
         family.add_metric([value], buckets, histogram.sum_ns / NS_PER_S)

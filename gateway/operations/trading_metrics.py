@@ -46,12 +46,7 @@ def families(venue: Venue) -> Iterator[Metric]:
     yield counters("requests", text, ("method",), requests)
     refusals = [((code,), float(count)) for code, count in sorted(context.refusals.items())]
     yield counters("request_refusals", "Requests that the gateway has refused, by error code", ("code",), refusals)
-    times = sequencer.stage_times
-    stages = {
-        "received_to_applied": times.received_to_applied,
-        "applied_to_durable": times.applied_to_durable,
-        "durable_to_sent": times.durable_to_sent,
-    }
+    stages = sequencer.stage_times.histograms()
     yield histograms("stage_seconds", "How long a batch took from stage to stage, in seconds", "stage", stages)
     yield gauge("batch_commands", "Commands in the batch that is being collected", sequencer.collected)
     yield gauge("outbox_turns", "Turns of the loop whose answers wait until they are durable", sequencer.unsent)

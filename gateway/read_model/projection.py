@@ -306,8 +306,8 @@ class Projection:
         """What a side of the visible book has at a price or better."""
         return self.books.book(contract_slot).shown_lots(side, ticks)
 
-    def trades(self, slots: frozenset[int], span: Span) -> tuple[list[TradeView], bool]:
-        """Public trades of some contracts."""
+    def trades(self, slots: frozenset[int], span: Span) -> tuple[Iterator[TradeView], bool]:
+        """Public trades of some contracts, each made when it is asked for, and whether there are more."""
         found = self._history.of_contracts(slots, FLAG_TAKER, span)
         return _cut(found, trade_view, span)
 
@@ -419,15 +419,17 @@ class Projection:
         with_unfilled: bool = True,
         label: str = "",
         conditional: bool = False,
-    ) -> list[OrderView]:
-        """Closed orders of some contracts that ended within a span's times, the latest first."""
+    ) -> Iterator[OrderView]:
+        """Closed orders of some contracts that ended within a span's times, the latest first, made when asked for."""
         wanted = OrderFilter(slots, span.start_ns, span.end_ns, not with_unfilled, conditional, label.encode())
         found = self._history.closed_orders(account_slot, wanted)
-        wanted_part = islice(found, span.offset, span.offset + span.count)
-        return [order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part]
+        wanted_part = list(islice(found, span.offset, span.offset + span.count))
+        return (order_view(segment.data, index * HISTORY_ROW_BYTES) for segment, index in wanted_part)
 
-    def user_trades(self, account_slot: int, slots: frozenset[int], span: Span) -> tuple[list[UserTradeView], bool]:
-        """Own trades of some contracts."""
+    def user_trades(
+        self, account_slot: int, slots: frozenset[int], span: Span
+    ) -> tuple[Iterator[UserTradeView], bool]:
+        """Own trades of some contracts, each made when it is asked for, and whether there are more."""
         return _cut(self._history.trades(account_slot, slots, span), user_trade_view, span)
 
     def trade_place(self, contract_slot: int, trade_id: int, is_last: bool) -> int:
@@ -574,8 +576,8 @@ def _time(rate: FundingRate) -> int:
     return rate.time_ns
 
 
-def _cut(found: Iterable[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[list[Any], bool]:
-    """The views of the first `count` rows after `offset`, and whether there are more."""
+def _cut(found: Iterable[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], bool]:
+    """The views of the first `count` rows after `offset`, and whether there are more. Rows never change."""
     rows = list(islice(found, span.offset, span.offset + span.count + 1))
-    views = [make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in rows[: span.count]]
+    views = (make(segment.data, index * HISTORY_ROW_BYTES) for segment, index in rows[: span.count])
     return views, len(rows) > span.count

@@ -470,16 +470,48 @@ class Registry:
         rows = self._db.execute(f"SELECT {columns} FROM intents WHERE {clause} ORDER BY reference", values)
         return [(Intent(*row[:-3]), Result(*row[-3:])) for row in rows]
 
-    def mark_applied(self, results: Iterable[tuple[int, int, int]], swept: Iterable[tuple[int, int]] = ()) -> None:
+    def mark_applied(
+        self,
+        results: Iterable[tuple[int, int, int]],
+        swept: Iterable[tuple[int, int]] = (),
+        tip: tuple[int, bytes] | None = None,
+    ) -> None:
         """Record (reference, sequence in the log, reason or 0) of intents that the log holds.
 
-        `swept` has (sequence, number of orders) of intents whose sweep has ended.
+        `swept` has (sequence, number of orders) of intents whose sweep has ended; `tip` is as in `keep_tip`.
         """
         applied = [(seq, reason, reference) for reference, seq, reason in results]
         ended = [(orders, seq) for seq, orders in swept]
         with self.transaction():
             self._db.executemany("UPDATE intents SET applied_seq = ?, reason = ? WHERE reference = ?", applied)
             self._db.executemany("UPDATE intents SET orders_cancelled = ? WHERE sweeps = 1 AND applied_seq = ?", ended)
+            if tip is not None:
+                self.keep_tip(*tip)
+
+    def keep_tip(self, seq: int, chain: bytes) -> None:
+        """Note that the log is durable up to this sequence, with its hash: a start refuses a shorter log."""
+        with self.transaction():
+            self._db.execute("INSERT OR REPLACE INTO log_tip VALUES (1, ?, ?)", (seq, chain))
+
+    def log_tip(self) -> tuple[int, bytes] | None:
+        """Up to which sequence the log was known to be durable, and its hash; None for a registry without a log."""
+        found = self.one("SELECT seq, chain FROM log_tip")
+        return (int(found[0]), bytes(found[1])) if found else None
+
+    def last_applied(self) -> int:
+        """The latest sequence at which the log is noted to hold an intent; 0 for none."""
+        return int(self.one("SELECT coalesce(max(applied_seq), 0) FROM intents")[0])
+
+    def applied_beyond(self, seq: int) -> list[Intent]:
+        """The intents that are noted as in the log behind a sequence, in the order of their references."""
+        query = f"SELECT {_INTENT_COLUMNS} FROM intents WHERE applied_seq > ? ORDER BY reference"
+        return [Intent(*row) for row in self._db.execute(query, (seq,))]
+
+    def leave_lost(self, references: Iterable[int]) -> None:
+        """These were in a part of the log that is lost, and are not done again: sequence 0, which no command has."""
+        with self.transaction():
+            query = "UPDATE intents SET applied_seq = 0, reason = NULL, orders_cancelled = NULL WHERE reference = ?"
+            self._db.executemany(query, [(reference,) for reference in references])
 
     def unfinished_sweeps(self) -> list[tuple[int, int]]:
         """The sequences and kinds of the intents in the log whose sweep is not known to have ended."""
@@ -487,9 +519,13 @@ class Registry:
         return self._db.execute(f"SELECT applied_seq, kind FROM intents WHERE {clause}").fetchall()
 
     def forget_beyond(self, last_seq: int) -> int:
-        """Intents noted beyond the end of the log were lost with it and must be done again; returns how many."""
+        """Intents noted beyond the end of the log were lost with it and wait to be done again; returns how many.
+
+        The tip is the end of the log again.
+        """
         query = "UPDATE intents SET applied_seq = NULL, reason = NULL, orders_cancelled = NULL WHERE applied_seq > ?"
         with self.transaction():
+            self._db.execute("DELETE FROM log_tip")
             return self._db.execute(query, (last_seq,)).rowcount
 
     # --- client records ---------------------------------------------------------------------------------------------

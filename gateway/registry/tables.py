@@ -78,7 +78,9 @@ CREATE TABLE IF NOT EXISTS spellings (
     kind TEXT NOT NULL, skeleton TEXT NOT NULL, name TEXT NOT NULL, PRIMARY KEY (kind, skeleton)) STRICT;
 CREATE TABLE IF NOT EXISTS spelling_tables (version TEXT NOT NULL) STRICT;
 CREATE TABLE IF NOT EXISTS governance (governed_ns INTEGER NOT NULL) STRICT;
-CREATE TABLE IF NOT EXISTS vault (fingerprint TEXT NOT NULL) STRICT
+CREATE TABLE IF NOT EXISTS vault (fingerprint TEXT NOT NULL) STRICT;
+CREATE TABLE IF NOT EXISTS log_tip (
+    id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER NOT NULL, chain BLOB NOT NULL) STRICT
 """
 _LARGE, _NEWEST_CHUNKS = ("intents", "spellings"), 256
 """Tables that grow without end, and how many chunks of such a one a start looks at: 16,384 rows."""

@@ -4,11 +4,12 @@ A session never writes to a socket: `receive`, `tick` and `lost` answer a list o
 everything that it can have seen is durable; the server sees to that, so a session just answers with what it reads.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from typing import Protocol
 
 from msgspec import Struct
 
+from gateway.sessions.query_turns import Pool
 from gateway.wire.channels import Channel
 from gateway.wire.views import Outcome
 
@@ -69,4 +70,18 @@ class Close:
         self.reason = reason
 
 
-Action = Reply | Submit | Subscribe | Unsubscribe | Close
+class Later:
+    """Go on with a request when its turn comes: `go_on(now_ns)` gives the next actions, which may end in another Later.
+
+    Nothing that the client sent behind it is served before. Turns are taken by `pool` and `owner`, see `query_turns`.
+    """
+
+    __slots__ = ("go_on", "owner", "pool")
+
+    def __init__(self, pool: Pool, owner: Hashable, go_on: "Callable[[int], list[Action]]") -> None:
+        self.pool = pool
+        self.owner = owner
+        self.go_on = go_on
+
+
+Action = Reply | Submit | Subscribe | Unsubscribe | Close | Later

@@ -1,6 +1,6 @@
 """Calls over HTTP: each is a session of one request."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qsl
@@ -10,6 +10,7 @@ from gateway.sessions.actions import Action, Reply
 from gateway.sessions.method_table import METHODS
 from gateway.sessions.methods.session import CONNECTION_ONLY
 from gateway.sessions.noting import note_refusal
+from gateway.sessions.rate_limits import over_limit
 from gateway.sessions.routes import ROUTES
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context
@@ -23,11 +24,15 @@ _CONNECTION_ONLY = frozenset(
 )
 
 
+def _ignore(account_slot: int) -> None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class HttpCall:
     """One HTTP request: `target` as it was sent, `headers` with lower-case names, `peer` the client's address.
 
-    `serves_officers`: it came to the operations listener.
+    `serves_officers`: it came to the operations listener. `known` is told the account whose key has signed it.
     """
 
     verb: str
@@ -36,6 +41,7 @@ class HttpCall:
     body: bytes
     peer: str = ""
     serves_officers: bool = False
+    known: Callable[[int], None] = _ignore
 
 
 def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
@@ -47,7 +53,6 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
     session = Session(context, projection, peer=peer, now_ns=now_ns)
     session.http = True
     session.serves_officers = call.serves_officers
-    session.limits = context.peer_limits(peer)
     request = None
     try:
         request = _http_request(verb, target, body)
@@ -58,6 +63,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
             raise Refusal(ErrorCode.FORBIDDEN, f"{name}: {foreign_origin(headers)}", "Origin")
         if not name.startswith("public/") and headers.get("authorization"):
             _authorize(session, verb, target, headers["authorization"], body, now_ns)
+            call.known(session.account_slot)
     except jsonrpc_requests.Malformed as malformed:
         note_refusal(session, malformed.method, None, malformed.refusal, now_ns)
         return [Reply(Call(session, malformed.request_id, now_ns).error(malformed.refusal, now_ns))]
@@ -101,7 +107,14 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
 
 def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, now_ns: int) -> None:
     is_token = header[:7].lower() == "bearer "
-    key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
+    logins = session.limits.logins
+    if not logins.has(now_ns, 1):
+        raise over_limit("logins", logins.cost_ns)
+    try:
+        key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
+    except Refusal:
+        logins.charge(now_ns, 1)
+        raise
     if not is_token:
         session.context.notes.signed_call(key, now_ns)
     session.log_in(key, header[7:].strip() if is_token else "")

@@ -325,7 +325,7 @@ class ResumeParams(Params):
 
 Scope = Literal["", "read", "trade", "transfer", "compliance", "admin", "officer"]
 """What a key must hold to call a method; "officer" is compliance or admin, whichever."""
-Bucket = Literal["orders", "cancels", "queries"]
+Bucket = Literal["orders", "cancels", "queries", "logins"]
 
 
 class Method(NamedTuple):
@@ -338,11 +338,13 @@ class Method(NamedTuple):
     summary: str
 
 
+_LOGIN: dict[str, tuple[type[Struct], str, str]] = {
+    "public/auth": (AuthParams, "Token", "Log in, or renew a login with a refresh token"),
+}
 _SESSION: dict[str, tuple[type[Struct], str, str]] = {
     "public/subscribe": (ChannelsParams, "[string]", "Subscribe to channels; answers those that were subscribed"),
     "public/unsubscribe": (ChannelsParams, "[string]", "Leave channels"),
     "public/unsubscribe_all": (Params, "string", "Leave all channels"),
-    "public/auth": (AuthParams, "Token", "Log in, or renew a login with a refresh token"),
     "public/hello": (HelloParams, "Version", "Introduce the client"),
     "public/test": (TestParams, "Version", "Answer a heartbeat's test_request, or test the connection"),
     "public/set_heartbeat": (HeartbeatParams, "string", "Ask for heartbeats every so many seconds, at least 10"),
@@ -471,6 +473,7 @@ def _changes(scope: str) -> dict[str, tuple[type[Struct], str, str]]:
 
 def _methods() -> dict[str, Method]:
     groups: list[tuple[Mapping[str, tuple[type[Struct], str, str]], Scope, Bucket]] = [
+        (_LOGIN, "", "logins"),
         (_SESSION, "", "queries"),
         (_PRIVATE_SESSION, "read", "queries"),
         (_MARKET, "", "queries"),

@@ -4,9 +4,13 @@ A bucket is one number, the instant at which it would be full again (the generic
 two comparisons and nothing drifts.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from gateway.wire.errors import ErrorCode, Refusal
 
 NS_PER_S = 1_000_000_000
+TOKEN_BYTES, TOKEN_ROWS = 4096, 16
+"""A request costs one token, and one more for each so many bytes or rows of its answer, whichever is more."""
 
 
 class TokenBucket:
@@ -39,6 +43,9 @@ class TokenBucket:
         self.full_ns = base + cost
         return 0
 
+    def charge(self, now_ns: int, tokens: int) -> None:
+        """Take tokens in any case, as a debt if there are not so many: for a cost that is known only afterwards."""
+        self.full_ns = max(self.full_ns, now_ns) + self.cost_ns * tokens
 
     def has(self, now_ns: int, tokens: int) -> bool:
         """Whether so many tokens, taken one by one, would all be given now."""
@@ -48,7 +55,10 @@ class TokenBucket:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """What one key may do each second and at once; cancels have their own, larger bucket."""
+    """What one key may do each second and at once; cancels have their own, larger bucket.
+
+    What is asked without a login is limited by the address that it comes from, by figures of its own.
+    """
 
     orders_per_s: int = 20_000
     orders_burst: int = 40_000
@@ -56,14 +66,37 @@ class RateLimits:
     cancels_burst: int = 200_000
     queries_per_s: int = 2_000
     queries_burst: int = 4_000
+    anonymous_per_s: int = 1_000
+    anonymous_burst: int = 4_000
+    logins_per_s: int = 50
+    logins_burst: int = 500
+    """Logins of one address, and HTTP calls whose signature is wrong: who asks is not known before."""
+
+    @property
+    def of_anonymous(self) -> "RateLimits":
+        """What one address may do without a login."""
+        return replace(self, queries_per_s=self.anonymous_per_s, queries_burst=self.anonymous_burst)
+
+
+def tokens_of(size_bytes: int, rows: int = 0) -> int:
+    """What an answer costs beside the one token of its request."""
+    return max(size_bytes // TOKEN_BYTES, rows // TOKEN_ROWS)
+
+
+def over_limit(bucket: str, wait_ns: int) -> Refusal:
+    """What a request over its limit is answered with: code 10028 and the time to wait."""
+    wait_ms = -(-wait_ns // 1_000_000)
+    reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
+    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
 
 
 class KeyLimits:
-    """The three buckets of one key; all sessions of the key share them."""
+    """The buckets of one key or of one address; all sessions of the key, all without one of the address share them."""
 
-    __slots__ = ("cancels", "orders", "queries")
+    __slots__ = ("cancels", "logins", "orders", "queries")
 
     def __init__(self, limits: RateLimits) -> None:
         self.orders = TokenBucket(limits.orders_per_s, limits.orders_burst)
         self.cancels = TokenBucket(limits.cancels_per_s, limits.cancels_burst)
         self.queries = TokenBucket(limits.queries_per_s, limits.queries_burst)
+        self.logins = TokenBucket(limits.logins_per_s, limits.logins_burst)

@@ -8,9 +8,11 @@ from typing import Any
 
 from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Reply, Submit
+from gateway.sessions.actions import Action, Later, Reply, Submit
 from gateway.sessions.noting import note_read, note_refusal
+from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
 from gateway.wire.command_rows import cancel_row
@@ -20,6 +22,10 @@ MAX_FAULTS = 50
 """Malformed messages in a row before the connection is closed."""
 POLICY, GONE, ENDED = 1008, 4001, 4003
 """Close codes: hostile or idle client, heartbeat missed, key revoked."""
+COME_FIRST = frozenset({"orders", "cancels"})
+"""What is never kept waiting for a turn: what a request writes into the log."""
+LONGEST_WAIT_NS = 5_000_000_000
+"""A request that has waited so long for its turn is refused; there is too much to do."""
 _S = 1_000_000_000
 
 
@@ -39,10 +45,33 @@ class Session(SessionState):
         return self.call(request, now_ns)
 
     def call(self, request: Any, now_ns: int) -> list[Action]:
-        """Serve a decoded request."""
+        """Serve a decoded request: orders and cancels within their limits now, anything else when it is its turn."""
         route = ROUTES[type(request)]
         self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
+        if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(now_ns, 1):
+            return self._serve(request, route, call, now_ns)
+        turns = self.context.turns
+        if turns.is_open(self.pool):
+            return self._serve_timed(request, route, call, now_ns)
+        since_ns = turns.now_ns()
+
+        def go_on(now_ns: int) -> list[Action]:
+            if turns.now_ns() - since_ns > LONGEST_WAIT_NS:
+                return [Reply(call.error(_busy(), now_ns))]
+            return self._serve_timed(request, route, call, now_ns)
+
+        return [Later(self.pool, self.owner, go_on)]
+
+    def _serve_timed(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
+        """The same, out of the time that the session's pool has."""
+        turns, pool = self.context.turns, self.pool
+        begun_ns = turns.now_ns()
+        actions = self._serve(request, route, call, now_ns)
+        turns.spent(pool, begun_ns)
+        return actions
+
+    def _serve(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
         try:
             self._check(route, now_ns)
             if getattr(request.params, "access_token", None) is not None:
@@ -55,7 +84,32 @@ class Session(SessionState):
             return [Reply(call.error(refusal, now_ns))]
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
-        return [Reply(call.reply(result, now_ns))] if type(result) is bytes else result
+        if type(result) is Slices:
+            return self._slice(call, result, now_ns)
+        return [self._answer(call, result, now_ns)] if type(result) is bytes else result
+
+    def _answer(self, call: Call, result: bytes, now_ns: int, rows: int = 0) -> Reply:
+        """The answer; what it costs beyond one token becomes a debt."""
+        tokens = tokens_of(len(result), rows)
+        if tokens:
+            self.limits.queries.charge(now_ns, tokens)
+        return Reply(call.reply(result, now_ns))
+
+    def _slice(self, call: Call, slices: Slices, now_ns: int) -> list[Action]:
+        """Go on with a large answer: the next rows, and the others at later turns."""
+        turns = self.context.turns
+        result = slices.advance() if turns.is_limited else slices.whole()
+        if result is not None:
+            return [self._answer(call, result, now_ns, slices.rows)]
+        pool = self.pool
+
+        def go_on(now_ns: int) -> list[Action]:
+            begun_ns = turns.now_ns()
+            actions = self._slice(call, slices, now_ns)
+            turns.spent(pool, begun_ns)
+            return actions
+
+        return [Later(pool, self.owner, go_on)]
 
     def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
@@ -117,7 +171,7 @@ class Session(SessionState):
             self.check_place()
         wait_ns = getattr(self.limits, route.bucket).take(now_ns)
         if wait_ns:
-            raise _over_limit(route.bucket, wait_ns)
+            raise over_limit(route.bucket, wait_ns)
         if route.writes in self.context.not_taken:
             self.check_taken(route.writes)
 
@@ -130,7 +184,7 @@ class Session(SessionState):
     def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
         wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)
         if wait_ns:
-            raise _over_limit(bucket, wait_ns)
+            raise over_limit(bucket, wait_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
@@ -172,9 +226,7 @@ class Session(SessionState):
         return [Submit(b"".join(rows), None)] if rows else []
 
 
-def _over_limit(bucket: str, wait_ns: int) -> Refusal:
-    wait_ms = -(-wait_ns // 1_000_000)
-    reason = f"over the rate limit for {bucket}; wait {wait_ms} ms"
-    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket=bucket)
-
-
+def _busy() -> Refusal:
+    wait_ms = LONGEST_WAIT_NS // 1_000_000
+    reason = f"the venue has too many questions to answer; wait {wait_ms} ms and ask for fewer rows"
+    return Refusal(ErrorCode.TOO_MANY_REQUESTS, reason, wait_ms=wait_ms, bucket="queries")

@@ -12,12 +12,13 @@ from gateway.registry.registry import Registry, Result
 from gateway.registry.vault import Vault
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
+from gateway.sessions.query_turns import QueryTurns
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
 from gateway.wire.command_rows import Signer, mass_cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.origins import Origins
 
-MAX_PEERS = 10_000
+MAX_ADDRESSES = 10_000
 
 
 def _nothing() -> None:
@@ -39,6 +40,8 @@ class Context:
     login_seconds: int = 0
     testnet: bool = False
     confirmation: Confirmation = field(default_factory=Confirmation)
+    turns: QueryTurns = field(default_factory=QueryTurns)
+    """When queries are served."""
     origins: Origins = field(default_factory=Origins)
     operations_place: str = "the operations listener"
     """Where officers' methods are served."""
@@ -60,7 +63,7 @@ class Context:
     sequence_changes: Callable[[], dict[int, Result]] = dict
     """Puts what the registry has just been told into the log, ahead of the answer: the results by reference."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
-    _peer_limits: dict[str, KeyLimits] = field(default_factory=dict)
+    _address_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _revoked: int = 0
     _is_stopping: bool = False
@@ -73,13 +76,13 @@ class Context:
             found = self._key_limits[key_id] = KeyLimits(self.limits)
         return found
 
-    def peer_limits(self, peer: str) -> KeyLimits:
-        """The buckets of HTTP calls without a key from one address; the oldest addresses are forgotten."""
-        found = self._peer_limits.get(peer)
+    def address_limits(self, address: str) -> KeyLimits:
+        """The buckets of what comes from one address without a key; the oldest addresses are forgotten."""
+        found = self._address_limits.get(address)
         if found is None:
-            if len(self._peer_limits) >= MAX_PEERS:
-                self._peer_limits.pop(next(iter(self._peer_limits)))
-            found = self._peer_limits[peer] = KeyLimits(self.limits)
+            if len(self._address_limits) >= MAX_ADDRESSES:
+                self._address_limits.pop(next(iter(self._address_limits)))
+            found = self._address_limits[address] = KeyLimits(self.limits.of_anonymous)
         return found
 
     def shut_down(self) -> None:
@@ -139,6 +142,10 @@ def make_context(
         config.cancels_burst,
         config.queries_per_s,
         config.queries_burst,
+        config.anonymous_queries_per_s,
+        config.anonymous_queries_burst,
+        config.logins_per_s,
+        config.logins_burst,
     )
     return Context(
         Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,

@@ -1,12 +1,15 @@
 """Who a connection acts for and what it has asked for: what a method may see and change of its session."""
 
+from collections.abc import Hashable
+
 from msgspec import Struct
 
 from engine.codes import NIL
 from gateway.registry.registry import Key
 from gateway.sessions.actions import Close
-from gateway.sessions.rate_limits import KeyLimits
+from gateway.sessions.query_turns import Pool
 from gateway.sessions.shared_context import Context
+from gateway.wire.addresses import address_of
 from gateway.wire.channels import Channel
 from gateway.wire.command_rows import Signer
 from gateway.wire.errors import ErrorCode, Refusal
@@ -33,7 +36,8 @@ class SessionState:
         self.key: Key | None = None
         self.signer = _ANONYMOUS
         self.access_token = ""
-        self.limits = KeyLimits(context.limits)
+        self.address = address_of(peer)
+        self.limits = context.address_limits(self.address)
         self.channels: dict[str, Channel] = {}
         self.disconnect_signer: Signer | None = None
         """In whose name this connection's orders are cancelled when it is lost; None: they stay."""
@@ -45,6 +49,16 @@ class SessionState:
     def account_slot(self) -> int:
         """The account that is logged in, NIL before."""
         return self.signer.account_slot
+
+    @property
+    def pool(self) -> Pool:
+        """Whose share of the loop's time its questions take."""
+        return Pool.ANONYMOUS if self.key is None else Pool.CLIENTS
+
+    @property
+    def owner(self) -> Hashable:
+        """Whose turn it is when its questions wait: the account's, or the address's before a login."""
+        return self.address if self.key is None else self.signer.account_slot
 
     # --- what it may do -------------------------------------------------------------------------------------------
 

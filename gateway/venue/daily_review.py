@@ -40,5 +40,5 @@ class DailyReview:
         slots = frozenset(contract.slot for contract in self._projection.contracts())
         for account_slot in assessments.qualified_slots(self._registry):
             found, _ = self._projection.user_trades(account_slot, slots, Span(count=1))
-            if found:
-                assessments.note_trade(self._registry, account_slot, found[0].trade.time_ns)
+            for latest in found:
+                assessments.note_trade(self._registry, account_slot, latest.trade.time_ns)

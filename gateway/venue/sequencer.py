@@ -128,8 +128,9 @@ class _Request:
             self.origin.answer(answer)
 
 
-_Answers = tuple[int, int, list[tuple[Origin, bytes]], Callable[[], None] | None]
-"""The answers of a turn: up to which sequence they show, when that was applied, what goes to whom, what follows."""
+_Answers = tuple[int, tuple[int, int], list[tuple[Origin, bytes]], Callable[[], None] | None]
+"""The answers of a turn: the sequence up to which they show, when that was received and applied, what goes to whom,
+what follows."""
 _Waiting = tuple[int, int, Any]
 """Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin)."""
 _RUN = -1
@@ -162,6 +163,9 @@ class Sequencer:
         self._singles = 0
         self._late: dict[int, _Request] = {}
         self._to_explain = EXPLAINED
+        self._received_ns = 0
+        self._applied = (0, 0)
+        """When the last batch was received, and when it was applied."""
         self._outbox: deque[_Answers] = deque()
         self.stage_times = StageTimes()
         self._due = engine.root["next_due_ns"]
@@ -187,7 +191,7 @@ class Sequencer:
             self._new_stage(count)
         place = self._count
         if not place:
-            self.stage_times.received_ns = clock.steady_ns()
+            self._received_ns = clock.steady_ns()
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
         seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
         if count == 1:
@@ -211,7 +215,7 @@ class Sequencer:
         numbers = compiled_path.numbers
         first = numbers[COUNT]
         if not place:
-            self.stage_times.received_ns = clock.steady_ns()
+            self._received_ns = clock.steady_ns()
         stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
         end, rows = numbers[COUNT], numbers[ROWS]
         if rows:
@@ -249,7 +253,7 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        self.stage_times.applied(clock.steady_ns())
+        self._applied = (self._received_ns, clock.steady_ns())
         for observer in self._observers:
             observer.offer(events, self.engine.last_seq)
         self._unwritten += count
@@ -360,7 +364,7 @@ class Sequencer:
         if self.dirty or then is not None:
             dirty, self.dirty = self.dirty, []
             writes = [(origin, origin.take_staged()) for origin in dirty]
-            self._outbox.append((self.engine.last_seq, self.stage_times.applied_ns, writes, then))
+            self._outbox.append((self.engine.last_seq, self._applied, writes, then))
         self._commit(self._late_rows)
         if self._outbox:
             self.release()
@@ -370,12 +374,12 @@ class Sequencer:
         durable_seq = self.engine.durable_seq
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
-            _, applied_ns, writes, then = outbox.popleft()
+            _, times, writes, then = outbox.popleft()
             begun_ns = clock.steady_ns()
             for origin, data in writes:
                 origin.write(data)
             if writes:
-                self.stage_times.released(applied_ns, begun_ns, clock.steady_ns())
+                self.stage_times.sent(times, begun_ns, clock.steady_ns())
             if then is not None:
                 then()
 
@@ -392,7 +396,7 @@ class Sequencer:
     @property
     def waiting_ns(self) -> int:
         """How long the oldest answers that are not durable have waited since they were made."""
-        return clock.steady_ns() - self._outbox[0][1] if self._outbox else 0
+        return clock.steady_ns() - self._outbox[0][1][1] if self._outbox else 0
 
     @property
     def is_idle(self) -> bool:

@@ -24,11 +24,13 @@ from gateway.read_model.projection import Projection
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.shared_context import Context, make_context
+from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
+from gateway.venue.losses import AcceptedLoss
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.sequencer import Parts, Sequencer
@@ -62,8 +64,12 @@ class Venue:
         progress: Progress | None = None,
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _raise,
+        accepted: AcceptedLoss | None = None,
     ) -> None:
-        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue."""
+        """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue.
+
+        `accepted` is a person's decision to go on with a journal that is shorter than what is proven of it.
+        """
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
@@ -78,9 +84,14 @@ class Venue:
         self._unmarked: dict[int, tuple[int, int, int]] = {}
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
+        self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
+        self.accepted: list[str] = []
+        """What became of each change that was lost with a part of the log, a line each."""
+        if accepted is not None:
+            aside = self.engine.recovery.set_aside
+            self.accepted = losses.settle(self.registry, accepted, aside, clock.wall_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
-        self.engine = self._open_engine(progress)
         self._start_projection()
         self.phases.end("books")
         self.hub = Hub(self.projection)
@@ -101,9 +112,6 @@ class Venue:
         self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self._check_registry()
-        lost = self.registry.forget_beyond(self.engine.last_seq)
-        if lost:
-            _LOG.warning("%d changes are not in the log, which ends at %d: done again", lost, self.engine.last_seq)
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, clock.wall_ns())
@@ -166,16 +174,16 @@ class Venue:
 
     # --- opening and closing --------------------------------------------------------------------------------------
 
-    def _open_engine(self, progress: Progress | None) -> host.Engine:
+    def _open_engine(self, progress: Progress | None, expected: host.Expected) -> host.Engine:
         journal = self.config.journal
         options = host.JournalOptions(
             host.Durability(self.config.durability), threaded=True, segment_bytes=self.config.segment_bytes,
-            stays_awake=self.config.busy_poll_us > 0,
+            stays_awake=self.config.busy_poll_us > 0, keeps_tip=True,
         )  # fmt: skip
         if not host.holds_journal(journal):
-            return host.Engine.create(journal, Mode.EXCHANGE, options=options)
+            return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
         recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
-        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress)
+        engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress, expected)
         try:
             recovered.finish(engine, journal, progress)
         except BaseException:
@@ -201,6 +209,8 @@ class Venue:
         if self.engine.last_seq:
             write_pair(self.engine, self.projection, Path(self.config.data))
         self.engine.close()
+        if self.engine.journal is not None:
+            self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
@@ -246,7 +256,12 @@ class Venue:
         self._mark_durable()
 
     def _mark_durable(self) -> None:
-        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log."""
+        """Note what is durable. A busy registry is tried again a second later; a restart would find it in the log.
+
+        What is noted has to be on the disk whatever answers wait for: a registry ahead of its log stops a start.
+        """
+        if self._durable and self.engine.journal is not None and self.config.durability != "fsync":
+            self.engine.journal.sync()
         try:
             self._note(self._durable, self.engine.durable_seq)
         except (BusyError, sqlite3.OperationalError) as error:
@@ -260,12 +275,16 @@ class Venue:
         """Have the registry note these results, and the sweeps that ended up to this sequence."""
         swept = self._sweeps.ended(durable_seq)
         if results or swept:
-            self.registry.mark_applied(results, swept.items())
+            journal = self.engine.journal
+            tip = None if journal is None else journal.durable_tip[:2]
+            self.registry.mark_applied(results, swept.items(), tip)
             self._sweeps.forget(swept)
 
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
+        if self.engine.journal is not None:
+            self.engine.journal.keep_tip()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()

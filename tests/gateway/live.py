@@ -25,7 +25,7 @@ def config_of(folder, **settings):
     """The settings of a test's server."""
     config = Config(
         data=str(folder), port=0, durability="os", scripted_index=INDEX, orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
-        cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, surveillance=SILENT,
+        cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, logins_burst=UNLIMITED, surveillance=SILENT,
     )  # fmt: skip
     return replace(config, **settings)
 

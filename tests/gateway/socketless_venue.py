@@ -4,6 +4,7 @@ import json
 import re
 
 from bench.gateway_load import client_frame
+from engine import disk
 from engine.codes import CommandKind, VenueParameter
 from gateway import clock
 from gateway.net.websocket_input import WebsocketInput
@@ -31,7 +32,11 @@ class Origin:
         self.session = session
         self.frames = []
         self.parts = None
-        self.is_refused = False
+        self.is_refused = self.is_held = False
+        self.read_on = None
+
+    def hold(self):
+        pass
 
     def act(self, actions):
         for action in actions:
@@ -118,9 +123,9 @@ def set_interval(registry, parameter, value_ns):
 class SocketlessVenue:
     """A venue with two traders and a price, without sockets."""
 
-    def __init__(self, folder):
-        config = config_of(folder / "venue")
-        config.registry.parent.mkdir(parents=True)
+    def __init__(self, folder, **settings):
+        config = config_of(folder / "venue", **settings)
+        disk.make_folder(config.registry.parent)
         self.traders = set_up(config)
         keep_index(config)
         self.venue = Venue(config)

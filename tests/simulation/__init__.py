@@ -1,1 +1,1 @@
-"""Deterministic simulation: a whole venue on a virtual clock, a virtual disk and a virtual network, from one integer."""
+"""Deterministic simulation: a whole venue on a virtual clock, disk and network, from one integer."""

@@ -21,12 +21,14 @@ CHANNELS = [ORDERS, TRADES, "user.notices"]
 BTC, ETH = "BTC_USDC-PERPETUAL", "ETH_USDC-PERPETUAL"
 OPEN = frozenset({"open", "untriggered"})
 ALL = 1 << 30
+SWITCHES_SURVIVE = False
+"""Whether cancel-on-disconnect survives the end of the venue's process."""
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder().encode
 Json = dict[str, Any]
 
 
-class Violation(AssertionError):
+class BrokenPromiseError(AssertionError):
     """The venue broke a promise: the text says which."""
 
 
@@ -67,6 +69,11 @@ class Client:
         self.answers: dict[str, Any] = {}
         """Answers to questions whose name was noted, by that name."""
         self.heard: list[bytes] = []
+        self.links = 0
+        self.protected: set[int] = set()
+        """The links, by number, whose orders go when the link does: the venue has confirmed it."""
+        self._made_over: dict[int, int] = {}
+        """The link that an order was last sent over, by its client id."""
         self._channels = PrivateChannels(self._deliver)
         self._has_joined = False
         self._owed: list[tuple[list[str], int]] = []
@@ -87,11 +94,14 @@ class Client:
     def connect(self, machine: Machine) -> None:
         """Open a link and log in."""
         self.link = machine.connect(self.trader.name)
+        self.links += 1
         credentials = {"client_id": self.trader.key, "client_secret": self.trader.secret}
         self._ask("public/auth", grant_type="client_credentials", **credentials)
 
-    def lost(self) -> None:
+    def lost(self, with_venue: bool = False) -> None:
         """The link is gone; orders without an answer may have been taken or not."""
+        if with_venue and not SWITCHES_SURVIVE:
+            self.protected.discard(self.links)
         self.link, self.is_live = None, False
         orders = [asked for asked in self._asked.values() if asked[0] in ("private/buy", "private/sell")]
         self._unsure += orders
@@ -123,6 +133,8 @@ class Client:
 
     def _ask(self, method: str, note: str = "", **params: Any) -> None:
         assert self.link is not None
+        if "cl_ord_id" in params:
+            self._made_over[params["cl_ord_id"]] = self.links
         self._requests += 1
         self._asked[self._requests] = (note or method, params)
         message = {"jsonrpc": "2.0", "id": self._requests, "method": method, "params": params}
@@ -141,20 +153,22 @@ class Client:
         elif what:
             self.answers[what] = message["result"]
             self._answered(message["result"])
+            if what == "private/enable_cancel_on_disconnect":
+                self.protected.add(self.links)
 
     def _refused(self, what: str, error: Json) -> None:
         if what in _STEPS:
             if self.is_revoked and what == "public/auth":
                 self._hang_up()
                 return
-            raise Violation(f"{self.trader.name}: {what} is refused: {error}")
+            raise BrokenPromiseError(f"{self.trader.name}: {what} is refused: {error}")
         self.answers[what] = error
 
     # --- coming back --------------------------------------------------------------------------------------------------
 
     def _logged_in(self, result: Json, message: Json) -> None:
         if self.is_revoked:
-            raise Violation(f"{self.trader.name}: a revoked key logs in")
+            raise BrokenPromiseError(f"{self.trader.name}: a revoked key logs in")
         self._ask("private/subscribe", channels=CHANNELS)
 
     def _subscribed(self, result: Any, message: Json) -> None:
@@ -201,6 +215,8 @@ class Client:
             self._ask(method, **params)
         elif kind < 0.97:
             self._ask("private/cancel_all")
+        elif kind < 0.98:
+            self._ask("private/enable_cancel_on_disconnect")
         else:
             self._ask("private/get_open_orders", note="a look")
 
@@ -222,7 +238,8 @@ class Client:
             params["reduce_only"] = True
         elif other < 0.22:
             del params["price"]
-            params |= {"type": "stop_market", "trigger": "mark_price", "trigger_price": middle + chance.randrange(-9, 9)}
+            trigger_price = middle + chance.randrange(-9, 9)
+            params |= {"type": "stop_market", "trigger": "mark_price", "trigger_price": trigger_price}
         self._ask("private/buy" if is_buy else "private/sell", **params)
 
     def _cancel(self, chance: Random) -> None:
@@ -260,13 +277,13 @@ class Client:
     def _order_state(self, order: Json) -> None:
         before = self.told.orders.get(order["order_id"])
         if before is not None and not _follows(before, order):
-            raise Violation(f"{self.trader.name}: an order goes back: {before} then {order}")
+            raise BrokenPromiseError(f"{self.trader.name}: an order goes back: {before} then {order}")
         self.told.orders[order["order_id"]] = order
 
     def _trade(self, trade: Json) -> None:
         key = f"{trade['trade_id']} {trade['order_id']}"
         if key in self.told.trades:
-            raise Violation(f"{self.trader.name}: a trade is told twice: {trade}")
+            raise BrokenPromiseError(f"{self.trader.name}: a trade is told twice: {trade}")
         self.told.trades[key] = trade
         amount = trade["amount"] if trade["direction"] == "buy" else -trade["amount"]
         name = trade["instrument_name"]
@@ -282,27 +299,30 @@ class Client:
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Everything is told and answered: compare what the venue says with what it said. Violation."""
+        """Everything is told and answered: compare what the venue says with what it said. BrokenPromiseError."""
         told, name = self.told, self.trader.name
         for order_id, order in told.answered.items():
             known = told.orders.get(order_id)
             if known is None:
-                raise Violation(f"{name}: an answered order is unknown: {order}")
+                raise BrokenPromiseError(f"{name}: an answered order is unknown: {order}")
             if known["order_state"] != "replaced" and not _follows(order, known):
-                raise Violation(f"{name}: an answer is not true any more: {order} but {known}")
+                raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {known}")
         known_open = {key: _shown(order) for key, order in told.orders.items() if order["order_state"] in OPEN}
         now_open = {order["order_id"]: _shown(order) for order in self.answers.pop("open orders")}
         if known_open != now_open:
             differ = {key for key in known_open.keys() | now_open.keys() if known_open.get(key) != now_open.get(key)}
             lines = [f"{key}: told {known_open.get(key)}, now {now_open.get(key)}" for key in sorted(differ)]
-            raise Violation(f"{name}: open orders differ: {'; '.join(lines)}")
+            raise BrokenPromiseError(f"{name}: open orders differ: {'; '.join(lines)}")
+        for order in told.orders.values():
+            made_over = self._made_over.get(order.get("cl_ord_id", 0), self.links)
+            if order["order_state"] in OPEN and made_over < self.links and made_over in self.protected:
+                if not order["reduce_only"]:
+                    raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
         held = {key: value for key, value in told.held.items() if value}
-        signs = {"buy": 1, "sell": -1, "zero": 0}
         sizes = {row["instrument_name"]: row["size"] for row in self.answers.pop("positions")}
         now_held = {key: Decimal(size) for key, size in sizes.items() if size}
-        assert signs
         if held != now_held:
-            raise Violation(f"{name}: positions differ: its trades make {held}, the venue says {now_held}")
+            raise BrokenPromiseError(f"{name}: positions differ: its trades make {held}, the venue says {now_held}")
 
 
 def _follows(before: Json, order: Json) -> bool:

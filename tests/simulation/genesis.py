@@ -37,7 +37,7 @@ def genesis(folder: Path) -> Genesis:
         registry.close()
     machine.disk.lose_power()
     traders = [Trader(one.name, one.account_slot, one.key.id, one.key.secret) for one in found]
-    return Genesis(machine.image(), traders, machine.clock.now_ns)
+    return Genesis(folder, machine.image(), traders, machine.clock.now_ns)
 
 
 def _give_prices(machine: Machine) -> None:

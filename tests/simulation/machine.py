@@ -22,6 +22,7 @@ from unittest.mock import patch
 import numba.np.numpy_support
 from numpy._core import multiarray
 
+import engine.journal.tip
 import engine.journal.writer
 import gateway.net.loop_turns
 import gateway.net.server
@@ -30,16 +31,16 @@ import gateway.registry.authentication
 import gateway.registry.vault
 import gateway.surveillance.supervisor
 import gateway.venue.gateway_log_writer
+import gateway.venue.side_files
 from engine import disk, host
 from gateway import clock
 from gateway.config import Config
 from gateway.net.server import Server
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import Registry, RegistryError
+from gateway.registry.registry import RegistryError
 from gateway.surveillance.parameters import SILENT
 from tests.simulation import virtual_time
 from tests.simulation.network import Link
-from tests.simulation.virtual_disk import PowerLost, VirtualDisk
+from tests.simulation.virtual_disk import VirtualDisk
 
 _MMAP_THRESHOLD = -3
 UNLIMITED = 10**8
@@ -52,7 +53,6 @@ def prepare_process() -> None:
     ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
     multiarray._set_madvise_hugepage(False)
     numba.np.numpy_support.from_dtype = cache(numba.np.numpy_support.from_dtype)
-    logging.getLogger("lionrock").setLevel(logging.CRITICAL + 1)
     host.warm_up()
 
 
@@ -77,6 +77,10 @@ class Image:
     def __init__(self, disk: VirtualDisk, files: dict[str, bytes]) -> None:
         self.disk, self.files = disk, files
 
+    def moved(self, old: Path, new: Path) -> "Image":
+        """The same as it lies in another folder."""
+        return Image(self.disk.copy(Random(0), lambda path: new / path.relative_to(old)), self.files)
+
 
 class Machine:
     """One machine with one data folder. `server` is the venue that runs, None while none does."""
@@ -93,7 +97,7 @@ class Machine:
         self.loop = virtual_time.Loop(self.clock)
         if folder.exists():
             shutil.rmtree(folder)
-        folder.mkdir(parents=True)
+        folder.mkdir(parents=True, mode=0o700)
         for name, data in (image.files if image else {}).items():
             (folder / name).write_bytes(data)
 
@@ -203,7 +207,8 @@ class Machine:
         yield clock, "wall_ns", self.clock.wall_ns
         yield clock, "steady_ns", self.clock.steady_ns
         yield engine.journal.writer, "time", time
-        yield engine.journal.writer, "threading", _Late(lambda: self._threads.module())
+        for module in (engine.journal.writer, engine.journal.tip, gateway.venue.side_files):
+            yield module, "threading", _Late(lambda: self._threads.module())
         for module in (gateway.net.loop_turns, gateway.net.server):
             yield module, "time", time
             yield module, "asyncio", _Late(lambda: virtual_time.asyncio_of(self.loop))
@@ -215,6 +220,7 @@ class Machine:
         allocate = host.allocate
         yield host, "allocate", lambda huge_pages: allocate(False)
         yield host, "warm_up", lambda *_: None
+        yield logging.getLogger("lionrock"), "level", logging.CRITICAL + 1
         yield host, "Lock", _NoLock
 
 
@@ -229,7 +235,7 @@ class _Late:
 
 
 def config_of(folder: Path) -> Config:
-    """The settings of a simulated venue: small, and with every limit that the steps do not mean to meet out of reach."""
+    """The settings of a simulated venue: small, with its limits out of reach."""
     return Config(
         data=str(folder), port=0, durability="fsync", orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
         cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, queries_per_s=UNLIMITED, queries_burst=UNLIMITED,
@@ -241,6 +247,3 @@ def new_folder() -> Path:
     """A folder in memory for what is a real file: the registry, the vault, the gateway's log."""
     shared = Path("/dev/shm")
     return Path(mkdtemp(prefix="lionrock-simulation-", dir=shared if shared.is_dir() else None))
-
-
-__all__ = ["REFUSALS", "Image", "Machine", "PowerLost", "Registry", "Vault", "config_of", "new_folder", "prepare_process"]

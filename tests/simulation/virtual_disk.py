@@ -91,8 +91,6 @@ class VirtualDisk:
         """By the name of a call, how many calls of it pass until one fails with EIO."""
         self.capacity_bytes: int | None = None
         """The room of the disk; None: there is always more."""
-        self.has_lying_cache = False
-        """Whether a failed sync has left out what reads go on showing."""
         self.is_short = False
         """Whether writes take a part of what they are given."""
         self.before_sync: Callable[[], None] = lambda: None
@@ -183,7 +181,7 @@ class VirtualDisk:
         return sorted(path for path in self.names if path.parent == folder and fnmatch.fnmatchcase(path.name, pattern))
 
     def is_there(self, path: Path) -> bool:
-        return path in self.names or path in self._folders
+        return path in self.names or path in self._folders or any(path in name.parents for name in self.names)
 
     # --- what happens to it -------------------------------------------------------------------------------------------
 
@@ -200,7 +198,6 @@ class VirtualDisk:
                 _set(self._durable_names, name, file)
         self._changes.clear()
         self.names = dict(self._durable_names)
-        self.has_lying_cache = False
         for file in self.names.values():
             self._settle(file)
 
@@ -211,22 +208,25 @@ class VirtualDisk:
             if file.dirty:
                 file.write_back([sector for sector in sorted(file.dirty) if self.chance.random() < 0.5])
 
-    def copy(self, chance: Random) -> "VirtualDisk":
-        """The same names and files, on a disk of its own."""
+    def copy(self, chance: Random, named: Callable[[Path], Path] = lambda path: path) -> "VirtualDisk":
+        """The same files on a disk of its own, under other names; all changes of names must be durable."""
         other = VirtualDisk(chance)
-        copies: dict[int, File] = {}
-
-        def copied(file: File) -> File:
-            return copies.setdefault(id(file), file.copy())
-
-        other.names = {name: copied(file) for name, file in self.names.items()}
-        other._durable_names = {name: copied(file) for name, file in self._durable_names.items()}
-        other._changes = {
-            folder: [(name, file and copied(file)) for name, file in changes]
-            for folder, changes in self._changes.items()
-        }
-        other._folders = set(self._folders)
+        copies = {id(file): file.copy() for file in self.names.values()}
+        other.names = {named(name): copies[id(file)] for name, file in self.names.items()}
+        other._durable_names = dict(other.names)
         return other
+
+    def copy_settled(self, chance: Random) -> "VirtualDisk":
+        """What the machine shows now, all of it durable, on a disk of its own."""
+        other = VirtualDisk(chance)
+        other.names = {name: File(file.data) for name, file in self.names.items()}
+        other._durable_names = dict(other.names)
+        return other
+
+    def lose(self, path: Path) -> None:
+        """A file is gone, with its name."""
+        del self.names[path]
+        self._durable_names.pop(path, None)
 
     def _settle(self, file: File) -> None:
         """What a loss of power leaves of a file."""
@@ -250,7 +250,6 @@ class VirtualDisk:
         try:
             self._call("sync")
         except OSError:
-            self.has_lying_cache |= bool(sectors)
             file.dirty -= set(sectors)
             raise
 

@@ -93,7 +93,7 @@ class Loop:
 
     async def create_server(self, accept: Any, *args: Any, **kwargs: Any) -> Any:
         self.accept = accept
-        return SimpleNamespace(close=_nothing, sockets=[])
+        return SimpleNamespace(close=_nothing, sockets=[SimpleNamespace(getsockname=lambda: ("127.0.0.1", 1))])
 
     def turn(self) -> None:
         """Run what is due and what is ready now, and nothing that comes up meanwhile."""
@@ -141,13 +141,15 @@ class Threads:
 
     def module(self) -> Any:
         """In place of the module `threading`."""
-        return SimpleNamespace(Lock=_Lock, Condition=self._condition, Thread=self._thread)
+        return SimpleNamespace(
+            Lock=lambda: _Lock(self), Event=lambda: _Event(self), Condition=self._condition, Thread=self._thread
+        )
 
     def _thread(self, target: Callable[..., None], name: str = "", daemon: bool = True, args: Any = ()) -> "Thread":
         return Thread(self, target, args, name)
 
     def _condition(self, lock: "_Lock | None" = None) -> "_Condition":
-        return _Condition(self, lock or _Lock())
+        return _Condition(self, lock or _Lock(self))
 
     def begun(self, thread: "Thread") -> None:
         self._alive.append(thread)
@@ -214,34 +216,70 @@ class Thread:
 
 
 class _Lock:
-    """A lock that is free whenever it is asked for: a thread gives way only where it waits, and then holds none."""
+    """In place of `threading.Lock`: a thread may wait for the disk while it holds one."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._is_held = False
 
     def __enter__(self) -> None:
-        return None
+        self.acquire()
 
     def __exit__(self, *_: object) -> None:
-        return None
+        self.release()
 
     def acquire(self) -> bool:
+        if self._is_held:
+            self._threads.wait(lambda: not self._is_held)
+        self._is_held = True
         return True
 
     def release(self) -> None:
-        return None
+        self._is_held = False
 
 
-class _Condition(_Lock):
+class _Condition:
+    """In place of `threading.Condition`: who waits looks again whenever the simulation lets it."""
+
     def __init__(self, threads: Threads, lock: _Lock) -> None:
-        self._threads = threads
+        self._threads, self._lock = threads, lock
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, *_: object) -> None:
+        self._lock.release()
 
     def wait_for(self, is_done: Callable[[], bool], timeout: float | None = None) -> bool:
-        if not is_done():
+        while not is_done():
+            self._lock.release()
             self._threads.wait(is_done)
+            self._lock.acquire()
         return True
 
     def notify(self) -> None:
         return None
 
     notify_all = notify
+
+
+class _Event:
+    """In place of `threading.Event`."""
+
+    def __init__(self, threads: Threads) -> None:
+        self._threads = threads
+        self._is_set = False
+
+    def set(self) -> None:
+        self._is_set = True
+
+    def is_set(self) -> bool:
+        return self._is_set
+
+    def wait(self, seconds: float | None = None) -> bool:
+        if not self._is_set:
+            self._threads.pause()
+        return self._is_set
 
 
 class Executor:

@@ -19,8 +19,9 @@ from gateway.office.onboarding import deposit
 from gateway.registry.registry import Registry
 from gateway.wire.command_rows import index_row
 from tests.simulation import audit
-from tests.simulation.clients import ALL, Client, Trader, Violation
+from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
 from tests.simulation.machine import REFUSALS, Image, Machine
+from tests.simulation.trials import try_damage
 from tests.simulation.virtual_disk import PowerLost
 
 MS = 1_000_000
@@ -30,11 +31,16 @@ MAX_ASKS = 16
 
 
 class Genesis(NamedTuple):
-    """What every world begins with: a data folder and the traders in it."""
+    """What every world begins with: a data folder, where it is, and the traders in it."""
 
+    folder: Path
     image: Image
     traders: list[Trader]
     now_ns: int
+
+    def moved(self, folder: Path) -> "Genesis":
+        """The same in another folder."""
+        return self._replace(folder=folder, image=self.image.moved(self.folder, folder))
 
 
 @dataclass(frozen=True)
@@ -51,12 +57,14 @@ class Result:
 class World:
     """A machine and who uses it."""
 
-    def __init__(self, genesis: Genesis, folder: Path, seed: int) -> None:
+    def __init__(self, genesis: Genesis, seed: int) -> None:
         self.chance = Random(seed)
-        self.machine = Machine(folder, self.chance, genesis.image)
+        self.machine = Machine(genesis.folder, self.chance, genesis.image)
         self.machine.clock.now_ns = genesis.now_ns
         self.clients = [Client(trader, number) for number, trader in enumerate(genesis.traders, 1)]
         self.weights = _weights(self.chance)
+        self.damage = self.chance.choice((0, 0, 0.1, 0.5))
+        """How often a stopped machine's disk is damaged for a what-if start."""
         self.boots = 0
         self.deposits: list[tuple[int, int]] = []
         self.log: Callable[[str], None] = _silent
@@ -68,7 +76,7 @@ class World:
     # --- steps --------------------------------------------------------------------------------------------------------
 
     def step(self, number: int) -> None:
-        """Do what a step says. Violation when the venue breaks a promise."""
+        """Do what a step says. BrokenPromiseError when the venue breaks a promise."""
         self.chance.seed(number)
         if self.machine.server is None:
             self._down()
@@ -95,6 +103,8 @@ class World:
 
     def _down(self) -> None:
         self.machine.clock.move(self.chance.randrange(S))
+        if self.chance.random() < self.damage:
+            try_damage(self, audit.facts)
         if self.chance.random() < 0.5:
             self.boot()
 
@@ -108,7 +118,7 @@ class World:
             self.machine.lose_power()
         except REFUSALS as refusal:
             self.machine.kill()
-            raise Violation(f"the venue does not start: {refusal}") from None
+            raise BrokenPromiseError(f"the venue does not start: {refusal}") from None
         else:
             server = self.machine.server
             self.log(f"boots: {server and server.venue.engine.recovery}")
@@ -122,14 +132,13 @@ class World:
 
     def _fall(self, has_power: bool) -> None:
         """The process or the machine is gone; what the network has by now may still arrive."""
-        has_power &= not self.machine.disk.has_lying_cache
         self.log("dies" if has_power else "loses power")
         for client in self.clients:
             if client.link is not None:
                 if self.chance.random() < 0.75:
                     client.hear()
                 if client.link is not None:
-                    client.lost()
+                    client.lost(with_venue=True)
         if has_power:
             self.machine.kill()
         else:
@@ -154,7 +163,8 @@ class World:
         links = [client.link for client in self.clients if client.link is not None and client.link.to_venue]
         if links:
             link = self.chance.choice(links)
-            size = len(link.to_venue) if self.chance.random() < 0.7 else self.chance.randrange(1, len(link.to_venue) + 1)
+            is_whole = self.chance.random() < 0.7
+            size = len(link.to_venue) if is_whole else self.chance.randrange(1, len(link.to_venue) + 1)
             with self.machine.running():
                 link.carry(size)
         else:
@@ -234,7 +244,7 @@ class World:
             if client.link is not None:
                 client.hear()
                 if client.link is not None:
-                    client.lost()
+                    client.lost(with_venue=True)
 
     def fail(self) -> None:
         """A call of the disk will fail, or it gets full, or takes writes in parts."""
@@ -275,6 +285,10 @@ class World:
         if self.machine.server is None:
             self.boot()
         self._rest()
+        for link in self.machine.links:
+            if not any(link is client.link for client in self.clients):
+                link.cut()
+        self._rest()
         for client in self.clients:
             if client.link is None and not client.is_revoked:
                 client.connect(self.machine)
@@ -286,7 +300,7 @@ class World:
         for client in self.clients:
             if not client.is_revoked:
                 if not client.is_live:
-                    raise Violation(f"{client.trader.name}: never gets through")
+                    raise BrokenPromiseError(f"{client.trader.name}: never gets through")
                 client.check()
         return audit.audit(self)
 
@@ -307,10 +321,10 @@ class World:
                         client.hear()
                     moved = True
             if self.machine.failure is not None:
-                raise Violation(f"the venue stops without a fault: {self.machine.failure}")
+                raise BrokenPromiseError(f"the venue stops without a fault: {self.machine.failure}")
             if not moved:
                 return
-        raise Violation("the venue never comes to rest")
+        raise BrokenPromiseError("the venue never comes to rest")
 
     def close(self) -> None:
         """Let everything go."""
@@ -357,9 +371,9 @@ def steps_of(seed: int, count: int) -> list[int]:
     return [chance.getrandbits(62) for _ in range(count)]
 
 
-def run(genesis: Genesis, folder: Path, seed: int, steps: Sequence[int], log: Any = None) -> Result:
+def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None) -> Result:
     """Begin a world and take these steps."""
-    world = World(genesis, folder, seed)
+    world = World(genesis, seed)
     world.log = log or _silent
     done, digest, violation = 0, "", ""
     with world.machine.in_place():
@@ -369,7 +383,7 @@ def run(genesis: Genesis, folder: Path, seed: int, steps: Sequence[int], log: An
                 world.step(number)
                 done += 1
             digest = world.finish()
-        except Violation as found:
+        except BrokenPromiseError as found:
             violation = str(found)
         except (AssertionError, RuntimeError, KeyError, ValueError, OSError, host.JournalError) as error:
             if log:

@@ -10,6 +10,7 @@ from gateway.read_model import render, render_account
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, count_of, id_of, period
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import command_rows
 from gateway.wire.currencies import currency_of
@@ -89,7 +90,7 @@ _QUERIES: dict[str, Callable[[TransactionView], bool]] = {
 """What each keyword of the transaction log keeps; the last four name business that is not done here."""
 
 
-def get_transaction_log(session: SessionState, params: method_table.TransactionLogParams, call: Call) -> bytes:
+def get_transaction_log(session: SessionState, params: method_table.TransactionLogParams, call: Call) -> bytes | Slices:
     """Changes of cash of a period, newest first; `continuation` of one answer asks for the next."""
     currency = currency_of(params.currency)
     is_wanted = _wanted(params.query)
@@ -100,10 +101,8 @@ def get_transaction_log(session: SessionState, params: method_table.TransactionL
         return b'{"logs":[],"continuation":null}'
     views, next_id = call.projection.transactions(session.account_slot, span, is_wanted)
     account_slot = session.account_slot
-    logs = render.array(
-        render.transaction(_contract_at(call, view.contract_slot), currency, view, account_slot) for view in views
-    )
-    return b'{"logs":%b,"continuation":%b}' % (logs, b"%d" % next_id if next_id else b"null")
+    logs = (render.transaction(_contract_at(call, view.contract_slot), currency, view, account_slot) for view in views)
+    return Slices(b'{"logs":', logs, b',"continuation":%b}' % (b"%d" % next_id if next_id else b"null"))
 
 
 def _wanted(query: str | None) -> Callable[[TransactionView], bool]:

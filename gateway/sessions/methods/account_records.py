@@ -8,7 +8,7 @@ from engine.codes import Asset, CommandKind, OrdType
 from engine.units import INT64_MAX
 from gateway.read_model import render, render_account, render_records
 from gateway.registry.records import Account, Key
-from gateway.sessions import method_table
+from gateway.sessions import method_table, slices
 from gateway.sessions import record_params as m
 from gateway.sessions.methods.common import (
     MAX_COUNT,
@@ -20,6 +20,7 @@ from gateway.sessions.methods.common import (
     slots_of,
 )
 from gateway.sessions.methods.market_records import page_of, settled_contracts, settlements_of
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.command_rows import label_bytes
 from gateway.wire.currencies import currency_of
@@ -192,18 +193,18 @@ def _labelled(views: list[OrderView], label: str) -> list[OrderView]:
     return [view for view in views if view.label_json == wanted]
 
 
-def _orders(call: Call, views: list[OrderView]) -> bytes:
-    return render.array(render.order(call.projection.contract_at(view.contract_slot), view) for view in views)
+def _orders(call: Call, views: list[OrderView]) -> Slices:
+    return slices.array(render.order(call.projection.contract_at(view.contract_slot), view) for view in views)
 
 
-def get_open_orders_by_label(session: SessionState, params: m.OrdersByLabel, call: Call) -> bytes:
+def get_open_orders_by_label(session: SessionState, params: m.OrdersByLabel, call: Call) -> Slices:
     """Open and untriggered orders of a currency with a label; those without one when none is named."""
     slots = _of_currency(call, params.currency)
     views = [view for view in call.projection.open_orders(session.account_slot) if view.contract_slot in slots]
     return _orders(call, _labelled(views, params.label or ""))
 
 
-def get_order_state_by_label(session: SessionState, params: m.OrderStateByLabel, call: Call) -> bytes:
+def get_order_state_by_label(session: SessionState, params: m.OrderStateByLabel, call: Call) -> Slices:
     """The orders of a currency with a label: those that are open, and of the closed ones the latest 1,000."""
     if not params.label:
         raise bad_param("label", "it is empty; name the label")
@@ -211,7 +212,7 @@ def get_order_state_by_label(session: SessionState, params: m.OrderStateByLabel,
     found = _labelled([view for view in views if view.contract_slot in slots], params.label)
     span = Span(count=MAX_COUNT)
     return _orders(
-        call, found + call.projection.order_history(session.account_slot, slots, span, label=params.label)
+        call, [*found, *call.projection.order_history(session.account_slot, slots, span, label=params.label)]
     )
 
 
@@ -239,7 +240,7 @@ def _ended_before(
     asked, (end_ns, _) = count, before
     while True:
         span = Span(end_ns=end_ns, count=asked)
-        views = call.projection.order_history(session.account_slot, slots, span, conditional=True)
+        views = list(call.projection.order_history(session.account_slot, slots, span, conditional=True))
         found = [view for view in views if _ended(view) <= before]
         if len(views) < asked or (len(found) > count and found[count].updated_ns > views[-1].updated_ns):
             return found

@@ -5,9 +5,10 @@ from typing import Any
 
 from engine.codes import MarketState, Reason
 from gateway.read_model import render
-from gateway.sessions import method_table
+from gateway.sessions import method_table, slices
 from gateway.sessions.methods.common import NS_PER_MS, contract_of, contracts_of, period, slots_of, span_of
 from gateway.sessions.methods.queries import between_ids
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import RESOLUTIONS_S
 from gateway.wire.decimals import Contract, given, parse_integer, ppb_text
@@ -79,7 +80,7 @@ def get_order_book(session: SessionState, params: method_table.OrderBookParams, 
     return render.order_book(contract, view, call.projection.ticker(contract.slot))
 
 
-def get_last_trades(session: SessionState, params: Any, call: Call) -> bytes:
+def get_last_trades(session: SessionState, params: Any, call: Call) -> Slices:
     """Public trades of a contract or a currency; see `span_of` for their order."""
     if hasattr(params, "instrument_name"):
         contracts = [contract_of(call.projection, params.instrument_name)]
@@ -87,8 +88,8 @@ def get_last_trades(session: SessionState, params: Any, call: Call) -> bytes:
         contracts = contracts_of(call.projection, params.currency, params.kind)
     span = between_ids(params, call, contracts, span_of(params, call.now_ns))
     rows, has_more = call.projection.trades(slots_of(contracts), span)
-    trades = render.array(render.trade(call.projection.contract_at(row.contract_slot), row) for row in rows)
-    return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
+    trades = (render.trade(call.projection.contract_at(row.contract_slot), row) for row in rows)
+    return slices.trades(trades, has_more)
 
 
 def get_index_price(session: SessionState, params: method_table.IndexParams, call: Call) -> bytes:

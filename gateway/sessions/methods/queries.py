@@ -1,12 +1,12 @@
 """A client's own orders and trades."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from msgspec.structs import replace
 
 from gateway.read_model import render
-from gateway.sessions import method_table
+from gateway.sessions import method_table, slices
 from gateway.sessions.methods.common import (
     OLD_ORDER_NS,
     WAITING_TYPES,
@@ -19,14 +19,15 @@ from gateway.sessions.methods.common import (
     span_of,
     types_of,
 )
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import ErrorCode, Refusal, bad_param
 from gateway.wire.views import OrderView, Span
 
 
-def _orders(call: Call, views: list[OrderView]) -> bytes:
-    return render.array(render.order(call.projection.contract_at(view.contract_slot), view) for view in views)
+def _orders(call: Call, views: Iterable[OrderView]) -> Slices:
+    return slices.array(render.order(call.projection.contract_at(view.contract_slot), view) for view in views)
 
 
 def _contracts(call: Call, params: Any) -> list[Contract]:
@@ -45,7 +46,7 @@ def get_order_state(session: SessionState, params: method_table.OrderIdParams, c
     return render.order(call.projection.contract_at(view.contract_slot), view)
 
 
-def get_open_orders(session: SessionState, params: Any, call: Call) -> bytes:
+def get_open_orders(session: SessionState, params: Any, call: Call) -> Slices:
     """Open and untriggered orders of an instrument, a currency or the whole account; `type` narrows down."""
     types = types_of(params.type, WAITING_TYPES)
     slots = slots_of(_contracts(call, params))
@@ -53,7 +54,7 @@ def get_open_orders(session: SessionState, params: Any, call: Call) -> bytes:
     return _orders(call, [view for view in views if view.contract_slot in slots and view.ord_type in types])
 
 
-def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
+def get_order_history(session: SessionState, params: Any, call: Call) -> Slices:
     """Closed orders of the last two days, newest first; `include_old`: of all days, `include_unfilled`: all of them."""
     start_ns = 0 if params.include_old else call.now_ns - OLD_ORDER_NS
     span = Span(start_ns, count=count_of(params.count, 20), offset=id_of(params.offset, "offset", 0))
@@ -63,13 +64,13 @@ def get_order_history(session: SessionState, params: Any, call: Call) -> bytes:
     return _orders(call, views)
 
 
-def get_user_trades(session: SessionState, params: Any, call: Call) -> bytes:
+def get_user_trades(session: SessionState, params: Any, call: Call) -> Slices:
     """Own trades; see `span_of` for their order."""
     contracts = _contracts(call, params)
     span = between_ids(params, call, contracts, span_of(params, call.now_ns))
     rows, has_more = call.projection.user_trades(session.account_slot, slots_of(contracts), span)
-    trades = render.array(render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
-    return b'{"trades":%b,"has_more":%b}' % (trades, b"true" if has_more else b"false")
+    trades = (render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
+    return slices.trades(trades, has_more)
 
 
 def between_ids(params: Any, call: Call, contracts: list[Contract], span: Span) -> Span:
@@ -90,12 +91,12 @@ def _place(call: Call, contracts: list[Contract], text: str, param: str) -> int:
     raise bad_param(param, f"{text[:40]!r} is not the id of a trade in this currency; give a trade_id such as BTC-15")
 
 
-def get_user_trades_by_order(session: SessionState, params: method_table.UserTradesOrderParams, call: Call) -> bytes:
+def get_user_trades_by_order(session: SessionState, params: method_table.UserTradesOrderParams, call: Call) -> Slices:
     """The trades of one order, oldest first, as a bare list."""
     rows = call.projection.order_trades(session.account_slot, order_id_of(params.order_id))
     if params.sorting == "desc":
         rows = rows[::-1]
-    return render.array(render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
+    return slices.array(render.user_trade(call.projection.contract_at(row.trade.contract_slot), row) for row in rows)
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

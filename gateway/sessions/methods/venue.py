@@ -9,6 +9,8 @@ from gateway.market_data.account_messages import FACTS, retold
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of, count_of, id_of
+from gateway.sessions.report_pages import ReportPages
+from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire.channels import Channel, NoChannelError, parse
 from gateway.wire.decimals import Contract, micros_text, ppb_text
@@ -92,7 +94,7 @@ def _rules(contract: Contract, terms: ContractTerms) -> bytes:
 _ALL_FACTS = ("user.orders.any.any.raw", "user.trades.any.any.raw", "user.notices")
 
 
-def resume(session: SessionState, params: method_table.ResumeParams, call: Call) -> bytes:
+def resume(session: SessionState, params: method_table.ResumeParams, call: Call) -> Slices:
     """What the account's own channels said after a sequence and up to `until`, oldest first, as the pushes said it.
 
     `sequence` of the answer asks for the next part. Without `sequence` the answer is the venue's present one alone.
@@ -104,11 +106,14 @@ def resume(session: SessionState, params: method_table.ResumeParams, call: Call)
     until = id_of(params.until, "until", present)
     channels = [_channel(name, call, slot) for name in (_ALL_FACTS if params.channels is None else params.channels)]
     are_all_kept = all(FACTS[channel.kind] == {"trade"} for channel in channels)
-    _check_range(after, until, present, 0 if are_all_kept else projection.reports_floor(slot))
-    found, has_more = projection.reports_since(slot, after, until, count_of(params.count, 1000, 10_000))
-    last = found[-1].sequence if has_more else until
-    events = render.array(retold(channels, projection, found))
-    return b'{"sequence":%d,"has_more":%b,"events":%b}' % (last, b"true" if has_more else b"false", events)
+
+    def floor() -> int:
+        return 0 if are_all_kept else projection.reports_floor(slot)
+
+    _check_range(after, until, present, floor())
+    part = ReportPages(projection, slot, (after, until), count_of(params.count, 1000, 10_000))
+    events = (event for page in part.pages(floor) for event in retold(channels, projection, page))
+    return Slices(b'{"events":', events, part.end)
 
 
 def _channel(name: str, call: Call, account_slot: int) -> Channel:

@@ -8,7 +8,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from gateway.client import Client, RpcError
 from gateway.venue.health import Effect
-from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, Histogram, StageTimes
+from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, KEPT_TURNS, Histogram, StageTimes
 from tests.gateway.live import BTC, config_of, market, play, running, until
 
 STAGES = ("received_to_applied", "applied_to_durable", "durable_to_sent")
@@ -132,10 +132,10 @@ def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(t
 
 def test_a_histogram_counts_each_duration_once_in_its_bucket():
     histogram = Histogram()
-    for duration in (-5, 0, FIRST_BOUND_NS - 1, FIRST_BOUND_NS, 3 * FIRST_BOUND_NS, 1 << 60):
-        histogram.add(duration)
-    assert histogram.counts[:3] == [3, 1, 1] and histogram.counts[-1] == 1 and sum(histogram.counts) == 6
-    assert len(histogram.counts) == BUCKETS
+    histogram.add([-5, 0, FIRST_BOUND_NS - 1, FIRST_BOUND_NS, 3 * FIRST_BOUND_NS, 1 << 60])
+    histogram.add([])
+    assert histogram.counts[:3].tolist() == [3, 1, 1] and histogram.counts[-1] == 1 and histogram.counts.sum() == 6
+    assert len(histogram.counts) == BUCKETS and histogram.sum_ns == 5 * FIRST_BOUND_NS - 1 + (1 << 60)
 
 
 @pytest.mark.parametrize(("told_ns", "durable"), [(0, 50), (50, 50), (120, 20), (200, 50)])
@@ -143,5 +143,8 @@ def test_a_batch_is_durable_when_the_journal_told_it_and_not_outside_its_own_tim
     """Before the batch was applied, or after sending began, what the journal's thread told is of another batch."""
     times = StageTimes()
     times.durable_ns = told_ns
-    times.released(applied_ns=100, begun_ns=150, now_ns=175)
-    assert times.applied_to_durable.sum_ns == durable and times.durable_to_sent.sum_ns == 75 - durable
+    for _ in range(KEPT_TURNS + 1):
+        times.sent((90, 100), begun_ns=150, now_ns=175)
+    sums = [histogram.sum_ns // (KEPT_TURNS + 1) for histogram in times.histograms().values()]
+    assert sums == [10, durable, 75 - durable]
+    assert all(histogram.counts.sum() == KEPT_TURNS + 1 for histogram in times.histograms().values())

@@ -38,7 +38,7 @@ def filled(folder):
         registry.write("INSERT INTO last_trades VALUES (3, '2026-11-29')")
         identities.bind(registry, person, identities.sealed("passport HK K1234567", vault), 1, NOW)
     registry.govern(NOW)
-    registry.mark_applied([(reference, reference, 0) for reference in range(1, 100)])
+    registry.mark_applied([(reference, reference, 0) for reference in range(1, 100)], (), (99, bytes(32)))
     registry.revoke_key("k1", NOW)
     registry.use_once(b"0123456789abcdef", NOW + 10, NOW)
     registry.close()
@@ -48,7 +48,7 @@ def filled(folder):
 def content(registry):
     """All rows of the registry, and of the signatures that were used."""
     names = row_checks.table_names(registry._db)
-    assert len(names) == 16
+    assert len(names) == 17
     rows = {name: registry.all(f"SELECT rowid, * FROM {name} ORDER BY rowid") for name in names}
     assert all(rows.values()), [name for name, found in rows.items() if not found]
     return rows, registry.key("k1"), registry.is_used(b"0123456789abcdef")

@@ -108,7 +108,7 @@ def test_an_end_is_not_noted_before_it_is_durable(desk, monkeypatch):
 @pytest.mark.parametrize("is_worked_off", [True, False])
 def test_a_crash_does_not_forget_the_number(desk, tmp_path, is_worked_off, intent, monkeypatch):
     rest(desk, MANY)
-    monkeypatch.setattr(desk.venue.registry, "mark_applied", lambda results, swept: None)
+    monkeypatch.setattr(desk.venue.registry, "mark_applied", lambda results, swept, tip: None)
     result = switch(desk.venue, intent)
     if is_worked_off:
         work_off(desk.venue)

@@ -1,0 +1,52 @@
+"""Large answers, made some rows at a time, so that nobody waits for all of one.
+
+Which rows an answer has is decided when its first slice is made. Rows of the history never change, so the rest may be
+rendered later.
+"""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+
+SLICE_ROWS = 32
+"""How many rows are rendered at once: some tenths of a millisecond."""
+
+
+class Slices:
+    """A JSON result in the making: what stands before its rows, its rows, and what stands behind them."""
+
+    __slots__ = ("_head", "_parts", "_rows", "_tail", "rows")
+
+    def __init__(self, head: bytes, rows: Iterable[bytes], tail: bytes | Callable[[], bytes]) -> None:
+        """A `tail` that is known only when all rows are there is called then."""
+        self._head = head
+        self._rows = iter(rows)
+        self._tail = tail
+        self._parts: list[bytes] = []
+        self.rows = 0
+        """How many rows are rendered."""
+
+    def advance(self) -> bytes | None:
+        """Render the next rows; the result when it is complete."""
+        part = list(islice(self._rows, SLICE_ROWS))
+        self.rows += len(part)
+        self._parts += part
+        return None if len(part) == SLICE_ROWS else self._result()
+
+    def whole(self) -> bytes:
+        """Render all that is left at once."""
+        self._parts += self._rows
+        return self._result()
+
+    def _result(self) -> bytes:
+        tail = self._tail if isinstance(self._tail, bytes) else self._tail()
+        return b"".join((self._head, b"[", b",".join(self._parts), b"]", tail))
+
+
+def array(rows: Iterable[bytes]) -> Slices:
+    """A result that is an array alone."""
+    return Slices(b"", rows, b"")
+
+
+def trades(rows: Iterable[bytes], has_more: bool) -> Slices:
+    """A result that is a page of trades."""
+    return Slices(b'{"trades":', rows, b',"has_more":true}' if has_more else b',"has_more":false}')
