@@ -79,6 +79,14 @@ class Disk(Protocol):
         """The files of a folder whose names match, sorted; none when the folder is not there."""
         ...
 
+    def free_bytes(self, path: Path) -> int:
+        """How much room the disk of a folder has for whoever runs the venue."""
+        ...
+
+    def drop_cache(self, descriptor: int) -> None:
+        """Have the next reads of a file come from the disk, as far as the system can do that."""
+        ...
+
     def is_there(self, path: Path) -> bool:
         """Whether there is a file or a folder of this name."""
         ...
@@ -132,6 +140,13 @@ class SystemDisk:
 
     def files(self, folder: Path, pattern: str) -> list[Path]:
         return sorted(folder.glob(pattern))
+
+    def free_bytes(self, path: Path) -> int:
+        found = os.statvfs(path)
+        return found.f_bavail * found.f_frsize
+
+    def drop_cache(self, descriptor: int) -> None:
+        os.posix_fadvise(descriptor, 0, 0, os.POSIX_FADV_DONTNEED)
 
     def is_there(self, path: Path) -> bool:
         return path.exists()
@@ -251,6 +266,15 @@ def map_file(path: Path) -> Any:
     descriptor = _disk.open(path, os.O_RDONLY)
     try:
         return _disk.map(descriptor)
+    finally:
+        _disk.close(descriptor)
+
+
+def drop_cached(path: Path) -> None:
+    """Have the next read of a file come from the disk, where the system can do that."""
+    descriptor = _disk.open(path, os.O_RDONLY)
+    try:
+        _disk.drop_cache(descriptor)
     finally:
         _disk.close(descriptor)
 

@@ -48,6 +48,7 @@ from engine.journal import (
     write_snapshot,
 )
 from engine.journal.lock import LOCK, Lock, is_written
+from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
@@ -76,6 +77,7 @@ __all__ = [
     "replay",
     "restore",
     "retention",
+    "scrub_faults",
     "snapshot_seqs",
     "snapshots",
     "tip_damage",
@@ -314,7 +316,7 @@ class Engine:
         directory: Path,
         until_seq: int | None = None,
         sink: Sink = _ignore,
-        progress: Progress = _ignore,
+        progress: Progress | None = None,
         *,
         from_seq: int | None = None,
     ) -> "Engine":
@@ -331,8 +333,10 @@ class Engine:
                 break
             engine.feed(commands, sink)
             chain = reader.position.chain
-            progress(reader.bytes_read, reader.bytes_total)
+            if progress is not None:
+                progress(reader.bytes_read, reader.bytes_total)
         engine.directory, engine._log, engine._chain = directory, reader, chain
+        engine.recovery = replace(engine.recovery, replayed=engine.last_seq - engine.recovery.snapshot_seq)
         return engine
 
     def submit(self, commands: Rows) -> Rows:

@@ -84,6 +84,13 @@ class Config:
             "are compressed into the archive by the process that writes snapshots"
         ),
     ] = 8
+    disk_reserve_bytes: Annotated[
+        int, Meta(ge=0, le=1 << 50, description="no new orders while less than this is free on the data's disk; 0: off")
+    ] = 1 << 28
+    scrub_hours: Annotated[
+        int, Meta(ge=0, le=8760, description="old segments and snapshots are checked every so many hours; 0: never")
+    ] = 24
+    scrub_bytes_per_s: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="how quickly they are read")] = 1 << 23
     max_frame_bytes: Annotated[
         int, Meta(ge=1 << 10, le=1 << 26, description="largest websocket message or HTTP body")
     ] = 1 << 18

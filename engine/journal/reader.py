@@ -146,6 +146,27 @@ class JournalReader:
                 raise _other_log(self.directory, proof)
         self._awaited_seq = self._awaited[-1].seq if self._awaited else _NEVER
 
+    @property
+    def segments(self) -> int:
+        """How many segments there are, archived ones among them."""
+        return self._segments.last
+
+    def check_segment(self, number: int) -> Iterator[int]:
+        """Read one segment before the last from the disk and check it: the size of each part in bytes.
+
+        CorruptJournalError. The reader is at this segment's end afterwards. Of an archived one the archive is checked,
+        unless it was moved elsewhere.
+        """
+        if number < self._segments.first:
+            yield from self._segments.check_archived(number)
+            return
+        self._segments.drop_cached(number)
+        self.accept_end()
+        self.position = start_of(self._segments.header(number))
+        for rows in self._segment(number):
+            yield RECORD_BYTES + rows.nbytes
+        self._next_segment(number)
+
     def seek(self, seq: int, chain: bytes) -> bool:
         """Go to the record after `seq`. False, and nowhere, unless the log up to there has this hash."""
         start, records_read = self._position, self.records_read

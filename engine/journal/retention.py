@@ -15,7 +15,7 @@ from engine import disk
 from engine.journal.archive import Archive, archive_folder, archive_path, check_archive, write_archive
 from engine.journal.format import CorruptJournalError, JournalError, segment_path
 from engine.journal.segments import Segments
-from engine.journal.snapshot import SnapshotError, newest_first, read_body, read_header, snapshot_path
+from engine.journal.snapshot import SnapshotError, check_body, newest_first, read_header, snapshot_path
 
 KEPT_SNAPSHOTS = 2
 LOCK = "retention-lock"
@@ -46,7 +46,7 @@ def sound_snapshots(directory: Path) -> list[int]:
         if len(found) < KEPT_SNAPSHOTS:
             with contextlib.suppress(SnapshotError):
                 snapshot = read_header(path)
-                read_body(snapshot)
+                check_body(snapshot)
                 found.append(snapshot.seq)
     return found
 

@@ -3,8 +3,10 @@
 A journal is opened by the segments in its folder alone. An archive is opened when somebody reads what it holds.
 """
 
+import contextlib
 import mmap
 import os
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,7 @@ from engine.journal.archive import (
     Archive,
     archive_folder,
     archive_path,
+    check_body,
     read_archive,
     read_archive_header,
 )
@@ -137,6 +140,20 @@ class Segments:
             return data
         finally:
             self._disk.close(descriptor)
+
+    def drop_cached(self, number: int) -> None:
+        """Have the next read of a segment in the folder come from the disk."""
+        with contextlib.suppress(FileNotFoundError):  # it was archived since this was opened
+            disk.drop_cached(segment_path(self._directory, number))
+
+    def check_archived(self, number: int) -> Iterator[int]:
+        """Compare an archive on the disk with its hash; its size. Nothing for one that was moved elsewhere."""
+        path = self._archive_path(number)
+        if self._disk.is_there(path):
+            disk.drop_cached(path)
+            found = self._read_archive_header(number)
+            check_body(found)
+            yield found.size_bytes
 
     def sync(self, number: int) -> None:
         """Have a segment on the disk, whoever wrote it."""

@@ -7,7 +7,9 @@ import gc
 import json
 import logging
 import signal
+import sqlite3
 import sys
+from dataclasses import replace
 from typing import Any
 
 import uvloop
@@ -27,7 +29,9 @@ from gateway.commands.common import (
     whole,
 )
 from gateway.net.server import Server
+from gateway.registry.registry import RegistryError
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
+from gateway.venue.read_only import DiskFailure, disk_failure
 from gateway.venue.start_phases import StartPhases
 
 _EXAMPLES = """examples:
@@ -39,10 +43,13 @@ _EXAMPLES = """examples:
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
 SIGTERM or Ctrl-C: refuse new orders, answer what is under way, write a snapshot, stop.
-exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered
+exit codes: 0 stopped by a signal, 2 refused or failed, 3 an invariant does not hold: nothing after it was answered,
+4 the disk failed: questions were answered until the signal, nothing else was taken
 """
 BROKEN = 3
 """Exit code when an invariant of the engine does not hold: a start by itself would not help."""
+DISK_FAILED = 4
+"""Exit code after a disk error: a person looks at the disk before the next start."""
 SWITCH_SECONDS = 0.0005
 """How long the loop may hold the interpreter while the journal's thread waits for it."""
 
@@ -129,11 +136,34 @@ async def serve(
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
     if failure is not None:
-        return _failed(failure)
+        disk = disk_failure(server.venue)
+        if disk is None:
+            return _failed(failure)
+        here = replace(config, port=server.port, operations_port=server.operations_port)
+        await server.abandon()
+        del server, failure
+        return await _answer_only(here, disk, stopped)
     await server.stop()
     last_seq = server.venue.engine.last_seq
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
     return 0
+
+
+async def _answer_only(config: settings.Config, disk: DiskFailure, stopped: "asyncio.Future[None]") -> int:
+    """Answer questions from what is durable until a signal; nothing is taken. Always DISK_FAILED."""
+    print(f"lionrock serve: read-only: {disk.line}", file=sys.stderr, flush=True)
+    gc.unfreeze()
+    gc.collect()
+    try:
+        server = Server(config, failure=disk)
+        await server.start()
+    except (JournalError, RegistryError, OSError, sqlite3.Error) as error:
+        print(f"lionrock serve: it cannot even be read ({error}); the venue stops", file=sys.stderr)
+        return DISK_FAILED
+    await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
+    await server.stop()
+    print(f"lionrock serve: stopped after a disk error: {disk.line}", file=sys.stderr)
+    return DISK_FAILED
 
 
 def _failed(error: BaseException) -> int:

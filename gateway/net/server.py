@@ -20,6 +20,7 @@ from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
 from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.losses import AcceptedLoss
+from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
 from gateway.venue.venue import Progress, Venue
 
 SLOW_SECONDS = 60
@@ -35,11 +36,19 @@ class Server:
     """A venue on a port: `start`, then `stop`. Everything runs in the loop that started it."""
 
     def __init__(
-        self, config: Config, progress: Progress | None = None, accepted: AcceptedLoss | None = None
+        self,
+        config: Config,
+        progress: Progress | None = None,
+        accepted: AcceptedLoss | None = None,
+        failure: DiskFailure | None = None,
     ) -> None:
+        """`failure`: serve questions alone, after a disk that failed."""
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
-        self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        if failure is None:
+            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+        else:
+            self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
         self.connections = Connections(config.max_connections)
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
@@ -57,7 +66,8 @@ class Server:
         venue.watch_journal()
         await self._listen(_tls(config))
         venue.start()
-        self._index.start()
+        if venue.takes_commands:
+            self._index.start()
         turns.every(TIME_SECONDS, self._keep_time)
         turns.every(TICK_SECONDS, self._tick)
 
@@ -130,6 +140,19 @@ class Server:
         await asyncio.sleep(0)
         self.venue.close()
 
+    async def abandon(self) -> None:
+        """Close every connection and let go of the data folder as it is, after the disk failed."""
+        for listener in (self._listener, self._operations_listener):
+            if listener is not None:
+                listener.close()
+        self.turns.stop_timers()
+        self._index.stop()
+        for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:
+            connection.abort()
+        await asyncio.sleep(0)
+        self.venue.execution_throttle.close()
+        self.venue.abandon()
+
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
@@ -164,7 +187,8 @@ class Server:
 
     def _second(self) -> None:
         self.venue.tick()
-        self._index.refresh()
+        if self.venue.takes_commands:
+            self._index.refresh()
         now_ns, now = clock.wall_ns(), time.monotonic()
         for connection in self._websockets:
             connection.act(connection.session.tick(now_ns))

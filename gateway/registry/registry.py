@@ -44,7 +44,7 @@ __all__ = [
     "RegistryError", "Result",
 ]  # fmt: skip
 WAIT_SECONDS = 5.0
-_INTENT_COLUMNS = (
+INTENT_COLUMNS = (
     "kind, code, account_slot, contract_slot, item, person, value, amount_micros, actor, approver, note, reference, "
     "source_time_ns, change, key, sweeps, digest"
 )
@@ -381,7 +381,7 @@ class Registry:
     def _add(self, intent: Intent, now_ns: int) -> None:
         if self._acting:
             intent = replace(intent, **self._acting)
-        columns = _INTENT_COLUMNS.replace(" reference,", "")
+        columns = INTENT_COLUMNS.replace(" reference,", "")
         next_reference = "(SELECT coalesce(max(reference), 0) + 1 FROM intents)"
         values = (
             int(intent.kind), int(intent.code), intent.account_slot, intent.contract_slot, intent.item, intent.person,
@@ -409,7 +409,7 @@ class Registry:
     def pending_intents(self, after: int = 0, limit: int = 1000) -> list[Intent]:
         """Intents after a reference that the log does not have yet, in the order of their references."""
         clause = "WHERE applied_seq IS NULL AND reference > ? ORDER BY reference LIMIT ?"
-        rows = self._db.execute(f"SELECT {_INTENT_COLUMNS} FROM intents {clause}", (after, limit))
+        rows = self._db.execute(f"SELECT {INTENT_COLUMNS} FROM intents {clause}", (after, limit))
         return [Intent(*row) for row in rows]
 
     def last_reference(self) -> int:
@@ -420,7 +420,7 @@ class Registry:
         """The last intent, not refused, that writes where this one does; None when there is none."""
         is_state = intent.kind in (CommandKind.CONTRACT_STATE, CommandKind.VENUE_STATE)
         found = self.one(
-            f"SELECT {_INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
+            f"SELECT {INTENT_COLUMNS} FROM intents WHERE kind = ? AND account_slot = ? AND contract_slot = ? AND "
             "item = ? AND person = ? AND (? OR code = ?) AND coalesce(reason, 0) = 0 ORDER BY number DESC LIMIT 1",
             int(intent.kind), intent.account_slot, intent.contract_slot, intent.item, intent.person, is_state,
             int(intent.code),
@@ -466,7 +466,7 @@ class Registry:
         return self._with_results("reference > ? AND reference <= ?", after, last)
 
     def _with_results(self, clause: str, *values: object) -> list[tuple[Intent, Result]]:
-        columns = f"{_INTENT_COLUMNS}, applied_seq, reason, orders_cancelled"
+        columns = f"{INTENT_COLUMNS}, applied_seq, reason, orders_cancelled"
         rows = self._db.execute(f"SELECT {columns} FROM intents WHERE {clause} ORDER BY reference", values)
         return [(Intent(*row[:-3]), Result(*row[-3:])) for row in rows]
 
@@ -499,34 +499,14 @@ class Registry:
         return (int(found[0]), bytes(found[1])) if found else None
 
     def last_applied(self) -> int:
-        """The latest sequence at which the log is noted to hold an intent; 0 for none."""
-        return int(self.one("SELECT coalesce(max(applied_seq), 0) FROM intents")[0])
-
-    def applied_beyond(self, seq: int) -> list[Intent]:
-        """The intents that are noted as in the log behind a sequence, in the order of their references."""
-        query = f"SELECT {_INTENT_COLUMNS} FROM intents WHERE applied_seq > ? ORDER BY reference"
-        return [Intent(*row) for row in self._db.execute(query, (seq,))]
-
-    def leave_lost(self, references: Iterable[int]) -> None:
-        """These were in a part of the log that is lost, and are not done again: sequence 0, which no command has."""
-        with self.transaction():
-            query = "UPDATE intents SET applied_seq = 0, reason = NULL, orders_cancelled = NULL WHERE reference = ?"
-            self._db.executemany(query, [(reference,) for reference in references])
+        """The latest sequence at which the log is noted to hold an intent; 0 for none. They come in order."""
+        latest = "SELECT applied_seq FROM intents ORDER BY reference DESC LIMIT 1000"
+        return int(self.one(f"SELECT coalesce(max(applied_seq), 0) FROM ({latest})")[0])
 
     def unfinished_sweeps(self) -> list[tuple[int, int]]:
         """The sequences and kinds of the intents in the log whose sweep is not known to have ended."""
         clause = "sweeps = 1 AND applied_seq > 0 AND orders_cancelled IS NULL"
         return self._db.execute(f"SELECT applied_seq, kind FROM intents WHERE {clause}").fetchall()
-
-    def forget_beyond(self, last_seq: int) -> int:
-        """Intents noted beyond the end of the log were lost with it and wait to be done again; returns how many.
-
-        The tip is the end of the log again.
-        """
-        query = "UPDATE intents SET applied_seq = NULL, reason = NULL, orders_cancelled = NULL WHERE applied_seq > ?"
-        with self.transaction():
-            self._db.execute("DELETE FROM log_tip")
-            return self._db.execute(query, (last_seq,)).rowcount
 
     # --- client records ---------------------------------------------------------------------------------------------
 

@@ -66,6 +66,10 @@ class GatewayLogWriter:
         self._attest(now_ns)
         self._thread.shutdown()
 
+    def abandon(self) -> None:
+        """Write nothing more."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+
     def _take_notes(self) -> None:
         """The next batch; while one could not be written, notes are only counted."""
         if not self._unwritten:

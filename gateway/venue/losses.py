@@ -16,6 +16,7 @@ from engine import host
 from engine.codes import CommandKind
 from gateway.audit_trail.verify_registry import ACCEPTED
 from gateway.config import Config
+from gateway.registry import lost_intents
 from gateway.registry.registry import Intent, Registry, RegistryError
 
 REPEAT, LEAVE = "repeat", "leave"
@@ -50,7 +51,7 @@ def expected(config: Config, registry: Registry, accepted: AcceptedLoss | None) 
 
 def check_decided(registry: Registry, accepted: AcceptedLoss) -> None:
     """RegistryError when money was paid in or out in the missing part and nobody has said what becomes of it."""
-    money = [intent for intent in registry.applied_beyond(accepted.seq) if intent.kind in MONEY]
+    money = [intent for intent in lost_intents.applied_beyond(registry, accepted.seq) if intent.kind in MONEY]
     if money and not accepted.money:
         listed = ", ".join(_line(registry, intent) for intent in money[:LISTED])
         more = f" and {len(money) - LISTED} more" if len(money) > LISTED else ""
@@ -62,7 +63,7 @@ def check_decided(registry: Registry, accepted: AcceptedLoss) -> None:
 
 def settle(registry: Registry, accepted: AcceptedLoss, set_aside: Sequence[Path], now_ns: int) -> list[str]:
     """Keep the decision in the registry and have what was lost with the log done again or left; a line for each."""
-    lost = registry.applied_beyond(accepted.seq)
+    lost = lost_intents.applied_beyond(registry, accepted.seq)
     left = [intent for intent in lost if intent.kind in MONEY and accepted.money != REPEAT]
     params = {
         "accepted_seq": accepted.seq, "lost_payments": accepted.money,
@@ -71,8 +72,8 @@ def settle(registry: Registry, accepted: AcceptedLoss, set_aside: Sequence[Path]
         "set_aside": [str(path) for path in set_aside],
     }  # fmt: skip
     with registry.transaction():
-        registry.leave_lost([intent.reference for intent in left])
-        registry.forget_beyond(accepted.seq)
+        lost_intents.leave(registry, [intent.reference for intent in left])
+        lost_intents.do_again(registry, accepted.seq)
         number = registry.insert_change((ACCEPTED, json.dumps(params), accepted.reason, 0, 0, now_ns, now_ns, "done"))
         registry.vouch(number, now_ns)
     return [f"{'left out' if intent in left else 'done again'}: {_line(registry, intent)}" for intent in lost]

@@ -98,4 +98,4 @@ def write_pair(engine: host.Engine, projection: Projection, data: Path, pace: di
     kept = {projection_path(data, seq) for seq in host.snapshot_seqs(engine.directory)}
     for path in disk.current().files(data, "projection-*"):
         if path not in kept:
-            disk.remove(path, pace if path.suffix == ".rows" else None)
+            disk.remove(path)  # never cut: a venue that started from it has it mapped

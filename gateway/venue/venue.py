@@ -4,6 +4,7 @@ Everything of a running venue is here but the sockets: registry, engine, read mo
 gateway's log and what sessions share. No part is tied to another anywhere else.
 """
 
+import contextlib
 import logging
 import sqlite3
 from collections.abc import Callable, Collection
@@ -27,12 +28,14 @@ from gateway.sessions.shared_context import Context, make_context
 from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
+from gateway.venue.disk_space import DiskSpace
 from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
+from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
 from gateway.venue.snapshots import Snapshots
@@ -57,6 +60,10 @@ def _raise(error: Exception) -> None:
 
 class Venue:
     """One exchange on one data folder. Not thread-safe: one loop uses it."""
+
+    takes_commands = True
+    """Whether anything goes into its log."""
+    sequencer_type = Sequencer
 
     def __init__(
         self,
@@ -103,7 +110,7 @@ class Venue:
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
         parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
-        self.sequencer = Sequencer(self.engine, parts, config.batch_rows)
+        self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
@@ -111,6 +118,13 @@ class Venue:
         self.health = Health(self._heed_health)
         self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
+        self._take_up()
+        self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _take_up(self) -> None:
+        """Have the registry know what the log holds of it, and ask for what is missing there."""
         self._check_registry()
         self._note(self._results, self.engine.last_seq)
         self._results = []
@@ -138,6 +152,7 @@ class Venue:
 
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
+        self.disk_space.look()
         self.execution_throttle.start()
         self.take_intents()
         self.daily_review.look(clock.wall_ns())
@@ -198,6 +213,7 @@ class Venue:
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
         self.snapshots.close()
+        self.scrub.close()
         self.gateway_log.close(clock.wall_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
@@ -212,6 +228,16 @@ class Venue:
         if self.engine.journal is not None:
             self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
+
+    def abandon(self) -> None:
+        """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.snapshots.close()
+        self.scrub.close()
+        self.gateway_log.abandon()
+        with contextlib.suppress(host.JournalError, OSError):
+            self.engine.close()
+        with contextlib.suppress(sqlite3.Error):
+            self.registry.close()
 
     # --- the registry ---------------------------------------------------------------------------------------------
 
@@ -285,6 +311,8 @@ class Venue:
         self._mark_durable()
         if self.engine.journal is not None:
             self.engine.journal.keep_tip()
+        self.disk_space.look()
+        self.scrub.tick()
         for submit in self.context.tick(clock.wall_ns()):
             self.sequencer.submit(submit.rows, None, submit.pending)
         self.execution_throttle.tick()

@@ -13,6 +13,7 @@ from tests.gateway.mutants import Mutant, broken
 from tests.gateway.mutants_of_invariants import INVARIANT_MUTANTS
 from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
 from tests.gateway.mutants_of_owners import OWNER_MUTANTS
+from tests.gateway.mutants_of_snapshots import SNAPSHOT_MUTANTS
 from tests.gateway.mutants_of_statute import STATUTE_MUTANTS
 from tests.gateway.mutants_of_surveillance import SURVEILLANCE_MUTANTS
 from tests.gateway.mutants_of_trail import TRAIL_MUTANTS
@@ -23,7 +24,7 @@ from tests.test_arrows import imported
 ROOT = Path(__file__).parents[2]
 MUTANTS = (
     *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
-    *INVARIANT_MUTANTS,
+    *INVARIANT_MUTANTS, *SNAPSHOT_MUTANTS,
 )  # fmt: skip
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""

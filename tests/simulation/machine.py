@@ -240,6 +240,7 @@ def config_of(folder: Path) -> Config:
         data=str(folder), port=0, durability="fsync", orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
         cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, queries_per_s=UNLIMITED, queries_burst=UNLIMITED,
         surveillance=SILENT, batch_rows=256, report_rows=1 << 14, segment_bytes=1 << 16,
+        scrub_hours=0,
     )  # fmt: skip
 
 

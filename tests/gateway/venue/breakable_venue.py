@@ -2,15 +2,17 @@
 
 It reads one JSON object a line, `{"words": [...], "faults": [[array, row, field, change], ...], "out": "", "err": ""}`,
 serves with these words until the venue ends, and answers with its exit code. The process is forked from one that has
-compiled everything; SIGUSR1 adds the changes to the state, as a fault of the memory would.
+compiled everything; SIGUSR1 adds the changes to the state, as a fault of the memory would. With `"faults": "disk"` the
+signal makes every sync fail from then on, after the bytes were written: reads show them.
 """
 
+import errno
 import json
 import os
 import signal
 import sys
 
-from engine import host
+from engine import disk, host
 from gateway import cli
 from gateway.venue.venue import Venue
 
@@ -26,8 +28,31 @@ _start = Venue.start
 Venue.start = _keep
 
 
+class FailingDisk(disk.SystemDisk):
+    """A disk whose syncs fail once it is told so."""
+
+    fails = False
+
+    def pwrite(self, descriptor, parts, offset, flags=0):
+        written = super().pwrite(descriptor, parts, offset, 0 if self.fails else flags)
+        if self.fails and flags & os.RWF_DSYNC:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return written
+
+    def sync(self, descriptor):
+        if self.fails:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        super().sync(descriptor)
+
+
+_DISK = FailingDisk()
+
+
 def corrupt(faults):
-    """Change the state of the venue that this process serves."""
+    """Change the state of the venue that this process serves, or make its disk fail."""
+    if faults == "disk":
+        _DISK.fails = True
+        return
     root = _VENUES[0].engine.root
     for array, row, field, change in faults:
         if array:
@@ -44,7 +69,8 @@ def serve(order):
     signal.signal(signal.SIGUSR1, lambda *_: corrupt(order["faults"]))
     code = 99
     try:
-        code = cli.main(["serve", "--json", *order["words"]])
+        with disk.use(_DISK):
+            code = cli.main(["serve", "--json", *order["words"]])
     except SystemExit as end:
         code = end.code
     finally:

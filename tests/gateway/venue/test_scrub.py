@@ -1,0 +1,95 @@
+"""Old segments and snapshots are checked beside trading; a damaged one is an alarm that names its file and byte."""
+
+import time
+
+import pytest
+
+from engine.journal import scrub as files
+from engine.journal.format import segment_path
+from gateway import clock
+from gateway.venue import scrub
+from gateway.venue.health import Effect, Health
+from gateway.venue.scrub import Scrub
+from tests.test_tip import SHORT, create, play
+
+RATE = 1 << 30
+
+
+def flip(path, offset):
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 8
+    path.write_bytes(data)
+
+
+@pytest.fixture
+def journal(tmp_path):
+    """A journal of four segments and two snapshots, still open."""
+    engine = create(tmp_path / "journal", SHORT)
+    for _ in range(2):
+        play(engine, 7)
+        engine.snapshot()
+    yield engine.directory
+    engine.close()
+
+
+def faults(journal):
+    sizes = []
+    return list(files.faults(journal, sizes.append)), sum(sizes)
+
+
+def test_every_file_but_the_open_segment_is_read_and_each_bad_one_is_told(journal):
+    segments, snapshots = sorted(journal.glob("journal-*")), sorted(journal.glob("snapshot-*"))
+    assert len(segments) == 4 and len(snapshots) == 2
+    found, checked_bytes = faults(journal)
+    assert not found
+    records = sum(path.stat().st_size - 256 for path in segments[:-1])
+    assert checked_bytes == records + sum(path.stat().st_size for path in snapshots)
+    flip(segments[1], 600)
+    flip(segments[-1], 300)
+    flip(snapshots[0], 5000)
+    found, _ = faults(journal)
+    assert len(found) == 2, "the open segment is not its business"
+    assert found[0].startswith(f"{segment_path(journal, 2)}: corrupt at byte 600") and str(snapshots[0]) in found[1]
+
+
+def test_a_segment_that_does_not_lead_to_the_next_is_a_fault(journal):
+    data = segment_path(journal, 1).read_bytes()
+    segment_path(journal, 1).write_bytes(data[: 256 + 192])
+    [fault], _ = faults(journal)
+    assert "this segment does not follow the one before it" in fault
+
+
+def wait_for(checks):
+    deadline = time.monotonic() + 120
+    while checks.is_running and time.monotonic() < deadline:
+        checks.tick()
+        time.sleep(0.01)
+    assert not checks.is_running
+
+
+def test_the_venue_has_it_done_and_says_what_is_wrong_until_it_is_mended(journal, monkeypatch):
+    now_ns = clock.steady_ns()
+    monkeypatch.setattr(clock, "steady_ns", lambda: now_ns)
+    checks = Scrub(journal, 24, RATE, health := Health())
+    checks.tick()
+    assert not checks.is_running, "not before its time"
+    bad = segment_path(journal, 2)
+    flip(bad, 600)
+    now_ns += 24 * 3600 * 10**9
+    checks.tick()
+    assert checks.is_running
+    wait_for(checks)
+    [trouble] = health.troubles
+    assert (trouble.name, trouble.effect, health.state) == (scrub.NAME, Effect.ALARM, "serving")
+    assert trouble.cause.startswith(f"{bad}: corrupt at byte 600") and checks.faults
+    flip(bad, 600)
+    checks.begin()
+    wait_for(checks)
+    assert not health.troubles and not checks.faults and checks.checked_bytes > 0 and checks.checked_ns > 0
+    never = Scrub(journal, 0, RATE, health)
+    now_ns += 10**18
+    never.tick()
+    assert not never.is_running
+    checks.begin()
+    checks.close()
+    assert not checks.is_running
