@@ -5,9 +5,11 @@ included, and never jumps: rate limits, heartbeats, idle times and latencies run
 commands: it goes with the steady clock and is drawn towards the wall clock slowly, so no jump gets into the log.
 """
 
+import os
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Literal
 
 _STEADY = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
@@ -28,6 +30,17 @@ def wall_ns() -> int:
 def steady_ns() -> int:
     """Nanoseconds of a clock that never jumps: rate limits, heartbeats and latencies."""
     return time.clock_gettime_ns(_STEADY)
+
+
+def process_begun_ns() -> int:
+    """When this process began, on the steady clock, to a hundredth of a second; now where the system does not tell."""
+    now_ns = steady_ns()
+    try:
+        fields = Path("/proc/self/stat").read_text().rpartition(")")[2].split()
+        age = time.clock_gettime(_STEADY) - int(fields[19]) / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return now_ns
+    return now_ns - round(age * 1e9)
 
 
 class ClockError(ValueError):

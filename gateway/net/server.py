@@ -151,7 +151,7 @@ class Server:
         """Close every connection and let go of the data folder as it is, after the disk failed."""
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.stop()
+                listener.close()
         self.turns.stop_timers()
         self._index.stop()
         for connection in [*self._websockets, *self.connections.http, *self.operations_connections.http]:

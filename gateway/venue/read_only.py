@@ -15,8 +15,9 @@ from gateway.clock import Accepted, VenueTime
 from gateway.config import Config
 from gateway.sessions.actions import Pending
 from gateway.venue.health import Effect
+from gateway.venue.recovery import Recovered
 from gateway.venue.sequencer import Origin, Sequencer
-from gateway.venue.venue import InLoop, Progress, Recovered, Venue
+from gateway.venue.venue import InLoop, Progress, Venue
 
 NAME = "DISK_FAILED"
 _REMEDY = (

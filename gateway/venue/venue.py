@@ -25,7 +25,6 @@ from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.history import History
 from gateway.read_model.history_store import open_store
 from gateway.read_model.projection import Projection
-from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
@@ -38,10 +37,13 @@ from gateway.venue.execution_throttle import ExecutionThrottle, Links
 from gateway.venue.gateway_log_writer import GatewayLogWriter
 from gateway.venue.health import Effect, Health
 from gateway.venue.losses import AcceptedLoss
-from gateway.venue.registry_intents import IntentPending, directive_row, replayed_results
+from gateway.venue.recovery import Recovered, write_pair
+from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
 from gateway.venue.side_files import RegistryScrub, open_side_files
+from gateway.venue.snapshots import Snapshots
+from gateway.venue.start_phases import StartPhases
 from gateway.venue.sweeps import Sweeps, sweep_row
 
 Progress = Callable[[int, int], None]
@@ -86,10 +88,13 @@ class Venue:
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
+        self.phases = StartPhases()
         self.registry, vault = open_side_files(config)
+        self.phases.end("registry")
         store = open_store(config.history, config.history_days) if config.history_rows else None
         self.history = History(store, config.history_rows)
         self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
+        self.phases.end("compiled read model")
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
         self._last_reference = 0
@@ -107,6 +112,7 @@ class Venue:
             self._sweeps.begin(seq, kind)
         self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
+        self.phases.end("books")
         self.hub = Hub(self.projection)
         self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
         links = Links(
@@ -123,6 +129,7 @@ class Venue:
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self.health = Health(self._heed_health)
+        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
         self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
@@ -135,6 +142,7 @@ class Venue:
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, self.time.now_ns())
+        self.phases.end("registry checked")
 
     def _start_time(self, accepted: Accepted) -> VenueTime:
         """The venue's time, which begins no earlier than the log ends."""
@@ -255,12 +263,20 @@ class Venue:
             return host.Engine.create(journal, Mode.EXCHANGE, options=options, expected=expected)
         recovered = Recovered(self.projection, self._sweeps, Path(self.config.data))
         engine = host.Engine.open(journal, Mode.EXCHANGE, options, recovered.sink, progress, expected)
-        recovered.finish(engine, journal)
+        try:
+            recovered.finish(engine, journal, progress)
+        except BaseException:
+            engine.close()
+            raise
         self._results += recovered.results
+        parts = engine.recovery.seconds | {"read model": recovered.load_seconds}
+        parts["replay"] = max(0.0, parts.get("replay", 0.0) - recovered.load_seconds)
+        self.phases.end("journal opened", parts)
         return engine
 
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        self.snapshots.close()
         self.scrub.close()
         self.gateway_log.close(self.time.now_ns())
         self.sequencer.settle()
@@ -270,13 +286,8 @@ class Venue:
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
-        path = _projection_path(Path(self.config.data), self.engine.last_seq)
         if self.engine.last_seq:
-            self.engine.snapshot()
-            self.projection.save(path)
-        for old in Path(self.config.data).glob("projection-*"):
-            if old != path:
-                old.unlink()
+            write_pair(self.engine, self.projection, Path(self.config.data))
         self.history.close()
         self.engine.close()
         if self.engine.journal is not None:
@@ -285,6 +296,7 @@ class Venue:
 
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.snapshots.close()
         self.scrub.close()
         self.gateway_log.abandon()
         with contextlib.suppress(host.JournalError, OSError):
@@ -369,54 +381,6 @@ class Venue:
         self.scrub.tick()
         self._cancel_for_run_out()
         self.execution_throttle.tick()
+        self.snapshots.tick(self.engine.durable_seq)
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.tick(self.time.now_ns())
-
-
-class Recovered:
-    """Loads the projection saved with the engine's snapshot, then folds what is replayed."""
-
-    def __init__(self, projection: Projection, sweeps: Sweeps, data: Path) -> None:
-        self._projection = projection
-        self._sweeps = sweeps
-        self._data = data
-        self._begun = False
-        self.is_whole = True
-        self.results: list[tuple[int, int, int]] = []
-
-    def sink(self, commands: Any, events: Any) -> None:
-        """One replayed batch, a ring at a time."""
-        if not self._begun:
-            self._begin(int(commands[0]["seq"]) - 1)
-        self.results += replayed_results(commands, events)
-        self._sweeps.begin_replayed(commands)
-        self._sweeps.offer(events, int(commands[-1]["seq"]))
-        if self.is_whole:
-            self._projection.replay(commands, events)
-
-    def _begin(self, seq: int) -> None:
-        self._begun = True
-        if seq == 0:
-            return
-        try:
-            self._projection.load(_projection_path(self._data, seq))
-        except SavedRowsError as error:
-            _LOG.warning("%s", error)
-            self.is_whole = False
-
-    def finish(self, engine: host.Engine, journal: Path) -> None:
-        """After recovery: without a saved projection the whole journal is folded once."""
-        if not self._begun:
-            self._begin(engine.last_seq)
-        if self.is_whole:
-            return
-        reader = host.JournalReader(journal)
-        scratch = host.Engine(host.create(reader.capacities, reader.mode))
-        host.replay(reader, scratch, engine.last_seq, self._projection.replay)
-
-
-def _projection_path(data: Path, seq: int) -> Path:
-    """Where the read model of a sequence is saved."""
-    return data / f"projection-{seq:020d}.rows"
-
-

@@ -17,6 +17,7 @@ from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
 from tests.gateway.mutants_of_operation import OPERATION_MUTANTS
 from tests.gateway.mutants_of_owners import OWNER_MUTANTS
 from tests.gateway.mutants_of_side_files import SIDE_FILE_MUTANTS
+from tests.gateway.mutants_of_snapshots import SNAPSHOT_MUTANTS
 from tests.gateway.mutants_of_statute import STATUTE_MUTANTS
 from tests.gateway.mutants_of_surveillance import SURVEILLANCE_MUTANTS
 from tests.gateway.mutants_of_time import TIME_MUTANTS
@@ -29,6 +30,7 @@ ROOT = Path(__file__).parents[2]
 MUTANTS = (
     *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
     *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS, *TIME_MUTANTS, *HISTORY_MUTANTS, *LOSS_MUTANTS,
+    *SNAPSHOT_MUTANTS,
 )  # fmt: skip
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""
