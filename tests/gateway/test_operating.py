@@ -24,7 +24,8 @@ from tests.gateway.index_feeds.feeds import FEEDS
 from tests.gateway.live import BTC, play, running
 from tests.recordings.data import compiled
 
-DOCUMENT = (Path(__file__).parents[2] / "gateway" / "venue" / "README.md").read_text()
+ROOT_OF_GATEWAY = Path(__file__).parents[2] / "gateway"
+DOCUMENT = (ROOT_OF_GATEWAY / "venue" / "README.md").read_text()
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIONROCK_D")} | {
     "PATH": f"{BIN}:{os.environ['PATH']}"
