@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import host
 from gateway import clock, pages
+from gateway.clock import Accepted
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
 from gateway.net.descriptors import room_for
@@ -42,13 +43,14 @@ class Server:
         config: Config,
         progress: Progress | None = None,
         accepted: AcceptedLoss | None = None,
+        accepted_time: Accepted = "",
         failure: DiskFailure | None = None,
     ) -> None:
         """`failure`: serve questions alone, after a disk that failed."""
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
         if failure is None:
-            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
         else:
             self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
@@ -168,7 +170,7 @@ class Server:
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _keep_time(self) -> None:
-        self.venue.sequencer.keep_time()
+        self.venue.keep_time()
         self.turns.end()
         if self.venue.sequencer.has_work:
             self.turns.loop.call_soon(self._keep_time_again)
@@ -194,9 +196,9 @@ class Server:
         self.venue.tick()
         if self.venue.takes_commands:
             self._index.refresh()
-        now_ns, now = clock.wall_ns(), time.monotonic()
+        steady_ns, now = clock.steady_ns(), time.monotonic()
         for connection in self._websockets:
-            connection.act(connection.session.tick(now_ns))
+            connection.act(connection.session.tick(steady_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
 

@@ -98,7 +98,7 @@ INDEX_MUTANTS = (
     Mutant(
         "a silent pair is never asked for again",
         "index_feeds/source_connection.py",
-        "            self.renew_silent(now_ns)\n",
+        "            self.renew_silent(steady_ns)\n",
         "",
         f"{SOURCES}::test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again",
     ),
@@ -226,7 +226,7 @@ QUERY_MUTANTS = (
     Mutant(
         "the day is kept although a minute was added",
         "read_model/candles.py",
-        "known = minute_ns, len(self._minutes[contract_slot])",
+        "known = minute_ns, self.series.count(contract_slot)",
         "known = minute_ns, 0",
         CANDLES,
     ),
@@ -485,8 +485,8 @@ CLIENT_MUTANTS = (
     Mutant(
         "a key that may not trade fires cancel-on-disconnect",
         "sessions/state.py",
-        'if "trade" in key.scopes and not self.http',
-        "if not self.http",
+        'return begins and "trade" in key.scopes and not self.http',
+        "return begins and not self.http",
         f"{SESSION}::test_a_key_that_may_not_trade_neither_sets_nor_fires_it",
     ),
     Mutant(
@@ -555,7 +555,7 @@ COST_MUTANTS = (
         f"{CLOSING}::test_a_flood_of_refusals_is_answered_without_figures_from_some_on",
     ),
     Mutant(
-        "who is gone keeps what the venue made reduce-only", "sessions/session.py",
+        "who is gone keeps what the venue made reduce-only", "sessions/dead_mans_switch.py",
         " or order.flags & FLAG_MADE_REDUCE_ONLY", "", CLOSING,
     ),
     Mutant(

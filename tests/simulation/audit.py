@@ -97,5 +97,5 @@ def read_model_facts(projection: Projection) -> dict[str, Any]:
         "accounts": row["accounts"][:accounts].tobytes(),
         "connections": row["connections"][:orders].tobytes(),
         "markets": row["markets"].tobytes(),
-        "history": projection._history.rows().tobytes(),
+        "history": b"".join(part.legs[: part.used].tobytes() for part in projection.history.segments),
     }

@@ -152,13 +152,19 @@ BREAKS = (
         "sequence > self._said[channel]",
         "sequence >= self._said[channel]",
     ),
-    Break("resume skips the last one", "gateway.read_model.reports", "_later", "(seqs <= until)", "(seqs < until)"),
+    Break(
+        "resume skips the last one",
+        "gateway.read_model.reports",
+        "Reports.since",
+        "_later(self._segments, account_slot, after), (after, until), count)",
+        "_later(self._segments, account_slot, after), (after, until - 1), count)",
+    ),
     Break(
         "history row dropped at a restart",
         "gateway.read_model.projection",
         "Projection.load",
-        "self._history.load(history)",
-        "self._history.load(history[:-1])",
+        "part.load(*rows)",
+        "part.load(rows[0], rows[1][:-1] if part is self.history else rows[1])",
     ),
     Break(
         "tip too early",

@@ -71,6 +71,23 @@ def random_bytes(chance: Random) -> Any:
     return SimpleNamespace(token_bytes=chance.randbytes, token_hex=lambda size: chance.randbytes(size).hex())
 
 
+class _NoListener:
+    """In place of a listener on a port: links come from the simulation."""
+
+    port = 1
+
+    def __init__(self, *_: object) -> None:
+        return None
+
+    async def start(self, *_: object) -> None:
+        return None
+
+    def stop(self) -> None:
+        return None
+
+    close = stop
+
+
 class Image:
     """A data folder as it lies on a disk: what a machine begins with."""
 
@@ -225,6 +242,7 @@ class Machine:
         yield host, "warm_up", lambda *_: None
         yield logging.getLogger("lionrock"), "level", logging.CRITICAL + 1
         yield host, "Lock", _NoLock
+        yield gateway.net.server, "Listener", _NoListener
 
 
 class _Late:
