@@ -12,6 +12,7 @@ from tests.gateway import mutants
 from tests.gateway.mutants import Mutant, broken
 from tests.gateway.mutants_of_history import HISTORY_MUTANTS
 from tests.gateway.mutants_of_invariants import INVARIANT_MUTANTS
+from tests.gateway.mutants_of_limits import LIMIT_MUTANTS
 from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
 from tests.gateway.mutants_of_operation import OPERATION_MUTANTS
 from tests.gateway.mutants_of_owners import OWNER_MUTANTS
@@ -26,7 +27,8 @@ from tests.test_arrows import imported
 
 ROOT = Path(__file__).parents[2]
 MUTANTS = (
-    *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
+    *mutants.MUTANTS, *OFFICER_MUTANTS, *LIMIT_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS,
+    *SURVEILLANCE_MUTANTS,
     *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS, *TIME_MUTANTS, *HISTORY_MUTANTS,
 )  # fmt: skip
 FAILED = 1
