@@ -22,7 +22,7 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.history import History
-from gateway.read_model.history_store import open_store
+from gateway.read_model.history_store import follow, open_store
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
@@ -81,8 +81,7 @@ class Venue:
         sources = configured(config.index_feeds, config.scripted_index)
         self._in_loop, self._fail = in_loop, fail
         self.registry, vault = open_side_files(config)
-        store = open_store(config.history, config.history_days) if config.history_rows else None
-        self.history = History(store, config.history_rows)
+        self.history = self._open_history()
         self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self._results: list[tuple[int, int, int]] = []
         self._changes_seen = -1
@@ -129,6 +128,13 @@ class Venue:
         self._note(self._results, self.engine.last_seq)
         self._results = []
         bind_accounts(self.registry, clock.wall_ns())
+
+    def _open_history(self) -> History:
+        """The history, with its store on disk; a venue that takes no commands writes none."""
+        path, rows = self.config.history, self.config.history_rows
+        if not rows:
+            return History()
+        return History(open_store(path, self.config.history_days) if self.takes_commands else follow(path), rows)
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -230,6 +236,7 @@ class Venue:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
         self.scrub.close()
         self.gateway_log.abandon()
+        self.history.abandon()
         with contextlib.suppress(host.JournalError, OSError):
             self.engine.close()
         with contextlib.suppress(sqlite3.Error):
