@@ -8,13 +8,20 @@ Paths are real paths; a descriptor is a number that only these functions underst
 import contextlib
 import mmap
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 FILE_MODE, FOLDER_MODE = 0o600, 0o700
 """Who may read: the account that the venue runs as, and nobody else, whatever the umask says."""
 Bytes = bytes | bytearray | memoryview
+TEMPORARY = ".tmp"
+"""What the name of a file ends with that is not whole yet, or no longer."""
+PIECE_BYTES = 1 << 20
+"""A file that is written or removed beside a running venue is synced or cut so many bytes at a time. The syncs of the
+journal wait while the file system writes or frees more than that at once."""
+Pace = Callable[[], None]
+"""Called after each piece: it waits, so that others use the disk meanwhile."""
 
 
 class Disk(Protocol):
@@ -174,17 +181,61 @@ def write_all(descriptor: int, parts: Sequence[Bytes], offset: int) -> int:
     return offset
 
 
-def write_atomically(path: Path, parts: Sequence[Bytes]) -> None:
-    """Write a whole file durably: it is there completely under its name, or not at all."""
-    temporary = path.with_name(path.name + ".tmp")
+def write_atomically(path: Path, parts: Sequence[Bytes], pace: Pace | None = None) -> None:
+    """Write a whole file durably: it is there completely under its name, or not at all.
+
+    With a pace it is written and synced a piece at a time.
+    """
+    temporary = path.with_name(path.name + TEMPORARY)
     descriptor = _disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        write_all(descriptor, parts, 0)
+        if pace is None:
+            write_all(descriptor, parts, 0)
+        else:
+            _write_in_pieces(descriptor, parts, pace)
         _disk.sync(descriptor)
     finally:
         _disk.close(descriptor)
     _disk.rename(temporary, path)
     _disk.sync_folder(path.parent)
+
+
+def _write_in_pieces(descriptor: int, parts: Sequence[Bytes], pace: Pace) -> None:
+    offset = 0
+    for part in parts:
+        left = memoryview(part).cast("B")
+        while left:
+            piece = left[: PIECE_BYTES - offset % PIECE_BYTES]
+            offset, left = write_all(descriptor, [piece], offset), left[len(piece) :]
+            if offset % PIECE_BYTES == 0:
+                _disk.sync(descriptor)
+                pace()
+
+
+def remove(path: Path, pace: Pace | None = None) -> None:
+    """Take a file away, durably once its folder is synced. With a pace it is first cut a piece at a time.
+
+    Only a file that nobody has mapped may be cut: whoever reads mapped bytes that are gone is killed.
+    """
+    if pace is not None:
+        leftover = path.with_name(path.name + TEMPORARY)
+        _disk.rename(path, leftover)  # a file under its own name is always whole
+        path = leftover
+        descriptor = _disk.open(path, os.O_WRONLY)
+        try:
+            for size in range(_disk.size_bytes(descriptor) // PIECE_BYTES * PIECE_BYTES, 0, -PIECE_BYTES):
+                _disk.truncate(descriptor, size)
+                _disk.sync(descriptor)
+                pace()
+        finally:
+            _disk.close(descriptor)
+    _disk.unlink(path)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Take away what a process left that ended while it wrote or removed a file. Only for who writes the folder."""
+    for path in _disk.files(folder, "*" + TEMPORARY):
+        _disk.unlink(path)
 
 
 def read(path: Path, size_bytes: int | None = None, offset: int = 0) -> bytes:
@@ -215,6 +266,15 @@ def map_file(path: Path) -> Any:
     descriptor = _disk.open(path, os.O_RDONLY)
     try:
         return _disk.map(descriptor)
+    finally:
+        _disk.close(descriptor)
+
+
+def drop_cached(path: Path) -> None:
+    """Have the next read of a file come from the disk, where the system can do that."""
+    descriptor = _disk.open(path, os.O_RDONLY)
+    try:
+        _disk.drop_cache(descriptor)
     finally:
         _disk.close(descriptor)
 

@@ -5,12 +5,10 @@ says that it is durable. Recovery, verification and standby are one loop, `repla
 """
 
 import contextlib
-import fcntl
 import gc
 import mmap
-import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
@@ -33,25 +31,29 @@ from engine.journal import (
     Proof,
     Snapshot,
     SnapshotError,
+    archive,
     begin_anew,
     begin_reading,
     begin_segment,
     digest,
     genesis,
     newest_first,
-    read_body,
     read_header,
     read_snapshot,
-    sound_headers,
+    retention,
+    snapshot_seqs,
+    snapshots,
     tip_damage,
     write_read_again,
     write_snapshot,
 )
+from engine.journal.lock import LOCK, Lock, is_written
 from engine.journal.scrub import faults as scrub_faults
 from engine.kernels import KERNELS, direct
 from engine.schema import COMMAND, EVENT, SMALL, STATE, VENUE, Capacities
 
 __all__ = [
+    "LOCK",
     "RING_ROWS",
     "BrokenError",
     "CorruptJournalError",
@@ -62,16 +64,19 @@ __all__ = [
     "JournalError",
     "JournalOptions",
     "JournalReader",
+    "Lock",
     "LossError",
     "Proof",
     "Recovery",
     "SnapshotError",
+    "archive",
     "create",
     "digest",
     "holds_journal",
     "is_written",
     "replay",
     "restore",
+    "retention",
     "scrub_faults",
     "snapshot_seqs",
     "snapshots",
@@ -89,11 +94,6 @@ HUGE_PAGE_ORDERS = 1 << 16
 """A state for at least so many orders asks for huge pages; a small one would only waste them."""
 _NO_RESERVE = 0x4000
 """MAP_NORESERVE of Linux."""
-LOCK = "lock"
-"""The file in a journal's folder that its writer locks."""
-LOOK_SECONDS = 0.01
-"""A writer tries again after so long: whoever looks at the lock with `is_written` holds it for a moment."""
-
 Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
 """(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
@@ -132,11 +132,18 @@ def _capacity_names() -> list[str]:
     return [entry.name for entry in fields(Capacities)]
 
 
-def restore(snapshot: Snapshot) -> Rows:
-    """The state that a snapshot holds. SnapshotError when it is damaged, or does not add up."""
+def restore(snapshot: Snapshot, seconds: dict[str, float] | None = None) -> Rows:
+    """The state that a snapshot holds; `seconds` gets how long it took. SnapshotError when it is damaged, or does not
+    add up.
+    """
+    begun = time.perf_counter()
     root = allocate(huge_pages=True)
     read_snapshot(snapshot, root)
-    if not batch_end.recount(root):
+    read = time.perf_counter()
+    adds_up = batch_end.recount(root)
+    if seconds is not None:
+        seconds |= {"snapshot": read - begun, "recount": time.perf_counter() - read}
+    if not adds_up:
         raise SnapshotError(f"{snapshot.path}: its accounts, positions and orders do not add up; delete it")
     return root
 
@@ -181,43 +188,6 @@ def holds_journal(directory: Path) -> bool:
     return bool(disk.current().files(directory, "journal-*.log"))
 
 
-def is_written(directory: Path) -> bool:
-    """Whether a process holds the folder's lock, as it writes the journal."""
-    try:
-        with (directory / LOCK).open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except FileNotFoundError:
-        return False
-    return False
-
-
-class Lock:
-    """One writer to a folder: held until `release`, by this process alone. JournalError when another holds it."""
-
-    def __init__(self, directory: Path) -> None:
-        self._file = open(directory / LOCK, "a+", opener=disk.private)  # noqa: SIM115 - held until close
-        try:
-            try:
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                time.sleep(LOOK_SECONDS)
-                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._file.seek(0)
-            owner = self._file.read().strip() or "unknown"
-            self._file.close()
-            raise JournalError(f"{directory}: in use by process {owner}; stop it first") from None
-        self._file.truncate(0)
-        self._file.write(str(os.getpid()))
-        self._file.flush()
-
-    def release(self) -> None:
-        """Let another process write."""
-        self._file.close()
-
-
 @dataclass(frozen=True)
 class Recovery:
     """What opening found: the snapshot's sequence (0: none used), commands replayed, bytes of torn tail cut."""
@@ -227,6 +197,8 @@ class Recovery:
     cut_bytes: int = 0
     ignored: list[str] = field(default_factory=list)
     """One line for each snapshot that could not be used."""
+    seconds: dict[str, float] = field(default_factory=dict, compare=False)
+    """How long each phase took: the snapshot, the recount of what it adds up to, the journal behind it."""
     previous_end: End | None = None
     """How the run before this one ended; None when nothing says so."""
     set_aside: list[Path] = field(default_factory=list)
@@ -274,6 +246,9 @@ class Engine:
         self._stage_address = row_access.address_of(stage)
         self._lock: Lock | None = None
         self._broken: BrokenError | None = None
+        self._log: JournalReader | None = None
+        self._chain = b""
+        """The log that a state without a journal was read from, and its hash there."""
 
     @classmethod
     def create(
@@ -337,23 +312,31 @@ class Engine:
 
     @classmethod
     def read(
-        cls, directory: Path, until_seq: int | None = None, sink: Sink = _ignore, progress: Progress | None = None
+        cls,
+        directory: Path,
+        until_seq: int | None = None,
+        sink: Sink = _ignore,
+        progress: Progress | None = None,
+        *,
+        from_seq: int | None = None,
     ) -> "Engine":
-        """The state that the log leads to, as by `open`, without a journal: nothing is written. JournalError.
+        """The state that the log leads to, recovered as by `open` while another process may write: no journal is open.
 
-        `until_seq`: it ends with the last record that lies up to this sequence.
+        `until_seq`: it ends with the last record that lies up to this sequence. `from_seq`: from the snapshot of this
+        sequence instead of the newest. `snapshot` writes the state. JournalError.
         """
         reader = JournalReader(directory)
-        root, ignored = _newest_root(reader)
-        engine = cls(create(reader.capacities, reader.mode) if root is None else root)
-        snapshot_seq = engine.last_seq
+        engine = cls._restored(reader, from_seq)
+        chain = reader.position.chain
         for commands in reader.batches():
             if until_seq is not None and reader.last_seq > until_seq:
                 break
             engine.feed(commands, sink)
+            chain = reader.position.chain
             if progress is not None:
                 progress(reader.bytes_read, reader.bytes_total)
-        engine.recovery = Recovery(snapshot_seq, engine.last_seq - snapshot_seq, ignored=ignored)
+        engine.directory, engine._log, engine._chain = directory, reader, chain
+        engine.recovery = replace(engine.recovery, replayed=engine.last_seq - engine.recovery.snapshot_seq)
         return engine
 
     def submit(self, commands: Rows) -> Rows:
@@ -423,12 +406,23 @@ class Engine:
         """The state's digest: see `engine.journal.digest`."""
         return digest(self.root)
 
-    def snapshot(self) -> Snapshot:
-        """Write the state beside its journal, after the journal. JournalError without a journal."""
-        if self.journal is None or self.directory is None:
+    def snapshot(self, pace: disk.Pace | None = None) -> Snapshot:
+        """Write the state beside the journal, after the journal, and remove all but the newest two sound ones.
+
+        JournalError for an engine that is not of a journal. `pace` as in `disk.write_atomically`.
+        """
+        if self.directory is None:
             raise JournalError("this engine has no journal, so nowhere to put a snapshot")
-        self.journal.sync()
-        return write_snapshot(self.directory, self.root, self.journal.chain)
+        chain = self._chain
+        if self.journal is not None:
+            self.journal.sync()
+            chain = self.journal.chain
+        elif self._log is not None:
+            self._log.sync()
+        written = write_snapshot(self.directory, self.root, chain, pace)
+        if written.seq not in retention.remove_old_snapshots(self.directory, pace):
+            raise SnapshotError(f"{written.path}: what was read back is not what was written; check the disk")
+        return written
 
     def close(self) -> None:
         """Sync the journal, close it and let another process have the directory."""
@@ -440,16 +434,32 @@ class Engine:
                 self._lock.release()
 
     @classmethod
+    def _restored(cls, reader: JournalReader, seq: int | None = None) -> "Engine":
+        """The state of the newest snapshot that can be used, or an empty one; the reader stands behind it.
+
+        With a sequence it is the snapshot of that one: SnapshotError when it cannot be used.
+        """
+        seconds: dict[str, float] = {}
+        root, ignored = _newest_root(reader, seconds, seq)
+        if root is None and seq is not None:
+            raise SnapshotError("; ".join(ignored) or f"{reader.directory}: no snapshot of sequence {seq}")
+        engine = cls(create(reader.capacities, reader.mode) if root is None else root)
+        engine.recovery = Recovery(engine.last_seq, ignored=ignored, seconds=seconds)
+        return engine
+
+    @classmethod
     def _recovered(cls, reader: JournalReader, sink: Sink, progress: Progress, expected: Expected) -> "Engine":
         set_aside = begin_reading(reader, expected)
-        root, ignored = _newest_root(reader)
-        engine = cls(create(reader.capacities, reader.mode) if root is None else root)
-        snapshot_seq = engine.last_seq
+        engine = cls._restored(reader)
+        found, begun = engine.recovery, time.perf_counter()
         replay(reader, engine, sink=sink, progress=progress)
         reader.check_end()
         cut_bytes = reader.torn.size_bytes if reader.torn else 0
-        replayed = engine.last_seq - snapshot_seq
-        engine.recovery = Recovery(snapshot_seq, replayed, cut_bytes, ignored, set_aside=set_aside)
+        seconds = found.seconds | {"replay": time.perf_counter() - begun}
+        engine.recovery = replace(
+            found, replayed=engine.last_seq - found.snapshot_seq, cut_bytes=cut_bytes, set_aside=set_aside,
+            seconds=seconds,
+        )  # fmt: skip
         return engine
 
     def _attach(self, reader: JournalReader, options: JournalOptions | None, lock: Lock) -> None:
@@ -563,28 +573,24 @@ def _check_mode(reader: JournalReader, mode: Mode) -> None:
         )
 
 
-def snapshots(directory: Path) -> Iterator[Snapshot]:
-    """The snapshots of a directory, oldest first, with their bodies checked. SnapshotError for a damaged one."""
-    for path in reversed(newest_first(directory)):
-        snapshot = read_header(path)
-        read_body(snapshot)
-        yield snapshot
+def _newest_root(reader: JournalReader, seconds: dict[str, float], seq: int | None) -> tuple[Rows | None, list[str]]:
+    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used.
 
-
-def snapshot_seqs(directory: Path) -> list[int]:
-    """The sequences of the snapshots of a directory whose headers are sound."""
-    return [snapshot.seq for snapshot in sound_headers(directory)]
-
-
-def _newest_root(reader: JournalReader) -> tuple[Rows | None, list[str]]:
-    """The state of the newest snapshot that the journal goes on from, and why newer ones cannot be used."""
+    With a sequence only the snapshot of that one is looked at.
+    """
     ignored: list[str] = []
     for path in newest_first(reader.directory):
         try:
             snapshot = read_header(path)
-            root = restore(snapshot)  # before the reader moves there: it is not for a bad one
-            if reader.seek(snapshot.seq, snapshot.chain):
+            if seq not in (None, snapshot.seq):
+                continue
+            root = restore(snapshot, seconds)  # before the reader moves there: it is not for a bad one
+            begun = time.perf_counter()
+            is_led_to = reader.seek(snapshot.seq, snapshot.chain)
+            seconds["seek"] = time.perf_counter() - begun
+            if is_led_to:
                 return root, ignored
+            ignored.append(f"{path}: the journal does not lead to it")
         except SnapshotError as error:
             ignored.append(str(error))
     return None, ignored

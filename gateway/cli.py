@@ -18,6 +18,7 @@ COMMANDS = {
     "convert": "write any readable stream as a journal",
     "verify": "check a journal end to end",
     "doctor": "look for what is wrong with the machine, the settings or a data folder",
+    "archive": "compress, list, check and move old journal segments",
     "bench": "run the benchmarks",
     "load": "measure the gateway under load, beside a bare echo server",
     "account": "create and list accounts",

@@ -84,6 +84,24 @@ class Config:
         int, Meta(ge=0, le=36_500, description="days that DATA/history.db keeps rows; 0: for ever")
     ] = 0
     segment_bytes: Annotated[int, Meta(ge=1 << 16, le=1 << 40, description="bytes of a journal segment")] = 1 << 28
+    snapshot_commands: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 40, description="commands since the last snapshot after which a process of its own writes "
+            "one beside the venue; a start replays those behind it; 0: only when the venue stops"
+        ),
+    ] = 2_000_000
+    snapshot_seconds: Annotated[
+        int,
+        Meta(ge=0, le=31_536_000, description="write one at least so often, whatever the number of commands; 0: never"),
+    ] = 3600
+    archive_after_segments: Annotated[
+        int,
+        Meta(
+            ge=0, le=1 << 30, description="journal segments that no start needs and that stay as they are; older ones "
+            "are compressed into the archive by the process that writes snapshots"
+        ),
+    ] = 8
     disk_reserve_bytes: Annotated[
         int, Meta(ge=0, le=1 << 50, description="no new orders while less than this is free on the data's disk; 0: off")
     ] = 1 << 28
@@ -157,6 +175,18 @@ class Config:
             "reads; 0: for good"
         ),
     ] = 2557
+
+    max_clock_step_ms: Annotated[
+        int,
+        Meta(ge=100, le=60_000, description="a wall clock that jumps further is not followed; ahead: no new orders"),
+    ] = 1_000
+    max_stop_days: Annotated[
+        int,
+        Meta(
+            ge=0, le=36_500, description="at a start, a wall clock that is further ahead of the log's last command is "
+            "believed only with --accept-time wall; 0: always"
+        ),
+    ] = 30
 
     surveillance: Parameters = field(default_factory=Parameters)
     affiliates: Programme = field(default_factory=Programme)

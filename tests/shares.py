@@ -26,6 +26,7 @@ LONG = (
     "tests/test_model.py",
     "tests/gateway/test_operating.py",
     "tests/recordings/test_replay.py",
+    "tests/simulation/test_simulation.py",
     "tests/gateway/peers/test_small_clients.py",
     "tests/test_closing.py",
     "tests/gateway/audit_trail/test_audit_trail.py",

@@ -217,7 +217,7 @@ def test_only_what_a_writer_may_cut_is_copied(tmp_path: Path, closed: bool) -> N
     """A change of the file is seen where it is mapped. Who opens a closed journal again never cuts what it had."""
     write(tmp_path, [1, 1], close=closed)
     reader = JournalReader(tmp_path)
-    data = reader._bytes(last_segment(tmp_path))
+    data = reader._bytes(reader._segments.last)
     with last_segment(tmp_path).open("r+b") as file:
         file.seek(SEGMENT_BYTES)
         file.write(b"changed")
@@ -237,7 +237,7 @@ def test_a_reader_of_a_closed_journal_survives_a_writer_that_comes_and_goes(tmp_
 
 def test_a_segment_too_long_to_be_copied_is_read_in_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     written = write(tmp_path, [1, 7, 512], close=False)
-    monkeypatch.setattr("engine.journal.reader.COPIED_BYTES", SEGMENT_BYTES)
+    monkeypatch.setattr("engine.journal.segments.COPIED_BYTES", SEGMENT_BYTES)
     found, reader = read(tmp_path)
     assert found.tobytes() == written.tobytes() and reader.torn is None
 
@@ -248,12 +248,12 @@ def test_a_record_that_was_written_while_the_file_was_read_is_no_corruption(
     written = write(tmp_path, [1, 1, 1], close=False)
     reader, original, reads = JournalReader(tmp_path), JournalReader._bytes, []
 
-    def torn_at_first(self: JournalReader, path: Path) -> Any:
-        data = original(self, path)
+    def torn_at_first(self: JournalReader, number: int) -> Any:
+        data = original(self, number)
         second = SEGMENT_BYTES + RECORD_BYTES + ROW_BYTES
         if not reads:
             data[second : second + RECORD_BYTES + ROW_BYTES] = bytes(RECORD_BYTES + ROW_BYTES)
-        reads.append(path)
+        reads.append(number)
         return data
 
     monkeypatch.setattr(JournalReader, "_bytes", torn_at_first)

@@ -1,16 +1,36 @@
 """The log on disk: append-only segments of checksummed, hash-chained batches, and snapshots of the state."""
 
+from engine.journal.archive import (
+    Archive,
+    archive_folder,
+    archive_path,
+    archived_numbers,
+    check_archive,
+    check_body,
+    read_archive_header,
+    write_archive,
+)
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
-from engine.journal.reader import JournalReader, Position, TornTail
+from engine.journal.reader import JournalReader, TornTail
+from engine.journal.records import Position
+from engine.journal.retention import (
+    KEPT_SNAPSHOTS,
+    archive_segment,
+    remove_old_snapshots,
+    retention_lock,
+    retired,
+    sound_snapshots,
+)
 from engine.journal.snapshot import (
     Snapshot,
     SnapshotError,
     digest,
     newest_first,
-    read_body,
     read_header,
     read_snapshot,
+    snapshot_seqs,
+    snapshots,
     sound_headers,
     write_snapshot,
 )
@@ -18,6 +38,8 @@ from engine.journal.tip import End, Expected, LossError, Proof, Tip, read_tip, t
 from engine.journal.writer import Durability, Journal, JournalOptions, begin_segment
 
 __all__ = [
+    "KEPT_SNAPSHOTS",
+    "Archive",
     "CorruptJournalError",
     "Durability",
     "End",
@@ -34,19 +56,32 @@ __all__ = [
     "SnapshotError",
     "Tip",
     "TornTail",
+    "archive_folder",
+    "archive_path",
+    "archive_segment",
+    "archived_numbers",
     "begin_anew",
     "begin_reading",
     "begin_segment",
+    "check_archive",
+    "check_body",
     "digest",
     "genesis",
     "newest_first",
-    "read_body",
+    "read_archive_header",
     "read_header",
     "read_snapshot",
     "read_tip",
+    "remove_old_snapshots",
+    "retention_lock",
+    "retired",
+    "snapshot_seqs",
+    "snapshots",
     "sound_headers",
+    "sound_snapshots",
     "tip_damage",
     "tip_path",
+    "write_archive",
     "write_read_again",
     "write_snapshot",
 ]

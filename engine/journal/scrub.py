@@ -4,14 +4,13 @@ A bit that flips in a segment of last month is found only by whoever reads it, w
 snapshot is lost. The bytes come from the disk, not from the system's cache.
 """
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from engine import disk
 from engine.journal.format import JournalError
 from engine.journal.reader import JournalReader
-from engine.journal.snapshot import newest_first, read_body, read_header
+from engine.journal.snapshot import check_body, newest_first, read_header
 
 
 def faults(directory: Path, pace: Callable[[int], None]) -> Iterator[str]:
@@ -32,20 +31,10 @@ def faults(directory: Path, pace: Callable[[int], None]) -> Iterator[str]:
             yield str(error)
     for path in newest_first(directory):
         try:
-            drop_cached(path)
+            disk.drop_cached(path)
             pace(disk.size_bytes(path))
-            read_body(read_header(path))
+            check_body(read_header(path))
         except FileNotFoundError:  # a newer one has taken its place meanwhile
             continue
         except (JournalError, OSError) as error:
             yield str(error)
-
-
-def drop_cached(path: Path) -> None:
-    """Have the next read of a file come from the disk, where the system can do that."""
-    using = disk.current()
-    descriptor = using.open(path, os.O_RDONLY)
-    try:
-        using.drop_cache(descriptor)
-    finally:
-        using.close(descriptor)

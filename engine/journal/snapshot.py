@@ -6,6 +6,7 @@ a snapshot is those bytes behind a header that carries the digest, so checking o
 """
 
 import contextlib
+import os
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -21,7 +22,6 @@ from engine.codes import Phase
 from engine.journal.format import JournalError
 from engine.schema import CELL, POOLED, SEMANTICS_VERSION, STATE
 
-KEPT_SNAPSHOTS = 2
 SNAPSHOT_MAGIC = b"LIONSNAP"
 SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
@@ -121,8 +121,8 @@ def snapshot_path(directory: Path, seq: int) -> Path:
     return directory / f"snapshot-{seq:020d}.state"
 
 
-def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
-    """Write the state durably and delete older snapshots than the newest two. ValueError inside a command."""
+def write_snapshot(directory: Path, root: Root, chain: bytes, pace: disk.Pace | None = None) -> Snapshot:
+    """Write the state durably. ValueError inside a command."""
     parts = _in_use(root)
     seq, mode = int(root["last_seq"][0]), int(root["mode"][0])
     body_bytes, state_digest = sum(len(part) for part in parts), _hash(parts)
@@ -130,9 +130,7 @@ def write_snapshot(directory: Path, root: Root, chain: bytes) -> Snapshot:
         SNAPSHOT_MAGIC, _FORMAT_VERSION, SEMANTICS_VERSION, mode, 0, seq, body_bytes, state_digest, chain, LAYOUT
     ).ljust(SNAPSHOT_BYTES - _CRC.size, b"\0")
     path = snapshot_path(directory, seq)
-    disk.write_atomically(path, [head + _CRC.pack(crc32c(head)), *parts])
-    for old in newest_first(directory)[KEPT_SNAPSHOTS:]:
-        disk.current().unlink(old)
+    disk.write_atomically(path, [head + _CRC.pack(crc32c(head)), *parts], pace)
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
@@ -152,27 +150,89 @@ def read_header(path: Path) -> Snapshot:
     return Snapshot(path, seq, mode, body_bytes, state_digest, chain)
 
 
-def read_body(snapshot: Snapshot) -> np.ndarray[Any, Any]:
-    """The bytes behind the header. SnapshotError when they are not what the digest says."""
-    body = np.frombuffer(disk.map_file(snapshot.path), np.uint8, offset=SNAPSHOT_BYTES)
-    if blake3(body.data).digest() != snapshot.digest:
-        raise SnapshotError(f"{snapshot.path}: the body does not match its digest; delete it")
-    return body
+def check_body(snapshot: Snapshot) -> None:
+    """Compare the bytes behind the header with the digest. SnapshotError when they are not what was written."""
+    with _Body(snapshot) as body:
+        while body.read_piece():
+            pass
 
 
 def read_snapshot(snapshot: Snapshot, root: Root) -> None:
-    """Fill a zeroed root from a snapshot. SnapshotError as from `read_body`."""
-    body, state = read_body(snapshot), root.view(np.uint8)
-    state[:_HEADER_BYTES] = body[:_HEADER_BYTES]
-    done = 0
-    for start, stop in regions(root):
-        state[start:stop] = body[done : done + stop - start]
-        done += stop - start
+    """Fill a zeroed root from a snapshot. SnapshotError as from `check_body`; nobody may use the root then."""
+    state = root.view(np.uint8).data
+    with _Body(snapshot) as body:
+        body.read_into(state[:_HEADER_BYTES])
+        if snapshot.body_bytes >= _HEADER_BYTES:
+            for start, stop in _regions_within(root, snapshot):
+                body.read_into(state[start:stop])
+
+
+def _regions_within(root: Root, snapshot: Snapshot) -> list[Region]:
+    """What the header of a state says is in use, behind itself; SnapshotError when it cannot be of this snapshot."""
+    try:
+        found = [region for region in regions(root) if region[0] >= _HEADER_BYTES]
+    except (IndexError, ValueError, OverflowError):
+        found = []
+    if _HEADER_BYTES + sum(stop - start for start, stop in found) != snapshot.body_bytes:
+        raise SnapshotError(f"{snapshot.path}: the body does not match its digest; delete it")
+    return found
+
+
+class _Body:
+    """The bytes behind a snapshot's header, read a piece at a time and hashed on the way.
+
+    They are not mapped: a snapshot may be removed while it is read. Leaving the context checks the digest.
+    """
+
+    def __init__(self, snapshot: Snapshot) -> None:
+        self._snapshot = snapshot
+        self._hasher = blake3()
+        self._offset = SNAPSHOT_BYTES
+
+    def __enter__(self) -> "_Body":
+        self._disk = disk.current()
+        self._descriptor = self._disk.open(self._snapshot.path, os.O_RDONLY)
+        return self
+
+    def read_piece(self, most_bytes: int = disk.PIECE_BYTES) -> bytes:
+        """The next bytes, fewer than asked for or none at the end."""
+        piece = self._disk.pread(self._descriptor, most_bytes, self._offset)
+        self._hasher.update(piece)
+        self._offset += len(piece)
+        return piece
+
+    def read_into(self, room: memoryview) -> None:
+        """Fill some room. SnapshotError when the file ends before."""
+        done = 0
+        while done < len(room):
+            piece = self.read_piece(min(disk.PIECE_BYTES, len(room) - done))
+            if not piece:
+                raise SnapshotError(f"{self._snapshot.path}: it ends at byte {self._offset}; delete it")
+            room[done : done + len(piece)] = piece
+            done += len(piece)
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        self._disk.close(self._descriptor)
+        if kind is None and self._hasher.digest() != self._snapshot.digest:
+            raise SnapshotError(f"{self._snapshot.path}: the body does not match its digest; delete it")
 
 
 def newest_first(directory: Path) -> list[Path]:
     """The snapshot files of a directory, newest first."""
     return disk.current().files(directory, "snapshot-*.state")[::-1]
+
+
+def snapshots(directory: Path) -> Iterator[Snapshot]:
+    """The snapshots of a directory, oldest first, with their bodies checked. SnapshotError for a damaged one."""
+    for path in reversed(newest_first(directory)):
+        snapshot = read_header(path)
+        check_body(snapshot)
+        yield snapshot
+
+
+def snapshot_seqs(directory: Path) -> list[int]:
+    """The sequences of the snapshots of a directory whose headers are sound."""
+    return [snapshot.seq for snapshot in sound_headers(directory)]
 
 
 def sound_headers(directory: Path) -> Iterator[Snapshot]:

@@ -30,7 +30,8 @@ from engine.journal.format import (
     SegmentHeader,
     segment_path,
 )
-from engine.journal.reader import READ_BYTES, Position
+from engine.journal.records import Position
+from engine.journal.segments import READ_BYTES
 from engine.journal.tip import TIP_ROWS, End, Tip, TipFile
 
 MAX_GROUP_ROWS = 1 << 15
@@ -220,6 +221,16 @@ class Journal:
         if self.options.threaded:
             self._thread = threading.Thread(target=self._run, name="journal", daemon=True)
             self._thread.start()
+
+    @property
+    def sync_ns(self) -> int:
+        """How long a sync takes, a running mean."""
+        return self._sync_ns
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._writer.segment_number
 
     @property
     def chain(self) -> bytes:

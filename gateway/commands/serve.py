@@ -17,7 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 
 from engine.host import BrokenError, End, JournalError, Recovery
+from gateway import clock
 from gateway import config as settings
+from gateway.clock import Accepted
 from gateway.commands.common import (
     FAILED,
     MAX_ID,
@@ -32,6 +34,7 @@ from gateway.registry.registry import RegistryError
 from gateway.sessions.methods.session import VERSION
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
 from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.venue.start_phases import StartPhases
 from gateway.wire import log_lines
 from gateway.wire.log_lines import event
 
@@ -40,6 +43,7 @@ _EXAMPLES = """examples:
   lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
+  lionrock serve --data /var/lib/lionrock --accept-time wall
   lionrock serve --accept-loss 81234 --reason "disk lost, no copy, decided by A. Lee and B. Wong" --lost-payments leave
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
@@ -71,6 +75,13 @@ def add_parser(subparsers: Any) -> None:
     )
     settings.add_flags(parser)
     parser.add_argument(
+        "--accept-time",
+        choices=("wall", "log"),
+        default="",
+        help="confirm, for this start alone, a wall clock far ahead of the log (wall), or a log that is ahead of the "
+        "wall clock (log: time goes on from its last command)",
+    )
+    parser.add_argument(
         "--accept-loss",
         type=whole(0, MAX_ID),
         metavar="SEQ",
@@ -97,9 +108,12 @@ def run(args: argparse.Namespace) -> int:
         log_lines.configure(config.log_format, config.log_level)
         accepted = _accepted(args)
         make_data_folder(config.data)
+        phases = StartPhases(clock.process_begun_ns())
+        phases.end("interpreter and imports")
         compile_engine()
+        phases.end("compiled engine")
         try:
-            return uvloop.run(serve(config, args.json, accepted))
+            return uvloop.run(serve(config, args.json, phases, accepted, args.accept_time))
         except JournalError as error:
             return _failed(error)
 
@@ -115,19 +129,24 @@ def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
     return AcceptedLoss(args.accept_loss, args.reason.strip(), args.lost_payments)
 
 
-async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss | None = None) -> int:
+async def serve(
+    config: settings.Config, as_json: bool, phases: StartPhases, accepted: AcceptedLoss | None = None,
+    accepted_time: Accepted = "",
+) -> int:  # fmt: skip
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    server = _recovered(config, accepted)
+    server = _recovered(config, accepted, accepted_time)
+    phases.end("the rest", server.venue.phases.seconds)
     try:
         await server.start()
     except OSError as error:
         raise ValueError(not_listening(config, error)) from None
     tune(SWITCH_SECONDS)
+    phases.end("listen")
     loop = asyncio.get_running_loop()
     stopped = loop.create_future()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, _finish, stopped)
-    _say(server, as_json)
+    _say(server, as_json, phases)
     _LOG.info("the venue serves from sequence %d on", server.venue.engine.last_seq, extra=_started(server))
     await asyncio.wait({stopped, server.failed}, return_when=asyncio.FIRST_COMPLETED)
     failure = server.failed.exception() if server.failed.done() else None
@@ -203,11 +222,13 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
         stopped.set_result(None)
 
 
-def _recovered(config: settings.Config, accepted: AcceptedLoss | None) -> Server:
+def _recovered(config: settings.Config, accepted: AcceptedLoss | None, accepted_time: Accepted) -> Server:
     """The server, its journal replayed; progress is shown to a person."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recovering", total=None)
-        return Server(config, lambda done, total: progress.update(task, completed=done, total=total), accepted)
+        return Server(
+            config, lambda done, total: progress.update(task, completed=done, total=total), accepted, accepted_time
+        )
 
 
 def _previous(recovery: Recovery) -> str:
@@ -216,7 +237,7 @@ def _previous(recovery: Recovery) -> str:
     return "" if recovery.previous_end is None else words[recovery.previous_end]
 
 
-def _say(server: Server, as_json: bool) -> None:
+def _say(server: Server, as_json: bool, phases: StartPhases) -> None:
     config, venue = server.venue.config, server.venue
     scheme = "wss" if config.tls_certificate else "ws"
     address = f"{scheme}://{config.host}:{server.port}/ws/api/v2"
@@ -227,6 +248,7 @@ def _say(server: Server, as_json: bool) -> None:
             "sequence": venue.engine.last_seq, "replayed": recovery.replayed, "cut_bytes": recovery.cut_bytes,
             "durability": config.durability, "previous_end": _previous(recovery), "snapshots_skipped": recovery.ignored,
             "accepted_loss": venue.accepted,
+            "seconds": {name: round(spent, 3) for name, spent in phases.seconds.items()},
         }  # fmt: skip
         print(json.dumps(facts), flush=True)
         return
@@ -239,6 +261,7 @@ def _say(server: Server, as_json: bool) -> None:
             f"recovered: snapshot at {recovery.snapshot_seq}, {recovery.replayed} commands replayed, "
             f"{recovery.cut_bytes} bytes of torn tail cut"
         )
+    console.print(phases.line)
     if recovery.previous_end is End.FAILED:
         console.print("the last run ended because the disk failed: look at it; what the venue goes on from is on it")
     for skipped in recovery.ignored:

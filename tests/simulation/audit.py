@@ -7,9 +7,11 @@ import numpy as np
 
 from engine import host, invariants
 from engine.codes import CommandKind
+from engine.journal.tip import End, read_tip
 from engine.schema import DIRECTIVE
 from gateway.read_model.projection import Projection
 from tests.simulation.clients import BrokenPromiseError
+from tests.simulation.machine import Machine
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -70,6 +72,16 @@ def audit(world: "World") -> str:
     return engine.digest()
 
 
+def check_tip(machine: Machine) -> None:
+    """After a stop in order the tip is exactly where the journal ends, and says so."""
+    with machine.running():
+        reader, tip = host.JournalReader(machine.config.journal), read_tip(machine.config.journal)
+        for _ in reader.batches():
+            pass
+    if tip is None or tip.end is not End.CLOSED or (tip.seq, tip.chain) != (reader.last_seq, reader.position.chain):
+        raise BrokenPromiseError(f"the journal was closed at sequence {reader.last_seq}, its tip says {tip}")
+
+
 def facts(venue: Any) -> dict[str, Any]:
     """All that a start has recovered: the state's digest and the read model."""
     return read_model_facts(venue.projection) | {"state": venue.engine.digest(), "sequence": venue.engine.last_seq}
@@ -85,5 +97,5 @@ def read_model_facts(projection: Projection) -> dict[str, Any]:
         "accounts": row["accounts"][:accounts].tobytes(),
         "connections": row["connections"][:orders].tobytes(),
         "markets": row["markets"].tobytes(),
-        "history": projection._history.rows().tobytes(),
+        "history": b"".join(part.legs[: part.used].tobytes() for part in projection.history.segments),
     }

@@ -5,11 +5,16 @@ A break replaces text in the source of one function, compiles that and puts it i
 
 import contextlib
 import inspect
+import json
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any
+
+from tests.simulation import world
+from tests.simulation.world import Genesis
 
 
 @dataclass(frozen=True)
@@ -21,8 +26,6 @@ class Break:
     function: str
     old: str
     new: str
-    seed: int = 1
-    steps: int = 1000
 
     @contextlib.contextmanager
     def in_place(self) -> Iterator[None]:
@@ -46,58 +49,164 @@ class Break:
             setattr(owner, last, found)
 
 
+STEPS = 600
+"""How many steps of a seed a broken build is looked for in."""
+FOUND_BY = Path(__file__).with_name("found_by.json")
+"""The seed that found each, when they were all looked for the last time."""
+
+
+def search(genesis: Genesis, broken: Break, seeds: Iterable[int]) -> tuple[int, str] | None:
+    """The first seed that finds a broken build, and the promise that is broken; None when none does."""
+    with broken.in_place():
+        for seed in seeds:
+            violation = world.run(genesis, seed, world.steps_of(seed, STEPS)).violation
+            if violation:
+                return seed, violation
+    return None
+
+
+def found_by() -> dict[str, int]:
+    """The seeds that were recorded."""
+    found: dict[str, int] = json.loads(FOUND_BY.read_text())
+    return found
+
+
 _WRITER, _VENUE, _SEQUENCER = "engine.journal.writer", "gateway.venue.venue", "gateway.venue.sequencer"
 _FIRST_WRITE = "written = write(self._descriptor, parts, offset, flags)"
 BREAKS = (
     Break("fsync skipped", _WRITER, "Journal._write", "self._written_seq, os.RWF_DSYNC)", "self._written_seq)"),
     Break(
-        "answer before durable", _SEQUENCER, "Sequencer.release", "durable_seq = self.engine.durable_seq",
+        "answer before durable",
+        _SEQUENCER,
+        "Sequencer.release",
+        "durable_seq = self.engine.durable_seq",
         "durable_seq = self.engine.last_seq",
     ),
     Break(
-        "durable before the sync", _WRITER, "Journal._write_pending", "self._taken_seq = batches[-1][2]",
+        "durable before the sync",
+        _WRITER,
+        "Journal._write_pending",
+        "self._taken_seq = batches[-1][2]",
         "self._taken_seq = self.durable_seq = batches[-1][2]",
     ),
     Break(
-        "answer released one batch early", _SEQUENCER, "Sequencer.close_turn",
-        "self._outbox.append((self.engine.last_seq,", "self._outbox.append((self.engine.durable_seq,",
+        "answer released one batch early",
+        _SEQUENCER,
+        "Sequencer.close_turn",
+        "self._outbox.append((self.engine.last_seq,",
+        "self._outbox.append((self.engine.durable_seq,",
     ),
     Break(
-        "file renamed before it is synced", "engine.disk", "write_atomically", "_disk.sync(descriptor)", "pass",
+        "file renamed before it is synced",
+        "engine.disk",
+        "write_atomically",
+        "_disk.sync(descriptor)",
+        "pass",
     ),
     Break(
-        "name of a new file not synced", "engine.disk", "write_atomically", "_disk.sync_folder(path.parent)", "pass",
+        "name of a new file not synced",
+        "engine.disk",
+        "write_atomically",
+        "_disk.sync_folder(path.parent)",
+        "pass",
     ),
     Break(
-        "failed sync swallowed", _WRITER, "Journal._write", "self._writer.sync()",
-        "contextlib.suppress(OSError)(self._writer.sync)()",
+        "failed sync swallowed",
+        _WRITER,
+        "Journal._write_pending",
+        "self._fail(error)\n        raise self._refusal() from error",
+        "pass",
     ),
     Break(
-        "full disk ignored", _WRITER, "SegmentWriter._write_at", _FIRST_WRITE,
+        "full disk ignored",
+        _WRITER,
+        "SegmentWriter._write_at",
+        _FIRST_WRITE,
         f"try:\n        {_FIRST_WRITE}\n    except OSError:\n        written = size_bytes",
     ),
     Break(
-        "short write taken for a whole one", _WRITER, "SegmentWriter._write_at", "while written < size_bytes",
+        "short write taken for a whole one",
+        _WRITER,
+        "SegmentWriter._write_at",
+        "while written < size_bytes",
         "while written < 0",
     ),
     Break(
-        "segment reused", _WRITER, "SegmentWriter._rotate", "SegmentHeader(old.number + 1,",
+        "segment reused",
+        _WRITER,
+        "SegmentWriter._rotate",
+        "SegmentHeader(old.number + 1,",
         "SegmentHeader(old.number,",
     ),
     Break(
-        "registry's change applied twice after a crash", _VENUE, "replayed_results",
-        'rows["reference"] > 0', 'rows["reference"] > 1 << 40',
+        "registry's change applied twice after a crash",
+        _VENUE,
+        "replayed_results",
+        'rows["reference"] > 0',
+        'rows["reference"] > 1 << 40',
     ),
     Break(
-        "double apply on resume", "gateway.client.private_channels", "PrivateChannels.resumed",
-        "sequence > self._said[channel]", "sequence >= self._said[channel]",
+        "double apply on resume",
+        "gateway.client.private_channels",
+        "PrivateChannels.resumed",
+        "sequence > self._said[channel]",
+        "sequence >= self._said[channel]",
     ),
     Break(
-        "resume skips one", "gateway.sessions.methods.venue", "resume", "projection.reports_since(slot, after,",
-        "projection.reports_since(slot, after + 1,",
+        "resume skips the last one",
+        "gateway.read_model.reports",
+        "Reports.since",
+        "_later(self._segments, account_slot, after), (after, until), count)",
+        "_later(self._segments, account_slot, after), (after, until - 1), count)",
     ),
     Break(
-        "history row dropped at a restart", "gateway.read_model.projection", "Projection.load",
-        "self._history.load(history)", "self._history.load(history[:-1])",
+        "history row dropped at a restart",
+        "gateway.read_model.projection",
+        "Projection.load",
+        "part.load(*rows)",
+        "part.load(rows[0], rows[1][:-1] if part is self.history else rows[1])",
     ),
-)  # fmt: skip
+    Break(
+        "tip too early",
+        _WRITER,
+        "Journal._write_pending",
+        "self._taken_seq = batches[-1][2]",
+        "self._taken_seq = batches[-1][2]; self._durable_tip = self._durable_tip._replace(seq=self._taken_seq)",
+    ),
+    Break("tip not written at a clean stop", _WRITER, "Journal._stop", "self._write_tip(End.CLOSED)", "pass"),
+    Break(
+        "tip ignored at a start",
+        "engine.host",
+        "begin_reading",
+        "reader.expect([*_snapshot_proofs(directory), *expected.proofs])",
+        "reader.accept_end()",
+    ),
+    Break(
+        "durable record cut as a torn tail",
+        "engine.journal.reader",
+        "JournalReader._is_end",
+        "if self.position.next_seq <= self.proven_seq or _was_durable(data, offset, self.position.next_seq):",
+        "if False:",
+    ),
+    Break(
+        "snapshot a command late",
+        "engine.host",
+        "write_snapshot",
+        'seq, mode = int(root["last_seq"][0]),',
+        'seq, mode = int(root["last_seq"][0]) - 1,',
+    ),
+    Break(
+        "change noted before it is durable",
+        _VENUE,
+        "Venue.submit_intents",
+        "self.sequencer.close_turn(partial(self._mark, results))",
+        "self.registry.mark_applied(results); self.sequencer.close_turn(partial(self._mark, results))",
+    ),
+    Break(
+        "cancel on disconnect forgotten",
+        "gateway.sessions.session",
+        "Session.lost",
+        "if self.key is None or signer is None:",
+        "if True:",
+    ),
+)

@@ -101,7 +101,9 @@ class Client:
     def lost(self, with_venue: bool = False) -> None:
         """The link is gone; orders without an answer may have been taken or not."""
         if with_venue and not SWITCHES_SURVIVE:
-            self.protected.discard(self.links)
+            self.protected.clear()
+        if self.link is None:
+            return
         self.link, self.is_live = None, False
         orders = [asked for asked in self._asked.values() if asked[0] in ("private/buy", "private/sell")]
         self._unsure += orders
@@ -204,7 +206,9 @@ class Client:
     def act(self, chance: Random) -> None:
         """Send a request, most often an order or a cancel."""
         kind = chance.random()
-        if kind < 0.62:
+        if self.links not in self.protected and kind > 0.9 and chance.random() < 0.3:
+            self._ask("private/enable_cancel_on_disconnect")
+        elif kind < 0.62:
             self._order(chance)
         elif kind < 0.82:
             self._cancel(chance)
@@ -215,8 +219,6 @@ class Client:
             self._ask(method, **params)
         elif kind < 0.97:
             self._ask("private/cancel_all")
-        elif kind < 0.98:
-            self._ask("private/enable_cancel_on_disconnect")
         else:
             self._ask("private/get_open_orders", note="a look")
 

@@ -71,6 +71,23 @@ def random_bytes(chance: Random) -> Any:
     return SimpleNamespace(token_bytes=chance.randbytes, token_hex=lambda size: chance.randbytes(size).hex())
 
 
+class _NoListener:
+    """In place of a listener on a port: links come from the simulation."""
+
+    port = 1
+
+    def __init__(self, *_: object) -> None:
+        return None
+
+    async def start(self, *_: object) -> None:
+        return None
+
+    def stop(self) -> None:
+        return None
+
+    close = stop
+
+
 class Image:
     """A data folder as it lies on a disk: what a machine begins with."""
 
@@ -131,8 +148,11 @@ class Machine:
 
     def image(self) -> Image:
         """What a stopped machine's disk has."""
-        names = [path for path in self.folder.iterdir() if path.is_file()]
-        return Image(self.disk.copy(Random(0)), {path.name: path.read_bytes() for path in names})
+        return Image(self.disk.copy(Random(0)), self.files())
+
+    def files(self) -> dict[str, bytes]:
+        """The real files of a stopped machine, by name."""
+        return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.is_file()}
 
     def _forget(self) -> None:
         self._threads.end()
@@ -222,6 +242,7 @@ class Machine:
         yield host, "warm_up", lambda *_: None
         yield logging.getLogger("lionrock"), "level", logging.CRITICAL + 1
         yield host, "Lock", _NoLock
+        yield gateway.net.server, "Listener", _NoListener
 
 
 class _Late:
@@ -239,8 +260,8 @@ def config_of(folder: Path) -> Config:
     return Config(
         data=str(folder), port=0, durability="fsync", orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
         cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, queries_per_s=UNLIMITED, queries_burst=UNLIMITED,
-        surveillance=SILENT, batch_rows=256, report_rows=1 << 14, segment_bytes=1 << 16,
-        scrub_hours=0,
+        surveillance=SILENT, batch_rows=256, report_rows=1 << 14, segment_bytes=1 << 14,
+        scrub_hours=0, history_rows=0,
     )  # fmt: skip
 
 

@@ -37,10 +37,10 @@ class Link:
         """Whether the client can still use it."""
         self.is_half_open = False
         self._is_ended = False
-        self._is_paused = False
+        self._is_paused = self._is_unread = False
         self._server = server
         self.is_close_frame_sent = False
-        session = Session(venue.context, venue.projection, False, peer, clock.wall_ns())
+        session = Session(venue.context, venue.projection, False, peer, clock.steady_ns())
         self.connection = WebsocketConnection(venue, server.turns, server.connections, session)
         self._input = WebsocketInput(venue, server.turns, self.connection, _Library(self))
         self.connection.on_ws_connected(self)
@@ -48,7 +48,9 @@ class Link:
     # --- the client's side --------------------------------------------------------------------------------------------
 
     def carry(self, size_bytes: int) -> None:
-        """Bring so many bytes to the venue."""
+        """Bring so many bytes to the venue, unless it reads nothing now."""
+        if self._is_unread:
+            return
         data = bytes(self.to_venue[:size_bytes])
         del self.to_venue[:size_bytes]
         if data and not self._is_ended and not self.is_half_open:
@@ -111,10 +113,10 @@ class Link:
             self._server.turns.loop.call_soon(self.connection.on_ws_disconnected, self)
 
     def pause_reading(self) -> None:
-        return None
+        self._is_unread = True
 
     def resume_reading(self) -> None:
-        return None
+        self._is_unread = False
 
     @property
     def is_ended(self) -> bool:

@@ -10,37 +10,34 @@ import sqlite3
 from collections.abc import Callable
 from pathlib import Path
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from engine import host
+from engine import disk, host
+from engine.journal.format import CRC_BYTES, RECORD_BYTES, RECORD_MAGIC, RECORD_TAIL, ROW_BYTES, SEGMENT_BYTES
 from engine.journal.tip import read_tip
 from tests.simulation.clients import BrokenPromiseError
-from tests.simulation.machine import REFUSALS
-from tests.simulation.virtual_disk import SECTOR, File, VirtualDisk
+from tests.simulation.machine import REFUSALS, Image, Machine
+from tests.simulation.virtual_disk import SECTOR, File
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 
 def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> None:
-    """Damage a copy of a stopped machine's disk and start on it, then without the damage. BrokenPromiseError."""
-    machine, sound = world.machine, world.machine.disk
-    files = {path.name: path.read_bytes() for path in machine.folder.iterdir() if path.is_file()}
-    machine.disk = sound.copy_settled(machine.chance)
-    what = _damaged(machine.disk, machine.chance)
-    outcome = _start(world, facts_of)
-    machine.disk = sound
-    _put_back(machine.folder, files)
-    if outcome is None:
-        world.log(f"{what}: refused")
+    """Start a copy of a stopped machine with a damaged disk, and one without the damage. BrokenPromiseError."""
+    damaged = _copy(world)
+    what, path, bytes_hit = _damaged(damaged, world.chance)
+    outcome = _start(damaged, facts_of)
+    if "refusal" in outcome:
+        world.log(f"{what}: refused, {outcome['refusal']}")
         return
-    machine.disk = sound.copy_settled(machine.chance)
-    expected = _start(world, facts_of)
-    machine.disk = sound
-    _put_back(machine.folder, files)
-    if expected is None:
-        raise BrokenPromiseError("the venue does not start on an undamaged disk")
-    if _proven(world) <= outcome["sequence"] < expected["sequence"]:
+    sound = _copy(world)
+    whole = [record for record in _records(sound) if record.is_left(damaged, path, bytes_hit)]
+    proven = max([_proven(sound), *(record.durable_seq for record in whole)])
+    expected = _start(sound, facts_of)
+    if "refusal" in expected:
+        raise BrokenPromiseError(f"the venue does not start on an undamaged disk: {expected['refusal']}")
+    if proven <= outcome["sequence"] < expected["sequence"]:
         world.log(f"{what}: a tail that nothing proves is cut")
         return
     differing = [name for name, value in expected.items() if outcome[name] != value]
@@ -49,59 +46,118 @@ def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> Non
     world.log(f"{what}: harmless")
 
 
-def _start(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any] | None:
-    """What a start comes to; None when it refuses."""
+def _copy(world: "World") -> Machine:
+    """Another machine with the same disk, as it shows itself now, in a folder of its own."""
     machine = world.machine
-    try:
-        machine.boot()
-        assert machine.server is not None
-        return facts_of(machine.server.venue)
-    except REFUSALS:
-        return None
-    except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
-        raise BrokenPromiseError(f"damage is met with {type(error).__name__} instead of a refusal: {error}") from error
-    finally:
-        machine.kill()
+    folder = machine.folder.with_name(machine.folder.name + "-trial")
+    disk = machine.disk.copy_settled(Random(0))
+    image = Image(disk, machine.files()).moved(machine.folder, folder)
+    copy = Machine(folder, Random(world.chance.getrandbits(32)), image)
+    copy.clock.now_ns = machine.clock.now_ns
+    return copy
 
 
-def _proven(world: "World") -> int:
+def _start(machine: Machine, facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+    """What a start comes to, or how it refuses."""
+    with machine.in_place():
+        try:
+            machine.boot()
+            assert machine.server is not None
+            return facts_of(machine.server.venue)
+        except REFUSALS as refusal:
+            return {"refusal": str(refusal)}
+        except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
+            raise BrokenPromiseError(f"damage is met with {type(error).__name__}, not a refusal: {error}") from error
+        finally:
+            machine.kill()
+
+
+def _proven(machine: Machine) -> int:
     """Up to which sequence something outside the journal shows that it was durable."""
-    with world.machine.running():
-        tip = read_tip(world.machine.config.journal)
-        seqs = host.snapshot_seqs(world.machine.config.journal)
+    with machine.running():
+        tip = read_tip(machine.config.journal)
+        seqs = host.snapshot_seqs(machine.config.journal)
     return max([tip.seq if tip else 0, *seqs])
 
 
-def _put_back(folder: Path, files: dict[str, bytes]) -> None:
-    for path in folder.iterdir():
-        if path.is_file() and path.name not in files:
-            path.unlink()
-    for name, data in files.items():
-        (folder / name).write_bytes(data)
+class _Record(NamedTuple):
+    """A record of the journal: where it is, and up to which sequence it says that the log was durable before it."""
+
+    path: Path
+    place: range
+    durable_seq: int
+
+    def is_left(self, machine: Machine, path: Path, bytes_hit: range) -> bool:
+        """Whether a damaged machine still has it, when these bytes of a file were hit."""
+        is_hit = self.place.start < bytes_hit.stop and bytes_hit.start < self.place.stop
+        return self.path in machine.disk.names and not (self.path == path and is_hit)
 
 
-def _damaged(disk: VirtualDisk, chance: Random) -> str:
-    """Change something; says what."""
+def _records(machine: Machine) -> list[_Record]:
+    """All records of an undamaged journal."""
+    found = []
+    with machine.running():
+        for path in machine.disk.files(machine.config.journal, "journal-*.log"):
+            data, offset = disk.read(path), SEGMENT_BYTES
+            while offset + RECORD_BYTES <= len(data):
+                magic, count, _, _, durable_seq, _ = RECORD_TAIL.unpack_from(data, offset + CRC_BYTES)
+                if magic != RECORD_MAGIC:
+                    break
+                end = offset + RECORD_BYTES + count * ROW_BYTES
+                found.append(_Record(path, range(offset, end), durable_seq))
+                offset = end
+    return found
+
+
+_Damage = tuple[str, Path, range]
+"""What was done, to which file, and which bytes of it are not what they were."""
+
+
+def _damaged(machine: Machine, chance: Random) -> _Damage:
+    """Change something on a machine's disk; says what."""
+    disk = machine.disk
     path = chance.choice(sorted(disk.names))
     file, name = disk.names[path], path.name
-    kind = chance.choice(("bit", "bit", "bit", "sector", "end", "file"))
+    kind = chance.choice(("bit", "bit", "bit", "sector", "end", "file", "record"))
+    if kind == "record":
+        return _cut_at_record(machine, chance)
     if kind == "file" or not file.data:
+        size = len(file.data)
         disk.lose(path)
-        return f"{name} is gone"
+        return f"{name} is gone", path, range(size + 1)
     if kind == "bit":
         place = _place(file, chance)
         _change(file, place, bytes([file.data[place] ^ 1 << chance.randrange(8)]))
-        return f"a bit of byte {place} of {name} is flipped"
+        return f"a bit of byte {place} of {name} is flipped", path, range(place, place + 1)
     if kind == "sector":
         other = disk.names[chance.choice(sorted(disk.names))]
         source, target = _place(other, chance) // SECTOR * SECTOR, _place(file, chance) // SECTOR * SECTOR
         part = bytes(other.data[source : source + SECTOR])[: len(file.data) - target]
         _change(file, target, part)
-        return f"a sector was written to byte {target} of {name} instead of elsewhere"
+        what = f"a sector was written to byte {target} of {name} instead of elsewhere"
+        return what, path, range(target, target + len(part))
     size = chance.randrange(len(file.data))
-    del file.data[size:]
-    del file.durable[size:]
-    return f"{name} ends at byte {size}"
+    what, hit = f"{name} ends at byte {size}", range(size, len(file.data) + 1)
+    _cut(file, size)
+    return what, path, hit
+
+
+def _cut_at_record(machine: Machine, chance: Random) -> _Damage:
+    """Cut the journal where a record ends: all that is left of it is sound."""
+    record = chance.choice(_records(machine)[-8:])
+    later = [path for path in machine.disk.names if path.parent == record.path.parent and path.name > record.path.name]
+    for path in later:
+        if path.suffix == record.path.suffix:
+            machine.disk.lose(path)
+    file = machine.disk.names[record.path]
+    hit = range(record.place.start, len(file.data) + 1)
+    _cut(file, record.place.start)
+    return f"{record.path.name} ends before the record at byte {record.place.start}", record.path, hit
+
+
+def _cut(file: File, size_bytes: int) -> None:
+    del file.data[size_bytes:]
+    del file.durable[size_bytes:]
 
 
 def _place(file: File, chance: Random) -> int:

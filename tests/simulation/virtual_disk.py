@@ -91,6 +91,8 @@ class VirtualDisk:
         """By the name of a call, how many calls of it pass until one fails with EIO."""
         self.capacity_bytes: int | None = None
         """The room of the disk; None: there is always more."""
+        self.has_lying_cache = False
+        """Whether a failed sync has left out what reads go on showing."""
         self.is_short = False
         """Whether writes take a part of what they are given."""
         self.before_sync: Callable[[], None] = lambda: None
@@ -181,7 +183,7 @@ class VirtualDisk:
         return sorted(path for path in self.names if path.parent == folder and fnmatch.fnmatchcase(path.name, pattern))
 
     def free_bytes(self, path: Path) -> int:
-        return 1 << 40
+        return 1 << 40 if self.capacity_bytes is None else max(self.capacity_bytes - self.used_bytes, 0)
 
     def drop_cache(self, descriptor: int) -> None:
         """Nothing here is read that was not asked for."""
@@ -204,6 +206,7 @@ class VirtualDisk:
                 _set(self._durable_names, name, file)
         self._changes.clear()
         self.names = dict(self._durable_names)
+        self.has_lying_cache = False
         for file in self.names.values():
             self._settle(file)
 
@@ -256,6 +259,7 @@ class VirtualDisk:
         try:
             self._call("sync")
         except OSError:
+            self.has_lying_cache |= bool(sectors)
             file.dirty -= set(sectors)
             raise
 

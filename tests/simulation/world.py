@@ -26,6 +26,8 @@ from tests.simulation.virtual_disk import PowerLost
 
 MS = 1_000_000
 S = 1_000_000_000
+STARTS_DISTRUST_THE_CACHE = True
+"""Whether a start goes on from what a failed sync left out."""
 MAX_ASKS = 16
 """How many requests of one client are under way at most."""
 
@@ -104,6 +106,7 @@ class World:
     def _down(self) -> None:
         self.machine.clock.move(self.chance.randrange(S))
         if self.chance.random() < self.damage:
+            self._close_office()  # so that all that it wrote is in the file
             try_damage(self, audit.facts)
         if self.chance.random() < 0.5:
             self.boot()
@@ -132,13 +135,12 @@ class World:
 
     def _fall(self, has_power: bool) -> None:
         """The process or the machine is gone; what the network has by now may still arrive."""
+        has_power &= STARTS_DISTRUST_THE_CACHE or not self.machine.disk.has_lying_cache
         self.log("dies" if has_power else "loses power")
         for client in self.clients:
-            if client.link is not None:
-                if self.chance.random() < 0.75:
-                    client.hear()
-                if client.link is not None:
-                    client.lost(with_venue=True)
+            if client.link is not None and self.chance.random() < 0.75:
+                client.hear()
+            client.lost(with_venue=True)
         if has_power:
             self.machine.kill()
         else:
@@ -240,11 +242,10 @@ class World:
         """The venue is stopped in order."""
         self.log("stops in order")
         self.machine.stop()
+        audit.check_tip(self.machine)
         for client in self.clients:
-            if client.link is not None:
-                client.hear()
-                if client.link is not None:
-                    client.lost(with_venue=True)
+            client.hear()
+            client.lost(with_venue=True)
 
     def fail(self) -> None:
         """A call of the disk will fail, or it gets full, or takes writes in parts."""
@@ -326,10 +327,14 @@ class World:
                 return
         raise BrokenPromiseError("the venue never comes to rest")
 
-    def close(self) -> None:
-        """Let everything go."""
+    def _close_office(self) -> None:
         if self._office is not None:
             self._office.close()
+            self._office = None
+
+    def close(self) -> None:
+        """Let everything go."""
+        self._close_office()
         if self.machine.server is not None:
             self.machine.kill()
 

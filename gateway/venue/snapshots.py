@@ -1,0 +1,138 @@
+"""Snapshots beside a running venue: when a process that writes one begins, and what became of it.
+
+The venue starts a process and looks after it about once a second; it does nothing else, and never waits for it.
+A process that fails is an alarm, and trading goes on: the pairs before it are there, a start only replays more.
+"""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from gateway import clock
+from gateway.config import Config
+from gateway.venue.health import Effect, Health
+from gateway.venue.snapshot_process import Done, Order
+
+TROUBLE = "SNAPSHOT_FAILED"
+"""The name under which the venue's health has a failure."""
+LONGEST_SECONDS = 3600
+"""A process that takes longer is ended."""
+RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
+"""After a failure the next process begins so much later, each time twice as long."""
+
+
+class Snapshots:
+    """Looks after the process; `tick` is called about every second, `close` before the venue writes its last pair.
+
+    `last_seq`, `last_ns` (wall time), `last_seconds`, `failures` and `archived_segments` are for whoever shows figures.
+    """
+
+    def __init__(self, config: Config, health: Health, recovered_seq: int) -> None:
+        """`recovered_seq` is the sequence of the snapshot that the start took, or 0."""
+        self._config = config
+        self._health = health
+        self._process: subprocess.Popen[bytes] | None = None
+        self._until_seq = 0
+        self._compare_seq = recovered_seq
+        self._last_try_ns = clock.steady_ns()
+        self._retry_seconds = RETRY_SECONDS
+        self._is_failing = False
+        self.last_seq = recovered_seq
+        """The sequence of the newest snapshot that can be used."""
+        self.last_ns = 0
+        """When it was written, 0 for one that was there at the start."""
+        self.last_seconds = 0.0
+        self.failures = 0
+        self.archived_segments = 0
+
+    @property
+    def is_running(self) -> bool:
+        """Whether a process is at work."""
+        return self._process is not None
+
+    def tick(self, durable_seq: int) -> None:
+        """Begin a process when one is due, and take what one has done."""
+        process = self._process
+        if process is not None:
+            if process.poll() is not None:
+                self._ended(process)
+            elif clock.steady_ns() - self._last_try_ns > LONGEST_SECONDS * 1e9:
+                self.close()
+                self._fail(f"its process was not ready after {LONGEST_SECONDS} s and was ended")
+        elif self._is_due(durable_seq):
+            self._begin(durable_seq)
+
+    def _is_due(self, durable_seq: int) -> bool:
+        waited = (clock.steady_ns() - self._last_try_ns) / 1e9
+        fresh = durable_seq - self.last_seq
+        if fresh <= 0 or (self._is_failing and waited < self._retry_seconds):
+            return False
+        commands, seconds = self._config.snapshot_commands, self._config.snapshot_seconds
+        return bool(commands and fresh >= commands) or bool(seconds and waited >= seconds)
+
+    def _begin(self, durable_seq: int) -> None:
+        config = self._config
+        order = Order(
+            config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,
+            self._compare_seq,
+        )  # fmt: skip
+        root = str(Path(__file__).parents[2])
+        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
+        self._until_seq, self._last_try_ns = durable_seq, clock.steady_ns()
+        try:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "gateway.venue.snapshot_process"], stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": paths},
+            )  # fmt: skip
+            pipe: Any = self._process.stdin
+            pipe.write(msgspec.json.encode(order) + b"\n")
+            pipe.flush()
+        except OSError as error:
+            self._fail(f"its process does not begin ({error})")
+
+    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
+        self._process = None
+        line: Any = process.stdout.read() if process.stdout else b""
+        _release(process)
+        try:
+            done = msgspec.json.decode(line, type=Done)
+        except msgspec.DecodeError:
+            self._fail(f"its process ended with exit code {process.returncode}")
+            return
+        if done.problem:
+            self._fail(done.problem)
+            return
+        self._is_failing, self._retry_seconds = False, RETRY_SECONDS
+        self._compare_seq = 0
+        self.last_seq, self.last_ns = done.sequence or self._until_seq, clock.wall_ns()
+        self.last_seconds = done.seconds
+        self.archived_segments += len(done.archived)
+        self._health.clear(TROUBLE)
+
+    def _fail(self, why: str) -> None:
+        self._process = None
+        self.failures += 1
+        if self._is_failing:
+            self._retry_seconds = min(2 * self._retry_seconds, LONGEST_RETRY_SECONDS)
+        self._is_failing = True
+        cause = f"no snapshot since sequence {self.last_seq}: {why}"
+        remedy = f"trading goes on, a start replays more; tried again in {self._retry_seconds} s"
+        self._health.report(TROUBLE, Effect.ALARM, cause, remedy)
+
+    def close(self) -> None:
+        """End a process that is at work: what it has not finished is not there."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.wait()
+            _release(process)
+
+
+def _release(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()
