@@ -4,7 +4,9 @@ import os
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,7 +49,7 @@ class EndedOrders:
             commands = next(self._batches).commands
             commands["seq"] = np.arange(self.next_seq, self.next_seq + len(commands))
             self.next_seq += len(commands)
-            self.runner.apply(commands, lambda place, events, rows=commands: self._fold(rows, place, events))
+            self.runner.apply(commands, partial(self._fold, commands))
             told(self.ended)
 
     def _fold(self, commands: Rows, place: int, events: Rows) -> None:
@@ -90,7 +92,7 @@ def history(plan: Plan) -> list[Measurement]:
         size = sum(path.stat().st_size for path in Path(folder).iterdir())
         waited = flow.store.figures.fold_waited_ns / 1e9
         note = f"{before / _MEGABYTE:,.0f} MB after {few:,}; {flow.history.rows_in_memory:,} rows in memory"
-        found = [
+        found: list[tuple[str, float, str, str, dict[str, Any]]] = [
             ("history-memory", round(grown, 3), "times", note, {}),
             ("history-disk", round(size / flow.history.end, 1), "bytes/row", f"{size / _MEGABYTE:,.0f} MB", {}),
             ("history-flow", round((flow.ended - few) / seconds), "ended orders/s",

@@ -13,6 +13,7 @@ from engine.codes import (
     Reason,
     Restriction,
     SelfTrade,
+    Switch,
 )
 from engine.kernels import kernel
 from engine.row_access import (
@@ -256,6 +257,16 @@ def revoke_key(s, d):
     job = job_at(s, cancel_queue.add_opening(s, d.account_slot, NIL, Reason.KEY_REVOKED))
     job.person = d.person
     job.scope = cancel_queue.OPENING_ONLY
+
+
+@kernel
+def set_switch(s, d):
+    """A client turns a dead-man's switch on or off. It is only told: no order and no money knows of it."""
+    if d.account_slot < 0 or d.account_slot >= s.accounts_used or account_at(s, d.account_slot).state == 0:
+        return events.refused(s, d, Reason.UNKNOWN_ACCOUNT)
+    if d.code < Switch.COUNTDOWN or d.code > Switch.ACCOUNT or d.value < 0:
+        return events.refused(s, d, Reason.BAD_PARAMETER)
+    events.directive_notice(s, EventKind.SWITCHED, d)
 
 
 # --- groups -------------------------------------------------------------------------------------------------------

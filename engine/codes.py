@@ -105,6 +105,7 @@ class CommandKind(IntEnum):
     CLIENT_SET = 27
     KEY_REVOKE = 28
     ATTEST = 29
+    SWITCH = 30
     CONTRACT_CREATE = 32
     CONTRACT_SET = 33
     CONTRACT_LIST = 34
@@ -167,6 +168,7 @@ class EventKind(IntEnum):
     KEY_REVOKED = 67
     PERSON_LAPSED = 68
     ATTESTED = 69
+    SWITCHED = 70
 
 
 class EventFlag(IntEnum):
@@ -401,6 +403,14 @@ class Attested(IntEnum):
 
     REGISTRY = 1
     GATEWAY_LOG = 2
+
+
+class Switch(IntEnum):
+    """Dead-man's switches; `code` of SWITCH. The engine only keeps in the log who has asked: the gateway acts on it."""
+
+    COUNTDOWN = 1
+    CONNECTION = 2
+    ACCOUNT = 3
 
 
 class AccountAttribute(IntEnum):

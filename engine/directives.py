@@ -321,6 +321,8 @@ def apply(s, d):
         accounts.approve_affiliate(s, d)
     elif kind == CommandKind.ATTEST:
         events.directive_notice(s, EventKind.ATTESTED, d)
+    elif kind == CommandKind.SWITCH:
+        accounts.set_switch(s, d)
     elif kind == CommandKind.DEPOSIT:
         money.deposit(s, d)
     elif kind == CommandKind.WITHDRAW:

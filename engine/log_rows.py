@@ -82,11 +82,11 @@ DIRECTIVE = record(  # commands of accounts, contracts, the venue, money and the
         ("account_slot", "i4"),
         ("contract_slot", "i4"),
         ("index", "i4"),  # which element of an indexed parameter; collateral asset of a deposit (0 = settlement)
-        ("person", "i4"),  # PERSON_SET: whose knowledge
-        ("value", "i8"),  # the new value
+        ("person", "i4"),  # PERSON_SET: whose knowledge; SWITCH: who asks, with `key`
+        ("value", "i8"),  # the new value; SWITCH: 0 off, a countdown's length in ns, 1
         ("amount_micros", "i8"),  # money moved; TRANSFER: positive into the isolated position
         ("price_subticks", "i8"),  # INDEX_PRICE
-        ("source_time_ns", "i8"),  # INDEX_PRICE: when the source made it
+        ("source_time_ns", "i8"),  # INDEX_PRICE: when the source made it; SWITCH: the connection's number, a time
         ("actor", "i4"),  # person who asked, 0 = the system itself
         ("approver", "i4"),  # second person, 0 = none needed
         ("reason", "i4"),  # free code of the operator's registry

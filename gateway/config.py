@@ -158,6 +158,18 @@ class Config:
         ),
     ] = 2557
 
+    max_clock_step_ms: Annotated[
+        int,
+        Meta(ge=100, le=60_000, description="a wall clock that jumps further is not followed; ahead: no new orders"),
+    ] = 1_000
+    max_stop_days: Annotated[
+        int,
+        Meta(
+            ge=0, le=36_500, description="at a start, a wall clock that is further ahead of the log's last command is "
+            "believed only with --accept-time wall; 0: always"
+        ),
+    ] = 30
+
     surveillance: Parameters = field(default_factory=Parameters)
     affiliates: Programme = field(default_factory=Programme)
 

@@ -34,6 +34,7 @@ def every_kind() -> dict[CommandKind, Rows]:
         CommandKind.CLIENT_SET: build.client_set(1, ClientAttribute.MAX_EXPOSURE_MICROS, 1 << 50),
         CommandKind.AFFILIATE_APPROVAL: build.approval(4, 0, START_NS + 90 * SECOND),
         CommandKind.ATTEST: of(CommandKind.ATTEST, code=1, value=7, reason=3, digest=(1, 2, 3, 4)),
+        CommandKind.SWITCH: of(CommandKind.SWITCH, account_slot=3, code=2, value=1, person=1, key=1, source_time_ns=77),
         CommandKind.DEPOSIT: build.deposit(3, 1_000_000),
         CommandKind.WITHDRAW: of(CommandKind.WITHDRAW, account_slot=3, amount_micros=500_000),
         CommandKind.TRANSFER: of(CommandKind.TRANSFER, account_slot=3, contract_slot=1, amount_micros=1000),

@@ -222,6 +222,16 @@ class Journal:
             self._thread.start()
 
     @property
+    def sync_ns(self) -> int:
+        """How long a sync takes, a running mean."""
+        return self._sync_ns
+
+    @property
+    def segment_number(self) -> int:
+        """The number of the segment that is written."""
+        return self._writer.segment_number
+
+    @property
     def chain(self) -> bytes:
         """The hash of the whole log as far as it is written."""
         return self._writer.chain

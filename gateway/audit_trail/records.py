@@ -27,6 +27,7 @@ from engine.codes import (
     OrdType,
     Reason,
     Side,
+    Switch,
     TimeInForce,
     VenueParameter,
     VenueState,
@@ -75,6 +76,7 @@ _ANSWERS: dict[int, int] = {
     CommandKind.VENUE_SET: EventKind.VENUE_CHANGED,
     CommandKind.INDEX_PRICE: EventKind.INDEX_RECORDED,
     CommandKind.ATTEST: EventKind.ATTESTED,
+    CommandKind.SWITCH: EventKind.SWITCHED,
 }
 """The notice that says that a directive took effect."""
 _CODES: dict[int, type[IntEnum]] = {
@@ -83,13 +85,14 @@ _CODES: dict[int, type[IntEnum]] = {
     CommandKind.CLIENT_SET: ClientAttribute,
     CommandKind.CONTRACT_SET: ContractParameter,
     CommandKind.CONTRACT_STATE: MarketState,
+    CommandKind.SWITCH: Switch,
     CommandKind.VENUE_STATE: VenueState,
     CommandKind.VENUE_SET: VenueParameter,
 }
 _ACCOUNT_KINDS = (
     CommandKind.ACCOUNT_OPEN, CommandKind.ACCOUNT_SET, CommandKind.DEPOSIT, CommandKind.WITHDRAW, CommandKind.TRANSFER,
     CommandKind.SET_LEVERAGE, CommandKind.SET_MARGIN_MODE, CommandKind.AFFILIATE_APPROVAL,
-    CommandKind.KEY_REVOKE,
+    CommandKind.KEY_REVOKE, CommandKind.SWITCH,
 )  # fmt: skip
 
 

@@ -63,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the demo; 0, or one line of error and 2."""
     with readable_errors("demo"), tempfile.TemporaryDirectory(prefix="lionrock-demo-") as temporary:
         config = Config(
-            data=args.data or temporary, port=args.port, durability=args.durability, testnet=True,
+            data=args.data or temporary, port=args.port, durability=args.durability, testnet=True, max_stop_days=0,
             scripted_index=",".join(f"{listing.name}={PRICES[listing.base]}" for listing in SHIPPED),
         )  # fmt: skip
         if not 0 <= args.port <= MAX_PORT:

@@ -145,7 +145,7 @@ def _config(folder: Path, plan: Plan) -> settings.Config:
     """The venue's settings, checked as those of `lionrock serve` are."""
     given = {
         "data": str(folder / "venue"), "port": 0, "durability": plan.durability, "busy_poll_us": plan.busy_poll_us,
-        "scripted_index": f"{CONTRACT}={PRICE}", "max_frame_bytes": 1 << 20,
+        "scripted_index": f"{CONTRACT}={PRICE}", "max_frame_bytes": 1 << 20, "max_connections_per_address": 0,
         "orders_per_s": UNLIMITED, "orders_burst": UNLIMITED, "cancels_per_s": UNLIMITED, "cancels_burst": UNLIMITED,
     }  # fmt: skip
     return settings.load(None, {}, given)

@@ -18,6 +18,7 @@ from rich.progress import Progress
 
 from engine.host import BrokenError, End, JournalError, Recovery
 from gateway import config as settings
+from gateway.clock import Accepted
 from gateway.commands.common import (
     FAILED,
     MAX_ID,
@@ -40,6 +41,7 @@ _EXAMPLES = """examples:
   lionrock serve --data /var/lib/lionrock --port 8765 --durability fsync
   lionrock serve --config lionrock.toml --print-config
   LIONROCK_PORT=9000 lionrock serve
+  lionrock serve --data /var/lib/lionrock --accept-time wall
   lionrock serve --accept-loss 81234 --reason "disk lost, no copy, decided by A. Lee and B. Wong" --lost-payments leave
 
 Settings come from the defaults, the file, the environment (LIONROCK_...), the flags; the last one wins.
@@ -71,6 +73,13 @@ def add_parser(subparsers: Any) -> None:
     )
     settings.add_flags(parser)
     parser.add_argument(
+        "--accept-time",
+        choices=("wall", "log"),
+        default="",
+        help="confirm, for this start alone, a wall clock far ahead of the log (wall), or a log that is ahead of the "
+        "wall clock (log: time goes on from its last command)",
+    )
+    parser.add_argument(
         "--accept-loss",
         type=whole(0, MAX_ID),
         metavar="SEQ",
@@ -99,7 +108,7 @@ def run(args: argparse.Namespace) -> int:
         make_data_folder(config.data)
         compile_engine()
         try:
-            return uvloop.run(serve(config, args.json, accepted))
+            return uvloop.run(serve(config, args.json, accepted, args.accept_time))
         except JournalError as error:
             return _failed(error)
 
@@ -115,9 +124,11 @@ def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
     return AcceptedLoss(args.accept_loss, args.reason.strip(), args.lost_payments)
 
 
-async def serve(config: settings.Config, as_json: bool, accepted: AcceptedLoss | None = None) -> int:
+async def serve(
+    config: settings.Config, as_json: bool, accepted: AcceptedLoss | None = None, accepted_time: Accepted = ""
+) -> int:
     """Run a server until SIGTERM, SIGINT or a failure of its own."""
-    server = _recovered(config, accepted)
+    server = _recovered(config, accepted, accepted_time)
     try:
         await server.start()
     except OSError as error:
@@ -203,11 +214,13 @@ def _finish(stopped: "asyncio.Future[None]") -> None:
         stopped.set_result(None)
 
 
-def _recovered(config: settings.Config, accepted: AcceptedLoss | None) -> Server:
+def _recovered(config: settings.Config, accepted: AcceptedLoss | None, accepted_time: Accepted) -> Server:
     """The server, its journal replayed; progress is shown to a person."""
     with Progress(console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("recovering", total=None)
-        return Server(config, lambda done, total: progress.update(task, completed=done, total=total), accepted)
+        return Server(
+            config, lambda done, total: progress.update(task, completed=done, total=total), accepted, accepted_time
+        )
 
 
 def _previous(recovery: Recovery) -> str:

@@ -175,7 +175,7 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
             ("Ben", NIL, ("compliance", "admin")),
         )
     }  # fmt: skip
-    sessions = {name: Session(context, rows, now_ns=NOW) for name in keys}
+    sessions = {name: Session(context, rows, steady_ns=NOW) for name in keys}
     for session in sessions.values():
         session.serves_officers = True
     for name in ("Ann", "Ben"):

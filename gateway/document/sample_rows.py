@@ -6,6 +6,7 @@ from typing import Any
 from engine.code_values import REASON_BY_CLIENT
 from engine.codes import NIL, Asset, CommandKind, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
 from gateway.read_model import render
+from gateway.read_model.switches import Switches
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
     AccountView,
@@ -66,6 +67,7 @@ class SampleProjection:
 
     def __init__(self) -> None:
         self.durable_seq = 100
+        self.switches = Switches()
         self.now_ns = NOW
         self.list = [BTC, ETH]
         self.orders: dict[int, OrderView] = {}

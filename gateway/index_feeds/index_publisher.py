@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from decimal import ROUND_HALF_EVEN, Decimal
 
 from engine.units import SUBTICKS
+from gateway.clock import VenueTime
 from gateway.index_feeds.adapters import ADAPTERS
 from gateway.index_feeds.scripted import SCRIPTED
 from gateway.index_feeds.source_connection import Source
@@ -42,24 +43,32 @@ def price_subticks(price: Decimal, contract: Contract) -> int:
 class IndexPublisher:
     """Gives the prices of live books as commands. A contract's sources are pairs, and each lives by itself."""
 
-    def __init__(self, routes: list[Route], find: Callable[[str], Contract | None], urls: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        routes: list[Route],
+        find: Callable[[str], Contract | None],
+        time: VenueTime,
+        urls: Mapping[str, str] | None = None,
+    ) -> None:
+        """`time` says when messages come; `urls` are those of venues that are somewhere else than usual."""
         self._routes = routes
         self._find = find
         for route in routes:
             if find(route.contract) is None:
                 raise FeedScriptError(f"index_feeds: {route.contract} is not listed")
-        self._by_venue = {venue: self._source(venue, urls) for venue in sorted({route.venue for route in routes})}
+        venues = sorted({route.venue for route in routes})
+        self._by_venue = {venue: self._source(venue, urls or {}, time) for venue in venues}
 
     @property
     def sources(self) -> list[Source]:
         """The feed of each venue that a route names."""
         return list(self._by_venue.values())
 
-    def _source(self, venue: str, urls: Mapping[str, str]) -> Source:
+    def _source(self, venue: str, urls: Mapping[str, str], time: VenueTime) -> Source:
         pairs = dict.fromkeys(route.pair for route in self._routes if route.venue == venue)
         adapter = ADAPTERS[venue](pairs)
         adapter.url = urls.get(venue, adapter.url)
-        return Source(adapter)
+        return Source(adapter, time)
 
     def rows(self, now_ns: int) -> list[bytes]:
         """One INDEX_PRICE row for each source whose book is alive, with the time of the last message about that book.

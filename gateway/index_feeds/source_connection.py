@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import picows
 
 from gateway import clock
+from gateway.clock import VenueTime
 from gateway.index_feeds.adapter import Adapter, DesyncError, Quote, RequestRefusedError
 
 STALE_NS = 10_000_000_000
@@ -29,7 +30,7 @@ _LOG = logging.getLogger("lionrock.feeds")
 
 
 class Price(NamedTuple):
-    """A pair's price, and when the last message about its book came: nanoseconds since the epoch, our clock."""
+    """A pair's price, and when the last message about its book came: nanoseconds of the venue's time."""
 
     price: Decimal
     time_ns: int
@@ -68,7 +69,7 @@ class _Listener(picows.WSListener):
             self._parts_bytes += len(self._parts[-1])
             if frame.fin:
                 message, self._parts, self._parts_bytes = b"".join(self._parts), [], 0
-                self._source.received(message, clock.wall_ns())
+                self._source.received(message)
             elif self._parts_bytes > MAX_FRAME_BYTES:
                 transport.disconnect()
         elif frame.msg_type == picows.WSMsgType.CLOSE:
@@ -81,8 +82,9 @@ class Source:
     `state` describes the connection in words, for an operator.
     """
 
-    def __init__(self, adapter: Adapter, silence_s: float = SILENCE_S) -> None:
+    def __init__(self, adapter: Adapter, time: VenueTime, silence_s: float = SILENCE_S) -> None:
         self.adapter = adapter
+        self._time = time
         self.state = "not started"
         self.connections = 0
         self.outliers = 0
@@ -124,8 +126,8 @@ class Source:
         self._transport = None
         self._prices.clear()
 
-    def received(self, message: bytes, now_ns: int) -> None:
-        """Take one message that came at a time of the wall clock. What cannot be trusted is asked for again."""
+    def received(self, message: bytes) -> None:
+        """Take one message, which comes now. What cannot be trusted is asked for again."""
         if self._transport is None:
             return
         self._heard_ns = clock.steady_ns()
@@ -139,7 +141,7 @@ class Source:
             _LOG.warning("%s", error)
             return
         for quote in quotes:
-            self._take(quote, now_ns)
+            self._take(quote, self._time.now_ns())
 
     def _take(self, quote: Quote, now_ns: int) -> None:
         self.quotes += 1
@@ -222,12 +224,12 @@ class Source:
             await asyncio.wait([closed], timeout=self._silence_s / 4)
             if closed.done() or self._transport is None:
                 return
-            now_ns = clock.steady_ns()
-            silent_s = (now_ns - self._heard_ns) / _NS_PER_S
+            steady_ns = clock.steady_ns()
+            silent_s = (steady_ns - self._heard_ns) / _NS_PER_S
             if silent_s >= self._silence_s:
                 self.state = f"{self.adapter.name}: silent for {silent_s:.0f} s; connecting again"
                 return
             ping = self.adapter.ping()
             if silent_s >= self._silence_s / 2 and ping is not None:
                 self._send([ping])
-            self.renew_silent(now_ns)
+            self.renew_silent(steady_ns)

@@ -142,7 +142,7 @@ class HttpConnection(asyncio.Protocol):
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
         if not self._transport.is_closing():
-            self._act(go_on(clock.wall_ns()))
+            self._act(go_on(clock.steady_ns()))
 
     def _refuse(self, status: int, body: bytes) -> None:
         """Answer a request that cannot be served, and end the connection."""
@@ -167,7 +167,7 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         status, body, content_type = page
-        tag, now_ns = tag_of(body), clock.wall_ns()
+        tag, now_ns = tag_of(body), clock.steady_ns()
         bucket = self._venue.context.address_limits(self._address).queries
         wait_ns = bucket.take(now_ns)
         if wait_ns:
@@ -190,7 +190,7 @@ class HttpConnection(asyncio.Protocol):
             request.verb, request.target, request.headers, request.body, self._peer, self._port.serves_officers,
             self._note_client,
         )  # fmt: skip
-        self._act(serve_http(venue.context, venue.projection, call, clock.wall_ns()))
+        self._act(serve_http(venue.context, venue.projection, call, clock.steady_ns()))
 
     def _note_client(self, account_slot: int) -> None:
         self._client = account_slot

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 
-from gateway import clock
 from gateway.index_feeds.index_publisher import IndexPublisher, routes_of
 from gateway.index_feeds.scripted import SCRIPTED, IndexScriptError, IndexWalk
 from gateway.index_feeds.sources import Sources
@@ -49,7 +48,7 @@ class IndexPrices:
         find = self._venue.projection.contract
         self.stop()
         routes = routes_of(sources)
-        self._publisher = IndexPublisher(routes, find, {}) if routes else None
+        self._publisher = IndexPublisher(routes, find, self._venue.time) if routes else None
         if self._publisher is not None:
             self._tasks = [self._turns.loop.create_task(source.run()) for source in self._publisher.sources]
         walks = {}
@@ -63,7 +62,7 @@ class IndexPrices:
         self._walks, self._sources = walks, sources
 
     def _step(self) -> None:
-        now_ns = clock.wall_ns()
+        now_ns = self._venue.time.now_ns()
         rows = self._publisher.rows(now_ns) if self._publisher is not None else []
         for walk in self._walks.values():
             rows += [index_row(walk.contract.slot, place, price, now_ns) for place, price in enumerate(walk.step())]

@@ -57,7 +57,7 @@ class _Counted(socket.socket):
 
 
 class Listener:
-    """One listening port. `stop` ends it; what is connected stays."""
+    """One listening port. `close` ends it; what is connected stays."""
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, connections: Connections, make: Callable[[], Any],
@@ -88,7 +88,7 @@ class Listener:
                 listening.bind(address)
                 listening.listen(BACKLOG)
             except OSError:
-                self.stop()
+                self.close()
                 raise
         for listening in self._sockets:
             self._loop.add_reader(listening, self._accept, listening)
@@ -98,7 +98,7 @@ class Listener:
         """The port that it listens on."""
         return int(self._sockets[0].getsockname()[1]) if self._sockets else 0
 
-    def stop(self) -> None:
+    def close(self) -> None:
         """Take no more connections."""
         for listening in self._sockets:
             self._loop.remove_reader(listening)

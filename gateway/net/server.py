@@ -8,6 +8,7 @@ from typing import Any
 
 from engine import host
 from gateway import clock, pages
+from gateway.clock import Accepted
 from gateway.config import Config, ConfigError
 from gateway.net.connections import Connections
 from gateway.net.descriptors import room_for
@@ -42,13 +43,14 @@ class Server:
         config: Config,
         progress: Progress | None = None,
         accepted: AcceptedLoss | None = None,
+        accepted_time: Accepted = "",
         failure: DiskFailure | None = None,
     ) -> None:
         """`failure`: serve questions alone, after a disk that failed."""
         host.warm_up()
         self.turns = Turns(config.busy_poll_us)
         if failure is None:
-            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted)
+            self.venue = Venue(config, progress, self.turns.in_loop, self.turns.fail, accepted, accepted_time)
         else:
             self.venue = ReadOnlyVenue(config, failure, progress, self.turns.in_loop)
         self.turns.queries = self.venue.context.turns = QueryTurns(clock.steady_ns)
@@ -125,7 +127,7 @@ class Server:
         self.venue.context.shut_down()
         for listener in (self._listener, self._operations_listener):
             if listener is not None:
-                listener.stop()
+                listener.close()
         deadline = self.turns.loop.time() + DRAIN_SECONDS
         self.venue.sequencer.close_turn()
         while not self.venue.sequencer.is_idle and self.turns.loop.time() < deadline and not self.failed.done():
@@ -161,14 +163,14 @@ class Server:
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
         return [
-            _count("public", self.connections, self.connections.limit),
-            _count("operations", self.operations_connections, OPERATIONS_CONNECTIONS),
+            _count("public", self.connections),
+            _count("operations", self.operations_connections),
         ]
 
     # --- time -----------------------------------------------------------------------------------------------------
 
     def _keep_time(self) -> None:
-        self.venue.sequencer.keep_time()
+        self.venue.keep_time()
         self.turns.end()
         if self.venue.sequencer.has_work:
             self.turns.loop.call_soon(self._keep_time_again)
@@ -194,18 +196,20 @@ class Server:
         self.venue.tick()
         if self.venue.takes_commands:
             self._index.refresh()
-        now_ns, now = clock.wall_ns(), time.monotonic()
+        steady_ns, now = clock.steady_ns(), time.monotonic()
         for connection in self._websockets:
-            connection.act(connection.session.tick(now_ns))
+            connection.act(connection.session.tick(steady_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
 
 
-def _count(port: str, connections: Connections, limit: int) -> PortCount:
+def _count(port: str, connections: Connections) -> PortCount:
     websockets = connections.websockets
     logged_in = sum(connection.session.key is not None for connection in websockets)
     slow = sum(connection.is_slow for connection in websockets)
-    return PortCount(port, len(connections.http), len(websockets) - logged_in, logged_in, slow, limit)
+    anonymous = len(websockets) - logged_in
+    limit, turned_away = connections.limit, connections.turned_away
+    return PortCount(port, len(connections.http), anonymous, logged_in, slow, limit, turned_away)
 
 
 def _told(error: Exception) -> str:

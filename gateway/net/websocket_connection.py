@@ -92,7 +92,7 @@ class WebsocketConnection(picows.WSListener):
         if _LOG.isEnabledFor(logging.DEBUG):
             _LOG.debug("a websocket has ended", extra=event("disconnected", connection=self.session.number))
         self.leave_all()
-        for action in self.session.lost(clock.wall_ns()):
+        for action in self.session.lost():
             if isinstance(action, Submit):
                 self._venue.sequencer.submit(action.rows, None, action.pending)
         self._turns.touch()
@@ -132,7 +132,7 @@ class WebsocketConnection(picows.WSListener):
         """It is the turn of the request that waits."""
         self._is_waiting = False
         if not self.session.closed:
-            self.act(go_on(clock.wall_ns()))
+            self.act(go_on(clock.steady_ns()))
             self._go_on()
 
     def _go_on(self) -> None:
@@ -185,8 +185,8 @@ class WebsocketConnection(picows.WSListener):
         if is_binary and not session.binary:
             self.finish(1003, f"binary messages need the sub-protocol {BINARY_PROTOCOL}")
             return
-        now_ns = clock.wall_ns()
-        self.act(session.receive_rows(data, now_ns) if is_binary else session.receive(data, now_ns))
+        steady_ns = clock.steady_ns()
+        self.act(session.receive_rows(data, steady_ns) if is_binary else session.receive(data, steady_ns))
         if session.binary and session.account_slot != self._reported_slot:
             self._report_to(session.account_slot)
 

@@ -18,8 +18,8 @@ from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
 from gateway.wire.log_lines import event
 
-READ_BYTES = 1 << 15
-"""What one connection may bring in one turn of the loop, some 200 orders: whoever floods keeps nobody waiting."""
+READ_BYTES = 1 << 14
+"""What one connection may bring in one turn of the loop, some 100 orders: whoever floods keeps nobody waiting."""
 ALIVE_NS = 1_000_000_000
 """How often the library is told that data came: it pings silent clients and closes those that do not answer."""
 _LOG = logging.getLogger("lionrock.server")
@@ -110,9 +110,9 @@ class WebsocketInput(asyncio.BufferedProtocol):
     def _take(self, end: int) -> None:
         """Serve the bytes in the buffer. Messages of a run that is over the session's limits are served one by one."""
         session, connection, numbers = self._session, self._connection, self._numbers
-        now_ns = clock.wall_ns()
-        if not 0 <= now_ns - self._told_ns < ALIVE_NS:
-            self._told_ns = now_ns
+        steady_ns = clock.steady_ns()
+        if steady_ns - self._told_ns >= ALIVE_NS:
+            self._told_ns = steady_ns
             self._library.buffer_updated(0)
         offset = self._give(0, end, self._owed) if self._owed else 0
         by_itself = 0
@@ -128,19 +128,19 @@ class WebsocketInput(asyncio.BufferedProtocol):
             if offset < by_itself or connection.parts is not None:
                 stop = self._compiled_path.next_text((offset, end))
             else:
-                stop = self._sequencer.read(session, (offset, end), connection, now_ns)
+                stop = self._sequencer.read(session, (offset, end), connection, steady_ns)
                 if stop == OVER_LIMIT:
                     by_itself = numbers[OFFSET]
                     continue
             offset = numbers[OFFSET]
             if stop == TEXT and connection.parts is None:
-                connection.act(session.receive(self._compiled_path.text(), now_ns))
-                now_ns = clock.wall_ns()
+                connection.act(session.receive(self._compiled_path.text(), steady_ns))
+                steady_ns = clock.steady_ns()
             elif stop == TEXT:
                 self._give(begin, end, offset - begin)
             elif stop == OTHER:
                 offset = self._give(offset, end, numbers[FRAME_BYTES])
-                now_ns = clock.wall_ns()
+                steady_ns = clock.steady_ns()
             elif stop == NO_ROOM:
                 self._make_room()
             else:

@@ -69,7 +69,7 @@ class WebsocketUpgrade:
         is_binary = BINARY_PROTOCOL in offered
         if offered and not is_binary:
             return _refused(400, f"sub-protocol {offered[0][:40]}: offer {BINARY_PROTOCOL}, or none for JSON")
-        session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.wall_ns())
+        session = Session(self._venue.context, self._venue.projection, is_binary, peer, clock.steady_ns())
         session.serves_officers = self._port.serves_officers
         connection = WebsocketConnection(self._venue, self._turns, self._connections, session)
         agreed = {"Sec-WebSocket-Protocol": BINARY_PROTOCOL} if is_binary else None

@@ -11,7 +11,7 @@ from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
 from gateway.operations import machine_metrics, market_metrics, trading_metrics
-from gateway.operations.families import gauges, histograms
+from gateway.operations.families import counters, gauges, histograms
 from gateway.operations.health_pages import HealthPages, Page
 from gateway.venue.stage_times import Histogram
 from gateway.venue.venue import Venue
@@ -26,6 +26,7 @@ class PortCount(NamedTuple):
     logged_in: int
     slow: int
     limit: int
+    turned_away: int
 
 
 class Metrics:
@@ -68,4 +69,6 @@ def _connections(ports: Iterable[PortCount]) -> Iterator[Metric]:
     slow = [((port.port,), float(port.slow)) for port in found]
     yield gauges("slow_connections", "Websockets that do not read as fast as they are told", ("port",), slow)
     limits = [((port.port,), float(port.limit)) for port in found]
+    turned_away = [((port.port,), float(port.turned_away)) for port in found]
+    yield counters("connections_turned_away", "Connections for which there was no room", ("port",), turned_away)
     yield gauges("connections_limit", "Open connections at most", ("port",), limits)

@@ -138,6 +138,7 @@ VIEW = record(
         ("accounts_used", "i8"),
         ("rare", "i8"),  # candle and funding rows written by the last fold
         ("reported", "i8"),  # where its report rows end
+        ("switched", "i8"),  # how many SWITCH commands it accepted
         ("noted", "i4", (1 << _NOTED_BITS,)),  # where a level was noted last, by hash of its key; see `_levels`
         ("markets", MARKET_ROW, (MAX_CONTRACTS,)),
         ("accounts", ACCOUNT_ROW, (VENUE.accounts,)),
@@ -390,21 +391,24 @@ def _note_mark(market, notice):
 
 
 @part
-def _note_interval(market, notice):
-    """A change of the funding interval counts from the next interval on."""
-    if notice.code == ContractParameter.FUNDING_INTERVAL_S:
+def _note_asked(v, notice):
+    """Count the switches; a change of the funding interval counts from the next interval on. No history: 0."""
+    if notice.kind == EventKind.SWITCHED:
+        v.switched += 1
+    elif notice.code == ContractParameter.FUNDING_INTERVAL_S:
+        market = v.markets[notice.contract_slot]
         market.next_interval_s = notice.new_value
         if market.has_funding == 0:
             market.funding_interval_s = notice.new_value
+    return 0
 
 
 @part
 def _notice(v, notice, out):
     """Money, prices and funding. Returns how many rows were written."""
     kind = notice.kind
-    if kind == EventKind.CONTRACT_CHANGED:
-        _note_interval(v.markets[notice.contract_slot], notice)
-        return 0
+    if kind == EventKind.SWITCHED or kind == EventKind.CONTRACT_CHANGED:
+        return _note_asked(v, notice)
     if kind == EventKind.MARK_CHANGED:
         _note_mark(v.markets[notice.contract_slot], notice)
         return 0
@@ -520,6 +524,7 @@ def _fold(v, batch, spans, history):
     commands, labels, events, notices = batch
     count, events_count, written, v.reported = spans
     v.rare = 0
+    v.switched = 0
     first_seq = commands[0].seq
     last = count - 1
     for index in range(count):

@@ -39,6 +39,7 @@ from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
 from gateway.read_model.segments import Segment
+from gateway.read_model.switches import Switches
 from gateway.registry.registry import ContractRecord
 from gateway.wire.decimals import Contract, Unit
 from gateway.wire.views import (
@@ -60,8 +61,8 @@ from gateway.wire.views import (
     UserTradeView,
 )
 
-_APPLIED_SEQ, _RARE, _REPORTED = (
-    event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported")  # type: ignore[index]
+_APPLIED_SEQ, _RARE, _REPORTED, _SWITCHED = (
+    event_fold.VIEW.fields[name][1] // 8 for name in ("applied_seq", "rare", "reported", "switched")  # type: ignore[index]
 )
 _HEAD = np.dtype([("seq", "i8")])
 Batch = tuple[Any, Any, Any, Any]
@@ -85,6 +86,7 @@ class Projection:
         self.history = history or History()
         self._recent: tuple[Segment, int] = (self.history.segments[0], 0)
         self._candles = Candles(self.history.store)
+        self.switches = Switches()
         self.money_records = MoneyRecords(self.history)
         self._funding = FundingRates(self.history.store)
         self._contracts: list[Contract] = []
@@ -155,6 +157,8 @@ class Projection:
         self._recent = (segment, first)
         if self._numbers[_RARE]:
             self._note_rare(segment, first)
+        if self._numbers[_SWITCHED]:
+            self.switches.fold(batch[0], batch[3][:events_count])
         self.books.noted(noted, self._numbers[_APPLIED_SEQ])
         return segment, first, end
 
@@ -173,6 +177,13 @@ class Projection:
             self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
 
     @property
+    def last_connection(self) -> int:
+        """The highest number of a connection that an order was made over, or that has a switch on."""
+        used = int(self._row["orders_used"])
+        made_over = int(self._row["connections"][:used].max(initial=0))
+        return max(made_over, self.switches.last_connection)
+
+    @property
     def view(self) -> Any:
         """The folded state itself, one VIEW record: for compiled readers."""
         return self._view
@@ -184,6 +195,10 @@ class Projection:
 
     # --- saving ---------------------------------------------------------------------------------------------------
 
+    @property
+    def _saved_parts(self) -> tuple[Any, ...]:
+        return self.history, self._reports, self._candles.series, self._funding.series, self.switches
+
     def save(self, path: Path) -> None:
         """Write everything durably to a file, which gets its name when it is complete."""
         row = self._row
@@ -194,7 +209,7 @@ class Projection:
             "connections": row["connections"][: int(row["orders_used"])],
             "markets": row["markets"],
         }
-        for part in (self.history, self._reports, self._candles.series, self._funding.series):
+        for part in self._saved_parts:
             arrays |= part.saved()
         saved_rows.write(path, arrays)
 
@@ -204,9 +219,8 @@ class Projection:
         (head,), markets = saved.array("head", _HEAD), saved.array("markets", event_fold.MARKET_ROW)
         accounts, orders = saved.array("accounts", event_fold.ACCOUNT_ROW), saved.array("orders", event_fold.ORDER_ROW)
         connections = saved.array("connections", np.int64)
-        parts: tuple[Any, ...] = (self.history, self._reports, self._candles.series, self._funding.series)
-        kept = [part.saved_rows(saved) for part in parts]
-        for part, rows in zip(parts, kept, strict=True):
+        kept = [part.saved_rows(saved) for part in self._saved_parts]
+        for part, rows in zip(self._saved_parts, kept, strict=True):
             part.load(*rows)
         row["applied_seq"], row["orders_used"], row["accounts_used"] = head["seq"], len(orders), len(accounts)
         row["orders"][: len(orders)], row["connections"][: len(orders)] = orders, connections

@@ -83,7 +83,7 @@ class Rest:
 
 
 class Later:
-    """Go on with a request when its turn comes: `go_on(now_ns)` gives the next actions, which may end in another Later.
+    """Go on with a request when its turn comes: `go_on(steady_ns)` gives the next actions, maybe another Later.
 
     Nothing that the client sent behind it is served before. Turns are taken by `pool` and `owner`, see `query_turns`.
     """

@@ -44,15 +44,16 @@ class HttpCall:
     known: Callable[[int], None] = _ignore
 
 
-def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) -> list[Action]:
-    """One HTTP call: exactly one Reply, or one Submit whose pending gives the answer.
+def http(context: Context, projection: Projection, call: HttpCall, steady_ns: int) -> list[Action]:
+    """One HTTP call at a time of the steady clock: exactly one Reply, or one Submit whose pending gives the answer.
 
     Calls without a key are limited by the address that they come from.
     """
     verb, target, headers, body, peer = call.verb, call.target, call.headers, call.body, call.peer
-    session = Session(context, projection, peer=peer, now_ns=now_ns)
+    session = Session(context, projection, peer=peer, steady_ns=steady_ns)
     session.http = True
     session.serves_officers = call.serves_officers
+    now_ns = steady_ns + context.time.offset_ns
     request = None
     try:
         request = _http_request(verb, target, body)
@@ -62,7 +63,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
         if METHODS[name].scope and context.origins.is_foreign(headers):
             raise Refusal(ErrorCode.FORBIDDEN, f"{name}: {foreign_origin(headers)}", "Origin")
         if not name.startswith("public/") and headers.get("authorization"):
-            _authorize(session, verb, target, headers["authorization"], body, now_ns)
+            _authorize(session, verb, target, headers["authorization"], body, steady_ns)
             call.known(session.account_slot)
     except jsonrpc_requests.Malformed as malformed:
         note_refusal(session, malformed.method, None, malformed.refusal, now_ns)
@@ -72,7 +73,7 @@ def http(context: Context, projection: Projection, call: HttpCall, now_ns: int) 
         note_refusal(session, name, None, refusal, now_ns)
         request_id = None if request is None else request.id
         return [Reply(Call(session, request_id, now_ns).error(refusal, now_ns))]
-    return session.call(request, now_ns)
+    return session.call(request, steady_ns)
 
 
 def is_call(path: str) -> bool:
@@ -105,16 +106,17 @@ def _http_request(verb: str, target: str, body: bytes) -> Any:
     return request
 
 
-def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, now_ns: int) -> None:
+def _authorize(session: Session, verb: str, target: str, header: str, body: bytes, steady_ns: int) -> None:
+    context, now_ns = session.context, steady_ns + session.context.time.offset_ns
     is_token = header[:7].lower() == "bearer "
     logins = session.limits.logins
-    if not logins.has(now_ns, 1):
+    if not logins.has(steady_ns, 1):
         raise over_limit("logins", logins.cost_ns)
     try:
-        key = session.context.authenticator.authorize(header, verb, target, body, now_ns)
+        key = context.authenticator.authorize(header, verb, target, body, now_ns - context.time.lead_ns)
     except Refusal:
-        logins.charge(now_ns, 1)
+        logins.charge(steady_ns, 1)
         raise
     if not is_token:
-        session.context.notes.signed_call(key, now_ns)
+        context.notes.signed_call(key, now_ns)
     session.log_in(key, header[7:].strip() if is_token else "")

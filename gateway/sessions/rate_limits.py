@@ -30,27 +30,27 @@ class TokenBucket:
         self.span_ns = self.cost_ns * burst
         self.full_ns = -self.span_ns
 
-    def take(self, now_ns: int, tokens: int = 1) -> int:
-        """Take tokens and answer 0, or take nothing and answer how many ns to wait.
+    def take(self, steady_ns: int, tokens: int = 1) -> int:
+        """Take tokens at a time of the steady clock and answer 0, or take nothing and answer how many ns to wait.
 
         More tokens than the bucket holds are taken as a debt when it is full: a large frame passes once, late.
         """
         full_ns, cost, span_ns = self.full_ns, self.cost_ns * tokens, self.span_ns
-        base = full_ns if full_ns > now_ns else now_ns
-        wait = base + (cost if cost < span_ns else span_ns) - now_ns - span_ns
+        base = full_ns if full_ns > steady_ns else steady_ns
+        wait = base + (cost if cost < span_ns else span_ns) - steady_ns - span_ns
         if wait > 0:
             return wait
         self.full_ns = base + cost
         return 0
 
-    def charge(self, now_ns: int, tokens: int) -> None:
+    def charge(self, steady_ns: int, tokens: int) -> None:
         """Take tokens in any case, as a debt if there are not so many: for a cost that is known only afterwards."""
-        self.full_ns = max(self.full_ns, now_ns) + self.cost_ns * tokens
+        self.full_ns = max(self.full_ns, steady_ns) + self.cost_ns * tokens
 
-    def has(self, now_ns: int, tokens: int) -> bool:
+    def has(self, steady_ns: int, tokens: int) -> bool:
         """Whether so many tokens, taken one by one, would all be given now."""
         full_ns = self.full_ns
-        return (full_ns if full_ns > now_ns else now_ns) + self.cost_ns * tokens - now_ns <= self.span_ns
+        return (full_ns if full_ns > steady_ns else steady_ns) + self.cost_ns * tokens - steady_ns <= self.span_ns
 
 
 @dataclass(frozen=True, slots=True)

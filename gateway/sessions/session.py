@@ -1,24 +1,24 @@
 """A client's session without any I/O: bytes in, actions out.
 
 A session decodes, checks scope and rate limit, and hands the request to its method; a trading method answers with
-command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter.
+command rows for the sequencer and a pending that turns their outcome into the reply. Time comes in as a parameter, that
+of the steady clock: limits and heartbeats need no other. What is told or logged has the venue's time.
 """
 
 import logging
 from collections.abc import Callable
 from typing import Any
 
-from engine.code_values import EXEC_REDUCE_ONLY, FLAG_MADE_REDUCE_ONLY, REASON_DISCONNECT
 from engine.host import JournalError
 from gateway.sessions import binary_protocol, jsonrpc_requests
 from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
+from gateway.sessions.dead_mans_switch import of_lost_connection
 from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.rate_limits import over_limit, tokens_of
 from gateway.sessions.routes import OFFICERS_SCOPES, ROUTES, Route
 from gateway.sessions.slices import Slices
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import jsonrpc_answers
-from gateway.wire.command_rows import cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.log_lines import HELD_NS, event
 
@@ -42,48 +42,49 @@ class Session(SessionState):
 
     # --- in -------------------------------------------------------------------------------------------------------
 
-    def receive(self, data: bytes, now_ns: int) -> list[Action]:
+    def receive(self, data: bytes, steady_ns: int) -> list[Action]:
         """One text message: exactly one answer, now or when its commands are durable."""
-        self._received_ns = now_ns
+        self._received_ns = steady_ns
         try:
             request = jsonrpc_requests.decode_message(data)
         except jsonrpc_requests.Malformed as malformed:
-            return self._fault(malformed, now_ns)
+            return self._fault(malformed, steady_ns + self.context.time.offset_ns)
         self._faults = 0
-        return self.call(request, now_ns)
+        return self.call(request, steady_ns)
 
-    def call(self, request: Any, now_ns: int) -> list[Action]:
+    def call(self, request: Any, steady_ns: int) -> list[Action]:
         """Serve a decoded request: orders and cancels within their limits now, anything else when it is its turn."""
-        route = ROUTES[type(request)]
+        route, now_ns = ROUTES[type(request)], steady_ns + self.context.time.offset_ns
         self.context.requests[route.name] += 1
         call = Call(self, request.id, now_ns)
-        if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(now_ns, 1):
-            return self._serve(request, route, call, now_ns)
+        if route.writes in COME_FIRST and getattr(self.limits, route.bucket).has(steady_ns, 1):
+            return self._serve(request, route, call, steady_ns)
         turns = self.context.turns
         if turns.is_open(self.pool):
-            return self._serve_timed(request, route, call, now_ns)
+            return self._serve_timed(request, route, call, steady_ns)
         since_ns = turns.now_ns()
 
-        def go_on(now_ns: int) -> list[Action]:
+        def go_on(steady_ns: int) -> list[Action]:
             if turns.now_ns() - since_ns > LONGEST_WAIT_NS:
-                return [Reply(call.error(_busy(), now_ns))]
-            return self._serve_timed(request, route, call, now_ns)
+                return [Reply(call.error(_busy(), steady_ns + self.context.time.offset_ns))]
+            return self._serve_timed(request, route, call, steady_ns)
 
         return [Later(self.pool, self.owner, go_on)]
 
-    def _serve_timed(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
+    def _serve_timed(self, request: Any, route: Route, call: Call, steady_ns: int) -> list[Action]:
         """The same, out of the time that the session's pool has."""
         turns, pool = self.context.turns, self.pool
         begun_ns = turns.now_ns()
-        actions = self._serve(request, route, call, now_ns)
+        actions = self._serve(request, route, call, steady_ns)
         self._tell_if_slow(route.name, call, turns.spent(pool, begun_ns))
         return actions
 
-    def _serve(self, request: Any, route: Route, call: Call, now_ns: int) -> list[Action]:
+    def _serve(self, request: Any, route: Route, call: Call, steady_ns: int) -> list[Action]:
+        now_ns = steady_ns + self.context.time.offset_ns
         try:
-            self._check(route, now_ns)
+            self._check(route, steady_ns)
             if getattr(request.params, "access_token", None) is not None:
-                self._check_token(request.params.access_token, now_ns)
+                self._check_token(request.params.access_token, call.wall_ns)
             if route.reads:
                 self.context.settle()
             result = self._guarded(route.name, call, lambda: route.handler(self, request.params, call))
@@ -95,31 +96,31 @@ class Session(SessionState):
         if route.is_officers_question:
             note_read(self, route.name, request.params, now_ns)
         if type(result) is Slices:
-            return self._slice(route.name, call, result, now_ns)
-        return [self._answer(call, result, now_ns)] if type(result) is bytes else result
+            return self._slice(route.name, call, result, steady_ns)
+        return [self._answer(call, result, steady_ns)] if type(result) is bytes else result
 
-    def _answer(self, call: Call, result: bytes, now_ns: int, rows: int = 0) -> Reply:
+    def _answer(self, call: Call, result: bytes, steady_ns: int, rows: int = 0) -> Reply:
         """The answer; what it costs beyond one token becomes a debt."""
         tokens = tokens_of(len(result), rows)
         if tokens:
-            self.limits.queries.charge(now_ns, tokens)
+            self.limits.queries.charge(steady_ns, tokens)
             self.context.turns.spent_bytes(self.pool, len(result))
-        return Reply(call.reply(result, now_ns))
+        return Reply(call.reply(result, steady_ns + self.context.time.offset_ns))
 
-    def _slice(self, name: str, call: Call, slices: Slices, now_ns: int) -> list[Action]:
+    def _slice(self, name: str, call: Call, slices: Slices, steady_ns: int) -> list[Action]:
         """Go on with a large answer: the next rows, and the others at later turns."""
         turns = self.context.turns
         try:
             result = self._guarded(name, call, slices.advance if turns.is_limited else slices.whole)
         except Refusal as refusal:
-            return [Reply(call.error(refusal, now_ns))]
+            return [Reply(call.error(refusal, steady_ns + self.context.time.offset_ns))]
         if result is not None:
-            return [self._answer(call, result, now_ns, slices.rows)]
+            return [self._answer(call, result, steady_ns, slices.rows)]
         pool = self.pool
 
-        def go_on(now_ns: int) -> list[Action]:
+        def go_on(steady_ns: int) -> list[Action]:
             begun_ns = turns.now_ns()
-            actions = self._slice(name, call, slices, now_ns)
+            actions = self._slice(name, call, slices, steady_ns)
             self._tell_if_slow(name, call, turns.spent(pool, begun_ns))
             return actions
 
@@ -151,9 +152,9 @@ class Session(SessionState):
         """By what the log names a request: the number of its connection, and the id that the client gave it."""
         return {"connection": self.number, "request": str(call.request_id)[:MAX_ID_CHARS]}
 
-    def receive_rows(self, data: bytes, now_ns: int) -> list[Action]:
+    def receive_rows(self, data: bytes, steady_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
-        self._received_ns = now_ns
+        self._received_ns, now_ns = steady_ns, steady_ns + self.context.time.offset_ns
         call = Call(self, None, now_ns)
         try:
             self.check_scope("trade")
@@ -162,7 +163,7 @@ class Session(SessionState):
                 if self.context.confirmation.looks_up_orders(rows):
                     self.context.settle()
                 self.context.confirmation.check_rows(self.projection, rows, self.account_slot)
-            self._take_rows(orders, cancels, now_ns)
+            self._take_rows(orders, cancels, steady_ns)
         except Refusal as refusal:
             note_refusal(self, "binary rows", None, refusal, now_ns)
             self._faults += 1
@@ -170,13 +171,13 @@ class Session(SessionState):
         self._faults = 0
         return [Submit(rows, None)]
 
-    def _take_rows(self, orders: int, cancels: int, now_ns: int) -> None:
+    def _take_rows(self, orders: int, cancels: int, steady_ns: int) -> None:
         if orders:
             self.check_taken("orders")
-            self._take("orders", now_ns, orders)
+            self._take("orders", steady_ns, orders)
         if cancels:
             self.check_taken("cancels")
-            self._take("cancels", now_ns, cancels)
+            self._take("cancels", steady_ns, cancels)
 
     def _fault(self, malformed: jsonrpc_requests.Malformed, now_ns: int) -> list[Action]:
         self._faults += 1
@@ -190,82 +191,74 @@ class Session(SessionState):
             return []
         return [self.close(POLICY, f"{MAX_FAULTS} malformed messages in a row")]
 
-    def admits(self, orders: int, cancels: int, now_ns: int) -> bool:
+    def admits(self, orders: int, cancels: int, steady_ns: int) -> bool:
         """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""
         limits = self.limits
-        if not (limits.orders.has(now_ns, orders) and limits.cancels.has(now_ns, cancels)):
+        if not (limits.orders.has(steady_ns, orders) and limits.cancels.has(steady_ns, cancels)):
             return False
-        limits.orders.take(now_ns, orders)
-        limits.cancels.take(now_ns, cancels)
-        self._received_ns = now_ns
+        limits.orders.take(steady_ns, orders)
+        limits.cancels.take(steady_ns, cancels)
+        self._received_ns = steady_ns
         self._faults = 0
         return True
 
     # --- checks ---------------------------------------------------------------------------------------------------
 
-    def _check(self, route: Route, now_ns: int) -> None:
+    def _check(self, route: Route, steady_ns: int) -> None:
         key, scope = self.key, route.scope
         if scope and (key is None or scope not in key.scopes or key.id in self.context.ended_keys):
             self.check_scope(scope)
         if scope in OFFICERS_SCOPES:
             self.check_place()
-        wait_ns = getattr(self.limits, route.bucket).take(now_ns)
+        wait_ns = getattr(self.limits, route.bucket).take(steady_ns)
         if wait_ns:
             raise over_limit(route.bucket, wait_ns)
         if route.writes in self.context.not_taken:
             self.check_taken(route.writes)
 
-    def _check_token(self, token: str, now_ns: int) -> None:
+    def _check_token(self, token: str, wall_ns: int) -> None:
         """A token that comes with a call must be one of the key that is logged in."""
-        key = self.context.authenticator.authorize(f"Bearer {token}", "", "", b"", now_ns)
+        key = self.context.authenticator.authorize(f"Bearer {token}", "", "", b"", wall_ns)
         if self.key is None or key.id != self.key.id:
             raise Refusal(ErrorCode.FORBIDDEN, "it is not a token of the key that is logged in here", "access_token")
 
-    def _take(self, bucket: str, now_ns: int, tokens: int) -> None:
-        wait_ns = getattr(self.limits, bucket).take(now_ns, tokens)
+    def _take(self, bucket: str, steady_ns: int, tokens: int) -> None:
+        wait_ns = getattr(self.limits, bucket).take(steady_ns, tokens)
         if wait_ns:
             raise over_limit(bucket, wait_ns)
 
     # --- time -----------------------------------------------------------------------------------------------------
 
-    def tick(self, now_ns: int) -> list[Action]:
+    def tick(self, steady_ns: int) -> list[Action]:
         """Heartbeats, idle logins and ended keys; call about every second."""
         if self.closed:
             return []
-        if self.key is None and 0 < self.context.login_seconds * _S <= now_ns - self._opened_ns:
+        if self.key is None and 0 < self.context.login_seconds * _S <= steady_ns - self._opened_ns:
             return [self.close(POLICY, f"no login within {self.context.login_seconds} s")]
-        if self.key is None and not self.channels and 0 < self.context.idle_seconds * _S <= now_ns - self._received_ns:
+        idle_ns = steady_ns - self._received_ns
+        if self.key is None and not self.channels and 0 < self.context.idle_seconds * _S <= idle_ns:
             return [self.close(POLICY, f"nothing was asked for {self.context.idle_seconds} s, and no channel is heard")]
         if self.key is not None and self.key.id in self.context.ended_keys:
             return [self.close(ENDED, "the key was revoked")]
-        return self._beat(now_ns) if self.heartbeat_ns else []
+        return self._beat(steady_ns) if self.heartbeat_ns else []
 
-    def _beat(self, now_ns: int) -> list[Action]:
-        silent_ns = now_ns - self._received_ns
+    def _beat(self, steady_ns: int) -> list[Action]:
+        silent_ns = steady_ns - self._received_ns
         if silent_ns >= 2 * self.heartbeat_ns:
             return [self.close(GONE, "no answer to the heartbeat's test_request")]
-        if now_ns - self._beaten_ns < self.heartbeat_ns:
+        if steady_ns - self._beaten_ns < self.heartbeat_ns:
             return []
-        self._beaten_ns = now_ns
+        self._beaten_ns = steady_ns
         return [Reply(jsonrpc_answers.heartbeat("test_request" if silent_ns >= self.heartbeat_ns else "heartbeat"))]
 
-    def lost(self, now_ns: int) -> list[Action]:
-        """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not.
-
-        Reduce-only orders stay, as with the countdown, but for those that only the venue made so.
-        """
+    def lost(self) -> list[Action]:
+        """The connection is gone: cancel the orders made over it if that was asked for. A clean logout does not."""
         self.closed = True
-        signer, self.disconnect_signer = self.disconnect_signer, None
-        if self.key is None or signer is None:
+        if self.key is None or not self.signer.connection:
             return []
         self.context.settle()
-        orders = self.projection.connection_orders(signer.account_slot, signer.connection)
-        rows = [
-            cancel_row(signer, order.order_id, reason=REASON_DISCONNECT)
-            for order in orders
-            if not order.flags & EXEC_REDUCE_ONLY or order.flags & FLAG_MADE_REDUCE_ONLY
-        ]
-        return [Submit(b"".join(rows), None)] if rows else []
+        signer = self.projection.switches.connections.get(self.signer.connection)
+        return [] if signer is None else [Submit(of_lost_connection(self.projection, signer), None)]
 
 
 def _busy() -> Refusal:

@@ -1,20 +1,18 @@
-"""What all sessions share: the authenticator, the rate limits of each key, countdowns and ended keys."""
+"""What all sessions share: the authenticator, the rate limits of each key and ended keys."""
 
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from engine.codes import ExecInst, Reason
 from gateway.audit_trail.gateway_notes import Notes
+from gateway.clock import VenueTime
 from gateway.config import Config
 from gateway.registry.authentication import Authenticator
 from gateway.registry.registry import Registry, Result
 from gateway.registry.vault import Vault
-from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.query_turns import QueryTurns
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
-from gateway.wire.command_rows import Signer, mass_cancel_row
 from gateway.wire.errors import ErrorCode, Refusal
 from gateway.wire.origins import Origins
 
@@ -36,6 +34,7 @@ class Context:
     authenticator: Authenticator
     registry: Registry
     limits: RateLimits = field(default_factory=RateLimits)
+    time: VenueTime = field(default_factory=VenueTime)
     max_subscriptions: int = 500
     login_seconds: int = 0
     idle_seconds: int = 0
@@ -44,10 +43,10 @@ class Context:
     turns: QueryTurns = field(default_factory=QueryTurns)
     """When queries are served."""
     origins: Origins = field(default_factory=Origins)
+    is_venue: bool = False
+    """Whether a venue runs: what officers do is logged then. The protocol's document plays its examples without one."""
     operations_place: str = "the operations listener"
     """Where officers' methods are served."""
-    disconnect_accounts: set[int] = field(default_factory=set)
-    """Accounts whose new connections begin with cancel-on-disconnect."""
     ended_keys: set[str] = field(default_factory=set)
     requests: Counter[str] = field(default_factory=Counter)
     """How often each method was asked for, plain orders of the compiled path apart."""
@@ -65,11 +64,11 @@ class Context:
     """Puts what the registry has just been told into the log, ahead of the answer: the results by reference."""
     _key_limits: dict[str, KeyLimits] = field(default_factory=dict)
     _address_limits: dict[str, KeyLimits] = field(default_factory=dict)
-    _countdowns: dict[int, tuple[int, Signer]] = field(default_factory=dict)
     _revoked: int = 0
     _sessions: int = 0
     _is_stopping: bool = False
-    _last_connection: int = 0
+    last_connection: int = 0
+    """The highest number that a connection has had."""
 
     def key_limits(self, key_id: str) -> KeyLimits:
         """The buckets of a key, shared by all its sessions."""
@@ -104,16 +103,9 @@ class Context:
         return self._sessions
 
     def new_connection(self, now_ns: int) -> int:
-        """A number for a connection, later than the log's time: no open order has it, not even after a restart."""
-        self._last_connection = max(self._last_connection, now_ns) + 1
-        return self._last_connection
-
-    def set_countdown(self, signer: Signer, deadline_ns: int) -> None:
-        """Cancel the account's orders at this instant unless asked again; 0 stops it."""
-        if deadline_ns:
-            self._countdowns[signer.account_slot] = (deadline_ns, signer)
-        else:
-            self._countdowns.pop(signer.account_slot, None)
+        """A number for a connection, later than the log's time and than any before: no order has it."""
+        self.last_connection = max(self.last_connection, now_ns) + 1
+        return self.last_connection
 
     def end_revoked_keys(self) -> None:
         """Learn which keys were revoked: their sessions may do nothing from now on."""
@@ -122,26 +114,16 @@ class Context:
             self._revoked = len(revoked)
             self.ended_keys |= revoked
 
-    def tick(self, now_ns: int) -> list[Submit]:
-        """Call about every second: learns which keys were revoked, and gives the cancels of countdowns that ran out."""
-        self.end_revoked_keys()
-        due = [slot for slot, (deadline_ns, _) in self._countdowns.items() if now_ns >= deadline_ns]
-        return [Submit(protective_cancel(self._countdowns.pop(slot)[1]), None) for slot in due]
-
-
-def protective_cancel(signer: Signer) -> bytes:
-    """Cancel all orders of an account whose client is gone; reduce-only stops stay."""
-    return mass_cancel_row(signer, reason=Reason.DISCONNECT, flags=ExecInst.KEEP_PROTECTION)
-
 
 def make_context(
     config: Config,
     registry: Registry,
     vault: Vault,
+    time: VenueTime,
     settle: Callable[[], None] = _nothing,
     sequence_changes: Callable[[], dict[int, Result]] = dict,
 ) -> Context:
-    """The context of a server with this configuration; the last two are the venue's."""
+    """The context of a server with this configuration; time and the last two are the venue's."""
     limits = RateLimits(
         config.orders_per_s,
         config.orders_burst,
@@ -155,8 +137,8 @@ def make_context(
         config.logins_burst,
     )
     return Context(
-        Authenticator(registry, vault), registry, limits, config.max_subscriptions, config.login_seconds,
+        Authenticator(registry, vault), registry, limits, time, config.max_subscriptions, config.login_seconds,
         config.idle_seconds, config.testnet,
         confirmation=Confirmation(config.confirm_value * 1_000_000, config.confirm_distance_bp),
-        origins=Origins(config.allowed_origins), settle=settle, sequence_changes=sequence_changes,
+        origins=Origins(config.allowed_origins), is_venue=True, settle=settle, sequence_changes=sequence_changes,
     )  # fmt: skip

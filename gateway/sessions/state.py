@@ -23,7 +23,7 @@ class SessionState:
     """One client's connection. `binary`: it takes frames of command rows after a JSON login on the same socket."""
 
     def __init__(
-        self, context: Context, projection: Projection, binary: bool = False, peer: str = "", now_ns: int = 0
+        self, context: Context, projection: Projection, binary: bool = False, peer: str = "", steady_ns: int = 0
     ) -> None:
         self.context = context
         self.projection = projection
@@ -41,10 +41,8 @@ class SessionState:
         self.address = address_of(peer)
         self.limits = context.address_limits(self.address)
         self.channels: dict[str, Channel] = {}
-        self.disconnect_signer: Signer | None = None
-        """In whose name this connection's orders are cancelled when it is lost; None: they stay."""
         self.heartbeat_ns = 0
-        self._opened_ns = self._received_ns = self._beaten_ns = now_ns
+        self._opened_ns = self._received_ns = self._beaten_ns = steady_ns
         self._faults = 0
 
     @property
@@ -102,27 +100,25 @@ class SessionState:
 
     # --- what a method changes ------------------------------------------------------------------------------------
 
-    def log_in(self, key: Key, access_token: str) -> None:
-        """Act for a key's account from now on; another account needs another connection."""
+    def log_in(self, key: Key, access_token: str) -> bool:
+        """Act for a key's account from now on; another account needs another connection.
+
+        Answers whether the connection may trade from now on and could not before.
+        """
         if self.key is not None and key.account_slot != self.key.account_slot:
             raise Refusal(ErrorCode.FORBIDDEN, "this connection is logged in to another account; open a new one")
         begins = self.key is None or "trade" not in self.key.scopes
         self.key = key
         self.signer = Signer(key.account_slot, key.person, key.number, self._connection())
-        if "trade" in key.scopes and not self.http and begins and key.account_slot in self.context.disconnect_accounts:
-            self.set_cancel_on_disconnect(True)
         self.access_token = access_token
         self.limits = self.context.key_limits(key.id)
+        return begins and "trade" in key.scopes and not self.http
 
     def _connection(self) -> int:
         """The number of this connection in the log, given at its first login; 0 over HTTP."""
         if self.http or self.signer.connection:
             return self.signer.connection
-        return self.context.new_connection(max(self.projection.now_ns, self._opened_ns))
-
-    def set_cancel_on_disconnect(self, is_on: bool) -> None:
-        """Have the orders that were made over this connection cancelled when it is lost, or have them stay."""
-        self.disconnect_signer = self.signer if is_on else None
+        return self.context.new_connection(self.projection.now_ns)
 
     def close(self, code: int, reason: str) -> Close:
         """End the session from this side."""
@@ -134,18 +130,23 @@ class SessionState:
         self.key = None
         return self.close(1000, "logged out")
 
-    def set_heartbeat(self, interval_ns: int, now_ns: int) -> None:
-        """Beat every so many ns; 0 stops."""
+    def set_heartbeat(self, interval_ns: int) -> None:
+        """Beat every so many ns from the message on that is served now; 0 stops."""
         self.heartbeat_ns = interval_ns
-        self._beaten_ns = now_ns
+        self._beaten_ns = self._received_ns
 
 
 class Call(Struct, gc=False):
-    """One request being served."""
+    """One request being served, which came at `now_ns` of the venue's time."""
 
     session: SessionState
     request_id: RequestId
     now_ns: int
+
+    @property
+    def wall_ns(self) -> int:
+        """When it came by the clock of people: what a client's signature and a token's end are compared with."""
+        return self.now_ns - self.context.time.lead_ns
 
     @property
     def context(self) -> Context:

@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from engine.codes import CommandKind
-from gateway import clock
+from gateway.clock import VenueTime
 from gateway.index_feeds import sources
 from gateway.registry.registry import Intent, Registry
 from gateway.surveillance import thresholds
@@ -22,8 +22,11 @@ _LOG = logging.getLogger("lionrock.venue")
 class DecidedSettings:
     """What is in force now, from the configuration or from the log."""
 
-    def __init__(self, given: Parameters, sources_given: sources.Sources, registry: Registry, state: Any) -> None:
+    def __init__(
+        self, given: Parameters, sources_given: sources.Sources, registry: Registry, state: Any, time: VenueTime
+    ) -> None:
         """The parameters and sources of the configuration, and the engine's STATE row."""
+        self._time = time
         self._given, self._sources = given, sources_given
         self._registry, self._state = registry, state
         self._is_governed = registry.is_governed
@@ -33,7 +36,7 @@ class DecidedSettings:
     def notice_officers(self) -> None:
         """When officers have been named, have the registry ask for the first values; the caller sequences them."""
         if not self._is_governed and self._registry.is_governed:
-            self._registry.add_intents([*self._first_thresholds(), *self._first_sources()], clock.wall_ns())
+            self._registry.add_intents([*self._first_thresholds(), *self._first_sources()], self._time.now_ns())
             self._is_governed = True
 
     def parameters(self) -> Parameters:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from engine.codes import AccountAttribute, CommandKind
-from gateway import clock
+from gateway.clock import VenueTime
 from gateway.config import Config
 from gateway.registry.registry import BusyError, Intent, Registry
 from gateway.surveillance.from_journal import clients_of
@@ -30,6 +30,7 @@ class Links(NamedTuple):
     """Calls a function in the venue's own thread."""
     parameters: Callable[[], Parameters]
     """The thresholds in force."""
+    time: VenueTime
 
 
 class ExecutionThrottle:
@@ -69,7 +70,7 @@ class ExecutionThrottle:
         kind, switch = CommandKind.ACCOUNT_SET, int(AccountAttribute.KILL_SWITCH)
         intent = Intent(kind, switch, account_slot=account_slot, value=1, note=NOTE, sweeps=True)
         try:
-            self._registry.add_intents([intent], clock.wall_ns())
+            self._registry.add_intents([intent], self._links.time.now_ns())
         except BusyError as busy:
             _LOG.warning("account %d is stopped as soon as possible: %s", account_slot, busy)
             self._waiting.add(account_slot)

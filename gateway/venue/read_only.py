@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from engine import host
+from gateway.clock import Accepted, VenueTime
 from gateway.config import Config
 from gateway.sessions.actions import Pending
 from gateway.venue.health import Effect
@@ -80,6 +81,12 @@ class ReadOnlyVenue(Venue):
         engine = host.Engine.read(journal, until_seq, recovered.sink, progress)
         recovered.finish(engine, journal)
         return engine
+
+    def _start_time(self, accepted: Accepted) -> VenueTime:
+        """A wrong clock keeps no question from its answer: nothing is stamped here."""
+        time = VenueTime()
+        time.start(int(self.engine.root[0]["now_ns"]), "log")
+        return time
 
     def _take_up(self) -> None:
         """The registry stays as it is."""

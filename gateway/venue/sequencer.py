@@ -31,6 +31,7 @@ from engine.row_layout import row_struct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE
 from gateway import clock
 from gateway.audit_trail.refusals import why
+from gateway.clock import VenueTime
 from gateway.market_data.hub import Hub
 from gateway.plain_orders.compiled_path import CANCELS, COUNT, ORDERS, ROWS, CompiledPath, Run, Written
 from gateway.read_model.event_fold import TRADE_KIND
@@ -141,8 +142,9 @@ _RUN = -1
 
 
 class Parts(NamedTuple):
-    """The receivers of each batch: the read model, the hub, the compiled path of orders, who looks at events."""
+    """The clock of the stamps, and who gets each batch: read model, hub, compiled path, who looks at events."""
 
+    time: VenueTime
     projection: Projection
     hub: Hub
     compiled_path: CompiledPath
@@ -154,6 +156,7 @@ class Sequencer:
 
     def __init__(self, engine: Engine, parts: Parts, batch_rows: int) -> None:
         self.engine = engine
+        self._time = parts.time
         self.projection = parts.projection
         self.hub = parts.hub
         self.compiled_path = parts.compiled_path
@@ -198,7 +201,7 @@ class Sequencer:
         if not place:
             self._begin_batch()
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
-        seq, now_ns = self.engine.last_seq + 1 + place, clock.wall_ns()
+        seq, now_ns = self.engine.last_seq + 1 + place, self._time.now_ns()
         if count == 1:
             STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
         else:
@@ -211,12 +214,12 @@ class Sequencer:
         self._count = place + count
         return seq
 
-    def read(self, session: Session, span: tuple[int, int], origin: Origin, now_ns: int) -> int:
+    def read(self, session: Session, span: tuple[int, int], origin: Origin, steady_ns: int) -> int:
         """Read a session's frames from the compiled path's buffer, plain orders into the batch: why it stopped.
 
         See `frame_finder` for why; OVER_LIMIT when nothing was taken of what was read.
         """
-        compiled_path, place = self.compiled_path, self._count
+        compiled_path, place, now_ns = self.compiled_path, self._count, steady_ns + self._time.offset_ns
         numbers = compiled_path.numbers
         first = numbers[COUNT]
         if not place:
@@ -224,7 +227,7 @@ class Sequencer:
         stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
         end, rows = numbers[COUNT], numbers[ROWS]
         if rows:
-            if not session.admits(numbers[ORDERS], numbers[CANCELS], now_ns):
+            if not session.admits(numbers[ORDERS], numbers[CANCELS], steady_ns):
                 numbers[COUNT] = first
                 return OVER_LIMIT
             self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
@@ -249,7 +252,7 @@ class Sequencer:
     def keep_time(self) -> None:
         """Submit a TIME command when something is due or work waits in the engine, and no other command does it."""
         self._commit(1)
-        if not self._count and self._due[0] <= clock.wall_ns():
+        if not self._count and self._due[0] <= self._time.now_ns():
             self.submit(_TIME_ROW, None, None)
             self.settle()
 
@@ -273,7 +276,7 @@ class Sequencer:
         written = self.projection.apply(batch, count, events_count)
         has_plain_orders = len(waiting) > singles
         if has_plain_orders:
-            self.compiled_path.write((events, events_count), written, first_seq, clock.wall_ns())
+            self.compiled_path.write((events, events_count), written, first_seq, self._time.now_ns())
         if singles or self._late or self.compiled_path.has_slow:
             self._answer(_rows(events), written, waiting, first_seq)
         else:
@@ -307,7 +310,7 @@ class Sequencer:
                 by_seq[row[SEQ_AT]] = [row]
             else:
                 found.append(row)
-        now_ns = clock.wall_ns()
+        now_ns = self._time.now_ns()
         self._to_explain = EXPLAINED
 
         def complete(place: int, pending: Pending, account_slot: int) -> bytes | None:

@@ -16,6 +16,7 @@ from engine import host
 from engine.codes import Mode
 from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
+from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, length, utc
 from gateway.config import Config
 from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
@@ -27,6 +28,7 @@ from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
+from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue import losses
 from gateway.venue.daily_review import DailyReview
@@ -47,6 +49,8 @@ InLoop = Callable[..., None]
 """Calls a function with its arguments soon, in the venue's own thread."""
 REGISTRY_SECONDS = 0.1
 """How long trading may stand still while another process writes the registry."""
+CLOCK = "CLOCK_JUMPED"
+"""The name under which a wall clock that is not followed is reported."""
 _LOG = logging.getLogger("lionrock.venue")
 
 
@@ -72,10 +76,12 @@ class Venue:
         in_loop: InLoop = _at_once,
         fail: Callable[[Exception], None] = _raise,
         accepted: AcceptedLoss | None = None,
+        accepted_time: Accepted = "",
     ) -> None:
         """`in_loop` runs calls of other threads; `fail` gets the error of a failed batch, which stops the venue.
 
         `accepted` is a person's decision to go on with a journal that is shorter than what is proven of it.
+        `accepted_time` is one to believe a clock or a log. Raises ClockError when that is needed and missing.
         """
         self.config = config
         sources = configured(config.index_feeds, config.scripted_index)
@@ -91,31 +97,31 @@ class Venue:
         self._durable: list[tuple[int, int, int]] = []
         self._sweeps = Sweeps()
         self.engine = self._open_engine(progress, losses.expected(config, self.registry, accepted))
+        self.time = self._start_time(accepted_time)
         self.accepted: list[str] = []
         """What became of each change that was lost with a part of the log, a line each."""
         if accepted is not None:
             aside = self.engine.recovery.set_aside
-            self.accepted = losses.settle(self.registry, accepted, aside, clock.wall_ns())
+            self.accepted = losses.settle(self.registry, accepted, aside, self.time.now_ns())
         for seq, kind in self.registry.unfinished_sweeps():
             self._sweeps.begin(seq, kind)
         self.history.follow(lambda: self.engine.durable_seq)
         self._start_projection()
         self.hub = Hub(self.projection)
-        self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0])
+        self.decided = DecidedSettings(config.surveillance, sources, self.registry, self.engine.root[0], self.time)
         links = Links(
-            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters
-        )
+            self.engine.root[0], lambda: self.engine.durable_seq, self.submit_intents, in_loop, self.decided.parameters,
+            self.time,
+        )  # fmt: skip
         self.execution_throttle = ExecutionThrottle(config, self.registry, links)
         surveillance = self.execution_throttle.supervisor
         compiled_path = CompiledPath(self.projection, config.testnet, config.max_frame_bytes)
-        parts = Parts(self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
+        parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
-        self.context: Context = make_context(config, self.registry, vault, self.settle, self.submit_intents)
+        self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
-        self.gateway_log = GatewayLogWriter(
-            log, self.context.notes, lambda row: self.sequencer.submit(row, None, None)
-        )
+        self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self.health = Health(self._heed_health)
         self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
@@ -128,7 +134,22 @@ class Venue:
         self._check_registry()
         self._note(self._results, self.engine.last_seq)
         self._results = []
-        bind_accounts(self.registry, clock.wall_ns())
+        bind_accounts(self.registry, self.time.now_ns())
+
+    def _start_time(self, accepted: Accepted) -> VenueTime:
+        """The venue's time, which begins no earlier than the log ends."""
+        bounds = TimeBounds(self.config.max_clock_step_ms * 1_000_000, self.config.max_stop_days * 86_400 * NS_PER_S)
+        time, log_ns = VenueTime(bounds), int(self.engine.root[0]["now_ns"])
+        try:
+            time.start(log_ns, accepted)
+        except ClockError:
+            self.engine.close()
+            self.registry.close()
+            raise
+        if accepted:
+            _LOG.warning("an operator has accepted the time of the %s: the log ends at %s, the venue goes on at %s",
+                         accepted, utc(log_ns), utc(time.now_ns()))  # fmt: skip
+        return time
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -151,11 +172,47 @@ class Venue:
     def start(self) -> None:
         """Begin to trade: start surveillance, and put the registry's pending intents into the log."""
         self.disk_space.look()
+        self._cancel_for_lost()
         self.execution_throttle.start()
         self.take_intents()
-        self.daily_review.look(clock.wall_ns())
-        self.gateway_log.start(clock.wall_ns())
+        self.daily_review.look(self.time.now_ns())
+        self.gateway_log.start(self.time.now_ns())
         self._registry_scrub.start()
+
+    def _cancel_for_lost(self) -> None:
+        """Cancel for whoever had asked for it and lost its connection in a crash, or whose countdown has run out."""
+        self.context.last_connection = self.projection.last_connection
+        for signer in list(self.projection.switches.connections.values()):
+            self.sequencer.submit(of_lost_connection(self.projection, signer), None, None)
+        self._cancel_for_run_out()
+        self.settle()
+
+    def _cancel_for_run_out(self) -> None:
+        for signer in self.projection.switches.run_out(self.time.now_ns()):
+            self.sequencer.submit(of_countdown(signer), None, None)
+
+    def keep_time(self) -> None:
+        """Some times a second: look at the clocks, and do what is due when no command does it."""
+        self.time.follow()
+        self._report_clock()
+        self.sequencer.keep_time()
+
+    def _report_clock(self) -> None:
+        """Say when the wall clock is not followed, and when it is again."""
+        time = self.time
+        if time.is_stopped:
+            effect, remedy = Effect.NO_NEW_ORDERS, "set it right; if it is right now, restart the venue"
+            cause = f"the wall clock is {length(time.away_ns)} ahead of the venue's time, {utc(time.now_ns())}"
+        elif time.is_doubtful:
+            effect, remedy = Effect.ALARM, "set it right, and the venue follows it again"
+            cause = f"the wall clock is {length(-time.away_ns)} behind the venue's time, {utc(time.now_ns())}"
+        elif time.lead_ns > self.config.max_clock_step_ms * 1_000_000:
+            effect, remedy = Effect.ALARM, "nothing; see --accept-time in gateway/venue/README.md"
+            cause = f"the log is {length(time.lead_ns)} ahead of the wall clock, as an operator has accepted"
+        else:
+            self.health.clear(CLOCK)
+            return
+        self.health.report(CLOCK, effect, cause, remedy)
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
@@ -205,7 +262,7 @@ class Venue:
     def close(self) -> None:
         """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
         self.scrub.close()
-        self.gateway_log.close(clock.wall_ns())
+        self.gateway_log.close(self.time.now_ns())
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
@@ -305,15 +362,15 @@ class Venue:
     def tick(self) -> None:
         """About every second: countdowns, ended keys, surveillance, and what the registry could not be told before."""
         self._mark_durable()
+        self.context.end_revoked_keys()
         if self.engine.journal is not None:
             self.engine.journal.keep_tip()
         self.disk_space.look()
         self.scrub.tick()
-        for submit in self.context.tick(clock.wall_ns()):
-            self.sequencer.submit(submit.rows, None, submit.pending)
+        self._cancel_for_run_out()
         self.execution_throttle.tick()
-        self.daily_review.look(clock.wall_ns())
-        self.gateway_log.tick(clock.wall_ns())
+        self.daily_review.look(self.time.now_ns())
+        self.gateway_log.tick(self.time.now_ns())
 
 
 class Recovered:

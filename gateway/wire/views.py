@@ -10,6 +10,7 @@ from typing import Any, NamedTuple, Protocol
 from msgspec import Struct
 
 from engine.codes import OrdStatus
+from gateway.wire.command_rows import Signer
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import Explanation
 
@@ -327,6 +328,14 @@ class MoneyRecords(Protocol):
     def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]: ...
 
 
+class Switches(Protocol):
+    """The dead-man's switches that are on; see `gateway.read_model.switches`."""
+
+    connections: dict[int, Signer]
+    accounts: dict[int, Signer]
+    countdowns: dict[int, tuple[int, Signer]]
+
+
 class Projection(Protocol):
     """Reads of the projection, all as of `durable_seq`. Slots and ids that do not exist give nothing, not an error."""
 
@@ -336,6 +345,8 @@ class Projection(Protocol):
     def now_ns(self) -> int: ...
     @property
     def money_records(self) -> MoneyRecords: ...
+    @property
+    def switches(self) -> Switches: ...
     def contracts(self) -> Sequence[Contract]: ...
     def contract(self, name: str) -> Contract | None: ...
     def contract_at(self, slot: int) -> Contract: ...

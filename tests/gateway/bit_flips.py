@@ -92,11 +92,11 @@ class DataFolder:
                 made.send([buy(number, "private/sell", price=price, amount=0.02)], who=(number + 1) % 2)
         made.send([request(1, "private/cancel_all_by_instrument", instrument_name=BTC)], who=0)
         for session in made.sessions:
-            session.receive(buy(amount=-1), clock.wall_ns())
+            session.receive(buy(amount=-1), clock.steady_ns())
 
     def _note_others(self):
         registry = Registry(self.config.registry)
-        registry.use_once(b"0123456789abcdef", clock.wall_ns() + DAYS_NS, clock.wall_ns())
+        registry.use_once(b"0123456789abcdef", clock.wall_ns() + DAYS_NS, clock.steady_ns())
         registry.close()
         store = AlertStore(file_of(self.data))
         store.add([Alert("wash_trade", "two accounts of one owner", 1, 0, (0, 1), Evidence([1, 2], [], {}))])
@@ -112,7 +112,7 @@ class DataFolder:
         try:
             digest, found = venue.engine.digest(), []
             for questions, trader in ((_PUBLIC, None), *((_PRIVATE, trader) for trader in self.traders)):
-                session = Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+                session = Session(venue.context, venue.projection, False, "test", clock.steady_ns())
                 if trader is not None:
                     login = {"client_id": trader.key.id, "client_secret": trader.key.secret}
                     _ask(session, "public/auth", {"grant_type": "client_credentials"} | login)
@@ -136,7 +136,7 @@ class DataFolder:
 
 def _ask(session, method, params):
     """The result of a question, or its error."""
-    for action in session.receive(request(1, method, **params), clock.wall_ns()):
+    for action in session.receive(request(1, method, **params), clock.steady_ns()):
         if isinstance(action, Reply):
             answer = json.loads(bytes(action.data))
             return answer.get("result", answer.get("error"))

@@ -2,6 +2,10 @@
 
 import json
 
+import numpy as np
+
+from engine.codes import CommandKind, EventKind
+from engine.schema import COMMAND, DIRECTIVE, NOTICE
 from gateway.document.sample_rows import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder, Registry
@@ -9,8 +13,12 @@ from gateway.sessions.actions import Close, Reply, Submit
 from gateway.sessions.rate_limits import RateLimits
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context
+from gateway.wire.views import Outcome
 
-__all__ = ["BTC", "ETH", "MS", "NOW", "Desk", "S", "answer", "ask", "closes", "order", "own_trade", "send", "submitted"]
+__all__ = [
+    "BTC", "ETH", "MS", "NOW", "Desk", "S", "answer", "ask", "closes", "logged", "order", "own_trade", "send",
+    "submitted",
+]  # fmt: skip
 
 
 class Desk:
@@ -54,7 +62,25 @@ def send(session, method, now_ns=NOW, request_id=1, **params):
 
 def ask(session, method, now_ns=NOW, **params):
     """The one immediate answer to a request, decoded."""
-    return answer(send(session, method, now_ns, **params))
+    return answer(logged(session, send(session, method, now_ns, **params), now_ns))
+
+
+def logged(session, actions, now_ns=NOW):
+    """Actions whose SWITCH commands are in the log, and with it in the read model: what waited for that is a reply."""
+    left = []
+    for action in actions:
+        rows = np.frombuffer(action.rows, DIRECTIVE).copy() if isinstance(action, Submit) else np.zeros(0, DIRECTIVE)
+        if not (rows["kind"] == CommandKind.SWITCH).any():
+            left.append(action)
+            continue
+        rows["seq"] = np.arange(1, len(rows) + 1)
+        told = np.zeros(len(rows), NOTICE)
+        told["seq"], told["time_ns"] = rows["seq"], now_ns
+        told["kind"][rows["kind"] == CommandKind.SWITCH] = EventKind.SWITCHED
+        session.projection.switches.fold(rows.view(COMMAND), told)
+        if action.pending is not None:
+            left.append(Reply(action.pending.complete(Outcome(seq=1), now_ns)))
+    return left
 
 
 def answer(actions):

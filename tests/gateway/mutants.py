@@ -98,7 +98,7 @@ INDEX_MUTANTS = (
     Mutant(
         "a silent pair is never asked for again",
         "index_feeds/source_connection.py",
-        "            self.renew_silent(now_ns)\n",
+        "            self.renew_silent(steady_ns)\n",
         "",
         f"{SOURCES}::test_a_pair_that_is_silent_on_a_live_connection_is_asked_for_again",
     ),
@@ -226,7 +226,7 @@ QUERY_MUTANTS = (
     Mutant(
         "the day is kept although a minute was added",
         "read_model/candles.py",
-        "known = minute_ns, len(self._minutes[contract_slot])",
+        "known = minute_ns, self.series.count(contract_slot)",
         "known = minute_ns, 0",
         CANDLES,
     ),
@@ -485,8 +485,8 @@ CLIENT_MUTANTS = (
     Mutant(
         "a key that may not trade fires cancel-on-disconnect",
         "sessions/state.py",
-        'if "trade" in key.scopes and not self.http',
-        "if not self.http",
+        'return begins and "trade" in key.scopes and not self.http',
+        "return begins and not self.http",
         f"{SESSION}::test_a_key_that_may_not_trade_neither_sets_nor_fires_it",
     ),
     Mutant(
@@ -555,7 +555,7 @@ COST_MUTANTS = (
         f"{CLOSING}::test_a_flood_of_refusals_is_answered_without_figures_from_some_on",
     ),
     Mutant(
-        "who is gone keeps what the venue made reduce-only", "sessions/session.py",
+        "who is gone keeps what the venue made reduce-only", "sessions/dead_mans_switch.py",
         " or order.flags & FLAG_MADE_REDUCE_ONLY", "", CLOSING,
     ),
     Mutant(
@@ -570,8 +570,40 @@ COST_MUTANTS = (
     ),
 )  # fmt: skip
 
+TURNS, FLOW = "tests/gateway/sessions/test_query_turns.py", "tests/gateway/net/test_flow_control.py"
+LIMIT_MUTANTS = (
+    Mutant(
+        "what anonymous take is the clients'", "sessions/query_turns.py",
+        "            self._shares[pool].spend(now_ns - begun_ns, now_ns)",
+        "            self._shares[Pool.CLIENTS].spend(now_ns - begun_ns, now_ns)",
+        f"{TURNS}::test_what_anonymous_take_is_not_the_clients",
+    ),
+    Mutant(
+        "one owner's questions all come before the others'", "sessions/query_turns.py",
+        "                    queue[owner] = waiters\n",
+        "                    queue[owner] = waiters\n                    queue.move_to_end(owner, last=False)\n",
+        f"{TURNS}::test_turns_go_round_the_owners_and_clients_come_first",
+    ),
+    Mutant(
+        "orders wait as questions do", "sessions/session.py",
+        "if route.writes in COME_FIRST and", "if route.writes in () and",
+        f"{TURNS}::test_questions_wait_when_their_pool_has_no_time_and_orders_do_not",
+    ),
+    Mutant(
+        "a large answer costs as much as a small one", "sessions/session.py",
+        "            self.limits.queries.charge(now_ns, tokens)\n", "",
+        f"{TURNS}::test_the_answer_is_paid_for_by_its_size",
+    ),
+    Mutant(
+        "a socket counts for ever when the loop has detached it", "net/listener.py",
+        "        self._end()\n        return super().detach()", "        return super().detach()",
+        f"{FLOW}::test_a_socket_counts_until_it_is_closed_by_whoever",
+    ),
+)  # fmt: skip
+
 MUTANTS = (
     *INDEX_MUTANTS, *QUERY_MUTANTS, *PEOPLE_MUTANTS, *ANSWER_MUTANTS, *CLIENT_MUTANTS, *PEER_MUTANTS, *COST_MUTANTS,
+    *LIMIT_MUTANTS,
 )  # fmt: skip
 
 

@@ -33,6 +33,7 @@ class QueryVenue(SocketlessVenue):
     def __init__(self, folder, monkeypatch):
         self.clock = Clock()
         monkeypatch.setattr(clock, "wall_ns", self.clock)
+        monkeypatch.setattr(clock, "steady_ns", self.clock)
         super().__init__(folder)
 
     def actions(self, who, method, **params):

@@ -150,9 +150,9 @@ class SocketlessVenue:
         self.venue.submit_intents()
 
     def _session(self, key):
-        session = Session(self.venue.context, self.venue.projection, False, "test", clock.wall_ns())
+        session = Session(self.venue.context, self.venue.projection, False, "test", clock.steady_ns())
         params = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
-        session.receive(request(0, "public/auth", **params), clock.wall_ns())
+        session.receive(request(0, "public/auth", **params), clock.steady_ns())
         assert session.is_trader
         return session
 

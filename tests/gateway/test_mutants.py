@@ -10,6 +10,7 @@ import pytest
 import engine
 from tests.gateway import mutants
 from tests.gateway.mutants import Mutant, broken
+from tests.gateway.mutants_of_history import HISTORY_MUTANTS
 from tests.gateway.mutants_of_invariants import INVARIANT_MUTANTS
 from tests.gateway.mutants_of_officers import OFFICER_MUTANTS
 from tests.gateway.mutants_of_operation import OPERATION_MUTANTS
@@ -17,6 +18,7 @@ from tests.gateway.mutants_of_owners import OWNER_MUTANTS
 from tests.gateway.mutants_of_side_files import SIDE_FILE_MUTANTS
 from tests.gateway.mutants_of_statute import STATUTE_MUTANTS
 from tests.gateway.mutants_of_surveillance import SURVEILLANCE_MUTANTS
+from tests.gateway.mutants_of_time import TIME_MUTANTS
 from tests.gateway.mutants_of_trail import TRAIL_MUTANTS
 from tests.gateway.socketless_venue import SocketlessVenue
 from tests.gateway.warm_process import WarmProcess
@@ -25,7 +27,7 @@ from tests.test_arrows import imported
 ROOT = Path(__file__).parents[2]
 MUTANTS = (
     *mutants.MUTANTS, *OFFICER_MUTANTS, *OWNER_MUTANTS, *STATUTE_MUTANTS, *TRAIL_MUTANTS, *SURVEILLANCE_MUTANTS,
-    *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS,
+    *INVARIANT_MUTANTS, *OPERATION_MUTANTS, *SIDE_FILE_MUTANTS, *TIME_MUTANTS, *HISTORY_MUTANTS,
 )  # fmt: skip
 FAILED = 1
 """pytest's exit code of a failure; what cannot be collected has another one and does not count."""

@@ -58,6 +58,7 @@ def hands(tmp_path, monkeypatch):
     monkeypatch.delenv("LIONROCK_DATA", raising=False)
     hands = Hands()
     monkeypatch.setattr(clock, "wall_ns", hands.now_ns)
+    monkeypatch.setattr(clock, "steady_ns", hands.now_ns)
     for name in re.findall(r"(\w+)[.]pdf", README.read_text()):
         (tmp_path / f"{name}.pdf").write_text(name)
     for name in TEXTS:

@@ -377,6 +377,16 @@ def _attest(model, directive):
     return Reason.NONE
 
 
+def _set_switch(model, directive):
+    """Who has asked to be cancelled when it falls silent: only told."""
+    if directive.account_slot not in model.accounts:
+        return Reason.UNKNOWN_ACCOUNT
+    if directive.code not in (1, 2, 3) or directive.value < 0:
+        return Reason.BAD_PARAMETER
+    model.notice(EventKind.SWITCHED, directive)
+    return Reason.NONE
+
+
 def _keep_setting(model, directive):
     """What is kept for others: its own key for each threshold, and for each source of each contract."""
     code, index, value = directive.code, directive.index, directive.value
@@ -396,6 +406,7 @@ def _keep_setting(model, directive):
 
 HANDLERS = {
     CommandKind.ATTEST: _attest,
+    CommandKind.SWITCH: _set_switch,
     CommandKind.ACCOUNT_OPEN: _open_account,
     CommandKind.ACCOUNT_SET: _set_attribute,
     CommandKind.PERSON_SET: _set_person,

@@ -40,7 +40,7 @@ class Link:
         self._is_paused = self._is_unread = False
         self._server = server
         self.is_close_frame_sent = False
-        session = Session(venue.context, venue.projection, False, peer, clock.wall_ns())
+        session = Session(venue.context, venue.projection, False, peer, clock.steady_ns())
         self.connection = WebsocketConnection(venue, server.turns, server.connections, session)
         self._input = WebsocketInput(venue, server.turns, self.connection, _Library(self))
         self.connection.on_ws_connected(self)

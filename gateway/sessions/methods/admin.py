@@ -57,16 +57,22 @@ def _office(call: Call) -> Office:
 
 def _answer(call: Call, change: Change) -> bytes:
     """The change as it is now, with what the engine has made of it if it is done."""
-    key = call.session.key
-    told = event(
-        "officers_change", change=change.number, kind=change.kind, state=change.state, connection=call.session.number,
-        key=key.number if key else 0, person=key.person if key else 0,
-    )  # fmt: skip
-    _LOG.info("change %d, %s: %s", change.number, change.kind, change.state, extra=told)
+    if call.context.is_venue:
+        _log(call, change)
     fresh = call.context.sequence_changes() if change.state in ("done", "approved") else {}
     if change.kind == "revoke_key" and change.state == "done":
         call.context.ended_keys.add(change.params["key"])
     return encode(_office(call).described(change, call.now_ns, fresh))
+
+
+def _log(call: Call, change: Change) -> None:
+    """Tell who changed what; of the words of a change nothing."""
+    key = _key(call.session)
+    told = event(
+        "officers_change", change=change.number, kind=change.kind, state=change.state, connection=call.session.number,
+        key=key.number, person=key.person,
+    )  # fmt: skip
+    _LOG.info("change %d, %s: %s", change.number, change.kind, change.state, extra=told)
 
 
 def _change_handler(kind: str) -> Callable[..., bytes]:

@@ -3,11 +3,13 @@
 from collections.abc import Callable
 from typing import Any
 
+from engine.codes import Switch
 from engine.schema import SEMANTICS_VERSION
 from gateway.audit_trail.gateway_notes import ACCEPTED
 from gateway.market_data.hub import shows_state
 from gateway.sessions import method_table
-from gateway.sessions.actions import Action, Reply, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.dead_mans_switch import SwitchPending, switch_row
 from gateway.sessions.state import Call, SessionState
 from gateway.wire import channels, jsonrpc_answers
 from gateway.wire.decimals import parse_integer
@@ -19,20 +21,30 @@ _OK = b'"ok"'
 _S = 1_000_000_000
 
 
-def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> bytes:
+def auth(session: SessionState, params: method_table.AuthParams, call: Call) -> list[Action] | bytes:
     """Log in. The session stays logged in for as long as it lasts; the tokens serve HTTP and renewals."""
-    grant = call.context.authenticator.login(params, call.now_ns)
+    grant = call.context.authenticator.login(params, call.wall_ns)
     call.context.notes.login(grant.key, ACCEPTED, params.grant_type, "", call.now_ns)
-    if not session.http:
-        session.log_in(grant.key, grant.access_token)
-    return encode(grant.result())
+    result = encode(grant.result())
+    if session.http or not session.log_in(grant.key, grant.access_token):
+        return result
+    call.context.settle()
+    if session.account_slot not in call.projection.switches.accounts:
+        return result
+    begun = Submit(switch_row(Switch.CONNECTION, session.signer, 1), None)
+    return [begun, Reply(call.reply(result, call.now_ns))]
 
 
 def logout(session: SessionState, params: method_table.LogoutParams, call: Call) -> list[Action] | bytes:
     """End the session cleanly, without an answer on a websocket; the access token dies with it unless kept."""
     if params.invalidate_token is not False and session.access_token:
-        call.context.authenticator.revoke_token(session.access_token, call.now_ns)
-    return _OK if session.http else [session.end_cleanly()]
+        call.context.authenticator.revoke_token(session.access_token, call.wall_ns)
+    if session.http:
+        return _OK
+    call.context.settle()
+    is_on = session.signer.connection in call.projection.switches.connections
+    off: list[Action] = [Submit(switch_row(Switch.CONNECTION, session.signer, 0), None)] if is_on else []
+    return [*off, session.end_cleanly()]
 
 
 def hello(session: SessionState, params: method_table.HelloParams, call: Call) -> bytes:
@@ -49,13 +61,13 @@ def test(session: SessionState, params: method_table.TestParams, call: Call) -> 
 
 def set_heartbeat(session: SessionState, params: method_table.HeartbeatParams, call: Call) -> bytes:
     """Heartbeats every so many seconds; silence of two intervals ends the connection."""
-    session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S, call.now_ns)
+    session.set_heartbeat(parse_integer(params.interval, "interval", 10, 3600) * _S)
     return _OK
 
 
 def disable_heartbeat(session: SessionState, params: method_table.Params, call: Call) -> bytes:
     """No more heartbeats."""
-    session.set_heartbeat(0, call.now_ns)
+    session.set_heartbeat(0)
     return _OK
 
 
@@ -111,29 +123,32 @@ def _leave(session: SessionState, call: Call, private: bool) -> list[Action]:
     return [reply, Unsubscribe(left)] if left else [reply]
 
 
-def enable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
+def _switch(session: SessionState, params: method_table.DisconnectParams, call: Call, value: int) -> list[Action]:
+    code = Switch.ACCOUNT if params.scope == "account" else Switch.CONNECTION
+    return [Submit(switch_row(code, session.signer, value), SwitchPending(call))]
+
+
+def enable_cancel_on_disconnect(
+    session: SessionState, params: method_table.DisconnectParams, call: Call
+) -> list[Action]:
     """Cancel the orders made over this connection when it is lost; scope account: later connections begin with it."""
-    if params.scope == "account":
-        call.context.disconnect_accounts.add(session.account_slot)
-    else:
-        session.set_cancel_on_disconnect(True)
-    return _OK
+    return _switch(session, params, call, 1)
 
 
-def disable_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
+def disable_cancel_on_disconnect(
+    session: SessionState, params: method_table.DisconnectParams, call: Call
+) -> list[Action]:
     """Keep the orders of this connection, or (scope account) those of later ones."""
-    if params.scope == "account":
-        call.context.disconnect_accounts.discard(session.account_slot)
-    else:
-        session.set_cancel_on_disconnect(False)
-    return _OK
+    return _switch(session, params, call, 0)
 
 
 def get_cancel_on_disconnect(session: SessionState, params: method_table.DisconnectParams, call: Call) -> bytes:
     """What is in force for this connection, or (scope account) how later ones begin."""
+    call.context.settle()
+    switches = call.projection.switches
     if params.scope == "account":
-        return encode({"scope": "account", "enabled": session.account_slot in call.context.disconnect_accounts})
-    return encode({"scope": "connection", "enabled": session.disconnect_signer is not None})
+        return encode({"scope": "account", "enabled": session.account_slot in switches.accounts})
+    return encode({"scope": "connection", "enabled": session.signer.connection in switches.connections})
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

@@ -28,11 +28,12 @@ from engine.code_values import (
     TYPE_TAKE_LIMIT,
     TYPE_TRAILING_STOP,
 )
-from engine.codes import ExecInst, OrdType, Reason, SelfTrade
+from engine.codes import ExecInst, OrdType, Reason, SelfTrade, Switch
 from engine.units import INT64_MAX
 from gateway.read_model import render
 from gateway.sessions import method_table
 from gateway.sessions.actions import Action, Submit
+from gateway.sessions.dead_mans_switch import SwitchPending, switch_row
 from gateway.sessions.methods.common import (
     MAX_MS,
     NS_PER_MS,
@@ -355,12 +356,11 @@ def cancel(session: SessionState, params: method_table.CancelParams, call: Call)
     return [Submit(packed, OrderPending(call, session.signer.account_slot, 0, True))]
 
 
-def countdown_cancel_all(session: SessionState, params: method_table.CountdownParams, call: Call) -> bytes:
+def countdown_cancel_all(session: SessionState, params: method_table.CountdownParams, call: Call) -> list[Action]:
     """Cancel all orders but reduce-only stops unless this is called again within the time; 0 stops the countdown."""
     timeout_ms = parse_integer(params.timeout_ms, "timeout_ms", 0, _COUNTDOWN_MAX_MS)
-    deadline_ns = call.now_ns + timeout_ms * NS_PER_MS if timeout_ms else 0
-    call.context.set_countdown(session.signer, deadline_ns)
-    return render.encode({"timeout_ms": timeout_ms, "cancels_at": deadline_ns // NS_PER_MS})
+    row = switch_row(Switch.COUNTDOWN, session.signer, timeout_ms * NS_PER_MS)
+    return [Submit(row, SwitchPending(call, timeout_ms))]
 
 
 HANDLERS: dict[str, Callable[..., Any]] = {

@@ -71,7 +71,7 @@ class Link:
         self._network = network
         self._listener, self.client = listener, listener._client
         venue = network.venue.venue
-        session = Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+        session = Session(venue.context, venue.projection, False, "test", clock.steady_ns())
         self.connection = WebsocketConnection(venue, Turns(), network.connections, session)
         self.connection.on_ws_connected(SimpleNamespace(underlying_transport=ServerSocket(self)))
 

@@ -88,6 +88,7 @@ def test_a_run_says_what_happened_and_nothing_secret(tmp_path):
     lines = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
     assert [line for line in text.splitlines() if not line.startswith(("{", "compiling"))] == []
     events = [line["event"] for line in lines]
+    assert events.count("officers_change") == 1  # and none of the document's examples
     started, change = (lines[events.index(name)] for name in ("started", "officers_change"))
     assert (started["port"], started["operations_port"]) == (told["port"], told["operations_port"])
     assert (change["kind"], change["state"]) == ("set_restriction", "done") and change["key"] and change["person"]

@@ -4,6 +4,7 @@ import json
 
 import picows
 
+from gateway.clock import VenueTime
 from gateway.index_feeds import kraken
 from gateway.index_feeds.adapter import Book
 from gateway.index_feeds.source_connection import Source
@@ -139,6 +140,15 @@ class CoinbaseFeed:
 
 
 FEEDS = (KrakenFeed, OkxFeed, CoinbaseFeed)
+
+
+class ScriptedTime(VenueTime):
+    """The venue's time as a test says it."""
+
+    at_ns = 0
+
+    def now_ns(self) -> int:
+        return self.at_ns
 
 
 def connected(source: Source) -> Wire:

@@ -11,7 +11,7 @@ from gateway.index_feeds.index_publisher import IndexPublisher, routes_of
 from gateway.index_feeds.source_connection import RESUBSCRIBE_S, STALE_NS, Price, Source
 from gateway.index_feeds.sources import configured
 from gateway.wire.decimals import Contract, Unit
-from tests.gateway.index_feeds.feeds import FEEDS, NS_PER_S, CoinbaseFeed, KrakenFeed, OkxFeed, connected
+from tests.gateway.index_feeds.feeds import FEEDS, NS_PER_S, CoinbaseFeed, KrakenFeed, OkxFeed, ScriptedTime, connected
 
 T0 = 1_790_000_000 * NS_PER_S
 GOOD = Price(Decimal("20000.5"), T0)
@@ -22,7 +22,8 @@ class Rig:
 
     def __init__(self, feed_type):
         self.feed = feed_type()
-        self.source = Source(ADAPTERS[self.feed.name]([self.feed.pair, self.feed.other]))
+        self.time = ScriptedTime()
+        self.source = Source(ADAPTERS[self.feed.name]([self.feed.pair, self.feed.other]), self.time)
         self.wire = connected(self.source)
         self.begin(self.feed.pair, T0)
         self.begin(self.feed.other, T0)
@@ -31,7 +32,8 @@ class Rig:
         self.say(self.feed.snapshot(pair, [(20_000, 2)], [(20_001, 2)]), now_ns)
 
     def say(self, message, now_ns):
-        self.source.received(message, now_ns)
+        self.time.at_ns = now_ns
+        self.source.received(message)
 
     def price(self, now_ns, pair=None):
         return self.source.price(pair or self.feed.pair, now_ns)
@@ -258,7 +260,8 @@ def test_a_pair_that_nobody_asked_for_is_not_kept(rig):
 def test_rows_are_of_live_books_only_and_carry_the_time_of_their_last_message():
     contract = Contract(0, "BTC_USDC-PERPETUAL", "BTC", "USDC", Unit.parse("0.5"), Unit.parse("0.001"))
     routes = routes_of(configured("BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT,coinbase:BTC-USD", ""))
-    publisher = IndexPublisher(routes, lambda name: contract, {})
+    time = ScriptedTime()
+    publisher = IndexPublisher(routes, lambda name: contract, time)
     feeds = {feed.name: feed() for feed in FEEDS}
     for source in publisher.sources:
         connected(source)
@@ -270,12 +273,14 @@ def test_rows_are_of_live_books_only_and_carry_the_time_of_their_last_message():
     assert rows(T0) == []
     for place, source in enumerate(publisher.sources):
         feed = feeds[source.adapter.name]
-        source.received(feed.snapshot(feed.pair, [(20_000, 1)], [(20_001, 1)]), T0 + place)
+        time.at_ns = T0 + place
+        source.received(feed.snapshot(feed.pair, [(20_000, 1)], [(20_001, 1)]))
     by_name = {source.adapter.name: place for place, source in enumerate(publisher.sources)}
     fresh = [(code, 40_001_000, by_name[name]) for code, name in enumerate(("kraken", "okx", "coinbase"))]
     assert rows(T0 + 5) == fresh
     assert rows(T0 + 5 * NS_PER_S) == fresh, "no message, no newer stamp"
     okx = publisher.sources[by_name["okx"]]
-    okx.received(feeds["okx"].update("BTC-USDT", [(20_000, 0)]), T0 + 6 * NS_PER_S)
+    time.at_ns = T0 + 6 * NS_PER_S
+    okx.received(feeds["okx"].update("BTC-USDT", [(20_000, 0)]))
     assert rows(T0 + 6 * NS_PER_S) == [fresh[0], fresh[2]]
     assert rows(T0 + STALE_NS + max(by_name.values()) + 1) == []

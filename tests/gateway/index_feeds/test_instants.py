@@ -36,7 +36,8 @@ class FedVenue:
         set_up(config)
         self.venue = Venue(config)
         self.venue.take_intents()
-        self.publisher = IndexPublisher(routes_of(configured(ROUTES, "")), self.venue.projection.contract, {})
+        routes = routes_of(configured(ROUTES, ""))
+        self.publisher = IndexPublisher(routes, self.venue.projection.contract, self.venue.time)
         self.sources = {source.adapter.name: source for source in self.publisher.sources}
         self.feeds = {}
         self.seen = []
@@ -52,7 +53,7 @@ class FedVenue:
         connected(self.sources[name])
 
     def say(self, name, message):
-        self.sources[name].received(message, self.now_ns)
+        self.sources[name].received(message)
 
     def snapshot(self, name, bid=20_000):
         feed = self.feeds[name]

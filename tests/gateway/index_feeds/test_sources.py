@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from gateway import clock
+from gateway.clock import VenueTime
 from gateway.index_feeds.adapter import Adapter, Book, DesyncError
 from gateway.index_feeds.coinbase import Coinbase
 from gateway.index_feeds.index_publisher import routes_of
@@ -152,7 +153,7 @@ def _follow(adapter: Adapter, venue: LocalVenue, done: Callable[[Source], bool],
     async def followed() -> Source:
         async with venue:
             adapter.url = venue.url
-            source = Source(adapter, silence_s)
+            source = Source(adapter, VenueTime(), silence_s)
             task = asyncio.create_task(source.run())
             try:
                 await until(lambda: done(source))
@@ -165,7 +166,7 @@ def _follow(adapter: Adapter, venue: LocalVenue, done: Callable[[Source], bool],
 
 
 def _price(source: Source) -> Decimal | None:
-    found = source.price(source.adapter.pairs[0], clock.wall_ns())
+    found = source.price(source.adapter.pairs[0], clock.steady_ns())
     return found and found.price
 
 

@@ -175,7 +175,7 @@ def test_without_descriptors_new_connections_wait_and_nothing_spins(monkeypatch,
         _, writer = await asyncio.open_connection("127.0.0.1", number)
         await until(lambda: made)
         assert exhausted.failures == 0 and connections.open == 1
-        port.stop()
+        port.close()
         writer.close()
 
     with caplog.at_level(logging.ERROR):

@@ -69,7 +69,7 @@ def test_a_masked_text_that_is_served_by_the_session_is_opened_once(socketless, 
 
 def test_after_its_close_a_connection_gives_everything_to_the_library(socketless):
     reader, origin, library = socketless.reader(1)
-    session = Session(socketless.venue.context, socketless.venue.projection, False, "test", clock.wall_ns())
+    session = Session(socketless.venue.context, socketless.venue.projection, False, "test", clock.steady_ns())
     session.closed = True
     reader._session = session
     reader.take(client_frame(bare(1)) + client_frame(bare(2)))
@@ -103,8 +103,8 @@ def test_a_text_within_a_message_in_parts_is_the_librarys_to_refuse(socketless):
 
 
 def test_time_never_goes_back_within_a_batch(socketless, monkeypatch):
-    times = itertools.count(clock.wall_ns(), 1000)
-    monkeypatch.setattr(clock, "wall_ns", lambda: next(times))
+    times = itertools.count(clock.steady_ns(), 1000)
+    monkeypatch.setattr(clock, "steady_ns", lambda: next(times))
     reader, _, _ = socketless.reader()
     reader.take(b"".join(map(client_frame, (bare(1), bare(2, label="é"), bare(3), bare(4, label="é"), bare(5)))))
     staged = socketless.sequencer._stage.rows[: socketless.sequencer._count]
@@ -116,9 +116,9 @@ def test_time_never_goes_back_within_a_batch(socketless, monkeypatch):
 def test_who_sends_orders_is_no_silent_connection(socketless, monkeypatch):
     """The library asks for a sign of life when it has heard nothing, and plain orders pass in front of it."""
     reader, _, library = socketless.reader()
-    now_ns = clock.wall_ns()
-    for later_ns, touched in ((0, 1), (1000, 1), (ALIVE_NS, 2), (-ALIVE_NS, 3)):
-        monkeypatch.setattr(clock, "wall_ns", lambda: now_ns + later_ns)  # noqa: B023
+    steady_ns = clock.steady_ns()
+    for later_ns, touched in ((0, 1), (1000, 1), (ALIVE_NS, 2), (2 * ALIVE_NS, 3)):
+        monkeypatch.setattr(clock, "steady_ns", lambda: steady_ns + later_ns)  # noqa: B023
         reader.take(client_frame(bare(1)))
         assert library.touched == touched and not library.given
     socketless.settle()
@@ -133,7 +133,8 @@ def test_a_full_batch_that_cannot_be_applied_cuts_the_connection(socketless, mon
     socketless.sequencer.compiled_path.numbers[COUNT] = MAX_REQUESTS
     try:
         reader, origin, _ = socketless.reader()
-        origin.session = Session(socketless.venue.context, socketless.venue.projection, False, "test", clock.wall_ns())
+        venue = socketless.venue
+        origin.session = Session(venue.context, venue.projection, False, "test", clock.steady_ns())
         monkeypatch.setattr(Session, "is_trader", True)
         reader._session = origin.session
         reader.take(client_frame(bare(1)))

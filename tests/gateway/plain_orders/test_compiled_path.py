@@ -105,7 +105,7 @@ OTHER = [
 
 def by_session(socketless, message):
     """The rows that the session makes of a message, None when it makes none."""
-    actions = socketless.sessions[0].receive(message, clock.wall_ns())
+    actions = socketless.sessions[0].receive(message, clock.steady_ns())
     return actions[0].rows if isinstance(actions[0], Submit) else None
 
 
@@ -238,7 +238,7 @@ def ask_public(socketless):
     """The public trades of the contract, oldest first, as text."""
     session = socketless.sessions[1]
     message = request(9, "public/get_last_trades_by_instrument", instrument_name=BTC, count=100, sorting="asc")
-    [answer] = session.receive(message, clock.wall_ns())
+    [answer] = session.receive(message, clock.steady_ns())
     return answer.data
 
 

@@ -158,9 +158,9 @@ def test_a_revocation_is_noticed_whatever_the_time_it_bears(registry):
         registry.add_key(KeyOrder(key_id, 0, person, "hmac", b"s", ["read"], ""), 2)
     context = Context(None, registry)
     registry.revoke_key("k2", 9)
-    context.tick(10)
+    context.end_revoked_keys()
     registry.revoke_key("k1", 8)
-    context.tick(11)
+    context.end_revoked_keys()
     assert context.ended_keys == {"k1", "k2"}
 
 

@@ -5,7 +5,6 @@ one parameter changed, another outcome, or an error that names the parameter. An
 what it hands to the sequencer, and what it keeps. An officer's change is answered with all that is kept of it.
 """
 
-import copy
 import hashlib
 import hmac
 import json
@@ -158,7 +157,7 @@ class World(QueryVenue):
         """What a new session of the first trader makes of a call, as values."""
         context = self.venue.context
         context._key_limits.clear()
-        kept = copy.copy(context.disconnect_accounts), dict(context._countdowns), context.confirmation
+        kept = context.confirmation
         session = self._session(self.traders[0].key)
         session.signer = msgspec.structs.replace(session.signer, connection=1)
         if setting.get("confirm"):
@@ -166,12 +165,12 @@ class World(QueryVenue):
         subscribed = {"channels": [f"book.{BTC}.100ms", "user.notices"]}
         if "unsubscribe" in method:
             session.receive(message("private/subscribe", subscribed), self.now_ns)
-        before = [state_of(session), set(context.disconnect_accounts), set(context._countdowns)]
+        before = state_of(session)
         actions = session.receive(message(method, params), setting.get("now", self.now_ns))
         told = [value_of(action) for action in actions]
-        after = [state_of(session), set(context.disconnect_accounts), {k: v[0] for k, v in context._countdowns.items()}]
+        after = state_of(session)
         lives = token_lives(context, session, self.now_ns)
-        context.disconnect_accounts, context._countdowns, context.confirmation = kept
+        context.confirmation = kept
         return told, [] if before == after else after, lives
 
 
@@ -184,7 +183,7 @@ def token_lives(context, session, now_ns):
 
 
 def state_of(session):
-    return sorted(session.channels), session.heartbeat_ns, session.disconnect_signer, session.closed
+    return sorted(session.channels), session.heartbeat_ns, session.closed
 
 
 def message(method, params):
@@ -380,7 +379,7 @@ class Bureau:
 
     def sessions(self, registry, vault):
         context = Context(Authenticator(registry, vault), registry)
-        sessions = {name: Session(context, sample_projection(), now_ns=NOW) for name in self.keys}
+        sessions = {name: Session(context, sample_projection(), steady_ns=NOW) for name in self.keys}
         for name, key in self.keys.items():
             sessions[name].serves_officers = True
             login = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}

@@ -6,6 +6,7 @@ import pytest
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
 from gateway.client import RpcError
+from gateway.clock import VenueTime
 from gateway.config import Config
 from gateway.document.sample_rows import BTC, NOW, order
 from gateway.sessions.actions import Reply, Submit
@@ -146,9 +147,9 @@ def test_it_is_asked_on_a_running_venue_however_orders_come(tmp_path):
 
 def test_it_is_off_unless_it_is_set(tmp_path):
     desk = Desk(tmp_path)
-    context = make_context(Config(confirm_value=5, confirm_distance_bp=7), desk.registry, desk.vault)
+    context = make_context(Config(confirm_value=5, confirm_distance_bp=7), desk.registry, desk.vault, VenueTime())
     assert context.confirmation == Confirmation(5_000_000, 7)
-    assert not make_context(Config(), desk.registry, desk.vault).confirmation.is_on
+    assert not make_context(Config(), desk.registry, desk.vault, VenueTime()).confirmation.is_on
     actions = send(desk.session("alice"), "private/buy", instrument_name=BTC.name, amount="99", price="20000")
     assert not any(isinstance(action, Reply) for action in actions)
     desk.registry.close()

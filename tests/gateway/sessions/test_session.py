@@ -12,6 +12,7 @@ from engine.host import JournalError
 from engine.schema import COMMAND
 from gateway.sessions import slices
 from gateway.sessions.actions import Reply, Submit, Subscribe, Unsubscribe
+from gateway.sessions.dead_mans_switch import of_countdown
 from gateway.sessions.http_calls import HttpCall, http
 from gateway.sessions.method_table import REQUESTS
 from gateway.sessions.rate_limits import RateLimits
@@ -19,7 +20,7 @@ from gateway.sessions.routes import ROUTES
 from gateway.sessions.session import MAX_FAULTS
 from gateway.wire.log_lines import HELD_NS
 from gateway.wire.views import Outcome
-from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, order, own_trade, send, submitted
+from tests.gateway.desk import BTC, MS, NOW, Desk, S, answer, ask, closes, logged, order, own_trade, send, submitted
 
 I = BTC.name  # noqa: E741 - the instrument
 
@@ -207,7 +208,7 @@ def test_one_connection_one_account(desk):
 def test_a_revoked_key_ends_its_sessions(desk):
     session = desk.session("alice")
     desk.registry.revoke_key(desk.keys["alice"].id, NOW + S)
-    desk.context.tick(NOW + S)
+    desk.context.end_revoked_keys()
     assert ask(session, "private/get_positions")["error"]["code"] == 13009
     assert closes(session.tick(NOW + S)) == 4003
     assert desk.session("bob").tick(NOW + S) == []
@@ -253,32 +254,34 @@ def with_orders(desk, session, *flags):
 
 
 def cancelled(actions):
-    """The orders that one submission cancels, each with its reason."""
-    rows = np.frombuffer(submitted(actions).rows, COMMAND)
-    assert (rows["kind"] == CommandKind.CANCEL).all()
+    """The orders that one submission cancels, each with its reason; the switch is turned off behind them."""
+    *cancels, off = np.frombuffer(submitted(actions).rows, COMMAND)
+    rows = np.array(cancels, COMMAND)
+    assert (rows["kind"] == CommandKind.CANCEL).all() and off["kind"] == CommandKind.SWITCH
     return list(zip(rows["order_id"].tolist(), rows["reason"].tolist(), strict=True))
 
 
 def test_cancel_on_disconnect_acts_on_loss_and_not_on_logout(desk):
     session = desk.session("alice")
     with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
-    assert session.lost(NOW) == []
+    assert session.lost() == []
     session = desk.session("alice")
     with_orders(desk, session, 0, ExecInst.REDUCE_ONLY, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     assert ask(session, "private/get_cancel_on_disconnect")["result"] == {"scope": "connection", "enabled": True}
-    assert cancelled(session.lost(NOW)) == [(70, Reason.DISCONNECT), (72, Reason.DISCONNECT)]
-    assert session.lost(NOW) == []
+    lost = session.lost()
+    assert cancelled(lost) == [(70, Reason.DISCONNECT), (72, Reason.DISCONNECT)]
+    assert logged(session, lost) == session.lost() == []
     session = desk.session("alice")
     with_orders(desk, session, 0)
     ask(session, "private/enable_cancel_on_disconnect")
-    assert closes(send(session, "private/logout")) == 1000
-    assert session.lost(NOW) == []
+    assert closes(logged(session, send(session, "private/logout"))) == 1000
+    assert session.lost() == [] and not desk.rows.switches.connections
     session = desk.session("alice")
     with_orders(desk, session, 0)
     ask(session, "private/enable_cancel_on_disconnect")
     ask(session, "private/disable_cancel_on_disconnect")
-    assert session.lost(NOW) == []
+    assert session.lost() == []
 
 
 def test_each_connection_has_a_number_of_its_own_in_its_rows(desk):
@@ -300,17 +303,17 @@ def test_scope_account_is_how_later_connections_begin(desk):
     with_orders(desk, first, 0)
     assert ask(first, "private/get_cancel_on_disconnect", scope="account")["result"]["enabled"] is True
     assert ask(first, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
-    assert first.lost(NOW) == []
+    assert first.lost() == []
     later, other = desk.session("alice"), desk.session("bob")
     with_orders(desk, later, 0)
     assert ask(later, "private/get_cancel_on_disconnect")["result"]["enabled"] is True
-    assert cancelled(later.lost(NOW)) == [(70, Reason.DISCONNECT)]
+    assert cancelled(later.lost()) == [(70, Reason.DISCONNECT)]
     with_orders(desk, other, 0)
-    assert other.lost(NOW) == []
+    assert other.lost() == []
     ask(desk.session("alice"), "private/disable_cancel_on_disconnect", scope="account")
     last = desk.session("alice")
     with_orders(desk, last, 0)
-    assert last.lost(NOW) == []
+    assert last.lost() == []
 
 
 def test_what_a_connection_has_chosen_stays_when_it_logs_in_again(desk):
@@ -334,21 +337,31 @@ def test_a_key_that_may_not_trade_neither_sets_nor_fires_it(desk):
             assert ask(reader, method, scope=scope)["error"]["code"] == 13021
     with_orders(desk, reader, 0)
     assert ask(reader, "private/get_cancel_on_disconnect")["result"]["enabled"] is False
-    assert reader.lost(NOW) == []
+    assert reader.lost() == []
 
 
-def test_the_countdown_cancels_unless_asked_again(desk):
-    session = desk.session("alice")
+def test_the_countdown_runs_out_unless_asked_again(desk):
+    session, switches = desk.session("alice"), desk.rows.switches
     result = ask(session, "venue/countdown_cancel_all", timeout_ms=1000)["result"]
     assert result == {"timeout_ms": 1000, "cancels_at": NOW // MS + 1000}
     ask(session, "venue/countdown_cancel_all", now_ns=NOW + 900 * MS, timeout_ms=1000)
-    assert desk.context.tick(NOW + 1000 * MS) == []
-    [submit] = desk.context.tick(NOW + 1900 * MS)
-    assert np.frombuffer(submit.rows, COMMAND)[0]["reason"] == Reason.DISCONNECT
-    assert desk.context.tick(NOW + 9 * S) == []
+    assert switches.run_out(NOW + 1899 * MS) == []
+    [signer] = switches.run_out(NOW + 1900 * MS)
+    assert signer == session.signer
+    mass_cancel, off = np.frombuffer(of_countdown(signer), COMMAND)
+    assert (mass_cancel["kind"], mass_cancel["reason"]) == (CommandKind.MASS_CANCEL, Reason.DISCONNECT)
+    assert mass_cancel["flags"] == ExecInst.KEEP_PROTECTION and off["kind"] == CommandKind.SWITCH
+    logged(session, [Submit(of_countdown(signer), None)])
+    assert switches.run_out(NOW + 9 * S) == []
     ask(session, "venue/countdown_cancel_all", timeout_ms=1000)
-    ask(session, "venue/countdown_cancel_all", timeout_ms=0)
-    assert desk.context.tick(NOW + 9 * S) == []
+    assert ask(session, "venue/countdown_cancel_all", timeout_ms=0)["result"] == {"timeout_ms": 0, "cancels_at": 0}
+    assert switches.run_out(NOW + 9 * S) == []
+
+
+def test_a_switch_that_the_log_refuses_is_an_error(desk):
+    [submit] = send(desk.session("alice"), "private/enable_cancel_on_disconnect")
+    answer = json.loads(submit.pending.complete(Outcome(seq=1, reason=int(Reason.UNKNOWN_ACCOUNT)), NOW))
+    assert answer["error"]["data"]["reason"] == "UNKNOWN_ACCOUNT"
 
 
 # --- subscriptions ------------------------------------------------------------------------------------------------

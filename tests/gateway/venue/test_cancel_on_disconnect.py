@@ -4,6 +4,7 @@ import numpy as np
 
 from engine.codes import CommandKind, OrdType, Side, TimeInForce
 from engine.schema import COMMAND
+from gateway import clock
 from gateway.client import Client
 from tests.gateway.live import BTC, config_of, market, play, running, set_up, until
 
@@ -80,7 +81,7 @@ def test_orders_of_rows_and_those_of_the_present_turn_go_too(tmp_path):
             await until(lambda: len(reports) == 3)
             await alice.buy(BTC, "0.1", price="19000")
             session = next(c.session for c in server.connections.websockets if c.session.binary)
-            [submit] = session.receive_rows(rows.tobytes(), server.venue.projection.now_ns)
+            [submit] = session.receive_rows(rows.tobytes(), clock.steady_ns())
             server.venue.sequencer.submit(submit.rows, None, None)
             await lose(server, guarded)
             assert await prices(alice) == [19_000]

@@ -29,7 +29,7 @@ def venue(tmp_path):
 def by_session(venue, message, who=0):
     """The session's answer to a message, whatever the compiled path would do."""
     origin = Origin(venue.sequencer, venue.sessions[who])
-    origin.act(venue.sessions[who].receive(message, clock.wall_ns()))
+    origin.act(venue.sessions[who].receive(message, clock.steady_ns()))
     venue.sequencer.settle()
     frame = origin.frames[0]
     return json.loads(frame[frame.index(b"{") :])
@@ -78,7 +78,7 @@ def test_a_lost_connection_takes_what_the_venue_made_reduce_only(venue):
     messages = [buy(3, method=SELL, price=19_950, amount=0.2, reduce_only=is_asked) for is_asked in (False, True)]
     made, asked = (reply["result"]["order"] for reply in replies_of(venue.send(messages)))
     assert made["reduce_only"] and asked["reduce_only"]
-    for action in venue.sessions[0].lost(1):
+    for action in venue.sessions[0].lost():
         venue.sequencer.submit(action.rows, None, None)
     venue.sequencer.settle()
     left = venue.venue.projection.open_orders(venue.sessions[0].account_slot)

@@ -31,7 +31,7 @@ def log_of(venue):
 
 
 def session_of(venue):
-    session = Session(venue.context, venue.projection, False, "test", clock.wall_ns())
+    session = Session(venue.context, venue.projection, False, "test", clock.steady_ns())
     session.serves_officers = True
     return session
 

@@ -1,0 +1,39 @@
+"""Ways to break the history on disk, as in `mutants`."""
+
+from tests.gateway.mutants import Mutant
+
+STORE = "tests/gateway/read_model/test_history_store.py"
+ON_DISK = "tests/gateway/read_model/test_history_on_disk.py"
+
+HISTORY_MUTANTS = (
+    Mutant(
+        "rows are written before their commands are durable", "read_model/history_store.py",
+        "self._offers[0].seq <= self.durable_seq()", "True",
+        f"{STORE}::test_only_what_is_durable_is_written",
+    ),
+    Mutant(
+        "rows leave memory before they are on disk", "read_model/history.py",
+        "while len(self.segments) > 1 and self.segments[1].first <= end:", "while len(self.segments) > 1:",
+        f"{STORE}::test_only_what_is_durable_is_written",
+    ),
+    Mutant(
+        "a blob that a disk changed is served", "read_model/history_file.py",
+        "if kept is None or kept[: _CHECK.size] != ", "if kept is None or False and kept[: _CHECK.size] != ",
+        f"{STORE}::test_every_flip_of_a_kept_byte_is_noticed_or_harmless",
+    ),
+    Mutant(
+        "rows of a log that was longer stay", "read_model/history_store.py",
+        "if n >= oldest and not self._out.has_same", "if False and not self._out.has_same",
+        f"{STORE}::test_rows_of_a_log_that_lost_its_end_are_written_again",
+    ),
+    Mutant(
+        "a read model is loaded without the rows before it", "read_model/history.py",
+        "if first > on_disk:", "if False:",
+        f"{STORE}::test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_loaded",
+    ),
+    Mutant(
+        "a volume forgets what is on disk", "read_model/candles.py",
+        'int(last[0]["lots_before"] + last[0]["volume_lots"])', 'int(last[0]["volume_lots"])',
+        f"{ON_DISK}::test_what_was_saved_goes_on_where_it_ended",
+    ),
+)  # fmt: skip
