@@ -164,7 +164,7 @@ BREAKS = (
         "gateway.read_model.projection",
         "Projection.load",
         "part.load(*rows)",
-        "part.load(rows[0], rows[1][:-1] if part is self.history else rows[1])",
+        "part.load(rows[0], rows[1][:-1]) if part is self.history else part.load(*rows)",
     ),
     Break(
         "tip too early",
