@@ -165,7 +165,7 @@ def test_a_venue_starts_with_its_history_on_disk_and_makes_again_what_is_damaged
 
     started()
     assert config.history.exists()
-    [saved] = config.history.parent.glob("projection-*")
+    saved = max(config.history.parent.glob("projection-*"))
     data = bytearray(saved.read_bytes())
     data[len(data) // 2] ^= 4
     saved.write_bytes(data)
