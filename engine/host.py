@@ -44,6 +44,7 @@ from engine.journal import (
     snapshot_seqs,
     snapshots,
     tip_damage,
+    tip_path,
     write_read_again,
     write_snapshot,
 )
@@ -81,6 +82,7 @@ __all__ = [
     "snapshot_seqs",
     "snapshots",
     "tip_damage",
+    "tip_path",
     "warm_up",
 ]
 

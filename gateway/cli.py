@@ -17,6 +17,8 @@ COMMANDS = {
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
     "verify": "check a journal end to end",
+    "backup": "copy the data folder of a running venue, and check the copy",
+    "restore": "make a data folder of a backup, or check one",
     "doctor": "look for what is wrong with the machine, the settings or a data folder",
     "archive": "compress, list, check and move old journal segments",
     "bench": "run the benchmarks",
