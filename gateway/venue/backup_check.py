@@ -75,10 +75,10 @@ def check_log(folder: Path, is_quick: bool, progress: Progress) -> LogEnd:
 
 
 def _snapshot_proofs(journal: Path) -> list[host.Proof]:
-    try:
-        return [host.Proof(found.seq, found.chain, f"the snapshot {found.path}") for found in host.snapshots(journal)]
-    except host.SnapshotError as error:
-        raise BackupError(f"{error}; use another backup") from None
+    """What the sound snapshots show, oldest first. A start passes the others over; they are copied as they are."""
+    sound = set(host.retention.sound_snapshots(journal))
+    found = [snapshot for snapshot in host.sound_headers(journal) if snapshot.seq in sound]
+    return [host.Proof(snapshot.seq, snapshot.chain, f"the snapshot {snapshot.path}") for snapshot in found[::-1]]
 
 
 def missing_segments(journal: Path) -> list[int]:

@@ -90,8 +90,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def copy_file(source: Path, target: Path, size_bytes: int | None, count: Count) -> tuple[int, str]:
-    """Copy a file, or its first bytes, into a new one durably; its size and hash. OSError; BackupError if it is short.
-    """
+    """Copy a file, or its first bytes, into a new one durably: its size and hash. OSError, BackupError."""
     using, hasher, done = disk.current(), blake3(), 0
     reading = using.open(source, os.O_RDONLY)
     try:

@@ -230,6 +230,18 @@ def test_a_folder_that_a_start_would_refuse_is_not_backed_up(stopped, tmp_path):
         taken(Config(data=str(tmp_path / "none")), tmp_path / "backups")
 
 
+def test_a_snapshot_that_a_start_passes_over_does_not_keep_from_a_backup(stopped, tmp_path):
+    made, *_ = stopped
+    data = tmp_path / "data"
+    shutil.copytree(made.data, data)
+    newest = max((data / "journal").glob("snapshot-*.state"))
+    os.truncate(newest, newest.stat().st_size - 1)
+    one = taken(Config(data=str(data)), tmp_path / "backups")
+    again = Venue(restored(one.folder, tmp_path / "restored"))
+    assert again.engine.last_seq == one.manifest.sequence and len(again.engine.recovery.ignored) == 1
+    again.close()
+
+
 def test_the_commands(stopped, tmp_path, capsys):
     made, *_ = stopped
     before = contents(made.data)
