@@ -19,6 +19,7 @@ COMMANDS = {
     "verify": "check a journal end to end",
     "backup": "copy the data folder of a running venue, and check the copy",
     "restore": "make a data folder of a backup, or check one",
+    "upgrade": "bring a data folder of an earlier release up to date",
     "doctor": "look for what is wrong with the machine, the settings or a data folder",
     "archive": "compress, list, check and move old journal segments",
     "bench": "run the benchmarks",

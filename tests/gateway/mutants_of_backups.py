@@ -26,4 +26,11 @@ BACKUP_MUTANTS = (
         "None, count)[0] != file.size_bytes:",
         f"{_TESTS}::test_each_damaged_or_missing_file_is_refused_and_nothing_is_made",
     ),
+    Mutant(
+        "an upgrade begins without its backup",
+        "venue/upgrade.py",
+        "    backup = take(config, backups, Choice(), progress)\n\n    def show",
+        "    backup = None\n\n    def show",
+        "tests/gateway/venue/test_upgrade.py::test_a_folder_that_cannot_be_copied_is_not_touched",
+    ),
 )
