@@ -127,13 +127,18 @@ class Venue:
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
-        self.health = Health(self._heed_health)
-        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
-        self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
-        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
-        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
+        self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _look_after_folder(self) -> None:
+        """Make the parts that look after the data folder while the venue runs, and what they report to."""
+        config = self.config
+        self.health = Health(self._heed_health)
+        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
+        self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
 
     def _take_up(self) -> None:
         """Have the registry know what the log holds of it, and ask for what is missing there."""
