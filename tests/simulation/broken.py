@@ -140,7 +140,7 @@ BREAKS = (
     ),
     Break(
         "registry's change applied twice after a crash",
-        _VENUE,
+        "gateway.venue.recovery",
         "replayed_results",
         'rows["reference"] > 0',
         'rows["reference"] > 1 << 40',
@@ -185,7 +185,7 @@ BREAKS = (
         "durable record cut as a torn tail",
         "engine.journal.reader",
         "JournalReader._is_end",
-        "if self.position.next_seq <= self.proven_seq or _was_durable(data, offset, self.position.next_seq):",
+        "if self.position.next_seq <= self.proven_seq or was_durable(data, offset, self.position.next_seq):",
         "if False:",
     ),
     Break(
@@ -206,7 +206,7 @@ BREAKS = (
         "cancel on disconnect forgotten",
         "gateway.sessions.session",
         "Session.lost",
-        "if self.key is None or signer is None:",
+        "if self.key is None or not self.signer.connection:",
         "if True:",
     ),
     Break(
