@@ -298,6 +298,7 @@ class Venue:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
         self.snapshots.close()
         self.scrub.close()
+        self._registry_scrub.close()
         self.gateway_log.abandon()
         with contextlib.suppress(host.JournalError, OSError):
             self.engine.close()

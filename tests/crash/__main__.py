@@ -17,7 +17,7 @@ from pathlib import Path
 
 from tests.crash.broken import BREAKS
 from tests.crash.check import prepare_process, quick_starts
-from tests.crash.matrix import Matrix, Progress, Recording, nested, run
+from tests.crash.matrix import Loss, Matrix, Progress, Recording, nested, run
 from tests.crash.recorded import is_allowed
 
 
@@ -51,13 +51,16 @@ def main() -> int:
 
 
 def _progress(what: str) -> Progress:
-    told = [0.0]
+    said_s, said_losses = 0.0, 0
 
-    def progress(done: int, total: int, losses: int) -> None:
-        now = time.monotonic()
-        if now - told[0] >= 5 or done == total:
-            told[0] = now
-            print(f"{what}: call {done} of {total}, {losses} losses", file=sys.stderr, flush=True)
+    def progress(done: int, total: int, losses: list[Loss]) -> None:
+        nonlocal said_s, said_losses
+        for loss in losses[said_losses:]:
+            print(_line(loss), file=sys.stderr, flush=True)
+        said_losses = len(losses)
+        if time.monotonic() - said_s >= 5 or done == total:
+            said_s = time.monotonic()
+            print(f"{what}: call {done} of {total}, {len(losses)} losses", file=sys.stderr, flush=True)
 
     return progress
 
@@ -76,8 +79,12 @@ def _rows(found: Matrix) -> list[tuple[str, str, int, int, int]]:
     ]
 
 
+def _line(loss: Loss) -> str:
+    return f"after call {loss.point} ({loss.call}), {loss.how}: {loss.what}"
+
+
 def _losses(found: Matrix) -> list[str]:
-    return [f"after call {loss.point} ({loss.call}), {loss.how}: {loss.what}" for loss in found.losses]
+    return [_line(loss) for loss in found.losses]
 
 
 def _json(found: Matrix, again: Matrix) -> str:

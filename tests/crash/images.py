@@ -70,6 +70,9 @@ class Disk:
         elif call.kind == "make":
             if call.path not in self.shown:
                 self._name(number, call, call.path, File())
+        elif call.kind == "link":
+            assert call.target is not None
+            self._name(number, call, call.target, self.shown[call.path])
         elif call.kind == "rename":
             assert call.target is not None
             file = self.shown[call.path]

@@ -11,8 +11,8 @@ from tests.crash.check import Expected, Starts, told_at
 from tests.crash.images import Disk, Image
 from tests.crash.recorded import Call, record
 
-Progress = Callable[[int, int, int], None]
-"""Points done, points in all, losses."""
+Progress = Callable[[int, int, "list[Loss]"], None]
+"""Calls done, calls in all, losses so far."""
 KINDS = (
     ("told", "told"), ("archive", "archive"), ("snapshot-", "snapshot"), ("projection-", "projection"),
     ("journal.tip", "tip"), ("lock", "lock"), ("gateway-log", "gateway log"), ("history.db", "history"),
@@ -116,7 +116,7 @@ def run(recording: Recording, stride: int, progress: Progress, most_losses: int 
                 if what:
                     counts["losses"] += 1
                     found.losses.append(Loss(point, f"{call.kind} of {call.path.name}", image.how, what, image))
-            progress(point, len(recording.calls), len(found.losses))
+            progress(point, len(recording.calls), found.losses)
             if len(found.losses) >= most_losses:
                 break
     finally:

@@ -25,7 +25,7 @@ class UnknownCallError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One change of the files, or a sync. `kind`: make, write, truncate, rename, unlink, folder, sync."""
+    """One change of the files, or a sync. `kind`: make, write, truncate, link, rename, unlink, folder, sync."""
 
     kind: str
     path: Path
@@ -100,13 +100,13 @@ def _call(name: str, arguments: str, result: str, folder: Path, begun: int) -> I
             if "O_TRUNC" in arguments:
                 yield Call("truncate", path, offset=0)
         return
-    if name in ("rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"):
+    if name in ("link", "linkat", "rename", "renameat", "renameat2", "unlink", "unlinkat", "mkdir", "mkdirat", "rmdir"):
         paths = [Path(text.decode()) for text in strings]
         paths = [path if path.is_absolute() else place / path for path in paths]
-        kind = {"r": "rename", "u": "unlink", "m": "folder"}[name[0]]
+        kind = {"l": "link", "r": "rename", "u": "unlink", "m": "folder"}[name[0]]
         if name == "rmdir" or "AT_REMOVEDIR" in arguments:
             raise UnknownCallError(f"{name} of {paths[0]}")
-        yield Call(kind, paths[0], target=paths[1] if kind == "rename" else None)
+        yield Call(kind, paths[0], target=paths[1] if len(paths) > 1 else None)
         return
     if not place.is_relative_to(folder) or "(deleted)" in arguments:
         return
