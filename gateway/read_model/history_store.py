@@ -19,7 +19,7 @@ import numpy as np
 from engine import disk
 from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.event_fold import LEG_ROW, TRADE_KIND
-from gateway.read_model.history_file import BLOCK_ROWS, HistoryError, HistoryFile, contracts_mask
+from gateway.read_model.history_file import BLOCK_ROWS, HistoryError, HistoryFile, UnmadeError, contracts_mask
 from gateway.read_model.segments import BEHIND, MANY_ROWS, Segment
 from gateway.wire.errors import ErrorCode, Refusal
 
@@ -433,7 +433,12 @@ class WrittenStore(HistoryStore):
 
 def follow(path: Path) -> HistoryStore | None:
     """The store that another process writes; None while it has written nothing. HistoryError for a damaged file."""
-    return HistoryStore(path) if disk.current().is_there(path) else None
+    if not disk.current().is_there(path):
+        return None
+    try:
+        return HistoryStore(path)
+    except UnmadeError:
+        return None
 
 
 def open_store(path: Path, days: int) -> WrittenStore:
