@@ -43,7 +43,9 @@ from engine.journal import (
     retention,
     snapshot_seqs,
     snapshots,
+    sound_headers,
     tip_damage,
+    tip_path,
     write_read_again,
     write_snapshot,
 )
@@ -80,7 +82,9 @@ __all__ = [
     "scrub_faults",
     "snapshot_seqs",
     "snapshots",
+    "sound_headers",
     "tip_damage",
+    "tip_path",
     "warm_up",
 ]
 

@@ -26,6 +26,7 @@ from engine import disk, host
 from gateway import clock
 from gateway.commands.verify import verify
 from gateway.config import Config
+from gateway.registry.database_copy import copy_database
 from gateway.registry.errors import RegistryError
 from gateway.registry.registry import Registry
 from gateway.registry.vault import Vault
@@ -143,7 +144,7 @@ def _registry(config: Config) -> Findings:
     with tempfile.TemporaryDirectory(prefix="lionrock-doctor-") as temporary:
         place = Path(temporary)
         try:
-            _copy_registry(config.registry, place / "registry.db")
+            copy_database(config.registry, place / "registry.db")
             if config.vault.exists():
                 shutil.copy(config.vault, place)
             registry = Registry(place / "registry.db")
@@ -154,22 +155,6 @@ def _registry(config: Config) -> Findings:
         except (RegistryError, sqlite3.Error, OSError) as error:
             said, _, remedy = str(error).replace(str(place), config.data).partition("; ")
             yield Finding("registry", FAILED, said, remedy or "restore the data folder from a backup")
-
-
-def _copy_registry(path: Path, copy: Path) -> None:
-    """Copy the registry without a trace. SQLite, asked to read alone, would leave files of ours beside it.
-
-    Where its shared memory is, a process has it open or has crashed: SQLite reads it then, with what is there already.
-    """
-    if path.with_name(path.name + "-shm").exists():
-        reading = f"file:{path}?mode=ro"
-        with closing(sqlite3.connect(reading, uri=True)) as source, closing(sqlite3.connect(copy)) as target:
-            source.backup(target)
-        return
-    for suffix in ("", "-wal"):
-        part = path.with_name(path.name + suffix)
-        if part.exists():
-            shutil.copy(part, copy.with_name(copy.name + suffix))
 
 
 def _keys(registry: Registry) -> Finding:

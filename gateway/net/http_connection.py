@@ -167,9 +167,9 @@ class HttpConnection(asyncio.Protocol):
         if self._transport.is_closing():
             return
         status, body, content_type = page
-        tag, now_ns = tag_of(body), clock.steady_ns()
+        tag, steady_ns = tag_of(body), clock.steady_ns()
         bucket = self._venue.context.address_limits(self._address).queries
-        wait_ns = bucket.take(now_ns)
+        wait_ns = bucket.take(steady_ns)
         if wait_ns:
             headers = [*self._headers, ("Retry-After", str(-(-wait_ns // 1_000_000_000)))]
             self.write(self._messages.response(429, _TOO_MANY, "text/plain", headers=headers))
@@ -177,7 +177,7 @@ class HttpConnection(asyncio.Protocol):
             return
         is_sent = request.verb == "GET" and not has_present(request.headers, tag)
         if is_sent:
-            bucket.charge(now_ns, tokens_of(len(body)))
+            bucket.charge(steady_ns, tokens_of(len(body)))
             self._turns.queries.spent_bytes(Pool.ANONYMOUS, len(body))
         headers = http_headers.of_static(request, self._venue.context.origins, tag)
         if has_present(request.headers, tag):

@@ -287,6 +287,11 @@ class History:
         if self.store is not None:
             self.store.close()
 
+    def abandon(self) -> None:
+        """Close the store as it is, after a disk that failed."""
+        if self.store is not None:
+            self.store.abandon()
+
     def newest_ns(self) -> int:
         """The time of the last row, 0 without one."""
         for segment in reversed(self.segments):

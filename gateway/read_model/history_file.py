@@ -70,6 +70,10 @@ class HistoryError(ValueError):
     """The history on disk cannot be read or written; the journal has everything that it had."""
 
 
+class HistoryDiskError(HistoryError):
+    """The disk or another process is in the way; the file itself may be sound."""
+
+
 class BlockNote(NamedTuple):
     """What a block has: bounds of time and sequence, its kinds of rows, contracts with trades and with payments (as
     bits, see `contracts_mask`), flags of its trades, and the checksum of its rows."""
@@ -131,6 +135,8 @@ class HistoryFile:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
                                        check_same_thread=False)  # fmt: skip
             self._prepare(is_written)
+        except sqlite3.OperationalError as error:
+            raise HistoryDiskError(f"{path}: cannot be opened ({error}); see what is wrong with the disk") from None
         except sqlite3.Error as error:
             raise self.wrong(f"cannot be opened ({error})") from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
@@ -169,6 +175,8 @@ class HistoryFile:
         """Run a statement: what it finds. HistoryError when SQLite finds the file damaged, full or locked."""
         try:
             return self._db.execute(statement, values).fetchall()
+        except sqlite3.OperationalError as error:
+            raise HistoryDiskError(f"{self.path}: {error}; see what is wrong with the disk") from None
         except sqlite3.Error as error:
             raise self.wrong(str(error)) from None
 

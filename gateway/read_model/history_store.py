@@ -19,7 +19,14 @@ import numpy as np
 from engine import disk
 from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.event_fold import LEG_ROW, TRADE_KIND
-from gateway.read_model.history_file import BLOCK_ROWS, HistoryError, HistoryFile, UnmadeError, contracts_mask
+from gateway.read_model.history_file import (
+    BLOCK_ROWS,
+    HistoryDiskError,
+    HistoryError,
+    HistoryFile,
+    UnmadeError,
+    contracts_mask,
+)
 from gateway.read_model.segments import BEHIND, MANY_ROWS, Segment
 from gateway.wire.errors import ErrorCode, Refusal
 
@@ -96,6 +103,10 @@ class HistoryStore:
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+    def abandon(self) -> None:
+        """Close the file as it is, after a disk that failed."""
+        self.close()
 
     # --- reading --------------------------------------------------------------------------------------------------
 
@@ -319,6 +330,9 @@ class WrittenStore(HistoryStore):
     def close(self) -> None:
         """Write what is durable, and close the file."""
         self.drain()
+        self.abandon()
+
+    def abandon(self) -> None:
         self._is_closing = True
         with self._changed:
             self._changed.notify_all()
@@ -432,19 +446,25 @@ class WrittenStore(HistoryStore):
 
 
 def follow(path: Path) -> HistoryStore | None:
-    """The store that another process writes; None while it has written nothing. HistoryError for a damaged file."""
-    if not disk.current().is_there(path):
-        return None
+    """The store that another process writes; None where there is no file, or one that cannot be used, with a word."""
     try:
-        return HistoryStore(path)
+        return HistoryStore(path) if disk.current().is_there(path) else None
     except UnmadeError:
+        return None
+    except HistoryError as error:
+        _LOG.warning("%s", error)
         return None
 
 
 def open_store(path: Path, days: int) -> WrittenStore:
-    """The venue's store. A file that cannot be used is deleted, with a word: the journal has what was in it."""
+    """The venue's store. A damaged file is deleted, with a word: the journal has what was in it.
+
+    HistoryDiskError, and nothing is deleted, when the disk cannot read or write it now.
+    """
     try:
         return WrittenStore(path, days)
+    except HistoryDiskError:
+        raise
     except HistoryError as error:
         _LOG.warning("%s: deleted, and made again", error)
     for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):

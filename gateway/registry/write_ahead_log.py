@@ -95,9 +95,9 @@ def _step(sums: Sums) -> Sums:
 def _sums(block: bytes, order: str, before: Sums, weights: _Weights) -> Sums:
     """The checksums after a block, from those before it."""
     words = np.frombuffer(block, order).astype(np.uint32)
-    found = []
+    found, (of_first, of_second), (first, second) = [], weights.before, before
     for row in (0, 1):
         added = int(np.sum(weights.x[row] * words[0::2], dtype=np.uint64))
         added += int(np.sum(weights.y[row] * words[1::2], dtype=np.uint64))
-        found.append((added + weights.before[0][row] * before[0] + weights.before[1][row] * before[1]) & _MASK)
+        found.append((added + of_first[row] * first + of_second[row] * second) & _MASK)
     return found[0], found[1]

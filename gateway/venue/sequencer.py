@@ -164,6 +164,9 @@ class Sequencer:
         self.dirty: list[Origin] = []
         self.binary: dict[int, list[Origin]] = {}
         self._new_stage(batch_rows)
+        self._stamped_ns = 0
+        """The time of the last command: the next one is never stamped with an earlier one. The venue's time may be
+        drawn back by some microseconds, and a connection's commands carry the time at which they were read."""
         self._count = 0
         self._waiting: list[_Waiting] = []
         self._singles = 0
@@ -201,7 +204,8 @@ class Sequencer:
         if not place:
             self._begin_batch()
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
-        seq, now_ns = self.engine.last_seq + 1 + place, self._time.now_ns()
+        seq = self.engine.last_seq + 1 + place
+        self._stamped_ns = now_ns = max(self._time.now_ns(), self._stamped_ns)
         if count == 1:
             STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
         else:
@@ -219,7 +223,8 @@ class Sequencer:
 
         See `frame_finder` for why; OVER_LIMIT when nothing was taken of what was read.
         """
-        compiled_path, place, now_ns = self.compiled_path, self._count, steady_ns + self._time.offset_ns
+        compiled_path, place = self.compiled_path, self._count
+        now_ns = max(steady_ns + self._time.offset_ns, self._stamped_ns)
         numbers = compiled_path.numbers
         first = numbers[COUNT]
         if not place:
@@ -231,7 +236,7 @@ class Sequencer:
                 numbers[COUNT] = first
                 return OVER_LIMIT
             self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
-            self._count = place + rows
+            self._count, self._stamped_ns = place + rows, now_ns
         return stop
 
     def _begin_batch(self) -> None:

@@ -23,7 +23,7 @@ from gateway.market_data.hub import Hub
 from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.history import History
-from gateway.read_model.history_store import open_store
+from gateway.read_model.history_store import follow, open_store
 from gateway.read_model.projection import Projection
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
@@ -91,8 +91,7 @@ class Venue:
         self.phases = StartPhases()
         self.registry, vault = open_side_files(config)
         self.phases.end("registry")
-        store = open_store(config.history, config.history_days) if config.history_rows else None
-        self.history = History(store, config.history_rows)
+        self.history = self._open_history()
         self.projection = Projection(host.RING_ROWS, config.report_rows, self.history)
         self.phases.end("compiled read model")
         self._results: list[tuple[int, int, int]] = []
@@ -128,13 +127,18 @@ class Venue:
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
-        self.health = Health(self._heed_health)
-        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
-        self._registry_scrub = RegistryScrub(self.registry, in_loop, self.health)
-        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
-        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
+        self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _look_after_folder(self) -> None:
+        """Make the parts that look after the data folder while the venue runs, and what they report to."""
+        config = self.config
+        self.health = Health(self._heed_health)
+        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
+        self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
+        self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
+        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
 
     def _take_up(self) -> None:
         """Have the registry know what the log holds of it, and ask for what is missing there."""
@@ -152,12 +156,20 @@ class Venue:
             time.start(log_ns, accepted)
         except ClockError:
             self.engine.close()
+            self.history.close()
             self.registry.close()
             raise
         if accepted:
             _LOG.warning("an operator has accepted the time of the %s: the log ends at %s, the venue goes on at %s",
                          accepted, utc(log_ns), utc(time.now_ns()))  # fmt: skip
         return time
+
+    def _open_history(self) -> History:
+        """The history, with its store on disk; a venue that takes no commands writes none."""
+        path, rows = self.config.history, self.config.history_rows
+        if not rows:
+            return History()
+        return History(open_store(path, self.config.history_days) if self.takes_commands else follow(path), rows)
 
     def _start_projection(self) -> None:
         """Compile the read model and attach it to the engine's state."""
@@ -300,6 +312,7 @@ class Venue:
         self.scrub.close()
         self._registry_scrub.close()
         self.gateway_log.abandon()
+        self.history.abandon()
         with contextlib.suppress(host.JournalError, OSError):
             self.engine.close()
         with contextlib.suppress(sqlite3.Error):

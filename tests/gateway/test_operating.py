@@ -1,6 +1,7 @@
 """The operator's document from a clean folder: live feeds, TLS, and the service's command line, as they are written."""
 
 import asyncio
+import json
 import os
 import re
 import shlex
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tomllib
 from contextlib import AsyncExitStack
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 
 import picows
@@ -18,13 +19,16 @@ import pytest
 
 from gateway import cli
 from gateway import config as settings
+from gateway.commands.serve import BROKEN, DISK_FAILED
 from gateway.index_feeds.adapters import ADAPTERS
 from tests.gateway.identified import identity_file
 from tests.gateway.index_feeds.feeds import FEEDS
 from tests.gateway.live import BTC, play, running
 from tests.recordings.data import compiled
 
-DOCUMENT = (Path(__file__).parents[2] / "gateway" / "venue" / "README.md").read_text()
+ROOT_OF_GATEWAY = Path(__file__).parents[2] / "gateway"
+DOCUMENT = (ROOT_OF_GATEWAY / "venue" / "README.md").read_text()
+UNIT, CONTAINERFILE = (ROOT_OF_GATEWAY / "venue" / name for name in ("lionrock.service", "Containerfile"))
 BIN = Path(sys.executable).parent
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith("LIONROCK_D")} | {
     "PATH": f"{BIN}:{os.environ['PATH']}"
@@ -175,7 +179,7 @@ def test_tls_from_a_clean_folder(tmp_path):
 def unit():
     """The service's settings; each name has its values in order."""
     found = {}
-    for line in block("As a service", "ini").splitlines():
+    for line in UNIT.read_text().splitlines():
         name, is_setting, value = line.partition("=")
         if is_setting:
             found.setdefault(name, []).append(value)
@@ -219,14 +223,62 @@ def test_the_unit_gives_what_the_venue_needs():
     assert int(given["LimitNOFILE"][0]) > settings.Config().max_connections
     assert [value.partition(":")[0] for value in given["LoadCredential"]] == ["certificate.pem", "key.pem"]
     assert "MemoryDenyWriteExecute" not in given
+    assert given["RestartPreventExitStatus"] == [f"{BROKEN} {DISK_FAILED}"] and given["OOMPolicy"] == ["continue"]
+    assert given["NoNewPrivileges"] == ["yes"] and given["MemoryMax"] == ["90%"]
     written = tomllib.loads(block("As a service", "toml"))
     assert settings.load(None, {}, written).port == written["port"]
 
 
 @pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd-analyze checks the unit")
 def test_systemd_accepts_the_unit(tmp_path):
-    text = block("As a service", "ini").replace("/opt/lionrock/bin/lionrock", str(BIN / "lionrock"))
+    text = UNIT.read_text().replace("/opt/lionrock/bin/lionrock", str(BIN / "lionrock"))
     (tmp_path / "lionrock.service").write_text(text.replace("User=lionrock", "User=root"))
     words = ["systemd-analyze", "verify", str(tmp_path / "lionrock.service")]
     done = subprocess.run(words, capture_output=True, text=True)
     assert "lionrock" not in done.stderr, done.stderr
+
+
+# --- in a container -----------------------------------------------------------------------------------------------
+
+
+def instructions():
+    """The container file's instructions: (name, rest), in order."""
+    text = re.sub(r"^#.*\n", "", CONTAINERFILE.read_text(), flags=re.MULTILINE).replace("\\\n", " ")
+    return [tuple(line.split(maxsplit=1)) for line in text.splitlines() if line]
+
+
+def test_the_image_gets_all_that_the_package_is_built_of():
+    repository = ROOT_OF_GATEWAY.parent
+    copied = [word for name, rest in instructions() if name == "COPY" for word in rest.split()[:-1]]
+    project = tomllib.loads((repository / "pyproject.toml").read_text())
+    packages = {word.removesuffix("*") for word in project["tool"]["setuptools"]["packages"]["find"]["include"]}
+    named = [project["project"]["readme"], *project["project"]["license-files"]]
+    assert set(copied) == {"pyproject.toml", *named, *packages}
+    assert all((repository / name).exists() for name in copied)
+    users = [rest for name, rest in instructions() if name == "USER"]
+    assert users == ["lionrock"] and any("useradd --system --uid 10001" in rest for _, rest in instructions())
+
+
+def test_what_the_image_runs_serves_is_healthy_and_stops_cleanly(tmp_path):
+    found = dict(instructions())
+    environment = dict(part.split("=", 1) for part in found["ENV"].split())
+    folders = json.loads(found["VOLUME"])
+    assert {environment["LIONROCK_DATA"], environment.pop("LIONROCK_CACHE_DIR")} == set(folders)
+    assert set(environment) <= {"PATH", "PYTHONUNBUFFERED"} | {f"LIONROCK_{name.upper()}" for name in settings_names()}
+    assert found["EXPOSE"] == environment.pop("LIONROCK_PORT") and found["STOPSIGNAL"] == "SIGTERM"
+    for name, word in (("LIONROCK_DATA", str(tmp_path / "data")), ("PATH", ENVIRONMENT["PATH"])):
+        environment[name] = word
+    environment |= {"LIONROCK_PORT": "0", "LIONROCK_OPERATIONS_PORT": "0", "LIONROCK_HOST": "127.0.0.1"}
+    words = [*json.loads(found["ENTRYPOINT"]), *json.loads(found["CMD"])]
+    with Served(words, tmp_path, **environment) as served:
+        assert '"durability": "fsync"' in served.said
+        port = re.search(r'"operations_port": (\d+)', served.said)[1]
+        check = json.loads(found["HEALTHCHECK"].partition(" CMD ")[2])
+        check = [word.replace("127.0.0.1:8766", f"127.0.0.1:{port}") for word in check]
+        assert subprocess.run(check, env=ENVIRONMENT, timeout=60).returncode == 0
+        assert served.stop()[0] == 0
+    assert subprocess.run(check, env=ENVIRONMENT, capture_output=True, timeout=60).returncode != 0
+
+
+def settings_names():
+    return [field.name for field in fields(settings.Config)]

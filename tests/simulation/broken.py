@@ -164,7 +164,7 @@ BREAKS = (
         "gateway.read_model.projection",
         "Projection.load",
         "part.load(*rows)",
-        "part.load(rows[0], rows[1][:-1] if part is self.history else rows[1])",
+        "part.load(rows[0], rows[1][:-1]) if part is self.history else part.load(*rows)",
     ),
     Break(
         "tip too early",
@@ -208,5 +208,26 @@ BREAKS = (
         "Session.lost",
         "if self.key is None or signer is None:",
         "if True:",
+    ),
+    Break(
+        "limit on the wall clock",
+        "gateway.net.websocket_input",
+        "WebsocketInput._take",
+        "    steady_ns = clock.steady_ns()\n    if steady_ns",
+        "    steady_ns = clock.wall_ns()\n    if steady_ns",
+    ),
+    Break(
+        "jump of the clock in the log",
+        "gateway.clock",
+        "VenueTime.follow",
+        "(0 if self.is_doubtful else max(-reach, min(reach, away)))",
+        "max(0, away)",
+    ),
+    Break(
+        "cancel on disconnect forgotten after a crash",
+        _VENUE,
+        "Venue._cancel_for_lost",
+        "list(self.projection.switches.connections.values())",
+        "[]",
     ),
 )

@@ -21,8 +21,7 @@ CHANNELS = [ORDERS, TRADES, "user.notices"]
 BTC, ETH = "BTC_USDC-PERPETUAL", "ETH_USDC-PERPETUAL"
 OPEN = frozenset({"open", "untriggered"})
 ALL = 1 << 30
-SWITCHES_SURVIVE = False
-"""Whether cancel-on-disconnect survives the end of the venue's process."""
+TOO_MANY_REQUESTS = 10028
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
 _encode = msgspec.json.Encoder().encode
 Json = dict[str, Any]
@@ -98,10 +97,8 @@ class Client:
         credentials = {"client_id": self.trader.key, "client_secret": self.trader.secret}
         self._ask("public/auth", grant_type="client_credentials", **credentials)
 
-    def lost(self, with_venue: bool = False) -> None:
+    def lost(self) -> None:
         """The link is gone; orders without an answer may have been taken or not."""
-        if with_venue and not SWITCHES_SURVIVE:
-            self.protected.clear()
         if self.link is None:
             return
         self.link, self.is_live = None, False
@@ -159,6 +156,8 @@ class Client:
                 self.protected.add(self.links)
 
     def _refused(self, what: str, error: Json) -> None:
+        if error["code"] == TOO_MANY_REQUESTS:
+            raise BrokenPromiseError(f"{self.trader.name}: {what} is over a limit that nobody reaches: {error}")
         if what in _STEPS:
             if self.is_revoked and what == "public/auth":
                 self._hang_up()
@@ -260,6 +259,18 @@ class Client:
     def _some_order(self, chance: Random) -> str:
         mine = [key for key, order in list(self.told.orders.items())[-12:] if order["order_state"] in OPEN]
         return chance.choice(mine) if mine else ""
+
+    def place_last(self) -> None:
+        """Place an order that nothing speaks against."""
+        self._client_ids += 1
+        order: Json = {"instrument_name": BTC, "amount": 0.01, "price": 19_900, "cl_ord_id": self._client_ids}
+        self._ask("private/buy", note="last order", post_only=True, **order)
+
+    def check_last(self) -> None:
+        """It was taken: nothing that has happened keeps the market shut for good. BrokenPromiseError."""
+        answer = self.answers.pop("last order", None)
+        if answer is None or "order" not in answer:
+            raise BrokenPromiseError(f"{self.trader.name}: no order is taken any more: {answer}")
 
     def ask_all(self) -> None:
         """Ask what `check` needs."""

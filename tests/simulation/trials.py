@@ -53,7 +53,7 @@ def _copy(world: "World") -> Machine:
     disk = machine.disk.copy_settled(Random(0))
     image = Image(disk, machine.files()).moved(machine.folder, folder)
     copy = Machine(folder, Random(world.chance.getrandbits(32)), image)
-    copy.clock.now_ns = machine.clock.now_ns
+    copy.clock.now_ns = machine.clock.now_ns - machine.clock.wrong_ns
     return copy
 
 

@@ -24,6 +24,8 @@ class Clock:
     def __init__(self) -> None:
         self.now_ns = START_NS
         self.passed_ns = 10**9
+        self.wrong_ns = 0
+        """How far wall time is from what it would be without jumps."""
 
     def wall_ns(self) -> int:
         return self.now_ns
@@ -37,8 +39,13 @@ class Clock:
         self.passed_ns += ns
 
     def jump(self, ns: int) -> None:
-        """Wall time is set; steady time does not know of it."""
+        """Wall time is set wrong; steady time does not know of it."""
         self.now_ns += ns
+        self.wrong_ns += ns
+
+    def set_right(self) -> None:
+        """Wall time is right again."""
+        self.jump(-self.wrong_ns)
 
     def as_time(self) -> Any:
         """In place of the module `time` where only steady time is read."""

@@ -114,6 +114,7 @@ class World:
     def boot(self) -> None:
         """Start the venue; it must start unless a fault was injected that it may refuse."""
         self._heal()
+        self.machine.clock.set_right()
         self.boots += 1
         try:
             self.machine.boot()
@@ -140,7 +141,7 @@ class World:
         for client in self.clients:
             if client.link is not None and self.chance.random() < 0.75:
                 client.hear()
-            client.lost(with_venue=True)
+            client.lost()
         if has_power:
             self.machine.kill()
         else:
@@ -245,7 +246,15 @@ class World:
         audit.check_tip(self.machine)
         for client in self.clients:
             client.hear()
-            client.lost(with_venue=True)
+            client.lost()
+
+    def jump(self) -> None:
+        """The wall clock is set wrong, or right again; the steady clock does not know."""
+        clock = self.machine.clock
+        if clock.wrong_ns:
+            clock.set_right()
+        else:
+            clock.jump(self.chance.choice((-3600 * S, 400 * 86_400 * S, 60 * S, -5 * S, 300 * MS)))
 
     def fail(self) -> None:
         """A call of the disk will fail, or it gets full, or takes writes in parts."""
@@ -280,6 +289,7 @@ class World:
         """Heal everything, have everybody told everything, and compare. The digest of all that was seen."""
         self.machine.disk.stop_at = None
         self._heal()
+        self.machine.clock.set_right()
         if self.machine.server is None:
             self.boot()
         self._look()
@@ -294,8 +304,14 @@ class World:
             if client.link is None and not client.is_revoked:
                 client.connect(self.machine)
         self._rest()
+        self._settle_market()
         for client in self.clients:
             if client.is_live:
+                client.place_last()
+        self._rest()
+        for client in self.clients:
+            if client.is_live:
+                client.check_last()
                 client.ask_all()
         self._rest()
         for client in self.clients:
@@ -304,6 +320,15 @@ class World:
                     raise BrokenPromiseError(f"{client.trader.name}: never gets through")
                 client.check()
         return audit.audit(self)
+
+    def _settle_market(self) -> None:
+        """Prices come in, and time passes until the marks follow them and the clock is trusted again."""
+        for _ in range(30):
+            self.machine.clock.move(S // 10)
+            self.machine.settle()
+        self.index()
+        self.machine.clock.move(S)
+        self.machine.settle()
 
     def _rest(self) -> None:
         """Go on until nothing is under way."""
@@ -353,9 +378,10 @@ _STEPS: tuple[tuple[str, float, Callable[[World], None]], ...] = (
     ("write_back", 1, World.write_back),
     ("stop", 0.03, World.stop),
     ("fail", 0.1, World.fail),
+    ("jump", 0.2, World.jump),
     ("pay_in", 0.3, World.pay_in),
 )
-_RARE = ("cut", "kill", "lose_power", "stop", "fail", "pay_in", "write_back", "wait")
+_RARE = ("cut", "kill", "lose_power", "stop", "fail", "jump", "pay_in", "write_back", "wait")
 
 
 def _weights(chance: Random) -> list[float]:

@@ -10,6 +10,7 @@ from gateway.read_model.history import History
 from gateway.read_model.history_store import HistoryStore, WrittenStore
 from gateway.read_model.projection import Projection
 from gateway.read_model.saved_rows import SavedRowsError
+from gateway.venue.venue import Venue
 from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import ETH, MINUTE_NS, QueryVenue
@@ -70,7 +71,7 @@ def folded(past, projection, until=None, rows=13):
     return projection
 
 
-def answers(projection, now_ns):
+def answers(projection, now_ns, last_seq=0):
     """What clients can ask about the past."""
     start_ns = now_ns - 35 * MINUTE_NS
     spans = (Span(count=7), Span(count=500, ascending=True), Span(start_ns, now_ns - 9 * MINUTE_NS, count=50, offset=3))
@@ -86,7 +87,7 @@ def answers(projection, now_ns):
             yield projection.order(account, view.order_id), projection.order_trades(account, view.order_id)
         for after in (0, 100, 250):
             for count in (1, 9, 1000):
-                yield projection.reports_since(account, after, projection.applied_seq - 3, count)
+                yield projection.reports_since(account, after, (last_seq or projection.applied_seq) - 3, count)
         yield projection.money_records.movements(account, CommandKind.DEPOSIT, 0, spans[1])
         yield projection.money_records.own_settlements(account, SLOTS, None, spans[1])
     for slot in (0, 1):
@@ -145,3 +146,33 @@ def test_rows_do_not_depend_on_how_the_log_is_cut_into_batches(past):
     whole, single = folded(past, Projection()), folded(past, Projection(), rows=1)
     assert single.history.end == whole.history.end
     assert (single.history.saved()["history"] == whole.history.saved()["history"]).all()
+
+
+def test_a_venue_starts_with_its_history_on_disk_and_makes_again_what_is_damaged(past, caplog):
+    """A clean stop; then a flip in the saved read model, a deleted and a damaged history: the answers are the same."""
+    config, now_ns = past.venue.config, past.clock.now_ns
+    last_seq = past.venue.projection.applied_seq
+    whole = list(answers(past.venue.projection, now_ns, last_seq))
+    past.venue.close()
+
+    def started(said=""):
+        caplog.clear()
+        venue = Venue(config)
+        assert said in caplog.text
+        for number, (told, wanted) in enumerate(zip(answers(venue.projection, now_ns, last_seq), whole, strict=True)):
+            assert told == wanted, number
+        venue.close()
+
+    started()
+    assert config.history.exists()
+    saved = max(config.history.parent.glob("projection-*"))
+    data = bytearray(saved.read_bytes())
+    data[len(data) // 2] ^= 4
+    saved.write_bytes(data)
+    started("is damaged; delete it")
+    for path in config.history.parent.glob("history.db*"):
+        path.unlink()
+    started("rows of history on disk, where there are 0")
+    config.history.write_bytes(b"\0" * 100_000)
+    started("deleted, and made again")
+    started()

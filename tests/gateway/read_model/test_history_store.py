@@ -198,7 +198,7 @@ def test_another_process_follows_the_file_and_keeps_little(path):
     follower = write(History(HistoryStore(path), 1), made)
     assert follower.rows_in_memory < 4 * SEGMENT + BLOCK
     same(follower, made)
-    with pytest.raises(HistoryError, match="readonly"):
+    with pytest.raises(HistoryError, match="readonly database"):
         follower.store._file.run("DELETE FROM block")
     assert (follower.saved()["history"] == found.saved()["history"]).all()
 

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import sqlite3
+from pathlib import Path
 
 import pytest
 
@@ -127,6 +128,10 @@ def test_a_registry_that_another_process_holds_is_an_answer(office):
     ):
         error = ask(session, f"venue/admin/{name}", **params)["error"]
         assert error["code"] == ErrorCode.RETRY and "cannot be written now" in error["data"]["reason"]
+    other.execute("ROLLBACK")
+    other.close()
+    other = sqlite3.connect(Path(path).with_name("signatures.db"), isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
     renewal = {"grant_type": "client_signature", "client_id": office.desk.keys["bob"].id, "nonce": "n", "data": ""}
     text = f"{NOW // 10**6}\nn\n".encode()
     signature = hmac.new(office.desk.keys["bob"].secret.encode(), text, hashlib.sha256).hexdigest()

@@ -108,7 +108,7 @@ def test_an_answer_in_slices_is_the_whole_one(rows):
         assert len(rendered) - before <= SLICE_ROWS
     numbers = b",".join(b"%d" % number for number in range(rows))
     assert made == b'{"rows":[%b],"count":%d}' % (numbers, rows) and parts.rows == rows
-    assert slices.trades(iter([b"1"]), True).whole() == b'{"trades":[1],"has_more":true}'
+    assert slices.trades(iter([b"1"]), lambda: True).whole() == b'{"trades":[1],"has_more":true}'
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,9 @@ def earlier(folder):
     for slot, restriction in ((0, Restriction.FROZEN), (3, Restriction.FROZEN), (2, Restriction.REDUCE_ONLY)):
         registry.set_attribute(slot, A.RESTRICTION, int(restriction), 2, "")
     registry.set_attribute(3, A.RESTRICTION, int(Restriction.CLOSED), 3, "")
-    registry._db.execute("DELETE FROM intents WHERE kind = ? AND code = ?", (CommandKind.ACCOUNT_SET, int(A.CLIENT)))
+    with registry.transaction():
+        bound = (CommandKind.ACCOUNT_SET, int(A.CLIENT))
+        registry._db.execute("DELETE FROM intents WHERE kind = ? AND code = ?", bound)
     registry.close()
 
 

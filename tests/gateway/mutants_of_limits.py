@@ -1,0 +1,34 @@
+"""Ways to let one host take the venue from the others; see `mutants`."""
+
+from tests.gateway.mutants import Mutant
+
+TURNS, FLOW = "tests/gateway/sessions/test_query_turns.py", "tests/gateway/net/test_flow_control.py"
+LIMIT_MUTANTS = (
+    Mutant(
+        "what anonymous take is the clients'", "sessions/query_turns.py",
+        "            self._shares[pool].spend(now_ns - begun_ns, now_ns)",
+        "            self._shares[Pool.CLIENTS].spend(now_ns - begun_ns, now_ns)",
+        f"{TURNS}::test_what_anonymous_take_is_not_the_clients",
+    ),
+    Mutant(
+        "one owner's questions all come before the others'", "sessions/query_turns.py",
+        "                    queue[owner] = waiters\n",
+        "                    queue[owner] = waiters\n                    queue.move_to_end(owner, last=False)\n",
+        f"{TURNS}::test_turns_go_round_the_owners_and_clients_come_first",
+    ),
+    Mutant(
+        "orders wait as questions do", "sessions/session.py",
+        "if route.writes in COME_FIRST and", "if route.writes in () and",
+        f"{TURNS}::test_questions_wait_when_their_pool_has_no_time_and_orders_do_not",
+    ),
+    Mutant(
+        "a large answer costs as much as a small one", "sessions/session.py",
+        "            self.limits.queries.charge(steady_ns, tokens)\n", "",
+        f"{TURNS}::test_the_answer_is_paid_for_by_its_size",
+    ),
+    Mutant(
+        "a socket counts for ever when the loop has detached it", "net/listener.py",
+        "        self._end()\n        return super().detach()", "        return super().detach()",
+        f"{FLOW}::test_a_socket_counts_until_it_is_closed_by_whoever",
+    ),
+)  # fmt: skip
