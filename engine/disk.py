@@ -6,6 +6,7 @@ Paths are real paths; a descriptor is a number that only these functions underst
 """
 
 import contextlib
+import errno
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -285,12 +286,23 @@ _SYSTEM = SystemDisk()
 
 
 def write_new(path: Path, data: Bytes) -> None:
-    """Write a new file durably. FileExistsError when there is one already, which is not changed."""
-    descriptor = _SYSTEM.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(data)
-        file.flush()
-        _SYSTEM.sync(descriptor)
+    """Write a new file durably: it is there completely or not at all.
+
+    FileExistsError when there is one already, which is not changed.
+    """
+    if path.exists():
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
+    temporary = path.with_name(f"{path.name}.{os.getpid()}{TEMPORARY}")
+    temporary.unlink(missing_ok=True)
+    descriptor = _SYSTEM.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+    try:
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(data)
+            file.flush()
+            _SYSTEM.sync(descriptor)
+        os.link(temporary, path)  # unlike a rename, it replaces nothing
+    finally:
+        temporary.unlink()
     _SYSTEM.sync_folder(path.parent)
 
 

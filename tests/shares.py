@@ -28,6 +28,7 @@ LONG = (
     "tests/recordings/test_replay.py",
     "tests/simulation/test_simulation.py",
     "tests/gateway/peers/test_small_clients.py",
+    "tests/crash/test_crash.py",
     "tests/test_closing.py",
     "tests/gateway/audit_trail/test_audit_trail.py",
     "tests/gateway/venue/test_crash.py",

@@ -118,6 +118,10 @@ def block_notes(first_block: int, legs: Any) -> list[BlockNote]:
     return [BlockNote._make((first_block + at, *(column[at] for column in columns), 0)) for at in range(len(rows))]
 
 
+class UnmadeError(HistoryError):
+    """The venue has made the file and not yet its tables, so nothing is on disk yet."""
+
+
 class HistoryFile:
     """One connection to the file. Each thread has its own; one process writes, others may read beside it."""
 
@@ -145,6 +149,8 @@ class HistoryFile:
             self._db.execute("PRAGMA page_size=16384")
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.executescript(_SCHEMA)
+        elif version == 0:
+            raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
         self._db.execute("PRAGMA cache_size=-4096")

@@ -19,7 +19,14 @@ import numpy as np
 from engine import disk
 from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.event_fold import LEG_ROW, TRADE_KIND
-from gateway.read_model.history_file import BLOCK_ROWS, HistoryDiskError, HistoryError, HistoryFile, contracts_mask
+from gateway.read_model.history_file import (
+    BLOCK_ROWS,
+    HistoryDiskError,
+    HistoryError,
+    HistoryFile,
+    UnmadeError,
+    contracts_mask,
+)
 from gateway.read_model.segments import BEHIND, MANY_ROWS, Segment
 from gateway.wire.errors import ErrorCode, Refusal
 
@@ -442,6 +449,8 @@ def follow(path: Path) -> HistoryStore | None:
     """The store that another process writes; None where there is no file, or one that cannot be used, with a word."""
     try:
         return HistoryStore(path) if disk.current().is_there(path) else None
+    except UnmadeError:
+        return None
     except HistoryError as error:
         _LOG.warning("%s", error)
         return None

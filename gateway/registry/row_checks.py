@@ -55,9 +55,12 @@ def install(db: sqlite3.Connection) -> None:
     db.execute("DELETE FROM checks")
     for name in table_names(db):
         for event, row in (("INSERT", "NEW"), ("UPDATE", "NEW"), ("UPDATE", "OLD"), ("DELETE", "OLD")):
+            # Not INSERT OR IGNORE: how the statement that fires a trigger treats conflicts counts inside it too.
+            chunk = f"{row}.rowid >> {CHUNK_BITS}"
             db.execute(
                 f"CREATE TRIGGER IF NOT EXISTS {name}_{event.lower()}_{row.lower()} AFTER {event} ON {name} BEGIN "
-                f"INSERT OR IGNORE INTO unchecked VALUES ('{name}', {row}.rowid >> {CHUNK_BITS}); END"
+                f"INSERT INTO unchecked SELECT '{name}', {chunk} WHERE NOT EXISTS "
+                f"(SELECT 1 FROM unchecked WHERE name = '{name}' AND chunk = {chunk}); END"
             )
         db.execute(f"INSERT OR IGNORE INTO unchecked SELECT DISTINCT '{name}', rowid >> {CHUNK_BITS} FROM {name}")
     _keep(db, _SCHEMA, 0, _definitions(db))

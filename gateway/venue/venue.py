@@ -310,6 +310,7 @@ class Venue:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
         self.snapshots.close()
         self.scrub.close()
+        self._registry_scrub.close()
         self.gateway_log.abandon()
         self.history.abandon()
         with contextlib.suppress(host.JournalError, OSError):
@@ -377,7 +378,9 @@ class Venue:
 
     def _note(self, results: Collection[tuple[int, int, int]], durable_seq: int) -> None:
         """Have the registry note these results, and the sweeps that ended up to this sequence."""
-        swept = self._sweeps.ended(durable_seq)
+        # A sweep is noted at its intent, so not before the intent is noted as in the log.
+        later = {seq for _, seq, _ in self._unmarked.values()} - {seq for _, seq, _ in results}
+        swept = {seq: orders for seq, orders in self._sweeps.ended(durable_seq).items() if seq not in later}
         if results or swept:
             journal = self.engine.journal
             tip = None if journal is None else journal.durable_tip[:2]

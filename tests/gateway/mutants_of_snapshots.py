@@ -14,4 +14,8 @@ SNAPSHOT_MUTANTS = (
         "state.digest() != newer.digest.hex()", "False",
         f"{SNAPSHOTS}::test_a_state_that_the_journal_does_not_lead_to_is_found",
     ),
+    Mutant(
+        "a sweep is noted before its intent", "venue/venue.py", "if seq not in later}", "if True}",
+        "tests/crash/test_notes.py::test_a_sweep_is_not_noted_before_its_intent",
+    ),
 )  # fmt: skip

@@ -280,7 +280,7 @@ def test_every_directive_is_loosening_or_tightening(intent, known, wanted):
 
 def test_every_directive_that_a_registry_writes_is_in_the_rule():
     seen = {case[0].kind for case in test_every_directive_is_loosening_or_tightening.pytestmark[0].args[1]}
-    of_no_change = {D.SET_LEVERAGE, D.SET_MARGIN_MODE, D.INDEX_PRICE, D.ATTEST}
+    of_no_change = {D.SET_LEVERAGE, D.SET_MARGIN_MODE, D.INDEX_PRICE, D.ATTEST, D.SWITCH}
     assert seen == {kind for kind in D if kind >= D.ACCOUNT_OPEN} - of_no_change
 
 

@@ -17,7 +17,8 @@ from engine.codes import CommandKind, Reason, Switch
 from engine.schema import DIRECTIVE
 from gateway import clock
 from gateway.client import Client
-from gateway.venue.venue import Venue, _projection_path
+from gateway.venue.recovery import projection_path
+from gateway.venue.venue import Venue
 from gateway.wire.views import Span
 from tests.gateway.live import BTC, INDEX, config_of, play, request, running, set_up, until
 from tests.gateway.socketless_venue import Origin, SocketlessVenue
@@ -139,7 +140,7 @@ def silent(tmp_path_factory):
     engine, data = venue.venue.engine, Path(venue.venue.config.data)
     engine.journal.sync()
     engine.snapshot()
-    venue.venue.projection.save(_projection_path(data, engine.last_seq))
+    venue.venue.projection.save(projection_path(data, engine.last_seq))
     ask(venue, 0, "private/buy", instrument_name=BTC, amount=0.1, price=19_003)
     engine.journal.sync()
     left = data.parent / "left"

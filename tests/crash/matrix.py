@@ -1,0 +1,142 @@
+"""The matrix: a recording, every point of it, every disk at each point, and a start on each of those disks."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from tests.crash.check import Expected, Starts, told_at
+from tests.crash.images import Disk, Image
+from tests.crash.recorded import Call, record
+
+Progress = Callable[[int, int, "list[Loss]"], None]
+"""Calls done, calls in all, losses so far."""
+KINDS = (
+    ("told", "told"), ("archive", "archive"), ("snapshot-", "snapshot"), ("projection-", "projection"),
+    ("journal.tip", "tip"), ("lock", "lock"), ("gateway-log", "gateway log"), ("history.db", "history"),
+    ("registry.db", "registry"), ("signatures.db", "signatures"), ("vault.key", "vault"), ("journal-", "journal"),
+)  # fmt: skip
+
+
+def kind_of(path: Path) -> str:
+    """Which part of a data folder a file is."""
+    text = "/".join(path.parts[-2:])
+    return next((kind for mark, kind in KINDS if mark in text), "folder")
+
+
+@dataclass(slots=True)
+class Loss:
+    """A promise that a start broke."""
+
+    point: int
+    call: str
+    how: str
+    what: str
+    image: Image
+
+
+@dataclass(slots=True)
+class Matrix:
+    """What was found. `table`: by part and operation [points, images, losses]."""
+
+    points: int = 0
+    images: int = 0
+    starts: int = 0
+    losses: list[Loss] = field(default_factory=list)
+    table: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+
+    def add(self, other: "Matrix") -> None:
+        """Take in what another run found."""
+        self.points += other.points
+        self.images += other.images
+        self.starts += other.starts
+        self.losses += other.losses
+        for key, counts in other.table.items():
+            self.table.setdefault(key, Counter()).update(counts)
+
+
+@dataclass(frozen=True, slots=True)
+class Recording:
+    """What a run did, on which disk it began, and what had been told before."""
+
+    folder: Path
+    calls: list[Call]
+    files: dict[Path, bytes] = field(default_factory=dict)
+    told: dict[str, Any] = field(default_factory=lambda: {"seq": 0})
+
+    @classmethod
+    def of(cls, folder: Path, *words: str) -> "Recording":
+        """Record the story in a new folder."""
+        folder.mkdir(parents=True)
+        return cls(folder, record(["tests.crash.story", str(folder), *words], folder, folder.with_suffix(".trace")))
+
+    @classmethod
+    def of_start(cls, folder: Path, source: Path, image: Image, told: dict[str, Any]) -> "Recording":
+        """Record a start on an image, and a stop."""
+        files = {folder / path.relative_to(source): data for path, data in image.files.items()}
+        (folder / "venue").mkdir(mode=0o700, parents=True)
+        for path, data in files.items():
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_bytes(data)
+        words = ["tests.crash.story", str(folder), "--again"]
+        return cls(folder, record(words, folder, folder.with_suffix(".trace")), files, told)
+
+    def points(self) -> Iterator[tuple[int, Call, Iterator[Image]]]:
+        """After each change or sync of a file: its number, and the disks that a crash there may leave."""
+        disk = Disk.of(self.files)
+        for number, call in enumerate(self.calls):
+            following = self.calls[number + 1] if number + 1 < len(self.calls) else None
+            is_barrier = following is None or following.kind == "sync" or kind_of(following.path) == "told"
+            if kind_of(call.path) == "told":
+                continue
+            disk.do(number, call)
+            yield number + 1, call, disk.images(number + 1, is_barrier)
+
+
+def run(recording: Recording, stride: int, progress: Progress, most_losses: int = 1 << 30) -> Matrix:
+    """Start on every stride-th disk. It ends early after so many losses."""
+    found, seen = Matrix(), set[int]()
+    starts = Starts(recording.folder, Expected(recording.folder / "venue" / "journal"))
+    try:
+        for point, call, images in recording.points():
+            told = told_at(recording.calls, point, recording.told)
+            counts = found.table.setdefault((kind_of(call.path), call.kind), Counter())
+            found.points += 1
+            counts["points"] += 1
+            for image in images:
+                found.images += 1
+                counts["images"] += 1
+                if found.images % stride or (mark := _mark(image, told)) in seen:
+                    continue
+                seen.add(mark)
+                found.starts += 1
+                what = starts.check(image, told)
+                if what:
+                    counts["losses"] += 1
+                    found.losses.append(Loss(point, f"{call.kind} of {call.path.name}", image.how, what, image))
+            progress(point, len(recording.calls), found.losses)
+            if len(found.losses) >= most_losses:
+                break
+    finally:
+        starts.close()
+    return found
+
+
+def nested(recording: Recording, folder: Path, count: int, stride: int, progress: Progress) -> Matrix:
+    """A second crash, while the venue starts on what the first has left: for so many disks, evenly spread."""
+    found = Matrix()
+    numbers = [number for number, _, _ in recording.points() if told_at(recording.calls, number)["seq"]]
+    wanted = {numbers[(2 * place + 1) * len(numbers) // (2 * count)]: place for place in range(count)}
+    for number, _, images in recording.points():
+        if number in wanted:
+            choice, told = list(images), told_at(recording.calls, number)
+            image = choice[wanted[number] % len(choice)]
+            start = Recording.of_start(folder / f"second-{number}", recording.folder, image, told)
+            found.add(run(start, stride, progress))
+    return found
+
+
+def _mark(image: Image, told: dict[str, Any]) -> int:
+    return hash((json.dumps(told), *((path, image.files[path]) for path in sorted(image.files))))
