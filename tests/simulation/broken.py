@@ -156,8 +156,8 @@ BREAKS = (
         "resume skips the last one",
         "gateway.read_model.reports",
         "Reports.since",
-        "for place in found[:end]]",
-        "for place in found[: end - 1]]",
+        "_later(self._segments, account_slot, after), (after, until), count)",
+        "_later(self._segments, account_slot, after), (after, until - 1), count)",
     ),
     Break(
         "history row dropped at a restart",
