@@ -37,6 +37,7 @@ CACHED_BLOCKS = 32
 FORMAT_VERSION = 1
 _SETTLED = 1 << FUNDING_KIND | 1 << DELIVERY_KIND
 _SCHEMA = f"""
+BEGIN IMMEDIATE;
 CREATE TABLE block (n INTEGER PRIMARY KEY, first_ns INTEGER NOT NULL, last_ns INTEGER NOT NULL,
     first_seq INTEGER NOT NULL, last_seq INTEGER NOT NULL, kinds INTEGER NOT NULL, traded INTEGER NOT NULL,
     paid INTEGER NOT NULL, flags INTEGER NOT NULL, content INTEGER NOT NULL, mark INTEGER NOT NULL);
@@ -49,7 +50,9 @@ CREATE TABLE run (number INTEGER PRIMARY KEY, first INTEGER NOT NULL, past INTEG
 CREATE TABLE chunk (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE series (id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 PRAGMA user_version = {FORMAT_VERSION};
+COMMIT;
 """
+"""All or nothing: a crash leaves a file with its tables and its version, or one in which they are made at the start."""
 WANTED = {
     "all": "1",
     "settled": f"kinds & {_SETTLED} != 0",

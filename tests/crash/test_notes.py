@@ -1,12 +1,14 @@
 """What the crash matrix found once, as small as it gets."""
 
 import os
+import sqlite3
 import time
 
 import pytest
 
 from engine import disk, host
 from gateway import clock
+from gateway.read_model import history_file
 from gateway.read_model.history_file import HistoryFile
 from gateway.read_model.history_store import follow
 from tests.gateway.socketless_venue import SocketlessVenue
@@ -64,3 +66,16 @@ def test_a_history_that_is_being_made_has_no_rows_yet(tmp_path):
     store = follow(path)
     assert store is not None and store.end == 0
     store.close()
+
+
+def test_the_tables_of_a_history_are_made_all_or_none(tmp_path):
+    """Whatever statement the making of the tables ends at, the next start makes them."""
+    path = tmp_path / "history.db"
+    statements = [statement for statement in history_file._SCHEMA.split(";") if statement.strip()]
+    for done in range(len(statements)):
+        db = sqlite3.connect(path, isolation_level=None)
+        for statement in statements[:done]:
+            db.execute(statement)
+        db.close()  # in a transaction, as a killed process leaves it
+        HistoryFile(path, is_written=True).close()
+        path.unlink()
