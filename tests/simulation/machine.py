@@ -155,7 +155,8 @@ class Machine:
         return {path.name: path.read_bytes() for path in sorted(self.folder.iterdir()) if path.is_file()}
 
     def _forget(self) -> None:
-        self._threads.end()
+        with self.running():  # what a thread still closes is a file of this machine's disk
+            self._threads.end()
         self.disk.kill()
         server, self.server, self.links = self.server, None, []
         if server is not None:
