@@ -87,6 +87,7 @@ def archive_segment(directory: Path, number: int, pace: disk.Pace | None = None)
     if disk.current().is_there(path):
         with contextlib.suppress(CorruptJournalError):
             archive = check_archive(path, following)
+            disk.current().sync_folder(folder)  # whoever wrote it may have been killed before this
     archive = archive or write_archive(source, folder, following, pace)
     disk.remove(source)
     disk.current().sync_folder(directory)

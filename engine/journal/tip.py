@@ -88,7 +88,9 @@ class TipFile:
         self.seq = -1
         slots = _slots(path)
         self._turn = max((turn for turn, _ in slots), default=0)
-        if not self._disk.is_there(path):
+        if self._disk.is_there(path):
+            self._disk.sync_folder(path.parent)  # a process that was killed may have made it and not come to this
+        else:
             disk.write_atomically(path, [bytes(2 * SLOT_BYTES)])
         self._descriptor = self._disk.open(path, os.O_WRONLY)
 

@@ -84,6 +84,7 @@ class SegmentWriter:
         if self._disk.size_bytes(self._descriptor) > self._offset:
             self._disk.truncate(self._descriptor, self._offset)
         self.sync()
+        self._disk.sync_folder(directory)  # a process that was killed may have begun the segment and not come to this
         self._size_bytes = self._offset
 
     @property

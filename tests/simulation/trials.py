@@ -13,7 +13,8 @@ from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from engine import disk, host
-from engine.journal.format import CRC_BYTES, RECORD_BYTES, RECORD_MAGIC, RECORD_TAIL, ROW_BYTES, SEGMENT_BYTES
+from engine.journal.format import RECORD_BYTES, ROW_BYTES, SEGMENT_BYTES
+from engine.journal.records import record_at
 from engine.journal.tip import read_tip
 from tests.simulation.clients import BrokenPromiseError
 from tests.simulation.machine import REFUSALS, Image, Machine
@@ -94,15 +95,16 @@ class _Record(NamedTuple):
 
 
 def _records(machine: Machine) -> list[_Record]:
-    """All records of an undamaged journal."""
+    """All records of an undamaged journal; one that a loss of power tore shows nothing."""
     found = []
     with machine.running():
         for path in machine.disk.files(machine.config.journal, "journal-*.log"):
             data, offset = disk.read(path), SEGMENT_BYTES
             while offset + RECORD_BYTES <= len(data):
-                magic, count, _, _, durable_seq, _ = RECORD_TAIL.unpack_from(data, offset + CRC_BYTES)
-                if magic != RECORD_MAGIC:
+                record = record_at(data, offset)
+                if record is None:
                     break
+                _, count, _, _, durable_seq, _ = record[1]
                 end = offset + RECORD_BYTES + count * ROW_BYTES
                 found.append(_Record(path, range(offset, end), durable_seq))
                 offset = end
