@@ -7,6 +7,8 @@ from random import Random
 
 import pytest
 
+from engine import disk as engine_disk
+from engine.journal.tip import SLOT_BYTES, Tip, TipFile, tip_path
 from tests.simulation import broken, kept, world
 from tests.simulation.many import ready
 from tests.simulation.virtual_disk import SECTOR, PowerLost, VirtualDisk
@@ -96,6 +98,18 @@ def test_a_name_is_lost_without_a_sync_of_its_folder():
         disk.rename(B, A)
 
     assert outcomes(prepare) == {b"new", None}
+
+
+def test_a_tip_that_a_killed_process_made_keeps_its_name():
+    directory = Path("/d/journal")
+
+    def prepare(disk):
+        disk.sync(write(disk, tip_path(directory), bytes(2 * SLOT_BYTES)))
+        disk.kill()
+        with engine_disk.use(disk):
+            TipFile(directory).write(Tip(5, bytes(32), 1, 512))
+
+    assert None not in outcomes(prepare, tip_path(directory), tries=20)
 
 
 def test_a_write_that_syncs_itself_brings_its_own_bytes_alone():
