@@ -16,8 +16,8 @@ TIP_MUTANTS = (
     CheckMutant(
         "a start does not look at the tip",
         "journal/reader.py",
-        "        self.tip = read_tip(directory)\n",
-        "        self.tip = None\n",
+        "        self.tip = read_tip(directory)  # before",
+        "        self.tip = None  # before",
         f"{TIP}::test_a_shorter_journal_is_refused_until_its_end_is_accepted",
     ),
     CheckMutant(

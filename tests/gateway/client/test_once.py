@@ -32,6 +32,7 @@ class Market:
     def __init__(self, folder, patch):
         self.now_ns = clock.wall_ns()
         patch.setattr("gateway.clock.wall_ns", self.read_clock)
+        patch.setattr("gateway.clock.steady_ns", self.read_clock)
         self.venue = SocketlessVenue(folder)
         registry = self.venue.venue.registry
         vault = Vault(self.venue.venue.config.vault, registry)

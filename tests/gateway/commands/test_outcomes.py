@@ -143,7 +143,8 @@ def test_an_officer_over_the_wire_is_told_the_same(tmp_path):
         async with market(folder) as (server, (alice, _)):
             await officers(folder, tmp_path)
             stored = json.loads((tmp_path / "ann.key").read_text())
-            client = type(alice)(alice.url, stored["id"], stored["secret"])
+            url = alice.url.replace(str(server.port), str(server.operations_port))
+            client = type(alice)(url, stored["id"], stored["secret"])
             await client.connect()
             await alice.buy(BTC, "0.1", price="19900")
             switch = {"target": "account", "name": "alice", "is_on": True, "reason": "a test"}
