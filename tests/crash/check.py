@@ -40,15 +40,16 @@ REFUSALS = (host.JournalError, RegistryError)
 def prepare_process() -> None:
     """Once in a process: large arrays cost nothing until they are touched."""
     ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
-    logging.getLogger("lionrock").setLevel(logging.CRITICAL + 1)
     host.warm_up()
 
 
 @contextlib.contextmanager
 def quick_starts() -> Iterator[None]:
-    """A start does not compile again, and takes no large pages."""
-    allocate = host.allocate
+    """A start does not compile again, takes no large pages, and says nothing."""
+    allocate, log = host.allocate, logging.getLogger("lionrock")
     with contextlib.ExitStack() as stack:
+        stack.callback(log.setLevel, log.level)
+        log.setLevel(logging.CRITICAL + 1)
         stack.enter_context(story.small_segments())
         stack.enter_context(mock.patch.object(host, "allocate", lambda huge_pages: allocate(False)))
         stack.enter_context(mock.patch.object(host, "warm_up", lambda *_: None))
