@@ -1,5 +1,8 @@
 """Fixtures that many tests share, and what the workers of pytest-xdist share."""
 
+import logging
+from collections.abc import Iterator
+
 import pytest
 
 from engine.units import JIT
@@ -31,3 +34,14 @@ def pair() -> Pair:
     pair = Pair()
     pair.play(build.venue())
     return pair
+
+
+@pytest.fixture(autouse=True)
+def log_as_before() -> Iterator[None]:
+    """A test that runs a command in this process leaves no log behind that writes to its own, closed, error stream."""
+    handlers, level = logging.root.handlers[:], logging.root.level
+    yield
+    for handler in logging.root.handlers[:]:
+        if handler not in handlers:
+            logging.root.removeHandler(handler)
+    logging.root.setLevel(level)
