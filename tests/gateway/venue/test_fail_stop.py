@@ -184,7 +184,7 @@ def test_a_fault_of_the_memory_is_gone_after_a_start(stable, tmp_path, capsys):
             while True:
                 await order(clients[0], "buy", 19990)
                 answered.append(1)
-                await asyncio.sleep(0.01)  # an account may have 1,000 open orders, and a busy machine heeds signals late
+                await asyncio.sleep(0.01)  # at most 1,000 orders may be open, and a busy machine heeds signals late
         for client in clients:
             await client.close()
 
