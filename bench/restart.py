@@ -24,7 +24,7 @@ import engine
 from bench.engine_runner import Rows
 from bench.measurement import BenchError, Measurement, Plan, best_of
 from engine import disk
-from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
+from engine.codes import CommandKind, EventKind, OrdType, Reason, Side, TimeInForce
 from engine.schema import COMMAND
 from gateway import clock
 from gateway.config import Config
@@ -153,16 +153,19 @@ class Filled:
         rows["seq"] = venue.engine.last_seq + 1 + np.arange(len(rows))
         rows["time_ns"] = self._now_ns
         found: list[int] = []
+        refused: list[int] = []
 
         def sink(commands: Rows, events: Rows) -> None:
             venue.projection.replay(commands, events)
             if wanted is not None:
                 found.append(int((events["kind"] == wanted).sum()))
+                refused.extend(events["reason"][events["kind"] == EventKind.REJECTED].tolist())
 
         venue.engine.feed(rows, sink)
         venue.engine.commit()
         if wanted is not None and sum(found) != len(rows):
-            raise BenchError(f"{len(rows) - sum(found)} of {len(rows)} orders do not rest")
+            why = ", ".join(sorted({Reason(reason).name for reason in refused}))
+            raise BenchError(f"{len(rows) - sum(found)} of {len(rows)} orders do not rest: {why}")
 
     def snapshot(self) -> None:
         """Write a pair."""

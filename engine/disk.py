@@ -239,45 +239,44 @@ def remove_leftovers(folder: Path) -> None:
         _disk.unlink(path)
 
 
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[int]:
+    """The descriptor of a file that is read, for as long as it is needed."""
+    using = _disk
+    descriptor = using.open(path, os.O_RDONLY)
+    try:
+        yield descriptor
+    finally:
+        using.close(descriptor)
+
+
 def read(path: Path, size_bytes: int | None = None, offset: int = 0) -> bytes:
     """Bytes of a file, all from the offset on unless a size is given."""
-    descriptor = _disk.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         wanted = _disk.size_bytes(descriptor) - offset if size_bytes is None else size_bytes
         parts: list[bytes] = []
         while wanted > 0 and (part := _disk.pread(descriptor, wanted, offset)):
             parts.append(part)
             wanted, offset = wanted - len(part), offset + len(part)
         return b"".join(parts)
-    finally:
-        _disk.close(descriptor)
 
 
 def size_bytes(path: Path) -> int:
     """How long a file is."""
-    descriptor = _disk.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         return _disk.size_bytes(descriptor)
-    finally:
-        _disk.close(descriptor)
 
 
 def map_file(path: Path) -> Any:
     """A whole file as a buffer that may be written without changing the file. ValueError for an empty one."""
-    descriptor = _disk.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         return _disk.map(descriptor)
-    finally:
-        _disk.close(descriptor)
 
 
 def drop_cached(path: Path) -> None:
     """Have the next read of a file come from the disk, where the system can do that."""
-    descriptor = _disk.open(path, os.O_RDONLY)
-    try:
+    with _opened(path) as descriptor:
         _disk.drop_cache(descriptor)
-    finally:
-        _disk.close(descriptor)
 
 
 # --- files that SQLite or the gateway's log write: always on the machine's own disk ---------------------------------

@@ -10,6 +10,7 @@ import signal
 import sqlite3
 import sys
 from dataclasses import replace
+from importlib.metadata import version
 from typing import Any
 
 import uvloop
@@ -31,7 +32,6 @@ from gateway.commands.common import (
 )
 from gateway.net.server import Server
 from gateway.registry.registry import RegistryError
-from gateway.sessions.methods.session import VERSION
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
 from gateway.venue.read_only import DiskFailure, disk_failure
 from gateway.venue.start_phases import StartPhases
@@ -171,7 +171,8 @@ def _started(server: Server) -> dict[str, Any]:
     engine, recovery = server.venue.engine, server.venue.engine.recovery
     return event(
         "started", port=server.port, operations_port=server.operations_port, sequence=engine.last_seq,
-        snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes, release=VERSION,
+        snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes,
+        release=version("lionrock"),
     )  # fmt: skip
 
 
