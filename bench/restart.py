@@ -107,8 +107,8 @@ def _resident_bytes(pid: int) -> int:
     return int(status.split("VmRSS:")[1].split()[0]) * 1024
 
 
-def restart(plan: Plan, kept: Path | None = None) -> list[Measurement]:
-    """Starts after a crash and after a stop in order; each begins from a copy of the same folder."""
+def restart(plan: Plan, kept: Path | None = None, runs: int = 1) -> list[Measurement]:
+    """So many starts after a crash and after a stop in order; each begins from a copy of the same folder."""
     size = FULL if plan.full else SMALL
     with tempfile.TemporaryDirectory(prefix="lionrock-bench-", dir=kept.parent if kept else None) as name:
         scratch = Path(name)
@@ -120,7 +120,6 @@ def restart(plan: Plan, kept: Path | None = None) -> list[Measurement]:
         shutil.copytree(folder, stopped)
         started(stopped, scratch, signal.SIGTERM)
         kinds = [Starts("restart-crash", folder), Starts("restart-stop", stopped)]
-        runs = RUNS if plan.full else 1
         for turn in range(runs):
             plan.progress(f"starts {turn + 1} of {runs}")
             for kind in kinds:
@@ -136,10 +135,11 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--full", action="store_true", help="the size of the figures in bench/README.md; takes long")
     parser.add_argument("--folder", type=Path, help="the data folder to start on: made there when it is missing")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"starts of each kind (default: {RUNS})")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     args = parser.parse_args()
     plan = Plan(args.full, progress=lambda text: print(text, file=sys.stderr))
-    for figure in restart(plan, args.folder):
+    for figure in restart(plan, args.folder, args.runs):
         told = f"{figure.name}: {figure.value} s; {figure.workload}\n{figure.note}"
         print(json.dumps(figure.as_json()) if args.json else told)
     return 0
