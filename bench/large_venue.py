@@ -61,7 +61,7 @@ class Filled:
     def __init__(self, folder: Path, size: Size, plan: Plan) -> None:
         self._size, self._plan = size, plan
         self.config = Config(
-            data=str(folder), port=0, operations_port=0, durability="os", surveillance=SILENT, snapshot_commands=0,
+            data=str(folder), port=0, operations_port=0, durability="fsync", surveillance=SILENT, snapshot_commands=0,
             snapshot_seconds=0,
         )  # fmt: skip
         self._rng = np.random.default_rng(plan.seed)

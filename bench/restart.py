@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from bench.attacked_venue import resident_bytes
+from bench.gateway_load import cpu_seconds
 from bench.large_venue import FULL, SMALL, Size, made
 from bench.measurement import BenchError, Measurement, Plan, best_of
 from gateway.surveillance.parameters import SILENT
@@ -54,7 +56,8 @@ class Starts:
             "listens"
         )
         phases = ", ".join(f"{name} {value:.2f}" for name, value in said["seconds"].items())
-        note = f"{best_of(self.seconds, 's')}; {phases}; {said['resident_bytes'] / 1e6:,.0f} MB resident"
+        used = f"{said['cpu_seconds']:.2f} s of processor time, {said['resident_bytes'] / 1e6:,.0f} MB resident"
+        note = f"{best_of(self.seconds, 's')}; {phases}; {used}"
         return Measurement(self.name, round(min(self.seconds), 2), "s", workload, seed, "", note=note)
 
 
@@ -82,7 +85,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 def started(data: Path, scratch: Path, end: signal.Signals = signal.SIGKILL) -> dict[str, Any]:
     """What a started venue says of itself, with `start_seconds`, seen from outside; it is ended by a signal then."""
-    words = ["serve", "--json", "--data", str(data), "--port", "0", "--operations-port", "0", "--durability", "os"]
+    words = ["serve", "--json", "--data", str(data), "--port", "0", "--operations-port", "0", "--durability", "fsync"]
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.PIPE, cwd=Path(engine.__file__).parents[1],
@@ -93,18 +96,13 @@ def started(data: Path, scratch: Path, end: signal.Signals = signal.SIGKILL) -> 
         seconds = time.perf_counter() - begun
         if not line:
             raise BenchError("the started venue failed")
-        resident = _resident_bytes(process.pid)
+        used = {"cpu_seconds": cpu_seconds(process.pid), "resident_bytes": resident_bytes(process.pid)}
         process.send_signal(end)
         process.wait(STOP_SECONDS)
     finally:
         process.kill()
         process.wait()
-    return json.loads(line) | {"start_seconds": seconds, "resident_bytes": resident}
-
-
-def _resident_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
+    return json.loads(line) | {"start_seconds": seconds} | used
 
 
 def restart(plan: Plan, kept: Path | None = None, runs: int = 1) -> list[Measurement]:
