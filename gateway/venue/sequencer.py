@@ -417,6 +417,16 @@ class Sequencer:
         oldest = next((times for _, times, _, _ in self._outbox if times is not UNTIMED), None)
         return 0 if oldest is None else clock.steady_ns() - oldest[1]
 
+    def abandon(self) -> None:
+        """Answer nobody any more.
+
+        Whoever waits holds its session, in a way that the garbage collector does not see: without this the whole state
+        of a venue that has failed would stay in memory.
+        """
+        self._waiting.clear()
+        self._late.clear()
+        self._outbox.clear()
+
     @property
     def is_idle(self) -> bool:
         """Whether everything received has been answered."""
