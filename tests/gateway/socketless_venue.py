@@ -124,12 +124,12 @@ def set_interval(registry, parameter, value_ns):
 
 
 class SocketlessVenue:
-    """A venue with two traders and a price, without sockets."""
+    """A venue with traders and a price, without sockets."""
 
-    def __init__(self, folder, **settings):
+    def __init__(self, folder, names=("alice", "bob"), **settings):
         config = config_of(folder / "venue", **settings)
         disk.make_folder(config.registry.parent)
-        self.traders = set_up(config)
+        self.traders = set_up(config, names)
         keep_index(config)
         self.venue = Venue(config)
         self._set_mark_tick(FIRST_TICK_NS)
