@@ -7,7 +7,6 @@ those of the log, each once. Then the venue trades on: each change of the regist
 
 import contextlib
 import ctypes
-import gc
 import json
 import logging
 import shutil
@@ -33,7 +32,6 @@ from tests.crash.images import Image
 from tests.crash.recorded import Call
 
 _MMAP_THRESHOLD = -3
-COLLECT_EVERY = 20
 REFUSALS = (host.JournalError, RegistryError)
 
 
@@ -92,7 +90,7 @@ class Starts:
     def __init__(self, recorded: Path, expected: Expected) -> None:
         shared = Path("/dev/shm")
         self.folder = Path(mkdtemp(prefix="lionrock-crash-", dir=shared if shared.is_dir() else None))
-        self._recorded, self._expected, self._starts = recorded, expected, 0
+        self._recorded, self._expected = recorded, expected
 
     def close(self) -> None:
         """Take the folder away."""
@@ -125,9 +123,6 @@ class Starts:
             return f"{type(error).__name__}: {error}"
         finally:
             venue.abandon()
-            self._starts += 1
-            if self._starts % COLLECT_EVERY == 0:
-                gc.collect()  # a venue is a cycle of a few large arrays, which do not make the collector begin
 
     def _wrong(self, venue: Venue, told: dict[str, Any]) -> str:
         seq, expected = venue.engine.last_seq, self._expected
