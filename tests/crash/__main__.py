@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 from tests.crash.broken import BREAKS
-from tests.crash.check import prepare_process, quick_starts
+from tests.crash.check import silent_starts
 from tests.crash.matrix import Loss, Matrix, Progress, Recording, nested, run
 from tests.crash.recorded import is_allowed
+from tests.many_starts import prepare_process
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
         return 2
     begun = time.monotonic()
     prepare_process()
-    with tempfile.TemporaryDirectory(prefix="lionrock-crash-") as folder, quick_starts():
+    with tempfile.TemporaryDirectory(prefix="lionrock-crash-") as folder, silent_starts():
         words = ["--broken", wanted.broken] if wanted.broken else []
         recording = Recording.of(Path(folder) / "story", *words)
         found = run(recording, wanted.stride, _progress("first crash"), wanted.losses)

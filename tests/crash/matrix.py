@@ -1,21 +1,18 @@
 """The matrix: a recording, every point of it, every disk at each point, and a start on each of those disks."""
 
 import json
-import os
 import resource
-import traceback
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from tests.crash.check import Expected, Starts, told_at
 from tests.crash.images import Disk, Image
 from tests.crash.recorded import Call, record
+from tests.many_starts import STARTS_PER_PROCESS, in_child
 
-STARTS_PER_PROCESS = 100
-"""A start leaves memory behind, so a process makes so many of them and ends."""
 Progress = Callable[[int, int, "list[Loss]"], None]
 """Calls done, calls in all, losses so far."""
 KINDS = (
@@ -147,38 +144,15 @@ def run(recording: Recording, stride: int, progress: Progress, most_losses: int 
 
 def _start_on_each(starts: Starts, tries: list[Try], found: Matrix) -> None:
     """Start on each of these disks in a process of its own, which ends afterwards."""
-    reading, writing = os.pipe()
-    child = os.fork()
-    if not child:
-        os.close(reading)
-        _tell_of_each(starts, tries, writing)
-    os.close(writing)
-    with os.fdopen(reading) as answers:
-        told = [json.loads(line) for line in answers]
-    _, status, used = os.wait4(child, 0)
-    if len(told) < len(tries):
-        told += [f"the process of the starts ended with status {status}"]
-    own = resource.getrusage(resource.RUSAGE_SELF)
-    found.peak_bytes = max(found.peak_bytes, used.ru_maxrss << 10, own.ru_maxrss << 10)
+    told = in_child(lambda: (starts.check(one.image, one.told) for one in tries), len(tries))
+    used = [resource.getrusage(whose).ru_maxrss << 10 for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    found.peak_bytes = max(found.peak_bytes, *used)
     found.starts += len(told)
-    for one, what in zip(tries, told, strict=False):
+    for one, what in zip(tries, told, strict=True):
         if what:
             found.count(one.call, "losses")
             call = f"{one.call.kind} of {one.call.path.name}"
             found.losses.append(Loss(one.point, call, one.image.how, what, one.image))
-
-
-def _tell_of_each(starts: Starts, tries: list[Try], writing: int) -> NoReturn:
-    """In the child: write a line for each disk. Nothing of the parent is cleaned up here."""
-    try:
-        with os.fdopen(writing, "w") as answers:
-            for one in tries:
-                print(json.dumps(starts.check(one.image, one.told)), file=answers, flush=True)
-        os._exit(0)
-    except BaseException:
-        traceback.print_exc()
-    finally:
-        os._exit(1)
 
 
 def nested(recording: Recording, folder: Path, count: int, stride: int, progress: Progress) -> Matrix:

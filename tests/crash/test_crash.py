@@ -3,13 +3,14 @@
 import pytest
 
 from tests.crash.broken import BREAKS
-from tests.crash.check import prepare_process, quick_starts
+from tests.crash.check import silent_starts
 from tests.crash.matrix import Recording, nested, run
 from tests.crash.recorded import is_allowed
+from tests.many_starts import prepare_process
 from tests.recordings.data import compiled
 
 pytestmark = [compiled, pytest.mark.skipif(bool(why := is_allowed()), reason=why or "strace can be used")]
-STRIDE, BROKEN_STRIDE = 97, 12
+STRIDE, BROKEN_STRIDE = 97, 24
 PARTS = {
     "archive", "gateway log", "history", "journal", "projection", "registry", "signatures", "snapshot", "tip", "vault",
 }  # fmt: skip
@@ -18,7 +19,7 @@ PARTS = {
 @pytest.fixture(scope="module", autouse=True)
 def quick():
     prepare_process()
-    with quick_starts():
+    with silent_starts():
         yield
 
 
