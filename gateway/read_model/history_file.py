@@ -137,6 +137,7 @@ class HistoryFile:
             # A name in this form makes no new file where there is none.
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
                                        check_same_thread=False)  # fmt: skip
+            self._db.text_factory = bytes  # there is no text, but a damaged blob may say that it is one
             self._prepare(is_written)
         except sqlite3.OperationalError as error:
             raise HistoryDiskError(f"{path}: cannot be opened ({error}); see what is wrong with the disk") from None
@@ -161,8 +162,7 @@ class HistoryFile:
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
-        if is_written:
-            self.check_notes()
+        self.check_notes()
 
     def close(self) -> None:
         """Close the connection."""
@@ -262,9 +262,9 @@ class HistoryFile:
     def check_notes(self) -> None:
         """Compare the indexes of the notes with the notes, which nothing else does: a block that an index leaves out
         would be left out of answers. HistoryError."""
-        ((told, *_), *_) = self.run("PRAGMA integrity_check(block)")
-        if told != "ok":
-            raise self.wrong(f"its notes of blocks are damaged ({' '.join(str(told).split())[:200]})")
+        ((told,), *_) = self.run("PRAGMA integrity_check(block)")
+        if told != b"ok":
+            raise self.wrong(f"its notes of blocks are damaged ({' '.join(told.decode(errors='replace').split())[:200]})")
 
     def check(self) -> Iterator[int]:
         """Read and check every block and every block of a series: the size of each in bytes. HistoryError.
