@@ -31,6 +31,7 @@ from gateway.read_model.event_fold import (
     TRADE_KIND,
 )
 from gateway.read_model.segments import Block
+from gateway.registry.errors import in_one_line
 
 BLOCK_ROWS = 512
 CACHED_BLOCKS = 32
@@ -140,9 +141,10 @@ class HistoryFile:
             self._db.text_factory = bytes  # there is no text, but a damaged blob may say that it is one
             self._prepare(is_written)
         except sqlite3.OperationalError as error:
-            raise HistoryDiskError(f"{path}: cannot be opened ({error}); see what is wrong with the disk") from None
+            told = f"{path}: cannot be opened ({in_one_line(error)})"
+            raise HistoryDiskError(f"{told}; see what is wrong with the disk") from None
         except sqlite3.Error as error:
-            raise self.wrong(f"cannot be opened ({error})") from None
+            raise self.wrong(f"cannot be opened ({in_one_line(error)})") from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
@@ -181,9 +183,9 @@ class HistoryFile:
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
-            raise HistoryDiskError(f"{self.path}: {error}; see what is wrong with the disk") from None
+            raise HistoryDiskError(f"{self.path}: {in_one_line(error)}; see what is wrong with the disk") from None
         except sqlite3.Error as error:
-            raise self.wrong(str(error)) from None
+            raise self.wrong(in_one_line(error)) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
         """Do all of some writes, durably, or nothing of them."""
@@ -264,7 +266,7 @@ class HistoryFile:
         would be left out of answers. HistoryError."""
         ((told,), *_) = self.run("PRAGMA integrity_check(block)")
         if told != b"ok":
-            raise self.wrong(f"its notes of blocks are damaged ({' '.join(told.decode(errors='replace').split())[:200]})")
+            raise self.wrong(f"its notes of blocks are damaged ({in_one_line(told.decode(errors='replace'))})")
 
     def check(self) -> Iterator[int]:
         """Read and check every block and every block of a series: the size of each in bytes. HistoryError.
