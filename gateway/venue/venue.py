@@ -320,6 +320,7 @@ class Venue:
 
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.sequencer.abandon()
         self.snapshots.close()
         self.scrub.close()
         self._registry_scrub.close()
