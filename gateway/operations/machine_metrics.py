@@ -5,8 +5,6 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from engine import disk
-from gateway import clock
 from gateway.operations.families import NS_PER_S, gauge, gauges
 from gateway.operations.health_pages import HealthPages
 from gateway.sessions.methods.session import VERSION
@@ -26,7 +24,6 @@ def families(venue: Venue, health: HealthPages) -> Iterator[Metric]:
     filesystem = os.statvfs(venue.config.data)
     free_bytes = filesystem.f_bavail * filesystem.f_frsize
     yield gauge("disk_free_bytes", "Bytes free on the data folder's disk", float(free_bytes))
-    snapshots = disk.current().files(venue.config.journal, "snapshot-*")
-    if snapshots:
-        age_ns = clock.wall_ns() - max(path.stat().st_mtime_ns for path in snapshots)
-        yield gauge("snapshot_age_seconds", "Seconds since the newest snapshot was written", age_ns / NS_PER_S)
+    if venue.snapshots.last_ns:
+        age_ns = venue.time.now_ns() - venue.snapshots.last_ns
+        yield gauge("snapshot_age_seconds", "Seconds since the last command of the newest snapshot", age_ns / NS_PER_S)
