@@ -90,6 +90,29 @@ class AccountIndex:
             end = past
         return max(end, 0)
 
+    def check(self) -> Iterator[int]:
+        """Read and check every run: the size of each part in bytes. HistoryError. Others may write meanwhile."""
+        end = -1
+        for number, first, past in self._file.run("SELECT number, first, past FROM run ORDER BY first"):
+            if end not in (-1, first):
+                raise self._file.wrong(f"its index of the blocks from {end} on is missing")
+            end = past
+            yield from self._check_run(number)
+
+    def _check_run(self, number: int) -> Iterator[int]:
+        found = self._file.run("SELECT * FROM run WHERE number = ?", number)
+        if not found:
+            return  # merged into another meanwhile
+        run = self._run(found[0])
+        for at, start in enumerate(run.directory):
+            rows = self._file.run("SELECT data FROM chunk WHERE id = ?", _id(number, at))
+            if not rows and not self._file.run("SELECT 1 FROM run WHERE number = ?", number):
+                return
+            entries = self._entries(run, at, rows[0][0] if rows else None)
+            if (entries["account_slot"][0], entries["place"][0]) != tuple(start):
+                raise self._file.wrong(f"its run {number} is damaged")
+            yield entries.nbytes
+
     # --- reading --------------------------------------------------------------------------------------------------
 
     def find(self, account_slot: int, first: int, last: int, is_ascending: bool) -> Iterator[Any]:

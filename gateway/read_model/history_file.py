@@ -161,6 +161,8 @@ class HistoryFile:
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
+        if is_written:
+            self.check_notes()
 
     def close(self) -> None:
         """Close the connection."""
@@ -256,6 +258,32 @@ class HistoryFile:
         else:
             self._blocks.move_to_end(n)
         return known
+
+    def check_notes(self) -> None:
+        """Compare the indexes of the notes with the notes, which nothing else does: a block that an index leaves out
+        would be left out of answers. HistoryError."""
+        ((told, *_), *_) = self.run("PRAGMA integrity_check(block)")
+        if told != "ok":
+            raise self.wrong(f"its notes of blocks are damaged ({' '.join(str(told).split())[:200]})")
+
+    def check(self) -> Iterator[int]:
+        """Read and check every block and every block of a series: the size of each in bytes. HistoryError.
+
+        Another process may write meanwhile.
+        """
+        self.check_notes()
+        first, past = self.bounds()
+        for n in range(first, past):
+            found = self.run("SELECT block.*, data FROM block LEFT JOIN body USING (n) WHERE n = ?", n)
+            if found:
+                *row, data = found[0]
+                if crc32c(self.opened("body", n, data)) != self._checked(tuple(row)).content:
+                    raise self.wrong(f"its block {n} is not the one that was noted")
+                yield len(data)
+            elif self.bounds()[0] <= n < self.bounds()[1]:  # neither forgotten meanwhile nor taken back
+                raise self.wrong(f"its note of block {n} is missing")
+        for (key,) in self.run("SELECT id FROM series"):
+            yield len(self.blob("series", key))
 
     def place_of(self, column: int, value: int, first: int, past: int) -> int:
         """The first block between two whose last time (column 2) or last sequence (4) is not before a value.

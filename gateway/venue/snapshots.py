@@ -64,7 +64,7 @@ class Snapshots:
                 self.close()
                 self._fail(f"its process was not ready after {LONGEST_SECONDS} s and was ended")
         elif self._is_due(durable_seq):
-            self._begin(durable_seq)
+            self.begin(durable_seq)
 
     def _is_due(self, durable_seq: int) -> bool:
         waited = (clock.steady_ns() - self._last_try_ns) / 1e9
@@ -74,7 +74,8 @@ class Snapshots:
         commands, seconds = self._config.snapshot_commands, self._config.snapshot_seconds
         return bool(commands and fresh >= commands) or bool(seconds and waited >= seconds)
 
-    def _begin(self, durable_seq: int) -> None:
+    def begin(self, durable_seq: int) -> None:
+        """Begin a process now, for a snapshot of what is durable up to this sequence; none may be at work."""
         config = self._config
         order = Order(
             config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,

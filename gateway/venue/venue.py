@@ -138,7 +138,7 @@ class Venue:
         self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
         self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
-        self.scrub = Scrub(config.journal, config.scrub_hours, config.scrub_bytes_per_s, self.health)
+        self.scrub = Scrub(Path(config.data), config.scrub_hours, config.scrub_bytes_per_s, self.health)
 
     def _take_up(self) -> None:
         """Have the registry know what the log holds of it, and ask for what is missing there."""
@@ -308,6 +308,7 @@ class Venue:
 
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.sequencer.abandon()
         self.snapshots.close()
         self.scrub.close()
         self._registry_scrub.close()

@@ -6,11 +6,13 @@ import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.gateway_load import client_frame
 from gateway.client import Client, RpcError
 from gateway.venue import sequencer
 from gateway.venue.health import Effect
 from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, KEPT_TURNS, Histogram, StageTimes
 from tests.gateway.live import BTC, config_of, market, play, running, until
+from tests.gateway.socketless_venue import SocketlessVenue, buy
 
 STAGES = ("received_to_applied", "applied_to_durable", "durable_to_sent")
 
@@ -152,3 +154,26 @@ def test_a_batch_is_durable_when_the_journal_told_it_and_not_outside_its_own_tim
     sums = [histogram.sum_ns // (KEPT_TURNS + 1) for histogram in times.histograms().values()]
     assert sums == [10, durable, 75 - durable]
     assert all(histogram.counts.sum() == KEPT_TURNS + 1 for histogram in times.histograms().values())
+
+
+def test_a_turn_that_only_answers_questions_is_in_no_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequencer, "TIMED_MASK", 0)
+    made = SocketlessVenue(tmp_path)
+    stages, (_, origin, _) = made.sequencer.stage_times, made.reader()
+
+    def answered():
+        made.sequencer.dirty.append(origin)
+        made.sequencer.close_turn()
+        return int(stages.histograms()["received_to_applied"].counts.sum())
+
+    before = answered()
+    made.feed(client_frame(buy()), 1000)
+    assert answered() == answered() == before + 1
+    made.venue.close()
+
+
+def test_the_sequencer_has_few_enough_attributes_for_the_quick_way_to_them(tmp_path):
+    """Python shares the keys of a class's objects up to 30 attributes: with more each look-up takes longer."""
+    made = SocketlessVenue(tmp_path)
+    assert len(vars(made.sequencer)) <= 30
+    made.venue.close()
