@@ -7,6 +7,7 @@ connection it logs in again and cancels whatever it does not know to be over.
 import asyncio
 import json
 import time
+from abc import abstractmethod
 from collections import Counter, deque
 from contextlib import suppress
 from typing import Any
@@ -139,8 +140,9 @@ class Maker(picows.WSListener):
         """Whether nothing is open or under way."""
         return not (len(self.ledger.open) or len(self._recovering) or self.under_way)
 
+    @abstractmethod
     def _send(self, placed: Any, cancelled: Any) -> None:
-        raise NotImplementedError
+        """Send orders and cancels by their ids, in one write."""
 
     def _prices(self, ids: Any) -> Any:
         """A price in ticks for each id: behind the index, spread over some levels."""

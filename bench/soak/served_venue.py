@@ -219,4 +219,6 @@ async def get(port: int, path: str, headers: str = "") -> tuple[int, bytes]:
     finally:
         writer.close()
     head, _, body = answer.partition(b"\r\n\r\n")
+    if not body:
+        raise OSError("the connection was cut before the answer")
     return int(head.split(b" ", 2)[1]), body
