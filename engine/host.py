@@ -195,9 +195,10 @@ def holds_journal(directory: Path) -> bool:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What opening found: the snapshot's sequence (0: none used), commands replayed, bytes of torn tail cut."""
+    """What opening found: the snapshot's sequence (0: none) and time, commands replayed, bytes of torn tail cut."""
 
     snapshot_seq: int = 0
+    snapshot_ns: int = 0
     replayed: int = 0
     cut_bytes: int = 0
     ignored: list[str] = field(default_factory=list)
@@ -445,7 +446,7 @@ class Engine:
         if root is None and seq is not None:
             raise SnapshotError("; ".join(ignored) or f"{reader.directory}: no snapshot of sequence {seq}")
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
-        engine.recovery = Recovery(engine.last_seq, ignored=ignored, seconds=seconds)
+        engine.recovery = Recovery(engine.last_seq, int(engine.root[0]["now_ns"]), ignored=ignored, seconds=seconds)
         return engine
 
     @classmethod
@@ -455,11 +456,10 @@ class Engine:
         found, begun = engine.recovery, time.perf_counter()
         replay(reader, engine, sink=sink, progress=progress)
         reader.check_end()
-        cut_bytes = reader.torn.size_bytes if reader.torn else 0
         seconds = found.seconds | {"replay": time.perf_counter() - begun}
         engine.recovery = replace(
-            found, replayed=engine.last_seq - found.snapshot_seq, cut_bytes=cut_bytes, set_aside=set_aside,
-            seconds=seconds,
+            found, replayed=engine.last_seq - found.snapshot_seq, set_aside=set_aside, seconds=seconds,
+            cut_bytes=reader.torn.size_bytes if reader.torn else 0,
         )  # fmt: skip
         return engine
 

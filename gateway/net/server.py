@@ -3,6 +3,7 @@
 import asyncio
 import ssl
 import time
+import traceback
 from functools import partial
 from typing import Any
 
@@ -159,6 +160,8 @@ class Server:
         await asyncio.sleep(0)
         self.venue.execution_throttle.close()
         self.venue.abandon()
+        if self.failed.done():
+            clear_frames(self.failed.exception())
 
     def _port_counts(self) -> list[PortCount]:
         """Who is connected to the two ports."""
@@ -201,6 +204,13 @@ class Server:
             connection.act(connection.session.tick(steady_ns))
             if connection.is_slow and now - connection.slow_since > SLOW_SECONDS:
                 connection.abort()
+
+
+def clear_frames(error: BaseException | None) -> None:
+    """Have a failure hold nothing of the venue that failed: its traceback has the variables of every call."""
+    while error is not None:
+        traceback.clear_frames(error.__traceback__)
+        error = error.__cause__ or error.__context__
 
 
 def _count(port: str, connections: Connections) -> PortCount:

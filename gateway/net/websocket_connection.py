@@ -126,7 +126,7 @@ class WebsocketConnection(picows.WSListener):
     def let_others_read(self) -> None:
         """Read nothing more in this turn of the loop."""
         self.hold()
-        self._turns.loop.call_soon(self._go_on_if_free)
+        self._turns.reads.filled(self)
 
     def serve_late(self, go_on: Any) -> None:
         """It is the turn of the request that waits."""
@@ -147,7 +147,8 @@ class WebsocketConnection(picows.WSListener):
         if not self._is_stopped and not self.is_slow:
             self._transport.resume_reading()
 
-    def _go_on_if_free(self) -> None:
+    def go_on_if_free(self) -> None:
+        """Serve and read on, unless there is another reason to wait."""
         if self._is_stopped and not self.is_held:
             self._go_on()
 
@@ -267,7 +268,7 @@ class WebsocketConnection(picows.WSListener):
             return
         transport.write(data)
         if self._is_stopped:
-            self._turns.loop.call_soon(self._go_on_if_free)
+            self._turns.loop.call_soon(self.go_on_if_free)
         if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             self.session.closed = True
             transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))

@@ -196,10 +196,14 @@ class Session(SessionState):
     def admits(self, orders: int, cancels: int, steady_ns: int) -> bool:
         """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""
         limits = self.limits
-        if not (limits.orders.has(steady_ns, orders) and limits.cancels.has(steady_ns, cancels)):
+        if (orders and not limits.orders.has(steady_ns, orders)) or (
+            cancels and not limits.cancels.has(steady_ns, cancels)
+        ):
             return False
-        limits.orders.take(steady_ns, orders)
-        limits.cancels.take(steady_ns, cancels)
+        if orders:
+            limits.orders.take(steady_ns, orders)
+        if cancels:
+            limits.cancels.take(steady_ns, cancels)
         self._received_ns = steady_ns
         self._faults = 0
         return True

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from tests.simulation import broken, kept, world
+from tests.simulation import broken, kept
 from tests.simulation.many import outcomes, ready
 
 EXAMPLES = """examples:
@@ -47,13 +47,13 @@ def _breaks(args: argparse.Namespace) -> int:
 
 def _one(args: argparse.Namespace) -> int:
     """One seed, or one kept list of steps: traced or shrunk."""
-    case = kept.load(args.kept) if args.kept else kept.Case(args.seeds[0], world.steps_of(args.seeds[0], args.steps))
-    result = world.run(ready(), case.seed, case.steps)
+    case = kept.load(args.kept) if args.kept else kept.of_seed(args.seeds[0], args.steps)
+    result = case.run(ready())
     if args.shrink and result.violation:
         case = kept.shortest(ready(), case)
         print(f"{len(case.steps)} steps: {kept.save(case)}")
     if args.trace:
-        result = world.run(ready(), case.seed, case.steps, print)
+        result = case.run(ready(), print)
     print(json.dumps(asdict(result)) if args.json else result.violation or f"no promise is broken, {result.digest}")
     return int(bool(result.violation))
 

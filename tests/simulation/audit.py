@@ -1,6 +1,7 @@
 """What must hold of the data folder at the end of a run, whoever was told what."""
 
 from collections import Counter
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,7 +10,9 @@ from engine import host, invariants
 from engine.codes import CommandKind
 from engine.journal.tip import End, read_tip
 from engine.schema import DIRECTIVE
+from gateway.read_model.history import History
 from gateway.read_model.projection import Projection
+from gateway.read_model.segments import BEHIND
 from tests.simulation.clients import BrokenPromiseError
 from tests.simulation.machine import Machine
 
@@ -24,7 +27,7 @@ class Replayed:
         machine = world.machine
         reader = host.JournalReader(machine.config.journal)
         self.engine = host.Engine(host.create(reader.capacities, reader.mode))
-        self.projection = Projection(host.RING_ROWS, machine.config.report_rows)
+        self.projection = Projection(host.RING_ROWS, machine.config.report_rows)  # all history in memory
         self.projection.attach(self.engine.root)
         self.references: Counter[int] = Counter()
         self.deposits: Counter[tuple[int, int]] = Counter()
@@ -97,5 +100,15 @@ def read_model_facts(projection: Projection) -> dict[str, Any]:
         "accounts": row["accounts"][:accounts].tobytes(),
         "connections": row["connections"][:orders].tobytes(),
         "markets": row["markets"].tobytes(),
-        "history": b"".join(part.legs[: part.used].tobytes() for part in projection.history.segments),
+        "history": b"".join(_history_rows(projection.history)),
     }
+
+
+def _history_rows(history: History) -> Iterator[bytes]:
+    """All rows, those on disk first."""
+    first = history.segments[0].first
+    if history.store is not None and first:
+        for segment, begin, end in history.store.ranges("all", 0, (0, first - 1, 0, BEHIND), is_ascending=True):
+            yield segment.legs[begin:end].tobytes()
+    for part in history.segments:
+        yield part.legs[: part.used].tobytes()

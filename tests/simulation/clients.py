@@ -71,8 +71,9 @@ class Client:
         self.links = 0
         self.protected: set[int] = set()
         """The links, by number, whose orders go when the link does: the venue has confirmed it."""
-        self._made_over: dict[int, int] = {}
-        """The link that an order was last sent over, by its client id."""
+        self._sent_over: dict[int, set[int]] = {}
+        """The links that an order was sent over, by its client id: it belongs to one of them, and only the venue knows
+        to which when an answer was lost."""
         self._channels = PrivateChannels(self._deliver)
         self._has_joined = False
         self._owed: list[tuple[list[str], int]] = []
@@ -133,7 +134,7 @@ class Client:
     def _ask(self, method: str, note: str = "", **params: Any) -> None:
         assert self.link is not None
         if "cl_ord_id" in params:
-            self._made_over[params["cl_ord_id"]] = self.links
+            self._sent_over.setdefault(params["cl_ord_id"], set()).add(self.links)
         self._requests += 1
         self._asked[self._requests] = (note or method, params)
         message = {"jsonrpc": "2.0", "id": self._requests, "method": method, "params": params}
@@ -327,8 +328,8 @@ class Client:
             lines = [f"{key}: told {known_open.get(key)}, now {now_open.get(key)}" for key in sorted(differ)]
             raise BrokenPromiseError(f"{name}: open orders differ: {'; '.join(lines)}")
         for order in told.orders.values():
-            made_over = self._made_over.get(order.get("cl_ord_id", 0), self.links)
-            if order["order_state"] in OPEN and made_over < self.links and made_over in self.protected:
+            links = self._sent_over.get(order.get("cl_ord_id", 0), {self.links})
+            if order["order_state"] in OPEN and links <= self.protected - {self.links}:
                 if not order["reduce_only"]:
                     raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
         held = {key: value for key, value in told.held.items() if value}

@@ -9,7 +9,7 @@ from gateway.registry.registry import Intent, Registry
 from gateway.registry.vault import Vault
 from gateway.wire.command_rows import index_row
 from tests.simulation.clients import Trader
-from tests.simulation.machine import Machine
+from tests.simulation.machine import Machine, config_of
 from tests.simulation.world import Genesis
 
 NAMES = ("ann", "bob", "cat", "dan")
@@ -19,7 +19,7 @@ HOUR_NS = 3600 * 10**9
 
 def genesis(folder: Path) -> Genesis:
     """Set a venue up on a machine of its own and kill it: the folder has a journal alone, so a start is quick."""
-    machine = Machine(folder, Random(0))
+    machine = Machine(config_of(folder), Random(0))
     with machine.in_place():
         now_ns = machine.clock.now_ns
         registry = Registry(machine.config.registry)

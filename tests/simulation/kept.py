@@ -3,12 +3,14 @@
 import json
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from tests.shrink import shrunk
 from tests.simulation import world
-from tests.simulation.world import Genesis
+from tests.simulation.setting import Setting, setting_of
+from tests.simulation.world import Genesis, Result
 
 FOLDER = Path(__file__).parent / "kept"
 
@@ -19,7 +21,12 @@ class Case:
 
     seed: int
     steps: Sequence[int]
+    setting: Setting
     about: str = field(default="")
+
+    def run(self, genesis: Genesis, log: Any = None) -> Result:
+        """Take its steps."""
+        return world.run(genesis, self.seed, self.steps, log, self.setting)
 
 
 def kind_of(violation: str) -> str:
@@ -29,27 +36,33 @@ def kind_of(violation: str) -> str:
 
 def shortest(genesis: Genesis, case: Case) -> Case:
     """The shortest list of the same steps that breaks the same promise."""
-    violation = world.run(genesis, case.seed, case.steps).violation
+    violation = case.run(genesis).violation
     wanted = kind_of(violation)
 
     def fails(steps: Sequence[int]) -> bool:
-        return kind_of(world.run(genesis, case.seed, steps).violation) == wanted
+        return kind_of(replace(case, steps=steps).run(genesis).violation) == wanted
 
-    return Case(case.seed, shrunk(list(case.steps), fails), violation)
+    return replace(case, steps=shrunk(list(case.steps), fails), about=violation)
+
+
+def of_seed(seed: int, count: int) -> Case:
+    """So many steps of a seed."""
+    return Case(seed, world.steps_of(seed, count), setting_of(seed))
 
 
 def save(case: Case, name: str = "") -> Path:
     """Keep a case as a file."""
     path = FOLDER / f"{name or f'seed-{case.seed}'}.json"
     path.parent.mkdir(exist_ok=True)
-    path.write_text(json.dumps({"about": case.about, "seed": case.seed, "steps": list(case.steps)}, indent=1) + "\n")
+    data = {"about": case.about, "seed": case.seed, "setting": asdict(case.setting), "steps": list(case.steps)}
+    path.write_text(json.dumps(data, indent=1) + "\n")
     return path
 
 
 def load(path: Path | str) -> Case:
     """A case that was kept."""
     data = json.loads(Path(path).read_text())
-    return Case(data["seed"], data["steps"], data["about"])
+    return Case(data["seed"], data["steps"], Setting(**data["setting"]), data["about"])
 
 
 def cases() -> Iterator[Path]:

@@ -1,8 +1,9 @@
 """The machine that a simulated venue runs on: boots it, has it go on, kills it, and takes its power away.
 
 The venue is `gateway.net.server.Server`, unchanged. What it would ask of the real machine is asked of virtual parts:
-time, the event loop, threads, the disk, random bytes. The registry is a real SQLite file on a file system in memory:
-what is committed there is durable at once, as `synchronous=FULL` promises of a real disk.
+time, the event loop, threads, the process beside it, the disk, random bytes. The registry and the history are real
+SQLite files on a file system in memory: what is committed there is durable at once, as `synchronous=FULL` promises of a
+real disk.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import logging
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from random import Random
@@ -27,30 +29,43 @@ import engine.journal.writer
 import gateway.net.loop_turns
 import gateway.net.server
 import gateway.net.websocket_connection
+import gateway.read_model.account_index
+import gateway.read_model.history
+import gateway.read_model.history_file
+import gateway.read_model.history_store
 import gateway.registry.authentication
 import gateway.registry.vault
 import gateway.surveillance.supervisor
 import gateway.venue.gateway_log_writer
 import gateway.venue.side_files
+import gateway.venue.snapshot_process
+import gateway.venue.snapshots
 from engine import disk, host
 from gateway import clock
 from gateway.config import Config
-from gateway.net.server import Server
+from gateway.net.server import Server, clear_frames
+from gateway.registry import row_checks
 from gateway.registry.registry import RegistryError
 from gateway.surveillance.parameters import SILENT
 from tests.simulation import virtual_time
 from tests.simulation.network import Link
 from tests.simulation.virtual_disk import VirtualDisk
+from tests.simulation.virtual_process import Subprocess
 
-_MMAP_THRESHOLD = -3
+_MMAP_THRESHOLD, _TRIM_THRESHOLD = -3, -1
+_REAL_DISK = disk.current()
 UNLIMITED = 10**8
+BLOCK_ROWS, SEGMENT_ROWS = 8, 32
+"""Of the history: so small that it goes to disk within a short run."""
 REFUSALS = (host.JournalError, RegistryError)
 """How a start says that it must not go on."""
 
 
 def prepare_process() -> None:
     """Once in a process: large arrays cost nothing until they are touched, and types are found once."""
-    ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
+    allocator = ctypes.CDLL(None)
+    allocator.mallopt(_MMAP_THRESHOLD, 5 << 19)
+    allocator.mallopt(_TRIM_THRESHOLD, 1 << 28)  # files that are copied take memory that is there already
     multiarray._set_madvise_hugepage(False)
     numba.np.numpy_support.from_dtype = cache(numba.np.numpy_support.from_dtype)
     host.warm_up()
@@ -102,15 +117,16 @@ class Image:
 class Machine:
     """One machine with one data folder. `server` is the venue that runs, None while none does."""
 
-    def __init__(self, folder: Path, chance: Random, image: Image | None = None) -> None:
+    def __init__(self, config: Config, chance: Random, image: Image | None = None) -> None:
+        folder = Path(config.data)
         self.chance = chance
         self.folder = folder
         self.clock = virtual_time.Clock()
         self.disk = VirtualDisk(chance) if image is None else image.disk.copy(chance)
-        self.config = config_of(folder)
+        self.config = config
         self.server: Server | None = None
         self.links: list[Link] = []
-        self._threads = virtual_time.Threads()
+        self._threads = virtual_time.Threads(self.clock)
         self.loop = virtual_time.Loop(self.clock)
         if folder.exists():
             shutil.rmtree(folder)
@@ -122,7 +138,7 @@ class Machine:
 
     def boot(self) -> None:
         """Start the venue. One of REFUSALS when it will not; PowerLost when the power goes meanwhile."""
-        self._threads = virtual_time.Threads()
+        self._threads = virtual_time.Threads(self.clock)
         self.loop = virtual_time.Loop(self.clock)
         self.disk.before_sync = self._threads.pause
         with self.running():
@@ -162,6 +178,16 @@ class Machine:
         if server is not None:
             with contextlib.suppress(sqlite3.Error):
                 server.venue.registry.close()
+            server.venue.history.abandon()
+            server.venue.sequencer.abandon()
+            self._let_go_of_failures(server)
+
+    def _let_go_of_failures(self, server: Server) -> None:
+        """A failure that is kept must not keep the venue that failed."""
+        if server.failed.done():
+            clear_frames(server.failed.exception())
+        if server.venue.engine.journal is not None:
+            clear_frames(server.venue.engine.journal.failure)
 
     def _running_server(self) -> Server:
         assert self.server is not None, "no venue runs"
@@ -228,8 +254,13 @@ class Machine:
         yield clock, "wall_ns", self.clock.wall_ns
         yield clock, "steady_ns", self.clock.steady_ns
         yield engine.journal.writer, "time", time
-        for module in (engine.journal.writer, engine.journal.tip, gateway.venue.side_files):
+        written_beside = (engine.journal.writer, engine.journal.tip, gateway.venue.side_files)
+        for module in (*written_beside, gateway.read_model.history_store):
             yield module, "threading", _Late(lambda: self._threads.module())
+        yield from self._replaced_for_history(time)
+        yield row_checks, "damage", lambda *_: ""  # real files are never damaged here: other tests do that
+        yield gateway.venue.snapshots, "subprocess", _Late(lambda: Subprocess(self._threads))
+        yield gateway.venue.snapshot_process, "time", _Late(lambda: self._threads)
         for module in (gateway.net.loop_turns, gateway.net.server):
             yield module, "time", time
             yield module, "asyncio", _Late(lambda: virtual_time.asyncio_of(self.loop))
@@ -245,6 +276,20 @@ class Machine:
         yield host, "Lock", _NoLock
         yield gateway.net.server, "Listener", _NoListener
 
+    def _replaced_for_history(self, time: Any) -> Iterator[tuple[Any, str, Any]]:
+        yield gateway.read_model.history_store, "time", time
+        on_the_real_disk = SimpleNamespace(current=lambda: _REAL_DISK)
+        for module in (gateway.read_model.history_file, gateway.read_model.history_store):
+            yield module, "disk", on_the_real_disk
+        for module in (
+            gateway.read_model.history_file,
+            gateway.read_model.history_store,
+            gateway.read_model.account_index,
+        ):
+            yield module, "BLOCK_ROWS", BLOCK_ROWS
+        yield gateway.read_model.history, "BLOCK_ROWS", BLOCK_ROWS
+        yield gateway.read_model.history, "SEGMENT_ROWS", SEGMENT_ROWS
+
 
 class _Late:
     """A module that is another one after each boot."""
@@ -256,13 +301,18 @@ class _Late:
         return getattr(self._find(), name)
 
 
-def config_of(folder: Path) -> Config:
+def moved(config: Config, folder: Path) -> Config:
+    """The same settings for another folder."""
+    return replace(config, data=str(folder))
+
+
+def config_of(folder: Path, **settings: Any) -> Config:
     """The settings of a simulated venue: small, with its limits out of reach."""
     return Config(
         data=str(folder), port=0, durability="fsync", orders_per_s=UNLIMITED, orders_burst=UNLIMITED,
         cancels_per_s=UNLIMITED, cancels_burst=UNLIMITED, queries_per_s=UNLIMITED, queries_burst=UNLIMITED,
         surveillance=SILENT, batch_rows=256, report_rows=1 << 14, segment_bytes=1 << 14,
-        scrub_hours=0, history_rows=0,
+        scrub_hours=0, **{"history_rows": 0, "snapshot_commands": 0, "snapshot_seconds": 0} | settings,
     )  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """A slice of the simulation: some seeds, every list of steps that was kept, and every broken build is found."""
 
 import errno
+import gc
 import os
 from pathlib import Path
 from random import Random
@@ -9,7 +10,9 @@ import pytest
 
 from engine import disk as engine_disk
 from engine.journal.tip import SLOT_BYTES, Tip, TipFile, tip_path
+from gateway.venue.venue import Venue
 from tests.simulation import broken, kept, world
+from tests.simulation.machine import Machine
 from tests.simulation.many import ready
 from tests.simulation.virtual_disk import SECTOR, PowerLost, VirtualDisk
 
@@ -30,6 +33,13 @@ def test_seeds_break_no_promise(genesis):
         assert result.steps == STEPS
 
 
+def test_a_venue_that_failed_leaves_nothing_in_memory(genesis):
+    for seed in (36, 41, 49):  # answers that wait, and failures with their tracebacks
+        world.run(genesis, seed, world.steps_of(seed, STEPS))
+    gc.collect()
+    assert not [found for found in gc.get_objects() if isinstance(found, Machine | Venue)]
+
+
 def test_a_seed_is_the_same_to_the_last_byte(genesis):
     first, second = (world.run(genesis, 7, world.steps_of(7, STEPS)) for _ in range(2))
     assert first == second and first.facts > 50
@@ -39,7 +49,7 @@ def test_a_seed_is_the_same_to_the_last_byte(genesis):
 @pytest.mark.parametrize("path", list(kept.cases()), ids=lambda path: path.stem)
 def test_what_was_kept_breaks_no_promise_any_more(genesis, path):
     case = kept.load(path)
-    assert not world.run(genesis, case.seed, case.steps).violation, case.about
+    assert not case.run(genesis).violation, case.about
 
 
 @pytest.mark.parametrize("rule", broken.BREAKS, ids=lambda rule: rule.name)

@@ -6,6 +6,7 @@ read model must be those of a start on the undamaged disk: the damage is harmles
 Only a tail of the journal that nothing proves to have been durable may be cut without a word.
 """
 
+import shutil
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from engine.journal.format import RECORD_BYTES, ROW_BYTES, SEGMENT_BYTES
 from engine.journal.records import record_at
 from engine.journal.tip import read_tip
 from tests.simulation.clients import BrokenPromiseError
-from tests.simulation.machine import REFUSALS, Image, Machine
+from tests.simulation.machine import REFUSALS, Image, Machine, moved
 from tests.simulation.virtual_disk import SECTOR, File
 
 if TYPE_CHECKING:
@@ -50,10 +51,11 @@ def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> Non
 def _copy(world: "World") -> Machine:
     """Another machine with the same disk, as it shows itself now, in a folder of its own."""
     machine = world.machine
-    folder = machine.folder.with_name(machine.folder.name + "-trial")
+    world.trials += 1
+    folder = machine.folder.with_name(f"{machine.folder.name}-trial-{world.trials}")
     disk = machine.disk.copy_settled(Random(0))
     image = Image(disk, machine.files()).moved(machine.folder, folder)
-    copy = Machine(folder, Random(world.chance.getrandbits(32)), image)
+    copy = Machine(moved(machine.config, folder), Random(world.chance.getrandbits(32)), image)
     copy.clock.now_ns = machine.clock.now_ns - machine.clock.wrong_ns
     return copy
 
@@ -71,6 +73,7 @@ def _start(machine: Machine, facts_of: Callable[[Any], dict[str, Any]]) -> dict[
             raise BrokenPromiseError(f"damage is met with {type(error).__name__}, not a refusal: {error}") from error
         finally:
             machine.kill()
+            shutil.rmtree(machine.folder)  # each has its own: whoever still has a file of it open harms no other
 
 
 def _proven(machine: Machine) -> int:

@@ -142,8 +142,9 @@ def asyncio_of(loop: Loop) -> Any:
 class Threads:
     """All threads of one process. Each runs until it waits; `run_some` lets one go on."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Clock) -> None:
         self._alive: list[Thread] = []
+        self._clock = clock
 
     def module(self) -> Any:
         """In place of the module `threading`."""
@@ -169,14 +170,25 @@ class Threads:
         self._alive = [thread for thread in self._alive if not thread.is_over]
         return True
 
-    def wait(self, is_done: Callable[[], bool]) -> None:
-        """Wait: a thread gives way, the main thread lets the others run."""
+    def wait(self, is_done: Callable[[], bool], seconds: float | None = None) -> None:
+        """Wait, at most so long: a thread gives way, the main thread lets the others run."""
+        until_ns = None if seconds is None else self._clock.passed_ns + round(seconds * 1e9)
+
+        def is_over() -> bool:
+            return is_done() or (until_ns is not None and self._clock.passed_ns >= until_ns)
+
         if getcurrent().parent is not None:
-            getcurrent().parent.switch(is_done)
+            getcurrent().parent.switch(is_over)
             return
-        while not is_done():
+        while not is_over():
             if not self.run_some(0):
-                raise RuntimeError("the main thread waits for ever")
+                if until_ns is None:
+                    raise RuntimeError("the main thread waits for ever")
+                self._clock.move(until_ns - self._clock.passed_ns)
+
+    def sleep(self, seconds: float) -> None:
+        """In place of `time.sleep` in a thread."""
+        self.wait(lambda: False, seconds)
 
     def pause(self) -> None:
         """A thread waits for the disk: it can go on when the simulation says so. The main thread does not wait."""
@@ -249,12 +261,19 @@ class _Condition:
 
     def __init__(self, threads: Threads, lock: _Lock) -> None:
         self._threads, self._lock = threads, lock
+        self._notices = 0
 
     def __enter__(self) -> None:
         self._lock.acquire()
 
     def __exit__(self, *_: object) -> None:
         self._lock.release()
+
+    def wait(self, seconds: float | None = None) -> None:
+        before = self._notices
+        self._lock.release()
+        self._threads.wait(lambda: self._notices > before, seconds)
+        self._lock.acquire()
 
     def wait_for(self, is_done: Callable[[], bool], timeout: float | None = None) -> bool:
         while not is_done():
@@ -264,7 +283,7 @@ class _Condition:
         return True
 
     def notify(self) -> None:
-        return None
+        self._notices += 1
 
     notify_all = notify
 

@@ -20,7 +20,8 @@ from gateway.registry.registry import Registry
 from gateway.wire.command_rows import index_row
 from tests.simulation import audit
 from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
-from tests.simulation.machine import REFUSALS, Image, Machine
+from tests.simulation.machine import REFUSALS, Image, Machine, config_of
+from tests.simulation.setting import Setting, setting_of
 from tests.simulation.trials import try_damage
 from tests.simulation.virtual_disk import PowerLost
 
@@ -59,21 +60,21 @@ class Result:
 class World:
     """A machine and who uses it."""
 
-    def __init__(self, genesis: Genesis, seed: int) -> None:
+    def __init__(self, genesis: Genesis, seed: int, setting: Setting) -> None:
         self.chance = Random(seed)
-        self.machine = Machine(genesis.folder, self.chance, genesis.image)
+        config = config_of(genesis.folder, **setting.config())
+        self.machine = Machine(config, self.chance, genesis.image)
         self.machine.clock.now_ns = genesis.now_ns
         self.clients = [Client(trader, number) for number, trader in enumerate(genesis.traders, 1)]
-        self.weights = _weights(self.chance)
-        self.damage = self.chance.choice((0, 0, 0.1, 0.5))
-        """How often a stopped machine's disk is damaged for a what-if start."""
-        self.boots = 0
+        self.setting = setting
+        self.boots = self.trials = 0
         self.deposits: list[tuple[int, int]] = []
         self.log: Callable[[str], None] = _silent
         self.is_faulty = False
         """Whether a call of the disk may fail now."""
         self._office: Registry | None = None
-        self._choices = list(accumulate(self.weights))
+        self._steps = [_STEPS[name] for name in setting.weights]
+        self._choices = list(accumulate(setting.weights.values()))
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
@@ -84,8 +85,8 @@ class World:
             self._down()
             return
         at = bisect(self._choices, self.chance.random() * self._choices[-1])
-        name, _, act = _STEPS[min(at, len(_STEPS) - 1)]
-        self.log(name)
+        act = self._steps[min(at, len(self._steps) - 1)]
+        self.log(act.__name__)
         self._do(act)
 
     def _do(self, act: Callable[["World"], None]) -> None:
@@ -109,7 +110,7 @@ class World:
 
     def _down(self) -> None:
         self.machine.clock.move(self.chance.randrange(S))
-        if self.chance.random() < self.damage:
+        if self.chance.random() < self.setting.damage:
             self._close_office()  # so that all that it wrote is in the file
             try_damage(self, audit.facts)
         if self.chance.random() < 0.5:
@@ -367,32 +368,24 @@ class World:
             self.machine.kill()
 
 
-_STEPS: tuple[tuple[str, float, Callable[[World], None]], ...] = (
-    ("send", 26, World.send),
-    ("carry", 22, World.carry),
-    ("turn", 18, World.turn),
-    ("thread", 14, World.thread),
-    ("hear", 14, World.hear),
-    ("wait", 3, World.wait),
-    ("index", 0.6, World.index),
-    ("cut", 0.3, World.cut),
-    ("kill", 0.1, World.kill),
-    ("lose_power", 0.15, World.lose_power),
-    ("write_back", 1, World.write_back),
-    ("stop", 0.03, World.stop),
-    ("fail", 0.1, World.fail),
-    ("jump", 0.2, World.jump),
-    ("pay_in", 0.3, World.pay_in),
-)
-_RARE = ("cut", "kill", "lose_power", "stop", "fail", "jump", "pay_in", "write_back", "wait")
-
-
-def _weights(chance: Random) -> list[float]:
-    """How often each step comes in this world: what is rare is off, as usual, or five times as often."""
-    return [
-        weight * chance.choice((0, 1, 1, 1, 5)) if name in _RARE else weight * chance.uniform(0.5, 1.5)
-        for name, weight, _ in _STEPS
-    ]
+_STEPS: dict[str, Callable[[World], None]] = {
+    "send": World.send,
+    "carry": World.carry,
+    "turn": World.turn,
+    "thread": World.thread,
+    "hear": World.hear,
+    "wait": World.wait,
+    "index": World.index,
+    "cut": World.cut,
+    "kill": World.kill,
+    "lose_power": World.lose_power,
+    "write_back": World.write_back,
+    "stop": World.stop,
+    "fail": World.fail,
+    "jump": World.jump,
+    "pay_in": World.pay_in,
+}
+"""What a setting may name."""
 
 
 def _silent(_: str) -> None:
@@ -405,9 +398,9 @@ def steps_of(seed: int, count: int) -> list[int]:
     return [chance.getrandbits(62) for _ in range(count)]
 
 
-def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None) -> Result:
-    """Begin a world and take these steps."""
-    world = World(genesis, seed)
+def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None, setting: Setting | None = None) -> Result:
+    """Begin a world and take these steps; a setting other than the seed's is one that was kept."""
+    world = World(genesis, seed, setting or setting_of(seed))
     world.log = log or _silent
     done, digest, violation = 0, "", ""
     with world.machine.in_place():

@@ -1,16 +1,19 @@
 """The page of metrics, read by Prometheus' own parser, against what has happened."""
 
+import os
 import re
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.gateway_load import client_frame
 from gateway.client import Client, RpcError
 from gateway.venue import sequencer
 from gateway.venue.health import Effect
 from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, KEPT_TURNS, Histogram, StageTimes
 from tests.gateway.live import BTC, config_of, market, play, running, until
+from tests.gateway.socketless_venue import SocketlessVenue, buy
 
 STAGES = ("received_to_applied", "applied_to_durable", "durable_to_sent")
 
@@ -124,6 +127,9 @@ def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(t
             page = await scraped(http, server)
             assert page("commands_total", kind="new") == 0 and page("commands_total", kind="deposit") == 0
             assert page("capacity_used", what="orders") == 1 and page("snapshot_age_seconds") >= 0
+            for path in server.venue.config.journal.glob("snapshot-*"):
+                os.utime(path, (0, 0))  # a restored copy has other file times
+            assert (await scraped(http, server))("snapshot_age_seconds") < 3600
         ours = [family for name, family in page.families.items() if name.startswith("lionrock_")]
         assert len(ours) > 35
         for family in ours:
@@ -152,3 +158,26 @@ def test_a_batch_is_durable_when_the_journal_told_it_and_not_outside_its_own_tim
     sums = [histogram.sum_ns // (KEPT_TURNS + 1) for histogram in times.histograms().values()]
     assert sums == [10, durable, 75 - durable]
     assert all(histogram.counts.sum() == KEPT_TURNS + 1 for histogram in times.histograms().values())
+
+
+def test_a_turn_that_only_answers_questions_is_in_no_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequencer, "TIMED_MASK", 0)
+    made = SocketlessVenue(tmp_path)
+    stages, (_, origin, _) = made.sequencer.stage_times, made.reader()
+
+    def answered():
+        made.sequencer.dirty.append(origin)
+        made.sequencer.close_turn()
+        return int(stages.histograms()["received_to_applied"].counts.sum())
+
+    before = answered()
+    made.feed(client_frame(buy()), 1000)
+    assert answered() == answered() == before + 1
+    made.venue.close()
+
+
+def test_the_sequencer_has_few_enough_attributes_for_the_quick_way_to_them(tmp_path):
+    """Python shares the keys of a class's objects up to 30 attributes: with more each look-up takes longer."""
+    made = SocketlessVenue(tmp_path)
+    assert len(vars(made.sequencer)) <= 30
+    made.venue.close()
