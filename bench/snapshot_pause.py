@@ -111,7 +111,11 @@ def serve(core: int, config: settings.Config, pipe: Any) -> None:
 
     def answer(server: Server) -> None:
         snapshots, begun_ns = server.venue.snapshots, clock.steady_ns()
-        if pipe.recv():
+        try:
+            is_to_begin = pipe.recv()
+        except EOFError:  # the trader's process has ended
+            os._exit(1)
+        if is_to_begin:
             snapshots.begin(server.venue.engine.durable_seq)
         held_ms = (clock.steady_ns() - begun_ns) / 1e6
         pipe.send((held_ms, snapshots.is_running, snapshots.last_seconds, snapshots.failures))
@@ -218,8 +222,10 @@ async def _measure(pipe: Any, url: str, trader: Trader, turns: int) -> Outcome:
     [link] = await connect(Target(url, [log_in(trader)]), [script])
     await _market_open(link)
     for turn in range(turns):
-        print(f"turn {turn + 1} of {turns}", file=sys.stderr, flush=True)
         await _turn(pipe, Trading(link), outcome)
+        beside, alone = (int(kind.turns_ns[-1].max()) / 1e6 for kind in (outcome.beside, outcome.alone))
+        told = f"turn {turn + 1} of {turns}: the longest answer {beside:.1f} ms beside a snapshot, {alone:.1f} ms alone"
+        print(told, file=sys.stderr, flush=True)
     disconnect([link])
     return outcome
 
