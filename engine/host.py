@@ -36,6 +36,7 @@ from engine.journal import (
     begin_reading,
     begin_segment,
     digest,
+    gathered,
     genesis,
     newest_first,
     read_header,
@@ -332,15 +333,11 @@ class Engine:
         """
         reader = JournalReader(directory)
         engine = cls._restored(reader, from_seq)
-        chain = reader.position.chain
-        for commands in reader.batches():
-            if until_seq is not None and reader.last_seq > until_seq:
-                break
+        for commands in gathered(reader.whole_records(until_seq), SLICE_ROWS):
             engine.feed(commands, sink)
-            chain = reader.position.chain
             if progress is not None:
                 progress(reader.bytes_read, reader.bytes_total)
-        engine.directory, engine._log, engine._chain = directory, reader, chain
+        engine.directory, engine._log, engine._chain = directory, reader, reader.whole_chain
         engine.recovery = replace(engine.recovery, replayed=engine.last_seq - engine.recovery.snapshot_seq)
         return engine
 
@@ -564,7 +561,7 @@ def replay(
     progress: Progress = _ignore,
 ) -> None:
     """Apply the log from the reader's position, up to a sequence or its end. The engine must stand there too."""
-    for commands in reader.batches(until_seq):
+    for commands in gathered(reader.batches(until_seq), SLICE_ROWS):
         engine.feed(commands, sink)
         progress(reader.bytes_read, reader.bytes_total)
 
