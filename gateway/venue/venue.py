@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
-from engine.codes import Mode
+from engine.codes import AccountAttribute, Mode
 from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
 from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, utc
@@ -146,8 +146,16 @@ class Venue:
         self._check_registry()
         self._note(self._results, self.engine.last_seq)
         self._results = []
-        bind_accounts(self.registry, self.time.now_ns())
+        if self._may_be_unbound():
+            bind_accounts(self.registry, self.time.now_ns())
         self.phases.end("registry checked")
+
+    def _may_be_unbound(self) -> bool:
+        """Whether the log has an account without a client, or not all accounts yet. To ask the registry takes long."""
+        state = self.engine.root[0]
+        used = int(state["accounts_used"])
+        clients = state["profiles"]["values"][:used, AccountAttribute.CLIENT]
+        return used < self.registry.next_account_slot() or not clients.all()
 
     def _start_time(self, accepted: Accepted) -> VenueTime:
         """The venue's time, which begins no earlier than the log ends."""
