@@ -33,7 +33,7 @@ from gateway.commands.common import (
 from gateway.net.server import Server
 from gateway.registry.registry import RegistryError
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
-from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.venue.read_only import DiskFailure, disk_failure, stop_failure
 from gateway.venue.start_phases import StartPhases
 from gateway.wire import log_lines
 from gateway.wire.log_lines import event
@@ -159,7 +159,13 @@ async def serve(
         del server, failure
         return await _answer_only(here, disk, stopped)
     _LOG.info("the venue stops", extra=event("stopping"))
-    await server.stop()
+    try:
+        await server.stop()
+    except BrokenError:
+        raise
+    except (JournalError, OSError, sqlite3.Error) as error:
+        print(f"lionrock serve: stopped by a disk error: {stop_failure(server.venue, error)}", file=sys.stderr)
+        return DISK_FAILED
     last_seq = server.venue.engine.last_seq
     _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")

@@ -4,7 +4,6 @@ from collections.abc import Iterator
 
 from prometheus_client.core import Metric
 
-from engine import disk
 from gateway import clock
 from gateway.operations.families import NS_PER_S, counter, gauge
 from gateway.read_model.history_store import WrittenStore
@@ -20,10 +19,9 @@ def families(venue: Venue) -> Iterator[Metric]:
 
 def _snapshots(venue: Venue) -> Iterator[Metric]:
     snapshots = venue.snapshots
-    files = disk.current().files(venue.config.journal, "snapshot-*")
-    if files:
-        age_ns = clock.wall_ns() - max(path.stat().st_mtime_ns for path in files)
-        yield gauge("snapshot_age_seconds", "Seconds since the newest snapshot was written", age_ns / NS_PER_S)
+    if snapshots.last_ns:
+        age_ns = venue.time.now_ns() - snapshots.last_ns
+        yield gauge("snapshot_age_seconds", "Seconds since the last command of the newest snapshot", age_ns / NS_PER_S)
     behind = venue.engine.durable_seq - snapshots.last_seq
     yield gauge("snapshot_lag_commands", "Durable commands behind the newest snapshot: what a start replays", behind)
     text = "How long the last snapshot took beside the venue, in seconds; 0 before the first"

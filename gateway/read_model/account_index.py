@@ -55,14 +55,13 @@ def entries_of(first_place: int, legs: Any) -> Any:
     own = (kinds == ORDER_KIND) | (kinds == TRADE_KIND) | (kinds == MONEY_KIND) | (kinds == COLLATERAL_KIND)
     at = np.flatnonzero(own & (legs["account_slot"] >= 0))
     at = at[np.argsort(legs["account_slot"][at], kind="stable")]
-    rows, orders = legs[at], legs.view(ORDER_ROW)[at]
-    found = np.zeros(len(at), ENTRY)
+    orders, found = legs.view(ORDER_ROW), np.zeros(len(at), ENTRY)
     found["place"] = first_place + at
     for name in ("order_id", "account_slot", "contract_slot", "kind"):
-        found[name] = rows[name]
-    is_order = rows["kind"] == ORDER_KIND
-    found["marks"] = np.where(is_order & (orders["filled_lots"] != 0), FILLED, 0)
-    found["marks"] |= np.where(is_order & (orders["ord_type"] > OrdType.LIMIT), CONDITIONAL, 0).astype(np.int8)
+        found[name] = legs[name][at]  # column by column: whole rows would be several times as many bytes
+    is_order = found["kind"] == ORDER_KIND
+    found["marks"] = np.where(is_order & (orders["filled_lots"][at] != 0), FILLED, 0)
+    found["marks"] |= np.where(is_order & (orders["ord_type"][at] > OrdType.LIMIT), CONDITIONAL, 0).astype(np.int8)
     return found
 
 

@@ -10,7 +10,7 @@ from gateway.venue.health import Effect, Health
 from gateway.venue.scrub_process import HISTORY, JOURNAL, REGISTRY
 
 NAME, HISTORY_NAME, REGISTRY_NAME = "JOURNAL_DAMAGED", "HISTORY_DAMAGED", "REGISTRY_DAMAGED"
-_NAMES = {JOURNAL: NAME, HISTORY: HISTORY_NAME, REGISTRY: REGISTRY_NAME}
+NAMES = {JOURNAL: NAME, HISTORY: HISTORY_NAME, REGISTRY: REGISTRY_NAME}
 _EFFECTS = {NAME: Effect.ALARM, HISTORY_NAME: Effect.ALARM, REGISTRY_NAME: Effect.READ_ONLY}
 """The venue goes by the registry, so it takes nothing more once that is damaged; only a start finds it mended."""
 _REMEDY = (
@@ -56,10 +56,10 @@ class Scrub:
         found = [json.loads(line) for line in self._process.stdout.read().splitlines()]
         self._process.stdout.close()
         code, self._process = self._process.wait(), None
-        by_name: dict[str, list[str]] = {name: [] for name in _NAMES.values()}
+        by_name: dict[str, list[str]] = {name: [] for name in NAMES.values()}
         for entry in found:
             if "fault" in entry:
-                by_name[_NAMES[entry["part"]]].append(entry["fault"])
+                by_name[NAMES[entry["part"]]].append(entry["fault"])
         if code:
             by_name[NAME].append(f"{self._data}: the check ended with code {code} before it was through")
         else:

@@ -58,6 +58,8 @@ class Done(msgspec.Struct):
 
     sequence: int = 0
     """Of the snapshot that was written; 0 when nothing was to be written."""
+    time_ns: int = 0
+    """The venue's time at the newest snapshot's last command."""
     replayed: int = 0
     seconds: float = 0.0
     archived: list[int] = []
@@ -115,6 +117,7 @@ def _write(config: Config, order: Order, done: Done, pace: Callable[[], None]) -
     engine = host.Engine.read(config.journal, order.until_seq, recovered.sink)
     recovered.finish(engine, config.journal)
     done.replayed = engine.last_seq - engine.recovery.snapshot_seq
+    done.time_ns = int(engine.root[0]["now_ns"])
     if done.replayed == 0 and projection_path(data, engine.last_seq).exists():
         return
     _wait_until_noted(config, engine.last_seq, recovered, sweeps)

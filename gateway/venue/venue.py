@@ -135,7 +135,8 @@ class Venue:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""
         config = self.config
         self.health = Health(self._heed_health)
-        self.snapshots = Snapshots(config, self.health, self.engine.recovery.snapshot_seq)
+        recovery = self.engine.recovery
+        self.snapshots = Snapshots(config, self.health, recovery.snapshot_seq, recovery.snapshot_ns)
         self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
         self.scrub = Scrub(Path(config.data), config.scrub_hours, config.scrub_bytes_per_s, self.health)
@@ -287,7 +288,18 @@ class Venue:
         return engine
 
     def close(self) -> None:
-        """Apply what is left, make it durable, write a snapshot, and unlock the folder."""
+        """Apply what is left, make it durable, write a snapshot, and unlock the folder.
+
+        JournalError, OSError, sqlite3.Error when the disk fails: all is let go of then, and the journal is closed in
+        order if it can be, so that the next start only replays more.
+        """
+        try:
+            self._close_in_order()
+        except BaseException:
+            self.abandon()
+            raise
+
+    def _close_in_order(self) -> None:
         self.snapshots.close()
         self.scrub.close()
         self.gateway_log.close(self.time.now_ns())

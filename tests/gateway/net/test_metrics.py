@@ -1,5 +1,6 @@
 """The page of metrics, read by Prometheus' own parser, against what has happened."""
 
+import os
 import re
 
 import aiohttp
@@ -126,6 +127,9 @@ def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(t
             page = await scraped(http, server)
             assert page("commands_total", kind="new") == 0 and page("commands_total", kind="deposit") == 0
             assert page("capacity_used", what="orders") == 1 and page("snapshot_age_seconds") >= 0
+            for path in server.venue.config.journal.glob("snapshot-*"):
+                os.utime(path, (0, 0))  # a restored copy has other file times
+            assert (await scraped(http, server))("snapshot_age_seconds") < 3600
         ours = [family for name, family in page.families.items() if name.startswith("lionrock_")]
         assert len(ours) > 35
         for family in ours:
