@@ -233,9 +233,12 @@ def remove(path: Path, pace: Pace | None = None) -> None:
     _disk.unlink(path)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Take away what a process left that ended while it wrote or removed a file. Only for who writes the folder."""
-    for path in _disk.files(folder, "*" + TEMPORARY):
+def remove_leftovers(folder: Path, pattern: str) -> None:
+    """Take away what a process left that ended while it wrote or removed files whose names match a pattern.
+
+    Only for who alone writes such files: another's may be complete in a moment.
+    """
+    for path in _disk.files(folder, pattern + TEMPORARY):
         _disk.unlink(path)
 
 

@@ -274,9 +274,18 @@ def test_a_snapshot_may_end_anywhere(journal: Path) -> None:
         assert seqs[-1] in (pair, [state.last_seq, pair[0]])
         again = Engine.read(journal)
         assert again.digest() == digest and again.recovery.ignored == []
-        with retention_lock(journal):
-            assert not list(journal.glob("*" + disk.TEMPORARY))
+    assert not list(journal.glob("*" + disk.TEMPORARY))
     assert seqs[-1] == [state.last_seq, pair[0]] and len(host.snapshot_seqs(journal)) == 2
+
+
+def test_a_segment_that_the_writer_is_making_is_not_taken_away(journal: Path) -> None:
+    """Beside a running venue its next segment has its temporary name for a moment."""
+    segment, snapshot = journal / f"journal-00000099.log{disk.TEMPORARY}", journal / f"snapshot-9.state{disk.TEMPORARY}"
+    for path in (segment, snapshot):
+        path.write_bytes(b"begun")
+    with retention_lock(journal):
+        Engine.read(journal).snapshot()
+    assert segment.exists() and not snapshot.exists()
 
 
 def test_an_unsound_snapshot_does_not_push_out_a_sound_one(journal: Path) -> None:

@@ -5,6 +5,7 @@ machine; an order that an answer spoke of is known to the channels too; and what
 can work out from the facts.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -20,6 +21,9 @@ ORDERS, TRADES = "user.orders.any.any.raw", "user.trades.any.any.raw"
 CHANNELS = [ORDERS, TRADES, "user.notices"]
 BTC, ETH = "BTC_USDC-PERPETUAL", "ETH_USDC-PERPETUAL"
 OPEN = frozenset({"open", "untriggered"})
+COMMANDS = frozenset(
+    f"private/{name}" for name in ("buy", "sell", "edit", "cancel", "cancel_all", "enable_cancel_on_disconnect")
+)
 ALL = 1 << 30
 TOO_MANY_REQUESTS = 10028
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -69,6 +73,8 @@ class Client:
         """Answers to questions whose name was noted, by that name."""
         self.heard: list[bytes] = []
         self.links = 0
+        self._is_read_only = False
+        """Whether the venue that it is connected to takes no commands."""
         self.protected: set[int] = set()
         """The links, by number, whose orders go when the link does: the venue has confirmed it."""
         self._sent_over: dict[int, set[int]] = {}
@@ -94,6 +100,7 @@ class Client:
     def connect(self, machine: Machine) -> None:
         """Open a link and log in."""
         self.link = machine.connect(self.trader.name)
+        self._is_read_only = machine.is_read_only
         self.links += 1
         credentials = {"client_id": self.trader.key, "client_secret": self.trader.secret}
         self._ask("public/auth", grant_type="client_credentials", **credentials)
@@ -151,6 +158,8 @@ class Client:
         elif what in _STEPS:
             _STEPS[what](self, message["result"], message)
         elif what:
+            if self._is_read_only and what in COMMANDS:
+                raise BrokenPromiseError(f"{self.trader.name}: {what} is taken by a venue that is read-only: {message}")
             self.answers[what] = message["result"]
             self._answered(message["result"])
             if what == "private/enable_cancel_on_disconnect":
@@ -277,6 +286,9 @@ class Client:
         """Ask what `check` needs."""
         self._ask("private/get_open_orders", note="open orders")
         self._ask("private/get_positions", note="positions")
+        for name in (BTC, ETH):
+            params = {"instrument_name": name, "count": 1000}
+            self._ask("private/get_user_trades_by_instrument", note=f"trades {name}", **params)
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
@@ -313,25 +325,37 @@ class Client:
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def check(self) -> None:
+        """All that has to hold of a venue that trades, when everything is told and answered. BrokenPromiseError."""
+        self.check_told()
+        for order in self.told.orders.values():
+            links = self._sent_over.get(order.get("cl_ord_id", 0), {self.links})
+            if order["order_state"] in OPEN and links <= self.protected - {self.links}:
+                if not order["reduce_only"]:
+                    name = self.trader.name
+                    raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
+
+    def check_told(self) -> None:
         """Everything is told and answered: compare what the venue says with what it said. BrokenPromiseError."""
         told, name = self.told, self.trader.name
         for order_id, order in told.answered.items():
-            known = told.orders.get(order_id)
-            if known is None:
+            last = told.orders.get(order_id)
+            if last is None:
                 raise BrokenPromiseError(f"{name}: an answered order is unknown: {order}")
-            if known["order_state"] != "replaced" and not _follows(order, known):
-                raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {known}")
+            if last["order_state"] != "replaced" and not _follows(order, last):
+                raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {last}")
         known_open = {key: _shown(order) for key, order in told.orders.items() if order["order_state"] in OPEN}
         now_open = {order["order_id"]: _shown(order) for order in self.answers.pop("open orders")}
         if known_open != now_open:
             differ = {key for key in known_open.keys() | now_open.keys() if known_open.get(key) != now_open.get(key)}
             lines = [f"{key}: told {known_open.get(key)}, now {now_open.get(key)}" for key in sorted(differ)]
             raise BrokenPromiseError(f"{name}: open orders differ: {'; '.join(lines)}")
-        for order in told.orders.values():
-            links = self._sent_over.get(order.get("cl_ord_id", 0), {self.links})
-            if order["order_state"] in OPEN and links <= self.protected - {self.links}:
-                if not order["reduce_only"]:
-                    raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
+        kept = [trade for market in (BTC, ETH) for trade in self.answers.pop(f"trades {market}")["trades"]]
+        ids = Counter(f"{trade['trade_id']} {trade['order_id']}" for trade in kept)
+        known = Counter(told.trades.keys())
+        if ids != known:
+            raise BrokenPromiseError(
+                f"{name}: its trades lack {list(known - ids)} and have {list(ids - known)} too many"
+            )
         held = {key: value for key, value in told.held.items() if value}
         sizes = {row["instrument_name"]: row["size"] for row in self.answers.pop("positions")}
         now_held = {key: Decimal(size) for key, size in sizes.items() if size}
