@@ -11,8 +11,10 @@ import socket
 import sys
 import threading
 import time
+from bisect import bisect_right
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import accumulate
 from typing import NoReturn
 
 LOOPBACK = "127.0.0.1"
@@ -142,81 +144,89 @@ def idle(port: int, key: str, secret: str) -> None:
     threading.Event().wait()
 
 
-def _orders(first_id: int) -> bytes:
+def _orders(first_id: int) -> list[bytes]:
     """Resting buys and their cancels, whose ids are negative, as frames: each batch leaves nothing behind."""
     ids = range(first_id, first_id + PAIRS)
     place = {"instrument_name": _CONTRACT, "amount": 0.01, "type": "limit", "price": 59_900}
     placed = [call(number, "private/buy", **place, cl_ord_id=number) for number in ids]
-    return b"".join(placed + [call(-number, "private/cancel", cl_ord_id=number) for number in ids])
+    return placed + [call(-number, "private/cancel", cl_ord_id=number) for number in ids]
 
 
-class _Flow:
-    """One connection that sends orders: as many as the venue takes, or a window of them."""
+class Flow:
+    """One connection that sends orders over and over: those that are due, or a window of them."""
 
-    def __init__(self, port: int, key: str, secret: str, number: int) -> None:
-        self.link = websocket(port)
-        self.link.sendall(call(0, "public/auth", grant_type="client_credentials", client_id=key, client_secret=secret))
-        self.link.recv(READ_BYTES)
+    def __init__(self, link: socket.socket, number: int) -> None:
+        self.link = link
         self.link.setblocking(False)
-        self._batch = memoryview(_orders(10**9 + number * PAIRS))
+        messages = _orders(10**9 + number * PAIRS)
+        self._batch = memoryview(b"".join(messages))
+        self._ends = [0, *accumulate(map(len, messages))]
         self._at = 0
+        self._batches = 0
         self._tail = b""
-        self._under_way = 0
         self.answers = self.orders = self.errors = 0
 
-    def turn(self, is_flood: bool) -> None:
-        """Read what there is, and send on: without end, or when the last batch is answered."""
+    @property
+    def sent(self) -> int:
+        """How many messages the socket has taken whole."""
+        return self._batches * 2 * PAIRS + bisect_right(self._ends, self._at) - 1
+
+    def turn(self, due: int | None = None) -> None:
+        """Read what there is, and send on: so many messages in all, or as many as keep a window under way."""
+        self._read()
+        with suppress(BlockingIOError):
+            left = (self.answers + 2 * PAIRS if due is None else due) - self._batches * 2 * PAIRS
+            end = self._ends[min(left, 2 * PAIRS)] if left > 0 else 0
+            if end > self._at:
+                self._at += self.link.send(self._batch[self._at : end])
+            if self._at == len(self._batch):
+                self._at, self._batches = 0, self._batches + 1
+
+    def _read(self) -> None:
         with suppress(BlockingIOError):
             heard = self._tail + self.link.recv(READ_BYTES)
 
             def new(words: bytes) -> int:
                 return heard.count(words) - self._tail.count(words)
 
-            count = new(b'"usOut"')
-            self.answers += count
-            self._under_way -= count
+            self.answers += new(b'"usOut"')
             self.orders += new(b'"id":') - new(b'"id":-')
             self.errors += new(b'"error"')
             self._tail = heard[-TAIL_BYTES:]
-        with suppress(BlockingIOError):
-            if is_flood or self._at or self._under_way <= 0:
-                self._at += self.link.send(self._batch[self._at :])
-            if self._at == len(self._batch):
-                self._at, self._under_way = 0, self._under_way + 2 * PAIRS
 
 
-def _orders_at(port: int, key: str, secret: str, is_flood: bool) -> None:
-    """Send orders over some connections, and print once a second what was acknowledged so far."""
-    flows = [_Flow(port, key, secret, number) for number in range(FLOWS)]
+def logged_in(port: int, key: str, secret: str) -> socket.socket:
+    """A websocket of a trader."""
+    link = websocket(port)
+    link.sendall(call(0, "public/auth", grant_type="client_credentials", client_id=key, client_secret=secret))
+    link.recv(READ_BYTES)
+    return link
+
+
+def load(port: int, key: str, secret: str, rate_per_s: int) -> NoReturn:
+    """Orders and cancels over some connections; tells some times a second what was due, sent and answered so far.
+
+    A rate of 0: as quickly as they are answered, a window on each connection. Else so many a second are due, whatever
+    is answered; what the sockets do not take waits here.
+    """
+    flows = [Flow(logged_in(port, key, secret), number) for number in range(FLOWS)]
     selector = selectors.DefaultSelector()
     for flow in flows:
         selector.register(flow.link, selectors.EVENT_READ, flow)
-        flow.turn(is_flood)
-    told = time.monotonic()
+    begun = told = time.monotonic()
     while True:
-        selector.select(0.001)
+        due = int((time.monotonic() - begun) * rate_per_s / FLOWS)
         for flow in flows:
-            flow.turn(is_flood)
+            flow.turn(due if rate_per_s else None)
         if time.monotonic() - told >= TELL_SECONDS:
             told = time.monotonic()
-            facts = {
-                "answers": sum(flow.answers for flow in flows), "orders": sum(flow.orders for flow in flows),
-                "errors": sum(flow.errors for flow in flows), "at_ms": int(told * 1000),
-            }  # fmt: skip
-            print(json.dumps(facts), flush=True)
+            names = ("sent", "answers", "orders", "errors")
+            facts = {name: sum(getattr(flow, name) for flow in flows) for name in names}
+            print(json.dumps({**facts, "due": due * FLOWS, "at_ms": int(told * 1000)}), flush=True)
+        selector.select(0.001)
 
 
-def capacity(port: int, key: str, secret: str) -> None:
-    """Orders as quickly as they are answered."""
-    _orders_at(port, key, secret, False)
-
-
-def overload(port: int, key: str, secret: str) -> None:
-    """Orders as quickly as the venue reads, whatever is answered: its queues are always full."""
-    _orders_at(port, key, secret, True)
-
-
-LOADS: dict[str, Callable[[int, str, str], None]] = {"capacity": capacity, "overload": overload}
+LOAD = "load"
 ATTACKS: dict[str, Callable[[int, str, str], None]] = {
     attack.__name__: attack for attack in (trades, cheap, document, pipeline, resume, idle)
 }
@@ -229,13 +239,14 @@ def _end_with_parent() -> None:
 
 
 def main(arguments: list[str]) -> None:
-    """`python -m bench.attackers NAME PORT KEY SECRET`: attack the venue on this port until the input closes."""
-    name, port, key, secret = arguments
+    """`python -m bench.attackers NAME PORT KEY SECRET [RATE]`: attack the venue there until the input closes."""
+    name, port, key, secret, *rate_per_s = arguments
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    if name in ATTACKS:
-        os.setpriority(os.PRIO_PROCESS, 0, 10)  # the trader who is watched runs on the same core
+    os.setpriority(os.PRIO_PROCESS, 0, 10)  # the trader who is watched runs on the same core
     with suppress(OSError):
-        (ATTACKS | LOADS)[name](int(port), key, secret)
+        if name == LOAD:
+            load(int(port), key, secret, int(rate_per_s[0]))
+        ATTACKS[name](int(port), key, secret)
     threading.Event().wait()
 
 

@@ -1,8 +1,8 @@
-"""What the venue does when more orders come than it can take: the part of `bench.attacks` about load beyond capacity.
+"""What the venue does when three times as many orders come as it can take: the part of `bench.attacks` about overload.
 
-The load is at first as much as is answered, then as much as the sockets take, in turns; another trader places and
-cancels one order at a time beside it. In the end the venue is killed under the load: its journal must have every order
-that was acknowledged.
+In turns: a load of as many orders as are answered, which is the capacity, and one for which three times as many are due
+whatever is answered. Another trader places and cancels one order at a time beside it, and what counts are its cancels.
+In the end the venue is killed under the load: its journal must have every order that was acknowledged.
 """
 
 import asyncio
@@ -11,23 +11,30 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.attacked_venue import CALM_SECONDS, CONTRACT, PRICE, Plan, Running, log_in, turn
-from bench.gateway_load import WARM_SECONDS, Target, connect, disconnect, json_script
+from bench.attacked_venue import CALM_SECONDS, CONTRACT, PRICE, Plan, Running, log_in
+from bench.attackers import LOAD
+from bench.gateway_load import WARM_SECONDS, Connection, Target, connect, disconnect, json_script
 from bench.histogram import Histogram
 from engine import host
 from engine.codes import CommandKind
 
+TIMES = 3
+"""How much more than the capacity is offered."""
+
 
 @dataclass
 class Overload:
-    """What the venue acknowledged at its capacity and beyond, and how long a cancel took meanwhile."""
+    """What the venue answered at its capacity and beyond, and how long another client's cancels took meanwhile."""
 
     capacity_per_s: list[float] = field(default_factory=list)
+    due_per_s: list[float] = field(default_factory=list)
+    """What was offered beyond it: messages that were due, counted by the sender, sent or not."""
     overload_per_s: list[float] = field(default_factory=list)
     at_capacity: Histogram = field(default_factory=Histogram)
     overloaded: Histogram = field(default_factory=Histogram)
@@ -40,19 +47,19 @@ class Overload:
         """For --json and the table."""
         return {
             "attack": "overload", "capacity_per_s": round(median(self.capacity_per_s)),
-            "overload_per_s": round(median(self.overload_per_s)), "at_capacity": self.at_capacity.summary(),
-            "overloaded": self.overloaded.summary(), "acknowledged": self.acknowledged, "logged": self.logged,
+            "due_per_s": round(median(self.due_per_s)), "overload_per_s": round(median(self.overload_per_s)),
+            "at_capacity": self.at_capacity.summary(), "overloaded": self.overloaded.summary(),
+            "acknowledged": self.acknowledged, "logged": self.logged,
         }  # fmt: skip
-
 
     def line(self) -> str:
         """For people."""
         known, beyond = self.at_capacity.summary(), self.overloaded.summary()
+        offered = f"{median(self.due_per_s):,.0f}/s due: {median(self.overload_per_s):,.0f} answers/s"
         return (
-            f"overload   {median(self.capacity_per_s):,.0f} answers/s at capacity, {median(self.overload_per_s):,.0f} "
-            f"beyond it; another client's p50/p99 {known['p50_us']:,.0f}/{known['p99_us']:,.0f} us, then "
-            f"{beyond['p50_us']:,.0f}/{beyond['p99_us']:,.0f} us; {self.acknowledged} orders acknowledged, "
-            f"{self.logged} in the journal"
+            f"overload   {median(self.capacity_per_s):,.0f} answers/s at capacity; {offered}; another client's cancels "
+            f"p50/p99 {known['p50_us']:,.0f}/{known['p99_us']:,.0f} us, then {beyond['p50_us']:,.0f}/"
+            f"{beyond['p99_us']:,.0f} us; {self.acknowledged} orders acknowledged, {self.logged} in the journal"
         )
 
     def count_logged(self, journal: Path, account_slot: int) -> None:
@@ -68,31 +75,51 @@ async def _told(load: Any) -> dict[str, int]:
     return told
 
 
+async def cancels(connection: Connection, seconds: float) -> list[int]:
+    """How long each cancel took, in ns, of a trader that places one order and cancels it, over and over."""
+    connection.window = 1
+    connection.send(1, time.perf_counter_ns())
+    await asyncio.sleep(WARM_SECONDS)
+    first = connection.sent - connection.under_way
+    connection.delays = []
+    await asyncio.sleep(seconds)
+    delays, connection.window = connection.delays, 0
+    while connection.under_way:
+        await asyncio.sleep(0.01)
+    return delays[1 - first % 2 :: 2]  # every other message is a cancel
+
+
 async def overload(plan: Plan, venue: Running) -> Overload:
-    """A load at the venue's capacity and one far beyond it, in turns; another trader's orders and cancels beside it."""
+    """A load at the venue's capacity and one of three times as much, in turns; another trader's cancels beside it."""
     outcome = Overload()
     script = json_script(CONTRACT, [str(PRICE - 100)], 1, 1)
     link = await connect(Target(venue.url, [log_in(venue.traders[2])]), [script])
-    key = venue.traders[0].key
+    key, capacity_per_s = venue.traders[0].key, 0.0
     for _ in range(plan.turns):
-        for name, rates, histogram in (
-            ("capacity", outcome.capacity_per_s, outcome.at_capacity),
-            ("overload", outcome.overload_per_s, outcome.overloaded),
+        for times, rates, histogram in (
+            (0, outcome.capacity_per_s, outcome.at_capacity),
+            (TIMES, outcome.overload_per_s, outcome.overloaded),
         ):
             load = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", "bench.attackers", name, str(venue.port), key.id, key.secret,
+                sys.executable, "-m", "bench.attackers", LOAD, str(venue.port), key.id, key.secret,
+                str(int(times * capacity_per_s)),
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             )  # fmt: skip
             first = await _told(load)
-            await turn(link, histogram, plan.seconds)
+            histogram.add(await cancels(link[0], plan.seconds))
             told = first
             while told["at_ms"] - first["at_ms"] < (plan.seconds + WARM_SECONDS) * 1000:
                 told = await _told(load)
-            rates.append((told["answers"] - first["answers"]) * 1000 / (told["at_ms"] - first["at_ms"]))
+            span_s = (told["at_ms"] - first["at_ms"]) / 1000
+            rates.append((told["answers"] - first["answers"]) / span_s)
+            if times:
+                outcome.due_per_s.append((told["due"] - first["due"]) / span_s)
+            else:
+                capacity_per_s = rates[-1]
             outcome.acknowledged += told["orders"]
             if told["errors"]:
                 raise ValueError(f"{told['errors']} of the load's orders were refused")
-            if (name, len(rates)) == ("overload", plan.turns):
+            if times and len(rates) == plan.turns:
                 os.kill(venue.pid, signal.SIGKILL)  # in the middle of it
             assert load.stdin is not None
             load.stdin.close()

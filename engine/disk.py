@@ -233,13 +233,9 @@ def remove(path: Path, pace: Pace | None = None) -> None:
     _disk.unlink(path)
 
 
-def remove_leftovers(folder: Path, pattern: str) -> None:
-    """Take away what a process left that ended while it wrote or removed files whose names match a pattern.
-
-    Only for who alone writes such files: another's may be complete in a moment.
-    """
-    for path in _disk.files(folder, pattern + TEMPORARY):
-        _disk.unlink(path)
+def leftovers(folder: Path) -> dict[Path, Path]:
+    """Files that are not whole, by the names that they would have: a process writes or removes them, or has ended."""
+    return {path.with_suffix(""): path for path in _disk.files(folder, "*" + TEMPORARY)}
 
 
 @contextlib.contextmanager

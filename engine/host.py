@@ -36,6 +36,7 @@ from engine.journal import (
     begin_reading,
     begin_segment,
     digest,
+    gathered,
     genesis,
     newest_first,
     read_header,
@@ -194,9 +195,10 @@ def holds_journal(directory: Path) -> bool:
 
 @dataclass(frozen=True)
 class Recovery:
-    """What opening found: the snapshot's sequence (0: none used), commands replayed, bytes of torn tail cut."""
+    """What opening found: the snapshot's sequence (0: none) and time, commands replayed, bytes of torn tail cut."""
 
     snapshot_seq: int = 0
+    snapshot_ns: int = 0
     replayed: int = 0
     cut_bytes: int = 0
     ignored: list[str] = field(default_factory=list)
@@ -331,15 +333,11 @@ class Engine:
         """
         reader = JournalReader(directory)
         engine = cls._restored(reader, from_seq)
-        chain = reader.position.chain
-        for commands in reader.batches():
-            if until_seq is not None and reader.last_seq > until_seq:
-                break
+        for commands in gathered(reader.whole_records(until_seq), SLICE_ROWS):
             engine.feed(commands, sink)
-            chain = reader.position.chain
             if progress is not None:
                 progress(reader.bytes_read, reader.bytes_total)
-        engine.directory, engine._log, engine._chain = directory, reader, chain
+        engine.directory, engine._log, engine._chain = directory, reader, reader.whole_chain
         engine.recovery = replace(engine.recovery, replayed=engine.last_seq - engine.recovery.snapshot_seq)
         return engine
 
@@ -448,7 +446,7 @@ class Engine:
         if root is None and seq is not None:
             raise SnapshotError("; ".join(ignored) or f"{reader.directory}: no snapshot of sequence {seq}")
         engine = cls(create(reader.capacities, reader.mode) if root is None else root)
-        engine.recovery = Recovery(engine.last_seq, ignored=ignored, seconds=seconds)
+        engine.recovery = Recovery(engine.last_seq, int(engine.root[0]["now_ns"]), ignored=ignored, seconds=seconds)
         return engine
 
     @classmethod
@@ -458,11 +456,10 @@ class Engine:
         found, begun = engine.recovery, time.perf_counter()
         replay(reader, engine, sink=sink, progress=progress)
         reader.check_end()
-        cut_bytes = reader.torn.size_bytes if reader.torn else 0
         seconds = found.seconds | {"replay": time.perf_counter() - begun}
         engine.recovery = replace(
-            found, replayed=engine.last_seq - found.snapshot_seq, cut_bytes=cut_bytes, set_aside=set_aside,
-            seconds=seconds,
+            found, replayed=engine.last_seq - found.snapshot_seq, set_aside=set_aside, seconds=seconds,
+            cut_bytes=reader.torn.size_bytes if reader.torn else 0,
         )  # fmt: skip
         return engine
 
@@ -564,7 +561,7 @@ def replay(
     progress: Progress = _ignore,
 ) -> None:
     """Apply the log from the reader's position, up to a sequence or its end. The engine must stand there too."""
-    for commands in reader.batches(until_seq):
+    for commands in gathered(reader.batches(until_seq), SLICE_ROWS):
         engine.feed(commands, sink)
         progress(reader.bytes_read, reader.bytes_total)
 

@@ -7,6 +7,7 @@ is only kept, and an entry links, optimises and emits all that it uses once. Tha
 
 import inspect
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -59,9 +60,17 @@ _RECORDS = {
     "taker": schema.TAKER,
     "sums": schema.COUNT,
 }
-_TYPES = {name: from_dtype(dtype) for name, dtype in _RECORDS.items()} if JIT else {}
+
+
+@cache
+def record_type(dtype: np.dtype[Any]) -> Any:
+    """The compiler's type of rows with this layout, made once: the state's takes milliseconds."""
+    return from_dtype(dtype)
+
+
+_TYPES = {name: record_type(dtype) for name, dtype in _RECORDS.items()} if JIT else {}
 _DTYPES = {name: dtype for name, dtype in vars(schema).items() if isinstance(dtype, np.dtype)}
-_LAYOUTS = {from_dtype(dtype): name for name, dtype in _DTYPES.items()} if JIT else {}
+_LAYOUTS = {record_type(dtype): name for name, dtype in _DTYPES.items()} if JIT else {}
 
 
 def _is_null(value: Any) -> bool:

@@ -10,8 +10,8 @@ from llvmlite import ir
 from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
-from numba.np.numpy_support import from_dtype
 
+from engine.kernels import record_type
 from engine.schema import NODE, SELLS, STATE, TAKER
 from engine.units import JIT
 
@@ -23,7 +23,7 @@ if JIT:
 
     def reader(dtype: Any) -> Any:
         """A function (address, index) -> the row there, with this layout."""
-        row_type = from_dtype(dtype)
+        row_type = record_type(dtype)
 
         @intrinsic
         def row_at(typingctx: Any, address: Any, index: Any) -> Any:
@@ -48,9 +48,9 @@ if JIT:
 
     def _column(owner: Any, name: str) -> Any:
         """A function (owner row, index) -> the row at this index of one of its arrays; the index is not checked."""
-        owner_type = from_dtype(owner)
+        owner_type = record_type(owner)
         row_dtype = owner.fields[name][0].base
-        row_type, offset = from_dtype(row_dtype), owner.fields[name][1]
+        row_type, offset = record_type(row_dtype), owner.fields[name][1]
 
         @intrinsic
         def row_at(typingctx: Any, row: Any, index: Any) -> Any:
@@ -145,7 +145,7 @@ if JIT:
     @intrinsic
     def passing_taker(typingctx: Any) -> Any:
         """A TAKER row in registers, nothing written yet; pass it to inlined functions only."""
-        row_type = from_dtype(TAKER)
+        row_type = record_type(TAKER)
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
             words = ir.ArrayType(ir.IntType(64), TAKER.itemsize // 8)

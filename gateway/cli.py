@@ -1,13 +1,14 @@
 """`lionrock`: one command, a subcommand for each job. A subcommand's module is imported only when it is asked for."""
 
 import argparse
+import gc
 import importlib
 import os
 import signal
 import sys
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import NoReturn
+from typing import Any, NoReturn
 
 COMMANDS = {
     "demo": "a live exchange on loopback with traders on it, to watch and to trade on",
@@ -61,9 +62,18 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(USAGE_ERROR)
 
 
+def _imported(name: str) -> Any:
+    """The module of a subcommand. What is imported is not garbage: looking for some took a sixth of the time."""
+    gc.disable()
+    try:
+        return importlib.import_module(f"gateway.commands.{name}")
+    finally:
+        gc.enable()
+
+
 def _parser(name: str) -> argparse.ArgumentParser:
     parser = Parser(prog="lionrock")
-    importlib.import_module(f"gateway.commands.{name}").add_parser(parser.add_subparsers(required=True))
+    _imported(name).add_parser(parser.add_subparsers(required=True))
     parser.prog = f"lionrock {name}"  # what this command does not know, it says in its own name
     return parser
 
@@ -81,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if name not in COMMANDS:
         print(f"lionrock: no command {name!r}; one of {', '.join(COMMANDS)}; see lionrock --help", file=sys.stderr)
         return USAGE_ERROR
-    module = importlib.import_module(f"gateway.commands.{name}")
+    module = _imported(name)
     options = _parser(name).parse_args(arguments)
     try:
         code = int(module.run(options) or 0)

@@ -274,18 +274,45 @@ def test_a_snapshot_may_end_anywhere(journal: Path) -> None:
         assert seqs[-1] in (pair, [state.last_seq, pair[0]])
         again = Engine.read(journal)
         assert again.digest() == digest and again.recovery.ignored == []
-    assert not list(journal.glob("*" + disk.TEMPORARY))
+        with retention_lock(journal):
+            assert not list(journal.glob("*" + disk.TEMPORARY))
     assert seqs[-1] == [state.last_seq, pair[0]] and len(host.snapshot_seqs(journal)) == 2
 
 
-def test_a_segment_that_the_writer_is_making_is_not_taken_away(journal: Path) -> None:
-    """Beside a running venue its next segment has its temporary name for a moment."""
-    segment, snapshot = journal / f"journal-00000099.log{disk.TEMPORARY}", journal / f"snapshot-9.state{disk.TEMPORARY}"
-    for path in (segment, snapshot):
-        path.write_bytes(b"begun")
+class VisitedDisk(disk.SystemDisk):
+    """Somebody comes to archive at the moment when a new file is about to get its name."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self.visits = directory, 0
+
+    def rename(self, old: Path, new: Path) -> None:
+        if old.suffix == disk.TEMPORARY:
+            with disk.use(disk.SystemDisk()), retention_lock(self._directory):
+                self.visits += 1
+        super().rename(old, new)
+
+
+def test_who_archives_leaves_the_segment_that_is_being_begun(tmp_path: Path) -> None:
+    """Its file taken away, the journal would have failed, and the venue with it."""
+    visited = VisitedDisk(tmp_path)
+    with disk.use(visited):
+        engine = Engine.create(tmp_path, Mode.RESEARCH, CAPACITIES, OPTIONS)
+        for batch in cut(script(23, 400), 25):
+            engine.submit(batch)
+            engine.commit()
+    assert visited.visits > 2 and engine.journal is not None and engine.journal.failure is None
+    digest = engine.digest()
+    engine.close()
+    assert Engine.read(tmp_path).digest() == digest
+
+
+def test_who_archives_takes_away_what_an_ended_process_left(journal: Path) -> None:
+    whole = sorted(journal.glob("journal-*.log"))
+    left_behind = [whole[0], whole[-2], journal / "snapshot-00000000000000000001.state"]
+    for path in left_behind:
+        path.with_name(path.name + disk.TEMPORARY).touch()
     with retention_lock(journal):
-        Engine.read(journal).snapshot()
-    assert segment.exists() and not snapshot.exists()
+        assert not list(journal.glob("*" + disk.TEMPORARY))
 
 
 def test_an_unsound_snapshot_does_not_push_out_a_sound_one(journal: Path) -> None:

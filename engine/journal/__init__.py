@@ -12,7 +12,7 @@ from engine.journal.archive import (
 )
 from engine.journal.format import CorruptJournalError, JournalError, SegmentHeader, genesis
 from engine.journal.loss import begin_anew, begin_reading, write_read_again
-from engine.journal.reader import JournalReader, TornTail
+from engine.journal.reader import JournalReader, TornTail, gathered
 from engine.journal.records import Position
 from engine.journal.retention import (
     KEPT_SNAPSHOTS,
@@ -66,6 +66,7 @@ __all__ = [
     "check_archive",
     "check_body",
     "digest",
+    "gathered",
     "genesis",
     "newest_first",
     "read_archive_header",

@@ -49,6 +49,7 @@ class JournalReader:
         self._position: Position | None = None
         self.records_read = 0
         self.torn: TornTail | None = None
+        self.whole_chain = b""
         self.expect([] if self.tip is None else [tip_proof(directory, self.tip)])
 
     @property
@@ -195,6 +196,15 @@ class JournalReader:
                 return
             yield rows
 
+    def whole_records(self, until_seq: int | None = None) -> Iterator[Rows]:
+        """The same, but it ends with the last record that lies up to a sequence; `whole_chain` is the hash there."""
+        self.whole_chain = self.position.chain
+        for rows in self.batches():
+            if until_seq is not None and self.last_seq > until_seq:
+                return
+            self.whole_chain = self.position.chain
+            yield rows
+
     def _records_until(self, seq: int | None) -> Iterator[Rows]:
         """The records that follow, up to the one that ends at `seq` or behind it."""
         while seq is None or self.last_seq < seq:
@@ -258,6 +268,25 @@ class JournalReader:
             return False
         self.torn = TornTail(self._segments.path(number), offset, len(data) - offset)
         return True
+
+
+def gathered(batches: Iterable[Rows], least_rows: int) -> Iterator[Rows]:
+    """The rows of batches that follow one another, at least so many at a time but for the last.
+
+    A venue that is not busy syncs each command in a record of its own, and a batch costs whoever replays it many times
+    what a row does.
+    """
+    waiting = bytearray()
+    for rows in batches:
+        if not waiting and len(rows) >= least_rows:
+            yield rows
+            continue
+        waiting += rows.tobytes()  # to join arrays of records takes many times as long
+        if len(waiting) >= least_rows * COMMAND.itemsize:
+            yield np.frombuffer(waiting, COMMAND)
+            waiting = bytearray()
+    if waiting:
+        yield np.frombuffer(waiting, COMMAND)
 
 
 def _other_log(directory: Path, proof: Proof) -> LossError:

@@ -15,7 +15,7 @@ from engine import disk
 from engine.journal.archive import Archive, archive_folder, archive_path, check_archive, write_archive
 from engine.journal.format import CorruptJournalError, JournalError, segment_path
 from engine.journal.segments import Segments
-from engine.journal.snapshot import SNAPSHOTS, SnapshotError, check_body, newest_first, read_header, snapshot_path
+from engine.journal.snapshot import SnapshotError, check_body, newest_first, read_header, snapshot_path
 
 KEPT_SNAPSHOTS = 2
 LOCK = "retention-lock"
@@ -33,9 +33,22 @@ def retention_lock(directory: Path) -> Iterator[None]:
             raise JournalError(
                 f"{directory}: another process writes a snapshot or archives; try again when it has ended"
             ) from None
+        _remove_leftovers(directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Take away what an ended process left of snapshots and segments.
+
+    The segment behind the last one stays: whoever writes the journal may be about to begin it, and without its file
+    the journal would have failed. One that was left by a crash is written anew when its turn comes.
+    """
+    segments = disk.current().files(directory, "journal-*.log")
+    for name, path in disk.leftovers(directory).items():
+        if not name.match("journal-*.log") or name < max(segments, default=Path()):
+            disk.current().unlink(path)
 
 
 def sound_snapshots(directory: Path) -> list[int]:
@@ -53,10 +66,8 @@ def sound_snapshots(directory: Path) -> list[int]:
 def remove_old_snapshots(directory: Path, pace: disk.Pace | None = None) -> list[int]:
     """Remove what is older than the sound snapshots that are kept; answers their sequences, newest first.
 
-    They are read first. So an older one goes only when the newer ones are whole on the disk. What is left of snapshots
-    that were never complete goes too; other unfinished files are those of the journal's writer, who may be at work.
+    They are read first. So an older one goes only when the newer ones are whole on the disk.
     """
-    disk.remove_leftovers(directory, SNAPSHOTS)
     kept = sound_snapshots(directory)
     if len(kept) == KEPT_SNAPSHOTS:
         for path in newest_first(directory):

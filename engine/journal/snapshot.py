@@ -23,8 +23,6 @@ from engine.journal.format import JournalError
 from engine.schema import CELL, POOLED, SEMANTICS_VERSION, STATE
 
 SNAPSHOT_MAGIC = b"LIONSNAP"
-SNAPSHOTS = "snapshot-*.state"
-"""What the names of snapshots match."""
 SNAPSHOT_BYTES = 256
 _SNAPSHOT = struct.Struct("<8sIIIIqQ32s32s32s")
 _CRC = struct.Struct("<I")
@@ -221,7 +219,7 @@ class _Body:
 
 def newest_first(directory: Path) -> list[Path]:
     """The snapshot files of a directory, newest first."""
-    return disk.current().files(directory, SNAPSHOTS)[::-1]
+    return disk.current().files(directory, "snapshot-*.state")[::-1]
 
 
 def snapshots(directory: Path) -> Iterator[Snapshot]:

@@ -11,6 +11,7 @@ import msgspec
 from engine import disk
 from gateway.audit_trail.columns import COLUMNS, Record
 from gateway.audit_trail.hash_chain import CHAIN
+from gateway.registry.errors import in_one_line
 
 FORMATS = ("csv", "jsonl", "parquet")
 NAMES = (*COLUMNS, CHAIN)
@@ -164,4 +165,4 @@ def _read_parquet(path: Path) -> Iterator[Record]:
             for row in batch.to_pylist():
                 yield {name: value for name, value in row.items() if value is not None}
     except (arrow.ArrowException, OSError) as error:
-        raise FileError(f"{path}: {' '.join(str(error).split())[:200]}") from None
+        raise FileError(f"{path}: {in_one_line(error)}") from None

@@ -33,7 +33,7 @@ from gateway.commands.common import (
 from gateway.net.server import Server
 from gateway.registry.registry import RegistryError
 from gateway.venue.losses import LEAVE, REPEAT, AcceptedLoss
-from gateway.venue.read_only import DiskFailure, disk_failure
+from gateway.venue.read_only import DiskFailure, disk_failure, stop_failure
 from gateway.venue.start_phases import StartPhases
 from gateway.wire import log_lines
 from gateway.wire.log_lines import event
@@ -110,12 +110,15 @@ def run(args: argparse.Namespace) -> int:
         make_data_folder(config.data)
         phases = StartPhases(clock.process_begun_ns())
         phases.end("interpreter and imports")
-        compile_engine()
-        phases.end("compiled engine")
+        gc.disable()  # nothing that a start makes is garbage; `tune` turns it on
         try:
+            compile_engine()
+            phases.end("compiled engine")
             return uvloop.run(serve(config, args.json, phases, accepted, args.accept_time))
         except JournalError as error:
             return _failed(error)
+        finally:
+            gc.enable()
 
 
 def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
@@ -159,7 +162,13 @@ async def serve(
         del server, failure
         return await _answer_only(here, disk, stopped)
     _LOG.info("the venue stops", extra=event("stopping"))
-    await server.stop()
+    try:
+        await server.stop()
+    except BrokenError:
+        raise
+    except (JournalError, OSError, sqlite3.Error) as error:
+        print(f"lionrock serve: stopped by a disk error: {stop_failure(server.venue, error)}", file=sys.stderr)
+        return DISK_FAILED
     last_seq = server.venue.engine.last_seq
     _LOG.info("the venue has stopped at sequence %d", last_seq, extra=event("stopped", sequence=last_seq))
     print(json.dumps({"stopped": True, "sequence": last_seq}) if as_json else f"stopped at sequence {last_seq}")
@@ -216,6 +225,7 @@ def tune(switch_seconds: float) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 def _finish(stopped: "asyncio.Future[None]") -> None:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from engine import host
 from gateway import clock
+from gateway.net.fair_reads import FairReads
 from gateway.sessions.actions import Later
 from gateway.sessions.query_turns import QueryTurns
 from gateway.venue.stage_times import Histogram
@@ -37,6 +38,7 @@ class Turns:
 
     def __init__(self, busy_poll_us: int) -> None:
         self.queries = QueryTurns()
+        self.reads = FairReads(lambda call: self.loop.call_soon(call))
         self._serves_later = False
         self.loop: asyncio.AbstractEventLoop
         self.failed: asyncio.Future[None]

@@ -10,6 +10,7 @@ import logging
 from typing import Any
 
 from gateway import clock
+from gateway.net.fair_reads import LEAST_BYTES, READ_BYTES
 from gateway.net.loop_turns import Turns
 from gateway.net.websocket_connection import WebsocketConnection
 from gateway.plain_orders.compiled_path import COUNT, FRAME_BYTES, OFFSET
@@ -18,8 +19,6 @@ from gateway.venue.sequencer import OVER_LIMIT
 from gateway.venue.venue import Venue
 from gateway.wire.log_lines import event
 
-READ_BYTES = 1 << 14
-"""What one connection may bring in one turn of the loop, some 100 orders: whoever floods keeps nobody waiting."""
 ALIVE_NS = 1_000_000_000
 """How often the library is told that data came: it pings silent clients and closes those that do not answer."""
 _LOG = logging.getLogger("lionrock.server")
@@ -41,6 +40,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
 
     def __init__(self, venue: Venue, turns: Turns, connection: WebsocketConnection, library: Any) -> None:
         self._turns = turns
+        self._reads = turns.reads
         self._settle = venue.settle
         self._connection = connection
         self._session = connection.session
@@ -49,6 +49,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
         self._compiled_path = venue.sequencer.compiled_path
         self._numbers = self._compiled_path.numbers
         self._buffer = self._compiled_path.buffer
+        self._room = self._buffer[:READ_BYTES]
         self._kept = b""
         """The beginning of a frame that is not complete yet."""
         self._owed = 0
@@ -59,10 +60,11 @@ class WebsocketInput(asyncio.BufferedProtocol):
     # --- the loop's calls -----------------------------------------------------------------------------------------
 
     def get_buffer(self, sizehint: int) -> Any:
-        kept = len(self._kept)
-        if kept:
-            self._buffer[:kept] = self._kept
-        return self._buffer[kept : kept + READ_BYTES]
+        kept, size = len(self._kept), self._reads.size_bytes
+        if not kept:
+            return self._room if size == READ_BYTES else self._room[:size]
+        self._buffer[:kept] = self._kept
+        return self._buffer[kept : kept + size]
 
     def buffer_updated(self, nbytes: int) -> None:
         end, self._kept = len(self._kept) + nbytes, b""
@@ -73,7 +75,7 @@ class WebsocketInput(asyncio.BufferedProtocol):
             _LOG.exception("a connection is cut: serving it failed", extra=told)
             self._session.closed = True
             self._connection.abort()
-        if nbytes == READ_BYTES:
+        if nbytes == self._reads.size_bytes:
             self._connection.let_others_read()
         self._turns.touch()
 
@@ -98,12 +100,12 @@ class WebsocketInput(asyncio.BufferedProtocol):
 
     def take(self, data: bytes) -> None:
         """Serve bytes that were read before: with the handshake, or while the connection had to wait."""
-        for first in range(0, len(data), READ_BYTES - 1):
+        for first in range(0, len(data), LEAST_BYTES - 1):
             if self._connection.is_held:
                 self._connection.hold()
                 self._kept += data[first:]
                 return
-            part = data[first : first + READ_BYTES - 1]
+            part = data[first : first + LEAST_BYTES - 1]
             self.get_buffer(0)[: len(part)] = part
             self.buffer_updated(len(part))
 

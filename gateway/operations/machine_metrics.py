@@ -1,12 +1,11 @@
-"""Figures of the machine and of the venue's health: disk, snapshots, what is wrong."""
+"""Figures of the machine, the data folder and the venue's health: disk, clock, what is wrong."""
 
-import os
 from collections.abc import Iterator
+from pathlib import Path
 
 from prometheus_client.core import Metric
 
 from engine import disk
-from gateway import clock
 from gateway.operations.families import NS_PER_S, gauge, gauges
 from gateway.operations.health_pages import HealthPages
 from gateway.sessions.methods.session import VERSION
@@ -15,7 +14,7 @@ from gateway.venue.venue import Venue
 
 
 def families(venue: Venue, health: HealthPages) -> Iterator[Metric]:
-    """Version, health, the data folder's disk, and how old the newest snapshot is."""
+    """Version, health, the data folder's disk, and how the venue's time stands to the wall clock."""
     yield gauges("build_info", "The release that runs; always 1", ("version",), [((VERSION,), 1.0)])
     yield gauge("ready", "1 while new orders are taken, as /readyz says", float(not health.reasons()))
     states = [((state,), float(venue.health.state == state)) for state in dict.fromkeys(STATES.values())]
@@ -23,10 +22,11 @@ def families(venue: Venue, health: HealthPages) -> Iterator[Metric]:
     troubles = [((trouble.name, trouble.effect.name.lower()), 1.0) for trouble in venue.health.troubles]
     text = "1 for each thing that is wrong; /healthz has cause and remedy"
     yield gauges("trouble", text, ("name", "effect"), troubles)
-    filesystem = os.statvfs(venue.config.data)
-    free_bytes = filesystem.f_bavail * filesystem.f_frsize
+    free_bytes = disk.current().free_bytes(Path(venue.config.data))
     yield gauge("disk_free_bytes", "Bytes free on the data folder's disk", float(free_bytes))
-    snapshots = disk.current().files(venue.config.journal, "snapshot-*")
-    if snapshots:
-        age_ns = clock.wall_ns() - max(path.stat().st_mtime_ns for path in snapshots)
-        yield gauge("snapshot_age_seconds", "Seconds since the newest snapshot was written", age_ns / NS_PER_S)
+    text = "No new orders are taken with fewer bytes free than this; 0: the disk is not looked at"
+    yield gauge("disk_reserve_bytes", text, float(venue.config.disk_reserve_bytes))
+    text = "How far the wall clock is ahead of the venue's time, in seconds; negative: behind"
+    yield gauge("clock_away_seconds", text, venue.time.away_ns / NS_PER_S)
+    text = "How far a log that a wrong clock wrote is still ahead of the wall clock, in seconds"
+    yield gauge("clock_lead_seconds", text, venue.time.lead_ns / NS_PER_S)

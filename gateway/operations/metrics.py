@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry, ProcessCollector
 from prometheus_client.core import Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 
-from gateway.operations import machine_metrics, market_metrics, trading_metrics
+from gateway.operations import folder_metrics, machine_metrics, market_metrics, trading_metrics
 from gateway.operations.families import counters, gauges, histograms
 from gateway.operations.health_pages import HealthPages, Page
 from gateway.venue.stage_times import Histogram
@@ -55,6 +55,7 @@ class Metrics:
         yield from trading_metrics.families(venue)
         yield from market_metrics.families(venue)
         yield from machine_metrics.families(venue, self._health)
+        yield from folder_metrics.families(venue)
         yield from _connections(self._ports())
         lag = {"timers": self._loop_lag}
         yield histograms("loop_lag_seconds", "How late the event loop's timers run, in seconds", "what", lag)

@@ -55,14 +55,13 @@ def entries_of(first_place: int, legs: Any) -> Any:
     own = (kinds == ORDER_KIND) | (kinds == TRADE_KIND) | (kinds == MONEY_KIND) | (kinds == COLLATERAL_KIND)
     at = np.flatnonzero(own & (legs["account_slot"] >= 0))
     at = at[np.argsort(legs["account_slot"][at], kind="stable")]
-    rows, orders = legs[at], legs.view(ORDER_ROW)[at]
-    found = np.zeros(len(at), ENTRY)
+    orders, found = legs.view(ORDER_ROW), np.zeros(len(at), ENTRY)
     found["place"] = first_place + at
     for name in ("order_id", "account_slot", "contract_slot", "kind"):
-        found[name] = rows[name]
-    is_order = rows["kind"] == ORDER_KIND
-    found["marks"] = np.where(is_order & (orders["filled_lots"] != 0), FILLED, 0)
-    found["marks"] |= np.where(is_order & (orders["ord_type"] > OrdType.LIMIT), CONDITIONAL, 0).astype(np.int8)
+        found[name] = legs[name][at]  # column by column: whole rows would be several times as many bytes
+    is_order = found["kind"] == ORDER_KIND
+    found["marks"] = np.where(is_order & (orders["filled_lots"][at] != 0), FILLED, 0)
+    found["marks"] |= np.where(is_order & (orders["ord_type"][at] > OrdType.LIMIT), CONDITIONAL, 0).astype(np.int8)
     return found
 
 
@@ -89,6 +88,29 @@ class AccountIndex:
                 raise self._file.wrong(f"its index of the blocks from {end} on is missing")
             end = past
         return max(end, 0)
+
+    def check(self) -> Iterator[int]:
+        """Read and check every run: the size of each part in bytes. HistoryError. Others may write meanwhile."""
+        end = -1
+        for number, first, past in self._file.run("SELECT number, first, past FROM run ORDER BY first"):
+            if end not in (-1, first):
+                raise self._file.wrong(f"its index of the blocks from {end} on is missing")
+            end = past
+            yield from self._check_run(number)
+
+    def _check_run(self, number: int) -> Iterator[int]:
+        found = self._file.run("SELECT * FROM run WHERE number = ?", number)
+        if not found:
+            return  # merged into another meanwhile
+        run = self._run(found[0])
+        for at, start in enumerate(run.directory):
+            rows = self._file.run("SELECT data FROM chunk WHERE id = ?", _id(number, at))
+            if not rows and not self._file.run("SELECT 1 FROM run WHERE number = ?", number):
+                return
+            entries = self._entries(run, at, rows[0][0] if rows else None)
+            if (entries["account_slot"][0], entries["place"][0]) != tuple(start):
+                raise self._file.wrong(f"its run {number} is damaged")
+            yield entries.nbytes
 
     # --- reading --------------------------------------------------------------------------------------------------
 

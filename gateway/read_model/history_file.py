@@ -31,6 +31,7 @@ from gateway.read_model.event_fold import (
     TRADE_KIND,
 )
 from gateway.read_model.segments import Block
+from gateway.registry.errors import in_one_line
 
 BLOCK_ROWS = 512
 CACHED_BLOCKS = 32
@@ -137,11 +138,13 @@ class HistoryFile:
             # A name in this form makes no new file where there is none.
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
                                        check_same_thread=False)  # fmt: skip
+            self._db.text_factory = bytes  # there is no text, but a damaged blob may say that it is one
             self._prepare(is_written)
         except sqlite3.OperationalError as error:
-            raise HistoryDiskError(f"{path}: cannot be opened ({error}); see what is wrong with the disk") from None
+            told = f"{path}: cannot be opened ({in_one_line(error)})"
+            raise HistoryDiskError(f"{told}; see what is wrong with the disk") from None
         except sqlite3.Error as error:
-            raise self.wrong(f"cannot be opened ({error})") from None
+            raise self.wrong(f"cannot be opened ({in_one_line(error)})") from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
@@ -161,6 +164,7 @@ class HistoryFile:
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
+        self.check_notes()
 
     def close(self) -> None:
         """Close the connection."""
@@ -179,9 +183,9 @@ class HistoryFile:
         try:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
-            raise HistoryDiskError(f"{self.path}: {error}; see what is wrong with the disk") from None
+            raise HistoryDiskError(f"{self.path}: {in_one_line(error)}; see what is wrong with the disk") from None
         except sqlite3.Error as error:
-            raise self.wrong(str(error)) from None
+            raise self.wrong(in_one_line(error)) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
         """Do all of some writes, durably, or nothing of them."""
@@ -256,6 +260,32 @@ class HistoryFile:
         else:
             self._blocks.move_to_end(n)
         return known
+
+    def check_notes(self) -> None:
+        """Compare the indexes of the notes with the notes, which nothing else does: a block that an index leaves out
+        would be left out of answers. HistoryError."""
+        ((told,), *_) = self.run("PRAGMA integrity_check(block)")
+        if told != b"ok":
+            raise self.wrong(f"its notes of blocks are damaged ({in_one_line(told.decode(errors='replace'))})")
+
+    def check(self) -> Iterator[int]:
+        """Read and check every block and every block of a series: the size of each in bytes. HistoryError.
+
+        Another process may write meanwhile.
+        """
+        self.check_notes()
+        first, past = self.bounds()
+        for n in range(first, past):
+            found = self.run("SELECT block.*, data FROM block LEFT JOIN body USING (n) WHERE n = ?", n)
+            if found:
+                *row, data = found[0]
+                if crc32c(self.opened("body", n, data)) != self._checked(tuple(row)).content:
+                    raise self.wrong(f"its block {n} is not the one that was noted")
+                yield len(data)
+            elif self.bounds()[0] <= n < self.bounds()[1]:  # neither forgotten meanwhile nor taken back
+                raise self.wrong(f"its note of block {n} is missing")
+        for (key,) in self.run("SELECT id FROM series"):
+            yield len(self.blob("series", key))
 
     def place_of(self, column: int, value: int, first: int, past: int) -> int:
         """The first block between two whose last time (column 2) or last sequence (4) is not before a value.

@@ -33,8 +33,8 @@ class Reports:
 
     def __init__(self, history: History, contracts: Sequence[Contract], rows: int = REPORT_ROWS) -> None:
         """`rows` is how many are kept at least; whole segments are forgotten."""
-        self._floors: dict[int, int] = {}
-        """By account, the sequence of its last row that is forgotten."""
+        self._floors = np.zeros(0, np.int64)
+        """By account, the sequence of its last row that is forgotten, 0 for none."""
         self._history = history
         self._contracts = contracts
         self._rows = rows
@@ -67,14 +67,20 @@ class Reports:
     def _forget(self) -> Segment:
         oldest = self._segments.pop(0)
         self._kept -= oldest.used
-        rows = oldest.legs[: oldest.used][::-1]
-        accounts, newest = np.unique(rows["account_slot"], return_index=True)
-        self._floors.update(zip(accounts.tolist(), rows["seq"][newest].tolist(), strict=True))
+        self._raise_floors(oldest.legs["account_slot"][: oldest.used], oldest.legs["seq"][: oldest.used])
         return oldest
+
+    def _raise_floors(self, accounts: Any, seqs: Any) -> None:
+        """Rows of these accounts and sequences are forgotten; of an account the last one counts."""
+        owned = accounts >= 0
+        room = int(accounts.max(initial=-1)) + 1
+        if room > len(self._floors):
+            self._floors = np.concatenate((self._floors, np.zeros(2 * room - len(self._floors), np.int64)))
+        self._floors[accounts[owned]] = seqs[owned]
 
     def floor(self, account_slot: int) -> int:
         """What an account is told of later sequences than this one is whole."""
-        return self._floors.get(account_slot, 0)
+        return int(self._floors[account_slot]) if 0 <= account_slot < len(self._floors) else 0
 
     def noted(self, segment: Segment, end: int) -> None:
         """A batch's rows are written up to `end`."""
@@ -84,7 +90,10 @@ class Reports:
     def saved(self) -> dict[str, Any]:
         """Copies of all rows and of what was forgotten, to save them."""
         rows = np.concatenate([segment.legs[: segment.used] for segment in self._segments])
-        return {"reports": rows, "report_floors": np.array([*self._floors.items()], _FLOOR)}
+        accounts = np.flatnonzero(self._floors)
+        floors = np.zeros(len(accounts), _FLOOR)
+        floors["account_slot"], floors["seq"] = accounts, self._floors[accounts]
+        return {"reports": rows, "report_floors": floors}
 
     def saved_rows(self, saved: SavedRows) -> tuple[Any, Any]:
         """(rows, what was forgotten) that were saved."""
@@ -98,7 +107,8 @@ class Reports:
         for segment in self._segments:
             segment.seal()
         self._segments.append(Segment(size))
-        self._floors = dict(floors.tolist())
+        self._floors = np.zeros(0, np.int64)
+        self._raise_floors(floors["account_slot"], floors["seq"])
         self._kept = len(rows)
         self._recent = (self._segments[-1], 0, 0)
 

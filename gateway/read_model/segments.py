@@ -19,6 +19,8 @@ from gateway.wire.views import Span
 SEGMENT_ROWS = 1 << 16
 MANY_ROWS = 16
 """Of a block of which so many rows are asked for, all of it may stay in memory."""
+_PLACE_BITS = 32
+_PLACE_MASK = (1 << _PLACE_BITS) - 1
 BEHIND = (1 << 63) - 1
 """A place behind every row."""
 
@@ -47,11 +49,14 @@ class Segment:
 
     def seal(self) -> None:
         """Note where each account's rows and the settlements are, and which trades are here; no more rows come."""
-        accounts = self.legs["account_slot"][: self.used]
-        self._by_account = np.argsort(accounts, kind="stable").astype(np.int32)
-        present, self._starts = np.unique(accounts[self._by_account], return_index=True)
-        moved = np.isin(self.legs["kind"][: self.used], (TRADE_KIND, MONEY_KIND))
-        times = self.legs["time_ns"][: self.used][moved]
+        # Numbers that have account and place are sorted several times as quickly as places by their accounts.
+        keys = self.legs["account_slot"][: self.used].astype(np.int64) << _PLACE_BITS | np.arange(self.used)
+        keys.sort()
+        self._by_account, accounts = (keys & _PLACE_MASK).astype(np.int32), keys >> _PLACE_BITS
+        self._starts = np.flatnonzero(np.diff(accounts, prepend=accounts[:1] - 1))
+        present = accounts[self._starts]
+        kinds = self.legs["kind"][: self.used]
+        times = self.legs["time_ns"][: self.used][(kinds == TRADE_KIND) | (kinds == MONEY_KIND)]
         self._times = (int(times.min()), int(times.max())) if len(times) else (BEHIND, -1)
         self._settlements = self._find_settlements()
         self._trades = self._find_trades()

@@ -7,6 +7,11 @@ SQLITE_FAULTS = (sqlite3.Error, UnicodeError)
 """What reading a damaged file raises: SQLite's own errors, and those of a message with bytes of the file in it."""
 
 
+def in_one_line(error: object) -> str:
+    """What SQLite says, which may quote many lines of a damaged file, in one short line."""
+    return " ".join(str(error).split())[:200]
+
+
 class RegistryError(Exception):
     """A change that the registry refuses: one line that names the field, the value and the remedy."""
 
@@ -23,4 +28,4 @@ class DamagedError(RegistryError):
 
     def __init__(self, path: Path | str, what: str, remedy: str = "") -> None:
         remedy = remedy or "restore the whole data folder from a backup"
-        super().__init__(f"{path}: damaged: {what}; look at the disk, and {remedy}")
+        super().__init__(f"{path}: damaged: {in_one_line(what)}; look at the disk, and {remedy}")

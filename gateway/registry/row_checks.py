@@ -268,4 +268,4 @@ def _of_indices(db: sqlite3.Connection, name: str) -> str:
 def _told(db: sqlite3.Connection, name: str) -> Iterator[str]:
     """The first line of SQLite's own check of a table, its indices and the order of its pages."""
     for (text,) in db.execute(f"PRAGMA integrity_check({name})").fetchmany(1):
-        yield " ".join(str(text).split())[:200]
+        yield str(text)

@@ -83,4 +83,4 @@ def _damage(db: sqlite3.Connection) -> str:
         if not isinstance(digest, bytes) or crc != _crc(digest, expires_ns):
             return "a signature is not as it was written"
     told = str(db.execute("PRAGMA integrity_check").fetchone()[0])
-    return "" if told == "ok" else " ".join(told.split())[:200]
+    return "" if told == "ok" else told

@@ -7,7 +7,7 @@ from typing import Any
 
 from engine.code_values import COMMAND_ACCOUNT_SET
 from gateway.registry import row_checks, spellings
-from gateway.registry.errors import SQLITE_FAULTS, BusyError, DamagedError, RegistryError
+from gateway.registry.errors import SQLITE_FAULTS, BusyError, DamagedError, RegistryError, in_one_line
 from gateway.registry.signatures import SIGNATURES, SignaturesSeen
 
 SCHEMA_VERSION = 5
@@ -141,7 +141,8 @@ def prepare(db: sqlite3.Connection, path: Path) -> bool:
         db.close()
         if isinstance(error, sqlite3.OperationalError) and "locked" in str(error):
             raise BusyError(error) from None
-        raise RegistryError(f"{path}: {error}; name another data folder, or see what holds or has damaged it") from None
+        told = in_one_line(error)
+        raise RegistryError(f"{path}: {told}; name another data folder, or see what holds or has damaged it") from None
     except BaseException:
         db.close()
         raise

@@ -7,6 +7,7 @@ of the steady clock: limits and heartbeats need no other. What is told or logged
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.host import JournalError
@@ -111,7 +112,8 @@ class Session(SessionState):
         """Go on with a large answer: the next rows, and the others at later turns."""
         turns = self.context.turns
         try:
-            result = self._guarded(name, call, slices.advance if turns.is_limited else slices.whole)
+            step = partial(slices.advance, turns.now_ns) if turns.is_limited else slices.whole
+            result = self._guarded(name, call, step)
         except Refusal as refusal:
             return [Reply(call.error(refusal, steady_ns + self.context.time.offset_ns))]
         if result is not None:
@@ -194,10 +196,14 @@ class Session(SessionState):
     def admits(self, orders: int, cancels: int, steady_ns: int) -> bool:
         """Whether so many plain orders and cancels pass now, all of them; if so they are counted."""
         limits = self.limits
-        if not (limits.orders.has(steady_ns, orders) and limits.cancels.has(steady_ns, cancels)):
+        if (orders and not limits.orders.has(steady_ns, orders)) or (
+            cancels and not limits.cancels.has(steady_ns, cancels)
+        ):
             return False
-        limits.orders.take(steady_ns, orders)
-        limits.cancels.take(steady_ns, cancels)
+        if orders:
+            limits.orders.take(steady_ns, orders)
+        if cancels:
+            limits.cancels.take(steady_ns, cancels)
         self._received_ns = steady_ns
         self._faults = 0
         return True

@@ -1,4 +1,8 @@
-"""What a rule finds of the same accounts again and again is one alert that grows, not one for each window."""
+"""What a rule finds of the same accounts again and again is one alert that grows, not one for each window.
+
+A state that stood already when the rules began, such as a large position, is found without an event of its own: its
+evidence names no sequence.
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -78,7 +82,7 @@ class Episodes:
             if episode.accounts & {*finding.accounts}:
                 episode.time_ns = finding.time_ns
                 return None if finding.lasts or not self._grow(episode, finding) else episode
-        origin = (min(finding.proof.seqs, default=0), *finding.accounts)
+        origin = (min(finding.proof.seqs, default=finding.time_ns), *finding.accounts)
         fresh = _Episode(*key, origin, {*finding.accounts}, finding.time_ns, -1)
         self._grow(fresh, finding)
         episodes.append(fresh)
@@ -88,10 +92,10 @@ class Episodes:
     def _grow(self, episode: _Episode, finding: Finding) -> bool:
         """Add a finding; disjoint evidence adds up, of overlapping evidence the larger figures stand."""
         proof = finding.proof
-        last_seq = max(proof.seqs, default=0)
+        first_seq, last_seq = min(proof.seqs, default=0), max(proof.seqs, default=0)
         if last_seq <= episode.last_seq:
             return False
-        adds = finding.adds or min(proof.seqs) > episode.last_seq
+        adds = finding.adds or first_seq > episode.last_seq
         for name, value in proof.figures.items():
             old = episode.figures.get(name)
             if old is None:
@@ -107,7 +111,7 @@ class Episodes:
         return True
 
     def _alert(self, episode: _Episode) -> Alert:
-        seqs = sorted({*episode.seqs, episode.last_seq})
+        seqs = sorted({*episode.seqs, episode.last_seq} - {0})
         proof = Evidence(seqs, [*episode.order_ids], {**episode.figures})
         text, accounts = self._words(episode.rule, episode.figures), tuple(sorted(episode.accounts))
         return Alert(episode.rule, text, episode.time_ns, episode.contract_slot, accounts, proof, episode.origin)

@@ -15,7 +15,7 @@ from blake3 import blake3
 
 from engine import disk
 from gateway.registry import row_checks, write_ahead_log
-from gateway.registry.errors import SQLITE_FAULTS, DamagedError
+from gateway.registry.errors import SQLITE_FAULTS, DamagedError, in_one_line
 from gateway.registry.tables import Transaction
 from gateway.surveillance.activity import Alert
 
@@ -94,7 +94,7 @@ class AlertStore:
             self._prepare(path)
         except SQLITE_FAULTS as error:
             self._db.close()
-            raise AlertError(f"{path}: {error}; see what holds it or has damaged it") from None
+            raise AlertError(f"{path}: {in_one_line(error)}; see what holds it or has damaged it") from None
         except BaseException:
             self._db.close()
             raise

@@ -8,18 +8,20 @@ import json
 import logging
 import os
 import signal
+import sqlite3
 import struct
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 
 from engine.schema import EVENT
+from gateway.registry.errors import RegistryError
 from gateway.surveillance.activity import Alert, Evidence, Rows
 from gateway.surveillance.parameters import Parameters
-from gateway.surveillance.store import AlertStore
+from gateway.surveillance.store import AlertError, AlertStore
 from gateway.surveillance.watch import Watch
 from gateway.wire import log_lines
 
@@ -58,15 +60,15 @@ class Worker:
     def _events(self, events: Rows) -> list[int]:
         """Run the rules on a batch. When a rule fails, only this batch goes without the rules, and an alert says so."""
         stopped: list[Alert] = []
+        found: Iterable[Alert]
         try:
             found = self._watch.take(events, stopped)
-            self.store.add([*stopped, *found])
         except Exception as error:
             _LOG.exception("a rule failed")
             first, last, now_ns = int(events["seq"][0]), int(events["seq"][-1]), int(events["time_ns"][-1])
             proof = Evidence([first, last], [], {})
-            fault = Alert("surveillance_fault", f"a rule failed: {error!r:.200}", now_ns, -1, (), proof)
-            self.store.add([*stopped, fault])
+            found = [Alert("surveillance_fault", f"a rule failed: {error!r:.200}", now_ns, -1, (), proof)]
+        self.store.add([*stopped, *found])
         return [alert.accounts[0] for alert in stopped]
 
     def close(self) -> None:
@@ -107,14 +109,22 @@ def _tell(sink: IO[str], text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sink.fileno())
 
 
-def main() -> None:
-    """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
+def main() -> int:
+    """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input.
+
+    Alerts that cannot be filed end it, in one line and with 1; the venue begins another one and files a gap.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
     log_lines.configure_as_parent()
-    serve(sys.stdin.buffer, sys.stdout)
+    try:
+        serve(sys.stdin.buffer, sys.stdout)
+    except (AlertError, RegistryError, sqlite3.Error, OSError) as error:
+        _LOG.error("alerts cannot be filed: %s; see what became of the data folder and its disk", error)
+        return 1
+    return 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -38,6 +38,18 @@ class DiskFailure(NamedTuple):
         return f"{self.cause}; {_REMEDY}"
 
 
+def stop_failure(venue: Venue, error: Exception) -> str:
+    """Why a stop came to no snapshot and what to do, in one line."""
+    failure = disk_failure(venue)
+    if failure is not None:
+        return failure.line
+    return (
+        f"{venue.config.data}: the stop could not write all of it ({error}); nothing acknowledged is lost, and the "
+        "next start replays what the snapshot would have had; look at the disk and at what the system says of it, "
+        "replace it or make room, then start again"
+    )
+
+
 def disk_failure(venue: Venue) -> DiskFailure | None:
     """What the disk did to a venue that has failed; None when something else was the cause."""
     journal = venue.engine.journal

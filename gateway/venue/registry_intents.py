@@ -10,6 +10,9 @@ from gateway.sessions.actions import Pending
 from gateway.wire.command_rows import DIGEST_BYTES, pack_directive
 from gateway.wire.views import Outcome
 
+_FIRST = int(CommandKind.ACCOUNT_OPEN)
+"""Orders and what belongs to them come before it. As an enumeration's member it would be looked up for each batch."""
+
 
 def directive_row(intent: Intent) -> bytes:
     """The command that an intent asks for; its `reason` is the number of the change in the registry."""
@@ -38,8 +41,11 @@ class IntentPending(Pending):
 
 def replayed_results(commands: Any, events: Any) -> Iterable[tuple[int, int, int]]:
     """(reference, sequence, reason of a refusal or 0) of the intents that a batch of the journal holds."""
-    rows = commands.view(DIRECTIVE)
-    rows = rows[(rows["kind"] >= CommandKind.ACCOUNT_OPEN) & (rows["reference"] > 0)]
+    may_be = commands["kind"] >= _FIRST
+    if not may_be.any():
+        return []
+    rows = commands.view(DIRECTIVE)[may_be]
+    rows = rows[rows["reference"] > 0]
     notices = events.view(NOTICE)
     refusals = notices[notices["kind"] == EventKind.REFUSED]
     refused = dict(zip(refusals["seq"].tolist(), refusals["reason"].tolist(), strict=True))

@@ -1,4 +1,4 @@
-"""Has old segments and snapshots checked beside trading, in a process of its own; a bad one is an alarm."""
+"""Has what nobody reads any more checked beside trading, in a process of its own; what is damaged is an alarm."""
 
 import json
 import subprocess
@@ -7,8 +7,12 @@ from pathlib import Path
 
 from gateway import clock
 from gateway.venue.health import Effect, Health
+from gateway.venue.scrub_process import HISTORY, JOURNAL, REGISTRY
 
-NAME = "JOURNAL_DAMAGED"
+NAME, HISTORY_NAME, REGISTRY_NAME = "JOURNAL_DAMAGED", "HISTORY_DAMAGED", "REGISTRY_DAMAGED"
+NAMES = {JOURNAL: NAME, HISTORY: HISTORY_NAME, REGISTRY: REGISTRY_NAME}
+_EFFECTS = {NAME: Effect.ALARM, HISTORY_NAME: Effect.ALARM, REGISTRY_NAME: Effect.READ_ONLY}
+"""The venue goes by the registry, so it takes nothing more once that is damaged; only a start finds it mended."""
 _REMEDY = (
     "trading goes on, but the log cannot be replayed from its beginning: restore this file from a copy of the data "
     "folder and check it with `lionrock verify`"
@@ -19,8 +23,8 @@ _HOUR_NS = 3600 * 10**9
 class Scrub:
     """Starts a check every so many hours. `faults` has what the last one found, `checked_ns` when it ended (wall)."""
 
-    def __init__(self, journal: Path, hours: int, bytes_per_s: int, health: Health) -> None:
-        self._journal, self._every_ns, self._bytes_per_s = journal, hours * _HOUR_NS, bytes_per_s
+    def __init__(self, data: Path, hours: int, bytes_per_s: int, health: Health) -> None:
+        self._data, self._every_ns, self._bytes_per_s = data, hours * _HOUR_NS, bytes_per_s
         self._health = health
         self._process: subprocess.Popen[bytes] | None = None
         self._begun_ns = clock.steady_ns()
@@ -44,7 +48,7 @@ class Scrub:
     def begin(self) -> None:
         """Begin a check now."""
         self._begun_ns = clock.steady_ns()
-        command = [sys.executable, "-m", "gateway.venue.scrub_process", str(self._journal), str(self._bytes_per_s)]
+        command = [sys.executable, "-m", "gateway.venue.scrub_process", str(self._data), str(self._bytes_per_s)]
         self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
 
     def _take_result(self) -> None:
@@ -52,16 +56,26 @@ class Scrub:
         found = [json.loads(line) for line in self._process.stdout.read().splitlines()]
         self._process.stdout.close()
         code, self._process = self._process.wait(), None
-        self.faults = [entry["fault"] for entry in found if "fault" in entry]
+        by_name: dict[str, list[str]] = {name: [] for name in NAMES.values()}
+        for entry in found:
+            if "fault" in entry:
+                by_name[NAMES[entry["part"]]].append(entry["fault"])
         if code:
-            self.faults.append(f"{self._journal}: the check ended with code {code} before it was through")
+            by_name[NAME].append(f"{self._data}: the check ended with code {code} before it was through")
         else:
             self.checked_bytes, self.checked_ns = found[-1]["checked_bytes"], clock.wall_ns()
-        if self.faults:
-            more = f" (and {len(self.faults) - 1} more)" if len(self.faults) > 1 else ""
-            self._health.report(NAME, Effect.ALARM, self.faults[0] + more, _REMEDY)
-        else:
-            self._health.clear(NAME)
+        self.faults = [fault for faults in by_name.values() for fault in faults]
+        for name, faults in by_name.items():
+            self._report(name, faults)
+
+    def _report(self, name: str, faults: list[str]) -> None:
+        if faults:
+            more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
+            # All but the journal's lines say themselves what to do.
+            cause, _, remedy = (faults[0], "", _REMEDY) if name == NAME else faults[0].partition("; ")
+            self._health.report(name, _EFFECTS[name], cause + more, remedy)
+        elif name != REGISTRY_NAME:
+            self._health.clear(name)
 
     def close(self) -> None:
         """End a check that is under way."""

@@ -1,22 +1,93 @@
-"""The process that checks a journal's old files, at the lowest priority.
+"""The process that checks what nobody reads any more, at the lowest priority: the one list of what is checked.
 
-`python -m gateway.venue.scrub_process DIR RATE` reads RATE bytes a second. It prints a JSON object a line:
-`{"fault": ...}` for each damaged file, and `{"checked_bytes": ...}` when it has come to the end.
+`python -m gateway.venue.scrub_process DATA RATE` reads RATE bytes a second of a data folder: old segments, archives and
+snapshots, the history on disk, the registry. It prints a JSON object a line: `{"part": ..., "fault": ...}` for each
+thing that is damaged, and `{"checked_bytes": ...}` when it has come to the end.
 """
 
 import contextlib
 import json
 import os
+import sqlite3
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import NamedTuple
 
-from engine import host
+from engine import disk, host
+from gateway.config import Config
+from gateway.read_model.account_index import AccountIndex
+from gateway.read_model.history_file import HistoryError, HistoryFile, UnmadeError
+from gateway.registry import row_checks
+from gateway.registry.errors import DamagedError
 
 MAX_FAULTS = 100
 """So many are told at most: they are read at the end, from a pipe."""
 PIECE_BYTES = 1 << 20
 """It sleeps after so much."""
+REGISTRY_PAUSE_SECONDS = 0.02
+JOURNAL, HISTORY, REGISTRY = "journal", "history", "registry"
+Paced = Callable[[int], None]
+"""Takes how many bytes were read, and waits when that goes too fast."""
+
+
+class Fault(NamedTuple):
+    """What is damaged, in one line, and which part of the data folder it belongs to."""
+
+    part: str
+    text: str
+
+
+def faults(data: Path, pace: Paced) -> Iterator[Fault]:
+    """Check everything once. OSError and the like when the disk cannot even be read."""
+    config = Config(data=str(data))
+    for part, found in (
+        (REGISTRY, _of_registry(config.registry, pace)),
+        (HISTORY, _of_history(config.history, pace)),
+        (JOURNAL, host.scrub_faults(config.journal, pace)),
+    ):
+        for text in found:
+            yield Fault(part, text)
+
+
+def _of_history(path: Path, pace: Paced) -> Iterator[str]:
+    if not path.exists():
+        return
+    disk.drop_cached(path)
+    try:
+        file = HistoryFile(path)
+    except UnmadeError:
+        return
+    except HistoryError as error:
+        yield str(error)
+        return
+    try:
+        for sizes in (file.check(), AccountIndex(file).check()):
+            try:
+                for size_bytes in sizes:
+                    pace(size_bytes)
+            except HistoryError as error:
+                yield str(error)
+    finally:
+        file.close()
+
+
+def _of_registry(path: Path, pace: Paced) -> Iterator[str]:
+    if not path.exists():
+        return
+    disk.drop_cached(path)
+    try:
+        with contextlib.closing(sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)) as db:
+            names = row_checks.table_names(db)
+    except row_checks.SQLITE_FAULTS as error:
+        yield str(DamagedError(path, str(error)))
+        return
+    found = row_checks.rest(path, names, threading.Event(), REGISTRY_PAUSE_SECONDS)
+    pace(path.stat().st_size)
+    if found:
+        yield str(DamagedError(path, found))
 
 
 class Pace:
@@ -36,15 +107,15 @@ class Pace:
             self._owed = 0
 
 
-def main(directory: str, bytes_per_s: str) -> None:
+def main(data: str, bytes_per_s: str) -> None:
     """Check everything once."""
     os.nice(19)
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     pace = Pace(int(bytes_per_s))
-    for number, fault in enumerate(host.scrub_faults(Path(directory), pace)):
+    for number, fault in enumerate(faults(Path(data), pace)):
         if number < MAX_FAULTS:
-            print(json.dumps({"fault": fault}))
+            print(json.dumps({"part": fault.part, "fault": fault.text}))
     print(json.dumps({"checked_bytes": pace.checked_bytes}))
 
 

@@ -67,7 +67,7 @@ OVER_LIMIT = -1
 EARLY_ROWS = 16
 """A batch of so many rows is written and fsynced during the rest of the turn's work, a smaller one at its end."""
 TIMED_MASK = 7
-"""One batch in so many, and one, has its times taken: four readings of the clock would cost a small one too much."""
+"""One batch in so many, and one, has its stages counted: two more readings of the clock cost a small one too much."""
 UNTIMED = (0, 0)
 EXPLAINED = 64
 """So many refusals of one batch are told with their figures, which costs far more than to refuse."""
@@ -172,19 +172,19 @@ class Sequencer:
         self._singles = 0
         self._late: dict[int, _Request] = {}
         self._to_explain = EXPLAINED
-        self._batches = 0
         self._received_ns = 0
-        """When the first command of the batch came, 0 for one whose times are not taken."""
+        """When the first command of the batch came, on the steady clock."""
         self._applied = UNTIMED
-        """When the last batch was received, and when it was applied."""
+        """When this turn's last batch was received, and when it was applied; UNTIMED when there is none."""
+        self._released = 0
         self._outbox: deque[_Answers] = deque()
         self.stage_times = StageTimes()
         self._due = engine.root["next_due_ns"]
         is_lazy = engine.journal is not None and engine.journal.options.durability is Durability.NONE
         self._early_rows, self._late_rows = (LAZY_ROWS, LAZY_ROWS) if is_lazy else (EARLY_ROWS, 1)
         self._unwritten = 0
-        self._ring: Any = None
-        self._ring_notices: Any = None
+        self._ring: tuple[Any, Any] = (None, None)
+        """The engine's ring of events, and the same as NOTICE rows."""
 
     # --- in -------------------------------------------------------------------------------------------------------
 
@@ -201,16 +201,18 @@ class Sequencer:
         if count > self._capacity:
             self._new_stage(count)
         place = self._count
+        steady_ns = clock.steady_ns()
         if not place:
-            self._begin_batch()
+            self._received_ns = steady_ns
         self._bytes[place * ROW_BYTES : (place + count) * ROW_BYTES] = rows
         seq = self.engine.last_seq + 1 + place
-        self._stamped_ns = now_ns = max(self._time.now_ns(), self._stamped_ns)
+        self._stamped_ns = now_ns = max(steady_ns + self._time.offset_ns, self._stamped_ns)
         if count == 1:
             STAMP.pack_into(self._bytes, place * ROW_BYTES, seq, now_ns)
         else:
-            self._seqs[place : place + count] = np.arange(seq, seq + count)
-            self._times[place : place + count] = now_ns
+            seqs, times = self._stamps
+            seqs[place : place + count] = np.arange(seq, seq + count)
+            times[place : place + count] = now_ns
         if pending is not None:
             self._singles += 1
             (account_slot,) = _ACCOUNT.unpack_from(rows)
@@ -224,11 +226,11 @@ class Sequencer:
         See `frame_finder` for why; OVER_LIMIT when nothing was taken of what was read.
         """
         compiled_path, place = self.compiled_path, self._count
-        now_ns = max(steady_ns + self._time.offset_ns, self._stamped_ns)
+        now_ns = steady_ns + self._time.offset_ns
+        if now_ns < self._stamped_ns:
+            now_ns = self._stamped_ns
         numbers = compiled_path.numbers
         first = numbers[COUNT]
-        if not place:
-            self._begin_batch()
         stop = compiled_path.read(session, (place, self.engine.last_seq + 1), span, now_ns)
         end, rows = numbers[COUNT], numbers[ROWS]
         if rows:
@@ -237,12 +239,9 @@ class Sequencer:
                 return OVER_LIMIT
             self._waiting.append((place, _RUN, (Run(session, first, end, now_ns), origin)))
             self._count, self._stamped_ns = place + rows, now_ns
+            if not place:
+                self._received_ns = steady_ns
         return stop
-
-    def _begin_batch(self) -> None:
-        """The first command of a batch is here."""
-        self._batches += 1
-        self._received_ns = 0 if self._batches & TIMED_MASK else clock.steady_ns()
 
     def _new_stage(self, rows: int) -> None:
         """Room for batches of so many rows."""
@@ -250,7 +249,7 @@ class Sequencer:
         self._capacity = rows
         staged = self._stage.rows
         self._bytes = staged.view(np.uint8).data
-        self._seqs, self._times = staged["seq"], staged["time_ns"]
+        self._stamps = staged["seq"], staged["time_ns"]
         self._labels = staged.view(LABEL)
         self.compiled_path.collect_in(staged)
 
@@ -271,7 +270,8 @@ class Sequencer:
         self._count, self._waiting, self._singles = 0, [], 0
         first_seq = self.engine.last_seq + 1
         events = self._stage.submit(count)
-        self._applied = (self._received_ns, clock.steady_ns()) if self._received_ns else UNTIMED
+        applied_ns = clock.steady_ns()
+        self._applied = (self._received_ns, applied_ns)
         for observer in self._observers:
             observer.offer(events, self.engine.last_seq)
         self._unwritten += count
@@ -281,7 +281,7 @@ class Sequencer:
         written = self.projection.apply(batch, count, events_count)
         has_plain_orders = len(waiting) > singles
         if has_plain_orders:
-            self.compiled_path.write((events, events_count), written, first_seq, self._time.now_ns())
+            self.compiled_path.write((events, events_count), written, first_seq, applied_ns + self._time.offset_ns)
         if singles or self._late or self.compiled_path.has_slow:
             self._answer(_rows(events), written, waiting, first_seq)
         else:
@@ -302,9 +302,9 @@ class Sequencer:
     def _notices(self, events: Any) -> Any:
         """The events, and more, as NOTICE rows: a view costs time, so the ring's is kept."""
         ring = events.base if events.base is not None and events.base.dtype == EVENT else events
-        if ring is not self._ring:
-            self._ring, self._ring_notices = ring, ring.view(NOTICE)
-        return self._ring_notices
+        if ring is not self._ring[0]:
+            self._ring = (ring, ring.view(NOTICE))
+        return self._ring[1]
 
     def _answer(self, rows: list[Row], written: Written, waiting: list[_Waiting], first_seq: int) -> None:
         """Complete the requests whose commands are done. Rows come in order of sequence, except late ones."""
@@ -383,6 +383,7 @@ class Sequencer:
             dirty, self.dirty = self.dirty, []
             writes = [(origin, origin.take_staged()) for origin in dirty]
             self._outbox.append((self.engine.last_seq, self._applied, writes, then))
+            self._applied = UNTIMED
         self._commit(self._late_rows)
         if self._outbox:
             self.release()
@@ -393,10 +394,12 @@ class Sequencer:
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
             _, times, writes, then = outbox.popleft()
-            begun_ns = clock.steady_ns() if times is not UNTIMED else 0
+            self._released += 1
+            is_timed = not self._released & TIMED_MASK and times is not UNTIMED
+            begun_ns = clock.steady_ns() if is_timed else 0
             for origin, data in writes:
                 origin.write(data)
-            if begun_ns and writes:
+            if is_timed and writes:
                 self.stage_times.sent(times, begun_ns, clock.steady_ns())
             if then is not None:
                 then()
@@ -413,7 +416,7 @@ class Sequencer:
 
     @property
     def waiting_ns(self) -> int:
-        """How long the oldest answers whose times are taken have waited to be durable."""
+        """How long the oldest answers of a batch have waited to be durable."""
         oldest = next((times for _, times, _, _ in self._outbox if times is not UNTIMED), None)
         return 0 if oldest is None else clock.steady_ns() - oldest[1]
 

@@ -17,6 +17,7 @@ from gateway.registry.tables import check_rest
 from gateway.registry.vault import Vault
 from gateway.surveillance.store import AlertStore, file_of
 from gateway.venue.health import Effect, Health
+from gateway.venue.scrub import REGISTRY_NAME
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _TOLD = 3
@@ -87,7 +88,7 @@ class RegistryScrub:
 
     def _tell(self, error: DamagedError) -> None:
         cause, _, remedy = str(error).partition("; ")
-        self._health.report("REGISTRY_DAMAGED", Effect.READ_ONLY, cause, remedy)
+        self._health.report(REGISTRY_NAME, Effect.READ_ONLY, cause, remedy)
 
     def close(self) -> None:
         """End it, before the registry is closed."""

@@ -28,11 +28,11 @@ RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
 class Snapshots:
     """Looks after the process; `tick` is called about every second, `close` before the venue writes its last pair.
 
-    `last_seq`, `last_ns` (wall time), `last_seconds`, `failures` and `archived_segments` are for whoever shows figures.
+    `last_seq`, `last_ns`, `last_seconds`, `failures` and `archived_segments` are for whoever shows figures.
     """
 
-    def __init__(self, config: Config, health: Health, recovered_seq: int) -> None:
-        """`recovered_seq` is the sequence of the snapshot that the start took, or 0."""
+    def __init__(self, config: Config, health: Health, recovered_seq: int, recovered_ns: int = 0) -> None:
+        """`recovered_seq` is the sequence of the snapshot that the start took, `recovered_ns` its time; 0: none."""
         self._config = config
         self._health = health
         self._process: subprocess.Popen[bytes] | None = None
@@ -43,8 +43,8 @@ class Snapshots:
         self._is_failing = False
         self.last_seq = recovered_seq
         """The sequence of the newest snapshot that can be used."""
-        self.last_ns = 0
-        """When it was written, 0 for one that was there at the start."""
+        self.last_ns = recovered_ns
+        """The venue's time at its last command, 0 without one."""
         self.last_seconds = 0.0
         self.failures = 0
         self.archived_segments = 0
@@ -64,7 +64,7 @@ class Snapshots:
                 self.close()
                 self._fail(f"its process was not ready after {LONGEST_SECONDS} s and was ended")
         elif self._is_due(durable_seq):
-            self._begin(durable_seq)
+            self.begin(durable_seq)
 
     def _is_due(self, durable_seq: int) -> bool:
         waited = (clock.steady_ns() - self._last_try_ns) / 1e9
@@ -74,7 +74,8 @@ class Snapshots:
         commands, seconds = self._config.snapshot_commands, self._config.snapshot_seconds
         return bool(commands and fresh >= commands) or bool(seconds and waited >= seconds)
 
-    def _begin(self, durable_seq: int) -> None:
+    def begin(self, durable_seq: int) -> None:
+        """Begin a process now, for a snapshot of what is durable up to this sequence; none may be at work."""
         config = self._config
         order = Order(
             config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,
@@ -108,7 +109,7 @@ class Snapshots:
             return
         self._is_failing, self._retry_seconds = False, RETRY_SECONDS
         self._compare_seq = 0
-        self.last_seq, self.last_ns = done.sequence or self._until_seq, clock.wall_ns()
+        self.last_seq, self.last_ns = done.sequence or self._until_seq, done.time_ns
         self.last_seconds = done.seconds
         self.archived_segments += len(done.archived)
         self._health.clear(TROUBLE)

@@ -23,6 +23,9 @@ from gateway.wire.command_rows import Signer, mass_cancel_row
 
 _WITHIN = (CommandKind.CLIENT_SET, CommandKind.KEY_REVOKE)
 """Directives with which the engine cancels orders itself, and reports how many."""
+_MAY_SWEEP = np.zeros(1 << 8, np.bool_)
+"""By kind of command."""
+_MAY_SWEEP[[COMMAND_MASS_CANCEL, *_WITHIN]] = True
 _OF_ACCOUNT, _OF_MARKET = Reason.ACCOUNT_SUSPENDED, Reason.MARKET_STATE
 
 
@@ -55,10 +58,13 @@ class Sweeps:
 
     def begin_replayed(self, commands: Any) -> None:
         """The mass cancels among replayed commands that may be sweeps; the registry knows which of them are."""
-        rows = commands[commands["kind"] == COMMAND_MASS_CANCEL]
+        kinds = np.ascontiguousarray(commands["kind"])
+        if not _MAY_SWEEP[kinds].any():
+            return
+        rows = commands[kinds == COMMAND_MASS_CANCEL]
         rows = rows[np.isin(rows["reason"], (_OF_ACCOUNT, _OF_MARKET))]
         self._under_way.update((seq, seq + 1) for seq in rows["seq"].tolist())
-        own = commands.view(DIRECTIVE)[np.isin(commands["kind"], _WITHIN)]
+        own = commands.view(DIRECTIVE)[np.isin(kinds, _WITHIN)]
         takes = (own["code"] != ClientAttribute.MAX_EXPOSURE_MICROS) & (own["value"] == 1)
         own = own[takes | (own["kind"] == CommandKind.KEY_REVOKE)]
         self._under_way.update((seq, seq) for seq in own["seq"].tolist())

@@ -109,9 +109,14 @@ def code_of(reason: int, side: int = 0) -> ErrorCode:
 
 
 class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
-    """A request that is answered with an error: code, the parameter at fault and the reason with its remedy."""
+    """A request that is answered with an error: code, the parameter at fault and the reason with its remedy.
+
+    The reason is one line that prints, whatever of the request it quotes.
+    """
 
     def __init__(self, code: ErrorCode, reason: str, param: str = "", **data: object) -> None:
+        if not reason.isprintable():
+            reason = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in reason)
         super().__init__(f"{param}: {reason}" if param else reason)
         self.code = code
         self.reason = reason

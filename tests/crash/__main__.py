@@ -1,6 +1,6 @@
 """The crash matrix as a command.
 
-    python -m tests.crash                       everything: each disk at each point; about 10 minutes on one core
+    python -m tests.crash                       everything: each disk at each point; about 20 minutes on one core
     python -m tests.crash --stride 20           every 20th disk
     python -m tests.crash --broken NAME         against a build that is broken on purpose
     python -m tests.crash --json --keep FOLDER  the table as JSON; the first disk with a loss is left in a folder
@@ -16,9 +16,10 @@ import time
 from pathlib import Path
 
 from tests.crash.broken import BREAKS
-from tests.crash.check import prepare_process, quick_starts
+from tests.crash.check import silent_starts
 from tests.crash.matrix import Loss, Matrix, Progress, Recording, nested, run
 from tests.crash.recorded import is_allowed
+from tests.many_starts import prepare_process
 
 
 def main() -> int:
@@ -37,7 +38,7 @@ def main() -> int:
         return 2
     begun = time.monotonic()
     prepare_process()
-    with tempfile.TemporaryDirectory(prefix="lionrock-crash-") as folder, quick_starts():
+    with tempfile.TemporaryDirectory(prefix="lionrock-crash-") as folder, silent_starts():
         words = ["--broken", wanted.broken] if wanted.broken else []
         recording = Recording.of(Path(folder) / "story", *words)
         found = run(recording, wanted.stride, _progress("first crash"), wanted.losses)
@@ -91,7 +92,7 @@ def _json(found: Matrix, again: Matrix) -> str:
     parts = {
         name: {
             "points": matrix.points, "images": matrix.images, "starts": matrix.starts, "losses": _losses(matrix),
-            "table": _rows(matrix),
+            "peak_bytes": matrix.peak_bytes, "table": _rows(matrix),
         }
         for name, matrix in (("first", found), ("second", again))
     }  # fmt: skip
@@ -104,7 +105,7 @@ def _table(found: Matrix, again: Matrix, seconds: float) -> str:
     for name, matrix in (("first crash", found), ("second crash", again)):
         lines.append(
             f"{name}: {matrix.points} points, {matrix.images} images, {matrix.starts} starts, "
-            f"{len(matrix.losses)} losses"
+            f"{len(matrix.losses)} losses, at most {matrix.peak_bytes >> 20} MiB of memory"
         )
     lines += _losses(found) + _losses(again)
     return "\n".join([*lines, f"{seconds:.0f} s"])

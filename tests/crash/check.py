@@ -6,8 +6,6 @@ those of the log, each once. Then the venue trades on: each change of the regist
 """
 
 import contextlib
-import ctypes
-import gc
 import json
 import logging
 import shutil
@@ -15,7 +13,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
-from unittest import mock
 
 import numpy as np
 
@@ -31,28 +28,20 @@ from gateway.venue.venue import Venue
 from tests.crash import story
 from tests.crash.images import Image
 from tests.crash.recorded import Call
+from tests.many_starts import quick_starts
 
-_MMAP_THRESHOLD = -3
-COLLECT_EVERY = 20
 REFUSALS = (host.JournalError, RegistryError)
 
 
-def prepare_process() -> None:
-    """Once in a process: large arrays cost nothing until they are touched."""
-    ctypes.CDLL(None).mallopt(_MMAP_THRESHOLD, 1 << 18)
-    host.warm_up()
-
-
 @contextlib.contextmanager
-def quick_starts() -> Iterator[None]:
-    """A start does not compile again, takes no large pages, and says nothing."""
-    allocate, log = host.allocate, logging.getLogger("lionrock")
+def silent_starts() -> Iterator[None]:
+    """A start is quick, has the story's small segments of history, and says nothing."""
+    log = logging.getLogger("lionrock")
     with contextlib.ExitStack() as stack:
         stack.callback(log.setLevel, log.level)
         log.setLevel(logging.CRITICAL + 1)
         stack.enter_context(story.small_segments())
-        stack.enter_context(mock.patch.object(host, "allocate", lambda huge_pages: allocate(False)))
-        stack.enter_context(mock.patch.object(host, "warm_up", lambda *_: None))
+        stack.enter_context(quick_starts())
         yield
 
 
@@ -92,7 +81,7 @@ class Starts:
     def __init__(self, recorded: Path, expected: Expected) -> None:
         shared = Path("/dev/shm")
         self.folder = Path(mkdtemp(prefix="lionrock-crash-", dir=shared if shared.is_dir() else None))
-        self._recorded, self._expected, self._starts = recorded, expected, 0
+        self._recorded, self._expected = recorded, expected
 
     def close(self) -> None:
         """Take the folder away."""
@@ -125,9 +114,6 @@ class Starts:
             return f"{type(error).__name__}: {error}"
         finally:
             venue.abandon()
-            self._starts += 1
-            if self._starts % COLLECT_EVERY == 0:
-                gc.collect()  # a venue is a cycle of a few large arrays, which do not make the collector begin
 
     def _wrong(self, venue: Venue, told: dict[str, Any]) -> str:
         seq, expected = venue.engine.last_seq, self._expected

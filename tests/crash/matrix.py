@@ -1,6 +1,7 @@
 """The matrix: a recording, every point of it, every disk at each point, and a start on each of those disks."""
 
 import json
+import resource
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from typing import Any
 from tests.crash.check import Expected, Starts, told_at
 from tests.crash.images import Disk, Image
 from tests.crash.recorded import Call, record
+from tests.many_starts import STARTS_PER_PROCESS, in_child
 
 Progress = Callable[[int, int, "list[Loss]"], None]
 """Calls done, calls in all, losses so far."""
@@ -38,14 +40,29 @@ class Loss:
 
 
 @dataclass(slots=True)
+class Try:
+    """A disk that is to be started on."""
+
+    point: int
+    call: Call
+    image: Image
+    told: dict[str, Any]
+
+
+@dataclass(slots=True)
 class Matrix:
-    """What was found. `table`: by part and operation [points, images, losses]."""
+    """What was found. `table`: by part and operation [points, images, losses]. `peak_bytes`: the largest process."""
 
     points: int = 0
     images: int = 0
     starts: int = 0
     losses: list[Loss] = field(default_factory=list)
     table: dict[tuple[str, str], Counter[str]] = field(default_factory=dict)
+    peak_bytes: int = 0
+
+    def count(self, call: Call, what: str) -> None:
+        """One more point, image or loss at a call."""
+        self.table.setdefault((kind_of(call.path), call.kind), Counter())[what] += 1
 
     def add(self, other: "Matrix") -> None:
         """Take in what another run found."""
@@ -53,6 +70,7 @@ class Matrix:
         self.images += other.images
         self.starts += other.starts
         self.losses += other.losses
+        self.peak_bytes = max(self.peak_bytes, other.peak_bytes)
         for key, counts in other.table.items():
             self.table.setdefault(key, Counter()).update(counts)
 
@@ -97,31 +115,44 @@ class Recording:
 
 def run(recording: Recording, stride: int, progress: Progress, most_losses: int = 1 << 30) -> Matrix:
     """Start on every stride-th disk. It ends early after so many losses."""
-    found, seen = Matrix(), set[int]()
+    found, seen, waiting = Matrix(), set[int](), list[Try]()
     starts = Starts(recording.folder, Expected(recording.folder / "venue" / "journal"))
     try:
         for point, call, images in recording.points():
             told = told_at(recording.calls, point, recording.told)
-            counts = found.table.setdefault((kind_of(call.path), call.kind), Counter())
             found.points += 1
-            counts["points"] += 1
+            found.count(call, "points")
             for image in images:
                 found.images += 1
-                counts["images"] += 1
+                found.count(call, "images")
                 if found.images % stride or (mark := _mark(image, told)) in seen:
                     continue
                 seen.add(mark)
-                found.starts += 1
-                what = starts.check(image, told)
-                if what:
-                    counts["losses"] += 1
-                    found.losses.append(Loss(point, f"{call.kind} of {call.path.name}", image.how, what, image))
+                waiting.append(Try(point, call, image, told))
+                if len(waiting) == STARTS_PER_PROCESS:
+                    _start_on_each(starts, waiting, found)
+                    waiting = []
             progress(point, len(recording.calls), found.losses)
             if len(found.losses) >= most_losses:
-                break
+                return found
+        _start_on_each(starts, waiting, found)
+        progress(len(recording.calls), len(recording.calls), found.losses)
     finally:
         starts.close()
     return found
+
+
+def _start_on_each(starts: Starts, tries: list[Try], found: Matrix) -> None:
+    """Start on each of these disks in a process of its own, which ends afterwards."""
+    told = in_child(lambda: (starts.check(one.image, one.told) for one in tries), len(tries))
+    used = [resource.getrusage(whose).ru_maxrss << 10 for whose in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    found.peak_bytes = max(found.peak_bytes, *used)
+    found.starts += len(told)
+    for one, what in zip(tries, told, strict=True):
+        if what:
+            found.count(one.call, "losses")
+            call = f"{one.call.kind} of {one.call.path.name}"
+            found.losses.append(Loss(one.point, call, one.image.how, what, one.image))
 
 
 def nested(recording: Recording, folder: Path, count: int, stride: int, progress: Progress) -> Matrix:
@@ -133,6 +164,7 @@ def nested(recording: Recording, folder: Path, count: int, stride: int, progress
         if number in wanted:
             choice, told = list(images), told_at(recording.calls, number)
             image = choice[wanted[number] % len(choice)]
+            choice.clear()
             start = Recording.of_start(folder / f"second-{number}", recording.folder, image, told)
             found.add(run(start, stride, progress))
     return found

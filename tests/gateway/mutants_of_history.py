@@ -22,6 +22,11 @@ HISTORY_MUTANTS = (
         f"{STORE}::test_every_flip_of_a_kept_byte_is_noticed_or_harmless",
     ),
     Mutant(
+        "an index that leaves out a block is not noticed", "read_model/history_file.py",
+        "        self.check_notes()\n\n    def close", "\n    def close",
+        f"{STORE}::test_a_block_that_an_index_leaves_out_is_noticed_at_the_start",
+    ),
+    Mutant(
         "rows of a log that was longer stay", "read_model/history_store.py",
         "if n >= oldest and not self._out.has_same", "if False and not self._out.has_same",
         f"{STORE}::test_rows_of_a_log_that_lost_its_end_are_written_again",

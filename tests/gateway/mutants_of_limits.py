@@ -31,4 +31,15 @@ LIMIT_MUTANTS = (
         "        self._end()\n        return super().detach()", "        return super().detach()",
         f"{FLOW}::test_a_socket_counts_until_it_is_closed_by_whoever",
     ),
+    Mutant(
+        "who floods reads as much however many do", "net/fair_reads.py",
+        "TURN_BYTES // count)) if count else READ_BYTES", "TURN_BYTES)) if count else READ_BYTES",
+        "tests/gateway/net/test_fair_reads.py::"
+        "test_floods_share_the_turn_and_each_of_them_goes_on_once_a_turn",
+    ),
+    Mutant(
+        "anonymous readers hear everything whatever it costs", "net/websocket_connection.py",
+        "if owed_ns > MOST_OWED_NS and", "if False and",
+        f"{FLOW}::test_what_anonymous_readers_hear_is_their_pools_time_and_clients_hear_all",
+    ),
 )  # fmt: skip

@@ -36,6 +36,10 @@ LOSS_MUTANTS = (
     ),
     Mutant(
         "a damaged old segment is no alarm", "venue/scrub.py",
-        "        if self.faults:\n", "        if not self.faults:\n", SCRUB,
+        "        if faults:\n", "        if not faults:\n", SCRUB,
+    ),
+    Mutant(
+        "the history on disk is not checked", "venue/scrub_process.py",
+        "        (HISTORY, _of_history(config.history, pace)),\n", "", SCRUB,
     ),
 )  # fmt: skip

@@ -7,6 +7,7 @@ from bench.gateway_load import client_frame
 from engine import disk
 from engine.codes import CommandKind, VenueParameter
 from gateway import clock
+from gateway.net.fair_reads import FairReads
 from gateway.net.websocket_input import WebsocketInput, hand_over
 from gateway.office.listings import VENUE_SETTINGS
 from gateway.plain_orders.compiled_path import ROWS, CompiledPath
@@ -124,12 +125,14 @@ def set_interval(registry, parameter, value_ns):
 
 
 class SocketlessVenue:
-    """A venue with two traders and a price, without sockets."""
+    """A venue with traders and a price, without sockets."""
 
-    def __init__(self, folder, **settings):
+    reads = FairReads(lambda call: None)
+
+    def __init__(self, folder, names=("alice", "bob"), **settings):
         config = config_of(folder / "venue", **settings)
         disk.make_folder(config.registry.parent)
-        self.traders = set_up(config)
+        self.traders = set_up(config, names)
         keep_index(config)
         self.venue = Venue(config)
         self._set_mark_tick(FIRST_TICK_NS)

@@ -1,16 +1,19 @@
 """The page of metrics, read by Prometheus' own parser, against what has happened."""
 
+import os
 import re
 
 import aiohttp
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from bench.gateway_load import client_frame
 from gateway.client import Client, RpcError
 from gateway.venue import sequencer
 from gateway.venue.health import Effect
 from gateway.venue.stage_times import BUCKETS, FIRST_BOUND_NS, KEPT_TURNS, Histogram, StageTimes
 from tests.gateway.live import BTC, config_of, market, play, running, until
+from tests.gateway.socketless_venue import SocketlessVenue, buy
 
 STAGES = ("received_to_applied", "applied_to_durable", "durable_to_sent")
 
@@ -116,6 +119,36 @@ def test_who_is_connected_what_is_wrong_and_what_is_not_public(tmp_path):
     play(story())
 
 
+def test_what_looks_after_the_folder_shows_how_far_it_has_come(tmp_path):
+    async def story():
+        live = market(tmp_path, history_rows=1024, scrub_hours=0)
+        async with live as (server, (alice, _)), aiohttp.ClientSession() as http:
+            venue = server.venue
+            page = await scraped(http, server)
+            assert page("snapshot_lag_commands") > 0 and "lionrock_scrub_age_seconds" not in page.families
+            assert page("disk_reserve_bytes") == venue.config.disk_reserve_bytes > 0
+            assert abs(page("clock_away_seconds")) < 1 and page("clock_lead_seconds") == 0
+            for _ in range(2):
+                order = await alice.buy(BTC, "0.1", price="19900")
+                await alice.cancel(order.order.order_id)
+            venue.snapshots.failures, venue.snapshots.last_seconds, venue.snapshots.archived_segments = 3, 1.5, 7
+            venue.time.lead_ns, venue.history.store.figures.fault = 2 * 10**9, "the disk is full"
+            venue.scrub.faults = ["a file"]
+            venue.scrub.begin()
+            page = await scraped(http, server)
+            assert page("scrub_running") == 1 and page("scrub_faults") == 1
+            await until(lambda: not venue.scrub.is_running)
+            page = await scraped(http, server)
+        assert page("history_rows_total") == page("history_memory_rows") == venue.history.end > 2
+        assert page("history_disk_rows") == 0 and page("history_fault") == 1 and page("history_waiting_segments") == 0
+        assert page("snapshot_failures_total") == 3 and page("archived_segments_total") == 7
+        assert page("snapshot_duration_seconds") == 1.5 and page("snapshot_running") == 0
+        assert page("clock_lead_seconds") == pytest.approx(2, abs=0.5)
+        assert page("scrub_faults") == 0 and page("scrub_checked_bytes") >= 0 and page("scrub_age_seconds") >= 0
+
+    play(story())
+
+
 def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(tmp_path):
     async def story():
         async with market(tmp_path) as (server, (alice, _)):
@@ -124,6 +157,9 @@ def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(t
             page = await scraped(http, server)
             assert page("commands_total", kind="new") == 0 and page("commands_total", kind="deposit") == 0
             assert page("capacity_used", what="orders") == 1 and page("snapshot_age_seconds") >= 0
+            for path in server.venue.config.journal.glob("snapshot-*"):
+                os.utime(path, (0, 0))  # a restored copy has other file times
+            assert (await scraped(http, server))("snapshot_age_seconds") < 3600
         ours = [family for name, family in page.families.items() if name.startswith("lionrock_")]
         assert len(ours) > 35
         for family in ours:
@@ -152,3 +188,26 @@ def test_a_batch_is_durable_when_the_journal_told_it_and_not_outside_its_own_tim
     sums = [histogram.sum_ns // (KEPT_TURNS + 1) for histogram in times.histograms().values()]
     assert sums == [10, durable, 75 - durable]
     assert all(histogram.counts.sum() == KEPT_TURNS + 1 for histogram in times.histograms().values())
+
+
+def test_a_turn_that_only_answers_questions_is_in_no_stage(tmp_path, monkeypatch):
+    monkeypatch.setattr(sequencer, "TIMED_MASK", 0)
+    made = SocketlessVenue(tmp_path)
+    stages, (_, origin, _) = made.sequencer.stage_times, made.reader()
+
+    def answered():
+        made.sequencer.dirty.append(origin)
+        made.sequencer.close_turn()
+        return int(stages.histograms()["received_to_applied"].counts.sum())
+
+    before = answered()
+    made.feed(client_frame(buy()), 1000)
+    assert answered() == answered() == before + 1
+    made.venue.close()
+
+
+def test_the_sequencer_has_few_enough_attributes_for_the_quick_way_to_them(tmp_path):
+    """Python shares the keys of a class's objects up to 30 attributes: with more each look-up takes longer."""
+    made = SocketlessVenue(tmp_path)
+    assert len(vars(made.sequencer)) <= 30
+    made.venue.close()

@@ -235,6 +235,8 @@ def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path, caplog):
             else:
                 changed = value ^ 1 << int(rng.integers(6))
             db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (changed, number))
+            with pytest.raises(HistoryError):
+                checked_bytes(path)
             found = History(HistoryStore(path), 1)
             write(found, made)
             try:
@@ -245,6 +247,54 @@ def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path, caplog):
             found.store.close()
             db.execute(f"UPDATE {table} SET {column} = ? WHERE {key} = ?", (value, number))
     assert noticed > 10 and f"refused: {path}: its " in caplog.text and "delete the file: it is made" in caplog.text
+
+
+def checked_bytes(path):
+    """What is read by a check of the whole file, a step at a time."""
+    file = HistoryFile(path)
+    try:
+        return sum(file.check()) + sum(account_index.AccountIndex(file).check())
+    finally:
+        file.close()
+
+
+def test_a_check_goes_on_while_runs_are_merged_and_rows_are_forgotten(path, monkeypatch):
+    monkeypatch.setattr(history_store, "DAY_NS", 250)
+    made = made_of(900, 13)
+    found = write(History(WrittenStore(path, days=2, is_threaded=False), 1), made[:450])
+    assert checked_bytes(path) > 0
+    file = HistoryFile(path)
+    of_blocks, of_runs = file.check(), account_index.AccountIndex(file).check()
+    steps = [next(of_blocks), next(of_runs)]
+    first, runs = file.bounds()[0], file.run("SELECT number FROM run")
+    write(found, made, 450)
+    assert file.bounds()[0] > first and not set(file.run("SELECT number FROM run")) & set(runs)
+    assert sum([*steps, *of_blocks, *of_runs]) > 0
+    file.run("SELECT 1")
+    file.close()
+
+
+def test_a_block_that_an_index_leaves_out_is_noticed_at_the_start(path, caplog):
+    made = made_of(400, 14)
+    stored(path, made).store.close()
+    db = sqlite3.connect(path)
+    ((root, page_bytes),) = db.execute(
+        "SELECT rootpage, (SELECT page_size FROM pragma_page_size) FROM sqlite_schema WHERE name = 'delivered'"
+    )
+    [(n,)] = db.execute(f"SELECT n FROM block WHERE kinds & {1 << DELIVERY_KIND} != 0").fetchall()
+    db.close()
+    data = bytearray(path.read_bytes())
+    page = data[(root - 1) * page_bytes : root * page_bytes]
+    at = (root - 1) * page_bytes + page.index(bytes((3, 1, 1, n, n)))
+    data[at + 3] ^= 2
+    path.write_bytes(data)
+    with pytest.raises(HistoryError, match="its notes of blocks are damaged"):
+        HistoryStore(path)
+    found = write(History(open_store(path, 0), SEGMENT), made)
+    assert "its notes of blocks are damaged" in caplog.text and "deleted, and made again" in caplog.text
+    found.store.drain()
+    same(found, made)
+    found.store.close()
 
 
 def test_a_file_that_cannot_be_used_is_made_again(path, caplog):

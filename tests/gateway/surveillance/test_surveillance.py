@@ -10,9 +10,10 @@ import pytest
 
 from engine.codes import EventKind
 from engine.schema import NOTICE
-from gateway.surveillance.activity import ACTIVITY
+from gateway.surveillance.activity import ACTIVITY, Owners
 from gateway.surveillance.execution_rate import Throttle
 from gateway.surveillance.parameters import Parameters
+from gateway.surveillance.rule_runner import RuleRunner
 from gateway.surveillance.windows import Kept
 from tests.gateway.surveillance.stream import (
     ALICE,
@@ -20,6 +21,7 @@ from tests.gateway.surveillance.stream import (
     BOB,
     BUY,
     CAROL,
+    CLIENTS,
     DAVE,
     FORCED,
     QUIET,
@@ -282,6 +284,21 @@ def test_open_interest_share_is_said_once_while_it_lasts(stream: Stream) -> None
     found = [(alert.rule, alert.accounts) for alert in stream.alerts(p)]
     assert found.count(("open_interest", (ALICE, ALSO_ALICE))) == 1
     assert len({accounts for _, accounts in found}) == len(found)
+
+
+def test_open_interest_that_stood_when_the_rules_began_is_an_alert_without_an_event_of_its_own(stream: Stream) -> None:
+    owners = Owners()
+    owners.add_clients(CLIENTS)
+    runner = RuleRunner(Parameters(interest_share_percent=40, interest_lots=1000), owners)
+    runner.begin({(ALICE, 0): 1500, (BOB, 0): -1500}, {})
+    stream.trade(CAROL, DAVE, BUY, 1)
+    stream.wait(20)
+    stream.trade(CAROL, DAVE, BUY, 1)
+    found = [*runner.take(np.concatenate(stream.rows)), *runner.flush()]
+    assert [(alert.rule, alert.accounts, alert.evidence.seqs) for alert in found] == [
+        ("open_interest", (ALICE,), []), ("open_interest", (BOB,), []),
+    ]  # fmt: skip
+    assert {alert.first_seq for alert in found} == {alert.last_seq for alert in found} == {0}
 
 
 def test_open_interest_innocent_when_shared_or_small(stream: Stream) -> None:

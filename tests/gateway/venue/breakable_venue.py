@@ -3,7 +3,8 @@
 It reads one JSON object a line, `{"words": [...], "faults": [[array, row, field, change], ...], "out": "", "err": ""}`,
 serves with these words until the venue ends, and answers with its exit code. The process is forked from one that has
 compiled everything; SIGUSR1 adds the changes to the state, as a fault of the memory would. With `"faults": "disk"` the
-signal makes every sync fail from then on, after the bytes were written: reads show them.
+signal makes every sync fail from then on, after the bytes were written: reads show them. With `"snapshot"` or another
+beginning of a file's name every write of such a file fails.
 """
 
 import errno
@@ -29,11 +30,21 @@ Venue.start = _keep
 
 
 class FailingDisk(disk.SystemDisk):
-    """A disk whose syncs fail once it is told so."""
+    """A disk whose syncs fail once it is told so, or whose writes of files whose names begin with `unwritable`."""
 
-    fails = False
+    def __init__(self):
+        self.fails, self.unwritable, self._bad = False, None, set()
+
+    def open(self, path, flags):
+        descriptor = super().open(path, flags)
+        self._bad.discard(descriptor)
+        if self.unwritable is not None and path.name.startswith(self.unwritable):
+            self._bad.add(descriptor)
+        return descriptor
 
     def pwrite(self, descriptor, parts, offset, flags=0):
+        if descriptor in self._bad:
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
         written = super().pwrite(descriptor, parts, offset, 0 if self.fails else flags)
         if self.fails and flags & os.RWF_DSYNC:
             raise OSError(errno.EIO, os.strerror(errno.EIO))
@@ -52,6 +63,9 @@ def corrupt(faults):
     """Change the state of the venue that this process serves, or make its disk fail."""
     if faults == "disk":
         _DISK.fails = True
+        return
+    if isinstance(faults, str):
+        _DISK.unwritable = faults
         return
     root = _VENUES[0].engine.root
     for array, row, field, change in faults:

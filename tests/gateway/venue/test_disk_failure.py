@@ -7,10 +7,14 @@ import signal
 
 import pytest
 
+from engine import disk, host
 from engine.journal import End, read_tip
 from gateway.client import Client, Disconnected, RpcError
 from gateway.commands import serve
+from gateway.venue.venue import Venue
 from tests.gateway.live import BTC, config_of, play, set_up
+from tests.gateway.socketless_venue import SocketlessVenue, buy
+from tests.gateway.venue.breakable_venue import FailingDisk
 from tests.gateway.venue.test_fail_stop import START_SECONDS, Stable, address, marked, order
 
 
@@ -94,3 +98,42 @@ def test_a_failed_sync_makes_the_venue_read_only_and_the_next_start_goes_on(stab
     assert stable.end() == 0
     said = json.loads((tmp_path / "second" / "out").read_text().splitlines()[0])
     assert said["previous_end"] == "disk_failed"
+
+
+def test_a_disk_that_fails_in_the_stop_is_one_line_with_its_own_exit_code(stable, tmp_path):
+    config = config_of(tmp_path / "data")
+    config.registry.parent.mkdir(parents=True)
+    alice, _ = set_up(config)
+    process = stable.start(config, "snapshot-", tmp_path)
+
+    async def story():
+        client = await connected(await address(tmp_path / "out"), alice)
+        await marked(client)
+        await order(client, "buy", 19_000)
+        await client.close()
+        os.kill(process, signal.SIGUSR1)
+        os.kill(process, signal.SIGTERM)
+
+    play(story(), START_SECONDS)
+    assert stable.end() == serve.DISK_FAILED
+    [line] = [line for line in (tmp_path / "err").read_text().splitlines() if line.startswith("lionrock serve:")]
+    assert line.startswith(f"lionrock serve: stopped by a disk error: {config.data}: the stop could not write all of")
+    assert "Input/output error" in line and "nothing acknowledged is lost" in line and "then start again" in line
+    assert "Traceback" not in (tmp_path / "err").read_text()
+    assert read_tip(config.journal).end is End.CLOSED and not host.snapshot_seqs(config.journal)
+
+
+@pytest.mark.parametrize("name", ["projection-", "snapshot-"])
+def test_a_stop_without_a_snapshot_closes_the_journal_and_the_next_start_has_all(tmp_path, name):
+    made = SocketlessVenue(tmp_path)
+    made.send([buy(1, price=19_000)])
+    venue, failing = made.venue, FailingDisk()
+    with disk.use(failing):
+        failing.unwritable = name
+        with pytest.raises(OSError, match="Input/output error"):
+            venue.close()
+    assert read_tip(venue.config.journal).end is End.CLOSED
+    again = Venue(venue.config)
+    assert again.engine.digest() == venue.engine.digest() and again.engine.recovery.snapshot_seq == 0
+    again.close()
+    assert host.snapshot_seqs(venue.config.journal) == [again.engine.last_seq]

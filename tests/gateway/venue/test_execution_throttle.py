@@ -1,5 +1,6 @@
 """Surveillance beside a real server: alerts are filed, whoever trades too often is stopped, and nobody waits for it."""
 
+import contextlib
 import json
 import sqlite3
 import subprocess
@@ -276,6 +277,35 @@ def test_the_rules_end_quietly_when_their_venue_was_killed(tmp_path: Path) -> No
     store = AlertStore(file_of(tmp_path))
     assert len(store.alerts(rule="execution_throttle")) == 2
     store.close()
+
+
+@pytest.mark.parametrize("is_there_at_first", [True, False])
+def test_the_rules_end_in_one_line_when_the_data_folder_is_gone(tmp_path: Path, is_there_at_first: bool) -> None:
+    folder = tmp_path / "data"
+    if is_there_at_first:
+        folder.mkdir()
+    begin = {"parameters": {"throttle_executions": 2}, "path": str(file_of(folder)), "positions": [], "groups": []}
+    process = subprocess.Popen(
+        [sys.executable, "-m", "gateway.surveillance.worker"], cwd=Path(__file__).parents[3],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0,
+    )  # fmt: skip
+    assert process.stdin and process.stdout and process.stderr
+    for kind, data in ((BEGIN, json.dumps(begin).encode()), (EVENTS, fills(1, 1).tobytes())):
+        with contextlib.suppress(BrokenPipeError):
+            process.stdin.write(FRAME.pack(kind, len(data)) + data)
+    if is_there_at_first:
+        process.stdout.readline()
+        store = AlertStore(file_of(folder))
+        store._db.executescript("DROP TABLE alerts")  # SQLite goes on in files whose names are gone
+        store.close()
+        data = fills(2, 2).tobytes()
+        process.stdin.write(FRAME.pack(EVENTS, len(data)) + data)
+    process.stdin.close()
+    lines = process.stderr.read().decode().splitlines()
+    assert len(lines) == 1 and "alerts cannot be filed" in lines[0] and "see what became of the data folder" in lines[0]
+    assert process.wait(20) == 1
+    process.stdout.close()
+    process.stderr.close()
 
 
 def killed(service: Supervisor) -> None:

@@ -1,5 +1,6 @@
-"""Old segments and snapshots are checked beside trading; a damaged one is an alarm that names its file and byte."""
+"""What nobody reads any more is checked beside trading; what is damaged is an alarm that names its file."""
 
+import sqlite3
 import time
 
 import pytest
@@ -10,6 +11,8 @@ from gateway import clock
 from gateway.venue import scrub
 from gateway.venue.health import Effect, Health
 from gateway.venue.scrub import Scrub
+from tests.gateway.bit_flips import DataFolder
+from tests.recordings.data import compiled
 from tests.test_tip import SHORT, create, play
 
 RATE = 1 << 30
@@ -70,7 +73,7 @@ def wait_for(checks):
 def test_the_venue_has_it_done_and_says_what_is_wrong_until_it_is_mended(journal, monkeypatch):
     now_ns = clock.steady_ns()
     monkeypatch.setattr(clock, "steady_ns", lambda: now_ns)
-    checks = Scrub(journal, 24, RATE, health := Health())
+    checks = Scrub(journal.parent, 24, RATE, health := Health())
     checks.tick()
     assert not checks.is_running, "not before its time"
     bad = segment_path(journal, 2)
@@ -86,10 +89,38 @@ def test_the_venue_has_it_done_and_says_what_is_wrong_until_it_is_mended(journal
     checks.begin()
     wait_for(checks)
     assert not health.troubles and not checks.faults and checks.checked_bytes > 0 and checks.checked_ns > 0
-    never = Scrub(journal, 0, RATE, health)
+    never = Scrub(journal.parent, 0, RATE, health)
     now_ns += 10**18
     never.tick()
     assert not never.is_running
     checks.begin()
     checks.close()
     assert not checks.is_running
+
+
+@compiled
+def test_archives_history_and_registry_are_checked_too_and_each_has_its_own_remedy(tmp_path):
+    made = DataFolder(tmp_path)
+    checks = Scrub(made.data, 24, RATE, health := Health())
+    checks.begin()
+    wait_for(checks)
+    assert not health.troubles and checks.checked_bytes > 0
+    archive = made.data / "archive" / "journal-00000001.log.zst"
+    flip(archive, 2000)
+    for file, statement in (
+        ("history.db", "UPDATE body SET data = substr(data, 2) || 'x' WHERE n = 1"),
+        ("registry.db", "UPDATE accounts SET name = 'other' WHERE slot = 1"),
+    ):
+        db = sqlite3.connect(made.data / file, isolation_level=None)
+        db.execute(statement)
+        db.close()
+    checks.begin()
+    wait_for(checks)
+    history, journal, registry = sorted(health.troubles, key=lambda trouble: trouble.name)
+    assert (registry.name, registry.effect) == (scrub.REGISTRY_NAME, Effect.READ_ONLY)
+    assert registry.cause.startswith(str(made.data / "registry.db")) and registry.remedy.startswith("look at the disk")
+    assert (history.name, history.effect) == (scrub.HISTORY_NAME, Effect.ALARM)
+    assert history.cause == f"{made.data / 'history.db'}: its body 1 is damaged"
+    assert history.remedy.startswith("stop the venue and delete the file")
+    assert (journal.name, journal.effect) == (scrub.NAME, Effect.ALARM) and journal.cause.startswith(str(archive))
+    assert health.state == "read_only" and len(checks.faults) == 3
