@@ -135,6 +135,7 @@ def main() -> int:
     parser.add_argument("--folder", type=Path, help="the data folder to start on: made there when it is missing")
     parser.add_argument("--runs", type=int, default=RUNS, help=f"starts of each kind (default: {RUNS})")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     args = parser.parse_args()
     plan = Plan(args.full, progress=lambda text: print(text, file=sys.stderr))
     for figure in restart(plan, args.folder, args.runs):

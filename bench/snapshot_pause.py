@@ -11,6 +11,7 @@ import json
 import multiprocessing
 import os
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -265,6 +266,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--turns", type=int, default=5, help="snapshots, and times without one (default: 5)")
     parser.add_argument("--durability", choices=["fsync", "os"], default="fsync", help="of the venue (default: fsync)")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     args = parser.parse_args(arguments)
     plan = Plan(args.full, progress=lambda text: print(text, file=sys.stderr, flush=True))
     with tempfile.TemporaryDirectory(prefix="lionrock-bench-", dir=args.folder.parent if args.folder else None) as name:
