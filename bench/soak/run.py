@@ -68,6 +68,8 @@ class Outcome:
     capacity_per_s: float = 0.0
     rate_per_s: float = 0.0
     commands: int = 0
+    standstills: int = 0
+    """How often the load itself was suspended; clients' faults of the minute after that are only counted."""
     samples: list[dict[str, float]] = field(default_factory=list)
     lives: list[dict[str, Any]] = field(default_factory=list)
     clients: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -127,8 +129,8 @@ class Soak:
         self._make_clients(traders)
         self._spawn(self.watcher.run())
         await self._until_ready()
-        self.bulk = Bulk(self.makers)
-        self._spawn(self.bulk.run(venue.url))
+        self.bulk = Bulk(self.makers, venue)
+        self._spawn(self.bulk.run())
         for kind in self.kinds:
             if kind is not self.watcher:
                 self._spawn(kind.run())
@@ -242,6 +244,7 @@ class Soak:
     def _conclude(self) -> None:
         """Put together what clients, makers and samples have."""
         outcome = self.outcome
+        outcome.standstills = self.bulk.standstills
         outcome.lives = [asdict(life) for life in self.venue.lives]
         for kind in self.kinds:
             known = outcome.clients.setdefault(kind.name, {})
