@@ -38,6 +38,10 @@ def parser() -> argparse.ArgumentParser:
         help="minutes from one kill or restart to the next, in turns (default: a fifth)",
     )
     found.add_argument("--share", type=float, default=0.5, help="load as a share of capacity (default: 0.5)")
+    found.add_argument(
+        "--capacity", type=float, default=0.0, metavar="N",
+        help="commands a second, known from a quieter moment (default: it is measured)",
+    )  # fmt: skip
     found.add_argument("--small", action="store_true", help="settings whose limits are reached within seconds")
     found.add_argument("--folder", type=Path, help="where its temporary folder is made")
     found.add_argument("--samples", type=Path, metavar="FILE", help="append each sample as a line of JSON")
@@ -48,14 +52,14 @@ def parser() -> argparse.ArgumentParser:
 
 def plan_of(args: argparse.Namespace) -> Plan:
     """What the arguments ask for. ValueError when it cannot be."""
-    if not 0 < args.minutes <= 10_000 or not 0 < args.share <= 1:
-        raise ValueError("--minutes must be from 0 to 10000 and --share from 0 to 1, without 0")
+    if not 0 < args.minutes <= 10_000 or not 0 < args.share <= 1 or not 0 <= args.capacity <= 10**9:
+        raise ValueError("--minutes: above 0 to 10000; --share: above 0 to 1; --capacity: 0 to 1000000000")
     restart_minutes = args.restart_minutes or args.minutes / 5
     if restart_minutes <= 0:
         raise ValueError("--restart-minutes must be above 0")
     return Plan(
         args.minutes, restart_minutes, min(5.0, args.minutes * 60 / 20), min(10.0, args.minutes * 60 / 8), args.share,
-        min(3.0, restart_minutes / 3), SMALL if args.small else {}, 2_000 if args.small else 100_000,
+        args.capacity, min(3.0, restart_minutes / 3), SMALL if args.small else {}, 2_000 if args.small else 100_000,
         args.minutes >= JUDGED_MINUTES, lambda text: print(text, file=sys.stderr, flush=True),
     )  # fmt: skip
 

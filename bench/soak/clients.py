@@ -117,7 +117,10 @@ class Kind(ABC):
         """What it does over and over."""
 
     def blame(self, text: str) -> None:
-        """Note what the venue did wrong."""
+        """Note what the venue did wrong; just after the whole load stood still it is only counted."""
+        if time.monotonic() < self.venue.excused_until:
+            self.counts["excused"] += 1
+            return
         self.counts["faults"] += 1
         if len(self.faults) < 20:
             self.faults.append(f"{self.name}: {text}")

@@ -18,6 +18,7 @@ import picows
 from bench.gateway_load import READ_BYTES, client_frame
 from bench.soak import ledger
 from bench.soak.ledger import Ledger
+from bench.soak.served_venue import ServedVenue
 from engine.codes import CommandKind, EventKind, ExecInst, OrdType, Reason, Side, TimeInForce
 from engine.schema import COMMAND, EVENT
 from gateway.client.client import BINARY_PROTOCOL
@@ -309,11 +310,16 @@ class Bulk:
 
     TICK_SECONDS = 0.005
     TAKER_SHARE = 0.01
+    STANDSTILL_SECONDS, EXCUSED_SECONDS = 5.0, 60.0
+    """A load that stood still for so long was suspended, and what its clients miss for some time is not held against
+    the venue."""
     LONGEST_GAP_SECONDS = 0.1
     """After a longer pause of the load itself no more is sent at once than for so long."""
 
-    def __init__(self, makers: list[Maker]) -> None:
+    def __init__(self, makers: list[Maker], venue: ServedVenue) -> None:
         self.makers = makers
+        self.standstills = 0
+        self._venue = venue
         self.rate = 0.0
         self.window = 0
         """Instead of a rate: commands under way on each connection."""
@@ -325,19 +331,22 @@ class Bulk:
         """Commands answered so far."""
         return sum(maker.answered for maker in self.makers)
 
-    async def run(self, url: str) -> None:
+    async def run(self) -> None:
         """Connect, send, connect again, for ever."""
         last = time.monotonic()
         connecting: dict[int, asyncio.Task[None]] = {}
         shares = [self.TAKER_SHARE if not maker.cancels else 1.0 for maker in self.makers]
         while True:
             now = time.monotonic()
+            if now - last > self.STANDSTILL_SECONDS:
+                self.standstills += 1
+                self._venue.excused_until = now + self.EXCUSED_SECONDS
             self.lag_s = max(self.lag_s, now - last - self.TICK_SECONDS)
             passed, last = min(now - last, self.LONGEST_GAP_SECONDS), now
             for place, maker in enumerate(self.makers):
                 if not maker.is_connected:
                     if place not in connecting or connecting[place].done():
-                        connecting[place] = asyncio.get_running_loop().create_task(maker.connect(url))
+                        connecting[place] = asyncio.get_running_loop().create_task(maker.connect(self._venue.url))
                     continue
                 if self.window:
                     maker.step(self.window - maker.under_way if maker.cancels else 0)

@@ -52,6 +52,8 @@ class Plan:
     sample_seconds: float = 5.0
     capacity_seconds: float = 10.0
     share: float = 0.5
+    capacity_per_s: float = 0.0
+    """Known from a quieter moment, in commands a second; 0: it is measured."""
     settle_minutes: float = 3.0
     """So long after a start memory is not judged: what is bounded is being filled."""
     settings: dict[str, str] = field(default_factory=dict)
@@ -68,6 +70,8 @@ class Outcome:
     capacity_per_s: float = 0.0
     rate_per_s: float = 0.0
     commands: int = 0
+    standstills: int = 0
+    """How often the load itself was suspended; clients' faults of the minute after that are only counted."""
     samples: list[dict[str, float]] = field(default_factory=list)
     lives: list[dict[str, Any]] = field(default_factory=list)
     clients: dict[str, dict[str, int]] = field(default_factory=dict)
@@ -127,8 +131,8 @@ class Soak:
         self._make_clients(traders)
         self._spawn(self.watcher.run())
         await self._until_ready()
-        self.bulk = Bulk(self.makers)
-        self._spawn(self.bulk.run(venue.url))
+        self.bulk = Bulk(self.makers, venue)
+        self._spawn(self.bulk.run())
         for kind in self.kinds:
             if kind is not self.watcher:
                 self._spawn(kind.run())
@@ -153,21 +157,28 @@ class Soak:
 
     async def _measure_capacity(self) -> None:
         """How many commands the venue and this load answer together, as quickly as they are answered."""
+        outcome = self.outcome
+        if self.plan.capacity_per_s:
+            outcome.capacity_per_s = self.plan.capacity_per_s
+        else:
+            outcome.capacity_per_s = await self._closed_loop()
+        outcome.rate_per_s = self.bulk.rate = outcome.capacity_per_s * self.plan.share
+        self.plan.say(f"capacity {outcome.capacity_per_s:,.0f} commands/s; from now on {self.bulk.rate:,.0f}")
+
+    async def _closed_loop(self) -> float:
         self.plan.say("measuring capacity")
         self.bulk.window = WINDOW
         await asyncio.sleep(min(1.0, self.plan.capacity_seconds / 4))
         before, begun = self.bulk.answered(), time.monotonic()
         await asyncio.sleep(self.plan.capacity_seconds)
-        outcome = self.outcome
-        outcome.capacity_per_s = (self.bulk.answered() - before) / (time.monotonic() - begun)
+        capacity_per_s = (self.bulk.answered() - before) / (time.monotonic() - begun)
         self.bulk.window = 0
         await self._until(lambda: not any(maker.under_way for maker in self.makers), "the last orders are answered")
         for maker in self.makers:
             maker.refusals.clear()  # the shipped limit of orders a second may hold at capacity
         self.probe.order_ns.clear()
         self.probe.cancel_ns.clear()
-        outcome.rate_per_s = self.bulk.rate = outcome.capacity_per_s * self.plan.share
-        self.plan.say(f"capacity {outcome.capacity_per_s:,.0f} commands/s; from now on {self.bulk.rate:,.0f}")
+        return capacity_per_s
 
     async def _load(self) -> None:
         """Half load for so long, a crash and a restart in order in turns."""
@@ -242,6 +253,7 @@ class Soak:
     def _conclude(self) -> None:
         """Put together what clients, makers and samples have."""
         outcome = self.outcome
+        outcome.standstills = self.bulk.standstills
         outcome.lives = [asdict(life) for life in self.venue.lives]
         for kind in self.kinds:
             known = outcome.clients.setdefault(kind.name, {})

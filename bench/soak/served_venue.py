@@ -51,6 +51,8 @@ class ServedVenue:
         self.lives: list[Life] = []
         self.begun_ns = time.monotonic_ns()
         self.port = self.operations_port = 0
+        self.excused_until = 0.0
+        """Until this instant of the monotonic clock nothing is held against the venue: the load itself stood still."""
         self._given = given
         self._log = folder / "venue.log"
         self._process: asyncio.subprocess.Process | None = None

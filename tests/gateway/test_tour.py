@@ -17,7 +17,7 @@ BIN = Path(sys.executable).parent
 PORT = "127.0.0.1:8765"
 LONG, SHORT = "bench synthetic", "bench synthetic --size small"
 SETTING_UP = ("export ", "pip ")
-"""Lines that the test does by itself: the key in the environment; ccxt is there already."""
+"""Lines that the test does by itself: what the demo says to export; ccxt is there already."""
 pytestmark = compiled
 
 
@@ -46,7 +46,7 @@ def test_every_command_of_the_tour_works(block: str, demo: dict[str, str], tmp_p
     script = "\n".join(lines).replace(PORT, demo["page"].removeprefix("http://")).replace(LONG, SHORT)
     environment = {
         **os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "LIONROCK_URL": demo["url"].partition("/ws/")[0],
-        "LIONROCK_KEY": demo["key"], "LIONROCK_SECRET": demo["secret"],
+        "LIONROCK_SECRET_FILE": demo["file"],
     }  # fmt: skip
     words = ["bash", "-euc", script]
     done = subprocess.run(words, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300)
