@@ -17,14 +17,14 @@ import engine
 from bench.engine_runner import Rows
 from bench.measurement import BenchError, Plan
 from engine import disk
-from engine.codes import CommandKind, EventKind, InvestorClass, OrdType, Reason, Side, TimeInForce
+from engine.codes import CommandKind, EventKind, InvestorClass, OrdType, Reason, Side, TimeInForce, VenueParameter
 from engine.schema import COMMAND
-from engine.units import FOREVER_NS
+from engine.units import FOREVER_NS, NS_PER_S
 from gateway import clock
 from gateway.config import Config
 from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.office.onboarding import deposit, eligible
-from gateway.registry.registry import Registry
+from gateway.registry.registry import Intent, Registry
 from gateway.registry.vault import Vault
 from gateway.surveillance.parameters import SILENT
 from gateway.venue.recovery import write_pair
@@ -61,7 +61,7 @@ class Filled:
     def __init__(self, folder: Path, size: Size, plan: Plan) -> None:
         self._size, self._plan = size, plan
         self.config = Config(
-            data=str(folder), port=0, operations_port=0, durability="os", surveillance=SILENT, snapshot_commands=0,
+            data=str(folder), port=0, operations_port=0, durability="fsync", surveillance=SILENT, snapshot_commands=0,
             snapshot_seconds=0,
         )  # fmt: skip
         self._rng = np.random.default_rng(plan.seed)
@@ -82,6 +82,7 @@ class Filled:
         registry, now_ns = Registry(self.config.registry), clock.wall_ns()
         vault = Vault(self.config.vault, registry)
         set_up_venue(registry, now_ns, DEPOSIT_MICROS)
+        registry.add_intents([Intent(CommandKind.VENUE_SET, VenueParameter.INDEX_RECOVERY_NS, value=NS_PER_S)], now_ns)
         list_contracts(registry, now_ns)
         with registry.transaction():
             for number in range(0, self._size.accounts, ACCOUNTS_OF_A_PERSON):

@@ -48,7 +48,8 @@ class Overload:
         return {
             "attack": "overload", "capacity_per_s": round(median(self.capacity_per_s)),
             "due_per_s": round(median(self.due_per_s)), "overload_per_s": round(median(self.overload_per_s)),
-            "at_capacity": self.at_capacity.summary(), "overloaded": self.overloaded.summary(), "acknowledged": self.acknowledged, "logged": self.logged,
+            "at_capacity": self.at_capacity.summary(), "overloaded": self.overloaded.summary(),
+            "acknowledged": self.acknowledged, "logged": self.logged,
         }  # fmt: skip
 
     def line(self) -> str:

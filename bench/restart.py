@@ -20,6 +20,8 @@ from pathlib import Path
 from typing import Any
 
 import engine
+from bench.attacked_venue import resident_bytes
+from bench.gateway_load import cpu_seconds
 from bench.large_venue import FULL, SMALL, Size, made
 from bench.measurement import BenchError, Measurement, Plan, best_of
 from gateway.surveillance.parameters import SILENT
@@ -54,7 +56,8 @@ class Starts:
             "listens"
         )
         phases = ", ".join(f"{name} {value:.2f}" for name, value in said["seconds"].items())
-        note = f"{best_of(self.seconds, 's')}; {phases}; {said['resident_bytes'] / 1e6:,.0f} MB resident"
+        used = f"{said['cpu_seconds']:.2f} s of processor time, {said['resident_bytes'] / 1e6:,.0f} MB resident"
+        note = f"{best_of(self.seconds, 's')}; {phases}; {used}"
         return Measurement(self.name, round(min(self.seconds), 2), "s", workload, seed, "", note=note)
 
 
@@ -82,7 +85,7 @@ def _environment(scratch: Path) -> dict[str, str]:
 
 def started(data: Path, scratch: Path, end: signal.Signals = signal.SIGKILL) -> dict[str, Any]:
     """What a started venue says of itself, with `start_seconds`, seen from outside; it is ended by a signal then."""
-    words = ["serve", "--json", "--data", str(data), "--port", "0", "--operations-port", "0", "--durability", "os"]
+    words = ["serve", "--json", "--data", str(data), "--port", "0", "--operations-port", "0", "--durability", "fsync"]
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.PIPE, cwd=Path(engine.__file__).parents[1],
@@ -93,22 +96,17 @@ def started(data: Path, scratch: Path, end: signal.Signals = signal.SIGKILL) -> 
         seconds = time.perf_counter() - begun
         if not line:
             raise BenchError("the started venue failed")
-        resident = _resident_bytes(process.pid)
+        used = {"cpu_seconds": cpu_seconds(process.pid), "resident_bytes": resident_bytes(process.pid)}
         process.send_signal(end)
         process.wait(STOP_SECONDS)
     finally:
         process.kill()
         process.wait()
-    return json.loads(line) | {"start_seconds": seconds, "resident_bytes": resident}
+    return json.loads(line) | {"start_seconds": seconds} | used
 
 
-def _resident_bytes(pid: int) -> int:
-    status = Path(f"/proc/{pid}/status").read_text()
-    return int(status.split("VmRSS:")[1].split()[0]) * 1024
-
-
-def restart(plan: Plan, kept: Path | None = None) -> list[Measurement]:
-    """Starts after a crash and after a stop in order; each begins from a copy of the same folder."""
+def restart(plan: Plan, kept: Path | None = None, runs: int = 1) -> list[Measurement]:
+    """So many starts after a crash and after a stop in order; each begins from a copy of the same folder."""
     size = FULL if plan.full else SMALL
     with tempfile.TemporaryDirectory(prefix="lionrock-bench-", dir=kept.parent if kept else None) as name:
         scratch = Path(name)
@@ -120,7 +118,6 @@ def restart(plan: Plan, kept: Path | None = None) -> list[Measurement]:
         shutil.copytree(folder, stopped)
         started(stopped, scratch, signal.SIGTERM)
         kinds = [Starts("restart-crash", folder), Starts("restart-stop", stopped)]
-        runs = RUNS if plan.full else 1
         for turn in range(runs):
             plan.progress(f"starts {turn + 1} of {runs}")
             for kind in kinds:
@@ -136,10 +133,11 @@ def main() -> int:
     )  # fmt: skip
     parser.add_argument("--full", action="store_true", help="the size of the figures in bench/README.md; takes long")
     parser.add_argument("--folder", type=Path, help="the data folder to start on: made there when it is missing")
+    parser.add_argument("--runs", type=int, default=RUNS, help=f"starts of each kind (default: {RUNS})")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     args = parser.parse_args()
     plan = Plan(args.full, progress=lambda text: print(text, file=sys.stderr))
-    for figure in restart(plan, args.folder):
+    for figure in restart(plan, args.folder, args.runs):
         told = f"{figure.name}: {figure.value} s; {figure.workload}\n{figure.note}"
         print(json.dumps(figure.as_json()) if args.json else told)
     return 0

@@ -233,10 +233,9 @@ def remove(path: Path, pace: Pace | None = None) -> None:
     _disk.unlink(path)
 
 
-def remove_leftovers(folder: Path) -> None:
-    """Take away what a process left that ended while it wrote or removed a file. Only for who writes the folder."""
-    for path in _disk.files(folder, "*" + TEMPORARY):
-        _disk.unlink(path)
+def leftovers(folder: Path) -> dict[Path, Path]:
+    """Files that are not whole, by the names that they would have: a process writes or removes them, or has ended."""
+    return {path.with_suffix(""): path for path in _disk.files(folder, "*" + TEMPORARY)}
 
 
 @contextlib.contextmanager

@@ -105,6 +105,11 @@ class VenueTime:
         self._looked_ns, self.lead_ns, self.away_ns = steady, max(0, behind_ns), 0
         self.offset_ns = wall - steady + self.lead_ns
 
+    def accept(self) -> None:
+        """Go by the wall clock from now on, as an operator has confirmed: ahead at once, and never back."""
+        now_ns = self.now_ns()
+        self.start(now_ns, "wall" if wall_ns() > now_ns else "log")
+
     def follow(self) -> None:
         """Look at both clocks, some times a second: follow the wall clock while it agrees with the steady clock."""
         before, wall, steady = steady_ns(), wall_ns(), steady_ns()

@@ -279,6 +279,42 @@ def test_a_snapshot_may_end_anywhere(journal: Path) -> None:
     assert seqs[-1] == [state.last_seq, pair[0]] and len(host.snapshot_seqs(journal)) == 2
 
 
+class VisitedDisk(disk.SystemDisk):
+    """Somebody comes to archive at the moment when a new file is about to get its name."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory, self.visits = directory, 0
+
+    def rename(self, old: Path, new: Path) -> None:
+        if old.suffix == disk.TEMPORARY:
+            with disk.use(disk.SystemDisk()), retention_lock(self._directory):
+                self.visits += 1
+        super().rename(old, new)
+
+
+def test_who_archives_leaves_the_segment_that_is_being_begun(tmp_path: Path) -> None:
+    """Its file taken away, the journal would have failed, and the venue with it."""
+    visited = VisitedDisk(tmp_path)
+    with disk.use(visited):
+        engine = Engine.create(tmp_path, Mode.RESEARCH, CAPACITIES, OPTIONS)
+        for batch in cut(script(23, 400), 25):
+            engine.submit(batch)
+            engine.commit()
+    assert visited.visits > 2 and engine.journal is not None and engine.journal.failure is None
+    digest = engine.digest()
+    engine.close()
+    assert Engine.read(tmp_path).digest() == digest
+
+
+def test_who_archives_takes_away_what_an_ended_process_left(journal: Path) -> None:
+    whole = sorted(journal.glob("journal-*.log"))
+    left_behind = [whole[0], whole[-2], journal / "snapshot-00000000000000000001.state"]
+    for path in left_behind:
+        path.with_name(path.name + disk.TEMPORARY).touch()
+    with retention_lock(journal):
+        assert not list(journal.glob("*" + disk.TEMPORARY))
+
+
 def test_an_unsound_snapshot_does_not_push_out_a_sound_one(journal: Path) -> None:
     newer, older = host.snapshot_seqs(journal)
     flip(next(journal.glob(f"snapshot-*{newer}.state")), 5000)

@@ -33,10 +33,22 @@ def retention_lock(directory: Path) -> Iterator[None]:
             raise JournalError(
                 f"{directory}: another process writes a snapshot or archives; try again when it has ended"
             ) from None
-        disk.remove_leftovers(directory)
+        _remove_leftovers(directory)
         yield
     finally:
         os.close(descriptor)
+
+
+def _remove_leftovers(directory: Path) -> None:
+    """Take away what an ended process left of snapshots and segments.
+
+    The segment behind the last one stays: whoever writes the journal may be about to begin it, and without its file
+    the journal would have failed. One that was left by a crash is written anew when its turn comes.
+    """
+    segments = disk.current().files(directory, "journal-*.log")
+    for name, path in disk.leftovers(directory).items():
+        if not name.match("journal-*.log") or name < max(segments, default=Path()):
+            disk.current().unlink(path)
 
 
 def sound_snapshots(directory: Path) -> list[int]:

@@ -110,12 +110,15 @@ def run(args: argparse.Namespace) -> int:
         make_data_folder(config.data)
         phases = StartPhases(clock.process_begun_ns())
         phases.end("interpreter and imports")
-        compile_engine()
-        phases.end("compiled engine")
+        gc.disable()  # nothing that a start makes is garbage; `tune` turns it on
         try:
+            compile_engine()
+            phases.end("compiled engine")
             return uvloop.run(serve(config, args.json, phases, accepted, args.accept_time))
         except JournalError as error:
             return _failed(error)
+        finally:
+            gc.enable()
 
 
 def _accepted(args: argparse.Namespace) -> AcceptedLoss | None:
@@ -222,6 +225,7 @@ def tune(switch_seconds: float) -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(*GC_THRESHOLDS)
+    gc.enable()
 
 
 def _finish(stopped: "asyncio.Future[None]") -> None:

@@ -96,6 +96,7 @@ _CHANGES: dict[str, dict[str, Any]] = {
         "threshold": "wash_trades", "value": 5, "reason": "three were too few for two desks",
     },
     "set_contract_state": {**_I, "state": "reduce_only"},
+    "accept_clock": {"reason": "the machine was paused for an hour; its clock is right"},
     "set_venue_parameter": {**_VENUE, "parameter": "collateral_haircut_ppb", "asset": "btc", "value": 650_000_000},
 }  # fmt: skip
 ADMIN_EXAMPLES: dict[str, dict[str, Any]] = {

@@ -14,6 +14,7 @@ from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
 from gateway.sessions.actions import Action, Close, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
+from gateway.sessions.query_turns import Pool
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
@@ -26,6 +27,8 @@ MAX_BUFFER_BYTES = 16 << 20
 """The most bytes that may wait for one connection; a slower reader is closed, and resumes by sequence."""
 MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 """With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
+MOST_OWED_NS, LONGEST_REST_NS = 250_000_000, 5_000_000_000
+"""When what is sent to anonymous readers of channels is paid for only after so long, they rest, at most so long."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 _LOG = logging.getLogger("lionrock.connections")
@@ -56,6 +59,8 @@ class WebsocketConnection(picows.WSListener):
         """Messages that the library had read already when the connection had to wait."""
         self._is_waiting = False
         self._is_stopped = False
+        self._is_full = False
+        """Whether the socket takes no more for now."""
         self._unsent_bytes = 0
         self._staged: list[bytes] = []
         self._is_binary_fragment = False
@@ -98,16 +103,39 @@ class WebsocketConnection(picows.WSListener):
         self._turns.touch()
 
     def pause_writing(self) -> None:
+        self._is_full = True
+        self._be_slow()
+
+    def resume_writing(self) -> None:
+        self._is_full = False
+        self._catch_up()
+
+    def _be_slow(self) -> None:
+        """Hear nothing of channels until `_catch_up`, which says in one message what was missed."""
         self.is_slow = True
         self.slow_since = time.monotonic()
         self._transport.pause_reading()
 
-    def resume_writing(self) -> None:
+    def _catch_up(self) -> None:
         self._venue.settle()
         self._venue.hub.catch_up(self)
         self.is_slow = False
         self._go_on()
         self._turns.touch()
+
+    def _pay_for_pushes(self, size_bytes: int) -> None:
+        """What anonymous readers of channels hear takes time of their pool; when that is used up they rest."""
+        owed_ns = self._turns.queries.pushed(Pool.ANONYMOUS, size_bytes)
+        if owed_ns > MOST_OWED_NS and not self.is_slow:
+            self._be_slow()
+            self._turns.loop.call_later(min(owed_ns, LONGEST_REST_NS) / 1e9, self._rested)
+
+    def _rested(self) -> None:
+        """Hear again, unless the socket is full: then that ends it."""
+        if self.is_slow and not self._is_full and not self._transport.is_closing():
+            begun_ns = self._turns.queries.now_ns()
+            self._catch_up()
+            self._turns.queries.spent(Pool.ANONYMOUS, begun_ns)
 
     # --- waiting --------------------------------------------------------------------------------------------------
 
@@ -267,6 +295,8 @@ class WebsocketConnection(picows.WSListener):
         if transport is None or transport.is_closing():
             return
         transport.write(data)
+        if self.channels and self.session.key is None:
+            self._pay_for_pushes(len(data))
         if self._is_stopped:
             self._turns.loop.call_soon(self.go_on_if_free)
         if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:

@@ -239,6 +239,10 @@ class SetContractState(ChangeParams, kw_only=True):
     state: Annotated[MarketStateName, Meta(description="the state to be in")]
 
 
+class AcceptClock(ChangeParams, kw_only=True):
+    pass
+
+
 class SetVenueParameter(ChangeParams, kw_only=True):
     parameter: Annotated[str, _text("a name of VenueParameter such as collateral_haircut_ppb", 40)]
     asset: Annotated[AssetName, Meta(description="of a collateral parameter")] = "settlement"

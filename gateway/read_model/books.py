@@ -114,6 +114,10 @@ class Books:
         if end:
             self._noted, self._pending_id = end, seq
 
+    def forget_noted(self) -> None:
+        """Let go of what was noted: nobody reads the books before `load`."""
+        self._noted = 0
+
     def _gather(self) -> None:
         """Keep the last noted change of each level."""
         count, self._noted = self._noted, 0

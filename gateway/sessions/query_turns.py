@@ -17,6 +17,9 @@ LONGEST_NS = 5_000_000
 BYTES_PER_NS = 4
 """How quickly the loop sends: what it costs to hand an answer to the system."""
 
+PUSH_NS = 10_000
+"""What a write to a socket costs, however small it is."""
+
 
 class Pool(IntEnum):
     """Whose requests share their time, in order of service."""
@@ -95,6 +98,14 @@ class QueryTurns:
         """An answer of this size is to be sent, which takes time of the loop as well."""
         if self._clock is not None:
             self._shares[pool].spend(size_bytes // BYTES_PER_NS, self._clock())
+
+    def pushed(self, pool: Pool, size_bytes: int) -> int:
+        """Messages of channels are to be sent in one write: how long until that is paid for."""
+        if self._clock is None:
+            return 0
+        now_ns, share = self._clock(), self._shares[pool]
+        share.spend(PUSH_NS + size_bytes // BYTES_PER_NS, now_ns)
+        return share.wait_ns(now_ns)
 
     def add(self, pool: Pool, owner: Hashable, waiting: Waiting) -> None:
         """Have somebody wait behind what the same owner has waiting."""

@@ -7,6 +7,7 @@ of the steady clock: limits and heartbeats need no other. What is told or logged
 
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from engine.host import JournalError
@@ -111,7 +112,8 @@ class Session(SessionState):
         """Go on with a large answer: the next rows, and the others at later turns."""
         turns = self.context.turns
         try:
-            result = self._guarded(name, call, slices.advance if turns.is_limited else slices.whole)
+            step = partial(slices.advance, turns.now_ns) if turns.is_limited else slices.whole
+            result = self._guarded(name, call, step)
         except Refusal as refusal:
             return [Reply(call.error(refusal, steady_ns + self.context.time.offset_ns))]
         if result is not None:

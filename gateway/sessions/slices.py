@@ -5,12 +5,13 @@ rendered later.
 """
 
 from collections.abc import Callable, Iterable
-from itertools import islice
 
 from gateway.wire.views import HasMore
 
 SLICE_ROWS = 16
 """How many rows are rendered at once: some tenths of a millisecond."""
+SLICE_NS = 1_000_000
+"""After so long no other row is begun: each of those on disk may be in a block of its own that has to be read."""
 
 
 class Slices:
@@ -27,12 +28,15 @@ class Slices:
         self.rows = 0
         """How many rows are rendered."""
 
-    def advance(self) -> bytes | None:
-        """Render the next rows; the result when it is complete."""
-        part = list(islice(self._rows, SLICE_ROWS))
-        self.rows += len(part)
-        self._parts += part
-        return None if len(part) == SLICE_ROWS else self._result()
+    def advance(self, now_ns: Callable[[], int]) -> bytes | None:
+        """Render the next rows, fewer where they take long to read; the result when it is complete."""
+        until_ns, whole = now_ns() + SLICE_NS, self.rows + SLICE_ROWS
+        for row in self._rows:
+            self._parts.append(row)
+            self.rows += 1
+            if self.rows == whole or now_ns() >= until_ns:
+                return None
+        return self._result()
 
     def whole(self) -> bytes:
         """Render all that is left at once."""

@@ -45,6 +45,7 @@ class Recovered:
         self._sweeps.offer(events, int(commands[-1]["seq"]))
         if self._is_whole:
             self._projection.replay(commands, events)
+            self._projection.books.forget_noted()
 
     def _begin(self, seq: int) -> None:
         self._begun = True

@@ -31,9 +31,14 @@ from gateway.registry.noted import has_noted, unfinished_sweeps
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 
-NICENESS, OOM_SCORE = 10, 1000
-"""Beside a thread that wants all of a core it gets a tenth of it: enough to end some time, however busy the venue is.
-When memory is short the system ends it first."""
+OOM_SCORE = 1000
+"""When memory is short the system ends this process first."""
+NICENESS = 10
+"""Beside a thread that wants all of a core it gets a tenth of it: it ends some time, however busy the venue is."""
+STARVED_PART = 0.9
+"""While it waits for a core for less than this part of a second, it runs only where nobody else wants to: the venue
+goes on at once then. Beside a process that is merely nice it waits until that one's slice of milliseconds ends."""
+STARVED_SECONDS = 1.0
 PACE_SECONDS = 0.01
 """After each piece that is written or removed: others use the disk meanwhile."""
 NOTED_SECONDS = 30.0
@@ -171,11 +176,39 @@ def end_with(source: IO[bytes]) -> None:
     threading.Thread(target=watch, name="venue", daemon=True).start()
 
 
+def give_way() -> None:
+    """Run behind all others: only when nobody else wants the core, or, where that is next to never, a tenth of it."""
+    os.nice(NICENESS)
+    try:
+        waited_ns = _waited_ns()
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    except OSError:
+        return  # nice is all that this system allows
+    threading.Thread(target=_watch_wait, args=(waited_ns,), name="wait", daemon=True).start()
+
+
+def _watch_wait(waited_ns: int) -> None:
+    """Be only nice as soon as the process waits for a core nearly all of the time."""
+    begun_ns = clock.steady_ns()
+    while True:
+        time.sleep(STARVED_SECONDS)
+        before_ns, waited_ns = waited_ns, _waited_ns()
+        since_ns, begun_ns = begun_ns, clock.steady_ns()
+        if waited_ns - before_ns > STARVED_PART * (begun_ns - since_ns):
+            os.sched_setscheduler(os.getpid(), os.SCHED_OTHER, os.sched_param(0))
+            return
+
+
+def _waited_ns() -> int:
+    """How long the process has been ready to run without running. OSError where the system does not say."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1])
+
+
 def main() -> None:
     """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
+    give_way()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from engine import host
-from engine.codes import Mode
+from engine.codes import AccountAttribute, Mode
 from gateway import clock
 from gateway.audit_trail.gateway_log import GatewayLog
-from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, length, utc
+from gateway.clock import NS_PER_S, Accepted, ClockError, TimeBounds, VenueTime, utc
 from gateway.config import Config
 from gateway.index_feeds.sources import configured
 from gateway.market_data.hub import Hub
@@ -30,6 +30,7 @@ from gateway.sessions import binary_protocol
 from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
 from gateway.sessions.shared_context import Context, make_context
 from gateway.venue import losses
+from gateway.venue.clock_watch import ClockWatch
 from gateway.venue.daily_review import DailyReview
 from gateway.venue.decided_settings import DecidedSettings
 from gateway.venue.disk_space import DiskSpace
@@ -51,8 +52,6 @@ InLoop = Callable[..., None]
 """Calls a function with its arguments soon, in the venue's own thread."""
 REGISTRY_SECONDS = 0.1
 """How long trading may stand still while another process writes the registry."""
-CLOCK = "CLOCK_JUMPED"
-"""The name under which a wall clock that is not followed is reported."""
 _LOG = logging.getLogger("lionrock.venue")
 
 
@@ -135,6 +134,7 @@ class Venue:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""
         config = self.config
         self.health = Health(self._heed_health)
+        self._clock_watch = ClockWatch(self.time, self.registry, self.health, config.max_clock_step_ms * 1_000_000)
         recovery = self.engine.recovery
         self.snapshots = Snapshots(config, self.health, recovery.snapshot_seq, recovery.snapshot_ns)
         self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
@@ -146,8 +146,16 @@ class Venue:
         self._check_registry()
         self._note(self._results, self.engine.last_seq)
         self._results = []
-        bind_accounts(self.registry, self.time.now_ns())
+        if self._may_be_unbound():
+            bind_accounts(self.registry, self.time.now_ns())
         self.phases.end("registry checked")
+
+    def _may_be_unbound(self) -> bool:
+        """Whether the log has an account without a client, or not all accounts yet. To ask the registry takes long."""
+        state = self.engine.root[0]
+        used = int(state["accounts_used"])
+        clients = state["profiles"]["values"][:used, AccountAttribute.CLIENT]
+        return used < self.registry.next_account_slot() or not clients.all()
 
     def _start_time(self, accepted: Accepted) -> VenueTime:
         """The venue's time, which begins no earlier than the log ends."""
@@ -215,25 +223,8 @@ class Venue:
     def keep_time(self) -> None:
         """Some times a second: look at the clocks, and do what is due when no command does it."""
         self.time.follow()
-        self._report_clock()
+        self._clock_watch.look()
         self.sequencer.keep_time()
-
-    def _report_clock(self) -> None:
-        """Say when the wall clock is not followed, and when it is again."""
-        time = self.time
-        if time.is_stopped:
-            effect, remedy = Effect.NO_NEW_ORDERS, "set it right; if it is right now, restart the venue"
-            cause = f"the wall clock is {length(time.away_ns)} ahead of the venue's time, {utc(time.now_ns())}"
-        elif time.is_doubtful:
-            effect, remedy = Effect.ALARM, "set it right, and the venue follows it again"
-            cause = f"the wall clock is {length(-time.away_ns)} behind the venue's time, {utc(time.now_ns())}"
-        elif time.lead_ns > self.config.max_clock_step_ms * 1_000_000:
-            effect, remedy = Effect.ALARM, "nothing; see --accept-time in gateway/venue/README.md"
-            cause = f"the log is {length(time.lead_ns)} ahead of the wall clock, as an operator has accepted"
-        else:
-            self.health.clear(CLOCK)
-            return
-        self.health.report(CLOCK, effect, cause, remedy)
 
     def _heed_health(self) -> None:
         """Have sessions and clients know what the venue takes from here on."""
@@ -406,6 +397,7 @@ class Venue:
         self.context.end_revoked_keys()
         if self.engine.journal is not None:
             self.engine.journal.keep_tip()
+        self._clock_watch.tick()
         self.disk_space.look()
         self.scrub.tick()
         self._cancel_for_run_out()

@@ -37,4 +37,9 @@ LIMIT_MUTANTS = (
         "tests/gateway/net/test_fair_reads.py::"
         "test_floods_share_the_turn_and_each_of_them_goes_on_once_a_turn",
     ),
+    Mutant(
+        "anonymous readers hear everything whatever it costs", "net/websocket_connection.py",
+        "if owed_ns > MOST_OWED_NS and", "if False and",
+        f"{FLOW}::test_what_anonymous_readers_hear_is_their_pools_time_and_clients_hear_all",
+    ),
 )  # fmt: skip

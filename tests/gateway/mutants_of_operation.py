@@ -30,6 +30,13 @@ OPERATION_MUTANTS = (
         f"{_METRICS}::test_a_histogram_counts_each_duration_once_in_its_bucket",
     ),
     Mutant(
+        "a fault of history is not shown",
+        "operations/folder_metrics.py",
+        "bool(store.figures.fault or store.figures.index_fault)",
+        "bool(store.figures.index_fault)",
+        f"{_METRICS}::test_what_looks_after_the_folder_shows_how_far_it_has_come",
+    ),
+    Mutant(
         "what an error says is logged as it is",
         "wire/log_lines.py",
         "{type(following).__name__}: {masked(str(following))}",

@@ -18,4 +18,17 @@ SNAPSHOT_MUTANTS = (
         "a sweep is noted before its intent", "venue/venue.py", "if seq not in later}", "if True}",
         "tests/crash/test_notes.py::test_a_sweep_is_not_noted_before_its_intent",
     ),
+    Mutant(
+        "accounts of an earlier release stay without a client", "venue/venue.py", "or not clients.all()", "or False",
+        "tests/gateway/venue/test_client_binding.py::test_accounts_that_the_log_has_without_a_client_are_bound",
+    ),
+    Mutant(
+        "a process that hardly gets a core goes on waiting for one that nobody wants", "venue/snapshot_process.py",
+        "os.sched_setscheduler(os.getpid(), os.SCHED_OTHER, os.sched_param(0))", "pass",
+        f"{SNAPSHOTS}::test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere",
+    ),
+    Mutant(
+        "a slice takes as long as sixteen rows take to read", "sessions/slices.py", " or now_ns() >= until_ns", "",
+        "tests/gateway/sessions/test_query_turns.py::test_rows_that_take_long_to_read_are_fewer_in_a_slice",
+    ),
 )  # fmt: skip

@@ -7,6 +7,8 @@ SERVED = "tests/gateway/surveillance/test_surveillance.py"
 FILED = "tests/gateway/venue/test_execution_throttle.py::test_an_alert_grows_until_somebody_has_reviewed_it"
 
 SURVEILLANCE_MUTANTS = (
+    Mutant("a state without an event of its own ends the rules", "surveillance/episodes.py",
+        "min(proof.seqs, default=0)", "min(proof.seqs)", SERVED),
     Mutant("what is amended away was not withdrawn", "surveillance/shown_orders.py",
         "(CANCELLED, EXPIRED, AMENDED)", "(CANCELLED, EXPIRED)", SHOWN),
     Mutant("what expires was not withdrawn", "surveillance/shown_orders.py",

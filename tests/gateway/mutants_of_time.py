@@ -16,6 +16,13 @@ TIME_MUTANTS = (
         f"{CLOCK}::test_a_wall_clock_that_jumps_ahead_stops_orders_until_it_is_back",
     ),
     Mutant(
+        "a clock that was accepted before it jumped is believed",
+        "venue/clock_watch.py",
+        "        if number > self._known_change:\n",
+        "        if number:\n",
+        f"{JUMPS}::test_two_officers_accept_a_clock_that_has_jumped_while_the_venue_runs",
+    ),
+    Mutant(
         "many small steps of the wall clock are followed",
         "clock.py",
         "max(-reach, min(reach, away))",

@@ -9,7 +9,7 @@ import pytest
 
 from gateway import cli
 from gateway.commands import serve
-from gateway.venue import disk_space, read_only, scrub, snapshots, venue
+from gateway.venue import clock_watch, disk_space, read_only, scrub, snapshots
 from tests.gateway.bit_flips import DataFolder
 from tests.gateway.test_operating import BIN, ENVIRONMENT, ROOT_OF_GATEWAY, Served, bash
 from tests.recordings.data import compiled
@@ -31,7 +31,7 @@ def sources():
 
 
 def test_each_alarm_of_health_is_in_the_first_table():
-    names = {disk_space.NAME, read_only.NAME, *scrub.NAMES.values(), snapshots.TROUBLE, venue.CLOCK}
+    names = {disk_space.NAME, read_only.NAME, *scrub.NAMES.values(), snapshots.TROUBLE, clock_watch.NAME}
     text = sources()
     names |= set(re.findall(r'health\.report\(\s*"([A-Z_]+)"', text))
     names |= set(re.findall(r'_reason\(\s*"([A-Z_]+)"', text))

@@ -166,6 +166,11 @@ _OF_ANOTHER_CHANGE: dict[int, str] = {
 }
 
 
+def accept_clock(lookup: Lookup, params: m.AcceptClock) -> Plan:
+    """The wall clock as it is: a running venue that does not follow it, as it has jumped, goes by it from then on."""
+    return Plan(loosens=True)
+
+
 def set_venue_parameter(lookup: Lookup, params: m.SetVenueParameter) -> Plan:
     """One parameter of the whole venue; those of collateral are an asset's."""
     code = _named(VenueParameter, params.parameter)

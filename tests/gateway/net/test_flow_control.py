@@ -6,6 +6,7 @@ import json
 import logging
 import resource
 import socket
+from itertools import pairwise
 
 import pytest
 
@@ -15,6 +16,7 @@ from gateway.net import descriptors, listener
 from gateway.net.connections import Connections
 from gateway.net.listener import Listener
 from gateway.net.websocket_connection import MAX_ANONYMOUS_BYTES
+from gateway.sessions import query_turns
 from gateway.sessions.query_turns import Pool
 from tests.gateway.live import BTC, market, play, request, until
 from tests.gateway.net.test_http_connection import answered, get
@@ -285,3 +287,32 @@ def test_a_socket_counts_until_it_is_closed_by_whoever():
     assert (connections.open, connections._by_address) == (0, {})
     listener._Counted(other, connections, "b").detach()
     assert connections.open == 0
+
+
+def test_what_anonymous_readers_hear_is_their_pools_time_and_clients_hear_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(query_turns, "PUSH_NS", query_turns.LONGEST_NS)  # each write is as dear as can be
+
+    async def story():
+        channel, changes = f"book.{BTC}.raw", []
+        async with market(tmp_path) as (server, (alice, bob)):
+            reader, writer = await opened(server)
+            writer.write(client_frame(request(1, "public/subscribe", channels=[channel])))
+            await until(lambda: any(one.channels for one in server.connections.websockets))
+            connection = anonymous(server)
+            await bob.subscribe([channel], lambda name, data: changes.append(data))
+            rested = 0
+            for step in range(60):
+                await alice.buy(BTC, "0.01", price=str(19_000 + step))
+                rested += connection.is_slow
+            assert rested
+            await until(lambda: len(changes) >= 61)
+            assert all(after["prev_change_id"] == before["change_id"] for before, after in pairwise(changes))
+            last = changes[-1]["change_id"]
+            heard = b""
+            while b'"change_id":%d' % last not in heard:  # it is told what it missed
+                heard += await asyncio.wait_for(reader.read(1 << 16), 60)
+            assert heard.count(b'"method":"subscription"') < 61
+            assert not connection._is_full
+            writer.close()
+
+    play(story())

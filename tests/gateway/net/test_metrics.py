@@ -119,6 +119,36 @@ def test_who_is_connected_what_is_wrong_and_what_is_not_public(tmp_path):
     play(story())
 
 
+def test_what_looks_after_the_folder_shows_how_far_it_has_come(tmp_path):
+    async def story():
+        live = market(tmp_path, history_rows=1024, scrub_hours=0)
+        async with live as (server, (alice, _)), aiohttp.ClientSession() as http:
+            venue = server.venue
+            page = await scraped(http, server)
+            assert page("snapshot_lag_commands") > 0 and "lionrock_scrub_age_seconds" not in page.families
+            assert page("disk_reserve_bytes") == venue.config.disk_reserve_bytes > 0
+            assert abs(page("clock_away_seconds")) < 1 and page("clock_lead_seconds") == 0
+            for _ in range(2):
+                order = await alice.buy(BTC, "0.1", price="19900")
+                await alice.cancel(order.order.order_id)
+            venue.snapshots.failures, venue.snapshots.last_seconds, venue.snapshots.archived_segments = 3, 1.5, 7
+            venue.time.lead_ns, venue.history.store.figures.fault = 2 * 10**9, "the disk is full"
+            venue.scrub.faults = ["a file"]
+            venue.scrub.begin()
+            page = await scraped(http, server)
+            assert page("scrub_running") == 1 and page("scrub_faults") == 1
+            await until(lambda: not venue.scrub.is_running)
+            page = await scraped(http, server)
+        assert page("history_rows_total") == page("history_memory_rows") == venue.history.end > 2
+        assert page("history_disk_rows") == 0 and page("history_fault") == 1 and page("history_waiting_segments") == 0
+        assert page("snapshot_failures_total") == 3 and page("archived_segments_total") == 7
+        assert page("snapshot_duration_seconds") == 1.5 and page("snapshot_running") == 0
+        assert page("clock_lead_seconds") == pytest.approx(2, abs=0.5)
+        assert page("scrub_faults") == 0 and page("scrub_checked_bytes") >= 0 and page("scrub_age_seconds") >= 0
+
+    play(story())
+
+
 def test_what_recovery_replays_is_not_counted_and_names_follow_the_conventions(tmp_path):
     async def story():
         async with market(tmp_path) as (server, (alice, _)):

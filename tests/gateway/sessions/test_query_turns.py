@@ -104,11 +104,28 @@ def test_an_answer_in_slices_is_the_whole_one(rows):
     parts, made = Slices(b'{"rows":', render(), lambda: b',"count":%d}' % len(rendered)), None
     while made is None:
         before = len(rendered)
-        made = parts.advance()
+        made = parts.advance(lambda: 0)
         assert len(rendered) - before <= SLICE_ROWS
     numbers = b",".join(b"%d" % number for number in range(rows))
     assert made == b'{"rows":[%b],"count":%d}' % (numbers, rows) and parts.rows == rows
     assert slices.trades(iter([b"1"]), lambda: True).whole() == b'{"trades":[1],"has_more":true}'
+
+
+def test_rows_that_take_long_to_read_are_fewer_in_a_slice(clock):
+    """Another client waits for a row and a time, not for sixteen blocks of the history to be read."""
+
+    def render():
+        for number in range(10):
+            clock.now_ns += slices.SLICE_NS // 2 - number % 2
+            yield b"%d" % number
+
+    parts, turns_ns, made = Slices(b"", render(), b""), [], None
+    while made is None:
+        begun_ns = clock.now_ns
+        made = parts.advance(lambda: clock.now_ns)
+        turns_ns.append(clock.now_ns - begun_ns)
+    assert made == b"[0,1,2,3,4,5,6,7,8,9]" and parts.rows == 10
+    assert len(turns_ns) > 3 and max(turns_ns) < 2 * slices.SLICE_NS
 
 
 # --- sessions -----------------------------------------------------------------------------------------------------

@@ -48,3 +48,15 @@ def test_accounts_are_bound_and_a_freeze_becomes_the_clients(tmp_path):
     frozen, reduced = Restriction.FROZEN, Restriction.REDUCE_ONLY
     assert held == [frozen, frozen, reduced, frozen, frozen]
     assert started(tmp_path) == first, "a second start asks for nothing more"
+
+
+def test_accounts_that_the_log_has_without_a_client_are_bound(tmp_path, monkeypatch):
+    """The log of an earlier release has the accounts already."""
+    earlier(tmp_path)
+    with monkeypatch.context() as before:
+        before.setattr("gateway.venue.venue.bind_accounts", lambda registry, now_ns: None)
+        venue = Venue(Config(data=str(tmp_path)))
+        venue.take_intents()
+        assert int(venue.engine.root[0]["accounts_used"]) == 5 == venue.registry.next_account_slot()
+        venue.close()
+    assert started(tmp_path)[1] == [1, 1, 2, 3, 3]

@@ -13,6 +13,7 @@ from gateway.clock import ClockError
 from gateway.net.server import Server
 from gateway.sessions.session import Session
 from tests.gateway.live import BTC, market, play, request, running, until
+from tests.gateway.office.test_officers_live import admin, venue
 from tests.gateway.socketless_venue import SocketlessVenue
 
 S, DAY = 10**9, 86_400 * 10**9
@@ -63,6 +64,44 @@ def test_400_days_ahead_for_a_while_leave_no_trace(tmp_path, monkeypatch):
         assert (np.diff(times) >= 0).all() and times[-1] < real_wall_ns() + S
         async with running(server.venue.config) as again:
             assert again.venue.health.state == "serving"
+
+    play(story())
+
+
+def test_two_officers_accept_a_clock_that_has_jumped_while_the_venue_runs(tmp_path, monkeypatch):
+    """Ahead it is followed at once; back, time goes on and loses a little. What was accepted before does not count."""
+
+    async def accepted(ann, ben):
+        number = (await admin(ann, "accept_clock"))["number"]
+        await ben.call("venue/admin/approve", number=number)
+        return number
+
+    async def story():
+        async with venue(tmp_path / "v") as (server, (alice, _, ann, ben)):
+            time = server.venue.time
+            resting = await alice.buy(BTC, "0.1", price="19900")
+            await accepted(ann, ben)
+            jump(monkeypatch, 3600 * S)
+            await until(lambda: server.venue.health.state == "no_new_orders")
+            assert "lionrock admin accept-clock" in server.venue.health.remedy
+            number = (await admin(ann, "accept_clock"))["number"]
+            for _ in range(3):
+                server.venue.tick()
+            assert time.is_stopped, "neither an earlier word nor one officer is enough"
+            await ben.call("venue/admin/approve", number=number)
+            await until(lambda: not time.is_stopped)
+            assert abs(time.now_ns() - real_wall_ns() - 3600 * S) < 30 * S and server.venue.health.state == "serving"
+            await until(lambda: server.venue.projection.now_ns > real_wall_ns() + 3500 * S)
+            with pytest.raises(RpcError) as refused:  # as after a stop: the index has to be fresh for a minute first
+                await alice.buy(BTC, "0.1", price="19900")
+            assert refused.value.reason == "MARKET_HALTED"
+            jump(monkeypatch, 0)
+            await until(lambda: time.is_doubtful)
+            await accepted(ann, ben)
+            await until(lambda: not time.is_doubtful)
+            assert time.lead_ns > 3500 * S and "as an operator has accepted" in server.venue.health.cause
+            assert (await alice.cancel(resting.order.order_id)).order_state == "cancelled"
+        assert (np.diff(stamps(server.venue.config)) >= 0).all()
 
     play(story())
 

@@ -2,8 +2,11 @@
 that writes them, the pairs before it stay.
 """
 
+import os
 import shutil
 import sqlite3
+import subprocess
+import sys
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -211,6 +214,29 @@ def test_a_process_ends_with_its_venue(stopped):
     process.stdin.close()  # as the end of the venue does
     assert process.wait(START_SECONDS) == 0
     snapshots.close()
+
+
+GIVING_WAY = """
+import os, time
+from gateway.venue import snapshot_process as process
+process.STARVED_SECONDS = 0.01
+process._waited_ns = {waited}
+process.give_way()
+idle, until = os.sched_getscheduler(0) == os.SCHED_IDLE, time.monotonic() + {seconds}
+while os.sched_getscheduler(0) == os.SCHED_IDLE and time.monotonic() < until:
+    time.sleep(0.01)
+print(idle, os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))
+"""
+
+
+@pytest.mark.parametrize(
+    "waited, seconds, is_idle", [("time.monotonic_ns", START_SECONDS, "False"), ("lambda: 0", 0.1, "True")]
+)
+def test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere(waited, seconds, is_idle):
+    """A process that always waits for a core is merely nice from then on."""
+    code = GIVING_WAY.format(waited=waited, seconds=seconds)
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["True", is_idle, str(min(19, os.nice(0) + snapshot_process.NICENESS))]
 
 
 def test_a_state_that_the_journal_does_not_lead_to_is_found(stopped):
