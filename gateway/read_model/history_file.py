@@ -66,6 +66,8 @@ WANTED = {
 _COMPRESSION_LEVEL = 1
 _CHECK = struct.Struct("<I")
 _KEY = struct.Struct("<8sqq")
+LONGEST_BYTES = 1 << 26
+"""What is kept under one key is far shorter."""
 _MASK_BITS = 63
 _PAGE = 64
 
@@ -216,9 +218,11 @@ class HistoryFile:
         if not isinstance(kept, bytes) or kept[: _CHECK.size] != check:
             raise self.wrong(f"its {table} {key} is damaged")
         try:
-            return self._decompressor.decompress(body)
+            if zstandard.frame_content_size(body) <= LONGEST_BYTES:  # so much memory is about to be taken
+                return self._decompressor.decompress(body)
         except zstandard.ZstdError:
-            raise self.wrong(f"its {table} {key} is damaged") from None
+            pass
+        raise self.wrong(f"its {table} {key} is damaged")
 
     def blob(self, table: str, key: int) -> bytes:
         """The data under a key of the tables chunk, body and series."""
