@@ -27,6 +27,8 @@ from engine.schema import COMMAND, SEMANTICS_VERSION, SMALL
 
 RECORD_BYTES, SEGMENT_BYTES, ROW_BYTES = 64, 256, 128
 Rows = np.ndarray[Any, Any]
+COUNT_BYTES = range(8, 12)
+"""Where in a record its number of rows is."""
 
 
 def rows(first_seq: int, count: int) -> Rows:
@@ -360,8 +362,18 @@ def test_any_changed_bit_is_found(tmp_path_factory: pytest.TempPathFactory, data
         read(directory)
     assert refused.value.path == path
     assert refused.value.offset <= offset < refused.value.offset + RECORD_BYTES + 12 * ROW_BYTES
-    if "checksum" in refused.value.what and "begins here" not in refused.value.what:
+    is_count = offset - refused.value.offset in COUNT_BYTES  # it says how much the checksum is of: no byte is named
+    if "checksum" in refused.value.what and "begins here" not in refused.value.what and not is_count:
         assert refused.value.offset == offset, "one byte changed, and it is named"
+
+
+def test_a_changed_count_names_its_record(tmp_path: Path) -> None:
+    """A record of 1 that says 9 still ends within the file, so its checksum is of other bytes."""
+    write(tmp_path, [1, 8, 7], segment_bytes=2048)
+    path = sorted(tmp_path.glob("journal-*.log"))[0]
+    flip(path, SEGMENT_BYTES + COUNT_BYTES.start, 3)
+    with pytest.raises(CorruptJournalError, match=f"corrupt at byte {SEGMENT_BYTES}: .* does not match its checksum"):
+        read(tmp_path)
 
 
 def test_interior_corruption_is_refused_with_file_and_offset(tmp_path: Path) -> None:

@@ -345,6 +345,13 @@ class Client:
                     name = self.trader.name
                     raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
 
+    def _answer(self, note: str) -> Any:
+        """What a question of `ask_all` was answered."""
+        answer = self.answers.pop(note, None)
+        if answer is None or "code" in answer:
+            raise BrokenPromiseError(f"{self.trader.name}: {note} are not told: {answer}")
+        return answer
+
     def check_told(self) -> None:
         """Everything is told and answered: compare what the venue says with what it said. BrokenPromiseError."""
         told, name = self.told, self.trader.name
@@ -355,12 +362,12 @@ class Client:
             if last["order_state"] != "replaced" and not _follows(order, last):
                 raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {last}")
         known_open = {key: _shown(order) for key, order in told.orders.items() if order["order_state"] in OPEN}
-        now_open = {order["order_id"]: _shown(order) for order in self.answers.pop("open orders")}
+        now_open = {order["order_id"]: _shown(order) for order in self._answer("open orders")}
         if known_open != now_open:
             differ = {key for key in known_open.keys() | now_open.keys() if known_open.get(key) != now_open.get(key)}
             lines = [f"{key}: told {known_open.get(key)}, now {now_open.get(key)}" for key in sorted(differ)]
             raise BrokenPromiseError(f"{name}: open orders differ: {'; '.join(lines)}")
-        kept = [trade for market in (BTC, ETH) for trade in self.answers.pop(f"trades {market}")["trades"]]
+        kept = [trade for market in (BTC, ETH) for trade in self._answer(f"trades {market}")["trades"]]
         ids = Counter(f"{trade['trade_id']} {trade['order_id']}" for trade in kept)
         known = Counter(told.trades.keys())
         if ids != known:
@@ -368,7 +375,7 @@ class Client:
                 f"{name}: its trades lack {list(known - ids)} and have {list(ids - known)} too many"
             )
         held = {key: value for key, value in told.held.items() if value}
-        sizes = {row["instrument_name"]: row["size"] for row in self.answers.pop("positions")}
+        sizes = {row["instrument_name"]: row["size"] for row in self._answer("positions")}
         now_held = {key: Decimal(size) for key, size in sizes.items() if size}
         if held != now_held:
             raise BrokenPromiseError(f"{name}: positions differ: its trades make {held}, the venue says {now_held}")

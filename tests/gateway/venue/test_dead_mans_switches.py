@@ -104,7 +104,7 @@ def test_after_a_kill_whoever_had_asked_is_cancelled(tmp_path):
             late = await connect(carol)
             while await prices(late):
                 await asyncio.sleep(0.05)
-            assert clock.wall_ns() // 10**6 >= cancels_at
+            assert await late.call("public/get_time") >= cancels_at, "the venue's time, which may lead the machine's"
             assert await prices(await connect(dave)) == [19_300]
             missed = (await again.call("venue/resume", sequence=heard))["events"]
             gone = [event["data"] for event in missed if event["channel"].startswith("user.orders")]
