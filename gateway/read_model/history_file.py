@@ -146,11 +146,9 @@ class HistoryFile:
             except BaseException:
                 self._db.close()
                 raise
-        except sqlite3.OperationalError as error:
-            told = f"{path}: cannot be opened ({in_one_line(error)})"
-            raise HistoryDiskError(f"{told}; see what is wrong with the disk") from None
         except SQLITE_FAULTS as error:
-            raise self.wrong(f"cannot be opened ({in_one_line(error)})") from None
+            told = f"cannot be opened ({in_one_line(error)})"
+            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
@@ -182,16 +180,18 @@ class HistoryFile:
             f"{self.path}: {what}; stop the venue and delete the file: it is made again from the journal at the start"
         )
 
+    def _disk_wrong(self, what: str) -> HistoryDiskError:
+        return HistoryDiskError(f"{self.path}: {what}; see what is wrong with the disk")
+
     # --- blobs ----------------------------------------------------------------------------------------------------
 
     def run(self, statement: str, *values: Any) -> list[Any]:
         """Run a statement: what it finds. HistoryError when SQLite finds the file damaged, full or locked."""
         try:
             return self._db.execute(statement, values).fetchall()
-        except sqlite3.OperationalError as error:
-            raise HistoryDiskError(f"{self.path}: {in_one_line(error)}; see what is wrong with the disk") from None
         except SQLITE_FAULTS as error:
-            raise self.wrong(in_one_line(error)) from None
+            told = in_one_line(error)
+            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
         """Do all of some writes, durably, or nothing of them."""
@@ -335,6 +335,12 @@ class HistoryFile:
         self.run("DELETE FROM block WHERE n >= ? AND n < ?", first, past)
         self.run("DELETE FROM body WHERE n >= ? AND n < ?", first, past)
         self._blocks.clear()
+
+
+def _is_of_disk(error: Exception) -> bool:
+    """Whether the disk or another process is in the way. An error of the statement, for SQLite, is a damaged file."""
+    is_of_statement = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF == sqlite3.SQLITE_ERROR
+    return isinstance(error, sqlite3.OperationalError) and not is_of_statement
 
 
 def _mark_of(note: tuple[Any, ...]) -> int:

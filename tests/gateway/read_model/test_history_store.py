@@ -328,6 +328,20 @@ def test_a_file_that_cannot_be_used_is_made_again(path, caplog):
         HistoryStore(path.with_name("missing.db"))
 
 
+@pytest.mark.parametrize("place", [0, 44, 47, 100])
+def test_a_flip_in_the_head_of_the_file_never_stops_a_start(path, place):
+    """SQLite calls some of them an error of the statement, such as an unsupported file format."""
+    made = made_of(150, 15)
+    stored(path, made).store.close()
+    data = bytearray(path.read_bytes())
+    data[place] ^= 0x40
+    path.write_bytes(data)
+    found = write(History(open_store(path, 0), SEGMENT), made)
+    found.store.drain()
+    same(found, made)
+    found.store.close()
+
+
 def test_a_disk_that_fails_delays_and_loses_nothing(path, monkeypatch, caplog):
     made = made_of(400, 12)
     store = WrittenStore(path, is_threaded=False)
