@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -15,6 +16,7 @@ from gateway.affiliates.parameters import Programme
 from gateway.surveillance.parameters import Parameters
 from gateway.wire import log_lines
 from gateway.wire.origins import Origins
+from gateway.wire.plain_text import plain
 
 Durability = Literal["fsync", "os", "none"]
 """What an answer waits for: the disk, the operating system, or nothing."""
@@ -22,7 +24,31 @@ Rate = Annotated[int, Meta(ge=1, le=100_000_000)]
 
 
 class ConfigError(Exception):
-    """A setting that cannot be: one line that names it, its value and the remedy."""
+    """A setting that cannot be: one line that names it, its value and the remedy, whatever the file says."""
+
+    def __init__(self, line: str) -> None:
+        line = plain(line)
+        super().__init__(line if len(line) <= LONGEST_LINE else line[:LONGEST_LINE] + "...")
+
+
+LONGEST_LINE = 400
+SHOWN_CHARS = 60
+"""So much of a name or a value is quoted."""
+_CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+"""What no text setting may have: neither a line of the log nor a TOML file could show it."""
+
+
+def _quoted(value: Any) -> str:
+    """A value as a line quotes it: cut where it is long."""
+    try:
+        text = repr(value)
+    except ValueError:  # Python writes no number of so many digits
+        return "a number of thousands of digits"
+    return _cut(text)
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= SHOWN_CHARS else text[:SHOWN_CHARS] + "..."
 
 
 @dataclass(frozen=True)
@@ -254,6 +280,8 @@ def _read_toml(path: str) -> dict[str, Any]:
         raise ConfigError(f"config: {path}: {error.strerror}; check the path") from None
     except ValueError as error:
         raise ConfigError(f"config: {path}: {error}") from None
+    except RecursionError:
+        raise ConfigError(f"config: {path}: its arrays nest too deeply; no setting takes one") from None
     return data
 
 
@@ -272,7 +300,7 @@ def _table(name: str, kind: type[Any], given: Any, environment: Mapping[str, str
 def _from_text(name: str, text: str, kind: type) -> Any:
     if kind is bool:
         if text.lower() not in ("true", "false", "1", "0"):
-            raise ConfigError(f"LIONROCK_{name.upper()}: {text!r}: say true or false")
+            raise ConfigError(f"LIONROCK_{name.upper()}: {text[:SHOWN_CHARS]!r}: say true or false")
         return text.lower() in ("true", "1")
     if kind is int:
         if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
@@ -287,7 +315,10 @@ def _checked(kind: type[Any], values: Mapping[str, Any], prefix: str = "") -> An
     types = _TYPES[kind]
     for name, value in values.items():
         if name not in types:
-            raise ConfigError(f"{prefix}{name}: no such setting; `lionrock serve --print-config` lists them")
+            said = prefix + _cut(name)
+            raise ConfigError(f"{said}: no such setting; `lionrock serve --print-config` lists them")
+        if isinstance(value, str) and _CONTROL.search(value):
+            raise ConfigError(f"{name}: {_quoted(value)} has characters that no text shows; leave them out")
         try:
             msgspec.convert(value, types[name])
         except msgspec.ValidationError:
@@ -299,11 +330,11 @@ def _complaint(value: Any, wanted: Any) -> str:
     """What is wrong with a value that is not of an annotated type."""
     kind, *notes = get_args(wanted)
     if get_origin(kind) is Literal:
-        return f"{value!r}; choose from {', '.join(get_args(kind))}"
+        return f"{_quoted(value)}; choose from {', '.join(get_args(kind))}"
     bounds = "".join(f"from {note.ge} to {note.le}" for note in notes if note.ge is not None)
     if type(value) is kind:
-        return f"{value} must be {bounds}"
-    return f"{value!r} must be of type {kind.__name__}{bounds and f', {bounds}'}"
+        return f"{_quoted(value)} must be {bounds}"
+    return f"{_quoted(value)} must be of type {kind.__name__}{bounds and f', {bounds}'}"
 
 
 def to_toml(config: Config) -> str:

@@ -35,6 +35,8 @@ _ARCHIVE = struct.Struct("<8sIIqqq32s32s32s")
 _CRC = struct.Struct("<I")
 _LEVEL = 3
 _SUFFIX = ".zst"
+_FRAME_BYTES = 18
+"""The longest header of a compressed frame (RFC 8878)."""
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,7 @@ def _pack(archive: Archive) -> bytes:
 
 def read_archive_header(path: Path) -> Archive:
     """What an archive says that it holds. CorruptJournalError when its header is damaged or it was cut."""
-    data = disk.read(path, ARCHIVE_BYTES + SEGMENT_BYTES)
+    data = disk.read(path, ARCHIVE_BYTES + SEGMENT_BYTES + _FRAME_BYTES)
     if len(data) < ARCHIVE_BYTES + SEGMENT_BYTES or data[: len(ARCHIVE_MAGIC)] != ARCHIVE_MAGIC:
         raise CorruptJournalError(path, 0, "no archived segment")
     if _CRC.unpack_from(data, ARCHIVE_BYTES - _CRC.size)[0] != crc32c(data[: ARCHIVE_BYTES - _CRC.size]):
@@ -146,11 +148,21 @@ def read_archive_header(path: Path) -> Archive:
             f"{path}: archive format {version}, this release reads {_FORMAT_VERSION}: "
             "use the lionrock release that wrote it"
         )
-    header = unpack_segment(path, data[ARCHIVE_BYTES:])
+    header = unpack_segment(path, data[ARCHIVE_BYTES : ARCHIVE_BYTES + SEGMENT_BYTES])
+    if _packed_bytes(data[ARCHIVE_BYTES + SEGMENT_BYTES :]) != segment_bytes:  # so much memory is about to be taken
+        raise CorruptJournalError(path, 0, f"what it holds is not the {segment_bytes} bytes that its header says")
     found = Archive(path, header, last_seq, chain, segment_bytes, body_bytes, digest, body_digest)
     if disk.size_bytes(path) != found.size_bytes:
         raise CorruptJournalError(path, 0, f"{disk.size_bytes(path)} bytes instead of {found.size_bytes}")
     return found
+
+
+def _packed_bytes(frame: bytes) -> int:
+    """How long a frame says that it is when it is decompressed; -1 when it does not say."""
+    try:
+        return int(zstandard.frame_content_size(frame))
+    except zstandard.ZstdError:
+        return -1
 
 
 def read_archive(archive: Archive) -> Any:

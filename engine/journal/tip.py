@@ -41,6 +41,9 @@ class End(IntEnum):
     """The writer stopped because the disk failed."""
 
 
+_ENDS = frozenset(End)
+
+
 class Tip(NamedTuple):
     """The end of a log: last sequence, hash of the chain up to it, segment, and the byte behind its record."""
 
@@ -135,7 +138,8 @@ def _slots(path: Path) -> list[tuple[int, Tip]]:
         stored = data[start + _SLOT.size : start + _SLOT.size + _CRC.size]
         if len(stored) == _CRC.size and head.startswith(_MAGIC) and _CRC.unpack(stored)[0] == crc32c(head):
             _, end, segment, turn, seq, offset, chain = _SLOT.unpack(head)
-            found.append((turn, Tip(seq, chain, segment, offset, End(end))))
+            if end in _ENDS:
+                found.append((turn, Tip(seq, chain, segment, offset, End(end))))
     return found
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from engine.codes import NIL
 from gateway import clock
 from gateway.commands import listed_arguments, officer, outcomes
-from gateway.commands.common import MAX_ID, left_as_found, open_registry, plain, readable_errors, show, when, whole
+from gateway.commands.common import MAX_ID, left_as_found, open_registry, readable_errors, show, when, whole
 from gateway.commands.identity_input import HELP, add_identity_argument, sealed_identity, vault_of
 from gateway.commands.noting import note_read
 from gateway.commands.outcomes import frozen_words
@@ -27,6 +27,7 @@ from gateway.office.proposals import Office
 from gateway.office.unrecorded import Withdrawn, withdraw_unrecorded
 from gateway.registry import authentication, identities
 from gateway.registry.registry import KeyOrder, Registry, RegistryError
+from gateway.wire.plain_text import plain
 
 _EXAMPLES = """examples:
   lionrock admin init --officer "Ann Lee" ann.key ann.identity --officer "Ben Wong" ben.key ben.identity

@@ -20,7 +20,6 @@ from gateway.commands.common import (
     Names,
     add_data_argument,
     open_registry,
-    plain,
     progress_bar,
     readable_errors,
     when,
@@ -29,6 +28,7 @@ from gateway.commands.common import (
 from gateway.commands.noting import note_read
 from gateway.surveillance.from_journal import alerts_of, clients_of
 from gateway.surveillance.store import STATES, AlertError, AlertStore, Filed, Review, file_of, filed
+from gateway.wire.plain_text import plain
 
 _EXAMPLES = """examples:
   lionrock alerts list --state open

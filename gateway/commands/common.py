@@ -14,7 +14,6 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 from time import monotonic
 from typing import Any
-from unicodedata import category
 
 import msgspec
 from rich.box import SIMPLE_HEAD
@@ -31,6 +30,7 @@ from gateway.config import Config, ConfigError
 from gateway.registry.registry import Registry, RegistryError
 from gateway.wire.civil_dates import lapse_ns
 from gateway.wire.errors import Refusal
+from gateway.wire.plain_text import plain
 
 FAILED = 2
 """Exit code of a command that was refused."""
@@ -88,12 +88,16 @@ def number_text(text: str) -> str:
     return text
 
 
-def plain(text: str) -> str:
-    """Text on one line of a terminal: characters that move the cursor or reverse the writing are escaped."""
-    return "".join(
-        letter if letter.isprintable() or category(letter) == "Zs" else letter.encode("unicode_escape").decode()
-        for letter in text
-    )
+def key_in_json(text: str) -> tuple[str, str]:
+    """(key, secret) of JSON with `id` and `secret`, or of a list that begins with it. ValueError for anything else."""
+    try:
+        found = json.loads(text)
+        found = found[0] if isinstance(found, list) else found
+        pair = str(found["id"]), str(found["secret"])
+        "".join(pair).encode()
+    except (ValueError, KeyError, IndexError, TypeError, RecursionError):
+        raise ValueError("no JSON with id and secret") from None
+    return pair
 
 
 def account_slot(folder: Path, text: str) -> int:
@@ -203,7 +207,7 @@ def readable_errors(command: str, args: argparse.Namespace | None = None) -> Ite
     try:
         yield
     except (RegistryError, ConfigError, Refusal, OSError, ValueError, sqlite3.Error) as error:
-        print(f"lionrock {command}: {reason_of(error, args)}", file=sys.stderr)
+        print(f"lionrock {command}: {plain(reason_of(error, args))}", file=sys.stderr)
         raise SystemExit(FAILED) from None
 
 

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import getpass
-import json
 import os
 import socket
 import ssl
@@ -18,7 +17,7 @@ import picows
 import uvloop
 
 from gateway.client import Client, Disconnected, RpcError
-from gateway.commands.common import readable_errors, warn_of_readers
+from gateway.commands.common import key_in_json, readable_errors, warn_of_readers
 
 NO_KEY = (
     "--key: a key and its secret are needed; give --secret-file FILE, or set LIONROCK_KEY and LIONROCK_SECRET; "
@@ -98,10 +97,8 @@ def key_and_secret(path: str, field: str, given_key: str) -> tuple[str, str]:
     key = given_key or os.environ.get("LIONROCK_KEY", "")
     if text.startswith(("{", "[")):
         try:
-            found = json.loads(text)
-            found = found[0] if isinstance(found, list) else found
-            kept, text = str(found["id"]), str(found["secret"])
-        except (ValueError, KeyError, IndexError, TypeError):
+            kept, text = key_in_json(text)
+        except ValueError:
             raise ValueError(f"{field}: {path}: JSON without id and secret; name a key file") from None
         if given_key and given_key != kept:
             raise ValueError(f"--key: {given_key} is not the key in {path}, which is {kept}; leave --key out")

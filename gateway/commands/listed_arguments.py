@@ -69,7 +69,7 @@ def _pairs(number: int, words: list[str], one: str) -> dict[str, str]:
     for word in words:
         key, is_pair, value = word.partition("=")
         if not is_pair or not value:
-            raise ValueError(f"{one} {number}: {word!r} is not KEY=VALUE, such as amount=8000000")
+            raise ValueError(f"{one} {number}: {word[:40]!r} is not KEY=VALUE, such as amount=8000000")
         if key in found:
             raise ValueError(f"{one} {number}, {key}: it is there twice; give it once")
         found[key] = value
@@ -94,14 +94,14 @@ def _item(number: int, row: dict[str, str], kind: type[msgspec.Struct], one: str
     found: dict[str, Any] = {}
     for key, value in row.items():
         if key not in fields:
-            raise ValueError(f"{one} {number}, {key}: there is no such key; choose from {', '.join(fields)}")
+            raise ValueError(f"{one} {number}, {key[:40]}: there is no such key; choose from {', '.join(fields)}")
         try:
             is_hash = key == "hash" or key.endswith("_hash")
             found[key] = hash_of(value) if is_hash else int(value) if fields[key] is int else value
         except argparse.ArgumentTypeError as error:
             raise ValueError(f"{one} {number}, {key}: {error}") from None
         except ValueError:
-            raise ValueError(f"{one} {number}, {key}: {value!r} is not a whole number") from None
+            raise ValueError(f"{one} {number}, {key}: {value[:40]!r} is not a whole number") from None
     return found
 
 

@@ -15,7 +15,7 @@ import msgspec
 from engine import disk
 from gateway import clock
 from gateway.commands import outcomes
-from gateway.commands.common import FAILED, add_data_argument, warn_of_readers
+from gateway.commands.common import FAILED, add_data_argument, key_in_json, warn_of_readers
 from gateway.commands.listed_arguments import place_of
 from gateway.config import Config
 from gateway.office.changes import KINDS
@@ -53,13 +53,13 @@ def officer_key(registry: Registry, args: argparse.Namespace) -> Key:
 def key_in_file(registry: Registry, file: str, data_folder: str) -> Key:
     """The key in a key file, proved by its secret."""
     try:
-        data = json.loads(Path(file).read_text())
+        text = Path(file).read_text()
         warn_of_readers(file)
-        key_id, secret = str(data["id"]), str(data["secret"])
+        key_id, secret = key_in_json(text)
     except OSError as error:
-        text = (error.strerror or "").lower()
-        raise RegistryError(f"--as: {file}: {text}; give an officer's key file that you may read") from None
-    except (ValueError, KeyError, TypeError):
+        why = (error.strerror or "").lower()
+        raise RegistryError(f"--as: {file}: {why}; give an officer's key file that you may read") from None
+    except ValueError:
         raise RegistryError(f"--as: {file} is not a key file with id and secret") from None
     return authentication.prove(registry, Vault(Config(data=data_folder).vault, registry), key_id, secret)
 

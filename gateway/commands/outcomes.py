@@ -9,10 +9,11 @@ from typing import Any
 
 from engine.codes import Reason
 from engine.host import is_written
-from gateway.commands.common import plain, print_json
+from gateway.commands.common import print_json
 from gateway.config import Config
 from gateway.office.outcomes import Outcome, outcome_of
 from gateway.registry.registry import Registry
+from gateway.wire.plain_text import plain
 from gateway.wire.reasons import REASONS
 
 WAIT_SECONDS = 10.0

@@ -9,10 +9,11 @@ from typing import Any, NoReturn
 from rich.console import Console
 
 from gateway.client import Client, RpcError
-from gateway.commands.common import plain, print_json, print_table
+from gateway.commands.common import print_json, print_table
 from gateway.commands.connection import NO_KEY, add_connection_arguments, client_of, run_client
 from gateway.commands.trade_actions import ACTIONS, add_actions, check, do
 from gateway.commands.trade_tables import Tables, decimals_of, number
+from gateway.wire.plain_text import plain
 
 _EXAMPLES = """examples:
   lionrock trade buy BTC_USDC-PERPETUAL 0.5 60000 --post-only

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from gateway.commands.common import plain, print_facts, print_table
+from gateway.commands.common import print_facts, print_table
+from gateway.wire.plain_text import plain
 
 Row = dict[str, Any]
 MONEY_DECIMALS = 2

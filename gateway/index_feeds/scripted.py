@@ -1,6 +1,7 @@
 """A scripted index: prices that wander from a start, always the same for the same seed. For demos and tests."""
 
 import random
+import re
 from dataclasses import dataclass, field
 
 from engine.units import SUBTICKS
@@ -15,6 +16,8 @@ PULL = 0.01
 """How strongly the price is drawn back to its start."""
 SPREAD = 0.00005
 """How far the sources are apart."""
+_PRICE = re.compile(r"[0-9]{1,18}(\.[0-9]{1,12})?")
+"""As the wire takes a number."""
 
 
 class IndexScriptError(ValueError):
@@ -23,7 +26,7 @@ class IndexScriptError(ValueError):
 
 def is_price(text: str) -> bool:
     """Whether a text is a price to begin with."""
-    return text.isascii() and text.replace(".", "", 1).isdigit()
+    return _PRICE.fullmatch(text) is not None
 
 
 def parse_script(text: str) -> dict[str, str]:
@@ -32,7 +35,7 @@ def parse_script(text: str) -> dict[str, str]:
     for part in filter(None, text.split(",")):
         name, found, price = part.partition("=")
         if not found or not name or not is_price(price):
-            raise IndexScriptError(f"scripted_index: {part!r} is not like BTC_USDC-PERPETUAL=60000")
+            raise IndexScriptError(f"scripted_index: {part[:40]!r} is not like BTC_USDC-PERPETUAL=60000")
         script[name.strip()] = price.strip()
     return script
 

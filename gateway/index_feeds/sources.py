@@ -67,10 +67,11 @@ def configured(index_feeds: str, scripted_index: str) -> Sources:
     for part in filter(None, index_feeds.split(";")):
         contract, given, text = part.partition("=")
         if not given or not contract.strip():
-            raise FeedScriptError(f"index_feeds: {part!r} is not like BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT")
+            example = "BTC_USDC-PERPETUAL=kraken:XBT/USD,okx:BTC-USDT"
+            raise FeedScriptError(f"index_feeds: {part[:40]!r} is not like {example}")
         sources = parse_sources(text, "index_feeds")
         if sources[0].venue == SCRIPTED:
-            raise FeedScriptError(f"index_feeds: {part!r} names no live venue; scripted_index is for that")
+            raise FeedScriptError(f"index_feeds: {part[:40]!r} names no live venue; scripted_index is for that")
         found[contract.strip()] = sources
     for name, price in parse_script(scripted_index).items():
         if name in found:

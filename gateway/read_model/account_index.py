@@ -84,7 +84,7 @@ class AccountIndex:
         self._next = max(numbers, default=0) + 1
         end = -1
         for first, past in self._file.run("SELECT first, past FROM run ORDER BY first"):
-            if end not in (-1, first):
+            if type(past) is not int or end not in (-1, first):
                 raise self._file.wrong(f"its index of the blocks from {end} on is missing")
             end = past
         return max(end, 0)
@@ -143,7 +143,7 @@ class AccountIndex:
     def _run_over(self, block: int) -> Run:
         """The run that has a block."""
         rows = self._file.run("SELECT * FROM run WHERE first <= ? ORDER BY first DESC LIMIT 1", block)
-        if not rows or rows[0][2] <= block:
+        if not rows or type(rows[0][2]) is not int or rows[0][2] <= block:
             raise self._file.wrong(f"its index of block {block} is missing")
         return self._run(rows[0])
 

@@ -263,7 +263,7 @@ class History:
         if first and self.store is not None and self._first_seq() > after:
             return Own(kinds, first_place=self.store.first_place_after(after))
         for segment in self.segments:
-            if segment.used and segment.legs["seq"][segment.used - 1] > after:
+            if _last_seq(segment) > after:
                 break
             first = segment.first + segment.used
         return Own(kinds, first_place=first)
@@ -298,6 +298,11 @@ class History:
             if segment.used:
                 return segment.time_ns(segment.used - 1)
         return 0
+
+
+def _last_seq(segment: Segment) -> int:
+    """The last sequence of a segment's rows; the last row may be a candle, which has none, behind its trade's legs."""
+    return int(segment.legs["seq"][max(0, segment.used - BLOCK_ROWS) : segment.used].max(initial=0))
 
 
 def _within(kinds: tuple[int, ...], slots: Collection[int] | None, span: Span) -> Own:

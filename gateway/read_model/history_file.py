@@ -31,7 +31,7 @@ from gateway.read_model.event_fold import (
     TRADE_KIND,
 )
 from gateway.read_model.segments import Block
-from gateway.registry.errors import in_one_line
+from gateway.registry.errors import SQLITE_FAULTS, in_one_line
 
 BLOCK_ROWS = 512
 CACHED_BLOCKS = 32
@@ -139,11 +139,15 @@ class HistoryFile:
             self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=rw", uri=True, isolation_level=None,
                                        check_same_thread=False)  # fmt: skip
             self._db.text_factory = bytes  # there is no text, but a damaged blob may say that it is one
-            self._prepare(is_written)
+            try:
+                self._prepare(is_written)
+            except BaseException:
+                self._db.close()
+                raise
         except sqlite3.OperationalError as error:
             told = f"{path}: cannot be opened ({in_one_line(error)})"
             raise HistoryDiskError(f"{told}; see what is wrong with the disk") from None
-        except sqlite3.Error as error:
+        except SQLITE_FAULTS as error:
             raise self.wrong(f"cannot be opened ({in_one_line(error)})") from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
@@ -184,7 +188,7 @@ class HistoryFile:
             return self._db.execute(statement, values).fetchall()
         except sqlite3.OperationalError as error:
             raise HistoryDiskError(f"{self.path}: {in_one_line(error)}; see what is wrong with the disk") from None
-        except sqlite3.Error as error:
+        except SQLITE_FAULTS as error:
             raise self.wrong(in_one_line(error)) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
@@ -205,10 +209,16 @@ class HistoryFile:
 
     def opened(self, table: str, key: int, kept: bytes | None) -> bytes:
         """The data again. HistoryError when it is not there or not what was written under this key."""
-        body = kept[_CHECK.size :] if kept is not None else b""
-        if kept is None or kept[: _CHECK.size] != _CHECK.pack(crc32c(_KEY.pack(table.encode(), key, len(body)) + body)):
-            raise self.wrong(f"its {table} {key} is {'missing' if kept is None else 'damaged'}")
-        return self._decompressor.decompress(body)
+        if kept is None:
+            raise self.wrong(f"its {table} {key} is missing")
+        body = kept[_CHECK.size :] if isinstance(kept, bytes) else b""  # a flipped bit may make another type of it
+        check = _CHECK.pack(crc32c(_KEY.pack(table.encode(), key, len(body)) + body))
+        if not isinstance(kept, bytes) or kept[: _CHECK.size] != check:
+            raise self.wrong(f"its {table} {key} is damaged")
+        try:
+            return self._decompressor.decompress(body)
+        except zstandard.ZstdError:
+            raise self.wrong(f"its {table} {key} is damaged") from None
 
     def blob(self, table: str, key: int) -> bytes:
         """The data under a key of the tables chunk, body and series."""
@@ -253,6 +263,8 @@ class HistoryFile:
         known = self._blocks.get(n)
         if known is None:
             data = self.blob("body", n)
+            if len(data) != (BLOCK_ROWS + 1) * LEG_ROW.itemsize:
+                raise self.wrong(f"its body {n} is damaged")
             known = Block(BLOCK_ROWS + 1, n * BLOCK_ROWS - 1, np.frombuffer(data, LEG_ROW))
             self._blocks[n] = known
             if len(self._blocks) > CACHED_BLOCKS:
@@ -321,6 +333,8 @@ class HistoryFile:
         self._blocks.clear()
 
 
-def _mark_of(note: tuple[int, ...]) -> int:
-    """The checksum of a block's note."""
+def _mark_of(note: tuple[Any, ...]) -> int:
+    """The checksum of a block's note; -1, which is none, for one that has something else than whole numbers."""
+    if any(type(number) is not int for number in note):
+        return -1
     return int(crc32c(struct.pack(f"<{len(note)}q", *note)))

@@ -37,6 +37,9 @@ class _Entry(msgspec.Struct, array_like=True):
     check: int
 
 
+_INDEX = msgspec.json.Decoder(list[_Entry])
+
+
 def checksum(data: Any) -> int:
     """The CRC-32C of a buffer, which is copied a part at a time."""
     view, crc = memoryview(data).cast("B"), 0
@@ -69,7 +72,7 @@ class SavedRows:
         for entry in index:
             body = data[first : first + entry.size_bytes]
             if len(body) != entry.size_bytes or checksum(body) != entry.check:
-                raise self.wrong(f"its part {entry.name} is damaged")
+                raise self.wrong(f"its part {entry.name!r} is damaged")
             self._arrays[entry.name] = (entry, body)
             first += entry.size_bytes
         if first != len(data):
@@ -86,14 +89,18 @@ class SavedRows:
         index = data[begin : begin + size_bytes]
         if len(index) != size_bytes or checksum(index) != check:
             raise self.wrong("its index is damaged")
-        return msgspec.json.decode(bytes(index), type=list[_Entry]), begin + size_bytes
+        try:
+            return _INDEX.decode(index), begin + size_bytes
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise self.wrong("its index is damaged") from None
 
     def array(self, name: str, dtype: Any) -> Any:
         """The rows of an array; of one that has another layout now, or is not there, SavedRowsError."""
         entry, body = self._arrays.get(name, (None, b""))
-        if entry is None or entry.dtype != _named(np.dtype(dtype)):
-            raise self.wrong(f"its part {name} is missing or of another layout")
-        return np.frombuffer(body, dtype)
+        wanted = np.dtype(dtype)
+        if entry is None or entry.dtype != _named(wanted) or entry.size_bytes % wanted.itemsize:
+            raise self.wrong(f"its part {name!r} is missing or of another layout")
+        return np.frombuffer(body, wanted)
 
     def wrong(self, what: str) -> SavedRowsError:
         """An error that says what is wrong with the file; nothing of it may be used."""

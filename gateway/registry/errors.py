@@ -3,13 +3,15 @@
 import sqlite3
 from pathlib import Path
 
+from gateway.wire.plain_text import plain
+
 SQLITE_FAULTS = (sqlite3.Error, UnicodeError)
 """What reading a damaged file raises: SQLite's own errors, and those of a message with bytes of the file in it."""
 
 
 def in_one_line(error: object) -> str:
     """What SQLite says, which may quote many lines of a damaged file, in one short line."""
-    return " ".join(str(error).split())[:200]
+    return plain(" ".join(str(error).split()))[:200]
 
 
 class RegistryError(Exception):

@@ -14,7 +14,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,8 @@ LAST_SECONDS = 2.0
 END_SECONDS = 20.0
 """At the end, how long the rules may take for the rest."""
 OVERFLOW = "too much was waiting"
+GAP_SECONDS = 60.0
+"""While too much waits all the time, what is skipped is told so often."""
 _KEEPS_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(1 << 28)}
 """The rules allocate and free large arrays all the time. So the C library keeps freed memory: the system would have to
 clear new pages for each array."""
@@ -94,6 +96,7 @@ class Process:
         self._offered_rows = 0
         self._taken_rows = 0
         self._gaps = deque([] if gap is None else [gap])
+        self._gap_told = 0.0
         self._clients: deque[bytes] = deque()
         self._is_over = threading.Event()
         self.seen_seq = 0
@@ -126,10 +129,18 @@ class Process:
         count, waiting = len(data) // ROW_BYTES, self._offered_rows - self._taken_rows
         if waiting + count > self._wiring.parameters.queue_rows:
             first_seq, _ = STAMP.unpack_from(data)
-            self._gaps.append(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
+            self._add_gap(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
             return
         self._offered_rows += count
         self._queue.append((last_seq, data))
+
+    def _add_gap(self, gap: Gap) -> None:
+        """Note what is skipped; with a gap that has not been told yet it is one."""
+        try:
+            before = self._gaps.pop()
+        except IndexError:  # there was none, or its thread has just taken it
+            before = gap
+        self._gaps.append(replace(gap, first_seq=before.first_seq, why=before.why))
 
     def close(self) -> None:
         """Send what waits, and let the rules finish it."""
@@ -171,10 +182,18 @@ class Process:
         while data := self._durable():
             self._send(EVENTS, data)
             self._taken_rows += len(data) // ROW_BYTES
-        gaps = [self._gaps.popleft() for _ in range(len(self._gaps))]
-        if gaps:
-            whole = asdict(gaps[-1]) | {"first_seq": gaps[0].first_seq, "why": gaps[0].why}
-            self._send(GAP, json.dumps(whole).encode())
+            if time.monotonic() - self._gap_told >= GAP_SECONDS:
+                self._tell_gap()  # while more comes than the rules can look at, data never ends
+        self._tell_gap()
+
+    def _tell_gap(self) -> None:
+        """Tell what was skipped since it was told last, if anything was."""
+        try:
+            gap = self._gaps.popleft()
+        except IndexError:  # there is none, or the venue's thread is just making it longer
+            return
+        self._gap_told = time.monotonic()
+        self._send(GAP, json.dumps(asdict(gap)).encode())
 
     def _durable(self) -> bytes:
         """The next durable batches, joined."""

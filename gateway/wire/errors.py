@@ -10,6 +10,7 @@ from enum import IntEnum
 from msgspec import Struct
 
 from engine.codes import Reason, Side
+from gateway.wire.plain_text import plain
 from gateway.wire.reasons import REASONS
 
 
@@ -115,8 +116,7 @@ class Refusal(Exception):  # noqa: N818 - a refusal is an answer, not a fault
     """
 
     def __init__(self, code: ErrorCode, reason: str, param: str = "", **data: object) -> None:
-        if not reason.isprintable():
-            reason = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in reason)
+        reason = plain(reason)
         super().__init__(f"{param}: {reason}" if param else reason)
         self.code = code
         self.reason = reason

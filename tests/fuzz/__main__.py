@@ -37,7 +37,7 @@ def main(words: list[str] | None = None) -> int:
 def _kept(args: argparse.Namespace) -> int:
     """One input from a file."""
     with runner.made(args.target) as target:
-        shape, wrong = runner.problem(target, args.input.read_bytes())
+        shape, wrong = runner.problem(target, target.loaded(args.input))
     print(json.dumps({"target": args.target, "shape": shape, "wrong": wrong}) if args.json else wrong or shape)
     return int(bool(wrong))
 
@@ -62,9 +62,9 @@ def _target(name: str, args: argparse.Namespace) -> int:
             progress.update(task, completed=inputs, description=told)
             if args.log:
                 args.log.write_text(json.dumps(_figures(name, args, inputs, begun, shapes, len(found))) + "\n")
+    figures = _figures(name, args, inputs, begun, shapes, len(found))
     for item in found.values():
         _keep(console, item, args.keep)
-    figures = _figures(name, args, inputs, begun, shapes, len(found))
     if args.json:
         print(json.dumps(figures | {"found": [item.what for item in found.values()]}), flush=True)
     else:

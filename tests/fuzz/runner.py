@@ -85,7 +85,7 @@ def run_round(name: str, seed: int, number: int, inputs: int = 0, most_found: in
     chance, round_ = Random(f"{name} {seed} {number}"), Round(number)
     kinds: set[str] = set()
     with made(name) as target:
-        pool = [*target.bases(), *(path.read_bytes() for path in target.kept())]
+        pool = [*target.bases(), *map(target.loaded, target.kept())]
         wanted = min(inputs or target.round_inputs, target.round_inputs)
         while round_.inputs < wanted:
             data = target.make(chance, pool)

@@ -18,8 +18,13 @@ HISTORY_MUTANTS = (
     ),
     Mutant(
         "a blob that a disk changed is served", "read_model/history_file.py",
-        "if kept is None or kept[: _CHECK.size] != ", "if kept is None or False and kept[: _CHECK.size] != ",
+        "if not isinstance(kept, bytes) or kept[: _CHECK.size] != check:", "if not isinstance(kept, bytes):",
         f"{STORE}::test_every_flip_of_a_kept_byte_is_noticed_or_harmless",
+    ),
+    Mutant(
+        "a note of something else than numbers ends the question with a traceback", "read_model/history_file.py",
+        "if any(type(number) is not int for number in note):", "if False:",
+        f"{STORE}::test_a_value_that_has_become_another_type_is_damage",
     ),
     Mutant(
         "an index that leaves out a block is not noticed", "read_model/history_file.py",

@@ -5,6 +5,7 @@ machine; an order that an answer spoke of is known to the channels too; and what
 can work out from the facts.
 """
 
+from collections import Counter
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -13,13 +14,18 @@ from typing import Any
 import msgspec
 
 from gateway.client.private_channels import PrivateChannels
+from gateway.sessions.session import LONGEST_WAIT_NS
 from tests.simulation.machine import Machine
 from tests.simulation.network import Link, client_frame
+from tests.simulation.virtual_time import Clock
 
 ORDERS, TRADES = "user.orders.any.any.raw", "user.trades.any.any.raw"
 CHANNELS = [ORDERS, TRADES, "user.notices"]
 BTC, ETH = "BTC_USDC-PERPETUAL", "ETH_USDC-PERPETUAL"
 OPEN = frozenset({"open", "untriggered"})
+COMMANDS = frozenset(
+    f"private/{name}" for name in ("buy", "sell", "edit", "cancel", "cancel_all", "enable_cancel_on_disconnect")
+)
 ALL = 1 << 30
 TOO_MANY_REQUESTS = 10028
 _decode = msgspec.json.Decoder(float_hook=Decimal).decode
@@ -69,6 +75,8 @@ class Client:
         """Answers to questions whose name was noted, by that name."""
         self.heard: list[bytes] = []
         self.links = 0
+        self._is_read_only = False
+        """Whether the venue that it is connected to takes no commands."""
         self.protected: set[int] = set()
         """The links, by number, whose orders go when the link does: the venue has confirmed it."""
         self._sent_over: dict[int, set[int]] = {}
@@ -79,6 +87,8 @@ class Client:
         self._owed: list[tuple[list[str], int]] = []
         self._until = 0
         self._asked: dict[int, tuple[str, Json]] = {}
+        self._asked_ns: dict[int, int] = {}
+        self._clock = Clock()
         self._requests = 0
         self._client_ids = number * 10**6
         self._unsure: list[tuple[str, Json]] = []
@@ -94,6 +104,7 @@ class Client:
     def connect(self, machine: Machine) -> None:
         """Open a link and log in."""
         self.link = machine.connect(self.trader.name)
+        self._is_read_only, self._clock = machine.is_read_only, machine.clock
         self.links += 1
         credentials = {"client_id": self.trader.key, "client_secret": self.trader.secret}
         self._ask("public/auth", grant_type="client_credentials", **credentials)
@@ -106,6 +117,7 @@ class Client:
         orders = [asked for asked in self._asked.values() if asked[0] in ("private/buy", "private/sell")]
         self._unsure += orders
         self._asked.clear()
+        self._asked_ns.clear()
         self._owed.clear()
         if self._has_joined:
             self._channels.lost()
@@ -137,6 +149,7 @@ class Client:
             self._sent_over.setdefault(params["cl_ord_id"], set()).add(self.links)
         self._requests += 1
         self._asked[self._requests] = (note or method, params)
+        self._asked_ns[self._requests] = self._clock.passed_ns
         message = {"jsonrpc": "2.0", "id": self._requests, "method": method, "params": params}
         self.link.to_venue += client_frame(_encode(message))
 
@@ -147,17 +160,24 @@ class Client:
             return
         what, params = self._asked.pop(message["id"], ("", {}))
         if "error" in message:
-            self._refused(what, message["error"])
+            waited_ns = self._clock.passed_ns - self._asked_ns[message["id"]]
+            self._refused(what, message["error"], waited_ns)
         elif what in _STEPS:
             _STEPS[what](self, message["result"], message)
         elif what:
+            if self._is_read_only and what in COMMANDS:
+                raise BrokenPromiseError(f"{self.trader.name}: {what} is taken by a venue that is read-only: {message}")
             self.answers[what] = message["result"]
             self._answered(message["result"])
             if what == "private/enable_cancel_on_disconnect":
                 self.protected.add(self.links)
 
-    def _refused(self, what: str, error: Json) -> None:
+    def _refused(self, what: str, error: Json, waited_ns: int) -> None:
         if error["code"] == TOO_MANY_REQUESTS:
+            if error["data"]["bucket"] == "queries" and waited_ns > LONGEST_WAIT_NS:
+                if what == "venue/resume":
+                    self._resume()  # the venue's machine stood still while the question waited
+                return
             raise BrokenPromiseError(f"{self.trader.name}: {what} is over a limit that nobody reaches: {error}")
         if what in _STEPS:
             if self.is_revoked and what == "public/auth":
@@ -277,6 +297,9 @@ class Client:
         """Ask what `check` needs."""
         self._ask("private/get_open_orders", note="open orders")
         self._ask("private/get_positions", note="positions")
+        for name in (BTC, ETH):
+            params = {"instrument_name": name, "count": 1000}
+            self._ask("private/get_user_trades_by_instrument", note=f"trades {name}", **params)
 
     # --- what it is told ----------------------------------------------------------------------------------------------
 
@@ -313,25 +336,37 @@ class Client:
     # --- what must hold -----------------------------------------------------------------------------------------------
 
     def check(self) -> None:
+        """All that has to hold of a venue that trades, when everything is told and answered. BrokenPromiseError."""
+        self.check_told()
+        for order in self.told.orders.values():
+            links = self._sent_over.get(order.get("cl_ord_id", 0), {self.links})
+            if order["order_state"] in OPEN and links <= self.protected - {self.links}:
+                if not order["reduce_only"]:
+                    name = self.trader.name
+                    raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
+
+    def check_told(self) -> None:
         """Everything is told and answered: compare what the venue says with what it said. BrokenPromiseError."""
         told, name = self.told, self.trader.name
         for order_id, order in told.answered.items():
-            known = told.orders.get(order_id)
-            if known is None:
+            last = told.orders.get(order_id)
+            if last is None:
                 raise BrokenPromiseError(f"{name}: an answered order is unknown: {order}")
-            if known["order_state"] != "replaced" and not _follows(order, known):
-                raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {known}")
+            if last["order_state"] != "replaced" and not _follows(order, last):
+                raise BrokenPromiseError(f"{name}: an answer is not true any more: {order} but {last}")
         known_open = {key: _shown(order) for key, order in told.orders.items() if order["order_state"] in OPEN}
         now_open = {order["order_id"]: _shown(order) for order in self.answers.pop("open orders")}
         if known_open != now_open:
             differ = {key for key in known_open.keys() | now_open.keys() if known_open.get(key) != now_open.get(key)}
             lines = [f"{key}: told {known_open.get(key)}, now {now_open.get(key)}" for key in sorted(differ)]
             raise BrokenPromiseError(f"{name}: open orders differ: {'; '.join(lines)}")
-        for order in told.orders.values():
-            links = self._sent_over.get(order.get("cl_ord_id", 0), {self.links})
-            if order["order_state"] in OPEN and links <= self.protected - {self.links}:
-                if not order["reduce_only"]:
-                    raise BrokenPromiseError(f"{name}: its connection was lost, and its order stands: {order}")
+        kept = [trade for market in (BTC, ETH) for trade in self.answers.pop(f"trades {market}")["trades"]]
+        ids = Counter(f"{trade['trade_id']} {trade['order_id']}" for trade in kept)
+        known = Counter(told.trades.keys())
+        if ids != known:
+            raise BrokenPromiseError(
+                f"{name}: its trades lack {list(known - ids)} and have {list(ids - known)} too many"
+            )
         held = {key: value for key, value in told.held.items() if value}
         sizes = {row["instrument_name"]: row["size"] for row in self.answers.pop("positions")}
         now_held = {key: Decimal(size) for key, size in sizes.items() if size}

@@ -47,6 +47,7 @@ from gateway.net.server import Server, clear_frames
 from gateway.registry import row_checks
 from gateway.registry.registry import RegistryError
 from gateway.surveillance.parameters import SILENT
+from gateway.venue.read_only import DiskFailure
 from tests.simulation import virtual_time
 from tests.simulation.network import Link
 from tests.simulation.virtual_disk import VirtualDisk
@@ -145,6 +146,19 @@ class Machine:
             server = Server(self.config)
             self.server = server
             virtual_time.driven(server.start(), lambda: None)
+
+    def serve_read_only(self, failure: DiskFailure) -> None:
+        """Go on as a process whose disk has failed: it answers questions. JournalError, OSError: not even that."""
+        server = self._running_server()
+        with self.running():
+            virtual_time.driven(server.abandon(), self._let_go_on)
+            self.server = Server(self.config, failure=failure)
+            virtual_time.driven(self.server.start(), lambda: None)
+
+    @property
+    def is_read_only(self) -> bool:
+        """Whether a venue runs that takes no commands."""
+        return self.server is not None and not self.server.venue.takes_commands
 
     def stop(self) -> None:
         """Stop the venue in order: all threads end."""

@@ -22,10 +22,12 @@ class Setting:
     snapshot_commands: int = 0
     archive_after_segments: int = 8
     history_rows: int = 0
+    read_only: float = 0
+    """How often a venue whose disk has failed goes on to answer questions, before it ends."""
 
     def config(self) -> dict[str, Any]:
         """The settings of the venue among these."""
-        ours = {"weights", "damage"}
+        ours = {"weights", "damage", "read_only"}
         return {field.name: getattr(self, field.name) for field in fields(self) if field.name not in ours}
 
 
@@ -42,4 +44,5 @@ def setting_of(seed: int) -> Setting:
         snapshot_commands=chance.choice((0, 10, 30, 100)),
         archive_after_segments=chance.choice((0, 0, 1, 8)),
         history_rows=chance.choice((0, 1, 100)),
+        read_only=0.7,
     )

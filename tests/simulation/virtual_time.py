@@ -321,7 +321,7 @@ class Executor:
         Thread(self._threads, lambda: result.fill(call, args), (), "executor").start()
         return result
 
-    def shutdown(self) -> None:
+    def shutdown(self, wait: bool = True, cancel_futures: bool = False) -> None:
         return None
 
 

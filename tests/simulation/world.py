@@ -17,6 +17,7 @@ from blake3 import blake3
 from engine import host
 from gateway.office.onboarding import deposit
 from gateway.registry.registry import Registry
+from gateway.venue.read_only import disk_failure
 from gateway.wire.command_rows import index_row
 from tests.simulation import audit
 from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
@@ -29,6 +30,8 @@ MS = 1_000_000
 S = 1_000_000_000
 STARTS_DISTRUST_THE_CACHE = True
 """Whether a start goes on from what a failed sync left out."""
+READ_ONLY_ENDS = 0.03
+"""How often, at each step, somebody ends a venue that is read-only."""
 MAX_ASKS = 16
 """How many requests of one client are under way at most."""
 
@@ -85,6 +88,9 @@ class World:
             self._down()
             return
         at = bisect(self._choices, self.chance.random() * self._choices[-1])
+        if self.machine.is_read_only and self.chance.random() < READ_ONLY_ENDS:
+            self._do(self.chance.choice((World.stop, World.kill, World.lose_power_now)))
+            return
         act = self._steps[min(at, len(self._steps) - 1)]
         self.log(act.__name__)
         self._do(act)
@@ -104,9 +110,33 @@ class World:
 
     def _look(self) -> None:
         """A venue that has to stop stops."""
-        if self.machine.server is not None and self.machine.failure is not None:
-            self.log(f"fails: {self.machine.failure}")
+        if self.machine.server is None or self.machine.failure is None:
+            return
+        self.log(f"fails: {self.machine.failure}")
+        failure = disk_failure(self.machine.server.venue)
+        if failure is None or not self.setting.read_only or self.chance.random() >= self.setting.read_only:
             self._fall(self.chance.random() < 0.5)
+        else:
+            self.log("is read-only")
+            self.machine.serve_read_only(failure)
+            self._ask_read_only()
+
+    def _ask_read_only(self) -> None:
+        """Everybody comes back and asks: what was told is there, and nothing more."""
+        for link in self.machine.links:
+            link.cut()
+        for client in self.clients:
+            client.lost()
+            if not client.is_revoked:
+                client.connect(self.machine)
+        self._rest()
+        for client in self.clients:
+            if not client.is_revoked:
+                client.ask_all()
+        self._rest()
+        for client in self.clients:
+            if not client.is_revoked:
+                client.check_told()
 
     def _down(self) -> None:
         self.machine.clock.move(self.chance.randrange(S))
@@ -240,6 +270,10 @@ class World:
         else:
             self.machine.disk.stop_at = self.machine.disk.calls + self.chance.randrange(1, 12)
 
+    def lose_power_now(self) -> None:
+        """The machine loses its power."""
+        self._fall(has_power=False)
+
     def write_back(self) -> None:
         """The operating system writes some of its cache."""
         self.machine.disk.write_back_some()
@@ -247,8 +281,10 @@ class World:
     def stop(self) -> None:
         """The venue is stopped in order."""
         self.log("stops in order")
+        is_read_only = self.machine.is_read_only
         self.machine.stop()
-        audit.check_tip(self.machine)
+        if not is_read_only:
+            audit.check_tip(self.machine)
         for client in self.clients:
             client.hear()
             client.lost()
@@ -295,6 +331,8 @@ class World:
         self.machine.disk.stop_at = None
         if self.machine.server is not None:
             self._do(lambda world: world.machine.settle())  # a fault that a thread has met is noticed while it counts
+        if self.machine.is_read_only:
+            self.stop()
         self._heal()
         self.machine.clock.set_right()
         if self.machine.server is None:

@@ -5,6 +5,7 @@ import pytest
 
 from gateway.read_model import history
 from gateway.read_model.event_fold import (
+    CANDLE_KIND,
     DELIVERY_KIND,
     FUNDING_KIND,
     LEG_ROW,
@@ -133,6 +134,18 @@ def test_a_trade_is_found_by_its_id(make, monkeypatch):
         assert (found.trade_place(contract, 0, False), found.trade_place(contract, 0, True)) == (0, -1)
         behind = [found.trade_place(contract, last_id + 1, is_last) for is_last in (False, True)]
         assert behind == [BEHIND, BEHIND]
+
+
+def test_what_came_after_a_sequence_is_found_when_the_last_row_is_a_candle(monkeypatch):
+    """Candles have no sequence, and the last row of a batch may be one."""
+    made = rows(30, 1)
+    made["seq"] = np.arange(1, 31)
+    made["kind"][-1], made["seq"][-1] = CANDLE_KIND, 0
+    for size in (6, 30, 64):
+        found = written(made, monkeypatch, size)
+        for after in (0, 20, 28):
+            assert found.later((TRADE_KIND,), after).first_place <= after
+        assert found.later((TRADE_KIND,), 29).first_place == 30
 
 
 def test_the_legs_of_a_trade_are_loaded_into_one_segment(monkeypatch):

@@ -249,6 +249,23 @@ def test_every_flip_of_a_kept_byte_is_noticed_or_harmless(path, caplog):
     assert noticed > 10 and f"refused: {path}: its " in caplog.text and "delete the file: it is made" in caplog.text
 
 
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [("block", "first_ns"), ("block", "mark"), ("body", "data"), ("run", "past"), ("run", "data"), ("chunk", "data")],
+)
+def test_a_value_that_has_become_another_type_is_damage(path, table, column):
+    """SQLite says in each row of which type its values are, so a flipped bit makes another type of one."""
+    made = made_of(150, 11)
+    stored(path, made).store.close()
+    db = sqlite3.connect(path, isolation_level=None)
+    db.execute(f"UPDATE {table} SET {column} = 'text'")
+    db.close()
+    with pytest.raises((Refusal, HistoryError), match=r"HISTORY_UNREADABLE|history.db: its"):
+        found = History(HistoryStore(path), 1)
+        write(found, made)
+        list(answers(found))
+
+
 def checked_bytes(path):
     """What is read by a check of the whole file, a step at a time."""
     file = HistoryFile(path)

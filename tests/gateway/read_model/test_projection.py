@@ -185,7 +185,7 @@ def test_a_damaged_file_is_refused_before_anything_is_changed(tmp_path):
     data[-1] ^= 1
     path.write_bytes(data)
     loaded = Projection(64)
-    with pytest.raises(SavedRowsError, match=r"projection.rows: its part (report_floors|reports) is damaged"):
+    with pytest.raises(SavedRowsError, match=r"projection.rows: its part '(report_floors|reports)' is damaged"):
         loaded.load(path)
     loaded.attach(feeder.root)
     assert loaded.applied_seq == 0 and loaded.open_orders(0) == []

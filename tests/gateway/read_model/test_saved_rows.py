@@ -49,7 +49,7 @@ def test_an_array_of_another_layout_or_version_is_refused(tmp_path, monkeypatch)
     path = tmp_path / "kept.rows"
     written(path)
     for name, dtype in (("legs", ORDER_ROW), ("orders", ORDER_ROW), ("numbers", np.uint64)):
-        with pytest.raises(SavedRowsError, match=f"its part {name} is missing or of another layout"):
+        with pytest.raises(SavedRowsError, match=f"its part '{name}' is missing or of another layout"):
             SavedRows(path).array(name, dtype)
     monkeypatch.setattr(saved_rows, "VERSION", saved_rows.VERSION + 1)
     with pytest.raises(SavedRowsError, match=f"layout {saved_rows.VERSION - 1}, this version reads"):

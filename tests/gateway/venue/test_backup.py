@@ -159,7 +159,7 @@ def test_what_the_backup_before_has_is_shared_unless_it_has_changed(stopped, tmp
     first = taken(made.config, tmp_path)
     second = taken(made.config, tmp_path, is_quick=True)
     shared = [file for file in second.manifest.files if (second.folder / file.path).stat().st_nlink > 1]
-    assert {"journal/journal-00000001.log"} <= {file.path for file in shared} and second.checked_from > 0
+    assert "archive/journal-00000001.log.zst" in {file.path for file in shared} and second.checked_from > 0
     assert sum(file.size_bytes for file in shared) == second.linked_bytes
     path = first.folder / shared[0].path
     data = bytearray(path.read_bytes())
@@ -249,7 +249,7 @@ def test_the_commands(stopped, tmp_path, capsys):
     words = ["backup", str(made.data), "--to", str(place), "--without-vault", "--without-history", "--json"]
     assert cli.main(words) == 0
     told = json.loads(capsys.readouterr().out)
-    assert told["left_out"] == ["vault.key"] and contents(made.data) == before
+    assert told["left_out"] == ["history.db", "vault.key"] and contents(made.data) == before
     assert cli.main(["restore", str(place), "--check", "--json"]) == 0
     checked = json.loads(capsys.readouterr().out)
     assert checked["sequence"] == told["sequence"] and not checked["has_vault"] and checked["log_time_ns"] > 0
