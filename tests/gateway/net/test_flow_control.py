@@ -299,7 +299,7 @@ def test_what_anonymous_readers_hear_is_their_pools_time_and_clients_hear_all(tm
             writer.write(client_frame(request(1, "public/subscribe", channels=[channel])))
             await until(lambda: any(one.channels for one in server.connections.websockets))
             connection = anonymous(server)
-            await bob.subscribe([channel], lambda name, data: changes.append(data))
+            await bob.subscribe(channel, changes.append)
             rested = 0
             for step in range(60):
                 await alice.buy(BTC, "0.01", price=str(19_000 + step))
