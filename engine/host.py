@@ -17,6 +17,7 @@ import numpy as np
 from numba.core import event
 
 from engine import batch_end, disk, row_access, step
+from engine.batch_slices import SLICE_ROWS, slice_end, told_end
 from engine.codes import CommandKind, Mode
 from engine.journal import (
     CorruptJournalError,
@@ -90,7 +91,6 @@ __all__ = [
 ]
 
 RING_ROWS = 1 << 16
-SLICE_ROWS = 512
 """How many commands of a long batch go to the kernel at once."""
 _ROW_WORDS = COMMAND.itemsize // 8
 STAGE_ROWS = 128
@@ -101,7 +101,8 @@ _NO_RESERVE = 0x4000
 """MAP_NORESERVE of Linux."""
 Rows = np.ndarray[Any, Any]
 Sink = Callable[[Rows, Rows], None]
-"""(commands, events): the batch, and what it did, a ring at a time; the events' rows are used again afterwards."""
+"""(commands, events): some commands and what they did; the events' rows are used again afterwards. Each command comes
+once, but for one whose events fill a ring: it comes with each of its rings."""
 Progress = Callable[[int, int], None]
 """(how much is done, how much there is)."""
 _FUNCTIONS = len(KERNELS) + len((step.initialise, step.apply_rows, batch_end.recount))
@@ -366,12 +367,13 @@ class Engine:
         return np.concatenate(rings)
 
     def feed(self, commands: Rows, sink: Sink) -> None:
-        """`submit` that hands the events over a ring at a time instead of keeping them."""
+        """`submit` that hands the events over a ring at a time, each with the commands that they are of."""
         self._accept(commands)
         done = 0
         while done < len(commands):
-            done, events = self._advance(commands, done, _slice_end(commands, done))
-            sink(commands, events)
+            begun = done
+            done, events = self._advance(commands, done, slice_end(commands, done))
+            sink(commands[begun : told_end(commands, done, events)], events)
 
     def do_due(self, command: Rows) -> tuple[Rows, int | None]:
         """Do what is due before a command and stop short of it; for replay alone: ValueError with a journal.
@@ -543,14 +545,6 @@ class Stage:
         if consumed < 0:
             raise engine._break(seq + 1, seq + count)
         return engine._finish(self.rows[:count], consumed, engine.ring[:written])
-
-
-def _slice_end(commands: Rows, start: int) -> int:
-    """Where one call of the kernel should stop, so that its events stay in the caches: never before a label's row."""
-    end = min(start + SLICE_ROWS, len(commands))
-    if end < len(commands) and commands["kind"][end] == CommandKind.LABEL:
-        end += 1
-    return end
 
 
 def replay(

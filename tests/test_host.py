@@ -104,10 +104,18 @@ def test_the_digest_does_not_depend_on_rings(monkeypatch: pytest.MonkeyPatch) ->
     whole = fresh()
     expected = play(whole, commands, 400)
     monkeypatch.setattr(host, "RING_ROWS", 256)
-    paused, rings = fresh(), []
+    paused, rings, told = fresh(), [], []
+
+    def sink(rows: np.ndarray, events: np.ndarray) -> None:
+        assert events["seq"].min(initial=rows["seq"][0]) >= rows["seq"][0]
+        assert events["seq"].max(initial=0) <= rows["seq"][-1], "the events of these commands"
+        rings.append(events.copy())
+        told.extend(rows["seq"].tolist())
+
     for batch in cut(commands, 400):
-        paused.feed(batch, lambda commands, events: rings.append(events.copy()))
+        paused.feed(batch, sink)
     assert len(rings) > 5 and np.concatenate(rings).tobytes() == expected.tobytes()
+    assert sorted(set(told)) == commands["seq"].tolist() and len(told) < len(set(told)) + len(rings)
     assert play(fresh(), commands, 400).tobytes() == expected.tobytes(), "submit joins the rings"
     assert paused.digest() == whole.digest()
 
@@ -151,7 +159,7 @@ def test_recovery_is_replay(tmp_path: Path, options: JournalOptions | None) -> N
     again = Engine.open(tmp_path, Mode.RESEARCH, options, lambda commands, events: replayed.append(events.copy()))
     assert np.concatenate(replayed).tobytes() == events.tobytes()
     assert (again.digest(), again.last_seq) == (digest, len(commands))
-    assert again.recovery == host.Recovery(0, len(commands), 0, [])
+    assert again.recovery == host.Recovery(replayed=len(commands))
     again.close()
 
 
@@ -187,14 +195,14 @@ def test_recovery_from_a_snapshot_replays_what_came_after(tmp_path: Path) -> Non
     expected = np.concatenate([reference.submit(batch).copy() for batch in batches])
     for batch in batches[:30]:
         live.submit(batch)
-    taken = live.snapshot()
+    taken, taken_ns = live.snapshot(), int(live.root["now_ns"][0])
     assert taken.seq == live.last_seq and taken.digest.hex() == live.digest()
     for batch in batches[30:50]:
         live.submit(batch)
     live.close()
     found: list[Rows] = []
     again = Engine.open(tmp_path, Mode.RESEARCH, sink=lambda commands, events: found.append(events.copy()))
-    assert again.recovery == host.Recovery(taken.seq, sum(map(len, batches[30:50])), 0, [])
+    assert again.recovery == host.Recovery(taken.seq, taken_ns, sum(map(len, batches[30:50])))
     found += [again.submit(batch).copy() for batch in batches[50:]]
     tail = np.concatenate(found)
     assert tail.tobytes() == expected[expected["seq"] > taken.seq].tobytes()

@@ -321,10 +321,10 @@ class Registry:
         """The number of the last change, or of the last one of a kind that is in force; 0 without one."""
         query = "SELECT coalesce(max(number), 0) FROM changes"
         if kind:
-            row = self._db.execute(f"{query} WHERE kind = ? AND state IN ('done', 'approved')", (kind,)).fetchone()
+            found = self._db.execute(f"{query} WHERE kind = ? AND state IN ('done', 'approved')", (kind,))
         else:
-            row = self._db.execute(query).fetchone()
-        return int(row[0])
+            found = self._db.execute(query)
+        return int(found.fetchone()[0])
 
     def decide_change(self, number: int, state: str, officer: Key, note: str, now_ns: int) -> None:
         """Note the decision on a proposal and who made it."""

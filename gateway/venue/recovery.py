@@ -31,16 +31,16 @@ class Recovered:
         self._data = data
         self._begun = False
         self._is_whole = True
-        self.results: list[tuple[int, int, int]] = []
-        """(reference, sequence, reason or 0) of the registry's intents in what was replayed."""
+        self.results: dict[int, tuple[int, int, int]] = {}
+        """(reference, sequence, reason or 0) of the registry's intents in what was replayed, by reference."""
         self.load_seconds = 0.0
         """How long the read model took, within the replay when there was one."""
 
     def sink(self, commands: Any, events: Any) -> None:
-        """One replayed batch, a ring at a time."""
+        """Replayed commands and what they did, as `host.Sink` says."""
         if not self._begun:
             self._begin(int(commands[0]["seq"]) - 1)
-        self.results += replayed_results(commands, events)
+        self.results.update((result[0], result) for result in replayed_results(commands, events))
         self._sweeps.begin_replayed(commands)
         self._sweeps.offer(events, int(commands[-1]["seq"]))
         if self._is_whole:

@@ -136,7 +136,7 @@ def _wait_until_noted(config: Config, seq: int, recovered: Recovered, sweeps: Sw
 
     A start replays only what is behind the snapshot, so what the registry does not know by then it would do again.
     """
-    last_reference = max((reference for reference, _, _ in recovered.results), default=0)
+    last_reference = max(recovered.results, default=0)
     swept = sweeps.ended(seq)
     until_ns = clock.steady_ns() + round(NOTED_SECONDS * 1e9)
     while not has_noted(config.registry, last_reference, swept):

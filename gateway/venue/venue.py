@@ -272,7 +272,7 @@ class Venue:
         except BaseException:
             engine.close()
             raise
-        self._results += recovered.results
+        self._results += recovered.results.values()
         parts = engine.recovery.seconds | {"read model": recovered.load_seconds}
         parts["replay"] = max(0.0, parts.get("replay", 0.0) - recovered.load_seconds)
         self.phases.end("journal opened", parts)

@@ -472,7 +472,13 @@ CLIENT_MUTANTS = (
         "last.setdefault((seq, order_id), (segment, place))",
         TOLD,
     ),
-    Mutant("what is forgotten is not told", "read_model/reports.py", "self._floors.update(", "dict().update(", TOLD),
+    Mutant(
+        "what is forgotten is not told",
+        "read_model/reports.py",
+        "self._floors[accounts[owned]] = seqs[owned]",
+        "assert len(accounts) == len(seqs)",
+        TOLD,
+    ),
     Mutant("a resume from ahead is a success", "sessions/methods/venue.py", "sequence > present", "False", QUERIES),
     Mutant("a resume from long ago is a part", "sessions/methods/venue.py", "if after < floor:", "if False:", QUERIES),
     Mutant(
