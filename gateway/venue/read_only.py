@@ -27,10 +27,11 @@ _REMEDY = (
 
 
 class DiskFailure(NamedTuple):
-    """Why a venue's journal cannot be written any more, and up to which sequence it is durable."""
+    """Why a venue's journal cannot be written any more, up to which sequence it is durable, and the venue's time."""
 
     durable_seq: int
     cause: str
+    time: VenueTime
 
     @property
     def line(self) -> str:
@@ -59,6 +60,7 @@ def disk_failure(venue: Venue) -> DiskFailure | None:
         journal.durable_seq,
         f"{journal.directory}: the journal cannot be written ({journal.failure}); it is durable up to sequence "
         f"{journal.durable_seq}",
+        venue.time,
     )
 
 
@@ -96,10 +98,8 @@ class ReadOnlyVenue(Venue):
         return engine
 
     def _start_time(self, accepted: Accepted) -> VenueTime:
-        """A wrong clock keeps no question from its answer: nothing is stamped here."""
-        time = VenueTime()
-        time.start(int(self.engine.root[0]["now_ns"]), "log")
-        return time
+        """The time goes on: with that of a wall clock that has jumped, recent trades would count as old."""
+        return self._failure.time
 
     def _take_up(self) -> None:
         """The registry stays as it is."""

@@ -13,6 +13,11 @@ LOSS_MUTANTS = (
         "        if disk is None:\n", "        if disk is not config:\n", "tests/gateway/venue/test_disk_failure.py",
     ),
     Mutant(
+        "a read-only venue goes by the wall clock", "venue/read_only.py",
+        "        return self._failure.time\n", "        return super()._start_time(\"log\")\n",
+        "tests/gateway/venue/test_disk_failure.py",
+    ),
+    Mutant(
         "a read-only venue takes cancels", "venue/health.py",
         'Effect.READ_ONLY: frozenset({"orders", "cancels", "changes"})', 'Effect.READ_ONLY: frozenset({"orders"})',
         HEALTH,

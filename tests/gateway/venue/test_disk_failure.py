@@ -9,10 +9,13 @@ import pytest
 
 from engine import disk, host
 from engine.journal import End, read_tip
+from gateway import clock
 from gateway.client import Client, Disconnected, RpcError
 from gateway.commands import serve
+from gateway.sessions.session import Session
+from gateway.venue.read_only import ReadOnlyVenue, disk_failure
 from gateway.venue.venue import Venue
-from tests.gateway.live import BTC, config_of, play, set_up
+from tests.gateway.live import BTC, config_of, play, request, set_up
 from tests.gateway.socketless_venue import SocketlessVenue, buy
 from tests.gateway.venue.breakable_venue import FailingDisk
 from tests.gateway.venue.test_fail_stop import START_SECONDS, Stable, address, marked, order
@@ -137,3 +140,32 @@ def test_a_stop_without_a_snapshot_closes_the_journal_and_the_next_start_has_all
     assert again.engine.digest() == venue.engine.digest() and again.engine.recovery.snapshot_seq == 0
     again.close()
     assert host.snapshot_seqs(venue.config.journal) == [again.engine.last_seq]
+
+
+@pytest.mark.parametrize("days", [400, -400])
+def test_recent_trades_stay_recent_when_the_wall_clock_had_jumped_before_the_disk_failed(tmp_path, monkeypatch, days):
+    failing, wall_ns = FailingDisk(), clock.wall_ns
+    with disk.use(failing):
+        made = SocketlessVenue(tmp_path, durability="fsync")
+        made.send([buy(1, method="private/sell", price=20_000)], who=1)
+        made.send([buy(1, price=20_000)])
+        made.venue.engine.journal.sync()
+        monkeypatch.setattr(clock, "wall_ns", lambda: wall_ns() + days * 86_400 * 10**9)
+        failing.fails = True
+        made.send([buy(2)])
+        with pytest.raises(host.JournalError):
+            made.venue.engine.journal.sync()
+    failure, before_ns = disk_failure(made.venue), made.venue.time.now_ns()
+    made.venue.abandon()
+    again = ReadOnlyVenue(made.venue.config, failure, None, lambda call, *words: None)
+    try:
+        assert 0 <= again.time.now_ns() - before_ns < 3600 * 10**9
+        session = Session(again.context, again.projection, False, "test", clock.steady_ns())
+        key = made.traders[0].key
+        params = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
+        session.receive(request(0, "public/auth", **params), clock.steady_ns())
+        question = request(1, "private/get_user_trades_by_instrument", instrument_name=BTC)
+        [answer] = session.receive(question, clock.steady_ns())
+        assert len(json.loads(answer.data)["result"]["trades"]) == 1
+    finally:
+        again.close()
