@@ -181,10 +181,30 @@ def give_way() -> None:
     os.nice(NICENESS)
     try:
         waited_ns = _waited_ns()
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     except OSError:
-        return  # nice is all that this system allows
-    threading.Thread(target=_watch_wait, args=(waited_ns,), name="wait", daemon=True).start()
+        return
+    if _may_come_back():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        threading.Thread(target=_watch_wait, args=(waited_ns,), name="wait", daemon=True).start()
+
+
+def _may_come_back() -> bool:
+    """Whether the process may leave SCHED_IDLE again: it needs a right (CAP_SYS_NICE or RLIMIT_NICE) to do that.
+
+    Tried by a thread that ends at once: Linux keeps the policy of each thread apart.
+    """
+    done: list[bool] = []
+
+    def there_and_back() -> None:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            done.append(True)
+
+    thread = threading.Thread(target=there_and_back, name="idle")
+    thread.start()
+    thread.join()
+    return bool(done)
 
 
 def _watch_wait(waited_ns: int) -> None:

@@ -21,6 +21,7 @@ from gateway import cli
 from gateway import config as settings
 from gateway.commands.serve import BROKEN, DISK_FAILED
 from gateway.index_feeds.adapters import ADAPTERS
+from gateway.venue.snapshot_process import NICENESS
 from tests.gateway.identified import identity_file
 from tests.gateway.index_feeds.feeds import FEEDS
 from tests.gateway.live import BTC, play, running
@@ -221,6 +222,7 @@ def test_the_services_command_line_serves_and_stops_cleanly(tmp_path):
 def test_the_unit_gives_what_the_venue_needs():
     given = unit()
     assert int(given["LimitNOFILE"][0]) > settings.Config().max_connections
+    assert given["LimitNICE"] == [f"+{NICENESS}"], "the process of snapshots comes back from SCHED_IDLE to this"
     assert [value.partition(":")[0] for value in given["LoadCredential"]] == ["certificate.pem", "key.pem"]
     assert "MemoryDenyWriteExecute" not in given
     assert given["RestartPreventExitStatus"] == [f"{BROKEN} {DISK_FAILED}"] and given["OOMPolicy"] == ["continue"]

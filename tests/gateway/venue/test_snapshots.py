@@ -239,6 +239,23 @@ def test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere(waited, secon
     assert done.stdout.split() == ["True", is_idle, str(min(19, os.nice(0) + snapshot_process.NICENESS))]
 
 
+WITHOUT_THE_RIGHT = """
+import os, resource
+from gateway.venue import snapshot_process as process
+resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
+os.setuid(65534)
+process.give_way()
+print(os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can run something as another user")
+def test_who_could_not_leave_the_idle_policy_again_does_not_begin_it():
+    """As an ordinary user, which a service is, the process would wait for a core for ever beside a busy venue."""
+    done = subprocess.run([sys.executable, "-c", WITHOUT_THE_RIGHT], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == ["False", str(min(19, os.nice(0) + snapshot_process.NICENESS))]
+
+
 def test_a_state_that_the_journal_does_not_lead_to_is_found(stopped):
     """The snapshot of a stop is of the venue's memory. It is compared once with what the journal leads to."""
     newest, older = host.snapshot_seqs(stopped.journal)
