@@ -39,7 +39,7 @@ def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> Non
     expected = _start(sound, facts_of)
     if "refusal" in expected:
         raise BrokenPromiseError(f"the venue does not start on an undamaged disk: {expected['refusal']}")
-    if proven <= outcome["sequence"] < expected["sequence"]:
+    if proven <= outcome["recovered"] < expected["recovered"]:
         world.log(f"{what}: a tail that nothing proves is cut")
         return
     differing = [name for name, value in expected.items() if outcome[name] != value]
@@ -61,12 +61,14 @@ def _copy(world: "World") -> Machine:
 
 
 def _start(machine: Machine, facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """What a start comes to, or how it refuses."""
+    """What a start comes to, or how it refuses. `recovered`: the last sequence before it adds commands of its own."""
     with machine.in_place():
         try:
             machine.boot()
             assert machine.server is not None
-            return facts_of(machine.server.venue)
+            venue = machine.server.venue
+            recovery = venue.engine.recovery
+            return facts_of(venue) | {"recovered": recovery.snapshot_seq + recovery.replayed}
         except REFUSALS as refusal:
             return {"refusal": str(refusal)}
         except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
