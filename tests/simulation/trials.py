@@ -27,19 +27,20 @@ if TYPE_CHECKING:
 
 def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> None:
     """Start a copy of a stopped machine with a damaged disk, and one without the damage. BrokenPromiseError."""
-    damaged = _copy(world)
+    _try_durable_record(world, facts_of)
+    damaged = _copy(world, world.chance)
     what, path, bytes_hit = _damaged(damaged, world.chance)
     outcome = _start(damaged, facts_of)
     if "refusal" in outcome:
         world.log(f"{what}: refused, {outcome['refusal']}")
         return
-    sound = _copy(world)
+    sound = _copy(world, world.chance)
     whole = [record for record in _records(sound) if record.is_left(damaged, path, bytes_hit)]
     proven = max([_proven(sound), *(record.durable_seq for record in whole)])
     expected = _start(sound, facts_of)
     if "refusal" in expected:
         raise BrokenPromiseError(f"the venue does not start on an undamaged disk: {expected['refusal']}")
-    if proven <= outcome["sequence"] < expected["sequence"]:
+    if proven <= outcome["recovered"] < expected["recovered"]:
         world.log(f"{what}: a tail that nothing proves is cut")
         return
     differing = [name for name, value in expected.items() if outcome[name] != value]
@@ -48,25 +49,48 @@ def try_damage(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> Non
     world.log(f"{what}: harmless")
 
 
-def _copy(world: "World") -> Machine:
+def _try_durable_record(world: "World", facts_of: Callable[[Any], dict[str, Any]]) -> None:
+    """Flip a bit of a record that only records behind it show to have been durable: a start must refuse.
+
+    It draws no random numbers of the world, so what the steps do is the same with and without it.
+    """
+    outside_seq, records = _proven(world.machine), _records(world.machine)
+    durable_seq = max((record.durable_seq for record in records), default=0)
+    proven = [record for record in records if outside_seq < record.first_seq <= durable_seq]
+    if not proven:
+        return
+    damaged, path, place = _copy(world, Random(0)), proven[-1].path, proven[-1].place.stop - 1
+    path = damaged.folder / path.relative_to(world.machine.folder)
+    file = damaged.disk.names[path]
+    _change(file, place, bytes([file.data[place] ^ 1]))
+    what = f"a bit of byte {place} of {path.name} is flipped, in a record that was durable"
+    outcome = _start(damaged, facts_of)
+    if "refusal" not in outcome:
+        raise BrokenPromiseError(f"{what}: a start goes on from sequence {outcome['recovered']}")
+    world.log(f"{what}: refused, {outcome['refusal']}")
+
+
+def _copy(world: "World", chance: Random) -> Machine:
     """Another machine with the same disk, as it shows itself now, in a folder of its own."""
     machine = world.machine
     world.trials += 1
     folder = machine.folder.with_name(f"{machine.folder.name}-trial-{world.trials}")
     disk = machine.disk.copy_settled(Random(0))
     image = Image(disk, machine.files()).moved(machine.folder, folder)
-    copy = Machine(moved(machine.config, folder), Random(world.chance.getrandbits(32)), image)
+    copy = Machine(moved(machine.config, folder), Random(chance.getrandbits(32)), image)
     copy.clock.now_ns = machine.clock.now_ns - machine.clock.wrong_ns
     return copy
 
 
 def _start(machine: Machine, facts_of: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
-    """What a start comes to, or how it refuses."""
+    """What a start comes to, or how it refuses. `recovered`: the last sequence before it adds commands of its own."""
     with machine.in_place():
         try:
             machine.boot()
             assert machine.server is not None
-            return facts_of(machine.server.venue)
+            venue = machine.server.venue
+            recovery = venue.engine.recovery
+            return facts_of(venue) | {"recovered": recovery.snapshot_seq + recovery.replayed}
         except REFUSALS as refusal:
             return {"refusal": str(refusal)}
         except (OSError, ValueError, sqlite3.Error, KeyError, IndexError) as error:
@@ -89,6 +113,7 @@ class _Record(NamedTuple):
 
     path: Path
     place: range
+    first_seq: int
     durable_seq: int
 
     def is_left(self, machine: Machine, path: Path, bytes_hit: range) -> bool:
@@ -107,9 +132,9 @@ def _records(machine: Machine) -> list[_Record]:
                 record = record_at(data, offset)
                 if record is None:
                     break
-                _, count, _, _, durable_seq, _ = record[1]
+                _, count, _, first_seq, durable_seq, _ = record[1]
                 end = offset + RECORD_BYTES + count * ROW_BYTES
-                found.append(_Record(path, range(offset, end), durable_seq))
+                found.append(_Record(path, range(offset, end), first_seq, durable_seq))
                 offset = end
     return found
 
