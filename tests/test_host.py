@@ -427,6 +427,8 @@ told = 0
 while engine.last_seq < 100_000:
     engine.submit(orders(engine.last_seq + 1, 5))
     engine.commit()
+    if engine.last_seq > told + 1000:
+        engine.journal.sync()  # a slow disk must not have all of it done before enough was told
     if engine.durable_seq > told:
         told = engine.durable_seq
         print(told, flush=True)

@@ -3,15 +3,13 @@
 from collections.abc import Iterable
 from typing import Any
 
-from engine.codes import CommandKind, EventKind
+from engine.code_values import COMMAND_ACCOUNT_OPEN
+from engine.codes import EventKind
 from engine.schema import DIRECTIVE, NOTICE
 from gateway.registry.registry import Intent
 from gateway.sessions.actions import Pending
 from gateway.wire.command_rows import DIGEST_BYTES, pack_directive
 from gateway.wire.views import Outcome
-
-_FIRST = int(CommandKind.ACCOUNT_OPEN)
-"""Orders and what belongs to them come before it. As an enumeration's member it would be looked up for each batch."""
 
 
 def directive_row(intent: Intent) -> bytes:
@@ -41,7 +39,7 @@ class IntentPending(Pending):
 
 def replayed_results(commands: Any, events: Any) -> Iterable[tuple[int, int, int]]:
     """(reference, sequence, reason of a refusal or 0) of the intents that a batch of the journal holds."""
-    may_be = commands["kind"] >= _FIRST
+    may_be = commands["kind"] >= COMMAND_ACCOUNT_OPEN  # orders and what belongs to them come before it
     if not may_be.any():
         return []
     rows = commands.view(DIRECTIVE)[may_be]

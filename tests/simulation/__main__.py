@@ -1,7 +1,9 @@
 """Simulate many seeds on several processes: `python -m tests.simulation --seeds 1..20000 --steps 1000`."""
 
 import argparse
+import contextlib
 import json
+import signal
 import sys
 import time
 from dataclasses import asdict
@@ -65,14 +67,18 @@ def _many(args: argparse.Namespace) -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, disable=not sys.stderr.isatty()) as progress:
         task = progress.add_task("seeds", total=len(args.seeds))
-        for found in outcomes(args.seeds, args.steps, args.processes):
-            results += [outcome.result for outcome in found]
-            for seed, result in found:
-                if result.violation:
-                    bad.append(seed)
-                    console.print(f"seed {seed}: {result.violation}", markup=False, highlight=False)
-                    console.print(f"  python -m tests.simulation --seeds {seed}..{seed} --steps {args.steps} --trace")
-            progress.update(task, advance=len(found), description=f"{len(bad)} broken")
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+        with contextlib.suppress(KeyboardInterrupt):  # what was done until then counts
+            for found in outcomes(args.seeds, args.steps, args.processes):
+                results += [outcome.result for outcome in found]
+                for seed, result in found:
+                    if result.violation:
+                        bad.append(seed)
+                        console.print(f"seed {seed}: {result.violation}", markup=False, highlight=False)
+                        again = f"python -m tests.simulation --seeds {seed}..{seed} --steps {args.steps} --trace"
+                        console.print(f"  {again}")
+                progress.update(task, advance=len(found), description=f"{len(bad)} broken")
     seconds = time.monotonic() - begun
     steps = sum(result.steps for result in results)
     rows = {

@@ -4,6 +4,7 @@ import atexit
 import gc
 import multiprocessing
 import shutil
+import signal
 from collections.abc import Iterator
 from functools import cache
 from typing import NamedTuple
@@ -39,6 +40,8 @@ def ready() -> Genesis:
 
 
 def _begin() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the process that prints the table
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     _moved[:] = [ready().moved(ready().folder.parent / multiprocessing.current_process().name)]
 
 
