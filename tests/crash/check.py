@@ -91,7 +91,9 @@ class Starts:
         """Write an image's files, and nothing else."""
         data = self.folder / "venue"
         if data.exists():
-            shutil.rmtree(data)
+            left = Path(mkdtemp(dir=self.folder))
+            data.rename(left)
+            shutil.rmtree(left, ignore_errors=True)  # a thread of the start before may still write
         data.mkdir(mode=0o700)
         for path, content in image.files.items():
             target = self.folder / path.relative_to(self._recorded)
