@@ -91,7 +91,7 @@ __all__ = [
 ]
 
 RING_ROWS = 1 << 16
-"""How many commands of a long batch go to the kernel at once."""
+"""How many events one call of the kernel may write."""
 _ROW_WORDS = COMMAND.itemsize // 8
 STAGE_ROWS = 128
 """Batches up to this size are copied to a buffer whose address is known before the kernel is called."""

@@ -33,6 +33,8 @@ from gateway.venue.sweeps import Sweeps
 
 OOM_SCORE = 1000
 """When memory is short the system ends this process first."""
+GIVE_WAY = "--give-way"
+"""The argument with which the process runs behind all others."""
 NICENESS = 10
 """Beside a thread that wants all of a core it gets a tenth of it: it ends some time, however busy the venue is."""
 STARVED_PART = 0.9
@@ -228,7 +230,8 @@ def main() -> None:
     """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
-    give_way()
+    if GIVE_WAY in sys.argv:
+        give_way()
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")

@@ -15,7 +15,7 @@ import msgspec
 from gateway import clock
 from gateway.config import Config
 from gateway.venue.health import Effect, Health
-from gateway.venue.snapshot_process import Done, Order
+from gateway.venue.snapshot_process import GIVE_WAY, Done, Order
 
 TROUBLE = "SNAPSHOT_FAILED"
 """The name under which the venue's health has a failure."""
@@ -23,6 +23,8 @@ LONGEST_SECONDS = 3600
 """A process that takes longer is ended."""
 RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
 """After a failure the next process begins so much later, each time twice as long."""
+FAR_BEHIND = 2
+"""With so many times `snapshot_commands` to replay, the process no longer gives way to the venue."""
 
 
 class Snapshots:
@@ -41,6 +43,7 @@ class Snapshots:
         self._last_try_ns = clock.steady_ns()
         self._retry_seconds = RETRY_SECONDS
         self._is_failing = False
+        self._gives_way = True
         self.last_seq = recovered_seq
         """The sequence of the newest snapshot that can be used."""
         self.last_ns = recovered_ns
@@ -60,6 +63,9 @@ class Snapshots:
         if process is not None:
             if process.poll() is not None:
                 self._ended(process)
+            elif self._gives_way and self._is_far_behind(durable_seq):
+                self.close()  # it hardly got a core, and only the system's administrator could give it more
+                self.begin(durable_seq)
             elif clock.steady_ns() - self._last_try_ns > LONGEST_SECONDS * 1e9:
                 self.close()
                 self._fail(f"its process was not ready after {LONGEST_SECONDS} s and was ended")
@@ -74,9 +80,15 @@ class Snapshots:
         commands, seconds = self._config.snapshot_commands, self._config.snapshot_seconds
         return bool(commands and fresh >= commands) or bool(seconds and waited >= seconds)
 
+    def _is_far_behind(self, durable_seq: int) -> bool:
+        """Whether a start would replay much more than is wanted."""
+        commands = self._config.snapshot_commands
+        return bool(commands) and durable_seq - self.last_seq >= FAR_BEHIND * commands
+
     def begin(self, durable_seq: int) -> None:
         """Begin a process now, for a snapshot of what is durable up to this sequence; none may be at work."""
         config = self._config
+        self._gives_way = not self._is_far_behind(durable_seq)
         order = Order(
             config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,
             self._compare_seq,
@@ -86,8 +98,8 @@ class Snapshots:
         self._until_seq, self._last_try_ns = durable_seq, clock.steady_ns()
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.venue.snapshot_process"], stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": paths},
+                [sys.executable, "-m", "gateway.venue.snapshot_process", *([GIVE_WAY] if self._gives_way else [])],
+                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": paths},
             )  # fmt: skip
             pipe: Any = self._process.stdin
             pipe.write(msgspec.json.encode(order) + b"\n")

@@ -1,5 +1,6 @@
 """What a target of the fuzzer is: something that reads bytes, and what must hold of it for whatever bytes it gets."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from pathlib import Path
 from random import Random
@@ -12,7 +13,7 @@ class Wrong(AssertionError):  # noqa: N818 - it is told, not raised to anyone
     """A rule that does not hold for an input, in one line."""
 
 
-class Target:
+class Target(ABC):
     """One reader. A target is made anew for each round of inputs, in a folder of its own."""
 
     name: ClassVar[str]
@@ -24,17 +25,17 @@ class Target:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
+    @abstractmethod
     def bases(self) -> list[bytes]:
         """Inputs to begin with, beside those that are kept."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make(self, chance: Random, pool: list[bytes]) -> bytes:
         """A new input, maybe out of one that had a shape of its own."""
-        raise NotImplementedError
 
+    @abstractmethod
     def check(self, data: bytes) -> str:
         """Give an input to the reader: the shape of what came of it. Raises Wrong, or whatever the reader lets out."""
-        raise NotImplementedError
 
     def count(self, data: bytes) -> int:
         """How many inputs there are in one that has several in a row."""
@@ -53,7 +54,7 @@ class Target:
         """A kept input."""
         return path.read_bytes()
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - most targets have nothing to let go of
         """The round is over."""
 
     @classmethod

@@ -28,6 +28,11 @@ SNAPSHOT_MUTANTS = (
         f"{SNAPSHOTS}::test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere",
     ),
     Mutant(
+        "a process that comes to no end goes on giving way", "venue/snapshots.py",
+        "elif self._gives_way and self._is_far_behind(durable_seq):", "elif False:",
+        f"{SNAPSHOTS}::test_a_process_that_does_not_come_to_an_end_gives_way_no_longer",
+    ),
+    Mutant(
         "a slice takes as long as sixteen rows take to read", "sessions/slices.py", " or now_ns() >= until_ns", "",
         "tests/gateway/sessions/test_query_turns.py::test_rows_that_take_long_to_read_are_fewer_in_a_slice",
     ),

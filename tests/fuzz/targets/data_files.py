@@ -6,6 +6,7 @@ its own, in one line that names the file. Nothing else may come out of it.
 """
 
 import struct
+from abc import abstractmethod
 from pathlib import Path
 from random import Random
 from typing import ClassVar
@@ -126,16 +127,16 @@ class DataFile(Target):
             engine.commit()
         engine.close()
 
+    @abstractmethod
     def is_target(self, path: Path) -> bool:
         """Whether this target damages a file."""
-        raise NotImplementedError
 
     def bases(self) -> list[bytes]:
         return [path.name.encode() + b"\n" + self.files[path] for path in self.targets]
 
+    @abstractmethod
     def forged(self, name: str, data: bytes, chance: Random) -> bytes:
         """A file with a changed content and right checksums."""
-        raise NotImplementedError
 
     def make(self, chance: Random, pool: list[bytes]) -> bytes:
         if chance.random() < 0.8:
@@ -171,9 +172,9 @@ class DataFile(Target):
         words = "".join(letter for letter in line.rpartition("/")[2] if not letter.isdigit()).split()
         return " ".join(words[:12])[:70]
 
+    @abstractmethod
     def read(self, path: Path, is_whole: bool) -> str:
         """Read the file as a start does: the shape of what came of it. Raises Wrong."""
-        raise NotImplementedError
 
     def pieces(self, data: bytes):
         """A damaged file is kept as it is: shorter ones fail by their length."""

@@ -21,7 +21,7 @@ from gateway.client import Client
 from gateway.venue import snapshot_process
 from gateway.venue.health import Health
 from gateway.venue.recovery import projection_path
-from gateway.venue.snapshot_process import Order, answer, take
+from gateway.venue.snapshot_process import GIVE_WAY, Order, answer, take
 from gateway.venue.snapshots import TROUBLE, Snapshots
 from gateway.venue.venue import Venue
 from tests.gateway.live import BTC, config_of, play, running, set_up, until
@@ -203,6 +203,23 @@ def test_a_killed_process_is_an_alarm_and_is_tried_again(stopped, monkeypatch):
     assert host.retention.sound_snapshots(stopped.journal)[0] == newest
     snapshots.tick(newest)
     assert not snapshots.is_running  # nothing new
+    snapshots.close()
+
+
+def test_a_process_that_does_not_come_to_an_end_gives_way_no_longer(stopped):
+    """What a start replays stays bounded beside a machine that has no time to spare."""
+    newest, health = unclean(stopped), Health()
+    snapshots = Snapshots(replace(stopped, snapshot_commands=newest), health, 0)
+    snapshots.tick(newest)
+    idle = snapshots._process
+    snapshots.tick(2 * newest - 1)
+    assert snapshots._process is idle and GIVE_WAY in idle.args
+    snapshots.tick(2 * newest)
+    assert idle.returncode is not None and GIVE_WAY not in snapshots._process.args
+    snapshots._process.wait(START_SECONDS)
+    snapshots.tick(2 * newest)
+    assert snapshots.failures == 0 and not health.troubles
+    assert host.retention.sound_snapshots(stopped.journal)[0] == newest
     snapshots.close()
 
 
