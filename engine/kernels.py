@@ -268,6 +268,14 @@ def entry(function: Callable[..., Any]) -> Any:
     return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
 
 
+def unlocked(function: Callable[..., Any]) -> Any:
+    """An entry that gives the interpreter's lock away while it runs: for a thread of its own."""
+    if not JIT:
+        return function
+    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "cache": True, "nogil": True}
+    return njit(pipeline_class=_WHOLE_PIPELINE, **options)(function)
+
+
 def part(function: Callable[..., Any]) -> Any:
     """A compiled function of the gateway that only entries call: its code is kept for the entry that reaches it."""
     if not JIT:
@@ -283,3 +291,16 @@ def direct(function: Any, *like: Any) -> Any:
     signature = tuple(typeof(argument) for argument in like)
     function.compile(signature)
     return function.overloads[signature].entry_point
+
+
+def code_at(function: Any, *like: Any) -> int:
+    """Where the machine code of an entry lies, for arguments of the same types as `like`: compiled code calls it there.
+
+    An entry that called another by name would hold a second copy of all that this one reaches.
+    """
+    if not JIT:
+        return 0
+    signature = tuple(typeof(argument) for argument in like)
+    function.compile(signature)
+    compiled = function.overloads[signature]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

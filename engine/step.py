@@ -303,38 +303,3 @@ def apply_batch(root, commands, ring):
     if consumed == NIL:
         raise batch_end.error_of(root, int(commands["seq"][0]), int(commands["seq"][-1]))
     return consumed, written
-
-
-# --- a command in two halves: what is due before it, and the command itself ----------------------------------------
-
-
-def is_due(root, time_ns):
-    """Whether a command of this time would have anything to do before itself."""
-    return int(root["next_due_ns"][0]) <= max(time_ns, int(root["now_ns"][0]))
-
-
-def first_half(command):
-    """A TIME command that does what is due before another one, a COMMAND row; `end_first_half` follows it."""
-    tick = np.zeros(1, COMMAND)
-    tick["kind"], tick["seq"], tick["time_ns"] = CommandKind.TIME, command["seq"][0], command["time_ns"][0]
-    return tick
-
-
-def end_first_half(root):
-    """Uncount the first half. Returns when the work that it left over was due, None when it left nothing over."""
-    root["last_seq"] -= 1
-    root["commands"] -= 1
-    next_due_ns = int(root["next_due_ns"][0])
-    return next_due_ns if next_due_ns <= int(root["now_ns"][0]) else None
-
-
-def begin_second_half(root, left_ns):
-    """Keep the command itself from going on with what its first half left over: its bound of work is used up."""
-    if left_ns is not None:
-        root["next_due_ns"] = FOREVER_NS
-
-
-def end_second_half(root, left_ns):
-    """The work that was left over is due again."""
-    if left_ns is not None:
-        root["next_due_ns"] = min(left_ns, int(root["next_due_ns"][0]))

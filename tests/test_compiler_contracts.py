@@ -14,7 +14,7 @@ from numba.core.typed_passes import NativeLowering
 from numba.np.numpy_support import from_dtype
 
 from engine import kernels, row_access, schema, units
-from gateway.plain_orders import byte_kernels
+from gateway.wire import byte_kernels
 
 pytestmark = pytest.mark.skipif(not units.JIT, reason="nothing is compiled with the JIT off")
 
@@ -201,7 +201,7 @@ def test_the_code_of_an_entry_can_be_called_without_its_dispatcher(compiled):
     assert call(compiled.levels, 0) == 3 * 2 * 7
 
 
-# --- LLVM's intrinsics: engine/units.py, engine/row_access.py, gateway/plain_orders/byte_kernels.py -------------------
+# --- LLVM's intrinsics: engine/units.py, engine/row_access.py, gateway/wire/byte_kernels.py -------------------
 
 _level_at = row_access.reader(schema.LEVEL)
 

@@ -18,6 +18,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
+from engine.statements import decision_figures
 from gateway.read_model import event_fold, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
@@ -132,7 +133,7 @@ class Projection:
         statements.position_statement(root, 0)
         statements.lights(root, 0)
         statements.funding_statement(root, 0)
-        statements.is_leaving(root, 0)
+        decision_figures.warm_up(root)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""

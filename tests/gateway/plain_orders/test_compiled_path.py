@@ -11,7 +11,7 @@ from bench.gateway_load import client_frame
 from engine.codes import AccountAttribute, Affiliation, CommandKind
 from gateway import clock
 from gateway.plain_orders import layout, reply_writer
-from gateway.plain_orders.byte_kernels import BLOCK_BYTES
+from gateway.wire.byte_kernels import BLOCK_BYTES
 from gateway.plain_orders.compiled_path import OFFSET, ROWS, SLOW, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
 from gateway.plain_orders.layout import MAX_REQUESTS
