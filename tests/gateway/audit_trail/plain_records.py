@@ -34,8 +34,8 @@ from gateway.audit_trail.columns import Record
 from gateway.audit_trail.journal_follower import survey
 from gateway.audit_trail.records import Scope
 from gateway.wire.event_rows import EVENT_STRUCT, KIND_AT, NOTICE_STRUCT, Event, Notice
-from tests.halves import do_due, judge
 from tests.gateway.audit_trail.plain_figures import ORDER_COMMANDS, look, standing
+from tests.halves import do_due, judge
 
 _LABELLED = (COMMAND_NEW, COMMAND_MASS_CANCEL)
 Happening = Any
