@@ -55,8 +55,8 @@ LIMIT_MUTANTS = (
         f"{ORDER}::test_a_refusal_by_the_gateway_keeps_its_place_among_orders",
     ),
     Mutant(
-        "a connection ends with its first write after the goodbye", "net/websocket_connection.py",
-        "elif self._close_sent and not self._unsent_bytes:", "elif self._close_sent:",
+        "a goodbye ends the connection before what waits for the disk", "net/websocket_connection.py",
+        "elif self._close_sent and not self._unsent_bytes:", "elif self._close_sent and not self._staged:",
         f"{ORDER}::test_a_close_comes_behind_all_answers_also_those_that_wait_for_the_disk",
     ),
 )  # fmt: skip

@@ -15,7 +15,7 @@ import pytest
 
 from bench.gateway_load import client_frame
 from gateway.config import ConfigError
-from gateway.net import descriptors, listener
+from gateway.net import descriptors, listener, websocket_connection
 from gateway.net.connections import Connections
 from gateway.net.http_connection import HttpConnection
 from gateway.net.listener import Listener
@@ -111,6 +111,38 @@ def test_what_waits_of_one_read_is_served_whole_and_in_order(tmp_path):
             writer.close()
 
     play(story())
+
+
+def test_a_large_answer_is_sent_over_several_turns_whole_and_in_its_place(tmp_path, monkeypatch):
+    """In one write it would hold the loop for milliseconds. What follows it, the close too, comes behind all of it."""
+    monkeypatch.setattr(websocket_connection, "MOST_WRITE_BYTES", 5_000)
+    written = []
+    write = websocket_connection.WebsocketConnection.write
+
+    def noting(connection, data):
+        written.append(len(data))
+        write(connection, data)
+
+    monkeypatch.setattr(websocket_connection.WebsocketConnection, "write", noting)
+
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            await trade(alice, bob, 300)
+            written.clear()
+            asked = ("private/get_user_trades_by_instrument", {"instrument_name": BTC, "count": 400})
+            first, time_us, second = await alice.batch([asked, ("public/get_time", {}), asked])
+            assert first == second and len(first["trades"]) == 300 and time_us > 0
+            reader, writer = await opened(server)
+            question = request(7, "public/get_last_trades_by_instrument", instrument_name=BTC, count=400)
+            writer.write(client_frame(question) + b"\x88\x82\0\0\0\0\x03\xe8")
+            heard = await reader.read()
+            size = int.from_bytes(heard[2:10])
+            answer, close = json.loads(heard[10 : 10 + size]), heard[10 + size :]
+            assert heard[:2] == b"\x81\x7f" and len(answer["result"]["trades"]) == 300 and close[:1] == b"\x88"
+            writer.close()
+
+    play(story())
+    assert max(written) < 5_000 + 20_000 and sum(written) > 150_000
 
 
 def test_one_address_has_a_limit_of_connections_and_others_have_their_own(tmp_path):
