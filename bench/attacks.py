@@ -27,7 +27,6 @@ from bench.attacked_venue import (
     Plan,
     Running,
     config_of,
-    go_before_others,
     log_in,
     resident_bytes,
     set_up,
@@ -37,6 +36,7 @@ from bench.attacked_venue import (
 from bench.attackers import ATTACKS
 from bench.gateway_load import Script, Target, client_frame, connect, disconnect, json_script
 from bench.histogram import Histogram
+from bench.load_servers import go_before_others
 from bench.overload import overload
 from gateway.office.bootstrap import Trader
 
