@@ -64,6 +64,8 @@ WANTED = {
 }
 """What blocks may be asked for: all, or those with some rows. The first words are those of the indexes above."""
 _COMPRESSION_LEVEL = 1
+_WRITE_VERSION_AT, _WRITE_AHEAD_LOG = 18, 2
+"""A byte of SQLite's header. A file with a higher one is read-only to SQLite, which looks like a disk that is."""
 _CHECK = struct.Struct("<I")
 _KEY = struct.Struct("<8sqq")
 LONGEST_BYTES = 1 << 26
@@ -163,6 +165,8 @@ class HistoryFile:
             raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
+        elif (write_version := disk.read(self.path, 1, _WRITE_VERSION_AT)[0]) > _WRITE_AHEAD_LOG:
+            raise self.wrong(f"its header is damaged (write version {write_version})")
         self._db.execute("PRAGMA cache_size=-4096")
         self._db.execute("PRAGMA busy_timeout=5000")
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
