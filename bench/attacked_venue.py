@@ -13,7 +13,7 @@ import uvloop
 from bench.gateway_load import Connection, closed_loop
 from bench.gateway_load import Result as Load
 from bench.histogram import Histogram
-from bench.load_servers import go_before_others
+from bench.placement import go_before_others
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune

@@ -36,8 +36,8 @@ from bench.attacked_venue import (
 from bench.attackers import ATTACKS
 from bench.gateway_load import Script, Target, client_frame, connect, disconnect, json_script
 from bench.histogram import Histogram
-from bench.load_servers import go_before_others
 from bench.overload import overload
+from bench.placement import go_before_others
 from gateway.office.bootstrap import Trader
 
 TRADES = 3000

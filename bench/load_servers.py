@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ import uvloop
 from bench import venue_process
 from bench.builds import Build, this_build
 from bench.gateway_load import Script, Target, json_script, row_script, serve_echo
+from bench.placement import go_before_others, on_cores
 from gateway import config as settings
 from gateway.net.websocket_connection import BINARY_PROTOCOL
 
@@ -37,7 +38,6 @@ STOP_SECONDS = 20
 MARK_SECONDS = 2.5
 """Until the first mark ticks: orders need a mark."""
 DEPOSIT_MICROS = 10**15
-NICE = -20
 
 
 @dataclass(frozen=True)
@@ -83,45 +83,6 @@ def chosen_cores(venue: str, surveillance: str, load: str) -> Cores:
     others = [core for core in cores if core not in first]
     own_processes = read("--surveillance-core", surveillance, list(first))
     return Cores(first, own_processes, read("--load-core", load, others or cores))
-
-
-def go_before_others(pid: int = 0) -> None:
-    """Have a process run before others of the machine, where that is allowed: they are not what is measured.
-
-    Linux divides a core among sessions first (autogroup), so a process that leads a session takes the session along.
-    """
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, pid, NICE)
-    if os.getsid(pid) == (pid or os.getpid()):
-        _set_session_nice(pid, NICE)
-
-
-def _session_nice() -> int:
-    """How nice this process's session is; 0 where the system does not divide by sessions."""
-    try:
-        return int(Path("/proc/self/autogroup").read_text().split()[-1])
-    except (OSError, ValueError, IndexError):
-        return 0
-
-
-def _set_session_nice(pid: int, nice: int) -> None:
-    with suppress(OSError):
-        Path(f"/proc/{pid or 'self'}/autogroup").write_text(str(nice))
-
-
-@contextmanager
-def on_cores(cores: tuple[int, ...]) -> Iterator[None]:
-    """Run on some cores, and there before other processes, until the block ends."""
-    before, nice, session_nice = os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0), _session_nice()
-    os.sched_setaffinity(0, cores)
-    go_before_others()
-    _set_session_nice(0, NICE)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-        os.setpriority(os.PRIO_PROCESS, 0, nice)
-        _set_session_nice(0, session_nice)
 
 
 def config_of(folder: Path, plan: Plan) -> dict[str, Any]:

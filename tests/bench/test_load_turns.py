@@ -11,8 +11,9 @@ import pytest
 
 from bench import builds, load_turns
 from bench.gateway_load import Connection, EvenStream, Result, Target, connect, disconnect, json_script, open_loop
-from bench.load_servers import Cores, Plan, _session_nice, chosen_cores, on_cores
+from bench.load_servers import Cores, Plan, chosen_cores
 from bench.load_turns import ECHO, OTHER, VENUE, Side, Spread, Turns, loads_of
+from bench.placement import _session_nice, on_cores
 from gateway.cli import main
 from tests.recordings.data import compiled
 
