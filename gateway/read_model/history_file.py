@@ -64,8 +64,6 @@ WANTED = {
 }
 """What blocks may be asked for: all, or those with some rows. The first words are those of the indexes above."""
 _COMPRESSION_LEVEL = 1
-_WRITE_VERSION_AT, _WRITE_AHEAD_LOG = 18, 2
-"""A byte of SQLite's header. A file with a higher one is read-only to SQLite, which looks like a disk that is."""
 _CHECK = struct.Struct("<I")
 _KEY = struct.Struct("<8sqq")
 LONGEST_BYTES = 1 << 26
@@ -150,7 +148,7 @@ class HistoryFile:
                 raise
         except SQLITE_FAULTS as error:
             told = f"cannot be opened ({in_one_line(error)})"
-            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
+            raise self._disk_wrong(told) if self._is_of_disk(error) else self.wrong(told) from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
@@ -165,8 +163,6 @@ class HistoryFile:
             raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
-        elif (write_version := disk.read(self.path, 1, _WRITE_VERSION_AT)[0]) > _WRITE_AHEAD_LOG:
-            raise self.wrong(f"its header is damaged (write version {write_version})")
         self._db.execute("PRAGMA cache_size=-4096")
         self._db.execute("PRAGMA busy_timeout=5000")
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
@@ -184,6 +180,16 @@ class HistoryFile:
             f"{self.path}: {what}; stop the venue and delete the file: it is made again from the journal at the start"
         )
 
+    def _is_of_disk(self, error: Exception) -> bool:
+        """Whether the disk or another process is in the way. An error of the statement, for SQLite, is a damaged file.
+
+        So is one that SQLite may only read although the system lets it be written: its header says so.
+        """
+        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
+        if code == sqlite3.SQLITE_READONLY and os.access(self.path, os.W_OK):
+            return False
+        return isinstance(error, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR
+
     def _disk_wrong(self, what: str) -> HistoryDiskError:
         return HistoryDiskError(f"{self.path}: {what}; see what is wrong with the disk")
 
@@ -195,7 +201,7 @@ class HistoryFile:
             return self._db.execute(statement, values).fetchall()
         except SQLITE_FAULTS as error:
             told = in_one_line(error)
-            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
+            raise self._disk_wrong(told) if self._is_of_disk(error) else self.wrong(told) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
         """Do all of some writes, durably, or nothing of them."""
@@ -339,12 +345,6 @@ class HistoryFile:
         self.run("DELETE FROM block WHERE n >= ? AND n < ?", first, past)
         self.run("DELETE FROM body WHERE n >= ? AND n < ?", first, past)
         self._blocks.clear()
-
-
-def _is_of_disk(error: Exception) -> bool:
-    """Whether the disk or another process is in the way. An error of the statement, for SQLite, is a damaged file."""
-    is_of_statement = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF == sqlite3.SQLITE_ERROR
-    return isinstance(error, sqlite3.OperationalError) and not is_of_statement
 
 
 def _mark_of(note: tuple[Any, ...]) -> int:
