@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from bench.engine_runner import BATCH_ROWS, EngineRunner, Rows, Sink, market, numbered
+from bench.engine_runner import BATCH_ROWS, EngineRunner, Rows, Sink, Timing, market, numbered
 from bench.measurement import BenchError, Measurement, Plan, best_of, percentiles
 from engine.codes import CommandKind, EventKind, OrdType, Side, TimeInForce
 from engine.recordings.batches import ContractSpec
@@ -35,15 +35,18 @@ class RestingBook:
 
     def cancel_some(self) -> float:
         """Cancel a batch of orders drawn from all; nanoseconds a cancel. As many new ones then take their places."""
+        return self.exchange_some()[0]
+
+    def exchange_some(self) -> tuple[float, float]:
+        """The same; nanoseconds a cancel, and nanoseconds a new order."""
         places = self.rng.choice(len(self.ids), BATCH_ROWS, replace=False, shuffle=False)
         self.rng.shuffle(places)
         commands = self._numbered(np.zeros(BATCH_ROWS, COMMAND))
         commands["kind"], commands["cl_ord_id"] = CommandKind.CANCEL, self.ids[places]
         timing = self.runner.apply(commands, self._all(EventKind.CANCELLED))
-        self._place(places)
-        return float(timing.command_ns[0])
+        return float(timing.command_ns[0]), float(self._place(places).command_ns.mean())
 
-    def _place(self, places: Rows) -> None:
+    def _place(self, places: Rows) -> Timing:
         count = len(places)
         ids = np.arange(self.next_id, self.next_id + count)
         self.next_id += count
@@ -56,8 +59,9 @@ class RestingBook:
         commands["price_ticks"] = CENTRE_TICKS + np.where(buys, -away, away)
         commands["qty_lots"] = self.rng.integers(1, 100, count)
         commands["cl_ord_id"] = ids
-        self.runner.apply(commands, self._all(EventKind.ACCEPTED))
+        timing = self.runner.apply(commands, self._all(EventKind.ACCEPTED))
         self.ids[places] = ids
+        return timing
 
     def _numbered(self, commands: Rows) -> Rows:
         numbered(commands, self.next_seq)

@@ -30,6 +30,8 @@ _ERROR_HEAD = 48
 READ_BYTES = 1 << 18
 """What one read of a socket takes, here and at the venue: answers that come together are read together."""
 WARM_SECONDS = 0.5
+DRAIN_SECONDS = 10.0
+"""How long the last answers of a measurement are waited for."""
 OPEN_ROWS = 512
 """How many orders a connection of rows has open at most: an account may have 1,000."""
 
@@ -103,6 +105,7 @@ class Result:
     messages: int = 0  # market data that subscribers got meanwhile
     cpu_seconds: float = 0.0  # of the server's process
     histogram: Histogram = field(default_factory=Histogram)
+    sender: Histogram = field(default_factory=Histogram)  # open loop: how late the load itself sent them
 
     @property
     def rate(self) -> float:
@@ -281,29 +284,62 @@ async def closed_loop(result: Result, connections: list[Connection], window: int
     await _drain(connections)
 
 
-async def open_loop(name: str, connections: list[Connection], rate: float, seconds: float) -> Result:
-    """Send `rate` requests a second over all connections, whatever comes back."""
-    task = asyncio.get_running_loop().create_task(_send_at(connections, rate, seconds + 2 * WARM_SECONDS))
-    await asyncio.sleep(WARM_SECONDS)
-    result = Result(name, len(connections))
-    await _measure(result, connections, seconds)
-    await task
+@dataclass(frozen=True)
+class EvenStream:
+    """Requests that are due one after the other: `n` at `begun_ns + n * gap_ns`, each on the next connection."""
+
+    connections: list[Connection]
+    begun_ns: int
+    gap_ns: float
+
+    async def send(self, first: int, stop: int) -> list[tuple[int, int, int]]:
+        """Send requests `first` to `stop` (not included), each as soon as it is due. The core is polled without a rest.
+
+        Returns for each turn of the loop: when it was (since the stream's begin), and the first and last request sent.
+        """
+        begun_ns, gap_ns, count, turns = self.begun_ns, self.gap_ns, len(self.connections), []
+        while first < stop:
+            now_ns = time.perf_counter_ns() - begun_ns
+            due = min(stop, int(now_ns / gap_ns) + 1)
+            for place in range(first, min(first + count, due)):
+                instants = [begun_ns + int(number * gap_ns) for number in range(place, due, count)]
+                self.connections[place % count].send_due(instants)
+            if due > first:
+                turns.append((now_ns, first, due))
+                first = due
+            await asyncio.sleep(0)
+        return turns
+
+    def lateness_ns(self, turns: list[tuple[int, int, int]]) -> np.ndarray[Any, Any]:
+        """How long after its instant each request was sent: what the load's own process adds to the delays."""
+        now_ns, first, stop = np.array(turns, np.int64).reshape(-1, 3).T
+        numbers = np.arange(first[0], stop[-1]) if len(first) else first
+        return np.repeat(now_ns, stop - first) - (numbers * self.gap_ns).astype(np.int64)
+
+
+async def open_loop(result: Result, connections: list[Connection], rate: float, seconds: float, pid: int = 0) -> None:
+    """Send `rate` requests a second, evenly over all connections, whatever comes back, and add what is measured.
+
+    Every request that was due after the warm-up counts, with its delay from when it was due, also one that is answered
+    after the last was sent. What is not answered in the end is in `result.late`.
+    """
+    warm, total, count = int(rate * WARM_SECONDS), int(rate * (WARM_SECONDS + seconds)), len(connections)
+    for connection in connections:
+        connection.delays, connection.errors = [], 0
+    stream = EvenStream(connections, time.perf_counter_ns(), 1e9 / rate)
+    await stream.send(0, warm)
+    spent, begun = cpu_seconds(pid), time.perf_counter()
+    turns = await stream.send(warm, total)
+    result.cpu_seconds += cpu_seconds(pid) - spent
     await _drain(connections)
-    result.late = sum(connection.under_way for connection in connections)
-    return result
-
-
-async def _send_at(connections: list[Connection], rate: float, seconds: float) -> None:
-    """Every half a millisecond, what has become due since: on each connection in one write, each at its own instant."""
-    begun, sent = time.perf_counter_ns(), 0
-    gap_ns, count = 1e9 / rate, len(connections)
-    while time.perf_counter_ns() - begun < seconds * 1e9:
-        due = int((time.perf_counter_ns() - begun) / gap_ns)
-        for place in range(min(count, due - sent)):
-            numbers = range(sent + place, due, count)
-            connections[(sent + place) % count].send_due([begun + int(number * gap_ns) for number in numbers])
-        sent = due
-        await asyncio.sleep(0.0005)
+    result.seconds += time.perf_counter() - begun
+    result.sender.add(stream.lateness_ns(turns))
+    for place, connection in enumerate(connections):
+        delays = connection.delays[len(range(place, warm, count)) :]
+        result.orders += len(delays) * connection.script.orders_per_frame
+        result.errors += connection.errors
+        result.late += connection.under_way
+        result.histogram.add(delays)
 
 
 async def _measure(result: Result, connections: list[Connection], seconds: float, pid: int = 0) -> None:
@@ -322,9 +358,9 @@ async def _measure(result: Result, connections: list[Connection], seconds: float
 
 async def _drain(connections: list[Connection]) -> None:
     """Wait, within reason, until everything is answered."""
-    deadline = time.perf_counter() + 5
+    deadline = time.perf_counter() + DRAIN_SECONDS
     while any(connection.under_way for connection in connections) and time.perf_counter() < deadline:
-        await asyncio.sleep(0.01)
+        await asyncio.sleep(0.001)
 
 
 def disconnect(connections: list[Connection]) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -11,6 +12,8 @@ from typing import Any
 import numpy as np
 
 PERCENTILES = (50.0, 99.0, 99.9)
+DEFAULT_TURNS = 5
+"""How often what is compared takes its turn."""
 
 
 class SkippedError(Exception):
@@ -25,12 +28,13 @@ class BenchError(Exception):
 class Plan:
     """How much to measure: the small size shows that everything runs, the full one gives the figures.
 
-    `progress` is told in words what is being measured.
+    `progress` is told in words what is being measured, and `notice` what of a benchmark is left out.
     """
 
     full: bool = False
     seed: int = 1
     progress: Callable[[str], None] = lambda text: None
+    notice: Callable[[str], None] = lambda text: None
 
     def size(self, small: int, full: int) -> int:
         """The one of two sizes that is wanted."""
@@ -59,6 +63,27 @@ class Measurement:
         """Plain values, the machine among them."""
         given = {name: value for name, value in vars(self).items() if value not in ({}, "")}
         return given | {"machine": machine()}
+
+
+@dataclass(frozen=True)
+class Spread:
+    """The median of some turns, the smallest and the largest."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> "Spread":
+        """Of at least one value."""
+        return cls(statistics.median(values), min(values), max(values))
+
+    def as_json(self) -> dict[str, float]:
+        """Rounded."""
+        return {name: round(value, 3) for name, value in vars(self).items()}
+
+    def __str__(self) -> str:
+        return f"{self.median:.2f} ({self.low:.2f} to {self.high:.2f})"
 
 
 def machine() -> str:

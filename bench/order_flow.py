@@ -1,4 +1,4 @@
-"""Order flow through the matching engine: the two recorded workloads of a public benchmark, and generated flow."""
+"""Order flow through the matching engine: the five workloads of a public benchmark, and generated flow."""
 
 import hashlib
 import io
@@ -12,14 +12,14 @@ from engine.recordings.batches import ContractSpec
 from engine.recordings.report_stream import ReportStream
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
-FULL = ("normal", "swing-40")
+HASHES = "reports.sha256"
+FULL = ("static", "normal", "swing-25", "swing-40", "flash-crash")
 SMALL = tuple(f"{kind}_seed{seed}_count5000" for kind in ("normal", "static", "swing-40") for seed in (1, 2))
 SOURCE = "https://github.com/flash1-dev/matching-engine-benchmark"
 """Where the recorded workloads come from; its LICENSE is the MIT License."""
 _TO_MAKE_FULL = (
-    "to make them, build its generator there and run: ./generator normal normal.bin; ./generator swing-40 "
-    "swing-40.bin; xz normal.bin swing-40.bin; cp reference/correctness_hash.txt reports.sha256; then move the three "
-    "files to that folder"
+    "to make them, build its generator there and run for each NAME: ./generator NAME NAME.bin; xz NAME.bin; and once: "
+    "cp reference/correctness_hash.txt reports.sha256; then move the files to that folder"
 )
 _TO_MAKE_SMALL = "the small ones are not published with their reports; use --size full, whose files can be made"
 
@@ -74,20 +74,37 @@ def synthetic_flow(plan: Plan) -> list[Measurement]:
 
 
 def flash1_workloads(plan: Plan) -> list[Workload]:
-    """The recorded workloads with what their reports must be. SkippedError when the recordings are not there."""
+    """The recorded workloads with what their reports must be; what is missing is told.
+
+    SkippedError when none of the recordings is there.
+    """
     folder = DATA / ("flash1" if plan.full else "flash1_small")
-    missing = [name for name in _files(plan) if not (folder / name).exists()]
-    if missing:
+    names = FULL if plan.full else SMALL
+    missing = {name: _missing(folder, name, plan) for name in names}
+    there = [name for name in names if not missing[name]]
+    if len(there) < len(names):
+        files = dict.fromkeys(file for lacking in missing.values() for file in lacking)
         remedy = _TO_MAKE_FULL if plan.full else _TO_MAKE_SMALL
-        raise SkippedError(f"not in {folder}: {', '.join(missing)}. They are from {SOURCE} (MIT License); {remedy}")
-    return [_flash1(folder, name, plan) for name in (FULL if plan.full else SMALL)]
+        said = f"not in {folder}: {', '.join(files)}. They are from {SOURCE} (MIT License); {remedy}"
+        if not there:
+            raise SkippedError(said)
+        plan.notice(said)
+    return [_flash1(folder, name, plan) for name in there]
 
 
-def _files(plan: Plan) -> list[str]:
-    """The names of the files that the recorded workloads need."""
-    if plan.full:
-        return [*(f"{name}.bin.xz" for name in FULL), "reports.sha256"]
-    return [file for name in SMALL for file in (f"{name}.csv", f"{name}_reports.txt")]
+def _missing(folder: Path, name: str, plan: Plan) -> list[str]:
+    """What of a recorded workload is not in its folder: files, or its line in the list of hashes."""
+    files = [f"{name}.bin.xz", HASHES] if plan.full else [f"{name}.csv", f"{name}_reports.txt"]
+    missing = [file for file in files if not (folder / file).exists()]
+    if plan.full and HASHES not in missing and not _published(folder, name):
+        missing.append(f"{name} in {HASHES}")
+    return missing
+
+
+def _published(folder: Path, name: str) -> str:
+    """The SHA-256 of a workload's report stream in the benchmark's own list; empty where the list has it not."""
+    lines = (folder / HASHES).read_text().splitlines()
+    return next((line.split()[0] for line in lines if f" {name}_" in line), "")
 
 
 def synthetic_workload(plan: Plan) -> Workload:
@@ -104,8 +121,7 @@ def _flash1(folder: Path, name: str, plan: Plan) -> Workload:
     commands, sequences = read(reader)
     _in_order(commands)
     if plan.full:
-        lines = (folder / "reports.sha256").read_text().splitlines()
-        wanted = next(line.split()[0] for line in lines if name in line)
+        wanted = _published(folder, name)
     else:
         wanted = hashlib.sha256((folder / f"{name}_reports.txt").read_bytes()).hexdigest()
     return Workload(f"flash1 {name}", reader.contract, commands, sequences, wanted)

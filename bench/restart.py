@@ -113,11 +113,13 @@ def restart(plan: Plan, kept: Path | None = None, runs: int = 1) -> list[Measure
         folder = kept or scratch / "data"
         if not folder.exists():
             made(folder, plan)
-        plan.progress("a start that does not count, and a stop in order")
-        stopped = scratch / "stopped"
-        shutil.copytree(folder, stopped)
+        plan.progress("two starts that do not count, one killed and one stopped in order")
+        crashed, stopped = scratch / "crashed", scratch / "stopped"
+        shutil.copytree(folder, crashed)
+        started(crashed, scratch)  # its tip is as near to the log's end as that of a venue that is killed
+        shutil.copytree(crashed, stopped)
         started(stopped, scratch, signal.SIGTERM)
-        kinds = [Starts("restart-crash", folder), Starts("restart-stop", stopped)]
+        kinds = [Starts("restart-crash", crashed), Starts("restart-stop", stopped)]
         for turn in range(runs):
             plan.progress(f"starts {turn + 1} of {runs}")
             for kind in kinds:

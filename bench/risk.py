@@ -18,6 +18,8 @@ SECOND = 1_000_000_000
 KINDS = max(EventKind) + 1
 CENTRE_TICKS = 50_000
 HELD_LOTS = 100
+SOURCES = 3
+"""Where a contract's index comes from."""
 PARAMETERS = {
     P.MICROS_PER_TICK_LOT: 1000,
     P.MAX_PRICE_TICKS: 1_000_000,
@@ -62,13 +64,19 @@ ELIGIBLE = {
 """What an individual needs to open risk."""
 
 
+def contract_of(account: Any, contracts: int) -> Any:
+    """In which of so many contracts an account trades: neighbours in the same, to trade with each other."""
+    return account // 2 % contracts
+
+
 class Market:
     """An exchange with accounts that hold positions; set up in place, since opening a million by command takes long."""
 
-    def __init__(self, accounts: int, positions: int, cash_micros: int = 1 << 40) -> None:
+    def __init__(self, accounts: int, positions: int, cash_micros: int = 1 << 40, contracts: int = 1) -> None:
         self.runner = EngineRunner(host.create(VENUE, Mode.EXCHANGE))
-        self.seq, self.now_ns = 0, START_NS
-        self._open_contract()
+        self.seq, self.now_ns, self.contracts = 0, START_NS, contracts
+        for slot in range(contracts):
+            self._open_contract(slot)
         self._open_accounts(accounts, cash_micros)
         self.index(CENTRE_TICKS)
         self._hold(accounts, positions)
@@ -94,15 +102,19 @@ class Market:
             counts += np.bincount(self.runner.ring["kind"][:written], minlength=KINDS)
         return spent, events, counts
 
-    def _open_contract(self) -> None:
+    def _open_contract(self, slot: int) -> None:
         create = np.zeros(1, DIRECTIVE)
-        create["kind"] = CommandKind.CONTRACT_CREATE
-        settings = np.zeros(len(PARAMETERS) + 3, DIRECTIVE)
+        create["kind"], create["contract_slot"] = CommandKind.CONTRACT_CREATE, slot
+        settings = np.zeros(len(PARAMETERS) + SOURCES, DIRECTIVE)
         settings["kind"] = CommandKind.CONTRACT_SET
-        settings["code"][:-3], settings["value"][:-3] = list(PARAMETERS), list(PARAMETERS.values())
-        settings["code"][-3:], settings["value"][-3:], settings["index"][-3:] = P.SOURCE_WEIGHT, 1, range(3)
+        own, weights = settings[:-SOURCES], settings[-SOURCES:]
+        shared = {P.MAX_POSITION_LOTS: PARAMETERS[P.MAX_POSITION_LOTS] // self.contracts}  # a venue's sums have a bound
+        shared[P.MAX_ORDER_LOTS] = min(PARAMETERS[P.MAX_ORDER_LOTS], shared[P.MAX_POSITION_LOTS])
+        own["code"], own["value"] = list(PARAMETERS), list((PARAMETERS | shared).values())
+        weights["code"], weights["value"], weights["index"] = P.SOURCE_WEIGHT, 1, range(SOURCES)
         listing = np.zeros(1, DIRECTIVE)
         listing["kind"] = CommandKind.CONTRACT_LIST
+        settings["contract_slot"] = listing["contract_slot"] = slot
         _, _, counts = self.send(np.concatenate([create, settings, listing]).view(COMMAND))
         if counts[EventKind.CONTRACT_LISTED] != 1:
             raise BenchError("the contract of the benchmark cannot be listed")
@@ -131,6 +143,7 @@ class Market:
         trades = np.zeros(count, COMMAND)
         trades["kind"], trades["ord_type"], trades["tif"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC
         trades["account_slot"], trades["person"] = np.arange(count), PERSON
+        trades["contract_slot"] = contract_of(trades["account_slot"], self.contracts)
         trades["side"] = np.where(np.arange(count) % 2 == 0, Side.BUY, Side.SELL)
         trades["qty_lots"], trades["price_ticks"] = HELD_LOTS, CENTRE_TICKS
         _, _, counts = self.send(trades)
@@ -139,8 +152,9 @@ class Market:
 
     def index(self, price_ticks: int) -> tuple[float, int, Rows]:
         """New index prices, then the mark tick: what the tick took."""
-        rows = np.zeros(3, DIRECTIVE)
-        rows["kind"], rows["code"], rows["price_subticks"] = CommandKind.INDEX_PRICE, range(3), price_ticks * 1000
+        rows = np.zeros(SOURCES * self.contracts, DIRECTIVE)
+        rows["kind"], rows["price_subticks"] = CommandKind.INDEX_PRICE, price_ticks * 1000
+        rows["contract_slot"], rows["code"] = np.divmod(np.arange(len(rows)), SOURCES)
         rows["source_time_ns"] = self.now_ns
         self.send(rows.view(COMMAND))
         self.now_ns = (self.now_ns // SECOND + 1) * SECOND
@@ -166,7 +180,7 @@ class Market:
 # --- flow ---------------------------------------------------------------------------------------------------------
 
 
-def flow(seed: int, count: int, accounts: int) -> Rows:
+def flow(seed: int, count: int, accounts: int, contracts: int = 1) -> Rows:
     """Realistic flow of many accounts: quotes close to the mark, most of them cancelled, a tenth takes."""
     rng = np.random.default_rng(seed)
     rows = np.zeros(count, COMMAND)
@@ -184,6 +198,7 @@ def flow(seed: int, count: int, accounts: int) -> Rows:
     rows["price_ticks"] = np.where(new, CENTRE_TICKS + sign * away, 0)
     rows["qty_lots"] = np.where(new, rng.integers(1, 40, count), 0)
     rows["person"] = PERSON
+    rows["contract_slot"] = contract_of(rows["account_slot"], contracts)
     rows["ord_type"] = np.where(new, OrdType.LIMIT, 0)
     rows["tif"] = np.where(new, np.where(takes, TimeInForce.IOC, TimeInForce.GTC), 0)
     return rows

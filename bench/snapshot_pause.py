@@ -1,8 +1,10 @@
 """What the process that writes a snapshot costs a trader beside it: `python -m bench.snapshot_pause`.
 
 A venue on a large data folder runs in a process of its own. A trader places and cancels orders one at a time, a while
-beside a snapshot and as long alone, in turns. Venue and snapshot process share one core, which is the worst case; the
-trader has another. Wanted: a snapshot makes no answer wait 5 ms longer, and to begin one holds the loop for less.
+beside a snapshot and as long alone, in turns: one each millisecond, or with --closed as soon as the one before is
+answered. Venue and snapshot process share one core, the trader has another. With --closed that core is full, which is
+the worst case: a snapshot's process that gets nothing for a second takes its share then. Wanted: a snapshot makes no
+answer wait 5 ms longer, and to begin one holds the loop for less.
 """
 
 import argparse
@@ -22,10 +24,11 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from bench.attacked_venue import START_SECONDS, UNLIMITED, go_before_others, log_in
+from bench.attacked_venue import START_SECONDS, UNLIMITED, log_in
 from bench.gateway_load import Connection, Target, connect, disconnect, json_script
 from bench.large_venue import DEPOSIT_MICROS, INDEX_TICKS, made
 from bench.measurement import BenchError, Plan
+from bench.placement import go_before_others
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune
@@ -39,6 +42,8 @@ AWAY = 100
 """The trader's orders rest so far below the price, among those of others."""
 PAIRS = 64
 LOOK_SECONDS = 0.05
+EVERY_SECONDS = 0.001
+"""The trader's next order comes so long after the one before, or after its answer if that came later."""
 OPEN_SECONDS = 180
 CALM_SECONDS = 1.5
 """Between two turns: the venue has seen that the process has ended, and the disk has written what it left."""
@@ -148,19 +153,34 @@ def _trader(config: settings.Config) -> Trader:
 class Trading:
     """Orders one at a time over one connection, from `begin` to `end`."""
 
-    def __init__(self, link: Connection) -> None:
-        self._link = link
+    def __init__(self, link: Connection, is_closed: bool) -> None:
+        """`is_closed`: the next order is sent as soon as the one before is answered."""
+        self._link, self._is_closed = link, is_closed
+        self._is_over = False
+        self._task: asyncio.Task[None] | None = None
 
     def begin(self) -> None:
-        """Send the first order; each answer sends the next."""
+        """Send the first order, and the next ones as they are due."""
         self._link.delays.clear()
-        self._link.window = 1
-        self._link.send(1, time.perf_counter_ns())
+        if self._is_closed:
+            self._link.window = 1
+            self._link.send(1, time.perf_counter_ns())
+        else:
+            self._is_over = False
+            self._task = asyncio.create_task(self._send())
+
+    async def _send(self) -> None:
+        while not self._is_over:
+            if not self._link.under_way:
+                self._link.send(1, time.perf_counter_ns())
+            await asyncio.sleep(EVERY_SECONDS)
 
     async def end(self, answers: Answers) -> None:
         """Stop, and keep how long the answers took."""
         link = self._link
-        link.window = 0
+        link.window, self._is_over = 0, True
+        if self._task is not None:
+            await self._task
         until = time.monotonic() + START_SECONDS
         while link.under_way:
             if time.monotonic() > until:
@@ -217,13 +237,13 @@ async def _market_open(link: Connection) -> None:
         await asyncio.sleep(CALM_SECONDS)
 
 
-async def _measure(pipe: Any, url: str, trader: Trader, turns: int) -> Outcome:
-    outcome = Outcome()
+async def _measure(pipe: Any, url: str, trader: Trader, plan: tuple[int, bool]) -> Outcome:
+    outcome, (turns, is_closed) = Outcome(), plan
     script = json_script(CONTRACT, [str(PRICE - AWAY)], 1, PAIRS)
     [link] = await connect(Target(url, [log_in(trader)]), [script])
     await _market_open(link)
     for turn in range(turns):
-        await _turn(pipe, Trading(link), outcome)
+        await _turn(pipe, Trading(link, is_closed), outcome)
         beside, alone = (int(kind.turns_ns[-1].max()) / 1e6 for kind in (outcome.beside, outcome.alone))
         told = f"turn {turn + 1} of {turns}: the longest answer {beside:.1f} ms beside a snapshot, {alone:.1f} ms alone"
         print(told, file=sys.stderr, flush=True)
@@ -231,7 +251,7 @@ async def _measure(pipe: Any, url: str, trader: Trader, turns: int) -> Outcome:
     return outcome
 
 
-def measure(folder: Path, turns: int, durability: str) -> Outcome:
+def measure(folder: Path, turns: int, durability: str, is_closed: bool) -> Outcome:
     """Start a venue on a folder, which is changed, and trade on it."""
     config = _config(folder, durability)
     trader, cores = _trader(config), sorted(os.sched_getaffinity(0))
@@ -246,7 +266,7 @@ def measure(folder: Path, turns: int, durability: str) -> Outcome:
         port = int(pipe.recv())
         os.sched_setaffinity(0, set(cores[1:]) or set(cores))
         go_before_others()
-        return uvloop.run(_measure(pipe, f"ws://127.0.0.1:{port}/ws/api/v2", trader, turns))
+        return uvloop.run(_measure(pipe, f"ws://127.0.0.1:{port}/ws/api/v2", trader, (turns, is_closed)))
     finally:
         os.sched_setaffinity(0, set(cores))
         process.kill()
@@ -265,6 +285,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--folder", type=Path, help="the data folder to copy: made there when it is missing")
     parser.add_argument("--turns", type=int, default=5, help="snapshots, and times without one (default: 5)")
     parser.add_argument("--durability", choices=["fsync", "os"], default="fsync", help="of the venue (default: fsync)")
+    parser.add_argument("--closed", action="store_true", help="the next order as soon as the one before is answered")
     parser.add_argument("--json", action="store_true", help="print one JSON object")
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # what was started is ended
     args = parser.parse_args(arguments)
@@ -275,7 +296,7 @@ def main(arguments: list[str] | None = None) -> int:
             made(kept, plan)
         shutil.copytree(kept, copy)
         os.sync()
-        outcome = measure(copy, args.turns, args.durability)
+        outcome = measure(copy, args.turns, args.durability, args.closed)
     print(json.dumps(outcome.as_dict()) if args.json else outcome.text())
     return 0
 

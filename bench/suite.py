@@ -2,13 +2,27 @@
 
 from collections.abc import Callable
 
-from bench import admission_gate, cancel, history, journal, memory, order_flow, risk, single_command, startup
+from bench import (
+    admission_gate,
+    cancel,
+    engine_latency,
+    history,
+    journal,
+    memory,
+    order_flow,
+    risk,
+    scale,
+    single_command,
+    startup,
+)
 from bench.measurement import Measurement, Plan
 
 SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "flash1": ("the recorded workloads of a public matching-engine benchmark, reports checked", order_flow.flash1),
     "synthetic": ("generated flow: power-law depth, 95 % cancels, amends, IOC, swings", order_flow.synthetic_flow),
     "cancel": ("cost of a cancel against the number of resting orders", cancel.cancels),
+    "latency": ("how long a command waits for the engine at fixed rates of arrivals", engine_latency.latency),
+    "scale": ("cost of an order against contracts, accounts and resting orders, beside that of memory", scale.scale),
     "call": ("one command a call from Python", single_command.one_command),
     "start": ("cold and warm start of a process", startup.starts),
     "journal": ("journal on and off, beside what the disk alone allows", journal.journal),

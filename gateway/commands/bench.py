@@ -8,13 +8,17 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from bench.measurement import BenchError, Measurement, Plan, SkippedError, machine
+from bench.against import Pair, Run, compared
+from bench.builds import Build, other_build, this_build
+from bench.measurement import DEFAULT_TURNS, BenchError, Measurement, Plan, SkippedError, machine
+from bench.placement import before_others
 from bench.suite import SUITE
-from gateway.commands.common import compile_engine
+from gateway.commands.common import compile_engine, print_table, whole
 
 FAILED = 1
 """Exit code when a benchmark's result is wrong."""
 USAGE_ERROR = 2
+MAX_TURNS = 1000
 CHART_CHARACTERS = 40
 CURVE = "cancel-"
 """Figures with this prefix are points of a curve; the rest of the name is the number of resting orders."""
@@ -24,10 +28,15 @@ _EXAMPLES = """examples:
   lionrock bench flash1
   lionrock bench cancel --size small --seed 7
   lionrock bench --json > figures.jsonl
+  lionrock bench orders --against ../lionrock-before
+  lionrock bench flash1 --against ../lionrock-before --turns 7 --json
 
 Every figure is the best of several runs that take turns; the time is the time inside the engine alone unless the
 workload says otherwise. The digest is the state's: the same seed and size give the same one on every machine.
-exit codes: 0 measured, or left out for the reason given; 1 a benchmark's result is wrong; 2 no such benchmark
+With --against both builds run the benchmark in turns, each in a process of its own; the ratio is the median over the
+turns, and counts only when both ended in the same state. The other build compiles once, and needs this one's packages.
+exit codes: 0 measured, or left out for the reason given; 1 a benchmark's result is wrong, or two builds ended in
+different states; 2 no such benchmark, or no such build
 """
 
 
@@ -44,6 +53,11 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--list", action="store_true", help="say which benchmarks there are")
     parser.add_argument("--size", choices=("small", "full"), default="full", help="default: full")
     parser.add_argument("--seed", type=_seed, default=1, metavar="N", help="of generated workloads (default 1)")
+    parser.add_argument("--against", metavar="DIR", help="another checkout, which takes turns with this one")
+    parser.add_argument(
+        "--turns", type=whole(1, MAX_TURNS), default=DEFAULT_TURNS, metavar="N",
+        help=f"of --against (default: {DEFAULT_TURNS})",
+    )  # fmt: skip
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
     parser.set_defaults(run=run)
 
@@ -56,10 +70,18 @@ def run(args: argparse.Namespace) -> int:
     if args.name is not None and args.name not in SUITE:
         print(f"lionrock bench: no benchmark {args.name!r}; one of {', '.join(SUITE)}", file=sys.stderr)
         return USAGE_ERROR
-    if args.name != "start":
-        compile_engine()
+    names = [args.name] if args.name else list(SUITE)
+    if args.against:
+        try:
+            other = other_build(args.against)
+        except ValueError as error:
+            print(f"lionrock bench: {error}", file=sys.stderr)
+            return USAGE_ERROR
+        return _compare(names, args, other)
     try:
-        for name in [args.name] if args.name else SUITE:
+        if args.name != "start":
+            compile_engine()
+        for name in names:
             _one(name, args)
     except BenchError as error:
         print(f"lionrock bench: {error}", file=sys.stderr)
@@ -67,13 +89,53 @@ def run(args: argparse.Namespace) -> int:
     return 0
 
 
+def _compare(names: list[str], args: argparse.Namespace, other: Build) -> int:
+    """Measure both builds and print; FAILED when one of them has no figures, or they did different work."""
+    console, has_failed = Console(stderr=True), False
+    for name in names:
+        with console.status(name) as status:
+            run = Run(name, args.size, args.seed, args.turns)
+            try:
+                pairs = compared(run, this_build(), other, status.update)
+            except BenchError as error:
+                print(f"lionrock bench: {error}", file=sys.stderr)
+                has_failed = True
+                continue
+        _show_pairs(name, pairs, other, args)
+        has_failed |= not all(pair.is_same_work for pair in pairs)
+    return FAILED if has_failed else 0
+
+
+def _show_pairs(name: str, pairs: list[Pair], other: Build, args: argparse.Namespace) -> None:
+    """A line for each figure; what is no comparison is said on the error stream."""
+    if args.json:
+        for pair in pairs:
+            print(json.dumps(pair.as_json()), flush=True)
+    else:
+        rows = []
+        for pair in pairs:
+            found = pair.as_json()
+            medians = [f"{found[side]['median']:,.4g}" for side in ("this", "other")]
+            rows.append([pair.name, *medians, pair.unit, f"{pair.ratio()}" if pair.is_same_work else "different work"])
+        title = f"{name}: this build and {other.name}, {args.turns} turns; ratio: this / other, median (and range)"
+        print_table(["figure", "this", "other", "unit", "ratio"], rows, title, right=("this", "other"))
+    for pair in pairs:
+        if not pair.is_same_work:
+            states = ", ".join(sorted(digest[:8] for digest in pair.digests))
+            print(f"lionrock bench: {pair.name}: the runs ended in different states: {states}", file=sys.stderr)
+
+
 def _one(name: str, args: argparse.Namespace) -> None:
     """Run one benchmark and print what it measured."""
     console = Console(stderr=True)
     with console.status(name) as status:
-        plan = Plan(args.size == "full", args.seed, lambda text: status.update(f"{name}: {text}"))
+        plan = Plan(
+            args.size == "full", args.seed, lambda text: status.update(f"{name}: {text}"),
+            lambda text: print(f"lionrock bench: {name}: partly left out: {text}", file=sys.stderr),
+        )  # fmt: skip
         try:
-            figures = SUITE[name][1](plan)
+            with before_others():
+                figures = SUITE[name][1](plan)
         except SkippedError as reason:
             figures = []
             print(f"lionrock bench: {name} left out: {reason}", file=sys.stderr)

@@ -3,17 +3,14 @@
 import argparse
 import asyncio
 import json
-import multiprocessing
-import os
-import statistics
+import sys
 import tempfile
-import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import uvloop
 
+from bench.builds import other_build
 from bench.gateway_load import (
     Connection,
     Result,
@@ -22,60 +19,51 @@ from bench.gateway_load import (
     closed_loop,
     connect,
     disconnect,
-    json_script,
     open_loop,
-    row_script,
-    serve_echo,
     subscribe,
 )
-from engine import disk
-from gateway import clock
-from gateway import config as settings
-from gateway.commands.common import print_table, readable_errors
-from gateway.commands.serve import SWITCH_SECONDS, tune
-from gateway.net.server import Server
-from gateway.net.websocket_connection import BINARY_PROTOCOL
-from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.registry import Registry
-from gateway.registry.vault import Vault
+from bench.load_servers import (
+    CONTRACT,
+    MARK_SECONDS,
+    DiskSync,
+    Echoes,
+    Plan,
+    Venue,
+    chosen_cores,
+    config_of,
+    order_script,
+    order_scripts,
+    row_scripts,
+    running_echoes,
+    running_venue,
+)
+from bench.load_turns import CLOSED, OTHER, VENUE, Turns, loads_of, measured
+from bench.measurement import DEFAULT_TURNS
+from bench.placement import on_cores
+from gateway.commands.common import print_table, readable_errors, whole
 
 _EXAMPLES = """examples:
   lionrock load
   lionrock load --connections 16 --window 64 --seconds 5
   lionrock load --durability none --only json --json
   lionrock load --only latency --busy-poll 200
+  lionrock load --rate 30000,50000,half
+  lionrock load --rate closed,one --durability none --turns 7 --json
+  lionrock load --rate 50000 --venue-core 0 --load-core 1
+  lionrock load --rate half,closed --against ../lionrock-before
 
 Each connection places post-only orders below the market and cancels them again, by client id; every order is
 journalled, matched, and answered in full. The venue runs in a process of its own, on a core of its own where there
-are two. Open loop counts delays from when a request was due (no coordinated omission).
+are two. Open loop counts delays from when a request was due (no coordinated omission); to send them in time the load
+polls its core, so give it one of its own. With --rate and --against echo, venue, the other build's venue and the disk
+take turns, and each ratio is the median over the turns. The other build needs the packages of this one.
+exit codes: 0 measured; 2 refused, or a server failed
 """
-CONTRACT = "BTC_USDC-PERPETUAL"
-PRICE = 60_000
-PAIRS = 512
-REPLY_BYTES = 660
-"""About the size of the venue's reply to an order of the load."""
-UNLIMITED = 100_000_000
 ONE_ECHO, ONE_ORDER = "echo, one at a time", "orders, one at a time"
-BARE_ECHO, ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
-ROW_CONNECTIONS = 4
-"""The most connections with frames of rows: each frame has so many orders that more connections only wait."""
-SYNCS, SYNC_BYTES = 50, 256
+BARE_ECHO, JSON_ECHO, ORDERS = "echo, frame by frame", "echo, JSON", "orders, JSON"
 ROUNDS = 8
-START_SECONDS = 600
-DEPOSIT_MICROS = 10**15
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What to measure, and how."""
-
-    durability: str
-    connections: int
-    window: int
-    rows: int
-    seconds: float
-    subscribers: int
-    busy_poll_us: int
+ROW_WINDOW = 4
+MAX_TURNS = 1000
 
 
 def add_parser(subparsers: Any) -> None:
@@ -96,6 +84,23 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument(
         "--busy-poll", type=int, default=0, metavar="US", help="the venue's busy_poll_us (default: 0, it sleeps)"
     )
+    parser.add_argument(
+        "--rate", metavar="R[,R...]", help="in turns with an echo and the disk: an even stream of R orders a second, "
+        "or half (of the closed loop's rate just before), closed (the closed loop), one (one order at a time)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--turns", type=whole(1, MAX_TURNS), default=DEFAULT_TURNS, metavar="N",
+        help=f"of --rate and --against (default: {DEFAULT_TURNS})",
+    )  # fmt: skip
+    parser.add_argument(
+        "--against", metavar="DIR", help="another checkout, whose venue takes turns with this one (--rate: closed)"
+    )
+    for name, what in (
+        ("venue", "of the venue, its threads and the echo (default: the first)"),
+        ("surveillance", "of the processes that the venue starts (default: the venue's)"),
+        ("load", "of the load (default: all others)"),
+    ):
+        parser.add_argument(f"--{name}-core", default="", metavar="N[,N...]", help=f"cores {what}")
     parser.add_argument("--only", choices=("json", "binary", "latency", "feed"), help="measure this alone")
     parser.add_argument("--data", default="", metavar="DIR", help="where the venue writes (default: temporary)")
     parser.add_argument("--json", action="store_true", help="print one JSON object a line")
@@ -105,202 +110,124 @@ def add_parser(subparsers: Any) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; 0, or one line of error and 2."""
     with readable_errors("load"):
+        cores = chosen_cores(args.venue_core, args.surveillance_core, args.load_core)
         plan = Plan(
-            args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers, args.busy_poll
-        )
+            args.durability, args.connections, args.window, args.rows, args.seconds, args.subscribers, args.busy_poll,
+            args.turns, cores,
+        )  # fmt: skip
         if min(plan.connections, plan.window, plan.rows) < 1 or plan.rows > 2048 or plan.seconds <= 0:
             raise ValueError("connections, window, rows (at most 2048) and seconds must be positive")
+        if args.only and (args.rate or args.against):
+            raise ValueError("--only and --rate (or --against) measure different things; give one of them")
+        loads = loads_of(args.rate or (CLOSED if args.against else ""))
+        other = other_build(args.against) if args.against else None
         with tempfile.TemporaryDirectory(prefix="lionrock-load-") as temporary:
             folder = Path(args.data or temporary)
-            disk = _Disk(folder)
-            results = _measure(plan, disk, args.only)
-            facts = {**disk.medians(), "durability": plan.durability, "busy_poll_us": plan.busy_poll_us}
-        _print(results, facts, args.json)
+            config_of(folder, plan)
+            folder.mkdir(parents=True, exist_ok=True)
+            disk = DiskSync(folder, cores.venue)
+            facts = {"durability": plan.durability, "busy_poll_us": plan.busy_poll_us, "cores": vars(cores)}
+            if loads:
+                turns = measured(plan, disk, loads, other, _say)
+                _print_turns(turns, facts, args.json)
+            else:
+                results = _measure(plan, disk, args.only)
+                _print(results, {**disk.medians(), **facts}, args.json)
         return 0
 
 
-def _measure(plan: Plan, disk: "_Disk", only: str | None) -> list[Result]:
-    """Start both servers on one core, load them from the other."""
-    traders = _set_up(disk.folder, plan)
-    cores = sorted(os.sched_getaffinity(0))
-    context = multiprocessing.get_context("spawn")
-    echo, venue = _start(context, _run_echo, (cores[0],)), None
-    try:
-        venue = _start(context, _run_venue, (cores[0], _config(disk.folder, plan)))
-        if len(cores) > 1:
-            os.sched_setaffinity(0, set(cores[1:]))
-        targets = _targets(traders, (echo[0].pid, echo[1]), (venue[0].pid, venue[1]))
+def _say(text: str) -> None:
+    """What is being measured, for a person who waits."""
+    if sys.stderr.isatty():
+        print(text, file=sys.stderr, flush=True)
+
+
+def _measure(plan: Plan, disk: DiskSync, only: str | None) -> list[Result]:
+    """Start both servers on the venue's cores, load them from the others."""
+    servers = running_echoes(plan.cores), running_venue(disk.folder / VENUE, plan)
+    with servers[0] as echoes, servers[1] as venue, on_cores(plan.cores.load):
         disk.measure()
-        results = uvloop.run(_load(plan, targets, only, disk))
+        results = uvloop.run(_load(plan, (echoes, venue), only, disk))
         disk.measure()
-        return results
-    finally:
-        os.sched_setaffinity(0, set(cores))
-        for process, _ in filter(None, (echo, venue)):
-            process.terminate()
-            process.join(20)
-
-
-def _config(folder: Path, plan: Plan) -> settings.Config:
-    """The venue's settings, checked as those of `lionrock serve` are."""
-    given = {
-        "data": str(folder / "venue"), "port": 0, "durability": plan.durability, "busy_poll_us": plan.busy_poll_us,
-        "scripted_index": f"{CONTRACT}={PRICE}", "max_frame_bytes": 1 << 20, "max_connections_per_address": 0,
-        "orders_per_s": UNLIMITED, "orders_burst": UNLIMITED, "cancels_per_s": UNLIMITED, "cancels_burst": UNLIMITED,
-    }  # fmt: skip
-    return settings.load(None, {}, given)
-
-
-def _set_up(folder: Path, plan: Plan) -> list[Trader]:
-    config = _config(folder, plan)
-    disk.make_folder(Path(config.data))
-    registry, now_ns = Registry(config.registry), clock.wall_ns()
-    vault = Vault(config.vault, registry)
-    set_up_venue(registry, now_ns, DEPOSIT_MICROS)
-    list_contracts(registry, now_ns)
-    traders = [
-        open_trader(registry, vault, f"load-{place}", DEPOSIT_MICROS, now_ns) for place in range(plan.connections)
-    ]
-    registry.close()
-    return traders
-
-
-# --- the servers, each in a process of its own --------------------------------------------------------------------
-
-
-def _start(context: Any, target: Any, args: tuple[Any, ...]) -> tuple[Any, Any]:
-    """A server process and the port or ports that it listens on."""
-    receiver, sender = context.Pipe(duplex=False)
-    process = context.Process(target=target, args=(*args, sender), daemon=True)
-    process.start()
-    sender.close()
-    if not receiver.poll(START_SECONDS):
-        raise ValueError(f"the server did not start within {START_SECONDS} s")
-    try:
-        return process, receiver.recv()
-    except EOFError:
-        raise ValueError("the server stopped before it listened; its error is above") from None
-
-
-def _run_echo(core: int, sender: Any) -> None:
-    """Three servers: a bare echo, one that gathers its writes, and one whose every reply is as long as a venue's."""
-    os.sched_setaffinity(0, {core})
-
-    async def serve() -> None:
-        _, port = await serve_echo(0)
-        _, long_port = await serve_echo(0, REPLY_BYTES)
-        _, bare_port = await serve_echo(0, is_bare=True)
-        sender.send((bare_port, port, long_port))
-        await asyncio.get_running_loop().create_future()
-
-    uvloop.run(serve())
-
-
-def _run_venue(core: int, config: settings.Config, sender: Any) -> None:
-    os.sched_setaffinity(0, {core})
-
-    async def serve() -> None:
-        server = Server(config)
-        await server.start()
-        tune(SWITCH_SECONDS)
-        sender.send(server.port)
-        await server.failed
-
-    uvloop.run(serve())
+        venue.check()
+    return results
 
 
 # --- the measurements ---------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Targets:
-    """The servers under load: the echo servers, the venue in JSON, and the venue with rows."""
-
-    bare_echo: Target
-    echo: Target
-    long_echo: Target
-    venue: Target
-    rows: Target
-
-
-def _targets(traders: list[Trader], echo: tuple[int, tuple[int, ...]], venue: tuple[int, int]) -> Targets:
-    """The targets from (process, ports) of the echo servers and (process, port) of the venue."""
-    log_ins = [_log_in(trader) for trader in traders]
-    url = f"ws://127.0.0.1:{venue[1]}/ws/api/v2"
-    bare, gathering, long = (
-        Target(f"ws://127.0.0.1:{port}/", is_echo=True, pid=echo[0]) for port in echo[1]
-    )
-    return Targets(
-        bare, gathering, long,
-        Target(url, log_ins, pid=venue[0]),
-        Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=venue[0]),
-    )  # fmt: skip
-
-
-async def _load(plan: Plan, targets: Targets, only: str | None, disk: "_Disk") -> list[Result]:
-    await asyncio.sleep(2.5)  # the first mark ticks: orders need a mark
+async def _load(plan: Plan, servers: tuple[Echoes, Venue], only: str | None, disk: DiskSync) -> list[Result]:
+    """Connect to the venue once: an order that one measurement leaves open is cancelled by the next."""
+    echoes, venue = servers
+    await asyncio.sleep(MARK_SECONDS)
+    orders = await connect(venue.json, order_scripts(plan))
     results: list[Result] = []
     if only in (None, "latency"):
-        results += await _one_at_a_time(plan, targets, disk)
+        results += await _one_at_a_time(plan, echoes.gathering, (venue.json, orders[:1]), disk)
     if only in (None, "json"):
         for name, target in (
-            (BARE_ECHO, targets.bare_echo), ("echo, replies of the venue's size", targets.long_echo),
-            (ECHO, targets.echo), (ORDERS, targets.venue),
+            (BARE_ECHO, echoes.bare), ("echo, replies of the venue's size", echoes.long), (JSON_ECHO, echoes.gathering),
         ):  # fmt: skip
-            results.append(await _closed(name, target, _json_scripts(plan), plan.window, plan.seconds))
-        results.append(await _open("orders, JSON, open loop", targets.venue, plan, results[-1].rate / 2))
+            results.append(await _linked(name, target, order_scripts(plan), plan.window, plan.seconds))
+        results.append(await _closed(ORDERS, (venue.json, orders), plan.window, plan.seconds))
+        results.append(await _open((venue.json, orders), max(results[-1].rate / 2, 1.0), plan.seconds))
     if only in (None, "feed"):
-        results.append(await _feed(targets.venue, plan))
+        results.append(await _feed((venue.json, orders), plan))
     if only in (None, "binary"):
-        for name, target in (("echo, rows", targets.echo), ("orders, rows", targets.rows)):
-            results.append(await _closed(name, target, _row_scripts(plan), 4, plan.seconds))
+        for name, target in (("echo, rows", echoes.gathering), ("orders, rows", venue.rows)):
+            results.append(await _linked(name, target, row_scripts(plan), ROW_WINDOW, plan.seconds))
+    disconnect(orders)
     return results
 
 
-async def _one_at_a_time(plan: Plan, targets: Targets, disk: "_Disk") -> list[Result]:
+Link = tuple[Target, list[Connection]]
+"""A server, and the connections to it."""
+
+
+async def _one_at_a_time(plan: Plan, echo: Target, venue: Link, disk: DiskSync) -> list[Result]:
     """One request at a time to echo, venue and disk in turns, so that a drift of the machine affects all three."""
     results = [Result(ONE_ECHO, 1), Result(ONE_ORDER, 1)]
-    sides = [
-        (result, target, await connect(target, [_json_script(0)]))
-        for result, target in zip(results, (targets.echo, targets.venue), strict=True)
-    ]
+    sides = [(echo, await connect(echo, [order_script(0)])), venue]
     for _ in range(ROUNDS):
-        for result, target, connections in sides:
+        for result, (target, connections) in zip(results, sides, strict=True):
             await closed_loop(result, connections, 1, plan.seconds / ROUNDS, target.pid)
             _check(connections)
         disk.measure()
-    for _, _, connections in sides:
-        disconnect(connections)
+    disconnect(sides[0][1])
     return results
 
 
-async def _closed(
-    name: str, target: Target, scripts: list[Script], window: int, seconds: float
-) -> Any:
-    connections, result = await connect(target, scripts), Result(name, len(scripts))
+async def _closed(name: str, link: Link, window: int, seconds: float) -> Result:
+    """A closed loop over connections that stay."""
+    (target, connections), result = link, Result(name, len(link[1]))
     await closed_loop(result, connections, window, seconds, target.pid)
     _check(connections)
+    return result
+
+
+async def _linked(name: str, target: Target, scripts: list[Script], window: int, seconds: float) -> Result:
+    """A closed loop over connections of its own."""
+    connections = await connect(target, scripts)
+    result = await _closed(name, (target, connections), window, seconds)
     disconnect(connections)
     return result
 
 
-async def _open(name: str, target: Target, plan: Plan, rate: float) -> Result:
-    connections = await connect(target, _json_scripts(plan))
-    result = await open_loop(f"{name} at {rate:,.0f}/s", connections, max(rate, 1.0), plan.seconds)
-    disconnect(connections)
+async def _open(link: Link, rate: float, seconds: float) -> Result:
+    """An open loop over connections that stay."""
+    target, connections = link
+    result = Result(f"orders, JSON, open loop at {rate:,.0f}/s", len(connections))
+    await open_loop(result, connections, rate, seconds, target.pid)
+    _check(connections)
     return result
 
 
-async def _feed(venue: Target, plan: Plan) -> Result:
+async def _feed(link: Link, plan: Plan) -> Result:
     """Orders while so many connections subscribe to the book."""
-    readers = await subscribe(venue.url, f"book.{CONTRACT}.100ms", plan.subscribers)
-    connections = await connect(venue, _json_scripts(plan))
+    readers = await subscribe(link[0].url, f"book.{CONTRACT}.100ms", plan.subscribers)
     before = sum(reader.messages for reader in readers)
-    name = f"orders, JSON, {plan.subscribers} on the book"
-    result = Result(name, plan.connections)
-    await closed_loop(result, connections, plan.window, plan.seconds, venue.pid)
+    result = await _closed(f"orders, JSON, {plan.subscribers} on the book", link, plan.window, plan.seconds)
     result.messages = sum(reader.messages for reader in readers) - before
-    disconnect(connections)
     for reader in readers:
         reader.transport.close()
     return result
@@ -312,60 +239,46 @@ def _check(connections: list[Connection]) -> None:
             raise ValueError(f"the venue refused an order of the load: {connection.first_error.decode()[:300]}")
 
 
-def _json_script(place: int) -> Script:
-    prices = [str(PRICE - 500 - 5 * step) for step in range(100)]
-    return json_script(CONTRACT, prices, 1 + place * PAIRS, PAIRS)
+# --- what is printed ----------------------------------------------------------------------------------------------
 
 
-def _json_scripts(plan: Plan) -> list[Script]:
-    return [_json_script(place) for place in range(plan.connections)]
+def _print_turns(found: list[Turns], facts: dict[str, Any], as_json: bool) -> None:
+    """A line for each load and side, then the ratios."""
+    if as_json:
+        for turns in found:
+            print(json.dumps({**turns.as_json(), **facts}))
+        return
+    rows = []
+    for turns in found:
+        figures = turns.as_json()
+        for name in turns.sides:
+            side = figures[name]
+            delays = [f"{side[key]:,.0f}" for key in ("p50_us", "p99_us", "p99_9_us", "sender_late_p99_us")]
+            rows.append([turns.load, name, f"{side['orders_per_s']:,}", *delays, f"{side['cpu_us']:.2f}"])
+        syncs = [f"{figures['sync'][key]:,.0f}" for key in ("p50_us", "p99_us")]
+        rows.append([turns.load, "sync", "", *syncs, "", "", ""])
+    cores = facts["cores"]
+    placed = ", ".join(f"{name} on {','.join(map(str, numbers))}" for name, numbers in cores.items())
+    names = ["load", "side", "orders/s", "p50 us", "p99 us", "p99.9 us", "sent late p99 us", "CPU us"]
+    print_table(names, rows, f"load, {facts['durability']}; cores: {placed}", right=names[2:])
+    print("medians of the turns; delays from when an order was due; sent late: by how much the load itself was behind")
+    for turns in found:
+        _print_ratios(turns)
 
 
-def _row_scripts(plan: Plan) -> list[Script]:
-    prices = [2 * (PRICE - 500) - step for step in range(1000)]
-    places = range(min(plan.connections, ROW_CONNECTIONS))
-    return [row_script(0, prices, 1_000_000 * (place + 1), plan.rows) for place in places]
-
-
-def _log_in(trader: Trader) -> bytes:
-    params = {"grant_type": "client_credentials", "client_id": trader.key.id, "client_secret": trader.key.secret}
-    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
-
-
-class _Disk:
-    """How long a small write with fsync takes on the venue's core: at the file's end, and within the file."""
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        folder.mkdir(parents=True, exist_ok=True)
-        self._core = min(os.sched_getaffinity(0))
-        self._longer_us: list[float] = []
-        self._within_us: list[float] = []
-
-    def measure(self) -> None:
-        """Measure some of both kinds."""
-        cores, path = os.sched_getaffinity(0), self.folder / "sync"
-        os.sched_setaffinity(0, {self._core})
-        with path.open("wb", buffering=0) as file:
-            self._longer_us += [_sync_us(file) for _ in range(SYNCS)]
-            file.write(bytes(SYNCS * SYNC_BYTES))
-            os.fsync(file.fileno())
-            file.seek(-SYNCS * SYNC_BYTES, os.SEEK_END)
-            self._within_us += [_sync_us(file) for _ in range(SYNCS)]
-        path.unlink()
-        os.sched_setaffinity(0, cores)
-
-    def medians(self) -> dict[str, float]:
-        """Of all that was measured."""
-        longer_us, within_us = statistics.median(self._longer_us), statistics.median(self._within_us)
-        return {"disk_sync_us": round(longer_us, 1), "disk_sync_within_us": round(within_us, 1)}
-
-
-def _sync_us(file: Any) -> float:
-    begun = time.perf_counter()
-    file.write(bytes(SYNC_BYTES))
-    os.fdatasync(file.fileno())
-    return (time.perf_counter() - begun) * 1e6
+def _print_ratios(turns: Turns) -> None:
+    """The venue's figures as multiples of the echo's, and this build's as multiples of the other's."""
+    ratios, floor = turns.ratios(), "an echo and a sync" if turns.is_durable else "an echo"
+    print(f"{turns.load}: median over {len(turns.sync_us)} turns (smallest to largest)")
+    if turns.load == CLOSED:
+        print(f"  orders/s {ratios['rate']} x the echo's")
+    else:
+        print(f"  p50 {ratios['p50']} x {floor}")
+    print(f"  p99 {ratios['p99']} x the echo's")
+    against = turns.against()
+    if against:
+        said = ", ".join(f"{name} {spread}" for name, spread in against.items())
+        print(f"  this build as multiples of the {OTHER}: {said}")
 
 
 def _print(results: list[Result], facts: dict[str, Any], as_json: bool) -> None:
@@ -386,7 +299,7 @@ def _print(results: list[Result], facts: dict[str, Any], as_json: bool) -> None:
     print(f"one append and sync of this disk: {sync_us} us, within the file {within_us} us (medians)")
     rates = {result.name: result.rate for result in results}
     if ORDERS in rates:
-        shares = rates[ORDERS] / rates[BARE_ECHO], rates[ORDERS] / rates[ECHO]
+        shares = rates[ORDERS] / rates[BARE_ECHO], rates[ORDERS] / rates[JSON_ECHO]
         print(f"{ORDERS}: {shares[0]:.0%} of a bare echo, {shares[1]:.0%} of one that gathers its writes")
     medians = {result.name: result.histogram.summary()["p50_us"] for result in results}
     if facts["durability"] == "fsync" and ONE_ORDER in medians:

@@ -22,7 +22,7 @@ from gateway.office.officer_params import plain_type
 from gateway.registry.authentication import Authenticator, new_hmac_key
 from gateway.registry.registry import KeyOrder, Registry
 from gateway.registry.vault import Vault
-from gateway.sessions.actions import Reply, Submit
+from gateway.sessions.actions import LargeReply, Reply, Submit
 from gateway.sessions.method_table import METHODS
 from gateway.sessions.methods.session import VERSION
 from gateway.sessions.session import Session
@@ -205,7 +205,7 @@ def _ask(session: Session, name: str, params: dict[str, Any]) -> Any:
     message = msgspec.json.encode({"jsonrpc": "2.0", "id": 1, "method": name, "params": params})
     data: bytes | None = None
     for action in session.receive(message, NOW):
-        if isinstance(action, Reply):
+        if isinstance(action, Reply | LargeReply):
             data = action.data
         elif isinstance(action, Submit) and action.pending is not None:
             data = action.pending.complete(Outcome(order_id=77, count=1, trades=[own_trade()]), NOW)

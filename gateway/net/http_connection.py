@@ -11,7 +11,7 @@ from gateway.net.loop_turns import Turns
 from gateway.net.port import Port
 from gateway.net.static_answers import Page, has_present, tag_of
 from gateway.net.websocket_upgrade import HANDSHAKE_SECONDS, WebsocketUpgrade
-from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
+from gateway.sessions.actions import Action, LargeReply, Later, Reply, Rest, Submit
 from gateway.sessions.http_calls import HttpCall, is_call
 from gateway.sessions.http_calls import http as serve_http
 from gateway.sessions.query_turns import Pool
@@ -199,7 +199,7 @@ class HttpConnection(asyncio.Protocol):
         for action in actions:
             if isinstance(action, Submit):
                 self._venue.sequencer.submit(action.rows, self, action.pending)
-            elif isinstance(action, Reply):
+            elif isinstance(action, Reply | LargeReply):
                 self.answer(action.data)
             elif isinstance(action, Later):
                 self._turns.wait(self, action)

@@ -13,12 +13,12 @@ from gateway import clock
 from gateway.market_data.public_topics import Topic
 from gateway.net.connections import Connections
 from gateway.net.loop_turns import Turns
-from gateway.sessions.actions import Action, Close, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
+from gateway.sessions.actions import Action, Close, LargeReply, Later, Reply, Rest, Submit, Subscribe, Unsubscribe
 from gateway.sessions.query_turns import Pool
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
-from gateway.wire.frames import close_frame, text_frame
+from gateway.wire.frames import close_frame, text_frame, text_frame_parts
 from gateway.wire.log_lines import event
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
@@ -29,6 +29,8 @@ MAX_UNSENT_BYTES, MAX_ANONYMOUS_BYTES = 4 << 20, 1 << 20
 """With so many bytes that are not sent yet nothing more is read from a connection: a client's, an anonymous one."""
 MOST_OWED_NS, LONGEST_REST_NS = 250_000_000, 5_000_000_000
 """When what is sent to anonymous readers of channels is paid for only after so long, they rest, at most so long."""
+MOST_WRITE_BYTES = 1 << 18
+"""So much of what waits for a connection is sent in one turn of the loop, and the rest in the next ones."""
 _TEXT, _BINARY, _CONTINUATION = picows.WSMsgType.TEXT, picows.WSMsgType.BINARY, picows.WSMsgType.CONTINUATION
 _TOO_SLOW = 4008
 _LOG = logging.getLogger("lionrock.connections")
@@ -63,6 +65,7 @@ class WebsocketConnection(picows.WSListener):
         """Whether the socket takes no more for now."""
         self._unsent_bytes = 0
         self._staged: list[bytes] = []
+        self._staged_bytes = 0
         self._is_binary_fragment = False
         self._transport: Any = None
         self._websocket: Any = None
@@ -100,6 +103,8 @@ class WebsocketConnection(picows.WSListener):
         for action in self.session.lost():
             if isinstance(action, Submit):
                 self._venue.sequencer.submit(action.rows, None, action.pending)
+        # Nothing holds itself from here on: a cycle would stay in memory until the collector looks at all objects.
+        self._websocket = self.read_on = None
         self._turns.touch()
 
     def pause_writing(self) -> None:
@@ -226,8 +231,13 @@ class WebsocketConnection(picows.WSListener):
             if kind is Submit:
                 self._venue.sequencer.submit(action.rows, self, action.pending)  # type: ignore[union-attr]
             elif kind is Reply:
-                self.answer(action.data)  # type: ignore[union-attr]
+                frame = text_frame(action.data)  # type: ignore[union-attr]
+                self._venue.sequencer.stage_in_turn(self, frame)
+            elif isinstance(action, LargeReply):
+                for part in text_frame_parts(action.parts):
+                    self._venue.sequencer.stage_in_turn(self, part)
             elif isinstance(action, Subscribe):
+                self._venue.settle()  # the first messages follow the reply that names the channels
                 self._subscribe(action.channels)
             elif isinstance(action, Unsubscribe):
                 for name in action.names:
@@ -277,16 +287,35 @@ class WebsocketConnection(picows.WSListener):
         self.stage(text_frame(data))
 
     def stage(self, frame: bytes) -> None:
-        """Send a frame with this turn's write."""
+        """Send a frame, or the next part of one, with this turn's write; nothing follows the one that closes."""
+        if self._close_sent:
+            return
         if not self._staged:
             self._venue.sequencer.dirty.append(self)
         self._staged.append(frame)
         self._unsent_bytes += len(frame)
+        self._staged_bytes += len(frame)
 
     def take_staged(self) -> bytes:
-        """Everything staged, as one piece."""
-        staged, self._staged = self._staged, []
+        """What is staged, as one piece; of much only the beginning."""
+        staged = self._staged
+        if self._staged_bytes > MOST_WRITE_BYTES:
+            taken_bytes, count = 0, 0
+            while taken_bytes < MOST_WRITE_BYTES and count < len(staged):
+                taken_bytes += len(staged[count])
+                count += 1
+            staged, self._staged = staged[:count], staged[count:]
+            self._staged_bytes -= taken_bytes
+            if self._staged:
+                self._turns.loop.call_soon(self._stage_rest)
+        else:
+            self._staged, self._staged_bytes = [], 0
         return staged[0] if len(staged) == 1 else b"".join(staged)
+
+    def _stage_rest(self) -> None:
+        """Send more of what is staged with this turn's write."""
+        self._venue.sequencer.dirty.append(self)
+        self._turns.touch()
 
     def write(self, data: bytes) -> None:
         """Write to the socket; close a client that does not read."""
@@ -303,13 +332,14 @@ class WebsocketConnection(picows.WSListener):
             self.session.closed = True
             transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))
             transport.abort()
-        elif self._close_sent:
+        elif self._close_sent and not self._unsent_bytes:
             transport.close()
 
     def finish(self, code: int, reason: str) -> None:
-        """Send what is staged, then close with a code."""
+        """Answer what was received before, then close with a code."""
         self.session.closed = True
         if not self._close_sent:
+            self._venue.settle()
             self.stage(close_frame(code if code != 1005 else 1000, reason))
             self._close_sent = True
         self._turns.touch()

@@ -34,6 +34,7 @@ from gateway.read_model.history_views import (
     transaction_view,
     user_trade_view,
 )
+from gateway.read_model.instruments import Instruments
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
@@ -90,6 +91,7 @@ class Projection:
         self.money_records = MoneyRecords(self.history)
         self._funding = FundingRates(self.history.store)
         self._contracts: list[Contract] = []
+        self._instruments = Instruments()
         self._reports = Reports(self.history, self._contracts, report_rows)
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
@@ -175,6 +177,11 @@ class Projection:
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
             self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
+
+    @property
+    def report_rows(self) -> int:
+        """How many order states and notices are kept."""
+        return self._reports.rows_in_memory
 
     @property
     def last_connection(self) -> int:
@@ -265,6 +272,10 @@ class Projection:
             int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
             bool(row["impact_excludes_affiliates"]),
         )  # fmt: skip
+
+    def instruments(self) -> Sequence[bytes]:
+        """The description of each contract as JSON, by slot."""
+        return self._instruments.texts(self._contracts, self._engine_contracts, self.terms)
 
     def state(self, contract_slot: int) -> int:
         """A contract's market state."""

@@ -38,7 +38,7 @@ from gateway.registry.records import (
     record_of,
 )
 from gateway.registry.signatures import SIGNATURES, SignaturesSeen
-from gateway.registry.tables import Transaction, prepare, rows_of
+from gateway.registry.tables import Transaction, leaves_out_rows, prepare, rows_of
 from gateway.registry.vouching import stages
 
 __all__ = [
@@ -77,6 +77,11 @@ class Registry:
         """How long a write waits for that of another process before it is refused as BusyError."""
         self._db.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
         self._seen.wait_at_most(seconds)
+
+    @property
+    def has_unread_rows(self) -> bool:
+        """Whether opening it has left out rows of a large table: somebody looks at those beside trading."""
+        return leaves_out_rows(self._db)
 
     def close(self) -> None:
         """Close the connections."""

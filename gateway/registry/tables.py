@@ -1,7 +1,6 @@
 """The registry's tables, and the upgrade of a file of an earlier version."""
 
 import sqlite3
-import threading
 from pathlib import Path
 from typing import Any
 
@@ -201,21 +200,14 @@ def _make_tables(db: sqlite3.Connection, version: int) -> None:
     db.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
 
 
+def leaves_out_rows(db: sqlite3.Connection) -> bool:
+    """Whether a start has not looked at all rows of a registry."""
+    return bool(_large(db))
+
+
 def _large(db: sqlite3.Connection) -> list[str]:
-    """Tables of which a start looks at the newest rows alone; a venue looks at the rest while it runs."""
+    """Tables of which a start looks at the newest rows alone; a venue has the rest looked at while it runs."""
     return [name for name in _LARGE if row_checks.chunks(db, name) > _NEWEST_CHUNKS]
-
-
-def check_rest(path: Path | str, is_over: threading.Event, pause_seconds: float = 0.02) -> None:
-    """Look at what a start leaves out, beside trading; DamagedError when it is not as it was written."""
-    db = sqlite3.connect(path)
-    try:
-        names = _large(db)
-    finally:
-        db.close()
-    found = row_checks.rest(path, names, is_over, pause_seconds) if names else ""
-    if found:
-        raise DamagedError(path, found)
 
 
 class Transaction:

@@ -32,6 +32,17 @@ class Reply(Struct, gc=False):
     data: bytes
 
 
+class LargeReply(Struct, gc=False):
+    """Send one JSON-RPC answer that is in parts, which belong behind each other."""
+
+    parts: list[bytes]
+
+    @property
+    def data(self) -> bytes:
+        """The same in one piece."""
+        return b"".join(self.parts)
+
+
 class Submit(Struct, gc=False):
     """Sequence command rows (128 bytes each, sequence and time still zero) in one piece.
 
@@ -96,4 +107,4 @@ class Later:
         self.go_on = go_on
 
 
-Action = Reply | Submit | Subscribe | Unsubscribe | Close | Later | Rest
+Action = Reply | LargeReply | Submit | Subscribe | Unsubscribe | Close | Later | Rest

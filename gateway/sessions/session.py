@@ -12,7 +12,7 @@ from typing import Any
 
 from engine.host import JournalError
 from gateway.sessions import binary_protocol, jsonrpc_requests
-from gateway.sessions.actions import Action, Later, Reply, Rest, Submit
+from gateway.sessions.actions import Action, LargeReply, Later, Reply, Rest, Submit
 from gateway.sessions.dead_mans_switch import of_lost_connection
 from gateway.sessions.noting import note_read, note_refusal
 from gateway.sessions.rate_limits import over_limit, tokens_of
@@ -34,6 +34,8 @@ LONGEST_WAIT_NS = 5_000_000_000
 """A request that has waited so long for its turn is refused; there is too much to do."""
 REST_NS = 100_000_000
 """How long a connection rests after a question that was over the limit: telling it over and over costs time as well."""
+LARGE_BYTES = 1 << 16
+"""A larger answer made in slices is sent in its parts: to put them together would take as long as to make some."""
 _S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.sessions")
 
@@ -100,13 +102,17 @@ class Session(SessionState):
             return self._slice(route.name, call, result, steady_ns)
         return [self._answer(call, result, steady_ns)] if type(result) is bytes else result
 
-    def _answer(self, call: Call, result: bytes, steady_ns: int, rows: int = 0) -> Reply:
-        """The answer; what it costs beyond one token becomes a debt."""
-        tokens = tokens_of(len(result), rows)
+    def _answer(self, call: Call, result: bytes, steady_ns: int) -> Reply:
+        """The answer."""
+        self._charge(len(result), 0, steady_ns)
+        return Reply(call.reply(result, steady_ns + self.context.time.offset_ns))
+
+    def _charge(self, size_bytes: int, rows: int, steady_ns: int) -> None:
+        """What an answer costs beyond one token becomes a debt."""
+        tokens = tokens_of(size_bytes, rows)
         if tokens:
             self.limits.queries.charge(steady_ns, tokens)
-            self.context.turns.spent_bytes(self.pool, len(result))
-        return Reply(call.reply(result, steady_ns + self.context.time.offset_ns))
+            self.context.turns.spent_bytes(self.pool, size_bytes)
 
     def _slice(self, name: str, call: Call, slices: Slices, steady_ns: int) -> list[Action]:
         """Go on with a large answer: the next rows, and the others at later turns."""
@@ -117,7 +123,11 @@ class Session(SessionState):
         except Refusal as refusal:
             return [Reply(call.error(refusal, steady_ns + self.context.time.offset_ns))]
         if result is not None:
-            return [self._answer(call, result, steady_ns, slices.rows)]
+            size_bytes, now_ns = sum(map(len, result)), steady_ns + self.context.time.offset_ns
+            self._charge(size_bytes, slices.rows, steady_ns)
+            if size_bytes > LARGE_BYTES:
+                return [LargeReply(call.reply_around(result, now_ns))]
+            return [Reply(call.reply(b"".join(result), now_ns))]
         pool = self.pool
 
         def go_on(steady_ns: int) -> list[Action]:

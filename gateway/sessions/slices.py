@@ -17,35 +17,42 @@ SLICE_NS = 1_000_000
 class Slices:
     """A JSON result in the making: what stands before its rows, its rows, and what stands behind them."""
 
-    __slots__ = ("_head", "_parts", "_rows", "_tail", "rows")
+    __slots__ = ("_parts", "_rows", "_tail", "rows")
 
     def __init__(self, head: bytes, rows: Iterable[bytes], tail: bytes | Callable[[], bytes]) -> None:
         """A `tail` that is known only when all rows are there is called then."""
-        self._head = head
         self._rows = iter(rows)
         self._tail = tail
-        self._parts: list[bytes] = []
+        self._parts = [head + b"["]
         self.rows = 0
         """How many rows are rendered."""
 
-    def advance(self, now_ns: Callable[[], int]) -> bytes | None:
-        """Render the next rows, fewer where they take long to read; the result when it is complete."""
-        until_ns, whole = now_ns() + SLICE_NS, self.rows + SLICE_ROWS
+    def advance(self, now_ns: Callable[[], int]) -> list[bytes] | None:
+        """Render the next rows, fewer where they take long to read; the result in parts when it is complete."""
+        until_ns, rows = now_ns() + SLICE_NS, []
         for row in self._rows:
-            self._parts.append(row)
-            self.rows += 1
-            if self.rows == whole or now_ns() >= until_ns:
+            rows.append(row)
+            if len(rows) == SLICE_ROWS or now_ns() >= until_ns:
+                self._add(rows)
                 return None
-        return self._result()
+        self._add(rows)
+        return self._ended()
 
-    def whole(self) -> bytes:
+    def whole(self) -> list[bytes]:
         """Render all that is left at once."""
-        self._parts += self._rows
-        return self._result()
+        self._add(list(self._rows))
+        return self._ended()
 
-    def _result(self) -> bytes:
-        tail = self._tail if isinstance(self._tail, bytes) else self._tail()
-        return b"".join((self._head, b"[", b",".join(self._parts), b"]", tail))
+    def _add(self, rows: list[bytes]) -> None:
+        """The parts of a large result are never put together: that would hold the loop for as long as many rows."""
+        if rows:
+            text = b",".join(rows)
+            self._parts.append(b"," + text if self.rows else text)
+            self.rows += len(rows)
+
+    def _ended(self) -> list[bytes]:
+        self._parts.append(b"]" + (self._tail if isinstance(self._tail, bytes) else self._tail()))
+        return self._parts
 
 
 def array(rows: Iterable[bytes]) -> Slices:

@@ -17,6 +17,8 @@ from gateway.wire.jsonrpc_answers import RequestId, error_reply, reply
 from gateway.wire.views import Projection
 
 _ANONYMOUS = Signer(NIL, 0, 0)
+_PLACE = b"\0"
+"""In place of a result: no JSON has this byte."""
 
 
 class SessionState:
@@ -162,6 +164,11 @@ class Call(Struct, gc=False):
         """The answer with this result."""
         testnet = self.session.context.testnet
         return reply(self.request_id, result, self.now_ns // 1000, now_ns // 1000, testnet)
+
+    def reply_around(self, parts: list[bytes], now_ns: int) -> list[bytes]:
+        """The same around a result in parts, in parts."""
+        before, _, behind = self.reply(_PLACE, now_ns).partition(_PLACE)
+        return [before, *parts, behind]
 
     def error(self, refusal: Refusal, now_ns: int) -> bytes:
         """The error answer."""

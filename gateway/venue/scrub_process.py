@@ -1,8 +1,8 @@
 """The process that checks what nobody reads any more, at the lowest priority: the one list of what is checked.
 
-`python -m gateway.venue.scrub_process DATA RATE` reads RATE bytes a second of a data folder: old segments, archives and
-snapshots, the history on disk, the registry. It prints a JSON object a line: `{"part": ..., "fault": ...}` for each
-thing that is damaged, and `{"checked_bytes": ...}` when it has come to the end.
+`python -m gateway.venue.scrub_process DATA RATE [PART...]` reads RATE bytes a second of a data folder: old segments,
+archives and snapshots, the history on disk, the registry; or the named parts alone. It prints a JSON object a line:
+`{"part": ..., "fault": ...}` for each thing that is damaged, and `{"checked_bytes": ...}` when it has come to the end.
 """
 
 import contextlib
@@ -28,7 +28,7 @@ MAX_FAULTS = 100
 PIECE_BYTES = 1 << 20
 """It sleeps after so much."""
 REGISTRY_PAUSE_SECONDS = 0.02
-JOURNAL, HISTORY, REGISTRY = "journal", "history", "registry"
+PARTS = JOURNAL, HISTORY, REGISTRY = "journal", "history", "registry"
 Paced = Callable[[int], None]
 """Takes how many bytes were read, and waits when that goes too fast."""
 
@@ -40,15 +40,15 @@ class Fault(NamedTuple):
     text: str
 
 
-def faults(data: Path, pace: Paced) -> Iterator[Fault]:
-    """Check everything once. OSError and the like when the disk cannot even be read."""
+def faults(data: Path, pace: Paced, parts: tuple[str, ...] = PARTS) -> Iterator[Fault]:
+    """Check these parts once. OSError and the like when the disk cannot even be read."""
     config = Config(data=str(data))
     for part, found in (
         (REGISTRY, _of_registry(config.registry, pace)),
         (HISTORY, _of_history(config.history, pace)),
         (JOURNAL, host.scrub_faults(config.journal, pace)),
     ):
-        for text in found:
+        for text in found if part in parts else ():
             yield Fault(part, text)
 
 
@@ -85,9 +85,9 @@ def _of_registry(path: Path, pace: Paced) -> Iterator[str]:
         yield str(DamagedError(path, str(error)))
         return
     found = row_checks.rest(path, names, threading.Event(), REGISTRY_PAUSE_SECONDS)
-    pace(path.stat().st_size)
     if found:
         yield str(DamagedError(path, found))
+    pace(path.stat().st_size)
 
 
 class Pace:
@@ -107,15 +107,15 @@ class Pace:
             self._owed = 0
 
 
-def main(data: str, bytes_per_s: str) -> None:
-    """Check everything once."""
+def main(data: str, bytes_per_s: str, *parts: str) -> None:
+    """Check everything, or these parts, once."""
     os.nice(19)
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
     pace = Pace(int(bytes_per_s))
-    for number, fault in enumerate(faults(Path(data), pace)):
+    for number, fault in enumerate(faults(Path(data), pace, parts or PARTS)):
         if number < MAX_FAULTS:
-            print(json.dumps({"part": fault.part, "fault": fault.text}))
+            print(json.dumps({"part": fault.part, "fault": fault.text}), flush=True)
     print(json.dumps({"checked_bytes": pace.checked_bytes}))
 
 

@@ -1,23 +1,19 @@
 """What lies beside the journal in a data folder: opened, and refused in one line, before the journal is.
 
-Registry, vault and alerts are checked here. The rest of a large registry is looked at beside trading.
+Registry, vault and alerts are checked here. `scrub` looks at the rest of a large registry, beside trading.
 """
 
 import logging
 import stat
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from engine import disk, host
 from gateway.config import Config
-from gateway.registry.errors import DamagedError, RegistryError
+from gateway.registry.errors import RegistryError
 from gateway.registry.registry import Registry
-from gateway.registry.tables import check_rest
 from gateway.registry.vault import Vault
 from gateway.surveillance.store import AlertStore, file_of
-from gateway.venue.health import Effect, Health
-from gateway.venue.scrub import REGISTRY_NAME
 
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 _TOLD = 3
@@ -65,33 +61,3 @@ def _inside(folder: Path) -> Iterator[Path]:
             yield place
             if place.is_dir():
                 yield from sorted(inner for inner in place.iterdir() if not inner.is_symlink())
-
-
-class RegistryScrub:
-    """Looks at the old rows of a large registry in a thread beside trading, once after each start."""
-
-    def __init__(self, registry: Registry, in_loop: Callable[..., None], health: Health) -> None:
-        self._path, self._in_loop, self._health = registry.path, in_loop, health
-        self._is_over = threading.Event()
-        self._thread: threading.Thread | None = None
-
-    def start(self) -> None:
-        """Begin; a damaged row makes the venue read-only."""
-        self._thread = threading.Thread(target=self._run, name="registry-scrub", daemon=True)
-        self._thread.start()
-
-    def _run(self) -> None:
-        try:
-            check_rest(self._path, self._is_over)
-        except DamagedError as error:
-            self._in_loop(self._tell, error)
-
-    def _tell(self, error: DamagedError) -> None:
-        cause, _, remedy = str(error).partition("; ")
-        self._health.report(REGISTRY_NAME, Effect.READ_ONLY, cause, remedy)
-
-    def close(self) -> None:
-        """End it, before the registry is closed."""
-        self._is_over.set()
-        if self._thread is not None:
-            self._thread.join()

@@ -25,6 +25,7 @@ RETRY_SECONDS, LONGEST_RETRY_SECONDS = 60, 3600
 """After a failure the next process begins so much later, each time twice as long."""
 FAR_BEHIND = 2
 """With so many times `snapshot_commands` to replay, the process no longer gives way to the venue."""
+_STARVED = "it hardly got a core"
 
 
 class Snapshots:
@@ -44,6 +45,8 @@ class Snapshots:
         self._retry_seconds = RETRY_SECONDS
         self._is_failing = False
         self._gives_way = True
+        self._killed_for = ""
+        """Why the process at work was killed; it may take a while until it has ended, and the loop does not wait."""
         self.last_seq = recovered_seq
         """The sequence of the newest snapshot that can be used."""
         self.last_ns = recovered_ns
@@ -62,13 +65,13 @@ class Snapshots:
         process = self._process
         if process is not None:
             if process.poll() is not None:
-                self._ended(process)
+                self._ended(process, durable_seq)
+            elif self._killed_for:
+                pass
             elif self._gives_way and self._is_far_behind(durable_seq):
-                self.close()  # it hardly got a core, and only the system's administrator could give it more
-                self.begin(durable_seq)
+                self._kill(process, _STARVED)  # only the system's administrator could give it more of a core
             elif clock.steady_ns() - self._last_try_ns > LONGEST_SECONDS * 1e9:
-                self.close()
-                self._fail(f"its process was not ready after {LONGEST_SECONDS} s and was ended")
+                self._kill(process, f"its process was not ready after {LONGEST_SECONDS} s and was ended")
         elif self._is_due(durable_seq):
             self.begin(durable_seq)
 
@@ -107,8 +110,19 @@ class Snapshots:
         except OSError as error:
             self._fail(f"its process does not begin ({error})")
 
-    def _ended(self, process: "subprocess.Popen[bytes]") -> None:
-        self._process = None
+    def _kill(self, process: "subprocess.Popen[bytes]", why: str) -> None:
+        self._killed_for = why
+        process.kill()
+
+    def _ended(self, process: "subprocess.Popen[bytes]", durable_seq: int) -> None:
+        self._process, why, self._killed_for = None, self._killed_for, ""
+        if why:
+            _release(process)
+            if why is _STARVED:
+                self.begin(durable_seq)
+            else:
+                self._fail(why)
+            return
         line: Any = process.stdout.read() if process.stdout else b""
         _release(process)
         try:
@@ -138,7 +152,7 @@ class Snapshots:
 
     def close(self) -> None:
         """End a process that is at work: what it has not finished is not there."""
-        process, self._process = self._process, None
+        process, self._process, self._killed_for = self._process, None, ""
         if process is not None:
             process.kill()
             process.wait()

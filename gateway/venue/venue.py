@@ -42,7 +42,7 @@ from gateway.venue.recovery import Recovered, write_pair
 from gateway.venue.registry_intents import IntentPending, directive_row
 from gateway.venue.scrub import Scrub
 from gateway.venue.sequencer import Parts, Sequencer
-from gateway.venue.side_files import RegistryScrub, open_side_files
+from gateway.venue.side_files import open_side_files
 from gateway.venue.snapshots import Snapshots
 from gateway.venue.start_phases import StartPhases
 from gateway.venue.sweeps import Sweeps, sweep_row
@@ -137,7 +137,6 @@ class Venue:
         self._clock_watch = ClockWatch(self.time, self.registry, self.health, config.max_clock_step_ms * 1_000_000)
         recovery = self.engine.recovery
         self.snapshots = Snapshots(config, self.health, recovery.snapshot_seq, recovery.snapshot_ns)
-        self._registry_scrub = RegistryScrub(self.registry, self._in_loop, self.health)
         self.disk_space = DiskSpace(Path(config.data), config.disk_reserve_bytes, self.health)
         self.scrub = Scrub(Path(config.data), config.scrub_hours, config.scrub_bytes_per_s, self.health)
 
@@ -206,7 +205,7 @@ class Venue:
         self.take_intents()
         self.daily_review.look(self.time.now_ns())
         self.gateway_log.start(self.time.now_ns())
-        self._registry_scrub.start()
+        self.scrub.start(self.registry.has_unread_rows)
 
     def _cancel_for_lost(self) -> None:
         """Cancel for whoever had asked for it and lost its connection in a crash, or whose countdown has run out."""
@@ -297,7 +296,6 @@ class Venue:
         self.sequencer.settle()
         if self.engine.journal is not None:
             self.engine.journal.sync()
-        self._registry_scrub.close()
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
@@ -314,7 +312,6 @@ class Venue:
         self.sequencer.abandon()
         self.snapshots.close()
         self.scrub.close()
-        self._registry_scrub.close()
         self.gateway_log.abandon()
         self.history.abandon()
         with contextlib.suppress(host.JournalError, OSError):

@@ -19,6 +19,11 @@ def text_frame(payload: bytes) -> bytes:
     return _TEXT + _length(size) + payload
 
 
+def text_frame_parts(parts: list[bytes]) -> list[bytes]:
+    """A text message whose payload is in parts, in parts."""
+    return [_TEXT + _length(sum(map(len, parts))), *parts]
+
+
 def binary_frame(payload: bytes) -> bytes:
     """A binary message."""
     return _BINARY + _length(len(payload)) + payload

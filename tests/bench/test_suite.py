@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 
 from bench import order_flow
+from bench.arrivals import Arrivals, nothing
 from bench.cancel import SPEC
 from bench.engine_runner import EngineRunner, market, numbered
 from bench.measurement import BenchError, Plan, SkippedError, one_digest
+from bench.scale_picture import CURVES, draw, points_of
 from bench.suite import SUITE
-from engine import host
+from engine import host, step
 from engine.codes import CommandKind, EventKind
 from engine.recordings import open_recording
 from engine.recordings.source import RecordingError
@@ -85,21 +87,47 @@ def test_recordings_that_are_not_there_are_left_out(
     assert "lionrock bench: flash1 left out: not in " in said.err
 
 
-@pytest.mark.parametrize(("size", "remedy"), [("full", "./generator normal normal.bin"), ("small", "use --size full")])
+@pytest.mark.parametrize(("size", "remedy"), [("full", "./generator NAME NAME.bin"), ("small", "use --size full")])
 def test_who_lacks_the_recordings_is_told_where_they_are_from(
     size: str, remedy: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(order_flow, "DATA", tmp_path)
     folder = tmp_path / ("flash1" if size == "full" else "flash1_small")
     folder.mkdir()
-    (folder / "reports.sha256").touch()
+    (folder / "reports.sha256").write_text("".join(f"{0:064}  {name}_reports.txt\n" for name in order_flow.FULL))
     with pytest.raises(SkippedError) as caught:
         order_flow.flash1_workloads(Plan(size == "full"))
     said = str(caught.value)
     assert str(folder) in said and "github.com/flash1-dev/matching-engine-benchmark (MIT License)" in said
     assert remedy in said and "\n" not in said
-    first = "normal.bin.xz, swing-40.bin.xz. " if size == "full" else "normal_seed1_count5000.csv, "
+    full = "static.bin.xz, normal.bin.xz, swing-25.bin.xz, swing-40.bin.xz, flash-crash.bin.xz. "
+    first = full if size == "full" else "normal_seed1_count5000.csv, "
     assert f"not in {folder}: {first}" in said
+
+
+@needs_data
+def test_the_workloads_that_are_there_are_measured_and_the_others_are_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Capture
+) -> None:
+    small = order_flow.DATA / "flash1_small"
+    (tmp_path / "flash1_small").mkdir()
+    for file in small.glob("static_seed2_*"):
+        (tmp_path / "flash1_small" / file.name).symlink_to(file)
+    monkeypatch.setattr(order_flow, "DATA", tmp_path)
+    assert lionrock("flash1", "--size", "small", "--json") == 0
+    said = capsys.readouterr()
+    assert [json.loads(line)["name"] for line in said.out.splitlines()] == ["flash1-static_seed2_count5000"]
+    assert said.err.startswith("lionrock bench: flash1: partly left out: not in ") and said.err.count("\n") == 1
+    assert "normal_seed1_count5000.csv" in said.err and "static_seed2_count5000" not in said.err
+
+
+def test_a_workload_whose_hash_is_not_published_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(order_flow, "DATA", tmp_path)
+    (tmp_path / "flash1").mkdir()
+    (tmp_path / "flash1" / "static.bin.xz").touch()
+    (tmp_path / "flash1" / "reports.sha256").write_text(f"{0:064}  normal_seed23_count1000000_reports.txt\n")
+    with pytest.raises(SkippedError, match=r"static in reports\.sha256, normal\.bin\.xz, swing-25"):
+        order_flow.flash1_workloads(Plan(True))
 
 
 @needs_data
@@ -181,3 +209,43 @@ def test_a_full_ring_is_never_measured_as_if_it_were_done(monkeypatch: pytest.Mo
     commands = synthetic_commands(1, 512)
     with pytest.raises(BenchError, match="more events than the ring"):
         EngineRunner(runner.root).apply(numbered(commands, first_seq))
+
+
+@compiled
+def test_arrivals_are_answered_in_order_and_end_in_the_state_of_any_other_batches() -> None:
+    """A queue that is served in turns: who came later is never done earlier, and at any rate all are done."""
+    reader = SyntheticReader(1, 4_000)
+    digests = []
+    for rate in (100_000.0, 1e9):
+        runner, first_seq = market(reader.contract)
+        commands = numbered(synthetic_commands(1, 4_000), first_seq)
+        delays_ns = Arrivals(step.apply_rows, runner).run(commands, rate)
+        assert delays_ns.min() > 0
+        ended_ns = delays_ns + np.arange(len(commands)) * round(1e9 / rate)
+        assert (np.diff(ended_ns) >= 0).all()
+        digests.append(runner.digest())
+    runner, first_seq = market(reader.contract)
+    runner.apply(numbered(synthetic_commands(1, 4_000), first_seq))
+    assert set(digests) == {runner.digest()}
+
+
+@compiled
+def test_the_empty_entry_changes_nothing_and_the_ring_of_another_is_seen_to_be_full() -> None:
+    reader = SyntheticReader(1, 1_000)
+    runner, first_seq = market(reader.contract)
+    commands, before = numbered(synthetic_commands(1, 1_000), first_seq), runner.digest()
+    assert len(Arrivals(nothing, runner).run(commands, 1e6)) == 1_000 and runner.digest() == before
+    runner.ring = runner.ring[:128]
+    with pytest.raises(BenchError, match="wrote more events than the ring has rows"):
+        Arrivals(step.apply_rows, runner).run(commands, 1e9)
+
+
+def test_a_picture_is_drawn_of_the_figures_of_all_curves(tmp_path: Path) -> None:
+    lines = [json.dumps({"name": f"scale-{curve}-{size}", "value": 40.0}) for curve in CURVES for size in (1, 100)]
+    points = points_of([*lines, json.dumps({"name": "cancel-1000", "value": 1.0})])
+    assert points == {curve: [(1, 40.0), (100, 40.0)] for curve in CURVES}
+    with pytest.raises(ValueError, match="no figures of contracts, accounts, resting; give the output of"):
+        points_of(lines[-1:])
+    pytest.importorskip("matplotlib", reason="the picture needs matplotlib (the extra `plots`)")
+    draw(points, tmp_path / "scale.png")
+    assert (tmp_path / "scale.png").read_bytes().startswith(b"\x89PNG")

@@ -9,7 +9,7 @@ from engine.codes import NIL
 from gateway import clock
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder
-from gateway.sessions.actions import Close, Later, Reply, Submit
+from gateway.sessions.actions import Close, LargeReply, Later, Reply, Submit
 from gateway.sessions.session import Session
 from tests.fuzz.target import Wrong
 from tests.gateway.live import UNLIMITED, request
@@ -161,4 +161,4 @@ class FuzzedVenue:
 
 def waiting_frames(actions: list) -> list[bytes]:
     """The answers among actions."""
-    return [action.data for action in actions if type(action) is Reply]
+    return [action.data for action in actions if isinstance(action, Reply | LargeReply)]

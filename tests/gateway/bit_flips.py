@@ -29,7 +29,7 @@ from gateway.commands.common import reason_of
 from gateway.read_model import history
 from gateway.read_model.history_file import BLOCK_ROWS
 from gateway.registry.registry import Registry
-from gateway.sessions.actions import Reply
+from gateway.sessions.actions import LargeReply, Reply
 from gateway.sessions.session import Session
 from gateway.surveillance.activity import Alert, Evidence
 from gateway.surveillance.store import AlertStore, file_of
@@ -164,7 +164,7 @@ class DataFolder:
 def _ask(session, method, params):
     """The result of a question, or its error."""
     for action in session.receive(request(1, method, **params), clock.steady_ns()):
-        if isinstance(action, Reply):
+        if isinstance(action, Reply | LargeReply):
             answer = json.loads(bytes(action.data))
             return answer.get("result", answer.get("error"))
     raise AssertionError(f"{method}: no answer")

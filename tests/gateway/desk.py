@@ -9,7 +9,7 @@ from engine.schema import COMMAND, DIRECTIVE, NOTICE
 from gateway.document.sample_rows import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder, Registry
-from gateway.sessions.actions import Close, Reply, Submit
+from gateway.sessions.actions import Close, LargeReply, Reply, Submit
 from gateway.sessions.rate_limits import RateLimits
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context
@@ -85,7 +85,7 @@ def logged(session, actions, now_ns=NOW):
 
 def answer(actions):
     """The answer among actions."""
-    replies = [action for action in actions if isinstance(action, Reply)]
+    replies = [action for action in actions if isinstance(action, Reply | LargeReply)]
     assert len(replies) == 1, actions
     return json.loads(replies[0].data)
 

@@ -33,6 +33,22 @@ SNAPSHOT_MUTANTS = (
         f"{SNAPSHOTS}::test_a_process_that_does_not_come_to_an_end_gives_way_no_longer",
     ),
     Mutant(
+        "the loop waits until a killed process has ended", "venue/snapshots.py",
+        "        process.kill()\n\n    def _ended", "        process.kill()\n        process.wait()\n\n    def _ended",
+        f"{SNAPSHOTS}::test_the_loop_never_waits_for_a_process_to_end",
+    ),
+    Mutant(
+        "a close goes out before what is left of a large answer", "net/websocket_connection.py",
+        "elif self._close_sent and not self._unsent_bytes:", "elif self._close_sent:",
+        "tests/gateway/net/test_flow_control.py::"
+        "test_a_large_answer_is_sent_over_several_turns_whole_and_in_its_place",
+    ),
+    Mutant(
+        "nobody looks at the rest of a large registry", "venue/scrub.py", "if has_left_out:", "if False:",
+        "tests/gateway/venue/test_scrub.py::"
+        "test_a_start_has_the_rest_of_a_large_registry_looked_at_and_nothing_else",
+    ),
+    Mutant(
         "a slice takes as long as sixteen rows take to read", "sessions/slices.py", " or now_ns() >= until_ns", "",
         "tests/gateway/sessions/test_query_turns.py::test_rows_that_take_long_to_read_are_fewer_in_a_slice",
     ),

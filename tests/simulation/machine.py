@@ -37,7 +37,6 @@ import gateway.registry.authentication
 import gateway.registry.vault
 import gateway.surveillance.supervisor
 import gateway.venue.gateway_log_writer
-import gateway.venue.side_files
 import gateway.venue.snapshot_process
 import gateway.venue.snapshots
 from engine import disk, host
@@ -268,7 +267,7 @@ class Machine:
         yield clock, "wall_ns", self.clock.wall_ns
         yield clock, "steady_ns", self.clock.steady_ns
         yield engine.journal.writer, "time", time
-        written_beside = (engine.journal.writer, engine.journal.tip, gateway.venue.side_files)
+        written_beside = (engine.journal.writer, engine.journal.tip)
         for module in (*written_beside, gateway.read_model.history_store):
             yield module, "threading", _Late(lambda: self._threads.module())
         yield from self._replaced_for_history(time)

@@ -12,7 +12,7 @@ from engine.schema import COMMAND
 from gateway.document.sample_rows import sample_projection
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder
-from gateway.sessions.actions import Reply
+from gateway.sessions.actions import LargeReply, Reply
 from gateway.sessions.http_calls import HttpCall, http
 from gateway.wire.jsonrpc_answers import is_error
 from gateway.wire.views import Outcome
@@ -37,7 +37,7 @@ class Wire:
             data = (body or "").encode()
             now_ns = time.time_ns()
             [action] = http(self.desk.context, self.desk.rows, HttpCall(method, target, lower, data), now_ns)
-            if not isinstance(action, Reply):
+            if not isinstance(action, Reply | LargeReply):
                 self.command = np.frombuffer(action.rows[:128], COMMAND)[0]
                 answer = action.pending.complete(self.outcome, now_ns)
             else:

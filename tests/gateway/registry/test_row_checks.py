@@ -13,6 +13,8 @@ from gateway.registry import identities, row_checks, tables
 from gateway.registry.errors import DamagedError, RegistryError
 from gateway.registry.registry import ContractRecord, Intent, KeyOrder, Record, Registry
 from gateway.registry.vault import Vault
+from gateway.venue import scrub_process
+from gateway.venue.scrub_process import REGISTRY
 
 NOW = 1_800_000_000_000_000_000
 FLIPS = 200
@@ -123,11 +125,15 @@ def test_what_a_start_leaves_out_is_looked_at_beside_trading(kept, tmp_path, mon
     row_checks._keep(registry._db, "sqlite_schema", 0, row_checks._definitions(registry._db))
     registry.close()
     registry = Registry(path)  # the first chunks of a large table are not looked at now
-    with pytest.raises(DamagedError, match="table intents: row 2 is not as it was written"):
-        tables.check_rest(path, threading.Event(), 0)
-    is_over = threading.Event()
-    is_over.set()
-    tables.check_rest(path, is_over, 0)
+    assert registry.has_unread_rows
+    [found] = scrub_process.faults(tmp_path, lambda size_bytes: None, (REGISTRY,))
+    assert "table intents: row 2 is not as it was written" in found.text
+    registry.close()
+
+
+def test_a_start_looks_at_all_of_a_small_registry(kept):
+    registry = Registry(kept[0])
+    assert not registry.has_unread_rows
     registry.close()
 
 
@@ -135,12 +141,16 @@ def test_the_rest_is_right_while_the_registry_is_written(kept, tmp_path):
     shutil.copytree(kept[0].parent, tmp_path, dirs_exist_ok=True)
     registry = Registry(tmp_path / "registry.db")
     found = []
-    thread = threading.Thread(target=lambda: found.append(tables.check_rest(registry.path, threading.Event(), 0)))
+
+    def look():
+        found.extend(scrub_process.faults(tmp_path, lambda size_bytes: None, (REGISTRY,)))
+
+    thread = threading.Thread(target=look)
     thread.start()
     for number in range(30):
         registry.set_attribute(3, AccountAttribute.VA_KNOWLEDGE, number, NOW, "again")
     thread.join()
-    assert found == [None]
+    assert found == []
     registry.close()
 
 

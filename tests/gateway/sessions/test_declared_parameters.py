@@ -23,7 +23,7 @@ from gateway.office.officer_params import plain_type
 from gateway.registry.authentication import Authenticator, new_hmac_key
 from gateway.registry.registry import Intent, KeyOrder, Registry
 from gateway.registry.vault import Vault
-from gateway.sessions.actions import Close, Reply, Submit
+from gateway.sessions.actions import Close, LargeReply, Reply, Submit
 from gateway.sessions.method_table import METHODS
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.session import Session
@@ -192,7 +192,7 @@ def message(method, params):
 
 def value_of(action):
     """An action as plain values, without times and secrets."""
-    if isinstance(action, Reply):
+    if isinstance(action, Reply | LargeReply):
         answer = json.loads(action.data)
         result = answer.get("result")
         if isinstance(result, dict):

@@ -124,3 +124,22 @@ def test_archives_history_and_registry_are_checked_too_and_each_has_its_own_reme
     assert history.remedy.startswith("stop the venue and delete the file")
     assert (journal.name, journal.effect) == (scrub.NAME, Effect.ALARM) and journal.cause.startswith(str(archive))
     assert health.state == "read_only" and len(checks.faults) == 3
+
+
+@compiled
+def test_a_start_has_the_rest_of_a_large_registry_looked_at_and_nothing_else(tmp_path):
+    made = DataFolder(tmp_path)
+    flip(made.data / "archive" / "journal-00000001.log.zst", 2000)
+    checks = Scrub(made.data, 24, RATE, health := Health())
+    checks.start(has_left_out=False)
+    assert not checks.is_running
+    checks.start(has_left_out=True)
+    wait_for(checks)
+    assert not health.troubles and checks.checked_ns == 0, "it was not a check of everything"
+    db = sqlite3.connect(made.data / "registry.db", isolation_level=None)
+    db.execute("UPDATE accounts SET name = 'other' WHERE slot = 1")
+    db.close()
+    checks.start(has_left_out=True)
+    wait_for(checks)
+    [trouble] = health.troubles
+    assert (trouble.name, trouble.effect) == (scrub.REGISTRY_NAME, Effect.READ_ONLY)

@@ -4,6 +4,7 @@ that writes them, the pairs before it stay.
 
 import os
 import shutil
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from engine.journal import archive_folder, archived_numbers, snapshot, write_sna
 from gateway import cli
 from gateway.client import Client
 from gateway.venue import snapshot_process
+from gateway.venue import snapshots as snapshots_module
 from gateway.venue.health import Health
 from gateway.venue.recovery import projection_path
 from gateway.venue.snapshot_process import GIVE_WAY, Order, answer, take
@@ -215,12 +217,35 @@ def test_a_process_that_does_not_come_to_an_end_gives_way_no_longer(stopped):
     snapshots.tick(2 * newest - 1)
     assert snapshots._process is idle and GIVE_WAY in idle.args
     snapshots.tick(2 * newest)
+    assert snapshots._process is idle  # killed: it may take long to end where it hardly gets a core
+    os.waitid(os.P_PID, idle.pid, os.WEXITED | os.WNOWAIT)
+    snapshots.tick(2 * newest)
     assert idle.returncode is not None and GIVE_WAY not in snapshots._process.args
     snapshots._process.wait(START_SECONDS)
     snapshots.tick(2 * newest)
     assert snapshots.failures == 0 and not health.troubles
     assert host.retention.sound_snapshots(stopped.journal)[0] == newest
     snapshots.close()
+
+
+def test_the_loop_never_waits_for_a_process_to_end(stopped, monkeypatch):
+    """One that runs only where nobody else wants to may be killed and still not end for seconds."""
+    health = Health()
+    snapshots = Snapshots(replace(stopped, snapshot_commands=1), health, 0)
+    snapshots.tick(10)
+    process = snapshots._process
+    os.kill(process.pid, signal.SIGSTOP)
+    monkeypatch.setattr(process, "kill", lambda: None)
+    monkeypatch.setattr(process, "wait", pytest.fail)
+    monkeypatch.setattr(snapshots_module, "LONGEST_SECONDS", 0)
+    for _ in range(3):
+        snapshots.tick(1)
+        assert snapshots.is_running and snapshots._process is process and not health.troubles
+    os.kill(process.pid, signal.SIGKILL)
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    monkeypatch.undo()
+    snapshots.tick(1)
+    assert not snapshots.is_running and snapshots.failures == 1 and health.troubles
 
 
 def test_a_process_ends_with_its_venue(stopped):
