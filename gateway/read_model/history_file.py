@@ -148,7 +148,7 @@ class HistoryFile:
                 raise
         except SQLITE_FAULTS as error:
             told = f"cannot be opened ({in_one_line(error)})"
-            raise self._disk_wrong(told) if self._is_of_disk(error) else self.wrong(told) from None
+            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
         self._compressor = zstandard.ZstdCompressor(level=_COMPRESSION_LEVEL)
         self._decompressor = zstandard.ZstdDecompressor()
         self._blocks: OrderedDict[int, Block] = OrderedDict()
@@ -163,12 +163,26 @@ class HistoryFile:
             raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
+        elif is_written:
+            self._check_writable()
         self._db.execute("PRAGMA cache_size=-4096")
         self._db.execute("PRAGMA busy_timeout=5000")
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
         self.check_notes()
+
+    def _check_writable(self) -> None:
+        """SQLite only reads a file whose header has a higher write version, which looks like a disk in the way.
+
+        The file is not read beside SQLite: to close it again would let go the locks of all its connections here.
+        """
+        try:
+            self._db.execute("DELETE FROM series WHERE 0")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(self.path, os.W_OK):
+                raise self.wrong("its header is damaged: it says that nobody may write") from None
+            raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -179,16 +193,6 @@ class HistoryFile:
         return HistoryError(
             f"{self.path}: {what}; stop the venue and delete the file: it is made again from the journal at the start"
         )
-
-    def _is_of_disk(self, error: Exception) -> bool:
-        """Whether the disk or another process is in the way. An error of the statement, for SQLite, is a damaged file.
-
-        So is one that SQLite may only read although the system lets it be written: its header says so.
-        """
-        code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR)
-        if code == sqlite3.SQLITE_READONLY and os.access(self.path, os.W_OK):
-            return False
-        return isinstance(error, sqlite3.OperationalError) and code & 0xFF != sqlite3.SQLITE_ERROR
 
     def _disk_wrong(self, what: str) -> HistoryDiskError:
         return HistoryDiskError(f"{self.path}: {what}; see what is wrong with the disk")
@@ -201,7 +205,7 @@ class HistoryFile:
             return self._db.execute(statement, values).fetchall()
         except SQLITE_FAULTS as error:
             told = in_one_line(error)
-            raise self._disk_wrong(told) if self._is_of_disk(error) else self.wrong(told) from None
+            raise self._disk_wrong(told) if _is_of_disk(error) else self.wrong(told) from None
 
     def in_transaction(self, work: Callable[[], None]) -> None:
         """Do all of some writes, durably, or nothing of them."""
@@ -345,6 +349,12 @@ class HistoryFile:
         self.run("DELETE FROM block WHERE n >= ? AND n < ?", first, past)
         self.run("DELETE FROM body WHERE n >= ? AND n < ?", first, past)
         self._blocks.clear()
+
+
+def _is_of_disk(error: Exception) -> bool:
+    """Whether the disk or another process is in the way. An error of the statement, for SQLite, is a damaged file."""
+    is_of_statement = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_ERROR) & 0xFF == sqlite3.SQLITE_ERROR
+    return isinstance(error, sqlite3.OperationalError) and not is_of_statement
 
 
 def _mark_of(note: tuple[Any, ...]) -> int:
