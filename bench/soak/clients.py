@@ -385,7 +385,11 @@ class Leaver(Kind):
                 await line.connect(self.venue.url, self._trader)
                 looked_since = looked_since or time.monotonic()
                 answer = await line.ask("private/get_open_orders")
-                left = placed & {order["order_id"] for order in answer["result"]}
+                if "result" in answer:
+                    left = placed & {order["order_id"] for order in answer["result"]}
+                else:
+                    self.counts["looks refused"] += 1  # a busy venue may say so: it is asked again
+                    looked_since = 0.0
             except _CUT:
                 looked_since = 0.0
             finally:

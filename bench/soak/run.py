@@ -211,7 +211,7 @@ class Soak:
         bulk.rate = 0.0
         try:
             await self._until(lambda: all(maker.is_connected and not maker.under_way for maker in self.makers),
-                              "everything is answered")  # fmt: skip
+                              "everything is answered", bulk.answered)  # fmt: skip
         except BenchError as error:
             left = [str(maker) for maker in self.makers if maker.under_way or not maker.is_connected]
             raise BenchError(f"{error}: {'; '.join(left)}") from None
@@ -312,10 +312,13 @@ class Soak:
             await asyncio.sleep(0.2)
         raise BenchError(f"the venue takes no orders: {body.decode(errors='replace')}")
 
-    async def _until(self, is_so: Callable[[], bool], what: str) -> None:
-        deadline = time.monotonic() + REST_SECONDS
+    async def _until(self, is_so: Callable[[], bool], what: str, progress: Callable[[], int] = int) -> None:
+        """Wait until something is so. BenchError when that is in vain: as long as `progress` grows it is not."""
+        deadline, done = time.monotonic() + REST_SECONDS, progress()
         while not is_so():
             self._look_after_tasks()
+            if progress() > done:
+                deadline, done = time.monotonic() + REST_SECONDS, progress()
             if time.monotonic() > deadline:
                 raise BenchError(f"waited {REST_SECONDS} s in vain until {what}")
             await asyncio.sleep(0.02)

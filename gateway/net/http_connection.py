@@ -81,7 +81,14 @@ class HttpConnection(asyncio.Protocol):
     def _wait(self, seconds: float) -> None:
         if self._timeout is not None:
             self._timeout.cancel()
-        self._timeout = self._turns.loop.call_later(seconds, self._transport.abort)
+        self._timeout = self._turns.loop.call_later(seconds, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        """End the connection, unless it is the venue that keeps it waiting: for a turn, or for the disk."""
+        if self._is_busy:
+            self._wait(HANDSHAKE_SECONDS)
+        else:
+            self._transport.abort()
 
     def _let_go(self) -> None:
         self._connections.http.discard(self)

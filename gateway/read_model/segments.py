@@ -1,5 +1,7 @@
 """Blocks of history rows in memory, and which rows of an account each has."""
 
+import contextlib
+import mmap
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -19,10 +21,25 @@ from gateway.wire.views import Span
 SEGMENT_ROWS = 1 << 16
 MANY_ROWS = 16
 """Of a block of which so many rows are asked for, all of it may stay in memory."""
+_MAPPED_BYTES = 1 << 20
 _PLACE_BITS = 32
 _PLACE_MASK = (1 << _PLACE_BITS) - 1
 BEHIND = (1 << 63) - 1
 """A place behind every row."""
+
+
+def _new_rows(rows: int) -> Any:
+    """Rows of zeros. Many of them are a mapping of their own, which goes back to the system with its last reader.
+
+    In the C library's heap segments that come and go would leave holes among what stays.
+    """
+    size_bytes = rows * LEG_ROW.itemsize
+    if size_bytes < _MAPPED_BYTES:
+        return np.zeros(rows, LEG_ROW)
+    memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    with contextlib.suppress(OSError):
+        memory.madvise(mmap.MADV_HUGEPAGE)
+    return np.frombuffer(memory, LEG_ROW)
 
 
 class Segment:
@@ -38,7 +55,7 @@ class Segment:
 
     def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
         self.first = first
-        self.legs = np.zeros(rows, LEG_ROW) if full is None else full
+        self.legs = _new_rows(rows) if full is None else full
         self.orders = self.legs.view(ORDER_ROW)
         self.data = self.legs.view(np.uint8).data
         self.used = 0 if full is None else rows

@@ -49,6 +49,13 @@ LIMIT_MUTANTS = (
         f"{FLOW}::test_a_connection_that_has_ended_leaves_nothing_for_the_collector",
     ),
     Mutant(
+        "who waits for the venue is cut off like a slow client", "net/http_connection.py",
+        "        if self._is_busy:\n            self._wait(HANDSHAKE_SECONDS)",
+        "        if False:\n            self._wait(HANDSHAKE_SECONDS)",
+        "tests/gateway/net/test_http_connection.py::"
+        "test_who_waits_for_the_venue_is_answered_however_long_it_takes[a turn]",
+    ),
+    Mutant(
         "a refusal overtakes the orders before it", "venue/sequencer.py",
         "        if self._count:\n            self._waiting.append((self._count, _READY",
         "        if False:\n            self._waiting.append((self._count, _READY",

@@ -6,7 +6,7 @@ import json
 import pytest
 
 from gateway.net import http_connection
-from tests.gateway.live import market, play, request
+from tests.gateway.live import market, play, request, until
 from tests.gateway.net.test_server import UPGRADE
 
 TIME = b"/api/v2/public/get_time"
@@ -111,6 +111,34 @@ def test_who_is_too_slow_is_cut_off(tmp_path, monkeypatch, begun):
         async with asyncio.timeout(20):
             assert await reader.read() == b""
         assert not server.connections.http
+        writer.close()
+
+    conversation(tmp_path, talk)
+
+
+@pytest.mark.parametrize("what", ["the disk", "a turn"])
+def test_who_waits_for_the_venue_is_answered_however_long_it_takes(tmp_path, monkeypatch, what):
+    expired, time_is_up = [], http_connection.HttpConnection._time_is_up
+
+    def noted(connection):
+        expired.append(connection)
+        time_is_up(connection)
+
+    async def talk(connect, server):
+        monkeypatch.setattr(http_connection, "HANDSHAKE_SECONDS", 0.05)
+        monkeypatch.setattr(http_connection.HttpConnection, "_time_is_up", noted)
+        engine, queries = type(server.venue.engine), server.turns.queries
+        with monkeypatch.context() as waiting:
+            if what == "the disk":
+                waiting.setattr(engine, "durable_seq", property(lambda engine: 0))
+            else:
+                waiting.setattr(queries, "is_open", lambda pool: False)
+                waiting.setattr(queries, "take", lambda: None)
+            reader, writer = await connect()
+            writer.write(get())
+            await until(lambda: len(expired) > 2)
+        server.turns.loop.call_soon(server.turns._serve)
+        assert (await answered(reader))[0] == 200
         writer.close()
 
     conversation(tmp_path, talk)
