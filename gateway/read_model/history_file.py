@@ -64,8 +64,6 @@ WANTED = {
 }
 """What blocks may be asked for: all, or those with some rows. The first words are those of the indexes above."""
 _COMPRESSION_LEVEL = 1
-_WRITE_VERSION_AT, _WRITE_AHEAD_LOG = 18, 2
-"""A byte of SQLite's header. A file with a higher one is read-only to SQLite, which looks like a disk that is."""
 _CHECK = struct.Struct("<I")
 _KEY = struct.Struct("<8sqq")
 LONGEST_BYTES = 1 << 26
@@ -165,14 +163,26 @@ class HistoryFile:
             raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
-        elif (write_version := disk.read(self.path, 1, _WRITE_VERSION_AT)[0]) > _WRITE_AHEAD_LOG:
-            raise self.wrong(f"its header is damaged (write version {write_version})")
+        elif is_written:
+            self._check_writable()
         self._db.execute("PRAGMA cache_size=-4096")
         self._db.execute("PRAGMA busy_timeout=5000")
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
         self.check_notes()
+
+    def _check_writable(self) -> None:
+        """SQLite only reads a file whose header has a higher write version, which looks like a disk in the way.
+
+        The file is not read beside SQLite: to close it again would let go the locks of all its connections here.
+        """
+        try:
+            self._db.execute("DELETE FROM series WHERE 0")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(self.path, os.W_OK):
+                raise self.wrong("its header is damaged: it says that nobody may write") from None
+            raise
 
     def close(self) -> None:
         """Close the connection."""

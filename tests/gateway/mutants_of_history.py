@@ -28,7 +28,7 @@ HISTORY_MUTANTS = (
     ),
     Mutant(
         "an index that leaves out a block is not noticed", "read_model/history_file.py",
-        "        self.check_notes()\n\n    def close", "\n    def close",
+        "        self.check_notes()\n\n    def _check_writable", "\n    def _check_writable",
         f"{STORE}::test_a_block_that_an_index_leaves_out_is_noticed_at_the_start",
     ),
     Mutant(

@@ -1,6 +1,8 @@
 """A history that is on disk answers as one in memory does, whatever is where; what a disk changed is never served."""
 
 import sqlite3
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -335,6 +337,30 @@ def test_whatever_bit_of_its_header_is_flipped_the_file_is_used_or_made_again(pa
             deleted.add((place, bit))
         found.store.close()
     assert {(18, bit) for bit in range(2, 8)} <= deleted and 10 < len(deleted) < len(places)
+
+
+READER = """
+import sys
+from pathlib import Path
+from gateway.read_model.history_store import follow
+store = follow(Path(sys.argv[1]))
+print(store.end)
+store.close()
+"""
+
+
+def test_another_process_that_closes_the_file_leaves_the_writers_log_alone(path):
+    """The last one to close a file takes its write-ahead log away: locks say whether it is, and must stay held."""
+    made = made_of(150, 11)
+    stored(path, made).store.close()
+    found = write(History(open_store(path, 0), SEGMENT), made)
+    found.store.drain()
+    log = path.with_name(path.name + "-wal")
+    number = log.stat().st_ino
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", READER, str(path)], capture_output=True, text=True, check=True)
+        assert int(done.stdout) > 0 and log.stat().st_ino == number
+    found.store.close()
 
 
 def test_a_file_that_cannot_be_used_is_made_again(path, caplog):
