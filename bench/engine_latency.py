@@ -97,6 +97,7 @@ def _run(arrivals: Arrivals, commands: Rows, rate: int) -> Rows:
 
 def _figure(name: str, workload: str, delays: Delays, seed: int, digest: str) -> Measurement:
     spread = Spread.of(delays.turns[POINTS[1]])
-    note = f"p99; every point is the median of {len(delays.turns[POINTS[1]])} turns, whose p99 were {spread} ns"
+    turns = f"{len(delays.turns[POINTS[1]])} turns, whose p99 were {spread.low:,.0f} to {spread.high:,.0f} ns"
+    note = f"p99; every point is the median of {turns}"
     medians = delays.medians()
     return Measurement(name, medians["p99_ns"], "ns", workload, seed, digest, medians, note)

@@ -61,7 +61,9 @@ def main() -> int:
     args = parser.parse_args()
     try:
         draw(points_of(args.figures.read_text().splitlines()), args.picture)
-    except (OSError, ValueError, KeyError, ImportError) as error:
+    except ImportError:
+        parser.exit(2, 'bench.scale_picture: it needs matplotlib; pip install "lionrock[plots]"\n')
+    except (OSError, ValueError, KeyError) as error:
         parser.exit(2, f"bench.scale_picture: {error}\n")
     return 0
 

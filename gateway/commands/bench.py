@@ -149,8 +149,10 @@ def _one(name: str, args: argparse.Namespace) -> None:
 def _show(name: str, figures: list[Measurement]) -> None:
     """A table for a person, with the meaning of the figures below it."""
     table = Table(title=f"{name}: {SUITE[name][0]}", title_justify="left", caption_justify="left", caption=machine())
-    for heading in ("figure", "value", "unit", "p50/p99/p99.9", "seed", "digest"):
-        table.add_column(heading, justify="right" if heading in ("value", "p50/p99/p99.9") else "left", no_wrap=True)
+    points = max((list(figure.percentiles) for figure in figures), key=len)
+    shares = "/".join(point.removesuffix("_ns") for point in points) or "percentiles"
+    for heading in ("figure", "value", "unit", shares, "seed", "digest"):
+        table.add_column(heading, justify="right" if heading in ("value", shares) else "left", no_wrap=True)
     for figure in figures:
         spread = "/".join(f"{value:,.0f}" for value in figure.percentiles.values())
         seed = "-" if figure.seed is None else str(figure.seed)
