@@ -13,6 +13,7 @@ from typing import Any
 
 from bench.builds import Build
 from bench.measurement import BenchError, Spread, machine
+from bench.placement import go_before_others
 
 Figures = dict[str, dict[str, Any]]
 """What one run printed, by name."""
@@ -70,14 +71,19 @@ def figures_of(build: Build, run: Run, size: str) -> Figures:
 def _run(build: Build, run: Run, size: str) -> tuple[Figures, str]:
     """Its figures, none when it was left out, and the last line of its error stream. BenchError when it fails."""
     words = ["bench", run.name, "--size", size, "--seed", str(run.seed), "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "gateway.cli", *words], cwd=build.root, env=build.environment(), capture_output=True,
-        text=True, check=False,
-    )  # fmt: skip
-    last = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1].removeprefix("lionrock bench: ")
-    if done.returncode:
+    with subprocess.Popen(
+        [sys.executable, "-m", "gateway.cli", *words], cwd=build.root, env=build.environment(), stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        try:
+            go_before_others(process.pid)
+            printed, said = process.communicate()
+        finally:
+            process.kill()
+    last = (said.strip().splitlines() or [f"exit code {process.returncode}"])[-1].removeprefix("lionrock bench: ")
+    if process.returncode:
         raise BenchError(f"{run.name} of {build.name}: {last}")
-    found = [json.loads(line) for line in done.stdout.splitlines()]
+    found = [json.loads(line) for line in printed.splitlines()]
     return {figure["name"]: figure for figure in found}, last
 
 

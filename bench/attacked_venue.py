@@ -4,7 +4,6 @@ import json
 import multiprocessing
 import os
 import resource
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import uvloop
 from bench.gateway_load import Connection, closed_loop
 from bench.gateway_load import Result as Load
 from bench.histogram import Histogram
+from bench.placement import go_before_others
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune
@@ -30,7 +30,6 @@ MARK_SECONDS = 2.5
 """Until the first mark ticks: orders need a mark."""
 CALM_SECONDS = 1.0
 """Between an attack and the next turn: the venue closes what the attack left behind."""
-NICE = -10
 
 
 @dataclass(frozen=True)
@@ -76,12 +75,6 @@ def set_up(config: settings.Config) -> list[Trader]:
     traders = [open_trader(registry, vault, name, DEPOSIT_MICROS, now_ns) for name in ("maker", "taker", "watched")]
     registry.close()
     return traders
-
-
-def go_before_others() -> None:
-    """Have this process run before others of the machine, where that is allowed: they are not what is measured."""
-    with suppress(PermissionError):
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
 
 
 def serve(core: int, config: settings.Config, files: int, sender: Any) -> None:

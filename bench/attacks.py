@@ -27,7 +27,6 @@ from bench.attacked_venue import (
     Plan,
     Running,
     config_of,
-    go_before_others,
     log_in,
     resident_bytes,
     set_up,
@@ -38,6 +37,7 @@ from bench.attackers import ATTACKS
 from bench.gateway_load import Script, Target, client_frame, connect, disconnect, json_script
 from bench.histogram import Histogram
 from bench.overload import overload
+from bench.placement import go_before_others
 from gateway.office.bootstrap import Trader
 
 TRADES = 3000

@@ -20,6 +20,7 @@ import uvloop
 from bench import venue_process
 from bench.builds import Build, this_build
 from bench.gateway_load import Script, Target, json_script, row_script, serve_echo
+from bench.placement import go_before_others, on_cores
 from gateway import config as settings
 from gateway.net.websocket_connection import BINARY_PROTOCOL
 
@@ -84,17 +85,6 @@ def chosen_cores(venue: str, surveillance: str, load: str) -> Cores:
     return Cores(first, own_processes, read("--load-core", load, others or cores))
 
 
-@contextmanager
-def on_cores(cores: tuple[int, ...]) -> Iterator[None]:
-    """Run on some cores until the block ends."""
-    before = os.sched_getaffinity(0)
-    os.sched_setaffinity(0, cores)
-    try:
-        yield
-    finally:
-        os.sched_setaffinity(0, before)
-
-
 def config_of(folder: Path, plan: Plan) -> dict[str, Any]:
     """The venue's settings. ConfigError when they are not what those of `lionrock serve` may be."""
     given = {
@@ -135,8 +125,9 @@ def running_venue(folder: Path, plan: Plan, build: Build | None = None) -> Itera
     build = build or this_build()
     process = subprocess.Popen(
         [sys.executable, "-P", venue_process.__file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        cwd=build.root, env=build.environment(),
+        cwd=build.root, env=build.environment(), start_new_session=True,
     )  # fmt: skip
+    go_before_others(process.pid)
     try:
         said = _started(process, folder, plan)
         if "error" in said:
@@ -199,7 +190,9 @@ def running_echoes(cores: Cores) -> Iterator[Echoes]:
 
 
 def _run_echoes(cores: tuple[int, ...], sender: Any) -> None:
+    os.setsid()  # else it would share what the load's session gets
     os.sched_setaffinity(0, cores)
+    go_before_others()
 
     async def serve() -> None:
         kinds: list[dict[str, Any]] = [{"is_bare": True}, {}, {"reply_bytes": REPLY_BYTES}]

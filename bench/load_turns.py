@@ -20,12 +20,12 @@ from bench.load_servers import (
     DiskSync,
     Plan,
     Venue,
-    on_cores,
     order_scripts,
     running_echoes,
     running_venue,
 )
 from bench.measurement import Spread
+from bench.placement import on_cores
 
 HALF, CLOSED, ONE = "half", "closed", "one"
 MAX_RATE = 10_000_000

@@ -12,6 +12,7 @@ from engine.recordings.batches import ContractSpec
 from engine.recordings.report_stream import ReportStream
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
+HASHES = "reports.sha256"
 FULL = ("static", "normal", "swing-25", "swing-40", "flash-crash")
 SMALL = tuple(f"{kind}_seed{seed}_count5000" for kind in ("normal", "static", "swing-40") for seed in (1, 2))
 SOURCE = "https://github.com/flash1-dev/matching-engine-benchmark"
@@ -79,7 +80,7 @@ def flash1_workloads(plan: Plan) -> list[Workload]:
     """
     folder = DATA / ("flash1" if plan.full else "flash1_small")
     names = FULL if plan.full else SMALL
-    missing = {name: [file for file in _files(name, plan) if not (folder / file).exists()] for name in names}
+    missing = {name: _missing(folder, name, plan) for name in names}
     there = [name for name in names if not missing[name]]
     if len(there) < len(names):
         files = dict.fromkeys(file for lacking in missing.values() for file in lacking)
@@ -91,9 +92,19 @@ def flash1_workloads(plan: Plan) -> list[Workload]:
     return [_flash1(folder, name, plan) for name in there]
 
 
-def _files(name: str, plan: Plan) -> list[str]:
-    """The names of the files that a recorded workload needs."""
-    return [f"{name}.bin.xz", "reports.sha256"] if plan.full else [f"{name}.csv", f"{name}_reports.txt"]
+def _missing(folder: Path, name: str, plan: Plan) -> list[str]:
+    """What of a recorded workload is not in its folder: files, or its line in the list of hashes."""
+    files = [f"{name}.bin.xz", HASHES] if plan.full else [f"{name}.csv", f"{name}_reports.txt"]
+    missing = [file for file in files if not (folder / file).exists()]
+    if plan.full and HASHES not in missing and not _published(folder, name):
+        missing.append(f"{name} in {HASHES}")
+    return missing
+
+
+def _published(folder: Path, name: str) -> str:
+    """The SHA-256 of a workload's report stream in the benchmark's own list; empty where the list has it not."""
+    lines = (folder / HASHES).read_text().splitlines()
+    return next((line.split()[0] for line in lines if f" {name}_" in line), "")
 
 
 def synthetic_workload(plan: Plan) -> Workload:
@@ -110,8 +121,7 @@ def _flash1(folder: Path, name: str, plan: Plan) -> Workload:
     commands, sequences = read(reader)
     _in_order(commands)
     if plan.full:
-        lines = (folder / "reports.sha256").read_text().splitlines()
-        wanted = next(line.split()[0] for line in lines if name in line)
+        wanted = _published(folder, name)
     else:
         wanted = hashlib.sha256((folder / f"{name}_reports.txt").read_bytes()).hexdigest()
     return Workload(f"flash1 {name}", reader.contract, commands, sequences, wanted)

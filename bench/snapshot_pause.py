@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from bench.attacked_venue import START_SECONDS, UNLIMITED, go_before_others, log_in
+from bench.attacked_venue import START_SECONDS, UNLIMITED, log_in
 from bench.gateway_load import Connection, Target, connect, disconnect, json_script
 from bench.large_venue import DEPOSIT_MICROS, INDEX_TICKS, made
 from bench.measurement import BenchError, Plan
+from bench.placement import go_before_others
 from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune

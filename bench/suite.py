@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 from bench import (
     admission_gate,
+    audit_export,
     cancel,
     engine_latency,
     history,
@@ -33,6 +34,7 @@ SUITE: dict[str, tuple[str, Callable[[Plan], list[Measurement]]]] = {
     "cascade": ("liquidations of half of all accounts at one tick", risk.cascade),
     "deleveraging": ("the same into an empty book: all of it by deleveraging", risk.deleveraging),
     "history": ("memory, disk and pages of a history of many ended orders", history.history),
+    "audit": ("an audit export in each format, records a second", audit_export.exports),
     "memory": ("bytes that a resting order takes, by kind of row", memory.memory),
 }
 """Name -> (what it measures, function)."""

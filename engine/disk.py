@@ -310,8 +310,13 @@ def write_new(path: Path, data: Bytes) -> None:
 
 
 def make_empty(path: Path) -> None:
-    """Make an empty file if there is none. SQLite gives the side files of a database the same permissions."""
-    _SYSTEM.close(_SYSTEM.open(path, os.O_WRONLY | os.O_CREAT))
+    """Make an empty file if there is none. SQLite gives the side files of a database the same permissions.
+
+    One that is there is not opened: to close it again would let go the locks that this process has on it, and another
+    process that closes the database would take its write-ahead log away.
+    """
+    if not path.exists():
+        _SYSTEM.close(_SYSTEM.open(path, os.O_WRONLY | os.O_CREAT))
 
 
 def make_folder(path: Path) -> None:

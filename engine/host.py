@@ -76,6 +76,7 @@ __all__ = [
     "archive",
     "create",
     "digest",
+    "gathered",
     "holds_journal",
     "is_written",
     "replay",
@@ -374,27 +375,6 @@ class Engine:
             begun = done
             done, events = self._advance(commands, done, slice_end(commands, done))
             sink(commands[begun : told_end(commands, done, events)], events)
-
-    def do_due(self, command: Rows) -> tuple[Rows, int | None]:
-        """Do what is due before a command and stop short of it; for replay alone: ValueError with a journal.
-
-        A command first does what is due, then itself. Here a TIME command of the same sequence and time does the first
-        half and is then uncounted. Returns its events, and when work that is left over was due, for `judge`.
-        """
-        if self.journal is not None:
-            raise ValueError("do_due: the engine has a journal; look at a replay of it instead")
-        if not step.is_due(self.root, int(command["time_ns"][0])):
-            return self.ring[:0], None
-        events = self.submit(step.first_half(command))
-        self.last_seq -= 1
-        return events, step.end_first_half(self.root)
-
-    def judge(self, command: Rows, left_ns: int | None) -> Rows:
-        """The second half of a command whose first half `do_due` has done: the state ends as in a plain replay."""
-        step.begin_second_half(self.root, left_ns)
-        events = self.submit(command)
-        step.end_second_half(self.root, left_ns)
-        return events
 
     def commit(self) -> None:
         """Have everything submitted made durable; see `Journal.commit`."""

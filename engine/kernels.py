@@ -24,7 +24,19 @@ from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.np.numpy_support import from_dtype
 
 from engine import schema
-from engine.units import JIT
+from engine.units import JIT, alias_tag
+
+for _limit in (
+    "memdep-block-scan-limit",
+    "memssa-check-limit",
+    "dse-memoryssa-scanlimit",
+    "dse-memoryssa-walklimit",
+    "dse-memoryssa-path-check-limit",
+):
+    llvm.set_option("", f"-{_limit}=2000")
+"""How far the optimiser looks for an earlier load or store of the same field: an order's path is longer than usual."""
+llvm.set_option("", "-slp-threshold=1")
+"""By how many instructions a store of several fields at once has to be shorter, as the optimiser reckons."""
 
 _describe = types.Record.__repr__
 
@@ -116,9 +128,7 @@ class _TaggedLower(Lower):
         if layout is None:
             return
         field = schema.SELLS.get(field, field)
-        module, start = self.builder.module, ir.Constant(ir.IntType(64), 0)
-        name = module.add_metadata([f"{layout}.{field}", module.add_metadata(["rows"]), start])
-        access.set_metadata("tbaa", module.add_metadata([name, name, start]))
+        access.set_metadata("tbaa", alias_tag(self.builder.module, f"{layout}.{field}"))
 
 
 class _NoEnvironment:
@@ -268,6 +278,14 @@ def entry(function: Callable[..., Any]) -> Any:
     return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
 
 
+def unlocked(function: Callable[..., Any]) -> Any:
+    """An entry that gives the interpreter's lock away while it runs: for a thread of its own."""
+    if not JIT:
+        return function
+    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "cache": True, "nogil": True}
+    return njit(pipeline_class=_WHOLE_PIPELINE, **options)(function)
+
+
 def part(function: Callable[..., Any]) -> Any:
     """A compiled function of the gateway that only entries call: its code is kept for the entry that reaches it."""
     if not JIT:
@@ -283,3 +301,16 @@ def direct(function: Any, *like: Any) -> Any:
     signature = tuple(typeof(argument) for argument in like)
     function.compile(signature)
     return function.overloads[signature].entry_point
+
+
+def code_at(function: Any, *like: Any) -> int:
+    """Where the machine code of an entry lies, for arguments of the same types as `like`: compiled code calls it there.
+
+    An entry that called another by name would hold a second copy of all that this one reaches.
+    """
+    if not JIT:
+        return 0
+    signature = tuple(typeof(argument) for argument in like)
+    function.compile(signature)
+    compiled = function.overloads[signature]
+    return int(compiled.library.get_pointer_to_function(compiled.fndesc.llvm_func_name))

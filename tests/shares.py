@@ -30,6 +30,7 @@ LONG = (
     "tests/gateway/peers/test_small_clients.py",
     "tests/crash/test_crash.py",
     "tests/test_closing.py",
+    "tests/gateway/audit_trail/test_compiled_trail.py",
     "tests/gateway/audit_trail/test_audit_trail.py",
     "tests/gateway/venue/test_crash.py",
     "tests/gateway/peers/test_nautilus.py",

@@ -19,6 +19,7 @@ from engine.journal import SnapshotError, snapshot
 from engine.journal.format import RECORD_BYTES, SEGMENT_BYTES
 from engine.schema import COMMAND, EVENT, STATE, Capacities
 from tests import build, flow
+from tests.halves import do_due, judge
 from tests.pair import Reference
 
 Rows = np.ndarray[Any, Any]
@@ -559,9 +560,9 @@ def test_stopping_before_each_command_ends_in_the_same_state() -> None:
     plain, stopping, halves = fresh(), fresh(), 0
     for row in cut(commands, 1):
         expected = plain.submit(row).tobytes()
-        due, left_ns = stopping.do_due(row)
+        due, left_ns = do_due(stopping, row)
         first = due.tobytes()
         halves += bool(first)
-        assert first + stopping.judge(row, left_ns).tobytes() == expected
+        assert first + judge(stopping, row, left_ns).tobytes() == expected
     assert halves > 0
     assert stopping.digest() == plain.digest()

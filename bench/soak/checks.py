@@ -15,18 +15,27 @@ import engine
 from bench.soak import ledger
 from bench.soak.clients import Kind
 from bench.soak.makers import Maker, Taker
+from bench.soak.served_venue import MEGABYTE
 from engine import host
 from engine.codes import CommandKind
+from engine.schema import EVENT
+from gateway.read_model.event_fold import LEG_ROW
 
 FIGURES = (
     "log_sequence_total", "journal_lag_commands", "journal_lag_seconds", "journal_sync_seconds", "outbox_turns",
     "batch_commands", "queries_waiting", "engine_jobs", "surveillance_lag_commands", "registry_pending_changes",
     'slow_connections{port="public"}', "snapshot_age_seconds", "disk_free_bytes", "process_open_fds",
-    "process_cpu_seconds_total",
+    "process_cpu_seconds_total", "history_memory_rows", "report_memory_rows", "surveillance_waiting_events",
+    "queries_served_late_total",
 )  # fmt: skip
 """What is kept of the venue's own metrics."""
 READ_ONLY = 'health_state{state="read_only"}'
 QUEUES = FIGURES[1:11]
+WINDOWS = {
+    "history_memory_rows": LEG_ROW.itemsize, "report_memory_rows": LEG_ROW.itemsize,
+    "surveillance_waiting_events": EVENT.itemsize,
+}  # fmt: skip
+"""What the venue keeps in memory up to a limit of its settings, and the bytes of one row."""
 MIN_SAMPLES = 5
 FLAT_SHARE = 0.05
 """Memory is flat when an hour would add no more than this share of it, or nothing that can be told from nothing."""
@@ -111,27 +120,39 @@ async def audited(data: Path, every: int) -> dict[str, Any]:
 def memory_of(samples: Sequence[dict[str, float]], settle_s: float) -> dict[str, float]:
     """How resident memory moves in MB a minute, and its error, after the first minutes of each life of the process.
 
-    One slope for each life; the mean of them counts, and its standard error says how far they differ.
+    What the windows of `WINDOWS` have held at most in that life is taken off before: each is bounded, some fill only
+    when the machine is busy, and the C library keeps what they let go of for the next time. One slope for each life;
+    the mean of them counts, and its standard error says how far they differ.
     """
     lives: dict[float, list[dict[str, float]]] = {}
     for sample in samples:
-        if sample["age_s"] >= settle_s and "rss_mb" in sample:
+        if "rss_mb" in sample:
             lives.setdefault(sample["life"], []).append(sample)
-    slopes, middles = [], []
-    for rows in lives.values():
+    slopes, middles, windows = [], [], 0.0
+    for life in lives.values():
+        held = windows_mb(life)
+        rows = [(row, most) for row, most in zip(life, held, strict=True) if row["age_s"] >= settle_s]
         if len(rows) >= MIN_SAMPLES:
-            minutes = np.array([row["age_s"] / 60 for row in rows])
-            resident = np.array([row["rss_mb"] for row in rows])
-            slopes.append(float(np.polyfit(minutes, resident, 1)[0]))
-            middles.append(float(np.median(resident)))
+            minutes = np.array([row["age_s"] / 60 for row, _ in rows])
+            own = np.array([row["rss_mb"] - most for row, most in rows])
+            slopes.append(float(np.polyfit(minutes, own, 1)[0]))
+            middles.append(float(np.median([row["rss_mb"] for row, _ in rows])))
+            windows = max(windows, held[-1])
     if not slopes:
         return {}
     error = float(np.std(slopes, ddof=1) / np.sqrt(len(slopes))) if len(slopes) > 1 else 0.0
     return {
         "slope_mb_per_minute": round(float(np.mean(slopes)), 3), "slope_error": round(error, 3), "lives": len(slopes),
         "median_mb": round(float(np.median(middles)), 1), "first_life_mb": round(middles[0], 1),
-        "last_life_mb": round(middles[-1], 1),
+        "last_life_mb": round(middles[-1], 1), "windows_mb": round(windows, 1),
     }  # fmt: skip
+
+
+def windows_mb(life: Sequence[dict[str, float]]) -> list[float]:
+    """What the bounded windows have held at most up to each sample of one life of the process, in MB."""
+    sizes = np.array([[row.get(name, 0.0) * size for name, size in WINDOWS.items()] for row in life])
+    most: list[float] = (np.maximum.accumulate(sizes, axis=0).sum(axis=1) / MEGABYTE).tolist()
+    return most
 
 
 def is_flat(found: dict[str, float]) -> bool:

@@ -43,7 +43,9 @@ class Line(picows.WSListener):
 
     async def connect(self, url: str, trader: Trader | None = None) -> None:
         """Connect, and log in as a trader. OSError when it does not come about."""
-        websocket, _ = await picows.ws_connect(lambda: self, url, max_frame_size=1 << 26)
+        websocket, _ = await picows.ws_connect(
+            lambda: self, url, max_frame_size=1 << 26, websocket_handshake_timeout=ANSWER_SECONDS
+        )
         self.transport, self._websocket, self.is_open = websocket.underlying_transport, websocket, True
         if trader is not None:
             answer = await self._sent(login(trader))
@@ -123,7 +125,7 @@ class Kind(ABC):
             return
         self.counts["faults"] += 1
         if len(self.faults) < 20:
-            self.faults.append(f"{self.name}: {text}")
+            self.faults.append(f"{self.name}, after {self.venue.seconds:.0f} s: {text}")
 
     @contextmanager
     def one_life(self) -> Iterator[None]:

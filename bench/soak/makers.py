@@ -75,6 +75,10 @@ class Maker(picows.WSListener):
         self._reply: asyncio.Future[bytes] | None = None
         self._recovering: Any = np.zeros(0, np.int64)
 
+    def __str__(self) -> str:
+        state = f"{self.under_way} commands without an answer" if self.is_connected else "not connected"
+        return f"{type(self).__name__} of account {self.trader.account_slot}: {state}"
+
     async def connect(self, url: str) -> None:
         """Connect and log in; tried until it works."""
         headers = {"Sec-WebSocket-Protocol": self.protocol} if self.protocol else None

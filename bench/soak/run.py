@@ -209,8 +209,12 @@ class Soak:
         outcome, bulk = self.outcome, self.bulk
         self.plan.say("the load ends; comparing")
         bulk.rate = 0.0
-        await self._until(lambda: all(maker.is_connected and not maker.under_way for maker in self.makers),
-                          "everything is answered")  # fmt: skip
+        try:
+            await self._until(lambda: all(maker.is_connected and not maker.under_way for maker in self.makers),
+                              "everything is answered")  # fmt: skip
+        except BenchError as error:
+            left = [str(maker) for maker in self.makers if maker.under_way or not maker.is_connected]
+            raise BenchError(f"{error}: {'; '.join(left)}") from None
         await asyncio.sleep(1.0)
         await self.watcher.compare()
         for follower in self.followers:

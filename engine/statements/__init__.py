@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import cancel_queue, collateral, funding, liquidation_rules, margin
+from engine import collateral, funding, liquidation_rules, margin
 from engine.codes import NIL, Asset, MarginMode, Side
 from engine.kernels import entry
 from engine.row_access import account_at, collateral_at, contract_at, position_at
@@ -127,12 +127,6 @@ def _position_figures(root, position_slot, out):
         out[8] = margin.close_price_ticks(contract, size, out[6])
         out[9] = max(margin.closable_lots(position, Side.SELL if size > 0 else Side.BUY), 0)
         out[10] = margin.reducing_limit_ticks(contract, size, out[6])
-
-
-@entry
-def is_leaving(root, order_slot):
-    """Whether a mass cancel in the queue takes an order: it is as good as cancelled."""
-    return cancel_queue.covering(root[0], order_slot) != NIL
 
 
 @entry

@@ -20,8 +20,8 @@ from engine.codes import (
     Side,
     VenueState,
 )
+from engine.units import SUBTICKS
 from gateway.audit_trail.columns import Record
-from gateway.audit_trail.exposure import SUBTICKS
 
 _FAR_NS = 4_000_000_000_000_000_000  # beyond the year 2096
 _ELIGIBILITY = range(6, 16)

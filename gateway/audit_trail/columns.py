@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from engine.codes import AccountAttribute
+from engine.statements.decision_figures import ATTRIBUTES
 
 Record = dict[str, Any]
 
@@ -52,9 +52,6 @@ WHAT: dict[str, type] = {
     "count": int,  # records counted; gateway: how many of these in a row
 }
 """The request and its outcome. In the file a missing number is an empty field, a missing word an empty text."""
-
-ATTRIBUTES = {f"account_{attribute.name.lower()}": attribute for attribute in AccountAttribute}
-"""An account's attributes as they stood, a column each."""
 
 _FIGURES = (
     "account_state",  # 0 never opened, 1 open, 2 closed

@@ -17,9 +17,9 @@ import numpy as np
 from engine import host
 from engine.codes import NIL, Attested, CommandKind
 from engine.schema import DIRECTIVE
+from gateway.audit_trail.block_follower import BlockFollower
 from gateway.audit_trail.columns import Record
 from gateway.audit_trail.hash_chain import CHAIN, canonical
-from gateway.audit_trail.journal_follower import Follower, survey
 from gateway.audit_trail.merkle_tree import HASH_BYTES, RunningRoot
 from gateway.audit_trail.record_counts import kind_of
 from gateway.audit_trail.records import Progress, Scope, decisions
@@ -174,13 +174,11 @@ def trees_of(journal: Path, days: list[DayEnd], progress: Progress = _silent) ->
     """The trees of consecutive days of a journal, which is replayed once for all of them."""
     if not days:
         return
-    first_seq, last_seq = days[0].first_seq, days[-1].last_seq
+    last_seq = days[-1].last_seq
     scope = Scope(NIL, start_ns(days[0].day), lapse_ns(days[-1].day))
-    seqs = survey(journal, scope.wanted, last_seq).stops
-    seqs = seqs[(seqs >= first_seq) & (seqs <= last_seq)]
     waiting = list(days)
     tree = DayTree()
-    for record in decisions(Follower(journal), scope, seqs, last_seq, progress) if last_seq else ():
+    for record in decisions(BlockFollower(journal), scope, None, last_seq, progress) if last_seq else ():
         while record["time_ns"] >= lapse_ns(waiting[0].day):
             yield waiting.pop(0), tree
             tree = DayTree()

@@ -11,11 +11,12 @@ import msgspec
 from engine import disk
 from gateway.audit_trail.columns import COLUMNS, Record
 from gateway.audit_trail.hash_chain import CHAIN
+from gateway.audit_trail.linked_blocks import Block
+from gateway.audit_trail.parquet_columns import GROUP_ROWS, write_parquet
 from gateway.registry.errors import in_one_line
 
 FORMATS = ("csv", "jsonl", "parquet")
 NAMES = (*COLUMNS, CHAIN)
-PARQUET_ROWS = 1 << 14
 NO_PARQUET = "Parquet needs pyarrow: pip install 'lionrock[parquet]', or choose --format csv or jsonl"
 
 
@@ -31,28 +32,32 @@ def format_of(path: Path) -> str:
     return suffix
 
 
-def write(records: Iterable[Record], path: Path, kind: str) -> int:
+def write(items: Iterable[Record | Block], path: Path, kind: str) -> int:
     """Write an export to a temporary file and rename it when it is complete; returns how many records."""
     scratch = path.with_name(path.name + ".part")
     try:
         with open(scratch, "wb", opener=disk.private) as file:
-            count = write_to(records, file, kind)
+            count = write_to(items, file, kind)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
     return count
 
 
-def write_to(records: Iterable[Record], file: IO[bytes], kind: str) -> int:
+def write_to(items: Iterable[Record | Block], file: IO[bytes], kind: str) -> int:
     """Write an export to an open file; returns how many records."""
     if kind == "parquet":
-        return _write_parquet(records, file)
+        return write_parquet(items, file, _parquet())
     count = 0
     if kind == "csv":
         file.write(_csv_line(NAMES))
-    for record in records:
-        file.write(_csv_record(record) if kind == "csv" else _json_record(record))
-        count += 1
+    for item in items:
+        if isinstance(item, dict):
+            file.write(_csv_record(item) if kind == "csv" else _json_record(item))
+            count += 1
+        else:
+            file.write(item.lines)
+            count += len(item.rows)
     return count
 
 
@@ -88,21 +93,6 @@ def _parquet() -> Any:
     except ImportError:
         raise FileError(NO_PARQUET) from None
     return pyarrow
-
-
-def _write_parquet(records: Iterable[Record], file: IO[bytes]) -> int:
-    arrow, count, block = _parquet(), 0, []
-    types = {int: arrow.int64(), str: arrow.string()}
-    schema = arrow.schema([(name, types[COLUMNS.get(name, str)]) for name in NAMES])
-    with arrow.parquet.ParquetWriter(file, schema, compression="zstd", write_page_checksum=True) as writer:
-        for record in records:
-            block.append(record)
-            count += 1
-            if len(block) == PARQUET_ROWS:
-                writer.write_table(arrow.Table.from_pylist(block, schema))
-                block = []
-        writer.write_table(arrow.Table.from_pylist(block, schema))
-    return count
 
 
 def read(path: Path) -> Iterator[Record]:
@@ -161,7 +151,7 @@ def _read_parquet(path: Path) -> Iterator[Record]:
         source = arrow.parquet.ParquetFile(path, page_checksum_verification=True)
         if tuple(source.schema_arrow.names) != NAMES:
             raise FileError(f"{path}: not the columns of an audit trail")
-        for batch in source.iter_batches(PARQUET_ROWS):
+        for batch in source.iter_batches(GROUP_ROWS):
             for row in batch.to_pylist():
                 yield {name: value for name, value in row.items() if value is not None}
     except (arrow.ArrowException, OSError) as error:

@@ -36,15 +36,37 @@ def link(before: bytes, record: Record) -> bytes:
     return blake3(before + canonical(record)).digest()
 
 
-def chained(records: Iterable[Record], note: str) -> Iterator[Record]:
-    """Number the records and give each its hash; the last one's note also says how many and the hash before it."""
-    chain = genesis(note)
-    for number, given in enumerate(records, 1):
-        record = {"number": number} | {name: value for name, value in given.items() if value != ""}
+def link_all(before: bytes, canonical_texts: memoryview, places: Iterable[list[int]]) -> list[bytes]:
+    """The hashes after records whose canonical JSON lies at places; each has room in front for the hash before it."""
+    found, size = [], len(before)
+    for begin, end, *_ in places:
+        canonical_texts[begin : begin + size] = before
+        before = blake3(canonical_texts[begin:end]).digest()
+        found.append(before)
+    return found
+
+
+class Chain:
+    """Where a chain stands: how many records it has, and the hash after the last one."""
+
+    def __init__(self, note: str) -> None:
+        self.number = 0
+        self.hash = genesis(note)
+
+    def add(self, given: Record) -> Record:
+        """Number a record and give it its hash; the last one's note also says how many and the hash before it."""
+        self.number += 1
+        record = {"number": self.number} | {name: value for name, value in given.items() if value != ""}
         if record["record"] == END:
-            record["note"] = closing_note(record["note"], number, chain)
-        chain = link(chain, record)
-        yield record | {CHAIN: chain.hex()}
+            record["note"] = closing_note(record["note"], self.number, self.hash)
+        self.hash = link(self.hash, record)
+        return record | {CHAIN: self.hash.hex()}
+
+
+def chained(records: Iterable[Record], note: str) -> Iterator[Record]:
+    """Number the records and give each its hash."""
+    chain = Chain(note)
+    yield from map(chain.add, records)
 
 
 def closing_note(note: str, records: int, before: bytes) -> str:

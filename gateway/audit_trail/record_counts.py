@@ -8,7 +8,11 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
+
+from engine.codes import NIL
 from gateway.audit_trail.columns import Record
+from gateway.audit_trail.trail_rows import word_text
 from gateway.wire.civil_dates import civil_date, lapse_ns
 
 COUNT = "count"
@@ -16,6 +20,8 @@ COUNT = "count"
 COUNT_EVERY = 1000
 """So many records at most stand between two counts."""
 NO_ACCOUNT = "none"
+_RECORD_SHIFT = 48
+_COMMAND_MASK = (1 << _RECORD_SHIFT) - 1
 
 
 def kind_of(record: Record) -> str:
@@ -38,6 +44,23 @@ class Tally:
         self.kinds[kind_of(record)] += 1
         self.accounts[str(account) if account >= 0 else NO_ACCOUNT] += 1
 
+    def add_rows(self, rows: Any) -> None:
+        """Count records that are rows."""
+        self.records += len(rows)
+        named, numbers = np.unique(rows["record"] << _RECORD_SHIFT | rows["command"], return_counts=True)
+        for name, number in zip(named.tolist(), numbers.tolist(), strict=True):
+            kind = f"{word_text(name >> _RECORD_SHIFT)} {word_text(name & _COMMAND_MASK)}"
+            self.kinds[kind] += number
+        slots, numbers = np.unique(np.maximum(rows["account_slot"], NIL), return_counts=True)
+        for slot, number in zip(slots.tolist(), numbers.tolist(), strict=True):
+            self.accounts[str(slot) if slot >= 0 else NO_ACCOUNT] += number
+
+    def add_tally(self, other: "Tally") -> None:
+        """Count what another one has counted."""
+        self.records += other.records
+        self.kinds.update(other.kinds)
+        self.accounts.update(other.accounts)
+
     def facts(self) -> dict[str, Any]:
         """The counts for a note."""
         return {"counted": self.records, "kinds": dict(self.kinds), "accounts": dict(self.accounts)}
@@ -58,23 +81,43 @@ class Tally:
         return "; ".join(found)
 
 
-def counted(records: Iterable[Record]) -> Iterator[Record]:
-    """The records, with a count behind those of each day in Hong Kong and behind every COUNT_EVERY."""
-    since, last, ends_ns = Tally(), None, 0
-    for record in records:
-        if last is not None and (record["time_ns"] >= ends_ns or since.records == COUNT_EVERY):
-            yield _count(since, last)
-            since = Tally()
-        if record["time_ns"] >= ends_ns:
-            ends_ns = lapse_ns(civil_date(record["time_ns"]))
-        since.add(record)
-        last = record
-        yield record
-    if last is not None:
-        yield _count(since, last)
+def counted(items: Iterable[Any], total: Tally) -> Iterator[Any]:
+    """Records and rows, with a count behind those of each day in Hong Kong and behind every COUNT_EVERY.
+
+    `total` gets what was counted in all.
+    """
+    since, last_ns, ends_ns = Tally(), None, 0
+    for item in items:
+        while len(item):
+            at_ns = int(item["time_ns"] if isinstance(item, dict) else item["time_ns"][0])
+            if last_ns is not None and (at_ns >= ends_ns or since.records == COUNT_EVERY):
+                total.add_tally(since)
+                yield _count(since, last_ns)
+                since = Tally()
+            if at_ns >= ends_ns:
+                ends_ns = lapse_ns(civil_date(at_ns))
+            if isinstance(item, dict):
+                since.add(item)
+                last_ns = at_ns
+                yield item
+                break
+            piece, item = _cut(item, ends_ns, COUNT_EVERY - since.records)
+            since.add_rows(piece)
+            last_ns = int(piece["time_ns"][-1])
+            yield piece
+    if last_ns is not None:
+        total.add_tally(since)
+        yield _count(since, last_ns)
 
 
-def _count(since: Tally, last: Record) -> Record:
-    day = {"day": str(civil_date(last["time_ns"]))}
+def _cut(rows: Any, ends_ns: int, most: int) -> tuple[Any, Any]:
+    """The rows before a time, at most so many, and the rest."""
+    later = rows["time_ns"][:most] >= ends_ns
+    size = int(np.argmax(later)) if later.any() else most
+    return rows[:size], rows[size:]
+
+
+def _count(since: Tally, last_ns: int) -> Record:
+    day = {"day": str(civil_date(last_ns))}
     note = json.dumps(since.facts() | day, sort_keys=True)
-    return {"record": COUNT, "time_ns": last["time_ns"], "count": since.records, "note": note}
+    return {"record": COUNT, "time_ns": last_ns, "count": since.records, "note": note}

@@ -4,14 +4,15 @@ from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
-from engine.codes import NIL, CommandKind, Side
+from engine.codes import NIL, CommandKind, OrdType, Side
 from engine.schema import LADDERS_PER_CONTRACT
 from engine.statements import account_statement
-from gateway.audit_trail.decision_figures import Figures, look
-from gateway.audit_trail.margin_need import MARKETS
+from engine.statements.decision_figures import look
 from gateway.wire.decimals import Contract, micros_text
 from gateway.wire.errors import Explanation
 
+MARKETS = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRAILING_STOP)
+"""Types of order that have no limit of their own."""
 ShownLots = Callable[[int, int, int], int]
 """(contract's slot, side, price in ticks) -> what its book shows on a side at a price or better."""
 
@@ -29,7 +30,7 @@ class Case:
         self.is_new = int(command["kind"]) == CommandKind.NEW
 
     @cached_property
-    def figures(self) -> Figures:
+    def figures(self) -> dict[str, int]:
         """What the audit trail tells of such a decision."""
         return look(self.root, self.command)
 

@@ -3,10 +3,9 @@
 from engine.codes import NIL, ExecInst, OrdType, PriceSource, Reason, TimeInForce
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.statements import position_slots
+from engine.statements.decision_figures import find_order
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS
-from gateway.audit_trail.decision_figures import find_order
-from gateway.audit_trail.margin_need import MARKETS
-from gateway.audit_trail.refusal_case import Case, Explain, as_ending
+from gateway.audit_trail.refusal_case import MARKETS, Case, Explain, as_ending
 from gateway.wire.errors import Explanation
 from gateway.wire.reasons import REASONS
 
@@ -65,7 +64,7 @@ def _iceberg(case: Case) -> Explanation | None:
     if case.is_new and not int(case.command["flags"]) & ExecInst.ICEBERG:
         return None
     if not case.is_new:
-        slot = find_order(case.state, case.account_slot, int(case.command["order_id"]), int(case.command["cl_ord_id"]))
+        slot = find_order(case.root, case.account_slot, int(case.command["order_id"]), int(case.command["cl_ord_id"]))
         if slot == NIL or not int(case.state["orders"][slot]["flags"]) & ExecInst.ICEBERG:
             return None
         lots, param = min(int(case.state["details"][slot]["display_lots"]), total), "amount"
@@ -147,7 +146,7 @@ def _bad_expiry(case: Case) -> Explanation:
 
 def _duplicate(case: Case) -> Explanation:
     value = str(int(case.command["cl_ord_id"]))
-    slot = find_order(case.state, case.account_slot, 0, int(value))
+    slot = find_order(case.root, case.account_slot, 0, int(value))
     order = str(int(case.state["orders"][slot]["order_id"])) if slot != NIL else "an order that is open"
     fault = f"cl_ord_id {value} names the open order {order}, which is another one"
     return Explanation("cl_ord_id", value, order, fault, "choose a number that no open order has, or edit that order")
@@ -156,7 +155,7 @@ def _duplicate(case: Case) -> Explanation:
 def _trigger_fires(case: Case) -> Explanation:
     """A stop to buy waits above its source, a stop to sell below; takes the other way round."""
     ticks, source = int(case.command["trigger_price_ticks"]), PriceSource(int(case.command["trigger_source"]))
-    slot = find_order(case.state, case.account_slot, int(case.command["order_id"]), int(case.command["cl_ord_id"]))
+    slot = find_order(case.root, case.account_slot, int(case.command["order_id"]), int(case.command["cl_ord_id"]))
     if not case.is_new and slot != NIL:
         detail = case.state["details"][slot]
         ticks, source = ticks or int(detail["trigger_price_ticks"]), PriceSource(int(detail["trigger_source"]))

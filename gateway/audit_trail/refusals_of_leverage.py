@@ -2,10 +2,9 @@
 
 from typing import Any
 
-from engine.codes import MarginMode, Reason
+from engine.codes import NIL, Reason
 from engine.statements import account_statement
-from gateway.audit_trail.decision_figures import named
-from gateway.audit_trail.margin_need import NOTHING, held_need_micros
+from engine.statements.order_need import held_need_micros
 from gateway.audit_trail.refusals_of_orders import by_rule
 from gateway.wire.decimals import Contract, micros_text
 from gateway.wire.errors import Explanation
@@ -41,14 +40,14 @@ def _above_cap(state: Any, contract: Contract, directive: Any) -> Explanation:
 def _not_carried(root: Any, contract: Contract, directive: Any) -> Explanation:
     """Equity against the margin of all positions and orders at the new leverage; the lowest one that is carried."""
     state, account_slot, asked = root[0], int(directive["account_slot"]), int(directive["value"])
-    statement, row = account_statement(root, account_slot), state["contracts"][contract.slot]
+    statement = account_statement(root, account_slot)
     own = next((found for found in statement.positions if found.contract_slot == contract.slot), None)
-    held = named(state["positions"][own.position_slot]) if own else NOTHING
+    position_slot = own.position_slot if own else NIL
     others = statement.requirement_micros - (own.requirement_micros if own else 0)
-    isolated = own if own and held["margin_mode"] == MarginMode.ISOLATED else None
+    isolated = own if own and own.is_isolated else None
 
     def need(leverage: int) -> int:
-        return others + held_need_micros(row, held, leverage)
+        return others + int(held_need_micros(root, contract.slot, position_slot, leverage))
 
     def carries(leverage: int) -> bool:
         bears = isolated is None or isolated.pool_equity_micros >= -(-isolated.notional_micros // leverage)

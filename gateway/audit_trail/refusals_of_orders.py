@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from engine.codes import NIL, CommandKind, ExecInst, MarketState, Reason, Side, TimeInForce, VenueState
+from engine.statements.decision_figures import find_order
 from engine.units import SUBTICKS
-from gateway.audit_trail.decision_figures import find_order
 from gateway.audit_trail.refusal_case import Case, Explain, ShownLots, as_ending
 from gateway.audit_trail.refusals_of_form import FORM
 from gateway.read_model.admission_view import rule_states, while_suspended
@@ -26,7 +26,7 @@ def explain(root: Any, contracts: Sequence[Contract], command: Any, reason: int,
     known = Reason(shown(reason))
     if known == Reason.UNKNOWN_ORDER:
         return _unknown_order(command)
-    slot = _contract_slot(root[0], command)
+    slot = _contract_slot(root, command)
     if not 0 <= slot < len(contracts):
         meaning, remedy = REASONS[known]
         return Explanation("instrument_name", str(slot), "listed", meaning.rstrip("."), as_ending(remedy))
@@ -35,14 +35,12 @@ def explain(root: Any, contracts: Sequence[Contract], command: Any, reason: int,
     return function(case) if function else by_rule(root[0], command, case.contract, known)
 
 
-def _contract_slot(state: Any, command: Any) -> int:
+def _contract_slot(root: Any, command: Any) -> int:
     """The contract that an order command is about, NIL when it names an order that is not there."""
     if int(command["kind"]) not in (CommandKind.AMEND, CommandKind.CANCEL):
         return int(command["contract_slot"])
     account, order_id, cl_ord_id = (int(command[name]) for name in ("account_slot", "order_id", "cl_ord_id"))
-    if not 0 <= account < int(state["accounts_used"]):
-        return NIL
-    slot = find_order(state, account, order_id, cl_ord_id)
+    slot, state = find_order(root, account, order_id, cl_ord_id), root[0]
     return int(state["positions"][int(state["orders"][slot]["position_slot"])]["contract_slot"]) if slot != NIL else NIL
 
 

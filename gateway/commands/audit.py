@@ -17,8 +17,8 @@ from engine.host import JournalError
 from gateway import clock
 from gateway.audit_trail import export
 from gateway.audit_trail.admission_ladder import when
-from gateway.audit_trail.hash_chain import CHAIN
 from gateway.audit_trail.journal_follower import journal_of
+from gateway.audit_trail.linked_blocks import last_chain, linked
 from gateway.audit_trail.order_story import Step, story, story_at
 from gateway.audit_trail.proofs import read_proof
 from gateway.audit_trail.queue_priority import check_queues
@@ -26,7 +26,7 @@ from gateway.audit_trail.records import FOREVER_NS, Scope
 from gateway.audit_trail.seals import NotSealedError, read_public_key
 from gateway.audit_trail.venue_files import check_beside
 from gateway.audit_trail.verify_export import Against, Checked, check
-from gateway.audit_trail.whole_trail import trail
+from gateway.audit_trail.whole_trail import trail_of
 from gateway.commands import audit_seals
 from gateway.commands.audit_seals import progress_of
 from gateway.commands.common import FAILED, MAX_ID, account_slot, default_data, end_of_day_ns, reason_of, whole
@@ -171,22 +171,24 @@ def _export(args: argparse.Namespace) -> int:
     scope = Scope(account, args.from_ns, args.to_ns, args.with_index, with_gateway)
     note_read(args.data, "audit export", _about(args), args.officer)
     with progress_of("journal") as progress:
-        records = trail(journal, scope, progress)
+        found = trail_of(journal, scope, progress)
+        items = linked(found.items, found.note, kind)
         if args.output is None:
-            export.write_to(records, sys.stdout.buffer, kind)
+            export.write_to(items, sys.stdout.buffer, kind)
             return 0
-        last: dict[str, Any] = {}
+        last = ""
 
-        def noted() -> Iterator[dict[str, Any]]:
-            for record in records:
-                last.update(chain=record[CHAIN])
-                yield record
+        def noted() -> Iterator[Any]:
+            nonlocal last
+            for item in items:
+                last = last_chain(item)
+                yield item
 
         count = export.write(noted(), args.output, kind)
     if args.json:
-        print(json.dumps({"file": str(args.output), "format": kind, "records": count, "chain": last["chain"]}))
+        print(json.dumps({"file": str(args.output), "format": kind, "records": count, "chain": last}))
     else:
-        print(f"{args.output}: {count:,} records, chain {last['chain']}")
+        print(f"{args.output}: {count:,} records, chain {last}")
     return 0
 
 

@@ -11,6 +11,7 @@ from rich.table import Table
 from bench.against import Pair, Run, compared
 from bench.builds import Build, other_build, this_build
 from bench.measurement import DEFAULT_TURNS, BenchError, Measurement, Plan, SkippedError, machine
+from bench.placement import before_others
 from bench.suite import SUITE
 from gateway.commands.common import compile_engine, print_table, whole
 
@@ -133,7 +134,8 @@ def _one(name: str, args: argparse.Namespace) -> None:
             lambda text: print(f"lionrock bench: {name}: partly left out: {text}", file=sys.stderr),
         )  # fmt: skip
         try:
-            figures = SUITE[name][1](plan)
+            with before_others():
+                figures = SUITE[name][1](plan)
         except SkippedError as reason:
             figures = []
             print(f"lionrock bench: {name} left out: {reason}", file=sys.stderr)

@@ -31,7 +31,6 @@ from bench.load_servers import (
     Venue,
     chosen_cores,
     config_of,
-    on_cores,
     order_script,
     order_scripts,
     row_scripts,
@@ -40,6 +39,7 @@ from bench.load_servers import (
 )
 from bench.load_turns import CLOSED, OTHER, VENUE, Turns, loads_of, measured
 from bench.measurement import DEFAULT_TURNS
+from bench.placement import on_cores
 from gateway.commands.common import print_table, readable_errors, whole
 
 _EXAMPLES = """examples:

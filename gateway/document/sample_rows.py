@@ -102,6 +102,12 @@ class SampleProjection:
     def terms(self, slot: int) -> ContractTerms:
         return TERMS
 
+    def state(self, slot: int) -> int:
+        return self.terms(slot).state
+
+    def instruments(self) -> list[bytes]:
+        return [render.instrument(contract, self.terms(contract.slot)) for contract in self.list]
+
     def ticker(self, slot: int) -> TickerView:
         return self.ticker_rows[slot]
 

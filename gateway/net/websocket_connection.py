@@ -103,6 +103,8 @@ class WebsocketConnection(picows.WSListener):
         for action in self.session.lost():
             if isinstance(action, Submit):
                 self._venue.sequencer.submit(action.rows, None, action.pending)
+        # Nothing holds itself from here on: a cycle would stay in memory until the collector looks at all objects.
+        self._websocket = self.read_on = None
         self._turns.touch()
 
     def pause_writing(self) -> None:
@@ -229,10 +231,13 @@ class WebsocketConnection(picows.WSListener):
             if kind is Submit:
                 self._venue.sequencer.submit(action.rows, self, action.pending)  # type: ignore[union-attr]
             elif kind is Reply:
-                self.answer(action.data)  # type: ignore[union-attr]
+                frame = text_frame(action.data)  # type: ignore[union-attr]
+                self._venue.sequencer.stage_in_turn(self, frame)
             elif isinstance(action, LargeReply):
-                self._answer_in_parts(action.parts)
+                for part in text_frame_parts(action.parts):
+                    self._venue.sequencer.stage_in_turn(self, part)
             elif isinstance(action, Subscribe):
+                self._venue.settle()  # the first messages follow the reply that names the channels
                 self._subscribe(action.channels)
             elif isinstance(action, Unsubscribe):
                 for name in action.names:
@@ -281,13 +286,10 @@ class WebsocketConnection(picows.WSListener):
         """Stage a reply."""
         self.stage(text_frame(data))
 
-    def _answer_in_parts(self, parts: list[bytes]) -> None:
-        """Stage a large reply."""
-        for part in text_frame_parts(parts):
-            self.stage(part)
-
     def stage(self, frame: bytes) -> None:
-        """Send a frame, or the next part of one, with this turn's write."""
+        """Send a frame, or the next part of one, with this turn's write; nothing follows the one that closes."""
+        if self._close_sent:
+            return
         if not self._staged:
             self._venue.sequencer.dirty.append(self)
         self._staged.append(frame)
@@ -330,13 +332,14 @@ class WebsocketConnection(picows.WSListener):
             self.session.closed = True
             transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))
             transport.abort()
-        elif self._close_sent and not self._staged:
+        elif self._close_sent and not self._unsent_bytes:
             transport.close()
 
     def finish(self, code: int, reason: str) -> None:
-        """Send what is staged, then close with a code."""
+        """Answer what was received before, then close with a code."""
         self.session.closed = True
         if not self._close_sent:
+            self._venue.settle()
             self.stage(close_frame(code if code != 1005 else 1000, reason))
             self._close_sent = True
         self._turns.touch()

@@ -36,6 +36,8 @@ def _history(venue: Venue) -> Iterator[Metric]:
     history, store = venue.history, venue.history.store
     yield counter("history_rows", "Rows of history since the venue began", history.end)
     yield gauge("history_memory_rows", "Rows of history in memory", history.rows_in_memory)
+    text = "Order states and notices in memory, which venue/resume tells again"
+    yield gauge("report_memory_rows", text, venue.projection.report_rows)
     if not isinstance(store, WrittenStore):
         return
     yield gauge("history_disk_rows", "Rows of history on disk; forgotten ones among them", min(store.end, history.end))

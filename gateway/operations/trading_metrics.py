@@ -81,5 +81,7 @@ def _journal(venue: Venue) -> Iterator[Metric]:
     supervisor = venue.execution_throttle.supervisor
     text = "Commands that the rules of surveillance are behind the log; 0 when no rule is on"
     yield gauge("surveillance_lag_commands", text, supervisor.lag_commands)
+    text = "Events in memory that wait for the rules of surveillance"
+    yield gauge("surveillance_waiting_events", text, supervisor.waiting_rows)
     text = "1 while a process runs the rules of surveillance"
     yield gauge("surveillance_running", text, float(supervisor.is_running))

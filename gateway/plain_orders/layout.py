@@ -15,10 +15,9 @@ import numpy as np
 
 from engine.kernels import part
 from engine.schema import MAX_CONTRACTS, record
-from engine.units import highest_bit
-from gateway.plain_orders.byte_kernels import BLOCK_BYTES, copy_block
 from gateway.read_model import render
-from gateway.wire import jsonrpc_answers
+from gateway.wire import byte_kernels, jsonrpc_answers
+from gateway.wire.byte_kernels import BLOCK_BYTES, POW10, copy_block, put_integer, put_text
 from gateway.wire.decimals import Contract
 
 MAX_ID_BYTES = 32
@@ -115,9 +114,6 @@ def _key_words(text: str) -> list[int]:
 KEYS = np.array([_key_words(name) for name in _NAMES])
 """Each name as a key in JSON, with quotes and colon: three words, then the masks of these words."""
 
-PAIRS = np.frombuffer(b"".join(b"%02d" % number for number in range(100)), np.uint8).copy()
-POW10 = np.array([10**power for power in range(19)])
-
 
 # --- fragments of text that the writer puts together -----------------------------------------------------------------
 
@@ -176,7 +172,8 @@ SPANS = np.stack([_ENDS - [len(part) for part in _fragments], _ENDS], axis=1)
 
 def _origin() -> int:
     """A checksum of the sources and texts that go into the compiled code."""
-    sources = [path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py"))]
+    paths = [*sorted(Path(__file__).parent.glob("*.py")), Path(byte_kernels.__file__)]
+    sources = [path.read_bytes() for path in paths]
     return zlib.crc32(b"\0".join((*sources, *_fragments)))
 
 
@@ -246,41 +243,10 @@ def write_listing(work: Any, contract: Contract) -> None:
 
 
 @part
-def put_text(out, at, text, first, size):
-    """Copy a text in blocks, which also overwrites some bytes behind it; returns the end of the text."""
-    copy_block(out, at, text, first)
-    for done in range(BLOCK_BYTES, size, BLOCK_BYTES):
-        copy_block(out, at + done, text, first + done)
-    return at + size
-
-
-@part
 def put(out, at, fragment):
     """Write a fragment of text at a place; returns its end."""
     first = SPANS[fragment, 0]
     return put_text(out, at, POOL, first, SPANS[fragment, 1] - first)
-
-
-@part
-def put_integer(out, at, value):
-    """Write a whole number in decimal; returns its end."""
-    if value < 0:
-        out[at] = 45
-        at += 1
-        value = -value
-    digits = (highest_bit(value | 1) + 1) * 1233 >> 12  # that many bits times log10(2), rounded down
-    digits += 1 if digits == 0 or value >= POW10[digits] else 0
-    end = at + digits
-    while value >= 100:
-        end -= 2
-        pair = value % 100 * 2
-        out[end], out[end + 1] = PAIRS[pair], PAIRS[pair + 1]
-        value //= 100
-    if value >= 10:
-        out[end - 2], out[end - 1] = PAIRS[value * 2], PAIRS[value * 2 + 1]
-    else:
-        out[end - 1] = 48 + value
-    return at + digits
 
 
 @part

@@ -20,6 +20,7 @@ from google_crc32c import value as crc32c
 
 from engine import disk
 from engine.code_values import FLAG_FORCED
+from engine.disk import Pace
 from gateway.read_model.event_fold import (
     CANDLE_KIND,
     DELIVERY_KIND,
@@ -35,6 +36,8 @@ from gateway.registry.errors import SQLITE_FAULTS, in_one_line
 
 BLOCK_ROWS = 512
 CACHED_BLOCKS = 32
+NOTED_BLOCKS = 8
+"""So many blocks are looked through at once when they are written: a millisecond or two."""
 FORMAT_VERSION = 1
 _SETTLED = 1 << FUNDING_KIND | 1 << DELIVERY_KIND
 _SCHEMA = f"""
@@ -163,12 +166,26 @@ class HistoryFile:
             raise UnmadeError(f"{self.path}: it is being made")
         elif version != FORMAT_VERSION:
             raise self.wrong(f"it is of format {version}, this version reads format {FORMAT_VERSION}")
+        elif is_written:
+            self._check_writable()
         self._db.execute("PRAGMA cache_size=-4096")
         self._db.execute("PRAGMA busy_timeout=5000")
         # What a saved read model leaves out must be here after a power failure: every commit is synced.
         self._db.execute("PRAGMA synchronous=FULL")
         self._db.execute(f"PRAGMA query_only={int(not is_written)}")
         self.check_notes()
+
+    def _check_writable(self) -> None:
+        """SQLite only reads a file whose header has a higher write version, which looks like a disk in the way.
+
+        The file is not read beside SQLite: to close it again would let go the locks of all its connections here.
+        """
+        try:
+            self._db.execute("DELETE FROM series WHERE 0")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode == sqlite3.SQLITE_READONLY and os.access(self.path, os.W_OK):
+                raise self.wrong("its header is damaged: it says that nobody may write") from None
+            raise
 
     def close(self) -> None:
         """Close the connection."""
@@ -316,14 +333,16 @@ class HistoryFile:
             first, past = (first, middle) if note[column] >= value else (middle + 1, past)
         return first
 
-    def add_blocks(self, first_block: int, rows: Any) -> None:
+    def add_blocks(self, first_block: int, rows: Any, pace: Pace) -> None:
         """Add blocks; `rows` are theirs behind the row before them. To be called in a transaction."""
-        for note in block_notes(first_block, rows[1:]):
-            at = (note.n - first_block) * BLOCK_ROWS
-            data = rows[at : at + BLOCK_ROWS + 1].tobytes()
-            kept = (*note[:-1], crc32c(data))
-            self.run(f"INSERT INTO block VALUES ({','.join('?' * 11)})", *kept, _mark_of(kept))
-            self.run("INSERT INTO body VALUES (?, ?)", note.n, self.sealed("body", note.n, data))
+        for first in range(0, len(rows) - 1, NOTED_BLOCKS * BLOCK_ROWS):
+            part = rows[first : first + NOTED_BLOCKS * BLOCK_ROWS + 1]
+            for at, note in enumerate(block_notes(first_block + first // BLOCK_ROWS, part[1:])):
+                data = part[at * BLOCK_ROWS : (at + 1) * BLOCK_ROWS + 1].tobytes()
+                kept = (*note[:-1], crc32c(data))
+                self.run(f"INSERT INTO block VALUES ({','.join('?' * 11)})", *kept, _mark_of(kept))
+                self.run("INSERT INTO body VALUES (?, ?)", note.n, self.sealed("body", note.n, data))
+                pace()
 
     def has_same(self, n: int, rows: Any) -> bool:
         """Whether a block has these rows; they come with the row before them."""

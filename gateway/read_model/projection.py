@@ -18,6 +18,7 @@ from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
+from engine.statements import decision_figures
 from gateway.read_model import event_fold, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
@@ -34,6 +35,7 @@ from gateway.read_model.history_views import (
     transaction_view,
     user_trade_view,
 )
+from gateway.read_model.instruments import Instruments
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.reports import REPORT_ROWS, Reports
@@ -90,6 +92,7 @@ class Projection:
         self.money_records = MoneyRecords(self.history)
         self._funding = FundingRates(self.history.store)
         self._contracts: list[Contract] = []
+        self._instruments = Instruments()
         self._reports = Reports(self.history, self._contracts, report_rows)
         self._by_name: dict[str, Contract] = {}
         self._row = self._view[0]
@@ -132,7 +135,7 @@ class Projection:
         statements.position_statement(root, 0)
         statements.lights(root, 0)
         statements.funding_statement(root, 0)
-        statements.is_leaving(root, 0)
+        decision_figures.warm_up(root)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""
@@ -175,6 +178,11 @@ class Projection:
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
             self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
+
+    @property
+    def report_rows(self) -> int:
+        """How many order states and notices are kept."""
+        return self._reports.rows_in_memory
 
     @property
     def last_connection(self) -> int:
@@ -265,6 +273,10 @@ class Projection:
             int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
             bool(row["impact_excludes_affiliates"]),
         )  # fmt: skip
+
+    def instruments(self) -> Sequence[bytes]:
+        """The description of each contract as JSON, by slot."""
+        return self._instruments.texts(self._contracts, self._engine_contracts, self.terms)
 
     def state(self, contract_slot: int) -> int:
         """A contract's market state."""

@@ -82,6 +82,11 @@ class Reports:
         """What an account is told of later sequences than this one is whole."""
         return int(self._floors[account_slot]) if 0 <= account_slot < len(self._floors) else 0
 
+    @property
+    def rows_in_memory(self) -> int:
+        """How many rows are kept."""
+        return self._kept + self._segments[-1].used
+
     def noted(self, segment: Segment, end: int) -> None:
         """A batch's rows are written up to `end`."""
         self._recent = (segment, segment.used, end)

@@ -120,14 +120,19 @@ class Process:
         """How the process ended; None while it runs."""
         return self._popen.poll()
 
+    @property
+    def waiting_rows(self) -> int:
+        """How many events are queued and not sent yet."""
+        return self._offered_rows - self._taken_rows
+
     def add_clients(self, clients: Mapping[int, int]) -> None:
         """Add owners of more accounts."""
         self._clients.append(json.dumps(list(clients.items())).encode())
 
     def offer(self, data: bytes, last_seq: int) -> None:
         """Queue the events of the batch up to a sequence; when too much waits it is skipped, and an alert says so."""
-        count, waiting = len(data) // ROW_BYTES, self._offered_rows - self._taken_rows
-        if waiting + count > self._wiring.parameters.queue_rows:
+        count = len(data) // ROW_BYTES
+        if self.waiting_rows + count > self._wiring.parameters.queue_rows:
             first_seq, _ = STAMP.unpack_from(data)
             self._add_gap(Gap(first_seq, last_seq, end_ns(data), OVERFLOW))
             return

@@ -61,6 +61,11 @@ class Supervisor:
         return max(self._last_seq - seen_seq, 0) if self.is_on else 0
 
     @property
+    def waiting_rows(self) -> int:
+        """How many events are in memory for the rules; `queue_rows` at most."""
+        return 0 if self._process is None else self._process.waiting_rows
+
+    @property
     def is_running(self) -> bool:
         """Whether a process runs the rules."""
         return self._process is not None

@@ -136,9 +136,10 @@ _Answers = tuple[int, tuple[int, int], list[tuple[Origin, bytes]], Callable[[], 
 """The answers of a turn: the sequence up to which they show, when that was received and applied, what goes to whom,
 what follows."""
 _Waiting = tuple[int, int, Any]
-"""Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin)."""
-_RUN = -1
-"""In place of a command kind: plain orders that were read together."""
+"""Place of the first row in the batch, its command kind, the request; or a place, _RUN, (run, origin); or a place,
+_READY, (frame, origin)."""
+_RUN, _READY = -1, -2
+"""In place of a command kind: plain orders that were read together; an answer that needed no command."""
 
 
 class Parts(NamedTuple):
@@ -243,6 +244,13 @@ class Sequencer:
                 self._received_ns = steady_ns
         return stop
 
+    def stage_in_turn(self, origin: Origin, frame: bytes) -> None:
+        """Stage a frame that needs no command, behind the answers to the commands that were received before it."""
+        if self._count:
+            self._waiting.append((self._count, _READY, (frame, origin)))
+        else:
+            origin.stage(frame)
+
     def _new_stage(self, rows: int) -> None:
         """Room for batches of so many rows."""
         self._stage = self.engine.stage(rows)
@@ -279,18 +287,18 @@ class Sequencer:
         events_count = len(events)
         batch = (self._stage.rows, self._labels, events, self._notices(events))
         written = self.projection.apply(batch, count, events_count)
-        has_plain_orders = len(waiting) > singles
+        has_plain_orders = self.compiled_path.numbers[COUNT] > 0
         if has_plain_orders:
             self.compiled_path.write((events, events_count), written, first_seq, applied_ns + self._time.offset_ns)
+        if self.binary and events_count:
+            self._report(events)
         if singles or self._late or self.compiled_path.has_slow:
             self._answer(_rows(events), written, waiting, first_seq)
         else:
-            for _, _, (run, origin) in waiting:
-                origin.stage(self.compiled_path.frames(run))
+            for _, kind, (asked, origin) in waiting:
+                origin.stage(self.compiled_path.frames(asked) if kind == _RUN else asked)
         if has_plain_orders:
             self.compiled_path.clear()
-        if self.binary and events_count:
-            self._report(events)
         self.hub.batch(events, written)
 
     def _commit(self, rows: int) -> None:
@@ -324,6 +332,10 @@ class Sequencer:
             return pending.complete(self._explained(outcome, place), now_ns)
 
         for index, kind, request in waiting:
+            if kind == _READY:
+                frame, origin = request
+                origin.stage(frame)
+                continue
             if kind == _RUN:
                 run, origin = request
                 origin.stage(self.compiled_path.replies(run, complete))

@@ -13,6 +13,7 @@ from bench import builds, load_turns
 from bench.gateway_load import Connection, EvenStream, Result, Target, connect, disconnect, json_script, open_loop
 from bench.load_servers import Cores, Plan, chosen_cores
 from bench.load_turns import ECHO, OTHER, VENUE, Side, Spread, Turns, loads_of
+from bench.placement import _session_nice, on_cores
 from gateway.cli import main
 from tests.recordings.data import compiled
 
@@ -111,6 +112,17 @@ def test_ratios_are_taken_turn_by_turn_and_their_median_counts(is_durable, p50):
     assert against["rate"] == Spread(1.0, 0.5, 2.0)
     assert vars(against["cpu"]) == pytest.approx({"median": 1.0, "low": 1.0, "high": 1.0})
     assert Turns("x", 1.0, {ECHO: echo, VENUE: venue}, [100.0] * 3, [100.0], True).against() == {}
+
+
+def test_a_load_leaves_cores_and_priorities_as_they_were():
+    def placed():
+        return os.sched_getaffinity(0), os.getpriority(os.PRIO_PROCESS, 0), _session_nice()
+
+    before = placed()
+    with on_cores((min(before[0]),)):
+        assert os.sched_getaffinity(0) == {min(before[0])}
+        assert placed()[1] <= before[1] and placed()[2] <= before[2]
+    assert placed() == before
 
 
 def test_rates_and_words_are_read():

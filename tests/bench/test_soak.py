@@ -114,6 +114,20 @@ def test_memory_is_judged_after_the_first_minutes_of_each_life(slopes_mb, is_fla
     assert checks.is_flat(found) is is_flat
 
 
+def test_a_window_that_fills_is_no_growth_and_what_grows_beside_it_is():
+    for slope_mb, is_flat in ((0.0, True), (2.0, False)):
+        rows = list(samples([slope_mb]))
+        waiting = [0, 0, 0, 0, 200_000, 800_000, 1_000_000, 100_000, 0, 0]
+        most = np.maximum.accumulate(waiting)
+        for row, events, kept in zip(rows, waiting, most, strict=True):
+            row["surveillance_waiting_events"] = events
+            row["rss_mb"] += kept * 128 / 2**20  # what is freed stays with the process
+        found = checks.memory_of(rows, settle_s=120)
+        assert checks.is_flat(found) is is_flat
+        assert found["slope_mb_per_minute"] == pytest.approx(slope_mb, abs=1e-3)
+        assert found["windows_mb"] == pytest.approx(122.1, abs=0.1)
+
+
 def test_memory_of_too_few_samples_is_not_judged():
     assert checks.memory_of(list(samples([1.0], life_minutes=4)), settle_s=120) == {}
 

@@ -94,7 +94,7 @@ def test_who_lacks_the_recordings_is_told_where_they_are_from(
     monkeypatch.setattr(order_flow, "DATA", tmp_path)
     folder = tmp_path / ("flash1" if size == "full" else "flash1_small")
     folder.mkdir()
-    (folder / "reports.sha256").touch()
+    (folder / "reports.sha256").write_text("".join(f"{0:064}  {name}_reports.txt\n" for name in order_flow.FULL))
     with pytest.raises(SkippedError) as caught:
         order_flow.flash1_workloads(Plan(size == "full"))
     said = str(caught.value)
@@ -119,6 +119,15 @@ def test_the_workloads_that_are_there_are_measured_and_the_others_are_named(
     assert [json.loads(line)["name"] for line in said.out.splitlines()] == ["flash1-static_seed2_count5000"]
     assert said.err.startswith("lionrock bench: flash1: partly left out: not in ") and said.err.count("\n") == 1
     assert "normal_seed1_count5000.csv" in said.err and "static_seed2_count5000" not in said.err
+
+
+def test_a_workload_whose_hash_is_not_published_is_left_out(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(order_flow, "DATA", tmp_path)
+    (tmp_path / "flash1").mkdir()
+    (tmp_path / "flash1" / "static.bin.xz").touch()
+    (tmp_path / "flash1" / "reports.sha256").write_text(f"{0:064}  normal_seed23_count1000000_reports.txt\n")
+    with pytest.raises(SkippedError, match=r"static in reports\.sha256, normal\.bin\.xz, swing-25"):
+        order_flow.flash1_workloads(Plan(True))
 
 
 @needs_data

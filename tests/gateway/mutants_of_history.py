@@ -28,7 +28,7 @@ HISTORY_MUTANTS = (
     ),
     Mutant(
         "an index that leaves out a block is not noticed", "read_model/history_file.py",
-        "        self.check_notes()\n\n    def close", "\n    def close",
+        "        self.check_notes()\n\n    def _check_writable", "\n    def _check_writable",
         f"{STORE}::test_a_block_that_an_index_leaves_out_is_noticed_at_the_start",
     ),
     Mutant(
@@ -40,6 +40,12 @@ HISTORY_MUTANTS = (
         "a read model is loaded without the rows before it", "read_model/history.py",
         "if first > on_disk:", "if False:",
         f"{STORE}::test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_loaded",
+    ),
+    Mutant(
+        "the loop waits for a merge of the index", "read_model/history_store.py",
+        "            has_merged = self._merge_step()  #",
+        "            with self._changed:\n                has_merged = self._merge_step()  #",
+        f"{STORE}::test_a_segment_is_taken_while_runs_are_merged",
     ),
     Mutant(
         "a volume forgets what is on disk", "read_model/candles.py",

@@ -3,6 +3,7 @@
 from tests.gateway.mutants import Mutant
 
 TURNS, FLOW = "tests/gateway/sessions/test_query_turns.py", "tests/gateway/net/test_flow_control.py"
+ORDER = "tests/gateway/net/test_order_of_answers.py"
 LIMIT_MUTANTS = (
     Mutant(
         "what anonymous take is the clients'", "sessions/query_turns.py",
@@ -41,5 +42,21 @@ LIMIT_MUTANTS = (
         "anonymous readers hear everything whatever it costs", "net/websocket_connection.py",
         "if owed_ns > MOST_OWED_NS and", "if False and",
         f"{FLOW}::test_what_anonymous_readers_hear_is_their_pools_time_and_clients_hear_all",
+    ),
+    Mutant(
+        "a connection that has ended holds itself", "net/websocket_connection.py",
+        "        self._websocket = self.read_on = None\n", "",
+        f"{FLOW}::test_a_connection_that_has_ended_leaves_nothing_for_the_collector",
+    ),
+    Mutant(
+        "a refusal overtakes the orders before it", "venue/sequencer.py",
+        "        if self._count:\n            self._waiting.append((self._count, _READY",
+        "        if False:\n            self._waiting.append((self._count, _READY",
+        f"{ORDER}::test_a_refusal_by_the_gateway_keeps_its_place_among_orders",
+    ),
+    Mutant(
+        "a goodbye ends the connection before what waits for the disk", "net/websocket_connection.py",
+        "elif self._close_sent and not self._unsent_bytes:", "elif self._close_sent and not self._staged:",
+        f"{ORDER}::test_a_close_comes_behind_all_answers_also_those_that_wait_for_the_disk",
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from tests.gateway.mutants import Mutant
 
 SEALS, ATTACKS = "tests/gateway/audit_trail/test_seals.py", "tests/gateway/audit_trail/test_attacks.py"
 VERIFY_REGISTRY = "tests/gateway/audit_trail/test_verify_registry.py"
+COMPILED = "tests/gateway/audit_trail/test_compiled_trail.py"
 GATEWAY_LOG = "tests/gateway/audit_trail/test_gateway_log.py"
 LOG_WRITER = "tests/gateway/venue/test_gateway_log_writer.py"
 TREES = "tests/gateway/audit_trail/test_merkle_tree.py"
@@ -37,8 +38,18 @@ TRAIL_MUTANTS = (
         f"{ATTACKS}::test_counts_say_where_something_is_missing",
     ),
     Mutant(
-        "the first decision of a period has no figures", "audit_trail/records.py",
-        'max(int(root["now_ns"][0]), int(command["time_ns"]))', 'int(root["now_ns"][0])', SEALS,
+        "the first decision of a period has no figures", "audit_trail/block_follower.py",
+        "holds(work, max(s.now_ns, c.time_ns), ", "holds(work, s.now_ns, ", SEALS,
+    ),
+    Mutant(
+        "a count goes on into the next day", "audit_trail/record_counts.py",
+        "int(np.argmax(later)) if later.any() else most", "most",
+        f"{COMPILED}::test_every_byte_is_the_plain_one[days-jsonl]",
+    ),
+    Mutant(
+        "an export ends without a word where making it fails", "audit_trail/read_ahead.py",
+        "                raise error\n", "                return\n",
+        f"{COMPILED}::test_who_reads_ahead_gets_everything_and_every_error",
     ),
     Mutant(
         "a proof's root is not compared", "audit_trail/proofs.py", "if running.root() != root:", "if False:",

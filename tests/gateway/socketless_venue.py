@@ -47,7 +47,7 @@ class Origin:
             if isinstance(action, Submit):
                 self.sequencer.submit(action.rows, self, action.pending)
             else:
-                self.answer(action.data)
+                self.sequencer.stage_in_turn(self, action.data)
 
     def stage(self, frame):
         self.frames.append(frame)

@@ -52,12 +52,12 @@ def _currency(name: str) -> dict[str, object]:
 def get_instruments(session: SessionState, params: method_table.InstrumentsParams, call: Call) -> bytes:
     """Contracts by settlement currency and kind; with `expired` the settled ones instead of the others."""
     contracts = contracts_of(call.projection, params.currency, params.kind, with_any=True)
-    found = [c for c in contracts if _has_expired(call, c) is bool(params.expired)]
-    return render.array(render.instrument(c, call.projection.terms(c.slot)) for c in found)
+    texts = call.projection.instruments()
+    return render.array(texts[c.slot] for c in contracts if _has_expired(call, c) is bool(params.expired))
 
 
 def _has_expired(call: Call, contract: Contract) -> bool:
-    return call.projection.terms(contract.slot).state == MarketState.SETTLED
+    return call.projection.state(contract.slot) == MarketState.SETTLED
 
 
 def get_instrument(session: SessionState, params: method_table.InstrumentParams, call: Call) -> bytes:

@@ -14,11 +14,12 @@ from gateway.audit_trail.admission_ladder import judge, verdict
 from gateway.audit_trail.columns import COLUMNS
 from gateway.audit_trail.export import read, write
 from gateway.audit_trail.hash_chain import chained
-from gateway.audit_trail.journal_follower import Follower, stops
+from gateway.audit_trail.journal_follower import stops
 from gateway.audit_trail.records import Scope
 from gateway.audit_trail.whole_trail import trail
 from tests import build, flow, kinds, rights_flow, risk_flow
 from tests.gateway.audit_trail.journals import Live, commands_of
+from tests.gateway.audit_trail.plain_records import Follower
 from tests.pair import CAPACITIES, capacities
 
 

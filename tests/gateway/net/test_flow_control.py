@@ -2,22 +2,28 @@
 
 import asyncio
 import errno
+import gc
 import json
 import logging
 import resource
 import socket
+from collections import Counter
 from itertools import pairwise
 
+import picows
 import pytest
 
 from bench.gateway_load import client_frame
 from gateway.config import ConfigError
 from gateway.net import descriptors, listener, websocket_connection
 from gateway.net.connections import Connections
+from gateway.net.http_connection import HttpConnection
 from gateway.net.listener import Listener
-from gateway.net.websocket_connection import MAX_ANONYMOUS_BYTES
+from gateway.net.websocket_connection import MAX_ANONYMOUS_BYTES, WebsocketConnection
+from gateway.net.websocket_input import WebsocketInput
 from gateway.sessions import query_turns
 from gateway.sessions.query_turns import Pool
+from gateway.sessions.session import Session
 from tests.gateway.live import BTC, market, play, request, until
 from tests.gateway.net.test_http_connection import answered, get
 from tests.gateway.net.test_server import UPGRADE
@@ -236,6 +242,51 @@ def test_too_few_descriptors_for_the_venue_itself_are_refused(monkeypatch):
     monkeypatch.setattr(resource, "setrlimit", lambda which, value: None)
     with pytest.raises(ConfigError, match="may open 100 files, of which the venue itself needs 128; raise LimitNOFILE"):
         descriptors.room_for(2000)
+
+
+def test_a_connection_that_has_ended_leaves_nothing_for_the_collector(tmp_path):
+    """A running venue hardly ever collects: what holds itself in a circle would stay for ever."""
+
+    def alive():
+        kinds = (HttpConnection, Session, WebsocketConnection, WebsocketInput, picows.picows.WSProtocol)
+        return Counter(type(found).__name__ for found in gc.get_objects() if isinstance(found, kinds))
+
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            login = {"grant_type": "client_credentials", "client_id": alice.key_id, "client_secret": alice._secret}
+            auth = client_frame(request(1, "public/auth", **login))
+            subscribe = client_frame(request(1, "public/subscribe", channels=[f"book.{BTC}.100ms"]))
+            order = client_frame(request(2, "private/buy", **ORDER))
+            binary = UPGRADE.replace(b"\r\n\r\n", b"\r\nSec-WebSocket-Protocol: lionrock.binary.v1\r\n\r\n")
+            goodbye, unmasked, part = b"\x88\x80mask", b"\x81\x02{}", b"\x01\x82mask\x0a\x0b"
+            stories = {
+                "HTTP": get(), "no such path": UPGRADE.replace(b"/ws/", b"/other/"), "a goodbye": UPGRADE + goodbye,
+                "orders": UPGRADE + auth + order, "a goodbye behind an order": UPGRADE + auth + order + goodbye,
+                "channels": UPGRADE + subscribe, "half a message": UPGRADE + part, "half a frame": UPGRADE + auth[:9],
+                "what the library refuses": UPGRADE + unmasked, "rows": binary + auth, "nothing": b"",
+            }  # fmt: skip
+            before = alive()
+            for name, sent in stories.items():
+                for is_cut in (False, True):
+                    reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+                    writer.write(sent)
+                    if sent:
+                        await reader.read(1)
+                    if is_cut:
+                        writer.transport.abort()
+                    else:
+                        writer.close()
+                await until(lambda: len(server.connections.websockets) == 1 and not server.connections.http)
+                await until(lambda: server.connections.open == 1)
+                await asyncio.sleep(0)
+                assert alive() == before, name
+
+    gc.collect()
+    gc.disable()
+    try:
+        play(story())
+    finally:
+        gc.enable()
 
 
 def test_what_is_static_is_sent_once_to_who_keeps_it(tmp_path):

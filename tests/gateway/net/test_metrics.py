@@ -143,6 +143,7 @@ def test_what_looks_after_the_folder_shows_how_far_it_has_come(tmp_path):
             await until(lambda: not venue.scrub.is_running)
             page = await scraped(http, server)
         assert page("history_rows_total") == page("history_memory_rows") == venue.history.end > 2
+        assert page("report_memory_rows") == 4  # each order was open, then cancelled
         assert page("history_disk_rows") == 0 and page("history_fault") == 1 and page("history_waiting_segments") == 0
         assert page("snapshot_failures_total") == 3 and page("archived_segments_total") == 7
         assert page("snapshot_duration_seconds") == 1.5 and page("snapshot_running") == 0

@@ -34,8 +34,7 @@ def test_whatever_the_cuts_every_message_is_served_once_and_in_order(socketless)
     for size in (1, 2, 3, 5, 7, 64, 200, len(stream)):
         _, origin, library = socketless.feed(stream, size)
         answered = [reply["id"] for reply in replies_of(b"".join(origin.frames))]
-        assert sorted(map(str, answered)) == sorted(map(str, [1, 2, 3, 4, 5, 6, "7", 8, 9]))
-        assert [number for number in answered if number not in (3, "7")] == [1, 2, 4, 5, 6, 8, 9]
+        assert answered == [1, 2, 3, 4, 5, 6, "7", 8, 9]
         assert not library.given
         socketless.send([request(0, "private/cancel_all")])
 

@@ -11,7 +11,6 @@ from bench.gateway_load import client_frame
 from engine.codes import AccountAttribute, Affiliation, CommandKind
 from gateway import clock
 from gateway.plain_orders import layout, reply_writer
-from gateway.plain_orders.byte_kernels import BLOCK_BYTES
 from gateway.plain_orders.compiled_path import OFFSET, ROWS, SLOW, CompiledPath
 from gateway.plain_orders.frame_finder import INCOMPLETE, TEXT
 from gateway.plain_orders.layout import MAX_REQUESTS
@@ -20,6 +19,7 @@ from gateway.registry.registry import Intent, Registry
 from gateway.sessions.actions import Submit
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.wire import jsonrpc_answers
+from gateway.wire.byte_kernels import BLOCK_BYTES
 from tests.gateway.live import BTC, request
 from tests.gateway.socketless_venue import SocketlessVenue, buy, replies_of
 

@@ -1,20 +1,221 @@
-"""The figures that a decision is made on, read from the state of that moment."""
+"""The figures of a decision in plain Python, one field at a time: what the compiled reading of them is held against.
 
+It uses the engine's statements of an account and the rows of the state, and nothing of `decision_figures` there.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 
-from engine.codes import NIL, Asset, CommandKind, ExecInst, OrdType, SelfTrade, Side
+from engine import cancel_queue
+from engine.codes import NIL, AccountAttribute, Asset, CommandKind, ExecInst, MarginMode, OrdType, SelfTrade, Side
+from engine.kernels import entry
 from engine.schema import DIRECTIVE, LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
-from engine.statements import PositionStatement, account_statement, is_leaving, position_slots
-from gateway.audit_trail.columns import ATTRIBUTES
-from gateway.audit_trail.exposure import approval_figures, client_figures, limit_figures, own_limit_micros
-from gateway.audit_trail.margin_need import (
-    MARKETS,
-    NOTHING,
-    Asked,
-    limit_ticks,
-    own_need_micros,
-    working_ticks,
+from engine.statements import PositionStatement, account_statement, position_slots
+
+
+@entry
+def is_leaving(root, order_slot):
+    """Whether a mass cancel in the queue takes an order: it is as good as cancelled."""
+    return cancel_queue.covering(root[0], order_slot) != NIL
+
+
+ATTRIBUTES = {f"account_{attribute.name.lower()}": attribute for attribute in AccountAttribute}
+
+
+# --- owners' limits --------------------------------------------------
+
+SUBTICKS = 1000
+INT64_MAX = (1 << 63) - 1
+
+
+def limit_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
+    """The figures of limits that are set; most accounts have no group limit and no exposure limit."""
+    account, found = state["accounts"][account_slot], {}
+    limit = _group_limit_lots(state, int(account["group"]), contract_slot)
+    if limit:
+        found = {"group_max_lots": limit, "group_others_lots": _others_lots(state, account_slot, contract_slot)}
+    if own_limit_micros(state, account_slot) != INT64_MAX:
+        found["account_others_exposure_micros"] = _others_micros(state, account_slot, contract_slot)
+    client = _owner_of(state, account_slot)
+    if client and int(state["clients"][client]["max_exposure_micros"]):
+        found["client_max_exposure_micros"] = int(state["clients"][client]["max_exposure_micros"])
+        siblings = (slot for slot in _members(state, client) if slot != account_slot)
+        others = _others_micros(state, account_slot, contract_slot)
+        found["client_others_exposure_micros"] = others + sum(_others_micros(state, slot, NIL) for slot in siblings)
+    return found
+
+
+def own_limit_micros(state: Any, account_slot: int) -> int:
+    """The exposure limit of an account itself, INT64_MAX for none; its client may have a tighter one."""
+    return int(state["profiles"][account_slot]["values"][AccountAttribute.MAX_EXPOSURE_MICROS]) or INT64_MAX
+
+
+def client_figures(state: Any, account_slot: int) -> dict[str, int]:
+    """What holds for the client of an account, if it is a client's."""
+    client = _owner_of(state, account_slot)
+    if not client:
+        return {}
+    row = state["clients"][client]
+    return {"client_frozen": int(row["frozen"]), "client_kill_switch": int(row["killed"])}
+
+
+def _owner_of(state: Any, account_slot: int) -> int:
+    return int(state["profiles"][account_slot]["values"][AccountAttribute.CLIENT])
+
+
+def _members(state: Any, client: int) -> Iterator[int]:
+    member = int(state["clients"][client]["members_head"])
+    while member != NIL:
+        yield member
+        member = int(state["accounts"][member]["client_next_slot"])
+
+
+def approval_figures(state: Any, account_slot: int, contract_slot: int) -> dict[str, int]:
+    """An affiliate's approval for a contract, if it ever had one."""
+    for row in state["approvals"][: int(state["approvals_used"])]:
+        if int(row["account_slot"]) == account_slot and int(row["contract_slot"]) == contract_slot:
+            return {"affiliate_from_ns": int(row["from_ns"]), "affiliate_until_ns": int(row["until_ns"])}
+    return {}
+
+
+def _worst_lots(row: Any) -> int:
+    """The largest size that a position can reach on either side when the open orders of that side fill."""
+    size = int(row["size_lots"])
+    return max(max(size, 0) + int(row["buy_lots"]), max(-size, 0) + int(row["sell_lots"]))
+
+
+def _group_limit_lots(state: Any, group: int, contract_slot: int) -> int:
+    place = int(state["groups"][group]["limits_head"]) if group else NIL
+    while place != NIL:
+        limit = state["group_limits"][place]
+        if int(limit["contract_slot"]) == contract_slot:
+            return int(limit["max_lots"])
+        place = int(limit["next_place"])
+    return 0
+
+
+def _others_lots(state: Any, account_slot: int, contract_slot: int) -> int:
+    """The sum of the worst cases of the group's other accounts in this contract."""
+    total, member = 0, int(state["groups"][int(state["accounts"][account_slot]["group"])]["members_head"])
+    while member != NIL:
+        if member != account_slot:
+            rows = (state["positions"][slot] for slot in position_slots([state], member))
+            total += sum(_worst_lots(row) for row in rows if int(row["contract_slot"]) == contract_slot)
+        member = int(state["accounts"][member]["group_next_slot"])
+    return total
+
+
+def _others_micros(state: Any, account_slot: int, contract_slot: int) -> int:
+    """The sum of the worst cases of an account's contracts but one (NIL: of all), valued at their marks."""
+    total = 0
+    for slot in position_slots([state], account_slot):
+        row = state["positions"][slot]
+        if int(row["contract_slot"]) != contract_slot:
+            contract = state["contracts"][int(row["contract_slot"])]
+            value = int(contract["mark_subticks"]) * abs(_worst_lots(row)) * int(contract["micros_per_tick_lot"])
+            total += -(-value // SUBTICKS)
+    return total
+
+
+# --- margin --------------------------------------------------
+
+PPB = 1_000_000_000
+MARKETS = (OrdType.MARKET, OrdType.STOP_MARKET, OrdType.TAKE_MARKET, OrdType.TRAILING_STOP)
+NOTHING = dict.fromkeys(
+    ("size_lots", "leverage", "margin_mode", "buy_subtick_lots", "sell_subtick_lots", "loss_subtick_lots"), 0
 )
+"""An empty row, for a position that does not exist."""
+
+
+@dataclass
+class Asked:
+    """An order after its command: a new one, or one as amended."""
+
+    side: int
+    ord_type: int
+    price_ticks: int
+    lots: int
+    flags: int
+    was_lots: int = 0
+    was_price_ticks: int = 0
+    was_loss_subticks: int = 0
+
+    @property
+    def counts(self) -> bool:
+        """Whether it takes margin: neither a reducing order nor one that waits for its trigger."""
+        return self.side in (Side.BUY, Side.SELL) and not self.flags & (ExecInst.REDUCE_ONLY | ExecInst.CONDITIONAL)
+
+
+def _up(amount: int, parts: int = SUBTICKS) -> int:
+    return -(-amount // parts)
+
+
+def limit_ticks(contract: Any, asked: Asked) -> int:
+    """An order's limit; for a market order, the band's edge."""
+    if asked.ord_type not in MARKETS or asked.flags & ExecInst.CONDITIONAL:
+        return asked.price_ticks
+    edge = int(contract["max_buy_ticks"] if asked.side == Side.BUY else contract["min_sell_ticks"])
+    return max(min(edge, int(contract["max_price_ticks"])), 1)
+
+
+def working_ticks(contract: Any, asked: Asked, best_opposite_ticks: int) -> int:
+    """The limit after sliding: a post-only order goes behind the best price of the other side."""
+    price, best, buys = limit_ticks(contract, asked), best_opposite_ticks, asked.side == Side.BUY
+    if asked.flags & ExecInst.POST_ONLY and best != NIL and (price >= best if buys else price <= best):
+        return best - 1 if buys else best + 1
+    return price
+
+
+def own_need_micros(contract: Any, position: dict[str, int], asked: Asked, price_ticks: int) -> int:
+    """Initial margin, fees and open loss of a contract's position and all its orders, the judged one among them."""
+    unit = int(contract["micros_per_tick_lot"])
+    buys, sells, loss = (position[f"{name}_subtick_lots"] for name in ("buy", "sell", "loss"))
+    away = price_ticks * SUBTICKS - int(contract["mark_subticks"])
+    adverse = max(away if asked.side == Side.BUY else -away, 0)
+    weight = _weight(asked.side, price_ticks, adverse) * asked.lots
+    weight -= _weight(asked.side, asked.was_price_ticks, asked.was_loss_subticks) * asked.was_lots
+    loss += adverse * asked.lots - asked.was_loss_subticks * asked.was_lots
+    if asked.side == Side.BUY:
+        buys += weight
+    else:
+        sells += weight
+    return _required_micros(contract, position, _up(buys * unit), _up(sells * unit)) + _up(loss * unit)
+
+
+def _weight(side: int, price_ticks: int, loss_subticks: int) -> int:
+    """The price at which an order counts: a buy its limit, a sell the higher of limit and mark."""
+    return price_ticks * SUBTICKS + (0 if side == Side.BUY else loss_subticks)
+
+
+def _required_micros(contract: Any, position: dict[str, int], buys_micros: int, sells_micros: int) -> int:
+    """IM of the worst case of position and orders, and the dearer fee of the orders."""
+    size = position["size_lots"]
+    held = _up(int(contract["mark_subticks"]) * abs(size) * int(contract["micros_per_tick_lot"]))
+    if size > 0:
+        worst = max(held + buys_micros, sells_micros - held)
+    elif size < 0:
+        worst = max(held + sells_micros, buys_micros - held)
+    else:
+        worst = max(buys_micros, sells_micros)
+    need = _initial_micros(contract, position["leverage"], worst)
+    fee_ppb = max(int(contract["taker_fee_ppb"]), int(contract["maker_fee_ppb"]))
+    need += _up((buys_micros + sells_micros) * fee_ppb, PPB)
+    if position["margin_mode"] == MarginMode.ISOLATED:
+        need -= _initial_micros(contract, position["leverage"], held)
+    return need
+
+
+def _initial_micros(contract: Any, leverage: int, notional_micros: int) -> int:
+    """Notional / leverage, the leverage not above the cap of the notional's bracket."""
+    place = int(contract["brackets"]) - 1
+    while place > 0 and notional_micros <= int(contract["bracket_floor_micros"][place]):
+        place -= 1
+    cap = int(contract["bracket_leverage"][place])
+    return _up(notional_micros, leverage if 0 < leverage <= cap else cap)
+
+
+# --- a decision --------------------------------------------------
 
 ORDER_COMMANDS = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL, CommandKind.MASS_CANCEL)
 MONEY_COMMANDS = (
