@@ -5,6 +5,8 @@ is full: the state keeps the place, and the next call goes on with the same comm
 """
 
 
+import numpy as np
+
 from engine import batch_end, directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
