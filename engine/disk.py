@@ -185,7 +185,8 @@ def write_all(descriptor: int, parts: Sequence[Bytes], offset: int) -> int:
 def write_atomically(path: Path, parts: Sequence[Bytes], pace: Pace | None = None) -> None:
     """Write a whole file durably: it is there completely under its name, or not at all.
 
-    With a pace it is written and synced a piece at a time.
+    With a pace it is written and synced a piece at a time. What is written of a file that fails is taken away: on a
+    full disk that room is the journal's.
     """
     temporary = path.with_name(path.name + TEMPORARY)
     descriptor = _disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
@@ -195,6 +196,10 @@ def write_atomically(path: Path, parts: Sequence[Bytes], pace: Pace | None = Non
         else:
             _write_in_pieces(descriptor, parts, pace)
         _disk.sync(descriptor)
+    except OSError:
+        with contextlib.suppress(OSError):
+            _disk.unlink(temporary)
+        raise
     finally:
         _disk.close(descriptor)
     _disk.rename(temporary, path)

@@ -7,7 +7,6 @@ import os
 import signal
 import sys
 from collections.abc import Sequence
-from importlib.metadata import version
 from typing import Any, NoReturn
 
 COMMANDS = {
@@ -85,7 +84,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(_overview())
         return 0 if arguments else USAGE_ERROR
     if arguments[0] == "--version":
-        print(f"lionrock {version('lionrock')}")
+        from gateway.wire.versions import API_VERSION, RELEASE  # here, so that other commands do not wait for it
+
+        print(f"lionrock {RELEASE} (API {API_VERSION})")
         return 0
     name = arguments[0]
     if name not in COMMANDS:

@@ -1,13 +1,17 @@
 """Fixtures that many tests share, and what the workers of pytest-xdist share."""
 
+import gc
 import logging
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import pytest
 
 from engine.units import JIT
 from tests import build, shares
+from tests.memory import States
 from tests.pair import Pair
+
+STATES = States()
 
 
 def workers(config: pytest.Config) -> int:
@@ -21,11 +25,25 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items[:] = shares.dealt(items, workers(config))
 
 
+def pytest_collection_finish() -> None:
+    """Nearly all that there is now stays to the end. Collections leave it out: they are quick, and come often."""
+    gc.collect()
+    gc.freeze()
+    STATES.watch()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Of several workers one compiles."""
     if workers(item.config) > 1 and JIT and shares.module_of(item) not in shares.WITHOUT_COMPILED:
         shares.compile_once()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown() -> Generator[None]:
+    """A worker does not grow with the venues that it has had: the fixtures of the test are gone here."""
+    yield
+    STATES.after_test()
 
 
 @pytest.fixture

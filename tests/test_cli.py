@@ -6,10 +6,12 @@ import os
 import socket
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from engine.schema import SEMANTICS_VERSION
 from gateway import cli
 from tests.gateway.live import key_file
 
@@ -67,6 +69,12 @@ def test_bad_arguments_and_files_are_one_line(
     err = capsys.readouterr().err
     assert said.format(folder=tmp_path) in err and len(err.splitlines()) == 1
     assert [path.name for path in tmp_path.iterdir()] == ["junk"]
+
+
+def test_the_version_is_the_installed_one_and_that_of_the_interface(capsys: pytest.CaptureFixture[str]) -> None:
+    assert cli.main(["--version"]) == 0
+    told = capsys.readouterr().out
+    assert told == f"lionrock {version('lionrock')} (API 1.{SEMANTICS_VERSION}.0)\n"
 
 
 def test_names_of_commands_stand_apart_from_what_they_are_for(capsys: pytest.CaptureFixture[str]) -> None:

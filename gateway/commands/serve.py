@@ -10,7 +10,6 @@ import signal
 import sqlite3
 import sys
 from dataclasses import replace
-from importlib.metadata import version
 from typing import Any
 
 import uvloop
@@ -37,6 +36,7 @@ from gateway.venue.read_only import DiskFailure, disk_failure, stop_failure
 from gateway.venue.start_phases import StartPhases
 from gateway.wire import log_lines
 from gateway.wire.log_lines import event
+from gateway.wire.versions import RELEASE
 
 _EXAMPLES = """examples:
   lionrock serve
@@ -181,7 +181,7 @@ def _started(server: Server) -> dict[str, Any]:
     return event(
         "started", port=server.port, operations_port=server.operations_port, sequence=engine.last_seq,
         snapshot=recovery.snapshot_seq, replayed=recovery.replayed, cut_bytes=recovery.cut_bytes,
-        release=version("lionrock"),
+        release=RELEASE,
     )  # fmt: skip
 
 

@@ -24,12 +24,12 @@ from gateway.registry.registry import KeyOrder, Registry
 from gateway.registry.vault import Vault
 from gateway.sessions.actions import LargeReply, Reply, Submit
 from gateway.sessions.method_table import METHODS
-from gateway.sessions.methods.session import VERSION
 from gateway.sessions.session import Session
 from gateway.sessions.shared_context import Context
 from gateway.wire.decimals import Number
 from gateway.wire.errors import MEANINGS
 from gateway.wire.reasons import PUBLIC_REASONS
+from gateway.wire.versions import API_VERSION
 from gateway.wire.views import Outcome
 
 _SCALARS = {"string": str, "integer": int, "number": float}
@@ -47,7 +47,7 @@ def document() -> dict[str, Any]:
         "openrpc": "1.3.2",
         "info": {
             "title": "Lionrock trading API",
-            "version": VERSION,
+            "version": API_VERSION,
             "description": "JSON-RPC 2.0 over websocket at /ws/api/v2, over HTTP at /api/v2/<method> and POST /api/v2.",
         },
         "methods": [_method(name, answers.get(name)) for name in METHODS],

@@ -8,14 +8,15 @@ from prometheus_client.core import Metric
 from engine import disk
 from gateway.operations.families import NS_PER_S, gauge, gauges
 from gateway.operations.health_pages import HealthPages
-from gateway.sessions.methods.session import VERSION
 from gateway.venue.health import STATES
 from gateway.venue.venue import Venue
+from gateway.wire.versions import API_VERSION, RELEASE
 
 
 def families(venue: Venue, health: HealthPages) -> Iterator[Metric]:
     """Version, health, the data folder's disk, and how the venue's time stands to the wall clock."""
-    yield gauges("build_info", "The release that runs; always 1", ("version",), [((VERSION,), 1.0)])
+    text = "The release that runs, and the version of its interface; always 1"
+    yield gauges("build_info", text, ("version", "api_version"), [((RELEASE, API_VERSION), 1.0)])
     yield gauge("ready", "1 while new orders are taken, as /readyz says", float(not health.reasons()))
     states = [((state,), float(venue.health.state == state)) for state in dict.fromkeys(STATES.values())]
     yield gauges("health_state", "1 for the state that the venue is in", ("state",), states)

@@ -14,7 +14,6 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -41,6 +40,7 @@ from gateway.venue.backup_files import (
     write_manifest,
 )
 from gateway.venue.recovery import projection_path
+from gateway.wire.versions import RELEASE
 
 PARTIAL = "partial"
 """The folder in which a backup is made, until it is whole."""
@@ -126,7 +126,7 @@ def _whole(config: Config, target: Path, choice: Choice, progress: Progress) -> 
 
 def _manifest(copying: "_Copying", end: LogEnd, left_out: list[str], missing: list[int]) -> Manifest:
     return Manifest(
-        format=FORMAT, release=version("lionrock"), semantics_version=SEMANTICS_VERSION, sequence=end.seq,
+        format=FORMAT, release=RELEASE, semantics_version=SEMANTICS_VERSION, sequence=end.seq,
         chain=end.chain.hex(), log_time_ns=end.time_ns, taken_ns=clock.wall_ns(),
         files=[copying.files[name] for name in sorted(copying.files)], left_out=left_out, missing_segments=missing,
     )  # fmt: skip

@@ -2,8 +2,13 @@
 
 Cancels, liquidations, funding, time and index prices go on in the reserve. Trading comes back by itself once there is a
 quarter more than the reserve, so that it does not come and go.
+
+No file holds the reserve: a venue's own large writes, snapshots and archives, leave half of it to the journal. What
+another program writes to the same disk could take the room of such a file as soon as it was given up.
 """
 
+import errno
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine import disk
@@ -11,6 +16,25 @@ from gateway.venue.health import Effect, Health
 
 NAME = "DISK_NEARLY_FULL"
 _MIB = 1 << 20
+
+
+class SparingDisk(disk.SystemDisk):
+    """The machine's disk for a process beside the venue: a write that would leave less than half of the reserve raises
+    OSError (ENOSPC), so it is never this process that leaves no room to the journal.
+    """
+
+    def __init__(self, folder: Path, reserve_bytes: int) -> None:
+        self._folder, self._left_bytes = folder, reserve_bytes // 2
+
+    def pwrite(self, descriptor: int, parts: Sequence[disk.Bytes], offset: int, flags: int = 0) -> int:
+        size_bytes = sum(memoryview(part).nbytes for part in parts)
+        if self._left_bytes and self.free_bytes(self._folder) - size_bytes < self._left_bytes:
+            raise OSError(
+                errno.ENOSPC,
+                f"{self._folder}: the last {self._left_bytes / _MIB:,.1f} MiB, half of disk_reserve_bytes, are the "
+                "journal's; make room on this disk",
+            )
+        return super().pwrite(descriptor, parts, offset, flags)
 
 
 class DiskSpace:

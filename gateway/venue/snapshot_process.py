@@ -20,7 +20,7 @@ from typing import IO, Any
 
 import msgspec
 
-from engine import host
+from engine import disk, host
 from gateway import clock
 from gateway.config import Config
 from gateway.read_model.history import History
@@ -28,6 +28,7 @@ from gateway.read_model.history_file import HistoryError
 from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
+from gateway.venue.disk_space import SparingDisk
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 
@@ -58,6 +59,8 @@ class Order(msgspec.Struct):
     history_rows: int = 0
     compare_seq: int = 0
     """The snapshot of this sequence was written from the venue's memory: its state is compared with the journal's."""
+    reserve_bytes: int = 0
+    """The venue's `disk_reserve_bytes`: half of it stays free."""
 
 
 class Done(msgspec.Struct):
@@ -237,7 +240,9 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     line: Any = sys.stdin.buffer.readline()
     end_with(sys.stdin.buffer)
-    done = answer(line)
+    order = msgspec.json.decode(line, type=Order)
+    with disk.use(SparingDisk(Path(order.data), order.reserve_bytes)):
+        done = answer(line)
     print(json.dumps(msgspec.to_builtins(done)), flush=True)
     os._exit(1 if done.problem else 0)
 

@@ -94,7 +94,7 @@ class Snapshots:
         self._gives_way = not self._is_far_behind(durable_seq)
         order = Order(
             config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,
-            self._compare_seq,
+            self._compare_seq, config.disk_reserve_bytes,
         )  # fmt: skip
         root = str(Path(__file__).parents[2])
         paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])

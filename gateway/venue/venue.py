@@ -293,9 +293,9 @@ class Venue:
         self.snapshots.close()
         self.scrub.close()
         self.gateway_log.close(self.time.now_ns())
-        self.sequencer.settle()
-        if self.engine.journal is not None:
-            self.engine.journal.sync()
+        self._make_durable()
+        self.execution_throttle.close()
+        self._make_durable()  # whom the rules stopped at the very end
         self.registry.wait_at_most(WAIT_SECONDS)
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
@@ -307,8 +307,15 @@ class Venue:
             self.registry.keep_tip(*self.engine.journal.durable_tip[:2])
         self.registry.close()
 
+    def _make_durable(self) -> None:
+        """Apply what was collected, and have it on the disk."""
+        self.sequencer.settle()
+        if self.engine.journal is not None:
+            self.engine.journal.sync()
+
     def abandon(self) -> None:
         """Let go of everything as it is, after a disk that failed: nothing more is written."""
+        self.execution_throttle.close()
         self.sequencer.abandon()
         self.snapshots.close()
         self.scrub.close()

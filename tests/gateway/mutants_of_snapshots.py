@@ -15,6 +15,16 @@ SNAPSHOT_MUTANTS = (
         f"{SNAPSHOTS}::test_a_state_that_the_journal_does_not_lead_to_is_found",
     ),
     Mutant(
+        "a snapshot may fill the disk to its last byte", "venue/disk_space.py",
+        "self.free_bytes(self._folder) - size_bytes < self._left_bytes", "False",
+        "tests/gateway/venue/test_disk_space.py::test_a_process_beside_the_venue_leaves_half_of_the_reserve",
+    ),
+    Mutant(
+        "a closed venue leaves its rules running", "venue/venue.py",
+        "        self._make_durable()\n        self.execution_throttle.close()\n", "        self._make_durable()\n",
+        "tests/gateway/venue/test_execution_throttle.py::test_the_rules_end_with_a_venue_that_has_no_server[close]",
+    ),
+    Mutant(
         "a sweep is noted before its intent", "venue/venue.py", "if seq not in later}", "if True}",
         "tests/crash/test_notes.py::test_a_sweep_is_not_noted_before_its_intent",
     ),

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from typing import Any
 
 from engine.codes import Switch
-from engine.schema import SEMANTICS_VERSION
 from gateway.audit_trail.gateway_notes import ACCEPTED
 from gateway.market_data.hub import shows_state
 from gateway.sessions import method_table
@@ -15,8 +14,8 @@ from gateway.wire import channels, jsonrpc_answers
 from gateway.wire.decimals import parse_integer
 from gateway.wire.errors import bad_param
 from gateway.wire.jsonrpc_answers import encode
+from gateway.wire.versions import API_VERSION
 
-VERSION = f"1.{SEMANTICS_VERSION}.0"
 _OK = b'"ok"'
 _S = 1_000_000_000
 
@@ -48,15 +47,15 @@ def logout(session: SessionState, params: method_table.LogoutParams, call: Call)
 
 
 def hello(session: SessionState, params: method_table.HelloParams, call: Call) -> bytes:
-    """The venue's version."""
-    return encode({"version": VERSION})
+    """The interface's version."""
+    return encode({"version": API_VERSION})
 
 
 def test(session: SessionState, params: method_table.TestParams, call: Call) -> bytes:
-    """The venue's version; `expected_result: exception` gives an error to test with."""
+    """The interface's version; `expected_result: exception` gives an error to test with."""
     if params.expected_result == "exception":
         raise bad_param("expected_result", "an exception was asked for")
-    return encode({"version": VERSION})
+    return encode({"version": API_VERSION})
 
 
 def set_heartbeat(session: SessionState, params: method_table.HeartbeatParams, call: Call) -> bytes:

@@ -2,6 +2,7 @@
 
 import os
 import re
+from importlib.metadata import version
 
 import aiohttp
 import pytest
@@ -103,6 +104,8 @@ def test_who_is_connected_what_is_wrong_and_what_is_not_public(tmp_path):
             kinds = ("logged_in", "anonymous")
             assert [page("connections", port="public", kind=kind) for kind in kinds] == [2, 1]
             assert page("connections", port="operations", kind="http") == 1
+            told = (await alice.call("public/hello"))["version"]
+            assert page("build_info", version=version("lionrock"), api_version=told) == 1
             assert page("connections_limit", port="public") == server.connections.limit > 0
             assert page("connections_turned_away_total", port="public") == 0
             assert (page("health_state", state="serving"), page("health_state", state="read_only")) == (1, 0)

@@ -1,15 +1,18 @@
 """With little room on the disk new orders are refused by name, all that must go on does, and trading comes back."""
 
+import errno
 import os
 import subprocess
+import time
 
 import pytest
 
 from engine import disk
 from engine.codes import CommandKind
 from gateway.venue import disk_space
-from gateway.venue.disk_space import DiskSpace
+from gateway.venue.disk_space import DiskSpace, SparingDisk
 from gateway.venue.health import Health
+from gateway.venue.snapshots import Snapshots
 from gateway.wire.command_rows import bare_row
 from tests.gateway.live import request
 from tests.gateway.socketless_venue import SocketlessVenue, buy, replies_of
@@ -70,6 +73,20 @@ def test_cancels_time_and_the_journal_go_on(tmp_path):
         venue.close()
 
 
+def test_a_process_beside_the_venue_leaves_half_of_the_reserve(tmp_path, monkeypatch):
+    """What does not fit any more is not begun, and nothing of it stays; without a reserve nobody looks."""
+    path, parts = tmp_path / "large", [bytes(1 << 20)] * 4
+    monkeypatch.setattr(SparingDisk, "free_bytes", lambda self, folder: RESERVE // 2 + (1 << 20))
+    with disk.use(SparingDisk(tmp_path, RESERVE)):
+        disk.write_atomically(path, parts)  # each write leaves it: the disk does not get smaller here
+        with pytest.raises(OSError, match=r"the last 128\.0 MiB, half of disk_reserve_bytes, are the") as full:
+            disk.write_atomically(tmp_path / "larger", [bytes(100), bytes((1 << 20) + 1)])
+        assert full.value.errno == errno.ENOSPC
+    assert [left.name for left in tmp_path.iterdir()] == ["large"]
+    with disk.use(SparingDisk(tmp_path, 0)):
+        disk.write_atomically(path, [bytes(2 << 20)])
+
+
 @pytest.fixture
 def small_disk(tmp_path):
     """A file system of 96 MiB in memory."""
@@ -98,4 +115,38 @@ def test_a_real_disk_that_fills_up(small_disk):
     ballast.unlink()
     venue.tick()
     assert "order" in answer(desk, buy(price=17_002))
+    venue.close()
+
+
+def ended(snapshots, seq, seconds=300):
+    """Wait for a process to end that writes a snapshot up to this sequence."""
+    snapshots.begin(seq)
+    until = time.monotonic() + seconds
+    while snapshots.is_running:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+        snapshots.tick(0)
+
+
+def test_a_snapshot_leaves_half_of_the_reserve_to_the_journal(small_disk):
+    reserve = 24 << 20
+    desk = SocketlessVenue(small_disk, disk_reserve_bytes=reserve)
+    venue, folder = desk.venue, small_disk / "venue"
+    assert "order" in answer(desk, buy(price=17_000))
+    venue.engine.journal.sync()
+    free = disk.current().free_bytes(folder)
+    ballast = small_disk / "ballast"
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free - reserve // 2 - (64 << 10))
+    files, snapshots = set(folder.rglob("*")), Snapshots(venue.config, health := Health(), 0)
+    ended(snapshots, venue.engine.durable_seq)
+    assert snapshots.failures == 1 and "half of disk_reserve_bytes, are the journal's" in health.cause
+    assert disk.current().free_bytes(folder) >= reserve // 2
+    assert not [path for path in set(folder.rglob("*")) - files if path.suffix == disk.TEMPORARY]
+    venue.tick()
+    assert answer(desk, request(2, "private/cancel_all")) == 1
+    venue.engine.journal.sync()
+    ballast.unlink()
+    ended(snapshots, venue.engine.durable_seq)
+    assert snapshots.last_seq == venue.engine.durable_seq and not health.troubles
     venue.close()

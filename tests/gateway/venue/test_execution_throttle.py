@@ -30,6 +30,7 @@ from gateway.surveillance.supervisor import Supervisor
 from gateway.surveillance.worker import BEGIN, EVENTS, FRAME, Worker
 from tests.gateway.identified import officer_words
 from tests.gateway.live import BTC, market, play, until
+from tests.gateway.socketless_venue import SocketlessVenue
 
 ALICE, BOB = 0, 1
 
@@ -59,6 +60,17 @@ def test_the_throttle_stops_an_account_until_a_person_lifts_it(tmp_path: Path) -
         ("execution_throttle", [ALICE]), ("execution_throttle", [BOB]),
     ]  # fmt: skip
     store.close()
+
+
+@pytest.mark.parametrize("end", ["close", "abandon"])
+def test_the_rules_end_with_a_venue_that_has_no_server(tmp_path: Path, end: str) -> None:
+    """A process of rules and its threads, left behind, would keep the whole venue in memory."""
+    venue = SocketlessVenue(tmp_path, surveillance=Parameters(throttle_executions=5, throttle_seconds=60)).venue
+    venue.start()
+    process = venue.execution_throttle.supervisor._process
+    assert process is not None and process.exit_code is None
+    getattr(venue, end)()
+    assert process.exit_code is not None and not any(thread.is_alive() for thread in process._threads)
 
 
 def test_who_cannot_be_stopped_now_is_stopped_as_soon_as_the_registry_can_be_written(tmp_path: Path) -> None:
