@@ -87,12 +87,18 @@ def is_open_account(s, account_slot):
     return below(account_slot, s.accounts_used) and account_at(s, account_slot).state == OPEN_ACCOUNT
 
 
+@rare
+def not_open_reason(s, account_slot):
+    """Why an account is not open: it was closed, or there is none."""
+    closed = below(account_slot, s.accounts_used) and account_at(s, account_slot).state == CLOSED_ACCOUNT
+    return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
+
+
 @inlined
 def known_reason(s, account_slot, contract_slot):
     """Row 1: account and contract exist, the account is not closed."""
     if not is_open_account(s, account_slot):
-        closed = below(account_slot, s.accounts_used) and account_at(s, account_slot).state == CLOSED_ACCOUNT
-        return Reason.ACCOUNT_CLOSED if closed else Reason.UNKNOWN_ACCOUNT
+        return not_open_reason(s, account_slot)
     if not below(contract_slot, s.contracts_used):
         return Reason.UNKNOWN_CONTRACT
     if contract_at(s, contract_slot).state == MarketState.DRAFT:
@@ -231,12 +237,12 @@ def _is_odd(lot_step, open_lots, filled_lots):
 
 
 @rare
-def _closes_whole(s, taker, open_lots):
+def _closes_whole(s, flags, position_slot, side, open_lots):
     """Whether a reduce-only order asks for the whole position: only such a one may be below the smallest order."""
-    if taker.flags & EXEC_REDUCE_ONLY == 0 or taker.position_slot == NIL:
+    if flags & EXEC_REDUCE_ONLY == 0 or position_slot == NIL:
         return False
-    size = position_at(s, taker.position_slot).size_lots
-    return size != 0 and (size > 0) == (taker.side == Side.SELL) and open_lots >= abs(size)
+    size = position_at(s, position_slot).size_lots
+    return size != 0 and (size > 0) == (side == Side.SELL) and open_lots >= abs(size)
 
 
 @inlined
@@ -249,8 +255,9 @@ def quantity_reason(s, taker, contract):
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         if taker.expire_ns % NS_PER_S != 0 or taker.expire_ns <= s.now_ns or second > MAX_TICKS or second < 0:
             return Reason.BAD_EXPIRY
-    if open_lots < contract.min_order_lots - filled and not _closes_whole(s, taker, open_lots):
-        return Reason.QTY_TOO_SMALL
+    if open_lots < contract.min_order_lots - filled:
+        if not _closes_whole(s, taker.flags, taker.position_slot, taker.side, open_lots):
+            return Reason.QTY_TOO_SMALL
     if open_lots > contract.max_order_lots - filled:
         return Reason.QTY_TOO_LARGE
     return Reason.NONE

@@ -95,8 +95,8 @@ def find_order(s, order_id):
 
 
 @inlined
-def _is_order(s, cell, account_slot, cl_ord_id):
-    row = order_at(s, idmap.slot_at(s, cell))
+def _is_order(s, slot, account_slot, cl_ord_id):
+    row = order_at(s, slot)
     return row.cl_ord_id == cl_ord_id and position_at(s, row.position_slot).account_slot == account_slot
 
 
@@ -105,10 +105,11 @@ def _match_client_id(s, size, tag, account_slot, cl_ord_id):
     start = s.order_map.base + size
     place = idmap.seek(s, start, size - 1, tag, idmap.home_of(tag, size - 1))
     while place != NIL:
-        if not unlikely(not _is_order(s, start + place, account_slot, cl_ord_id)):
-            return start + place
+        slot = idmap.slot_at(s, start + place)
+        if not unlikely(not _is_order(s, slot, account_slot, cl_ord_id)):
+            return start + place, slot
         place = idmap.seek_on(s, start, size - 1, tag, place)
-    return NIL
+    return np.int64(NIL), np.int64(NIL)
 
 
 @rare
@@ -117,34 +118,47 @@ def _match_old_id(s, tag, account_slot, cl_ord_id):
 
 
 @inlined
-def find_client_cell(s, tag, account_slot, cl_ord_id):
-    """The map's cell of an account's live order by the client's id, whose tag this is; NIL where there is none."""
+def find_client_id(s, tag, account_slot, cl_ord_id):
+    """The map's cell and the slot of an account's live order by the client's id, whose tag this is; NIL for none."""
     if cl_ord_id == 0:
-        return NIL
-    if s.recent.tag == tag and _is_order(s, s.recent.cell, account_slot, cl_ord_id):
-        return s.recent.cell
-    cell = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
-    if cell == NIL and s.order_map.old_size != 0:
+        return np.int64(NIL), np.int64(NIL)
+    if s.recent.tag == tag:
+        slot = idmap.slot_at(s, s.recent.cell)
+        if _is_order(s, slot, account_slot, cl_ord_id):
+            return np.int64(s.recent.cell), slot
+    cell, slot = _match_client_id(s, s.order_map.size, tag, account_slot, cl_ord_id)
+    if slot == NIL and s.order_map.old_size != 0:
         return _match_old_id(s, tag, account_slot, cl_ord_id)
-    return cell
+    return cell, slot
 
 
 @inlined
 def find_client_order(s, tag, account_slot, cl_ord_id):
     """The slot of an account's live order by the client's id, whose tag this is; NIL where there is none."""
-    cell = find_client_cell(s, tag, account_slot, cl_ord_id)
-    return idmap.slot_at(s, cell) if cell != NIL else NIL
+    return find_client_id(s, tag, account_slot, cl_ord_id)[1]
 
 
 @inlined
-def name_order(s, tag, slot):
-    """Make a live order's client id, whose tag this is, findable.
+def find_known_or_free(s, tag, account_slot, cl_ord_id):
+    """`find_client_order` for an id that is most likely new, and an empty cell where it belongs, NIL: none is known."""
+    table = s.order_map
+    if cl_ord_id != 0 and table.old_size == 0:
+        start = table.base + table.size
+        free = idmap.free_place(s, start, table.size - 1, tag)
+        if free != NIL:
+            return np.int64(NIL), start + free
+    return np.int64(find_client_order(s, tag, account_slot, cl_ord_id)), np.int64(NIL)
+
+
+@inlined
+def name_order(s, tag, slot, free_cell):
+    """Make a live order's client id, whose tag this is, findable; `free_cell` is empty and where it belongs, or NIL.
 
     Many orders are cancelled right after they came, so the cell is remembered: a search would load all cells of its
     bucket together, and that load would wait for the store to this one.
     """
     if order_at(s, slot).cl_ord_id != 0:
-        cell = idmap.insert(s, s.order_map, tag, slot)
+        cell = idmap.insert_at(s, s.order_map, tag, slot, free_cell)
         s.recent.tag = tag if cell != NIL else 0
         s.recent.cell = cell
 

@@ -7,6 +7,8 @@ grows, each change moves a few cells of the old one: the memory touched follows 
 the cells are in use.
 """
 
+import numpy as np
+
 from engine.codes import NIL
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import CELLS_PER_BUCKET, cell_at, cells_equal
@@ -96,15 +98,25 @@ def slot_at(s, cell):
 
 
 @inlined
-def _put(s, start, mask, cell):
+def free_place(s, start, mask, tag):
+    """The first empty place of a tag's bucket. NIL when the tag may be in the map, or this is the only empty place."""
+    home = home_of(tag, mask)
+    empty = _empty_lanes(s, start, home)
+    if cells_equal(s, start + home, SLOT_BITS, tag) != 0 or empty & (empty - 1) == 0:
+        return np.int64(NIL)
+    return home + lowest_bit(empty)
+
+
+@inlined
+def _put(s, start, mask, tag, slot):
     """Fill the first empty cell for a tag. Returns its number, NIL when it was the last one of its bucket."""
-    place = home_of(cell >> SLOT_BITS, mask)
+    place = home_of(tag, mask)
     lanes = _empty_lanes(s, start, place)
     while unlikely(lanes == 0):
         place = _next_bucket(place, mask)
         lanes = _empty_lanes(s, start, place)
     number = start + place + lowest_bit(lanes)
-    cell_at(s, number).word = cell
+    cell_at(s, number).word = (tag << SLOT_BITS) | slot
     return number if lanes & (lanes - 1) != 0 else NIL
 
 
@@ -149,7 +161,7 @@ def _move_some(s, table):
             table.cursor += 1
         else:
             _take(s, start, table.old_size - 1, table.cursor)
-            _put(s, table.base + table.size, table.size - 1, cell)
+            _put(s, table.base + table.size, table.size - 1, cell >> SLOT_BITS, cell & SLOT_MASK)
 
 
 @rare
@@ -159,7 +171,7 @@ def _grow(table):
     table.cursor = 0
 
 
-@inlined
+@rare
 def insert(s, table, tag, slot):
     """Add an id that is not in the map; the capacity of the rows bounds the table. Returns what `_put` does."""
     if table.old_size != 0:
@@ -167,7 +179,17 @@ def insert(s, table, tag, slot):
     elif 2 * (table.live + 1) > table.size:
         _grow(table)
     table.live += 1
-    return _put(s, table.base + table.size, table.size - 1, (tag << SLOT_BITS) | slot)
+    return _put(s, table.base + table.size, table.size - 1, tag, slot)
+
+
+@inlined
+def insert_at(s, table, tag, slot, free_cell):
+    """`insert` into the cell that `free_place` has found, unless the table has to grow; NIL: it has found none."""
+    if free_cell == NIL or table.old_size != 0 or 2 * (table.live + 1) > table.size:
+        return insert(s, table, tag, slot)
+    table.live += 1
+    cell_at(s, free_cell).word = (tag << SLOT_BITS) | slot
+    return free_cell
 
 
 @inlined
@@ -189,12 +211,21 @@ def cell_of(s, table, tag, slot):
     return start + place + lowest_bit(lanes)
 
 
-@inlined
-def remove(s, table, cell):
-    """Empty a cell of the map."""
+@rare
+def _pull_back_to(s, table, cell):
+    """`_pull_back` to a cell of the table or of the one that is being emptied."""
     size = table.size if cell >= table.base + table.size else table.old_size
     start = table.base + size
-    _take(s, start, size - 1, cell - start)
+    _pull_back(s, start, size - 1, cell - start)
+
+
+@inlined
+def remove(s, table, cell):
+    """Empty a cell of the map. Its number says where its bucket begins, since tables begin where buckets do."""
+    was_full = _empty_lanes(s, 0, cell) == 0
+    cell_at(s, cell).word = 0
+    if unlikely(was_full):
+        _pull_back_to(s, table, cell)
     _count_out(s, table)
 
 

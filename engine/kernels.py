@@ -24,7 +24,19 @@ from numba.core.typed_passes import BaseNativeLowering, NativeLowering
 from numba.np.numpy_support import from_dtype
 
 from engine import schema
-from engine.units import JIT
+from engine.units import JIT, alias_tag
+
+for _limit in (
+    "memdep-block-scan-limit",
+    "memssa-check-limit",
+    "dse-memoryssa-scanlimit",
+    "dse-memoryssa-walklimit",
+    "dse-memoryssa-path-check-limit",
+):
+    llvm.set_option("", f"-{_limit}=2000")
+"""How far the optimiser looks for an earlier load or store of the same field: an order's path is longer than usual."""
+llvm.set_option("", "-slp-threshold=1")
+"""By how many instructions a store of several fields at once has to be shorter, as the optimiser reckons."""
 
 _describe = types.Record.__repr__
 
@@ -116,9 +128,7 @@ class _TaggedLower(Lower):
         if layout is None:
             return
         field = schema.SELLS.get(field, field)
-        module, start = self.builder.module, ir.Constant(ir.IntType(64), 0)
-        name = module.add_metadata([f"{layout}.{field}", module.add_metadata(["rows"]), start])
-        access.set_metadata("tbaa", module.add_metadata([name, name, start]))
+        access.set_metadata("tbaa", alias_tag(self.builder.module, f"{layout}.{field}"))
 
 
 class _NoEnvironment:

@@ -336,7 +336,7 @@ def write_order(s, taker):
 def join_account(s, taker):
     """Enter a new order, whose row is written, into its account's lists, the map of client ids and the expiry queue."""
     book.join_own(s, taker.order_slot, taker.person)
-    book.name_order(s, taker.tag, taker.order_slot)
+    book.name_order(s, taker.tag, taker.order_slot, taker.free_cell)
     if taker.tif == TimeInForce.GTD:
         detail_at(s, taker.order_slot).expire_s = taker.expire_ns // NS_PER_S - EPOCH_2025_S
         timed_queues.join_expiry(s, taker.order_slot)

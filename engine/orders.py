@@ -11,7 +11,6 @@ from engine import (
     cancel_queue,
     eligibility,
     events,
-    idmap,
     ledger,
     liquidator,
     matching,
@@ -48,7 +47,7 @@ from engine.row_access import (
     own_at,
     position_at,
 )
-from engine.units import EPOCH_2025_S, NS_PER_S, below
+from engine.units import EPOCH_2025_S, NS_PER_S
 
 _CONTENTS = EXEC_ROW_BITS & ~(EXEC_CONDITIONAL | EXEC_AFFILIATE)
 
@@ -198,10 +197,8 @@ def find(s, c, tag):
 @inlined
 def account_reason(s, account_slot):
     """Rows 1 and 2, which even a cancel has to pass."""
-    if not below(account_slot, s.accounts_used) or account_at(s, account_slot).state == 0:
-        return Reason.UNKNOWN_ACCOUNT
-    if account_at(s, account_slot).state == admission.CLOSED_ACCOUNT:
-        return Reason.ACCOUNT_CLOSED
+    if not admission.is_open_account(s, account_slot):
+        return admission.not_open_reason(s, account_slot)
     if account_at(s, account_slot).restriction == Restriction.FROZEN:
         return Reason.ACCOUNT_RESTRICTED
     return Reason.NONE
@@ -344,12 +341,10 @@ def cancel(s, c, tag):
     reason = account_reason(s, c.account_slot)
     if reason != Reason.NONE:
         return events.rejected(s, c, reason, 0)
-    cell = np.int64(NIL)
     if c.order_id == 0:
-        cell = np.int64(book.find_client_cell(s, tag, c.account_slot, c.cl_ord_id))
-        slot = np.int64(idmap.slot_at(s, cell)) if cell != NIL else np.int64(NIL)
+        cell, slot = book.find_client_id(s, tag, c.account_slot, c.cl_ord_id)
     else:
-        slot = find(s, c, tag)
+        cell, slot = np.int64(NIL), find(s, c, tag)
     if slot == NIL:
         return events.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     order = order_at(s, slot)

@@ -13,7 +13,7 @@ from numba.extending import intrinsic
 
 from engine.kernels import record_type
 from engine.schema import NODE, SELLS, STATE, TAKER
-from engine.units import JIT
+from engine.units import JIT, alias_tag
 
 if JIT:
 
@@ -95,6 +95,7 @@ if JIT:
             place = builder.add(place, ir.Constant(word, offset), flags=["nsw"])
             start = builder.gep(builder.bitcast(args[0], ir.IntType(8).as_pointer()), [place])
             words = builder.load(builder.bitcast(start, lanes.as_pointer()), align=8)
+            words.set_metadata("tbaa", alias_tag(builder.module, "CELL.word"))
             same = builder.icmp_unsigned("==", builder.lshr(words, spread(args[2])), spread(args[3]))
             return builder.zext(builder.bitcast(same, ir.IntType(CELLS_PER_BUCKET)), word)
 

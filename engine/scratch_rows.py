@@ -19,11 +19,12 @@ TAKER = record(  # the order being judged or matched: scratch that survives a pa
         ("old_leaves_lots", "i8"),  # amend: what the order counts for before, else 0
         ("old_price_ticks", "i8"),
         ("old_loss_subticks", "i8"),
+        ("order_slot", "i8"),  # NIL: not an order yet
+        ("position_slot", "i8"),  # NIL: the account has none in this contract yet
+        ("free_cell", "i8"),  # a new order's: an empty cell where its client id belongs, NIL: none is known
         ("group", "i4"),
         ("done_reason", "i2"),  # why it stops, if something stopped it
         ("purpose", "i2"),  # Purpose: what follows the sweep
-        ("order_slot", "i4"),  # NIL: not an order yet
-        ("position_slot", "i4"),  # NIL: the account has none in this contract yet
         ("account_slot", "i4"),
         ("contract_slot", "i4"),
         ("flags", "i4"),  # ExecInst and EventFlag bits

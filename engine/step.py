@@ -5,6 +5,8 @@ is full: the state keeps the place, and the next call goes on with the same comm
 """
 
 
+import numpy as np
+
 from engine import batch_end, directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
@@ -22,7 +24,7 @@ from engine.schema import (
     SEMANTICS_VERSION,
     WORK_ITEMS,
 )
-from engine.units import FOREVER_NS, NS_PER_S, prefetch, prefetch_pair
+from engine.units import FOREVER_NS, NS_PER_S, below, prefetch, prefetch_pair
 
 FAR_AHEAD, NEAR_AHEAD, NEXT_AHEAD = AHEAD_ROWS // 2, 10, 5
 """How many commands ahead, at least, rows are prefetched: those it names, those they lead to, and their neighbours."""
@@ -163,7 +165,7 @@ def _step(s, address, index, count):
 
 @inlined
 def _straight(s, address, index):
-    """One command of the usual kind at a time when nothing is due. False: it is not, and `_step` does it."""
+    """One command of the usual kind at a time when nothing is due. False: it is not or paused, and `_step` goes on."""
     c = _command_at(address, index)
     _begin(s, c)
     if s.now_ns >= s.next_due_ns or not events.has_room(s):
@@ -204,14 +206,14 @@ def _look_for_order(s, index):
 
 @inlined
 def _look_for_neighbours(s, index):
-    """Prefetch that order's level and the orders beside it."""
+    """Prefetch that order's level and the orders beside it. Where there is none the row at NIL does no harm."""
     slot = ahead_at(s, index & (AHEAD_ROWS - 1)).slot
     order, own = order_at(s, slot), own_at(s, slot)
-    prefetch(level_at(s, max(order.level_slot, 0)))
-    prefetch(order_at(s, max(order.next_slot, 0)))
-    prefetch(order_at(s, max(order.prev_slot, 0)))
-    prefetch(own_at(s, max(own.next_slot, 0)))
-    prefetch(own_at(s, max(own.prev_slot, 0)))
+    prefetch(level_at(s, order.level_slot))
+    prefetch(order_at(s, order.next_slot))
+    prefetch(order_at(s, order.prev_slot))
+    prefetch(own_at(s, own.next_slot))
+    prefetch(own_at(s, own.prev_slot))
 
 
 @inlined
@@ -224,22 +226,27 @@ def _look_ahead_orders(s, index, count):
 
 
 @inlined
+def _account_ahead(s, c):
+    """A command's account, or another one where it names none: good enough to prefetch, for nothing else."""
+    return account_at(s, np.int64(c.account_slot) if below(c.account_slot, s.accounts_used) else np.int64(0))
+
+
+@inlined
 def _position_ahead(s, c):
-    """The position that a command's account used last, or any other: good enough to prefetch, for nothing else."""
-    return position_at(s, max(account_at(s, min(max(c.account_slot, 0), s.accounts_used - 1)).position_slot, 0))
+    """The position that a command's account used last, in the same way."""
+    return position_at(s, _account_ahead(s, c).position_slot)
 
 
 @inlined
 def _look_ahead_accounts(s, address, index, count):
     """Prefetch an account's row, then the position it used last, then its youngest order's place in the list."""
     if index + FAR_AHEAD < count:
-        slot = _command_at(address, index + FAR_AHEAD).account_slot
-        prefetch(account_at(s, min(max(slot, 0), s.accounts_used)))
+        prefetch(_account_ahead(s, _command_at(address, index + FAR_AHEAD)))
     if index + NEAR_AHEAD < count:
         prefetch_pair(_position_ahead(s, _command_at(address, index + NEAR_AHEAD)))
     if index + NEXT_AHEAD < count:
         position = _position_ahead(s, _command_at(address, index + NEXT_AHEAD))
-        prefetch(own_at(s, max(position.own_tail_slot, 0)))
+        prefetch(own_at(s, position.own_tail_slot))
 
 
 @inlined
@@ -279,8 +286,6 @@ def apply_rows(root, address, count, ring, ring_rows):
                 break
             if taken == 2:
                 consumed += 1
-        elif s.phase != Phase.IDLE:
-            break
         consumed += 1
     written = events.close_ring(s)
     if s.phase == Phase.IDLE and not batch_end.holds(s):

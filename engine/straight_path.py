@@ -50,10 +50,8 @@ def _has_margin(s, taker, contract):
 @inlined
 def _is_new(s, taker, contract):
     """Of row 16, what is about new orders alone."""
-    return (
-        book.find_client_order(s, taker.tag, taker.account_slot, taker.cl_ord_id) == NIL
-        and admission.capacity_reason(s, taker, contract) == Reason.NONE
-    )
+    known, taker.free_cell = book.find_known_or_free(s, taker.tag, taker.account_slot, taker.cl_ord_id)
+    return known == NIL and admission.capacity_reason(s, taker, contract) == Reason.NONE
 
 
 @inlined
@@ -75,7 +73,7 @@ def _enter(s, taker):
 
 @apart
 def _meet(s, c, tag, position_slot, loss_subticks):
-    """Send an admitted order to the book, where it trades: from here on it stands in `s.taker`."""
+    """Send an admitted order to the book, where it trades: from here on it stands in `s.taker`. False: it paused."""
     taker = s.taker
     taker_row.load_new(taker, c, tag)
     taker.position_slot = position_slot
@@ -86,14 +84,17 @@ def _meet(s, c, tag, position_slot, loss_subticks):
     taker.order_slot, taker.order_id = book.take_slot(s)
     events.taker_event(s, taker, EventKind.ACCEPTED, 0, 0, NIL)
     s.sweeping = 1
-    if not orders.finish_sweep(s):
-        s.phase = Phase.COMMAND
-        s.work_left = 0
+    if orders.finish_sweep(s):
+        return True
+    s.commands += 1
+    s.phase = Phase.COMMAND
+    s.work_left = 0
+    return False
 
 
 @inlined
 def new(s, c, tag):
-    """Admit a new order and enter it. False: it is not for the straight path, and nothing is written."""
+    """Admit a new order and enter it. False: it is not for the straight path, with nothing written, or it paused."""
     if not admission.is_plain_new(c) or not admission.is_open_account(s, c.account_slot):
         return False
     if not below(c.contract_slot, s.contracts_used):
@@ -111,9 +112,8 @@ def new(s, c, tag):
     if not _has_margin(s, taker, contract):
         return False
     if matching.crosses(s, taker):
-        _meet(s, c, tag, taker.position_slot, taker.loss_subticks)
-    else:
-        _enter(s, taker)
+        return _meet(s, c, tag, taker.position_slot, taker.loss_subticks)
+    _enter(s, taker)
     return True
 
 

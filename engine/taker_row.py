@@ -38,6 +38,7 @@ def clear(taker):
     taker.purpose = Purpose.CLIENT
     taker.order_slot = NIL
     taker.position_slot = NIL
+    taker.free_cell = NIL
     taker.account_slot = NIL
     taker.contract_slot = NIL
     taker.flags = 0

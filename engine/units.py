@@ -38,6 +38,8 @@ INT64_MAX = (1 << 63) - 1
 FOREVER_NS = INT64_MAX
 
 JIT = not config.DISABLE_JIT
+LINE_BYTES = 64
+"""Bytes of a cache line."""
 _MASK64 = (1 << 64) - 1
 
 
@@ -45,6 +47,13 @@ def _signed(word: int) -> int:
     """The int64 with the same 64 bits."""
     word &= _MASK64
     return word - (1 << 64) if word >> 63 else word
+
+
+def alias_tag(module: Any, name: str) -> Any:
+    """What a load or a store in a compiled module is about: those of two names never touch the same memory."""
+    start = ir.Constant(ir.IntType(64), 0)
+    node = module.add_metadata([name, module.add_metadata(["rows"]), start])
+    return module.add_metadata([node, node, start])
 
 
 if JIT:
@@ -118,17 +127,24 @@ if JIT:
 
         return types.boolean(types.int64, types.int64, types.int64, types.int64), codegen
 
+    def _ask_for_lines(builder: Any, row: Any, lines: int) -> None:
+        """Prefetch a record's first lines. The tag says that this reads no field, so stores may pass it."""
+        byte_pointer, int32, int64 = ir.IntType(8).as_pointer(), ir.IntType(32), ir.IntType(64)
+        function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, int32, int32, int32])
+        function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
+        constants = [ir.Constant(int32, value) for value in (1, 3, 1)]
+        start = builder.bitcast(row, byte_pointer)
+        for line in range(lines):
+            place = builder.gep(start, [ir.Constant(int64, line * LINE_BYTES)])
+            call = builder.call(function, [place, *constants])
+            call.set_metadata("tbaa", alias_tag(builder.module, "prefetched"))
+
     @intrinsic
     def prefetch(typingctx: Any, row: Any) -> Any:
         """Ask the processor for the cache line at the start of a record; no effect on results."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            byte_pointer = ir.IntType(8).as_pointer()
-            int32 = ir.IntType(32)
-            function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, int32, int32, int32])
-            function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-            constants = [ir.Constant(int32, value) for value in (1, 3, 1)]
-            builder.call(function, [builder.bitcast(args[0], byte_pointer), *constants])
+            _ask_for_lines(builder, args[0], 1)
             return context.get_dummy_value()
 
         return types.void(row), codegen
@@ -138,14 +154,7 @@ if JIT:
         """Ask for the first two cache lines of a record."""
 
         def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
-            byte_pointer = ir.IntType(8).as_pointer()
-            int32 = ir.IntType(32)
-            function_type = ir.FunctionType(ir.VoidType(), [byte_pointer, int32, int32, int32])
-            function = cgutils.get_or_insert_function(builder.module, function_type, "llvm.prefetch.p0")
-            constants = [ir.Constant(int32, value) for value in (1, 3, 1)]
-            start = builder.bitcast(args[0], byte_pointer)
-            builder.call(function, [start, *constants])
-            builder.call(function, [builder.gep(start, [ir.Constant(ir.IntType(64), 64)]), *constants])
+            _ask_for_lines(builder, args[0], 2)
             return context.get_dummy_value()
 
         return types.void(row), codegen

@@ -36,8 +36,8 @@ MUTANTS = (
     Mutant(
         "deletion leaves a hole in the probe",
         "idmap.py",
-        "    if unlikely(was_full):\n",
-        "    if was_full and mask == 0:\n",
+        "    if unlikely(was_full):\n        _pull_back_to",
+        "    if was_full and cell < 0:\n        _pull_back_to",
     ),
     Mutant(
         "band on the winning side",

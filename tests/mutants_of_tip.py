@@ -49,6 +49,13 @@ TIP_MUTANTS = (
         f"{TIP}::test_a_start_after_a_failed_sync_writes_what_it_goes_on_from_again",
     ),
     CheckMutant(
+        "a group counts as durable when the thread is told of it",
+        "journal/writer.py",
+        "                self._wanted = True\n",
+        "                self._wanted = True\n                self.durable_seq = self.next_seq - 1\n",
+        "tests/test_durability.py::test_nothing_counts_as_safe_while_the_thread_has_not_written_it",
+    ),
+    CheckMutant(
         "a failed sync is swallowed",
         "journal/writer.py",
         "            self._fail(error)\n            raise self._refusal() from error\n        with self._lock:\n",

@@ -216,9 +216,42 @@ def _operations(address, left, right):
     )  # fmt: skip
 
 
+@kernels.kernel
+def _flags(taker):
+    return taker.flags
+
+
+def _seen(address, elsewhere):
+    """Reads a field again after a prefetch; the row that stands in registers is read by a kernel."""
+    level, taker = _level_at(address, 0), row_access.passing_taker()
+    taker.flags = 7
+    found = level.price_ticks
+    units.prefetch(_level_at(elsewhere, 0))
+    return found + level.price_ticks + _flags(taker)
+
+
+del kernels.KERNELS[-1:]
+
+
 def _bytes(out, text):
     byte_kernels.copy_block(out, 1, text, 2)
     byte_kernels.store_word(out, 40, byte_kernels.load_word(text, 3))
+
+
+def test_a_row_in_registers_takes_no_memory_and_a_prefetch_makes_nothing_be_read_again(tmp_path, monkeypatch):
+    """LLVM keeps the row of `passing_taker` in registers while only functions that it inlines are given it.
+
+    If that ends, or an `llvm.prefetch`, which is tagged, counts as a change of memory, each order writes its row to the
+    stack and reads its fields again after each event.
+    """
+    monkeypatch.setattr(numba.config, "CACHE_DIR", str(tmp_path))
+    entry, levels = kernels.entry(_seen), np.zeros(2, schema.LEVEL)
+    levels["price_ticks"] = 7
+    assert entry(row_access.address_of(levels), row_access.address_of(levels)) == 2 * 7 + 7
+    text = entry.overloads[entry.signatures[0]].library.get_llvm_str()
+    body = re.search(r"define [^\n]*(?<!cpython)\d_seen[^\n]*{.*?\n}", text, re.DOTALL)[0]
+    assert len(re.findall(r" = load i64,", body)) == 1 and "alloca" not in body
+    assert re.search(r"call void @llvm.prefetch.p0\(.*!tbaa", body)
 
 
 def test_llvm_intrinsics_do_what_their_names_say():

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from engine.journal import Durability, JournalError
+from engine.journal.precedence import take_precedence
 from engine.journal.writer import QUICK_SYNC_NS, SMALL_GROUP_ROWS
 from tests.test_journal import RECORD_BYTES, ROW_BYTES, SEGMENT_BYTES, begin, read, resume, rows
 
@@ -48,9 +49,10 @@ def test_fsync_comes_before_the_word(tmp_path: Path, monkeypatch: pytest.MonkeyP
     for _ in range(3):
         journal.append(rows(journal.next_seq, 1).tobytes())
     journal.commit()
-    assert safe == [0, 3, 12] and journal.durable_seq == 15, "several records are synced together"
+    before = SMALL_GROUP_ROWS + 4
+    assert safe == [0, 3, before] and journal.durable_seq == before + 3, "several records are synced together"
     journal.commit()
-    assert safe == [0, 3, 12], "nothing new, nothing to do"
+    assert safe == [0, 3, before], "nothing new, nothing to do"
     journal.close()
 
 
@@ -128,14 +130,82 @@ def test_a_slow_disk_is_left_to_the_thread_until_it_is_quick_again(tmp_path: Pat
 def test_the_thread_tells_when_a_ticket_is_safe(tmp_path: Path) -> None:
     begin(tmp_path)
     journal, told, heard = resume(tmp_path, threaded=True), [], threading.Event()
-    journal.watch(lambda seq: (told.append(seq), heard.set() if seq == 300 else None), lambda error: None)
+    count = SMALL_GROUP_ROWS + 2
+    journal.watch(lambda seq: (told.append(seq), heard.set() if seq == 30 * count else None), lambda error: None)
     for _ in range(30):
-        journal.append(rows(journal.next_seq, SMALL_GROUP_ROWS + 2).tobytes())
+        journal.append(rows(journal.next_seq, count).tobytes())
         journal.commit()
     assert heard.wait(60)
-    assert told == sorted(set(told)) and journal.durable_seq == 300
+    assert told == sorted(set(told)) and journal.durable_seq == 30 * count
     journal.close()
-    assert len(read(tmp_path)[0]) == 300
+    assert len(read(tmp_path)[0]) == 30 * count
+
+
+def test_nothing_counts_as_safe_while_the_thread_has_not_written_it(tmp_path: Path) -> None:
+    begin(tmp_path)
+    journal, told, heard, goes_on = resume(tmp_path, threaded=True), [], threading.Event(), threading.Event()
+    write = journal._writer.write
+    journal._writer.write = lambda *args: (goes_on.wait(60), write(*args))
+    journal.watch(lambda seq: (told.append(seq), heard.set()), lambda error: None)
+    count = SMALL_GROUP_ROWS + 1
+    journal.append(rows(1, count).tobytes())
+    journal.commit()
+    assert journal.durable_seq == 0 and not told, "handed over, not written"
+    goes_on.set()
+    assert heard.wait(60) and told == [count] and journal.durable_seq == count
+    journal.close()
+
+
+def policy_of(thread: threading.Thread) -> int:
+    """How the system schedules a thread of this process."""
+    assert thread.native_id is not None
+    return os.sched_getscheduler(thread.native_id)
+
+
+def may_take_precedence() -> bool:
+    """Whether the system lets this account have real-time threads."""
+    found: list[bool] = []
+    thread = threading.Thread(target=lambda: found.append(take_precedence()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_the_thread_comes_before_ordinary_ones_and_what_it_begins_does_not(tmp_path: Path) -> None:
+    if not may_take_precedence():
+        pytest.skip("the system permits no real-time priority here: no CAP_SYS_NICE, and RLIMIT_RTPRIO is 0")
+    begin(tmp_path)
+    journal, begun, heard = resume(tmp_path, threaded=True), [], threading.Event()
+
+    def durable(seq: int) -> None:
+        thread = threading.Thread(target=lambda: begun.append(policy_of(threading.current_thread())))
+        thread.start()
+        thread.join()
+        heard.set()
+
+    journal.watch(durable, lambda error: None)
+    journal.append(rows(1, SMALL_GROUP_ROWS + 1).tobytes())
+    journal.commit()
+    assert heard.wait(60) and journal._thread is not None
+    assert policy_of(journal._thread) & ~os.SCHED_RESET_ON_FORK == os.SCHED_RR
+    assert begun == [os.SCHED_OTHER] and os.sched_getscheduler(0) == os.SCHED_OTHER
+    journal.close()
+
+
+def test_where_the_system_permits_no_precedence_the_thread_writes_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "sched_setscheduler", refused)
+    begin(tmp_path)
+    journal = resume(tmp_path, threaded=True)
+    journal.append(rows(1, SMALL_GROUP_ROWS + 1).tobytes())
+    journal.flush()
+    assert journal.durable_seq == SMALL_GROUP_ROWS + 1 and journal._thread is not None
+    assert policy_of(journal._thread) == os.SCHED_OTHER
+    journal.close()
 
 
 @pytest.mark.parametrize(("failing", "batches"), [("write", 1), ("write", 2), ("sync", 2)])

@@ -30,16 +30,18 @@ from engine.journal.format import (
     SegmentHeader,
     segment_path,
 )
+from engine.journal.precedence import take_precedence
 from engine.journal.records import Position
 from engine.journal.segments import READ_BYTES
 from engine.journal.tip import TIP_ROWS, End, Tip, TipFile
 
 MAX_GROUP_ROWS = 1 << 15
 """A record takes no further batch once it has so many rows."""
-SMALL_GROUP_ROWS = 8
+SMALL_GROUP_ROWS = 32
 QUICK_SYNC_NS = 500_000
 """Up to so many rows, on a disk that syncs in no longer than this, are synced by the caller: the way to the thread and
-back costs as much as the sync itself, and so few rows mean that there is little else to do meanwhile."""
+back costs the core as much as the sync itself, and in an even stream of orders that cost makes the next group larger. A
+larger group is one of a flood: the next one is matched while the thread syncs it."""
 ROOM_BYTES = 1 << 16
 _ROOM = memoryview(bytes(ROOM_BYTES))
 """Zeros that are written behind a small record. A sync of bytes within the file takes half as long as one of bytes that
@@ -375,6 +377,7 @@ class Journal:
 
     def _run(self) -> None:
         """The journal's own thread: a group at a time, as long as somebody wants one."""
+        take_precedence()
         while True:
             with self._lock:
                 self._work.wait_for(lambda: self._wanted or self._tip_wanted or self._closing)

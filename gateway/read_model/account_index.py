@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from engine.codes import OrdType
+from engine.disk import Pace
 from engine.schema import record
 from gateway.read_model.event_fold import COLLATERAL_KIND, MONEY_KIND, ORDER_KIND, ORDER_ROW, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, HistoryFile
@@ -173,10 +174,11 @@ class AccountIndex:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def add(self, first_block: int, past_block: int, legs: Any) -> None:
+    def add(self, first_block: int, past_block: int, legs: Any, pace: Pace) -> None:
         """Add a run for new blocks. To be called in a transaction."""
         entries, starts = entries_of(first_block * BLOCK_ROWS, legs), []
         for at, first in enumerate(range(0, len(entries), CHUNK_ENTRIES)):
+            pace()
             starts.append(self._write_chunk(self._next, at, entries[first : first + CHUNK_ENTRIES]))
         self._write_run((first_block, past_block, 0), starts)
 

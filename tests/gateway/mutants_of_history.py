@@ -42,6 +42,12 @@ HISTORY_MUTANTS = (
         f"{STORE}::test_a_file_that_lacks_what_was_not_saved_is_noticed_before_anything_is_loaded",
     ),
     Mutant(
+        "the loop waits for a merge of the index", "read_model/history_store.py",
+        "            has_merged = self._merge_step()  #",
+        "            with self._changed:\n                has_merged = self._merge_step()  #",
+        f"{STORE}::test_a_segment_is_taken_while_runs_are_merged",
+    ),
+    Mutant(
         "a volume forgets what is on disk", "read_model/candles.py",
         'int(last[0]["lots_before"] + last[0]["volume_lots"])', 'int(last[0]["volume_lots"])',
         f"{ON_DISK}::test_what_was_saved_goes_on_where_it_ended",

@@ -17,6 +17,7 @@ from pathlib import Path
 import picows
 import pytest
 
+from engine.journal.precedence import PRIORITY
 from gateway import cli
 from gateway import config as settings
 from gateway.commands.serve import BROKEN, DISK_FAILED
@@ -223,6 +224,7 @@ def test_the_unit_gives_what_the_venue_needs():
     given = unit()
     assert int(given["LimitNOFILE"][0]) > settings.Config().max_connections
     assert given["LimitNICE"] == [f"+{NICENESS}"], "the process of snapshots comes back from SCHED_IDLE to this"
+    assert given["LimitRTPRIO"] == [str(PRIORITY)] and "RestrictRealtime" not in given
     assert [value.partition(":")[0] for value in given["LoadCredential"]] == ["certificate.pem", "key.pem"]
     assert "MemoryDenyWriteExecute" not in given
     assert given["RestartPreventExitStatus"] == [f"{BROKEN} {DISK_FAILED}"] and given["OOMPolicy"] == ["continue"]

@@ -57,6 +57,8 @@ _REAL_DISK = disk.current()
 UNLIMITED = 10**8
 BLOCK_ROWS, SEGMENT_ROWS = 8, 32
 """Of the history: so small that it goes to disk within a short run."""
+SMALL_GROUP_ROWS = 8
+"""Groups of more rows are left to the journal's thread: few, so that it has much to do here too."""
 REFUSALS = (host.JournalError, RegistryError)
 """How a start says that it must not go on."""
 
@@ -267,8 +269,9 @@ class Machine:
         yield clock, "wall_ns", self.clock.wall_ns
         yield clock, "steady_ns", self.clock.steady_ns
         yield engine.journal.writer, "time", time
-        written_beside = (engine.journal.writer, engine.journal.tip)
-        for module in (*written_beside, gateway.read_model.history_store):
+        yield engine.journal.writer, "take_precedence", lambda: False  # its thread is this one
+        yield engine.journal.writer, "SMALL_GROUP_ROWS", SMALL_GROUP_ROWS
+        for module in (engine.journal.writer, engine.journal.tip, gateway.read_model.history_store):
             yield module, "threading", _Late(lambda: self._threads.module())
         yield from self._replaced_for_history(time)
         yield row_checks, "damage", lambda *_: ""  # real files are never damaged here: other tests do that

@@ -182,7 +182,7 @@ class HistoryFiles(Target):
         self.blobs = {(table, key): chance.integers(0, 4, 300, dtype=np.uint8).tobytes() for table, key in self.BLOBS}
 
         def write() -> None:
-            file.add_blocks(0, rows)
+            file.add_blocks(0, rows, lambda: None)
             for (table, key), data in self.blobs.items():
                 file.run(f"INSERT INTO {table} VALUES (?, ?)", key, file.sealed(table, key, data))
 

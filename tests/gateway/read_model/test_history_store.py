@@ -3,6 +3,9 @@
 import sqlite3
 import subprocess
 import sys
+import threading
+from itertools import count
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -11,7 +14,13 @@ from gateway.read_model import account_index, history, history_file, history_sto
 from gateway.read_model.event_fold import DELIVERY_KIND, FUNDING_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.history_file import HistoryError, HistoryFile
-from gateway.read_model.history_store import HistoryStore, WrittenStore, open_store
+from gateway.read_model.history_store import (
+    LONGEST_PAUSE_SECONDS,
+    PAUSE_SHARE,
+    HistoryStore,
+    WrittenStore,
+    open_store,
+)
 from gateway.read_model.money_records import MoneyRecords
 from gateway.wire.errors import Refusal
 from gateway.wire.views import Span
@@ -412,3 +421,46 @@ def test_a_disk_that_fails_delays_and_loses_nothing(path, monkeypatch, caplog):
     write(found, made, 320)
     assert store.end > 300
     same(found, made)
+
+
+def test_a_segment_is_taken_while_runs_are_merged(path):
+    made, merges, goes_on = made_of(120, 16), threading.Event(), threading.Event()
+    store = WrittenStore(path)
+    store._merge_step = lambda: (merges.set(), goes_on.wait(120), False)[-1]
+    found = write(History(store, 1), made[:60])
+    assert merges.wait(60)
+    fold = threading.Thread(target=write, args=(found, made, 60))
+    fold.start()
+    fold.join(60)
+    assert not fold.is_alive(), "the loop waits for the merge of runs"
+    goes_on.set()
+    store.drain()
+    same(found, made)
+    store.close()
+
+
+def test_the_writer_rests_between_blocks_unless_somebody_waits_for_it(path, monkeypatch):
+    rests, instants = [], count(1_000_000, 1_000_000)
+    here = SimpleNamespace(perf_counter_ns=lambda: next(instants), sleep=rests.append)
+    store = WrittenStore(path)
+    monkeypatch.setattr(history_store, "time", here)
+    store._pause()
+    assert rests == [PAUSE_SHARE * 0.001]
+    for change in ({"_is_awaited": True}, {"_is_closing": True}, {"_offers": [None, None]}, {"_is_threaded": False}):
+        with monkeypatch.context() as patched:
+            for name, value in change.items():
+                patched.setattr(store, name, value)
+            store._pause()
+    assert rests == [PAUSE_SHARE * 0.001]
+    store._pause()
+    assert rests[1:] == [PAUSE_SHARE * 0.001], "of what it has worked since the last rest"
+    for _ in range(100):
+        next(instants)
+    store._pause()
+    assert rests[2:] == [LONGEST_PAUSE_SECONDS]
+
+
+def test_a_writer_is_asked_to_rest_after_each_block():
+    rests, file = [], SimpleNamespace(run=lambda *_: None, sealed=lambda *_: b"")
+    HistoryFile.add_blocks(file, 0, rows(9 * BLOCK + 1, 17), lambda: rests.append(1))
+    assert len(rests) == 9, "though they are noted eight at a time"
