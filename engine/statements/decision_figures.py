@@ -17,6 +17,10 @@ from engine.code_values import (
     COMMAND_CANCEL,
     COMMAND_MASS_CANCEL,
     COMMAND_NEW,
+    COMMAND_SET_LEVERAGE,
+    COMMAND_SET_MARGIN_MODE,
+    COMMAND_TRANSFER,
+    COMMAND_WITHDRAW,
     EXEC_AMEND_BITS,
     EXEC_CONDITIONAL,
     EXEC_POST_ONLY,
@@ -25,9 +29,11 @@ from engine.code_values import (
     SIDE_BUY,
     SIDE_SELL,
     TYPE_MARKET,
+    TYPE_STOP_MARKET,
+    TYPE_TAKE_MARKET,
     TYPE_TRAILING_STOP,
 )
-from engine.codes import NIL, AccountAttribute, Asset, CommandKind, MarginMode, OrdType, SelfTrade
+from engine.codes import NIL, AccountAttribute, Asset, MarginMode, SelfTrade
 from engine.kernels import entry, part
 from engine.row_access import (
     account_at,
@@ -114,10 +120,7 @@ _CODES = np.array(list(ATTRIBUTES.values()))
 _COUNT = len(ATTRIBUTES)
 _MAX_OPEN_ORDERS = list(ATTRIBUTES).index("account_max_open_orders")
 _MAX_EXPOSURE = list(ATTRIBUTES).index("account_max_exposure_micros")
-_WITHDRAW, _TRANSFER = int(CommandKind.WITHDRAW), int(CommandKind.TRANSFER)
-_SET_LEVERAGE, _SET_MARGIN_MODE = int(CommandKind.SET_LEVERAGE), int(CommandKind.SET_MARGIN_MODE)
 _SETTLEMENT, _ISOLATED = int(Asset.SETTLEMENT), int(MarginMode.ISOLATED)
-_STOP_MARKET, _TAKE_MARKET = int(OrdType.STOP_MARKET), int(OrdType.TAKE_MARKET)
 _MAX_SELF_TRADE = int(max(SelfTrade))
 _CLIENT, _EXPOSURE = int(AccountAttribute.CLIENT), int(AccountAttribute.MAX_EXPOSURE_MICROS)
 
@@ -321,7 +324,7 @@ def read_standing(s, row, account_slot, contract_slot, person):
 
 @part
 def _is_market(ord_type):
-    return ord_type in (TYPE_MARKET, _STOP_MARKET, _TAKE_MARKET, TYPE_TRAILING_STOP)
+    return ord_type in (TYPE_MARKET, TYPE_STOP_MARKET, TYPE_TAKE_MARKET, TYPE_TRAILING_STOP)
 
 
 @part
@@ -363,7 +366,7 @@ def _find(s, c):
 def _ask_new(row, c):
     row.order_side, row.order_type = c.side, c.ord_type
     row.asked_price_ticks, row.order_lots = c.price_ticks, c.qty_lots
-    row.order_flags = c.flags | (EXEC_CONDITIONAL if c.ord_type >= _STOP_MARKET else 0)
+    row.order_flags = c.flags | (EXEC_CONDITIONAL if c.ord_type >= TYPE_STOP_MARKET else 0)
     row.order_was_open_lots = row.order_was_price_ticks = row.was_loss_subticks = 0
 
 
@@ -419,7 +422,7 @@ def _read_money(s, row, d):
     """The account's figures, and for a withdrawal the amount asked for and the amount that may be withdrawn."""
     account = np.int64(d.account_slot)
     read_standing(s, row, account, np.int64(d.contract_slot), np.int64(NIL))
-    if d.kind == _WITHDRAW and d.index == _SETTLEMENT and row.account_state != 0:
+    if d.kind == COMMAND_WITHDRAW and d.index == _SETTLEMENT and row.account_state != 0:
         row.need_micros, row.have_micros = d.amount_micros, margin.withdrawable_micros(s, account)
         row.present |= NEED
 
@@ -432,7 +435,7 @@ def read_figures(s, row, c, d):
     """
     kind = c.kind
     row.present = 0
-    if kind in (_WITHDRAW, _TRANSFER, _SET_LEVERAGE, _SET_MARGIN_MODE):
+    if kind in (COMMAND_WITHDRAW, COMMAND_TRANSFER, COMMAND_SET_LEVERAGE, COMMAND_SET_MARGIN_MODE):
         _read_money(s, row, d)
     if kind not in (COMMAND_NEW, COMMAND_AMEND, COMMAND_CANCEL, COMMAND_MASS_CANCEL):
         return

@@ -10,7 +10,7 @@ from numba import types
 from numba.extending import intrinsic
 
 from engine import row_access, step
-from engine.codes import CommandKind
+from engine.code_values import COMMAND_TIME
 from engine.kernels import code_at, part
 from engine.schema import COMMAND, EVENT
 from engine.units import FOREVER_NS, JIT
@@ -18,7 +18,6 @@ from engine.units import FOREVER_NS, JIT
 ROW_BYTES = COMMAND.itemsize
 assert EVENT.itemsize == ROW_BYTES
 address_of = row_access.address_of
-_FIRST_HALF = int(CommandKind.TIME)
 Span = Any
 """An address, the first row there that is meant, and how many rows."""
 
@@ -60,7 +59,7 @@ else:
 @part
 def begin_first_half(tick, c):
     """Make of a COMMAND row the TIME command that does what is due before another one; `end_first_half` follows it."""
-    tick.kind, tick.seq, tick.time_ns = _FIRST_HALF, c.seq, c.time_ns
+    tick.kind, tick.seq, tick.time_ns = COMMAND_TIME, c.seq, c.time_ns
 
 
 @part

@@ -8,12 +8,16 @@ import numpy as np
 
 from engine.code_values import (
     COMMAND_ATTEST,
+    COMMAND_CLIENT_SET,
+    COMMAND_INDEX_PRICE,
     COMMAND_LABEL,
     COMMAND_MASS_CANCEL,
     COMMAND_NEW,
+    COMMAND_TIME,
     EVENT_ACCEPTED,
     EVENT_AMENDED,
     EVENT_CANCELLED,
+    EVENT_ELIGIBILITY_LAPSED,
     EVENT_FILL,
     EVENT_NOTICE_FIRST,
     EVENT_REFUSED,
@@ -111,9 +115,6 @@ _HAS_EQUITY = _marked(
     EventKind.LIQUIDATION_FLAGGED, EventKind.LIQUIDATION_STARTED, EventKind.LIQUIDATION_CURED, EventKind.MARGIN_CALL
 )
 """The notice has the cross pool's equity and maintenance margin at its own instant; the state may be later."""
-_CLIENT_SET, _INDEX_PRICE = int(CommandKind.CLIENT_SET), int(CommandKind.INDEX_PRICE)
-_TIME = int(CommandKind.TIME)
-_LAPSED = int(EventKind.ELIGIBILITY_LAPSED)
 _CODED_KINDS, _KNOWN_CODES = CODE_NAMES.shape
 
 
@@ -154,7 +155,7 @@ def account_of(c, d):
 @part
 def client_of(d):
     """The client that a command is about, 0 when there is none."""
-    return np.int64(d.index) if d.kind == _CLIENT_SET else np.int64(0)
+    return np.int64(d.index) if d.kind == COMMAND_CLIENT_SET else np.int64(0)
 
 
 @part
@@ -162,7 +163,7 @@ def _is_kept(work, kind):
     """Whether directives of a kind that took effect are in exports of a scope."""
     if kind == COMMAND_ATTEST:
         return work.account_slot < 0
-    return kind != _INDEX_PRICE or work.with_index != 0
+    return kind != COMMAND_INDEX_PRICE or work.with_index != 0
 
 
 # --- events -------------------------------------------------------------------------------------------------------
@@ -195,7 +196,7 @@ def _tell_order_event(s, row, event):
 @part
 def _tell_notice(s, row, notice):
     row.present = 0
-    if notice.kind == _LAPSED:
+    if notice.kind == EVENT_ELIGIBILITY_LAPSED:
         read_standing(s, row, np.int64(notice.account_slot), np.int64(notice.contract_slot), np.int64(NIL))
     elif _is_in(_HAS_EQUITY, notice.kind):
         row.account_equity_micros, row.account_maintenance_micros = notice.old_value, max(notice.new_value, 0)
@@ -347,7 +348,7 @@ def tell_command(s, work, command, events, rows, used):
     used then."""
     c, d = command
     orders, notices = events
-    if c.kind != _TIME and c.kind != COMMAND_LABEL and work.written and work.is_covered:
+    if c.kind != COMMAND_TIME and c.kind != COMMAND_LABEL and work.written and work.is_covered:
         row = rows[used]
         if _is_in(_IS_ORDER, c.kind):
             _tell_order(work, row, c, events)
