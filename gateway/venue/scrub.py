@@ -59,12 +59,12 @@ class Scrub:
     def _begin(self, parts: list[str]) -> None:
         command = [sys.executable, "-m", "gateway.venue.scrub_process", str(self._data), str(self._bytes_per_s), *parts]
         self._is_of_start = bool(parts)
-        self._process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE)
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
 
     def _take_result(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         found = [json.loads(line) for line in self._process.stdout.read().splitlines()]
-        self._process.stdout.close()
+        _release(self._process)
         code, self._process = self._process.wait(), None
         by_name: dict[str, list[str]] = {name: [] for name in NAMES.values()}
         for entry in found:
@@ -92,6 +92,11 @@ class Scrub:
         if self._process is not None:
             self._process.kill()
             self._process.wait()
-            if self._process.stdout is not None:
-                self._process.stdout.close()
+            _release(self._process)
             self._process = None
+
+
+def _release(process: "subprocess.Popen[bytes]") -> None:
+    for pipe in (process.stdin, process.stdout):
+        if pipe is not None:
+            pipe.close()

@@ -22,6 +22,7 @@ from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.history_file import HistoryError, HistoryFile, UnmadeError
 from gateway.registry import row_checks
 from gateway.registry.errors import DamagedError
+from gateway.venue.end_with_venue import end_with
 
 MAX_FAULTS = 100
 """So many are told at most: they are read at the end, from a pipe."""
@@ -109,6 +110,7 @@ class Pace:
 
 def main(data: str, bytes_per_s: str, *parts: str) -> None:
     """Check everything, or these parts, once."""
+    end_with(sys.stdin.buffer)
     os.nice(19)
     with contextlib.suppress(OSError):
         os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))

@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import msgspec
 
@@ -29,6 +29,7 @@ from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
 from gateway.venue.disk_space import SparingDisk
+from gateway.venue.end_with_venue import end_with
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 
@@ -169,16 +170,6 @@ def answer(line: bytes) -> Done:
         return take(msgspec.json.decode(line, type=Order))
     except (host.JournalError, HistoryError, NotTakenError, OSError, sqlite3.Error, MemoryError) as error:
         return Done(problem=str(error) or type(error).__name__)
-
-
-def end_with(source: IO[bytes]) -> None:
-    """Have this process end when its input does, wherever it is: everything that it writes is whole or not there."""
-
-    def watch() -> None:
-        source.read()
-        os._exit(0)
-
-    threading.Thread(target=watch, name="venue", daemon=True).start()
 
 
 def give_way() -> None:

@@ -98,6 +98,16 @@ def test_the_venue_has_it_done_and_says_what_is_wrong_until_it_is_mended(journal
     assert not checks.is_running
 
 
+def test_a_check_ends_with_its_venue(journal):
+    """However the venue ends: a check that went on would hold files of a folder that is started again or moved."""
+    checks = Scrub(journal.parent, 24, 1 << 16, Health())
+    checks.begin()
+    process = checks._process
+    process.stdin.close()  # as the end of the venue does
+    assert process.wait(120) == 0 and process.stdout.read() == b""
+    checks.close()
+
+
 @compiled
 def test_archives_history_and_registry_are_checked_too_and_each_has_its_own_remedy(tmp_path):
     made = DataFolder(tmp_path)
