@@ -113,7 +113,7 @@ class WebsocketConnection(picows.WSListener):
 
     def resume_writing(self) -> None:
         self._is_full = False
-        self._catch_up()
+        self._turns.do(self._catch_up)
 
     def _be_slow(self) -> None:
         """Hear nothing of channels until `_catch_up`, which says in one message what was missed."""
