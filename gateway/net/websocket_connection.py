@@ -18,7 +18,7 @@ from gateway.sessions.query_turns import Pool
 from gateway.sessions.session import Session
 from gateway.venue.venue import Venue
 from gateway.wire.channels import Channel
-from gateway.wire.frames import close_frame, text_frame, text_frame_parts
+from gateway.wire.frames import PING_FRAME, close_frame, pong_frame, text_frame, text_frame_parts
 from gateway.wire.log_lines import event
 
 BINARY_PROTOCOL = "lionrock.binary.v1"
@@ -92,8 +92,17 @@ class WebsocketConnection(picows.WSListener):
             self.receive(frame.get_payload_as_bytes(), True)
         elif kind in (_TEXT, _BINARY, _CONTINUATION):
             self._assemble(frame)
+        elif kind == picows.WSMsgType.PING:
+            # The library would write it at once: into the midst of a frame that is sent over several turns.
+            self._venue.sequencer.stage_in_turn(self, pong_frame(frame.get_payload_as_bytes()))
+            self._turns.touch()
         elif kind == picows.WSMsgType.CLOSE:
             self.finish(frame.get_close_code().value if frame.payload_size else 1000, "")
+
+    def send_user_specific_ping(self, transport: Any) -> None:
+        """The library asks whether an idle client is there: behind what is on its way, as all that is sent."""
+        self.stage(PING_FRAME)
+        self._turns.touch()
 
     def on_ws_disconnected(self, transport: Any) -> None:
         self._connections.websockets.discard(self)
@@ -133,7 +142,7 @@ class WebsocketConnection(picows.WSListener):
         owed_ns = self._turns.queries.pushed(Pool.ANONYMOUS, size_bytes)
         if owed_ns > MOST_OWED_NS and not self.is_slow:
             self._be_slow()
-            self._turns.loop.call_later(min(owed_ns, LONGEST_REST_NS) / 1e9, self._rested)
+            self._turns.loop.call_later(min(owed_ns, LONGEST_REST_NS) / 1e9, self._turns.do, self._rested)
 
     def _rested(self) -> None:
         """Hear again, unless the socket is full: then that ends it."""

@@ -53,7 +53,7 @@ class WebsocketUpgrade:
         strategy = picows.WSAutoPingStrategy.PING_WHEN_IDLE
         return WSProtocol(
             None, None, False, partial(self._accept, peer), _WS_LOG, True, HANDSHAKE_SECONDS, True, 30, 30, strategy,
-            True, limit, None, 16 * 1024,
+            False, limit, None, 16 * 1024,
         )  # fmt: skip
 
     def _accept(self, peer: str, request: Any) -> Any:

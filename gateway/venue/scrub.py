@@ -1,11 +1,11 @@
 """Has what nobody reads any more checked beside trading, in a process of its own; what is damaged is an alarm."""
 
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 from gateway import clock
+from gateway.venue import beside_venue
+from gateway.venue.beside_venue import Process, release
 from gateway.venue.health import Effect, Health
 from gateway.venue.scrub_process import HISTORY, JOURNAL, REGISTRY
 
@@ -17,6 +17,7 @@ _REMEDY = (
     "trading goes on, but the log cannot be replayed from its beginning: restore this file from a copy of the data "
     "folder and check it with `lionrock verify`"
 )
+_AGAIN = "trading goes on; it is tried again after `scrub_hours`, and after the next start"
 _HOUR_NS = 3600 * 10**9
 
 
@@ -26,7 +27,7 @@ class Scrub:
     def __init__(self, data: Path, hours: int, bytes_per_s: int, health: Health) -> None:
         self._data, self._every_ns, self._bytes_per_s = data, hours * _HOUR_NS, bytes_per_s
         self._health = health
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._is_of_start = False
         self._begun_ns = clock.steady_ns()
         self.faults: list[str] = []
@@ -57,14 +58,17 @@ class Scrub:
         self._begin([])
 
     def _begin(self, parts: list[str]) -> None:
-        command = [sys.executable, "-m", "gateway.venue.scrub_process", str(self._data), str(self._bytes_per_s), *parts]
         self._is_of_start = bool(parts)
-        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        arguments = (str(self._data), str(self._bytes_per_s), *parts)
+        try:
+            self._process = beside_venue.begin("gateway.venue.scrub_process", *arguments)
+        except OSError as error:
+            self._health.report(NAME, Effect.ALARM, f"{self._data}: the check does not begin ({error})", _AGAIN)
 
     def _take_result(self) -> None:
         assert self._process is not None and self._process.stdout is not None
         found = [json.loads(line) for line in self._process.stdout.read().splitlines()]
-        _release(self._process)
+        release(self._process)
         code, self._process = self._process.wait(), None
         by_name: dict[str, list[str]] = {name: [] for name in NAMES.values()}
         for entry in found:
@@ -90,13 +94,5 @@ class Scrub:
     def close(self) -> None:
         """End a check that is under way."""
         if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            _release(self._process)
+            beside_venue.end(self._process)
             self._process = None
-
-
-def _release(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()

@@ -22,7 +22,7 @@ from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.history_file import HistoryError, HistoryFile, UnmadeError
 from gateway.registry import row_checks
 from gateway.registry.errors import DamagedError
-from gateway.venue.end_with_venue import end_with
+from gateway.venue.beside_venue import end_with
 
 MAX_FAULTS = 100
 """So many are told at most: they are read at the end, from a pipe."""

@@ -28,8 +28,8 @@ from gateway.read_model.history_file import HistoryError
 from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
+from gateway.venue.beside_venue import end_with
 from gateway.venue.disk_space import SparingDisk
-from gateway.venue.end_with_venue import end_with
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 

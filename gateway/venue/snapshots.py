@@ -4,16 +4,14 @@ The venue starts a process and looks after it about once a second; it does nothi
 A process that fails is an alarm, and trading goes on: the pairs before it are there, a start only replays more.
 """
 
-import os
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gateway import clock
 from gateway.config import Config
+from gateway.venue import beside_venue
+from gateway.venue.beside_venue import Process, release
 from gateway.venue.health import Effect, Health
 from gateway.venue.snapshot_process import GIVE_WAY, Done, Order
 
@@ -38,7 +36,7 @@ class Snapshots:
         """`recovered_seq` is the sequence of the snapshot that the start took, `recovered_ns` its time; 0: none."""
         self._config = config
         self._health = health
-        self._process: subprocess.Popen[bytes] | None = None
+        self._process: Process | None = None
         self._until_seq = 0
         self._compare_seq = recovered_seq
         self._last_try_ns = clock.steady_ns()
@@ -96,35 +94,31 @@ class Snapshots:
             config.data, durable_seq, config.report_rows, config.archive_after_segments, config.history_rows,
             self._compare_seq, config.disk_reserve_bytes,
         )  # fmt: skip
-        root = str(Path(__file__).parents[2])
-        paths = os.pathsep.join([root, *filter(None, [os.environ.get("PYTHONPATH")])])
         self._until_seq, self._last_try_ns = durable_seq, clock.steady_ns()
         try:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "gateway.venue.snapshot_process", *([GIVE_WAY] if self._gives_way else [])],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=os.environ | {"PYTHONPATH": paths},
-            )  # fmt: skip
+            arguments = [GIVE_WAY] if self._gives_way else []
+            self._process = beside_venue.begin("gateway.venue.snapshot_process", *arguments)
             pipe: Any = self._process.stdin
             pipe.write(msgspec.json.encode(order) + b"\n")
             pipe.flush()
         except OSError as error:
             self._fail(f"its process does not begin ({error})")
 
-    def _kill(self, process: "subprocess.Popen[bytes]", why: str) -> None:
+    def _kill(self, process: Process, why: str) -> None:
         self._killed_for = why
         process.kill()
 
-    def _ended(self, process: "subprocess.Popen[bytes]", durable_seq: int) -> None:
+    def _ended(self, process: Process, durable_seq: int) -> None:
         self._process, why, self._killed_for = None, self._killed_for, ""
         if why:
-            _release(process)
+            release(process)
             if why is _STARVED:
                 self.begin(durable_seq)
             else:
                 self._fail(why)
             return
         line: Any = process.stdout.read() if process.stdout else b""
-        _release(process)
+        release(process)
         try:
             done = msgspec.json.decode(line, type=Done)
         except msgspec.DecodeError:
@@ -154,12 +148,4 @@ class Snapshots:
         """End a process that is at work: what it has not finished is not there."""
         process, self._process, self._killed_for = self._process, None, ""
         if process is not None:
-            process.kill()
-            process.wait()
-            _release(process)
-
-
-def _release(process: "subprocess.Popen[bytes]") -> None:
-    for pipe in (process.stdin, process.stdout):
-        if pipe is not None:
-            pipe.close()
+            beside_venue.end(process)

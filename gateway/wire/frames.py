@@ -29,6 +29,15 @@ def binary_frame(payload: bytes) -> bytes:
     return _BINARY + _length(len(payload)) + payload
 
 
+PING_FRAME = b"\x89\x00"
+"""Asks the other side whether it is there."""
+
+
+def pong_frame(payload: bytes) -> bytes:
+    """The answer to a ping, with the bytes that it brought, 125 at most."""
+    return b"\x8a" + len(payload).to_bytes(1) + payload
+
+
 def close_frame(code: int, reason: str) -> bytes:
     """A close frame with its code and at most 123 bytes of reason."""
     payload = code.to_bytes(2) + reason.encode()[:123]

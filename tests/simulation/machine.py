@@ -36,9 +36,9 @@ import gateway.read_model.history_store
 import gateway.registry.authentication
 import gateway.registry.vault
 import gateway.surveillance.supervisor
+import gateway.venue.beside_venue
 import gateway.venue.gateway_log_writer
 import gateway.venue.snapshot_process
-import gateway.venue.snapshots
 from engine import disk, host
 from gateway import clock
 from gateway.config import Config
@@ -275,7 +275,7 @@ class Machine:
             yield module, "threading", _Late(lambda: self._threads.module())
         yield from self._replaced_for_history(time)
         yield row_checks, "damage", lambda *_: ""  # real files are never damaged here: other tests do that
-        yield gateway.venue.snapshots, "subprocess", _Late(lambda: Subprocess(self._threads))
+        yield gateway.venue.beside_venue, "subprocess", _Late(lambda: Subprocess(self._threads))
         yield gateway.venue.snapshot_process, "time", _Late(lambda: self._threads)
         for module in (gateway.net.loop_turns, gateway.net.server):
             yield module, "time", time

@@ -145,6 +145,47 @@ def test_a_large_answer_is_sent_over_several_turns_whole_and_in_its_place(tmp_pa
     assert max(written) < 5_000 + 20_000 and sum(written) > 150_000
 
 
+def frames_of(heard):
+    """Frames as a server sends them: (first byte, payload)."""
+    found = []
+    while heard:
+        size, at = heard[1], 2
+        if size >= 126:
+            at = 4 if size == 126 else 10
+            size = int.from_bytes(heard[2:at])
+        found.append((heard[0], heard[at : at + size]))
+        heard = heard[at + size :]
+    return found
+
+
+def test_a_pong_and_a_ping_of_the_venue_come_behind_a_large_answer_that_is_on_its_way(tmp_path, monkeypatch):
+    """The websocket library writes them at once by itself: into the midst of the answer's one frame."""
+    monkeypatch.setattr(websocket_connection, "MOST_WRITE_BYTES", 2_000)
+
+    async def story():
+        async with market(tmp_path) as (server, (alice, bob)):
+            await trade(alice, bob, 300)
+            reader, writer = await opened(server)
+            question = request(7, "public/get_last_trades_by_instrument", instrument_name=BTC, count=400)
+            writer.write(client_frame(question))
+            connection = anonymous(server)
+            for number in range(200):
+                writer.write(b"\x89\x81\0\0\0\0%c" % number)
+                await asyncio.sleep(0.0005)
+                if number % 50 == 10:
+                    connection.send_user_specific_ping(connection._websocket)
+            await until(lambda: not connection._unsent_bytes)
+            writer.write(b"\x88\x82\0\0\0\0\x03\xe8")
+            found = frames_of(await reader.read())
+            [answer] = [payload for kind, payload in found if kind == 0x81]
+            assert len(json.loads(answer)["result"]["trades"]) == 300 and found[-1][0] == 0x88
+            assert [payload for kind, payload in found if kind == 0x8A] == [bytes([number]) for number in range(200)]
+            assert found.count((0x89, b"")) == 4
+            writer.close()
+
+    play(story())
+
+
 def test_one_address_has_a_limit_of_connections_and_others_have_their_own(tmp_path):
     async def story():
         async with market(tmp_path, (), max_connections_per_address=3) as (server, _):

@@ -1,5 +1,6 @@
 """What nobody reads any more is checked beside trading; what is damaged is an alarm that names its file."""
 
+import errno
 import sqlite3
 import time
 
@@ -8,7 +9,7 @@ import pytest
 from engine.journal import scrub as files
 from engine.journal.format import segment_path
 from gateway import clock
-from gateway.venue import scrub
+from gateway.venue import beside_venue, scrub
 from gateway.venue.health import Effect, Health
 from gateway.venue.scrub import Scrub
 from tests.gateway.bit_flips import DataFolder
@@ -96,6 +97,21 @@ def test_the_venue_has_it_done_and_says_what_is_wrong_until_it_is_mended(journal
     checks.begin()
     checks.close()
     assert not checks.is_running
+
+
+def test_without_room_for_a_process_there_is_an_alarm_and_the_venue_goes_on(journal, monkeypatch):
+    def begin(*_):
+        raise OSError(errno.EAGAIN, "Resource temporarily unavailable")
+
+    checks = Scrub(journal.parent, 24, RATE, health := Health())
+    with monkeypatch.context() as patch:
+        patch.setattr(beside_venue, "begin", begin)
+        checks.start(has_left_out=True)
+    [trouble] = health.troubles
+    assert not checks.is_running and trouble.effect is Effect.ALARM and "does not begin" in trouble.cause
+    checks.begin()
+    wait_for(checks)
+    assert not health.troubles
 
 
 def test_a_check_ends_with_its_venue(journal):
