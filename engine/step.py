@@ -4,7 +4,6 @@ Each command first does what is due, at most K items, then itself. Inside a comm
 is full: the state keeps the place, and the next call goes on with the same command and an empty ring.
 """
 
-
 import numpy as np
 
 from engine import batch_end, directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers

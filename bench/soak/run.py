@@ -215,6 +215,10 @@ class Soak:
         except BenchError as error:
             left = [str(maker) for maker in self.makers if maker.under_way or not maker.is_connected]
             raise BenchError(f"{error}: {'; '.join(left)}") from None
+        # After a crash these come back some seconds later than the makers.
+        listeners: list[Watcher | Follower] = [self.watcher, *self.followers]
+        await self._until(lambda: all(kind.client.is_connected.is_set() for kind in listeners),
+                          "watcher and followers are connected")  # fmt: skip
         await asyncio.sleep(1.0)
         await self.watcher.compare()
         for follower in self.followers:

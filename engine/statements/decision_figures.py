@@ -1,8 +1,8 @@
 """The figures that a decision is made on, read into a row from the state of that moment: for the audit trail.
 
 A row has all figures as int64, and in `present` a bit for each group of them that it has. The margin that an order
-needs is computed here in plain integers, without the functions by which the engine decided. An order that nobody can
-carry may need more than int64 holds: `exact_figures` then has the figure.
+needs is computed in `order_need` in plain integers, without the functions by which the engine decided. An order that
+nobody can carry may need more than int64 holds: `exact_figures` then has the figure.
 """
 
 import zlib

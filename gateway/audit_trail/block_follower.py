@@ -220,6 +220,8 @@ class BlockFollower:
         begun_ns = 0
         for batch in host.gathered(self.reader.batches(until_seq), _COMMANDS // 2):
             for commands in _pieces(batch):
+                if begun_ns >= scope.to_ns:
+                    break
                 times = np.maximum.accumulate(np.maximum(commands["time_ns"], begun_ns))
                 begun_ns = int(times[-1])
                 wanted = times >= scope.from_ns
@@ -253,7 +255,7 @@ class BlockFollower:
     def _taken(self) -> Iterator[Any]:
         """The rows that are made; of one that has a figure beyond int64 the record."""
         taken = self._rows[: int(self._work["used"][0])]
-        self._replace_rows(len(self._rows))
+        self._replace_rows(BLOCK_ROWS)  # a command with more events has had more room
         done = 0
         for place in np.flatnonzero((taken["present"] & TOO_LARGE) != 0).tolist() if self._exact else ():
             if place > done:

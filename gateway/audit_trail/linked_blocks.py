@@ -86,7 +86,7 @@ class _Drafter:
         lines, canonical = next(self._buffers).room(len(item) * MAX_ROW_BYTES)
         places = np.empty((len(item), _PLACES), np.int64)
         buffers = (lines, canonical, self._members)
-        size = int(write_rows(as_words(item), buffers, self._spans, places, self._is_csv))
+        size = int(write_rows(item, as_words(item), buffers, self._spans, places, self._is_csv))
         return _Draft(item, lines, size, canonical, places)
 
 
@@ -106,7 +106,7 @@ def linked(items: Iterable[Item], note: str, kind: str) -> Iterator[Record | Blo
     def link(item: Record | _Draft) -> Record | Block:
         return chain.add(item) if isinstance(item, dict) else _linked(item, chain)
 
-    # To link takes as long as to write a text, and half as long as to write Parquet: each thread has the same to do.
+    # To link takes as long as to write a text, and half as long as to write Parquet. So each thread has as much to do.
     if kind == "parquet":
         yield from ahead(map(link, drafts), BLOCKS_AHEAD)
     else:

@@ -115,7 +115,7 @@ class _Group:
         """What stands for a value in the row. ValueError when the column cannot hold it."""
         if COLUMNS[name] is str:
             return self._word(value)
-        if abs(value) > INT64_MAX:
+        if not -INT64_MAX - 1 <= value <= INT64_MAX:
             raise ValueError(
                 f"record {record['number']}: {name} is {value}, and Parquet's integers end at {INT64_MAX}; "
                 "choose --format csv or jsonl"

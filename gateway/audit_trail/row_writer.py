@@ -168,8 +168,10 @@ def _put_values(out, at, members, spans):
 
 
 @unlocked
-def write_rows(words, buffers, spans, places, is_csv):
+def write_rows(rows, words, buffers, spans, places, is_csv):
     """Write rows, seen as words, as lines and as canonical JSON; where the lines end.
+
+    `rows` is there for its type alone: numba keeps code by types, and `trail_rows.ROW` changes with the sources.
 
     `buffers`: the lines, the canonical JSON, and for CSV room for a row's members. `places` gets for each row where its
     canonical JSON begins, with room for the hash before, where it ends, and where in the lines its own hash belongs.

@@ -153,7 +153,7 @@ def word_text(word: int) -> str:
 
 def _origin() -> int:
     """A checksum of the sources and tables that go into the compiled code."""
-    names = ("block_follower", "columns", "row_maker", "row_writer", "trail_rows")
+    names = ("block_follower", "columns", "hash_chain", "row_maker", "row_writer", "trail_rows")
     own = [Path(__file__).with_name(f"{name}.py") for name in names]
     paths = (*own, *sorted(Path(statements.__file__).parent.glob("*.py")), Path(byte_kernels.__file__))
     return zlib.crc32(b"\0".join(path.read_bytes() for path in paths))

@@ -70,7 +70,8 @@ def trail_of(journal: Path, scope: Scope, progress: Progress = _silent, until_se
     scope = known.scope
     follower = BlockFollower(journal)
     note = scope.note(follower.genesis)
-    items: Iterator[Any] = row_blocks(follower, scope, known.stops, known.last_seq, progress)
+    end_seq = known.last_seq if until_seq is None else until_seq  # the journal ends with a record, which may go on
+    items: Iterator[Any] = row_blocks(follower, scope, known.stops, end_seq, progress)
     if scope.with_gateway:
         folder = Config(data=str(journal.parent)).gateway_log
         items = in_order(items, trail_records(folder, scope, known.vouched))

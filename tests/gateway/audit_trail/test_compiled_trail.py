@@ -1,5 +1,6 @@
 """The compiled trail: every byte of an export is that of the plain one in Python, which is written from the format."""
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,12 @@ import pytest
 
 from engine.codes import CommandKind, Mode
 from engine.statements.decision_figures import look
+from engine.units import JIT
 from gateway.audit_trail import block_follower, export
 from gateway.audit_trail.linked_blocks import linked
 from gateway.audit_trail.read_ahead import ahead
 from gateway.audit_trail.records import Scope
+from gateway.audit_trail.row_writer import write_rows
 from gateway.audit_trail.whole_trail import trail, trail_of
 from tests import build, flow, kinds, rights_flow, risk_flow
 from tests.gateway.audit_trail import plain_figures
@@ -20,6 +23,8 @@ from tests.gateway.audit_trail.plain_export import plain_export, plain_trail
 from tests.pair import CAPACITIES, capacities
 
 LARGE_LOTS = 1 << 60
+ENDS = ("begin", "count", "end")
+"""Records of the trail itself."""
 
 
 def risky(folder: Path) -> Live:
@@ -161,3 +166,21 @@ def test_who_reads_ahead_gets_everything_and_every_error() -> None:
     endless = ahead(iter(int, 1), 2)
     assert next(endless) == 0
     endless.close()
+    assert not any(thread.name == "read ahead" for thread in threading.enumerate())
+
+
+def test_no_row_is_behind_the_sequence_up_to_which_a_trail_is_asked_for(journals: dict[str, Path]) -> None:
+    """Also where the journal's record goes on behind it."""
+    whole = list(trail(journals["risky"], Scope()))
+    middle = whole[len(whole) // 2]["seq"]
+    for until_seq in range(middle, middle + 3):
+        told = [row for row in trail(journals["risky"], Scope(), until_seq=until_seq) if row["record"] not in ENDS]
+        assert max(row["seq"] for row in told) <= until_seq
+        assert len(told) == len([row for row in whole if row["record"] not in ENDS and row["seq"] <= until_seq])
+
+
+@pytest.mark.skipif(not JIT, reason="without compiled code nothing is kept")
+def test_kept_code_of_the_writer_is_that_of_its_tables() -> None:
+    """numba keeps code by the types of its parameters: one of them bears a checksum of all that goes into the code."""
+    assert all("made_of_" in str(signature[0]) for signature in write_rows.signatures)
+    assert write_rows.signatures
