@@ -9,10 +9,10 @@ from typing import Protocol
 
 READ_BYTES = 1 << 16
 """What one connection may bring in a turn, some 400 orders, while few others bring as much."""
-LEAST_BYTES = 1 << 14
+LEAST_BYTES = 1 << 13
 """What it may bring however many do."""
-TURN_BYTES = 1 << 17
-"""What those who fill their reads share, some 800 orders a turn: whoever floods keeps nobody waiting for longer."""
+TURN_BYTES = 3 << 15
+"""What those who fill their reads share, some 600 orders a turn: whoever floods keeps nobody waiting for longer."""
 
 
 class Reader(Protocol):
