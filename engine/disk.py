@@ -7,6 +7,7 @@ Paths are real paths; a descriptor is a number that only these functions underst
 
 import contextlib
 import errno
+import fcntl
 import mmap
 import os
 from collections.abc import Callable, Iterator, Sequence
@@ -58,6 +59,10 @@ class Disk(Protocol):
 
     def map(self, descriptor: int) -> Any:
         """A whole file as a buffer that may be written without changing the file. ValueError for an empty one."""
+        ...
+
+    def claim(self, descriptor: int) -> bool:
+        """Whether nobody has the file mapped; until the descriptor is closed nobody can map it then."""
         ...
 
     def rename(self, source: Path, target: Path) -> None:
@@ -118,7 +123,15 @@ class SystemDisk:
         return os.fstat(descriptor).st_size
 
     def map(self, descriptor: int) -> Any:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)  # the mapping keeps the lock as long as it lives
         return mmap.mmap(descriptor, 0, access=mmap.ACCESS_COPY)
+
+    def claim(self, descriptor: int) -> bool:
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        return True
 
     def rename(self, source: Path, target: Path) -> None:
         source.rename(target)
@@ -221,21 +234,26 @@ def _write_in_pieces(descriptor: int, parts: Sequence[Bytes], pace: Pace) -> Non
 def remove(path: Path, pace: Pace | None = None) -> None:
     """Take a file away, durably once its folder is synced. With a pace it is first cut a piece at a time.
 
-    Only a file that nobody has mapped may be cut: whoever reads mapped bytes that are gone is killed.
+    A file that somebody has mapped is not cut: whoever reads mapped bytes that are gone is killed.
     """
-    if pace is not None:
+    _disk.unlink(path if pace is None else _cut(path, pace))
+
+
+def _cut(path: Path, pace: Pace) -> Path:
+    """Cut a file a piece at a time unless it is mapped; the name that it has then."""
+    descriptor = _disk.open(path, os.O_WRONLY)
+    try:
+        if not _disk.claim(descriptor):
+            return path
         leftover = path.with_name(path.name + TEMPORARY)
         _disk.rename(path, leftover)  # a file under its own name is always whole
-        path = leftover
-        descriptor = _disk.open(path, os.O_WRONLY)
-        try:
-            for size in range(_disk.size_bytes(descriptor) // PIECE_BYTES * PIECE_BYTES, 0, -PIECE_BYTES):
-                _disk.truncate(descriptor, size)
-                _disk.sync(descriptor)
-                pace()
-        finally:
-            _disk.close(descriptor)
-    _disk.unlink(path)
+        for size in range(_disk.size_bytes(descriptor) // PIECE_BYTES * PIECE_BYTES, 0, -PIECE_BYTES):
+            _disk.truncate(descriptor, size)
+            _disk.sync(descriptor)
+            pace()
+        return leftover
+    finally:
+        _disk.close(descriptor)
 
 
 def leftovers(folder: Path) -> dict[Path, Path]:

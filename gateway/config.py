@@ -116,7 +116,7 @@ class Config:
             ge=0, le=1 << 40, description="commands since the last snapshot after which a process of its own writes "
             "one beside the venue; a start replays those behind it; 0: only when the venue stops"
         ),
-    ] = 1_000_000
+    ] = 500_000
     snapshot_seconds: Annotated[
         int,
         Meta(ge=0, le=31_536_000, description="write one at least so often, whatever the number of commands; 0: never"),

@@ -1,5 +1,6 @@
 """Segments that move into the archive: read as if they were in place, whole at every moment, named when missing."""
 
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -313,6 +314,33 @@ def test_who_archives_takes_away_what_an_ended_process_left(journal: Path) -> No
         path.with_name(path.name + disk.TEMPORARY).touch()
     with retention_lock(journal):
         assert not list(journal.glob("*" + disk.TEMPORARY))
+
+
+def test_what_somebody_has_mapped_is_not_cut(tmp_path: Path) -> None:
+    """Whoever reads mapped bytes that are gone is killed; and what is being cut is mapped by nobody."""
+    path, content = tmp_path / "rows", bytes(range(256)) * 64
+    path.write_bytes(content)
+    mapped = disk.map_file(path)
+    disk.remove(path, lambda: None)
+    assert mapped[:] == content and not list(tmp_path.iterdir())
+    path.write_bytes(content)
+    descriptor = disk.current().open(path, os.O_WRONLY)
+    assert disk.current().claim(descriptor)
+    with pytest.raises(BlockingIOError):
+        disk.map_file(path)
+    disk.current().close(descriptor)
+    assert disk.map_file(path)[:] == content
+
+
+def test_a_segment_that_is_being_removed_is_read_from_its_archive(journal: Path) -> None:
+    before = everything(journal)
+    whole = segment_path(journal, 1).read_bytes()
+    archive_segment(journal, 1)
+    segment_path(journal, 1).write_bytes(whole)  # archived, and not yet gone
+    descriptor = disk.current().open(segment_path(journal, 1), os.O_WRONLY)
+    assert disk.current().claim(descriptor)
+    assert everything(journal) == before
+    disk.current().close(descriptor)
 
 
 def test_an_unsound_snapshot_does_not_push_out_a_sound_one(journal: Path) -> None:

@@ -101,6 +101,6 @@ def archive_segment(directory: Path, number: int, pace: disk.Pace | None = None)
             archive = check_archive(path, following)
             disk.current().sync_folder(folder)  # whoever wrote it may have been killed before this
     archive = archive or write_archive(source, folder, following, pace)
-    disk.remove(source)
+    disk.remove(source, pace)
     disk.current().sync_folder(directory)
     return archive

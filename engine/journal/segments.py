@@ -132,7 +132,9 @@ class Segments:
             size_bytes = self._disk.size_bytes(descriptor)
             is_whole = number != self.last or self._is_closed(descriptor, size_bytes)
             if is_whole or size_bytes > COPIED_BYTES:
-                return self._disk.map(descriptor)
+                with contextlib.suppress(BlockingIOError):  # it is being removed: it was archived since this was opened
+                    return self._disk.map(descriptor)
+                return read_archive(self._archive(number))
             data = mmap.mmap(-1, max(size_bytes, SEGMENT_BYTES))
             for offset in range(0, size_bytes, READ_BYTES):
                 part = self._disk.pread(descriptor, min(READ_BYTES, size_bytes - offset), offset)

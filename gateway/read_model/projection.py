@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine import host, statements
+from engine import disk, host, statements
 from engine.code_values import FLAG_FORCED, FLAG_TAKER
 from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
@@ -207,8 +207,8 @@ class Projection:
     def _saved_parts(self) -> tuple[Any, ...]:
         return self.history, self._reports, self._candles.series, self._funding.series, self.switches
 
-    def save(self, path: Path) -> None:
-        """Write everything durably to a file, which gets its name when it is complete."""
+    def save(self, path: Path, pace: disk.Pace | None = None) -> None:
+        """Write everything durably to a file, which gets its name when it is complete. With a pace in pieces."""
         row = self._row
         arrays = {
             "head": np.array([(self.applied_seq,)], _HEAD),
@@ -219,7 +219,7 @@ class Projection:
         }
         for part in self._saved_parts:
             arrays |= part.saved()
-        saved_rows.write(path, arrays)
+        saved_rows.write(path, arrays, pace)
 
     def load(self, path: Path) -> None:
         """Load what `save` wrote. SavedRowsError before anything is changed, when it cannot be used."""

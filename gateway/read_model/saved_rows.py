@@ -48,14 +48,14 @@ def checksum(data: Any) -> int:
     return int(crc)
 
 
-def write(path: Path, arrays: Mapping[str, Any]) -> None:
+def write(path: Path, arrays: Mapping[str, Any], pace: disk.Pace | None = None) -> None:
     """Write arrays of one dimension durably: the file is there whole under its name, or not at all."""
     kept = {name: np.ascontiguousarray(rows) for name, rows in arrays.items()}
     bodies = {name: rows.reshape(-1).view(np.uint8).data for name, rows in kept.items()}
     entries = [_Entry(name, _named(kept[name].dtype), len(body), checksum(body)) for name, body in bodies.items()]
     index = msgspec.json.encode(entries)
     head = _HEAD.pack(MAGIC, VERSION, checksum(index), len(index))
-    disk.write_atomically(path, [head + _CHECK.pack(checksum(head)), index, *bodies.values()])
+    disk.write_atomically(path, [head + _CHECK.pack(checksum(head)), index, *bodies.values()], pace)
 
 
 class SavedRows:

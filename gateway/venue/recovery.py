@@ -93,10 +93,10 @@ def write_pair(engine: host.Engine, projection: Projection, data: Path, pace: di
 
     The snapshot is last, so none is without its read model. JournalError or OSError: the pairs before it are there.
     """
-    projection.save(projection_path(data, engine.last_seq))
+    projection.save(projection_path(data, engine.last_seq), pace)
     engine.snapshot(pace)
     assert engine.directory is not None
     kept = {projection_path(data, seq) for seq in host.snapshot_seqs(engine.directory)}
     for path in disk.current().files(data, "projection-*"):
         if path not in kept:
-            disk.remove(path)  # never cut: a venue that started from it has it mapped
+            disk.remove(path, pace)

@@ -164,10 +164,10 @@ def _archive(config: Config, order: Order, done: Done, pace: Callable[[], None])
         done.archived.append(number)
 
 
-def answer(line: bytes) -> Done:
-    """Do what one line asks for; a failure is a line of the answer too."""
+def answer(order: Order) -> Done:
+    """Do what is asked for; a failure is a line of the answer."""
     try:
-        return take(msgspec.json.decode(line, type=Order))
+        return take(order)
     except (host.JournalError, HistoryError, NotTakenError, OSError, sqlite3.Error, MemoryError) as error:
         return Done(problem=str(error) or type(error).__name__)
 
@@ -231,9 +231,11 @@ def main() -> None:
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     line: Any = sys.stdin.buffer.readline()
     end_with(sys.stdin.buffer)
+    if not line:
+        os._exit(1)  # the venue has ended before it asked for anything
     order = msgspec.json.decode(line, type=Order)
     with disk.use(SparingDisk(Path(order.data), order.reserve_bytes)):
-        done = answer(line)
+        done = answer(order)
     print(json.dumps(msgspec.to_builtins(done)), flush=True)
     os._exit(1 if done.problem else 0)
 

@@ -12,7 +12,6 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 
-import msgspec
 import pytest
 
 from engine import disk, host
@@ -159,7 +158,7 @@ def test_no_snapshot_is_ahead_of_what_the_registry_has_noted(stopped, monkeypatc
         path.unlink()
     with db:
         db.execute("UPDATE intents SET applied_seq = NULL WHERE reference = ?", (reference,))
-    done = answer(msgspec.json.encode(order_of(stopped)))
+    done = answer(order_of(stopped))
     assert f"changes up to number {reference} is not noted" in done.problem and not done.sequence
     assert host.snapshot_seqs(stopped.journal) == []
     with db:
@@ -181,6 +180,51 @@ def test_a_pair_is_whole_wherever_its_process_ends(stopped):
             pass
     assert len(seqs) == 2 and max(seqs) == newest and archived_numbers(archive_folder(stopped.journal))
     assert not [path for path in Path(stopped.data).rglob("*" + disk.TEMPORARY) if path.parent == stopped.journal]
+
+
+class MeasuredDisk(disk.SystemDisk):
+    """The machine's disk; how many bytes were at most written or freed at once, without a sync between."""
+
+    def __init__(self):
+        self.most_bytes, self._unsynced, self._removed = 0, {}, set()
+
+    def pwrite(self, descriptor, parts, offset, flags=0):
+        written = super().pwrite(descriptor, parts, offset, flags)
+        self._count(descriptor, written)
+        return written
+
+    def truncate(self, descriptor, size_bytes):
+        self._count(descriptor, self.size_bytes(descriptor) - size_bytes)
+        super().truncate(descriptor, size_bytes)
+
+    def unlink(self, path):
+        self._removed.add(path.name)
+        self.most_bytes = max(self.most_bytes, path.stat().st_size)
+        super().unlink(path)
+
+    def sync(self, descriptor):
+        self._unsynced[descriptor] = 0
+        super().sync(descriptor)
+
+    def _count(self, descriptor, size_bytes):
+        self._unsynced[descriptor] = self._unsynced.get(descriptor, 0) + size_bytes
+        self.most_bytes = max(self.most_bytes, self._unsynced[descriptor])
+
+    def kinds(self):
+        """What was removed: the first words of the names."""
+        return {name.partition("-")[0] for name in self._removed}
+
+
+def test_nothing_is_written_or_removed_in_large_pieces(stopped, monkeypatch):
+    """The syncs of the journal wait while the file system writes or frees much at once."""
+    monkeypatch.setattr(disk, "PIECE_BYTES", 1 << 12)
+    newest, measured = unclean(stopped), MeasuredDisk()
+    take(order_of(stopped, newest - 10), lambda: None)
+    with disk.use(measured):
+        done = take(order_of(stopped, newest), lambda: None)
+    assert done.sequence == newest and done.archived
+    assert measured.kinds() == {"snapshot", "projection", "journal"}
+    assert measured.most_bytes <= disk.PIECE_BYTES
 
 
 def test_a_killed_process_is_an_alarm_and_is_tried_again(stopped, monkeypatch):
@@ -307,7 +351,7 @@ def test_a_state_that_the_journal_does_not_lead_to_is_found(stopped):
     chain = state._chain
     state.root["accounts"]["cash_micros"][0, 0] += 1
     write_snapshot(stopped.journal, state.root, chain)
-    done = answer(msgspec.json.encode(order_of(stopped, compare_seq=newest)))
+    done = answer(order_of(stopped, compare_seq=newest))
     assert "not the state that the journal leads to" in done.problem and done.sequence == 0
 
 
