@@ -61,7 +61,7 @@ def test_when_nobody_floods_any_more_reads_are_large_again_and_nothing_is_called
     for flood in floods:
         flood.is_over = True
     loop.turn()
-    assert reads.size_bytes == LEAST_BYTES, "they went on in this turn for the last time"
+    assert reads.size_bytes == TURN_BYTES // 8, "they went on in this turn for the last time"
     loop.turn()
     assert reads.size_bytes == READ_BYTES and not loop.calls
     reads.filled(floods[0])
