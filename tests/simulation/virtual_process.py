@@ -27,7 +27,7 @@ class SnapshotProcess:
         self._thread.start()
 
     def _run(self) -> None:
-        done = snapshot_process.answer(self.stdin.getvalue())
+        done = snapshot_process.answer(msgspec.json.decode(self.stdin.getvalue(), type=snapshot_process.Order))
         self.stdout = io.BytesIO(msgspec.json.encode(done))
         self.returncode = int(bool(done.problem))
 
