@@ -25,7 +25,7 @@ BREAKS = {
             "segment removed before its archive",
             "engine.journal.retention",
             "archive_segment",
-            "archive = archive or write_archive(source, folder, following, pace)\n    disk.remove(source)\n",
+            "archive = archive or write_archive(source, folder, following, pace)\n    disk.remove(source, pace)\n",
             "import shutil, tempfile; aside = Path(shutil.copy(source, tempfile.mkdtemp()))\n"
             "    disk.remove(source); disk.current().sync_folder(directory)\n"
             "    archive = archive or write_archive(aside, folder, following, pace); shutil.rmtree(aside.parent)\n",
