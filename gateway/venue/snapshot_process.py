@@ -230,9 +230,9 @@ def main() -> None:
         Path("/proc/self/oom_score_adj").write_text(str(OOM_SCORE))
     logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(name)s %(levelname)s %(message)s")
     line: Any = sys.stdin.buffer.readline()
-    end_with(sys.stdin.buffer)
     if not line:
         os._exit(1)  # the venue has ended before it asked for anything
+    end_with(sys.stdin.buffer)
     order = msgspec.json.decode(line, type=Order)
     with disk.use(SparingDisk(Path(order.data), order.reserve_bytes)):
         done = answer(order)
