@@ -230,8 +230,6 @@ class WebsocketConnection(picows.WSListener):
             return
         steady_ns = clock.steady_ns()
         self.act(session.receive_rows(data, steady_ns) if is_binary else session.receive(data, steady_ns))
-        if session.binary and session.account_slot != self._reported_slot:
-            self._report_to(session.account_slot)
 
     def act(self, actions: list[Action]) -> None:
         """Carry out the session's actions."""
@@ -261,6 +259,8 @@ class WebsocketConnection(picows.WSListener):
                 self._turns.loop.call_later(action.rest_ns / 1e9, self.serve_late, _nothing)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
+        if self.session.binary and self.session.account_slot != self._reported_slot:
+            self._report_to(self.session.account_slot)
         self._turns.touch()
 
     def _subscribe(self, channels: Any) -> None:

@@ -14,6 +14,8 @@ import picows
 import pytest
 
 from bench.gateway_load import client_frame
+from engine.codes import EventKind
+from gateway.client import Client
 from gateway.config import ConfigError
 from gateway.net import descriptors, listener, websocket_connection
 from gateway.net.connections import Connections
@@ -87,6 +89,28 @@ def test_a_question_that_waits_keeps_its_place_between_orders(tmp_path):
             )
             assert [order["order_id"] for order in seen] == [placed["order"]["order_id"]]
             assert (cancelled, after) == (1, []) and queries.served_late > late
+
+    play(story())
+
+
+def test_rows_reach_a_session_whose_login_had_to_wait(tmp_path):
+    async def story():
+        async with market(tmp_path, ("alice",)) as (server, (alice,)):
+            queries, reports, waited = server.turns.queries, [], []
+
+            class Waiting(Client):
+                async def log_in(self):
+                    for _ in range(6):
+                        queries.spent(Pool.ANONYMOUS, queries.now_ns() - 5_000_000)
+                    late = queries.served_late
+                    await super().log_in()
+                    waited.append(queries.served_late - late)
+
+            async with Waiting(alice.url, alice.key_id, alice._secret, binary=True) as raw:
+                raw.on_rows = reports.append
+                assert waited == [1]
+                await alice.buy(BTC, "0.1", price="19900")
+                await until(lambda: any((rows["kind"] == EventKind.ACCEPTED).any() for rows in reports))
 
     play(story())
 

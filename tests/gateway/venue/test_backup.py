@@ -65,6 +65,7 @@ def stopped(tmp_path_factory):
 def test_a_venue_that_trades_is_backed_up_and_the_copy_starts_where_it_says(tmp_path):
     made = SocketlessVenue(tmp_path / "venue", segment_bytes=1 << 16)
     config, failures, found, over = made.venue.config, [], [], threading.Event()
+    trade(made, 0, 600)  # some whole segments, which the backups share
 
     def back_up():
         try:
@@ -77,7 +78,7 @@ def test_a_venue_that_trades_is_backed_up_and_the_copy_starts_where_it_says(tmp_
 
     thread = threading.Thread(target=back_up)
     thread.start()
-    other, number = Registry(config.registry), 0
+    other, number = Registry(config.registry), 600
     while not over.is_set():
         trade(made, number, 20)
         number += 20
