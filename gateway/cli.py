@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -77,6 +78,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
     return parser
 
 
+def _interrupted() -> int:
+    """The exit code after Ctrl-C. A thread that reads ahead is not waited for: the process ends here then."""
+    from gateway.audit_trail.read_ahead import THREAD  # here, so that other commands do not wait for it
+
+    code = 128 + signal.SIGINT
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        os._exit(code)
+    return code
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one subcommand and return its exit code."""
     arguments = list(sys.argv[1:] if argv is None else argv)
@@ -94,15 +105,18 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     module = _imported(name)
     options = _parser(name).parse_args(arguments)
+    from gateway.commands.common import telling_compiles  # here, for the commands' own modules take long to import
+
     try:
-        code = int(module.run(options) or 0)
+        with telling_compiles():
+            code = int(module.run(options) or 0)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return _interrupted()
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise
