@@ -63,7 +63,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def _imported(name: str) -> Any:
-    """The module of a subcommand. What is imported is not garbage: looking for some took a sixth of the time."""
+    """The module of a subcommand, or of what they share.
+
+    What is imported is not garbage: looking for some took a sixth of the time.
+    """
     gc.disable()
     try:
         return importlib.import_module(f"gateway.commands.{name}")
@@ -105,10 +108,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return USAGE_ERROR
     module = _imported(name)
     options = _parser(name).parse_args(arguments)
-    from gateway.commands.common import telling_compiles  # here, for the commands' own modules take long to import
-
     try:
-        with telling_compiles():
+        with _imported("common").telling_compiles():
             code = int(module.run(options) or 0)
         sys.stdout.flush()
         return code

@@ -176,6 +176,9 @@ class Document:
         """It is."""
         return True
 
+    def exception(self) -> None:
+        """It could be made."""
+
     def result(self) -> bytes:
         """Its text, here a short one."""
         return b"{}"
