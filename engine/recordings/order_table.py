@@ -1,4 +1,4 @@
-"""Our own order format as a table: a Parquet file, or an Arrow file or stream (Feather); `order_fields` are its columns.
+"""Our own order format as a table: a Parquet file, or an Arrow file or stream (Feather); columns as in `order_fields`.
 
 Read by pyarrow in batches of rows, whatever the size of a file or of its row groups. Differences from text:
 
