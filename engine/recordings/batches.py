@@ -52,6 +52,7 @@ class Check:
     message: int
     books: list[Book]
     executions: list[Execution]
+    contract: int = 0
 
 
 @dataclass(slots=True)
