@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.host import JournalError
-from engine.recordings.batches import ContractSpec, Reader
+from engine.recordings.batches import ContractSpec, Reader, contracts_of
 from engine.recordings.out.export import FORMATS, MAX_LEVELS, WHAT, Export, ExportError, Wanted
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError
@@ -136,7 +136,7 @@ def _check_folder(args: argparse.Namespace) -> None:
 def _contracts(args: argparse.Namespace, reader: Reader) -> list[ContractSpec]:
     """The contracts by slot: of a venue's data folder as its registry names them, else as the recording does."""
     if args.contract or not Config(data=str(args.path)).registry.exists():
-        return [reader.contract]
+        return contracts_of(reader)
     with open_registry(str(args.path)) as registry:
         found = {contract.slot: contract for contract in registry.contracts()}
     unknown = range(max(found, default=-1) + 1)

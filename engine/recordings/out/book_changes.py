@@ -165,6 +165,15 @@ class BookFollower:
         self._book = book._replace(keys=keys, lots=lots, counts=counts)
 
 
+def as_changes(resting: Rows, time_ns: int) -> Rows:
+    """CHANGE rows that make a book of what rests, ORDER rows."""
+    changes = np.zeros(len(resting), CHANGE)
+    for name in ("order_id", "price_ticks", "lots", "contract", "side"):
+        changes[name] = resting[name]
+    changes["left_lots"], changes["action"], changes["time_ns"] = resting["lots"], Action.ADD, time_ns
+    return changes
+
+
 def _joined(parts: list[Followed]) -> Followed:
     return Followed(np.concatenate([part.changes for part in parts]), np.concatenate([part.depth for part in parts]))
 

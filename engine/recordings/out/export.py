@@ -11,11 +11,12 @@ import numpy as np
 from engine.code_values import EVENT_NOTICE_FIRST
 from engine.recordings.batches import ContractSpec
 from engine.recordings.out.book_changes import DEPTH_HEAD, ORDER, BookFollower, Followed
+from engine.recordings.out.dbn_files import DBN
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS, Format, Opening, Rows, Table, Writer
 from engine.recordings.out.parquet_files import PARQUET
 
-FORMATS: Mapping[str, Format] = {"parquet": PARQUET}
+FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN}
 WHAT = tuple(dict.fromkeys(what for format in FORMATS.values() for what in format.tables))
 MAX_LEVELS = 1000
 WAITING_BYTES = 1 << 28
@@ -147,7 +148,7 @@ class Export:
             resting = self._resting if contract < 0 else self._resting[self._resting["contract"] == contract]
             opening = Opening(
                 what, contract, self._contracts, self._day if self._wanted.daily else None, resting, self._since_ns,
-                self._has_clock, self._wanted.levels, self._wanted.options,
+                self._has_clock, self._wanted.levels, self._wanted.options, self._files.folder,
             )  # fmt: skip
             writer = table.writer(self._files.open(table.file_name(opening)), opening)
             self._writers[what, contract] = writer

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
@@ -51,13 +52,18 @@ class Opening:
     has_clock: bool
     levels: int
     options: Mapping[str, str]
+    folder: Path
 
     @property
     def spec(self) -> ContractSpec:
-        """Its contract; one that nobody has named is called by its number."""
-        if self.contract < 0:
+        """Its contract."""
+        return self.spec_of(self.contract)
+
+    def spec_of(self, contract: int) -> ContractSpec:
+        """A contract; one that nobody has named is called by its number."""
+        if contract < 0:
             return ContractSpec("VENUE")
-        return self.specs[self.contract] if self.contract < len(self.specs) else ContractSpec(f"C{self.contract}")
+        return self.specs[contract] if contract < len(self.specs) else ContractSpec(f"C{contract}")
 
     @property
     def name(self) -> str:

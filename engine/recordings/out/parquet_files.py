@@ -19,7 +19,7 @@ import numpy as np
 
 from engine.code_values import EVENT_FILL, EXEC_CONDITIONAL, SIDE_BUY, SIDE_SELL
 from engine.codes import NIL, EventKind, OrdType, Reason, Side, TimeInForce
-from engine.recordings.out.book_changes import CHANGE, DEPTH_HEAD, Action, Cause
+from engine.recordings.out.book_changes import DEPTH_HEAD, Action, Cause, as_changes
 from engine.recordings.out.file_set import ExportError
 from engine.recordings.out.formats import Format, Opening, Rows, Table
 
@@ -38,7 +38,7 @@ def arrow() -> Any:
         import pyarrow
         import pyarrow.parquet
     except ImportError:
-        raise ExportError(f"--format parquet or tardis {NO_ARROW}, or choose dbn or hftbacktest") from None
+        raise ExportError(f"--format parquet {NO_ARROW}, or choose another format") from None
     return pyarrow
 
 
@@ -264,15 +264,6 @@ class _OrdersWriter(ParquetWriter):
         super().__init__(file, opening, _Content(_in_the_book, _orders))
         if len(opening.resting):
             self.write(as_changes(opening.resting, opening.time_ns))
-
-
-def as_changes(resting: Rows, time_ns: int) -> Rows:
-    """CHANGE rows that make a book of what rests."""
-    changes = np.zeros(len(resting), CHANGE)
-    for name in ("order_id", "price_ticks", "lots", "contract", "side"):
-        changes[name] = resting[name]
-    changes["left_lots"], changes["action"], changes["time_ns"] = resting["lots"], Action.ADD, time_ns
-    return changes
 
 
 def _file_name(opening: Opening) -> str:
