@@ -49,10 +49,9 @@ Array = np.ndarray[Any, Any]
 class Comparison:
     """Counts of what was compared, and what is kept between checks.
 
-    `counts` has a row for each contract: CHECKED, EQUAL, EXECUTIONS, AS_RECORDED. `book_rows_one_event_off` are rows that
-    differ, but equal the engine's book one recorded event earlier or later:
-    a feed that is slower than its snapshots. `differences` describes the first rows that differ,
-    `execution_differences` the first executions.
+    `counts` has a row for each contract: CHECKED, EQUAL, EXECUTIONS, AS_RECORDED. `book_rows_one_event_off` are rows
+    that differ, but equal the engine's book one recorded event earlier or later: a feed that is slower than its
+    snapshots. `differences` describes the first rows that differ, `execution_differences` the first executions.
     """
 
     def __init__(self, depth: int) -> None:

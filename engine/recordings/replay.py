@@ -8,20 +8,19 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
 from engine import host
 from engine.codes import CommandKind, Mode
 from engine.host import Engine
-from engine.recordings.batches import Batch, Book, Reader
+from engine.recordings.batches import Batch, Book, ManyContracts, Reader
 from engine.recordings.checked_run import CheckedRun
 from engine.recordings.checks import Checks
 from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS, Comparison
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
-from engine.recordings.report_stream import ReportStream
 from engine.recordings.research import open_market
 from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
@@ -29,6 +28,21 @@ from engine.schema import VENUE
 
 PACE_SLICE_NS = 10_000_000
 """At a given speed, commands within this recorded time of each other go in together."""
+
+NAMED_CONTRACTS = 5
+"""The title of a result names so many contracts."""
+
+
+class Reports(Protocol):
+    """Gets what happened: every ring of events in order, with the batch of commands that they are of."""
+
+    def write(self, commands: Rows, sequences: Rows, events: Rows) -> None:
+        """Events, valid until this returns; `sequences` is what the recording calls each command."""
+        ...
+
+    def finish(self) -> None:
+        """The replay is at its end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -43,7 +57,7 @@ class Options:
 
     until_message: int | None = None
     until_ns: int | None = None
-    reports: ReportStream | None = None
+    reports: Reports | None = None
     pace: Callable[[int], None] | None = None
     progress: Callable[[int, int], None] | None = None
     levels: int = 10
@@ -53,6 +67,9 @@ class Options:
 @dataclass
 class ReplayResult:
     """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first.
+
+    Of a recording of many contracts `depth` is the first one's, and `contracts` has the final book of each by its name.
+    `ignored` counts what had no effect on the book, by what it was.
 
     `repeated` orders were the same as one that waited under their id. `lost` counts by reason what was refused for
     limits: with any of it, the replay is not the recording's. A journal loses nothing: its refusals are its own.
@@ -71,6 +88,7 @@ class ReplayResult:
     repeated: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     digest: str = ""
+    ignored: dict[str, int] = field(default_factory=dict)
     book_rows_checked: int | None = None
     book_rows_equal: int | None = None
     book_rows_one_event_off: int | None = None
@@ -79,6 +97,7 @@ class ReplayResult:
     differences: list[str] = field(default_factory=list)
     execution_differences: list[str] = field(default_factory=list)
     depth: Book = field(default_factory=lambda: ([], []))
+    contracts: dict[str, Book] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what does not apply to the recording is left out."""
@@ -168,6 +187,7 @@ class Replay:
     def _apply(self, batch: Batch) -> None:
         self.result.commands += len(batch.commands)
         if not self.reader.is_log:
+            open_market(self.runner, self.reader)
             self.runner.stamp(batch.commands)
         checks = batch.checks if self.options.compare else None
         if checks:
@@ -214,6 +234,11 @@ class Replay:
         result.repeated = runner.repeated
         result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
+        if isinstance(self.reader, ManyContracts):
+            names = [each.name for each in self.reader.contracts]
+            result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
+            result.contracts = {name: runner.depth(self.options.levels, slot) for slot, name in enumerate(names)}
+        result.ignored = dict(getattr(self.reader, "ignored", {}))
         if self.reader.depth and self.options.compare:
             result.book_rows_checked, result.book_rows_equal = comparison.count(CHECKED), comparison.count(EQUAL)
             result.book_rows_one_event_off = comparison.book_rows_one_event_off
