@@ -1,12 +1,12 @@
 """Recorded order streams from outside: readers that turn them into command batches, and what they should have led to.
 
 `open_recording` recognises the format: a journal's folder, and from the first bytes flash1, LOBSTER, Bitstamp 2015 and
-our own CSV and JSONL. `synthetic:SEED:COUNT` instead of a file is a generated stream.
+our own CSV, JSONL and tables. `synthetic:SEED:COUNT` instead of a file is a generated stream.
 """
 
 from pathlib import Path
 
-from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, synthetic
+from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, order_table, synthetic
 from engine.recordings.batches import Reader
 from engine.recordings.event_batches import replay as replay
 from engine.recordings.own_orders import Fees as Fees
@@ -14,7 +14,7 @@ from engine.recordings.source import RecordingError, Source, sources
 from engine.recordings.strategy import Session as Session
 from engine.recordings.strategy import backtest as backtest
 
-FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl")
+FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table")
 
 
 def open_recording(path: Path | str, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
@@ -42,6 +42,8 @@ def open_recording(path: Path | str, format: str = "auto", book: Path | None = N
         return flash1.Flash1Reader(main, skip_bad)
     if kind in ("csv", "jsonl"):
         return csv_jsonl.TextReader(main, skip_bad)
+    if kind == "table":
+        return order_table.TableReader(main, skip_bad)
     raise RecordingError(f"{path}: format {kind!r} is none of {', '.join(FORMATS)}")
 
 
@@ -54,6 +56,8 @@ def recognise(source: Source) -> str:
         return "bitstamp"
     if lobster.is_messages(head):
         return "lobster"
+    if order_table.is_table(head):
+        return "table"
     if csv_jsonl.is_jsonl(head):
         return "jsonl"
     if csv_jsonl.is_csv(head):

@@ -1,14 +1,14 @@
 """What every reader yields: batches of command rows, and what the recording says should be true after them.
 
-A reader is a pure function of the recorded bytes: it never asks the engine anything. Its rows are ordinary commands of
-one account (slot 0) on one contract (slot 0); the recorded order ids travel as `cl_ord_id`. Whoever applies the rows
-stamps `seq`.
+A reader is a pure function of the recorded bytes: it never asks the engine anything. Its rows are ordinary commands,
+of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`. The recorded order ids travel as
+`cl_ord_id`. Whoever applies the rows stamps `seq`.
 """
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -52,6 +52,7 @@ class Check:
     message: int
     books: list[Book]
     executions: list[Execution]
+    contract: int = 0
 
 
 @dataclass(slots=True)
@@ -104,6 +105,31 @@ def parse_contract(text: str, recorded: ContractSpec) -> ContractSpec:
     return replace(recorded, **changes)
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What part of a recording of many contracts is wanted, and what a person says of its contracts.
+
+    `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
+    `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
+    """
+
+    symbols: frozenset[str] = frozenset()
+    from_ns: int = 0
+    contracts: tuple[str, ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether a contract is wanted."""
+        return not self.symbols or name in self.symbols
+
+    def spec(self, recorded: ContractSpec) -> ContractSpec:
+        """A recorded contract with what is said of it. ValueError as `parse_contract`."""
+        for text in self.contracts:
+            said = parse_contract(text, recorded)
+            if said.name == recorded.name:
+                recorded = said
+        return recorded
+
+
 class Reader(Protocol):
     """One recording. `bad` counts the lines left out so far, `total` the messages when known beforehand, else 0."""
 
@@ -120,6 +146,28 @@ class Reader(Protocol):
     def batches(self) -> Iterator[Batch]:
         """The whole recording, in order."""
         ...
+
+
+@runtime_checkable
+class ManyContracts(Protocol):
+    """What a reader has beside `Reader` when its recording may hold several contracts or accounts.
+
+    A command's `contract_slot` is an index into `contracts`, which only grows, as contracts appear. `accounts` is how
+    many account slots are in use. Both are complete for a batch before the batch is given.
+    """
+
+    contracts: list[ContractSpec]
+    accounts: int
+
+
+def contracts_of(reader: Reader) -> list[ContractSpec]:
+    """The contracts that have appeared so far: of most recordings there is one."""
+    return reader.contracts if isinstance(reader, ManyContracts) else [reader.contract]
+
+
+def accounts_of(reader: Reader) -> int:
+    """How many accounts have appeared so far."""
+    return reader.accounts if isinstance(reader, ManyContracts) else 1
 
 
 class Rows:

@@ -135,7 +135,7 @@ class _Funded(Replay):
             self._say_index()
             self.recorded.stamp(rows[start : start + SLICE])
             self.recorded.feed(rows[start : start + SLICE], _ignore)
-            orders = piece["kind"] != CommandKind.LABEL
+            orders = ~np.isin(piece["kind"], (CommandKind.LABEL, CommandKind.MASS_CANCEL))
             piece["account_slot"][orders] = _owners(piece["cl_ord_id"][orders], self.seed, self.accounts)
             piece["person"][orders] = 1
             piece["time_ns"] = self.now_ns + MESSAGE_NS * np.arange(len(piece))

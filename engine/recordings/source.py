@@ -40,6 +40,14 @@ class BadLineError(RecordingError):
         self.file, self.line, self.field, self.reason = file, line, field, reason
 
 
+class BadBytesError(RecordingError):
+    """A malformed message of a binary recording: file, byte (from 0), message (from 1), field and reason."""
+
+    def __init__(self, file: str, byte: int, message: int, field: str, reason: str) -> None:
+        super().__init__(f"{file}, byte {byte:,}, message {message:,}, {field}: {reason}")
+        self.file, self.byte, self.message, self.field, self.reason = file, byte, message, field, reason
+
+
 class _Zstandard(io.RawIOBase):
     """Zstandard frames as a raw stream; a file that ends within a frame is an EOFError, as in gzip and lzma."""
 
