@@ -13,6 +13,7 @@ import numpy as np
 
 from engine.recordings.batches import Batch, Reader
 from engine.recordings.replay import prepare
+from engine.recordings.research import open_market
 from engine.recordings.runner import Runner
 from engine.recordings.source import RecordingError
 
@@ -64,6 +65,7 @@ def replay(recording: Reader, every_ns: int = 0, every_messages: int = 0) -> Ite
     now_ns = 0
     for batch in recording.batches():
         if not recording.is_log:
+            open_market(runner, recording)
             runner.stamp(batch.commands)
         times = running_times(batch, now_ns)
         for start, stop in _pieces(batch, times, every_ns, every_messages):

@@ -17,7 +17,7 @@ from engine.codes import NIL, AccountAttribute, CommandKind, EventKind, ExecInst
 from engine.kernels import entry, part
 from engine.recordings.batches import Reader, command_rows
 from engine.recordings.replay import prepare
-from engine.recordings.research import ELIGIBLE
+from engine.recordings.research import ELIGIBLE, open_market
 from engine.row_access import order_at
 from engine.schema import COMMAND, DIRECTIVE, EVENT, MIN_EVENT_ROWS, VENUE, record
 from engine.statements.stepping import apply_at, code_of_apply
@@ -170,6 +170,11 @@ class SideBySide:
         self._work["code"] = code_of_apply(self.alone.engine.root)
         self._apply(_opening(VENUE.orders))
         self.forget()
+
+    def open(self, recording: Reader) -> None:
+        """List in both markets the contracts that have appeared in the recording, and open its accounts."""
+        for runner in (self.alone, self.together):
+            open_market(runner, recording)
 
     @property
     def events(self) -> Rows:

@@ -24,7 +24,7 @@ from typing import Any, SupportsIndex
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
-from engine.recordings.batches import Batch, ContractSpec, Reader, command_rows
+from engine.recordings.batches import Batch, ContractSpec, Reader, command_rows, contracts_of
 from engine.recordings.event_batches import Depth, check_intervals, depth_of, running_times
 from engine.recordings.own_orders import FILL, Fees, OwnBook, OwnOrder
 from engine.recordings.side_by_side import OWN_ACCOUNT, Rows, SideBySide
@@ -62,7 +62,7 @@ class Session:
 
     @property
     def events(self) -> Rows:
-        """What happened since the last call, EVENT rows of own and recorded orders; valid until the strategy returns."""
+        """What happened since the last call, EVENT rows of all orders; valid until the strategy returns."""
         return self._market.events
 
     @property
@@ -74,6 +74,11 @@ class Session:
     def orders(self) -> dict[int, OwnOrder]:
         """The own orders that were sent and have not ended, by id."""
         return self._book.orders
+
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """The contracts that have appeared so far; a `contract_slot` is a place in it."""
+        return self._book.contracts
 
     @property
     def position_lots(self) -> int:
@@ -131,6 +136,8 @@ class Session:
 
     def _new(self, side: Side, values: Any, tif: TimeInForce, post_only: bool, contract_slot: int) -> int:
         price, lots = _within("price_ticks", values[0], MAX_TICKS), _within("qty_lots", values[1], MAX_LOTS)
+        if not 0 <= contract_slot < len(self.contracts):
+            raise ValueError(f"contract_slot: {contract_slot} is none of the {len(self.contracts)} contracts so far")
         cl_ord_id, self._next_id = self._next_id, self._next_id + 1
         flags = int(ExecInst.POST_ONLY) if post_only else 0
         self._send(
@@ -214,7 +221,7 @@ class _Backtest:
         self.every_ns, self.every_messages = intervals
         self.latency_ns = latency_ns
         self.market = SideBySide(recording)
-        self.book = OwnBook(self.market, fees, [recording.contract])
+        self.book = OwnBook(self.market, fees, contracts_of(recording))
         self.session = Session(self.market, self.book)
         self.under_way: deque[tuple[int, tuple[int, ...]]] = deque()
         """Own commands with the times at which they arrive, in order."""
@@ -225,6 +232,8 @@ class _Backtest:
 
     def run(self) -> BacktestResult:
         for batch in self.recording.batches():
+            self.market.open(self.recording)
+            self.book.contracts = contracts_of(self.recording)
             if len(batch.commands):
                 self._batch(batch)
         self._sample()

@@ -255,7 +255,29 @@ def test_without_own_orders_both_markets_are_the_recording() -> None:
     assert 0 < whole - sum(seen) < whole // 20, "the rest is after the last call"
 
 
-# --- money and refusals ------------------------------------------------------------------------------------------------
+def test_each_contract_has_its_own_position(tmp_path: Path) -> None:
+    path = tmp_path / "orders.csv"
+    path.write_text(
+        "time_ns,contract,action,cl_ord_id,side,qty_lots,price_ticks\n"
+        "10,A,new,1,sell,5,101\n10,B,new,4,sell,7,55\n20,B,new,2,buy,9,60\n30,A,new,3,buy,5,99\n"
+    )
+
+    def strategy(session: Session) -> None:
+        if session.time_ns == 10 and not session.orders and not session.positions:
+            assert [spec.name for spec in session.contracts] == ["A", "B"]
+            session.buy(101, 2, contract_slot=0)
+            session.sell(55, 1, contract_slot=1)
+            with pytest.raises(ValueError, match="contract_slot: 2 is none of the 2 contracts"):
+                session.sell(55, 1, contract_slot=2)
+
+    result = backtest(open_recording(path), strategy, every_ns=10)
+    assert result.positions == {0: 2, 1: -1} and result.cash_tick_lots == {0: -202, 1: 55}
+    assert result.fills["contract_slot"].tolist() == [0, 1]
+    assert result.fills[["orders_ahead", "lots_ahead"]].tolist() == [(-1, -1), (1, 7)]
+    assert len(next(replay(open_recording(path))).events) > 6
+
+
+# --- money and refusals -----------------------------------------------------------------------------------------------
 
 
 def test_fees_are_whole_millionths_rounded_up() -> None:
@@ -297,7 +319,7 @@ def test_what_cannot_be_is_said_in_one_line(written: Write, tmp_path: Path) -> N
     ):
         with pytest.raises(ValueError, match=message):
             backtest(open_recording(path), lambda session: None, **options)
-    for values, message in (((0, 1), "price_ticks: 0 is not within 1 to"), ((5, 1 << 60), "qty_lots: 1152921504606846976")):
+    for values, message in (((0, 1), "price_ticks: 0 is not within 1 to"), ((5, 1 << 60), "qty_lots: 115292150460")):
         with pytest.raises(ValueError, match=message):
             backtest(open_recording(path), at(10, lambda session, values=values: session.buy(*values)), every_ns=1)
     (tmp_path / "no-clock.csv").write_text(f"{','.join(CSV_COLUMNS)}\n0,0,0,5,1,1,100\n")
