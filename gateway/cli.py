@@ -17,6 +17,7 @@ COMMANDS = {
     "watch": "live book, trades and ticker in the terminal",
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
+    "export": "write a recording or a journal as Parquet and other formats",
     "verify": "check a journal end to end",
     "backup": "copy the data folder of a running venue, and check the copy",
     "restore": "make a data folder of a backup, or check one",
