@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from engine.kernels import entry, part
-from engine.recordings.source import BadLineError, RecordingError, Source
+from engine.recordings.source import BadLineError, RecordingError, Source, count_lines
 
 BLOCK_BYTES = 1 << 18
 MAX_DIGITS = 18
@@ -106,7 +106,7 @@ class LineStream:
 
 def parse(data: bytes, first_line: int, places: Array) -> Lines:
     """Parse whole lines, of which the first one has a number."""
-    count = data.count(b"\n") + 1
+    count = count_lines(data) + 1
     numbers, starts = np.empty(count, np.int64), np.empty(count, np.int64)
     values, plain = np.zeros((count, len(places)), np.int64), np.zeros(count, np.bool_)
     used = _parse(np.frombuffer(data, np.uint8), first_line, places, values, (numbers, starts, plain))
