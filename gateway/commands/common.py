@@ -19,7 +19,15 @@ import msgspec
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -307,10 +315,26 @@ def print_table(names: list[str], rows: list[list[str]], title: str = "", right:
         print_facts(list(zip(names, row, strict=True)))
 
 
+class _Count(ProgressColumn):
+    """How many are done of how many, and how many a second."""
+
+    def render(self, task: Task) -> Text:
+        """The figures of one bar."""
+        of = f" of {task.total:,.0f}" if task.total else ""
+        rate = task.finished_speed or task.speed
+        return Text(f"{task.completed:,.0f}{of}" + (f", {rate:,.0f}/s" if rate else ""))
+
+
 @contextlib.contextmanager
 def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    """A bar on stderr when that is a terminal, with the rate, the time so far and, where the end is known, what is left.
+
+    Its function takes (how many, how many in all or 0).
+    """
+    columns = (
+        TextColumn("{task.description}"), BarColumn(), _Count(), TimeElapsedColumn(), TextColumn("left"),
+        TimeRemainingColumn(),
+    )  # fmt: skip
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
         task = progress.add_task(what, total=None)

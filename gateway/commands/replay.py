@@ -195,6 +195,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
         table.add_row("change of the insurance fund", _units(result.fund_change_micros))
     if result.bad_lines:
         table.add_row("malformed lines left out", f"{result.bad_lines:,}")
+    if result.times_out_of_order:
+        table.add_row("times out of order", f"{result.times_out_of_order:,}; the engine's clock does not go back")
     if result.book_rows_checked is not None:
         table.add_row("book rows equal", _share(result.book_rows_equal or 0, result.book_rows_checked))
         if result.book_rows_one_event_off:
