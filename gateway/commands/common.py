@@ -324,16 +324,16 @@ class _Count(ProgressColumn):
 
     def render(self, task: Task) -> Text:
         """The figures of one bar."""
-        of = f" of {task.total:,.0f}" if task.total else ""
+        of = f" of {'about ' * task.fields['is_guess']}{task.total:,.0f}" if task.total else ""
         rate = task.finished_speed or task.speed
         return Text(f"{task.completed:,.0f}{of}" + (f", {rate:,.0f}/s" if rate else ""))
 
 
 @contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal, with the rate, the time so far and, where the end is known, what is left.
+def progress_bar(what: str, share: Callable[[], float] | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal: the rate, the time so far and, where the end is known, what is left.
 
-    Its function takes (how many, how many in all or 0).
+    Its function takes (how many, how many in all or 0). Where it is 0, `share` tells how much is done, from 0 to 1.
     """
     columns = (
         TextColumn("{task.description}"), BarColumn(), _Count(), TimeElapsedColumn(), TextColumn("left"),
@@ -341,8 +341,14 @@ def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
     )  # fmt: skip
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+        task = progress.add_task(what, total=None, is_guess=False)
+
+        def show(done: int, total: int) -> None:
+            part = share() if share is not None and not total else 0.0
+            guess = round(done / part) if part else None
+            progress.update(task, completed=done, total=total or guess, is_guess=not total)
+
+        yield show
 
 
 def compile_engine() -> None:
