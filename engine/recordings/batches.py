@@ -1,8 +1,8 @@
 """What every reader yields: batches of command rows, and what the recording says should be true after them.
 
 A reader is a pure function of the recorded bytes: it never asks the engine anything. Its rows are ordinary commands,
-mostly of one account (slot 0) on one contract (slot 0): see `ManyContracts`. The recorded order ids travel as `cl_ord_id`.
-Whoever applies the rows stamps `seq`.
+of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`. The recorded order ids travel as
+`cl_ord_id`. Whoever applies the rows stamps `seq`.
 """
 
 import re
@@ -52,6 +52,7 @@ class Check:
     message: int
     books: list[Book]
     executions: list[Execution]
+    contract: int = 0
 
 
 @dataclass(slots=True)

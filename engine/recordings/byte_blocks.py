@@ -1,5 +1,6 @@
-"""Recorded bytes a window at a time, for decoders of messages of their own lengths; units that exchanges share."""
+"""Recorded bytes a window at a time, for decoders of whole messages; days and prices as exchanges write them."""
 
+import re
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -12,6 +13,7 @@ from engine.units import NS_PER_S
 
 READ_BYTES = 1 << 20
 _EXCHANGE_ZONE = ZoneInfo("America/New_York")
+_DATE = re.compile(r"(?P<mdY>\d{8})\.NASDAQ|S(?P<mdy>\d{6})-v|(?P<Ymd>(?:19|20)\d{6})")
 
 
 class ByteBlocks:
@@ -53,8 +55,24 @@ class ByteBlocks:
         return self.offset + self.at
 
 
-def new_york_midnight_ns(day: date) -> int:
-    """Midnight in New York at the beginning of a day, as nanoseconds since the epoch (UTC)."""
+def date_of(name: str) -> date | None:
+    """The trading day in a file's name: 01302020.NASDAQ_ITCH50, S013020-v50, or 20200130 anywhere; else None."""
+    found = _DATE.search(name)
+    if found is None:
+        return None
+    digits = found["mdY"] or found["mdy"] or found["Ymd"]
+    year, month, day = (digits[:4], digits[4:6], digits[6:]) if found["Ymd"] else (digits[4:], digits[:2], digits[2:4])
+    try:
+        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day))
+    except ValueError:
+        return None
+
+
+def midnight_ns(name: str) -> int:
+    """Midnight in New York of the day in a file's name, as nanoseconds since the epoch (UTC); 0 without a day."""
+    day = date_of(name)
+    if day is None:
+        return 0
     midnight = datetime(day.year, day.month, day.day, tzinfo=_EXCHANGE_ZONE).astimezone(UTC)
     return int(midnight.timestamp()) * NS_PER_S
 

@@ -20,22 +20,20 @@ out and counted; so are trades beside the book whose price is no multiple of a c
 *Times* are nanoseconds after New York's midnight of the date in the file's name; without one, of 1 January 1970.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import replace
-from datetime import date
 
 import numpy as np
 from numba import njit
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
-from engine.recordings.batches import ContractSpec
-from engine.recordings.byte_blocks import ByteBlocks, new_york_midnight_ns, units_per_tick
+from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
 from engine.recordings.source import BadBytesError, RecordingError, Source
 from engine.schema import MAX_CONTRACTS
 from engine.units import MAX_TICKS, NS_PER_S
 
+EVERYTHING = Wanted()
 PRICE_UNIT = "0.0001"
 LENGTH_OF = {
     "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "O": 48,
@@ -56,7 +54,6 @@ _LENGTHS = np.zeros(256, np.int64)
 for _type, _length in LENGTH_OF.items():
     _LENGTHS[ord(_type)] = _length
 _LOOKED_AT = 8
-_NAME = re.compile(r"(?P<mdY>\d{8})\.NASDAQ|S(?P<mdy>\d{6})-v|(?P<Ymd>(?:19|20)\d{6})")
 _LOCATES = 1 << 16
 _UNSEEN, _LISTED, _UNWANTED = -1, -2, -3
 
@@ -81,36 +78,18 @@ def is_itch(head: bytes) -> bool:
     return known > 0
 
 
-def date_of(name: str) -> date | None:
-    """The trading day in a file's name: 01302020.NASDAQ_ITCH50, S013020-v50, or 20200130 anywhere; else None."""
-    found = _NAME.search(name)
-    if found is None:
-        return None
-    digits = found["mdY"] or found["mdy"] or found["Ymd"]
-    year, month, day = (digits[:4], digits[4:6], digits[6:]) if found["Ymd"] else (digits[4:], digits[:2], digits[2:4])
-    try:
-        return date(int(year) + (2000 if len(year) == 2 else 0), int(month), int(day))
-    except ValueError:
-        return None
-
-
 class ItchDecoder:
-    """Decodes one file. `symbols` are those wanted, none of them: all that have orders.
-
-    Prices become ticks of the contracts' `tick`, that of `contract` where the file names a contract first.
-    """
+    """Decodes one file: a contract for each wanted symbol that is listed, or without a wish for each with orders."""
 
     format = "itch"
     total = 0
 
-    def __init__(self, source: Source, symbols: tuple[str, ...] = (), skip_bad: bool = False) -> None:
-        self.source, self.symbols, self.skip_bad = source, symbols, skip_bad
-        self.contract = ContractSpec("ITCH", tick=PRICE_UNIT)
-        self.contracts = [replace(self.contract, name=symbol) for symbol in symbols]
+    def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
+        self.source, self.wanted, self.skip_bad = source, wanted, skip_bad
+        self.contracts: list[ContractSpec] = []
         self.bad = 0
-        day = date_of(source.name)
         self._state = np.zeros(_FIELDS, np.int64)
-        self._state[_MIDNIGHT] = new_york_midnight_ns(day) if day else 0
+        self._state[_MIDNIGHT] = midnight_ns(source.name)
         self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
         self._slots: dict[str, int] = {}
         self._listed = 0
@@ -120,7 +99,7 @@ class ItchDecoder:
         """How many messages so far became no row although they might have, by reason."""
         counts = self._state[_UNKNOWN:].tolist()
         ignored = {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
-        missing = len(set(self.symbols) - self._slots.keys()) if self._slots else 0
+        missing = len(self.wanted.symbols - self._slots.keys()) if self._slots else 0
         return ignored | ({"wanted symbol that is not in the file": missing} if missing else {})
 
     def blocks(self) -> Iterator[LifeBlock]:
@@ -138,8 +117,8 @@ class ItchDecoder:
                     rows, self._state[_FILLED] = np.zeros(BLOCK_ROWS, LIFE), 0
                 if failure:
                     raise failure
-        if self.symbols and not self._slots:
-            named = ", ".join(self.symbols[:5])
+        if self.wanted.symbols and not self._slots:
+            named = ", ".join(sorted(self.wanted.symbols)[:5])
             raise RecordingError(f"{self.source.path}: none of the {self._listed:,} symbols listed is {named}")
 
     def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
@@ -167,26 +146,23 @@ class ItchDecoder:
         locate, name_at = int.from_bytes(message[1:3], "big"), 11 if is_listing else 24
         name = message[name_at : name_at + 8].decode("ascii", "replace").strip()
         self._listed += is_listing
-        if self.symbols:
-            slot = self.symbols.index(name) if name in self.symbols else _UNWANTED
-        elif is_listing:
-            slot = _LISTED
+        if not self.wanted.takes(name):
+            self._locates[locate, 0] = _UNWANTED
+        elif is_listing and not self.wanted.symbols:
+            self._locates[locate, 0] = _LISTED
         else:
-            slot = self._slots.get(name, len(self.contracts))
-            if slot == len(self.contracts):
-                self._append(name)
-        if slot >= 0:
-            self._slots[name] = slot
-            self._locates[locate, 1] = units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
-        self._locates[locate, 0] = slot
+            slot = self._slots[name] if name in self._slots else self._append(name)
+            self._locates[locate] = slot, units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
 
-    def _append(self, name: str) -> None:
-        if len(self.contracts) == MAX_CONTRACTS:
+    def _append(self, name: str) -> int:
+        slot = self._slots[name] = len(self.contracts)
+        if slot == MAX_CONTRACTS:
             raise RecordingError(
                 f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols ({self._listed:,} are listed); "
                 f"name those wanted with --symbols, such as {self.contracts[0].name},{name}"
             )
-        self.contracts.append(replace(self.contract, name=name))
+        self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))
+        return slot
 
     def _error(self, window: ByteBlocks, code: int) -> BadBytesError:
         message = window.rest()[2 : 2 + LENGTH_OF["O"]]

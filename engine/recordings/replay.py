@@ -15,7 +15,7 @@ import numpy as np
 from engine import host
 from engine.codes import CommandKind, Mode
 from engine.host import Engine
-from engine.recordings.batches import Batch, Book, Check, Reader
+from engine.recordings.batches import Batch, Book, Check, ManyContracts, Reader
 from engine.recordings.comparison import Comparison, Fill, fills_of
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
@@ -27,6 +27,9 @@ from engine.schema import VENUE
 
 PACE_SLICE_NS = 10_000_000
 """At a given speed, commands within this recorded time of each other go in together."""
+
+NAMED_CONTRACTS = 5
+"""The title of a result names so many contracts."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +55,9 @@ class Options:
 class ReplayResult:
     """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first.
 
+    Of a recording of many contracts `depth` is the first one's, and `contracts` has the final book of each by its name.
+    `ignored` counts what had no effect on the book, by what it was.
+
     `repeated` orders were the same as one that waited under their id. `lost` counts by reason what was refused for
     limits: with any of it, the replay is not the recording's. A journal loses nothing: its refusals are its own.
     """
@@ -69,6 +75,7 @@ class ReplayResult:
     repeated: int = 0
     lost: dict[str, int] = field(default_factory=dict)
     digest: str = ""
+    ignored: dict[str, int] = field(default_factory=dict)
     book_rows_checked: int | None = None
     book_rows_equal: int | None = None
     book_rows_one_event_off: int | None = None
@@ -77,6 +84,7 @@ class ReplayResult:
     differences: list[str] = field(default_factory=list)
     execution_differences: list[str] = field(default_factory=list)
     depth: Book = field(default_factory=lambda: ([], []))
+    contracts: dict[str, Book] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what does not apply to the recording is left out."""
@@ -165,13 +173,15 @@ class Replay:
     def _apply(self, batch: Batch) -> None:
         self.result.commands += len(batch.commands)
         if not self.reader.is_log:
+            open_market(self.runner, self.reader)
             self.runner.stamp(batch.commands)
         for start, stop, check in self._pieces(batch):
             if self.options.pace and stop > start:
                 self.options.pace(int(batch.commands["time_ns"][stop - 1]))
             self._piece(batch, start, stop)
             if check:
-                self.comparison.check(check, self.fills, self.runner.depth)
+                contract = check.contract
+                self.comparison.check(check, self.fills, lambda levels: self.runner.depth(levels, contract))  # noqa: B023
                 self.fills = []
 
     def _piece(self, batch: Batch, start: int, stop: int) -> None:
@@ -206,6 +216,11 @@ class Replay:
         result.repeated = runner.repeated
         result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
+        if isinstance(self.reader, ManyContracts):
+            names = [each.name for each in self.reader.contracts]
+            result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
+            result.contracts = {name: runner.depth(self.options.levels, slot) for slot, name in enumerate(names)}
+        result.ignored = dict(getattr(self.reader, "ignored", {}))
         if self.reader.depth and self.options.compare:
             result.book_rows_checked = comparison.book_rows_checked
             result.book_rows_equal = comparison.book_rows_equal

@@ -21,10 +21,14 @@ Rows = np.ndarray[Any, Any]
 
 
 class Runner:
-    """An engine that is fed command rows. Counts trades, volume, repeated orders and refusals from its events."""
+    """An engine that is fed command rows. Counts trades, volume, repeated orders and refusals from its events.
+
+    `contracts` and `accounts` are how many of a recording's are open, in slots from 0.
+    """
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine
+        self.contracts, self.accounts = 0, 0
         self._next_seq = engine.last_seq + 1
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)

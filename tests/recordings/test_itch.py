@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from engine.recordings import byte_blocks, itch
+from engine.recordings.batches import Wanted
 from engine.recordings.itch import ItchDecoder
 from engine.recordings.order_lives import LIFE, LifeAction
 from engine.recordings.source import BadBytesError, RecordingError, Source
@@ -27,7 +28,8 @@ ACTIONS = {
     "trade": LifeAction.TRADE,
 }
 ADDED = Fact("add", 34_200_000_000_000, "AAPL", 5, 1, 1_000_000, 100)
-MIDNIGHT_NS = byte_blocks.new_york_midnight_ns(date(2020, 1, 30))
+MIDNIGHT_NS = 1_580_360_400_000_000_000
+"""30 January 2020, 00:00 in New York."""
 
 
 def facts_of(seed: int, steps: int, symbols: tuple[str, ...] = SYMBOLS) -> list[Fact]:
@@ -41,6 +43,10 @@ def write(folder: Path, content: bytes, name: str = "01302020.NASDAQ_ITCH50") ->
 
 def decoded(decoder: ItchDecoder) -> np.ndarray:
     return np.concatenate([block.rows for block in decoder.blocks()] or [np.zeros(0, LIFE)])
+
+
+def only(*symbols: str) -> Wanted:
+    return Wanted(frozenset(symbols))
 
 
 def plain(rows: np.ndarray) -> list[tuple[int, ...]]:
@@ -91,8 +97,8 @@ def test_where_the_bytes_are_cut_does_not_matter(tmp_path: Path, monkeypatch: py
 def test_only_the_symbols_that_are_wanted(tmp_path: Path) -> None:
     facts = facts_of(3, 300)
     packed = gzip.compress(file_of(facts, SYMBOLS))
-    decoder = ItchDecoder(write(tmp_path, packed, "01302020.NASDAQ_ITCH50.gz"), ("ZVZZT", "AAPL"))
-    assert plain(decoded(decoder)) == expected(facts, ("ZVZZT", "AAPL"), 5)
+    decoder = ItchDecoder(write(tmp_path, packed, "01302020.NASDAQ_ITCH50.gz"), only("ZVZZT", "AAPL"))
+    assert plain(decoded(decoder)) == expected(facts, ("AAPL", "ZVZZT"), 5)
     left_out = sum(fact.symbol == "MSFT" for fact in facts)
     assert decoder.ignored == {"message of a symbol that is not wanted": left_out}
 
@@ -100,8 +106,8 @@ def test_only_the_symbols_that_are_wanted(tmp_path: Path) -> None:
 def test_a_wanted_symbol_that_is_not_there_is_said(tmp_path: Path) -> None:
     source = write(tmp_path, file_of(facts_of(3, 30), SYMBOLS))
     with pytest.raises(RecordingError, match="none of the 3 symbols listed is APPL"):
-        decoded(ItchDecoder(source, ("APPL",)))
-    decoder = ItchDecoder(source, ("APPL", "MSFT"))
+        decoded(ItchDecoder(source, only("APPL")))
+    decoder = ItchDecoder(source, only("APPL", "MSFT"))
     decoded(decoder)
     assert decoder.ignored["wanted symbol that is not in the file"] == 1
 
@@ -112,7 +118,7 @@ def test_more_symbols_than_contracts(tmp_path: Path) -> None:
     source = write(tmp_path, file_of(orders, symbols))
     with pytest.raises(RecordingError, match=r"more than 256 symbols \(300 are listed\); name those .* --symbols"):
         decoded(ItchDecoder(source))
-    assert len(decoded(ItchDecoder(source, ("S299",)))) == 1
+    assert len(decoded(ItchDecoder(source, only("S299")))) == 1
 
 
 def test_a_file_without_its_beginning(tmp_path: Path) -> None:
@@ -156,8 +162,7 @@ def test_stub_quotes_and_coarser_ticks(tmp_path: Path) -> None:
     decoder = ItchDecoder(source)
     assert decoded(decoder)["action"].tolist() == [LifeAction.ADD, LifeAction.DELETE, LifeAction.TRADE]
     assert decoder.ignored == {"order above 2^30 ticks": 2}
-    decoder = ItchDecoder(source)
-    decoder.contract = decoder.contract.__class__("ITCH", "0.01")
+    decoder = ItchDecoder(source, Wanted(contracts=("tick=0.01",)))
     assert decoded(decoder)["price_ticks"].tolist() == [10_000, 19_999_999, 19_999_999]
     assert decoder.ignored == {"trade between two ticks": 1}
 
@@ -173,7 +178,7 @@ def test_stub_quotes_and_coarser_ticks(tmp_path: Path) -> None:
     ],
 )
 def test_the_day_is_in_the_files_name(name: str, day: date | None) -> None:
-    assert itch.date_of(name) == day
+    assert byte_blocks.date_of(name) == day
 
 
 def test_recognised_by_its_first_messages() -> None:
@@ -244,8 +249,7 @@ def test_damaged_packing_names_the_byte(tmp_path: Path) -> None:
 def test_a_tick_that_does_not_fit(tmp_path: Path) -> None:
     source = write(tmp_path, directory(["AAPL"]) + framed(message(ADDED._replace(price=1_000_050), 1)))
     for tick, pattern in (("0.01", "100.0050 is no multiple of the tick 0.0100"), ("0.00003", "of the format")):
-        decoder = ItchDecoder(source)
-        decoder.contract = decoder.contract.__class__("ITCH", tick)
+        decoder = ItchDecoder(source, Wanted(contracts=(f"AAPL,tick={tick}",)))
         with pytest.raises(RecordingError, match=pattern):
             decoded(decoder)
 

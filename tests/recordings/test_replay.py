@@ -8,11 +8,10 @@ import pytest
 from engine import invariants
 from engine.codes import Reason, Side
 from engine.recordings import open_recording
-from engine.recordings.batches import READER_ID, Book, Check, Execution, parse_contract
+from engine.recordings.batches import READER_ID, Book, Check, ContractSpec, Execution, parse_contract
 from engine.recordings.comparison import KEPT_DIFFERENCES, Comparison, Fill, is_as_recorded, taken_by
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, describe, lost_orders
 from engine.recordings.replay import Options, prepare, replay
-from engine.recordings.research import open_market
 from engine.recordings.source import RecordingError, sources
 from engine.schema import MIN_EVENT_ROWS
 from tests.recordings.data import DATA, compiled, needs_data, play
@@ -366,9 +365,9 @@ def test_progress_tells_what_is_read(example: Path) -> None:
 
 def test_a_market_that_cannot_be_opened_says_why(example: Path) -> None:
     reader = open_recording(example)
-    runner = prepare(reader)
-    with pytest.raises(RecordingError, match="CONTRACT_CREATE is refused"):
-        open_market(runner, reader)
+    reader.contract = ContractSpec("WIDE", max_price_ticks=1 << 40)
+    with pytest.raises(RecordingError, match=r"'WIDE'.*CONTRACT_SET is refused"):
+        prepare(reader)
 
 
 def test_names_survive_packing(tmp_path: Path) -> None:
