@@ -1,4 +1,4 @@
-"""Follows the price levels of many contracts and writes what changes them as commands: each level is one anonymous order.
+"""Follows the price levels of many contracts and writes their changes as commands: each level is one anonymous order.
 
 Compiled, a block of LEVEL rows at a call. The rows of one event of the venue are taken together:
 
@@ -29,13 +29,11 @@ COUNT, START, ROOM, LADDER_WORDS = range(4)
 """Of a ladder: how many levels it has, where they begin in the pool, for how many there is room there."""
 TRADE_TIME, TRADE_LADDER, TRADE_KEY, TRADE_LOTS, TRADE_EVENT, TRADE_WORDS = range(6)
 """Of a trade that waits for the change of its level; the event is the one that it is part of, 0 before."""
-(
-    AT, ROWS, CHECKS, EXECUTIONS, BOOKS, WAITING, NEXT_ORDER, EVENTS, TRADES, TRADED_ALONE, CROSSED, SNAPSHOTS, WANTS, OF,
-    STATE_WORDS,
-) = range(15)  # fmt: skip
+AT, ROWS, CHECKS, EXECUTIONS, BOOKS, WAITING, NEXT_ORDER, EVENTS = range(8)
+TRADES, TRADED_ALONE, CROSSED, SNAPSHOTS, WANTS, OF, STATE_WORDS = range(8, 15)
 """Where a call stands: rows read and written, trades that wait, ids given out, and what was counted."""
 ENDED, FULL, MORE_ROOM = range(3)
-"""Why a call came back: the block is read as far as events are whole; the output is full; ladder OF needs WANTS places."""
+"""Why a call came back: every whole event is read; the output is full; ladder OF needs WANTS places."""
 MAX_WAITING = 4_096
 """Trades that wait for the change of their level; beyond this the oldest is given up."""
 WAIT_NS = 1_000_000_000
@@ -243,7 +241,9 @@ def _drop_trades(book, state, now_ns):
     kept = 0
     for index in range(state[WAITING]):
         done = book.waiting[index, TRADE_LADDER] < 0
-        alone = not done and (book.waiting[index, TRADE_EVENT] != 0 or now_ns - book.waiting[index, TRADE_TIME] > WAIT_NS)
+        alone = not done and (
+            book.waiting[index, TRADE_EVENT] != 0 or now_ns - book.waiting[index, TRADE_TIME] > WAIT_NS
+        )
         state[TRADED_ALONE] += alone
         if not done and not alone:
             for word in range(TRADE_WORDS):
@@ -337,11 +337,16 @@ def _uncross(book, out, state, last, ladder, key):
 
 @_compiled
 def _more(book, out, state, rows, first, end):
-    """Everything that grows or is new; backwards, because venues tell the best levels first."""
+    """Everything that grows or is new; a snapshot's backwards, because venues tell its best levels first."""
     last = rows[end - 1]
-    for index in range(end - 1, first - 1, -1):
-        ladder, key, size = _ladder_of(rows[index]), _key_of(rows[index]), rows[index].size_lots
-        if size == 0 or book.cells[_cell(book, state, ladder, key), 3] != index:
+    step = 1 if last.flags & SNAPSHOT == 0 else -1
+    index = first if step > 0 else end - 1
+    for _ in range(first, end):
+        row = rows[index]
+        ladder, key, size = _ladder_of(row), _key_of(row), row.size_lots
+        counts = size > 0 and book.cells[_cell(book, state, ladder, key), 3] == index
+        index += step
+        if not counts:
             continue
         place = _find(book, ladder, key)
         if _is_at(book, ladder, place, key):
@@ -447,3 +452,17 @@ def follow(book, out, state, rows):
         first = end
         state[AT] = end
     return ENDED
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def seed(book, out, state, time_ns, message):
+    """Write every level that rests as a new order, under the id that it has already."""
+    for ladder in range(len(book.ladders)):
+        for place in range(book.ladders[ladder, START], _end(book, ladder)):
+            row = out.rows[state[ROWS]]
+            out.messages[state[ROWS]] = message
+            state[ROWS] += 1
+            row.kind, row.time_ns, row.contract_slot = COMMAND_NEW, time_ns, ladder >> 1
+            row.cl_ord_id, row.qty_lots = READER_ID + book.pool[place, ORDER], book.pool[place, SIZE]
+            row.side, row.ord_type, row.tif = Side.BUY + (ladder & 1), OrdType.LIMIT, TimeInForce.GTC
+            row.price_ticks = book.pool[place, KEY] if ladder & 1 == 0 else -book.pool[place, KEY]
