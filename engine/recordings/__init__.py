@@ -8,18 +8,23 @@ from pathlib import Path
 
 from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, order_table, synthetic
 from engine.recordings.batches import Reader
+from engine.recordings.event_batches import replay as replay
+from engine.recordings.own_orders import Fees as Fees
 from engine.recordings.source import RecordingError, Source, sources
+from engine.recordings.strategy import Session as Session
+from engine.recordings.strategy import backtest as backtest
 
 FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table")
 
 
-def open_recording(path: Path, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
+def open_recording(path: Path | str, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
     """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal's folder or for generated flow.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
     zip. RecordingError when the file cannot be opened or recognised,
     JournalError for a journal that cannot be read.
     """
+    path = Path(path)
     if synthetic.is_name(path):
         return synthetic.SyntheticReader(*synthetic.parse(path))
     if format == "journal" or (format == "auto" and path.is_dir()):
