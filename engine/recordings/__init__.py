@@ -4,20 +4,45 @@
 our own CSV, JSONL and tables. `synthetic:SEED:COUNT` instead of a file is a generated stream.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
-from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, order_table, synthetic
-from engine.recordings.batches import Reader
+from engine.recordings import (
+    binance,
+    bitstamp,
+    csv_jsonl,
+    flash1,
+    journals,
+    kraken,
+    lobster,
+    order_table,
+    synthetic,
+    tardis,
+)
+from engine.recordings.batches import Reader, Wanted
 from engine.recordings.event_batches import replay as replay
 from engine.recordings.own_orders import Fees as Fees
+from engine.recordings.price_levels import LevelDecoder, LevelsReader
 from engine.recordings.source import RecordingError, Source, sources
 from engine.recordings.strategy import Session as Session
 from engine.recordings.strategy import backtest as backtest
 
-FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table")
+LEVEL_DECODERS: dict[str, Callable[[Source, Wanted, bool], LevelDecoder]] = {
+    "tardis": tardis.TardisLevels,
+    "binance": binance.BinanceLevels,
+    "kraken": kraken.KrakenLevels,
+}
+"""The formats that record price levels, of many contracts: each by its decoder."""
+FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", *LEVEL_DECODERS)
 
 
-def open_recording(path: Path | str, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
+def open_recording(
+    path: Path | str,
+    format: str = "auto",
+    book: Path | None = None,
+    skip_bad: bool = False,
+    wanted: Wanted = Wanted(),  # noqa: B008
+) -> Reader:
     """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal's folder or for generated flow.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
@@ -38,6 +63,8 @@ def open_recording(path: Path | str, format: str = "auto", book: Path | None = N
         return bitstamp.BitstampReader(main, sources(book)[0] if book else None, skip_bad)
     if book:
         raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
+    if kind in LEVEL_DECODERS:
+        return LevelsReader(LEVEL_DECODERS[kind](main, wanted, skip_bad), wanted=wanted)
     if kind == "flash1":
         return flash1.Flash1Reader(main, skip_bad)
     if kind in ("csv", "jsonl"):
@@ -56,6 +83,12 @@ def recognise(source: Source) -> str:
         return "bitstamp"
     if lobster.is_messages(head):
         return "lobster"
+    if tardis.is_tardis(head):
+        return "tardis"
+    if binance.is_binance(head):
+        return "binance"
+    if kraken.is_kraken(head):
+        return "kraken"
     if order_table.is_table(head):
         return "table"
     if csv_jsonl.is_jsonl(head):

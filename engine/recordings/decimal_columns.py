@@ -6,12 +6,15 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+from numba import njit
 
 from engine.recordings.batches import ContractSpec
 from engine.units import MAX_LOTS, MAX_TICKS
 
 Array = np.ndarray[Any, Any]
 MOST_DIGITS, MOST_PLACES = 18, 12
+NO_MULTIPLE, TOO_MANY = -1, -2
+_ZERO, _NINE, _POINT, _COMMA = b"09.,"
 _DECIMAL = re.compile(r"\d{1,40}(\.\d{1,40})?([eE][-+]?\d{1,3})?", re.ASCII)
 
 
@@ -34,21 +37,22 @@ class Unit:
         return cls(name, text, numerator * 10 ** max(exponent, 0), max(-exponent, 0), most)
 
     def count(self, digits: Array, places: Array) -> Array:
-        """How many units each decimal is; -1 where it is no multiple of it or more than `most`."""
-        found = np.full(len(digits), -1, np.int64)
+        """How many units each decimal is: NO_MULTIPLE where it is none of it, TOO_MANY for more than `most`."""
+        found = np.full(len(digits), NO_MULTIPLE, np.int64)
         for place in np.unique(places).tolist():
             chosen = places == place
             values, scale = digits[chosen], 10 ** abs(self.places - place)
             if self.places >= place:
-                fits = values <= min(self.most * self.numerator, (1 << 62)) // scale
+                fits = values <= min(self.most * self.numerator, 1 << 62) // scale
                 values, divisor = np.where(fits, values, 0) * scale, self.numerator
             else:
                 fits, divisor = values >= 0, self.numerator * scale
             if divisor >= 1 << 63:
-                found[chosen] = np.where(values == 0, 0, -1)
+                found[chosen] = np.where(values == 0, 0, NO_MULTIPLE)
                 continue
             counts, left = np.divmod(values, divisor)
-            found[chosen] = np.where(fits & (left == 0) & (counts <= self.most), counts, -1)
+            counts = np.where(left == 0, counts, NO_MULTIPLE)
+            found[chosen] = np.where(fits & (counts <= self.most), counts, TOO_MANY)
         return found
 
     def refusal(self, digits: int, places: int) -> str:
@@ -96,3 +100,42 @@ def parts_of(text: str) -> tuple[int, int]:
     if exponent < -MOST_PLACES or len(written) + max(exponent, 0) > MOST_DIGITS:
         raise ValueError(f"{text[:40]} has more than {MOST_DIGITS} digits or {MOST_PLACES} decimals")
     return int(written) * 10 ** max(exponent, 0), max(-exponent, 0)
+
+
+@njit(cache=True, _nrt=False, error_model="numpy")
+def _scan(data, at, digits, places, place):
+    """Read decimals that end with a comma each, from `place` on, until one is not plain; its place, and where it is."""
+    while place < len(digits):
+        begin, value, point = at, np.int64(0), np.int64(-1)
+        while at - begin <= MOST_DIGITS:
+            if _ZERO <= data[at] <= _NINE:
+                value = value * 10 + (np.int64(data[at]) - _ZERO)
+            elif data[at] == _POINT and point < 0 and at > begin:
+                point = at
+            else:
+                break
+            at += 1
+        if data[at] != _COMMA or not 0 < at - begin <= MOST_DIGITS or point == at - 1:
+            return place, begin
+        digits[place], places[place] = value, 0 if point < 0 else at - 1 - point
+        at += 1
+        place += 1
+    return place, at
+
+
+def decimal_columns(texts: list[str]) -> tuple[Array, Array]:
+    """Digits and places of decimals; the digits of what is none are -1."""
+    digits, places = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.int64)
+    joined = ",".join(texts) + ","
+    if joined.count(",") != len(texts):
+        texts = [text.replace(",", "?") for text in texts]
+        joined = ",".join(texts) + ","
+    data = np.frombuffer(joined.encode("ascii", "replace"), np.uint8)
+    place, at = _scan(data, 0, digits, places, 0)
+    while place < len(texts):
+        try:
+            digits[place], places[place] = parts_of(texts[place])
+        except ValueError:
+            digits[place] = -1
+        place, at = _scan(data, at + len(texts[place]) + 1, digits, places, place + 1)
+    return digits, places

@@ -30,8 +30,9 @@ COUNT, START, ROOM, LADDER_WORDS = range(4)
 TRADE_TIME, TRADE_LADDER, TRADE_KEY, TRADE_LOTS, TRADE_EVENT, TRADE_WORDS = range(6)
 """Of a trade that waits for the change of its level; the event is the one that it is part of, 0 before."""
 AT, ROWS, CHECKS, EXECUTIONS, BOOKS, WAITING, NEXT_ORDER, EVENTS = range(8)
-TRADES, TRADED_ALONE, CROSSED, SNAPSHOTS, WANTS, OF, STATE_WORDS = range(8, 15)
-"""Where a call stands: rows read and written, trades that wait, ids given out, and what was counted."""
+TRADES, TRADED_ALONE, CROSSED, SNAPSHOTS, WANTS, OF, MOST_LEVELS, STATE_WORDS = range(8, 16)
+"""Where a call stands: rows read and written, trades that wait, ids given out, and what was counted. MOST_LEVELS is
+how many levels a side of a book has at most, 0: any number."""
 ENDED, FULL, MORE_ROOM = range(3)
 """Why a call came back: every whole event is read; the output is full; ladder OF needs WANTS places."""
 MAX_WAITING = 4_096
@@ -410,6 +411,11 @@ def _event(book, out, state, rows, first, end):
         _only_named(book, out, state, last, bids)
         _only_named(book, out, state, last, bids + 1)
     _more(book, out, state, rows, first, end)
+    for ladder in range(bids, bids + 2):
+        while 0 < state[MOST_LEVELS] < book.ladders[ladder, COUNT]:
+            worst = book.ladders[ladder, START]
+            _cancel(out, state, last, ladder, book.pool[worst, ORDER])
+            _remove(book, ladder, worst)
     _drop_trades(book, state, last.time_ns)
     _check(book, out, state, last, executions)
 
@@ -419,7 +425,7 @@ def _room(book, out, state, rows, first, end):
     """ENDED when an event's commands and levels find room, else what is missing."""
     count, bids = end - first, 2 * np.int64(rows[first].contract)
     levels = book.ladders[bids, COUNT] + book.ladders[bids + 1, COUNT]
-    needed = 2 * count + levels + state[WAITING]
+    needed = 3 * count + levels + state[WAITING]
     if state[ROWS] + needed > len(out.rows) or state[EXECUTIONS] + state[WAITING] > len(out.executions):
         state[OF], state[WANTS] = -1, needed
         return FULL

@@ -6,7 +6,7 @@ order, and says what the book should be after each event of the venue: see `leve
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -60,17 +60,49 @@ class LevelBlock:
 
 
 class LevelDecoder(Protocol):
-    """Decodes one recording; `contracts`, `bad` and `ignored` as of a `LifeDecoder`. `seen` has every symbol met."""
+    """Decodes one recording. `total` is the messages when they are known beforehand, else 0."""
 
-    format: str
-    contracts: list[ContractSpec]
-    bad: int
     total: int
-    ignored: dict[str, int]
-    seen: set[str]
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """Those of a block are there before the block is given; later ones are only appended."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """What was left out as malformed, so far."""
+        ...
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        """What has no effect, so far, by its name."""
+        ...
+
+    @property
+    def seen(self) -> set[str]:
+        """Every symbol met so far, wanted or not."""
+        ...
 
     def blocks(self) -> Iterator[LevelBlock]:
         """The whole recording, in order. BadLineError or RecordingError where it is damaged."""
+        ...
+
+
+@runtime_checkable
+class Checksummed(Protocol):
+    """A decoder of a recording in which the venue tells checksums of its books; each is compared once."""
+
+    most_levels: int
+    """How many levels a side of a book has at most."""
+
+    def compare(self, message: int, contract: int, image: Array) -> None:
+        """Compare the book after a message with its checksum."""
         ...
 
 
@@ -132,6 +164,7 @@ class LevelsReader:
         for block in self.decoder.blocks():
             rows, start = np.concatenate([rest, block.rows]) if len(rest) else block.rows, 0
             self._add_ladders()
+            self._state[follower.MOST_LEVELS] = self.decoder.most_levels if isinstance(self.decoder, Checksummed) else 0
             if self._muted:
                 start = _first_event(rows, self.wanted.from_ns)
                 for _ in self._follow(rows[:start]):
@@ -186,6 +219,9 @@ class LevelsReader:
             state[place] = 0
         self._out = self._new_out(OUT_ROWS)
         said = Checks(out.checks[:checks], out.executions[:executions], out.books[:books])
+        if isinstance(self.decoder, Checksummed):
+            for place, row in enumerate(said.rows.tolist()):
+                self.decoder.compare(row[1], row[2], said.books[place])
         return Batch(out.rows[:rows], out.messages[:rows], out.messages[:rows], read, check_objects(said))
 
     def _add_ladders(self) -> None:

@@ -18,7 +18,8 @@ import numpy as np
 from engine.codes import Side
 from engine.recordings import tardis_text as text
 from engine.recordings.batches import ContractSpec, Wanted
-from engine.recordings.decimal_columns import Unit, lot_of, parts_of, tick_of, unit_text
+from engine.recordings.decimal_columns import TOO_MANY, Unit, lot_of, parts_of, tick_of, unit_text
+from engine.recordings.level_texts import BEYOND
 from engine.recordings.line_blocks import line_blocks
 from engine.recordings.price_levels import BLOCK_ROWS, LAST, LEVEL, SNAPSHOT, TRADE, LevelBlock
 from engine.recordings.source import BadLineError, RecordingError, Source, sources, whole_number
@@ -137,12 +138,14 @@ class TardisLevels:
             chosen = contracts == contract
             for name, unit in zip(("price", "amount"), self._units[contract], strict=True):
                 counts = unit.count(rows[name][chosen], rows[f"{name}_places"][chosen])
-                wrong = np.flatnonzero(counts < (name == "price"))
+                wrong = np.flatnonzero((counts < 1) & (counts != TOO_MANY) if name == "price" else counts < 0)
                 if len(wrong) and not file.skip_bad:
                     raise self._wrong_decimal(rows[np.flatnonzero(chosen)[wrong[0]]], name, file)
                 rows[name][chosen] = counts
+        far = (rows["price"] == TOO_MANY) & (rows["amount"] >= 0)
+        self._ignore(BEYOND, int(far.sum()))
         good = (rows["price"] > 0) & (rows["amount"] >= 0)
-        file.bad += int((~good).sum())
+        file.bad += int((~good & ~far).sum())
         return rows if good.all() else rows[good]
 
     def _wrong_decimal(self, row: Any, name: str, file: "_File") -> BadLineError:
