@@ -92,15 +92,13 @@ class ItchDecoder:
         self._state[_MIDNIGHT] = midnight_ns(source.name)
         self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
         self._slots: dict[str, int] = {}
-        self._listed = 0
+        self.seen: set[str] = set()
 
     @property
     def ignored(self) -> dict[str, int]:
         """How many messages so far became no row although they might have, by reason."""
         counts = self._state[_UNKNOWN:].tolist()
-        ignored = {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
-        missing = len(self.wanted.symbols - self._slots.keys()) if self._slots else 0
-        return ignored | ({"wanted symbol that is not in the file": missing} if missing else {})
+        return {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
 
     def blocks(self) -> Iterator[LifeBlock]:
         """The whole file. What stands before a damage comes first, then BadBytesError or RecordingError."""
@@ -117,9 +115,6 @@ class ItchDecoder:
                     rows, self._state[_FILLED] = np.zeros(BLOCK_ROWS, LIFE), 0
                 if failure:
                     raise failure
-        if self.wanted.symbols and not self._slots:
-            named = ", ".join(sorted(self.wanted.symbols)[:5])
-            raise RecordingError(f"{self.source.path}: none of the {self._listed:,} symbols listed is {named}")
 
     def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
         """What to do where the compiled decoder stopped: read on, leave a message out, or fail."""
@@ -145,7 +140,7 @@ class ItchDecoder:
         is_listing = message[0] == _R
         locate, name_at = int.from_bytes(message[1:3], "big"), 11 if is_listing else 24
         name = message[name_at : name_at + 8].decode("ascii", "replace").strip()
-        self._listed += is_listing
+        self.seen.add(name)
         if not self.wanted.takes(name):
             self._locates[locate, 0] = _UNWANTED
         elif is_listing and not self.wanted.symbols:
@@ -158,7 +153,7 @@ class ItchDecoder:
         slot = self._slots[name] = len(self.contracts)
         if slot == MAX_CONTRACTS:
             raise RecordingError(
-                f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols ({self._listed:,} are listed); "
+                f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols ({len(self.seen):,} are listed); "
                 f"name those wanted with --symbols, such as {self.contracts[0].name},{name}"
             )
         self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))

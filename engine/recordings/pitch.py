@@ -84,7 +84,7 @@ class PitchDecoder:
         self._state = np.zeros(_FIELDS, np.int64)
         self._state[_MIDNIGHT] = midnight_ns(source.name)
         self._orders, self._symbols = new_table(), new_table()
-        self._others = 0
+        self.seen: set[str] = set()
 
     @property
     def ignored(self) -> dict[str, int]:
@@ -154,9 +154,9 @@ class PitchDecoder:
                 )
             self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))
             units = units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
-        if 2 * (len(self.contracts) + self._others) >= len(self._symbols):
+        self.seen.add(name)
+        if 2 * len(self.seen) >= len(self._symbols):
             self._symbols = rebuilt(self._symbols, self._symbols[:, 1] != EMPTY)
-        self._others += slot == _UNWANTED
         self._symbols[find(self._symbols, symbol)] = symbol, slot, units
 
     def _error(self, window: ByteBlocks, code: int) -> BadLineError:

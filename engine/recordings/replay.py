@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -19,7 +19,6 @@ from engine.recordings.batches import Batch, Book, Check, ManyContracts, Reader
 from engine.recordings.comparison import Comparison, Fill, fills_of
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
-from engine.recordings.report_stream import ReportStream
 from engine.recordings.research import open_market
 from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
@@ -30,6 +29,18 @@ PACE_SLICE_NS = 10_000_000
 
 NAMED_CONTRACTS = 5
 """The title of a result names so many contracts."""
+
+
+class Reports(Protocol):
+    """Gets what happened: every ring of events in order, with the batch of commands that they are of."""
+
+    def write(self, commands: Rows, sequences: Rows, events: Rows) -> None:
+        """Events, valid until this returns; `sequences` is what the recording calls each command."""
+        ...
+
+    def finish(self) -> None:
+        """The replay is at its end."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -44,7 +55,7 @@ class Options:
 
     until_message: int | None = None
     until_ns: int | None = None
-    reports: ReportStream | None = None
+    reports: Reports | None = None
     pace: Callable[[int], None] | None = None
     progress: Callable[[int, int], None] | None = None
     levels: int = 10

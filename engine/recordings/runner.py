@@ -40,6 +40,10 @@ class Runner:
         commands["seq"] = np.arange(self._next_seq, self._next_seq + len(commands))
         self._next_seq += len(commands)
 
+    def catch_up(self) -> None:
+        """Number on from where the engine is: others have given it commands."""
+        self._next_seq = self.engine.last_seq + 1
+
     def feed(self, commands: Rows, sink: Callable[[Rows], None]) -> None:
         """Have numbered commands applied; `sink` gets the events a ring at a time, valid until it returns."""
 

@@ -81,10 +81,12 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say what to read, shared with `convert`."""
+def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--format") -> None:
+    """The arguments that say what to read, shared with `convert` and `export`."""
     parser.add_argument("path", type=Path, metavar="PATH", help="the recording")
-    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes")
+    parser.add_argument(
+        format_flag, dest="format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes"
+    )
     parser.add_argument(
         "--contract", action="append", default=[], metavar="SPEC",
         help="NAME,tick=0.01,lot=0.001,max_price_ticks=N; of many contracts, once for each that is meant",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from gateway.commands import convert, replay
+from gateway.commands import convert, export, replay
 from gateway.commands.replay import Pace, Until
 from tests.recordings.data import DATA, compiled, needs_data
 from tests.recordings.test_readers import documented_example, lobster_files
@@ -19,6 +19,7 @@ def lionrock(*arguments: str | Path) -> int:
     subparsers = parser.add_subparsers(required=True)
     replay.add_parser(subparsers)
     convert.add_parser(subparsers)
+    export.add_parser(subparsers)
     args = parser.parse_args([str(argument) for argument in arguments])
     return int(args.run(args))
 

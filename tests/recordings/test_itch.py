@@ -12,6 +12,7 @@ import pytest
 from engine.recordings import byte_blocks, itch
 from engine.recordings.batches import Wanted
 from engine.recordings.itch import ItchDecoder
+from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LIFE, LifeAction
 from engine.recordings.source import BadBytesError, RecordingError, Source
 from tests.recordings.itch_writer import directory, file_of, framed, head, message
@@ -105,11 +106,9 @@ def test_only_the_symbols_that_are_wanted(tmp_path: Path) -> None:
 
 def test_a_wanted_symbol_that_is_not_there_is_said(tmp_path: Path) -> None:
     source = write(tmp_path, file_of(facts_of(3, 30), SYMBOLS))
-    with pytest.raises(RecordingError, match="none of the 3 symbols listed is APPL"):
-        decoded(ItchDecoder(source, only("APPL")))
-    decoder = ItchDecoder(source, only("APPL", "MSFT"))
-    decoded(decoder)
-    assert decoder.ignored["wanted symbol that is not in the file"] == 1
+    there = "there are: AAPL, MSFT, ZVZZT$"
+    with pytest.raises(RecordingError, match=f"--symbols: APPL is not in the recording; {there}"):
+        list(LivesReader(ItchDecoder(source, only("APPL")), wanted=only("APPL")).batches())
 
 
 def test_more_symbols_than_contracts(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, Side,
 from engine.recordings import csv_jsonl, open_recording, order_text
 from engine.recordings.order_fields import FIELDS, FLAGS, NUMBERS, WORDS
 from engine.recordings.source import BadLineError, RecordingError
+from tests.recordings.mutations import mutated
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -143,31 +144,17 @@ def one_by_one(data: Any, columns: Any, order: Any, tables: Any, out: Any, state
     return order_text.ENDED
 
 
-def mutated(text: bytes, draw: random.Random) -> bytes:
-    """A text with a few bytes changed, added, taken away or repeated."""
-    data = bytearray(text)
-    signs = b'0123456789,\n\r "{}:\\-+.eE_abcnul\x00\xff\t[]'
-    for _ in range(draw.randrange(1, 12)):
-        place = draw.randrange(data.index(b"\n") if data.startswith(b"action") else 0, len(data))
-        kind = draw.randrange(4)
-        if kind == 0:
-            data[place] = draw.choice(signs)
-        elif kind == 1:
-            data[place:place] = bytes([draw.choice(signs)])
-        elif kind == 2:
-            del data[place : place + draw.randrange(1, 9)]
-        else:
-            data[place:place] = data[place : place + draw.randrange(1, 30)]
-    return bytes(data)
-
-
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
 def test_compiled_scan_reads_as_the_rules_do(tmp_path: Path, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = order_text.scan
     for seed in range(40):
         path = write(tmp_path / "orders", orders(seed, 30))
         if seed:
-            path.write_bytes(mutated(path.read_bytes(), random.Random(seed)))
+            path.write_bytes(
+                mutated(
+                    path.read_bytes(), random.Random(seed), path.read_bytes().index(b"\n") if write is write_csv else 0
+                )
+            )
         if write is write_csv and seed % 5 == 1:
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
         kind = "csv" if write is write_csv else "jsonl"

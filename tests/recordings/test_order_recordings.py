@@ -1,0 +1,52 @@
+"""The formats of single orders end to end: a small exchange's day, written in each, leads the engine to its books."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from engine.recordings.batches import Wanted
+from engine.recordings.coinbase import CoinbaseDecoder
+from engine.recordings.itch import ItchDecoder
+from engine.recordings.lives_reader import LivesReader
+from engine.recordings.order_lives import LifeDecoder
+from engine.recordings.pitch import PitchDecoder
+from engine.recordings.source import Source
+from tests.recordings import itch_writer, pitch_writer
+from tests.recordings.coinbase_writer import CoinbaseWriter
+from tests.recordings.data import compiled, play
+from tests.recordings.small_exchange import Fact, SmallExchange
+
+SYMBOLS = ("AAA", "BBB", "CCC")
+CENTS = Wanted(contracts=("tick=0.01",))
+Day = list[list[Fact]]
+
+
+def itch(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    return itch_writer.file_of((fact for step in day for fact in step), SYMBOLS), ItchDecoder
+
+
+def pitch(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    return pitch_writer.file_of(fact for step in day for fact in step), PitchDecoder
+
+
+def coinbase(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    writer = CoinbaseWriter()
+    return "\n".join(line for step in day for line in writer.lines(step)).encode(), CoinbaseDecoder
+
+
+@compiled
+@pytest.mark.parametrize("write", [itch, pitch, coinbase])
+def test_a_day_leads_to_its_books_and_executions(write: Callable[[Day], tuple[bytes, type]], tmp_path: Path) -> None:
+    exchange = SmallExchange(11, SYMBOLS)
+    day = list(exchange.day(1500))
+    content, decoder = write(day)
+    (tmp_path / "day").write_bytes(content)
+    result, _ = play(LivesReader(decoder(Source(tmp_path / "day"), CENTS), 10, CENTS), levels=100)
+    executions = sum(fact.kind == "execute" for fact in exchange.facts)
+    assert result.contracts == {name: exchange.book(name) for name in result.contracts} and len(result.contracts) == 3
+    assert result.executions == result.executions_as_recorded == executions > 150
+    within_a_millisecond = 1 if write is pitch else 0
+    assert result.trades == executions - within_a_millisecond, "two aggressors of one millisecond are one in PITCH"
+    assert result.book_rows_equal == result.book_rows_checked > 1000  # type: ignore[operator]
+    assert result.rejects == {} and result.lost == {} and not result.ignored.keys() - {"message of another channel"}
