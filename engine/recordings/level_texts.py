@@ -117,7 +117,7 @@ class LevelTexts:
                     unit_text(digits[chosen & (digits >= 0)], places[chosen & (digits >= 0)])
                     for digits, places in columns
                 ]
-                spec = self.wanted.spec(ContractSpec(symbol, *shown))
+                spec = self.wanted.spec(ContractSpec(symbol, shown[0], shown[1]))
                 self.contracts.append(spec)
                 self.units.append((tick_of(spec), lot_of(spec)))
             rows["contract"][chosen] = slot
