@@ -30,7 +30,7 @@ from engine.recordings.source import BadLineError, Source
 from engine.schema import COMMAND
 
 BLOCK_BYTES = 1 << 20
-"""Text read at a time; also the longest line."""
+"""Text read at a time."""
 BATCH_ROWS = 16_384
 """So few that the rows are still in the processor's cache when the engine reads them."""
 

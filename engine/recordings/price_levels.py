@@ -13,7 +13,6 @@ import numpy as np
 from engine.recordings import level_follower as follower
 from engine.recordings.batches import Batch, ContractSpec, Wanted
 from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks
-from engine.recordings.lives_reader import _objects as check_objects
 from engine.recordings.source import RecordingError
 from engine.schema import COMMAND, record
 
@@ -222,7 +221,7 @@ class LevelsReader:
         if isinstance(self.decoder, Checksummed):
             for place, row in enumerate(said.rows.tolist()):
                 self.decoder.compare(row[1], row[2], said.books[place])
-        return Batch(out.rows[:rows], out.messages[:rows], out.messages[:rows], read, check_objects(said))
+        return Batch(out.rows[:rows], out.messages[:rows], out.messages[:rows], read, said)
 
     def _add_ladders(self) -> None:
         """Two ladders for each contract that has appeared."""

@@ -4,6 +4,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from random import Random
 
+from engine.recordings.batches import Book, Reader
+from engine.recordings.checks import book_of
+
 Sides = tuple[dict[int, int], dict[int, int]]
 """Quantity by price: bids, asks."""
 Row = tuple[int, int, int]
@@ -100,7 +103,12 @@ class Market:
                 self.books[name][side][price] = lots
         return Event(name, self.tick(), False, rows)
 
-    def best(self, name: str, levels: int) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
+    def best(self, name: str, levels: int) -> Book:
         """The best levels of a book."""
         bids, asks = self.books[name]
         return sorted(bids.items(), reverse=True)[:levels], sorted(asks.items())[:levels]
+
+
+def books_of(reader: Reader) -> list[Book]:
+    """The books of a recording of levels after each of its events."""
+    return [book_of(image) for batch in reader.batches() for image in batch.checks.books]

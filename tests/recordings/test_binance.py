@@ -11,7 +11,7 @@ from engine.recordings import open_recording
 from engine.recordings.batches import Wanted
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import BadLineError, RecordingError
-from tests.recordings.level_market import Event, Market, Row
+from tests.recordings.level_market import Event, Market, Row, books_of
 from tests.recordings.mutations import mutated
 
 
@@ -68,8 +68,7 @@ def test_books_and_trades_are_as_recorded(tmp_path: Path, futures: bool, monkeyp
         events.append(event)
         books.append(market.best(event.symbol, 10))
     path = write(tmp_path / "a.jsonl", captured(events, futures), combined=futures)
-    found = [check.books[0] for batch in open_recording(path).batches() for check in batch.checks]
-    assert found == books
+    assert books_of(open_recording(path)) == books
     result, reader = play(path)
     traded = sum(len(event.trades) for event in events)
     assert reader.format == "binance"
@@ -94,7 +93,7 @@ def snapshot(last: int, bid: str = "50.0") -> dict[str, Any]:
 
 def last_book(path: Path) -> tuple[Any, dict[str, int]]:
     reader: Any = open_recording(path)
-    books = [check.books[0] for batch in reader.batches() for check in batch.checks]
+    books = books_of(reader)
     return books[-1], {name: count for name, count in reader.ignored.items() if name != "snapshots"}
 
 

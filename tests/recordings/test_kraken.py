@@ -10,9 +10,11 @@ import pytest
 
 from engine.recordings import open_recording
 from engine.recordings.batches import Wanted
+from engine.recordings.checks import book_of
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import BadLineError, RecordingError
 from tests.recordings.data import DATA, needs_data
+from tests.recordings.level_market import books_of
 from tests.recordings.mutations import mutated
 
 CAPTURE = DATA / "ws_captures" / "KRAKEN.ws.50.0.xz"
@@ -65,8 +67,7 @@ def test_checksums_depth_and_times(tmp_path: Path) -> None:
     heartbeat = '{"event":"heartbeat"}'
     lines = ["wss://ws.kraken.com <- 1: {}", heartbeat, SNAPSHOT, UPDATE, both]
     reader: Any = open_recording(write(tmp_path / "a.log", *lines), "kraken")
-    checks = [check for batch in reader.batches() for check in batch.checks]
-    assert checks[-1].books == [([(35415, 10), (35410, 4)], [(35430, 15)])]
+    assert books_of(reader)[-1] == ([(35415, 10), (35410, 4)], [(35430, 15)])
     assert reader.ignored == {
         "lines about the connection": 1,
         "messages that are no book's": 1,
@@ -75,9 +76,9 @@ def test_checksums_depth_and_times(tmp_path: Path) -> None:
         "books with another checksum than the venue's": 1,
     }
     reader = open_recording(write(tmp_path / "a.log", *small))
-    batches = list(reader.batches())
-    assert batches[0].checks[-1].books[0] == ([], [(10, 1), (11, 1)])
-    assert batches[0].commands["time_ns"][0] == 1618678133365913000
+    (batch,) = [batch for batch in reader.batches() if len(batch.commands)]
+    assert book_of(batch.checks.books[-1]) == ([], [(10, 1), (11, 1)])
+    assert batch.commands["time_ns"][0] == 1618678133365913000
 
 
 WRONG = [
@@ -118,7 +119,7 @@ def test_a_wrong_message_is_named_or_left_out(tmp_path: Path, wrong: str, said: 
     with pytest.raises(BadLineError, match=rf"a\.log, line 2, {said}"):
         list(open_recording(path, wanted=wanted).batches())
     reader: Any = open_recording(path, skip_bad=True, wanted=wanted)
-    assert sum(len(batch.checks) for batch in reader.batches()) == 2 and reader.bad == 1
+    assert len(books_of(reader)) == 2 and reader.bad == 1
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -12,7 +12,7 @@ from engine.recordings.price_levels import LevelsReader
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import BadLineError, RecordingError, sources
 from engine.recordings.tardis import BOOK_HEADER, TRADES_HEADER, TardisLevels
-from tests.recordings.level_market import Event, Market
+from tests.recordings.level_market import Event, Market, books_of
 from tests.recordings.mutations import mutated
 
 BOOK_NAME, TRADES_NAME = "deribit_incremental_book_L2_2023-11-14_X.csv", "deribit_trades_2023-11-14_X.csv"
@@ -46,10 +46,6 @@ def reader_of(path: Path, skip_bad: bool = False, **wanted: Any) -> LevelsReader
     return LevelsReader(TardisLevels(sources(path)[0], part, skip_bad), 5, part)
 
 
-def checks_of(reader: LevelsReader) -> list[Any]:
-    return [check for batch in reader.batches() for check in batch.checks]
-
-
 @pytest.mark.parametrize(("seed", "ending"), [(1, ""), (2, ".gz")])
 def test_tardis_books_and_trades_are_as_recorded(tmp_path: Path, seed: int, ending: str) -> None:
     market, events, books = Market(seed), [], []
@@ -57,8 +53,7 @@ def test_tardis_books_and_trades_are_as_recorded(tmp_path: Path, seed: int, endi
         events.append(event)
         books.append(market.best(event.symbol, 5))
     path = write_tardis(tmp_path, events, ending)
-    checks = checks_of(reader_of(path))
-    assert [check.books[0] for check in checks] == books
+    assert books_of(reader_of(path)) == books
     reader = reader_of(path)
     result = replay(reader, prepare(reader), Options())
     traded = sum(len(event.trades) for event in events)
@@ -125,8 +120,7 @@ def test_what_trades_do_without_their_level_is_counted(tmp_path: Path) -> None:
     ]
     (tmp_path / TRADES_NAME).write_text(lines_of(*trades, header=TRADES_HEADER))
     reader = reader_of(tmp_path / BOOK_NAME)
-    (last,) = list(checks_of(reader))[-1:]
-    assert last.books == [([(504, 125)], [(505, 125), (506, 125)])]
+    assert books_of(reader)[-1] == ([(504, 125)], [(505, 125), (506, 125)])
     assert reader.ignored == {
         "trades after the last event of a book": 1,
         "trades of symbols without a book": 1,
@@ -140,7 +134,7 @@ def test_a_level_that_is_named_twice_has_what_is_said_last(tmp_path: Path) -> No
     same = [ROW.replace("1.25", lots) for lots in ("3", "0", "2", "7", "1")]
     gone = [ROW.replace("50.5,1.25", f"50.4,{lots}") for lots in ("3", "0")]
     (tmp_path / BOOK_NAME).write_text(lines_of(ROW.replace("1700", "1699"), *same, *gone))
-    assert [check.books[0] for check in checks_of(reader_of(tmp_path / BOOK_NAME))] == [
+    assert books_of(reader_of(tmp_path / BOOK_NAME)) == [
         ([(505, 125)], []), ([(505, 100)], []),
     ]  # fmt: skip
 
@@ -178,9 +172,9 @@ def test_a_wrong_row_is_named_or_left_out(tmp_path: Path, right: str, wrong: str
     (tmp_path / BOOK_NAME).write_text(lines_of(ROW, *good, ROW.replace(right, wrong), ROW.replace("1700", "1701")))
     spec = {"contracts": ("BTC,tick=0.1,lot=0.01",)}
     with pytest.raises(BadLineError, match=rf"X\.csv, line 5, {message}"):
-        checks_of(reader_of(tmp_path / BOOK_NAME, **spec))
+        books_of(reader_of(tmp_path / BOOK_NAME, **spec))
     reader = reader_of(tmp_path / BOOK_NAME, skip_bad=True, **spec)
-    assert len(checks_of(reader)) == 2 and reader.bad == 1
+    assert len(books_of(reader)) == 2 and reader.bad == 1
 
 
 def test_files_that_are_none_or_end_early_say_so(tmp_path: Path) -> None:
@@ -190,12 +184,12 @@ def test_files_that_are_none_or_end_early_say_so(tmp_path: Path) -> None:
     path = write_tardis(tmp_path, list(Market(5).events(3000)), ".gz")
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises(RecordingError, match=r"damaged after line [1-9]\d+: "):
-        checks_of(reader_of(path))
-    (tmp_path / BOOK_NAME).write_bytes(BOOK_HEADER + b"\n" + b"1" * (3 << 20))
-    with pytest.raises(BadLineError, match="line 2, line: is longer than"):
-        checks_of(reader_of(tmp_path / BOOK_NAME))
+        books_of(reader_of(path))
+    (tmp_path / BOOK_NAME).write_bytes(BOOK_HEADER + b"\n" + b"1" * (5 << 20))
+    with pytest.raises(BadLineError, match="line 2, line: longer than"):
+        books_of(reader_of(tmp_path / BOOK_NAME))
     (tmp_path / BOOK_NAME).write_text(lines_of())
-    assert checks_of(reader_of(tmp_path / BOOK_NAME)) == []
+    assert books_of(reader_of(tmp_path / BOOK_NAME)) == []
 
 
 @pytest.mark.parametrize("seed", range(30))
@@ -204,7 +198,7 @@ def test_damaged_bytes_are_rows_or_one_line(tmp_path: Path, seed: int) -> None:
     for name in (BOOK_NAME, TRADES_NAME):
         path.with_name(name).write_bytes(mutated(path.with_name(name).read_bytes(), draw, len(BOOK_HEADER) + 1))
     try:
-        checks_of(reader_of(path))
+        books_of(reader_of(path))
     except RecordingError as error:
         assert "\n" not in str(error)
     reader = reader_of(path, skip_bad=True)
