@@ -71,6 +71,7 @@ class ReplayResult:
     Of a recording of many contracts `depth` is the first one's, and `contracts` has the final book of each by its name.
     `ignored` counts what had no effect on the book, by what it was.
 
+    `times_out_of_order` counts messages whose time is before an earlier one's; the engine's clock does not go back.
     `repeated` orders were the same as one that waited under their id. `lost` counts by reason what was refused for
     limits: with any of it, the replay is not the recording's. A journal loses nothing: its refusals are its own.
     """
@@ -80,6 +81,7 @@ class ReplayResult:
     messages: int = 0
     commands: int = 0
     bad_lines: int = 0
+    times_out_of_order: int = 0
     seconds: float = 0.0
     engine_seconds: float = 0.0
     trades: int = 0
@@ -145,14 +147,16 @@ class Replay:
         self.result = ReplayResult(reader.format, reader.contract.name)
         self.comparison = Comparison(reader.depth)
         self.checked = CheckedRun(runner, self.comparison)
+        self._latest_ns = 0
 
     def run(self) -> ReplayResult:
         begun, result = time.perf_counter_ns(), self.result
         engine_seconds = self.runner.engine.engine_seconds
-        for batch in self.reader.batches():
+        for batch in self._batches():
             if self.comparison.depth != self.reader.depth:
                 self.comparison.set_depth(self.reader.depth)
             ended = self._cut(batch)
+            self._count_late(batch)
             self._apply(batch)
             result.messages = batch.read
             if self.options.progress:
@@ -167,6 +171,24 @@ class Replay:
         result.bad_lines = self.reader.bad
         self._totals()
         return result
+
+    def _batches(self) -> Iterator[Batch]:
+        """The recording's batches; an error within tells how much was read before it."""
+        try:
+            yield from self.reader.batches()
+        except RecordingError as error:
+            if self.result.messages:
+                error.args = (f"{error}; {self.result.messages:,} messages were read until then",)
+            raise
+
+    def _count_late(self, batch: Batch) -> None:
+        """Count the messages whose time is before an earlier one's."""
+        if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
+            return
+        times = batch.commands["time_ns"][np.diff(batch.messages, prepend=-1) != 0]
+        latest = np.maximum(np.maximum.accumulate(times), self._latest_ns)
+        self.result.times_out_of_order += int((times < latest).sum())
+        self._latest_ns = int(latest[-1])
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -55,8 +56,8 @@ class BadBytesError(RecordingError):
 class _Zstandard(io.RawIOBase):
     """Zstandard frames as a raw stream; a file that ends within a frame is an EOFError, as in gzip and lzma."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._data, self._ready = b"", b""
 
@@ -106,15 +107,17 @@ class Source:
             raise RecordingError(f"{self.path}: cannot be opened: {error}") from error
 
     def _open(self) -> BinaryIO:
+        file = self.path.open("rb")
+        _being_read[self.path] = weakref.ref(file)
         if self.member:
-            return _buffered(zipfile.ZipFile(self.path).open(self.member))
+            return _buffered(zipfile.ZipFile(file).open(self.member))
         if self.path.suffix == ".gz":
-            return _buffered(gzip.open(self.path, "rb"))
+            return _buffered(gzip.open(file, "rb"))
         if self.path.suffix == ".xz":
-            return _buffered(lzma.open(self.path, "rb"))
+            return _buffered(lzma.open(file, "rb"))
         if self.path.suffix == ".zst":
-            return _buffered(_Zstandard(self.path))
-        return self.path.open("rb")
+            return _buffered(_Zstandard(file))
+        return file
 
     def head(self) -> bytes:
         """The first bytes, for recognising the format."""
@@ -174,6 +177,18 @@ def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
         parts.append(data)
         missing -= len(data)
     return b"".join(parts), None
+
+
+_being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}
+"""The file of each path that was opened last."""
+
+
+def share_read(path: Path) -> float:
+    """How much of a file that is being read was read, from 0 to 1; 0 while it is not open. For a zip: of all of it."""
+    file = _being_read[path]() if path in _being_read else None
+    if file is None or file.closed:
+        return 0.0
+    return file.tell() / max(1, path.stat().st_size)
 
 
 def _buffered(packed: Any) -> BinaryIO:
