@@ -11,6 +11,7 @@ import pytest
 from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, Side, TimeInForce
 from engine.recordings import csv_jsonl, open_recording, order_text
 from engine.recordings.order_fields import FIELDS, FLAGS, NUMBERS, WORDS
+from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import BadLineError, RecordingError
 from tests.recordings.mutations import mutated
 
@@ -128,6 +129,24 @@ def test_a_wrong_header_tells_the_columns(tmp_path: Path) -> None:
         with pytest.raises(BadLineError, match=r"a\.csv, line 1, header: ") as error:
             everything(tmp_path / "a.csv")
         assert "twice" in str(error.value) or "once" in str(error.value) or ", ".join(FIELDS) in str(error.value)
+
+
+def test_contracts_and_accounts_trade_in_one_engine(tmp_path: Path) -> None:
+    sell = {"action": "new", "side": "sell", "qty_lots": 5, "price_ticks": 10, "cl_ord_id": 1, "contract": "BTC"}
+    rows = [
+        sell | {"account": 7},
+        sell | {"account": 8, "contract": "ETH"},
+        sell | {"account": 9, "price_ticks": 11},
+        sell | {"account": 7, "cl_ord_id": 2, "side": "buy", "tif": "ioc", "qty_lots": 3, "contract": "ETH"},
+        {"action": "mass_cancel", "account": 7},
+        {"action": "amend", "account": 9, "cl_ord_id": 1, "qty_lots": 4, "contract": "BTC"},
+        {"action": "mass_cancel", "account": 7, "contract": "ETH", "side": "buy"},
+    ]
+    for path in (write_csv(tmp_path / "a.csv", rows), write_jsonl(tmp_path / "a.jsonl", rows)):
+        reader = open_recording(path)
+        result = replay(reader, prepare(reader), Options())
+        assert (result.trades, result.volume_lots, result.rejects, result.lost) == (1, 3, {}, {})
+        assert result.contracts == {"BTC": ([], [(11, 4)]), "ETH": ([], [(10, 2)])}
 
 
 # --- every way reads alike --------------------------------------------------------------------------------------------
