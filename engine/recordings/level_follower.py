@@ -156,14 +156,13 @@ def _enter(out, state, last, ladder, key, size):
 
 
 @_compiled
-def _shrink(book, out, state, last, ladder, place, size):
-    """Leave a level with less, or with nothing."""
-    if size == 0:
+def _shrink(book, out, state, last, ladder, place):
+    """Have the engine follow a level that has less by now, or nothing."""
+    if book.pool[place, SIZE] == 0:
         _cancel(out, state, last, ladder, book.pool[place, ORDER])
         _remove(book, ladder, place)
     else:
-        _amend(out, state, last, ladder, book.pool[place, ORDER], size)
-        book.pool[place, SIZE] = size
+        _amend(out, state, last, ladder, book.pool[place, ORDER], book.pool[place, SIZE])
 
 
 # --- trades ---------------------------------------------------------------------------------------------------------
@@ -306,7 +305,8 @@ def _less(book, out, state, rows, first, end):
         book.pool[place, TRADED] = taken
         traded |= taken > 0
         if size + taken < book.pool[place, SIZE]:
-            _shrink(book, out, state, last, ladder, place, size + taken)
+            book.pool[place, SIZE] = size + taken
+            _shrink(book, out, state, last, ladder, place)
     return traded
 
 
@@ -318,9 +318,9 @@ def _after_trades(book, out, state, rows, first, end):
         ladder, key = _ladder_of(rows[index]), _key_of(rows[index])
         place = _find(book, ladder, key)
         if _is_at(book, ladder, place, key) and book.pool[place, TRADED] > 0:
-            left = book.pool[place, SIZE] - book.pool[place, TRADED]
+            book.pool[place, SIZE] -= book.pool[place, TRADED]
             book.pool[place, TRADED] = 0
-            _shrink(book, out, state, last, ladder, place, left)
+            _shrink(book, out, state, last, ladder, place)
 
 
 @_compiled
