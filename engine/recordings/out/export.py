@@ -14,11 +14,12 @@ from engine.recordings.out.book_changes import DEPTH_HEAD, ORDER, BookFollower, 
 from engine.recordings.out.dbn_files import DBN
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS, Format, Opening, Rows, Table, Writer
+from engine.recordings.out.hftbacktest_npz import HFTBACKTEST
 from engine.recordings.out.market_rows import MarketFollower
 from engine.recordings.out.parquet_files import PARQUET
 from engine.recordings.out.tardis_csv import TARDIS
 
-FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN, "tardis": TARDIS}
+FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN, "tardis": TARDIS, "hftbacktest": HFTBACKTEST}
 WHAT = tuple(dict.fromkeys(what for format in FORMATS.values() for what in format.tables))
 MAX_LEVELS = 1000
 WAITING_BYTES = 1 << 28
