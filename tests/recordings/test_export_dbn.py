@@ -11,7 +11,8 @@ import zstandard
 from engine.recordings.batches import ContractSpec
 from engine.recordings.out.book_changes import CHANGE, Action
 from engine.recordings.out.dbn_files import MAX_SIZE
-from engine.recordings.out.export import Export, ExportError, Wanted
+from engine.recordings.out.export import Export, Wanted
+from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS
 from tests.recordings.data import compiled
 from tests.recordings.test_export import LEVELS, SPECS, exported, follow, last_of_each_time, venue_events
@@ -150,11 +151,12 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
 
 def exported_of(folder: Path, spec: ContractSpec, price_ticks: int, lots: int) -> None:
     """An export of one order."""
-    export = Export(folder, Wanted("dbn", ("orders",)), [spec], True)
+    files = FileSet(folder)
+    export = Export(files, Wanted("dbn", ("orders",)), [spec], True)
     changes = np.zeros(1, CHANGE)
     changes["action"], changes["side"], changes["lots"], changes["price_ticks"] = Action.ADD, 1, lots, price_ticks
     try:
         export._put("orders", export._tables["orders"], changes)
         export.finish()
     finally:
-        export.abandon()
+        files.abandon()

@@ -8,7 +8,8 @@ import pytest
 
 from engine.recordings.batches import ContractSpec
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action
-from engine.recordings.out.export import Export, ExportError, Wanted
+from engine.recordings.out.export import Export, Wanted
+from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS
 from engine.recordings.out.hftbacktest_npz import EVENT
 from tests.recordings.data import compiled
@@ -125,10 +126,11 @@ def test_hftbacktest_itself_has_the_engines_depth_at_the_end(what: str, tmp_path
 
 def test_what_is_not_exact_as_a_float_is_refused(tmp_path: Path) -> None:
     spec = ContractSpec("WIDE", tick="0.001", lot="3")
-    export = Export(tmp_path, Wanted("hftbacktest"), [spec], True)
+    files = FileSet(tmp_path)
+    export = Export(files, Wanted("hftbacktest"), [spec], True)
     changes = np.zeros(1, follow(venue_events()).changes.dtype)
     changes["action"], changes["side"], changes["lots"], changes["level_lots"] = Action.ADD, 1, 1, 1 << 52
     with pytest.raises(ExportError, match="WIDE: 4503599627370496 times 3 is not exact as a float"):
         export._put("levels", export._tables["levels"], changes)
-    export.abandon()
+    files.abandon()
     assert list(tmp_path.iterdir()) == []

@@ -6,7 +6,6 @@ the feed has no latency of its own. Deleveraging touches no book and is left out
 
 import io
 import shutil
-import tempfile
 import zipfile
 from collections.abc import Mapping
 from decimal import Decimal
@@ -109,7 +108,7 @@ class NpzWriter:
 
     def __init__(self, file: IO[bytes], opening: Opening) -> None:
         self._file, self._units = file, _Units(opening.spec)
-        self._spool = tempfile.TemporaryFile(dir=opening.folder)  # noqa: SIM115
+        self._spool = opening.spool()
         self.rows = self.waiting_bytes = 0
         if len(opening.resting):
             self._put(self.snapshot(opening.resting, opening.time_ns))
