@@ -7,12 +7,13 @@ of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks, book_row
 from engine.schema import COMMAND
 from engine.units import MAX_TICKS
 
@@ -66,7 +67,7 @@ class Batch:
     messages: np.ndarray[Any, Any]
     sequences: np.ndarray[Any, Any]
     read: int
-    checks: list[Check] = field(default_factory=list)
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True)
@@ -130,18 +131,43 @@ class Wanted:
         return recorded
 
 
-class Reader(Protocol):
-    """One recording. `bad` counts the lines left out so far, `total` the messages when known beforehand, else 0."""
+EVERYTHING = Wanted()
 
-    format: str
+
+class Reader(Protocol):
+    """One recording."""
+
     contract: ContractSpec
-    depth: int
-    """How many levels of the book the recording shows; 0 when it shows none."""
-    has_clock: bool
-    is_log: bool
-    """Whether the rows are a log: numbered, with accounts, and opening their own market."""
-    total: int
-    bad: int
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many levels of the book the recording shows; 0 when it shows none."""
+        ...
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether its messages have times."""
+        ...
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the rows are a log: numbered, with accounts, and opening their own market."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Its messages when they are known beforehand, else 0."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """The lines left out so far."""
+        ...
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording, in order."""
@@ -156,8 +182,15 @@ class ManyContracts(Protocol):
     many account slots are in use. Both are complete for a batch before the batch is given.
     """
 
-    contracts: list[ContractSpec]
-    accounts: int
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """The contracts so far."""
+        ...
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts so far."""
+        ...
 
 
 def contracts_of(reader: Reader) -> list[ContractSpec]:
@@ -206,12 +239,24 @@ class Rows:
         """What should be true after the commands so far."""
         self.checks.append(Check(len(self.rows), self.message, books, executions))
 
-    def flush(self) -> Batch:
-        """Everything gathered since the last flush."""
+    def flush(self, levels: int = 0) -> Batch:
+        """Everything gathered since the last flush; recorded books have so many levels."""
         messages = np.array(self.messages, np.int64)
-        batch = Batch(command_rows(self.rows), messages, messages, self.message, self.checks)
+        checks = columns_of(self.checks, levels) if self.checks else None
+        batch = Batch(command_rows(self.rows), messages, messages, self.message, checks)
         self.rows, self.messages, self.checks = [], [], []
         return batch
+
+
+def columns_of(checks: list[Check], levels: int) -> Checks:
+    """Checks as columns."""
+    rows, executions = np.zeros(len(checks), CHECK), [each for check in checks for each in check.executions]
+    for row, check in zip(rows, checks, strict=True):
+        row["at"], row["message"], row["contract"] = check.at, check.message, check.contract
+        row["executions"], row["books"] = len(check.executions), len(check.books)
+    books = [book_row(bids, asks, levels) for check in checks for bids, asks in check.books]
+    said = [(each.cl_ord_id, each.side, each.price_ticks, each.qty_lots) for each in executions]
+    return Checks(rows, np.array(said, EXECUTION), np.array(books).reshape(-1, levels, BOOK_WORDS).astype(np.int64))
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:
