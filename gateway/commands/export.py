@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from engine.host import JournalError
-from engine.recordings.batches import ContractSpec, Reader, contracts_of
+from engine.recordings.batches import ContractSpec, Reader, contracts_of, parse_contract
 from engine.recordings.out.export import FORMATS, MAX_LEVELS, WHAT, Export, Wanted
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
@@ -151,16 +151,21 @@ def _check_folder(args: argparse.Namespace) -> None:
 
 
 def _contracts(args: argparse.Namespace, reader: Reader) -> list[ContractSpec]:
-    """The contracts by slot: of a venue's data folder as its registry names them, else as the recording does."""
-    if args.contract or not Config(data=str(args.path)).registry.exists():
+    """The contracts by slot, of a recording as it names them.
+
+    Of a journal as the registry beside it does; else, and before that, each `--contract` names the next slot.
+    """
+    if not reader.is_log:
         return contracts_of(reader)
-    with open_registry(str(args.path)) as registry:
-        found = {contract.slot: contract for contract in registry.contracts()}
-    unknown = range(max(found, default=-1) + 1)
-    return [
-        ContractSpec(found[slot].name, found[slot].tick, found[slot].lot) if slot in found else ContractSpec(f"C{slot}")
-        for slot in unknown
-    ]
+    specs: list[ContractSpec] = []
+    if Config(data=str(args.path)).registry.exists():
+        with open_registry(str(args.path)) as registry:
+            for contract in sorted(registry.contracts(), key=lambda contract: contract.slot):
+                specs += [ContractSpec(f"C{slot}") for slot in range(len(specs), contract.slot)]
+                specs.append(ContractSpec(contract.name, contract.tick, contract.lot))
+    for slot, text in enumerate(args.contract):
+        specs[slot : slot + 1] = [parse_contract(text, specs[slot] if slot < len(specs) else ContractSpec(f"C{slot}"))]
+    return specs
 
 
 def _show(exported: Exported) -> None:
