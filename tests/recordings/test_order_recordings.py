@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from engine.recordings.batches import Wanted
+from engine.recordings.bitstamp_live import BitstampLiveDecoder
 from engine.recordings.coinbase import CoinbaseDecoder
 from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
@@ -13,6 +14,7 @@ from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.pitch import PitchDecoder
 from engine.recordings.source import Source
 from tests.recordings import itch_writer, pitch_writer
+from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
 from tests.recordings.data import compiled, play
 from tests.recordings.small_exchange import Fact, SmallExchange
@@ -35,10 +37,15 @@ def coinbase(day: Day) -> tuple[bytes, type[LifeDecoder]]:
     return "\n".join(line for step in day for line in writer.lines(step)).encode(), CoinbaseDecoder
 
 
+def bitstamp(day: Day) -> tuple[bytes, type[LifeDecoder]]:
+    writer = BitstampWriter()
+    return "\n".join(line for step in day for line in writer.lines(step)).encode(), BitstampLiveDecoder
+
+
 @compiled
-@pytest.mark.parametrize("write", [itch, pitch, coinbase])
+@pytest.mark.parametrize("write", [itch, pitch, coinbase, bitstamp])
 def test_a_day_leads_to_its_books_and_executions(write: Callable[[Day], tuple[bytes, type]], tmp_path: Path) -> None:
-    exchange = SmallExchange(11, SYMBOLS)
+    exchange = SmallExchange(11, SYMBOLS, reduces=write is not bitstamp)
     day = list(exchange.day(1500))
     content, decoder = write(day)
     (tmp_path / "day").write_bytes(content)
