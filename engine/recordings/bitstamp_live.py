@@ -30,9 +30,9 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from engine.codes import Side
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.decimal_units import DecimalUnits
-from engine.recordings.json_lines import EVERYTHING, JsonLives, Life
+from engine.recordings.json_lines import JsonLives, Life
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.source import Source
 from engine.units import MAX_LOTS, MAX_TICKS

@@ -9,7 +9,7 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeBlock, LifeFlag
@@ -17,7 +17,6 @@ from engine.recordings.source import BadLineError, RecordingError, Source
 from engine.schema import MAX_CONTRACTS
 from engine.units import NS_PER_S
 
-EVERYTHING = Wanted()
 MAX_LINE_BYTES = 1 << 28
 """A snapshot of a whole book is one line."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

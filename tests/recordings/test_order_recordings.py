@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.recordings import open_recording
 from engine.recordings.batches import Wanted
 from engine.recordings.bitstamp_live import BitstampLiveDecoder
 from engine.recordings.coinbase import CoinbaseDecoder
@@ -12,7 +13,6 @@ from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.pitch import PitchDecoder
-from engine.recordings.source import Source
 from tests.recordings import itch_writer, pitch_writer
 from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
@@ -49,7 +49,9 @@ def test_a_day_leads_to_its_books_and_executions(write: Callable[[Day], tuple[by
     day = list(exchange.day(1500))
     content, decoder = write(day)
     (tmp_path / "day").write_bytes(content)
-    result, _ = play(LivesReader(decoder(Source(tmp_path / "day"), CENTS), 10, CENTS), levels=100)
+    reader = open_recording(tmp_path / "day", wanted=CENTS)
+    assert isinstance(reader, LivesReader) and isinstance(reader.decoder, decoder)
+    result, _ = play(reader, levels=100)
     executions = sum(fact.kind == "execute" for fact in exchange.facts)
     assert result.contracts == {name: exchange.book(name) for name in result.contracts} and len(result.contracts) == 3
     assert result.executions == result.executions_as_recorded == executions > 150
