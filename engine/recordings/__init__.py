@@ -23,9 +23,13 @@ from engine.recordings import (
     synthetic,
 )
 from engine.recordings.batches import EVERYTHING, Reader, Wanted
+from engine.recordings.event_batches import replay as replay
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeDecoder
+from engine.recordings.own_orders import Fees as Fees
 from engine.recordings.source import RecordingError, Source, sources
+from engine.recordings.strategy import Session as Session
+from engine.recordings.strategy import backtest as backtest
 
 DECODERS: dict[str, Callable[[Source, Wanted, bool], LifeDecoder]] = {
     "databento": databento.decoder,
@@ -45,7 +49,7 @@ FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", 
 
 
 def open_recording(
-    path: Path,
+    path: Path | str,
     format: str = "auto",
     book: Path | None = None,
     skip_bad: bool = False,
@@ -57,7 +61,7 @@ def open_recording(
     zip. `wanted` is what part of a recording of many contracts is wanted. RecordingError when the file cannot be opened
     or recognised, or has no such parts, JournalError for a journal that cannot be read.
     """
-    reader = _open(path, format, book, skip_bad, wanted)
+    reader = _open(Path(path), format, book, skip_bad, wanted)
     if reader.format not in DECODERS:
         for option, given in (("--symbols", wanted.symbols), ("--from", wanted.from_ns)):
             if given:

@@ -21,7 +21,7 @@ from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of
 from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
-from engine.recordings.source import RecordingError
+from engine.recordings.source import RecordingError, share_read
 from gateway import clock
 from gateway.commands import replay_to
 from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost
@@ -81,10 +81,12 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
-    """The arguments that say what to read, shared with `convert`."""
+def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--format") -> None:
+    """The arguments that say what to read, shared with `convert` and `export`."""
     parser.add_argument("path", type=Path, metavar="PATH", help="the recording")
-    parser.add_argument("--format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes")
+    parser.add_argument(
+        format_flag, dest="format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes"
+    )
     parser.add_argument(
         "--contract", action="append", default=[], metavar="SPEC",
         help="NAME,tick=0.01,lot=0.001,max_price_ticks=N; of many contracts, once for each that is meant",
@@ -142,7 +144,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
 
 def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | None) -> ReplayResult:
     compile_engine()
-    with progress_bar("messages") as show_progress:
+    with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
         options = Options(
             until_message=args.until.message,
             until_ns=args.until.time_ns,
@@ -209,6 +211,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
         table.add_row("change of the insurance fund", _units(result.fund_change_micros))
     if result.bad_lines:
         table.add_row("malformed lines left out", f"{result.bad_lines:,}")
+    if result.times_out_of_order:
+        table.add_row("times out of order", f"{result.times_out_of_order:,}; the engine's clock does not go back")
     if result.book_rows_checked is not None:
         table.add_row("book rows equal", _share(result.book_rows_equal or 0, result.book_rows_checked))
         if result.book_rows_one_event_off:

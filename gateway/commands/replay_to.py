@@ -22,6 +22,7 @@ from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW
 from engine.codes import EventKind, Reason
 from engine.recordings.batches import Batch, Reader
 from engine.recordings.lost_orders import lost_orders
+from engine.recordings.source import share_read
 from gateway import clock
 from gateway.client import Client, RpcError
 from gateway.commands.common import progress_bar, tell_lost
@@ -135,7 +136,7 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
     async with _streams(args) as streams:
         contract_slot = await _contract_slot(streams[0].client, args.instrument)
         begun, sent, read, pace = time.perf_counter(), 0, 0, Pace(args.speed or 0.0)
-        with progress_bar("messages") as show_progress:
+        with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
             for batch in reader.batches():
                 rows, ended = _wanted(batch, args.until)
                 rows["contract_slot"] = contract_slot
