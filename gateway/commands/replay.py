@@ -35,6 +35,7 @@ _EXAMPLES = """examples:
   lionrock replay normal.bin.xz --reports reports.txt
   lionrock replay LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --json
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
+  lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay lionrock-data --until 5000
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
@@ -125,7 +126,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.as_json()))
     else:
-        show(result, contracts_of(reader)[0])
+        show(result, (contracts_of(reader) or [reader.contract])[0])
     return tell_lost("replay", args, result.lost, result.commands)
 
 
