@@ -16,7 +16,8 @@ from rich.console import Console
 from engine.recordings.source import share_read, sources
 from gateway.commands import convert, export, replay
 from gateway.commands.common import progress_bar
-from gateway.commands.replay import Pace, Until
+from gateway.commands.pace import Pace
+from gateway.commands.replay import Until
 from tests.recordings.data import DATA, compiled, needs_data
 from tests.recordings.test_readers import documented_example, lobster_files
 
