@@ -7,12 +7,13 @@ of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks, book_row
 from engine.schema import COMMAND
 from engine.units import MAX_TICKS
 
@@ -66,7 +67,7 @@ class Batch:
     messages: np.ndarray[Any, Any]
     sequences: np.ndarray[Any, Any]
     read: int
-    checks: list[Check] = field(default_factory=list)
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True)
@@ -206,12 +207,24 @@ class Rows:
         """What should be true after the commands so far."""
         self.checks.append(Check(len(self.rows), self.message, books, executions))
 
-    def flush(self) -> Batch:
-        """Everything gathered since the last flush."""
+    def flush(self, levels: int = 0) -> Batch:
+        """Everything gathered since the last flush; recorded books have so many levels."""
         messages = np.array(self.messages, np.int64)
-        batch = Batch(command_rows(self.rows), messages, messages, self.message, self.checks)
+        checks = columns_of(self.checks, levels) if self.checks else None
+        batch = Batch(command_rows(self.rows), messages, messages, self.message, checks)
         self.rows, self.messages, self.checks = [], [], []
         return batch
+
+
+def columns_of(checks: list[Check], levels: int) -> Checks:
+    """Checks as columns."""
+    rows, executions = np.zeros(len(checks), CHECK), [each for check in checks for each in check.executions]
+    for row, check in zip(rows, checks, strict=True):
+        row["at"], row["message"], row["contract"] = check.at, check.message, check.contract
+        row["executions"], row["books"] = len(check.executions), len(check.books)
+    books = [book_row(bids, asks, levels) for check in checks for bids, asks in check.books]
+    said = [(each.cl_ord_id, each.side, each.price_ticks, each.qty_lots) for each in executions]
+    return Checks(rows, np.array(said, EXECUTION), np.array(books).reshape(-1, levels, BOOK_WORDS).astype(np.int64))
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:

@@ -53,6 +53,11 @@ class Checks:
         return Checks(left, self.executions[: left["executions"].sum()], self.books[: left["books"].sum()])
 
 
+def no_checks(levels: int = 0) -> Checks:
+    """Nothing to check, of a recording whose book has so many levels."""
+    return Checks(np.zeros(0, CHECK), np.zeros(0, EXECUTION), np.zeros((0, levels, BOOK_WORDS), np.int64))
+
+
 def book_row(bids: Any, asks: Any, levels: int) -> Array:
     """One row of `Checks.books` from (price_ticks, qty_lots) pairs, best first."""
     row = np.zeros((levels, BOOK_WORDS), np.int64)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.recordings.batches import Batch, Check, ContractSpec, Execution, Wanted
-from engine.recordings.checks import Checks, book_of
+from engine.recordings.batches import Batch, ContractSpec, Wanted
+from engine.recordings.checks import Checks
 from engine.recordings.life_commands import new_out
 from engine.recordings.live_orders import (
     ADDED_AGAIN,
@@ -128,7 +128,7 @@ class LivesReader:
         checks = Checks(out.checks[: head[CHECKS]], out.executions[: head[EXECUTIONS]], out.books[: head[BOOKS]])
         head[[ROWS, CHECKS, EXECUTIONS, BOOKS]] = 0
         self._out = new_out(max(OUT_ROWS, need), self.depth)
-        return Batch(out.commands[:rows], messages, messages, read, _objects(checks))
+        return Batch(out.commands[:rows], messages, messages, read, checks)
 
     def _refuse_unknown_symbols(self) -> None:
         """RecordingError for a symbol that is wanted and was not met."""
@@ -154,15 +154,3 @@ def _whole(rows: Array) -> int:
     )
     places = np.flatnonzero(others)
     return int(places[-1]) + 1 if len(places) else 0
-
-
-def _objects(checks: Checks) -> list[Check]:
-    """The checks one by one."""
-    found, execution, book = [], 0, 0
-    for row in checks.rows.tolist():
-        at, message, contract, executions, books, _ = row
-        said = checks.executions[execution : execution + executions].tolist()
-        shown = [book_of(each) for each in checks.books[book : book + books]]
-        found.append(Check(at, message, shown, [Execution(*each) for each in said], contract))
-        execution, book = execution + executions, book + books
-    return found

@@ -15,8 +15,10 @@ import numpy as np
 from engine import host
 from engine.codes import CommandKind, Mode
 from engine.host import Engine
-from engine.recordings.batches import Batch, Book, Check, ManyContracts, Reader
-from engine.recordings.comparison import Comparison, Fill, fills_of
+from engine.recordings.batches import Batch, Book, ManyContracts, Reader
+from engine.recordings.checked_run import CheckedRun
+from engine.recordings.checks import Checks
+from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS, Comparison
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
 from engine.recordings.research import open_market
@@ -144,14 +146,15 @@ class Replay:
         self.reader, self.runner, self.options = reader, runner, options
         self.result = ReplayResult(reader.format, reader.contract.name)
         self.comparison = Comparison(reader.depth)
-        self.fills: list[Fill] = []
+        self.checked = CheckedRun(runner, self.comparison)
         self._latest_ns = 0
 
     def run(self) -> ReplayResult:
         begun, result = time.perf_counter_ns(), self.result
         engine_seconds = self.runner.engine.engine_seconds
         for batch in self._batches():
-            self.comparison.depth = self.reader.depth
+            if self.comparison.depth != self.reader.depth:
+                self.comparison.set_depth(self.reader.depth)
             ended = self._cut(batch)
             self._count_late(batch)
             self._apply(batch)
@@ -200,7 +203,7 @@ class Replay:
             rows += rows < len(batch.commands) and bool(batch.commands["kind"][rows] == CommandKind.LABEL)
             batch.commands, batch.messages = batch.commands[:rows], batch.messages[:rows]
             batch.sequences = batch.sequences[:rows]
-            batch.checks = [check for check in batch.checks if check.at <= rows and check.message <= batch.read]
+            batch.checks = batch.checks and batch.checks.cut(rows, batch.read)
         return ended
 
     def _apply(self, batch: Batch) -> None:
@@ -208,38 +211,42 @@ class Replay:
         if not self.reader.is_log:
             open_market(self.runner, self.reader)
             self.runner.stamp(batch.commands)
-        for start, stop, check in self._pieces(batch):
-            if self.options.pace and stop > start:
+        checks = batch.checks if self.options.compare else None
+        if checks:
+            self.checked.begin(batch, checks)
+        begun = 0
+        for stop, checked in self._pieces(batch, checks):
+            if self.options.pace and stop > begun:
                 self.options.pace(int(batch.commands["time_ns"][stop - 1]))
-            self._piece(batch, start, stop)
-            if check:
-                contract = check.contract
-                self.comparison.check(check, self.fills, lambda levels: self.runner.depth(levels, contract))  # noqa: B023
-                self.fills = []
+            self._piece(batch, (begun, stop), checked if checks else None)
+            begun = stop
 
-    def _piece(self, batch: Batch, start: int, stop: int) -> None:
-        trades = self.runner.trades
+    def _piece(self, batch: Batch, rows: tuple[int, int], checked: int | None) -> None:
+        """Apply rows; when the batch has checks, compare up to so many of them."""
 
         def take(events: Rows) -> None:
             if self.options.reports:
                 self.options.reports.write(batch.commands, batch.sequences, events)
-            if batch.checks and self.options.compare and self.runner.trades > trades:
-                self.fills += fills_of(events)
 
-        self.runner.feed(batch.commands[start:stop], take)
+        if checked is None:
+            self.runner.feed(batch.commands[slice(*rows)], take)
+        else:
+            self.checked.advance(rows[1], checked, take)
 
-    def _pieces(self, batch: Batch) -> Iterator[tuple[int, int, Check | None]]:
-        """(first row, row after the last, check that follows) of what goes into the engine together."""
-        start = 0
-        for check in batch.checks if self.options.compare else ():
-            yield start, check.at, check
-            start = check.at
-        while start < len(batch.commands):
-            stop = len(batch.commands)
+    def _pieces(self, batch: Batch, checks: Checks | None) -> Iterator[tuple[int, int]]:
+        """(row after the last, checks up to there) of what goes into the engine together."""
+        start, times, count = 0, batch.commands["time_ns"], len(checks) if checks else 0
+        if self.options.pace and checks:
+            for number, stop in enumerate(checks.rows["at"].tolist(), 1):
+                yield stop, number
+                start = stop
+        if count and not len(times):
+            yield 0, count
+        while start < len(times):
+            stop = len(times)
             if self.options.pace:
-                times = batch.commands["time_ns"]
                 stop = int(np.searchsorted(times, times[start] + PACE_SLICE_NS, "right"))
-            yield start, stop, None
+            yield stop, count
             start = stop
 
     def _totals(self) -> None:
@@ -255,10 +262,9 @@ class Replay:
             result.contracts = {name: runner.depth(self.options.levels, slot) for slot, name in enumerate(names)}
         result.ignored = dict(getattr(self.reader, "ignored", {}))
         if self.reader.depth and self.options.compare:
-            result.book_rows_checked = comparison.book_rows_checked
-            result.book_rows_equal = comparison.book_rows_equal
+            result.book_rows_checked, result.book_rows_equal = comparison.count(CHECKED), comparison.count(EQUAL)
             result.book_rows_one_event_off = comparison.book_rows_one_event_off
-            result.executions = comparison.executions
-            result.executions_as_recorded = comparison.executions_as_recorded
+            result.executions = comparison.count(EXECUTIONS)
+            result.executions_as_recorded = comparison.count(AS_RECORDED)
             result.differences = comparison.differences
             result.execution_differences = comparison.execution_differences

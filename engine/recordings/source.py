@@ -21,6 +21,8 @@ import zstandard
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
 BUFFER_BYTES = 1 << 18
+MAX_LINE_BYTES = 1 << 22
+"""What reads in blocks takes no longer line."""
 WIDEST = (1 << 62) - 1
 """The largest quantity or price that a reader counts with: two of them fit into int64."""
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
@@ -123,6 +125,29 @@ class Source:
             except DAMAGED as error:
                 raise RecordingError(f"{self.path}: damaged: {error}") from error
 
+    def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
+        """(number of the first line, whole lines) in blocks of about `size` bytes; the last line may have no end.
+
+        RecordingError when the packed bytes are damaged, after the whole lines before the damage.
+        """
+        number, rest = 1, b""
+        with self.open() as stream:
+            while True:
+                data, damage = _read(stream, size)
+                is_last = not damage and len(data) < size
+                block = rest + data
+                end = len(block) if is_last else block.rfind(b"\n") + 1
+                if end:
+                    yield number, block[:end]
+                number += block.count(b"\n", 0, end)
+                rest = block[end:]
+                if damage:
+                    raise RecordingError(f"{self.path}: damaged after line {number - 1}: {damage}") from damage
+                if is_last:
+                    return
+                if len(rest) > MAX_LINE_BYTES:
+                    raise BadLineError(self.name, number, "line", f"longer than {MAX_LINE_BYTES} bytes")
+
     def lines(self) -> Iterator[tuple[int, str]]:
         """(line number from 1, text without its end) of every line; blank lines are left out."""
         number = 0
@@ -134,6 +159,22 @@ class Source:
                         yield number, text
             except DAMAGED as error:
                 raise RecordingError(f"{self.path}: damaged after line {number}: {error}") from error
+
+
+def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
+    """So many bytes, fewer at the end of the stream or before damage, which is given instead of raised."""
+    parts: list[bytes] = []
+    missing = size
+    while missing:
+        try:
+            data = stream.read1(missing)  # type: ignore[attr-defined]
+        except DAMAGED as error:
+            return b"".join(parts), error
+        if not data:
+            break
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts), None
 
 
 _being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}

@@ -176,7 +176,5 @@ def test_a_symbol_that_is_not_there_is_one_line_that_names_those_that_are() -> N
     many.contracts *= 200
     reader = LivesReader(many, LEVELS)
     assert len(contracts_of(reader)) == 400
-    with pytest.raises(
-        RecordingError, match="more than 256 contracts, which is all that fit; choose some with"
-    ):
+    with pytest.raises(RecordingError, match="more than 256 contracts, which is all that fit; choose some with"):
         prepare(reader)

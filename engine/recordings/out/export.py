@@ -14,9 +14,11 @@ from engine.recordings.out.book_changes import DEPTH_HEAD, ORDER, BookFollower, 
 from engine.recordings.out.dbn_files import DBN
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS, Format, Opening, Rows, Table, Writer
+from engine.recordings.out.market_rows import MarketFollower
 from engine.recordings.out.parquet_files import PARQUET
+from engine.recordings.out.tardis_csv import TARDIS
 
-FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN}
+FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN, "tardis": TARDIS}
 WHAT = tuple(dict.fromkeys(what for format in FORMATS.values() for what in format.tables))
 MAX_LEVELS = 1000
 WAITING_BYTES = 1 << 28
@@ -67,6 +69,7 @@ class Export:
         self._wanted, self._contracts, self._has_clock = wanted, contracts, has_clock
         sources = {table.source for table in self._tables.values()}
         self._follower = BookFollower(wanted.levels if "depth" in sources else 0)
+        self._market = MarketFollower() if sources & {"ticker", "funding"} else None
         self._sources = sources
         self._files = FileSet(folder)
         self._writers: dict[tuple[str, int], Writer] = {}
@@ -129,6 +132,8 @@ class Export:
         rows: dict[str, Any] = {"changes": followed.changes, "depth": followed.depth}
         if "events" in self._sources and len(events):
             rows["events"] = events[events["kind"] < EVENT_NOTICE_FIRST]
+        if self._market is not None and len(events):
+            rows |= self._market.follow(events)._asdict()
         for what, table in self._tables.items():
             found = rows.get(table.source)
             if found is not None and len(found):

@@ -11,90 +11,25 @@ order of what it took, and what is left of it a new order.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from decimal import Decimal
-from enum import IntEnum
 from typing import IO, Any
 
 import numpy as np
 
 from engine.code_values import EVENT_FILL, EXEC_CONDITIONAL, SIDE_BUY, SIDE_SELL
 from engine.codes import NIL, EventKind, OrdType, Reason, Side, TimeInForce
+from engine.recordings.out.arrow_columns import Maker, arrow
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action, Cause, as_changes
-from engine.recordings.out.file_set import ExportError
 from engine.recordings.out.formats import Format, Opening, Rows, Table
 
 GROUP_ROWS = 1 << 17
 """Rows of a row group: what a reader can skip by its statistics."""
-NO_ARROW = "needs pyarrow: pip install 'lionrock[parquet]'"
 _ACTIONS = ("new", "amend", "cancel")
 _NEW, _AMEND, _CANCEL = range(3)
 _GTC, _IOC = 0, 1
 Columns = dict[str, Any]
 
 
-def arrow() -> Any:
-    """pyarrow. ExportError when it is not installed."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise ExportError(f"--format parquet {NO_ARROW}, or choose another format") from None
-    return pyarrow
-
-
 # --- columns ------------------------------------------------------------------------------------------------------
-
-
-class Maker:
-    """Makes Arrow columns of numbers for one contract; `as_decimals`: prices and quantities as decimals."""
-
-    def __init__(self, spec_tick: str, spec_lot: str, as_decimals: bool) -> None:
-        self._pa = arrow()
-        self._units = {"ticks": Decimal(spec_tick), "lots": Decimal(spec_lot)}
-        self._as_decimals = as_decimals
-
-    def times(self, values: Rows) -> Any:
-        """Nanoseconds as timestamps."""
-        return self._pa.array(np.ascontiguousarray(values)).cast(self._pa.timestamp("ns", "UTC"))
-
-    def numbers(self, values: Rows, absent: Rows | None = None) -> Any:
-        """Whole numbers; null where absent."""
-        return self._pa.array(np.ascontiguousarray(values), mask=absent)
-
-    def words(self, places: Rows, words: tuple[str, ...], absent: Rows | None = None) -> Any:
-        """Words of a short list, by their place in it."""
-        indices = self._pa.array(np.ascontiguousarray(places, np.int32), mask=absent)
-        return self._pa.DictionaryArray.from_arrays(indices, self._pa.array(words))
-
-    def codes(self, values: Rows, codes: type[IntEnum]) -> Any:
-        """Codes by their names in small letters; null for none."""
-        names = {code.value: code.name.lower() for code in codes if code.name != "NONE"}
-        places = np.full(max(names) + 1, len(names), np.int32)
-        places[list(names)] = range(len(names))
-        found = places[values]
-        return self.words(found, tuple(names.values()), found == len(names))
-
-    def amount(self, name: str, values: Rows, absent: Rows | None = None) -> tuple[str, Any]:
-        """A column of ticks or lots, and its name: `price_ticks`, or `price` where decimals are wanted."""
-        if not self._as_decimals:
-            return name, self.numbers(values, absent)
-        stem, _, unit = name.rpartition("_")
-        return stem, self._decimals(values, self._units[unit], absent)
-
-    def _decimals(self, values: Rows, unit: Decimal, absent: Rows | None) -> Any:
-        exponent = unit.as_tuple().exponent
-        scale = max(0, -int(exponent))
-        factor = int(unit.scaleb(scale))
-        most = int(np.abs(values).max(initial=0))
-        if most * factor >= 1 << 63:
-            raise ExportError(f"{most} times {unit} is larger than a decimal column holds; leave out prices=decimal")
-        whole = np.ascontiguousarray(values, np.int64) * factor
-        wide = np.stack([whole, whole >> 63], axis=1)
-        kind = self._pa.decimal128(38, scale)
-        bits = None
-        if absent is not None:
-            bits = self._pa.py_buffer(np.packbits(~absent, bitorder="little"))
-        return self._pa.Array.from_buffers(kind, len(whole), [bits, self._pa.py_buffer(wide)])
 
 
 def _in_the_book(rows: Rows) -> Rows:
@@ -186,6 +121,27 @@ def _depth(rows: Rows, make: Maker) -> Columns:
         name, is_none = f"{('bid', 'ask')[side]}_{level + 1}", rows[:, at + 1] == 0
         columns.update([make.amount(f"{name}_price_ticks", rows[:, at], is_none)])
         columns.update([make.amount(f"{name}_qty_lots", rows[:, at + 1], is_none)])
+    return columns
+
+
+def _ticker(rows: Rows, make: Maker) -> Columns:
+    columns = {"time": make.times(rows["time_ns"]), "seq": make.numbers(rows["seq"])}
+    columns.update([make.amount("mark_price_subticks", rows["mark_subticks"])])
+    columns.update([make.amount("index_price_subticks", rows["index_subticks"], rows["index_subticks"] == 0)])
+    columns.update([make.amount("last_price_ticks", rows["last_price_ticks"], rows["last_price_ticks"] == 0)])
+    columns.update([make.amount("open_interest_lots", rows["open_interest_lots"])])
+    columns.update([make.amount("funding_rate_ppb", rows["funding_rate_ppb"], rows["has_rate"] == 0)])
+    return columns
+
+
+def _funding(rows: Rows, make: Maker) -> Columns:
+    columns = {"time": make.times(rows["time_ns"]), "seq": make.numbers(rows["seq"])}
+    columns.update([make.amount("funding_rate_ppb", rows["rate_ppb"])])
+    columns.update([make.amount("average_premium_ppb", rows["average_premium_ppb"])])
+    columns["samples"] = make.numbers(rows["samples"])
+    columns["is_paid"] = make.numbers(rows["is_paid"] != 0)
+    columns.update([make.amount("mark_price_subticks", rows["mark_subticks"])])
+    columns.update([make.amount("index_price_subticks", rows["index_subticks"])])
     return columns
 
 
@@ -285,5 +241,7 @@ _TABLES: Mapping[str, Table] = {
     "events": _table("events", _events),
     "trades": _table("changes", _trades, _of_trades),
     "depth": _table("depth", _depth),
+    "ticker": _table("ticker", _ticker),
+    "funding": _table("funding", _funding),
 }
 PARQUET = Format(_TABLES, ("orders", "trades"), _check, needs_clock=False, options={"prices": ("ticks", "decimal")})
