@@ -8,8 +8,10 @@ from pathlib import Path
 
 from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, order_table, synthetic
 from engine.recordings.batches import Reader
+from engine.recordings.drawing import draw as draw
 from engine.recordings.event_batches import replay as replay
 from engine.recordings.own_orders import Fees as Fees
+from engine.recordings.pictures import gather as gather
 from engine.recordings.source import RecordingError, Source, sources
 from engine.recordings.strategy import Session as Session
 from engine.recordings.strategy import backtest as backtest

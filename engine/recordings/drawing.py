@@ -46,7 +46,8 @@ def _figure(picture: Picture) -> Any:
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 7.5), layout="constrained")
-    price, spread, traded = figure.subplots(3, 1, sharex=True, height_ratios=(6, 1, 1))
+    heights = (6, 1, 1, 1) if len(picture.fills) else (6, 1, 1)
+    price, spread, traded, *own = figure.subplots(len(heights), 1, sharex=True, height_ratios=heights)
     places = _places(picture, picture.places)
     _draw_depth(price, picture, places)
     tick = picture.price(1)
@@ -64,8 +65,13 @@ def _figure(picture: Picture) -> Any:
     traded.fill_between(places, picture.traded[:, 0] * lot, step="post", color=BUY)
     traded.fill_between(places, -picture.traded[:, 2] * lot, step="post", color=SELL)
     traded.set_ylabel("traded")
-    traded.set_xlabel(_axis(picture))
-    for axes in (price, spread, traded):
+    for axes in own:
+        at = _places(picture, picture.fills["time_ns"])
+        axes.plot(at, picture.fills["position_lots"] * lot, color=OWN_BUY, linewidth=0.9, drawstyle="steps-post")
+        axes.set_ylabel("position")
+    (own or [traded])[0].set_xlabel(_axis(picture))
+    for axes in (price, spread, traded, *own):
+        axes.margins(x=0)
         axes.ticklabel_format(useOffset=False, style="plain", axis="y")
     figure.suptitle(f"{picture.contract.name}: {picture.messages:,} messages", fontsize=11)
     return figure
@@ -90,7 +96,7 @@ def _draw_depth(axes: Any, picture: Picture, places: Any) -> None:
     shown = np.sign(picture.depth) * np.log1p(np.abs(picture.depth))
     largest = np.abs(shown).max()
     end = places[-1] + (places[-1] - places[-2] if len(places) > 1 else 1)
-    rows = picture.price(picture.low_ticks + picture.step_ticks * np.arange(len(picture.depth) + 1))
+    rows = picture.price(picture.low_ticks - 0.5 + picture.step_ticks * np.arange(len(picture.depth) + 1))
     axes.pcolormesh(np.append(places, end), rows, shown, cmap="PiYG_r", vmin=-largest, vmax=largest, alpha=0.75)
 
 
