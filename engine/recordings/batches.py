@@ -131,18 +131,43 @@ class Wanted:
         return recorded
 
 
-class Reader(Protocol):
-    """One recording. `bad` counts the lines left out so far, `total` the messages when known beforehand, else 0."""
+EVERYTHING = Wanted()
 
-    format: str
+
+class Reader(Protocol):
+    """One recording."""
+
     contract: ContractSpec
-    depth: int
-    """How many levels of the book the recording shows; 0 when it shows none."""
-    has_clock: bool
-    is_log: bool
-    """Whether the rows are a log: numbered, with accounts, and opening their own market."""
-    total: int
-    bad: int
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many levels of the book the recording shows; 0 when it shows none."""
+        ...
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether its messages have times."""
+        ...
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the rows are a log: numbered, with accounts, and opening their own market."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Its messages when they are known beforehand, else 0."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """The lines left out so far."""
+        ...
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording, in order."""
@@ -157,8 +182,15 @@ class ManyContracts(Protocol):
     many account slots are in use. Both are complete for a batch before the batch is given.
     """
 
-    contracts: list[ContractSpec]
-    accounts: int
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """The contracts so far."""
+        ...
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts so far."""
+        ...
 
 
 def contracts_of(reader: Reader) -> list[ContractSpec]:

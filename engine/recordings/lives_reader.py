@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from engine.recordings.batches import Batch, ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, Batch, ContractSpec, Wanted
 from engine.recordings.checks import Checks
 from engine.recordings.life_commands import new_out
 from engine.recordings.live_orders import (
@@ -51,8 +51,8 @@ class LivesReader:
     is_log = False
     accounts = 1
 
-    def __init__(self, decoder: LifeDecoder, depth: int = 10, wanted: Wanted | None = None) -> None:
-        self.decoder, self.depth, self.wanted = decoder, depth, wanted or Wanted()
+    def __init__(self, decoder: LifeDecoder, depth: int = 10, wanted: Wanted = EVERYTHING) -> None:
+        self.decoder, self.depth, self.wanted = decoder, depth, wanted
         self.contract = ContractSpec(decoder.format.upper())
         self._follower = new_follower(self.wanted.from_ns)
         self._out = new_out(OUT_ROWS, depth)

@@ -16,8 +16,8 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.host import JournalError, holds_journal
-from engine.recordings import FORMATS, open_recording
-from engine.recordings.batches import ContractSpec, Reader, parse_contract
+from engine.recordings import DECODERS, FORMATS, open_recording
+from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
 from engine.recordings.drawing import check_drawable, draw
 from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.pictures import gather
@@ -94,7 +94,15 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
     parser.add_argument(
         format_flag, dest="format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes"
     )
-    parser.add_argument("--contract", default="", metavar="SPEC", help="NAME,tick=0.01,lot=0.001,max_price_ticks=N")
+    parser.add_argument(
+        "--contract", action="append", default=[], metavar="SPEC",
+        help="NAME,tick=0.01,lot=0.001,max_price_ticks=N; of many contracts, once for each that is meant",
+    )  # fmt: skip
+    parser.add_argument("--symbols", default="", metavar="A,B", help="of many contracts, these alone")
+    parser.add_argument(
+        "--from", dest="since", type=_time, default=0, metavar="T",
+        help="begin at a time (UTC); the book of that time enters first",
+    )  # fmt: skip
     parser.add_argument("--book", type=Path, metavar="FILE", help="the recorded book, when it is a file of its own")
     parser.add_argument(
         "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
@@ -121,7 +129,8 @@ def run(args: argparse.Namespace) -> int:
             check_drawable(args.plot)
         with contextlib.ExitStack() as stack:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
-            result = _replay(args, ReportStream(reports) if reports else None)
+            reader = open_reader(args)
+            result = _replay(args, reader, ReportStream(reports) if reports else None)
         if args.plot:
             _plot(args)
     except (RecordingError, JournalError, OSError, ValueError) as error:
@@ -130,7 +139,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.as_json()))
     else:
-        show(result, args.contract_spec)
+        show(result, contracts_of(reader)[0])
     return tell_lost("replay", args, result.lost, result.commands)
 
 
@@ -138,13 +147,16 @@ def open_reader(args: argparse.Namespace) -> Reader:
     """The recording that the arguments name, with its contract as they say."""
     journal = Path(Config(data=str(args.path)).journal)
     path = journal if not holds_journal(args.path) and holds_journal(journal) else args.path
-    reader = open_recording(path, args.format, args.book, args.skip_bad)
-    reader.contract = args.contract_spec = parse_contract(args.contract, reader.contract)
+    symbols = frozenset(filter(None, args.symbols.split(",")))
+    wanted = Wanted(symbols, args.since, tuple(args.contract))
+    reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
+    if reader.format not in DECODERS:
+        for text in args.contract:
+            reader.contract = parse_contract(text, reader.contract)
     return reader
 
 
-def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayResult:
-    reader = open_reader(args)
+def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | None) -> ReplayResult:
     if args.watch and (args.accounts is not None or args.json):
         flag = "--json" if args.json else "--accounts"
         raise ValueError(f"--watch: it is for a person who looks at the recording's own market; leave {flag} out")
@@ -200,6 +212,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     table.add_row("in the engine", f"{_rate(result.commands, result.engine_seconds)}; {result.engine_seconds:.3f} s")
     table.add_row("trades", f"{result.trades:,}")
     table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
+    for name, count in result.ignored.items():
+        table.add_row(name, f"{count:,}")
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         table.add_row(f"refused {reason}", f"{count:,}")
     if result.repeated:
@@ -257,13 +271,16 @@ def _share(part: int, whole: int) -> str:
 def _until(text: str) -> Until:
     if _COUNT.fullmatch(text):
         return Until(message=int(text))
+    return Until(time_ns=_time(text, "neither a count of messages nor"))
+
+
+def _time(text: str, is_not: str = "not") -> int:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        reason = f"{text!r} is neither a count of messages nor a time like 2015-05-01T02:00"
-        raise argparse.ArgumentTypeError(reason) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is {is_not} a time like 2015-05-01T02:00") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return Until(time_ns=int(when.timestamp() * 1_000_000) * 1000)
+    return int(when.timestamp() * 1_000_000) * 1000
 
 
 def _speed(text: str) -> float:

@@ -430,7 +430,7 @@ def test_progress_tells_what_is_read(example: Path) -> None:
 def test_a_market_that_cannot_be_opened_says_why(example: Path) -> None:
     reader = open_recording(example)
     reader.contract = ContractSpec("WIDE", max_price_ticks=1 << 40)
-    with pytest.raises(RecordingError, match=r"'WIDE'.*CONTRACT_SET is refused"):
+    with pytest.raises(RecordingError, match=r"'WIDE'.*CONTRACT_LIST is refused, BAD_RANGE"):
         prepare(reader)
 
 
