@@ -27,10 +27,12 @@ from engine.recordings import (
     tardis,
 )
 from engine.recordings.batches import EVERYTHING, Reader, Wanted
+from engine.recordings.drawing import draw as draw
 from engine.recordings.event_batches import replay as replay
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.own_orders import Fees as Fees
+from engine.recordings.pictures import gather as gather
 from engine.recordings.price_levels import LevelDecoder, LevelsReader
 from engine.recordings.source import RecordingError, Source, sources
 from engine.recordings.strategy import Session as Session
