@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.host import JournalError, holds_journal
-from engine.recordings import DECODERS, FORMATS, open_recording
+from engine.recordings import FORMATS, OF_MANY_CONTRACTS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
 from engine.recordings.funded_replay import FundedResult, replay_funded
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
@@ -136,7 +136,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
     symbols = frozenset(filter(None, args.symbols.split(",")))
     wanted = Wanted(symbols, args.since, tuple(args.contract))
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
-    if reader.format not in DECODERS:
+    if reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:
             reader.contract = parse_contract(text, reader.contract)
     return reader
