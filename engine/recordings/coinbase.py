@@ -11,7 +11,7 @@ What a message means for a book:
 - Messages of other channels (subscriptions, heartbeat, ticker, status, level 2 and what else comes) are counted.
 
 *Seeding.* From snapshots. A snapshot is older than the line it stands on: of the messages before it, those with a
-higher `sequence` are applied to it first, as many as RECENT_MESSAGES of them are remembered. A later snapshot that shows
+higher `sequence` are applied to it first, as many as RECENT_MESSAGES of them are kept. A later snapshot that shows
 the orders that were there changes nothing; orders that it shows otherwise are counted: how exact the capture is.
 *Forgetting.* Nothing. A match of an order that never opened is a trade beside the book, and counted.
 
