@@ -80,6 +80,8 @@ class TableReader:
         while True:
             try:
                 batch = next(batches, None)
+                if batch is not None:
+                    batch.validate(full=True)  # pyarrow itself trusts the offsets in an Arrow file.
             except (pyarrow.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise RecordingError(f"{self.source.path}: damaged after row {self._row}: {reason}") from error
