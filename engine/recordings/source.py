@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import zstandard
 
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
@@ -141,7 +142,7 @@ class Source:
                 end = len(block) if is_last else block.rfind(b"\n") + 1
                 if end:
                     yield number, block[:end]
-                number += block.count(b"\n", 0, end)
+                number += count_lines(block[:end])
                 rest = block[end:]
                 if damage:
                     raise RecordingError(f"{self.path}: damaged after line {number - 1}: {damage}") from damage
@@ -177,6 +178,11 @@ def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
         parts.append(data)
         missing -= len(data)
     return b"".join(parts), None
+
+
+def count_lines(data: bytes) -> int:
+    """How many lines end in these bytes."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
 
 
 _being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}
