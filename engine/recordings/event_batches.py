@@ -1,8 +1,8 @@
 """A recording as NumPy batches: what was asked, what the engine did, and the book on request.
 
-    for batch in replay(open_recording("synthetic:1:200000"), every_ns=1_000_000_000):
-        trades = batch.events[batch.events["kind"] == EventKind.FILL]
-        bids, asks = batch.depth(5)
+for batch in replay(open_recording("synthetic:1:200000"), every_ns=1_000_000_000):
+    trades = batch.events[batch.events["kind"] == EventKind.FILL]
+    bids, asks = batch.depth(5)
 """
 
 from collections.abc import Iterator

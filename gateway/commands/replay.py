@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.host import JournalError, holds_journal
-from engine.recordings import DECODERS, FORMATS, open_recording
+from engine.recordings import FORMATS, OF_MANY_CONTRACTS, open_recording
 from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
 from engine.recordings.drawing import check_drawable, draw
 from engine.recordings.funded_replay import FundedResult, replay_funded
@@ -31,11 +31,15 @@ from gateway.commands.pace import Pace
 from gateway.commands.replay_watch import Watch
 from gateway.config import Config
 
+MAX_SHOWN_CONTRACTS = 20
+
 _EXAMPLES = """examples:
   lionrock replay normal.bin.xz --reports reports.txt
   lionrock replay LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --json
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
+  lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
+  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --contract tick=0.01
   lionrock replay lionrock-data --until 5000
   lionrock replay 2015-05-01.log.xz --watch --speed 60
   lionrock replay synthetic:1:200000 --plot picture.html
@@ -139,7 +143,7 @@ def run(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps(result.as_json()))
     else:
-        show(result, contracts_of(reader)[0])
+        show(result, (contracts_of(reader) or [reader.contract])[0])
     return tell_lost("replay", args, result.lost, result.commands)
 
 
@@ -150,7 +154,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
     symbols = frozenset(filter(None, args.symbols.split(",")))
     wanted = Wanted(symbols, args.since, tuple(args.contract))
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
-    if reader.format not in DECODERS:
+    if reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:
             reader.contract = parse_contract(text, reader.contract)
     return reader
@@ -201,6 +205,8 @@ def show(result: ReplayResult, spec: ContractSpec) -> None:
         console.print("first differences from the recorded executions:")
         for difference in result.execution_differences:
             console.print(f"  {difference}")
+    if len(result.contracts) > 1:
+        console.print(_contracts_table(result))
     console.print(_depth_table(result, spec))
     console.print(f"state digest {result.digest}", soft_wrap=True)
 
@@ -236,8 +242,21 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     return table
 
 
+def _contracts_table(result: ReplayResult) -> Table:
+    shown = list(result.contracts.items())[:MAX_SHOWN_CONTRACTS]
+    more = f"; the first {len(shown)}, --json has all" if len(shown) < len(result.contracts) else ""
+    table = Table(title=f"{len(result.contracts)} contracts{more}", title_justify="left")
+    for heading in ("contract", "book rows equal", "executions as recorded"):
+        table.add_column(heading)
+    for name, each in shown:
+        rows = _share(each.book_rows_equal, each.book_rows_checked)
+        table.add_row(name, rows, _share(each.executions_as_recorded, each.executions))
+    return table
+
+
 def _depth_table(result: ReplayResult, spec: ContractSpec) -> Table:
-    table = Table(title="final depth", title_justify="left")
+    title = f"final depth of {spec.name}" if len(result.contracts) > 1 else "final depth"
+    table = Table(title=title, title_justify="left")
     for heading in ("bid quantity", "bid", "ask", "ask quantity"):
         table.add_column(heading, justify="right")
     bids, asks = result.depth
