@@ -1,14 +1,27 @@
 """Recorded order streams from outside: readers that turn them into command batches, and what they should have led to.
 
-`open_recording` recognises the format: a journal's folder, and from the first bytes flash1, LOBSTER, Bitstamp 2015,
-Databento's market by order and our own CSV, JSONL and tables. `synthetic:SEED:COUNT` instead of a file is a generated
-stream.
+`open_recording` recognises the format: a journal's folder, and from the first bytes flash1, LOBSTER, Bitstamp,
+Databento's market by order, NASDAQ ITCH, PITCH, Coinbase's full channel and our own CSV, JSONL and tables.
+`synthetic:SEED:COUNT` instead of a file is a generated stream.
 """
 
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.recordings import bitstamp, csv_jsonl, databento, flash1, journals, lobster, order_table, synthetic
+from engine.recordings import (
+    bitstamp,
+    bitstamp_live,
+    coinbase,
+    csv_jsonl,
+    databento,
+    flash1,
+    itch,
+    journals,
+    lobster,
+    order_table,
+    pitch,
+    synthetic,
+)
 from engine.recordings.batches import EVERYTHING, Reader, Wanted
 from engine.recordings.event_batches import replay as replay
 from engine.recordings.lives_reader import LivesReader
@@ -20,8 +33,18 @@ from engine.recordings.strategy import backtest as backtest
 
 DECODERS: dict[str, Callable[[Source, Wanted, bool], LifeDecoder]] = {
     "databento": databento.decoder,
+    "itch": itch.ItchDecoder,
+    "pitch": pitch.PitchDecoder,
+    "coinbase": coinbase.CoinbaseDecoder,
+    "bitstamp_live": bitstamp_live.BitstampLiveDecoder,
 }
 """The formats that record single orders, of many contracts: each by its decoder."""
+_FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
+    "itch": itch.is_itch,
+    "pitch": pitch.is_pitch,
+    "coinbase": coinbase.is_coinbase,
+    "bitstamp_live": bitstamp_live.is_capture,
+}
 FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", *DECODERS)
 
 
@@ -74,6 +97,9 @@ def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wa
 def recognise(source: Source) -> str:
     """The format of a stream. RecordingError when it is none of FORMATS."""
     head = source.head()
+    for kind, is_of_kind in _FIRST_BYTES.items():
+        if is_of_kind(head):
+            return kind
     if head.startswith(flash1.MAGIC) or flash1.is_csv(head):
         return "flash1"
     if bitstamp.is_log(head) or bitstamp.is_csv(head):
