@@ -1,7 +1,8 @@
-"""Lines of whole numbers or decimals, parsed by compiled code a block at a time.
+"""Lines of whole numbers, decimals and short words, parsed by compiled code a block at a time.
 
-What it reads is plain: fields of one to 18 digits, with a minus sign or without, parted by commas, and nothing else on
-the line. Every other line is only marked: its reader looks at its text, and says what is wrong or takes it after all.
+What it reads is plain: fields of one to 18 digits, with a minus sign or without, or words of up to eight letters,
+parted by commas, and nothing else on the line. Every other line is only marked: its reader looks at its text, and says
+what is wrong or takes it after all.
 """
 
 from collections.abc import Callable
@@ -11,14 +12,24 @@ from typing import Any
 import numpy as np
 
 from engine.kernels import entry, part
-from engine.recordings.source import BadLineError, RecordingError, Source
+from engine.recordings.source import BadLineError, RecordingError, Source, count_lines
 
 BLOCK_BYTES = 1 << 18
 MAX_DIGITS = 18
 """Digits of a plain field; two such values sum within int64."""
 _NEWLINE, _RETURN, _COMMA, _MINUS, _POINT, _ZERO, _SPACE, _TAB = 10, 13, 44, 45, 46, 48, 32, 9
 
+WORD = -1
+"""In place of a number of decimals: the field is a word, and its value is that of `word_value`."""
+_WORD_LETTERS = 8
+_LETTERS = (ord("A"), ord("z"))
+
 Array = np.ndarray[Any, Any]
+
+
+def word_value(text: str) -> int:
+    """A word of up to eight letters as a number."""
+    return int.from_bytes(text.encode("ascii"), "little")
 
 
 Settled = tuple[Array, RecordingError | None]
@@ -72,8 +83,8 @@ Settle = Callable[[Lines], Settled]
 class LineStream:
     """The lines of a source in order, taken in any portions.
 
-    `places` says for each field how many decimals it may have; 1.5 with 2 of them is 150. `error` is why nothing more
-    comes, once everything before it is taken.
+    `places` says for each field how many decimals it may have, 1.5 with 2 of them is 150, or WORD. `error` is why
+    nothing more comes, once everything before it is taken.
     """
 
     def __init__(self, source: Source, places: Array, settle: Settle, block_bytes: int = BLOCK_BYTES) -> None:
@@ -106,11 +117,22 @@ class LineStream:
 
 def parse(data: bytes, first_line: int, places: Array) -> Lines:
     """Parse whole lines, of which the first one has a number."""
-    count = data.count(b"\n") + 1
+    count = count_lines(data) + 1
     numbers, starts = np.empty(count, np.int64), np.empty(count, np.int64)
     values, plain = np.zeros((count, len(places)), np.int64), np.zeros(count, np.bool_)
     used = _parse(np.frombuffer(data, np.uint8), first_line, places, values, (numbers, starts, plain))
     return Lines(numbers[:used], values[:used], plain[:used], starts[:used], data)
+
+
+@part
+def _word(octets, at):
+    """The value of a word and where it ends; -1 where there is none."""
+    value, letters = np.int64(0), 0
+    while at < len(octets) and letters <= _WORD_LETTERS and _LETTERS[0] <= octets[at] <= _LETTERS[1]:
+        value |= np.int64(octets[at]) << np.int64(8 * letters)
+        letters += 1
+        at += 1
+    return value, (at if 0 < letters <= _WORD_LETTERS else -1)
 
 
 @part
@@ -171,7 +193,7 @@ def _values(octets, at, places, row):
     """Parse one line into a row of values; where it ends (its newline, or behind everything), -1: it is not plain."""
     last = len(places) - 1
     for field in range(last + 1):
-        value, at = _field(octets, at, places[field])
+        value, at = _word(octets, at) if places[field] == WORD else _field(octets, at, places[field])
         if at < 0:
             return -1
         row[field] = value

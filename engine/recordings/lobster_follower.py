@@ -116,7 +116,7 @@ def _seed_missing(f, queues, out, side, book):
 @part
 def _forget(queues, out, side, place):
     """Cancel the orders of a level."""
-    levels, _, orders = queues
+    levels, _, orders, _ = queues
     rows = orders[2]
     row = np.int64(levels[side - 1, place].first)
     while row != NOWHERE:
@@ -128,10 +128,25 @@ def _forget(queues, out, side, place):
 
 
 @part
-def _follow_book(f, queues, out, book):
+def _is_followed(queues, seen, side, book):
+    """Whether a side's levels are the visible ones still, as after most messages; the visible prices are kept."""
+    changed, ticks = queues[3], _ticks_of(side)
+    is_same = changed[side - 1] == 0
+    changed[side - 1] = 0
+    for level in range(len(book)):
+        price = book[level, ticks]
+        is_same = is_same and price == seen[side - 1, level]
+        seen[side - 1, level] = price
+    return is_same
+
+
+@part
+def _follow_book(f, queues, out, seen, book):
     """Forget the levels that are not visible, seed those that nothing rests at."""
-    levels, counts, _ = queues
+    levels, counts, _, changed = queues
     for side in (SIDE_BUY, SIDE_SELL):
+        if _is_followed(queues, seen, side, book):
+            continue
         place = 0
         while place < counts[side - 1]:
             if _is_visible(book, side, levels[side - 1, place].price):
@@ -139,16 +154,17 @@ def _follow_book(f, queues, out, book):
             else:
                 _forget(queues, out, side, place)
         _seed_missing(f, queues, out, side, book)
+        changed[side - 1] = 0
 
 
 @part
-def _rewrite(f, queues, out, book):
+def _rewrite(f, queues, out, seen, book):
     """Start over from one recorded book: after a line that had to be skipped."""
     counts = queues[1]
     for side in (SIDE_BUY, SIDE_SELL):
         while counts[side - 1] > 0:
             _forget(queues, out, side, 0)
-    _follow_book(f, queues, out, book)
+    _follow_book(f, queues, out, seen, book)
     f.is_open = 1
 
 
@@ -238,7 +254,7 @@ def _name_executions(f, queues, messages, executions):
 @part
 def _predict(queues, scratch, side, price, quantity):
     """Keep the queue of a price as it will be when so much is taken from its front; what is left to take."""
-    marks, levels, kept = scratch
+    marks, levels, kept, _ = scratch
     rows = queues[2][2]
     used, place = marks[1], 0
     while place < marks[0] and levels[place, 0] != price:
@@ -264,7 +280,7 @@ def _predict(queues, scratch, side, price, quantity):
 @part
 def _predict_sweep(queues, scratch, side, limit, quantity):
     """Keep the queues that price-time priority will leave at every level that it reaches."""
-    levels, counts, _ = queues
+    levels, counts, _, _ = queues
     last, is_first = np.int64(0), True
     while quantity > 0:
         best, found = np.int64(0), False
@@ -293,7 +309,7 @@ def _is_as_predicted(queues, side, level, kept):
 @part
 def _correct(queues, out, scratch, side):
     """Enter a level again as recorded where price-time priority will have left another queue."""
-    marks, levels, kept = scratch
+    marks, levels, kept, _ = scratch
     rows = queues[2][2]
     for place in range(marks[0]):
         level = levels[place]
@@ -361,7 +377,7 @@ def _step(f, queues, out, block, said, scratch):
     f.read = cursor.message
     for place in range(f.next, f.stop):
         if torn[place]:
-            _rewrite(f, queues, out, book)
+            _rewrite(f, queues, out, scratch[3], book)
             return DONE
     if not f.is_open:
         _open(f, queues, out, message, books[f.next])
@@ -370,9 +386,9 @@ def _step(f, queues, out, block, said, scratch):
         if not f.skips_bad:
             return status
         f.bad += 1
-        _rewrite(f, queues, out, book)
+        _rewrite(f, queues, out, scratch[3], book)
         return DONE
-    _follow_book(f, queues, out, book)
+    _follow_book(f, queues, out, scratch[3], book)
     count = f.stop - f.next
     for place in range(count):
         checked_books[cursor.books + place] = books[f.next + place]
@@ -398,7 +414,7 @@ def _group_end(messages, start):
 @part
 def _fits(queues, out, scratch, count, depth):
     """Whether there is room for whatever the next so many messages of one sweep may need."""
-    levels, counts, orders = queues
+    levels, counts, orders, _ = queues
     seeds = count + 2 * depth * (count + 2)
     most = orders[0][0].live + seeds
     most_levels = max(counts[0], counts[1]) + seeds
@@ -438,6 +454,8 @@ def normalise_books(books):
 
 def joined(first: Block, second: Block) -> Block:
     """One block behind another."""
+    if not len(first[0]):
+        return second
     messages, books, torn, numbers = (np.concatenate(pair) for pair in zip(first, second, strict=True))
     return messages, books, torn, numbers
 
@@ -457,6 +475,7 @@ class Follower:
         self.f["reader_ids"], self.f["midnight_ns"], self.f["skips_bad"] = READER_ID, midnight_ns, skips_bad
         self.queues = Queues()
         self._scratch = np.zeros(2, np.int64), np.zeros((0, 3), np.int64), np.zeros((0, 2), np.int64)
+        self._seen = np.zeros((2, depth), np.int64)
 
     def follow(self, block: Block, is_last: bool) -> Iterator[Batch]:
         """Batches of as many messages of a block as can be followed now; see `taken`, and `status` for why no more."""
@@ -498,7 +517,7 @@ class Follower:
         commands, numbers, cursor = np.zeros(rows, COMMAND), np.empty(rows, np.int64), np.zeros(1, CURSOR)
         said = np.zeros(left, CHECK), np.zeros(left, EXECUTION), np.empty((left, self.depth, BOOK_WORDS), np.int64)
         out = cursor, commands, numbers
-        self.status = int(_follow_rows(self.f, self.queues.arrays, out, block, said, self._scratch))
+        self.status = int(_follow_rows(self.f, self.queues.arrays, out, block, said, (*self._scratch, self._seen)))
         used, checks, executions, books = (int(cursor[name][0]) for name in ("rows", "checks", "executions", "books"))
         found = Checks(said[0][:checks], said[1][:executions], said[2][:books])
         return Batch(commands[:used], numbers[:used], numbers[:used], int(self.f["read"][0]), found)

@@ -2,7 +2,8 @@
 
 A reader's own notes: it decides nothing and matches nothing for the engine. The levels of each side stand in the order
 in which they came, which is as many as the recording shows. `queues` in the functions is `Queues.arrays`:
-(levels, counts, orders), with one row of levels and one count for each side.
+(levels, counts, orders, changed); the first two have one row and one count for each side, the last one says whether a
+level of it came or went.
 """
 
 from typing import Any
@@ -26,12 +27,12 @@ class Queues:
     def __init__(self) -> None:
         self.orders = OrderTable()
         self.levels = np.zeros((2, _FIRST_LEVELS), QUEUE)
-        self.counts = np.zeros(2, np.int64)
+        self.counts, self.changed = np.zeros(2, np.int64), np.zeros(2, np.int64)
 
     @property
     def arrays(self) -> tuple[Any, ...]:
         """What the functions below take; it changes with `grow`."""
-        return self.levels, self.counts, self.orders.arrays
+        return self.levels, self.counts, self.orders.arrays, self.changed
 
     def grow(self, orders: int, levels: int) -> None:
         """Room for so many orders and levels a side more than there are."""
@@ -47,7 +48,7 @@ class Queues:
 @part
 def find_level(queues, side, price):
     """The place of a level, NOWHERE when nothing rests at the price."""
-    levels, counts, _ = queues
+    levels, counts, _, _ = queues
     for place in range(counts[side - 1]):
         if levels[side - 1, place].price == price:
             return place
@@ -64,12 +65,13 @@ def first_of(queues, side, price):
 @part
 def add(queues, order_id, side, price, size):
     """An order at the back of its level's queue."""
-    levels, counts, orders = queues
+    levels, counts, orders, changed = queues
     row = add_order(orders, order_id, size, price, side)
     place = find_level(queues, side, price)
     if place == NOWHERE:
         place = np.int64(counts[side - 1])
         counts[side - 1] += 1
+        changed[side - 1] = 1
         level = levels[side - 1, place]
         level.price = price
         level.first = row
@@ -85,19 +87,20 @@ def add(queues, order_id, side, price, size):
 @part
 def remove_level(queues, side, place):
     """Close the gap that a level without orders leaves."""
-    levels, counts, _ = queues
+    levels, counts, _, changed = queues
     for behind in range(place + 1, counts[side - 1]):
         target, source = levels[side - 1, behind - 1], levels[side - 1, behind]
         target.price = source.price
         target.first = source.first
         target.last = source.last
     counts[side - 1] -= 1
+    changed[side - 1] = 1
 
 
 @part
 def take(queues, row, size):
     """Take quantity from an order; what is left of it. At nothing the order, and an empty level, are gone."""
-    levels, _, orders = queues
+    levels, _, orders, _ = queues
     rows = orders[2]
     order = rows[row]
     order.size -= size

@@ -19,7 +19,7 @@ from engine.recordings.out.market_rows import MarketFollower
 from engine.schema import NOTICE
 from tests import risk_flow
 from tests.recordings.data import compiled
-from tests.recordings.test_export import LEVELS, SPECS, exported, follow, venue_events
+from tests.recordings.test_export import LEVELS, SPECS, exported, follow, venue_commands, venue_events
 
 pytestmark = compiled
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -94,10 +94,7 @@ def test_every_file_of_a_day_begins_with_a_snapshot(tmp_path: Path) -> None:
 
 def test_the_ticker_has_the_engines_open_interest_and_prices() -> None:
     engine, follower, checked = Engine(risk_flow.create()), MarketFollower(), 0
-    setup = np.concatenate(risk_flow.set_up())
-    setup["time_ns"] = risk_flow.build.START_NS
-    rows = np.concatenate([setup, risk_flow.flow(7, 4000)])
-    rows["seq"] = np.arange(1, len(rows) + 1)
+    rows = venue_commands()[:4500]
     told: list[Any] = []
     keep = told.append
     for row in range(len(rows)):

@@ -174,6 +174,18 @@ def as_changes(resting: Rows, time_ns: int) -> Rows:
     return changes
 
 
+def level_changes(resting: Rows, time_ns: int) -> Rows:
+    """CHANGE rows of the levels that one contract's resting orders make: one for each, all of one event."""
+    rows = as_changes(resting, time_ns)
+    is_new = np.ones(len(rows), bool)
+    is_new[1:] = (rows["side"][1:] != rows["side"][:-1]) | (rows["price_ticks"][1:] != rows["price_ticks"][:-1])
+    first = np.flatnonzero(is_new)
+    levels = rows[first]
+    levels["level_lots"] = np.add.reduceat(rows["lots"], first)
+    levels["last"][-1] = 1
+    return levels
+
+
 def _joined(parts: list[Followed]) -> Followed:
     return Followed(np.concatenate([part.changes for part in parts]), np.concatenate([part.depth for part in parts]))
 
