@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from engine.recordings.byte_blocks import ByteBlocks
-from engine.recordings.dbn_file import MBO, RTYPE_MBO
+from engine.recordings.dbn_file import MBO, RTYPE_MBO, readable
 from engine.recordings.order_lives import BLOCK_ROWS
 from engine.recordings.source import BadLineError, Source
 
@@ -59,8 +59,7 @@ class MboCsv:
     def name(self, instrument_id: int, block: Array, row: int) -> str:
         """What the line of a row calls its instrument, else its number."""
         start, end = self._symbols[row].tolist()
-        text = self._data[start:end].tobytes().decode("ascii", "replace").strip()
-        return text or str(instrument_id)
+        return readable(self._data[start:end].tobytes().decode("ascii", "replace")) or str(instrument_id)
 
     def records(self) -> Iterator[Array]:
         """MBO rows, at most BLOCK_ROWS at a time. BadLineError for a malformed line, unless those are to be skipped."""

@@ -177,6 +177,27 @@ def test_a_tick_that_nobody_names_fits_the_prices(tmp_path: Path) -> None:
     assert [spec.tick for spec in reader.contracts] == ["0.0000005"]  # type: ignore[attr-defined]
 
 
+def test_publishers_of_one_instrument_have_books_of_their_own(tmp_path: Path) -> None:
+    records = [order("A", 1, publisher_id=38), order("A", 2, publisher_id=39), order("C", 1, publisher_id=39)]
+    result = replayed(written(tmp_path, records), contracts=SPECS)
+    assert exact(result) and books_of(result) == {"ALPHA": ([(1000, 1)], []), "ALPHA@39": ([(1000, 1)], [])}
+
+
+def test_a_snapshot_is_of_the_time_at_which_it_was_made(tmp_path: Path) -> None:
+    made, flags = ROW["time_ns"], int(dbn.F_SNAPSHOT) | int(dbn.F_BAD_TS_RECV) | LAST
+    records = [order("A", ts_event=made - 10**12, flags=flags), order("A", order_id=8, ts_recv=dbn.UNDEF_TIMESTAMP)]
+    records.append(order("C", 1, ts_event=made + 5, flags=int(dbn.F_BAD_TS_RECV) | LAST))
+    [batch, *_] = open_recording(written(tmp_path, records), wanted=Wanted(contracts=SPECS)).batches()
+    assert batch.commands["time_ns"].tolist() == [made, made - 500, made + 5]
+
+
+def test_names_that_no_line_may_hold_are_made_readable(tmp_path: Path) -> None:
+    plain = dbn_bytes([order("A", price=1)]).replace(b"ALPHA", b"A\nP\x7fA")
+    (tmp_path / "day.dbn").write_bytes(plain)
+    with pytest.raises(RecordingError, match=r"--contract A\?P\?A,tick=\.\.\.$"):
+        replayed(tmp_path / "day.dbn", contracts=("tick=0.01",))
+
+
 def test_other_records_are_stepped_over_and_definitions_give_ticks(tmp_path: Path) -> None:
     definition = bytearray(400)
     definition[0:2], definition[4:8] = bytes([100, 0x13]), (100).to_bytes(4, "little")
