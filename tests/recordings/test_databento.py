@@ -13,7 +13,7 @@ from engine.recordings.batches import Wanted
 from engine.recordings.replay import ReplayResult
 from engine.recordings.source import RecordingError
 from tests.fuzz.mutate import mutated
-from tests.recordings.data import play
+from tests.recordings.data import compiled, play
 from tests.recordings.lives import COLUMNS, Lives
 from tests.recordings.test_commands import last_object, lionrock
 from tests.recordings.test_order_lives import books_of, exact
@@ -72,6 +72,7 @@ SPECS = ("tick=0.01",)
 # --- what a file leads to ---------------------------------------------------------------------------------------------
 
 
+@compiled
 @pytest.mark.parametrize("fills", ["strict", "reduce"])
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_each_version_leads_to_the_books_and_executions(tmp_path: Path, version: int, fills: str) -> None:
@@ -85,6 +86,7 @@ def test_each_version_leads_to_the_books_and_executions(tmp_path: Path, version:
     assert books_of(result) == books(lives)
 
 
+@compiled
 @pytest.mark.parametrize("is_pretty", [True, False])
 @pytest.mark.parametrize("map_symbols", [True, False])
 def test_csv_is_the_same_as_dbn(tmp_path: Path, is_pretty: bool, map_symbols: bool) -> None:
@@ -98,6 +100,7 @@ def test_csv_is_the_same_as_dbn(tmp_path: Path, is_pretty: bool, map_symbols: bo
     assert set(text.contracts) == set(names) and set(packed.contracts) == set(NAMES)
 
 
+@compiled
 def test_symbols_and_from_choose_a_part(tmp_path: Path) -> None:
     lives = drawn(6, 300)
     path = written(tmp_path, MboWriter().records(lives.rows))
@@ -215,6 +218,7 @@ def test_other_records_are_stepped_over_and_definitions_give_ticks(tmp_path: Pat
 # --- on the command line ----------------------------------------------------------------------------------------------
 
 
+@compiled
 def test_the_command_line_shows_each_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lives = drawn(7, 200)
     path = written(tmp_path, MboWriter().records(lives.rows))
@@ -367,6 +371,7 @@ def read_mutated(folder: Path, name: str, base: bytes, seed: int) -> str:
         return text
 
 
+@compiled
 def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     came_to = {
         name: [read_mutated(tmp_path, name, base, seed) for seed in range(90)]
