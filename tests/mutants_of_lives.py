@@ -19,4 +19,18 @@ LIFE_MUTANTS = (
         "    if crosses(f, order.contract, order.side, order.price_ticks):\n",
         f"{SCENES}::test_orders_that_cross_wait_until_the_book_is_uncrossed",
     ),
+    CheckMutant(
+        "a snapshot of level 3 forgets the messages between it and its line",
+        "recordings/coinbase.py",
+        "        later = [each for each in product.recent if each.sequence > message.sequence]\n",
+        "        later = list(product.recent)[:0]\n",
+        "tests/recordings/test_coinbase.py::test_a_snapshot_that_is_older_than_its_line",
+    ),
+    CheckMutant(
+        "an order of Bitstamp that trades at once rests from the start",
+        "recordings/bitstamp_live.py",
+        "        is_taking = not event.price_ticks or not event.size_lots or self._takes(event)\n",
+        "        is_taking = not event.price_ticks or not event.size_lots\n",
+        "tests/recordings/test_bitstamp_live.py::test_the_book_and_the_executions_of_a_day",
+    ),
 )
