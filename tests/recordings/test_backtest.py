@@ -338,6 +338,12 @@ def test_what_cannot_be_is_said_in_one_line(written: Write, tmp_path: Path) -> N
     for values, message in (((0, 1), "price_ticks: 0 is not within 1 to"), ((5, 1 << 60), "qty_lots: 115292150460")):
         with pytest.raises(ValueError, match=message):
             backtest(open_recording(path), at(10, lambda session, values=values: session.buy(*values)), every_ns=1)
+    (tmp_path / "no-times.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,5,1\n")
+    for options in ({"every_ns": 1}, {"every_messages": 1, "latency_ns": 1}):
+        with pytest.raises(RecordingError, match="the recording has no times: name every_messages"):
+            backtest(open_recording(tmp_path / "no-times.csv"), lambda session: None, **options)
+    with pytest.raises(RecordingError, match="the recording has no times"):
+        next(replay(open_recording(tmp_path / "no-times.csv"), every_ns=5))
     (tmp_path / "no-clock.csv").write_text(f"{','.join(CSV_COLUMNS)}\n0,0,0,5,1,1,100\n")
     for options, message in (({"every_ns": 1}, "has no clock"), ({"every_messages": 1, "latency_ns": 1}, "no latency")):
         with pytest.raises(RecordingError, match=message):
