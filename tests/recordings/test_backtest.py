@@ -328,9 +328,7 @@ def test_what_cannot_be_is_said_in_one_line(written: Write, tmp_path: Path) -> N
             backtest(open_recording(tmp_path / "no-clock.csv"), lambda session: None, **options)
 
 
-def test_a_strategy_that_answers_itself_without_end_is_stopped(
-    written: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strategy_that_answers_itself_without_end_is_stopped(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.recordings.strategy.MAX_ANSWERS", 20)
     path = written("10,new,1,sell,500,100,\n20,new,2,buy,5,90,\n")
     with pytest.raises(ValueError, match="called 20 times at one instant"):
