@@ -27,9 +27,9 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from engine.codes import Side
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.decimal_units import DecimalUnits
-from engine.recordings.json_lines import EVERYTHING, JsonLives, Life, time_ns_of
+from engine.recordings.json_lines import JsonLives, Life, time_ns_of
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.source import Source
 from engine.units import MAX_LOTS, MAX_TICKS
@@ -264,14 +264,3 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
             return time_ns_of(message.time)
         except ValueError as error:
             raise self._error("time", str(error)) from error
-
-    def _units(self, field_name: str, text: str | None, units: DecimalUnits, least: int = 1) -> int:
-        if text is None:
-            raise self._error(field_name, "is missing")
-        try:
-            value = units(text)
-        except ValueError as error:
-            raise self._error(field_name, str(error)) from error
-        if value < least:
-            raise self._error(field_name, f"{text[:40]} is not above 0")
-        return value

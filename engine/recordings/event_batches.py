@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.codes import CommandKind
 from engine.recordings.batches import Batch, Reader
 from engine.recordings.replay import prepare
 from engine.recordings.research import open_market
@@ -117,5 +118,7 @@ def _pieces(batch: Batch, times: Rows, every_ns: int, every_messages: int) -> It
         intervals = (batch.messages - 1) // every_messages
     else:
         intervals = np.zeros(len(times), np.int64)
-    starts = np.flatnonzero(np.diff(intervals, prepend=intervals[0] - 1)).tolist()
+    begins = np.diff(intervals, prepend=intervals[0] - 1) != 0
+    begins[1:] &= batch.commands["kind"][1:] != CommandKind.LABEL  # which stays with its order
+    starts = np.flatnonzero(begins).tolist()
     yield from zip(starts, [*starts[1:], len(times)], strict=True)

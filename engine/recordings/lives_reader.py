@@ -1,10 +1,11 @@
 """The reader of every recording of single orders: a decoder's LIFE rows as batches of commands and checks."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
-from engine.recordings.batches import EVERYTHING, Batch, ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, Batch, ContractSpec, Reader, Wanted
 from engine.recordings.checks import Checks
 from engine.recordings.life_commands import new_out
 from engine.recordings.live_orders import (
@@ -57,6 +58,18 @@ class LivesReader:
         self._follower = new_follower(self.wanted.from_ns)
         self._out = new_out(OUT_ROWS, depth)
         self._read = 0
+        self._ahead: list[LifeBlock] = []
+        self._blocks = decoder.blocks()
+
+    def find_contract(self) -> ContractSpec:
+        """The first contract; reads on until it appears. RecordingError when there is none."""
+        while not self.contracts:
+            block = next(self._blocks, None)
+            if block is None:
+                self._refuse_unknown_symbols()
+                raise RecordingError(f"a {self.format} recording without an order")
+            self._ahead.append(block)
+        return self.contracts[0]
 
     @property
     def format(self) -> str:
@@ -89,7 +102,7 @@ class LivesReader:
     def batches(self) -> Iterator[Batch]:
         """The whole recording; the executions of one aggressor are never parted by the end of a block."""
         rest = np.zeros(0, LIFE)
-        for block in self.decoder.blocks():
+        for block in chain(self._ahead, self._blocks):
             rows = np.concatenate([rest, block.rows]) if len(rest) else block.rows
             whole = _whole(rows)
             rest = rows[whole:].copy()
@@ -139,6 +152,22 @@ class LivesReader:
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
             there = ", ".join(names[:SHOWN_NAMES]) + more if names else "none"
             raise RecordingError(f"--symbols: {', '.join(missing)} is not in the recording; there are: {there}")
+
+
+def choose_contract(reader: Reader, option: str) -> None:
+    """Where a recording's orders all become one contract's: name it. RecordingError unless one symbol is chosen."""
+    if isinstance(reader, LivesReader):
+        if len(reader.wanted.symbols) != 1:
+            raise RecordingError(
+                f"{option}: a {reader.format} recording may hold several contracts; name one with --symbols"
+            )
+        reader.contract = reader.find_contract()
+
+
+def refuse_other_contracts(commands: Array, option: str) -> None:
+    """RecordingError when commands are of another contract than the first."""
+    if len(commands) and commands["contract_slot"].max() > 0:
+        raise RecordingError(f"{option}: the recording holds several contracts, and this takes one alone")
 
 
 def _whole(rows: Array) -> int:

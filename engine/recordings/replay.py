@@ -65,10 +65,21 @@ class Options:
 
 
 @dataclass
+class ContractResult:
+    """What a replay came to for one of many contracts; the fields as in `ReplayResult`."""
+
+    depth: Book
+    book_rows_checked: int = 0
+    book_rows_equal: int = 0
+    executions: int = 0
+    executions_as_recorded: int = 0
+
+
+@dataclass
 class ReplayResult:
     """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first.
 
-    Of a recording of many contracts `depth` is the first one's, and `contracts` has the final book of each by its name.
+    Of a recording of many contracts `depth` is the first one's, and `contracts` has each one's result by its name.
     `ignored` counts what had no effect on the book, by what it was.
 
     `times_out_of_order` counts messages whose time is before an earlier one's; the engine's clock does not go back.
@@ -99,7 +110,7 @@ class ReplayResult:
     differences: list[str] = field(default_factory=list)
     execution_differences: list[str] = field(default_factory=list)
     depth: Book = field(default_factory=lambda: ([], []))
-    contracts: dict[str, Book] = field(default_factory=dict)
+    contracts: dict[str, ContractResult] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what does not apply to the recording is left out."""
@@ -259,7 +270,11 @@ class Replay:
         if isinstance(self.reader, ManyContracts):
             names = [each.name for each in self.reader.contracts]
             result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
-            result.contracts = {name: runner.depth(self.options.levels, slot) for slot, name in enumerate(names)}
+            for slot, name in enumerate(names):
+                depth, counts = runner.depth(self.options.levels, slot), comparison.counts[slot].tolist()
+                result.contracts[name] = ContractResult(
+                    depth, counts[CHECKED], counts[EQUAL], counts[EXECUTIONS], counts[AS_RECORDED]
+                )
         result.ignored = dict(getattr(self.reader, "ignored", {}))
         if self.reader.depth and self.options.compare:
             result.book_rows_checked, result.book_rows_equal = comparison.count(CHECKED), comparison.count(EQUAL)

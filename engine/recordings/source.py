@@ -22,6 +22,8 @@ import zstandard
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
 BUFFER_BYTES = 1 << 18
+PIECE_BYTES = 1 << 16
+"""Bytes unpacked at a time: no more are lost in front of damage."""
 MAX_LINE_BYTES = 1 << 22
 """What reads in blocks takes no longer line."""
 WIDEST = (1 << 62) - 1
@@ -168,7 +170,7 @@ def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
     missing = size
     while missing:
         try:
-            data = stream.read1(missing)  # type: ignore[attr-defined]
+            data = stream.read1(min(missing, PIECE_BYTES))  # type: ignore[attr-defined]
         except DAMAGED as error:
             return b"".join(parts), error
         if not data:

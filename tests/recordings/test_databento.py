@@ -1,6 +1,8 @@
 """Databento's market by order, DBN and CSV: files that the public library writes, and what they should lead to."""
 
+import sys
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from engine.recordings import open_recording
 from engine.recordings.batches import Wanted
 from engine.recordings.replay import ReplayResult
 from engine.recordings.source import RecordingError
+from tests.fuzz.mutate import mutated
 from tests.recordings.data import play
 from tests.recordings.lives import COLUMNS, Lives
-from tests.recordings.test_order_lives import exact
+from tests.recordings.test_commands import last_object, lionrock
+from tests.recordings.test_order_lives import books_of, exact
 
 dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
 from tests.recordings.mbo_writer import (  # noqa: E402
@@ -78,7 +82,7 @@ def test_each_version_leads_to_the_books_and_executions(tmp_path: Path, version:
     assert result.format == "databento" and result.messages == len(records)
     assert exact(result) and result.executions == lives.executions > 100
     assert result.ignored == {} and (result.book_rows_checked or 0) > 300
-    assert {name: result.contracts[name] for name in NAMES} == books(lives)
+    assert books_of(result) == books(lives)
 
 
 @pytest.mark.parametrize("is_pretty", [True, False])
@@ -98,10 +102,10 @@ def test_symbols_and_from_choose_a_part(tmp_path: Path) -> None:
     lives = drawn(6, 300)
     path = written(tmp_path, MboWriter().records(lives.rows))
     one = replayed(path, symbols=frozenset(["BETA"]), contracts=SPECS)
-    assert exact(one) and one.contracts == {"BETA": books(lives)["BETA"]}
+    assert exact(one) and books_of(one) == {"BETA": books(lives)["BETA"]}
     assert one.ignored.keys() == {"record of an instrument that is not wanted"}
     late = replayed(path, from_ns=lives.rows[-1][0] - 20_000, contracts=SPECS)
-    assert exact(late) and late.contracts == replayed(path, contracts=SPECS).contracts
+    assert exact(late) and books_of(late) == books_of(replayed(path, contracts=SPECS))
     assert 0 < (late.executions or 0) < lives.executions
     with pytest.raises(RecordingError, match="--symbols: DELTA is not in the recording; there are: ALPHA, BETA, GAMMA"):
         replayed(path, symbols=frozenset(["DELTA"]))
@@ -185,6 +189,45 @@ def test_other_records_are_stepped_over_and_definitions_give_ticks(tmp_path: Pat
     result, _ = play(reader)
     assert exact(result) and result.depth == ([(18_001, 3)], [])
     assert result.ignored == {"record that is no market by order": 3} and result.messages == 2
+
+
+# --- on the command line ----------------------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_each_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lives = drawn(7, 200)
+    path = written(tmp_path, MboWriter().records(lives.rows))
+    assert lionrock("replay", path, "--contract", "tick=0.01") == 0
+    said = capsys.readouterr().out
+    for part in ("BETA, GAMMA, ALPHA, databento", "3 contracts", "final depth of BETA", "(100.000 %)"):
+        assert part in said
+    assert lionrock("replay", path, "--symbols", "BETA,GAMMA", "--from", "2023-11-14T22:13:20.00001", "--json") == 0
+    result = last_object(capsys)
+    assert set(result["contracts"]) == {"BETA", "GAMMA"}
+    assert sum(each["book_rows_equal"] for each in result["contracts"].values()) == result["book_rows_equal"] > 50
+    assert lionrock("convert", path, tmp_path / "journal", "--json") == 0
+    whole = last_object(capsys)
+    assert lionrock("replay", tmp_path / "journal", "--json") == 0
+    assert last_object(capsys)["digest"] == whole["digest"]
+
+
+def test_where_one_contract_is_needed_it_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = written(tmp_path, MboWriter().records(drawn(8, 100).rows))
+    assert lionrock("replay", path, "--accounts", "5") == 2
+    assert "--accounts: a databento recording may hold several contracts; name one with" in capsys.readouterr().err
+    chosen = ("--symbols", "BETA", "--contract", "tick=0.01,lot=0.01")
+    assert lionrock("replay", path, "--accounts", "5", *chosen, "--allow-refused", "--json") == 0
+    result = last_object(capsys)
+    assert result["contract"] == "BETA" and result["commands"] > 20
+    assert lionrock("replay", path, "--accounts", "5", "--symbols", "DELTA") == 2
+    assert "--symbols: DELTA is not in the recording; there are: ALPHA, BETA, GAMMA" in capsys.readouterr().err
+
+
+def test_other_formats_have_no_symbols(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert lionrock("replay", "synthetic:1:10", "--symbols", "ABC") == 2
+    assert "--symbols: a synthetic recording is read whole; leave it out" in capsys.readouterr().err
+    assert lionrock("replay", "synthetic:1:10", "--from", "2026-01-01") == 2
+    assert "--from: a synthetic recording is read whole; leave it out" in capsys.readouterr().err
 
 
 # --- wrong input ------------------------------------------------------------------------------------------------------
@@ -274,3 +317,50 @@ def test_without_the_library_it_says_what_to_install(tmp_path: Path, monkeypatch
     monkeypatch.setitem(__import__("sys").modules, "databento_dbn", None)
     with pytest.raises(RecordingError, match=r"DBN needs databento-dbn: pip install 'lionrock\[databento\]'"):
         replayed(path)
+
+
+# --- mutations --------------------------------------------------------------------------------------------------------
+
+
+def mutation_bases() -> dict[str, bytes]:
+    """Small files of both forms with every action."""
+    records = MboWriter("reduce").records(drawn(9, 40).rows)
+    plain = dbn_bytes([*records, order("N", order_id=0), order("R", order_id=0)])
+    return {"day.dbn": plain, "day.csv": csv_bytes(plain), "raw.csv": csv_bytes(plain, False, False)}
+
+
+def read_mutated(folder: Path, name: str, base: bytes, seed: int) -> str:
+    """What reading a mutated file comes to: a count of commands, or the line that refuses it."""
+    chance = Random(seed)
+    data = mutated(base, chance)
+    while chance.random() < 0.5:
+        data = mutated(data, chance)
+    path = folder / name
+    path.write_bytes(data)
+    try:
+        reader = open_recording(path, "databento", skip_bad=chance.random() < 0.5)
+        return str(sum(len(batch.commands) for batch in reader.batches()))
+    except RecordingError as error:
+        text = str(error)
+        assert "\n" not in text and name in text and len(text) < 1000, (seed, text)
+        return text
+
+
+def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
+    came_to = {
+        name: [read_mutated(tmp_path, name, base, seed) for seed in range(90)]
+        for name, base in mutation_bases().items()
+    }
+    for name, said in came_to.items():
+        refused = [text for text in said if not text.isdecimal()]
+        assert 5 < len(refused) < 85, name
+
+
+if __name__ == "__main__":  # python -m tests.recordings.test_databento FIRST END FOLDER: mutations by hand
+    first, end, folder = int(sys.argv[1]), int(sys.argv[2]), Path(sys.argv[3])
+    bases = mutation_bases()
+    refused = 0
+    for seed in range(first, end):
+        name = list(bases)[seed % len(bases)]
+        refused += not read_mutated(folder, name, bases[name], seed).isdecimal()
+    print(f"{end - first:,} mutated files: {refused:,} refused, the others read")

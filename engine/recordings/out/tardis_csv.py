@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.code_values import SIDE_BUY
 from engine.recordings.out.arrow_columns import Maker, arrow
-from engine.recordings.out.book_changes import DEPTH_HEAD, Action, as_changes
+from engine.recordings.out.book_changes import DEPTH_HEAD, Action, level_changes
 from engine.recordings.out.formats import Format, Opening, Rows, Table
 
 EXCHANGE = "lionrock"
@@ -145,18 +145,6 @@ class LevelsWriter(TardisWriter):
         for name in ("side", "price_ticks"):
             goes_on[:-1] &= rows[name][1:] == rows[name][:-1]
         return rows[~goes_on]
-
-
-def level_changes(resting: Rows, time_ns: int) -> Rows:
-    """CHANGE rows of the levels that one contract's resting orders make: one for each, all of one event."""
-    rows = as_changes(resting, time_ns)
-    is_new = np.ones(len(rows), bool)
-    is_new[1:] = (rows["side"][1:] != rows["side"][:-1]) | (rows["price_ticks"][1:] != rows["price_ticks"][:-1])
-    first = np.flatnonzero(is_new)
-    levels = rows[first]
-    levels["level_lots"] = np.add.reduceat(rows["lots"], first)
-    levels["last"][-1] = 1
-    return levels
 
 
 class TradesWriter(TardisWriter):
