@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from bench.builds import Build
+from bench.lifetime import end_with_parent
 from bench.measurement import BenchError, Spread, machine
 from bench.placement import go_before_others
 
@@ -73,7 +74,7 @@ def _run(build: Build, run: Run, size: str) -> tuple[Figures, str]:
     words = ["bench", run.name, "--size", size, "--seed", str(run.seed), "--json"]
     with subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], cwd=build.root, env=build.environment(), stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE, text=True, start_new_session=True,
+        stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=end_with_parent,
     ) as process:  # fmt: skip
         try:
             go_before_others(process.pid)

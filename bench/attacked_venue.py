@@ -1,6 +1,5 @@
 """A venue in a process of its own, with three traders: what `bench.attacks` and `bench.overload` have in common."""
 
-import json
 import multiprocessing
 import os
 import resource
@@ -10,24 +9,18 @@ from typing import Any
 
 import uvloop
 
+from bench import gateway_load, venue_process
 from bench.gateway_load import Connection, closed_loop
 from bench.gateway_load import Result as Load
 from bench.histogram import Histogram
+from bench.lifetime import end_with_parent
+from bench.load_servers import CONTRACT, DEPOSIT_MICROS, PRICE, START_SECONDS, UNLIMITED
 from bench.placement import go_before_others
-from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune
 from gateway.net.server import Server
-from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.authentication import Vault
-from gateway.registry.registry import Registry
+from gateway.office.bootstrap import Trader
 
-CONTRACT, PRICE = "BTC_USDC-PERPETUAL", 60_000
-UNLIMITED = 100_000_000
-DEPOSIT_MICROS = 10**15
-START_SECONDS = 600
-MARK_SECONDS = 2.5
-"""Until the first mark ticks: orders need a mark."""
 CALM_SECONDS = 1.0
 """Between an attack and the next turn: the venue closes what the attack left behind."""
 
@@ -67,18 +60,12 @@ def config_of(folder: Path) -> settings.Config:
 
 def set_up(config: settings.Config) -> list[Trader]:
     """Contracts and three traders: two make the history, of which one attacks; the third is the one that is watched."""
-    Path(config.data).mkdir(mode=0o700, parents=True, exist_ok=True)
-    registry, now_ns = Registry(config.registry), clock.wall_ns()
-    vault = Vault(config.vault, registry)
-    set_up_venue(registry, now_ns, DEPOSIT_MICROS)
-    list_contracts(registry, now_ns)
-    traders = [open_trader(registry, vault, name, DEPOSIT_MICROS, now_ns) for name in ("maker", "taker", "watched")]
-    registry.close()
-    return traders
+    return venue_process.set_up(config, ["maker", "taker", "watched"], DEPOSIT_MICROS)
 
 
 def serve(core: int, config: settings.Config, files: int, sender: Any) -> None:
     """The venue's process."""
+    end_with_parent()
     os.sched_setaffinity(0, {core})
     go_before_others()
     if files:
@@ -116,8 +103,7 @@ def resident_bytes(pid: int) -> int:
 
 def log_in(trader: Trader) -> bytes:
     """The request with which a trader logs in."""
-    params = {"grant_type": "client_credentials", "client_id": trader.key.id, "client_secret": trader.key.secret}
-    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
+    return gateway_load.log_in(trader.key.id, trader.key.secret)
 
 
 async def turn(link: list[Connection], histogram: Histogram, seconds: float) -> int:

@@ -21,9 +21,6 @@ import uvloop
 
 from bench.attacked_venue import (
     CALM_SECONDS,
-    CONTRACT,
-    MARK_SECONDS,
-    PRICE,
     Plan,
     Running,
     config_of,
@@ -36,6 +33,7 @@ from bench.attacked_venue import (
 from bench.attackers import ATTACKS
 from bench.gateway_load import Script, Target, client_frame, connect, disconnect, json_script
 from bench.histogram import Histogram
+from bench.load_servers import CONTRACT, MARK_SECONDS, PRICE
 from bench.overload import overload
 from bench.placement import go_before_others
 from gateway.office.bootstrap import Trader

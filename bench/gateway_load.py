@@ -6,6 +6,7 @@ Replies on a connection come in order, which is how requests and replies are mat
 """
 
 import asyncio
+import json
 import os
 import time
 from collections import deque
@@ -241,6 +242,12 @@ class Target:
 
 def _same(listener: Connection) -> Connection:
     return listener
+
+
+def log_in(key_id: str, secret: str) -> bytes:
+    """The request with which a client logs in by a key and its secret."""
+    params = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
+    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
 
 
 async def connect(target: Target, scripts: list[Script]) -> list[Connection]:

@@ -19,7 +19,8 @@ import uvloop
 
 from bench import venue_process
 from bench.builds import Build, this_build
-from bench.gateway_load import Script, Target, json_script, row_script, serve_echo
+from bench.gateway_load import Script, Target, json_script, log_in, row_script, serve_echo
+from bench.lifetime import end_with_parent
 from bench.placement import go_before_others, on_cores
 from gateway import config as settings
 from gateway.net.websocket_connection import BINARY_PROTOCOL
@@ -134,7 +135,7 @@ def running_venue(folder: Path, plan: Plan, build: Build | None = None) -> Itera
             raise ValueError(f"the venue of {build.name} does not start: {said['error']}")
         for child in _children(process.pid):
             os.sched_setaffinity(child, plan.cores.surveillance)
-        url, log_ins = f"ws://127.0.0.1:{said['port']}/ws/api/v2", [_log_in(*key) for key in said["keys"]]
+        url, log_ins = f"ws://127.0.0.1:{said['port']}/ws/api/v2", [log_in(*key) for key in said["keys"]]
         rows = Target(url, log_ins, protocol=BINARY_PROTOCOL, pid=process.pid)
         yield Venue(process, Target(url, log_ins, pid=process.pid), rows)
     finally:
@@ -164,11 +165,6 @@ def _children(pid: int) -> list[int]:
     return [int(child) for text in lists for child in text.split()]
 
 
-def _log_in(key_id: str, secret: str) -> bytes:
-    params = {"grant_type": "client_credentials", "client_id": key_id, "client_secret": secret}
-    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
-
-
 @contextmanager
 def running_echoes(cores: Cores) -> Iterator[Echoes]:
     """The echo servers, in one process on the venue's cores, until the block ends."""
@@ -190,6 +186,7 @@ def running_echoes(cores: Cores) -> Iterator[Echoes]:
 
 
 def _run_echoes(cores: tuple[int, ...], sender: Any) -> None:
+    end_with_parent()
     os.setsid()  # else it would share what the load's session gets
     os.sched_setaffinity(0, cores)
     go_before_others()

@@ -17,10 +17,11 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from bench.attacked_venue import CALM_SECONDS, CONTRACT, PRICE, Plan, Running, log_in
+from bench.attacked_venue import CALM_SECONDS, Plan, Running, log_in
 from bench.attackers import LOAD
 from bench.gateway_load import WARM_SECONDS, Connection, Target, connect, disconnect, json_script
 from bench.histogram import Histogram
+from bench.load_servers import CONTRACT, PRICE
 from engine import host
 from engine.codes import CommandKind
 

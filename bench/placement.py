@@ -15,8 +15,12 @@ def go_before_others(pid: int = 0) -> None:
     """
     with suppress(PermissionError):
         os.setpriority(os.PRIO_PROCESS, pid, NICE)
-    if os.getsid(pid) == (pid or os.getpid()):
+    if _leads_session(pid):
         _set_session_nice(pid, NICE)
+
+
+def _leads_session(pid: int) -> bool:
+    return os.getsid(pid) == (pid or os.getpid())
 
 
 def _session_nice() -> int:
@@ -34,15 +38,18 @@ def _set_session_nice(pid: int, nice: int) -> None:
 
 @contextmanager
 def before_others() -> Iterator[None]:
-    """Run before other processes, with this session, until the block ends."""
+    """Run before other processes until the block ends, with this session if this process leads it.
+
+    A session that another process leads is a person's terminal, with all that runs in it: that stays as it is.
+    """
     nice, session_nice = os.getpriority(os.PRIO_PROCESS, 0), _session_nice()
     go_before_others()
-    _set_session_nice(0, NICE)
     try:
         yield
     finally:
         os.setpriority(os.PRIO_PROCESS, 0, nice)
-        _set_session_nice(0, session_nice)
+        if _leads_session(0):
+            _set_session_nice(0, session_nice)
 
 
 @contextmanager

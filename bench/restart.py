@@ -23,6 +23,7 @@ import engine
 from bench.attacked_venue import resident_bytes
 from bench.gateway_load import cpu_seconds
 from bench.large_venue import FULL, SMALL, Size, made
+from bench.lifetime import end_with_parent
 from bench.measurement import BenchError, Measurement, Plan, best_of
 from gateway.surveillance.parameters import SILENT
 
@@ -89,7 +90,7 @@ def started(data: Path, scratch: Path, end: signal.Signals = signal.SIGKILL) -> 
     begun = time.perf_counter()
     process = subprocess.Popen(
         [sys.executable, "-m", "gateway.cli", *words], stdout=subprocess.PIPE, cwd=Path(engine.__file__).parents[1],
-        env=_environment(scratch),
+        env=_environment(scratch), preexec_fn=end_with_parent,
     )  # fmt: skip
     try:
         line: Any = process.stdout.readline() if process.stdout else b""

@@ -24,9 +24,11 @@ from typing import Any
 import numpy as np
 import uvloop
 
-from bench.attacked_venue import START_SECONDS, UNLIMITED, log_in
+from bench.attacked_venue import log_in
 from bench.gateway_load import Connection, Target, connect, disconnect, json_script
 from bench.large_venue import DEPOSIT_MICROS, INDEX_TICKS, made
+from bench.lifetime import end_with_parent
+from bench.load_servers import CONTRACT, START_SECONDS, UNLIMITED
 from bench.measurement import BenchError, Plan
 from bench.placement import go_before_others
 from gateway import clock
@@ -37,7 +39,7 @@ from gateway.office.bootstrap import Trader, open_trader
 from gateway.registry.registry import Registry
 from gateway.registry.vault import Vault
 
-CONTRACT, PRICE = "BTC_USDC-PERPETUAL", INDEX_TICKS // 10
+PRICE = INDEX_TICKS // 10
 AWAY = 100
 """The trader's orders rest so far below the price, among those of others."""
 PAIRS = 64
@@ -104,6 +106,7 @@ class Outcome:
 
 def serve(core: int, config: settings.Config, pipe: Any) -> None:
     """The venue's process: it begins a snapshot when it is asked for one, and says how that goes."""
+    end_with_parent()
     os.sched_setaffinity(0, {core})
     go_before_others()
 

@@ -19,21 +19,21 @@ from gateway import clock
 from gateway import config as settings
 from gateway.commands.serve import SWITCH_SECONDS, tune
 from gateway.net.server import Server
-from gateway.office.bootstrap import list_contracts, open_trader, set_up_venue
+from gateway.office.bootstrap import Trader, list_contracts, open_trader, set_up_venue
 from gateway.registry.registry import Registry
 from gateway.registry.vault import Vault
 
 
-def _set_up(config: settings.Config, traders: int, deposit_micros: int) -> list[tuple[str, str]]:
-    """Contracts, a fund, and so many eligible traders with money; their keys."""
+def set_up(config: settings.Config, names: list[str], deposit_micros: int) -> list[Trader]:
+    """A new folder with the shipped contracts, a fund, and an eligible trader with money for each name."""
     disk.make_folder(Path(config.data))
     registry, now_ns = Registry(config.registry), clock.wall_ns()
     vault = Vault(config.vault, registry)
     set_up_venue(registry, now_ns, deposit_micros)
     list_contracts(registry, now_ns)
-    opened = [open_trader(registry, vault, f"load-{place}", deposit_micros, now_ns) for place in range(traders)]
+    traders = [open_trader(registry, vault, name, deposit_micros, now_ns) for name in names]
     registry.close()
-    return [(trader.key.id, trader.key.secret) for trader in opened]
+    return traders
 
 
 async def _serve(config: settings.Config, keys: list[tuple[str, str]]) -> None:
@@ -56,7 +56,9 @@ def main() -> int:
     os.sched_setaffinity(0, asked["cores"])
     try:
         config = settings.load(None, {}, asked["settings"])
-        uvloop.run(_serve(config, _set_up(config, asked["traders"], asked["deposit_micros"])))
+        names = [f"load-{place}" for place in range(asked["traders"])]
+        traders = set_up(config, names, asked["deposit_micros"])
+        uvloop.run(_serve(config, [(trader.key.id, trader.key.secret) for trader in traders]))
     except Exception as error:  # of any build: its text is all that the other side is told
         print(json.dumps({"error": f"{type(error).__name__}: {error}"}), flush=True)
         return 2

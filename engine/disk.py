@@ -10,7 +10,8 @@ import errno
 import fcntl
 import mmap
 import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -167,6 +168,8 @@ class SystemDisk:
 
 
 _disk: Disk = SystemDisk()
+_left_free: ContextVar[tuple[Path, int, str] | None] = ContextVar("_left_free", default=None)
+"""Of this thread: the folder on whose disk so many bytes stay free, and why."""
 
 
 @contextlib.contextmanager
@@ -185,10 +188,31 @@ def current() -> Disk:
     return _disk
 
 
+@contextlib.contextmanager
+def leave_free(folder: Path, size_bytes: int, why: str) -> Iterator[None]:
+    """Have this thread write nothing meanwhile that would leave less room than this on the disk of a folder.
+
+    It raises OSError (ENOSPC) with the text `why`. 0: as long as there is room.
+    """
+    token = _left_free.set((folder, size_bytes, why) if size_bytes else None)
+    try:
+        yield
+    finally:
+        _left_free.reset(token)
+
+
+def check_room(size_bytes: int) -> None:
+    """Raise OSError (ENOSPC) when so many bytes more would take of the room that `leave_free` wants to be left."""
+    found = _left_free.get()
+    if found is not None and _disk.free_bytes(found[0]) - size_bytes < found[1]:
+        raise OSError(errno.ENOSPC, found[2])
+
+
 def write_all(descriptor: int, parts: Sequence[Bytes], offset: int) -> int:
     """Write parts whole, however few bytes the disk takes at a time; answers where they end."""
     for part in parts:
         left = memoryview(part).cast("B")
+        check_room(left.nbytes)
         while left:
             written = _disk.pwrite(descriptor, [left], offset)
             offset, left = offset + written, left[written:]
@@ -204,10 +228,7 @@ def write_atomically(path: Path, parts: Sequence[Bytes], pace: Pace | None = Non
     temporary = path.with_name(path.name + TEMPORARY)
     descriptor = _disk.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     try:
-        if pace is None:
-            write_all(descriptor, parts, 0)
-        else:
-            _write_in_pieces(descriptor, parts, pace)
+        write_from_begin(descriptor, parts, pace)
         _disk.sync(descriptor)
     except OSError:
         with contextlib.suppress(OSError):
@@ -219,16 +240,21 @@ def write_atomically(path: Path, parts: Sequence[Bytes], pace: Pace | None = Non
     _disk.sync_folder(path.parent)
 
 
-def _write_in_pieces(descriptor: int, parts: Sequence[Bytes], pace: Pace) -> None:
+def write_from_begin(descriptor: int, parts: Iterable[Bytes], pace: Pace | None = None) -> int:
+    """Write parts from a file's beginning on, with a pace a piece at a time; answers where they end.
+
+    The end is not synced yet.
+    """
     offset = 0
     for part in parts:
         left = memoryview(part).cast("B")
         while left:
-            piece = left[: PIECE_BYTES - offset % PIECE_BYTES]
+            piece = left if pace is None else left[: PIECE_BYTES - offset % PIECE_BYTES]
             offset, left = write_all(descriptor, [piece], offset), left[len(piece) :]
-            if offset % PIECE_BYTES == 0:
+            if pace is not None and offset % PIECE_BYTES == 0:
                 _disk.sync(descriptor)
                 pace()
+    return offset
 
 
 def remove(path: Path, pace: Pace | None = None) -> None:

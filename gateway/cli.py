@@ -6,6 +6,7 @@ import importlib
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -16,6 +17,7 @@ COMMANDS = {
     "watch": "live book, trades and ticker in the terminal",
     "replay": "replay a recorded order stream through the engine",
     "convert": "write any readable stream as a journal",
+    "export": "write a recording or a journal as Parquet and other formats",
     "verify": "check a journal end to end",
     "backup": "copy the data folder of a running venue, and check the copy",
     "restore": "make a data folder of a backup, or check one",
@@ -62,7 +64,10 @@ class Parser(argparse.ArgumentParser):
 
 
 def _imported(name: str) -> Any:
-    """The module of a subcommand. What is imported is not garbage: looking for some took a sixth of the time."""
+    """The module of a subcommand, or of what they share.
+
+    What is imported is not garbage: looking for some took a sixth of the time.
+    """
     gc.disable()
     try:
         return importlib.import_module(f"gateway.commands.{name}")
@@ -75,6 +80,16 @@ def _parser(name: str) -> argparse.ArgumentParser:
     _imported(name).add_parser(parser.add_subparsers(required=True))
     parser.prog = f"lionrock {name}"  # what this command does not know, it says in its own name
     return parser
+
+
+def _interrupted() -> int:
+    """The exit code after Ctrl-C. A thread that reads ahead is not waited for: the process ends here then."""
+    from gateway.audit_trail.read_ahead import THREAD  # here, so that other commands do not wait for it
+
+    code = 128 + signal.SIGINT
+    if any(thread.name == THREAD for thread in threading.enumerate()):
+        os._exit(code)
+    return code
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -95,14 +110,15 @@ def main(argv: Sequence[str] | None = None) -> int:
     module = _imported(name)
     options = _parser(name).parse_args(arguments)
     try:
-        code = int(module.run(options) or 0)
+        with _imported("common").telling_compiles():
+            code = int(module.run(options) or 0)
         sys.stdout.flush()
         return code
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except KeyboardInterrupt:
-        return 128 + signal.SIGINT
+        return _interrupted()
     except Exception as error:
         if os.environ.get(TRACEBACK_VARIABLE):
             raise

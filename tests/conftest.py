@@ -8,10 +8,8 @@ import pytest
 
 from engine.units import JIT
 from tests import build, shares
-from tests.memory import States
+from tests.memory import STATES
 from tests.pair import Pair
-
-STATES = States()
 
 
 def workers(config: pytest.Config) -> int:
@@ -43,7 +41,7 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def pytest_runtest_teardown() -> Generator[None]:
     """A worker does not grow with the venues that it has had: the fixtures of the test are gone here."""
     yield
-    STATES.after_test()
+    STATES.collect_many()
 
 
 @pytest.fixture

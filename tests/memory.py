@@ -11,7 +11,7 @@ from engine import host
 from engine.host import Rows
 
 COLLECTED = 6
-"""With so many states more than there were after the last collection, a process collects its garbage after a test."""
+"""With so many states more than there were after the last collection, a process collects its garbage."""
 
 
 class States:
@@ -36,8 +36,12 @@ class States:
     def _let_go(self) -> None:
         self.count -= 1
 
-    def after_test(self) -> None:
-        """Collect when many states may be garbage."""
+    def collect_many(self) -> None:
+        """Collect when many states may be garbage: after a test, or in the midst of one that has many venues."""
         if self.count >= self._left + COLLECTED:
             gc.collect()
             self._left = self.count
+
+
+STATES = States()
+"""Those of this process, once it watches."""

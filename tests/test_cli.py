@@ -6,13 +6,19 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 from importlib.metadata import version
 from pathlib import Path
 
+import numba
 import pytest
 
 from engine.schema import SEMANTICS_VERSION
+from engine.units import JIT
 from gateway import cli
+from gateway.commands import common, schema
+from gateway.commands.common import COMPILES
 from tests.gateway.live import key_file
 
 
@@ -126,7 +132,7 @@ def test_what_the_system_refuses_names_the_flag_and_the_value(
             assert cli.main(words.format(**places).split()) == cli.USAGE_ERROR
     text = capsys.readouterr().err
     assert said.format(**places) in text and "Errno" not in text
-    assert len([line for line in text.splitlines() if not line.startswith("compiling the engine")]) == 1
+    assert len([line for line in text.splitlines() if line != COMPILES]) == 1
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -152,3 +158,40 @@ def test_an_error_that_nobody_foresaw_is_one_line(
     monkeypatch.setenv("LIONROCK_TRACEBACK", "1")
     with pytest.raises(TypeError):
         cli.main(["schema"])
+
+
+def test_who_waits_for_the_compiler_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(common, "LONG_SECONDS", 0.0)
+
+    def compile_two() -> None:
+        for number in range(2):
+            teller.on_start(None)
+            teller.on_start(None)  # one that it calls
+            teller.on_end(None)
+            if not number:
+                until = time.monotonic() + 60
+                while not (said := capsys.readouterr().err) and time.monotonic() < until:
+                    time.sleep(0.01)
+                told.append(said)
+            teller.on_end(None)
+
+    teller, told = common._CompileTeller(), list[str]()
+    compile_two()
+    assert told == [COMPILES + "\n"] and capsys.readouterr().err == ""
+
+
+@pytest.mark.skipif(not JIT, reason="without compiled code nothing is compiled")
+def test_a_command_says_that_it_compiles(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any command, in whatever thread that is."""
+    def compiling(options: object) -> int:
+        thread = threading.Thread(target=lambda: numba.njit(lambda number: number + 1)(1))
+        thread.start()
+        thread.join()
+        return 0
+
+    begun: list[object] = []
+    monkeypatch.setattr(common._CompileTeller, "on_start", lambda teller, event: begun.append(event))
+    monkeypatch.setattr(schema, "run", compiling)
+    assert cli.main(["schema"]) == 0 and begun

@@ -22,10 +22,10 @@ def test_states_that_nobody_uses_are_collected_before_they_are_many(monkeypatch:
     kept = [in_a_cycle() for _ in range(COLLECTED - 1)]
     for _ in range(20):
         in_a_cycle()
-        states.after_test()
+        states.collect_many()
         assert states.count < len(kept) + COLLECTED
     kept.clear()
     for _ in range(COLLECTED):
         in_a_cycle()
-        states.after_test()
+        states.collect_many()
     assert states.count < COLLECTED

@@ -19,7 +19,8 @@ from typing import Any
 
 import picows
 
-from bench.soak.makers import RETRY_SECONDS, Market, login
+from bench.attacked_venue import log_in
+from bench.soak.makers import RETRY_SECONDS, Market
 from bench.soak.served_venue import ServedVenue, get
 from gateway.client import Client, Disconnected
 from gateway.office.bootstrap import Trader
@@ -48,7 +49,7 @@ class Line(picows.WSListener):
         )
         self.transport, self._websocket, self.is_open = websocket.underlying_transport, websocket, True
         if trader is not None:
-            answer = await self._sent(login(trader))
+            answer = await self._sent(log_in(trader))
             if "error" in answer:
                 raise OSError(f"login refused: {answer['error']}")
 

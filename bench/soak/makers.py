@@ -5,7 +5,6 @@ connection it logs in again and cancels whatever it does not know to be over.
 """
 
 import asyncio
-import json
 import time
 from abc import abstractmethod
 from collections import Counter, deque
@@ -15,6 +14,7 @@ from typing import Any
 import numpy as np
 import picows
 
+from bench.attacked_venue import log_in
 from bench.gateway_load import READ_BYTES, client_frame
 from bench.soak import ledger
 from bench.soak.ledger import Ledger
@@ -46,12 +46,6 @@ class Market:
     def index_ticks(self) -> int:
         """The index in ticks."""
         return round(self.index / self.tick)
-
-
-def login(trader: Trader) -> bytes:
-    """The request with which a trader logs in."""
-    params = {"grant_type": "client_credentials", "client_id": trader.key.id, "client_secret": trader.key.secret}
-    return json.dumps({"jsonrpc": "2.0", "id": 0, "method": "public/auth", "params": params}).encode()
 
 
 class Maker(picows.WSListener):
@@ -89,7 +83,7 @@ class Maker(picows.WSListener):
                 )
                 self._transport = transport.underlying_transport
                 self._reply = asyncio.get_running_loop().create_future()
-                transport.send(picows.WSMsgType.TEXT, login(self.trader))
+                transport.send(picows.WSMsgType.TEXT, log_in(self.trader))
                 async with asyncio.timeout(10):
                     self.is_connected = b'"error"' not in (await self._reply)[:_ERROR_HEAD]
             if not self.is_connected:

@@ -12,12 +12,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import engine
+from bench.lifetime import end_with_parent
 from bench.measurement import BenchError
+from bench.venue_process import set_up
 from gateway import config as settings
-from gateway.clock import wall_ns
-from gateway.office.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.registry import Registry
-from gateway.registry.vault import Vault
+from gateway.office.bootstrap import Trader
 
 DEPOSIT_MICROS = 10**14
 INDEX = {"BTC_USDC-PERPETUAL": 60_000, "ETH_USDC-PERPETUAL": 3_000}
@@ -86,14 +85,7 @@ class ServedVenue:
 
     def set_up(self, names: list[str]) -> dict[str, Trader]:
         """A new folder with the shipped contracts and funded traders."""
-        self.data.mkdir(mode=0o700, parents=True)
-        registry, now_ns = Registry(self.config.registry), wall_ns()
-        vault = Vault(self.config.vault, registry)
-        set_up_venue(registry, now_ns, DEPOSIT_MICROS)
-        list_contracts(registry, now_ns, SHIPPED)
-        traders = {name: open_trader(registry, vault, name, DEPOSIT_MICROS, now_ns) for name in names}
-        registry.close()
-        return traders
+        return dict(zip(names, set_up(self.config, names, DEPOSIT_MICROS), strict=True))
 
     async def start(self) -> Life:
         """Start the process and wait until it listens. BenchError with its last words when it does not."""
@@ -107,6 +99,7 @@ class ServedVenue:
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable, "-m", "gateway.cli", "serve", "--json", "--scripted-index", index, *flags,
                 stdout=asyncio.subprocess.PIPE, stderr=log, env=os.environ | {"PYTHONPATH": paths} | environment,
+                preexec_fn=end_with_parent,
             )  # fmt: skip
         assert self._process.stdout is not None
         async with asyncio.timeout(START_SECONDS):

@@ -1,18 +1,19 @@
 """What every reader yields: batches of command rows, and what the recording says should be true after them.
 
-A reader is a pure function of the recorded bytes: it never asks the engine anything. Its rows are ordinary commands of
-one account (slot 0) on one contract (slot 0); the recorded order ids travel as `cl_ord_id`. Whoever applies the rows
-stamps `seq`.
+A reader is a pure function of the recorded bytes: it never asks the engine anything. Its rows are ordinary commands,
+of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`. The recorded order ids travel as
+`cl_ord_id`. Whoever applies the rows stamps `seq`.
 """
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks, book_row
 from engine.schema import COMMAND
 from engine.units import MAX_TICKS
 
@@ -52,6 +53,7 @@ class Check:
     message: int
     books: list[Book]
     executions: list[Execution]
+    contract: int = 0
 
 
 @dataclass(slots=True)
@@ -65,7 +67,7 @@ class Batch:
     messages: np.ndarray[Any, Any]
     sequences: np.ndarray[Any, Any]
     read: int
-    checks: list[Check] = field(default_factory=list)
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True)
@@ -104,22 +106,101 @@ def parse_contract(text: str, recorded: ContractSpec) -> ContractSpec:
     return replace(recorded, **changes)
 
 
-class Reader(Protocol):
-    """One recording. `bad` counts the lines left out so far, `total` the messages when known beforehand, else 0."""
+@dataclass(frozen=True)
+class Wanted:
+    """What part of a recording of many contracts is wanted, and what a person says of its contracts.
 
-    format: str
+    `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
+    `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
+    """
+
+    symbols: frozenset[str] = frozenset()
+    from_ns: int = 0
+    contracts: tuple[str, ...] = ()
+
+    def takes(self, name: str) -> bool:
+        """Whether a contract is wanted."""
+        return not self.symbols or name in self.symbols
+
+    def spec(self, recorded: ContractSpec) -> ContractSpec:
+        """A recorded contract with what is said of it. ValueError as `parse_contract`."""
+        for text in self.contracts:
+            said = parse_contract(text, recorded)
+            if said.name == recorded.name:
+                recorded = said
+        return recorded
+
+
+EVERYTHING = Wanted()
+
+
+class Reader(Protocol):
+    """One recording."""
+
     contract: ContractSpec
-    depth: int
-    """How many levels of the book the recording shows; 0 when it shows none."""
-    has_clock: bool
-    is_log: bool
-    """Whether the rows are a log: numbered, with accounts, and opening their own market."""
-    total: int
-    bad: int
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many levels of the book the recording shows; 0 when it shows none."""
+        ...
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether its messages have times."""
+        ...
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the rows are a log: numbered, with accounts, and opening their own market."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Its messages when they are known beforehand, else 0."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """The lines left out so far."""
+        ...
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording, in order."""
         ...
+
+
+@runtime_checkable
+class ManyContracts(Protocol):
+    """What a reader has beside `Reader` when its recording may hold several contracts or accounts.
+
+    A command's `contract_slot` is an index into `contracts`, which only grows, as contracts appear. `accounts` is how
+    many account slots are in use. Both are complete for a batch before the batch is given.
+    """
+
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """The contracts so far."""
+        ...
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts so far."""
+        ...
+
+
+def contracts_of(reader: Reader) -> list[ContractSpec]:
+    """The contracts that have appeared so far: of most recordings there is one."""
+    return reader.contracts if isinstance(reader, ManyContracts) else [reader.contract]
+
+
+def accounts_of(reader: Reader) -> int:
+    """How many accounts have appeared so far."""
+    return reader.accounts if isinstance(reader, ManyContracts) else 1
 
 
 class Rows:
@@ -158,12 +239,24 @@ class Rows:
         """What should be true after the commands so far."""
         self.checks.append(Check(len(self.rows), self.message, books, executions))
 
-    def flush(self) -> Batch:
-        """Everything gathered since the last flush."""
+    def flush(self, levels: int = 0) -> Batch:
+        """Everything gathered since the last flush; recorded books have so many levels."""
         messages = np.array(self.messages, np.int64)
-        batch = Batch(command_rows(self.rows), messages, messages, self.message, self.checks)
+        checks = columns_of(self.checks, levels) if self.checks else None
+        batch = Batch(command_rows(self.rows), messages, messages, self.message, checks)
         self.rows, self.messages, self.checks = [], [], []
         return batch
+
+
+def columns_of(checks: list[Check], levels: int) -> Checks:
+    """Checks as columns."""
+    rows, executions = np.zeros(len(checks), CHECK), [each for check in checks for each in check.executions]
+    for row, check in zip(rows, checks, strict=True):
+        row["at"], row["message"], row["contract"] = check.at, check.message, check.contract
+        row["executions"], row["books"] = len(check.executions), len(check.books)
+    books = [book_row(bids, asks, levels) for check in checks for bids, asks in check.books]
+    said = [(each.cl_ord_id, each.side, each.price_ticks, each.qty_lots) for each in executions]
+    return Checks(rows, np.array(said, EXECUTION), np.array(books).reshape(-1, levels, BOOK_WORDS).astype(np.int64))
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:

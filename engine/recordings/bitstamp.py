@@ -110,8 +110,8 @@ class BitstampReader:
             self.rows.begin(number, entry.time_ns)
             self._step(entry)
             if len(self.rows) >= CHECKED_ROWS:
-                yield self.rows.flush()
-        yield self.rows.flush()
+                yield self.rows.flush(self.depth)
+        yield self.rows.flush(self.depth)
 
     # --- the commands ---------------------------------------------------------------------------------------------
 

@@ -18,6 +18,7 @@ from engine.statements import stepping
 from engine.statements.decision_figures import TOO_LARGE, exact_figures, read_figures
 from engine.statements.stepping import apply_at
 from engine.units import FOREVER_NS
+from gateway.audit_trail.read_ahead import end_if_left
 from gateway.audit_trail.row_maker import account_of, client_of, holds, tell_command, tell_due
 from gateway.audit_trail.trail_rows import ROW, records_of
 
@@ -220,6 +221,7 @@ class BlockFollower:
         begun_ns = 0
         for batch in host.gathered(self.reader.batches(until_seq), _COMMANDS // 2):
             for commands in _pieces(batch):
+                end_if_left()
                 if begun_ns >= scope.to_ns:
                     break
                 times = np.maximum.accumulate(np.maximum(commands["time_ns"], begun_ns))

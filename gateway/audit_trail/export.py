@@ -2,9 +2,10 @@
 
 import csv
 import json
+import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import msgspec
 
@@ -32,16 +33,50 @@ def format_of(path: Path) -> str:
     return suffix
 
 
-def write(items: Iterable[Record | Block], path: Path, kind: str) -> int:
-    """Write an export to a temporary file and rename it when it is complete; returns how many records."""
+def write(items: Iterable[Record | Block], path: Path, kind: str, pace: disk.Pace | None = None) -> int:
+    """Write an export to a temporary file and rename it when it is complete; returns how many records.
+
+    With a pace it is written and synced a piece at a time.
+    """
     scratch = path.with_name(path.name + ".part")
     try:
         with open(scratch, "wb", opener=disk.private) as file:
-            count = write_to(items, file, kind)
+            count = write_to(items, file if pace is None else paced(file, pace), kind)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
     return count
+
+
+class _PacedFile:
+    """A file that is synced whenever a piece of it was written."""
+
+    def __init__(self, file: IO[bytes], pace: disk.Pace) -> None:
+        self._file, self._pace, self._unsynced_bytes = file, pace, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def write(self, data: disk.Bytes) -> int:
+        """Write all of it."""
+        left = memoryview(data).cast("B")
+        while left:
+            piece = left[: disk.PIECE_BYTES - self._unsynced_bytes]
+            disk.check_room(piece.nbytes)
+            self._file.write(piece)
+            self._unsynced_bytes += piece.nbytes
+            left = left[piece.nbytes :]
+            if self._unsynced_bytes == disk.PIECE_BYTES:
+                self._file.flush()
+                os.fdatasync(self._file.fileno())
+                self._unsynced_bytes = 0
+                self._pace()
+        return memoryview(data).nbytes
+
+
+def paced(file: IO[bytes], pace: disk.Pace) -> IO[bytes]:
+    """A file that is written and synced a piece at a time, with the pace kept after each."""
+    return cast(IO[bytes], _PacedFile(file, pace))
 
 
 def write_to(items: Iterable[Record | Block], file: IO[bytes], kind: str) -> int:

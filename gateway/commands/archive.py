@@ -10,6 +10,7 @@ from typing import Any
 from engine import disk, host
 from gateway.commands.common import FAILED, print_facts, print_table, progress_bar, reason_of, whole
 from gateway.config import Config
+from gateway.venue.disk_space import beside_running
 
 DAMAGED = 1
 """Exit code when an archive is missing or is not what was written."""
@@ -84,9 +85,10 @@ def _archive(journal: Path, args: argparse.Namespace, progress: Progress) -> dic
                 "one after snapshot_commands, and one when it stops"
             )
         numbers, done = host.retention.retired(journal, kept[-1], args.keep), []
-        for place, number in enumerate(numbers):
-            done.append(host.retention.archive_segment(journal, number))
-            progress(place + 1, len(numbers))
+        with beside_running(Config(data=str(journal.parent)), journal) as pace:
+            for place, number in enumerate(numbers):
+                done.append(host.retention.archive_segment(journal, number, pace))
+                progress(place + 1, len(numbers))
     return {
         "archived": [archive.number for archive in done],
         "segment_bytes": sum(archive.segment_bytes for archive in done),
@@ -141,14 +143,15 @@ def _move(journal: Path, args: argparse.Namespace, progress: Progress) -> dict[s
         using.make_folder(args.to)
         if args.to.resolve() == folder.resolve():
             raise ValueError(f"--to {args.to}: the archives are there already; name another folder")
-        for place, number in enumerate(numbers):
-            source = host.archive.archive_path(folder, number)
-            copy = host.archive.archive_path(args.to, number)
-            disk.write_atomically(copy, [disk.map_file(source)])
-            host.archive.check_archive(copy)
-            disk.remove(source)
-            using.sync_folder(folder)
-            progress(place + 1, len(numbers))
+        with beside_running(Config(data=str(journal.parent)), args.to) as pace:
+            for place, number in enumerate(numbers):
+                source = host.archive.archive_path(folder, number)
+                copy = host.archive.archive_path(args.to, number)
+                disk.write_atomically(copy, [disk.map_file(source)], pace)
+                host.archive.check_archive(copy)
+                disk.remove(source, pace)
+                using.sync_folder(folder)
+                progress(place + 1, len(numbers))
     return {"moved": numbers, "to": str(args.to), "folder": str(folder)}
 
 

@@ -34,6 +34,7 @@ from gateway.commands.noting import note_read
 from gateway.commands.officer import OFFICER_VARIABLE
 from gateway.config import Config
 from gateway.registry.registry import RegistryError
+from gateway.venue.disk_space import beside_running
 from gateway.wire.civil_dates import start_ns
 
 DIFFERENT = 1
@@ -184,7 +185,8 @@ def _export(args: argparse.Namespace) -> int:
                 last = last_chain(item)
                 yield item
 
-        count = export.write(noted(), args.output, kind)
+        with beside_running(Config(data=str(journal.parent)), args.output.parent) as pace:
+            count = export.write(noted(), args.output, kind, pace)
     if args.json:
         print(json.dumps({"file": str(args.output), "format": kind, "records": count, "chain": last}))
     else:

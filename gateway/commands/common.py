@@ -10,16 +10,19 @@ import sqlite3
 import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import UTC, date, datetime
+from contextlib import AbstractContextManager
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from threading import Timer
 from time import monotonic
 from typing import Any
 
 import msgspec
+from numba.core import event
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -37,7 +40,8 @@ FAILED = 2
 LOST_ORDERS = 3
 """Exit code of a replay that refused orders of the recording for limits of ours."""
 LONG_SECONDS = 2.0
-"""Work that takes longer than this is announced where no bar can be shown."""
+COMPILES = "compiling: about a minute, once after an installation"
+"""What is said when that takes longer than LONG_SECONDS."""
 _FILE_FLAGS = ("output", "reports", "book")
 _REMEDIES = {
     errno.ENOENT: "check the name and its folder",
@@ -307,29 +311,80 @@ def print_table(names: list[str], rows: list[list[str]], title: str = "", right:
         print_facts(list(zip(names, row, strict=True)))
 
 
+class _Figures(ProgressColumn):
+    """How many are done of how many, how many a second, how long it has taken and, where that is known, what is left.
+
+    A total that is a guess changes with every step, and rich forgets the rate then: here it is that since the start.
+    """
+
+    def render(self, task: Task) -> Text:
+        """The figures of one bar."""
+        of = f" of {'about ' * task.fields['is_guess']}{task.total:,.0f}" if task.total else ""
+        elapsed_s = task.elapsed or 0.0
+        parts = [f"{task.completed:,.0f}{of}", f"{timedelta(seconds=int(elapsed_s))}"]
+        if task.completed and elapsed_s:
+            parts.insert(1, f"{task.completed / elapsed_s:,.0f}/s")
+            if task.remaining is not None:
+                parts.append(f"{timedelta(seconds=int(task.remaining * elapsed_s / task.completed))} left")
+        return Text(", ".join(parts))
+
+
 @contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def progress_bar(what: str, share: Callable[[], float] | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal: the rate, the time so far and, where the end is known, what is left.
+
+    Its function takes (how many, how many in all or 0). Where it is 0, `share` tells how much is done, from 0 to 1.
+    """
+    columns = TextColumn("{task.description}"), BarColumn(), _Figures()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+        task = progress.add_task(what, total=None, is_guess=False)
+
+        def show(done: int, total: int) -> None:
+            part = share() if share is not None and not total else 0.0
+            guess = round(done / part) if part else None
+            progress.update(task, completed=done, total=total or guess, is_guess=not total)
+
+        yield show
 
 
 def compile_engine() -> None:
-    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a second.
-
-    Where no bar can be shown one line on stderr says that it takes a while.
-    """
-    is_said, begun = sys.stderr.isatty(), monotonic()
+    """Compile the engine, with a bar, or load it from the cache: a minute after an installation, else a second."""
     with progress_bar("functions compiled") as show_progress:
+        warm_up(show_progress)
 
-        def report(done: int, total: int) -> None:
-            nonlocal is_said
-            if not is_said and done < total and monotonic() - begun > LONG_SECONDS:
-                is_said = True
-                print("compiling the engine: about a minute, once after an installation", file=sys.stderr, flush=True)
-            show_progress(done, total)
 
-        warm_up(report)
+class _CompileTeller(event.Listener):
+    """Says once that functions are compiled, when that has taken a while: a command would seem to hang."""
+
+    def __init__(self) -> None:
+        self._depth = 0
+        self._spent_s = self._begun_s = 0.0
+        self._timer: Timer | None = None
+        self._is_said = False
+
+    def on_start(self, event: Any) -> None:
+        """A function is compiled, by itself or because another one calls it."""
+        self._depth += 1
+        if self._depth == 1 and not self._is_said:
+            self._begun_s = monotonic()
+            self._timer = Timer(max(0.0, LONG_SECONDS - self._spent_s), self._say)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def on_end(self, event: Any) -> None:
+        """It is compiled."""
+        self._depth -= 1
+        if self._depth == 0 and self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+            self._spent_s += monotonic() - self._begun_s
+
+    def _say(self) -> None:
+        self._is_said = True
+        print(COMPILES, file=sys.stderr, flush=True)
+
+
+def telling_compiles() -> AbstractContextManager[None]:
+    """Say meanwhile with one line on stderr when functions are compiled for more than LONG_SECONDS."""
+    return event.install_listener("numba:compile", _CompileTeller())

@@ -22,14 +22,20 @@ class Reader(Protocol):
         """Read on, unless there is another reason to wait."""
         ...
 
+    def abort(self) -> None:
+        """Close the connection at once."""
+        ...
+
 
 class FairReads:
     """The size of a read, the same for all websockets, and who goes on in the next turn."""
 
-    def __init__(self, call_soon: Callable[[Callable[[], None]], object]) -> None:
-        """`call_soon` calls a function in the next turn of the loop."""
+    def __init__(
+        self, call_soon: Callable[[Callable[[], None]], object], guard: Callable[[Reader, Callable[[], None]], None]
+    ) -> None:
+        """`call_soon` calls in the next turn of the loop, `guard` calls for a reader, which it cuts when that fails."""
         self.size_bytes = READ_BYTES
-        self._call_soon = call_soon
+        self._call_soon, self._guard = call_soon, guard
         self._filled: list[Reader] = []
         self._is_due = False
 
@@ -49,4 +55,4 @@ class FairReads:
         if count:
             self._call_soon(self._next_turn)
         for reader in readers:
-            reader.go_on_if_free()
+            self._guard(reader, reader.go_on_if_free)

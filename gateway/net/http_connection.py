@@ -67,7 +67,7 @@ class HttpConnection(asyncio.Protocol):
         self._messages.receive(data)
         self._transport.pause_reading()  # until all of it is served: what waits here is one read of the socket
         if not self._is_scheduled:
-            self._next()
+            self._turns.guard(self, self._next)
 
     def pause_writing(self) -> None:
         self._is_slow = True
@@ -165,7 +165,7 @@ class HttpConnection(asyncio.Protocol):
         elif (page := self._port.find(path)) is not None:
             self.write(self._messages.response(*page, headers=self._headers))
         elif self._port.static.is_known(path):
-            self._port.static.give(path, partial(self._give, request))
+            self._port.static.give(path, partial(self._turns.guard, self, self._give, request))
         else:
             self.write(self._messages.response(404, _NOT_FOUND, "text/plain", headers=self._headers))
 
@@ -256,4 +256,4 @@ class HttpConnection(asyncio.Protocol):
         """Serve the next request in the next turn of the loop: others come first."""
         if not self._is_scheduled:
             self._is_scheduled = True
-            self._turns.loop.call_soon(self._next)
+            self._turns.loop.call_soon(self._turns.guard, self, self._next)

@@ -21,15 +21,19 @@ NS_PER_S = 1_000_000_000
 _LOG = logging.getLogger("lionrock.server")
 
 
-class Waiter(Protocol):
+class Cuttable(Protocol):
+    """A connection that can be closed at once."""
+
+    def abort(self) -> None:
+        """Close the connection at once."""
+        ...
+
+
+class Waiter(Cuttable, Protocol):
     """A connection of which a request waits for its turn; it has stopped reading meanwhile."""
 
     def serve_late(self, go_on: Any) -> None:
         """It is its turn: go on with this."""
-        ...
-
-    def abort(self) -> None:
-        """Close the connection at once."""
         ...
 
 
@@ -38,7 +42,7 @@ class Turns:
 
     def __init__(self, busy_poll_us: int) -> None:
         self.queries = QueryTurns()
-        self.reads = FairReads(lambda call: self.loop.call_soon(call))
+        self.reads = FairReads(lambda call: self.loop.call_soon(call), self.guard)
         self._serves_later = False
         self.loop: asyncio.AbstractEventLoop
         self.failed: asyncio.Future[None]
@@ -108,13 +112,21 @@ class Turns:
         self.end_touched()
         while (found := self.queries.take()) is not None:
             waiter, go_on = found
-            try:
-                waiter.serve_late(go_on)
-            except Exception:
-                _LOG.exception("a connection is cut: serving it failed", extra=event("connection_cut"))
-                waiter.abort()
+            self.guard(waiter, waiter.serve_late, go_on)
         self.touch()
         self._serve_later()
+
+    def guard(self, connection: Cuttable, call: Callable[..., object], *args: Any) -> None:
+        """Serve a connection when no bytes of it came in; one that cannot be served is cut.
+
+        Without that it would wait for ever: the loop only logs what a callback raises.
+        """
+        try:
+            call(*args)
+        except Exception:
+            _LOG.exception("a connection is cut: serving it failed", extra=event("connection_cut"))
+            connection.abort()
+            self.touch()
 
     # --- steps ----------------------------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ Page = tuple[int, bytes, str]
 """Status, content, content type."""
 DOCUMENT = "/openrpc.json"
 TAG_BYTES = 16
+_UNMADE: Page = (500, b"the document could not be made; tell the operator", "text/plain")
 
 
 def begin_document(loop: asyncio.AbstractEventLoop) -> "asyncio.Future[bytes]":
@@ -53,7 +54,7 @@ class StaticAnswers:
             return
 
         def made(document: "asyncio.Future[bytes]") -> None:
-            use((200, document.result(), "application/json"))
+            use(_UNMADE if document.exception() else (200, document.result(), "application/json"))
 
         if self._document.done():
             made(self._document)

@@ -256,7 +256,7 @@ class WebsocketConnection(picows.WSListener):
             elif isinstance(action, Rest):
                 self._is_waiting = True
                 self.hold()
-                self._turns.loop.call_later(action.rest_ns / 1e9, self.serve_late, _nothing)
+                self._turns.loop.call_later(action.rest_ns / 1e9, self._turns.guard, self, self.serve_late, _nothing)
             elif isinstance(action, Close):
                 self.finish(action.code, action.reason)
         if self.session.binary and self.session.account_slot != self._reported_slot:
@@ -336,7 +336,7 @@ class WebsocketConnection(picows.WSListener):
         if self.channels and self.session.key is None:
             self._pay_for_pushes(len(data))
         if self._is_stopped:
-            self._turns.loop.call_soon(self.go_on_if_free)
+            self._turns.loop.call_soon(self._turns.guard, self, self.go_on_if_free)
         if self.is_slow and transport.get_write_buffer_size() > MAX_BUFFER_BYTES:
             self.session.closed = True
             transport.write(close_frame(_TOO_SLOW, "too slow; connect again and resume by sequence"))

@@ -39,6 +39,7 @@ from gateway.venue.backup_files import (
     read_manifest,
     write_manifest,
 )
+from gateway.venue.disk_space import beside_running
 from gateway.venue.recovery import projection_path
 from gateway.wire.versions import RELEASE
 
@@ -95,22 +96,32 @@ def take(config: Config, target: Path, choice: Choice, progress: Progress) -> Ta
     disk.make_folder(target)
     with _only_one(target):
         partial = target / PARTIAL
-        if partial.exists():
-            shutil.rmtree(partial)
-        disk.make_folder(partial)
-        try:
-            return _whole(config, target, choice, progress)
-        except BaseException:
-            shutil.rmtree(partial, ignore_errors=True)
-            raise
+        with beside_running(config, target) as pace:
+            _remove_partial(partial, pace)
+            disk.make_folder(partial)
+            try:
+                return _whole(config, target, choice, progress, pace)
+            except BaseException:
+                _remove_partial(partial, pace)
+                raise
 
 
-def _whole(config: Config, target: Path, choice: Choice, progress: Progress) -> Taken:
+def _remove_partial(partial: Path, pace: disk.Pace | None) -> None:
+    """Take away what is not whole; with a pace a piece at a time, but for files that another backup shares."""
+    if pace is not None:
+        for path in partial.rglob("*"):
+            if path.is_file() and path.stat().st_nlink == 1:
+                with contextlib.suppress(OSError):
+                    disk.remove(path, pace)
+    shutil.rmtree(partial, ignore_errors=True)
+
+
+def _whole(config: Config, target: Path, choice: Choice, progress: Progress, pace: disk.Pace | None) -> Taken:
     partial, before = target / PARTIAL, newest(target)
-    copying = _Copying(config, partial, before, progress)
+    copying = _Copying(config, partial, before, progress, pace)
     end = copying.all(choice)
     left_out = copying.left_out()
-    found = check_log(partial, choice.is_quick, progress)
+    found = check_log(partial, choice.is_quick, progress, pace)
     if (found.seq, found.chain) != (end.seq, end.chain):
         raise BackupError(f"{partial}: the copied log ends at {found.seq} and not at {end.seq}; try again")
     manifest = _manifest(copying, found, left_out, missing_segments(Config(data=str(partial)).journal))
@@ -150,8 +161,11 @@ def _sync_folders(folder: Path) -> None:
 class _Copying:
     """Copies a data folder, file by file; `files` has what was copied."""
 
-    def __init__(self, config: Config, folder: Path, before: Path | None, progress: Progress) -> None:
+    def __init__(
+        self, config: Config, folder: Path, before: Path | None, progress: Progress, pace: disk.Pace | None
+    ) -> None:
         self._config, self._data, self._folder, self._before = config, Path(config.data), folder, before
+        self._pace = pace
         self._known = {file.path: file for file in read_manifest(before).files} if before else {}
         self._progress = progress
         self.files: dict[str, BackedUp] = {}
@@ -213,7 +227,7 @@ class _Copying:
             self.linked_bytes += known.size_bytes
             self._count(known.size_bytes)
             return
-        copied_bytes, digest = copy_file(path, target, size_bytes, self._count)
+        copied_bytes, digest = copy_file(path, target, size_bytes, self._count, self._pace)
         self.files[name] = BackedUp(path=name, size_bytes=copied_bytes, blake3=digest, mark=mark)
 
     def _link(self, known: BackedUp, target: Path) -> bool:
@@ -234,13 +248,13 @@ class _Copying:
             return
         name = str(path.relative_to(self._data))
         copy = self._folder / name
-        copy_database(path, copy)
+        copy_database(path, copy, self._pace)
         size_bytes = copy.stat().st_size
         self.files[name] = BackedUp(path=name, size_bytes=size_bytes, blake3=hash_of(copy, self._count))
 
     def _end_with_registry(self, end: _End) -> _End:
         """The log's end, not before what the copied registry knows of it."""
-        with opened_registry(Config(data=str(self._folder))) as (registry, _):
+        with opened_registry(Config(data=str(self._folder)), self._pace) as (registry, _):
             tip = registry.log_tip()
             least_seq = max(registry.last_applied(), tip[0] if tip else 0)
         if least_seq <= end.seq:

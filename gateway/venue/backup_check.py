@@ -11,7 +11,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
-from engine import host
+from engine import disk, host
 from gateway.audit_trail.verify_registry import check_registry
 from gateway.config import Config
 from gateway.registry.database_copy import copy_database
@@ -44,7 +44,7 @@ def check_files(folder: Path, manifest: Manifest, count: Count) -> None:
             raise BackupError(f"{path}: not what was backed up; use another backup")
 
 
-def check_log(folder: Path, is_quick: bool, progress: Progress) -> LogEnd:
+def check_log(folder: Path, is_quick: bool, progress: Progress, pace: disk.Pace | None = None) -> LogEnd:
     """Hold the log of a copied data folder against all that belongs to it. `is_quick`: from the oldest snapshot on.
 
     BackupError, or what a start on the folder would raise: JournalError, RegistryError.
@@ -54,7 +54,7 @@ def check_log(folder: Path, is_quick: bool, progress: Progress) -> LogEnd:
     if damage:
         raise BackupError(f"{damage}; use another backup")
     proofs = _snapshot_proofs(config.journal)
-    with opened_registry(config) as (registry, place):
+    with opened_registry(config, pace) as (registry, place):
         reader = host.JournalReader(config.journal)
         reader.expect([*proofs, *losses.expected(config, registry, None).proofs])
         from_seq = 0
@@ -88,7 +88,7 @@ def missing_segments(journal: Path) -> list[int]:
 
 
 @contextmanager
-def opened_registry(config: Config) -> Iterator[tuple[Registry, Path]]:
+def opened_registry(config: Config, pace: disk.Pace | None = None) -> Iterator[tuple[Registry, Path]]:
     """The registry of a folder in a copy, with that copy's path; it must be of the folder's vault.key if there is one.
 
     RegistryError.
@@ -96,7 +96,7 @@ def opened_registry(config: Config) -> Iterator[tuple[Registry, Path]]:
     with tempfile.TemporaryDirectory(prefix="lionrock-backup-") as temporary:
         place = Path(temporary) / config.registry.name
         try:
-            copy_database(config.registry, place)
+            copy_database(config.registry, place, pace)
             with closing(Registry(place)) as registry:
                 if config.vault.exists():
                     Vault(config.vault, registry)

@@ -5,7 +5,7 @@ the size and the BLAKE3 hash of each file, and a hash of itself.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import msgspec
@@ -89,26 +89,35 @@ def read_manifest(folder: Path) -> Manifest:
     return manifest
 
 
-def copy_file(source: Path, target: Path, size_bytes: int | None, count: Count) -> tuple[int, str]:
+def copy_file(
+    source: Path, target: Path, size_bytes: int | None, count: Count, pace: disk.Pace | None = None
+) -> tuple[int, str]:
     """Copy a file, or its first bytes, into a new one durably: its size and hash. OSError, BackupError."""
-    using, hasher, done = disk.current(), blake3(), 0
+    using, hasher = disk.current(), blake3()
     reading = using.open(source, os.O_RDONLY)
+
+    def pieces() -> Iterator[bytes]:
+        done = 0
+        while piece := using.pread(reading, PIECE_BYTES if size_bytes is None else _next(size_bytes, done), done):
+            yield piece
+            hasher.update(piece)
+            done += len(piece)
+            count(len(piece))
+
     try:
         writing = using.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
         try:
-            while piece := using.pread(reading, PIECE_BYTES if size_bytes is None else _next(size_bytes, done), done):
-                disk.write_all(writing, [piece], done)
-                hasher.update(piece)
-                done += len(piece)
-                count(len(piece))
+            copied_bytes = disk.write_from_begin(writing, pieces(), pace)
             using.sync(writing)
         finally:
             using.close(writing)
     finally:
         using.close(reading)
-    if size_bytes is not None and done != size_bytes:
-        raise BackupError(f"{source}: {done} bytes instead of {size_bytes}; try again, and run `lionrock verify`")
-    return done, hasher.hexdigest()
+    if size_bytes is not None and copied_bytes != size_bytes:
+        raise BackupError(
+            f"{source}: {copied_bytes} bytes instead of {size_bytes}; try again, and run `lionrock verify`"
+        )
+    return copied_bytes, hasher.hexdigest()
 
 
 def _next(size_bytes: int, done: int) -> int:

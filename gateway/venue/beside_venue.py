@@ -1,16 +1,30 @@
-"""Processes beside a venue: how one begins, and that it ends when the venue does, however that ends.
+"""Processes beside a venue: how one begins, gives way to it, and ends when it does, however that ends.
 
 Such a process has a pipe from the venue as its standard input, and another one to the venue as its standard output.
 """
 
+import contextlib
 import os
 import subprocess
 import sys
 import threading
+import time
 from pathlib import Path
 from typing import IO
 
+from gateway import clock
+
 Process = subprocess.Popen[bytes]
+NICENESS = 10
+"""Beside a thread that wants all of a core it gets a tenth of it: it ends some time, however busy the venue is."""
+STARVED_PART = 0.9
+"""While it waits for a core for less than this part of a second, it runs only where nobody else wants to: the venue
+goes on at once then. Beside a process that is merely nice it waits until that one's slice of milliseconds ends."""
+STARVED_SECONDS = 1.0
+PACE_SECONDS = 0.01
+"""After each piece that is written or removed: others use the disk meanwhile."""
+INPUT_ENDED = 1
+"""Exit code of a process that ends because its input did: it has not come to its end."""
 
 
 def begin(module: str, *arguments: str) -> Process:
@@ -43,6 +57,59 @@ def end_with(source: IO[bytes]) -> None:
     def watch() -> None:
         while os.read(source.fileno(), 1 << 12):  # not by the file object: its lock would be held at the process's end
             continue
-        os._exit(0)
+        os._exit(INPUT_ENDED)
 
     threading.Thread(target=watch, name="venue", daemon=True).start()
+
+
+def pause() -> None:
+    """Let others use the disk."""
+    time.sleep(PACE_SECONDS)
+
+
+def give_way() -> None:
+    """Run behind all others: only when nobody else wants the core, or, where that is next to never, a tenth of it."""
+    os.nice(NICENESS)
+    try:
+        waited_ns = _waited_ns()
+    except OSError:
+        return
+    if _may_come_back():
+        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+        threading.Thread(target=_watch_wait, args=(waited_ns,), name="wait", daemon=True).start()
+
+
+def _may_come_back() -> bool:
+    """Whether the process may leave SCHED_IDLE again: it needs a right (CAP_SYS_NICE or RLIMIT_NICE) to do that.
+
+    Tried by a thread that ends at once: Linux keeps the policy of each thread apart.
+    """
+    done: list[bool] = []
+
+    def there_and_back() -> None:
+        with contextlib.suppress(OSError):
+            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
+            done.append(True)
+
+    thread = threading.Thread(target=there_and_back, name="idle")
+    thread.start()
+    thread.join()
+    return bool(done)
+
+
+def _watch_wait(waited_ns: int) -> None:
+    """Be only nice as soon as the process waits for a core nearly all of the time."""
+    begun_ns = clock.steady_ns()
+    while True:
+        time.sleep(STARVED_SECONDS)
+        before_ns, waited_ns = waited_ns, _waited_ns()
+        since_ns, begun_ns = begun_ns, clock.steady_ns()
+        if waited_ns - before_ns > STARVED_PART * (begun_ns - since_ns):
+            os.sched_setscheduler(os.getpid(), os.SCHED_OTHER, os.sched_param(0))
+            return
+
+
+def _waited_ns() -> int:
+    """How long the process has been ready to run without running. OSError where the system does not say."""
+    return int(Path("/proc/self/schedstat").read_text().split()[1])

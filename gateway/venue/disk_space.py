@@ -7,34 +7,45 @@ No file holds the reserve: a venue's own large writes, snapshots and archives, l
 another program writes to the same disk could take the room of such a file as soon as it was given up.
 """
 
-import errno
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
-from engine import disk
+from engine import disk, host
+from gateway.config import Config
+from gateway.venue.beside_venue import pause
 from gateway.venue.health import Effect, Health
 
 NAME = "DISK_NEARLY_FULL"
 _MIB = 1 << 20
 
 
-class SparingDisk(disk.SystemDisk):
-    """The machine's disk for a process beside the venue: a write that would leave less than half of the reserve raises
-    OSError (ENOSPC), so it is never this process that leaves no room to the journal.
+def sparing(folder: Path, reserve_bytes: int) -> AbstractContextManager[None]:
+    """Leave half of the reserve on a folder's disk to the journal, whatever this thread writes meanwhile.
+
+    A write that does not fit raises OSError (ENOSPC) with the remedy.
     """
+    left_bytes = reserve_bytes // 2
+    why = (
+        f"{folder}: the last {left_bytes / _MIB:,.1f} MiB, half of disk_reserve_bytes, are the journal's; make room on "
+        "this disk"
+    )
+    return disk.leave_free(folder, left_bytes, why)
 
-    def __init__(self, folder: Path, reserve_bytes: int) -> None:
-        self._folder, self._left_bytes = folder, reserve_bytes // 2
 
-    def pwrite(self, descriptor: int, parts: Sequence[disk.Bytes], offset: int, flags: int = 0) -> int:
-        size_bytes = sum(memoryview(part).nbytes for part in parts)
-        if self._left_bytes and self.free_bytes(self._folder) - size_bytes < self._left_bytes:
-            raise OSError(
-                errno.ENOSPC,
-                f"{self._folder}: the last {self._left_bytes / _MIB:,.1f} MiB, half of disk_reserve_bytes, are the "
-                "journal's; make room on this disk",
-            )
-        return super().pwrite(descriptor, parts, offset, flags)
+@contextlib.contextmanager
+def beside_running(config: Config, target: Path) -> Iterator[disk.Pace | None]:
+    """For a command that writes much into a folder: the pace to keep if a venue runs on the data folder, else None.
+
+    Then what goes to the disk of the data folder leaves half of the reserve to the venue's journal, as in `sparing`.
+    """
+    if not host.is_written(config.journal):
+        yield None
+        return
+    is_same_disk = target.stat().st_dev == Path(config.data).stat().st_dev
+    with sparing(Path(config.data), config.disk_reserve_bytes if is_same_disk else 0):
+        yield pause
 
 
 class DiskSpace:
@@ -43,6 +54,10 @@ class DiskSpace:
     def __init__(self, folder: Path, reserve_bytes: int, health: Health) -> None:
         self._folder, self._reserve_bytes, self._health = folder, reserve_bytes, health
         self.free_bytes = 0
+
+    def sparing(self) -> AbstractContextManager[None]:
+        """Leave half of the reserve to the journal, whatever this thread writes meanwhile."""
+        return sparing(self._folder, self._reserve_bytes)
 
     def look(self) -> None:
         """See how much room there is, and report or clear what follows from it."""

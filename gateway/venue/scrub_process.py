@@ -1,4 +1,4 @@
-"""The process that checks what nobody reads any more, at the lowest priority: the one list of what is checked.
+"""The process that checks what nobody reads any more, behind all others: the one list of what is checked.
 
 `python -m gateway.venue.scrub_process DATA RATE [PART...]` reads RATE bytes a second of a data folder: old segments,
 archives and snapshots, the history on disk, the registry; or the named parts alone. It prints a JSON object a line:
@@ -7,7 +7,6 @@ archives and snapshots, the history on disk, the registry; or the named parts al
 
 import contextlib
 import json
-import os
 import sqlite3
 import sys
 import threading
@@ -22,7 +21,7 @@ from gateway.read_model.account_index import AccountIndex
 from gateway.read_model.history_file import HistoryError, HistoryFile, UnmadeError
 from gateway.registry import row_checks
 from gateway.registry.errors import DamagedError
-from gateway.venue.beside_venue import end_with
+from gateway.venue.beside_venue import end_with, give_way
 
 MAX_FAULTS = 100
 """So many are told at most: they are read at the end, from a pipe."""
@@ -111,9 +110,7 @@ class Pace:
 def main(data: str, bytes_per_s: str, *parts: str) -> None:
     """Check everything, or these parts, once."""
     end_with(sys.stdin.buffer)
-    os.nice(19)
-    with contextlib.suppress(OSError):
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    give_way()
     pace = Pace(int(bytes_per_s))
     for number, fault in enumerate(faults(Path(data), pace, parts or PARTS)):
         if number < MAX_FAULTS:

@@ -12,7 +12,6 @@ import os
 import signal
 import sqlite3
 import sys
-import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from engine import disk, host
+from engine import host
 from gateway import clock
 from gateway.config import Config
 from gateway.read_model.history import History
@@ -28,8 +27,8 @@ from gateway.read_model.history_file import HistoryError
 from gateway.read_model.history_store import follow
 from gateway.read_model.projection import Projection
 from gateway.registry.noted import has_noted, unfinished_sweeps
-from gateway.venue.beside_venue import end_with
-from gateway.venue.disk_space import SparingDisk
+from gateway.venue.beside_venue import end_with, give_way, pause
+from gateway.venue.disk_space import sparing
 from gateway.venue.recovery import Recovered, projection_path, write_pair
 from gateway.venue.sweeps import Sweeps
 
@@ -37,14 +36,6 @@ OOM_SCORE = 1000
 """When memory is short the system ends this process first."""
 GIVE_WAY = "--give-way"
 """The argument with which the process runs behind all others."""
-NICENESS = 10
-"""Beside a thread that wants all of a core it gets a tenth of it: it ends some time, however busy the venue is."""
-STARVED_PART = 0.9
-"""While it waits for a core for less than this part of a second, it runs only where nobody else wants to: the venue
-goes on at once then. Beside a process that is merely nice it waits until that one's slice of milliseconds ends."""
-STARVED_SECONDS = 1.0
-PACE_SECONDS = 0.01
-"""After each piece that is written or removed: others use the disk meanwhile."""
 NOTED_SECONDS = 30.0
 """How long the venue may take to note in the registry what the log holds, before this snapshot is given up."""
 LOOK_SECONDS = 0.1
@@ -82,11 +73,6 @@ class Done(msgspec.Struct):
 
 class NotTakenError(Exception):
     """There is no snapshot now, and why: one line."""
-
-
-def pause() -> None:
-    """Let others use the disk."""
-    time.sleep(PACE_SECONDS)
 
 
 def take(order: Order, pace: Callable[[], None] = pause) -> Done:
@@ -172,54 +158,6 @@ def answer(order: Order) -> Done:
         return Done(problem=str(error) or type(error).__name__)
 
 
-def give_way() -> None:
-    """Run behind all others: only when nobody else wants the core, or, where that is next to never, a tenth of it."""
-    os.nice(NICENESS)
-    try:
-        waited_ns = _waited_ns()
-    except OSError:
-        return
-    if _may_come_back():
-        os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-        threading.Thread(target=_watch_wait, args=(waited_ns,), name="wait", daemon=True).start()
-
-
-def _may_come_back() -> bool:
-    """Whether the process may leave SCHED_IDLE again: it needs a right (CAP_SYS_NICE or RLIMIT_NICE) to do that.
-
-    Tried by a thread that ends at once: Linux keeps the policy of each thread apart.
-    """
-    done: list[bool] = []
-
-    def there_and_back() -> None:
-        with contextlib.suppress(OSError):
-            os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
-            os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))
-            done.append(True)
-
-    thread = threading.Thread(target=there_and_back, name="idle")
-    thread.start()
-    thread.join()
-    return bool(done)
-
-
-def _watch_wait(waited_ns: int) -> None:
-    """Be only nice as soon as the process waits for a core nearly all of the time."""
-    begun_ns = clock.steady_ns()
-    while True:
-        time.sleep(STARVED_SECONDS)
-        before_ns, waited_ns = waited_ns, _waited_ns()
-        since_ns, begun_ns = begun_ns, clock.steady_ns()
-        if waited_ns - before_ns > STARVED_PART * (begun_ns - since_ns):
-            os.sched_setscheduler(os.getpid(), os.SCHED_OTHER, os.sched_param(0))
-            return
-
-
-def _waited_ns() -> int:
-    """How long the process has been ready to run without running. OSError where the system does not say."""
-    return int(Path("/proc/self/schedstat").read_text().split()[1])
-
-
 def main() -> None:
     """Run beside a venue. SIGINT and SIGTERM are ignored: the venue ends this process by closing its input."""
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -234,7 +172,7 @@ def main() -> None:
         os._exit(1)  # the venue has ended before it asked for anything
     end_with(sys.stdin.buffer)
     order = msgspec.json.decode(line, type=Order)
-    with disk.use(SparingDisk(Path(order.data), order.reserve_bytes)):
+    with sparing(Path(order.data), order.reserve_bytes):
         done = answer(order)
     print(json.dumps(msgspec.to_builtins(done)), flush=True)
     os._exit(1 if done.problem else 0)

@@ -300,7 +300,8 @@ class Venue:
         # Note what the log holds before the snapshot is written: a start replays only what comes after it.
         self._note(self._unmarked.values(), self.engine.last_seq)
         if self.engine.last_seq:
-            write_pair(self.engine, self.projection, Path(self.config.data))
+            with self.disk_space.sparing():
+                write_pair(self.engine, self.projection, Path(self.config.data))
         self.history.close()
         self.engine.close()
         if self.engine.journal is not None:

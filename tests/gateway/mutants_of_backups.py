@@ -33,4 +33,20 @@ BACKUP_MUTANTS = (
         "    backup = None\n\n    def show",
         "tests/gateway/venue/test_upgrade.py::test_a_folder_that_cannot_be_copied_is_not_touched",
     ),
+    Mutant(
+        "a backup beside a running venue is written at once", "venue/backup.py",
+        "copy_file(path, target, size_bytes, self._count, self._pace)",
+        "copy_file(path, target, size_bytes, self._count)",
+        "tests/gateway/venue/test_backup.py::test_beside_a_running_venue_it_writes_and_removes_a_piece_at_a_time",
+    ),
+    Mutant(
+        "a failed backup cuts the files that it shares with the one before", "venue/backup.py",
+        "path.is_file() and path.stat().st_nlink == 1", "path.is_file()",
+        "tests/gateway/venue/test_backup.py::test_beside_a_running_venue_it_writes_and_removes_a_piece_at_a_time",
+    ),
+    Mutant(
+        "an archive fills the disk of a running venue", "venue/disk_space.py",
+        "config.disk_reserve_bytes if is_same_disk else 0", "0",
+        "tests/gateway/commands/test_archive_command.py::test_beside_a_running_venue_it_leaves_half_of_the_reserve",
+    ),
 )

@@ -44,6 +44,10 @@ LOSS_MUTANTS = (
         "        if faults:\n", "        if not faults:\n", SCRUB,
     ),
     Mutant(
+        "a check that was killed counts as one that found nothing", "venue/scrub.py",
+        "is_through = not code and bool(told)", "is_through = True or bool(told)", SCRUB,
+    ),
+    Mutant(
         "the history on disk is not checked", "venue/scrub_process.py",
         "        (HISTORY, _of_history(config.history, pace)),\n", "", SCRUB,
     ),

@@ -33,7 +33,7 @@ SNAPSHOT_MUTANTS = (
         "tests/gateway/venue/test_client_binding.py::test_accounts_that_the_log_has_without_a_client_are_bound",
     ),
     Mutant(
-        "a process that hardly gets a core goes on waiting for one that nobody wants", "venue/snapshot_process.py",
+        "a process that hardly gets a core goes on waiting for one that nobody wants", "venue/beside_venue.py",
         "os.sched_setscheduler(os.getpid(), os.SCHED_OTHER, os.sched_param(0))", "pass",
         f"{SNAPSHOTS}::test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere",
     ),

@@ -22,7 +22,7 @@ from gateway import cli
 from gateway import config as settings
 from gateway.commands.serve import BROKEN, DISK_FAILED
 from gateway.index_feeds.adapters import ADAPTERS
-from gateway.venue.snapshot_process import NICENESS
+from gateway.venue.beside_venue import NICENESS
 from tests.gateway.identified import identity_file
 from tests.gateway.index_feeds.feeds import FEEDS
 from tests.gateway.live import BTC, play, running

@@ -175,8 +175,11 @@ class Client:
     def _refused(self, what: str, error: Json, waited_ns: int) -> None:
         if error["code"] == TOO_MANY_REQUESTS:
             if error["data"]["bucket"] == "queries" and waited_ns > LONGEST_WAIT_NS:
+                # The venue's machine stood still while the question waited.
                 if what == "venue/resume":
-                    self._resume()  # the venue's machine stood still while the question waited
+                    self._resume()
+                elif what in _STEPS:
+                    self._hang_up()  # and it comes back
                 return
             raise BrokenPromiseError(f"{self.trader.name}: {what} is over a limit that nobody reaches: {error}")
         if what in _STEPS:

@@ -276,7 +276,8 @@ class Machine:
         yield from self._replaced_for_history(time)
         yield row_checks, "damage", lambda *_: ""  # real files are never damaged here: other tests do that
         yield gateway.venue.beside_venue, "subprocess", _Late(lambda: Subprocess(self._threads))
-        yield gateway.venue.snapshot_process, "time", _Late(lambda: self._threads)
+        for module in (gateway.venue.beside_venue, gateway.venue.snapshot_process):
+            yield module, "time", _Late(lambda: self._threads)
         for module in (gateway.net.loop_turns, gateway.net.server):
             yield module, "time", time
             yield module, "asyncio", _Late(lambda: virtual_time.asyncio_of(self.loop))

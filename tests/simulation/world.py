@@ -19,6 +19,7 @@ from gateway.office.onboarding import deposit
 from gateway.registry.registry import Registry
 from gateway.venue.read_only import disk_failure
 from gateway.wire.command_rows import index_row
+from tests.memory import STATES
 from tests.simulation import audit
 from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
 from tests.simulation.machine import REFUSALS, Image, Machine, config_of
@@ -456,6 +457,7 @@ def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None, sett
             violation = f"{type(error).__name__}: {error}"
         finally:
             world.close()
+    STATES.collect_many()
     seen = blake3(digest.encode() + violation.encode())
     for client in world.clients:
         for message in client.heard:

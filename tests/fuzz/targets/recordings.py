@@ -18,6 +18,10 @@ from engine.recordings import open_recording
 from engine.recordings.source import RecordingError
 from tests.fuzz.mutate import below, mutated
 from tests.fuzz.target import Target, Wrong
+from tests.recordings import itch_writer, pitch_writer
+from tests.recordings.bitstamp_writer import BitstampWriter
+from tests.recordings.coinbase_writer import CoinbaseWriter
+from tests.recordings.small_exchange import SmallExchange
 from tests.recordings.test_readers import FLASH1_CSV, LOG, MESSAGES, ORDERBOOK, binary
 
 CSV = (
@@ -34,9 +38,15 @@ BITSTAMP_CSV = (
 )
 _RECORDS = [(0, 1, 0, 0, 7, 0, 11, 101, 0), (0, 0, 1, 0, 3, 1, 12, 101, 0), (1, 1, 0, 0, 9, 3, 11, 102, 0)]
 _LOBSTER = "ABC_2012-06-21_34200000_57600000_{}_2.csv"
+_EXCHANGE = SmallExchange(1, ("ABC", "XYZ"), reduces=False)
+_DAY = [fact for step in _EXCHANGE.day(12) for fact in step]
+_COINBASE, _BITSTAMP = CoinbaseWriter(), BitstampWriter()
 BASES = {
     "flash1.csv": FLASH1_CSV.encode(), "flash1.bin": binary(*_RECORDS), "bitstamp.log": LOG.encode(),
     "orders.csv": CSV.encode(), "orders.jsonl": JSONL.encode(), "bitstamp.csv": BITSTAMP_CSV.encode(),
+    "20200130.itch": itch_writer.file_of(_DAY, ("ABC", "XYZ")), "20120106.pitch": pitch_writer.file_of(_DAY),
+    "coinbase.jsonl": "\n".join([*_COINBASE.lines(_DAY), _COINBASE.snapshot(_EXCHANGE, "ABC")]).encode(),
+    "bitstamp.jsonl": "\n".join([*_BITSTAMP.lines(_DAY), _BITSTAMP.snapshot(_EXCHANGE, "ABC")]).encode(),
     _LOBSTER.format("message"): MESSAGES.encode(), _LOBSTER.format("orderbook"): ORDERBOOK.encode(),
 }  # fmt: skip
 _NAMES = list(BASES)

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import disk
 from engine.codes import AccountAttribute, CommandKind, ExecInst, Mode, Reason, Restriction
+from engine.journal.lock import Lock
 from gateway import cli
 from gateway.audit_trail.admission_ladder import judge, verdict
 from gateway.audit_trail.columns import COLUMNS
@@ -17,6 +19,7 @@ from gateway.audit_trail.hash_chain import chained
 from gateway.audit_trail.journal_follower import stops
 from gateway.audit_trail.records import Scope
 from gateway.audit_trail.whole_trail import trail
+from gateway.venue import disk_space
 from tests import build, flow, kinds, rights_flow, risk_flow
 from tests.gateway.audit_trail.journals import Live, commands_of
 from tests.gateway.audit_trail.plain_records import Follower
@@ -196,6 +199,23 @@ def test_exporting_twice_gives_the_same_bytes(
     assert [*read(first)] == told
     write(iter(told), tmp_path / f"b.{kind}", kind)
     assert first.read_bytes() == (tmp_path / f"b.{kind}").read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["jsonl", "parquet"])
+def test_an_export_beside_a_running_venue_is_written_a_piece_at_a_time(
+    kind: str, risky: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if kind == "parquet":
+        pytest.importorskip("pyarrow")
+    first, pauses = export(risky, tmp_path / f"a.{kind}"), list[int]()
+    monkeypatch.setattr(disk, "PIECE_BYTES", 1 << 12)
+    monkeypatch.setattr(disk_space, "pause", lambda: pauses.append(1))
+    lock = Lock(risky.folder)  # as a venue has it
+    try:
+        again = export(risky, tmp_path / f"b.{kind}")
+    finally:
+        lock.release()
+    assert again.read_bytes() == first.read_bytes() and len(pauses) == first.stat().st_size >> 12 > 2
 
 
 def flipped(path: Path, rng: np.random.Generator) -> Iterator[Path]:

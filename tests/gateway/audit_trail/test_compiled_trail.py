@@ -1,6 +1,10 @@
 """The compiled trail: every byte of an export is that of the plain one in Python, which is written from the format."""
 
+import signal
+import subprocess
+import sys
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +16,7 @@ from engine.statements.decision_figures import look
 from engine.units import JIT
 from gateway.audit_trail import block_follower, export
 from gateway.audit_trail.linked_blocks import linked
-from gateway.audit_trail.read_ahead import ahead
+from gateway.audit_trail.read_ahead import THREAD, ahead, end_if_left
 from gateway.audit_trail.records import Scope
 from gateway.audit_trail.row_writer import write_rows
 from gateway.audit_trail.whole_trail import trail, trail_of
@@ -184,3 +188,39 @@ def test_kept_code_of_the_writer_is_that_of_its_tables() -> None:
     """numba keeps code by the types of its parameters: one of them bears a checksum of all that goes into the code."""
     assert all("made_of_" in str(signature[0]) for signature in write_rows.signatures)
     assert write_rows.signatures
+
+
+INTERRUPTED = """
+import itertools, os, signal, sys, threading, time
+from gateway import cli
+from gateway.audit_trail.read_ahead import THREAD, ahead, end_if_left
+from gateway.commands import audit
+
+def work():  # one item that takes for ever, as a compiler does, or compiled code without the interpreter's lock
+    threading.Timer(0.2, os.kill, (os.getpid(), signal.SIGINT)).start()
+    threading.Event().wait()
+    yield
+
+audit.run = lambda options: list(ahead(work(), 1))
+cli.main(["audit", "verify", "nothing.csv"])
+"""
+
+
+def test_a_person_who_interrupts_waits_for_no_thread() -> None:
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, timeout=100)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGINT, "")
+
+
+def test_an_item_that_takes_long_ends_when_nobody_asks_for_it() -> None:
+    made = []
+
+    def work() -> Iterator[int]:
+        yield 1
+        while True:  # no item any more
+            made.append(1)
+            end_if_left()
+
+    taken = ahead(work(), 2)
+    assert next(taken) == 1
+    taken.close()
+    assert made and not [thread for thread in threading.enumerate() if thread.name == THREAD]

@@ -7,11 +7,17 @@ from itertools import pairwise
 
 import pytest
 
-from engine import host
+from engine import disk, host
 from engine.codes import Mode
+from engine.journal.lock import Lock
 from gateway import cli
+from gateway.config import Config
+from gateway.venue import disk_space
 from tests.test_archive import everything, journal  # noqa: F401 - a fixture
 from tests.test_journal import flip
+from tests.watched_disk import SmallDisk, WatchedDisk
+
+PIECE = 1 << 11
 
 
 @pytest.fixture
@@ -52,6 +58,33 @@ def test_archive_list_verify_move_and_back(journal, said, tmp_path):  # noqa: F8
     for path in away.iterdir():
         path.rename(data / "archive" / path.name)
     assert everything(journal) == before and said(data, "--verify")[0] == 0
+
+
+def test_beside_a_running_venue_it_writes_and_removes_a_piece_at_a_time(journal, said, tmp_path, monkeypatch):  # noqa: F811
+    pauses = []
+    monkeypatch.setattr(disk, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr(disk_space, "pause", lambda: pauses.append(1))
+    lock = Lock(journal)  # as a venue has it
+    with disk.use(watched := WatchedDisk()):
+        assert said(journal)[1]["archived"] == [1, 2, 3, 4, 5]
+        assert watched.most_bytes == PIECE and watched.cut_files and len(pauses) > watched.cut_files
+        watched.cut_files = 0
+        assert said(journal, "--to", tmp_path / "cold")[1]["moved"] == [1, 2, 3, 4, 5]
+        assert watched.most_bytes == PIECE and watched.cut_files
+    lock.release()
+    for path in (tmp_path / "cold").iterdir():
+        path.rename(journal.parent / "archive" / path.name)
+    assert said(journal, "--verify")[0] == 0
+
+
+def test_beside_a_running_venue_it_leaves_half_of_the_reserve(journal, said, tmp_path):  # noqa: F811
+    lock, small = Lock(journal), SmallDisk()
+    small.free = Config().disk_reserve_bytes // 2 + 100
+    with disk.use(small):
+        code, _, err = said(journal)
+        assert code == 2 and "half of disk_reserve_bytes, are the journal's; make room on this disk" in err
+        lock.release()
+        assert said(journal)[0] == 0, "nobody writes this journal"
 
 
 def test_a_damaged_archive_is_named(journal, said):  # noqa: F811

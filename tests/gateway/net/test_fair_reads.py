@@ -31,7 +31,7 @@ class Flood:
 
 def flooded(count):
     loop = Loop()
-    reads = FairReads(lambda call: loop.calls.append(call))
+    reads = FairReads(lambda call: loop.calls.append(call), lambda reader, call: call())
     floods = [Flood(reads) for _ in range(count)]
     for flood in floods:
         reads.filled(flood)

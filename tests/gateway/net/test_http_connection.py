@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import logging
 
 import pytest
 
@@ -142,6 +143,31 @@ def test_who_waits_for_the_venue_is_answered_however_long_it_takes(tmp_path, mon
         writer.close()
 
     conversation(tmp_path, talk)
+
+
+@pytest.mark.parametrize(("name", "target"), [("is_call", TIME), ("tag_of", b"/")])
+def test_a_connection_that_cannot_be_served_is_cut_and_told_once(tmp_path, monkeypatch, caplog, name, target):
+    def broken(*_):
+        raise KeyError("a fault of ours")
+
+    async def talk(connect, server):
+        reader, writer = await connect()
+        with monkeypatch.context() as patched:
+            patched.setattr(http_connection, name, broken)
+            writer.write(get(verb=b"OPTIONS") + get(target))  # the second one is served by a call of the loop
+            assert (await answered(reader, has_body=False))[0] == 204
+            async with asyncio.timeout(20):
+                assert await reader.read() == b""
+        assert not server.connections.http
+        writer.close()
+        reader, writer = await connect()
+        writer.write(get())
+        assert (await answered(reader))[0] == 200
+        writer.close()
+
+    with caplog.at_level(logging.ERROR, "lionrock.server"):
+        conversation(tmp_path, talk)
+    assert [record.event for record in caplog.records] == ["connection_cut"]
 
 
 def test_a_websocket_may_follow_requests_on_the_same_connection(tmp_path):

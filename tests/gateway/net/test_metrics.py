@@ -136,7 +136,7 @@ def test_what_looks_after_the_folder_shows_how_far_it_has_come(tmp_path):
                 await alice.cancel(order.order.order_id)
             venue.snapshots.failures, venue.snapshots.last_seconds, venue.snapshots.archived_segments = 3, 1.5, 7
             venue.time.lead_ns, venue.history.store.figures.fault = 2 * 10**9, "the disk is full"
-            venue.scrub.faults = ["a file"]
+            venue.scrub._found = {"journal": ["a file"]}
             venue.scrub.begin()
             page = await scraped(http, server)
             assert page("scrub_running") == 1 and page("scrub_faults") == 1

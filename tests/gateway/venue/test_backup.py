@@ -9,21 +9,24 @@ from pathlib import Path
 
 import pytest
 
-from engine import host
+from engine import disk, host
 from engine.codes import CommandKind
 from gateway import cli, clock
 from gateway.config import Config
+from gateway.registry import database_copy
 from gateway.registry.registry import Intent, Registry, RegistryError
-from gateway.venue import backup, restore
+from gateway.venue import backup, disk_space, restore
 from gateway.venue.backup import Choice, take
 from gateway.venue.backup_files import MANIFEST, BackupError
 from gateway.venue.venue import Venue
 from tests.gateway.bit_flips import DataFolder
 from tests.gateway.socketless_venue import SocketlessVenue, buy
 from tests.recordings.data import compiled
+from tests.watched_disk import SmallDisk, WatchedDisk
 
 pytestmark = compiled
 ROOT = Path(__file__).parents[3]
+PIECE = 1 << 14
 
 
 def quiet(what, done, total):
@@ -110,7 +113,7 @@ def test_results_that_the_registry_learnt_meanwhile_are_in_the_copied_log(tmp_pa
     made = SocketlessVenue(tmp_path / "venue")
     config, copied = made.venue.config, backup.copy_database
 
-    def later(path, copy):
+    def later(path, copy, pace):
         if path == config.registry:
             other = Registry(config.registry)
             deposit(other, 7_000_000)
@@ -122,7 +125,7 @@ def test_results_that_the_registry_learnt_meanwhile_are_in_the_copied_log(tmp_pa
             made.venue.tick()
             assert made.venue.registry.last_applied() > ends[0].seq
             references.append(reference)
-        copied(path, copy)
+        copied(path, copy, pace)
 
     ends, references, read_end = [], [], backup._read_end
 
@@ -139,6 +142,51 @@ def test_results_that_the_registry_learnt_meanwhile_are_in_the_copied_log(tmp_pa
     again = Venue(restored(one.folder, tmp_path / "restored"))
     assert again.registry.last_applied() <= again.engine.last_seq and not again.registry.pending_intents()
     again.close()
+
+
+def test_beside_a_running_venue_it_writes_and_removes_a_piece_at_a_time(tmp_path, monkeypatch):
+    """The syncs of the venue's journal wait while the disk takes more than that at once."""
+    made = SocketlessVenue(tmp_path / "venue", segment_bytes=1 << 16)
+    config, target = made.venue.config, tmp_path / "backups"
+    trade(made, 0, 600)
+    made.venue.engine.journal.sync()
+    pauses = []
+    monkeypatch.setattr(disk, "PIECE_BYTES", PIECE)
+    monkeypatch.setattr(database_copy, "_PIECE_PAGES", 4)
+    monkeypatch.setattr(disk_space, "pause", lambda: pauses.append(1))
+    with disk.use(watched := WatchedDisk()):
+        first = taken(config, target, is_quick=True)
+        assert watched.most_bytes <= PIECE and len(pauses) > first.manifest.size_bytes // PIECE // 2
+        whole, watched.cut_files = contents(first.folder), 0
+        with monkeypatch.context() as patch, pytest.raises(BackupError, match="no"):
+            patch.setattr(backup, "write_manifest", _refuse)
+            taken(config, target, is_quick=True)
+        assert watched.cut_files > 0 and contents(first.folder) == whole, "what they share is not cut"
+        assert not (target / backup.PARTIAL).exists()
+        made.venue.close()
+        pauses.clear()
+        taken(config, target, is_quick=True)
+        assert not pauses, "a stopped venue waits for nothing"
+
+
+def _refuse(*_):
+    raise BackupError("no")
+
+
+def test_a_backup_on_the_disk_of_a_running_venue_leaves_half_of_the_reserve(tmp_path, monkeypatch):
+    small = SmallDisk()
+    small.free = 1 << 40
+    with disk.use(small):
+        made = SocketlessVenue(tmp_path / "venue")
+        config = made.venue.config
+        small.free = config.disk_reserve_bytes // 2 + 100
+        with pytest.raises(OSError, match=r"half of disk_reserve_bytes, are the journal's; make room on this disk"):
+            taken(config, tmp_path / "backups")
+        assert [path.name for path in (tmp_path / "backups").iterdir()] == [backup.LOCK]
+        small.free = 1 << 40
+        made.venue.close()
+        small.free = 100
+        taken(config, tmp_path / "backups")
 
 
 def test_a_backup_has_every_file_and_starts_like_the_folder(stopped, tmp_path):

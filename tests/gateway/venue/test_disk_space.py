@@ -3,30 +3,24 @@
 import errno
 import os
 import subprocess
+import threading
 import time
 
 import pytest
 
-from engine import disk
+from engine import disk, host
 from engine.codes import CommandKind
 from gateway.venue import disk_space
-from gateway.venue.disk_space import DiskSpace, SparingDisk
+from gateway.venue.disk_space import DiskSpace, sparing
 from gateway.venue.health import Health
 from gateway.venue.snapshots import Snapshots
+from gateway.venue.venue import Venue
 from gateway.wire.command_rows import bare_row
 from tests.gateway.live import request
 from tests.gateway.socketless_venue import SocketlessVenue, buy, replies_of
+from tests.watched_disk import SmallDisk
 
 RESERVE = 1 << 28
-
-
-class SmallDisk(disk.SystemDisk):
-    """A disk that has as much room as one says."""
-
-    free = RESERVE
-
-    def free_bytes(self, path):
-        return self.free
 
 
 def answer(venue, message):
@@ -73,18 +67,42 @@ def test_cancels_time_and_the_journal_go_on(tmp_path):
         venue.close()
 
 
-def test_a_process_beside_the_venue_leaves_half_of_the_reserve(tmp_path, monkeypatch):
+def test_a_process_beside_the_venue_leaves_half_of_the_reserve(tmp_path):
     """What does not fit any more is not begun, and nothing of it stays; without a reserve nobody looks."""
-    path, parts = tmp_path / "large", [bytes(1 << 20)] * 4
-    monkeypatch.setattr(SparingDisk, "free_bytes", lambda self, folder: RESERVE // 2 + (1 << 20))
-    with disk.use(SparingDisk(tmp_path, RESERVE)):
-        disk.write_atomically(path, parts)  # each write leaves it: the disk does not get smaller here
-        with pytest.raises(OSError, match=r"the last 128\.0 MiB, half of disk_reserve_bytes, are the") as full:
-            disk.write_atomically(tmp_path / "larger", [bytes(100), bytes((1 << 20) + 1)])
-        assert full.value.errno == errno.ENOSPC
-    assert [left.name for left in tmp_path.iterdir()] == ["large"]
-    with disk.use(SparingDisk(tmp_path, 0)):
-        disk.write_atomically(path, [bytes(2 << 20)])
+    path, parts, small = tmp_path / "large", [bytes(1 << 20)] * 4, SmallDisk()
+    small.free = RESERVE // 2 + (1 << 20)
+    with disk.use(small):
+        with sparing(tmp_path, RESERVE):
+            disk.write_atomically(path, parts)  # each write leaves it: the disk does not get smaller here
+            with pytest.raises(OSError, match=r"the last 128\.0 MiB, half of disk_reserve_bytes, are the") as full:
+                disk.write_atomically(tmp_path / "larger", [bytes(100), bytes((1 << 20) + 1)])
+            assert full.value.errno == errno.ENOSPC
+            other = threading.Thread(target=disk.write_atomically, args=(tmp_path / "other", [bytes(2 << 20)]))
+            other.start()
+            other.join()
+        assert {left.name for left in tmp_path.iterdir()} == {"large", "other"}, "the journal's thread may use it"
+        with sparing(tmp_path, 0):
+            disk.write_atomically(path, [bytes(2 << 20)])
+        disk.write_atomically(path, [bytes(3 << 20)])
+
+
+def test_the_snapshot_of_a_stop_leaves_half_of_the_reserve(tmp_path):
+    """It is left out then: the journal ends in order, and the next start replays more."""
+    small = SmallDisk()
+    small.free = 1 << 40
+    with disk.use(small):
+        desk = SocketlessVenue(tmp_path)
+        assert "order" in answer(desk, buy(price=17_000))
+        config, last_seq = desk.venue.config, desk.venue.engine.last_seq
+        small.free = RESERVE // 2 + 100
+        with pytest.raises(OSError, match="half of disk_reserve_bytes, are the journal's"):
+            desk.venue.close()
+        assert not host.snapshot_seqs(config.journal)
+        assert not [path for path in tmp_path.rglob("*") if path.suffix == disk.TEMPORARY]
+        small.free = 1 << 40
+        again = Venue(config)
+        assert again.engine.last_seq >= last_seq
+        again.close()
 
 
 @pytest.fixture

@@ -114,14 +114,33 @@ def test_without_room_for_a_process_there_is_an_alarm_and_the_venue_goes_on(jour
     assert not health.troubles
 
 
-def test_a_check_ends_with_its_venue(journal):
+def test_a_check_ends_with_its_venue_and_one_that_ended_early_says_nothing_of_the_files(journal, monkeypatch):
     """However the venue ends: a check that went on would hold files of a folder that is started again or moved."""
-    checks = Scrub(journal.parent, 24, 1 << 16, Health())
+    now_ns = clock.steady_ns()
+    monkeypatch.setattr(clock, "steady_ns", lambda: now_ns)
+    checks = Scrub(journal.parent, 24, RATE, health := Health())
+    flip(segment_path(journal, 2), 600)
     checks.begin()
-    process = checks._process
-    process.stdin.close()  # as the end of the venue does
-    assert process.wait(120) == 0 and process.stdout.read() == b""
-    checks.close()
+    wait_for(checks)
+    assert [trouble.name for trouble in health.troubles] == [scrub.NAME]
+    found, checks._bytes_per_s = checks.faults, 1 << 16
+    for end in (lambda process: process.stdin.close(), lambda process: process.kill()):
+        checks.begin()
+        process = checks._process
+        end(process)  # the end of the venue closes its input; without memory the system kills it
+        assert process.wait(120) != 0
+        wait_for(checks)
+        failed = next(trouble for trouble in health.troubles if trouble.name == scrub.FAILED)
+        assert failed.effect is Effect.ALARM and "before it was through" in failed.cause
+        assert {trouble.name for trouble in health.troubles} == {scrub.NAME, scrub.FAILED}
+        assert checks.faults == found
+    checks._bytes_per_s = RATE
+    checks.tick()
+    assert not checks.is_running, "not at once"
+    now_ns += scrub.LONGEST_RETRY_SECONDS * 10**9
+    checks.tick()
+    wait_for(checks)
+    assert [trouble.name for trouble in health.troubles] == [scrub.NAME], "it came to its end now"
 
 
 @compiled
@@ -159,9 +178,12 @@ def test_a_start_has_the_rest_of_a_large_registry_looked_at_and_nothing_else(tmp
     checks = Scrub(made.data, 24, RATE, health := Health())
     checks.start(has_left_out=False)
     assert not checks.is_running
+    health.report(scrub.HISTORY_NAME, Effect.ALARM, "a block is damaged", "")
     checks.start(has_left_out=True)
     wait_for(checks)
-    assert not health.troubles and checks.checked_ns == 0, "it was not a check of everything"
+    assert checks.checked_ns == 0, "it was not a check of everything"
+    assert [trouble.name for trouble in health.troubles] == [scrub.HISTORY_NAME], "it did not look at the history"
+    health.clear(scrub.HISTORY_NAME)
     db = sqlite3.connect(made.data / "registry.db", isolation_level=None)
     db.execute("UPDATE accounts SET name = 'other' WHERE slot = 1")
     db.close()

@@ -18,7 +18,7 @@ from engine import disk, host
 from engine.journal import archive_folder, archived_numbers, snapshot, write_snapshot
 from gateway import cli
 from gateway.client import Client
-from gateway.venue import snapshot_process
+from gateway.venue import beside_venue, snapshot_process
 from gateway.venue import snapshots as snapshots_module
 from gateway.venue.health import Health
 from gateway.venue.recovery import projection_path
@@ -298,13 +298,13 @@ def test_a_process_ends_with_its_venue(stopped):
     snapshots.tick(10**9)
     process = snapshots._process
     process.stdin.close()  # as the end of the venue does
-    assert process.wait(START_SECONDS) == 0
+    assert process.wait(START_SECONDS) == beside_venue.INPUT_ENDED
     snapshots.close()
 
 
 GIVING_WAY = """
 import os, time
-from gateway.venue import snapshot_process as process
+from gateway.venue import beside_venue as process
 process.STARVED_SECONDS = 0.01
 process._waited_ns = {waited}
 process.give_way()
@@ -323,12 +323,12 @@ def test_it_runs_where_nobody_else_wants_to_unless_that_is_nowhere(waited, looks
     """A process that always waits for a core is merely nice from then on."""
     code = GIVING_WAY.format(waited=waited, looks=looks)
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["True", is_idle, str(min(19, os.nice(0) + snapshot_process.NICENESS))]
+    assert done.stdout.split() == ["True", is_idle, str(min(19, os.nice(0) + beside_venue.NICENESS))]
 
 
 WITHOUT_THE_RIGHT = """
 import os, resource
-from gateway.venue import snapshot_process as process
+from gateway.venue import beside_venue as process
 resource.setrlimit(resource.RLIMIT_NICE, (0, 0))
 os.setuid(65534)
 process.give_way()
@@ -340,7 +340,7 @@ print(os.sched_getscheduler(0) == os.SCHED_IDLE, os.nice(0))
 def test_who_could_not_leave_the_idle_policy_again_does_not_begin_it():
     """As an ordinary user, which a service is, the process would wait for a core for ever beside a busy venue."""
     done = subprocess.run([sys.executable, "-c", WITHOUT_THE_RIGHT], capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", str(min(19, os.nice(0) + snapshot_process.NICENESS))]
+    assert done.stdout.split() == ["False", str(min(19, os.nice(0) + beside_venue.NICENESS))]
 
 
 def test_a_state_that_the_journal_does_not_lead_to_is_found(stopped):

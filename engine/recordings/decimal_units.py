@@ -1,0 +1,39 @@
+"""Decimal text of a recording as whole numbers of a contract's tick or lot, exactly."""
+
+import re
+from decimal import Context, Decimal
+
+CACHED = 1 << 16
+_DECIMAL = re.compile(r"\d{1,20}(\.\d{1,20})?(e-\d{1,2})?", re.ASCII | re.IGNORECASE)
+_EXACT = Context(prec=80)
+
+
+class DecimalUnits:
+    """Counts decimals in one unit. The values that come again, as prices do, are kept."""
+
+    def __init__(self, name: str, unit: str, most: int) -> None:
+        self.name, self.unit, self.most = name, unit, most
+        self._divisor = Decimal(unit)
+        self._known: dict[str, int] = {}
+
+    def __call__(self, text: str) -> int:
+        """How many units a decimal is, 0 to `most`. ValueError says why it is none of them."""
+        units = self._known.get(text)
+        if units is None:
+            units = self._count(text)
+            if len(self._known) >= CACHED:
+                self._known.clear()
+            self._known[text] = units
+        return units
+
+    def _count(self, text: str) -> int:
+        if not _DECIMAL.fullmatch(text):
+            raise ValueError(f"{text[:40]!r} is no decimal number")
+        units = _EXACT.divide(_EXACT.create_decimal(text), self._divisor)
+        if units > self.most:
+            raise ValueError(
+                f"{text[:40]} is more than {self.most} times the {self.name} {self.unit}; name a coarser one"
+            )
+        if units != int(units):
+            raise ValueError(f"{text[:40]} is no multiple of the {self.name} {self.unit}; name a finer one")
+        return int(units)

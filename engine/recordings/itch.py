@@ -1,0 +1,312 @@
+"""NASDAQ TotalView-ITCH 5.0: the binary file of one trading day, each message behind its length in two bytes.
+
+What a message means for a book:
+
+- *A, F* (add): an order rests. *E* (executed) and *C* (executed at another price, printed): the order gave a quantity.
+- *C that is not printed*: a cross took the quantity, and its Q message prints the whole. No aggressor took it, so it
+  only makes the order smaller, as *X* (cancelled in part) does. *D*: it is gone. *U*: one order replaces another.
+- *P* (trade of an order that was never shown) and *Q* (cross) are trades beside the visible book.
+- *B* (broken trade) changes no book: the order does not come back. System events, the directory, trading states, halts,
+  limits, imbalances and the like (S, R, H, Y, L, V, W, K, J, h, I, N, O) change none either.
+- A type that is not in the format's list is left out by its length and counted.
+
+*Seeding.* Nothing: a day's file begins with an empty book. Messages about orders that the file never added (a cut file)
+are counted by whoever follows the orders. *Forgetting.* Nothing: every order's end is in the file.
+
+*Contracts.* The directory (R) or an order itself names the symbol of a locate code; each symbol that has orders is a
+contract. Above MAX_CONTRACTS the symbols that are wanted must be named; messages of the others are left out here.
+*Prices* have four decimals. An order above 2^30 ticks, such as a stub quote of $199,999.99 at a tick of 0.0001, is left
+out and counted; so are trades beside the book whose price is no multiple of a coarser tick.
+*Times* are nanoseconds after New York's midnight of the date in the file's name; without one, of 1 January 1970.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numba import njit
+
+from engine.code_values import SIDE_BUY, SIDE_SELL
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
+from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
+from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
+from engine.recordings.source import BadBytesError, RecordingError, Source
+from engine.schema import MAX_CONTRACTS
+from engine.units import MAX_TICKS, NS_PER_S
+
+PRICE_UNIT = "0.0001"
+LENGTH_OF = {
+    "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "O": 48,
+    "A": 36, "F": 40, "E": 31, "C": 36, "X": 23, "D": 19, "U": 35, "P": 44, "Q": 40, "B": 19, "I": 50, "N": 20,
+}  # fmt: skip
+"""Bytes of a message of each type, its type included."""
+IGNORED = (
+    "message of an unknown type",
+    "message of a symbol that is not wanted",
+    "message of a symbol that nothing names",
+    "order above 2^30 ticks",
+    "trade between two ticks",
+)
+"""Why messages became no row although they might have."""
+
+_DAY_NS = 24 * 3600 * NS_PER_S
+_LENGTHS = np.zeros(256, np.int64)
+for _type, _length in LENGTH_OF.items():
+    _LENGTHS[ord(_type)] = _length
+_LOOKED_AT = 8
+_LOCATES = 1 << 16
+_UNSEEN, _LISTED, _UNWANTED = -1, -2, -3
+
+_FILLED, _MIDNIGHT, _MESSAGES, _UNKNOWN, _OTHER, _UNNAMED, _TOO_HIGH, _OFF_TICK, _FIELDS = range(9)
+_OK, _MORE, _FULL, _END, _DIRECTORY, _CUT = range(6)
+_BAD_LENGTH, _BAD_TIME, _BAD_SIDE, _BAD_SHARES, _BAD_PRICE, _BAD_TICK = range(10, 16)
+_A, _F, _E, _C, _X, _D, _U, _P, _Q, _R = (ord(letter) for letter in "AFECXDUPQR")
+_B, _S, _NOT_PRINTED = ord("B"), ord("S"), ord("N")
+_ADD, _REDUCE, _DELETE = int(LifeAction.ADD), int(LifeAction.REDUCE), int(LifeAction.DELETE)
+_EXECUTE, _REPLACE, _TRADE = int(LifeAction.EXECUTE), int(LifeAction.REPLACE), int(LifeAction.TRADE)
+_LAST = int(LifeFlag.LAST)
+
+
+def is_itch(head: bytes) -> bool:
+    """Whether the first messages are of known types and as long as those are."""
+    at, known = 0, 0
+    while known < _LOOKED_AT and at + 2 < len(head):
+        length = int.from_bytes(head[at : at + 2], "big")
+        if length == 0 or length != _LENGTHS[head[at + 2]]:
+            return False
+        at, known = at + 2 + length, known + 1
+    return known > 0
+
+
+class ItchDecoder:
+    """Decodes one file: a contract for each wanted symbol that is listed, or without a wish for each with orders."""
+
+    format = "itch"
+    total = 0
+
+    def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
+        self.source, self.wanted, self.skip_bad = source, wanted, skip_bad
+        self.contracts: list[ContractSpec] = []
+        self.bad = 0
+        self._state = np.zeros(_FIELDS, np.int64)
+        self._state[_MIDNIGHT] = midnight_ns(source.name)
+        self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
+        self._slots: dict[str, int] = {}
+        self.seen: set[str] = set()
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        """How many messages so far became no row although they might have, by reason."""
+        counts = self._state[_UNKNOWN:].tolist()
+        return {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
+
+    def blocks(self) -> Iterator[LifeBlock]:
+        """The whole file. What stands before a damage comes first, then BadBytesError or RecordingError."""
+        with ByteBlocks(self.source) as window:
+            rows, code, failure = np.zeros(BLOCK_ROWS, LIFE), _OK, None
+            while code != _END:
+                window.at, code = _decode(window.data, window.at, self._locates, self._state, rows)
+                if code == _DIRECTORY:
+                    self._name_locate(window)
+                elif code not in (_OK, _FULL):
+                    code, failure = self._go_on(window, code)
+                if failure or code in (_FULL, _END):
+                    yield LifeBlock(rows[: self._state[_FILLED]], int(self._state[_MESSAGES]))
+                    rows, self._state[_FILLED] = np.zeros(BLOCK_ROWS, LIFE), 0
+                if failure:
+                    raise failure
+
+    def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
+        """What to do where the compiled decoder stopped: read on, leave a message out, or fail."""
+        try:
+            if code == _MORE:
+                if window.more():
+                    return _OK, None
+                return _END, self._error(window, _CUT) if len(window.rest()) else None
+            if code == _END:
+                return _END, self._error(window, _END) if len(window.rest()) > 2 or window.more() else None
+        except RecordingError as error:
+            return code, error
+        if not self.skip_bad:
+            return code, self._error(window, code)
+        self.bad += 1
+        self._state[_MESSAGES] += 1
+        window.at += 2 + int.from_bytes(window.rest()[:2], "big")
+        return _OK, None
+
+    def _name_locate(self, window: ByteBlocks) -> None:
+        """Learn which contract a locate code is, from the directory or from the first order."""
+        message = bytes(window.data[window.at + 2 : window.at + 2 + LENGTH_OF["F"]])
+        is_listing = message[0] == _R
+        locate, name_at = int.from_bytes(message[1:3], "big"), 11 if is_listing else 24
+        name = message[name_at : name_at + 8].decode("ascii", "replace").strip()
+        self.seen.add(name)
+        if not self.wanted.takes(name):
+            self._locates[locate, 0] = _UNWANTED
+        elif is_listing and not self.wanted.symbols:
+            self._locates[locate, 0] = _LISTED
+        else:
+            slot = self._slots[name] if name in self._slots else self._append(name)
+            self._locates[locate] = slot, units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
+
+    def _append(self, name: str) -> int:
+        slot = self._slots[name] = len(self.contracts)
+        if slot == MAX_CONTRACTS:
+            raise RecordingError(
+                f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols ({len(self.seen):,} are listed); "
+                f"name those wanted with --symbols, such as {self.contracts[0].name},{name}"
+            )
+        self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))
+        return slot
+
+    def _error(self, window: ByteBlocks, code: int) -> BadBytesError:
+        message = window.rest()[2 : 2 + LENGTH_OF["O"]]
+        length = int.from_bytes(window.rest()[:2], "big")
+        kind = chr(message[0]) if message else ""
+        price_at = 31 if kind == "U" else 32
+        price = int.from_bytes(message[price_at : price_at + 4], "big")
+        tick = int(self._locates[int.from_bytes(message[1:3], "big"), 1])
+        field, reason = {
+            _END: ("length", "is 0, which ends a file, but bytes follow"),
+            _CUT: ("length", f"{length}, but the file ends {len(message)} bytes after it"),
+            _BAD_LENGTH: ("length", f"{length} is not the {LENGTH_OF.get(kind)} of type {kind!r}"),
+            _BAD_TIME: ("time", "is not within a day"),
+            _BAD_SIDE: ("side", f"{chr(message[19]) if len(message) > 19 else ''!r} is neither 'B' nor 'S'"),
+            _BAD_SHARES: ("shares", f"are 0 in a message of type {kind!r}"),
+            _BAD_PRICE: ("price", f"is 0 in a message of type {kind!r}"),
+            _BAD_TICK: ("price", f"{price / 10000:.4f} is no multiple of the tick {tick / 10000:.4f}"),
+        }[code]
+        return BadBytesError(self.source.name, window.position, int(self._state[_MESSAGES]) + 1, field, reason)
+
+
+@njit(cache=True)
+def _decode(data, at, locates, state, rows):
+    """Decode messages into rows until something is needed; (where the next message begins, what is needed)."""
+    while True:
+        if state[_FILLED] == len(rows):
+            return at, _FULL
+        if at + 2 > len(data):
+            return at, _MORE
+        length = _number(data, at, 2)
+        if length == 0:
+            return at, _END
+        if at + 2 + length > len(data):
+            return at, _MORE
+        expected = _LENGTHS[data[at + 2]]
+        if expected == 0:
+            state[_UNKNOWN] += 1
+        elif expected != length:
+            return at, _BAD_LENGTH
+        else:
+            code = _message(data, at + 2, locates, state, rows)
+            if code != _OK:
+                return at, code
+        state[_MESSAGES] += 1
+        at += 2 + length
+
+
+@njit(cache=True)
+def _number(data, at, size):
+    """Bytes as a big-endian whole number."""
+    value = np.int64(0)
+    for index in range(size):
+        value = (value << 8) | np.int64(data[at + index])
+    return value
+
+
+@njit(cache=True)
+def _message(data, at, locates, state, rows):
+    """Decode one message of a known type; the code of what stops it."""
+    kind, locate = data[at], _number(data, at + 1, 2)
+    contract = locates[locate, 0]
+    if kind == _R:
+        return _DIRECTORY if contract == _UNSEEN else _OK
+    if kind not in (_A, _F, _E, _C, _X, _D, _U, _P, _Q):
+        return _OK
+    if contract < 0:
+        if contract == _UNWANTED:
+            state[_OTHER] += 1
+        elif kind in (_A, _F):
+            return _DIRECTORY
+        else:
+            state[_UNNAMED] += 1
+        return _OK
+    time_ns = _number(data, at + 5, 6)
+    if time_ns >= _DAY_NS:
+        return _BAD_TIME
+    row = rows[state[_FILLED]]
+    row["time_ns"] = state[_MIDNIGHT] + time_ns
+    row["order_id"] = _number(data, at + 11, 8)
+    row["new_order_id"] = row["price_ticks"] = row["size_lots"] = 0
+    row["message"] = state[_MESSAGES] + 1
+    row["contract"] = contract
+    row["side"] = 0
+    row["flags"] = _LAST
+    if kind in (_P, _Q):
+        return _trade(data, at, locates[locate, 1], state, row)
+    return _life(data, at, locates[locate, 1], state, row)
+
+
+@njit(cache=True)
+def _life(data, at, units, state, row):
+    """What happened to an order."""
+    kind = data[at]
+    if kind == _D:
+        row["action"] = _DELETE
+        state[_FILLED] += 1
+        return _OK
+    if kind in (_A, _F):
+        if data[at + 19] != _B and data[at + 19] != _S:
+            return _BAD_SIDE
+        row["side"] = SIDE_BUY if data[at + 19] == _B else SIDE_SELL
+        row["action"] = _ADD
+        return _order(data, at + 20, at + 32, units, state, row)
+    if kind == _U:
+        row["action"] = _REPLACE
+        row["new_order_id"] = _number(data, at + 19, 8)
+        return _order(data, at + 27, at + 31, units, state, row)
+    row["size_lots"] = _number(data, at + 19, 4)
+    if row["size_lots"] == 0:
+        return _BAD_SHARES
+    is_taken = kind == _E or (kind == _C and data[at + 31] != _NOT_PRINTED)
+    row["action"] = _EXECUTE if is_taken else _REDUCE
+    state[_FILLED] += 1
+    return _OK
+
+
+@njit(cache=True)
+def _order(data, shares_at, price_at, units, state, row):
+    """The shares and the price of an order that comes to rest; above the highest price it is left out."""
+    shares, price = _number(data, shares_at, 4), _number(data, price_at, 4)
+    if shares == 0:
+        return _BAD_SHARES
+    if price == 0:
+        return _BAD_PRICE
+    if price // units > MAX_TICKS:
+        state[_TOO_HIGH] += 1
+        if row["action"] == _REPLACE:
+            row["action"] = _DELETE
+            state[_FILLED] += 1
+        return _OK
+    if price % units != 0:
+        return _BAD_TICK
+    row["size_lots"] = shares
+    row["price_ticks"] = price // units
+    state[_FILLED] += 1
+    return _OK
+
+
+@njit(cache=True)
+def _trade(data, at, units, state, row):
+    """A trade beside the visible book; a cross of nothing is none."""
+    is_cross = data[at] == _Q
+    shares = _number(data, at + 11, 8) if is_cross else _number(data, at + 20, 4)
+    price = _number(data, at + 27, 4) if is_cross else _number(data, at + 32, 4)
+    if price % units != 0 or price // units > MAX_TICKS:
+        state[_OFF_TICK] += 1
+    elif shares > 0:
+        row["action"] = _TRADE
+        row["order_id"] = 0
+        row["size_lots"] = shares
+        row["price_ticks"] = price // units
+        state[_FILLED] += 1
+    return _OK
