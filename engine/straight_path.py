@@ -1,7 +1,8 @@
 """The straight path: how a limit order without options is admitted, or amended when it then trades with nobody.
 
 The rules are those of the full path: the same functions, or ranges that are worked out of the same fields
-(`plain_terms`). An order for which any of them needs a closer look is left to it, with nothing written. The order stands in registers, not in `s.taker`.
+(`plain_terms`). An order for which any of them needs a closer look is left to it, with nothing written. The order
+stands in registers, not in `s.taker`.
 """
 
 import numpy as np
