@@ -235,7 +235,7 @@ class _Backtest:
     def run(self) -> BacktestResult:
         for batch in self.recording.batches():
             self.market.open(self.recording)
-            self.book.contracts = contracts_of(self.recording)
+            self.book.contracts, self.book.shown_levels = contracts_of(self.recording), self.recording.depth
             if len(batch.commands):
                 self._batch(batch)
         self._sample()

@@ -17,6 +17,7 @@ from engine.recordings.replay import replay as replay_whole
 from engine.recordings.side_by_side import OWN_ACCOUNT
 from engine.recordings.source import RecordingError
 from tests.recordings.data import compiled
+from tests.recordings.test_readers import lobster_files
 
 HEADER = "time_ns,action,cl_ord_id,side,qty_lots,price_ticks,tif\n"
 Write = Callable[[str], Path]
@@ -111,7 +112,7 @@ def test_a_fill_tells_who_took_the_order_and_where_it_had_stood(written: Write) 
     assert said == {
         "time_ns": 50, "cl_ord_id": 1, "other_id": 4, "message": 4, "price_ticks": 101, "qty_lots": 2,
         "orders_ahead": 1, "lots_ahead": 5, "position_lots": -2, "fee_micros": 0, "contract_slot": 0,
-        "side": Side.SELL, "is_taker": False,
+        "side": Side.SELL, "is_taker": False, "was_in_view": True,
     }  # fmt: skip
     assert (result.corrections, result.messages, result.positions, result.refused) == (1, 5, {0: -2}, {})
     assert result.cash_tick_lots == {0: 202} and result.profit == Decimal(202 - 2 * 101)
@@ -154,6 +155,21 @@ def test_an_order_arrives_behind_what_was_recorded_within_the_latency(written: W
 
         backtest(open_recording(path), look, every_ns=10, latency_ns=latency_ns)
     assert ahead == {0: (1, 5), 5: (1, 5), 14: (1, 5), 15: (2, 9), 16: (3, 13)}
+
+
+def test_an_order_beyond_what_a_recording_shows_is_not_in_view(tmp_path: Path) -> None:
+    messages = "34200.1,1,11,10,1000100,1\n34200.2,1,12,7,1000300,-1\n34200.5,1,13,5,1000100,1\n"
+    rows = "1000200,20,1000100,30\n1000200,20,1000100,30\n1000200,20,1000100,35\n"
+    seen = []
+
+    def strategy(session: Session) -> None:
+        if not session.orders:
+            for price in (1000200, 1000201, 1000300):
+                session.sell(price, 1)
+        seen[:] = [(order.price_ticks, order.is_in_view) for order in session.orders.values()]
+
+    backtest(open_recording(lobster_files(tmp_path, messages, rows)), strategy, every_messages=1)
+    assert seen == [(1000200, True), (1000201, False), (1000300, False)]
 
 
 def test_an_amended_order_keeps_its_place_only_where_the_engine_keeps_it(written: Write) -> None:

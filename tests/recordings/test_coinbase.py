@@ -92,6 +92,26 @@ def test_a_snapshot_before_its_messages(tmp_path: Path) -> None:
     assert decoder.ignored["message that a snapshot or an earlier line holds already"] > 20
 
 
+def test_later_snapshots_say_how_exact_the_capture_is(tmp_path: Path) -> None:
+    """Orders that were followed rightly stay where they are in their queues; a lost line is seen and mended."""
+    exchange, writer = SmallExchange(9, ("BTC-USD",)), CoinbaseWriter()
+    lines = [line for facts in exchange.day(200) for line in writer.lines(facts)]
+    shot = writer.snapshot(exchange, "BTC-USD")
+    after = [line for facts in exchange.day(30) for line in writer.lines(facts)]
+    again = writer.snapshot(exchange, "BTC-USD")
+    decoder = CoinbaseDecoder(write(tmp_path, [*lines, shot, *after, again]))
+    rows = decoded(decoder)
+    assert decoder.ignored == {"later snapshot with the orders that were there": 1}
+    assert (rows["action"] == LifeAction.CLEAR).sum() == 1
+    opened = max(place for place, line in enumerate(after) if '"open"' in line)
+    decoder = CoinbaseDecoder(write(tmp_path, [*lines, shot, *after[:opened], *after[opened + 1 :], again]))
+    rested = Rested()
+    for row in decoded(decoder):
+        rested.apply(row)
+    assert rested.book(0) == exchange.book("BTC-USD")
+    assert decoder.ignored["order that a later snapshot shows otherwise"] == 1
+
+
 def test_gaps_repeats_and_orders_from_before(tmp_path: Path) -> None:
     writer = CoinbaseWriter()
     first, second = writer.lines([ADDED]), writer.lines([ADDED._replace(order_id=6)])

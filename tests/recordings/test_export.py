@@ -3,6 +3,7 @@
 import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from engine import disk
 from engine.codes import EventKind
 from engine.host import Engine
-from engine.recordings import open_recording
+from engine.recordings import open_recording, out
 from engine.recordings.batches import ContractSpec
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action, BookFollower, Followed
 from engine.recordings.out.export import Export, Wanted
@@ -271,6 +272,27 @@ def test_a_folder_with_files_of_these_names_is_refused_and_left_as_it_was(tmp_pa
         export.write(events, events["seq"], events)
     files.abandon()
     assert [path.name for path in tmp_path.iterdir()] == ["ETH_PERP-trades.parquet.CHECKSUM"]
+
+
+def test_the_documented_example_reads_prices(tmp_path: Path) -> None:
+    pytest.importorskip("polars", reason="polars is not installed")
+    exported(tmp_path, Wanted("parquet", ("trades",)))
+    text = (Path(out.__file__).parent / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(text.replace("files/", f"{tmp_path}/"), names)
+    trades = follow(venue_events()).changes
+    ticks = trades["price_ticks"][(trades["action"] >= Action.FILL) & (trades["contract"] == 0)]
+    assert names["trades"]["price"].to_list() == pytest.approx((ticks / 100).tolist())
+
+
+@pytest.mark.parametrize("format, module", [("parquet", "pyarrow"), ("tardis", "pyarrow"), ("dbn", "databento_dbn")])
+def test_a_library_that_is_missing_is_one_line_with_the_remedy(
+    format: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert lionrock("export", "synthetic:5:10", "--to", tmp_path / "q", "--format", format) == command.FAILED
+    said = capsys.readouterr().err
+    assert "pip install 'lionrock[" in said and said.count("\n") == 1 and not (tmp_path / "q").exists()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------

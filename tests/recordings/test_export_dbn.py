@@ -18,6 +18,7 @@ from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS
 from engine.recordings.replay import Options, prepare, replay
 from tests.recordings.data import compiled
+from tests.recordings.test_commands import lionrock
 from tests.recordings.test_export import (
     LEVELS,
     SPECS,
@@ -126,6 +127,21 @@ def test_a_replay_of_the_file_has_the_same_book_at_every_event_and_the_same_trad
         assert trades_of(after) == trades_of(before)
         expected = last_of_each_time(was.depth[was.depth[:, 2] == slot])
         assert last_of_each_time(again.depth[again.depth[:, 2] == of]) == expected
+
+
+def test_a_recording_of_many_contracts_is_exported_by_the_names_that_it_tells(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    exported(tmp_path / "a", Wanted("dbn", ("orders",)))
+    given = ("--to", tmp_path / "b", "--format", "parquet", "--what", "trades", "--contract", "ETH_PERP,tick=0.5,lot=1")
+    source = tmp_path / "a" / "lionrock.mbo.dbn.zst"
+    assert lionrock("export", source, *given, "--contract", "BTC_PERP,tick=0.01,lot=0.001") == 0
+    was = follow(venue_events()).changes
+    for slot, spec in enumerate(SPECS):
+        table = parquet.read_table(tmp_path / "b" / f"{spec.name}-trades.parquet")
+        trades = was[(was["action"] == Action.FILL) & (was["contract"] == slot)]
+        assert table.schema.metadata[b"tick"].decode() == spec.tick
+        assert table["price_ticks"].to_pylist() == trades["price_ticks"].tolist()
+        assert table["qty_lots"].to_pylist() == trades["lots"].tolist()
 
 
 def test_trades_and_definitions(tmp_path: Path) -> None:

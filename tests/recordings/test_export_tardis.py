@@ -11,15 +11,28 @@ import pytest
 
 from engine.codes import EventKind
 from engine.host import Engine
+from engine.recordings import open_recording
+from engine.recordings.batches import Wanted as Sought
 from engine.recordings.out.arrow_columns import Maker
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action
 from engine.recordings.out.export import Wanted
 from engine.recordings.out.formats import DAY_NS
 from engine.recordings.out.market_rows import MarketFollower
+from engine.recordings.replay import Options, prepare, replay
 from engine.schema import NOTICE
 from tests import risk_flow
 from tests.recordings.data import compiled
-from tests.recordings.test_export import LEVELS, SPECS, exported, follow, venue_commands, venue_events
+from tests.recordings.test_export import (
+    LEVELS,
+    SPECS,
+    Heard,
+    exported,
+    follow,
+    last_of_each_time,
+    trades_of,
+    venue_commands,
+    venue_events,
+)
 
 pytestmark = compiled
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -49,6 +62,34 @@ def test_levels_give_the_same_book_at_every_record(tmp_path: Path) -> None:
             found[int(row["timestamp"])] = cells(sides)
         expected = {row[0] // 1000: row[DEPTH_HEAD:] for row in was[was[:, 2] == contract].tolist()}
         assert len(expected) > 500 and expected.items() <= found.items()
+
+
+@pytest.mark.parametrize("contract", [0, 1])
+def test_a_replay_of_the_files_has_the_same_book_at_every_record_and_the_same_trades(
+    contract: int, tmp_path: Path
+) -> None:
+    exported(tmp_path, Wanted("tardis"), pieces=4)
+    spec = SPECS[contract]
+    path = tmp_path / f"lionrock_incremental_book_L2_{spec.name}.csv.gz"
+    sought = Sought(contracts=(f"{spec.name},tick={spec.tick},lot={spec.lot}",))
+    reader, heard = open_recording(path, wanted=sought), Heard()
+    result = replay(reader, prepare(reader), Options(reports=heard))
+    assert result.book_rows_equal == result.book_rows_checked and (result.book_rows_checked or 0) > 500
+    again, was = follow(np.concatenate(heard.rings)), follow(venue_events())
+    depth = was.depth[was.depth[:, 2] == contract]
+    depth[:, 0] -= depth[:, 0] % 1000
+    assert last_of_each_time(again.depth) == last_of_each_time(depth)
+    changes = was.changes[was.changes["contract"] == contract]
+    changes["time_ns"] -= changes["time_ns"] % 1000
+    assert traded(again.changes) == traded(changes) and len(traded(changes)) > 300
+
+
+def traded(changes: Any) -> dict[tuple[int, ...], int]:
+    """What was traded at each time and price: a level knows no orders."""
+    sums: dict[tuple[int, ...], int] = {}
+    for time_ns, side, price, lots in trades_of(changes):
+        sums[time_ns, side, price] = sums.get((time_ns, side, price), 0) + lots
+    return sums
 
 
 def cells(sides: dict[str, dict[int, int]]) -> list[int]:

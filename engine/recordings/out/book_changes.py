@@ -24,7 +24,7 @@ from engine.code_values import (
     SIDE_BUY,
 )
 from engine.codes import EventKind
-from engine.schema import ORDER_SLOT_BITS
+from engine.schema import ORDER_SLOT_BITS, record
 
 Rows = np.ndarray[Any, Any]
 _REFILLED = int(EventKind.REFILLED)
@@ -48,7 +48,7 @@ class Cause(IntEnum):
     DELEVERAGING = 2
 
 
-CHANGE = np.dtype(
+CHANGE = record(
     [
         ("seq", "<i8"),  # of the command that caused it
         ("time_ns", "<i8"),
@@ -66,7 +66,7 @@ CHANGE = np.dtype(
         ("cause", "u1"),
     ]
 )
-ORDER = np.dtype(
+ORDER = record(
     [
         ("order_id", "<i8"),  # 0: none
         ("price_ticks", "<i8"),
