@@ -203,7 +203,8 @@ class BinanceLevels:
         """Whether a symbol's messages are wanted."""
         if not self.texts.takes(name, self._line):
             return False
-        self._markets.setdefault(name, Market())
+        if name not in self._markets:
+            self._markets[name] = Market()
         return True
 
     def _update(self, message: BinanceMessage) -> None:

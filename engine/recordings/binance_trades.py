@@ -21,8 +21,8 @@ from engine.recordings.trade_merge import TradeMerge
 from engine.units import INT64_MAX
 
 BLOCK_BYTES = 1 << 20
-UNITS_NS = ((10**14, 1_000_000), (10**17, 1_000), (INT64_MAX, 1))
-"""(the largest time, ns of its unit): the unit of a time is told by its size."""
+MOST_MS, MOST_US = 10**14, 10**17
+"""The largest times in ms and in us: the unit of a time is told by its size."""
 COLUMNS = (7, 8)
 _NAME = re.compile(r"([A-Z0-9_]{1,32})-aggTrades-", re.ASCII)
 _SIDES = {"true": Side.SELL, "false": Side.BUY}
@@ -32,8 +32,9 @@ Array = np.ndarray[Any, Any]
 
 def nanoseconds(stamp: int) -> int:
     """A time of a message in nanoseconds."""
-    factor = next(factor for most, factor in UNITS_NS if stamp <= most)
-    return min(stamp * factor, INT64_MAX)
+    if stamp <= MOST_MS:
+        return min(stamp * 1_000_000, INT64_MAX)
+    return min(stamp * 1_000, INT64_MAX) if stamp <= MOST_US else stamp
 
 
 class AggTrades:

@@ -13,7 +13,7 @@ import numpy as np
 from engine.recordings import level_follower as follower
 from engine.recordings.batches import Batch, ContractSpec, Wanted
 from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks
-from engine.recordings.source import RecordingError
+from engine.recordings.source import RecordingError, Source
 from engine.schema import COMMAND, record
 
 BLOCK_ROWS = 1 << 16
@@ -62,6 +62,7 @@ class LevelDecoder(Protocol):
     """Decodes one recording. `total` is the messages when they are known beforehand, else 0."""
 
     total: int
+    source: Source
 
     @property
     def format(self) -> str:
@@ -234,7 +235,8 @@ class LevelsReader:
         """Move a ladder to the end of the pool, with room for so many levels and as many again."""
         pool, ladders = self._book.pool, self._book.ladders
         if ladders[:, follower.COUNT].sum() + levels > MAX_LEVELS:
-            raise RecordingError(f"more than {MAX_LEVELS:,} levels at a time; name the contracts wanted with --symbols")
+            reason = f"more than {MAX_LEVELS:,} levels at a time; name the contracts wanted with --symbols"
+            raise RecordingError(f"{self.decoder.source.path}: {reason}")
         room = max(_FIRST_ROOM, 2 * levels)
         places: list[Array] = []
         for index in range(len(ladders)):

@@ -66,7 +66,7 @@ class TardisLevels:
         if not source.head().startswith(BOOK_HEADER):
             raise RecordingError(f"{source.path}: trades alone make no book; replay incremental_book_L2 with --trades")
         beside = sources(wanted.trades)[0] if wanted.trades else trades_beside(source)
-        self.wanted = wanted
+        self.source, self.wanted = source, wanted
         self.contracts: list[ContractSpec] = []
         self.ignored: dict[str, int] = {}
         self._symbols = _SymbolTable()
@@ -160,7 +160,8 @@ class TardisLevels:
         if not self.wanted.takes(name):
             return _NOT_WANTED
         if len(self.contracts) == MAX_CONTRACTS:
-            raise RecordingError(f"more than {MAX_CONTRACTS} symbols; name those wanted with --symbols, such as {name}")
+            reason = f"more than {MAX_CONTRACTS} symbols; name those wanted with --symbols, such as {name}"
+            raise RecordingError(f"{self.source.path}: {reason}")
         shown = ContractSpec(name, *_units_of(rows))
         spec = self.wanted.spec(shown)
         self.contracts.append(spec)
