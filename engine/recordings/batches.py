@@ -13,14 +13,11 @@ from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
-from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks, book_row
+from engine.recordings.checks import Checks
 from engine.schema import COMMAND
 from engine.units import MAX_TICKS
 
 BATCH_ROWS = 65_536
-CHECKED_ROWS = 2_048
-"""Rows of a batch that carries recorded books: few enough that what it holds is gone before it slows Python down."""
 READER_ID = 1 << 62
 """Ids from here up are the reader's own: anonymous quantity and aggressors that the recording does not name."""
 
@@ -30,31 +27,6 @@ _COLUMNS = ("kind", "side", "ord_type", "tif", "flags", "cl_ord_id", "price_tick
 Level = tuple[int, int]
 Book = tuple[list[Level], list[Level]]
 """(bids, asks), best first, as (price_ticks, qty_lots)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """A recorded execution: the resting order that it should take and its side; 0 when the recording names none."""
-
-    cl_ord_id: int
-    side: int
-    price_ticks: int
-    qty_lots: int
-
-
-@dataclass(slots=True)
-class Check:
-    """What the recording says once the first `at` rows of its batch are applied.
-
-    `books` are the recorded books after each execution of one sweep, the last one after everything; `executions` are
-    that sweep's, in order. `message` is the number of the last recorded message.
-    """
-
-    at: int
-    message: int
-    books: list[Book]
-    executions: list[Execution]
-    contract: int = 0
 
 
 @dataclass(slots=True)
@@ -204,62 +176,6 @@ def contracts_of(reader: Reader) -> list[ContractSpec]:
 def accounts_of(reader: Reader) -> int:
     """How many accounts have appeared so far."""
     return reader.accounts if isinstance(reader, ManyContracts) else 1
-
-
-class Rows:
-    """Gathers commands one by one and hands them out as a batch."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, ...]] = []
-        self.messages: list[int] = []
-        self.checks: list[Check] = []
-        self.message, self.time_ns = 0, 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def begin(self, message: int, time_ns: int) -> None:
-        """What follows belongs to this recorded message (from 1) and carries its time."""
-        self.message, self.time_ns = message, time_ns
-
-    def new(self, cl_ord_id: int, side: int, price_ticks: int, qty_lots: int, tif: int = TimeInForce.GTC) -> None:
-        """A limit order."""
-        self._add(CommandKind.NEW, side, OrdType.LIMIT, tif, 0, cl_ord_id, price_ticks, qty_lots)
-
-    def cancel(self, cl_ord_id: int) -> None:
-        """Cancel an order."""
-        self._add(CommandKind.CANCEL, 0, 0, 0, 0, cl_ord_id, 0, 0)
-
-    def amend(self, cl_ord_id: int, leaves_lots: int, price_ticks: int = 0) -> None:
-        """Leave an order with this open quantity; less at the same price (0 keeps it) keeps its priority."""
-        self._add(CommandKind.AMEND, 0, 0, 0, ExecInst.QTY_IS_LEAVES, cl_ord_id, price_ticks, leaves_lots)
-
-    def _add(self, *values: int) -> None:
-        self.rows.append((*values, self.time_ns))
-        self.messages.append(self.message)
-
-    def check(self, books: list[Book], executions: list[Execution]) -> None:
-        """What should be true after the commands so far."""
-        self.checks.append(Check(len(self.rows), self.message, books, executions))
-
-    def flush(self, levels: int = 0) -> Batch:
-        """Everything gathered since the last flush; recorded books have so many levels."""
-        messages = np.array(self.messages, np.int64)
-        checks = columns_of(self.checks, levels) if self.checks else None
-        batch = Batch(command_rows(self.rows), messages, messages, self.message, checks)
-        self.rows, self.messages, self.checks = [], [], []
-        return batch
-
-
-def columns_of(checks: list[Check], levels: int) -> Checks:
-    """Checks as columns."""
-    rows, executions = np.zeros(len(checks), CHECK), [each for check in checks for each in check.executions]
-    for row, check in zip(rows, checks, strict=True):
-        row["at"], row["message"], row["contract"] = check.at, check.message, check.contract
-        row["executions"], row["books"] = len(check.executions), len(check.books)
-    books = [book_row(bids, asks, levels) for check in checks for bids, asks in check.books]
-    said = [(each.cl_ord_id, each.side, each.price_ticks, each.qty_lots) for each in executions]
-    return Checks(rows, np.array(said, EXECUTION), np.array(books).reshape(-1, levels, BOOK_WORDS).astype(np.int64))
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:

@@ -58,15 +58,6 @@ def no_checks(levels: int = 0) -> Checks:
     return Checks(np.zeros(0, CHECK), np.zeros(0, EXECUTION), np.zeros((0, levels, BOOK_WORDS), np.int64))
 
 
-def book_row(bids: Any, asks: Any, levels: int) -> Array:
-    """One row of `Checks.books` from (price_ticks, qty_lots) pairs, best first."""
-    row = np.zeros((levels, BOOK_WORDS), np.int64)
-    for ticks, lots, side in ((BID_TICKS, BID_LOTS, bids), (ASK_TICKS, ASK_LOTS, asks)):
-        for level, (price_ticks, qty_lots) in enumerate(side):
-            row[level, ticks], row[level, lots] = price_ticks, qty_lots
-    return row
-
-
 def book_of(row: Array) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:
     """(bids, asks) of one row of `Checks.books`."""
     words = row.tolist()

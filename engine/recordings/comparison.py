@@ -20,7 +20,8 @@ NOTED_FILLS = 8
 SHOWN_FILLS = 3
 """Of our own trades that no recorded one has matched yet, the last so many are shown."""
 _SIDES = ("bid", "ask")
-_NOW, _EARLIER, _LATE, _OURS, _KEPT_BOOKS = range(5)
+_LATE, _FIRST_SLOT, _KEPT_BOOKS = 0, 1, 4
+"""Of the books that are kept, one is the recorded one that came early; the other three take turns."""
 _FILLS = 4096
 CHECKED, EQUAL, EXECUTIONS, AS_RECORDED, _COUNTS = range(5)
 """What is counted for each contract: book rows, and those that are equal; executions, and those as recorded."""
@@ -35,8 +36,10 @@ TALLY = record(
         ("execution_notes", "i8"),
         ("fills", "i8"),  # since the last check
         ("loose", "i8"),  # fills that no recorded trade without order ids has matched yet
-        ("has_now", "i8"),
-        ("has_earlier", "i8"),
+        ("events", "i8"),  # recorded events so far, up to two
+        ("ours", "i8"),  # which of the kept books is the engine's now, after the last event, and after the one before
+        ("now", "i8"),
+        ("earlier", "i8"),
         ("has_late", "i8"),
         ("next_fill", "i8"),  # of the present check: the fill that is being shared out, and what is taken of it
         ("taken_lots", "i8"),
@@ -58,6 +61,7 @@ class Comparison:
         self.tally, self.counts = np.zeros(1, TALLY), np.zeros((MAX_CONTRACTS, _COUNTS), np.int64)
         self.fills, self.loose = np.zeros(_FILLS, FILL), np.zeros(_FILLS, FILL)
         self.notes, self.book_messages = np.zeros(KEPT_DIFFERENCES, NOTE), np.zeros(KEPT_DIFFERENCES, np.int64)
+        self.tally["ours"], self.tally["now"], self.tally["earlier"] = range(_FIRST_SLOT, _KEPT_BOOKS)
         self.set_depth(depth)
 
     def set_depth(self, depth: int) -> None:
@@ -141,13 +145,13 @@ def compare(s, compared, check, said, first):
         for place in range(first_execution, first_execution + check.executions):
             _match_loose(tally, compared, check.message, executions[place])
     if check.books > 1:
-        write_book(s, check.contract, books[_OURS])
+        write_book(s, check.contract, books[tally.ours])
         _compare_sweep(tally, compared, check, said, first)
     elif check.books == 1:
-        write_book(s, check.contract, books[_OURS])
+        write_book(s, check.contract, books[tally.ours])
         _compare_book(tally, compared, check.message, recorded[first_book])
     elif check.executions == 0:
-        write_book(s, check.contract, books[_OURS])
+        write_book(s, check.contract, books[tally.ours])
         _pass_event(tally, books)
     tally.fills = 0
 
@@ -172,10 +176,10 @@ def _copy_book(target, source):
 def _compare_book(tally, compared, message, recorded):
     _, _, _, books, book_messages, book_notes, _, counts = compared
     counts[tally.contract, CHECKED] += 1
-    if _are_equal(recorded, books[_OURS]):
+    if _are_equal(recorded, books[tally.ours]):
         counts[tally.contract, EQUAL] += 1
         return
-    if tally.has_earlier and _are_equal(books[_EARLIER], recorded):
+    if tally.events > 1 and _are_equal(books[tally.earlier], recorded):
         tally.one_event_off += 1
     else:
         tally.has_late = 1
@@ -184,7 +188,7 @@ def _compare_book(tally, compared, message, recorded):
         note = np.int64(tally.book_notes)
         book_messages[note] = message
         _copy_book(book_notes[note, 0], recorded)
-        _copy_book(book_notes[note, 1], books[_OURS])
+        _copy_book(book_notes[note, 1], books[tally.ours])
         tally.book_notes += 1
 
 
@@ -203,7 +207,7 @@ def _compare_sweep(tally, compared, check, said, first):
         missing = np.int64(execution.qty_lots)
         while missing > 0 and left > 0:
             lots = min(missing, open_lots)
-            _put_back(books[_OURS], execution.side, fills[left - 1].price_ticks, lots)
+            _put_back(books[tally.ours], execution.side, fills[left - 1].price_ticks, lots)
             missing -= lots
             open_lots -= lots
             if open_lots == 0:
@@ -234,14 +238,14 @@ def _put_back(ours, side, price, lots):
 @part
 def _pass_event(tally, books):
     """A recorded event has been applied: a row that differed may have been ahead of it."""
-    if tally.has_late and _are_equal(books[_LATE], books[_OURS]):
+    if tally.has_late and _are_equal(books[_LATE], books[tally.ours]):
         tally.one_event_off += 1
     tally.has_late = 0
-    if tally.has_now:
-        tally.has_earlier = 1
-        _copy_book(books[_EARLIER], books[_NOW])
-    tally.has_now = 1
-    _copy_book(books[_NOW], books[_OURS])
+    tally.events = min(tally.events + 1, 2)
+    free = np.int64(tally.earlier)
+    tally.earlier = tally.now
+    tally.now = tally.ours
+    tally.ours = free
 
 
 @part

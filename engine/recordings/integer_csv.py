@@ -136,7 +136,7 @@ def _word(octets, at):
 
 
 @part
-def _field(octets, at, places):
+def number_at(octets, at, places):
     """The plain number at a place and where it ends, scaled by 10^places; -1 where there is none."""
     size, sign, value, digits = len(octets), 1, 0, 0
     if at < size and octets[at] == _MINUS:
@@ -173,7 +173,8 @@ def _field(octets, at, places):
 
 
 @part
-def _is_blank(octets, start, end):
+def text_is_blank(octets, start, end):
+    """Whether only white space stands there."""
     for at in range(start, end):
         octet = octets[at]
         if octet != _SPACE and not _TAB <= octet <= _RETURN:
@@ -182,7 +183,8 @@ def _is_blank(octets, start, end):
 
 
 @part
-def _line_end(octets, at):
+def text_end(octets, at):
+    """Where the line ends: its newline, or behind everything."""
     while at < len(octets) and octets[at] != _NEWLINE:
         at += 1
     return at
@@ -193,7 +195,7 @@ def _values(octets, at, places, row):
     """Parse one line into a row of values; where it ends (its newline, or behind everything), -1: it is not plain."""
     last = len(places) - 1
     for field in range(last + 1):
-        value, at = _word(octets, at) if places[field] == WORD else _field(octets, at, places[field])
+        value, at = _word(octets, at) if places[field] == WORD else number_at(octets, at, places[field])
         if at < 0:
             return -1
         row[field] = value
@@ -216,8 +218,8 @@ def _parse(octets, first_line, places, values, lines):
         at = _values(octets, start, places, values[used])
         is_plain = at >= 0
         if not is_plain:
-            at = _line_end(octets, start)
-        if is_plain or not _is_blank(octets, start, at):
+            at = text_end(octets, start)
+        if is_plain or not text_is_blank(octets, start, at):
             numbers[used] = number
             starts[used] = start
             plain[used] = is_plain

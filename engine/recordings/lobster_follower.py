@@ -1,6 +1,6 @@
 """LOBSTER's rules, compiled: messages and recorded books become command rows and checks. See `lobster` for the rules.
 
-The functions share `f`, a FOLLOWER row, and these tuples: `queues`, what rests as recorded (`queue_table`); `out`,
+The functions share `f`, a FOLLOWER row, and these tuples: `queues`, what rests as recorded (`recorded_queues`); `out`,
 where rows go (`row_writer`); `scratch`, queues as price-time priority would leave them.
 """
 
@@ -20,7 +20,8 @@ from engine.recordings.checks import (
     EXECUTION,
     Checks,
 )
-from engine.recordings.queue_table import (
+from engine.recordings.recorded_orders import NOWHERE, find_order, has_room, remove_order
+from engine.recordings.recorded_queues import (
     Queues,
     add,
     find_level,
@@ -29,7 +30,6 @@ from engine.recordings.queue_table import (
     resting,
     take,
 )
-from engine.recordings.recorded_orders import NOWHERE, find_order, has_room, remove_order
 from engine.recordings.row_writer import CURSOR, write_amend, write_cancel, write_check, write_new
 from engine.schema import COMMAND, record
 

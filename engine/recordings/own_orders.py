@@ -27,7 +27,7 @@ FILL = np.dtype(
         ("contract_slot", "<i4"),
         ("side", "i1"),
         ("is_taker", "?"),
-        ("was_in_view", "?"),  # it stood where the recording shows the book, so that its place in the queue is known
+        ("was_in_view", "?"),  # it stood where the recording shows the queue, so that its place there is known
         ("pad", "i1"),
     ]
 )
@@ -71,7 +71,7 @@ class OwnOrder:
     begin_ns: int = 0
     """When it came to rest there."""
     is_in_view: bool = True
-    """Whether the recording shows the book there: beyond its levels nobody knows what stood before the order."""
+    """Whether the recording shows the queue there: if not, nobody knows what stood before the order."""
 
     @property
     def rests(self) -> bool:
@@ -88,6 +88,8 @@ class OwnBook:
     contracts: list[ContractSpec]
     shown_levels: int = 0
     """How many levels of a side the recording shows; 0: all."""
+    has_queues: bool = True
+    """Whether the recording has the orders of a level and not their sum alone."""
     orders: dict[int, OwnOrder] = field(default_factory=dict)
     fills: list[tuple[Any, ...]] = field(default_factory=list)
     stays: list[tuple[Any, ...]] = field(default_factory=list)
@@ -148,7 +150,9 @@ class OwnBook:
             order.is_in_view = self._shows(order)
 
     def _shows(self, order: OwnOrder) -> bool:
-        """Whether the recording shows the book at an order's price; one that shows all of it has no depth."""
+        """Whether the recording shows the queue at an order's price; one that shows all of the book has no depth."""
+        if not self.has_queues:
+            return False
         levels = self.market.alone.depth(self.shown_levels, order.contract_slot)[order.side - 1]
         if not self.shown_levels or len(levels) < self.shown_levels:
             return True

@@ -129,6 +129,7 @@ def remove_order(orders, row):
             hole = cell
         cell = (cell + 1) & mask
     cells[hole] = 0
+    rows[row].size = 0
     rows[row].next = heads[0].free
     heads[0].free = row
     heads[0].live -= 1

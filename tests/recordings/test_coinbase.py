@@ -127,6 +127,28 @@ def test_gaps_repeats_and_orders_from_before(tmp_path: Path) -> None:
     }
 
 
+def test_messages_that_the_venue_published(tmp_path: Path) -> None:
+    """The examples of its documentation, made the life of one order, with the figures that they say."""
+    head = '"time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD"'
+    order = '"order_id":"ac928c66-ca53-498f-9c13-a110027a60e8"'
+    lines = [
+        f'{{"type":"open",{head},"sequence":10,{order},"price":"400.23","remaining_size":"12.234412","side":"sell"}}',
+        f'{{"type":"change","reason":"STP",{head},"sequence":80,{order},"side":"sell","old_size":"12.234412",'
+        '"new_size":"5.23512","price":"400.23"}',
+        f'{{"type":"match","trade_id":10,{head},"sequence":81,"maker_order_id":"ac928c66-ca53-498f-9c13-a110027a60e8",'
+        '"taker_order_id":"132fb6ae-456b-4654-b4e0-d681ac05cea1","size":"5.23512","price":"400.23","side":"sell"}',
+        f'{{"type":"done",{head},"sequence":82,"price":"400.23",{order},"reason":"filled","side":"sell",'
+        '"remaining_size":"0"}',
+    ]
+    decoder = CoinbaseDecoder(write(tmp_path, lines))
+    rows = decoded(decoder)
+    assert rows["action"].tolist() == [LifeAction.ADD, LifeAction.RESIZE, LifeAction.EXECUTE]
+    assert rows["size_lots"].tolist() == [1_223_441_200, 523_512_000, 523_512_000]
+    assert rows["price_ticks"].tolist() == [40_023, 40_023, 0] and rows["side"][0] == 2
+    assert set(rows["time_ns"].tolist()) == {1_415_348_367_028_459_000}
+    assert decoder.ignored == {"sequence number that is missing": 69}
+
+
 def test_modified_orders_and_those_that_never_rested(tmp_path: Path) -> None:
     writer = CoinbaseWriter()
     lines = writer.lines([ADDED])

@@ -1,25 +1,23 @@
 """Replay: recordings through the engine, against somebody else's record of what happened."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from engine import invariants
-from engine.codes import Reason, Side, TimeInForce
+from engine.codes import Reason, Side
 from engine.recordings import open_recording
-from engine.recordings.batches import READER_ID, Batch, ContractSpec, Execution, Rows, parse_contract
+from engine.recordings.batches import READER_ID, ContractSpec, parse_contract
 from engine.recordings.comparison import KEPT_DIFFERENCES, NOTED_FILLS
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, describe, lost_orders
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, sources
 from engine.schema import MIN_EVENT_ROWS
 from tests.recordings.data import DATA, compiled, needs_data, play
+from tests.recordings.script import Fill, Script
 from tests.recordings.test_readers import documented_example, lobster_files
 
-Fill = tuple[int, int, int]
-"""(maker's cl_ord_id, price_ticks, qty_lots)."""
 SMALL = sorted((DATA / "flash1_small").glob("*.csv"))
 ORDERBOOK_OF_SWEEP = (
     "1000200,20,1000100,30,1000300,5,1000000,4\n"
@@ -160,36 +158,7 @@ def test_after_a_skipped_line_the_book_is_entered_again(tmp_path: Path) -> None:
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 
-class Script:
-    """A recording that a test writes: commands, and what should be true after them."""
-
-    format, has_clock, is_log, total, bad = "script", True, False, 0, 0
-
-    def __init__(self, depth: int = 1) -> None:
-        self.contract, self.depth, self.rows = ContractSpec("SCRIPT"), depth, Rows()
-
-    def trades(self, message: int, fills: list[Fill], executions: list[Execution]) -> None:
-        """Orders that give these fills, and the executions that were recorded."""
-        self.rows.begin(message, message)
-        for cl_ord_id, price, lots in fills:
-            self.rows.new(cl_ord_id, Side.SELL, price, lots)
-        if fills:
-            self.rows.new(READER_ID + message, Side.BUY, 1000, sum(lots for _, _, lots in fills), TimeInForce.IOC)
-        self.rows.check([], executions)
-
-    def event(self, message: int, lots: int) -> None:
-        """One bid at 9 with this quantity, after one recorded event."""
-        self.rows.begin(message, message)
-        if message > 1:
-            self.rows.cancel(message - 1)
-        self.rows.new(message, Side.BUY, 9, lots)
-        self.rows.check([], [])
-
-    def batches(self) -> Iterator[Batch]:
-        yield self.rows.flush(self.depth)
-
-
-SWEEP = [Execution(7, Side.SELL, 100, 5), Execution(8, Side.SELL, 101, 5)]
+SWEEP = [(7, Side.SELL, 100, 5), (8, Side.SELL, 101, 5)]
 
 
 @pytest.mark.parametrize(
@@ -240,7 +209,7 @@ def test_an_execution_that_differs_is_told_with_what_happened_instead(fills: lis
 
 def test_of_many_trades_instead_of_one_the_first_are_told() -> None:
     script = Script()
-    script.trades(4, [(20 + number, 100, 1) for number in range(NOTED_FILLS + 3)], [Execution(7, Side.SELL, 100, 11)])
+    script.trades(4, [(20 + number, 100, 1) for number in range(NOTED_FILLS + 3)], [(7, Side.SELL, 100, 11)])
     [told] = play(script)[0].execution_differences
     assert told.startswith("message 4: recorded 11 at 100 from order 7; here 1 at 100 from order 20, 1 at 100 from")
     assert told.endswith(f"1 at 100 from order {20 + NOTED_FILLS - 1} and 3 trades more")
@@ -248,9 +217,9 @@ def test_of_many_trades_instead_of_one_the_first_are_told() -> None:
 
 def test_a_trade_without_order_ids_is_told_with_the_trades_that_nothing_matched() -> None:
     script = Script()
-    script.trades(4, [(7, 100, 6)], [Execution(0, 0, 100, 5)])
-    script.trades(5, [], [Execution(0, 0, 100, 6)])
-    script.trades(6, [], [Execution(0, 0, 100, 1)])
+    script.trades(4, [(7, 100, 6)], [(0, 0, 100, 5)])
+    script.trades(5, [], [(0, 0, 100, 6)])
+    script.trades(6, [], [(0, 0, 100, 1)])
     result, _ = play(script)
     assert result.execution_differences == [
         "message 4: recorded 5 at 100; here no such trade, not matched so far: 6 at 100 from order 7",
@@ -263,7 +232,7 @@ def test_only_the_first_differences_are_kept() -> None:
     script = Script()
     for message in range(1, 51):
         script.trades(message, [], SWEEP)
-        script.rows.check([([(5, message)], [])], [])
+        script.check(message, [([(5, message)], [])], [])
     result, _ = play(script)
     assert len(result.execution_differences) == len(result.differences) == KEPT_DIFFERENCES
     assert (result.executions, result.book_rows_checked, result.book_rows_equal) == (100, 50, 0)
@@ -274,8 +243,8 @@ def test_more_fills_than_the_ring_holds_are_all_compared() -> None:
     """One sweep of 6,000 orders: its fills come back in several rings, and wait for their check."""
     script = Script()
     makers = [(number, 100, 1) for number in range(1, 6001)]
-    script.trades(1, makers, [Execution(number, Side.SELL, 100, 1) for number, _, _ in makers])
-    script.trades(2, [(6001, 100, 3)], [Execution(0, 0, 100, 3)])
+    script.trades(1, makers, [(number, Side.SELL, 100, 1) for number, _, _ in makers])
+    script.trades(2, [(6001, 100, 3)], [(0, 0, 100, 3)])
     result, _ = play(script)
     assert (result.executions, result.executions_as_recorded, result.trades) == (6001, 6001, 6001)
 
@@ -294,7 +263,7 @@ def test_a_snapshot_between_two_events_is_compared_with_both_sides(
     script = Script(depth=5)
     script.event(1, FIRST)
     script.event(2, SECOND)
-    script.rows.check([([(9, snapshot)], [])], [])
+    script.check(2, [([(9, snapshot)], [])], [])
     script.event(3, THIRD)
     result, _ = play(script)
     assert result.book_rows_checked == 1
