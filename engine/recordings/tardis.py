@@ -1,7 +1,8 @@
 """Tardis' CSV files of price levels: `incremental_book_L2`, and `trades` of the same market beside it.
 
 - *A row* sets what a level has now; amount 0: it is gone. Rows of one symbol with one `local_timestamp` are one event.
-- *Snapshots.* Rows with `is_snapshot` that follow each other are the whole book of their symbol, whatever stood before.
+- *Snapshots.* A symbol's rows with `is_snapshot` that follow each other are its whole book, whatever stood before: the
+  first event of them takes the old book away, the others add to it.
 - *Trades* (the file whose name has `trades` in place of `incremental_book_L2`, or `--trades`) come before the first
   event that is not older by the venue's `timestamp`: see `level_follower` for what becomes of them. Trades of `unknown`
   side are counted and left out.
@@ -72,6 +73,7 @@ class TardisLevels:
         self._symbols = _SymbolTable()
         self._units: list[tuple[Unit, Unit]] = []
         self._contract_of = np.zeros(0, np.int64)
+        self._snapshots: dict[int, tuple[bool, int]] = {}
         self._book = _File(source, BOOK_HEADER, self._symbols, skip_bad)
         self._trades = _File(beside, TRADES_HEADER, self._symbols, skip_bad) if beside else None
 
@@ -107,8 +109,23 @@ class TardisLevels:
     def _block(self, rows: Array, ends: Array) -> LevelBlock:
         """Book rows as LEVEL rows; which of them end an event."""
         levels = self._levels(rows)
-        levels["flags"] = np.where(rows["snapshot"], SNAPSHOT, 0) | np.where(ends, LAST, 0)
+        levels["flags"] = np.where(self._begin_snapshots(rows, levels["contract"]), SNAPSHOT, 0) | np.where(
+            ends, LAST, 0
+        )
         return LevelBlock(levels, int(rows["line"][-1]) - 1)
+
+    def _begin_snapshots(self, rows: Array, contracts: Array) -> Array:
+        """Which rows are of the first event of a snapshot of their contract."""
+        begin = np.zeros(len(rows), bool)
+        for contract in np.flatnonzero(np.bincount(contracts)).tolist():
+            chosen = np.flatnonzero(contracts == contract)
+            is_snapshot, local_us = rows["snapshot"][chosen] == 1, rows["local_us"][chosen]
+            was_snapshot, began_us = self._snapshots.get(contract, (False, 0))
+            starts = is_snapshot & ~np.concatenate([[was_snapshot], is_snapshot[:-1]])
+            began = np.concatenate([[began_us], local_us[starts]])[np.cumsum(starts)]
+            begin[chosen] = is_snapshot & (local_us == began)
+            self._snapshots[contract] = bool(is_snapshot[-1]), int(began[-1])
+        return begin
 
     def _levels(self, rows: Array) -> Array:
         levels = np.zeros(len(rows), LEVEL)
@@ -192,7 +209,7 @@ def _ends(rows: Array) -> Array:
     """Of all rows but the last, whether an event ends with it."""
     now, after = rows[:-1], rows[1:]
     same = (now["symbol"] == after["symbol"]) & (now["snapshot"] == after["snapshot"])
-    same &= (now["local_us"] == after["local_us"]) | (now["snapshot"] == 1)
+    same &= now["local_us"] == after["local_us"]
     return np.asarray(~same)
 
 

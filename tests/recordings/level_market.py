@@ -36,17 +36,17 @@ class Market:
         self.time_us = 1_700_000_000_000_000
 
     def events(self, count: int) -> Iterator[Event]:
-        """About so many events, each symbol's first one a snapshot; no two snapshots follow each other then."""
+        """About so many events, each symbol's first one a snapshot; no two snapshots of one follow each other."""
         for name in self.books:
             yield self.snapshot(name)
-        last = True
+        last = dict.fromkeys(self.books, True)
         for _ in range(count):
             name = self.draw.choice(list(self.books))
             kind = self.draw.random()
-            drawn = self.snapshot if kind < 0.02 and not last else self.sweep if kind < 0.4 else self.change
+            drawn = self.snapshot if kind < 0.02 and not last[name] else self.sweep if kind < 0.4 else self.change
             event = drawn(name)
             if event.rows:
-                last = event.snapshot
+                last[name] = event.snapshot
                 yield event
 
     def tick(self) -> int:

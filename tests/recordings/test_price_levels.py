@@ -139,6 +139,23 @@ def test_a_level_that_is_named_twice_has_what_is_said_last(tmp_path: Path) -> No
     ]  # fmt: skip
 
 
+def test_a_snapshot_in_several_messages_is_one_with_other_symbols_between(tmp_path: Path) -> None:
+    rows = [
+        ROW.replace("50.5", "50.1"),
+        ROW.replace("50.5", "50.2").replace("false", "true").replace("0900", "0901"),
+        ROW.replace("BTC", "ETH").replace("0900", "0902"),
+        ROW.replace("50.5", "50.3").replace("false", "true").replace("0900", "0903"),
+        ROW.replace("50.5", "50.4").replace("0900", "0904"),
+        ROW.replace("50.5", "50.6").replace("false", "true").replace("0900", "0905"),
+    ]
+    (tmp_path / BOOK_NAME).write_text(lines_of(*rows))
+    for symbols in (frozenset[str](), frozenset({"BTC"})):
+        reader = reader_of(tmp_path / BOOK_NAME, symbols=symbols)
+        bids = [[price for price, _ in book[0]] for book in books_of(reader)]
+        kept = bids if symbols else bids[:2] + bids[3:]
+        assert kept == [[501], [502], [503, 502], [504, 503, 502], [506]] and reader.ignored == {"snapshots": 2}
+
+
 WRONG = [
     ("false,bid,50.5", "maybe,bid,50.5", "is_snapshot: 'maybe' is neither false nor true"),
     ("false,bid,50.5", ",bid,50.5", "is_snapshot: '' is neither"),
