@@ -52,6 +52,8 @@ LEVEL_DECODERS: dict[str, Callable[[Source, Wanted, bool], LevelDecoder]] = {
     "kraken": kraken.KrakenLevels,
 }
 """The formats that record price levels, of many contracts: each by its decoder."""
+TRADES_APART = ("tardis", "binance")
+"""Of these the trades may be a file of their own."""
 OF_MANY_CONTRACTS = frozenset((*DECODERS, *LEVEL_DECODERS))
 """The formats of which a part can be wanted."""
 FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", *DECODERS, *LEVEL_DECODERS)
@@ -81,6 +83,8 @@ def open_recording(
         for option, given in (("--symbols", wanted.symbols), ("--from", wanted.from_ns)):
             if given:
                 raise RecordingError(f"{option}: a {reader.format} recording is read whole; leave it out")
+    if wanted.trades and reader.format not in TRADES_APART:
+        raise RecordingError(f"--trades: a {reader.format} recording has its own trades; leave it out")
     return reader
 
 

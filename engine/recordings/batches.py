@@ -8,6 +8,7 @@ of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -84,11 +85,13 @@ class Wanted:
 
     `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
     `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
+    `trades`: the trades of a book whose recording has none.
     """
 
     symbols: frozenset[str] = frozenset()
     from_ns: int = 0
     contracts: tuple[str, ...] = ()
+    trades: Path | None = None
 
     def takes(self, name: str) -> bool:
         """Whether a contract is wanted."""

@@ -11,6 +11,8 @@
 *Gaps.* An update must follow on the last one: by `pu` where there is one, else by `U`. What does not is counted, and
 followed all the same: up to the next snapshot the book may not be the venue's. An update that is older than the
 snapshot is left out and counted.
+*Trades as published* (aggTrades as CSV, `--trades FILE`) come before the first event that is not older. Those of the
+capture are then left out and counted.
 *Time* is the venue's: `T`, else `E`, in ms, us or ns. A snapshot without a time has that of the message before.
 *Ticks and lots*: `--contract SYMBOL,tick=...,lot=...`, else the finest that a symbol's first block shows.
 """
@@ -24,10 +26,12 @@ from typing import Annotated
 import msgspec
 
 from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.binance_trades import AggTrades, nanoseconds
 from engine.recordings.level_texts import BEYOND, Levels, LevelTexts, Update
 from engine.recordings.line_blocks import line_blocks
 from engine.recordings.price_levels import SNAPSHOT, TRADE, LevelBlock
 from engine.recordings.source import BadLineError, RecordingError, Source
+from engine.recordings.trade_merge import AFTER_END, NO_BOOK
 from engine.units import INT64_MAX
 
 RECENT = 1_000
@@ -35,7 +39,6 @@ RECENT = 1_000
 BLOCK_BYTES = 1 << 22
 BLOCK_LEVELS = 1 << 15
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
-_UNITS_NS = ((10**14, 1_000_000), (10**17, 1_000), (INT64_MAX, 1))
 _UPDATE = re.compile(rb'"e"\s*:\s*"(depthUpdate|aggTrade)"|"lastUpdateId"\s*:\s*\d')
 
 Number = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -100,6 +103,8 @@ class BinanceLevels:
         self._decoder = msgspec.json.Decoder(BinanceMessage)
         self._markets: dict[str, Market] = {}
         self._early: list[BinanceMessage] = []
+        self._published = AggTrades(wanted.trades, self.texts, skip_bad) if wanted.trades else None
+        self._merge = self._published.merge() if self._published else None
         self._kinds: set[str] = set()
 
     @property
@@ -115,7 +120,7 @@ class BinanceLevels:
     @property
     def bad(self) -> int:
         """Lines that were left out."""
-        return self._left_out + self.texts.bad
+        return self._left_out + self.texts.bad + (self._published.bad if self._published else 0)
 
     @property
     def ignored(self) -> dict[str, int]:
@@ -130,14 +135,26 @@ class BinanceLevels:
                 for line in text.split(b"\n")[:-1]:
                     self._read(line)
                     if self.texts.levels >= BLOCK_LEVELS:
-                        yield self.texts.block(self._line)
+                        yield self._block()
         except RecordingError as error:
             failure = error
-        if self._early:
-            self.counts["snapshots of no known symbol"] += len(self._early)
-        yield self.texts.block(self._line)
+        yield self._block()
+        self._finish()
         if failure:
             raise failure
+
+    def _block(self) -> LevelBlock:
+        block = self.texts.block(self._line)
+        return self._merge.into(block) if self._merge else block
+
+    def _finish(self) -> None:
+        """Count what came to nothing."""
+        self.counts["snapshots of no known symbol"] += len(self._early)
+        if self._merge and self._published:
+            self._merge.finish()
+            self.counts[AFTER_END] += self._merge.after_end
+            self.counts[NO_BOOK] += self._published.alone
+        self.counts = +self.counts
 
     def _error(self, field: str, reason: str) -> BadLineError:
         return BadLineError(self.source.name, self._line, field, reason)
@@ -179,8 +196,7 @@ class BinanceLevels:
         """The venue's time of a message in nanoseconds, the last one's when it has none."""
         stamp = message.time or message.event_time
         if stamp:
-            factor = next(factor for below, factor in _UNITS_NS if stamp <= below)
-            self._time_ns = min(stamp * factor, INT64_MAX)
+            self._time_ns = nanoseconds(stamp)
         return self._time_ns
 
     def _known(self, name: str) -> bool:
@@ -250,7 +266,9 @@ class BinanceLevels:
 
     def _trade(self, message: BinanceMessage) -> None:
         self._kinds.add(message.kind)
-        if message.kind == "trade" and "aggTrade" in self._kinds:
+        if self._published:
+            self.counts["trades of the capture, beside those of --trades"] += 1
+        elif message.kind == "trade" and "aggTrade" in self._kinds:
             self.counts["trades that are in an aggTrade as well"] += 1
         elif self._known(message.name):
             level = [(message.price, message.quantity)]

@@ -158,7 +158,7 @@ class TextReader:
             raise BadLineError(*where, "line", "is not a JSON object")
         for name, value in content.items():
             if name not in FIELDS:
-                raise BadLineError(*where, name[:40], f"is none of {', '.join(FIELDS)}")
+                raise BadLineError(*where, repr(name[:40])[1:-1], f"is none of {', '.join(FIELDS)}")
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
                 reason = f"{json.dumps(value)[:40]} is neither text nor a whole number"
                 raise BadLineError(*where, name, reason)

@@ -14,7 +14,8 @@ What a record means for a book:
 as such wherever it stands. *Forgetting*: nothing. F_MAYBE_BAD_BOOK is counted, and the book goes on.
 
 *Times* are `ts_recv`, by which these files are ordered; `ts_event` where it is undefined or bad (F_BAD_TS_RECV).
-*Contracts* are instruments, named by the file's mappings, else by their number. *Ticks* are those that
+*Contracts* are instruments of one publisher, named by the file's mappings, else by their number; of several publishers
+of one instrument the later ones have their number behind an @. *Ticks* are those that
 `--contract NAME,tick=...` says, else those of definitions in the file, else the coarsest one of which all prices of the
 contract's first block are multiples and that leaves room for prices eight times as high. An order whose price is not
 above zero, as of a spread, is left out and counted.
@@ -150,26 +151,30 @@ class MboDecoder:
 
     def _contracts_of(self, records: Array) -> Array:
         """The contract of each record; -1 for those that are not wanted or have no price yet."""
-        ids, first, places = np.unique(records["instrument_id"], return_index=True, return_inverse=True)
-        slots = np.full(len(ids), -1, np.int64)
+        both = records["publisher_id"].astype(np.int64) << 32 | records["instrument_id"]
+        keys, first, places = np.unique(both, return_index=True, return_inverse=True)
+        slots = np.full(len(keys), -1, np.int64)
         for index in np.argsort(first).tolist():
-            instrument_id = int(ids[index])
-            if instrument_id not in self._slots:
-                self._meet(instrument_id, records, places == index)
-            slots[index] = self._slots.get(instrument_id, -1)
+            key = int(keys[index])
+            if key not in self._slots:
+                self._meet(key, records, places == index)
+            slots[index] = self._slots.get(key, -1)
         return slots[places]
 
-    def _meet(self, instrument_id: int, records: Array, is_its: Array) -> None:
-        """An instrument's first records: it becomes a contract when it is wanted and has a price."""
+    def _meet(self, key: int, records: Array, is_its: Array) -> None:
+        """A publisher's first records of an instrument: a contract when it is wanted and has a price."""
+        publisher_id, instrument_id = key >> 32, key & 0xFFFF_FFFF
         name = self.file.name(instrument_id, records, int(np.argmax(is_its)))
         self.seen.add(name)
         if not self.wanted.takes(name):
-            self._slots[instrument_id] = -1
+            self._slots[key] = -1
             return
         prices = records["price"][is_its]
         prices = prices[(prices > 0) & (prices != UNDEF_PRICE)]
         if not len(prices):
             return
+        if any(other & 0xFFFF_FFFF == instrument_id for other, slot in self._slots.items() if slot >= 0):
+            name = f"{name}@{publisher_id}"
         if any(each.name == name for each in self.contracts):
             name = f"{name}:{instrument_id}"
         nanos = self.file.ticks.get(instrument_id) or _tick_of(prices)
@@ -179,7 +184,7 @@ class MboDecoder:
             raise RecordingError(
                 f"{self.file.source.name}: a tick of {spec.tick} is finer than the format's 0.000000001"
             )
-        self._slots[instrument_id] = len(self.contracts)
+        self._slots[key] = len(self.contracts)
         self.contracts.append(spec)
         self._nanos = np.append(self._nanos, np.int64(said))
 
@@ -269,9 +274,9 @@ def _executed(w, first):
 
 @njit(cache=True)
 def _time_of(w, row):
-    """ts_recv, else ts_event, else the time of the record before."""
+    """ts_recv, else ts_event, else the time of the record before. A snapshot's ts_recv is when it was made."""
     time_ns = row.ts_recv
-    if time_ns < 0 or row.flags & _F_BAD_TIME:
+    if time_ns < 0 or row.flags & (_F_BAD_TIME | _F_SNAPSHOT) == _F_BAD_TIME:
         time_ns = row.ts_event if row.ts_event >= 0 else time_ns
     if time_ns >= 0:
         w.state[_TIME_NS] = time_ns

@@ -12,7 +12,7 @@ import numpy as np
 from numba import njit
 
 from engine.recordings.byte_blocks import ByteBlocks
-from engine.recordings.dbn_file import MBO, RTYPE_MBO
+from engine.recordings.dbn_file import MBO, RTYPE_MBO, readable
 from engine.recordings.order_lives import BLOCK_ROWS
 from engine.recordings.source import BadLineError, Source
 
@@ -34,6 +34,8 @@ _MAX_UINT32, _MAX_UINT8 = (1 << 32) - 1, 255
 _WIDEST = 20
 """Digits of the largest unsigned number."""
 _NS_PER_S = 1_000_000_000
+_LAST_YEAR = 2261
+"""Its end is within 63 bits of nanoseconds."""
 
 Array = np.ndarray[Any, Any]
 
@@ -59,8 +61,7 @@ class MboCsv:
     def name(self, instrument_id: int, block: Array, row: int) -> str:
         """What the line of a row calls its instrument, else its number."""
         start, end = self._symbols[row].tolist()
-        text = self._data[start:end].tobytes().decode("ascii", "replace").strip()
-        return text or str(instrument_id)
+        return readable(self._data[start:end].tobytes().decode("ascii", "replace")) or str(instrument_id)
 
     def records(self) -> Iterator[Array]:
         """MBO rows, at most BLOCK_ROWS at a time. BadLineError for a malformed line, unless those are to be skipped."""
@@ -180,7 +181,9 @@ def _time(data, at, end):
         if not is_sound or parts[index] < 0:
             return np.int64(0), False
     months, hours, minutes, seconds = parts[1], parts[3], parts[4], parts[5]
-    if not (1 <= months <= 12 and 1 <= parts[2] <= 31 and hours < 24 and minutes < 60 and seconds < 60):
+    if not (1970 <= parts[0] <= _LAST_YEAR and 1 <= months <= 12 and 1 <= parts[2] <= 31):
+        return np.int64(0), False
+    if hours >= 24 or minutes >= 60 or seconds >= 60:
         return np.int64(0), False
     at += 19
     fraction, unit = np.int64(0), np.int64(_NS_PER_S)
@@ -193,7 +196,7 @@ def _time(data, at, end):
     is_utc = at == end or (end - at == 1 and data[at] == ord("Z"))
     is_utc |= end - at == 6 and data[at + 1] == _ZERO and data[at + 2] == _ZERO and data[at + 4] == _ZERO
     seconds += 3600 * hours + 60 * minutes + 86_400 * _days(parts[0], months, parts[2])
-    return seconds * _NS_PER_S + fraction, is_utc and 1970 <= parts[0] <= 2261
+    return seconds * _NS_PER_S + fraction, is_utc
 
 
 @njit(cache=True)

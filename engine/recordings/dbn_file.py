@@ -19,6 +19,8 @@ MAGIC = b"DBN"
 VERSIONS = (1, 2, 3)
 NO_LIBRARY = "DBN needs databento-dbn: pip install 'lionrock[databento]', or replay the same data as CSV"
 MAX_METADATA_BYTES = 1 << 26
+MAX_NAME = 71
+"""Letters of the longest symbol of the format."""
 MBO = record(
     [
         ("length", "u1"),  # of the record, in units of four bytes
@@ -52,6 +54,11 @@ Array = np.ndarray[Any, Any]
 def is_dbn(head: bytes) -> bool:
     """Whether this is the beginning of a DBN file of a version that is known."""
     return head[:3] == MAGIC and len(head) > 3 and head[3] in VERSIONS
+
+
+def readable(name: str) -> str:
+    """A recorded name as it may stand in a line for a person."""
+    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name.strip())[:MAX_NAME]
 
 
 class DbnFile:
@@ -120,7 +127,7 @@ class DbnFile:
         """One of the two is an instrument's number, and the other its name."""
         for number, name in ((mapped, symbol), (symbol, mapped)):
             if number.isascii() and number.isdecimal() and len(number) <= 10:
-                self._names.setdefault(int(number), name)
+                self._names.setdefault(int(number), readable(name))
                 return
 
     def _look_at(self, row: Array) -> None:
@@ -134,8 +141,8 @@ class DbnFile:
             at, width = _MAPPED_SYMBOLS[len(row)]
             second = at + width + (at == _HEADER_BYTES + 1)
             text = row[second : second + width].tobytes().partition(b"\0")[0].decode("ascii", "replace")
-            if text.strip():
-                self._names[instrument_id] = text.strip()
+            if readable(text):
+                self._names[instrument_id] = readable(text)
 
 
 def _gathered(data: Array, places: Array) -> Array:

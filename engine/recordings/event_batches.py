@@ -69,6 +69,8 @@ def replay(recording: Reader, every_ns: int = 0, every_messages: int = 0) -> Ite
             open_market(runner, recording)
             runner.stamp(batch.commands)
         times = running_times(batch, now_ns)
+        if every_ns:
+            check_times(recording, times)
         for start, stop in _pieces(batch, times, every_ns, every_messages):
             now_ns = int(times[stop - 1])
             commands, events = batch.commands[start:stop].copy(), _fed(runner, batch.commands[start:stop])
@@ -91,6 +93,12 @@ def running_times(batch: Batch, after_ns: int) -> Rows:
     """The venue's clock at each row: recorded times, which never go back here."""
     times = np.maximum.accumulate(batch.commands["time_ns"])
     return np.maximum(times, after_ns)
+
+
+def check_times(recording: Reader, times: Rows) -> None:
+    """RecordingError where a recording could have times and has none."""
+    if len(times) and not times.any() and not recording.is_log:
+        raise RecordingError("the recording has no times: name every_messages, and no latency")
 
 
 def depth_of(runner: Runner, levels: int, contract_slot: int = 0) -> Depth:

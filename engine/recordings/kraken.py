@@ -30,6 +30,8 @@ from engine.recordings.source import BadLineError, RecordingError, Source
 BLOCK_BYTES = 1 << 22
 BLOCK_LEVELS = 1 << 15
 CHECKED_LEVELS = 10
+MOST_S = 9_223_372_035
+"""The last second whose nanoseconds are within int64."""
 EQUAL, DIFFERENT = "books with the venue's checksum", "books with another checksum than the venue's"
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 _MESSAGE = re.compile(rb'\[\d+,\{"(as|bs|a|b)":\[')
@@ -184,7 +186,7 @@ class KrakenLevels:
             if not 3 <= len(row) <= 4:
                 raise self._error(field, f"a level of {len(row)} texts is not [price, volume, time]")
             time = _TIME.fullmatch(row[2])
-            if not time:
+            if not time or int(time[1]) > MOST_S:
                 raise self._error(field, f"{row[2][:40]!r} is not a time in seconds")
             self._time_ns = max(self._time_ns, int(time[1]) * 10**9 + int(time[2].ljust(9, "0")))
             found.append((row[0], row[1]))

@@ -71,6 +71,11 @@ class LevelTexts:
             self.seen.add(symbol)
         return self.wanted.takes(symbol)
 
+    def slot_of(self, symbol: str) -> int | None:
+        """The contract that a symbol is; None for one that has not appeared."""
+        slot = self._slots.get(symbol)
+        return slot if slot is not None and slot < len(self.contracts) else None
+
     def add(self, update: Update) -> None:
         """Take one update of a wanted symbol."""
         self._updates.append(update)

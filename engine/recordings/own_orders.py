@@ -27,7 +27,8 @@ FILL = np.dtype(
         ("contract_slot", "<i4"),
         ("side", "i1"),
         ("is_taker", "?"),
-        ("pad", "i1", (2,)),
+        ("was_in_view", "?"),  # it stood where the recording shows the queue, so that its place there is known
+        ("pad", "i1"),
     ]
 )
 
@@ -69,6 +70,8 @@ class OwnOrder:
     lots_ahead: int = -1
     begin_ns: int = 0
     """When it came to rest there."""
+    is_in_view: bool = True
+    """Whether the recording shows the queue there: if not, nobody knows what stood before the order."""
 
     @property
     def rests(self) -> bool:
@@ -83,6 +86,10 @@ class OwnBook:
     market: SideBySide
     fees: Fees
     contracts: list[ContractSpec]
+    shown_levels: int = 0
+    """How many levels of a side the recording shows; 0: all."""
+    has_queues: bool = True
+    """Whether the recording has the orders of a level and not their sum alone."""
     orders: dict[int, OwnOrder] = field(default_factory=dict)
     fills: list[tuple[Any, ...]] = field(default_factory=list)
     stays: list[tuple[Any, ...]] = field(default_factory=list)
@@ -114,11 +121,13 @@ class OwnBook:
         self.cash_tick_lots[slot] = self.cash_tick_lots.get(slot, 0) - signed * price
         self.fees_micros += fee
         order = self.orders.get(int(event["cl_ord_id"]))
-        ahead = (-1, -1) if order is None or is_taker else (order.orders_ahead, order.lots_ahead)
+        has_rested = order is not None and not is_taker
+        ahead = (order.orders_ahead, order.lots_ahead) if order is not None and has_rested else (-1, -1)
+        is_in_view = order.is_in_view if order is not None and has_rested else True
         self.fills.append((
             int(event["time_ns"]), int(event["cl_ord_id"]), other_id if other_id < READER_ID else 0,
             0 if is_taker else message, price, lots, *ahead, self.positions[slot], fee, slot,
-            int(event["side"]), is_taker, (0, 0),
+            int(event["side"]), is_taker, is_in_view, 0,
         ))  # fmt: skip
 
     def _follow(self, cl_ord_id: int, time_ns: int) -> None:
@@ -138,6 +147,17 @@ class OwnBook:
         if not order.rests:
             order.orders_ahead, order.lots_ahead = self.market.ahead(cl_ord_id)
             order.begin_ns = time_ns
+            order.is_in_view = self._shows(order)
+
+    def _shows(self, order: OwnOrder) -> bool:
+        """Whether the recording shows the queue at an order's price; one that shows all of the book has no depth."""
+        if not self.has_queues:
+            return False
+        levels = self.market.alone.depth(self.shown_levels, order.contract_slot)[order.side - 1]
+        if not self.shown_levels or len(levels) < self.shown_levels:
+            return True
+        last_ticks = levels[-1][0]
+        return order.price_ticks >= last_ticks if order.side == Side.BUY else order.price_ticks <= last_ticks
 
     def _leave(self, order: OwnOrder, time_ns: int) -> None:
         """An own order goes from where it stood."""

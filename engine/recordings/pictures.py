@@ -119,6 +119,7 @@ class _Gathered:
         self.runner = prepare(recording)
         self.columns: list[_Column] = []
         self.interval = 1
+        self.has_clock = recording.has_clock
         self.now_ns, self.messages = 0, 0
         self._traded = np.zeros(len(_TRADED))
 
@@ -130,14 +131,17 @@ class _Gathered:
         if self.slot == MAX_CONTRACTS:
             names = [spec.name for spec in contracts_of(self.recording)]
             self.slot = names.index(self.contract) if self.contract in names else self.slot
-        places = times if self.recording.has_clock else batch.messages
+        if rows and not self.messages and not times.any() and not self.recording.is_log:
+            self.has_clock = False
+        places = times if self.has_clock else batch.messages
         start = 0
         while start < rows:
             end = (int(places[start]) // self.interval + 1) * self.interval
             stop = min(rows, int(np.searchsorted(places, end, "left")))
             stop += stop < len(batch.commands) and bool(batch.commands["kind"][stop] == CommandKind.LABEL)
             self.runner.feed(batch.commands[start:stop], self._trade)
-            self._look(int(places[stop - 1]))
+            if places[stop - 1]:  # what opens a journal's market has no time
+                self._look(int(places[stop - 1]))
             start = stop
         if rows:
             self.now_ns, self.messages = int(times[rows - 1]), int(batch.messages[rows - 1])
@@ -190,7 +194,7 @@ class _Gathered:
                     inside = (at >= 0) & (at < rows)
                     np.add.at(depth[:, place], at[inside], sign * lots[inside])
         return Picture(
-            spec, self.recording.has_clock, np.array([column.place for column in self.columns], np.int64), bids, asks,
+            spec, self.has_clock, np.array([column.place for column in self.columns], np.int64), bids, asks,
             np.array([column.traded for column in self.columns]).reshape(-1, len(_TRADED)), depth, low, step,
             self.messages,
         )  # fmt: skip

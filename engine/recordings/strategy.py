@@ -25,8 +25,9 @@ import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.recordings.batches import Batch, ContractSpec, Reader, command_rows, contracts_of
-from engine.recordings.event_batches import Depth, check_intervals, depth_of, running_times
+from engine.recordings.event_batches import Depth, check_intervals, check_times, depth_of, running_times
 from engine.recordings.own_orders import FILL, STAY, Fees, OwnBook, OwnOrder
+from engine.recordings.price_levels import LevelsReader
 from engine.recordings.side_by_side import OWN_ACCOUNT, Rows, SideBySide
 from engine.recordings.source import RecordingError
 from engine.units import FOREVER_NS, MAX_LOTS, MAX_TICKS
@@ -224,6 +225,7 @@ class _Backtest:
         self.latency_ns = latency_ns
         self.market = SideBySide(recording)
         self.book = OwnBook(self.market, fees, contracts_of(recording))
+        self.book.has_queues = not isinstance(recording, LevelsReader)
         self.session = Session(self.market, self.book)
         self.under_way: deque[tuple[int, tuple[int, ...]]] = deque()
         """Own commands with the times at which they arrive, in order."""
@@ -235,7 +237,7 @@ class _Backtest:
     def run(self) -> BacktestResult:
         for batch in self.recording.batches():
             self.market.open(self.recording)
-            self.book.contracts = contracts_of(self.recording)
+            self.book.contracts, self.book.shown_levels = contracts_of(self.recording), self.recording.depth
             if len(batch.commands):
                 self._batch(batch)
         self._sample()
@@ -250,6 +252,8 @@ class _Backtest:
 
     def _batch(self, batch: Batch) -> None:
         times, messages = running_times(batch, self.session.time_ns), batch.messages
+        if self.every_ns or self.latency_ns:
+            check_times(self.recording, times)
         place, count = 0, len(times)
         if not self.calls and not self.next_ns:
             self.next_ns = int(times[0])

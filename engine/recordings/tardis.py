@@ -10,7 +10,6 @@
 """
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,6 +22,7 @@ from engine.recordings.level_texts import BEYOND
 from engine.recordings.line_blocks import line_blocks
 from engine.recordings.price_levels import BLOCK_ROWS, LAST, LEVEL, SNAPSHOT, TRADE, LevelBlock
 from engine.recordings.source import BadLineError, RecordingError, Source, sources, whole_number
+from engine.recordings.trade_merge import AFTER_END, NO_BOOK, TradeMerge
 from engine.schema import MAX_CONTRACTS
 
 BOOK_HEADER = b"exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount"
@@ -31,8 +31,6 @@ BLOCK_BYTES = 1 << 20
 MOST_US = ((1 << 63) - 1) // 1000
 _NS_PER_US = 1000
 _UNKNOWN_SIDE = "trades without a side"
-_NO_BOOK = "trades of symbols without a book"
-_AFTER_END = "trades after the last event of a book"
 _NOT_WANTED, _NOT_MET = -1, -2
 _BOOK_NAME, _TRADES_NAME = "_incremental_book_L2_", "_trades_"
 
@@ -64,10 +62,10 @@ class TardisLevels:
     format = "tardis"
     total = 0
 
-    def __init__(self, source: Source, wanted: Wanted, skip_bad: bool = False, trades: Path | None = None) -> None:
+    def __init__(self, source: Source, wanted: Wanted, skip_bad: bool = False) -> None:
         if not source.head().startswith(BOOK_HEADER):
             raise RecordingError(f"{source.path}: trades alone make no book; replay incremental_book_L2 with --trades")
-        beside = sources(trades)[0] if trades else trades_beside(source)
+        beside = sources(wanted.trades)[0] if wanted.trades else trades_beside(source)
         self.wanted = wanted
         self.contracts: list[ContractSpec] = []
         self.ignored: dict[str, int] = {}
@@ -76,8 +74,6 @@ class TardisLevels:
         self._contract_of = np.zeros(0, np.int64)
         self._book = _File(source, BOOK_HEADER, self._symbols, skip_bad)
         self._trades = _File(beside, TRADES_HEADER, self._symbols, skip_bad) if beside else None
-        self._waiting = np.zeros(0, text.TEXT_ROW)
-        self._more_trades = self._trades.blocks() if self._trades else iter(())
 
     @property
     def bad(self) -> int:
@@ -91,19 +87,16 @@ class TardisLevels:
 
     def blocks(self) -> Iterator[LevelBlock]:
         """The whole recording. A block's last row is held until it is known whether its event ends with it."""
-        held, begins = np.zeros(0, text.TEXT_ROW), True
+        held, merge = np.zeros(0, text.TEXT_ROW), TradeMerge(self._trade_rows(), self._trade_levels)
         for raw in self._book.blocks():
             rows = np.concatenate([held, self._counted(self._known(raw), self._book)])
-            if not len(rows):
-                continue
-            held, ends = rows[-1:], _ends(rows)
-            starts = np.concatenate([[begins], ends])[:-1]
-            begins = bool(ends[-1]) if len(ends) else begins
-            if len(ends):
-                yield self._block(rows[:-1], ends, starts)
+            if len(rows) > 1:
+                yield merge.into(self._block(rows[:-1], _ends(rows)))
+            held = rows[-1:]
         if len(held):
-            yield self._block(held, np.ones(1, bool), np.array([begins]))
-        self._ignore(_AFTER_END, len(self._waiting) + sum(map(len, self._more_trades)))
+            yield merge.into(self._block(held, np.ones(1, bool)))
+        merge.finish()
+        self._ignore(AFTER_END, merge.after_end)
         if self._trades:
             self._ignore(_UNKNOWN_SIDE, self._trades.without_side)
 
@@ -111,16 +104,10 @@ class TardisLevels:
         if count:
             self.ignored[name] = self.ignored.get(name, 0) + count
 
-    def _block(self, rows: Array, ends: Array, starts: Array) -> LevelBlock:
-        """Book rows as LEVEL rows, with the trades that come before their events."""
+    def _block(self, rows: Array, ends: Array) -> LevelBlock:
+        """Book rows as LEVEL rows; which of them end an event."""
         levels = self._levels(rows)
         levels["flags"] = np.where(rows["snapshot"], SNAPSHOT, 0) | np.where(ends, LAST, 0)
-        trades, places = self._trades_before(rows, np.flatnonzero(starts))
-        if len(trades):
-            taken = self._levels(trades)
-            taken["flags"] = TRADE | LAST
-            taken["message"] = levels["message"][places]
-            levels = np.insert(levels, places, taken)
         return LevelBlock(levels, int(rows["line"][-1]) - 1)
 
     def _levels(self, rows: Array) -> Array:
@@ -180,29 +167,19 @@ class TardisLevels:
         self._units.append((tick_of(spec), lot_of(spec)))
         return len(self.contracts) - 1
 
-    # --- trades ----------------------------------------------------------------------------------------------------
+    def _trade_rows(self) -> Iterator[tuple[Array, Array]]:
+        for rows in self._trades.blocks() if self._trades else ():
+            yield rows["time_us"] * _NS_PER_US, rows
 
-    def _trades_before(self, rows: Array, starts: Array) -> tuple[Array, Array]:
-        """The trades that are due before events of these rows, and before which row each comes."""
-        if self._trades is None or not len(starts):
-            return self._waiting[:0], starts
-        times = np.maximum.accumulate(rows["time_us"][starts])
-        waiting = [self._waiting]
-        while not waiting[-1].size or waiting[-1]["time_us"][-1] <= times[-1]:
-            block = next(self._more_trades, None)
-            if block is None:
-                break
-            waiting.append(block)
-        trades = np.concatenate(waiting)
-        late = np.maximum.accumulate(trades["time_us"]) > times[-1] if len(trades) else np.zeros(0, bool)
-        due, self._waiting = trades[~late], trades[late]
-        contracts = np.where(due["symbol"] < len(self._contract_of), due["symbol"], -1)
-        known = np.array([*self._contract_of.tolist(), _NOT_MET])[contracts]
-        self._ignore(_NO_BOOK, int((known == _NOT_MET).sum()))
-        due = self._counted(due[known >= 0], self._trades)
-        due = due[due["amount"] > 0]
-        due_times = np.maximum.accumulate(due["time_us"]) if len(due) else due["time_us"]
-        return due, starts[np.searchsorted(times, due_times)]
+    def _trade_levels(self, rows: Array) -> Array:
+        """Trades as LEVEL rows, of the symbols whose book has begun."""
+        assert self._trades is not None
+        slots = np.where(rows["symbol"] < len(self._contract_of), rows["symbol"], -1)
+        contracts = np.array([*self._contract_of.tolist(), _NOT_MET])[slots]
+        self._ignore(NO_BOOK, int((contracts == _NOT_MET).sum()))
+        trades = self._levels(self._counted(rows[contracts >= 0], self._trades))
+        trades["flags"] = TRADE | LAST
+        return trades[trades["size_lots"] > 0]
 
 
 def _units_of(rows: Array) -> tuple[str, str]:

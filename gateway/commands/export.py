@@ -24,6 +24,9 @@ _EXAMPLES = """examples:
   lionrock export lionrock-data --to files --format parquet --daily
   lionrock export lionrock-data --to files --format parquet --what trades,depth --levels 20
   lionrock export LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --to files --format parquet --option prices=decimal
+  lionrock export lionrock-data --to files --format dbn --option fills=reduce
+  lionrock export lionrock-data --to files --format tardis --daily
+  lionrock export lionrock-data --to files --format hftbacktest --what orders
   (cd files && sha256sum --check *.CHECKSUM)
 
 exit codes: 0 written, 2 it cannot be read or written, 3 written without orders that were refused for limits (0 with

@@ -16,7 +16,9 @@ class Pace:
         self._recorded_ns, self._steady_ns = 0, 0
 
     def __call__(self, time_ns: int) -> None:
-        """Return when it is time for what was recorded at `time_ns`."""
+        """Return when it is time for what was recorded at `time_ns`; what opens a market carries no time, 0."""
+        if not time_ns:
+            return
         if not self._steady_ns:
             self._recorded_ns, self._steady_ns = time_ns, clock.steady_ns()
         due_ns = self._steady_ns + int((time_ns - self._recorded_ns) / self.speed)

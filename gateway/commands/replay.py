@@ -109,6 +109,9 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
     )  # fmt: skip
     parser.add_argument("--book", type=Path, metavar="FILE", help="the recorded book, when it is a file of its own")
     parser.add_argument(
+        "--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book"
+    )
+    parser.add_argument(
         "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
     parser.add_argument("--skip-bad", action="store_true", help="count malformed lines and go on")
@@ -152,7 +155,7 @@ def open_reader(args: argparse.Namespace) -> Reader:
     journal = Path(Config(data=str(args.path)).journal)
     path = journal if not holds_journal(args.path) and holds_journal(journal) else args.path
     symbols = frozenset(filter(None, args.symbols.split(",")))
-    wanted = Wanted(symbols, args.since, tuple(args.contract))
+    wanted = Wanted(symbols, args.since, tuple(args.contract), args.trades)
     reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
     if reader.format not in OF_MANY_CONTRACTS:
         for text in args.contract:

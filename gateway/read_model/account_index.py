@@ -34,6 +34,8 @@ FAN_IN = 16
 LEVELS = 2
 """Runs of the last level are not merged any more: one has some sixteen million rows."""
 STEP_CHUNKS = 16
+PART_ROWS = 8 * BLOCK_ROWS
+"""So many rows are looked through at once when they are added: a millisecond or two."""
 _PLACES = np.dtype([("account_slot", "i8"), ("place", "i8")])
 _HEAD = struct.Struct("<qqq")
 _NUMBER_BITS = 20
@@ -174,9 +176,14 @@ class AccountIndex:
 
     # --- writing --------------------------------------------------------------------------------------------------
 
-    def add(self, first_block: int, past_block: int, legs: Any, pace: Pace) -> None:
-        """Add a run for new blocks. To be called in a transaction."""
-        entries, starts = entries_of(first_block * BLOCK_ROWS, legs), []
+    def add(self, first_block: int, past_block: int, rows: Any, pace: Pace) -> None:
+        """Add a run for new blocks; `rows` are theirs behind the row before them. To be called in a transaction."""
+        parts: list[Any] = [np.zeros(0, ENTRY)]
+        for first in range(0, len(rows) - 1, PART_ROWS):
+            parts.append(entries_of(first_block * BLOCK_ROWS + first, rows[first + 1 : first + 1 + PART_ROWS]))
+            pace()
+        entries, starts = np.concatenate(parts), []
+        entries = entries[np.argsort(entries["account_slot"], kind="stable")]
         for at, first in enumerate(range(0, len(entries), CHUNK_ENTRIES)):
             pace()
             starts.append(self._write_chunk(self._next, at, entries[first : first + CHUNK_ENTRIES]))

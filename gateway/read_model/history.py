@@ -23,8 +23,9 @@ from gateway.read_model.account_index import CONDITIONAL, FILLED
 from gateway.read_model.event_fold import LEG_ROW, MONEY_KIND, ORDER_KIND, TRADE_KIND
 from gateway.read_model.history_file import BLOCK_ROWS, contracts_mask
 from gateway.read_model.history_store import HistoryStore, Own, Part, Range, WrittenStore
+from gateway.read_model.rows_ahead import BEHIND, SEGMENT_ROWS, RowsAhead
 from gateway.read_model.saved_rows import SavedRows
-from gateway.read_model.segments import BEHIND, SEGMENT_ROWS, Segment
+from gateway.read_model.segments import Segment
 from gateway.wire.views import Span
 
 _FIRST = np.dtype([("place", "i8")])
@@ -67,6 +68,7 @@ class History:
     def __init__(self, store: HistoryStore | None = None, memory_rows: int = 0) -> None:
         """With a store, segments that are on disk leave memory as long as so many rows stay there."""
         self.segments = [Segment(SEGMENT_ROWS)]
+        self._ahead = RowsAhead()
         self.store = store
         self._memory_rows = memory_rows
 
@@ -87,8 +89,11 @@ class History:
         last = self.segments[-1]
         if len(last.legs) - last.used < rows:
             self._fill(last, seq)
-            last = Segment(max(SEGMENT_ROWS, rows), last.first + last.used)
+            rows = max(SEGMENT_ROWS, rows)
+            last = Segment(rows, last.first + last.used, empty=self._ahead.take(rows))
             self.segments.append(last)
+        elif last.used >= self._ahead.at:
+            self._ahead.look(last.legs, last.used)
         return last
 
     def _fill(self, segment: Segment, seq: int) -> None:

@@ -27,7 +27,8 @@ from gateway.read_model.history_file import (
     UnmadeError,
     contracts_mask,
 )
-from gateway.read_model.segments import BEHIND, MANY_ROWS, Segment
+from gateway.read_model.rows_ahead import BEHIND
+from gateway.read_model.segments import MANY_ROWS, Segment
 from gateway.wire.errors import ErrorCode, Refusal
 
 WAITING_SEGMENTS = 8
@@ -195,6 +196,31 @@ def _told(found: Iterator[Answer]) -> Iterator[Answer]:
         _LOG.error("a question about the history is refused: %s", error)
         reason = "HISTORY_UNREADABLE: older rows cannot be read at the moment; the venue's operator has been told"
         raise Refusal(ErrorCode.RETRY, reason) from error
+
+
+class _Joined:
+    """Some rows behind others. Parts of them are copied only where they have some of both.
+
+    To copy a segment would hold the interpreter for as long as the system takes to give so much new memory.
+    """
+
+    def __init__(self, head: Any, body: Any) -> None:
+        self._head, self._body = head, body
+
+    def __len__(self) -> int:
+        return len(self._head) + len(self._body)
+
+    def __getitem__(self, part: slice) -> Any:
+        first, end, _ = part.indices(len(self))
+        head = len(self._head)
+        if first >= head:
+            return self._body[first - head : end - head]
+        return np.concatenate([self._head[first:end], self._body[: max(0, end - head)]])
+
+    def between(self, first: int, end: int) -> "_Joined":
+        """Those from one to before another."""
+        head = len(self._head)
+        return _Joined(self._head[first:end], self._body[max(0, first - head) : max(0, end - head)])
 
 
 class Offer(NamedTuple):
@@ -395,15 +421,15 @@ class WrittenStore(HistoryStore):
         segment = offer.segment
         segment.seal()
         begin = self._end + len(self._tail) - 1
-        rows = np.concatenate([self._tail, segment.legs[max(0, begin - segment.first) : segment.used]])
+        rows = _Joined(self._tail, segment.legs[max(0, begin - segment.first) : segment.used])
         first, end = self._end // BLOCK_ROWS, self._end // BLOCK_ROWS + (len(rows) - 1) // BLOCK_ROWS
         block = self._compared(first, end, rows)
-        new = rows[(block - first) * BLOCK_ROWS : (end - first) * BLOCK_ROWS + 1]
+        new = rows.between((block - first) * BLOCK_ROWS, (end - first) * BLOCK_ROWS + 1)
 
         def write() -> None:
             if block < end:
                 self._out.add_blocks(block, new, self._pause)
-                self._out_index.add(block, end, new[1:], self._pause)
+                self._out_index.add(block, end, new, self._pause)
             for key, data in offer.series.items():
                 self._out.run("INSERT OR REPLACE INTO series VALUES (?, ?)", key, self._out.sealed("series", key, data))
             if self._days:

@@ -17,8 +17,9 @@ from gateway.read_model.event_fold import LEG_ROW, NOTICE_KIND, TRADE_KIND
 from gateway.read_model.history import History
 from gateway.read_model.history_store import Part, Range
 from gateway.read_model.history_views import HISTORY_ROW_BYTES, notice_view, order_view, user_trade_view
+from gateway.read_model.rows_ahead import BEHIND, HELPER, SEGMENT_ROWS, RowsAhead
 from gateway.read_model.saved_rows import SavedRows
-from gateway.read_model.segments import BEHIND, SEGMENT_ROWS, Segment
+from gateway.read_model.segments import Segment
 from gateway.wire.decimals import Contract
 from gateway.wire.reasons import shown
 from gateway.wire.views import NoticeView, Report
@@ -39,6 +40,7 @@ class Reports:
         self._contracts = contracts
         self._rows = rows
         self._segments = [Segment(min(rows, SEGMENT_ROWS))]
+        self._ahead = RowsAhead()
         self._kept = 0
         self._recent: Range = (self._segments[0], 0, 0)
 
@@ -48,10 +50,13 @@ class Reports:
         """The segment that takes the next batch's rows; it has room for so many."""
         last = self._segments[-1]
         if len(last.legs) - last.used < rows:
-            last.seal()
+            HELPER.do(last.legs, last.seal)
             self._kept += last.used
             last = self._another(rows)
             self._segments.append(last)
+        elif last.used >= self._ahead.at:
+            will_reuse = self._kept + len(last.legs) - self._segments[0].used >= self._rows
+            self._ahead.look(last.legs, last.used, wants_next=not will_reuse)
         return last
 
     def _another(self, rows: int) -> Segment:
@@ -59,8 +64,9 @@ class Reports:
         forgotten = None
         while self._kept - self._segments[0].used >= self._rows:
             forgotten = self._forget()
-        if forgotten is None or len(forgotten.legs) < rows:
-            return Segment(max(min(self._rows, SEGMENT_ROWS), rows))
+        if forgotten is None or len(forgotten.legs) < rows or not forgotten.is_sealed:
+            rows = max(min(self._rows, SEGMENT_ROWS), rows)
+            return Segment(rows, empty=self._ahead.take(rows))
         forgotten.clear()
         return forgotten
 

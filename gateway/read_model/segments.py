@@ -1,7 +1,5 @@
 """Blocks of history rows in memory, and which rows of an account each has."""
 
-import contextlib
-import mmap
 from collections.abc import Collection, Iterator
 from typing import Any
 
@@ -10,42 +8,25 @@ import numpy as np
 from gateway.read_model.event_fold import (
     DELIVERY_KIND,
     FUNDING_KIND,
-    LEG_ROW,
     MONEY_KIND,
     ORDER_KIND,
     ORDER_ROW,
     TRADE_KIND,
 )
+from gateway.read_model.rows_ahead import BEHIND, new_rows
 from gateway.wire.views import Span
 
-SEGMENT_ROWS = 1 << 16
 MANY_ROWS = 16
 """Of a block of which so many rows are asked for, all of it may stay in memory."""
-_MAPPED_BYTES = 1 << 20
 _PLACE_BITS = 32
 _PLACE_MASK = (1 << _PLACE_BITS) - 1
-BEHIND = (1 << 63) - 1
-"""A place behind every row."""
-
-
-def _new_rows(rows: int) -> Any:
-    """Rows of zeros. Many of them are a mapping of their own, which goes back to the system with its last reader.
-
-    In the C library's heap segments that come and go would leave holes among what stays.
-    """
-    size_bytes = rows * LEG_ROW.itemsize
-    if size_bytes < _MAPPED_BYTES:
-        return np.zeros(rows, LEG_ROW)
-    memory = mmap.mmap(-1, size_bytes, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
-    with contextlib.suppress(OSError):
-        memory.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(memory, LEG_ROW)
 
 
 class Segment:
     """A block of rows, seen as LEG rows and as ORDER rows.
 
-    `first` is the place of its first row in the whole history; `full` has its rows when no more come.
+    `first` is the place of its first row in the whole history; `full` has its rows when no more come, `empty` is memory
+    for them.
     """
 
     __slots__ = (
@@ -53,9 +34,9 @@ class Segment:
         "used",
     )  # fmt: skip
 
-    def __init__(self, rows: int, first: int = 0, full: Any = None) -> None:
+    def __init__(self, rows: int, first: int = 0, full: Any = None, empty: Any = None) -> None:
         self.first = first
-        self.legs = _new_rows(rows) if full is None else full
+        self.legs = full if full is not None else empty if empty is not None else new_rows(rows)
         self.orders = self.legs.view(ORDER_ROW)
         self.data = self.legs.view(np.uint8).data
         self.used = 0 if full is None else rows
@@ -92,6 +73,11 @@ class Segment:
         ids = trades["trade_id"]
         firsts, lasts = ids[first].tolist(), ids[::-1][last].tolist()
         return dict(zip(slots.tolist(), zip(firsts, lasts, strict=True), strict=True))
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether it is noted what is here."""
+        return self._accounts is not None
 
     def clear(self) -> None:
         """Take rows from the beginning again."""

@@ -190,3 +190,71 @@ def test_damaged_bytes_are_rows_or_one_line(tmp_path: Path, seed: int) -> None:
         assert "\n" not in str(error)
     result, _ = play(path, format="binance", skip_bad=True)
     assert result.book_rows_equal == result.book_rows_checked and result.executions == result.executions_as_recorded
+
+
+def published(events: list[Event], name: str, header: bool) -> str:
+    """The aggTrades of a symbol, as of futures with a header or as of spot without one and in microseconds."""
+    lines = ["agg_trade_id,price,quantity,first_trade_id,last_trade_id,transact_time,is_buyer_maker"] if header else []
+    for number, event in enumerate(event for event in events if event.symbol == name):
+        for buys, price, lots in event.trades:
+            stamp = event.time_us // 1000 if header else event.time_us // 1000 * 1000
+            side = str(not buys).lower() if header else f"{not buys},True"
+            lines.append(f"{number},{price / 100:.2f},{lots / 1000:.3f},1,2,{stamp},{side}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("header", [False, True])
+def test_published_trades_beside_a_capture(tmp_path: Path, header: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("engine.recordings.binance.BLOCK_LEVELS", 300)
+    monkeypatch.setattr("engine.recordings.binance_trades.BLOCK_BYTES", 700)
+    events = list(Market(9, ("BTCUSDT", "ETHUSDT")).events(500))
+    path = write(tmp_path / "a.jsonl", captured(events, True))
+    trades = tmp_path / "BTCUSDT-aggTrades-2023-11-14.csv"
+    trades.write_text(published(events, "BTCUSDT", header))
+    result, reader = play(path, wanted=Wanted(trades=trades))
+    mine, others = (
+        sum(len(event.trades) for event in events if (event.symbol == "BTCUSDT") == own) for own in (True, False)
+    )
+    assert (result.executions, result.executions_as_recorded, result.trades) == (mine, mine, mine) and mine > 50
+    assert result.book_rows_checked == result.book_rows_equal == len(events)
+    assert reader.ignored["trades of the capture, beside those of --trades"] == mine + others
+    _, reader = play(path, wanted=Wanted(frozenset({"ETHUSDT"}), trades=trades))
+    without, after = "trades of symbols without a book", "trades after the last event of a book"
+    assert reader.ignored[without] + reader.ignored.get(after, 0) == mine
+    half_ms = events[len(events) // 2].time_us // 1000
+    result, reader = play(path, wanted=Wanted(from_ns=half_ms * 1_000_000))
+    assert result.executions == result.executions_as_recorded
+    assert result.book_rows_checked == sum(event.time_us // 1000 >= half_ms for event in events)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("1,50.0,1", "line: 3 fields instead of 7 or 8"),
+        ("1,50.0,1,1,2,now,true", "transact_time: 'now' is not a whole number"),
+        ("1,50.0,1,1,2,-1,true", "transact_time: -1 is before 1970"),
+        ("1,50.0,1,1,2,1700000000007,yes", "is_buyer_maker: 'yes' is neither true nor false"),
+        ("1,,1,1,2,1700000000007,true", "price: what stands there is no multiple from 1 on of the tick 0.1"),
+        ("1,50.05,1,1,2,1700000000007,true", "price: 50.05 is no multiple from 1 on of the tick"),
+        ("1,50.0,0,1,2,1700000000007,true", "quantity: what stands there is no multiple from 1 on of the lot 1"),
+        ("1,50.0,x,1,2,1700000000007,true", "quantity: what stands there is no multiple"),
+    ],
+)
+def test_a_wrong_published_trade_is_named_or_left_out(tmp_path: Path, line: str, message: str) -> None:
+    path = write(tmp_path / "a.jsonl", [update(6, 8), update(11, 12)])
+    trades = tmp_path / "BTCUSDT-aggTrades-2023-11-14.csv"
+    trades.write_text(f"1,50.1,1,1,2,1700000000001,true\n{line}\n")
+    wanted = Wanted(contracts=("BTCUSDT,tick=0.1,lot=1",), trades=trades)
+    with pytest.raises(BadLineError, match=rf"2023-11-14\.csv, line 2, {message}"):
+        list(open_recording(path, wanted=wanted).batches())
+    reader: Any = open_recording(path, skip_bad=True, wanted=wanted)
+    assert len(books_of(reader)) == 2 and reader.bad == 1
+
+
+def test_trades_go_beside_a_book_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.jsonl", [update(6, 8)])
+    with pytest.raises(RecordingError, match=r"named like BTCUSDT-aggTrades-2024-01-01\.csv"):
+        open_recording(path, wanted=Wanted(trades=path))
+    (tmp_path / "a.csv").write_text("action,cl_ord_id\ncancel,1\n")
+    with pytest.raises(RecordingError, match="--trades: a csv recording has its own trades; leave it out"):
+        open_recording(tmp_path / "a.csv", wanted=Wanted(trades=path))

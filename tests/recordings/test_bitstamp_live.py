@@ -145,6 +145,19 @@ def test_the_other_forms_of_a_capture_are_the_same(form: Any, tmp_path: Path) ->
     assert decoder.contracts[0].name == "BTC_USD" and decoder.ignored == {}
 
 
+def test_a_message_of_a_market_with_finer_ticks(tmp_path: Path) -> None:
+    """A market whose prices have five decimals: one line says how to name its tick, and then it is read."""
+    data = {"id": 1441935087595520, "id_str": "1441935087595520", "order_type": 1, "datetime": "1640869916"}
+    data |= {"microtimestamp": "1640869915619000", "amount": 2162.61269107, "amount_str": "2162.61269107"}
+    data |= {"price": 0.84604, "price_str": "0.84604"}
+    line = json.dumps({"data": data, "channel": "live_orders_xrpusd", "event": "order_created"})
+    source = write(tmp_path, [line])
+    with pytest.raises(BadLineError, match=r"price: 0.84604 is no multiple of the tick 0.01; .*such as tick=0.00001"):
+        decoded(BitstampLiveDecoder(source))
+    rows = decoded(BitstampLiveDecoder(source, Wanted(contracts=("xrpusd,tick=0.00001",))))
+    assert rows[["price_ticks", "size_lots", "time_ns"]].tolist() == [(84_604, 216_261_269_107, 1640869915619000000)]
+
+
 def test_numbers_without_their_text(tmp_path: Path) -> None:
     message = BitstampWriter().messages([ADDED._replace(size=1000)])[0]
     del message["data"]["amount_str"], message["data"]["price_str"]

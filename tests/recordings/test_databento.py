@@ -13,7 +13,7 @@ from engine.recordings.batches import Wanted
 from engine.recordings.replay import ReplayResult
 from engine.recordings.source import RecordingError
 from tests.fuzz.mutate import mutated
-from tests.recordings.data import play
+from tests.recordings.data import compiled, play
 from tests.recordings.lives import COLUMNS, Lives
 from tests.recordings.test_commands import last_object, lionrock
 from tests.recordings.test_order_lives import books_of, exact
@@ -72,6 +72,7 @@ SPECS = ("tick=0.01",)
 # --- what a file leads to ---------------------------------------------------------------------------------------------
 
 
+@compiled
 @pytest.mark.parametrize("fills", ["strict", "reduce"])
 @pytest.mark.parametrize("version", [1, 2, 3])
 def test_each_version_leads_to_the_books_and_executions(tmp_path: Path, version: int, fills: str) -> None:
@@ -85,6 +86,7 @@ def test_each_version_leads_to_the_books_and_executions(tmp_path: Path, version:
     assert books_of(result) == books(lives)
 
 
+@compiled
 @pytest.mark.parametrize("is_pretty", [True, False])
 @pytest.mark.parametrize("map_symbols", [True, False])
 def test_csv_is_the_same_as_dbn(tmp_path: Path, is_pretty: bool, map_symbols: bool) -> None:
@@ -98,6 +100,7 @@ def test_csv_is_the_same_as_dbn(tmp_path: Path, is_pretty: bool, map_symbols: bo
     assert set(text.contracts) == set(names) and set(packed.contracts) == set(NAMES)
 
 
+@compiled
 def test_symbols_and_from_choose_a_part(tmp_path: Path) -> None:
     lives = drawn(6, 300)
     path = written(tmp_path, MboWriter().records(lives.rows))
@@ -177,6 +180,27 @@ def test_a_tick_that_nobody_names_fits_the_prices(tmp_path: Path) -> None:
     assert [spec.tick for spec in reader.contracts] == ["0.0000005"]  # type: ignore[attr-defined]
 
 
+def test_publishers_of_one_instrument_have_books_of_their_own(tmp_path: Path) -> None:
+    records = [order("A", 1, publisher_id=38), order("A", 2, publisher_id=39), order("C", 1, publisher_id=39)]
+    result = replayed(written(tmp_path, records), contracts=SPECS)
+    assert exact(result) and books_of(result) == {"ALPHA": ([(1000, 1)], []), "ALPHA@39": ([(1000, 1)], [])}
+
+
+def test_a_snapshot_is_of_the_time_at_which_it_was_made(tmp_path: Path) -> None:
+    made, flags = ROW["time_ns"], int(dbn.F_SNAPSHOT) | int(dbn.F_BAD_TS_RECV) | LAST
+    records = [order("A", ts_event=made - 10**12, flags=flags), order("A", order_id=8, ts_recv=dbn.UNDEF_TIMESTAMP)]
+    records.append(order("C", 1, ts_event=made + 5, flags=int(dbn.F_BAD_TS_RECV) | LAST))
+    [batch, *_] = open_recording(written(tmp_path, records), wanted=Wanted(contracts=SPECS)).batches()
+    assert batch.commands["time_ns"].tolist() == [made, made - 500, made + 5]
+
+
+def test_names_that_no_line_may_hold_are_made_readable(tmp_path: Path) -> None:
+    plain = dbn_bytes([order("A", price=1)]).replace(b"ALPHA", b"A\nP\x7fA")
+    (tmp_path / "day.dbn").write_bytes(plain)
+    with pytest.raises(RecordingError, match=r"--contract A\?P\?A,tick=\.\.\.$"):
+        replayed(tmp_path / "day.dbn", contracts=("tick=0.01",))
+
+
 def test_other_records_are_stepped_over_and_definitions_give_ticks(tmp_path: Path) -> None:
     definition = bytearray(400)
     definition[0:2], definition[4:8] = bytes([100, 0x13]), (100).to_bytes(4, "little")
@@ -194,6 +218,7 @@ def test_other_records_are_stepped_over_and_definitions_give_ticks(tmp_path: Pat
 # --- on the command line ----------------------------------------------------------------------------------------------
 
 
+@compiled
 def test_the_command_line_shows_each_contract(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     lives = drawn(7, 200)
     path = written(tmp_path, MboWriter().records(lives.rows))
@@ -346,6 +371,7 @@ def read_mutated(folder: Path, name: str, base: bytes, seed: int) -> str:
         return text
 
 
+@compiled
 def test_mutated_files_are_read_or_refused_in_one_line(tmp_path: Path) -> None:
     came_to = {
         name: [read_mutated(tmp_path, name, base, seed) for seed in range(90)]

@@ -84,6 +84,23 @@ def test_a_replay_of_the_files_has_the_same_book_at_every_record_and_the_same_tr
     assert traded(again.changes) == traded(changes) and len(traded(changes)) > 300
 
 
+def test_commands_within_a_microsecond_are_told_apart(tmp_path: Path) -> None:
+    events = venue_events()
+    events = events[events["contract_slot"] == 0].copy()
+    events["time_ns"] = events["time_ns"][0] + (events["seq"] - events["seq"][0]) * 100
+    exported(tmp_path, Wanted("tardis", ("levels",)), events=events, pieces=9)
+    rows = read(tmp_path / "lionrock_incremental_book_L2_BTC_PERP.csv.gz")
+    seqs = follow(events, pieces=1).changes
+    seqs = seqs[seqs["action"] != Action.TRADE]
+    stamps, local = ([int(row[name]) for row in rows] for name in ("timestamp", "local_timestamp"))
+    assert len(set(local)) == len(np.unique(seqs["seq"])) and local == sorted(local)
+    assert stamps == sorted(stamps) and all(late >= stamp for stamp, late in zip(stamps, local, strict=True))
+    path = tmp_path / "lionrock_incremental_book_L2_BTC_PERP.csv.gz"
+    reader, heard = open_recording(path, wanted=Sought(contracts=("BTC_PERP,tick=0.01,lot=0.001",))), Heard()
+    result = replay(reader, prepare(reader), Options(reports=heard))
+    assert result.book_rows_equal == result.book_rows_checked and (result.book_rows_checked or 0) > 1000
+
+
 def traded(changes: Any) -> dict[tuple[int, ...], int]:
     """What was traded at each time and price: a level knows no orders."""
     sums: dict[tuple[int, ...], int] = {}

@@ -99,6 +99,7 @@ WRONG = [
     (message({"b": [["1", "2", "3.0", "r", "r"]]}), "b: a level of 5 texts is not"),
     (message({"b": [level("1", "1", "now")]}), "b: 'now' is not a time in seconds"),
     (message({"b": [level("1", "1", "16186781331618678133.1")]}), "b: '1618.*' is not a time"),
+    (message({"b": [level("1", "1", "9999999999.1")]}), "b: '9999999999.1' is not a time"),
     (message({"b": [level("1", "1")], "c": "x"}), "c: 'x' is no checksum"),
     (message({"b": [level("", "1")]}), "price: '' is no decimal number"),
     (message({"b": [level("-1", "1")]}), "price: '-1' is no decimal number"),

@@ -79,6 +79,16 @@ def test_without_a_clock_the_axis_is_messages(tmp_path: Path) -> None:
     assert (data["places"], data["hasClock"], data["bids"], data["asks"]) == ([1, 2], False, [100, 100], [None, 103])
 
 
+def test_an_axis_of_times_begins_with_the_first_time(two: Path, tmp_path: Path) -> None:
+    assert lionrock("convert", two, tmp_path / "journal") == 0
+    picture = gather(open_recording(tmp_path / "journal"))
+    assert picture.places.tolist() == [1_000_000, 2_000_000, 3_000_000], "the market was opened at no time"
+    assert picture.traded.tolist() == [[0, 0, 0, 0], [0, 0, 0, 0], [2, 202, 0, 0]]
+    (tmp_path / "no-times.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,5,7\nnew,2,buy,5,8\n")
+    picture = gather(open_recording(tmp_path / "no-times.csv"))
+    assert picture.places.tolist() == [1, 2] and not picture.has_clock
+
+
 def test_the_page_needs_nothing_else_and_has_own_orders(two: Path) -> None:
     def strategy(session: Session) -> None:
         if session.time_ns == 1_000_000 and not session.orders:
@@ -182,6 +192,24 @@ def test_watch_shows_the_book_and_the_trades_of_a_contract(
     assert lionrock("replay", two, "--watch", "--instrument", "B") == 0
     said = capsys.readouterr().out
     assert "55" in said[: said.index("messages")]
+
+
+def test_watch_of_a_journal_does_not_wait_from_1970_on(
+    two: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    two.write_text(two.read_text().replace("000000,", "000000000000000,"))
+    assert lionrock("convert", two, tmp_path / "journal") == 0
+    slept: list[float] = []
+    now = [1]
+    monkeypatch.setattr("gateway.clock.steady_ns", lambda: now[0])
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        now[0] += round(seconds * 1e9)
+
+    monkeypatch.setattr("time.sleep", sleep)
+    assert lionrock("replay", tmp_path / "journal", "--watch", "--speed", "1e6") == 0
+    assert sum(slept) == pytest.approx(2), "2,000,000 s from the first order to the last"
 
 
 def test_watch_keeps_the_pace(two: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

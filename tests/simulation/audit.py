@@ -12,7 +12,7 @@ from engine.journal.tip import End, read_tip
 from engine.schema import DIRECTIVE
 from gateway.read_model.history import History
 from gateway.read_model.projection import Projection
-from gateway.read_model.segments import BEHIND
+from gateway.read_model.rows_ahead import BEHIND
 from tests.simulation.clients import BrokenPromiseError
 from tests.simulation.machine import Machine
 

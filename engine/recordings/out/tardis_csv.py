@@ -1,7 +1,8 @@
 """CSV files with the columns, names and units of Tardis' datasets: gzip, prices as decimals, times in microseconds.
 
 `depth` is `book_snapshot_N`, `levels` is `incremental_book_L2`, `ticker` is `derivative_ticker`. A book's file begins
-with a snapshot; where nothing rests yet, it is the changes of the first command. Both timestamps are the engine's time.
+with a snapshot; where nothing rests yet, it is the changes of the first command. Times are the engine's; of several
+commands in one microsecond each has a `local_timestamp` of its own in a book's file, one later than the one before.
 """
 
 import gzip
@@ -82,6 +83,10 @@ class TardisWriter:
         """Those rows of the source that the file has."""
         return rows
 
+    def arrivals(self, rows: Rows, times_us: Rows) -> Rows:
+        """The local times of rows."""
+        return times_us
+
     def write(self, rows: Rows) -> None:
         """The next rows of the source."""
         rows = self.keep(rows)
@@ -110,7 +115,7 @@ class TardisWriter:
                 "exchange": make.words(np.zeros(len(rows)), (EXCHANGE,)),
                 "symbol": make.words(np.zeros(len(rows)), (self._symbol,)),
                 "timestamp": stamps,
-                "local_timestamp": stamps,
+                "local_timestamp": self._make.numbers(self.arrivals(rows, times // NS_PER_US)),
                 **self._columns(rows, make),
             }
         )
@@ -127,9 +132,21 @@ class LevelsWriter(TardisWriter):
 
     def __init__(self, file: IO[bytes], opening: Opening) -> None:
         super().__init__(file, opening, _levels)
-        self._is_first = True
+        self._is_first, self._last_seq, self._last_us = True, -1, 0
         if len(opening.resting):
             self.write(level_changes(opening.resting, opening.time_ns))
+
+    def arrivals(self, rows: Rows, times_us: Rows) -> Rows:
+        """Each command has a local time of its own, so that readers can tell two within a microsecond apart."""
+        if not len(rows):
+            return times_us
+        is_new = np.diff(rows["seq"], prepend=self._last_seq) != 0
+        group, first = np.cumsum(is_new), np.flatnonzero(is_new)
+        starts = np.concatenate([[self._last_us], times_us[first]])
+        own = np.arange(len(starts))
+        local: Rows = (np.maximum.accumulate(starts - own) + own)[group]
+        self._last_seq, self._last_us = int(rows["seq"][-1]), int(local[-1])
+        return local
 
     def keep(self, rows: Rows) -> Rows:
         """What a level has after the last of the changes that follow each other there by one command."""

@@ -10,7 +10,7 @@ from gateway.read_model.event_fold import DELIVERY_KIND, TRADE_KIND
 from gateway.read_model.history import History
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.projection import Projection
-from gateway.read_model.segments import SEGMENT_ROWS
+from gateway.read_model.rows_ahead import SEGMENT_ROWS
 from gateway.wire.views import Span
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import QueryVenue

@@ -18,7 +18,8 @@ from gateway.read_model.event_fold import (
 )
 from gateway.read_model.history import History, OrderFilter
 from gateway.read_model.money_records import MoneyRecords
-from gateway.read_model.segments import BEHIND, SEGMENT_ROWS, Segment
+from gateway.read_model.rows_ahead import BEHIND, SEGMENT_ROWS
+from gateway.read_model.segments import Segment
 from gateway.wire.views import Span
 
 ACCOUNTS, CONTRACTS, TAKER = 5, 2, 4

@@ -34,6 +34,7 @@ def small_parts(monkeypatch):
     for module in (account_index, history, history_file, history_store):
         monkeypatch.setattr(module, "BLOCK_ROWS", BLOCK)
     monkeypatch.setattr(history, "SEGMENT_ROWS", SEGMENT)
+    monkeypatch.setattr(account_index, "PART_ROWS", 2 * BLOCK)
     monkeypatch.setattr(account_index, "CHUNK_ENTRIES", 4)
     monkeypatch.setattr(account_index, "STEP_CHUNKS", 2)
     monkeypatch.setattr(account_index, "FAN_IN", 3)
