@@ -50,7 +50,7 @@ NS_PER_MS = 1_000_000
 MAX_TIME_MS = ((1 << 63) - 1) // NS_PER_MS
 MAX_PRICE_TICKS = 100_000
 MAX_ORDER_LOTS = 1 << 52
-_CSV_PLACES = np.array([0, 0, 0, PRICE_PLACES, 0, WORD, WORD])
+CSV_PLACES = np.array([0, 0, 0, PRICE_PLACES, 0, WORD, WORD])
 _CSV_ID, _CSV_TIME, _, _CSV_PRICE, _CSV_VOLUME, _CSV_ACTION, _CSV_DIRECTION = range(7)
 _BID = word_value("bid")
 
@@ -78,7 +78,7 @@ class BitstampReader:
         self.source, self.book, self.skip_bad = source, book, skip_bad
         self.contract = ContractSpec("BTC_USD", "0.01", "0.00000001", MAX_PRICE_TICKS)
         self.total, self.bad, self.depth = 0, 0, 0
-        self._slow_levels: list[tuple[int, int]] = []
+        self.slow_levels: list[tuple[int, int]] = []
         self._first_slow = 0
 
     def batches(self) -> Iterator[Batch]:
@@ -119,7 +119,7 @@ class BitstampReader:
         return np.concatenate(parts), np.concatenate(levels)
 
     def _csv(self, source: Source) -> Iterator[tuple[Array, Array]]:
-        lines = LineStream(source, _CSV_PLACES, partial(self._settle_csv, source.name))
+        lines = LineStream(source, CSV_PLACES, partial(self.settle_csv, source.name))
         is_done = False
         while not is_done:
             numbers, values, bad = lines.take(BLOCK_BYTES)
@@ -130,28 +130,31 @@ class BitstampReader:
         if lines.error is not None:
             raise lines.error
 
-    def _settle_csv(self, file: str, lines: Lines) -> Settled:
+    def settle_csv(self, file: str, lines: Lines) -> Settled:
         """The header's line counts as good, whatever its values are."""
         values = _of_csv(lines.values)
         good = lines.plain & _are_valid(values) & (values[:, KIND] >= 0) & (values[:, SIDE] > 0)
         good |= lines.numbers == 1
-        return lines.settle(good, partial(_csv_values, file), self.skip_bad)
+        return lines.settle(good, partial(csv_values, file), self.skip_bad)
 
     def _log(self, source: Source) -> Iterator[tuple[Array, Array]]:
         for first_line, data in source.blocks(BLOCK_BYTES):
             lines, levels = parse_log(data, first_line)
-            good = lines.plain & (_are_valid(lines.values) | (lines.values[:, KIND] > DELETED))
-            good &= lines.values[:, TIME_MS] <= MAX_TIME_MS
-            good &= lines.values[:, TIME_MS] >= 0
-            self._slow_levels, self._first_slow = [], len(levels)
-            bad, error = lines.settle(good, partial(self._log_values, source.name), self.skip_bad)
+            bad, error = self.settle_log(source.name, lines, levels)
             if error is not None:
                 raise error
             self.bad += int(bad.sum())
-            slow = np.array(self._slow_levels, np.int64).reshape(-1, 2)
+            slow = np.array(self.slow_levels, np.int64).reshape(-1, 2)
             yield lines.values[~bad], np.concatenate([levels, slow])
 
-    def _log_values(self, file: str, line: int, text: str) -> list[int]:
+    def settle_log(self, file: str, lines: Lines, levels: Array) -> Settled:
+        """`levels`: those of the snapshots that were plain; of the others they are in `slow_levels`, and follow."""
+        good = lines.plain & (_are_valid(lines.values) | (lines.values[:, KIND] > DELETED))
+        good &= (lines.values[:, TIME_MS] >= 0) & (lines.values[:, TIME_MS] <= MAX_TIME_MS)
+        self.slow_levels, self._first_slow = [], len(levels)
+        return lines.settle(good, partial(self.log_values, file), self.skip_bad)
+
+    def log_values(self, file: str, line: int, text: str) -> list[int]:
         """The values of a line of the log, whatever it looks like. BadLineError for what is none."""
         where = file, line
         time_ms, _, rest = text.partition(" ")
@@ -161,8 +164,8 @@ class BitstampReader:
             content = json.loads(body, parse_float=str)
             if kind == "order_book":
                 bids, asks = (_levels(content, name, where) for name in ("bids", "asks"))
-                begin = self._first_slow + len(self._slow_levels)
-                self._slow_levels += bids + asks
+                begin = self._first_slow + len(self.slow_levels)
+                self.slow_levels += bids + asks
                 return [time, SNAPSHOT, begin, len(bids), len(asks), 0]
             if kind == "trade":
                 lots = _rounded(content["amount"], QUANTITY_PLACES)
@@ -225,7 +228,7 @@ def _of_csv(values: Array) -> Array:
     return found
 
 
-def _csv_values(file: str, line: int, text: str) -> list[int]:
+def csv_values(file: str, line: int, text: str) -> list[int]:
     """The values of a line of the CSV, whatever it looks like. BadLineError for what is none."""
     cells = text.split(",")
     if len(cells) != len(CSV_COLUMNS):

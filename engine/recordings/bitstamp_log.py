@@ -37,6 +37,7 @@ _TRADE, _TRADE_PRICE, _TRADE_AMOUNT, _TRADE_ID = (
     _text(', "id": '),
 )
 _SPACE, _CLOSED, _NEWLINE, _RETURN = ord(" "), ord("}"), ord("\n"), ord("\r")
+_MINUS, _ZERO = ord("-"), ord("0")
 
 
 def parse_log(data: bytes, first_line: int) -> tuple[Lines, Array]:
@@ -68,13 +69,22 @@ def _number(octets, at, places):
 
 
 @part
+def _json_number(octets, at, places):
+    """A number that stands without quotes: JSON has no leading zeros."""
+    digits = at + 1 if 0 <= at < len(octets) and octets[at] == _MINUS else at
+    if 0 <= digits < len(octets) - 1 and octets[digits] == _ZERO and _ZERO <= octets[digits + 1] <= _ZERO + 9:
+        return np.int64(0), -1
+    return _number(octets, at, places)
+
+
+@part
 def _order(octets, at, row):
     """An order's content; where it ends."""
     row[PRICE], at = _number(octets, _match(octets, at, _OF_PRICE), PRICE_PLACES)
     row[LOTS], at = _number(octets, _match(octets, at, _OF_AMOUNT), QUANTITY_PLACES)
     _, at = _number(octets, _match(octets, at, _OF_TIME), 0)
-    row[ORDER_ID], at = _number(octets, _match(octets, at, _OF_ID), 0)
-    kind, at = _number(octets, _match(octets, at, _OF_TYPE), 0)
+    row[ORDER_ID], at = _json_number(octets, _match(octets, at, _OF_ID), 0)
+    kind, at = _json_number(octets, _match(octets, at, _OF_TYPE), 0)
     row[SIDE] = SIDE_BUY if kind == 0 else SIDE_SELL
     if at < 0 or at >= len(octets) or octets[at] != _CLOSED or kind < 0 or kind > 1:
         return -1
@@ -84,9 +94,9 @@ def _order(octets, at, row):
 @part
 def _trade(octets, at, row):
     """A trade's content; where it ends."""
-    row[PRICE], at = _number(octets, _match(octets, at, _TRADE_PRICE), PRICE_PLACES)
-    row[LOTS], at = _number(octets, _match(octets, at, _TRADE_AMOUNT), QUANTITY_PLACES)
-    _, at = _number(octets, _match(octets, at, _TRADE_ID), 0)
+    row[PRICE], at = _json_number(octets, _match(octets, at, _TRADE_PRICE), PRICE_PLACES)
+    row[LOTS], at = _json_number(octets, _match(octets, at, _TRADE_AMOUNT), QUANTITY_PLACES)
+    _, at = _json_number(octets, _match(octets, at, _TRADE_ID), 0)
     if at < 0 or at >= len(octets) or octets[at] != _CLOSED or row[PRICE] < 0 or row[LOTS] < 0:
         return -1
     return at + 1

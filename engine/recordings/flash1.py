@@ -53,7 +53,7 @@ Chunk = tuple[Records, np.ndarray[Any, Any]]
 _NEW, _CANCEL = range(2)
 _TYPES = ("NEW", "CANCEL", "MODIFY")
 _WORDS = [word_value(each) for each in _TYPES]
-_PLACES = np.array([WORD, 0, 0, 0, 0, 0, 0])
+PLACES = np.array([WORD, 0, 0, 0, 0, 0, 0])
 _BOUNDS = {
     "type": (0, 2),
     "side": (0, 1),
@@ -134,7 +134,7 @@ class Flash1Reader:
         return records[good], messages[good]
 
     def _csv_chunks(self) -> Iterator[Chunk]:
-        lines = LineStream(self.source, _PLACES, self._settle)
+        lines = LineStream(self.source, PLACES, self.settle)
         while lines.error is None:
             numbers, values, bad = lines.take(BATCH_ROWS)
             first = int(len(numbers) > 0 and numbers[0] == 1)
@@ -148,7 +148,7 @@ class Flash1Reader:
                 return
         raise lines.error
 
-    def _settle(self, lines: Lines) -> Settled:
+    def settle(self, lines: Lines) -> Settled:
         """The header's line counts as good, whatever its values are."""
         values = lines.values
         values[:, 0] = np.select([values[:, 0] == word for word in _WORDS], range(len(_WORDS)), -1)
@@ -162,9 +162,9 @@ class Flash1Reader:
                 within |= is_cancel & (values[:, place] >= low) & (values[:, place] <= high)
             good &= within
         good |= lines.numbers == 1
-        return lines.settle(good, self._csv_row, self.skip_bad)
+        return lines.settle(good, self.csv_row, self.skip_bad)
 
-    def _csv_row(self, number: int, text: str) -> tuple[int, ...]:
+    def csv_row(self, number: int, text: str) -> tuple[int, ...]:
         """The values of a line, whatever it looks like. BadLineError for what is none."""
         name, cells = self.source.name, text.split(",")
         if len(cells) != len(CSV_COLUMNS):

@@ -56,7 +56,7 @@ BLOCK_LEVELS = 1 << 16
 """So many levels of recorded books, in as many rows, are followed together."""
 _MAX_TIME_NS = 1_000_000 * NS_PER_S
 _MAX_SIZE = (1 << 31) - 1
-_PLACES = np.array([9, 0, 0, 0, 0, 0])
+PLACES = np.array([9, 0, 0, 0, 0, 0])
 """Decimals of each field."""
 
 _NAME = re.compile(r"(?P<ticker>[A-Z.]+)_(?P<date>\d{4}-\d{2}-\d{2})_\d+_\d+_message_\d+")
@@ -123,7 +123,7 @@ class LobsterReader:
 
     def _rows(self) -> Iterator[tuple[Block, bool]]:
         """Good messages with their books, and whether they are the last ones; what ends them early is raised after."""
-        messages = LineStream(self.messages, _PLACES, self._settle_messages)
+        messages = LineStream(self.messages, PLACES, self.settle_messages)
         books = LineStream(self.book, np.zeros(BOOK_WORDS * self.depth, np.int64), self._settle_books)
         count, is_torn = max(1, BLOCK_LEVELS // self.depth), False
         error: RecordingError | None = None
@@ -145,20 +145,21 @@ class LobsterReader:
             yield (values[: len(good)], levels.reshape(-1, self.depth, BOOK_WORDS), torn, numbers[: len(good)]), is_last
         raise error
 
-    def _settle_messages(self, lines: Lines) -> Settled:
+    def settle_messages(self, lines: Lines) -> Settled:
+        """Set the values of messages that are not plain; which ones are bad."""
         time_ns, kind, order_id, size, price, direction = lines.values.T
         good = (size > 0) & (size <= _MAX_SIZE) & (order_id > 0) & (order_id < READER_ID)
         good &= (price > 0) & (price <= MAX_TICKS) & (abs(direction) == 1)
         good |= kind > EXECUTE
         good &= (kind > 0) & (kind <= LAST_TYPE) & (time_ns >= 0) & (time_ns < _MAX_TIME_NS) & lines.plain
-        return lines.settle(good, self._message, self.skip_bad)
+        return lines.settle(good, self.message, self.skip_bad)
 
     def _settle_books(self, lines: Lines) -> Settled:
-        settled = lines.settle(lines.plain, self._book, self.skip_bad)
+        settled = lines.settle(lines.plain, self.book_row, self.skip_bad)
         normalise_books(lines.values.reshape(-1, self.depth, BOOK_WORDS))
         return settled
 
-    def _message(self, line: int, text: str) -> list[int]:
+    def message(self, line: int, text: str) -> list[int]:
         """The values of a message line, whatever it looks like. BadLineError for what is no message."""
         cells = _MESSAGE.fullmatch(text)
         if cells is None:
@@ -189,7 +190,7 @@ class LobsterReader:
         if abs(message[DIRECTION]) != 1:
             raise BadLineError(name, line, "direction", "is neither 1 (buy) nor -1 (sell)")
 
-    def _book(self, line: int, text: str) -> list[int]:
+    def book_row(self, line: int, text: str) -> list[int]:
         """The values of a row of the book, whatever it looks like. BadLineError for what is none."""
         name, cells = self.book.name, text.split(",")
         if len(cells) != BOOK_WORDS * self.depth:

@@ -16,9 +16,7 @@ MAX_LINES = 60
 
 @compiled
 @pytest.mark.parametrize("place", range(3))
-def test_an_example_prints_what_the_document_says(
-    place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_example_prints_what_the_document_says(place: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("matplotlib")
     assert len(EXAMPLES) == 3
     code, output = EXAMPLES[place]
