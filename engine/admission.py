@@ -32,11 +32,14 @@ from engine.codes import (
 from engine.fill_or_kill import in_band as in_band
 from engine.fill_or_kill import reaches
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, contract_at, detail_at, of_side, order_at, position_at
+from engine.row_access import TIF_SHIFT, account_at, contract_at, detail_at, of_side, order_at, position_at, style_of
 from engine.schema import MAX_REDUCE_ONLY_ORDERS, MAX_TRAILING_ORDERS
 from engine.units import EPOCH_2025_S, MAX_TICKS, NS_PER_S, SUBTICKS, against, below, clamp, opposite
 
 _BOOK_FLAGS = EXEC_POST_ONLY | EXEC_ICEBERG
+_PLAIN_STYLE = TimeInForce.GTC << TIF_SHIFT | OrdType.LIMIT << 8
+_PLAIN_CHOICE = (TimeInForce.IOC - TimeInForce.GTC) << TIF_SHIFT | Side.BUY | Side.SELL
+"""A style without options has the first bits; of the second ones it may have any, but one side."""
 OPEN_ACCOUNT = 1
 CLOSED_ACCOUNT = 2
 
@@ -236,6 +239,12 @@ def _is_odd(lot_step, open_lots, filled_lots):
     return (open_lots % lot_step + filled_lots) % lot_step != 0
 
 
+@inlined
+def is_in_steps(taker, contract):
+    """Whether the quantity is a multiple of the contract's step."""
+    return contract.lot_step == 1 or not _is_odd(contract.lot_step, taker.leaves_lots, taker.filled_lots)
+
+
 @rare
 def _closes_whole(s, flags, position_slot, side, open_lots):
     """Whether a reduce-only order asks for the whole position: only such a one may be below the smallest order."""
@@ -249,7 +258,7 @@ def _closes_whole(s, flags, position_slot, side, open_lots):
 def quantity_reason(s, taker, contract):
     """Of row 16: whole steps within the contract's sizes, and an expiry ahead."""
     open_lots, filled = taker.leaves_lots, taker.filled_lots
-    if open_lots <= 0 or (contract.lot_step != 1 and _is_odd(contract.lot_step, open_lots, filled)):
+    if open_lots <= 0 or not is_in_steps(taker, contract):
         return Reason.BAD_LOT
     if taker.tif == TimeInForce.GTD and taker.stage == Stage.NEW:
         second = taker.expire_ns // NS_PER_S - EPOCH_2025_S
@@ -348,13 +357,25 @@ def _is_plain(flags, ord_type, tif, self_trade, side):
 @inlined
 def is_plain_new(c):
     """Whether a NEW command uses no option."""
-    return _is_plain(c.flags, c.ord_type, c.tif, c.self_trade, c.side)
+    return is_plain_style(style_of(c)) and c.flags == 0
+
+
+@inlined
+def is_plain_style(style):
+    """`_is_plain` by what `row_access.style_of` reads at once. Of a side's two bits exactly one is set."""
+    return style == plain_style(style) and (style + 1) & 2 != 0
+
+
+@inlined
+def plain_style(style):
+    """The style of an order without options that has this side, and GTC or IOC as this one has."""
+    return style & _PLAIN_CHOICE | _PLAIN_STYLE
 
 
 @inlined
 def is_plain_resting(order):
     """Whether a waiting order uses no option and rests on the book."""
-    return _is_plain(order.flags, order.ord_type, order.tif, 0, order.side)
+    return is_plain_style(style_of(order))
 
 
 @inlined
@@ -400,15 +421,19 @@ def reference_reason(taker, contract):
 
 
 @inlined
+def is_within_value(taker, contract):
+    """Whether the order's value is within the contract's limit on one order; 0: there is none."""
+    if contract.max_order_value_micros == 0:
+        return True
+    return taker.price_ticks * taker.leaves_lots * contract.micros_per_tick_lot <= contract.max_order_value_micros
+
+
+@inlined
 def price_reason(taker, contract):
     """Row 18: the band is one-sided, far passive prices are fine; then the value of the order."""
     if against(taker.side, taker.price_ticks - of_side(contract, taker.side).max_buy_ticks) > 0:
         return Reason.PRICE_OUT_OF_BAND
-    if contract.max_order_value_micros != 0:
-        value = taker.price_ticks * taker.leaves_lots * contract.micros_per_tick_lot
-        if value > contract.max_order_value_micros:
-            return Reason.ORDER_VALUE_LIMIT
-    return Reason.NONE
+    return Reason.NONE if is_within_value(taker, contract) else Reason.ORDER_VALUE_LIMIT
 
 
 @rare

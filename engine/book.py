@@ -24,7 +24,7 @@ from engine.row_access import (
     own_at,
     position_at,
 )
-from engine.schema import LADDERS_PER_CONTRACT, ORDER_SLOT_BITS
+from engine.schema import LADDERS_PER_CONTRACT, LEVELS_PER_ORDER, ORDER_SLOT_BITS
 from engine.units import unlikely
 
 _SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
@@ -48,7 +48,7 @@ def serial_of(order_id):
 @inlined
 def has_level_room(s):
     """Whether an order could rest at any price and expire. The lapse of each affiliate's approval keeps its place."""
-    more = 2 + s.approvals_used
+    more = LEVELS_PER_ORDER + s.approvals_used
     return (
         s.levels_live + more <= s.levels_capacity and s.nodes_live + more * ladder.NODES_PER_INSERT <= s.nodes_capacity
     )
@@ -141,12 +141,10 @@ def find_client_order(s, tag, account_slot, cl_ord_id):
 @inlined
 def find_known_or_free(s, tag, account_slot, cl_ord_id):
     """`find_client_order` for an id that is most likely new, and an empty cell where it belongs, NIL: none is known."""
-    table = s.order_map
-    if cl_ord_id != 0 and table.old_size == 0:
-        start = table.base + table.size
-        free = idmap.free_place(s, start, table.size - 1, tag)
-        if free != NIL:
-            return np.int64(NIL), start + free
+    if cl_ord_id != 0:
+        is_sure, free = idmap.free_cell(s, s.order_map, tag)
+        if is_sure:
+            return np.int64(NIL), free
     return np.int64(find_client_order(s, tag, account_slot, cl_ord_id)), np.int64(NIL)
 
 
@@ -157,8 +155,12 @@ def name_order(s, tag, slot, free_cell):
     Many orders are cancelled right after they came, so the cell is remembered: a search would load all cells of its
     bucket together, and that load would wait for the store to this one.
     """
-    if order_at(s, slot).cl_ord_id != 0:
-        cell = idmap.insert_at(s, s.order_map, tag, slot, free_cell)
+    if free_cell != NIL:
+        idmap.fill(s, s.order_map, tag, slot, free_cell)
+        s.recent.tag = tag
+        s.recent.cell = free_cell
+    elif order_at(s, slot).cl_ord_id != 0:
+        cell = idmap.insert(s, s.order_map, tag, slot)
         s.recent.tag = tag if cell != NIL else 0
         s.recent.cell = cell
 
@@ -197,6 +199,12 @@ def find_position(s, account_slot, contract_slot):
     slot = np.int64(account_at(s, account_slot).position_slot)
     if slot == NIL or position_at(s, slot).contract_slot == contract_slot:
         return slot
+    return other_position(s, account_slot, contract_slot)
+
+
+@inlined
+def other_position(s, account_slot, contract_slot):
+    """`find_position` in a contract that is not the one where the account was last."""
     slot = _search_position(s, s.position_map.size, account_slot, contract_slot)
     if slot == NIL and s.position_map.old_size != 0:
         slot = _search_position(s, s.position_map.old_size, account_slot, contract_slot)

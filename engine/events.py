@@ -11,12 +11,22 @@ from engine import row_access
 from engine.code_values import EXEC_CONDITIONAL, FLAG_DONE
 from engine.codes import NIL, EventKind, Side
 from engine.kernels import inlined, kernel, rare
-from engine.row_access import account_at, contract_at, detail_at, order_at, position_at
+from engine.row_access import (
+    account_at,
+    contract_at,
+    detail_at,
+    order_at,
+    position_at,
+    set_kind_and_style,
+    style_of,
+)
 from engine.schema import EVENT, EVENT_HEADROOM, NOTICE
 from engine.units import JIT, prefetch_pair
 
 EVENTS_AHEAD = 6
 """How many rows ahead of the one being written the ring is prefetched."""
+
+_ROW_BYTES = EVENT.itemsize
 
 if JIT:
 
@@ -24,12 +34,12 @@ if JIT:
     def _keep(ring):
         return ring
 
-    _event_at = row_access.reader(EVENT)
-    _notice_at = row_access.reader(NOTICE)
+    _event_at = row_access.at_address(EVENT)
+    _notice_at = row_access.at_address(NOTICE)
 
     @inlined
-    def _ask_for(address, index):
-        prefetch_pair(_event_at(address, index))
+    def _ask_for(address):
+        prefetch_pair(_event_at(address))
 
 else:
     _ring: list[Any] = [None]
@@ -38,13 +48,13 @@ else:
         _ring[0] = ring
         return 0
 
-    def _event_at(address: int, index: int) -> Any:
-        return _ring[0][index]
+    def _event_at(address: int) -> Any:
+        return _ring[0][address // _ROW_BYTES]
 
-    def _notice_at(address: int, index: int) -> Any:
-        return _ring[0].view(NOTICE)[index]
+    def _notice_at(address: int) -> Any:
+        return _ring[0].view(NOTICE)[address // _ROW_BYTES]
 
-    def _ask_for(address: int, index: int) -> None:
+    def _ask_for(address: int) -> None:
         return None
 
 
@@ -52,34 +62,44 @@ else:
 def open_ring(s, ring, count):
     """Direct events to the address of `count` rows until `close_ring`."""
     s.ring_address = _keep(ring)
-    s.ring_rows = count
-    s.ring_written = 0
+    s.ring_last = s.ring_address + (count - EVENT_HEADROOM) * _ROW_BYTES
+    s.ring_next = s.ring_address
 
 
 @kernel
 def close_ring(s):
     """Forget the ring and return how many rows were written."""
-    written = s.ring_written
+    written = (s.ring_next - s.ring_address) // _ROW_BYTES
     s.ring_address = 0
-    s.ring_rows = 0
-    s.ring_written = 0
+    s.ring_last = 0
+    s.ring_next = 0
     return written
 
 
 @inlined
 def has_room(s):
     """Whether a step that cannot pause may begin."""
-    return s.ring_rows - s.ring_written >= EVENT_HEADROOM
+    return s.ring_next <= s.ring_last
 
 
 @inlined
-def _next_event(s, kind):
-    event = _event_at(s.ring_address, s.ring_written)
-    _ask_for(s.ring_address, s.ring_written + EVENTS_AHEAD)
-    s.ring_written += 1
+def has_room_behind(s, count):
+    """Whether a step that cannot pause may begin after so many more events."""
+    return s.ring_next + count * _ROW_BYTES <= s.ring_last
+
+
+@inlined
+def _next_event(s, kind, style):
+    """The next row, with side, type and time in force as `row_access.style_of` has them, and zero where only fills say
+    something.
+    """
+    address = s.ring_next
+    s.ring_next = address + _ROW_BYTES
+    _ask_for(address + EVENTS_AHEAD * _ROW_BYTES)
+    event = _event_at(address)
     event.seq = s.last_seq
     event.time_ns = s.now_ns
-    event.kind = kind
+    set_kind_and_style(event, kind | style << 8)
     event.trade_id = 0
     event.fee_micros = 0
     event.position_lots = 0
@@ -91,12 +111,9 @@ def _next_event(s, kind):
 @inlined
 def order_event(s, kind, slot, reason, last_lots, level_lots):
     """Report on an order by its row: what became of `last_lots` of it and what its level shows afterwards."""
-    event = _next_event(s, kind)
     order = order_at(s, slot)
     position = position_at(s, order.position_slot)
-    event.side = order.side
-    event.ord_type = order.ord_type
-    event.tif = order.tif
+    event = _next_event(s, kind, style_of(order))
     event.flags = order.flags
     event.reason = reason
     event.contract_slot = position.contract_slot
@@ -116,10 +133,7 @@ def order_event(s, kind, slot, reason, last_lots, level_lots):
 @inlined
 def taker_event(s, taker, kind, reason, last_lots, level_lots):
     """Report on an order that is being judged or worked."""
-    event = _next_event(s, kind)
-    event.side = taker.side
-    event.ord_type = taker.ord_type
-    event.tif = taker.tif
+    event = _next_event(s, kind, style_of(taker))
     event.flags = taker.flags
     event.reason = reason
     event.contract_slot = taker.contract_slot
@@ -151,11 +165,8 @@ def price_of_fill(s, event, price_ticks, fee_micros, position_slot):
 @kernel
 def forced_fill(s, position_slot, signed_lots, price_ticks, flags):
     """One side of a trade that no order made: deleveraging."""
-    event = _next_event(s, EventKind.FILL)
+    event = _next_event(s, EventKind.FILL, Side.BUY if signed_lots > 0 else Side.SELL)
     position = position_at(s, position_slot)
-    event.side = Side.BUY if signed_lots > 0 else Side.SELL
-    event.ord_type = 0
-    event.tif = 0
     event.flags = flags
     event.reason = 0
     event.contract_slot = position.contract_slot
@@ -172,10 +183,7 @@ def forced_fill(s, position_slot, signed_lots, price_ticks, flags):
 @rare
 def rejected(s, c, reason, flag):
     """A refused order command, with what it asked for."""
-    event = _next_event(s, EventKind.REJECTED)
-    event.side = c.side
-    event.ord_type = c.ord_type
-    event.tif = c.tif
+    event = _next_event(s, EventKind.REJECTED, style_of(c))
     event.flags = c.flags | flag
     event.reason = reason
     event.contract_slot = max(min(np.int64(c.contract_slot), 32767), NIL)
@@ -193,11 +201,8 @@ def rejected(s, c, reason, flag):
 @kernel
 def mass_cancelled(s, job):
     """The end of a mass cancel: how many orders it took."""
-    event = _next_event(s, EventKind.MASS_CANCELLED)
+    event = _next_event(s, EventKind.MASS_CANCELLED, job.side & 0xFF)
     event.seq = job.seq
-    event.side = job.side
-    event.ord_type = 0
-    event.tif = 0
     event.flags = 0
     event.reason = job.reason
     event.contract_slot = job.contract_slot
@@ -214,8 +219,8 @@ def mass_cancelled(s, job):
 @kernel
 def notice(s, kind, account_slot, contract_slot):
     """An empty NOTICE of a kind; the caller fills in what it is about."""
-    row = _notice_at(s.ring_address, s.ring_written)
-    s.ring_written += 1
+    row = _notice_at(s.ring_next)
+    s.ring_next += _ROW_BYTES
     row.seq = s.last_seq
     row.time_ns = s.now_ns
     row.kind = kind

@@ -132,15 +132,18 @@ def own_reason(s, taker, contract):
 
 
 @inlined
-def asks_more(s, taker, contract):
-    """Whether there may be a limit beside those on the account's own orders and on its position in this contract."""
-    account = account_at(s, taker.account_slot)
-    return (
-        (taker.group != 0 and group_at(s, taker.group).limits_head != NIL)
-        or account.max_exposure_micros != INT64_MAX
-        or contract.max_open_interest_lots != 0
-        or (account.max_leverage != 0 and not contract.margin_free)
-    )
+def account_asks_more(s, taker):
+    """Whether there may be a limit on the account's group or on its exposure."""
+    return (taker.group != 0 and group_at(s, taker.group).limits_head != NIL) or account_at(
+        s, taker.account_slot
+    ).max_exposure_micros != INT64_MAX
+
+
+@inlined
+def contract_asks_more(s, taker, contract):
+    """Whether there may be a limit on the whole contract or on the leverage of this account in it."""
+    max_leverage = account_at(s, taker.account_slot).max_leverage
+    return contract.max_open_interest_lots != 0 or (max_leverage != 0 and not contract.margin_free)
 
 
 @kernel
@@ -169,6 +172,7 @@ def opening_reason(s, contract):
     """Row 19 for the order in `s.taker`, which opens. One that only waits for its trigger counts as an order alone."""
     taker = s.taker
     reason = own_reason(s, taker, contract)
-    if reason == Reason.NONE and taker.flags & EXEC_CONDITIONAL == 0 and asks_more(s, taker, contract):
-        return _further_reason(s, contract)
+    if reason == Reason.NONE and taker.flags & EXEC_CONDITIONAL == 0:
+        if account_asks_more(s, taker) or contract_asks_more(s, taker, contract):
+            return _further_reason(s, contract)
     return reason

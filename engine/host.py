@@ -376,6 +376,19 @@ class Engine:
             done, events = self._advance(commands, done, slice_end(commands, done))
             sink(commands[begun : told_end(commands, done, events)], events)
 
+    def apply_by(self, commands: Rows, apply: Callable[[], tuple[int, int]]) -> None:
+        """`submit` for compiled code that calls the kernel itself and looks at the events.
+
+        `apply` has the whole batch applied to `root`, with `ring` for the events. It returns how many rows that were,
+        NIL when an invariant does not hold any more, and the nanoseconds that the kernel took.
+        """
+        self._accept(commands)
+        consumed, engine_ns = apply()
+        self.engine_seconds += engine_ns / 1e9
+        if consumed != len(commands):
+            raise self._break(self.last_seq + 1, self.last_seq + len(commands))
+        self.last_seq += consumed
+
     def commit(self) -> None:
         """Have everything submitted made durable; see `Journal.commit`."""
         if self.journal is not None:

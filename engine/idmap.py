@@ -46,7 +46,7 @@ def reset(table, base):
 @inlined
 def home_of(tag, mask):
     """The first place of the bucket where a tag belongs; `mask` is the size of the table less one."""
-    return tag & mask & -CELLS_PER_BUCKET
+    return tag & (mask - (CELLS_PER_BUCKET - 1))
 
 
 @inlined
@@ -98,13 +98,18 @@ def slot_at(s, cell):
 
 
 @inlined
-def free_place(s, start, mask, tag):
-    """The first empty place of a tag's bucket. NIL when the tag may be in the map, or this is the only empty place."""
-    home = home_of(tag, mask)
-    empty = _empty_lanes(s, start, home)
-    if cells_equal(s, start + home, SLOT_BITS, tag) != 0 or empty & (empty - 1) == 0:
-        return np.int64(NIL)
-    return home + lowest_bit(empty)
+def free_cell(s, table, tag):
+    """(True, the first empty cell of a tag's bucket). False when the tag may be in the map, or that cell is the last.
+
+    False also while the table grows, or has to with the next id.
+    """
+    if table.old_size == 0 and 2 * (table.live + 1) <= table.size:
+        first = table.base + table.size + home_of(tag, table.size - 1)
+        if not unlikely(cells_equal(s, first, SLOT_BITS, tag) != 0):
+            empty = cells_equal(s, first, 0, 0)
+            if not unlikely(empty & (empty - 1) == 0):
+                return True, first + lowest_bit(empty)
+    return False, np.int64(NIL)
 
 
 @inlined
@@ -183,13 +188,10 @@ def insert(s, table, tag, slot):
 
 
 @inlined
-def insert_at(s, table, tag, slot, free_cell):
-    """`insert` into the cell that `free_place` has found, unless the table has to grow; NIL: it has found none."""
-    if free_cell == NIL or table.old_size != 0 or 2 * (table.live + 1) > table.size:
-        return insert(s, table, tag, slot)
+def fill(s, table, tag, slot, cell):
+    """`insert` into the cell that `free_cell` has found since the last other change of the map."""
     table.live += 1
-    cell_at(s, free_cell).word = (tag << SLOT_BITS) | slot
-    return free_cell
+    cell_at(s, cell).word = (tag << SLOT_BITS) | slot
 
 
 @inlined

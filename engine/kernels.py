@@ -57,6 +57,10 @@ KERNELS: list[Any] = []
 _RECORDS = {
     "s": schema.STATE,
     "c": schema.COMMAND,
+    "after": schema.COMMAND,
+    "behind": schema.COMMAND,
+    "amend": schema.COMMAND,
+    "cancel": schema.COMMAND,
     "d": schema.DIRECTIVE,
     "label": schema.LABEL,
     "event": schema.EVENT,
@@ -70,6 +74,7 @@ _RECORDS = {
     "table": schema.IDMAP,
     "job": schema.JOB,
     "taker": schema.TAKER,
+    "terms": schema.TERMS,
     "sums": schema.COUNT,
 }
 
@@ -128,7 +133,8 @@ class _TaggedLower(Lower):
         if layout is None:
             return
         field = schema.SELLS.get(field, field)
-        access.set_metadata("tbaa", alias_tag(self.builder.module, f"{layout}.{field}"))
+        whole = f"{layout}.style" if field in ("side", "ord_type", "tif", schema.STYLES.get(layout)) else None
+        access.set_metadata("tbaa", alias_tag(self.builder.module, f"{layout}.{field}", whole))
 
 
 class _NoEnvironment:

@@ -1,16 +1,17 @@
 """An ordered map from an integer key in [0, 2^30) to a slot: a radix-64 bitmap trie that grows upwards.
 
-A ladder keeps its first entry in its own direction (lowest or highest key first), the path used last, and only as
-many floors as its largest key needs. Every operation touches at most five nodes; a swing of any width costs nothing,
-because no window has to be moved.
+A ladder keeps its first entry in its own direction (lowest or highest key first), the leaf used last, and only as
+many floors as its largest key needs. For the length of a call the node above the leaves that was used last is
+remembered, too. Every operation touches at most five nodes; a swing of any width costs nothing, because no window has
+to be moved.
 """
 
 import numpy as np
 
 from engine.codes import NIL
-from engine.kernels import inlined, kernel, rare
-from engine.row_access import child_at, follower_at, ladder_at, node_at
-from engine.units import highest_bit, lowest_bit
+from engine.kernels import apart, inlined, kernel, rare
+from engine.row_access import branch_at, child_at, follower_at, ladder_at, node_at
+from engine.units import highest_bit, lowest_bit, unlikely
 
 NODES_PER_INSERT = 5
 """The most nodes that one insertion can take."""
@@ -78,12 +79,20 @@ def reset(s, ladder_slot, direction):
 
 
 @inlined
+def use_leaf(s, ladder_slot, leaf, key):
+    """Remember the leaf of a key as the one used last."""
+    ladder_row = ladder_at(s, ladder_slot)
+    ladder_row.leaf_node = leaf
+    ladder_row.leaf_prefix = key >> 6
+
+
+@inlined
 def at(s, leaf, key):
-    """The slot at a key of a leaf, NIL where there is none."""
+    """The slot at a key of a leaf, NIL where there is none; the other nodes have children in the same way."""
     node = node_at(s, leaf)
     if (node.bitmap >> (key & 63)) & 1 == 0:
-        return NIL
-    return child_at(node, key & 63).slot
+        return np.int64(NIL)
+    return np.int64(child_at(node, key & 63).slot)
 
 
 @inlined
@@ -123,23 +132,32 @@ def _raise_root(s, ladder_row, key):
         ladder_row.height += 1
 
 
-@kernel
-def _leaf_for(s, ladder_row, key):
-    """The leaf that holds a key, made if it is missing."""
+@inlined
+def _child_for(s, node, bit):
+    """A node's child, made if it is missing."""
+    row = node_at(s, node)
+    if (row.bitmap >> bit) & 1:
+        return np.int64(child_at(row, bit).slot)
+    below = _take_node(s, node, bit)
+    row.bitmap = _with_bit(row.bitmap, bit)
+    child_at(row, bit).slot = below
+    return np.int64(below)
+
+
+@apart
+def _leaf_for(s, ladder_slot, key):
+    """The leaf that holds a key, made if it is missing. Remembers the node above it."""
+    ladder_row = ladder_at(s, ladder_slot)
     if ladder_row.root == NIL or key >> (6 * ladder_row.height) != 0:
         _raise_root(s, ladder_row, key)
     node = np.int64(ladder_row.root)
     shift = np.int64(6 * (ladder_row.height - 1))
     while shift > 0:
-        bit = (key >> shift) & 63
-        row = node_at(s, node)
-        if (row.bitmap >> bit) & 1:
-            node = np.int64(child_at(row, bit).slot)
-        else:
-            below = _take_node(s, node, bit)
-            row.bitmap = _with_bit(row.bitmap, bit)
-            child_at(row, bit).slot = below
-            node = below
+        if shift == 6:
+            branch = branch_at(s, ladder_slot)
+            branch.path = s.recent.call | (key >> 12)
+            branch.node = node
+        node = _child_for(s, node, (key >> shift) & 63)
         shift -= 6
     return node
 
@@ -150,15 +168,73 @@ def leaf_for(s, ladder_slot, key):
     ladder_row = ladder_at(s, ladder_slot)
     if ladder_row.leaf_prefix == key >> 6:
         return np.int64(ladder_row.leaf_node)
-    return _leaf_for(s, ladder_row, key)
+    branch = branch_at(s, ladder_slot)
+    if branch.path == s.recent.call | (key >> 12):
+        return _child_for(s, branch.node, (key >> 6) & 63)
+    return _leaf_for(s, ladder_slot, key)
+
+
+@inlined
+def _descend(s, node, shift, key):
+    """(The lowest node on a key's path that exists, how many bits of the key stand below it)."""
+    while shift > 0 and (node_at(s, node).bitmap >> ((key >> shift) & 63)) & 1:
+        node = np.int64(child_at(node_at(s, node), (key >> shift) & 63).slot)
+        shift -= 6
+    return node, shift
+
+
+@inlined
+def reach(s, ladder_slot, key):
+    """`_descend` from as far down as is known; (NIL, bits) where the ladder is empty. Changes nothing."""
+    ladder_row, branch = ladder_at(s, ladder_slot), branch_at(s, ladder_slot)
+    if ladder_row.leaf_prefix == key >> 6:
+        return np.int64(ladder_row.leaf_node), np.int64(0)
+    if branch.path == s.recent.call | (key >> 12):
+        return _descend(s, np.int64(branch.node), np.int64(6), key)
+    height = np.int64(max(ladder_row.height, 1))
+    while key >> (6 * height) != 0:
+        height += 1
+    if ladder_row.root == NIL or height > ladder_row.height:
+        return np.int64(NIL), 6 * height
+    return _descend(s, np.int64(ladder_row.root), 6 * (height - 1), key)
+
+
+@inlined
+def pass_by(s, ladder_slot, node, shift, key, slot):
+    """Leave the rows as `insert` and `remove` of a slot would, at a key that holds none, and return its leaf.
+
+    `node` and `shift` are what `reach` says. NIL: it takes nodes that were never used; what is written by then is of
+    no account, since `leaf_for` writes the same.
+    """
+    ladder_row = ladder_at(s, ladder_slot)
+    if node != NIL and shift == 0:
+        use_leaf(s, ladder_slot, node, key)
+    else:
+        free = np.int64(s.nodes_free_slot)
+        if node == NIL and ladder_row.root != NIL:
+            return np.int64(NIL)
+        while shift > 0:
+            if free == NIL:
+                return np.int64(NIL)
+            bit = np.int64(0)
+            if node != NIL:
+                bit = (key >> shift) & 63
+                child_at(node_at(s, node), bit).slot = free
+            node_at(s, free).index = bit
+            node = free
+            free = np.int64(node_at(s, free).parent)
+            shift -= 6
+        ladder_row.leaf_node = NIL
+        ladder_row.leaf_prefix = NIL
+    child_at(node_at(s, node), key & 63).slot = slot
+    return node
 
 
 @inlined
 def insert(s, ladder_slot, leaf, key, slot):
     """Put a slot at a key that holds none, in its leaf."""
     ladder = ladder_at(s, ladder_slot)
-    ladder.leaf_node = leaf
-    ladder.leaf_prefix = key >> 6
+    use_leaf(s, ladder_slot, leaf, key)
     node = node_at(s, leaf)
     node.bitmap = _with_bit(node.bitmap, key & 63)
     child_at(node, key & 63).slot = slot
@@ -218,6 +294,30 @@ def first_below(s, ladder_slot, node, floors):
     return slot
 
 
+@rare
+def _lower(s, ladder_slot, node):
+    """Give back a node above the leaves, which has no children left, and those above it that it leaves without one.
+
+    Returns the lowest node that is left and its floors above the leaves. NIL: the ladder had only a leaf, or is empty.
+    """
+    branch_at(s, ladder_slot).path = 0
+    floors = np.int64(1)
+    while node != NIL:
+        bit, above = np.int64(node_at(s, node).index), np.int64(node_at(s, node).parent)
+        _give_node(s, node)
+        node = above
+        if node != NIL:
+            floors += 1
+            row = node_at(s, node)
+            row.bitmap = _without_bit(row.bitmap, bit)
+            if row.bitmap != 0:
+                return node, floors
+    ladder_row = ladder_at(s, ladder_slot)
+    ladder_row.root = NIL
+    ladder_row.height = 0
+    return np.int64(NIL), floors
+
+
 @inlined
 def remove(s, ladder_slot, leaf, key):
     """Take a key out; the caller sets the first entry afterwards when this was it.
@@ -226,21 +326,18 @@ def remove(s, ladder_slot, leaf, key):
     """
     ladder = ladder_at(s, ladder_slot)
     ladder.entries -= 1
-    node, floors = np.int64(leaf), np.int64(0)
-    left = _without_bit(node_at(s, node).bitmap, key & 63)
-    node_at(s, node).bitmap = left
-    while left == 0:
-        if node == ladder.leaf_node:
-            ladder.leaf_node = NIL
-            ladder.leaf_prefix = NIL
-        bit, above = np.int64(node_at(s, node).index), np.int64(node_at(s, node).parent)
-        _give_node(s, node)
-        node = above
-        if node == NIL:
-            ladder.root = NIL
-            ladder.height = 0
-            break
-        floors += 1
-        left = _without_bit(node_at(s, node).bitmap, bit)
-        node_at(s, node).bitmap = left
-    return node, floors
+    row = node_at(s, leaf)
+    row.bitmap = _without_bit(row.bitmap, key & 63)
+    if row.bitmap != 0:
+        return np.int64(leaf), np.int64(0)
+    if leaf == ladder.leaf_node:
+        ladder.leaf_node = NIL
+        ladder.leaf_prefix = NIL
+    bit, above = np.int64(row.index), np.int64(row.parent)
+    _give_node(s, leaf)
+    if not unlikely(above == NIL):
+        row = node_at(s, above)
+        row.bitmap = _without_bit(row.bitmap, bit)
+        if not unlikely(row.bitmap == 0):
+            return above, np.int64(1)
+    return _lower(s, ladder_slot, above)

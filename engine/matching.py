@@ -43,6 +43,8 @@ from engine.codes import (
 )
 from engine.kernels import inlined, kernel, rare
 from engine.row_access import (
+    STYLE_BITS,
+    STYLE_MASK,
     account_at,
     contract_at,
     detail_at,
@@ -52,6 +54,8 @@ from engine.row_access import (
     order_at,
     own_at,
     position_at,
+    set_style,
+    style_of,
 )
 from engine.units import EPOCH_2025_S, NS_PER_S, opposite
 
@@ -324,10 +328,7 @@ def write_order(s, taker):
     order.loss_subticks = taker.loss_subticks
     order.price_ticks = taker.price_ticks
     order.position_slot = taker.position_slot
-    order.side = taker.side
-    order.ord_type = taker.ord_type
-    order.tif = taker.tif
-    order.flags = taker.flags & EXEC_ROW_BITS
+    set_style(order, style_of(taker) & STYLE_MASK | (taker.flags & EXEC_ROW_BITS) << STYLE_BITS)
     if taker.flags & EXEC_REDUCE_ONLY:
         detail_at(s, taker.order_slot).made_reduce_only = 1 if taker.flags & FLAG_MADE_REDUCE_ONLY else 0
 
@@ -361,11 +362,16 @@ def join_book(s, taker):
 
 
 @inlined
+def report_rested(s, taker, event_kind, shown_lots):
+    """Report that an order rests, and what its level shows."""
+    event = events.taker_event(s, taker, event_kind, 0, 0, shown_lots)
+    event.flags |= FLAG_RESTING
+
+
+@inlined
 def rest(s, taker, event_kind):
     """Rest an order, whose row is written, and report it; a newcomer keeps its size, others give way."""
-    shown = join_book(s, taker)
-    event = events.taker_event(s, taker, event_kind, 0, 0, shown)
-    event.flags |= FLAG_RESTING
+    report_rested(s, taker, event_kind, join_book(s, taker))
     if taker.flags & EXEC_REDUCE_ONLY:
         trim_reduce_only(s, taker.position_slot, taker.order_slot)
 

@@ -205,9 +205,15 @@ def account_reason(s, account_slot):
 
 
 @inlined
+def has_amend_form(c):
+    """Whether an AMEND has flags and a self-trade mode that it may have."""
+    return c.flags & ~EXEC_AMEND_BITS == 0 and 0 <= c.self_trade <= 3
+
+
+@inlined
 def amendment_reason(order, c):
     """What is wrong with the amendment itself; a trailing stop's trigger follows its source alone."""
-    if c.flags & ~EXEC_AMEND_BITS != 0 or c.self_trade < 0 or c.self_trade > 3:
+    if not has_amend_form(c):
         return Reason.UNSUPPORTED_ORDER
     if c.trigger_price_ticks != 0 and order.ord_type == OrdType.TRAILING_STOP and order.flags & EXEC_CONDITIONAL:
         return Reason.UNSUPPORTED_ORDER
@@ -336,6 +342,12 @@ def _amend_afresh(s, slot):
 
 
 @inlined
+def cancel_cause(c):
+    """The Reason that the report of a cancel gives."""
+    return np.int64(c.reason if c.reason > 0 else REASON_BY_CLIENT)
+
+
+@inlined
 def cancel(s, c, tag):
     """Cancel a waiting order by the venue's or the client's id; cancels work in every market state."""
     reason = account_reason(s, c.account_slot)
@@ -348,7 +360,7 @@ def cancel(s, c, tag):
     if slot == NIL:
         return events.rejected(s, c, Reason.UNKNOWN_ORDER, 0)
     order = order_at(s, slot)
-    cause = np.int64(c.reason if c.reason > 0 else REASON_BY_CLIENT)
+    cause = cancel_cause(c)
     if order.flags == 0 and order.tif != TimeInForce.GTD:
         matching.cancel_found(s, slot, cell, cause)
     else:
@@ -397,10 +409,15 @@ def mass_cancel_orders(s, c, label):
 
 
 @inlined
+def watches_trades(contract):
+    """Whether triggers have something to look at."""
+    return contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0
+
+
+@inlined
 def watch_trades(s, contract_slot):
     """After an order was at the book: triggers see the prices of its trades."""
-    contract = contract_at(s, contract_slot)
-    if contract.last_high_ticks != contract.last_low_ticks or contract.untriggered_orders != 0:
+    if watches_trades(contract_at(s, contract_slot)):
         triggers.observe(s, contract_slot, 2)
 
 

@@ -11,6 +11,7 @@ from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from engine import schema
 from engine.kernels import record_type
 from engine.schema import NODE, SELLS, STATE, TAKER
 from engine.units import JIT, alias_tag
@@ -20,6 +21,19 @@ if JIT:
     def address_of(rows: Any) -> Any:
         """Where the first row of an array lies."""
         return rows.ctypes.data
+
+    def at_address(dtype: Any) -> Any:
+        """A function (address) -> the row there, with this layout."""
+        row_type = record_type(dtype)
+
+        @intrinsic
+        def row_at(typingctx: Any, address: Any) -> Any:
+            def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+                return builder.inttoptr(args[0], context.get_value_type(row_type))
+
+            return row_type(types.int64), codegen
+
+        return row_at
 
     def reader(dtype: Any) -> Any:
         """A function (address, index) -> the row there, with this layout."""
@@ -141,6 +155,76 @@ else:
         return row if side == 1 else _Selling(row)
 
 
+TIF_SHIFT, STYLE_BITS = 16, 24
+STYLE_MASK = (1 << STYLE_BITS) - 1
+"""Of a style what every row has: side, type and time in force."""
+_STYLE_TYPES = {record_type(getattr(schema, name)): name for name in schema.STYLES} if JIT else {}
+
+if JIT:
+
+    def _at_once(builder: Any, row: Any, dtype: Any, first: str) -> Any:
+        """Where four bytes of a row begin, as the address of an int32."""
+        place = ir.Constant(ir.IntType(64), dtype.fields[first][1])
+        start = builder.gep(builder.bitcast(row, ir.IntType(8).as_pointer()), [place])
+        return builder.bitcast(start, ir.IntType(32).as_pointer())
+
+    @intrinsic
+    def style_of(typingctx: Any, row: Any) -> Any:
+        """Side, type, time in force and one byte more of a row that has them side by side: one number, read at once."""
+        name = _STYLE_TYPES[row]
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = builder.load(_at_once(builder, args[0], getattr(schema, name), "side"), align=1)
+            word.set_metadata("tbaa", alias_tag(builder.module, f"{name}.style"))
+            return builder.zext(word, ir.IntType(64))
+
+        return types.int64(row), codegen
+
+    @intrinsic
+    def set_style(typingctx: Any, row: Any, style: Any) -> Any:
+        """Write what `style_of` reads."""
+        name = _STYLE_TYPES[row]
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            word = builder.trunc(args[1], ir.IntType(32))
+            store = builder.store(word, _at_once(builder, args[0], getattr(schema, name), "side"), align=1)
+            store.set_metadata("tbaa", alias_tag(builder.module, f"{name}.style"))
+            return context.get_dummy_value()
+
+        return types.void(row, types.int64), codegen
+
+    @intrinsic
+    def set_kind_and_style(typingctx: Any, event: Any, word: Any) -> Any:
+        """Write an event's kind, then side, type and time in force above it, at once. Nothing reads them back."""
+
+        def codegen(context: Any, builder: Any, signature: Any, args: Any) -> Any:
+            low = builder.trunc(args[1], ir.IntType(32))
+            store = builder.store(low, _at_once(builder, args[0], schema.EVENT, "kind"), align=1)
+            store.set_metadata("tbaa", alias_tag(builder.module, "EVENT.kind"))
+            return context.get_dummy_value()
+
+        return types.void(event, types.int64), codegen
+
+else:
+
+    def _fourth(row: Any) -> str:
+        return "self_trade" if "self_trade" in row.dtype.names else "flags"
+
+    def style_of(row: Any) -> int:
+        return sum((int(getattr(row, name)) & 0xFF) << 8 * place for place, name in enumerate(_style_names(row)))
+
+    def set_style(row: Any, style: int) -> None:
+        for place, name in enumerate(_style_names(row)):
+            setattr(row, name, np.int64(int(style) >> 8 * place & 0xFF).astype(np.int8))
+
+    def _style_names(row: Any) -> tuple[str, ...]:
+        return "side", "ord_type", "tif", _fourth(row)
+
+    def set_kind_and_style(event: Any, word: int) -> None:
+        for place, name in enumerate(("kind", "side", "ord_type", "tif")):
+            setattr(event, name, np.int64(int(word) >> 8 * place & 0xFF).astype(np.int8))
+
+
 if JIT:
 
     @intrinsic
@@ -186,3 +270,5 @@ follower_at = _column(STATE, "followers")
 child_at = _column(NODE, "child")
 noted_at = _column(STATE, "noted")
 held_at = _column(STATE, "held")
+branch_at = _column(STATE, "branches")
+terms_at = _column(STATE, "terms")

@@ -25,6 +25,8 @@ from engine.owner_rows import GROUP as GROUP
 from engine.owner_rows import GROUP_LIMIT as GROUP_LIMIT
 from engine.scratch_rows import AHEAD as AHEAD
 from engine.scratch_rows import AHEAD_ROWS as AHEAD_ROWS
+from engine.scratch_rows import BRANCH as BRANCH
+from engine.scratch_rows import CALL_STEP as CALL_STEP
 from engine.scratch_rows import COUNT as COUNT
 from engine.scratch_rows import FOLLOWER as FOLLOWER
 from engine.scratch_rows import HELD as HELD
@@ -32,6 +34,7 @@ from engine.scratch_rows import NOTED as NOTED
 from engine.scratch_rows import NOTED_ROWS as NOTED_ROWS
 from engine.scratch_rows import RECENT as RECENT
 from engine.scratch_rows import TAKER as TAKER
+from engine.scratch_rows import TERMS as TERMS
 from engine.scratch_rows import TOTALS as TOTALS
 from engine.units import JIT
 
@@ -50,6 +53,8 @@ MAX_TRAILING_ORDERS = 1024
 """Trailing stops per contract: it bounds what one price can move."""
 MAX_CONTRACTS = 256
 LADDERS_PER_CONTRACT = 8
+LEVELS_PER_ORDER = 2
+"""A price and a second of expiry: the most levels that one order can open."""
 TRIGGER_LADDER = 2
 """Within a contract: 0 bids, 1 asks, then (rising, falling) for each price source."""
 EXPIRY_LADDER = MAX_CONTRACTS * LADDERS_PER_CONTRACT
@@ -408,9 +413,9 @@ _HEADER = [
     ("phase", "i8"),  # Phase of the command
     ("sweeping", "i8"),  # 1: the taker is still at the book
     ("work_left", "i8"),
-    ("ring_address", "i8"),  # where events go during a call, 0 outside
-    ("ring_rows", "i8"),
-    ("ring_written", "i8"),
+    ("ring_address", "i8"),  # where the events of a call begin, 0 outside
+    ("ring_last", "i8"),  # the last place where a step that cannot pause may begin
+    ("ring_next", "i8"),  # where the next event goes
     # serials and money
     ("order_serial", "i8"),
     ("fund_micros", "i8"),
@@ -535,6 +540,9 @@ STATE = _cache_aligned(
         ("totals", TOTALS),
         ("noted", NOTED, (NOTED_ROWS + 1,)),  # the last place is written when all others are taken
         ("held", HELD, (MAX_CONTRACTS,)),
+        ("branches", BRANCH, (LADDERS,)),
+        ("terms_mark", "i8"),  # changes when the terms of contracts may have changed
+        ("terms", TERMS, (MAX_CONTRACTS,)),
     ]
 )
 
@@ -558,9 +566,17 @@ POOLED = {  # array -> header field that says how many of its rows are in use
     "nodes": "nodes_used",
 }
 
-SELLS = {"sell_lots": "buy_lots", "sell_subtick_lots": "buy_subtick_lots", "min_sell_ticks": "max_buy_ticks"}
+SELLS = {
+    "sell_lots": "buy_lots",
+    "sell_subtick_lots": "buy_subtick_lots",
+    "min_sell_ticks": "max_buy_ticks",
+    "sell_from_ticks": "buy_from_ticks",
+    "sell_range_ticks": "buy_range_ticks",
+}
 """A field about sells -> the one about buys, which stands one word before it."""
-for _record in (POSITION, CONTRACT):
+STYLES = {"ORDER": "flags", "TAKER": "self_trade", "COMMAND": "self_trade"}
+"""Rows whose side, type, time in force and this fourth byte are also read and written at once."""
+for _record in (POSITION, CONTRACT, TERMS):
     for _sell, _buy in SELLS.items():
         if _sell in (_record.names or ()):
             assert _record.fields and _record.fields[_sell][1] == _record.fields[_buy][1] + 8, _sell

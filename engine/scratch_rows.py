@@ -48,7 +48,27 @@ TAKER = record(  # the order being judged or matched: scratch that survives a pa
 AHEAD = record([("tag", "i8"), ("slot", "i8")])  # what prefetching found out about a command: scratch of a call
 AHEAD_ROWS = 32
 RECENT = record([("tag", "i8"), ("cell", "i8"), ("call", "i8")])  # scratch: the client id entered last in this call
+CALL_STEP = 1 << 18
+"""By how much `call` grows with each call: below it is room for a price's path."""
 FOLLOWER = record([("call", "i8"), ("slot", "i4"), ("key", "i4")])  # scratch: what comes behind a ladder's first entry
+
+BRANCH = record([("path", "i8"), ("node", "i8")])  # scratch: the node above a ladder's leaves that was used last
+TERMS = record(  # scratch, two lines: what a contract asks of a plain order, see `plain_terms`
+    [
+        ("mark", "i8"),  # up to date while it is the one of RECENT
+        ("from_lots", "i8"),  # of the whole quantity: the smallest, and how many there are from it on
+        ("range_lots", "i8"),
+        ("buy_from_ticks", "i8"),  # of the limit, in the same way, for each side
+        ("sell_from_ticks", "i8"),
+        ("buy_range_ticks", "i8"),
+        ("sell_range_ticks", "i8"),
+        ("more", "i8"),  # 1: its quantity's step, its value or its margin are to be judged, too
+        # the second line
+        ("most_levels", "i8"),  # in use, so that another order can rest
+        ("most_nodes", "i8"),
+        ("pad", "i8", (6,)),
+    ]
+)
 
 # --- running totals, made again from the rows by `running_totals.recount` -----------------------------------------
 

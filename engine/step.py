@@ -6,13 +6,27 @@ is full: the state keeps the place, and the next call goes on with the same comm
 
 import numpy as np
 
-from engine import batch_end, directives, events, idmap, ladder, mass_cancel, orders, row_access, straight_path, timers
+from engine import (
+    batch_end,
+    directives,
+    events,
+    fleeting_orders,
+    idmap,
+    ladder,
+    mass_cancel,
+    orders,
+    plain_terms,
+    row_access,
+    straight_path,
+    timers,
+)
 from engine.code_values import EXEC_LABELLED
 from engine.codes import NIL, CommandKind, Mode, Phase, Reason, VenueState
 from engine.kernels import apart, entry, inlined, rare
 from engine.row_access import account_at, ahead_at, cell_at, level_at, order_at, own_at, position_at
 from engine.schema import (
     AHEAD_ROWS,
+    CALL_STEP,
     COMMAND,
     DIRECTIVE,
     EXPIRY_LADDER,
@@ -68,10 +82,9 @@ def initialise(root, mode):
 
 
 @inlined
-def _begin(s, c):
-    """Take the command's sequence and time; the engine's now never goes back."""
-    s.last_seq = c.seq
-    s.now_ns = max(s.now_ns, c.time_ns)
+def _tag_of(c):
+    """The tag of a command's client id."""
+    return idmap.tag_of(c.account_slot, c.cl_ord_id)
 
 
 @inlined
@@ -80,11 +93,11 @@ def _dispatch(s, address, index, label_index):
     c = _command_at(address, index)
     kind = c.kind
     if kind == CommandKind.NEW:
-        orders.new(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag, _label_at(address, label_index))
+        orders.new(s, c, _tag_of(c), _label_at(address, label_index))
     elif kind == CommandKind.CANCEL:
-        orders.cancel(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag)
+        orders.cancel(s, c, _tag_of(c))
     elif kind == CommandKind.AMEND:
-        orders.amend(s, c, ahead_at(s, index & (AHEAD_ROWS - 1)).tag)
+        orders.amend(s, c, _tag_of(c))
     elif kind == CommandKind.MASS_CANCEL:
         orders.mass_cancel_orders(s, c, _label_at(address, label_index))
     elif kind != CommandKind.TIME:
@@ -131,7 +144,7 @@ def _step(s, address, index, count):
     c = _command_at(address, index)
     labels = _label_rows(c, address, index, count)
     if s.phase == Phase.IDLE:
-        _begin(s, c)
+        fleeting_orders.begin(s, c)
         s.commands += 1
         s.work_left = WORK_ITEMS
         s.phase = Phase.WORK
@@ -163,25 +176,25 @@ def _step(s, address, index, count):
 
 
 @inlined
-def _straight(s, address, index):
-    """One command of the usual kind at a time when nothing is due. False: it is not or paused, and `_step` goes on."""
+def _straight(s, address, index, last, far):
+    """The command at an index, if it is of the usual kind and nothing is due; with the next ones, if they take it back.
+
+    Returns how many it did, 0: it is not or paused, and `_step` goes on. `last` is the index of the last command.
+    """
     c = _command_at(address, index)
-    _begin(s, c)
+    fleeting_orders.begin(s, c)
     if s.now_ns >= s.next_due_ns or not events.has_room(s):
-        return False
-    tag = ahead_at(s, index & (AHEAD_ROWS - 1)).tag
+        return 0
+    tag = np.int64(ahead_at(s, index & (AHEAD_ROWS - 1)).tag) if far else _tag_of(c)
     if c.kind == CommandKind.NEW:
-        done = straight_path.new(s, c, tag)
-    elif c.kind == CommandKind.CANCEL:
+        after = _command_at(address, min(index + 1, last))
+        return straight_path.new(s, c, tag, after, _command_at(address, min(index + 2, last)))
+    if c.kind == CommandKind.CANCEL:
         orders.cancel(s, c, tag)
-        done = True
-    elif c.kind == CommandKind.AMEND:
-        done = straight_path.amend(s, c, tag)
-    else:
-        done = False
-    if done:
-        s.commands += 1
-    return done
+        return 1
+    if c.kind == CommandKind.AMEND:
+        return 1 if straight_path.amend(s, c, tag) else 0
+    return 0
 
 
 @apart
@@ -190,7 +203,7 @@ def _look_for_cells(s, address, start, stop):
     table = s.order_map
     for index in range(start, stop):
         c, ahead = _command_at(address, index), ahead_at(s, index & (AHEAD_ROWS - 1))
-        ahead.tag = idmap.tag_of(c.account_slot, c.cl_ord_id)
+        ahead.tag = _tag_of(c)
         prefetch(cell_at(s, table.base + table.size + idmap.home_of(ahead.tag, table.size - 1)))
 
 
@@ -268,24 +281,33 @@ def apply_rows(root, address, count, ring, ring_rows):
         return NIL, 0
     events.open_ring(s, ring, ring_rows)
     s.recent.tag = 0
-    s.recent.call += 1
+    s.recent.call += CALL_STEP
+    plain_terms.forget(s)
     far = s.order_map.size > CACHED_CELLS or s.accounts_used > CACHED_ACCOUNTS
     consumed, looked_at, next_look = 0, 0, 0
     while consumed < count:
-        if consumed >= next_look:
-            stop = min(next_look + 2 * FAR_AHEAD, count)
-            _look_for_cells(s, address, looked_at, stop)
-            looked_at = stop
-            next_look += FAR_AHEAD
-        if far:
-            _look_ahead(s, address, consumed, count)
-        if s.phase != Phase.IDLE or not _straight(s, address, consumed):
-            taken = _step(s, address, consumed, count)
-            if taken == 0:
+        if s.phase == Phase.IDLE:
+            begun = consumed
+            while consumed < count:
+                if far:
+                    if consumed >= next_look:
+                        stop = min(next_look + 2 * FAR_AHEAD, count)
+                        _look_for_cells(s, address, looked_at, stop)
+                        looked_at = stop
+                        next_look += FAR_AHEAD
+                    _look_ahead(s, address, consumed, count)
+                done = _straight(s, address, consumed, count - 1, far)
+                if done == 0:
+                    break
+                consumed += done
+            s.commands += consumed - begun
+            if consumed == count:
                 break
-            if taken == 2:
-                consumed += 1
-        consumed += 1
+        taken = _step(s, address, consumed, count)
+        plain_terms.forget(s)
+        if taken == 0:
+            break
+        consumed += taken
     written = events.close_ring(s)
     if s.phase == Phase.IDLE and not batch_end.holds(s):
         return NIL, 0

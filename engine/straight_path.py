@@ -1,10 +1,25 @@
 """The straight path: how a limit order without options is admitted, or amended when it then trades with nobody.
 
-The rules are those of the full path, the same functions; an order for which any of them needs a closer look is left to
-it, with nothing written. The order stands in registers, not in `s.taker`.
+The rules are those of the full path: the same functions, or ranges that are worked out of the same fields
+(`plain_terms`). An order for which any of them needs a closer look is left to it, with nothing written. The order
+stands in registers, not in `s.taker`.
 """
 
-from engine import admission, book, eligibility, events, exposure_limits, margin, matching, orders, taker_row
+import numpy as np
+
+from engine import (
+    admission,
+    book,
+    eligibility,
+    events,
+    exposure_limits,
+    fleeting_orders,
+    margin,
+    matching,
+    orders,
+    plain_terms,
+    taker_row,
+)
 from engine.codes import NIL, EventKind, Phase, Reason, TimeInForce
 from engine.kernels import apart, inlined
 from engine.row_access import account_at, contract_at, order_at, passing_taker, position_at
@@ -12,22 +27,23 @@ from engine.units import below
 
 
 @inlined
-def _may_trade(s, account, contract, person):
-    """Rows 1 to 15: whether the account passes without a closer look. An open market is never a draft."""
-    return contract.gate == 0 and eligibility.passes(s, account, person)
+def _is_in_order(s, taker, contract, terms):
+    """Rows 16 to 21, as far as they are about any order without options; row 5 is in the terms."""
+    return (
+        plain_terms.admit(s, taker, terms)
+        and exposure_limits.own_reason(s, taker, contract) == Reason.NONE
+        and not exposure_limits.account_asks_more(s, taker)
+        and (terms.more == 0 or _is_in_full_order(s, taker, contract))
+    )
 
 
 @inlined
-def _is_in_order(s, taker, contract):
-    """Rows 16 to 21, as far as they are about any order without options."""
+def _is_in_full_order(s, taker, contract):
+    """The same by the rules that only some contracts have."""
     return (
-        admission.price_form_reason(taker, contract) == Reason.NONE
-        and admission.quantity_reason(s, taker, contract) == Reason.NONE
-        and admission.price_reason(taker, contract) == Reason.NONE
-        and admission.reference_reason(taker, contract) == Reason.NONE
-        and exposure_limits.own_reason(s, taker, contract) == Reason.NONE
-        and not exposure_limits.asks_more(s, taker, contract)
-        and book.has_level_room(s)
+        admission.is_in_steps(taker, contract)
+        and admission.is_within_value(taker, contract)
+        and not exposure_limits.contract_asks_more(s, taker, contract)
     )
 
 
@@ -37,9 +53,9 @@ def _margin_reason(s, contract):
 
 
 @inlined
-def _has_margin(s, taker, contract):
+def _has_margin(s, taker, contract, terms):
     """Row 22, the last one. A function of its own works out the sums, from what they need of the order."""
-    if contract.margin_free:
+    if terms.more == 0 or contract.margin_free:
         return True
     taker_row.load_for_margin(s, taker)
     reason = _margin_reason(s, contract)
@@ -48,10 +64,10 @@ def _has_margin(s, taker, contract):
 
 
 @inlined
-def _is_new(s, taker, contract):
-    """Of row 16, what is about new orders alone."""
+def _is_new(s, taker):
+    """Of row 16, what is about new orders alone. Whether levels are left is asked of every order."""
     known, taker.free_cell = book.find_known_or_free(s, taker.tag, taker.account_slot, taker.cl_ord_id)
-    return known == NIL and admission.capacity_reason(s, taker, contract) == Reason.NONE
+    return known == NIL and s.orders_live < s.orders_capacity
 
 
 @inlined
@@ -75,10 +91,9 @@ def _enter(s, taker):
 def _meet(s, c, tag, position_slot, loss_subticks):
     """Send an admitted order to the book, where it trades: from here on it stands in `s.taker`. False: it paused."""
     taker = s.taker
-    taker_row.load_new(taker, c, tag)
+    taker_row.load_plain(taker, c, tag)
     taker.position_slot = position_slot
     taker.loss_subticks = loss_subticks
-    taker.sweep_ticks = c.price_ticks
     taker.group = account_at(s, c.account_slot).group
     account_at(s, c.account_slot).position_slot = position_slot
     taker.order_slot, taker.order_id = book.take_slot(s)
@@ -93,28 +108,39 @@ def _meet(s, c, tag, position_slot, loss_subticks):
 
 
 @inlined
-def new(s, c, tag):
-    """Admit a new order and enter it. False: it is not for the straight path, with nothing written, or it paused."""
+def new(s, c, tag, after, behind):
+    """Admit a new order and enter it; `after` and `behind` are the next commands, or the last one again.
+
+    Returns how many of the three it did, 0: the order is not for the straight path, with nothing written, or it paused.
+    """
     if not admission.is_plain_new(c) or not admission.is_open_account(s, c.account_slot):
-        return False
+        return 0
     if not below(c.contract_slot, s.contracts_used):
-        return False
-    contract = contract_at(s, c.contract_slot)
-    if not _may_trade(s, account_at(s, c.account_slot), contract, c.person):
-        return False
+        return 0
+    terms = plain_terms.of_contract(s, c.contract_slot)
+    contract, account = contract_at(s, c.contract_slot), account_at(s, c.account_slot)
+    if not eligibility.passes(s, account, c.person) or account.position_slot == NIL:
+        return 0
     taker = passing_taker()
-    taker_row.load_new(taker, c, tag)
-    taker.sweep_ticks = c.price_ticks
-    taker.position_slot = book.find_position(s, c.account_slot, c.contract_slot)
-    taker.group = account_at(s, c.account_slot).group
-    if taker.position_slot == NIL or not _is_in_order(s, taker, contract) or not _is_new(s, taker, contract):
-        return False
-    if not _has_margin(s, taker, contract):
-        return False
+    taker_row.load_plain(taker, c, tag)
+    taker.position_slot = account.position_slot
+    if position_at(s, taker.position_slot).contract_slot != c.contract_slot:
+        taker.position_slot = book.other_position(s, c.account_slot, c.contract_slot)
+        if taker.position_slot == NIL:
+            return 0
+    taker.group = account.group
+    if not _is_in_order(s, taker, contract, terms) or not _is_new(s, taker):
+        return 0
+    if not _has_margin(s, taker, contract, terms):
+        return 0
     if matching.crosses(s, taker):
-        return _meet(s, c, tag, taker.position_slot, taker.loss_subticks)
+        return 1 if _meet(s, c, tag, taker.position_slot, taker.loss_subticks) else 0
+    if after.cl_ord_id == c.cl_ord_id and taker.free_cell != NIL:
+        done = fleeting_orders.pass_by(s, c, after, behind, taker.position_slot, taker.loss_subticks)
+        if done != 0:
+            return done
     _enter(s, taker)
-    return True
+    return 1
 
 
 @inlined
@@ -126,19 +152,17 @@ def amend(s, c, tag):
     if slot == NIL:
         return False
     order = order_at(s, slot)
+    contract_slot = np.int64(position_at(s, order.position_slot).contract_slot)
+    contract, terms = contract_at(s, contract_slot), plain_terms.of_contract(s, contract_slot)
     if not admission.is_plain_resting(order) or orders.amendment_reason(order, c) != Reason.NONE:
         return False
-    contract = contract_at(s, position_at(s, order.position_slot).contract_slot)
-    if not _may_trade(s, account_at(s, c.account_slot), contract, c.person):
+    if not eligibility.passes(s, account_at(s, c.account_slot), c.person):
         return False
     taker = passing_taker()
-    taker_row.load_amended(s, taker, slot, c)
-    taker.sweep_ticks = taker.price_ticks
+    taker_row.load_plain_amended(s, taker, slot, c)
     if orders.keeps_priority(s, taker, slot, c) or matching.crosses(s, taker):
         return False
-    if not _is_in_order(s, taker, contract):
-        return False
-    if not _has_margin(s, taker, contract):
+    if not _is_in_order(s, taker, contract, terms) or not _has_margin(s, taker, contract, terms):
         return False
     orders.leave_amended(s, taker, slot)
     matching.rest(s, taker, EventKind.RESTED)

@@ -4,7 +4,7 @@ Each way begins with `clear`, so that nothing of the order before is left. The c
 another store to the same field follows.
 """
 
-from engine.admission import is_conditional, is_market
+from engine.admission import is_conditional, is_market, plain_style
 from engine.code_values import (
     EXEC_CONDITIONAL,
     EXEC_CONFIRMED,
@@ -16,7 +16,7 @@ from engine.code_values import (
 )
 from engine.codes import NIL, OrdType, Purpose, SelfTrade, Side, Stage, TimeInForce
 from engine.kernels import inlined
-from engine.row_access import account_at, detail_at, order_at, own_at, position_at
+from engine.row_access import STYLE_MASK, account_at, detail_at, order_at, own_at, position_at, set_style, style_of
 from engine.schema import ORDER_SLOT_BITS
 
 
@@ -43,10 +43,7 @@ def clear(taker):
     taker.contract_slot = NIL
     taker.flags = 0
     taker.person = 0
-    taker.side = 0
-    taker.ord_type = 0
-    taker.tif = 0
-    taker.self_trade = 0
+    set_style(taker, 0)
     taker.trigger_source = 0
     taker.stage = Stage.NEW
     taker.made_reduce_only = 0
@@ -71,10 +68,7 @@ def load_new(taker, c, tag):
     taker.contract_slot = c.contract_slot
     taker.flags = c.flags & ~EXEC_CONFIRMED
     taker.person = c.person
-    taker.side = c.side
-    taker.ord_type = c.ord_type
-    taker.tif = c.tif
-    taker.self_trade = c.self_trade
+    set_style(taker, style_of(c))
     taker.tag = tag
     if c.ord_type != OrdType.LIMIT or c.flags != 0 or c.tif == TimeInForce.GTD:
         taker.display_lots = c.display_lots
@@ -84,6 +78,21 @@ def load_new(taker, c, tag):
         taker.expire_ns = c.expire_ns
         if is_conditional(c.ord_type):
             taker.flags |= EXEC_CONDITIONAL
+
+
+@inlined
+def load_plain(taker, c, tag):
+    """`load_new` for a command that asks for no option: what is known of it need not be read again."""
+    clear(taker)
+    taker.cl_ord_id = c.cl_ord_id
+    taker.leaves_lots = c.qty_lots
+    taker.price_ticks = c.price_ticks
+    taker.sweep_ticks = c.price_ticks
+    taker.account_slot = c.account_slot
+    taker.contract_slot = c.contract_slot
+    taker.person = c.person
+    set_style(taker, plain_style(style_of(c)))
+    taker.tag = tag
 
 
 @inlined
@@ -103,9 +112,7 @@ def load_waiting(s, taker, slot, stage):
     taker.account_slot = position.account_slot
     taker.contract_slot = position.contract_slot
     taker.flags = order.flags
-    taker.side = order.side
-    taker.ord_type = order.ord_type
-    taker.tif = order.tif
+    set_style(taker, style_of(order) & STYLE_MASK)
     taker.stage = stage
     if order.flags & (EXEC_CONDITIONAL | EXEC_ICEBERG):
         taker.display_lots = detail_at(s, slot).display_lots
@@ -140,6 +147,33 @@ def load_amended(s, taker, slot, c):
     taker.old_loss_subticks = order.loss_subticks
     if order.flags & EXEC_ICEBERG:
         taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
+
+
+@inlined
+def load_plain_amended(s, taker, slot, c):
+    """`load_amended` for an order that has no option: what is known of it need not be read again."""
+    order = order_at(s, slot)
+    position = position_at(s, order.position_slot)
+    clear(taker)
+    taker.cl_ord_id = order.cl_ord_id
+    taker.order_id = order.order_id
+    taker.filled_lots = order.filled_lots
+    taker.price_ticks = c.price_ticks if c.price_ticks != 0 else order.price_ticks
+    taker.sweep_ticks = taker.price_ticks
+    taker.leaves_lots = order.leaves_lots
+    if c.qty_lots != 0:
+        taker.leaves_lots = c.qty_lots if c.flags & EXEC_QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
+    taker.old_leaves_lots = order.leaves_lots
+    taker.old_price_ticks = order.price_ticks
+    taker.old_loss_subticks = order.loss_subticks
+    taker.group = account_at(s, position.account_slot).group
+    taker.order_slot = slot
+    taker.position_slot = order.position_slot
+    taker.account_slot = position.account_slot
+    taker.contract_slot = position.contract_slot
+    taker.person = c.person
+    taker.stage = Stage.AMEND
+    set_style(taker, plain_style(style_of(order)))
 
 
 @inlined

@@ -49,10 +49,16 @@ def _signed(word: int) -> int:
     return word - (1 << 64) if word >> 63 else word
 
 
-def alias_tag(module: Any, name: str) -> Any:
-    """What a load or a store in a compiled module is about: those of two names never touch the same memory."""
+def alias_tag(module: Any, name: str, whole: str | None = None) -> Any:
+    """What a load or a store in a compiled module is about: those of two names never touch the same memory.
+
+    A part and the `whole` that it is read and written with may touch the same memory, two parts of it never do.
+    """
     start = ir.Constant(ir.IntType(64), 0)
-    node = module.add_metadata([name, module.add_metadata(["rows"]), start])
+    above = module.add_metadata(["rows"])
+    if whole is not None:
+        above = module.add_metadata([whole, above, start])
+    node = module.add_metadata([name, above, start])
     return module.add_metadata([node, node, start])
 
 

@@ -120,7 +120,7 @@ MUTANTS = (
     ),
     Mutant(
         "time goes back",
-        "step.py",
+        "fleeting_orders.py",
         "    s.now_ns = max(s.now_ns, c.time_ns)\n",
         "    s.now_ns = c.time_ns\n",
     ),
@@ -279,6 +279,12 @@ MUTANTS = (
         "book.py",
         "    own.person = person\n",
         "    own.person = 1\n",
+    ),
+    Mutant(
+        "what is asked of plain orders is worked out once and for all",
+        "plain_terms.py",
+        "    s.terms_mark += 1\n",
+        "    s.terms_mark = 1\n",
     ),
     Mutant(
         "who amends an order does not take it over",

@@ -221,8 +221,8 @@ MONEY = (
     CheckMutant(
         "an order that crosses rests",
         "straight_path.py",
-        "    if matching.crosses(s, taker):\n        return _meet",
-        "    if s.mode < 0:\n        return _meet",
+        "    if matching.crosses(s, taker):\n        return 1 if _meet",
+        "    if s.mode < 0:\n        return 1 if _meet",
         TRADES,
         "book_crossed",
     ),

@@ -278,10 +278,16 @@ _ADMISSION = (
         "max_buy_ticks) >= 0:\n        return Reason.PRICE_OUT_OF_BAND",
     ),
     Mutant(
+        "plain orders may be one tick outside of the band",
+        "plain_terms.py",
+        "max(min(contract.max_buy_ticks, contract",
+        "max(min(contract.max_buy_ticks + 1, contract",
+    ),
+    Mutant(
         "an order of just the largest value is refused",
         "admission.py",
-        "        if value > contract.max_order_value_micros:\n",
-        "        if value >= contract.max_order_value_micros:\n",
+        "* contract.micros_per_tick_lot <= contract.max_order_value_micros\n",
+        "* contract.micros_per_tick_lot < contract.max_order_value_micros\n",
     ),
     Mutant(
         "the lower edge of the band is rounded outwards",

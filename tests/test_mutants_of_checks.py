@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.mutants_of_checks import CHECKS, MONEY, TRADES, CheckMutant
+from tests.mutants_of_exports import EXPORT_MUTANTS
+from tests.mutants_of_lives import LIFE_MUTANTS
 from tests.mutants_of_tip import TIP_MUTANTS
 from tests.mutation import break_copy
 
@@ -43,7 +45,10 @@ def test_the_engine_as_it_is_passes(tmp_path: Path) -> None:
     assert code == PASSED, output
 
 
-@pytest.mark.parametrize("mutant", (*CHECKS, *TIP_MUTANTS), ids=lambda mutant: mutant.name)
+OTHERS = (*TIP_MUTANTS, *EXPORT_MUTANTS, *LIFE_MUTANTS)
+
+
+@pytest.mark.parametrize("mutant", (*CHECKS, *OTHERS), ids=lambda mutant: mutant.name)
 def test_a_check_that_is_broken_is_noticed(mutant: CheckMutant, tmp_path: Path) -> None:
     code, output = run(tmp_path, mutant)
     assert code == FAILED and "FAILED tests/" in output, output

@@ -8,39 +8,77 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import step
-from engine.codes import CommandKind
+from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.schema import COMMAND
 from engine.units import JIT
-from tests.flow import Mix, flow, stage
+from tests.build import CENTRE_TICKS
+from tests.flow import ACCOUNTS, CONTRACTS, Mix, flow, stage
 from tests.pair import RING_ROWS, Pair, Script
 from tests.test_model import batches, outcome
 
 ROOT = Path(__file__).parents[1]
 COMMANDS = 500
 BY_ITSELF = "import tests.test_straight_path as t; t.compare_both_paths(); print(sorted(t.seen))"
-seen: set[tuple[int, bool]] = set()
-"""Which kinds of command took the straight path, and which did not."""
+seen: set[tuple[int, int]] = set()
+"""Which kinds of command took the straight path, and how many commands at once; 0: they did not."""
 
 
-def _sent(seed: int, mix: Mix) -> Script:
-    pair = Pair()
+def _fleeting(rng: np.random.Generator) -> Script:
+    """An order that the next command cancels, or the one after an amendment, near the others or far from them.
+
+    Now and then it is only almost that.
+    """
+    new, cancel = np.zeros(1, COMMAND), np.zeros(1, COMMAND)
+    side, far = int(rng.integers(1, 3)), int(rng.choice([0, 3, 60, 700, 4000]))
+    new["kind"], new["ord_type"], new["tif"], new["side"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC, side
+    new["qty_lots"], new["price_ticks"] = (
+        2 * rng.integers(1, 9),
+        CENTRE_TICKS + (2 * side - 3) * (far + rng.integers(9)),
+    )
+    new["contract_slot"], new["tif"] = rng.integers(CONTRACTS), rng.choice([TimeInForce.GTC] * 9 + [TimeInForce.IOC])
+    cancel["kind"], cancel["reason"] = CommandKind.CANCEL, rng.choice([0, 1313])
+    for rows in (new, cancel):
+        rows["cl_ord_id"], rows["person"] = 100 + rng.integers(200), 1
+        rows["account_slot"] = rng.integers(ACCOUNTS)
+    if rng.random() < 0.9:
+        cancel["cl_ord_id"] = new["cl_ord_id"]
+    if rng.random() < 0.9:
+        cancel["account_slot"] = new["account_slot"]
+    if rng.random() < 0.4:
+        return [new, cancel]
+    amend = cancel.copy()
+    amend["kind"], amend["reason"] = CommandKind.AMEND, 0
+    amend["qty_lots"] = rng.choice([0, new["qty_lots"][0], 2, 30])
+    amend["flags"] = rng.choice([0, ExecInst.QTY_IS_LEAVES, ExecInst.FORFEIT_PRIORITY])
+    if rng.random() < 0.7:
+        amend["price_ticks"] = rng.choice([new["price_ticks"][0], CENTRE_TICKS]) + rng.choice([-64, -5, 0, 5, 64, 4096])
+    return [new, amend, cancel]
+
+
+def _sent(seed: int, mix: Mix, fleeting: float = 0.2) -> Script:
+    pair, rng = Pair(), np.random.default_rng(seed)
     pair.play(stage())
-    pair.play(flow(seed, COMMANDS, mix))
+    for item in flow(seed, COMMANDS, mix):
+        pair.play([item])
+        if rng.random() < fleeting:
+            pair.play(_fleeting(rng))
     return list(pair.sent)
 
 
-def _watched(s: Any, address: Any, index: int) -> bool:
-    taken = bool(_STRAIGHT(s, address, index))
-    seen.add((int(address["kind"][index]), taken))
-    return taken
+def _watched(s: Any, address: Any, index: int, *further: Any) -> int:
+    done = int(_STRAIGHT(s, address, index, *further))
+    seen.add((int(address["kind"][index]), done))
+    return done
 
 
-def _never(s: Any, address: Any, index: int) -> bool:
-    return False
+def _never(s: Any, address: Any, index: int, *further: Any) -> int:
+    return 0
 
 
 _STRAIGHT = step._straight
@@ -70,8 +108,17 @@ def test_the_straight_path_gives_what_the_full_path_gives() -> None:
     )
     assert done.returncode == 0, done.stderr
     kinds = (CommandKind.NEW, CommandKind.AMEND, CommandKind.CANCEL)
-    ways = {(int(kind), True) for kind in kinds} | {(int(kind), False) for kind in kinds[:2]}
+    ways = {(int(kind), 1) for kind in kinds} | {(int(kind), 0) for kind in kinds[:2]} | {(int(CommandKind.NEW), 2)}
     assert ways <= set(ast.literal_eval(done.stdout))
+
+
+@pytest.mark.parametrize("size", [3, 7, 512])
+def test_an_order_that_the_next_command_cancels_leaves_what_any_other_leaves(size: int) -> None:
+    """One command at a time the two are never done at once."""
+    sent = _sent(11, Mix(spread_ticks=12, conditional=0.0, cancels=0.1, amends=0.2), 1.0)
+    apart = outcome(sent, RING_ROWS)
+    for ring_rows in (128, RING_ROWS):
+        assert outcome(batches(sent, size), ring_rows) == apart
 
 
 @pytest.mark.skipif(JIT, reason="the JIT is on in this run: the comparison is made by a process of its own")

@@ -182,7 +182,9 @@ class Probe(Kind):
         self.order_ns.append(now - sent)
         answer = await line.ask("private/cancel", order_id=answer["result"]["order"]["order_id"])
         self.cancel_ns.append(time.monotonic_ns() - now)
-        if answer.get("result", {}).get("order_state") != "cancelled":
+        if "is filled" in str(answer.get("error")):
+            self.counts["filled before the cancel"] += 1  # a sweep of a thin book got as far as its price
+        elif answer.get("result", {}).get("order_state") != "cancelled":
             self.blame(f"the cancel of a resting order was answered with {answer}")
         self.counts["orders"] += 1
 

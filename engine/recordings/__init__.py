@@ -1,30 +1,94 @@
 """Recorded order streams from outside: readers that turn them into command batches, and what they should have led to.
 
 `open_recording` recognises the format: a journal's folder, and from the first bytes flash1, LOBSTER, Bitstamp 2015 and
-our own CSV, JSONL and tables. `synthetic:SEED:COUNT` instead of a file is a generated stream.
+of today, Databento's market by order, NASDAQ ITCH, PITCH, Coinbase's full channel, price levels of Tardis, Binance and
+Kraken, and our own CSV, JSONL and tables.
+`synthetic:SEED:COUNT` instead of a file is a generated stream.
 """
 
+from collections.abc import Callable
 from pathlib import Path
 
-from engine.recordings import bitstamp, csv_jsonl, flash1, journals, lobster, order_table, synthetic
-from engine.recordings.batches import Reader
+from engine.recordings import (
+    binance,
+    bitstamp,
+    bitstamp_live,
+    coinbase,
+    csv_jsonl,
+    databento,
+    flash1,
+    itch,
+    journals,
+    kraken,
+    lobster,
+    order_table,
+    pitch,
+    synthetic,
+    tardis,
+)
+from engine.recordings.batches import EVERYTHING, Reader, Wanted
+from engine.recordings.drawing import draw as draw
 from engine.recordings.event_batches import replay as replay
+from engine.recordings.lives_reader import LivesReader
+from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.own_orders import Fees as Fees
+from engine.recordings.pictures import gather as gather
+from engine.recordings.price_levels import LevelDecoder, LevelsReader
 from engine.recordings.source import RecordingError, Source, sources
 from engine.recordings.strategy import Session as Session
 from engine.recordings.strategy import backtest as backtest
 
-FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table")
+DECODERS: dict[str, Callable[[Source, Wanted, bool], LifeDecoder]] = {
+    "databento": databento.decoder,
+    "itch": itch.ItchDecoder,
+    "pitch": pitch.PitchDecoder,
+    "coinbase": coinbase.CoinbaseDecoder,
+    "bitstamp_live": bitstamp_live.BitstampLiveDecoder,
+}
+"""The formats that record single orders, of many contracts: each by its decoder."""
+LEVEL_DECODERS: dict[str, Callable[[Source, Wanted, bool], LevelDecoder]] = {
+    "tardis": tardis.TardisLevels,
+    "binance": binance.BinanceLevels,
+    "kraken": kraken.KrakenLevels,
+}
+"""The formats that record price levels, of many contracts: each by its decoder."""
+TRADES_APART = ("tardis", "binance")
+"""Of these the trades may be a file of their own."""
+OF_MANY_CONTRACTS = frozenset((*DECODERS, *LEVEL_DECODERS))
+"""The formats of which a part can be wanted."""
+FORMATS = ("journal", "flash1", "lobster", "bitstamp", "csv", "jsonl", "table", *DECODERS, *LEVEL_DECODERS)
+_FIRST_BYTES: dict[str, Callable[[bytes], bool]] = {
+    "itch": itch.is_itch,
+    "pitch": pitch.is_pitch,
+    "coinbase": coinbase.is_coinbase,
+    "bitstamp_live": bitstamp_live.is_capture,
+}
 
 
-def open_recording(path: Path | str, format: str = "auto", book: Path | None = None, skip_bad: bool = False) -> Reader:
+def open_recording(
+    path: Path | str,
+    format: str = "auto",
+    book: Path | None = None,
+    skip_bad: bool = False,
+    wanted: Wanted = EVERYTHING,
+) -> Reader:
     """A reader for the file at `path`, plain, .gz, .xz, .zst or .zip, for a journal's folder or for generated flow.
 
     `book` is the recorded book when it is a file of its own; LOBSTER's is found by its name, in the same folder or
-    zip. RecordingError when the file cannot be opened or recognised,
-    JournalError for a journal that cannot be read.
+    zip. `wanted` is what part of a recording of many contracts is wanted. RecordingError when the file cannot be opened
+    or recognised, or has no such parts, JournalError for a journal that cannot be read.
     """
-    path = Path(path)
+    reader = _open(Path(path), format, book, skip_bad, wanted)
+    if reader.format not in OF_MANY_CONTRACTS:
+        for option, given in (("--symbols", wanted.symbols), ("--from", wanted.from_ns)):
+            if given:
+                raise RecordingError(f"{option}: a {reader.format} recording is read whole; leave it out")
+    if wanted.trades and reader.format not in TRADES_APART:
+        raise RecordingError(f"--trades: a {reader.format} recording has its own trades; leave it out")
+    return reader
+
+
+def _open(path: Path, format: str, book: Path | None, skip_bad: bool, wanted: Wanted) -> Reader:
     if synthetic.is_name(path):
         return synthetic.SyntheticReader(*synthetic.parse(path))
     if format == "journal" or (format == "auto" and path.is_dir()):
@@ -38,6 +102,10 @@ def open_recording(path: Path | str, format: str = "auto", book: Path | None = N
         return bitstamp.BitstampReader(main, sources(book)[0] if book else None, skip_bad)
     if book:
         raise RecordingError(f"{book}: a {kind} recording has no recorded book to compare with; leave it out")
+    if kind in DECODERS:
+        return LivesReader(DECODERS[kind](main, wanted, skip_bad), wanted=wanted)
+    if kind in LEVEL_DECODERS:
+        return LevelsReader(LEVEL_DECODERS[kind](main, wanted, skip_bad), wanted=wanted)
     if kind == "flash1":
         return flash1.Flash1Reader(main, skip_bad)
     if kind in ("csv", "jsonl"):
@@ -50,14 +118,25 @@ def open_recording(path: Path | str, format: str = "auto", book: Path | None = N
 def recognise(source: Source) -> str:
     """The format of a stream. RecordingError when it is none of FORMATS."""
     head = source.head()
+    for kind, is_of_kind in _FIRST_BYTES.items():
+        if is_of_kind(head):
+            return kind
     if head.startswith(flash1.MAGIC) or flash1.is_csv(head):
         return "flash1"
     if bitstamp.is_log(head) or bitstamp.is_csv(head):
         return "bitstamp"
     if lobster.is_messages(head):
         return "lobster"
+    if tardis.is_tardis(head):
+        return "tardis"
+    if binance.is_binance(head):
+        return "binance"
+    if kraken.is_kraken(head):
+        return "kraken"
     if order_table.is_table(head):
         return "table"
+    if databento.is_dbn(head) or databento.is_csv(head):
+        return "databento"
     if csv_jsonl.is_jsonl(head):
         return "jsonl"
     if csv_jsonl.is_csv(head):

@@ -7,18 +7,17 @@ of one account (slot 0) on one contract (slot 0) unless it is of `ManyContracts`
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 
-from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.recordings.checks import Checks
 from engine.schema import COMMAND
 from engine.units import MAX_TICKS
 
 BATCH_ROWS = 65_536
-CHECKED_ROWS = 2_048
-"""Rows of a batch that carries recorded books: few enough that what it holds is gone before it slows Python down."""
 READER_ID = 1 << 62
 """Ids from here up are the reader's own: anonymous quantity and aggressors that the recording does not name."""
 
@@ -28,31 +27,6 @@ _COLUMNS = ("kind", "side", "ord_type", "tif", "flags", "cl_ord_id", "price_tick
 Level = tuple[int, int]
 Book = tuple[list[Level], list[Level]]
 """(bids, asks), best first, as (price_ticks, qty_lots)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Execution:
-    """A recorded execution: the resting order that it should take and its side; 0 when the recording names none."""
-
-    cl_ord_id: int
-    side: int
-    price_ticks: int
-    qty_lots: int
-
-
-@dataclass(slots=True)
-class Check:
-    """What the recording says once the first `at` rows of its batch are applied.
-
-    `books` are the recorded books after each execution of one sweep, the last one after everything; `executions` are
-    that sweep's, in order. `message` is the number of the last recorded message.
-    """
-
-    at: int
-    message: int
-    books: list[Book]
-    executions: list[Execution]
-    contract: int = 0
 
 
 @dataclass(slots=True)
@@ -66,7 +40,7 @@ class Batch:
     messages: np.ndarray[Any, Any]
     sequences: np.ndarray[Any, Any]
     read: int
-    checks: list[Check] = field(default_factory=list)
+    checks: Checks | None = None
 
 
 @dataclass(frozen=True)
@@ -111,11 +85,13 @@ class Wanted:
 
     `symbols`: these alone; empty: all. `from_ns`: what comes before is followed, and enters as one snapshot then.
     `contracts`: texts as `parse_contract` reads them; one with a name is about that contract, the others about all.
+    `trades`: the trades of a book whose recording has none.
     """
 
     symbols: frozenset[str] = frozenset()
     from_ns: int = 0
     contracts: tuple[str, ...] = ()
+    trades: Path | None = None
 
     def takes(self, name: str) -> bool:
         """Whether a contract is wanted."""
@@ -130,18 +106,43 @@ class Wanted:
         return recorded
 
 
-class Reader(Protocol):
-    """One recording. `bad` counts the lines left out so far, `total` the messages when known beforehand, else 0."""
+EVERYTHING = Wanted()
 
-    format: str
+
+class Reader(Protocol):
+    """One recording."""
+
     contract: ContractSpec
-    depth: int
-    """How many levels of the book the recording shows; 0 when it shows none."""
-    has_clock: bool
-    is_log: bool
-    """Whether the rows are a log: numbered, with accounts, and opening their own market."""
-    total: int
-    bad: int
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def depth(self) -> int:
+        """How many levels of the book the recording shows; 0 when it shows none."""
+        ...
+
+    @property
+    def has_clock(self) -> bool:
+        """Whether its messages have times."""
+        ...
+
+    @property
+    def is_log(self) -> bool:
+        """Whether the rows are a log: numbered, with accounts, and opening their own market."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Its messages when they are known beforehand, else 0."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """The lines left out so far."""
+        ...
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording, in order."""
@@ -156,8 +157,15 @@ class ManyContracts(Protocol):
     many account slots are in use. Both are complete for a batch before the batch is given.
     """
 
-    contracts: list[ContractSpec]
-    accounts: int
+    @property
+    def contracts(self) -> list[ContractSpec]:
+        """The contracts so far."""
+        ...
+
+    @property
+    def accounts(self) -> int:
+        """How many accounts so far."""
+        ...
 
 
 def contracts_of(reader: Reader) -> list[ContractSpec]:
@@ -168,50 +176,6 @@ def contracts_of(reader: Reader) -> list[ContractSpec]:
 def accounts_of(reader: Reader) -> int:
     """How many accounts have appeared so far."""
     return reader.accounts if isinstance(reader, ManyContracts) else 1
-
-
-class Rows:
-    """Gathers commands one by one and hands them out as a batch."""
-
-    def __init__(self) -> None:
-        self.rows: list[tuple[int, ...]] = []
-        self.messages: list[int] = []
-        self.checks: list[Check] = []
-        self.message, self.time_ns = 0, 0
-
-    def __len__(self) -> int:
-        return len(self.rows)
-
-    def begin(self, message: int, time_ns: int) -> None:
-        """What follows belongs to this recorded message (from 1) and carries its time."""
-        self.message, self.time_ns = message, time_ns
-
-    def new(self, cl_ord_id: int, side: int, price_ticks: int, qty_lots: int, tif: int = TimeInForce.GTC) -> None:
-        """A limit order."""
-        self._add(CommandKind.NEW, side, OrdType.LIMIT, tif, 0, cl_ord_id, price_ticks, qty_lots)
-
-    def cancel(self, cl_ord_id: int) -> None:
-        """Cancel an order."""
-        self._add(CommandKind.CANCEL, 0, 0, 0, 0, cl_ord_id, 0, 0)
-
-    def amend(self, cl_ord_id: int, leaves_lots: int, price_ticks: int = 0) -> None:
-        """Leave an order with this open quantity; less at the same price (0 keeps it) keeps its priority."""
-        self._add(CommandKind.AMEND, 0, 0, 0, ExecInst.QTY_IS_LEAVES, cl_ord_id, price_ticks, leaves_lots)
-
-    def _add(self, *values: int) -> None:
-        self.rows.append((*values, self.time_ns))
-        self.messages.append(self.message)
-
-    def check(self, books: list[Book], executions: list[Execution]) -> None:
-        """What should be true after the commands so far."""
-        self.checks.append(Check(len(self.rows), self.message, books, executions))
-
-    def flush(self) -> Batch:
-        """Everything gathered since the last flush."""
-        messages = np.array(self.messages, np.int64)
-        batch = Batch(command_rows(self.rows), messages, messages, self.message, self.checks)
-        self.rows, self.messages, self.checks = [], [], []
-        return batch
 
 
 def command_rows(rows: list[tuple[int, ...]], names: tuple[str, ...] = _COLUMNS) -> np.ndarray[Any, Any]:

@@ -18,22 +18,41 @@ ids. Those that it never mentions are entered as one anonymous order per level, 
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 from decimal import Decimal
+from functools import partial
+from typing import Any
 
-from engine.codes import Side
-from engine.recordings.batches import CHECKED_ROWS, READER_ID, Batch, Book, ContractSpec, Execution, Rows
-from engine.recordings.recorded_queues import Queues
+import numpy as np
+
+from engine.code_values import SIDE_BUY, SIDE_SELL
+from engine.recordings.batches import READER_ID, Batch, ContractSpec
+from engine.recordings.bitstamp_follower import CHANGED, CREATED, DELETED, ENTRY, SNAPSHOT, TRADE, Follower, fill_books
+from engine.recordings.bitstamp_log import (
+    FIELDS,
+    KIND,
+    LOTS,
+    ORDER_ID,
+    PRICE,
+    PRICE_PLACES,
+    QUANTITY_PLACES,
+    SIDE,
+    TIME_MS,
+    parse_log,
+)
+from engine.recordings.integer_csv import BLOCK_BYTES, WORD, Array, Lines, LineStream, Settled, word_value
 from engine.recordings.source import WIDEST, BadLineError, RecordingError, Source, whole_number
 from engine.units import MAX_TICKS
 
 CSV_COLUMNS = ("id", "timestamp", "exchange.timestamp", "price", "volume", "action", "direction")
 ACTIONS = ("created", "changed", "deleted")
-PRICE_PLACES, QUANTITY_PLACES = 2, 8
+"""In the order of CREATED, CHANGED and DELETED."""
 NS_PER_MS = 1_000_000
 MAX_TIME_MS = ((1 << 63) - 1) // NS_PER_MS
 MAX_PRICE_TICKS = 100_000
 MAX_ORDER_LOTS = 1 << 52
+_CSV_PLACES = np.array([0, 0, 0, PRICE_PLACES, 0, WORD, WORD])
+_CSV_ID, _CSV_TIME, _, _CSV_PRICE, _CSV_VOLUME, _CSV_ACTION, _CSV_DIRECTION = range(7)
+_BID = word_value("bid")
 
 _LOG_LINE = re.compile(rb"\d{13} (order_|trade )")
 
@@ -48,38 +67,6 @@ def is_csv(head: bytes) -> bool:
     return head.split(b"\n", 1)[0].strip() == ",".join(CSV_COLUMNS).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class OrderEvent:
-    """One event of one order; `lots` is what is left of it, for a deletion what was left."""
-
-    time_ns: int
-    action: str
-    order_id: int
-    side: int
-    price_ticks: int
-    lots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Trade:
-    """A recorded trade."""
-
-    time_ns: int
-    price_ticks: int
-    lots: int
-
-
-@dataclass(frozen=True, slots=True)
-class Snapshot:
-    """A recorded book."""
-
-    time_ns: int
-    book: Book
-
-
-Entry = OrderEvent | Trade | Snapshot
-
-
 class BitstampReader:
     """Reads a raw log or the orders as CSV; with `book`, the CSV's log, the same events with snapshots and trades."""
 
@@ -91,134 +78,155 @@ class BitstampReader:
         self.source, self.book, self.skip_bad = source, book, skip_bad
         self.contract = ContractSpec("BTC_USD", "0.01", "0.00000001", MAX_PRICE_TICKS)
         self.total, self.bad, self.depth = 0, 0, 0
-        self.rows = Rows()
-        self.recorded = Queues()
-        self._gone: set[int] = set()
-        self._covered: dict[int, int] = {}
-        self._reader_ids = READER_ID
+        self._slow_levels: list[tuple[int, int]] = []
+        self._first_slow = 0
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording; it is read completely first, because seeding looks ahead."""
-        entries = self._entries()
-        self.total = len(entries)
-        snapshots = [entry.book for entry in entries if isinstance(entry, Snapshot)]
-        self.depth = max((len(levels) for book in snapshots for levels in book), default=0)
-        if entries:
-            self.rows.begin(1, entries[0].time_ns)
-            self._seed_earlier_orders(entries)
-        for number, entry in enumerate(entries, 1):
-            self.rows.begin(number, entry.time_ns)
-            self._step(entry)
-            if len(self.rows) >= CHECKED_ROWS:
-                yield self.rows.flush()
-        yield self.rows.flush()
-
-    # --- the commands ---------------------------------------------------------------------------------------------
-
-    def _step(self, entry: Entry) -> None:
-        if isinstance(entry, Trade):
-            self.rows.check([], [Execution(0, 0, entry.price_ticks, entry.lots)])
-        elif isinstance(entry, Snapshot):
-            self._seed_uncovered(entry.book)
-            self.rows.check([entry.book], [])
-        else:
-            self._order_event(entry)
-            if self.depth:
-                self.rows.check([], [])
-
-    def _order_event(self, event: OrderEvent) -> None:
-        place = self.recorded.places.get(event.order_id)
-        if event.action == "created":
-            if event.order_id not in self._gone and place is None:
-                self._create(event)
-        elif place is None:
-            self._gone.add(event.order_id)
-        elif event.action == "deleted":
-            self._forget(event.order_id)
-            self._gone.add(event.order_id)
-            self.rows.cancel(event.order_id)
-        elif event.price_ticks != place[1]:
-            self._forget(event.order_id)
-            self.recorded.add(event.order_id, event.side, event.price_ticks, event.lots)
-            self.rows.amend(event.order_id, event.lots, event.price_ticks)
-        else:
-            left = self.recorded.queue(*place)[event.order_id]
-            self.recorded.take(event.order_id, max(0, left - event.lots))
-
-    def _create(self, event: OrderEvent) -> None:
-        self.recorded.add(event.order_id, event.side, event.price_ticks, event.lots)
-        self.rows.new(event.order_id, event.side, event.price_ticks, event.lots)
-
-    def _forget(self, order_id: int) -> None:
-        self.recorded.take(order_id, self.recorded.queue(*self.recorded.places[order_id])[order_id])
-
-    def _seed_earlier_orders(self, entries: list[Entry]) -> None:
-        """Enter what is mentioned but was created before the start; a filled one had what the next trade took."""
-        created = {entry.order_id for entry in entries if isinstance(entry, OrderEvent) and entry.action == "created"}
-        earlier: dict[int, OrderEvent] = {}
-        unfilled: dict[int, int] = {}
-        for entry in entries:
-            if isinstance(entry, Trade):
-                for order_id in [order_id for order_id in unfilled if not unfilled[order_id]]:
-                    unfilled[order_id] = entry.lots
-            elif isinstance(entry, OrderEvent) and entry.order_id not in created and entry.order_id not in earlier:
-                earlier[entry.order_id] = entry
-                if entry.action == "changed" or not entry.lots:
-                    unfilled[entry.order_id] = 0
-        for order_id, event in sorted(earlier.items()):
-            lots = event.lots + unfilled.get(order_id, 0)
-            if lots:
-                self._create(OrderEvent(event.time_ns, "created", order_id, event.side, event.price_ticks, lots))
-
-    def _seed_uncovered(self, book: Book) -> None:
-        """Enter the quantity of levels that no earlier snapshot reached, beyond what known orders account for."""
-        for side, levels in zip(Side, book, strict=True):
-            for price, lots in levels:
-                known = sum(self.recorded.queue(side, price).values())
-                if lots > known and self._uncovered(side, price):
-                    self._reader_ids += 1
-                    self.recorded.add(self._reader_ids, side, price, lots - known)
-                    self.rows.new(self._reader_ids, side, price, lots - known)
-            if levels and self._uncovered(side, levels[-1][0]):
-                self._covered[side] = levels[-1][0]
-
-    def _uncovered(self, side: int, price: int) -> bool:
-        reach = self._covered.get(side)
-        return reach is None or (price < reach if side == Side.BUY else price > reach)
+        entries, books = self._entries()
+        self.total, self.depth = len(entries), books.shape[1]
+        if len(entries):
+            yield from Follower(entries, books).batches(_earlier_orders(entries))
 
     # --- the files ------------------------------------------------------------------------------------------------
 
-    def _entries(self) -> list[Entry]:
-        entries = self._parse(self.source)
-        if self.book is None:
-            return entries
-        log = self._parse(self.book)
-        if _identities(log) != _identities(entries):
-            raise RecordingError(f"{self.book.name}: its order events are not those of {self.source.name}")
-        return log
+    def _entries(self) -> tuple[Array, Array]:
+        """All entries, and the books of the snapshots among them."""
+        entries, levels = self._parse(self.source)
+        if self.book is not None:
+            log, levels = self._parse(self.book)
+            if not np.array_equal(_identities(log), _identities(entries)):
+                raise RecordingError(f"{self.book.name}: its order events are not those of {self.source.name}")
+            entries = log
+        shown = entries[entries["kind"] == SNAPSHOT]
+        depth = int(max(shown["price_ticks"].max(), shown["lots"].max())) if len(shown) else 0
+        return entries, fill_books(entries, levels, depth)
 
-    def _parse(self, source: Source) -> list[Entry]:
-        entries: list[Entry] = []
-        csv = is_csv(source.head())
-        parse = _csv_entry if csv else _log_entry
-        for number, text in source.lines():
-            if csv and number == 1:
-                continue
-            try:
-                entries.append(parse(text, source.name, number))
-            except BadLineError:
-                if not self.skip_bad:
-                    raise
-                self.bad += 1
-        return entries
+    def _parse(self, source: Source) -> tuple[Array, Array]:
+        """The entries of a file; those of snapshots name their levels by their place among all of them."""
+        parts, levels = [np.zeros(0, ENTRY)], [np.zeros((0, 2), np.int64)]
+        kept = 0
+        for values, more in self._csv(source) if is_csv(source.head()) else self._log(source):
+            entries = np.zeros(len(values), ENTRY)
+            entries["time_ns"] = values[:, TIME_MS] * NS_PER_MS
+            for column, place in (("order_id", ORDER_ID), ("price_ticks", PRICE), ("lots", LOTS)):
+                entries[column] = values[:, place]
+            entries["kind"], entries["side"] = values[:, KIND], values[:, SIDE]
+            entries["order_id"][entries["kind"] == SNAPSHOT] += kept
+            kept += len(more)
+            parts.append(entries)
+            levels.append(more)
+        return np.concatenate(parts), np.concatenate(levels)
+
+    def _csv(self, source: Source) -> Iterator[tuple[Array, Array]]:
+        lines = LineStream(source, _CSV_PLACES, partial(self._settle_csv, source.name))
+        is_done = False
+        while not is_done:
+            numbers, values, bad = lines.take(BLOCK_BYTES)
+            is_done = len(numbers) < BLOCK_BYTES
+            good = ~bad & (numbers > 1)
+            self.bad += int(bad.sum())
+            yield _of_csv(values[good]), np.zeros((0, 2), np.int64)
+        if lines.error is not None:
+            raise lines.error
+
+    def _settle_csv(self, file: str, lines: Lines) -> Settled:
+        """The header's line counts as good, whatever its values are."""
+        values = _of_csv(lines.values)
+        good = lines.plain & _are_valid(values) & (values[:, KIND] >= 0) & (values[:, SIDE] > 0)
+        good |= lines.numbers == 1
+        return lines.settle(good, partial(_csv_values, file), self.skip_bad)
+
+    def _log(self, source: Source) -> Iterator[tuple[Array, Array]]:
+        for first_line, data in source.blocks(BLOCK_BYTES):
+            lines, levels = parse_log(data, first_line)
+            good = lines.plain & (_are_valid(lines.values) | (lines.values[:, KIND] > DELETED))
+            good &= lines.values[:, TIME_MS] <= MAX_TIME_MS
+            good &= lines.values[:, TIME_MS] >= 0
+            self._slow_levels, self._first_slow = [], len(levels)
+            bad, error = lines.settle(good, partial(self._log_values, source.name), self.skip_bad)
+            if error is not None:
+                raise error
+            self.bad += int(bad.sum())
+            slow = np.array(self._slow_levels, np.int64).reshape(-1, 2)
+            yield lines.values[~bad], np.concatenate([levels, slow])
+
+    def _log_values(self, file: str, line: int, text: str) -> list[int]:
+        """The values of a line of the log, whatever it looks like. BadLineError for what is none."""
+        where = file, line
+        time_ms, _, rest = text.partition(" ")
+        kind, _, body = rest.partition(" ")
+        time = _time_ms(time_ms, (*where, "time"))
+        try:
+            content = json.loads(body, parse_float=str)
+            if kind == "order_book":
+                bids, asks = (_levels(content, name, where) for name in ("bids", "asks"))
+                begin = self._first_slow + len(self._slow_levels)
+                self._slow_levels += bids + asks
+                return [time, SNAPSHOT, begin, len(bids), len(asks), 0]
+            if kind == "trade":
+                lots = _rounded(content["amount"], QUANTITY_PLACES)
+                return [time, TRADE, 0, _rounded(content["price"], PRICE_PLACES), lots, 0]
+            if kind.removeprefix("order_") not in ACTIONS:
+                raise BadLineError(*where, "kind", f"{kind[:40]!r} is not an event of this log")
+            price = _scaled(content["price"], PRICE_PLACES, (*where, "price"))
+            lots = _scaled(content["amount"], QUANTITY_PLACES, (*where, "amount"))
+            side = {0: SIDE_BUY, 1: SIDE_SELL}[content["order_type"]]
+            values = [time, ACTIONS.index(kind.removeprefix("order_")), int(content["id"]), price, lots, side]
+        except BadLineError:
+            raise
+        except KeyError as error:
+            raise BadLineError(*where, str(error).strip("'"), "is missing or unknown") from error
+        except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
+            raise BadLineError(*where, "content", f"is not the JSON of {kind[:40]!r}: {error}") from error
+        _validate(values, where)
+        return values
 
 
-def _identities(entries: list[Entry]) -> list[tuple[int, str, int]]:
+def _identities(entries: Array) -> Array:
     """What a CSV made from a log must share with it; its volumes are sometimes cut by one lot."""
-    return [(entry.time_ns, entry.action, entry.order_id) for entry in entries if isinstance(entry, OrderEvent)]
+    orders = entries[entries["kind"] <= DELETED]
+    return np.stack([orders["time_ns"], orders["kind"], orders["order_id"]])
 
 
-def _csv_entry(text: str, file: str, line: int) -> Entry:
+def _earlier_orders(entries: Array) -> Array:
+    """What is mentioned but was created before the start, by id; a filled one had what the next trade took."""
+    orders = np.flatnonzero(entries["kind"] <= DELETED)
+    created = entries["order_id"][entries["kind"] == CREATED]
+    orders = orders[~np.isin(entries["order_id"][orders], created)]
+    _, first = np.unique(entries["order_id"][orders], return_index=True)
+    places = orders[first]
+    found = entries[places]
+    trades = np.flatnonzero((entries["kind"] == TRADE) & (entries["lots"] != 0))
+    taken = np.append(entries["lots"][trades], 0)[np.searchsorted(trades, places)]
+    found["lots"] += np.where((found["kind"] == CHANGED) | (found["lots"] == 0), taken, 0)
+    return found[found["lots"] != 0]
+
+
+def _are_valid(values: Array) -> Array:
+    """Which entries are orders whose values are within bounds, or trades."""
+    good = (values[:, TIME_MS] >= 0) & (values[:, TIME_MS] <= MAX_TIME_MS)
+    good &= (values[:, ORDER_ID] > 0) & (values[:, ORDER_ID] < READER_ID)
+    good &= (values[:, PRICE] > 0) & (values[:, PRICE] <= MAX_TICKS)
+    good &= (values[:, LOTS] >= 0) & (values[:, LOTS] <= MAX_ORDER_LOTS)
+    good &= (values[:, KIND] != CREATED) | (values[:, LOTS] > 0)
+    return good & (values[:, KIND] <= DELETED)
+
+
+def _of_csv(values: Array) -> Array:
+    """The columns of an entry from those of the CSV; an action or a direction that is none gives -1."""
+    found = np.zeros((len(values), FIELDS), np.int64)
+    for place, column in ((TIME_MS, _CSV_TIME), (ORDER_ID, _CSV_ID), (PRICE, _CSV_PRICE), (LOTS, _CSV_VOLUME)):
+        found[:, place] = values[:, column]
+    actions = [values[:, _CSV_ACTION] == word_value(action) for action in ACTIONS]
+    found[:, KIND] = np.select(actions, range(len(ACTIONS)), -1)
+    sides = [values[:, _CSV_DIRECTION] == _BID, values[:, _CSV_DIRECTION] == word_value("ask")]
+    found[:, SIDE] = np.select(sides, (SIDE_BUY, SIDE_SELL), -1)
+    return found
+
+
+def _csv_values(file: str, line: int, text: str) -> list[int]:
+    """The values of a line of the CSV, whatever it looks like. BadLineError for what is none."""
     cells = text.split(",")
     if len(cells) != len(CSV_COLUMNS):
         raise BadLineError(file, line, "line", f"{len(cells)} fields instead of {len(CSV_COLUMNS)}")
@@ -227,65 +235,35 @@ def _csv_entry(text: str, file: str, line: int) -> Entry:
         raise BadLineError(file, line, "action", f"{action[:40]!r} is none of {', '.join(ACTIONS)}")
     if direction not in ("bid", "ask"):
         raise BadLineError(file, line, "direction", f"{direction[:40]!r} is neither bid nor ask")
-    event = OrderEvent(
-        _time_ns(time_ms, (file, line, "timestamp")),
-        action,
-        whole_number(order_id, (file, line, "id")),
-        Side.BUY if direction == "bid" else Side.SELL,
-        _scaled(price, PRICE_PLACES, (file, line, "price")),
-        whole_number(volume, (file, line, "volume")),
-    )
-    return _valid(event, file, line)
+    time = _time_ms(time_ms, (file, line, "timestamp"))
+    identity = whole_number(order_id, (file, line, "id"))
+    ticks = _scaled(price, PRICE_PLACES, (file, line, "price"))
+    lots = whole_number(volume, (file, line, "volume"))
+    _validate([time, ACTIONS.index(action), identity, ticks, lots, 0], (file, line))
+    return [identity, time, 0, ticks, lots, word_value(action), word_value(direction)]
 
 
-def _log_entry(text: str, file: str, line: int) -> Entry:
-    time_ms, _, rest = text.partition(" ")
-    kind, _, body = rest.partition(" ")
-    time_ns = _time_ns(time_ms, (file, line, "time"))
-    try:
-        content = json.loads(body, parse_float=str)
-        if kind == "order_book":
-            return Snapshot(time_ns, (_levels(content, "bids", (file, line)), _levels(content, "asks", (file, line))))
-        if kind == "trade":
-            lots = _rounded(content["amount"], QUANTITY_PLACES)
-            return Trade(time_ns, _rounded(content["price"], PRICE_PLACES), lots)
-        if kind.removeprefix("order_") not in ACTIONS:
-            raise BadLineError(file, line, "kind", f"{kind[:40]!r} is not an event of this log")
-        price = _scaled(content["price"], PRICE_PLACES, (file, line, "price"))
-        lots = _scaled(content["amount"], QUANTITY_PLACES, (file, line, "amount"))
-        side = {0: Side.BUY, 1: Side.SELL}[content["order_type"]]
-        event = OrderEvent(time_ns, kind.removeprefix("order_"), int(content["id"]), side, price, lots)
-    except BadLineError:
-        raise
-    except KeyError as error:
-        raise BadLineError(file, line, str(error).strip("'"), "is missing or unknown") from error
-    except (ValueError, TypeError, ArithmeticError, RecursionError) as error:
-        raise BadLineError(file, line, "content", f"is not the JSON of {kind[:40]!r}: {error}") from error
-    return _valid(event, file, line)
+def _validate(values: list[int], where: tuple[str, int]) -> None:
+    if not 0 < values[ORDER_ID] < READER_ID:
+        raise BadLineError(*where, "id", f"{values[ORDER_ID]} is not within 1 to {READER_ID - 1}")
+    if not 0 < values[PRICE] <= MAX_TICKS:
+        raise BadLineError(*where, "price", f"{values[PRICE]} ticks are not within 1 to {MAX_TICKS}")
+    if not 0 <= values[LOTS] <= MAX_ORDER_LOTS or (values[KIND] == CREATED and not values[LOTS]):
+        raise BadLineError(*where, "amount", f"{values[LOTS]} lots are not within 1 to {MAX_ORDER_LOTS}")
 
 
-def _valid(event: OrderEvent, file: str, line: int) -> OrderEvent:
-    if not 0 < event.order_id < READER_ID:
-        raise BadLineError(file, line, "id", f"{event.order_id} is not within 1 to {READER_ID - 1}")
-    if not 0 < event.price_ticks <= MAX_TICKS:
-        raise BadLineError(file, line, "price", f"{event.price_ticks} ticks are not within 1 to {MAX_TICKS}")
-    if not 0 <= event.lots <= MAX_ORDER_LOTS or (event.action == "created" and not event.lots):
-        raise BadLineError(file, line, "amount", f"{event.lots} lots are not within 1 to {MAX_ORDER_LOTS}")
-    return event
-
-
-def _levels(content: dict[str, list[list[str]]], name: str, where: tuple[str, int]) -> list[tuple[int, int]]:
+def _levels(content: Any, name: str, where: tuple[str, int]) -> list[tuple[int, int]]:
     return [
         (_scaled(price, PRICE_PLACES, (*where, name)), _scaled(amount, QUANTITY_PLACES, (*where, name)))
         for price, amount in content[name]
     ]
 
 
-def _time_ns(text: str, where: tuple[str, int, str]) -> int:
+def _time_ms(text: str, where: tuple[str, int, str]) -> int:
     time_ms = whole_number(text, where)
     if not 0 <= time_ms <= MAX_TIME_MS:
         raise BadLineError(*where, f"{time_ms} ms are not within 0 to {MAX_TIME_MS}")
-    return time_ms * NS_PER_MS
+    return time_ms
 
 
 def _scaled(text: object, places: int, where: tuple[str, int, str]) -> int:

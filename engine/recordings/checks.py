@@ -53,13 +53,9 @@ class Checks:
         return Checks(left, self.executions[: left["executions"].sum()], self.books[: left["books"].sum()])
 
 
-def book_row(bids: Any, asks: Any, levels: int) -> Array:
-    """One row of `Checks.books` from (price_ticks, qty_lots) pairs, best first."""
-    row = np.zeros((levels, BOOK_WORDS), np.int64)
-    for ticks, lots, side in ((BID_TICKS, BID_LOTS, bids), (ASK_TICKS, ASK_LOTS, asks)):
-        for level, (price_ticks, qty_lots) in enumerate(side):
-            row[level, ticks], row[level, lots] = price_ticks, qty_lots
-    return row
+def no_checks(levels: int = 0) -> Checks:
+    """Nothing to check, of a recording whose book has so many levels."""
+    return Checks(np.zeros(0, CHECK), np.zeros(0, EXECUTION), np.zeros((0, levels, BOOK_WORDS), np.int64))
 
 
 def book_of(row: Array) -> tuple[list[tuple[int, int]], list[tuple[int, int]]]:

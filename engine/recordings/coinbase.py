@@ -11,8 +11,9 @@ What a message means for a book:
 - Messages of other channels (subscriptions, heartbeat, ticker, status, level 2 and what else comes) are counted.
 
 *Seeding.* From snapshots. A snapshot is older than the line it stands on: of the messages before it, those with a
-higher `sequence` are applied to it first, as many as RECENT_MESSAGES of them are remembered. *Forgetting.* Nothing.
-A match of an order that never opened is a trade beside the book, and counted.
+higher `sequence` are applied to it first, as many as RECENT_MESSAGES of them are kept. A later snapshot that shows
+the orders that were there changes nothing; orders that it shows otherwise are counted: how exact the capture is.
+*Forgetting.* Nothing. A match of an order that never opened is a trade beside the book, and counted.
 
 *Gaps.* `sequence` counts by one for each product. What is missing is counted; what comes again is left out and counted.
 *Ids* are UUIDs: each order gets a number, from 1. *Prices and sizes* are decimals of the contract's tick and lot, 0.01
@@ -27,9 +28,9 @@ from typing import Annotated, NamedTuple
 import msgspec
 
 from engine.codes import Side
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.decimal_units import DecimalUnits
-from engine.recordings.json_lines import EVERYTHING, JsonLives, Life, time_ns_of
+from engine.recordings.json_lines import JsonLives, Life, time_ns_of
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.source import Source
 from engine.units import MAX_LOTS, MAX_TICKS
@@ -81,6 +82,7 @@ class Product:
     orders: dict[str, Resting] = field(default_factory=dict)
     sequence: int = 0
     taker: str = ""
+    is_seeded: bool = False
     recent: deque[CoinbaseMessage] = field(default_factory=lambda: deque(maxlen=RECENT_MESSAGES))
 
 
@@ -202,9 +204,18 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
         if message.time:
             self._time_ns = max(self._time_ns, self._time(message))
         now_ns = self._time_ns
-        product.orders = self._with(replace(product, orders=orders), later)
+        orders = self._with(replace(product, orders=orders), later)
         self._time_ns = now_ns
         product.sequence = max(product.sequence, message.sequence)
+        if product.is_seeded and orders == product.orders:
+            return self._ignore("later snapshot with the orders that were there")
+        if product.is_seeded:
+            both = orders.keys() | product.orders.keys()
+            self._ignore(
+                "order that a later snapshot shows otherwise",
+                sum(orders.get(order_id) != product.orders.get(order_id) for order_id in both),
+            )
+        product.orders, product.is_seeded = orders, True
         self._row(Life(LifeAction.CLEAR, product.contract, now_ns, flags=0 if product.orders else _LAST))
         left = len(product.orders)
         for order in product.orders.values():
@@ -264,14 +275,3 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
             return time_ns_of(message.time)
         except ValueError as error:
             raise self._error("time", str(error)) from error
-
-    def _units(self, field_name: str, text: str | None, units: DecimalUnits, least: int = 1) -> int:
-        if text is None:
-            raise self._error(field_name, "is missing")
-        try:
-            value = units(text)
-        except ValueError as error:
-            raise self._error(field_name, str(error)) from error
-        if value < least:
-            raise self._error(field_name, f"{text[:40]} is not above 0")
-        return value

@@ -24,12 +24,13 @@ import numpy as np
 from engine.codes import NIL
 from engine.recordings import order_text
 from engine.recordings.batches import Batch, ContractSpec
+from engine.recordings.line_blocks import line_blocks
 from engine.recordings.order_fields import FIELDS, NEEDED, Names, check_columns, write_row
-from engine.recordings.source import DAMAGED, BadLineError, RecordingError, Source
+from engine.recordings.source import BadLineError, Source
 from engine.schema import COMMAND
 
 BLOCK_BYTES = 1 << 20
-"""Text read at a time; also the longest line."""
+"""Text read at a time."""
 BATCH_ROWS = 16_384
 """So few that the rows are still in the processor's cache when the engine reads them."""
 
@@ -78,7 +79,7 @@ class TextReader:
 
     def batches(self) -> Iterator[Batch]:
         """The whole recording; a message is a line (CSV: the header does not count)."""
-        for text in self._blocks():
+        for text in line_blocks(self.source, BLOCK_BYTES):
             data = np.frombuffer(text, np.uint8)
             self._state[order_text.AT] = 0
             if self.format == "csv" and not self._header:
@@ -86,29 +87,6 @@ class TextReader:
             while self._scan(text, data):
                 yield self._batch()
         yield self._batch()
-
-    def _blocks(self) -> Iterator[bytes]:
-        """Whole lines, each with its end."""
-        rest, read = b"", 0
-        with self.source.open() as stream:
-            while True:
-                try:
-                    data = stream.read(BLOCK_BYTES)
-                except DAMAGED as error:
-                    line = int(self._state[order_text.LINE])
-                    raise RecordingError(f"{self.source.path}: damaged after line {line}: {error}") from error
-                cut = data.rfind(b"\n") + 1
-                if data and not cut:
-                    rest += data
-                    if len(rest) > BLOCK_BYTES:
-                        raise self._bad_line("line", f"is longer than {BLOCK_BYTES:,} bytes")
-                    continue
-                text = rest + (data[:cut] if data else b"\n" if rest else b"")
-                read, rest = read + len(data), data[cut:]
-                if text:
-                    yield text
-                if not data:
-                    return
 
     def _scan(self, text: bytes, data: Any) -> bool:
         """Read on in a block: whether the rows are full, so that there may be more of it."""
@@ -152,9 +130,6 @@ class TextReader:
         self._state[order_text.ROWS], self._out = 0, _new_out()
         return batch
 
-    def _bad_line(self, field: str, reason: str) -> BadLineError:
-        return BadLineError(self.source.name, int(self._state[order_text.LINE]) + 1, field, reason)
-
     def _read_header(self, text: bytes) -> None:
         """Take the first line that is not blank as the names of the columns."""
         end = text.index(b"\n")
@@ -183,7 +158,7 @@ class TextReader:
             raise BadLineError(*where, "line", "is not a JSON object")
         for name, value in content.items():
             if name not in FIELDS:
-                raise BadLineError(*where, name[:40], f"is none of {', '.join(FIELDS)}")
+                raise BadLineError(*where, repr(name[:40])[1:-1], f"is none of {', '.join(FIELDS)}")
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | str)):
                 reason = f"{json.dumps(value)[:40]} is neither text nor a whole number"
                 raise BadLineError(*where, name, reason)

@@ -31,9 +31,15 @@ class DecimalUnits:
             raise ValueError(f"{text[:40]!r} is no decimal number")
         units = _EXACT.divide(_EXACT.create_decimal(text), self._divisor)
         if units > self.most:
-            raise ValueError(
-                f"{text[:40]} is more than {self.most} times the {self.name} {self.unit}; name a coarser one"
-            )
+            reason = f"is more than {self.most} times the {self.name} {self.unit}"
+            raise ValueError(f"{text[:40]} {reason}; name a coarser one with --contract")
         if units != int(units):
-            raise ValueError(f"{text[:40]} is no multiple of the {self.name} {self.unit}; name a finer one")
+            reason = f"is no multiple of the {self.name} {self.unit}"
+            finer = f"{self.name}={Decimal(1).scaleb(-_places(text)):f}"
+            raise ValueError(f"{text[:40]} {reason}; name a finer one with --contract, such as {finer}")
         return int(units)
+
+
+def _places(text: str) -> int:
+    """How many decimals a number has."""
+    return max(0, -int(_EXACT.create_decimal(text).as_tuple().exponent))

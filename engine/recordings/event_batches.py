@@ -1,8 +1,8 @@
 """A recording as NumPy batches: what was asked, what the engine did, and the book on request.
 
-    for batch in replay(open_recording("synthetic:1:200000"), every_ns=1_000_000_000):
-        trades = batch.events[batch.events["kind"] == EventKind.FILL]
-        bids, asks = batch.depth(5)
+for batch in replay(open_recording("synthetic:1:200000"), every_ns=1_000_000_000):
+    trades = batch.events[batch.events["kind"] == EventKind.FILL]
+    bids, asks = batch.depth(5)
 """
 
 from collections.abc import Iterator
@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.codes import CommandKind
 from engine.recordings.batches import Batch, Reader
 from engine.recordings.replay import prepare
 from engine.recordings.research import open_market
@@ -68,6 +69,8 @@ def replay(recording: Reader, every_ns: int = 0, every_messages: int = 0) -> Ite
             open_market(runner, recording)
             runner.stamp(batch.commands)
         times = running_times(batch, now_ns)
+        if every_ns:
+            check_times(recording, times)
         for start, stop in _pieces(batch, times, every_ns, every_messages):
             now_ns = int(times[stop - 1])
             commands, events = batch.commands[start:stop].copy(), _fed(runner, batch.commands[start:stop])
@@ -90,6 +93,12 @@ def running_times(batch: Batch, after_ns: int) -> Rows:
     """The venue's clock at each row: recorded times, which never go back here."""
     times = np.maximum.accumulate(batch.commands["time_ns"])
     return np.maximum(times, after_ns)
+
+
+def check_times(recording: Reader, times: Rows) -> None:
+    """RecordingError where a recording could have times and has none."""
+    if len(times) and not times.any() and not recording.is_log:
+        raise RecordingError("the recording has no times: name every_messages, and no latency")
 
 
 def depth_of(runner: Runner, levels: int, contract_slot: int = 0) -> Depth:
@@ -117,5 +126,7 @@ def _pieces(batch: Batch, times: Rows, every_ns: int, every_messages: int) -> It
         intervals = (batch.messages - 1) // every_messages
     else:
         intervals = np.zeros(len(times), np.int64)
-    starts = np.flatnonzero(np.diff(intervals, prepend=intervals[0] - 1)).tolist()
+    begins = np.diff(intervals, prepend=intervals[0] - 1) != 0
+    begins[1:] &= batch.commands["kind"][1:] != CommandKind.LABEL  # which stays with its order
+    starts = np.flatnonzero(begins).tolist()
     yield from zip(starts, [*starts[1:], len(times)], strict=True)

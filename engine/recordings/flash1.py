@@ -10,16 +10,29 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    COMMAND_NEW,
+    EXEC_FORFEIT_PRIORITY,
+    EXEC_QTY_IS_LEAVES,
+    SIDE_BUY,
+    SIDE_SELL,
+    TIF_GTC,
+    TIF_IOC,
+    TYPE_LIMIT,
+)
+from engine.kernels import entry
 from engine.recordings.batches import BATCH_ROWS, READER_ID, Batch, ContractSpec
+from engine.recordings.integer_csv import WORD, Lines, LineStream, Settled, word_value
 from engine.recordings.source import DAMAGED, BadLineError, RecordingError, Source, whole_number
-from engine.schema import COMMAND
+from engine.schema import COMMAND, record
 from engine.units import MAX_TICKS
 
 MAGIC = b"100_WBEM"
 CSV_COLUMNS = ("type", "side", "ioc", "quantity", "sequence", "order_id", "price_ticks")
 HEADER = np.dtype([("magic", "S8"), ("version", "<u4"), ("count", "<u4")])
-RECORD = np.dtype(
+RECORD = record(
     [
         ("type", "u1"),  # 0 new, 1 cancel, 2 modify
         ("side", "u1"),  # 0 buy, 1 sell
@@ -37,13 +50,10 @@ Records = np.ndarray[Any, Any]
 Chunk = tuple[Records, np.ndarray[Any, Any]]
 """Records and the number of each in the recording, from 1."""
 
-_CANCEL = 1
+_NEW, _CANCEL = range(2)
 _TYPES = ("NEW", "CANCEL", "MODIFY")
-_KINDS = np.array([CommandKind.NEW, CommandKind.CANCEL, CommandKind.AMEND], np.int8)
-_SIDES = np.array([Side.BUY, Side.SELL], np.int8)
-_ORD_TYPES = np.array([OrdType.LIMIT, 0, 0], np.int8)
-_FLAGS = np.array([0, 0, ExecInst.FORFEIT_PRIORITY | ExecInst.QTY_IS_LEAVES], np.int32)
-_TIFS = np.array([TimeInForce.GTC, TimeInForce.IOC], np.int8)
+_WORDS = [word_value(each) for each in _TYPES]
+_PLACES = np.array([WORD, 0, 0, 0, 0, 0, 0])
 _BOUNDS = {
     "type": (0, 2),
     "side": (0, 1),
@@ -80,8 +90,8 @@ class Flash1Reader:
         """The whole stream, up to BATCH_ROWS records a batch."""
         chunks = self._csv_chunks() if is_csv(self.source.head()) else self._binary_chunks()
         for records, messages in chunks:
-            read = int(messages[-1]) if len(messages) else 0
-            yield Batch(decode(records), messages, records["sequence"].astype(np.int64), read)
+            if len(messages):
+                yield Batch(decode(records), messages, records["sequence"].astype(np.int64), int(messages[-1]))
 
     def _binary_chunks(self) -> Iterator[Chunk]:
         with self.source.open() as stream:
@@ -124,24 +134,38 @@ class Flash1Reader:
         return records[good], messages[good]
 
     def _csv_chunks(self) -> Iterator[Chunk]:
-        rows: list[tuple[int, ...]] = []
-        messages: list[int] = []
-        for number, text in self.source.lines():
-            if number == 1:
-                continue
-            try:
-                rows.append(self._csv_row(number, text))
-                messages.append(number - 1)
-            except BadLineError:
-                if not self.skip_bad:
-                    raise
-                self.bad += 1
-            if len(rows) == BATCH_ROWS:
-                yield np.array(rows, RECORD), np.array(messages, np.int64)
-                rows, messages = [], []
-        yield np.array(rows, RECORD), np.array(messages, np.int64)
+        lines = LineStream(self.source, _PLACES, self._settle)
+        while lines.error is None:
+            numbers, values, bad = lines.take(BATCH_ROWS)
+            first = int(len(numbers) > 0 and numbers[0] == 1)
+            good = np.flatnonzero(~bad[first:]) + first
+            self.bad += len(bad) - first - len(good)
+            records = np.zeros(len(good), RECORD)
+            for place, column in enumerate(CSV_COLUMNS):
+                records[column] = values[good, place]
+            yield records, numbers[good] - 1
+            if len(numbers) < BATCH_ROWS and lines.error is None:
+                return
+        raise lines.error
+
+    def _settle(self, lines: Lines) -> Settled:
+        """The header's line counts as good, whatever its values are."""
+        values = lines.values
+        values[:, 0] = np.select([values[:, 0] == word for word in _WORDS], range(len(_WORDS)), -1)
+        good = lines.plain & (values[:, 0] >= 0)
+        is_cancel = values[:, 0] == _CANCEL
+        for place, column in enumerate(CSV_COLUMNS):
+            low, high = _BOUNDS[column]
+            within = (values[:, place] >= low) & (values[:, place] <= high)
+            if column in _NOT_OF_CANCELS:
+                low, high = _WIDTHS[column]
+                within |= is_cancel & (values[:, place] >= low) & (values[:, place] <= high)
+            good &= within
+        good |= lines.numbers == 1
+        return lines.settle(good, self._csv_row, self.skip_bad)
 
     def _csv_row(self, number: int, text: str) -> tuple[int, ...]:
+        """The values of a line, whatever it looks like. BadLineError for what is none."""
         name, cells = self.source.name, text.split(",")
         if len(cells) != len(CSV_COLUMNS):
             raise BadLineError(name, number, "line", f"{len(cells)} fields instead of {len(CSV_COLUMNS)}")
@@ -155,19 +179,31 @@ class Flash1Reader:
                 raise BadLineError(name, number, column, f"{value} is not within {low} to {high}")
             values.append(value)
         side, ioc, quantity, sequence, order_id, price_ticks = values
-        return (kind, side, ioc, 0, quantity, sequence, order_id, price_ticks, 0)
+        return kind, side, ioc, quantity, sequence, order_id, price_ticks
 
 
 def decode(records: Records) -> np.ndarray[Any, Any]:
-    """Command rows of valid flash1 records, column by column."""
+    """Command rows of valid flash1 records."""
     commands = np.zeros(len(records), COMMAND)
-    kinds = records["type"]
-    commands["kind"] = _KINDS[kinds]
-    commands["side"] = _SIDES[records["side"]]
-    commands["ord_type"] = _ORD_TYPES[kinds]
-    commands["tif"] = np.where(kinds == 0, _TIFS[records["ioc"]], 0)
-    commands["flags"] = _FLAGS[kinds]
-    commands["cl_ord_id"] = records["order_id"]
-    commands["qty_lots"] = records["quantity"]
-    commands["price_ticks"] = records["price_ticks"]
+    records.flags.writeable = False
+    _decode(records, commands)
     return commands
+
+
+@entry
+def _decode(records, commands):
+    for place in range(len(records)):
+        record, row = records[place], commands[place]
+        if record.type == _NEW:
+            row.kind = COMMAND_NEW
+            row.ord_type = TYPE_LIMIT
+            row.tif = TIF_IOC if record.ioc else TIF_GTC
+        elif record.type == _CANCEL:
+            row.kind = COMMAND_CANCEL
+        else:
+            row.kind = COMMAND_AMEND
+            row.flags = EXEC_FORFEIT_PRIORITY | EXEC_QTY_IS_LEAVES
+        row.side = SIDE_SELL if record.side else SIDE_BUY
+        row.cl_ord_id = record.order_id
+        row.qty_lots = record.quantity
+        row.price_ticks = record.price_ticks

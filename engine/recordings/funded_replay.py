@@ -16,9 +16,10 @@ from engine.codes import AccountAttribute, CommandKind, EventKind, InvestorClass
 from engine.codes import ContractParameter as P
 from engine.host import Engine
 from engine.recordings.batches import Batch, ContractSpec, Reader
+from engine.recordings.lives_reader import choose_contract, refuse_other_contracts
 from engine.recordings.lost_orders import LIMITS
 from engine.recordings.replay import Options, Replay, ReplayResult, prepare
-from engine.recordings.research import ELIGIBLE
+from engine.recordings.research import ELIGIBLE, open_market
 from engine.recordings.runner import Rows, Runner
 from engine.recordings.source import RecordingError
 from engine.schema import COMMAND, DIRECTIVE, NOTICE, VENUE
@@ -84,6 +85,7 @@ def replay_funded(reader: Reader, accounts: int, seed: int, options: Options) ->
         raise RecordingError("a journal has accounts of its own: leave --accounts out")
     if not 1 <= accounts <= MAX_ACCOUNTS:
         raise RecordingError(f"accounts: {accounts} is not within 1 to {MAX_ACCOUNTS}")
+    choose_contract(reader, "--accounts")
     runner = Runner(Engine(host.create(VENUE, Mode.EXCHANGE)))
     runner.engine.timed = True
     funded = _Funded(reader, runner, options, FundedResult(reader.format, reader.contract.name))
@@ -129,6 +131,8 @@ class _Funded(Replay):
 
     def _apply(self, batch: Batch) -> None:
         rows = batch.commands
+        refuse_other_contracts(rows, "--accounts")
+        open_market(self.recorded, self.reader)
         self.result.commands += len(rows)
         for start in range(0, len(rows), SLICE):
             piece = rows[start : start + SLICE].copy()
@@ -166,6 +170,7 @@ class _Funded(Replay):
         outcome.fees_micros = int(state["fees_micros"])
         outcome.fund_change_micros = int(state["fund_micros"]) - FUND_UNITS * MICROS
         outcome.book_rows_checked = outcome.executions = None
+        outcome.contracts = {}
 
 
 def _ignore(events: Rows) -> None:

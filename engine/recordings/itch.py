@@ -26,14 +26,13 @@ import numpy as np
 from numba import njit
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
 from engine.recordings.source import BadBytesError, RecordingError, Source
 from engine.schema import MAX_CONTRACTS
 from engine.units import MAX_TICKS, NS_PER_S
 
-EVERYTHING = Wanted()
 PRICE_UNIT = "0.0001"
 LENGTH_OF = {
     "S": 12, "R": 39, "H": 25, "Y": 20, "L": 26, "V": 35, "W": 12, "K": 28, "J": 35, "h": 21, "O": 48,

@@ -9,14 +9,14 @@ from typing import Any, Generic, NamedTuple, TypeVar
 import msgspec
 import numpy as np
 
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks
+from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeBlock, LifeFlag
 from engine.recordings.source import BadLineError, RecordingError, Source
 from engine.schema import MAX_CONTRACTS
 from engine.units import NS_PER_S
 
-EVERYTHING = Wanted()
 MAX_LINE_BYTES = 1 << 28
 """A snapshot of a whole book is one line."""
 _NOT_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
@@ -74,6 +74,9 @@ class JsonLives(ABC, Generic[Message]):
                     yield self._block()
         except RecordingError as error:
             failure = error
+        self._finish()
+        while len(self._rows) > BLOCK_ROWS:
+            yield self._block()
         yield self._block()
         if failure:
             raise failure
@@ -82,9 +85,12 @@ class JsonLives(ABC, Generic[Message]):
     def _take(self, message: Message) -> None:
         """Add the rows of one message."""
 
-    def _row(self, life: Life) -> None:
-        """Add a row of the line that was read last."""
-        self._rows.append((self.line, life))
+    def _finish(self) -> None:
+        """Add the rows of messages that were kept back: nothing more is read."""
+
+    def _row(self, life: Life, line: int = 0) -> None:
+        """Add a row of a line, or of the one that was read last."""
+        self._rows.append((line or self.line, life))
 
     def _ignore(self, reason: str, count: int = 1) -> None:
         self.ignored[reason] = self.ignored.get(reason, 0) + count
@@ -92,6 +98,18 @@ class JsonLives(ABC, Generic[Message]):
     def _error(self, field: str, reason: str) -> BadLineError:
         """What is wrong with the line that was read last."""
         return BadLineError(self.source.name, self.line, field, reason)
+
+    def _units(self, name: str, text: str | None, units: DecimalUnits, least: int = 1) -> int:
+        """A decimal field as whole units. BadLineError names the field, the value and the remedy."""
+        if text is None:
+            raise self._error(name, "is missing")
+        try:
+            value = units(text)
+        except ValueError as error:
+            raise self._error(name, str(error)) from error
+        if value < least:
+            raise self._error(name, f"{text[:40]} is not above 0")
+        return value
 
     def _contract(self, name: str) -> int:
         """The slot of a contract that has just appeared; -1 when it is not wanted."""

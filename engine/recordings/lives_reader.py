@@ -1,11 +1,12 @@
 """The reader of every recording of single orders: a decoder's LIFE rows as batches of commands and checks."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 import numpy as np
 
-from engine.recordings.batches import Batch, Check, ContractSpec, Execution, Wanted
-from engine.recordings.checks import Checks, book_of
+from engine.recordings.batches import EVERYTHING, Batch, ContractSpec, Reader, Wanted
+from engine.recordings.checks import Checks
 from engine.recordings.life_commands import new_out
 from engine.recordings.live_orders import (
     ADDED_AGAIN,
@@ -51,12 +52,24 @@ class LivesReader:
     is_log = False
     accounts = 1
 
-    def __init__(self, decoder: LifeDecoder, depth: int = 10, wanted: Wanted | None = None) -> None:
-        self.decoder, self.depth, self.wanted = decoder, depth, wanted or Wanted()
+    def __init__(self, decoder: LifeDecoder, depth: int = 10, wanted: Wanted = EVERYTHING) -> None:
+        self.decoder, self.depth, self.wanted = decoder, depth, wanted
         self.contract = ContractSpec(decoder.format.upper())
         self._follower = new_follower(self.wanted.from_ns)
         self._out = new_out(OUT_ROWS, depth)
         self._read = 0
+        self._ahead: list[LifeBlock] = []
+        self._blocks = decoder.blocks()
+
+    def find_contract(self) -> ContractSpec:
+        """The first contract; reads on until it appears. RecordingError when there is none."""
+        while not self.contracts:
+            block = next(self._blocks, None)
+            if block is None:
+                self._refuse_unknown_symbols()
+                raise RecordingError(f"a {self.format} recording without an order")
+            self._ahead.append(block)
+        return self.contracts[0]
 
     @property
     def format(self) -> str:
@@ -89,7 +102,7 @@ class LivesReader:
     def batches(self) -> Iterator[Batch]:
         """The whole recording; the executions of one aggressor are never parted by the end of a block."""
         rest = np.zeros(0, LIFE)
-        for block in self.decoder.blocks():
+        for block in chain(self._ahead, self._blocks):
             rows = np.concatenate([rest, block.rows]) if len(rest) else block.rows
             whole = _whole(rows)
             rest = rows[whole:].copy()
@@ -128,7 +141,7 @@ class LivesReader:
         checks = Checks(out.checks[: head[CHECKS]], out.executions[: head[EXECUTIONS]], out.books[: head[BOOKS]])
         head[[ROWS, CHECKS, EXECUTIONS, BOOKS]] = 0
         self._out = new_out(max(OUT_ROWS, need), self.depth)
-        return Batch(out.commands[:rows], messages, messages, read, _objects(checks))
+        return Batch(out.commands[:rows], messages, messages, read, checks)
 
     def _refuse_unknown_symbols(self) -> None:
         """RecordingError for a symbol that is wanted and was not met."""
@@ -139,6 +152,22 @@ class LivesReader:
             more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
             there = ", ".join(names[:SHOWN_NAMES]) + more if names else "none"
             raise RecordingError(f"--symbols: {', '.join(missing)} is not in the recording; there are: {there}")
+
+
+def choose_contract(reader: Reader, option: str) -> None:
+    """Where a recording's orders all become one contract's: name it. RecordingError unless one symbol is chosen."""
+    if isinstance(reader, LivesReader):
+        if len(reader.wanted.symbols) != 1:
+            raise RecordingError(
+                f"{option}: a {reader.format} recording may hold several contracts; name one with --symbols"
+            )
+        reader.contract = reader.find_contract()
+
+
+def refuse_other_contracts(commands: Array, option: str) -> None:
+    """RecordingError when commands are of another contract than the first."""
+    if len(commands) and commands["contract_slot"].max() > 0:
+        raise RecordingError(f"{option}: the recording holds several contracts, and this takes one alone")
 
 
 def _whole(rows: Array) -> int:
@@ -154,15 +183,3 @@ def _whole(rows: Array) -> int:
     )
     places = np.flatnonzero(others)
     return int(places[-1]) + 1 if len(places) else 0
-
-
-def _objects(checks: Checks) -> list[Check]:
-    """The checks one by one."""
-    found, execution, book = [], 0, 0
-    for row in checks.rows.tolist():
-        at, message, contract, executions, books, _ = row
-        said = checks.executions[execution : execution + executions].tolist()
-        shown = [book_of(each) for each in checks.books[book : book + books]]
-        found.append(Check(at, message, shown, [Execution(*each) for each in said], contract))
-        execution, book = execution + executions, book + books
-    return found

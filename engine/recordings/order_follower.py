@@ -379,6 +379,8 @@ def _apply(f, out, life):
         f.counts[UNKNOWN + life.action] += 1
         if life.action == _REPLACE and life.side:
             _add(f, out, life, life.new_order_id, life.side)
+        elif life.action == _RESIZE and life.side and life.price_ticks:
+            _add(f, out, life, life.order_id, life.side)
     elif life.action == _REDUCE:
         _shrink(f, out, slot, life.size_lots)
     elif life.action == _DELETE:

@@ -80,14 +80,30 @@ class LifeDecoder(Protocol):
     """Decodes one recording. It decides nothing about books: it does not look at what rests.
 
     `contracts` is indexed by LIFE's `contract`; a block's contracts stand there before the block is given, later ones
-    are only appended. `bad` counts what was left out as malformed, `ignored` what has no effect, by its name.
+    are only appended.
     """
 
-    format: str
     contracts: list[ContractSpec]
-    bad: int
-    total: int
-    ignored: dict[str, int]
+
+    @property
+    def format(self) -> str:
+        """The format's name."""
+        ...
+
+    @property
+    def total(self) -> int:
+        """Its messages when they are known beforehand, else 0."""
+        ...
+
+    @property
+    def bad(self) -> int:
+        """What was left out as malformed, so far."""
+        ...
+
+    @property
+    def ignored(self) -> dict[str, int]:
+        """What has no effect, so far, by its name."""
+        ...
 
     def blocks(self) -> Iterator[LifeBlock]:
         """The whole recording, in order. BadLineError or RecordingError where it is damaged."""

@@ -80,6 +80,8 @@ class TableReader:
         while True:
             try:
                 batch = next(batches, None)
+                if batch is not None:
+                    batch.validate(full=True)  # pyarrow itself trusts the offsets in an Arrow file.
             except (pyarrow.ArrowException, OSError) as error:
                 reason = " ".join(str(error).split())[:200]
                 raise RecordingError(f"{self.source.path}: damaged after row {self._row}: {reason}") from error
@@ -112,9 +114,9 @@ class TableReader:
             else:
                 batches = ipc.open_stream(pyarrow.memory_map(path))
                 self.schema = batches.schema
-        except (pyarrow.ArrowException, OSError) as error:
+            names = ["time_ns" if name == _TIME else name for name in self.schema.names]
+        except (pyarrow.ArrowException, OSError, UnicodeDecodeError) as error:
             raise RecordingError(f"{path}: damaged: {' '.join(str(error).split())[:200]}") from error
-        names = ["time_ns" if name == _TIME else name for name in self.schema.names]
         check_columns(names, (self.source.name, 0))
         self._columns = names
         return batches

@@ -27,7 +27,20 @@ FILL = np.dtype(
         ("contract_slot", "<i4"),
         ("side", "i1"),
         ("is_taker", "?"),
-        ("pad", "i1", (2,)),
+        ("was_in_view", "?"),  # it stood where the recording shows the queue, so that its place there is known
+        ("pad", "i1"),
+    ]
+)
+
+STAY = np.dtype(
+    [
+        ("begin_ns", "<i8"),  # when an own order came to rest at a price
+        ("end_ns", "<i8"),  # when it went from there
+        ("cl_ord_id", "<i8"),
+        ("price_ticks", "<i8"),
+        ("contract_slot", "<i4"),
+        ("side", "i1"),
+        ("pad", "i1", (3,)),
     ]
 )
 
@@ -55,6 +68,10 @@ class OwnOrder:
     leaves_lots: int
     orders_ahead: int = -1
     lots_ahead: int = -1
+    begin_ns: int = 0
+    """When it came to rest there."""
+    is_in_view: bool = True
+    """Whether the recording shows the queue there: if not, nobody knows what stood before the order."""
 
     @property
     def rests(self) -> bool:
@@ -69,14 +86,19 @@ class OwnBook:
     market: SideBySide
     fees: Fees
     contracts: list[ContractSpec]
+    shown_levels: int = 0
+    """How many levels of a side the recording shows; 0: all."""
+    has_queues: bool = True
+    """Whether the recording has the orders of a level and not their sum alone."""
     orders: dict[int, OwnOrder] = field(default_factory=dict)
     fills: list[tuple[Any, ...]] = field(default_factory=list)
+    stays: list[tuple[Any, ...]] = field(default_factory=list)
     refused: dict[str, int] = field(default_factory=dict)
     positions: dict[int, int] = field(default_factory=dict)
     cash_tick_lots: dict[int, int] = field(default_factory=dict)
     fees_micros: int = 0
 
-    def take(self, events: Rows, message: int) -> None:
+    def take(self, events: Rows, message: int, time_ns: int) -> None:
         """What a command did: fills, refusals, and what is left of the own orders that it was about."""
         own = events[(events["account_slot"] == OWN_ACCOUNT) & (events["kind"] < EventKind.NOTICE_FIRST)]
         for event in own[own["kind"] == EventKind.REJECTED]:
@@ -85,7 +107,7 @@ class OwnBook:
         for event in own[own["kind"] == EventKind.FILL]:
             self._fill(event, events, message)
         for cl_ord_id in dict.fromkeys(own["cl_ord_id"].tolist()):
-            self._follow(cl_ord_id)
+            self._follow(cl_ord_id, time_ns)
 
     def _fill(self, event: Any, events: Rows, message: int) -> None:
         trade = events[(events["kind"] == EventKind.FILL) & (events["trade_id"] == event["trade_id"])]
@@ -99,26 +121,54 @@ class OwnBook:
         self.cash_tick_lots[slot] = self.cash_tick_lots.get(slot, 0) - signed * price
         self.fees_micros += fee
         order = self.orders.get(int(event["cl_ord_id"]))
-        ahead = (-1, -1) if order is None or is_taker else (order.orders_ahead, order.lots_ahead)
+        has_rested = order is not None and not is_taker
+        ahead = (order.orders_ahead, order.lots_ahead) if order is not None and has_rested else (-1, -1)
+        is_in_view = order.is_in_view if order is not None and has_rested else True
         self.fills.append((
             int(event["time_ns"]), int(event["cl_ord_id"]), other_id if other_id < READER_ID else 0,
             0 if is_taker else message, price, lots, *ahead, self.positions[slot], fee, slot,
-            int(event["side"]), is_taker, (0, 0),
+            int(event["side"]), is_taker, is_in_view, 0,
         ))  # fmt: skip
 
-    def _follow(self, cl_ord_id: int) -> None:
+    def _follow(self, cl_ord_id: int, time_ns: int) -> None:
         """What the engine has of an own order now."""
         order = self.orders.get(cl_ord_id)
         if order is None:
             return
         _, lots, price_ticks = self.market.order(cl_ord_id)
         if not lots:
+            self._leave(order, time_ns)
             del self.orders[cl_ord_id]
             return
-        has_lost_its_place = price_ticks != order.price_ticks or lots > order.leaves_lots
+        if order.rests and (price_ticks != order.price_ticks or lots > order.leaves_lots):
+            self._leave(order, time_ns)
+            order.orders_ahead = order.lots_ahead = -1
         order.price_ticks, order.leaves_lots = price_ticks, lots
-        if not order.rests or has_lost_its_place:
+        if not order.rests:
             order.orders_ahead, order.lots_ahead = self.market.ahead(cl_ord_id)
+            order.begin_ns = time_ns
+            order.is_in_view = self._shows(order)
+
+    def _shows(self, order: OwnOrder) -> bool:
+        """Whether the recording shows the queue at an order's price; one that shows all of the book has no depth."""
+        if not self.has_queues:
+            return False
+        levels = self.market.alone.depth(self.shown_levels, order.contract_slot)[order.side - 1]
+        if not self.shown_levels or len(levels) < self.shown_levels:
+            return True
+        last_ticks = levels[-1][0]
+        return order.price_ticks >= last_ticks if order.side == Side.BUY else order.price_ticks <= last_ticks
+
+    def _leave(self, order: OwnOrder, time_ns: int) -> None:
+        """An own order goes from where it stood."""
+        if order.rests:
+            stay = order.begin_ns, time_ns, order.cl_ord_id, order.price_ticks, order.contract_slot, order.side
+            self.stays.append((*stay, (0, 0, 0)))
+
+    def end(self, time_ns: int) -> None:
+        """The recording ends, and with it the stay of what still rests."""
+        for order in self.orders.values():
+            self._leave(order, time_ns)
 
     def profit(self) -> Decimal:
         """In the quote currency, at the middle of the book where a position is open, fees taken off."""

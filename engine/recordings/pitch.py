@@ -24,7 +24,7 @@ import numpy as np
 from numba import njit
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
-from engine.recordings.batches import ContractSpec, Wanted
+from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
 from engine.recordings.id_table import EMPTY, find, new_table, rebuilt, remove
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
@@ -32,7 +32,6 @@ from engine.recordings.source import BadLineError, RecordingError, Source
 from engine.schema import MAX_CONTRACTS
 from engine.units import MAX_TICKS
 
-EVERYTHING = Wanted()
 PRICE_UNIT = "0.0001"
 MIN_LENGTH_OF = {
     "s": 17, "A": 45, "d": 47, "E": 39, "X": 27, "P": 56, "r": 58, "B": 21, "H": 21, "I": 58, "J": 38, "R": 18,

@@ -15,8 +15,10 @@ import numpy as np
 from engine import host
 from engine.codes import CommandKind, Mode
 from engine.host import Engine
-from engine.recordings.batches import Batch, Book, Check, ManyContracts, Reader
-from engine.recordings.comparison import Comparison, Fill, fills_of
+from engine.recordings.batches import Batch, Book, ManyContracts, Reader
+from engine.recordings.checked_run import CheckedRun
+from engine.recordings.checks import Checks
+from engine.recordings.comparison import AS_RECORDED, CHECKED, EQUAL, EXECUTIONS, Comparison
 from engine.recordings.journals import JournalRecording
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, lost_orders
 from engine.recordings.research import open_market
@@ -63,12 +65,24 @@ class Options:
 
 
 @dataclass
+class ContractResult:
+    """What a replay came to for one of many contracts; the fields as in `ReplayResult`."""
+
+    depth: Book
+    book_rows_checked: int = 0
+    book_rows_equal: int = 0
+    executions: int = 0
+    executions_as_recorded: int = 0
+
+
+@dataclass
 class ReplayResult:
     """What a replay came to. Quantities in lots, times in seconds; `depth` is the final book, best first.
 
-    Of a recording of many contracts `depth` is the first one's, and `contracts` has the final book of each by its name.
+    Of a recording of many contracts `depth` is the first one's, and `contracts` has each one's result by its name.
     `ignored` counts what had no effect on the book, by what it was.
 
+    `times_out_of_order` counts messages whose time is before an earlier one's; the engine's clock does not go back.
     `repeated` orders were the same as one that waited under their id. `lost` counts by reason what was refused for
     limits: with any of it, the replay is not the recording's. A journal loses nothing: its refusals are its own.
     """
@@ -78,6 +92,7 @@ class ReplayResult:
     messages: int = 0
     commands: int = 0
     bad_lines: int = 0
+    times_out_of_order: int = 0
     seconds: float = 0.0
     engine_seconds: float = 0.0
     trades: int = 0
@@ -95,7 +110,7 @@ class ReplayResult:
     differences: list[str] = field(default_factory=list)
     execution_differences: list[str] = field(default_factory=list)
     depth: Book = field(default_factory=lambda: ([], []))
-    contracts: dict[str, Book] = field(default_factory=dict)
+    contracts: dict[str, ContractResult] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """Plain values; what does not apply to the recording is left out."""
@@ -142,14 +157,17 @@ class Replay:
         self.reader, self.runner, self.options = reader, runner, options
         self.result = ReplayResult(reader.format, reader.contract.name)
         self.comparison = Comparison(reader.depth)
-        self.fills: list[Fill] = []
+        self.checked = CheckedRun(runner, self.comparison)
+        self._latest_ns = 0
 
     def run(self) -> ReplayResult:
         begun, result = time.perf_counter_ns(), self.result
         engine_seconds = self.runner.engine.engine_seconds
-        for batch in self.reader.batches():
-            self.comparison.depth = self.reader.depth
+        for batch in self._batches():
+            if self.comparison.depth != self.reader.depth:
+                self.comparison.set_depth(self.reader.depth)
             ended = self._cut(batch)
+            self._count_late(batch)
             self._apply(batch)
             result.messages = batch.read
             if self.options.progress:
@@ -165,6 +183,24 @@ class Replay:
         self._totals()
         return result
 
+    def _batches(self) -> Iterator[Batch]:
+        """The recording's batches; an error within tells how much was read before it."""
+        try:
+            yield from self.reader.batches()
+        except RecordingError as error:
+            if self.result.messages:
+                error.args = (f"{error}; {self.result.messages:,} messages were read until then",)
+            raise
+
+    def _count_late(self, batch: Batch) -> None:
+        """Count the messages whose time is before an earlier one's."""
+        if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
+            return
+        times = batch.commands["time_ns"][np.diff(batch.messages, prepend=-1) != 0]
+        latest = np.maximum(np.maximum.accumulate(times), self._latest_ns)
+        self.result.times_out_of_order += int((times < latest).sum())
+        self._latest_ns = int(latest[-1])
+
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""
         options, rows, ended = self.options, len(batch.commands), False
@@ -178,7 +214,7 @@ class Replay:
             rows += rows < len(batch.commands) and bool(batch.commands["kind"][rows] == CommandKind.LABEL)
             batch.commands, batch.messages = batch.commands[:rows], batch.messages[:rows]
             batch.sequences = batch.sequences[:rows]
-            batch.checks = [check for check in batch.checks if check.at <= rows and check.message <= batch.read]
+            batch.checks = batch.checks and batch.checks.cut(rows, batch.read)
         return ended
 
     def _apply(self, batch: Batch) -> None:
@@ -186,38 +222,42 @@ class Replay:
         if not self.reader.is_log:
             open_market(self.runner, self.reader)
             self.runner.stamp(batch.commands)
-        for start, stop, check in self._pieces(batch):
-            if self.options.pace and stop > start:
+        checks = batch.checks if self.options.compare else None
+        if checks:
+            self.checked.begin(batch, checks)
+        begun = 0
+        for stop, checked in self._pieces(batch, checks):
+            if self.options.pace and stop > begun:
                 self.options.pace(int(batch.commands["time_ns"][stop - 1]))
-            self._piece(batch, start, stop)
-            if check:
-                contract = check.contract
-                self.comparison.check(check, self.fills, lambda levels: self.runner.depth(levels, contract))  # noqa: B023
-                self.fills = []
+            self._piece(batch, (begun, stop), checked if checks else None)
+            begun = stop
 
-    def _piece(self, batch: Batch, start: int, stop: int) -> None:
-        trades = self.runner.trades
+    def _piece(self, batch: Batch, rows: tuple[int, int], checked: int | None) -> None:
+        """Apply rows; when the batch has checks, compare up to so many of them."""
 
         def take(events: Rows) -> None:
             if self.options.reports:
                 self.options.reports.write(batch.commands, batch.sequences, events)
-            if batch.checks and self.options.compare and self.runner.trades > trades:
-                self.fills += fills_of(events)
 
-        self.runner.feed(batch.commands[start:stop], take)
+        if checked is None:
+            self.runner.feed(batch.commands[slice(*rows)], take)
+        else:
+            self.checked.advance(rows[1], checked, take)
 
-    def _pieces(self, batch: Batch) -> Iterator[tuple[int, int, Check | None]]:
-        """(first row, row after the last, check that follows) of what goes into the engine together."""
-        start = 0
-        for check in batch.checks if self.options.compare else ():
-            yield start, check.at, check
-            start = check.at
-        while start < len(batch.commands):
-            stop = len(batch.commands)
+    def _pieces(self, batch: Batch, checks: Checks | None) -> Iterator[tuple[int, int]]:
+        """(row after the last, checks up to there) of what goes into the engine together."""
+        start, times, count = 0, batch.commands["time_ns"], len(checks) if checks else 0
+        if self.options.pace and checks:
+            for number, stop in enumerate(checks.rows["at"].tolist(), 1):
+                yield stop, number
+                start = stop
+        if count and not len(times):
+            yield 0, count
+        while start < len(times):
+            stop = len(times)
             if self.options.pace:
-                times = batch.commands["time_ns"]
                 stop = int(np.searchsorted(times, times[start] + PACE_SLICE_NS, "right"))
-            yield start, stop, None
+            yield stop, count
             start = stop
 
     def _totals(self) -> None:
@@ -230,13 +270,16 @@ class Replay:
         if isinstance(self.reader, ManyContracts):
             names = [each.name for each in self.reader.contracts]
             result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
-            result.contracts = {name: runner.depth(self.options.levels, slot) for slot, name in enumerate(names)}
+            for slot, name in enumerate(names):
+                depth, counts = runner.depth(self.options.levels, slot), comparison.counts[slot].tolist()
+                result.contracts[name] = ContractResult(
+                    depth, counts[CHECKED], counts[EQUAL], counts[EXECUTIONS], counts[AS_RECORDED]
+                )
         result.ignored = dict(getattr(self.reader, "ignored", {}))
         if self.reader.depth and self.options.compare:
-            result.book_rows_checked = comparison.book_rows_checked
-            result.book_rows_equal = comparison.book_rows_equal
+            result.book_rows_checked, result.book_rows_equal = comparison.count(CHECKED), comparison.count(EQUAL)
             result.book_rows_one_event_off = comparison.book_rows_one_event_off
-            result.executions = comparison.executions
-            result.executions_as_recorded = comparison.executions_as_recorded
+            result.executions = comparison.count(EXECUTIONS)
+            result.executions_as_recorded = comparison.count(AS_RECORDED)
             result.differences = comparison.differences
             result.execution_differences = comparison.execution_differences

@@ -62,6 +62,11 @@ def open_market(runner: Runner, reader: Reader) -> None:
     runner.contracts, runner.accounts = len(contracts), accounts
 
 
+def opening(spec: ContractSpec, max_orders: int) -> np.ndarray[Any, Any]:
+    """The commands that list one contract in slot 0 and open account 0, in an empty research state."""
+    return _directives(_listing(0, spec) + _account(0, max_orders))
+
+
 def _listing(slot: int, spec: ContractSpec) -> list[dict[str, int]]:
     """The commands that list a contract in its slot."""
     rows = [{"kind": CommandKind.CONTRACT_CREATE, "contract_slot": slot}]

@@ -6,13 +6,12 @@ from typing import Any
 import numpy as np
 from numba import njit
 
-from engine import book
 from engine.code_values import EVENT_FILL, EVENT_REJECTED, EVENT_REPEATED, FLAG_TAKER
-from engine.codes import NIL, Reason, Side
+from engine.codes import Reason
 from engine.host import Engine
-from engine.kernels import entry
 from engine.recordings.batches import Book
-from engine.row_access import ladder_at, level_at
+from engine.recordings.checks import BOOK_WORDS, book_of
+from engine.recordings.depth import read_book
 
 _REASONS = max(Reason) + 1
 _TRADES, _VOLUME, _REPEATED, _TOTALS = 0, 1, 2, 3
@@ -32,7 +31,6 @@ class Runner:
         self._next_seq = engine.last_seq + 1
         self._totals = np.zeros(_TOTALS, np.int64)
         self._rejects = np.zeros(_REASONS, np.int64)
-        self._depth = np.zeros((4, 0), np.int64)
         self.depth(1)  # Compiled or loaded here, not while something is timed.
 
     def stamp(self, commands: Rows) -> None:
@@ -47,12 +45,16 @@ class Runner:
     def feed(self, commands: Rows, sink: Callable[[Rows], None]) -> None:
         """Have numbered commands applied; `sink` gets the events a ring at a time, valid until it returns."""
 
-        def count(_: Rows, events: Rows) -> None:
-            _tally(events, self._totals, self._rejects)
+        def look(_: Rows, events: Rows) -> None:
+            self.count(events)
             sink(events)
 
         if len(commands):
-            self.engine.feed(commands, count)
+            self.engine.feed(commands, look)
+
+    def count(self, events: Rows) -> None:
+        """Count what happened, when somebody else has had commands applied."""
+        _tally(events, self._totals, self._rejects)
 
     @property
     def trades(self) -> int:
@@ -76,11 +78,9 @@ class Runner:
 
     def depth(self, levels: int, contract_slot: int = 0) -> Book:
         """The best visible levels of both sides."""
-        if self._depth.shape[1] < levels:
-            self._depth = np.zeros((4, levels), np.int64)
-        bids, asks = _write_depth(self.engine.root, contract_slot, levels, self._depth)
-        bid_prices, bid_lots, ask_prices, ask_lots = self._depth[:, : max(bids, asks)].tolist()
-        return list(zip(bid_prices, bid_lots, strict=True))[:bids], list(zip(ask_prices, ask_lots, strict=True))[:asks]
+        out = np.zeros((levels, BOOK_WORDS), np.int64)
+        read_book(self.engine.root, contract_slot, out)
+        return book_of(out)
 
 
 @njit(cache=True)
@@ -95,29 +95,3 @@ def _tally(events, totals, rejects):
             rejects[event.reason] += 1
         elif event.kind == EVENT_REPEATED:
             totals[_REPEATED] += 1
-
-
-@entry
-def _write_depth(root, contract_slot, levels, out):
-    """Write prices and quantities of the bids and of the asks, best first; how many levels of each."""
-    s = root[0]
-    bids = asks = 0
-    if contract_slot >= s.contracts_used:
-        return bids, asks
-    slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, Side.BUY)).first_slot)
-    while slot != NIL and bids < levels:
-        level = level_at(s, slot)
-        if level.leaves_lots > level.hidden_lots:
-            out[0, bids] = level.price_ticks
-            out[1, bids] = level.leaves_lots - level.hidden_lots
-            bids += 1
-        slot = book.next_level(s, slot)
-    slot = np.int64(ladder_at(s, book.ladder_of(contract_slot, Side.SELL)).first_slot)
-    while slot != NIL and asks < levels:
-        level = level_at(s, slot)
-        if level.leaves_lots > level.hidden_lots:
-            out[2, asks] = level.price_ticks
-            out[3, asks] = level.leaves_lots - level.hidden_lots
-            asks += 1
-        slot = book.next_level(s, slot)
-    return bids, asks

@@ -8,6 +8,7 @@ import gzip
 import io
 import lzma
 import struct
+import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,11 +16,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 import zstandard
 
 COMPRESSED_SUFFIXES = (".gz", ".xz", ".zst")
 HEAD_BYTES = 4096
 BUFFER_BYTES = 1 << 18
+PIECE_BYTES = 1 << 16
+"""Bytes unpacked at a time: no more are lost in front of damage."""
+MAX_LINE_BYTES = 1 << 22
+"""What reads in blocks takes no longer line."""
 WIDEST = (1 << 62) - 1
 """The largest quantity or price that a reader counts with: two of them fit into int64."""
 DAMAGED = (EOFError, lzma.LZMAError, zlib.error, zstandard.ZstdError, zipfile.BadZipFile, OSError)
@@ -51,8 +57,8 @@ class BadBytesError(RecordingError):
 class _Zstandard(io.RawIOBase):
     """Zstandard frames as a raw stream; a file that ends within a frame is an EOFError, as in gzip and lzma."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = path.open("rb")
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
         self._frame = zstandard.ZstdDecompressor().decompressobj()
         self._data, self._ready = b"", b""
 
@@ -102,15 +108,17 @@ class Source:
             raise RecordingError(f"{self.path}: cannot be opened: {error}") from error
 
     def _open(self) -> BinaryIO:
+        file = self.path.open("rb")
+        _being_read[self.path] = weakref.ref(file)
         if self.member:
-            return _buffered(zipfile.ZipFile(self.path).open(self.member))
+            return _buffered(zipfile.ZipFile(file).open(self.member))
         if self.path.suffix == ".gz":
-            return _buffered(gzip.open(self.path, "rb"))
+            return _buffered(gzip.open(file, "rb"))
         if self.path.suffix == ".xz":
-            return _buffered(lzma.open(self.path, "rb"))
+            return _buffered(lzma.open(file, "rb"))
         if self.path.suffix == ".zst":
-            return _buffered(_Zstandard(self.path))
-        return self.path.open("rb")
+            return _buffered(_Zstandard(file))
+        return file
 
     def head(self) -> bytes:
         """The first bytes, for recognising the format."""
@@ -119,6 +127,29 @@ class Source:
                 return stream.read(HEAD_BYTES)
             except DAMAGED as error:
                 raise RecordingError(f"{self.path}: damaged: {error}") from error
+
+    def blocks(self, size: int) -> Iterator[tuple[int, bytes]]:
+        """(number of the first line, whole lines) in blocks of about `size` bytes; the last line may have no end.
+
+        RecordingError when the packed bytes are damaged, after the whole lines before the damage.
+        """
+        number, rest = 1, b""
+        with self.open() as stream:
+            while True:
+                data, damage = _read(stream, size)
+                is_last = not damage and len(data) < size
+                block = rest + data
+                end = len(block) if is_last else block.rfind(b"\n") + 1
+                if end:
+                    yield number, block[:end]
+                number += count_lines(block[:end])
+                rest = block[end:]
+                if damage:
+                    raise RecordingError(f"{self.path}: damaged after line {number - 1}: {damage}") from damage
+                if is_last:
+                    return
+                if len(rest) > MAX_LINE_BYTES:
+                    raise BadLineError(self.name, number, "line", f"longer than {MAX_LINE_BYTES} bytes")
 
     def lines(self) -> Iterator[tuple[int, str]]:
         """(line number from 1, text without its end) of every line; blank lines are left out."""
@@ -131,6 +162,39 @@ class Source:
                         yield number, text
             except DAMAGED as error:
                 raise RecordingError(f"{self.path}: damaged after line {number}: {error}") from error
+
+
+def _read(stream: BinaryIO, size: int) -> tuple[bytes, Exception | None]:
+    """So many bytes, fewer at the end of the stream or before damage, which is given instead of raised."""
+    parts: list[bytes] = []
+    missing = size
+    while missing:
+        try:
+            data = stream.read1(min(missing, PIECE_BYTES))  # type: ignore[attr-defined]
+        except DAMAGED as error:
+            return b"".join(parts), error
+        if not data:
+            break
+        parts.append(data)
+        missing -= len(data)
+    return b"".join(parts), None
+
+
+def count_lines(data: bytes) -> int:
+    """How many lines end in these bytes."""
+    return int(np.count_nonzero(np.frombuffer(data, np.uint8) == ord("\n")))
+
+
+_being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}
+"""The file of each path that was opened last."""
+
+
+def share_read(path: Path) -> float:
+    """How much of a file that is being read was read, from 0 to 1; 0 while it is not open. For a zip: of all of it."""
+    file = _being_read[path]() if path in _being_read else None
+    if file is None or file.closed:
+        return 0.0
+    return file.tell() / max(1, path.stat().st_size)
 
 
 def _buffered(packed: Any) -> BinaryIO:

@@ -25,8 +25,9 @@ import numpy as np
 
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.recordings.batches import Batch, ContractSpec, Reader, command_rows, contracts_of
-from engine.recordings.event_batches import Depth, check_intervals, depth_of, running_times
-from engine.recordings.own_orders import FILL, Fees, OwnBook, OwnOrder
+from engine.recordings.event_batches import Depth, check_intervals, check_times, depth_of, running_times
+from engine.recordings.own_orders import FILL, STAY, Fees, OwnBook, OwnOrder
+from engine.recordings.price_levels import LevelsReader
 from engine.recordings.side_by_side import OWN_ACCOUNT, Rows, SideBySide
 from engine.recordings.source import RecordingError
 from engine.units import FOREVER_NS, MAX_LOTS, MAX_TICKS
@@ -169,15 +170,17 @@ Strategy = Callable[[Session], None]
 class BacktestResult:
     """What a backtest came to.
 
-    `fills` are FILL rows. `samples` has a row for each call of the strategy and one for the end, columns as in
-    SAMPLE_FIELDS, of the first contract; prices are 0 where a side is empty. `corrections` counts recorded orders that
-    were cut back after own trades. `profit` is in the quote currency at the middle of the last book, fees taken off.
+    `fills` are FILL rows, `stays` are STAY rows: from when to when own orders stood at a price. `samples` has a row for
+    each call of the strategy and one for the end, columns as in SAMPLE_FIELDS, of the first contract; prices are 0
+    where a side is empty. `corrections` counts recorded orders that were cut back after own trades. `profit` is in the
+    quote currency at the middle of the last book, fees taken off.
     """
 
     contracts: list[ContractSpec]
     messages: int
     calls: int
     fills: Rows
+    stays: Rows
     samples: Rows
     refused: dict[str, int]
     corrections: int
@@ -222,6 +225,7 @@ class _Backtest:
         self.latency_ns = latency_ns
         self.market = SideBySide(recording)
         self.book = OwnBook(self.market, fees, contracts_of(recording))
+        self.book.has_queues = not isinstance(recording, LevelsReader)
         self.session = Session(self.market, self.book)
         self.under_way: deque[tuple[int, tuple[int, ...]]] = deque()
         """Own commands with the times at which they arrive, in order."""
@@ -233,19 +237,23 @@ class _Backtest:
     def run(self) -> BacktestResult:
         for batch in self.recording.batches():
             self.market.open(self.recording)
-            self.book.contracts = contracts_of(self.recording)
+            self.book.contracts, self.book.shown_levels = contracts_of(self.recording), self.recording.depth
             if len(batch.commands):
                 self._batch(batch)
         self._sample()
         book = self.book
+        book.end(self.session.time_ns)
         return BacktestResult(
             book.contracts, self.session.messages, self.calls, np.array(book.fills, FILL),
-            np.array(self.samples, np.int64).reshape(-1, len(SAMPLE_FIELDS)), book.refused, self.market.corrections,
-            book.positions, book.cash_tick_lots, book.fees_micros, book.profit(),
+            np.array(book.stays, STAY), np.array(self.samples, np.int64).reshape(-1, len(SAMPLE_FIELDS)),
+            book.refused, self.market.corrections, book.positions, book.cash_tick_lots, book.fees_micros,
+            book.profit(),
         )  # fmt: skip
 
     def _batch(self, batch: Batch) -> None:
         times, messages = running_times(batch, self.session.time_ns), batch.messages
+        if self.every_ns or self.latency_ns:
+            check_times(self.recording, times)
         place, count = 0, len(times)
         if not self.calls and not self.next_ns:
             self.next_ns = int(times[0])
@@ -270,7 +278,7 @@ class _Backtest:
         while len(events):
             has_traded = True
             message = int(batch.messages[place - 1])
-            self.book.take(events, message)
+            self.book.take(events, message, int(times[place - 1]))
             end = int(np.searchsorted(batch.messages, message, "right"))
             place, events = self.market.advance(batch.commands, place, end)
         self.session.messages = int(batch.messages[place - 1])
@@ -298,7 +306,7 @@ class _Backtest:
         _, values = self.under_way.popleft()
         rows = command_rows([(*values, self.session.time_ns)], (*_NAMES, "time_ns"))
         fills = len(self.book.fills)
-        self.book.take(self.market.submit(rows), self.session.messages)
+        self.book.take(self.market.submit(rows), self.session.messages, self.session.time_ns)
         if len(self.book.fills) > fills:
             self._call()
 

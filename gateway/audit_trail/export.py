@@ -41,7 +41,7 @@ def write(items: Iterable[Record | Block], path: Path, kind: str, pace: disk.Pac
     scratch = path.with_name(path.name + ".part")
     try:
         with open(scratch, "wb", opener=disk.private) as file:
-            count = write_to(items, file if pace is None else _paced(file, pace), kind)
+            count = write_to(items, file if pace is None else paced(file, pace), kind)
         scratch.replace(path)
     finally:
         scratch.unlink(missing_ok=True)
@@ -74,7 +74,8 @@ class _PacedFile:
         return memoryview(data).nbytes
 
 
-def _paced(file: IO[bytes], pace: disk.Pace) -> IO[bytes]:
+def paced(file: IO[bytes], pace: disk.Pace) -> IO[bytes]:
+    """A file that is written and synced a piece at a time, with the pace kept after each."""
     return cast(IO[bytes], _PacedFile(file, pace))
 
 

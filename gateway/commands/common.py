@@ -11,7 +11,7 @@ import stat
 import sys
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import AbstractContextManager
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from threading import Timer
 from time import monotonic
@@ -22,7 +22,7 @@ from numba.core import event
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.measure import Measurement
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -311,14 +311,41 @@ def print_table(names: list[str], rows: list[list[str]], title: str = "", right:
         print_facts(list(zip(names, row, strict=True)))
 
 
+class _Figures(ProgressColumn):
+    """How many are done of how many, how many a second, how long it has taken and, where that is known, what is left.
+
+    A total that is a guess changes with every step, and rich forgets the rate then: here it is that since the start.
+    """
+
+    def render(self, task: Task) -> Text:
+        """The figures of one bar."""
+        of = f" of {'about ' * task.fields['is_guess']}{task.total:,.0f}" if task.total else ""
+        elapsed_s = task.elapsed or 0.0
+        parts = [f"{task.completed:,.0f}{of}", f"{timedelta(seconds=int(elapsed_s))}"]
+        if task.completed and elapsed_s:
+            parts.insert(1, f"{task.completed / elapsed_s:,.0f}/s")
+            if task.remaining is not None:
+                parts.append(f"{timedelta(seconds=int(task.remaining * elapsed_s / task.completed))} left")
+        return Text(", ".join(parts))
+
+
 @contextlib.contextmanager
-def progress_bar(what: str) -> Iterator[Callable[[int, int], None]]:
-    """A bar on stderr when that is a terminal; its function takes (how many, how many in all or 0)."""
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+def progress_bar(what: str, share: Callable[[], float] | None = None) -> Iterator[Callable[[int, int], None]]:
+    """A bar on stderr when that is a terminal: the rate, the time so far and, where the end is known, what is left.
+
+    Its function takes (how many, how many in all or 0). Where it is 0, `share` tells how much is done, from 0 to 1.
+    """
+    columns = TextColumn("{task.description}"), BarColumn(), _Figures()
     console = Console(stderr=True)
     with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
-        task = progress.add_task(what, total=None)
-        yield lambda done, total: progress.update(task, completed=done, total=total or None)
+        task = progress.add_task(what, total=None, is_guess=False)
+
+        def show(done: int, total: int) -> None:
+            part = share() if share is not None and not total else 0.0
+            guess = round(done / part) if part else None
+            progress.update(task, completed=done, total=total or guess, is_guess=not total)
+
+        yield show
 
 
 def compile_engine() -> None:

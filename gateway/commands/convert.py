@@ -9,7 +9,7 @@ from typing import Any
 
 from engine.host import JournalError, holds_journal
 from engine.recordings.replay import Options, prepare, replay
-from engine.recordings.source import RecordingError
+from engine.recordings.source import RecordingError, share_read
 from gateway.commands.common import FAILED, compile_engine, left_as_found, progress_bar, reason_of, tell_lost
 from gateway.commands.replay import add_input_arguments, open_reader
 from gateway.config import Config
@@ -89,7 +89,7 @@ def _convert(args: argparse.Namespace) -> Converted:
     with left_as_found(args.journal, "journal-*", "lock"):
         runner = prepare(reader, args.journal)
         try:
-            with progress_bar("messages") as show_progress:
+            with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
                 until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
                 result = replay(reader, runner, Options(**until, progress=show_progress, compare=False))
         finally:

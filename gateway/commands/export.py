@@ -4,22 +4,29 @@ import argparse
 import json
 import sys
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from engine.host import JournalError
-from engine.recordings.batches import ContractSpec, Reader, contracts_of
-from engine.recordings.out.export import FORMATS, MAX_LEVELS, WHAT, Export, ExportError, Wanted
-from engine.recordings.replay import Options, prepare, replay
+from engine.recordings.batches import ContractSpec, Reader, contracts_of, parse_contract
+from engine.recordings.out.export import FORMATS, MAX_LEVELS, WHAT, Export, Wanted
+from engine.recordings.out.file_set import ExportError, FileSet
+from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.source import RecordingError
+from gateway.audit_trail.export import paced
 from gateway.commands.common import FAILED, compile_engine, open_registry, progress_bar, reason_of, tell_lost, whole
 from gateway.commands.replay import add_input_arguments, open_reader
 from gateway.config import Config
+from gateway.venue.disk_space import beside_running
 
 _EXAMPLES = """examples:
   lionrock export lionrock-data --to files --format parquet --daily
   lionrock export lionrock-data --to files --format parquet --what trades,depth --levels 20
   lionrock export LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --to files --format parquet --option prices=decimal
+  lionrock export lionrock-data --to files --format dbn --option fills=reduce
+  lionrock export lionrock-data --to files --format tardis --daily
+  lionrock export lionrock-data --to files --format hftbacktest --what orders
   (cd files && sha256sum --check *.CHECKSUM)
 
 exit codes: 0 written, 2 it cannot be read or written, 3 written without orders that were refused for limits (0 with
@@ -111,20 +118,33 @@ def _export(args: argparse.Namespace) -> Exported:
     wanted.tables()
     reader = open_reader(args)
     _check_folder(args)
-    export = Export(args.to, wanted, _contracts(args, reader), reader.has_clock)
+    files = FileSet(args.to)
     try:
-        compile_engine()
-        with progress_bar("messages") as show_progress:
-            until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
-            options = Options(**until, reports=export, progress=show_progress, compare=False)
-            result = replay(reader, prepare(reader), options)
+        with beside_running(Config(data=str(_data_folder(args))), args.to) as pace:
+            if pace is not None:
+                files.wrap = partial(paced, pace=pace)
+            export = Export(files, wanted, _contracts(args, reader), reader.has_clock)
+            result = _replayed(args, reader, export)
     except BaseException:
-        export.abandon()
+        files.abandon()
         raise
     return Exported(
         str(args.to), args.output_format, result.messages, result.commands, result.bad_lines, export.rows,
-        export.names, export.size_bytes, result.lost, result.digest, result.seconds,
+        files.names, files.size_bytes(), result.lost, result.digest, result.seconds,
     )  # fmt: skip
+
+
+def _replayed(args: argparse.Namespace, reader: Reader, export: Export) -> ReplayResult:
+    compile_engine()
+    with progress_bar("messages") as show_progress:
+        until = {"until_message": args.until.message, "until_ns": args.until.time_ns}
+        options = Options(**until, reports=export, progress=show_progress, compare=False)
+        return replay(reader, prepare(reader), options)
+
+
+def _data_folder(args: argparse.Namespace) -> Path:
+    """The data folder, if the source is one or the journal of one."""
+    return args.path if Path(Config(data=str(args.path)).journal).is_dir() else args.path.absolute().parent
 
 
 def _check_folder(args: argparse.Namespace) -> None:
@@ -134,16 +154,21 @@ def _check_folder(args: argparse.Namespace) -> None:
 
 
 def _contracts(args: argparse.Namespace, reader: Reader) -> list[ContractSpec]:
-    """The contracts by slot: of a venue's data folder as its registry names them, else as the recording does."""
-    if args.contract or not Config(data=str(args.path)).registry.exists():
+    """The contracts by slot, of a recording as it names them.
+
+    Of a journal as the registry beside it does; else, and before that, each `--contract` names the next slot.
+    """
+    if not reader.is_log:
         return contracts_of(reader)
-    with open_registry(str(args.path)) as registry:
-        found = {contract.slot: contract for contract in registry.contracts()}
-    unknown = range(max(found, default=-1) + 1)
-    return [
-        ContractSpec(found[slot].name, found[slot].tick, found[slot].lot) if slot in found else ContractSpec(f"C{slot}")
-        for slot in unknown
-    ]
+    specs: list[ContractSpec] = []
+    if Config(data=str(args.path)).registry.exists():
+        with open_registry(str(args.path)) as registry:
+            for contract in sorted(registry.contracts(), key=lambda contract: contract.slot):
+                specs += [ContractSpec(f"C{slot}") for slot in range(len(specs), contract.slot)]
+                specs.append(ContractSpec(contract.name, contract.tick, contract.lot))
+    for slot, text in enumerate(args.contract):
+        specs[slot : slot + 1] = [parse_contract(text, specs[slot] if slot < len(specs) else ContractSpec(f"C{slot}"))]
+    return specs
 
 
 def _show(exported: Exported) -> None:

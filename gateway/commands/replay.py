@@ -2,10 +2,10 @@
 
 import argparse
 import contextlib
+import dataclasses
 import json
 import re
 import sys
-import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -16,27 +16,33 @@ from rich.console import Console
 from rich.table import Table
 
 from engine.host import JournalError, holds_journal
-from engine.recordings import FORMATS, open_recording
-from engine.recordings.batches import ContractSpec, Reader, parse_contract
+from engine.recordings import FORMATS, OF_MANY_CONTRACTS, open_recording
+from engine.recordings.batches import ContractSpec, Reader, Wanted, contracts_of, parse_contract
+from engine.recordings.drawing import check_drawable, draw
 from engine.recordings.funded_replay import FundedResult, replay_funded
+from engine.recordings.pictures import gather
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
 from engine.recordings.report_stream import ReportStream
-from engine.recordings.source import RecordingError
-from gateway import clock
+from engine.recordings.source import RecordingError, share_read
 from gateway.commands import replay_to
 from gateway.commands.common import FAILED, compile_engine, progress_bar, reason_of, tell_lost
 from gateway.commands.connection import NoSecret
+from gateway.commands.pace import Pace
+from gateway.commands.replay_watch import Watch
 from gateway.config import Config
 
-MAX_WAIT_S = 0.05
-"""The longest sleep while keeping a pace, so that an interrupt is noticed."""
+MAX_SHOWN_CONTRACTS = 20
 
 _EXAMPLES = """examples:
   lionrock replay normal.bin.xz --reports reports.txt
   lionrock replay LOBSTER_SampleFile_AMZN_2012-06-21_5.zip --json
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
+  lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
+  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --contract tick=0.01
   lionrock replay lionrock-data --until 5000
+  lionrock replay 2015-05-01.log.xz --watch --speed 60
+  lionrock replay synthetic:1:200000 --plot picture.html
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
   lionrock replay orders.csv --to ws://127.0.0.1:8765 --secret-file alice.key --speed 10
 
@@ -66,6 +72,8 @@ def add_parser(subparsers: Any) -> None:
     add_input_arguments(parser)
     parser.add_argument("--reports", type=Path, metavar="FILE", help="write the flash1 report stream")
     parser.add_argument("--speed", type=_speed, metavar="X", help="keep X times the recorded pace (default: no pace)")
+    parser.add_argument("--watch", action="store_true", help="show the book meanwhile, at the recorded pace or --speed")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="draw what was recorded: a .png or an .html")
     parser.add_argument("--depth", type=_depth, default=10, metavar="N", help="levels of the final book (default 10)")
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
@@ -77,7 +85,10 @@ def add_parser(subparsers: Any) -> None:
     )  # fmt: skip
     parser.add_argument("--key", action="append", metavar="ID", help="with --to: the key of a file with a secret alone")
     parser.add_argument("--secret", action=NoSecret)
-    parser.add_argument("--instrument", default="", metavar="NAME", help="with --to: the contract (default: the first)")
+    parser.add_argument(
+        "--instrument", default="", metavar="NAME",
+        help="with --to, --watch and --plot: the contract (default: the first)",
+    )  # fmt: skip
     parser.set_defaults(run=run)
 
 
@@ -87,8 +98,19 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
     parser.add_argument(
         format_flag, dest="format", choices=("auto", *FORMATS), default="auto", help="default: by its first bytes"
     )
-    parser.add_argument("--contract", default="", metavar="SPEC", help="NAME,tick=0.01,lot=0.001,max_price_ticks=N")
+    parser.add_argument(
+        "--contract", action="append", default=[], metavar="SPEC",
+        help="NAME,tick=0.01,lot=0.001,max_price_ticks=N; of many contracts, once for each that is meant",
+    )  # fmt: skip
+    parser.add_argument("--symbols", default="", metavar="A,B", help="of many contracts, these alone")
+    parser.add_argument(
+        "--from", dest="since", type=_time, default=0, metavar="T",
+        help="begin at a time (UTC); the book of that time enters first",
+    )  # fmt: skip
     parser.add_argument("--book", type=Path, metavar="FILE", help="the recorded book, when it is a file of its own")
+    parser.add_argument(
+        "--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book"
+    )
     parser.add_argument(
         "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
@@ -104,19 +126,27 @@ def run(args: argparse.Namespace) -> int:
         if args.to:
             if args.reports:
                 raise ValueError("--reports: a venue's reports are not the recording's; leave it out with --to")
+            if args.watch or args.plot:
+                flag = "--watch" if args.watch else "--plot"
+                raise ValueError(f"{flag}: it shows the recording's own market; leave it out with --to")
             if args.accounts is not None:
                 raise ValueError("--accounts: a venue has its own accounts; leave it out with --to")
             return replay_to.run(args, open_reader(args))
+        if args.plot:
+            check_drawable(args.plot)
         with contextlib.ExitStack() as stack:
             reports = stack.enter_context(args.reports.open("wb")) if args.reports else None
-            result = _replay(args, ReportStream(reports) if reports else None)
+            reader = open_reader(args)
+            result = _replay(args, reader, ReportStream(reports) if reports else None)
+        if args.plot:
+            _plot(args)
     except (RecordingError, JournalError, OSError, ValueError) as error:
         print(f"lionrock replay: {reason_of(error, args)}", file=sys.stderr)
         return FAILED
     if args.json:
         print(json.dumps(result.as_json()))
     else:
-        show(result, args.contract_spec)
+        show(result, (contracts_of(reader) or [reader.contract])[0])
     return tell_lost("replay", args, result.lost, result.commands)
 
 
@@ -124,42 +154,46 @@ def open_reader(args: argparse.Namespace) -> Reader:
     """The recording that the arguments name, with its contract as they say."""
     journal = Path(Config(data=str(args.path)).journal)
     path = journal if not holds_journal(args.path) and holds_journal(journal) else args.path
-    reader = open_recording(path, args.format, args.book, args.skip_bad)
-    reader.contract = args.contract_spec = parse_contract(args.contract, reader.contract)
+    symbols = frozenset(filter(None, args.symbols.split(",")))
+    wanted = Wanted(symbols, args.since, tuple(args.contract), args.trades)
+    reader = open_recording(path, args.format, args.book, args.skip_bad, wanted)
+    if reader.format not in OF_MANY_CONTRACTS:
+        for text in args.contract:
+            reader.contract = parse_contract(text, reader.contract)
     return reader
 
 
-def _replay(args: argparse.Namespace, reports: ReportStream | None) -> ReplayResult:
-    reader = open_reader(args)
+def _replay(args: argparse.Namespace, reader: Reader, reports: ReportStream | None) -> ReplayResult:
+    if args.watch and (args.accounts is not None or args.json):
+        flag = "--json" if args.json else "--accounts"
+        raise ValueError(f"--watch: it is for a person who looks at the recording's own market; leave {flag} out")
     compile_engine()
-    with progress_bar("messages") as show_progress:
-        options = Options(
-            until_message=args.until.message,
-            until_ns=args.until.time_ns,
-            reports=reports,
-            pace=Pace(args.speed) if args.speed else None,
-            progress=show_progress,
-            levels=args.depth,
-        )
+    options = Options(
+        until_message=args.until.message,
+        until_ns=args.until.time_ns,
+        reports=reports,
+        pace=Pace(args.speed) if args.speed else None,
+        levels=args.depth,
+    )
+    if args.watch:
+        runner = prepare(reader)
+        watch = Watch(reader, runner, Pace(args.speed or 1), args.depth, args.instrument)
+        watch.reports = reports
+        with watch.on(Console()):
+            return replay(reader, runner, dataclasses.replace(options, pace=watch, reports=watch))
+    with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
+        options = dataclasses.replace(options, progress=show_progress)
         if args.accounts is not None:
             return replay_funded(reader, args.accounts, args.seed, options)
         return replay(reader, prepare(reader), options)
 
 
-class Pace:
-    """Waits so that recorded time passes at `speed` times the wall's."""
-
-    def __init__(self, speed: float) -> None:
-        self.speed = speed
-        self._recorded_ns, self._steady_ns = 0, 0
-
-    def __call__(self, time_ns: int) -> None:
-        """Return when it is time for what was recorded at `time_ns`."""
-        if not self._steady_ns:
-            self._recorded_ns, self._steady_ns = time_ns, clock.steady_ns()
-        due_ns = self._steady_ns + int((time_ns - self._recorded_ns) / self.speed)
-        while (left := (due_ns - clock.steady_ns()) / 1e9) > 0:
-            time.sleep(min(left, MAX_WAIT_S))
+def _plot(args: argparse.Namespace) -> None:
+    """Read the recording again for its picture: checked or not, it is the same."""
+    with progress_bar("messages drawn", lambda: share_read(args.path)) as show_progress:
+        reader = open_reader(args)
+        picture = gather(reader, args.instrument, args.until.message, args.until.time_ns, show_progress)
+    draw(picture, args.plot)
 
 
 def show(result: ReplayResult, spec: ContractSpec) -> None:
@@ -174,6 +208,8 @@ def show(result: ReplayResult, spec: ContractSpec) -> None:
         console.print("first differences from the recorded executions:")
         for difference in result.execution_differences:
             console.print(f"  {difference}")
+    if len(result.contracts) > 1:
+        console.print(_contracts_table(result))
     console.print(_depth_table(result, spec))
     console.print(f"state digest {result.digest}", soft_wrap=True)
 
@@ -185,6 +221,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     table.add_row("in the engine", f"{_rate(result.commands, result.engine_seconds)}; {result.engine_seconds:.3f} s")
     table.add_row("trades", f"{result.trades:,}")
     table.add_row("volume", f"{_amount(result.volume_lots, spec.lot)}")
+    for name, count in result.ignored.items():
+        table.add_row(name, f"{count:,}")
     for reason, count in sorted(result.rejects.items(), key=lambda item: -item[1]):
         table.add_row(f"refused {reason}", f"{count:,}")
     if result.repeated:
@@ -197,6 +235,8 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
         table.add_row("change of the insurance fund", _units(result.fund_change_micros))
     if result.bad_lines:
         table.add_row("malformed lines left out", f"{result.bad_lines:,}")
+    if result.times_out_of_order:
+        table.add_row("times out of order", f"{result.times_out_of_order:,}; the engine's clock does not go back")
     if result.book_rows_checked is not None:
         table.add_row("book rows equal", _share(result.book_rows_equal or 0, result.book_rows_checked))
         if result.book_rows_one_event_off:
@@ -205,8 +245,21 @@ def _summary(result: ReplayResult, spec: ContractSpec) -> Table:
     return table
 
 
+def _contracts_table(result: ReplayResult) -> Table:
+    shown = list(result.contracts.items())[:MAX_SHOWN_CONTRACTS]
+    more = f"; the first {len(shown)}, --json has all" if len(shown) < len(result.contracts) else ""
+    table = Table(title=f"{len(result.contracts)} contracts{more}", title_justify="left")
+    for heading in ("contract", "book rows equal", "executions as recorded"):
+        table.add_column(heading)
+    for name, each in shown:
+        rows = _share(each.book_rows_equal, each.book_rows_checked)
+        table.add_row(name, rows, _share(each.executions_as_recorded, each.executions))
+    return table
+
+
 def _depth_table(result: ReplayResult, spec: ContractSpec) -> Table:
-    table = Table(title="final depth", title_justify="left")
+    title = f"final depth of {spec.name}" if len(result.contracts) > 1 else "final depth"
+    table = Table(title=title, title_justify="left")
     for heading in ("bid quantity", "bid", "ask", "ask quantity"):
         table.add_column(heading, justify="right")
     bids, asks = result.depth
@@ -240,13 +293,16 @@ def _share(part: int, whole: int) -> str:
 def _until(text: str) -> Until:
     if _COUNT.fullmatch(text):
         return Until(message=int(text))
+    return Until(time_ns=_time(text, "neither a count of messages nor"))
+
+
+def _time(text: str, is_not: str = "not") -> int:
     try:
         when = datetime.fromisoformat(text)
     except ValueError:
-        reason = f"{text!r} is neither a count of messages nor a time like 2015-05-01T02:00"
-        raise argparse.ArgumentTypeError(reason) from None
+        raise argparse.ArgumentTypeError(f"{text!r} is {is_not} a time like 2015-05-01T02:00") from None
     when = when if when.tzinfo else when.replace(tzinfo=UTC)
-    return Until(time_ns=int(when.timestamp() * 1_000_000) * 1000)
+    return int(when.timestamp() * 1_000_000) * 1000
 
 
 def _speed(text: str) -> float:

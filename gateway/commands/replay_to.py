@@ -21,7 +21,9 @@ from rich.table import Table
 from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW
 from engine.codes import EventKind, Reason
 from engine.recordings.batches import Batch, Reader
+from engine.recordings.lives_reader import choose_contract, refuse_other_contracts
 from engine.recordings.lost_orders import lost_orders
+from engine.recordings.source import share_read
 from gateway import clock
 from gateway.client import Client, RpcError
 from gateway.commands.common import progress_bar, tell_lost
@@ -132,11 +134,13 @@ async def _replay(args: argparse.Namespace, reader: Reader) -> int:
         raise ValueError("--to: a journal's commands name its own accounts and orders; give a recording of orders")
     if args.speed and not reader.has_clock:
         raise ValueError(f"--speed: a {reader.format} recording has no clock")
+    choose_contract(reader, "--to")
     async with _streams(args) as streams:
         contract_slot = await _contract_slot(streams[0].client, args.instrument)
         begun, sent, read, pace = time.perf_counter(), 0, 0, Pace(args.speed or 0.0)
-        with progress_bar("messages") as show_progress:
+        with progress_bar("messages", lambda: share_read(args.path)) as show_progress:
             for batch in reader.batches():
+                refuse_other_contracts(batch.commands, "--to")
                 rows, ended = _wanted(batch, args.until)
                 rows["contract_slot"] = contract_slot
                 for piece in _pieces(rows, bool(args.speed)):

@@ -29,11 +29,13 @@ class Decimals(NamedTuple):
 def decimals_of(instruments: Iterable[Row]) -> dict[str, Decimals]:
     """The decimals of each contract, from its tick and its amount's step."""
     return {
-        row["instrument_name"]: Decimals(_places(row["tick_size"]), _places(row["amount_step"])) for row in instruments
+        row["instrument_name"]: Decimals(places_of(row["tick_size"]), places_of(row["amount_step"]))
+        for row in instruments
     }
 
 
-def _places(value: Decimal | int) -> int:
+def places_of(value: Decimal | int) -> int:
+    """How many decimals a value needs."""
     exponent = Decimal(value).normalize().as_tuple().exponent
     return max(0, -exponent) if isinstance(exponent, int) else 0
 
@@ -44,7 +46,7 @@ def number(value: Any, places: int) -> str:
         return ""
     if not isinstance(value, Decimal | int):
         return str(value)
-    return f"{value:,.{max(places, _places(value))}f}"
+    return f"{value:,.{max(places, places_of(value))}f}"
 
 
 def instant(time_ms: int) -> str:

@@ -6,16 +6,16 @@ import math
 from collections import deque
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Protocol
 
 from rich.columns import Columns
 from rich.console import Console, Group
 from rich.live import Live
+from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from gateway.client import Client
-from gateway.client.local_book import LocalBook
 from gateway.commands.common import print_json
 from gateway.commands.connection import add_connection_arguments, client_of, run_client
 from gateway.commands.trade_tables import Decimals, decimals_of, number
@@ -63,14 +63,14 @@ async def _watch(args: argparse.Namespace) -> int:
         name = args.instrument or (names[0] if names else "")
         if name not in names:
             raise ValueError(f"{name or 'no contract'}: not listed; the venue has {', '.join(names) or 'none'}")
-        view = _View(name, await client.book(name, "100ms"), args.depth, decimals[name])
+        view = View(name, await client.book(name, "100ms"), args.depth, decimals[name])
         await client.subscribe(f"ticker.{name}.100ms", view.ticker.update)
         await client.subscribe(f"trades.{name}.100ms", view.traded)
         await _show(client, view, args)
     return 0
 
 
-async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None:
+async def _show(client: Client, view: "View", args: argparse.Namespace) -> None:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + args.seconds if args.seconds else None
     if args.json:
@@ -84,10 +84,17 @@ async def _show(client: Client, view: "_View", args: argparse.Namespace) -> None
             await asyncio.sleep(REFRESH_SECONDS)
 
 
-class _View:
-    """The data on the screen."""
+class Book(Protocol):
+    """What has the best prices of a market."""
 
-    def __init__(self, name: str, book: LocalBook, depth: int, decimals: Decimals) -> None:
+    def depth(self, levels: int) -> tuple[list[Any], list[Any]]:
+        """(bids, asks), best first, as (price, amount)."""
+
+
+class View:
+    """The data on the screen: a book, the ticker's figures, and trades as the venue tells them."""
+
+    def __init__(self, name: str, book: Book, depth: int, decimals: Decimals) -> None:
         self.name = name
         self.decimals = decimals
         self.book = book
@@ -108,14 +115,17 @@ class _View:
 
     def render(self, is_connected: bool) -> Group:
         """The screen."""
+        state = "" if is_connected else "   [red]connecting again[/]"
+        head = Text.from_markup(f"[bold]{escape(self.name)}[/]{state}\n{'   '.join(self.facts())}")
+        return Group(head, Columns([self._book_table(), self._trade_table()]))
+
+    def facts(self) -> list[str]:
+        """What stands above the book."""
         of = self.decimals
-        parts = [f"{name} {number(self.ticker.get(key), places) or '-'}" for name, key, places in (
+        return [f"{name} {number(self.ticker.get(key), places) or '-'}" for name, key, places in (
             ("last", "last_price", of.price), ("mark", "mark_price", of.price), ("index", "index_price", of.price),
             ("funding 8h", "funding_8h", 0), ("open interest", "open_interest", of.amount),
         )]  # fmt: skip
-        state = "" if is_connected else "   [red]connecting again[/]"
-        head = Text.from_markup(f"[bold]{self.name}[/]{state}\n{'   '.join(parts)}")
-        return Group(head, Columns([self._book_table(), self._trade_table()]))
 
     def _book_table(self) -> Table:
         bids, asks = self.book.depth(self.depth)

@@ -50,4 +50,18 @@ OPERATION_MUTANTS = (
         "{type(following).__name__}: {following}",
         f"{_LINES}::test_secrets_are_masked_wherever_they_stand",
     ),
+    Mutant(
+        "a total that is a guess is shown as one that is known",
+        "commands/common.py",
+        "is_guess=not total)",
+        "is_guess=False)",
+        "tests/recordings/test_commands.py::test_a_bar_shows_the_rate_and_what_is_left",
+    ),
+    Mutant(
+        "a recording that is watched keeps no pace",
+        "commands/replay_watch.py",
+        "self.pace(time_ns)",
+        "pass",
+        "tests/recordings/test_pictures.py::test_watch_keeps_the_pace",
+    ),
 )

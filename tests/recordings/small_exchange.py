@@ -7,6 +7,8 @@ from typing import NamedTuple
 from engine.codes import Side
 from engine.recordings.batches import Book
 
+TICK = 100
+
 
 class Fact(NamedTuple):
     """One fact of the feed. Prices in 1/10,000; `side` is the resting order's, `taker_id` that of who took it."""
@@ -32,10 +34,13 @@ class Rests(NamedTuple):
 
 
 class SmallExchange:
-    """Books of several symbols in price-time order, driven by a seed. `facts` are what happened so far."""
+    """Books of several symbols in price-time order, driven by a seed. `facts` are what happened so far.
 
-    def __init__(self, seed: int, symbols: tuple[str, ...], tick: int = 100, lot: int = 1) -> None:
-        self.random, self.symbols, self.tick, self.lot = random.Random(seed), symbols, tick, lot
+    Without `reduces` no order is made smaller but by an execution. Sizes are in lots, prices in 1/100 of a tick.
+    """
+
+    def __init__(self, seed: int, symbols: tuple[str, ...], reduces: bool = True) -> None:
+        self.random, self.symbols, self.reduces = random.Random(seed), symbols, reduces
         self.queues: dict[tuple[str, int], list[Rests]] = {(name, side): [] for name in symbols for side in Side}
         self.time_ns, self.last_id = 34_200_000_000_000, 0
         self.facts: list[Fact] = []
@@ -53,36 +58,36 @@ class SmallExchange:
         bids, asks = ({}, {})  # type: dict[int, int], dict[int, int]
         for side, levels in ((Side.BUY, bids), (Side.SELL, asks)):
             for order in self.queues[symbol, side]:
-                price = order.price // self.tick
-                levels[price] = levels.get(price, 0) + order.size // self.lot
+                price = order.price // TICK
+                levels[price] = levels.get(price, 0) + order.size
         return sorted(bids.items(), reverse=True), sorted(asks.items())
 
     def _step(self, symbol: str, side: int) -> None:
         dice, queue = self.random.random(), self.queues[symbol, side]
         if dice < 0.5 or not queue:
-            middle = 1000 * self.tick
-            price = middle + (-1 if side == Side.BUY else 1) * self.tick * self.random.randint(-1, 6)
-            self._enter(symbol, side, price, self.random.randint(1, 50) * 10 * self.lot)
+            middle = 1000 * TICK
+            price = middle + (-1 if side == Side.BUY else 1) * TICK * self.random.randint(-1, 6)
+            self._enter(symbol, side, price, self.random.randint(1, 50) * 10)
             return
         order = self.random.choice(queue)
         if dice < 0.65:
             self._say("delete", symbol, side, order)
             queue.remove(order)
-        elif dice < 0.78 and order.size > self.lot:
-            cut = self.random.randint(1, order.size // self.lot - 1) * self.lot
+        elif dice < 0.78 and order.size > 1 and self.reduces:
+            cut = self.random.randint(1, order.size - 1)
             self._say("cut" if dice < 0.68 else "reduce", symbol, side, order._replace(size=cut))
             queue[queue.index(order)] = order._replace(size=order.size - cut)
         elif dice < 0.9:
             self._replace(symbol, side, order)
         else:
-            self._say("trade", symbol, side, Rests(0, order.price, 10 * self.lot))
+            self._say("trade", symbol, side, Rests(0, order.price, 10))
 
     def _replace(self, symbol: str, side: int, order: Rests) -> None:
         other = self.queues[symbol, 3 - side]
-        price = order.price + self.tick * self.random.randint(-2, 2)
+        price = order.price + TICK * self.random.randint(-2, 2)
         if any(_crosses(side, price, each.price) for each in other):
             price = order.price
-        new = Rests(self._new_id(), price, self.random.randint(1, 50) * 10 * self.lot)
+        new = Rests(self._new_id(), price, self.random.randint(1, 50) * 10)
         self._say("replace", symbol, side, Rests(order.order_id, new.price, new.size), new_id=new.order_id)
         self.queues[symbol, side].remove(order)
         self._rest(symbol, side, new)

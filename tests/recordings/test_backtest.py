@@ -17,6 +17,9 @@ from engine.recordings.replay import replay as replay_whole
 from engine.recordings.side_by_side import OWN_ACCOUNT
 from engine.recordings.source import RecordingError
 from tests.recordings.data import compiled
+from tests.recordings.level_market import Market
+from tests.recordings.test_price_levels import write_tardis
+from tests.recordings.test_readers import lobster_files
 
 HEADER = "time_ns,action,cl_ord_id,side,qty_lots,price_ticks,tif\n"
 Write = Callable[[str], Path]
@@ -111,7 +114,7 @@ def test_a_fill_tells_who_took_the_order_and_where_it_had_stood(written: Write) 
     assert said == {
         "time_ns": 50, "cl_ord_id": 1, "other_id": 4, "message": 4, "price_ticks": 101, "qty_lots": 2,
         "orders_ahead": 1, "lots_ahead": 5, "position_lots": -2, "fee_micros": 0, "contract_slot": 0,
-        "side": Side.SELL, "is_taker": False,
+        "side": Side.SELL, "is_taker": False, "was_in_view": True,
     }  # fmt: skip
     assert (result.corrections, result.messages, result.positions, result.refused) == (1, 5, {0: -2}, {})
     assert result.cash_tick_lots == {0: 202} and result.profit == Decimal(202 - 2 * 101)
@@ -154,6 +157,21 @@ def test_an_order_arrives_behind_what_was_recorded_within_the_latency(written: W
 
         backtest(open_recording(path), look, every_ns=10, latency_ns=latency_ns)
     assert ahead == {0: (1, 5), 5: (1, 5), 14: (1, 5), 15: (2, 9), 16: (3, 13)}
+
+
+def test_an_order_beyond_what_a_recording_shows_is_not_in_view(tmp_path: Path) -> None:
+    messages = "34200.1,1,11,10,1000100,1\n34200.2,1,12,7,1000300,-1\n34200.5,1,13,5,1000100,1\n"
+    rows = "1000200,20,1000100,30\n1000200,20,1000100,30\n1000200,20,1000100,35\n"
+    seen = []
+
+    def strategy(session: Session) -> None:
+        if not session.orders:
+            for price in (1000200, 1000201, 1000300):
+                session.sell(price, 1)
+        seen[:] = [(order.price_ticks, order.is_in_view) for order in session.orders.values()]
+
+    backtest(open_recording(lobster_files(tmp_path, messages, rows)), strategy, every_messages=1)
+    assert seen == [(1000200, True), (1000201, False), (1000300, False)]
 
 
 def test_an_amended_order_keeps_its_place_only_where_the_engine_keeps_it(written: Write) -> None:
@@ -322,15 +340,19 @@ def test_what_cannot_be_is_said_in_one_line(written: Write, tmp_path: Path) -> N
     for values, message in (((0, 1), "price_ticks: 0 is not within 1 to"), ((5, 1 << 60), "qty_lots: 115292150460")):
         with pytest.raises(ValueError, match=message):
             backtest(open_recording(path), at(10, lambda session, values=values: session.buy(*values)), every_ns=1)
+    (tmp_path / "no-times.csv").write_text("action,cl_ord_id,side,qty_lots,price_ticks\nnew,1,buy,5,1\n")
+    for options in ({"every_ns": 1}, {"every_messages": 1, "latency_ns": 1}):
+        with pytest.raises(RecordingError, match="the recording has no times: name every_messages"):
+            backtest(open_recording(tmp_path / "no-times.csv"), lambda session: None, **options)
+    with pytest.raises(RecordingError, match="the recording has no times"):
+        next(replay(open_recording(tmp_path / "no-times.csv"), every_ns=5))
     (tmp_path / "no-clock.csv").write_text(f"{','.join(CSV_COLUMNS)}\n0,0,0,5,1,1,100\n")
     for options, message in (({"every_ns": 1}, "has no clock"), ({"every_messages": 1, "latency_ns": 1}, "no latency")):
         with pytest.raises(RecordingError, match=message):
             backtest(open_recording(tmp_path / "no-clock.csv"), lambda session: None, **options)
 
 
-def test_a_strategy_that_answers_itself_without_end_is_stopped(
-    written: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_strategy_that_answers_itself_without_end_is_stopped(written: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("engine.recordings.strategy.MAX_ANSWERS", 20)
     path = written("10,new,1,sell,500,100,\n20,new,2,buy,5,90,\n")
     with pytest.raises(ValueError, match="called 20 times at one instant"):
@@ -351,3 +373,34 @@ def test_small_rings_grow(monkeypatch: pytest.MonkeyPatch) -> None:
     large = run()
     monkeypatch.setattr("engine.recordings.side_by_side.RING_ROWS", 128)
     assert run() == large and large[-1] > 100  # type: ignore[operator]
+
+
+@compiled
+def test_own_orders_trade_in_a_recording_of_levels_too(tmp_path: Path) -> None:
+    path = write_tardis(tmp_path, list(Market(1).events(1500)))
+    random = np.random.default_rng(3)
+    looked = [0]
+
+    def strategy(session: Session) -> None:
+        session.cancel_all()
+        for slot, _ in enumerate(session.contracts):
+            bids, asks = session.depth(1, slot)
+            if len(bids) and len(asks) and random.integers(2):
+                session.buy(bids[0, 0], 400, contract_slot=slot)
+                session.sell(asks[0, 0], 400, contract_slot=slot)
+            own: dict[tuple[int, int], int] = {}
+            for order in session.orders.values():
+                if order.rests and order.contract_slot == slot:
+                    assert not order.is_in_view
+                    key = (order.side, order.price_ticks)
+                    own[key] = own.get(key, 0) + order.leaves_lots
+            for side, mine, theirs in zip(Side, session.depth(99, slot), session.recorded_depth(99, slot), strict=True):
+                most = dict(theirs.tolist())
+                for price, lots in mine.tolist():
+                    looked[0] += 1
+                    assert lots - own.get((side, price), 0) <= most.get(price, 0)
+
+    result = backtest(open_recording(path), strategy, every_messages=10)
+    assert looked[0] > 1000 and len(result.fills) > 20 and result.corrections > 5
+    assert not result.fills["was_in_view"][~result.fills["is_taker"]].any()
+    assert sorted(result.positions) == [0, 1]

@@ -92,6 +92,26 @@ def test_a_snapshot_before_its_messages(tmp_path: Path) -> None:
     assert decoder.ignored["message that a snapshot or an earlier line holds already"] > 20
 
 
+def test_later_snapshots_say_how_exact_the_capture_is(tmp_path: Path) -> None:
+    """Orders that were followed rightly stay where they are in their queues; a lost line is seen and mended."""
+    exchange, writer = SmallExchange(9, ("BTC-USD",)), CoinbaseWriter()
+    lines = [line for facts in exchange.day(200) for line in writer.lines(facts)]
+    shot = writer.snapshot(exchange, "BTC-USD")
+    after = [line for facts in exchange.day(30) for line in writer.lines(facts)]
+    again = writer.snapshot(exchange, "BTC-USD")
+    decoder = CoinbaseDecoder(write(tmp_path, [*lines, shot, *after, again]))
+    rows = decoded(decoder)
+    assert decoder.ignored == {"later snapshot with the orders that were there": 1}
+    assert (rows["action"] == LifeAction.CLEAR).sum() == 1
+    opened = max(place for place, line in enumerate(after) if '"open"' in line)
+    decoder = CoinbaseDecoder(write(tmp_path, [*lines, shot, *after[:opened], *after[opened + 1 :], again]))
+    rested = Rested()
+    for row in decoded(decoder):
+        rested.apply(row)
+    assert rested.book(0) == exchange.book("BTC-USD")
+    assert decoder.ignored["order that a later snapshot shows otherwise"] == 1
+
+
 def test_gaps_repeats_and_orders_from_before(tmp_path: Path) -> None:
     writer = CoinbaseWriter()
     first, second = writer.lines([ADDED]), writer.lines([ADDED._replace(order_id=6)])
@@ -105,6 +125,28 @@ def test_gaps_repeats_and_orders_from_before(tmp_path: Path) -> None:
         "sequence number that is missing": 2,
         "match of an order that never opened": 1,
     }
+
+
+def test_messages_that_the_venue_published(tmp_path: Path) -> None:
+    """The examples of its documentation, made the life of one order, with the figures that they say."""
+    head = '"time":"2014-11-07T08:19:27.028459Z","product_id":"BTC-USD"'
+    order = '"order_id":"ac928c66-ca53-498f-9c13-a110027a60e8"'
+    lines = [
+        f'{{"type":"open",{head},"sequence":10,{order},"price":"400.23","remaining_size":"12.234412","side":"sell"}}',
+        f'{{"type":"change","reason":"STP",{head},"sequence":80,{order},"side":"sell","old_size":"12.234412",'
+        '"new_size":"5.23512","price":"400.23"}',
+        f'{{"type":"match","trade_id":10,{head},"sequence":81,"maker_order_id":"ac928c66-ca53-498f-9c13-a110027a60e8",'
+        '"taker_order_id":"132fb6ae-456b-4654-b4e0-d681ac05cea1","size":"5.23512","price":"400.23","side":"sell"}',
+        f'{{"type":"done",{head},"sequence":82,"price":"400.23",{order},"reason":"filled","side":"sell",'
+        '"remaining_size":"0"}',
+    ]
+    decoder = CoinbaseDecoder(write(tmp_path, lines))
+    rows = decoded(decoder)
+    assert rows["action"].tolist() == [LifeAction.ADD, LifeAction.RESIZE, LifeAction.EXECUTE]
+    assert rows["size_lots"].tolist() == [1_223_441_200, 523_512_000, 523_512_000]
+    assert rows["price_ticks"].tolist() == [40_023, 40_023, 0] and rows["side"][0] == 2
+    assert set(rows["time_ns"].tolist()) == {1_415_348_367_028_459_000}
+    assert decoder.ignored == {"sequence number that is missing": 69}
 
 
 def test_modified_orders_and_those_that_never_rested(tmp_path: Path) -> None:

@@ -1,14 +1,23 @@
 """`lionrock replay` and `lionrock convert` as a person runs them."""
 
 import argparse
+import gzip
+import io
 import json
+import lzma
+import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
+from rich.console import Console
 
+from engine.recordings.source import share_read, sources
 from gateway.commands import convert, export, replay
-from gateway.commands.replay import Pace, Until
+from gateway.commands.common import progress_bar
+from gateway.commands.pace import Pace
+from gateway.commands.replay import Until
 from tests.recordings.data import DATA, compiled, needs_data
 from tests.recordings.test_readers import documented_example, lobster_files
 
@@ -256,3 +265,55 @@ def test_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
     assert now[0] == 500_000_001
     pace(1_500_000_000)
     assert now[0] == 500_000_001
+
+
+def test_times_out_of_order_are_counted_and_shown(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "late.csv"
+    lines = "".join(f"{time_ns},new,{number},buy,1,{number}\n" for number, time_ns in enumerate((5, 9, 7, 8, 9, 4), 1))
+    path.write_text(f"time_ns,action,cl_ord_id,side,qty_lots,price_ticks\n{lines}")
+    assert lionrock("replay", path, "--json") == 0
+    assert last_object(capsys)["times_out_of_order"] == 3
+    assert lionrock("replay", path, "--until", "3") == 0
+    assert "times out of order" in (said := capsys.readouterr().out) and "1; the engine's clock does not" in said
+    assert lionrock("replay", "synthetic:1:100") == 0
+    assert "out of order" not in capsys.readouterr().out
+
+
+def test_a_damaged_file_tells_what_was_read_until_then(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = ["action,cl_ord_id,side,qty_lots,price_ticks"]
+    lines += [f"new,{number},buy,1,{number}" for number in range(1, 200_001)]
+    packed = gzip.compress("\n".join(lines).encode())
+    (tmp_path / "cut.csv.gz").write_bytes(packed[: len(packed) * 3 // 4])
+    assert lionrock("replay", tmp_path / "cut.csv.gz") == 2
+    [said] = capsys.readouterr().err.splitlines()
+    found = re.search(r"damaged after line ([\d,]+): .*; ([\d,]+) messages were read until then$", said)
+    assert found, said
+    line, messages = (int(text.replace(",", "")) for text in found.groups())
+    assert 50_000 < messages < line < 200_000
+
+
+def test_how_much_of_a_file_was_read_is_known_while_it_is_open(tmp_path: Path) -> None:
+    for name, pack in (("a.csv", bytes), ("a.csv.gz", gzip.compress), ("a.csv.xz", lzma.compress)):
+        path = tmp_path / name
+        path.write_bytes(pack(np.random.default_rng(1).bytes(1_000_000)))
+        assert share_read(path) == 0
+        with sources(path)[0].open() as stream:
+            stream.read(300_000)
+            assert 0.1 < share_read(path) < 0.7
+            stream.read()
+            assert share_read(path) == 1
+    stream.close()
+
+
+def test_a_bar_shows_the_rate_and_what_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    screen, now = io.StringIO(), [0.0]
+    terminal = Console(file=screen, force_terminal=True, width=100, get_time=lambda: now[0])
+    monkeypatch.setattr("gateway.commands.common.Console", lambda stderr: terminal)
+    for share, total, words in ((None, 4_000, "2,000 of 4,000"), (lambda: 0.25, 0, "2,000 of about 8,000")):
+        screen.truncate(0)
+        with progress_bar("messages", share) as show:
+            for done in (0, 1_000, 2_000):
+                now[0] += 1
+                show(done, total)
+        said = screen.getvalue()
+        assert f"{words}, 667/s, 0:00:03, 0:00:0{3 * (total or 8_000) // 2_000 - 3} left" in said, said

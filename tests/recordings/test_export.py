@@ -1,7 +1,9 @@
 """`lionrock export`: what comes out, read back with the tools that users have, and replayed."""
 
+import contextlib
 import hashlib
 import json
+import sys
 from collections.abc import Callable
 from functools import cache
 from pathlib import Path
@@ -10,17 +12,23 @@ from typing import Any
 import numpy as np
 import pytest
 
+from engine import disk
 from engine.codes import EventKind
 from engine.host import Engine
-from engine.recordings import open_recording
+from engine.recordings import open_recording, out
 from engine.recordings.batches import ContractSpec
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action, BookFollower, Followed
-from engine.recordings.out.export import Export, ExportError, Wanted
+from engine.recordings.out.export import Export, Wanted
+from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.runner import Runner
 from engine.schema import EVENT
 from gateway.commands import export as command
+from gateway.config import Config
+from gateway.registry.records import ContractRecord
+from gateway.registry.registry import Registry
+from gateway.venue import disk_space
 from tests import risk_flow
 from tests.recordings.data import compiled
 from tests.recordings.test_commands import lionrock
@@ -35,21 +43,28 @@ SPECS = [ContractSpec("BTC_PERP", "0.01", "0.001"), ContractSpec("ETH_PERP", "0.
 
 
 @cache
-def venue_events() -> Rows:
-    """What a venue with accounts, margin, liquidations and deleveraging tells; two contracts, each time once."""
-    engine = Engine(risk_flow.create())
-    told: list[Rows] = []
+def venue_commands() -> Rows:
+    """The commands of such a venue, from its beginning."""
     setup = np.concatenate(risk_flow.set_up())
     setup["time_ns"] = risk_flow.build.START_NS
     rows = np.concatenate([setup, risk_flow.flow(7, 12_000)])
     rows["seq"] = np.arange(1, len(rows) + 1)
-    engine.feed(rows, lambda _, events: told.append(events.copy()))
+    return rows
+
+
+@cache
+def venue_events() -> Rows:
+    """What a venue with accounts, margin, liquidations and deleveraging tells; two contracts, each time once."""
+    engine = Engine(risk_flow.create())
+    told: list[Rows] = []
+    engine.feed(venue_commands(), lambda _, events: told.append(events.copy()))
     return np.concatenate(told)
 
 
 def exported(folder: Path, wanted: Wanted, pieces: int = 1, events: Rows | None = None) -> Export:
     """An export of the venue's events, given in so many pieces."""
-    export = Export(folder, wanted, SPECS, True)
+    files = FileSet(folder)
+    export = Export(files, wanted, SPECS, True)
     for part in np.array_split(venue_events() if events is None else events, pieces):
         export.write(part, part["seq"], part)
     export.finish()
@@ -240,22 +255,44 @@ def test_each_daily_file_begins_with_what_rests_and_replays_by_itself(tmp_path: 
 
 
 def test_checksums_are_of_the_files_and_nothing_else_is_left(tmp_path: Path) -> None:
-    export = exported(tmp_path / "new", Wanted("parquet"))
+    exported(tmp_path / "new", Wanted("parquet"))
     found = sorted(path.name for path in (tmp_path / "new").iterdir())
-    assert found == sorted(name + end for name in export.names for end in ("", ".CHECKSUM"))
-    for name in export.names:
+    names = [f"{spec.name}-{what}.parquet" for spec in SPECS for what in ("orders", "trades")]
+    assert found == sorted(name + end for name in names for end in ("", ".CHECKSUM"))
+    for name in names:
         digest = hashlib.sha256((tmp_path / "new" / name).read_bytes()).hexdigest()
         assert (tmp_path / "new" / f"{name}.CHECKSUM").read_text() == f"{digest}  {name}\n"
 
 
 def test_a_folder_with_files_of_these_names_is_refused_and_left_as_it_was(tmp_path: Path) -> None:
     (tmp_path / "ETH_PERP-trades.parquet.CHECKSUM").write_text("mine")
-    export = Export(tmp_path, Wanted("parquet"), SPECS, True)
-    events = venue_events()
+    files = FileSet(tmp_path)
+    export, events = Export(files, Wanted("parquet"), SPECS, True), venue_events()
     with pytest.raises(ExportError, match=r"ETH_PERP-trades.parquet.CHECKSUM: is there already; name another folder"):
         export.write(events, events["seq"], events)
-    export.abandon()
+    files.abandon()
     assert [path.name for path in tmp_path.iterdir()] == ["ETH_PERP-trades.parquet.CHECKSUM"]
+
+
+def test_the_documented_example_reads_prices(tmp_path: Path) -> None:
+    pytest.importorskip("polars", reason="polars is not installed")
+    exported(tmp_path, Wanted("parquet", ("trades",)))
+    text = (Path(out.__file__).parent / "README.md").read_text().partition("```python\n")[2].partition("```")[0]
+    names: dict[str, Any] = {}
+    exec(text.replace("files/", f"{tmp_path}/"), names)
+    trades = follow(venue_events()).changes
+    ticks = trades["price_ticks"][(trades["action"] >= Action.FILL) & (trades["contract"] == 0)]
+    assert names["trades"]["price"].to_list() == pytest.approx((ticks / 100).tolist())
+
+
+@pytest.mark.parametrize("format, module", [("parquet", "pyarrow"), ("tardis", "pyarrow"), ("dbn", "databento_dbn")])
+def test_a_library_that_is_missing_is_one_line_with_the_remedy(
+    format: str, module: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    assert lionrock("export", "synthetic:5:10", "--to", tmp_path / "q", "--format", format) == command.FAILED
+    said = capsys.readouterr().err
+    assert "pip install 'lionrock[" in said and said.count("\n") == 1 and not (tmp_path / "q").exists()
 
 
 # --- the command -----------------------------------------------------------------------------------------------------
@@ -283,6 +320,32 @@ def test_a_journal_gives_the_same_files_as_its_recording(tmp_path: Path) -> None
         assert parquet.read_table(path).equals(parquet.read_table(tmp_path / "b" / path.name)), path.name
 
 
+def test_the_folder_of_a_running_venue_is_only_read_and_names_the_contracts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paused: list[bool] = []
+    monkeypatch.setattr(disk_space, "pause", lambda: paused.append(True))
+    monkeypatch.setattr(disk, "PIECE_BYTES", 4096)
+    venue = Config(data=str(tmp_path / "venue"))
+    Path(venue.data).mkdir()
+    with contextlib.closing(Registry(venue.registry)) as registry:
+        for slot, spec in enumerate(SPECS):
+            registry.add_contract(ContractRecord(slot, spec.name, "X", "USD", spec.tick, spec.lot, 1), [])
+    with contextlib.closing(Engine.create(venue.journal, capacities=risk_flow.CAPACITIES)) as engine:
+        rows = venue_commands()[:4000]
+        engine.submit(rows)
+        engine.commit()
+        before = {path: path.read_bytes() for path in Path(venue.data).rglob("*") if path.is_file()}
+        assert lionrock("export", venue.data, "--to", tmp_path / "out", "--format", "parquet", "--what", "events") == 0
+        assert {path: path.read_bytes() for path in Path(venue.data).rglob("*") if path.is_file()} == before
+    assert len(paused) > 10
+    assert sorted(path.name for path in (tmp_path / "out").glob("*.parquet")) == [
+        "BTC_PERP-events.parquet", "ETH_PERP-events.parquet",
+    ]  # fmt: skip
+    metadata = parquet.read_schema(tmp_path / "out" / "ETH_PERP-events.parquet").metadata
+    assert (metadata[b"tick"], metadata[b"lot"]) == (b"0.5", b"1")
+
+
 def wrong(make: Callable[[], object]) -> str:
     with pytest.raises(ExportError) as caught:
         make()
@@ -295,7 +358,8 @@ def test_what_cannot_be_written_is_one_line_that_says_what_can(
     assert "--what ticker: " not in wrong(lambda: Wanted("parquet", ("book",)).tables())
     assert wrong(lambda: Wanted("parquet", options={"prices": "float"}).tables()).endswith("prices is ticks or decimal")
     assert "parquet has prices=ticks|decimal" in wrong(lambda: Wanted("parquet", options={"a": "b"}).tables())
-    assert "no clock" in wrong(lambda: Export(tmp_path / "n", Wanted("parquet", daily=True), SPECS, False))
+    files = FileSet(tmp_path)
+    assert "no clock" in wrong(lambda: Export(files, Wanted("parquet", daily=True), SPECS, False))
     (tmp_path / "file").touch()
     (tmp_path / "journal-0").touch()
     for folder, line in ((tmp_path / "file", "not a folder"), (tmp_path, "the folder of a venue or of a journal")):
@@ -303,7 +367,7 @@ def test_what_cannot_be_written_is_one_line_that_says_what_can(
         said = capsys.readouterr().err
         assert line in said and said.count("\n") == 1
     assert lionrock("export", tmp_path / "none.csv", "--to", tmp_path / "q", "--format", "parquet") == command.FAILED
-    assert not (tmp_path / "q").exists() and not (tmp_path / "n").exists()
+    assert not (tmp_path / "q").exists()
     with pytest.raises(SystemExit):
         lionrock("export", "synthetic:5:10", "--to", tmp_path / "q", "--format", "parquet", "--what", "pictures")
     assert "'pictures' is none of" in capsys.readouterr().err

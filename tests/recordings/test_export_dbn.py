@@ -8,13 +8,27 @@ import numpy as np
 import pytest
 import zstandard
 
-from engine.recordings.batches import ContractSpec
+from engine.recordings import open_recording
+from engine.recordings.batches import ContractSpec, contracts_of
+from engine.recordings.batches import Wanted as Sought
 from engine.recordings.out.book_changes import CHANGE, Action
 from engine.recordings.out.dbn_files import MAX_SIZE
-from engine.recordings.out.export import Export, ExportError, Wanted
+from engine.recordings.out.export import Export, Wanted
+from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS
+from engine.recordings.replay import Options, prepare, replay
 from tests.recordings.data import compiled
-from tests.recordings.test_export import LEVELS, SPECS, exported, follow, last_of_each_time, venue_events
+from tests.recordings.test_commands import lionrock
+from tests.recordings.test_export import (
+    LEVELS,
+    SPECS,
+    Heard,
+    exported,
+    follow,
+    last_of_each_time,
+    trades_of,
+    venue_events,
+)
 
 dbn = pytest.importorskip("databento_dbn", reason="databento-dbn is not installed")
 pytestmark = compiled
@@ -99,6 +113,37 @@ def test_each_variants_reader_has_the_same_book_after_every_event(fills: str, tm
     assert any(record.action == "M" for record in records)
 
 
+def test_a_replay_of_the_file_has_the_same_book_at_every_event_and_the_same_trades(tmp_path: Path) -> None:
+    exported(tmp_path, Wanted("dbn", ("orders",)))
+    contracts = tuple(f"{spec.name},tick={spec.tick},lot={spec.lot}" for spec in SPECS)
+    reader, heard = open_recording(tmp_path / "lionrock.mbo.dbn.zst", wanted=Sought(contracts=contracts)), Heard()
+    result = replay(reader, prepare(reader), Options(reports=heard))
+    assert result.book_rows_equal == result.book_rows_checked and (result.book_rows_checked or 0) > 3000
+    assert result.executions_as_recorded == result.executions
+    again, was = follow(np.concatenate(heard.rings)), follow(venue_events())
+    slots = [[spec.name for spec in contracts_of(reader)].index(spec.name) for spec in SPECS]
+    for slot, of in enumerate(slots):
+        before, after = was.changes[was.changes["contract"] == slot], again.changes[again.changes["contract"] == of]
+        assert trades_of(after) == trades_of(before)
+        expected = last_of_each_time(was.depth[was.depth[:, 2] == slot])
+        assert last_of_each_time(again.depth[again.depth[:, 2] == of]) == expected
+
+
+def test_a_recording_of_many_contracts_is_exported_by_the_names_that_it_tells(tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow is not installed")
+    exported(tmp_path / "a", Wanted("dbn", ("orders",)))
+    given = ("--to", tmp_path / "b", "--format", "parquet", "--what", "trades", "--contract", "ETH_PERP,tick=0.5,lot=1")
+    source = tmp_path / "a" / "lionrock.mbo.dbn.zst"
+    assert lionrock("export", source, *given, "--contract", "BTC_PERP,tick=0.01,lot=0.001") == 0
+    was = follow(venue_events()).changes
+    for slot, spec in enumerate(SPECS):
+        table = parquet.read_table(tmp_path / "b" / f"{spec.name}-trades.parquet")
+        trades = was[(was["action"] == Action.FILL) & (was["contract"] == slot)]
+        assert table.schema.metadata[b"tick"].decode() == spec.tick
+        assert table["price_ticks"].to_pylist() == trades["price_ticks"].tolist()
+        assert table["qty_lots"].to_pylist() == trades["lots"].tolist()
+
+
 def test_trades_and_definitions(tmp_path: Path) -> None:
     export = exported(tmp_path, Wanted("dbn", ("trades", "definition")))
     changes = follow(venue_events()).changes
@@ -150,11 +195,12 @@ def test_what_does_not_fit_is_one_line(tmp_path: Path) -> None:
 
 def exported_of(folder: Path, spec: ContractSpec, price_ticks: int, lots: int) -> None:
     """An export of one order."""
-    export = Export(folder, Wanted("dbn", ("orders",)), [spec], True)
+    files = FileSet(folder)
+    export = Export(files, Wanted("dbn", ("orders",)), [spec], True)
     changes = np.zeros(1, CHANGE)
     changes["action"], changes["side"], changes["lots"], changes["price_ticks"] = Action.ADD, 1, lots, price_ticks
     try:
         export._put("orders", export._tables["orders"], changes)
         export.finish()
     finally:
-        export.abandon()
+        files.abandon()

@@ -11,15 +11,28 @@ import pytest
 
 from engine.codes import EventKind
 from engine.host import Engine
+from engine.recordings import open_recording
+from engine.recordings.batches import Wanted as Sought
 from engine.recordings.out.arrow_columns import Maker
 from engine.recordings.out.book_changes import DEPTH_HEAD, Action
 from engine.recordings.out.export import Wanted
 from engine.recordings.out.formats import DAY_NS
 from engine.recordings.out.market_rows import MarketFollower
+from engine.recordings.replay import Options, prepare, replay
 from engine.schema import NOTICE
 from tests import risk_flow
 from tests.recordings.data import compiled
-from tests.recordings.test_export import LEVELS, SPECS, exported, follow, venue_events
+from tests.recordings.test_export import (
+    LEVELS,
+    SPECS,
+    Heard,
+    exported,
+    follow,
+    last_of_each_time,
+    trades_of,
+    venue_commands,
+    venue_events,
+)
 
 pytestmark = compiled
 pytest.importorskip("pyarrow", reason="pyarrow is not installed")
@@ -49,6 +62,51 @@ def test_levels_give_the_same_book_at_every_record(tmp_path: Path) -> None:
             found[int(row["timestamp"])] = cells(sides)
         expected = {row[0] // 1000: row[DEPTH_HEAD:] for row in was[was[:, 2] == contract].tolist()}
         assert len(expected) > 500 and expected.items() <= found.items()
+
+
+@pytest.mark.parametrize("contract", [0, 1])
+def test_a_replay_of_the_files_has_the_same_book_at_every_record_and_the_same_trades(
+    contract: int, tmp_path: Path
+) -> None:
+    exported(tmp_path, Wanted("tardis"), pieces=4)
+    spec = SPECS[contract]
+    path = tmp_path / f"lionrock_incremental_book_L2_{spec.name}.csv.gz"
+    sought = Sought(contracts=(f"{spec.name},tick={spec.tick},lot={spec.lot}",))
+    reader, heard = open_recording(path, wanted=sought), Heard()
+    result = replay(reader, prepare(reader), Options(reports=heard))
+    assert result.book_rows_equal == result.book_rows_checked and (result.book_rows_checked or 0) > 500
+    again, was = follow(np.concatenate(heard.rings)), follow(venue_events())
+    depth = was.depth[was.depth[:, 2] == contract]
+    depth[:, 0] -= depth[:, 0] % 1000
+    assert last_of_each_time(again.depth) == last_of_each_time(depth)
+    changes = was.changes[was.changes["contract"] == contract]
+    changes["time_ns"] -= changes["time_ns"] % 1000
+    assert traded(again.changes) == traded(changes) and len(traded(changes)) > 300
+
+
+def test_commands_within_a_microsecond_are_told_apart(tmp_path: Path) -> None:
+    events = venue_events()
+    events = events[events["contract_slot"] == 0].copy()
+    events["time_ns"] = events["time_ns"][0] + (events["seq"] - events["seq"][0]) * 100
+    exported(tmp_path, Wanted("tardis", ("levels",)), events=events, pieces=9)
+    rows = read(tmp_path / "lionrock_incremental_book_L2_BTC_PERP.csv.gz")
+    seqs = follow(events, pieces=1).changes
+    seqs = seqs[seqs["action"] != Action.TRADE]
+    stamps, local = ([int(row[name]) for row in rows] for name in ("timestamp", "local_timestamp"))
+    assert len(set(local)) == len(np.unique(seqs["seq"])) and local == sorted(local)
+    assert stamps == sorted(stamps) and all(late >= stamp for stamp, late in zip(stamps, local, strict=True))
+    path = tmp_path / "lionrock_incremental_book_L2_BTC_PERP.csv.gz"
+    reader, heard = open_recording(path, wanted=Sought(contracts=("BTC_PERP,tick=0.01,lot=0.001",))), Heard()
+    result = replay(reader, prepare(reader), Options(reports=heard))
+    assert result.book_rows_equal == result.book_rows_checked and (result.book_rows_checked or 0) > 1000
+
+
+def traded(changes: Any) -> dict[tuple[int, ...], int]:
+    """What was traded at each time and price: a level knows no orders."""
+    sums: dict[tuple[int, ...], int] = {}
+    for time_ns, side, price, lots in trades_of(changes):
+        sums[time_ns, side, price] = sums.get((time_ns, side, price), 0) + lots
+    return sums
 
 
 def cells(sides: dict[str, dict[int, int]]) -> list[int]:
@@ -94,10 +152,7 @@ def test_every_file_of_a_day_begins_with_a_snapshot(tmp_path: Path) -> None:
 
 def test_the_ticker_has_the_engines_open_interest_and_prices() -> None:
     engine, follower, checked = Engine(risk_flow.create()), MarketFollower(), 0
-    setup = np.concatenate(risk_flow.set_up())
-    setup["time_ns"] = risk_flow.build.START_NS
-    rows = np.concatenate([setup, risk_flow.flow(7, 4000)])
-    rows["seq"] = np.arange(1, len(rows) + 1)
+    rows = venue_commands()[:4500]
     told: list[Any] = []
     keep = told.append
     for row in range(len(rows)):

@@ -1,5 +1,6 @@
 """Our own order format as CSV, JSON lines, Parquet and Arrow: all of its fields, and that every way reads alike."""
 
+import contextlib
 import json
 import random
 from pathlib import Path
@@ -11,7 +12,9 @@ import pytest
 from engine.codes import NIL, CommandKind, ExecInst, OrdType, PriceSource, Side, TimeInForce
 from engine.recordings import csv_jsonl, open_recording, order_text
 from engine.recordings.order_fields import FIELDS, FLAGS, NUMBERS, WORDS
+from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import BadLineError, RecordingError
+from tests.recordings.mutations import mutated
 
 pyarrow = pytest.importorskip("pyarrow", reason="pyarrow is not installed")
 parquet = pytest.importorskip("pyarrow.parquet")
@@ -129,6 +132,25 @@ def test_a_wrong_header_tells_the_columns(tmp_path: Path) -> None:
         assert "twice" in str(error.value) or "once" in str(error.value) or ", ".join(FIELDS) in str(error.value)
 
 
+def test_contracts_and_accounts_trade_in_one_engine(tmp_path: Path) -> None:
+    sell = {"action": "new", "side": "sell", "qty_lots": 5, "price_ticks": 10, "cl_ord_id": 1, "contract": "BTC"}
+    rows = [
+        sell | {"account": 7},
+        sell | {"account": 8, "contract": "ETH"},
+        sell | {"account": 9, "price_ticks": 11},
+        sell | {"account": 7, "cl_ord_id": 2, "side": "buy", "tif": "ioc", "qty_lots": 3, "contract": "ETH"},
+        {"action": "mass_cancel", "account": 7},
+        {"action": "amend", "account": 9, "cl_ord_id": 1, "qty_lots": 4, "contract": "BTC"},
+        {"action": "mass_cancel", "account": 7, "contract": "ETH", "side": "buy"},
+    ]
+    for path in (write_csv(tmp_path / "a.csv", rows), write_jsonl(tmp_path / "a.jsonl", rows)):
+        reader = open_recording(path)
+        result = replay(reader, prepare(reader), Options())
+        assert (result.trades, result.volume_lots, result.rejects, result.lost) == (1, 3, {}, {})
+        books = {name: contract.depth for name, contract in result.contracts.items()}
+        assert books == {"BTC": ([], [(11, 4)]), "ETH": ([], [(10, 2)])}
+
+
 # --- every way reads alike --------------------------------------------------------------------------------------------
 
 
@@ -143,31 +165,17 @@ def one_by_one(data: Any, columns: Any, order: Any, tables: Any, out: Any, state
     return order_text.ENDED
 
 
-def mutated(text: bytes, draw: random.Random) -> bytes:
-    """A text with a few bytes changed, added, taken away or repeated."""
-    data = bytearray(text)
-    signs = b'0123456789,\n\r "{}:\\-+.eE_abcnul\x00\xff\t[]'
-    for _ in range(draw.randrange(1, 12)):
-        place = draw.randrange(data.index(b"\n") if data.startswith(b"action") else 0, len(data))
-        kind = draw.randrange(4)
-        if kind == 0:
-            data[place] = draw.choice(signs)
-        elif kind == 1:
-            data[place:place] = bytes([draw.choice(signs)])
-        elif kind == 2:
-            del data[place : place + draw.randrange(1, 9)]
-        else:
-            data[place:place] = data[place : place + draw.randrange(1, 30)]
-    return bytes(data)
-
-
 @pytest.mark.parametrize("write", [write_csv, write_jsonl])
 def test_compiled_scan_reads_as_the_rules_do(tmp_path: Path, write: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     scan = order_text.scan
     for seed in range(40):
         path = write(tmp_path / "orders", orders(seed, 30))
         if seed:
-            path.write_bytes(mutated(path.read_bytes(), random.Random(seed)))
+            path.write_bytes(
+                mutated(
+                    path.read_bytes(), random.Random(seed), path.read_bytes().index(b"\n") if write is write_csv else 0
+                )
+            )
         if write is write_csv and seed % 5 == 1:
             path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
         kind = "csv" if write is write_csv else "jsonl"
@@ -259,8 +267,8 @@ def test_a_wrong_field_is_named_or_left_out(tmp_path: Path, wrong: dict[str, Any
 
 
 def test_a_line_without_end_and_a_broken_table_are_one_line_each(tmp_path: Path) -> None:
-    (tmp_path / "long.csv").write_bytes(b"action,cl_ord_id\ncancel," + b"1" * (3 << 20))
-    with pytest.raises(BadLineError, match=r"long\.csv, line 2, line: is longer than 1,048,576 bytes"):
+    (tmp_path / "long.csv").write_bytes(b"action,cl_ord_id\ncancel," + b"1" * (5 << 20))
+    with pytest.raises(BadLineError, match=r"long\.csv, line 2, line: longer than 4194304 bytes"):
         everything(tmp_path / "long.csv")
     whole = tmp_path / "whole.parquet"
     parquet.write_table(table_of(orders(1, 2000)), whole)
@@ -273,6 +281,14 @@ def test_a_line_without_end_and_a_broken_table_are_one_line_each(tmp_path: Path)
     (tmp_path / "a.parquet").write_bytes(data[:4] + bytes(len(data) // 2) + data[len(data) // 2 + 4 :])
     with pytest.raises(RecordingError, match="damaged"):
         everything(tmp_path / "a.parquet")
+    table = table_of(orders(1, 4))
+    with pyarrow.ipc.new_file(tmp_path / "whole.arrow", table.schema) as file:
+        file.write_table(table)
+    arrow = (tmp_path / "whole.arrow").read_bytes()
+    for seed in [*range(200), 100197, 100581]:
+        (tmp_path / "a.arrow").write_bytes(mutated(arrow, random.Random(seed), len(b"ARROW1")))
+        with contextlib.suppress(RecordingError):
+            everything(tmp_path / "a.arrow")
     (tmp_path / "b.parquet.gz").write_bytes(b"")
     with pytest.raises(RecordingError):
         everything(tmp_path / "b.parquet.gz")

@@ -1,11 +1,13 @@
 """The follower of order lives: what a recording of single orders says, in the engine and in the reader's own book."""
 
+import tracemalloc
 from typing import Any
 
+import numpy as np
 import pytest
 
 from engine.codes import Side
-from engine.recordings.batches import READER_ID, Wanted, contracts_of
+from engine.recordings.batches import READER_ID, Book, Wanted, contracts_of
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.replay import Options, ReplayResult, prepare, replay
@@ -29,6 +31,11 @@ def follow(rows: Any, contracts: int = 1, **wanted: Any) -> ReplayResult:
     return replay(reader, prepare(reader), Options(levels=LEVELS))
 
 
+def books_of(result: ReplayResult) -> dict[str, Book]:
+    """The final book of each contract."""
+    return {name: each.depth for name, each in result.contracts.items()}
+
+
 def exact(result: ReplayResult) -> bool:
     """Whether every book row and every execution is as recorded."""
     rows = result.book_rows_equal == result.book_rows_checked and result.differences == []
@@ -45,7 +52,7 @@ def test_lives_of_several_contracts_lead_to_their_books(block: int) -> None:
     assert (result.book_rows_checked or 0) > 1000
     assert result.executions == lives.executions > 500
     assert result.contract == "C0, C1, C2"
-    assert result.contracts == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
+    assert books_of(result) == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
     assert result.messages == len(rows)
 
 
@@ -55,9 +62,9 @@ def test_what_comes_before_from_enters_as_a_snapshot() -> None:
     middle = int(rows["time_ns"][len(rows) // 2])
     result = follow(rows, 3, from_ns=middle)
     assert exact(result) and 0 < (result.executions or 0) < lives.executions
-    assert result.contracts == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
+    assert books_of(result) == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
     late = follow(rows, 3, from_ns=int(rows["time_ns"][-1]) + 1)
-    assert late.contracts == result.contracts and late.trades == 0
+    assert books_of(late) == books_of(result) and late.trades == 0
 
 
 def test_executions_of_one_time_and_side_are_one_aggressor() -> None:
@@ -150,7 +157,7 @@ def test_ids_that_are_no_client_ids_get_one_of_the_readers() -> None:
         lives.end()
     result = follow(life_rows(lives.rows), 2)
     assert exact(result) and result.trades == 2
-    assert result.contracts == {"C0": ([(100, 2)], []), "C1": ([(100, 2)], [])}
+    assert books_of(result) == {"C0": ([(100, 2)], []), "C1": ([(100, 2)], [])}
 
 
 @compiled
@@ -165,7 +172,7 @@ def test_the_followers_arrays_grow_with_what_rests() -> None:
     reader = LivesReader(GivenDecoder(rows, 2), LEVELS)
     result = replay(reader, prepare(reader), Options(levels=LEVELS, until_message=None, compare=False))
     lives.markets[0].orders.clear()
-    assert result.contracts == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
+    assert books_of(result) == {f"C{slot}": market.book(LEVELS) for slot, market in enumerate(lives.markets)}
 
 
 def test_a_symbol_that_is_not_there_is_one_line_that_names_those_that_are() -> None:
@@ -176,7 +183,25 @@ def test_a_symbol_that_is_not_there_is_one_line_that_names_those_that_are() -> N
     many.contracts *= 200
     reader = LivesReader(many, LEVELS)
     assert len(contracts_of(reader)) == 400
-    with pytest.raises(
-        RecordingError, match="more than 256 contracts, which is all that fit; choose some with"
-    ):
+    with pytest.raises(RecordingError, match="more than 256 contracts, which is all that fit; choose some with"):
         prepare(reader)
+
+
+@compiled
+def test_what_is_held_does_not_grow_with_the_recording() -> None:
+    lives, _ = drawn(4, 4000)
+    for contract in range(3):
+        lives.tell(contract, LifeAction.CLEAR, 0)
+    lives.end()
+    rows = life_rows(lives.rows)
+
+    def peak_bytes(times: int) -> int:
+        decoder = GivenDecoder(np.tile(rows, times), 3, 1 << 12)
+        tracemalloc.start()
+        for _ in LivesReader(decoder, LEVELS).batches():
+            pass
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return peak
+
+    assert peak_bytes(20) < 1.1 * peak_bytes(2)

@@ -8,13 +8,14 @@ import pytest
 from engine import invariants
 from engine.codes import Reason, Side
 from engine.recordings import open_recording
-from engine.recordings.batches import READER_ID, Book, Check, ContractSpec, Execution, parse_contract
-from engine.recordings.comparison import KEPT_DIFFERENCES, Comparison, Fill, is_as_recorded, taken_by
+from engine.recordings.batches import READER_ID, ContractSpec, parse_contract
+from engine.recordings.comparison import KEPT_DIFFERENCES, NOTED_FILLS
 from engine.recordings.lost_orders import LIMITS, WITHOUT_INDEX, describe, lost_orders
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, sources
 from engine.schema import MIN_EVENT_ROWS
 from tests.recordings.data import DATA, compiled, needs_data, play
+from tests.recordings.script import Fill, Script
 from tests.recordings.test_readers import documented_example, lobster_files
 
 SMALL = sorted((DATA / "flash1_small").glob("*.csv"))
@@ -157,19 +158,26 @@ def test_after_a_skipped_line_the_book_is_entered_again(tmp_path: Path) -> None:
 # --- comparison -------------------------------------------------------------------------------------------------------
 
 
-SWEEP = [Execution(7, Side.SELL, 100, 5), Execution(8, Side.SELL, 101, 5)]
+SWEEP = [(7, Side.SELL, 100, 5), (8, Side.SELL, 101, 5)]
 
 
-def test_executions_as_recorded_need_order_and_price() -> None:
-    def as_recorded(fills: list[Fill]) -> int:
-        return sum(is_as_recorded(execution, taken) for execution, taken in taken_by(SWEEP, fills))
-
-    assert as_recorded([(7, 100, 5), (8, 101, 5)]) == 2
-    assert as_recorded([(7, 100, 2), (7, 100, 3), (8, 101, 5)]) == 2
-    assert as_recorded([(7, 100, 5), (9, 101, 5)]) == 1
-    assert as_recorded([(7, 99, 5), (8, 101, 5)]) == 1
-    assert as_recorded([(7, 100, 5), (8, 101, 4)]) == 1
-    assert as_recorded([]) == 0
+@pytest.mark.parametrize(
+    ("fills", "as_recorded"),
+    [
+        ([(7, 100, 5), (8, 101, 5)], 2),
+        ([(7, 100, 5), (9, 101, 5)], 1),
+        ([(7, 99, 5), (8, 101, 5)], 1),
+        ([(7, 100, 5), (8, 101, 4)], 1),
+        ([(7, 100, 4), (8, 101, 6)], 1),
+        ([(7, 100, 2), (5, 100, 3), (8, 101, 4), (7, 102, 1)], 0),
+        ([], 0),
+    ],
+)
+def test_executions_as_recorded_need_order_and_price(fills: list[Fill], as_recorded: int) -> None:
+    script = Script()
+    script.trades(1, fills, SWEEP)
+    result, _ = play(script)
+    assert (result.executions, result.executions_as_recorded) == (2, as_recorded)
 
 
 @pytest.mark.parametrize(
@@ -192,32 +200,56 @@ def test_executions_as_recorded_need_order_and_price() -> None:
     ],
 )
 def test_an_execution_that_differs_is_told_with_what_happened_instead(fills: list[Fill], told: list[str]) -> None:
-    comparison = Comparison(depth=1)
-    comparison.check(Check(0, 4, [], SWEEP), fills, lambda _: ([], []))
-    assert comparison.execution_differences == told
-    assert (comparison.executions, comparison.executions_as_recorded) == (2, 2 - len(told))
+    script = Script()
+    script.trades(4, fills, SWEEP)
+    result, _ = play(script)
+    assert result.execution_differences == told
+    assert (result.executions, result.executions_as_recorded) == (2, 2 - len(told))
+
+
+def test_of_many_trades_instead_of_one_the_first_are_told() -> None:
+    script = Script()
+    script.trades(4, [(20 + number, 100, 1) for number in range(NOTED_FILLS + 3)], [(7, Side.SELL, 100, 11)])
+    [told] = play(script)[0].execution_differences
+    assert told.startswith("message 4: recorded 11 at 100 from order 7; here 1 at 100 from order 20, 1 at 100 from")
+    assert told.endswith(f"1 at 100 from order {20 + NOTED_FILLS - 1} and 3 trades more")
 
 
 def test_a_trade_without_order_ids_is_told_with_the_trades_that_nothing_matched() -> None:
-    comparison = Comparison(depth=1)
-    comparison.check(Check(0, 4, [], [Execution(0, 0, 100, 5)]), [(7, 100, 6)], lambda _: ([], []))
-    comparison.check(Check(0, 5, [], [Execution(0, 0, 100, 6)]), [], lambda _: ([], []))
-    comparison.check(Check(0, 6, [], [Execution(0, 0, 100, 1)]), [], lambda _: ([], []))
-    assert comparison.execution_differences == [
+    script = Script()
+    script.trades(4, [(7, 100, 6)], [(0, 0, 100, 5)])
+    script.trades(5, [], [(0, 0, 100, 6)])
+    script.trades(6, [], [(0, 0, 100, 1)])
+    result, _ = play(script)
+    assert result.execution_differences == [
         "message 4: recorded 5 at 100; here no such trade, not matched so far: 6 at 100 from order 7",
         "message 6: recorded 1 at 100; here nothing traded",
     ]
-    assert (comparison.executions, comparison.executions_as_recorded) == (3, 1)
+    assert (result.executions, result.executions_as_recorded) == (3, 1)
 
 
 def test_only_the_first_differences_are_kept() -> None:
-    comparison = Comparison(depth=1)
-    for message in range(50):
-        comparison.check(Check(0, message, [], SWEEP), [], lambda _: ([], []))
-    assert len(comparison.execution_differences) == KEPT_DIFFERENCES and comparison.executions == 100
+    script = Script()
+    for message in range(1, 51):
+        script.trades(message, [], SWEEP)
+        script.check(message, [([(5, message)], [])], [])
+    result, _ = play(script)
+    assert len(result.execution_differences) == len(result.differences) == KEPT_DIFFERENCES
+    assert (result.executions, result.book_rows_checked, result.book_rows_equal) == (100, 50, 0)
+    assert result.differences[4] == "message 5: bid 1 is empty, recorded 5 at 5"
 
 
-FIRST, SECOND, THIRD, OTHER = [([(9, lots)], []) for lots in (1, 2, 3, 4)]
+def test_more_fills_than_the_ring_holds_are_all_compared() -> None:
+    """One sweep of 6,000 orders: its fills come back in several rings, and wait for their check."""
+    script = Script()
+    makers = [(number, 100, 1) for number in range(1, 6001)]
+    script.trades(1, makers, [(number, Side.SELL, 100, 1) for number, _, _ in makers])
+    script.trades(2, [(6001, 100, 3)], [(0, 0, 100, 3)])
+    result, _ = play(script)
+    assert (result.executions, result.executions_as_recorded, result.trades) == (6001, 6001, 6001)
+
+
+FIRST, SECOND, THIRD, OTHER = 1, 2, 3, 4
 
 
 @pytest.mark.parametrize(
@@ -226,15 +258,16 @@ FIRST, SECOND, THIRD, OTHER = [([(9, lots)], []) for lots in (1, 2, 3, 4)]
     ids=["in step", "behind the feed", "ahead of the feed", "neither"],
 )
 def test_a_snapshot_between_two_events_is_compared_with_both_sides(
-    snapshot: Book, equal: int, one_event_off: int
+    snapshot: int, equal: int, one_event_off: int
 ) -> None:
-    comparison = Comparison(depth=5)
-    comparison.check(Check(0, 1, [], []), [], lambda _: FIRST)
-    comparison.check(Check(0, 2, [], []), [], lambda _: SECOND)
-    comparison.check(Check(0, 3, [snapshot], []), [], lambda _: SECOND)
-    comparison.check(Check(0, 4, [], []), [], lambda _: THIRD)
-    assert comparison.book_rows_checked == 1
-    assert (comparison.book_rows_equal, comparison.book_rows_one_event_off) == (equal, one_event_off)
+    script = Script(depth=5)
+    script.event(1, FIRST)
+    script.event(2, SECOND)
+    script.check(2, [([(9, snapshot)], [])], [])
+    script.event(3, THIRD)
+    result, _ = play(script)
+    assert result.book_rows_checked == 1
+    assert (result.book_rows_equal, result.book_rows_one_event_off) == (equal, one_event_off)
 
 
 # --- the loop ---------------------------------------------------------------------------------------------------------
@@ -366,7 +399,7 @@ def test_progress_tells_what_is_read(example: Path) -> None:
 def test_a_market_that_cannot_be_opened_says_why(example: Path) -> None:
     reader = open_recording(example)
     reader.contract = ContractSpec("WIDE", max_price_ticks=1 << 40)
-    with pytest.raises(RecordingError, match=r"'WIDE'.*CONTRACT_SET is refused"):
+    with pytest.raises(RecordingError, match=r"'WIDE'.*CONTRACT_LIST is refused, BAD_RANGE"):
         prepare(reader)
 
 

@@ -24,7 +24,7 @@ from engine.code_values import (
     SIDE_BUY,
 )
 from engine.codes import EventKind
-from engine.schema import ORDER_SLOT_BITS
+from engine.schema import ORDER_SLOT_BITS, record
 
 Rows = np.ndarray[Any, Any]
 _REFILLED = int(EventKind.REFILLED)
@@ -48,7 +48,7 @@ class Cause(IntEnum):
     DELEVERAGING = 2
 
 
-CHANGE = np.dtype(
+CHANGE = record(
     [
         ("seq", "<i8"),  # of the command that caused it
         ("time_ns", "<i8"),
@@ -66,7 +66,7 @@ CHANGE = np.dtype(
         ("cause", "u1"),
     ]
 )
-ORDER = np.dtype(
+ORDER = record(
     [
         ("order_id", "<i8"),  # 0: none
         ("price_ticks", "<i8"),
@@ -172,6 +172,18 @@ def as_changes(resting: Rows, time_ns: int) -> Rows:
         changes[name] = resting[name]
     changes["left_lots"], changes["action"], changes["time_ns"] = resting["lots"], Action.ADD, time_ns
     return changes
+
+
+def level_changes(resting: Rows, time_ns: int) -> Rows:
+    """CHANGE rows of the levels that one contract's resting orders make: one for each, all of one event."""
+    rows = as_changes(resting, time_ns)
+    is_new = np.ones(len(rows), bool)
+    is_new[1:] = (rows["side"][1:] != rows["side"][:-1]) | (rows["price_ticks"][1:] != rows["price_ticks"][:-1])
+    first = np.flatnonzero(is_new)
+    levels = rows[first]
+    levels["level_lots"] = np.add.reduceat(rows["lots"], first)
+    levels["last"][-1] = 1
+    return levels
 
 
 def _joined(parts: list[Followed]) -> Followed:

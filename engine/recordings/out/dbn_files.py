@@ -10,7 +10,6 @@ Prices are in 1e-9 and sizes are lots, in 32 bits. `instrument_id` is the contra
 """
 
 import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -191,7 +190,7 @@ class DbnWriter:
 
     def __init__(self, file: IO[bytes], opening: Opening) -> None:
         self._file, self._opening = file, opening
-        self._spool = tempfile.TemporaryFile(dir=opening.folder)  # noqa: SIM115
+        self._spool = opening.spool()
         self._frame = zstandard.ZstdCompressor(level=3, write_checksum=True).stream_writer(self._spool, closefd=False)
         self._prices = _Prices(opening)
         self._contracts: set[int] = set()

@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,11 +13,12 @@ from engine.recordings.out.book_changes import DEPTH_HEAD, ORDER, BookFollower, 
 from engine.recordings.out.dbn_files import DBN
 from engine.recordings.out.file_set import ExportError, FileSet
 from engine.recordings.out.formats import DAY_NS, Format, Opening, Rows, Table, Writer
+from engine.recordings.out.hftbacktest_npz import HFTBACKTEST
 from engine.recordings.out.market_rows import MarketFollower
 from engine.recordings.out.parquet_files import PARQUET
 from engine.recordings.out.tardis_csv import TARDIS
 
-FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN, "tardis": TARDIS}
+FORMATS: Mapping[str, Format] = {"parquet": PARQUET, "dbn": DBN, "tardis": TARDIS, "hftbacktest": HFTBACKTEST}
 WHAT = tuple(dict.fromkeys(what for format in FORMATS.values() for what in format.tables))
 MAX_LEVELS = 1000
 WAITING_BYTES = 1 << 28
@@ -54,13 +54,12 @@ def _options_of(format: Format) -> str:
 
 
 class Export:
-    """Takes the events of a replay, as `Options.reports`, and writes files.
+    """Takes the events of a replay, as `Options.reports`, and writes files, which have their names after `finish`.
 
-    `contracts` are the recording's, by slot; more may be appended while it is read. After `finish` the files have
-    their names; `abandon` after an error leaves the folder as it was.
+    `contracts` are the recording's, by slot; more may be appended while it is read. `rows` counts by table.
     """
 
-    def __init__(self, folder: Path, wanted: Wanted, contracts: list[ContractSpec], has_clock: bool) -> None:
+    def __init__(self, files: FileSet, wanted: Wanted, contracts: list[ContractSpec], has_clock: bool) -> None:
         self._tables, of = wanted.tables(), FORMATS[wanted.format]
         if not has_clock and (of.needs_clock or wanted.daily):
             name = "--daily" if wanted.daily else f"--format {wanted.format}"
@@ -71,7 +70,7 @@ class Export:
         self._follower = BookFollower(wanted.levels if "depth" in sources else 0)
         self._market = MarketFollower() if sources & {"ticker", "funding"} else None
         self._sources = sources
-        self._files = FileSet(folder)
+        self._files = files
         self._writers: dict[tuple[str, int], Writer] = {}
         self._day: int | None = None
         self._resting, self._since_ns = np.zeros(0, ORDER), 0
@@ -91,20 +90,6 @@ class Export:
         """Write what is left, close all files and give them their names."""
         self._end()
         self._files.commit()
-
-    def abandon(self) -> None:
-        """Remove everything that was written."""
-        self._files.abandon()
-
-    @property
-    def names(self) -> list[str]:
-        """The names of all files, without their checksums."""
-        return self._files.names
-
-    @property
-    def size_bytes(self) -> int:
-        """How long all files are together."""
-        return self._files.size_bytes()
 
     def _days(self, events: Rows) -> Iterator[tuple[int, Rows]]:
         """The events of each day. The engine's now never goes back."""
@@ -153,7 +138,7 @@ class Export:
             resting = self._resting if contract < 0 else self._resting[self._resting["contract"] == contract]
             opening = Opening(
                 what, contract, self._contracts, self._day if self._wanted.daily else None, resting, self._since_ns,
-                self._has_clock, self._wanted.levels, self._wanted.options, self._files.folder,
+                self._has_clock, self._wanted.levels, self._wanted.options, self._files.spool,
             )  # fmt: skip
             writer = table.writer(self._files.open(table.file_name(opening)), opening)
             self._writers[what, contract] = writer

@@ -4,6 +4,8 @@ Beside each lies `NAME.CHECKSUM` with its SHA-256, as `sha256sum --check` reads 
 """
 
 import hashlib
+import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import IO
 
@@ -16,11 +18,20 @@ class ExportError(ValueError):
     """An export that cannot be made; one line that says what to do."""
 
 
+Wrap = Callable[[IO[bytes]], IO[bytes]]
+"""What is put around each file that is written, such as one that keeps a pace."""
+
+
+def _bare(file: IO[bytes]) -> IO[bytes]:
+    return file
+
+
 class FileSet:
-    """Opens files in a folder; `commit` names them, `abandon` leaves the folder as it was."""
+    """Opens files in a folder, each in its `wrap`; `commit` names them, `abandon` leaves the folder as it was."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.wrap: Wrap = _bare
         self.names: list[str] = []
         self._open: list[IO[bytes]] = []
         self._made = [place for place in (folder, *folder.parents) if not place.exists()]
@@ -38,7 +49,11 @@ class FileSet:
         file = open(self.scratch(name), "w+b", opener=disk.private)  # noqa: SIM115
         self.names.append(name)
         self._open.append(file)
-        return file
+        return self.wrap(file)
+
+    def spool(self) -> IO[bytes]:
+        """A file without a name, for what has to wait; it is gone once it is closed."""
+        return self.wrap(tempfile.TemporaryFile(dir=self.folder))
 
     def scratch(self, name: str) -> Path:
         """Where a file lies until all are whole."""

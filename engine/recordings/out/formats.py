@@ -3,7 +3,6 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from pathlib import Path
 from typing import IO, Any, Protocol
 
 import numpy as np
@@ -41,6 +40,7 @@ class Opening:
     `contract` is its slot: -1 for a file of all contracts, or of what concerns none. `specs` are those known, by slot.
     `resting` are ORDER rows of what the books show before its first row, the first in each queue first; `time_ns` says
     since when. `day` counts from 1970 in UTC and is None for a file of everything.
+    `spool` opens a file without a name for what has to wait.
     """
 
     what: str
@@ -52,7 +52,7 @@ class Opening:
     has_clock: bool
     levels: int
     options: Mapping[str, str]
-    folder: Path
+    spool: Callable[[], IO[bytes]]
 
     @property
     def spec(self) -> ContractSpec:

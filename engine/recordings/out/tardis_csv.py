@@ -1,7 +1,8 @@
 """CSV files with the columns, names and units of Tardis' datasets: gzip, prices as decimals, times in microseconds.
 
 `depth` is `book_snapshot_N`, `levels` is `incremental_book_L2`, `ticker` is `derivative_ticker`. A book's file begins
-with a snapshot; where nothing rests yet, it is the changes of the first command. Both timestamps are the engine's time.
+with a snapshot; where nothing rests yet, it is the changes of the first command. Times are the engine's; of several
+commands in one microsecond each has a `local_timestamp` of its own in a book's file, one later than the one before.
 """
 
 import gzip
@@ -12,7 +13,7 @@ import numpy as np
 
 from engine.code_values import SIDE_BUY
 from engine.recordings.out.arrow_columns import Maker, arrow
-from engine.recordings.out.book_changes import DEPTH_HEAD, Action, as_changes
+from engine.recordings.out.book_changes import DEPTH_HEAD, Action, level_changes
 from engine.recordings.out.formats import Format, Opening, Rows, Table
 
 EXCHANGE = "lionrock"
@@ -82,6 +83,10 @@ class TardisWriter:
         """Those rows of the source that the file has."""
         return rows
 
+    def arrivals(self, rows: Rows, times_us: Rows) -> Rows:
+        """The local times of rows."""
+        return times_us
+
     def write(self, rows: Rows) -> None:
         """The next rows of the source."""
         rows = self.keep(rows)
@@ -110,7 +115,7 @@ class TardisWriter:
                 "exchange": make.words(np.zeros(len(rows)), (EXCHANGE,)),
                 "symbol": make.words(np.zeros(len(rows)), (self._symbol,)),
                 "timestamp": stamps,
-                "local_timestamp": stamps,
+                "local_timestamp": self._make.numbers(self.arrivals(rows, times // NS_PER_US)),
                 **self._columns(rows, make),
             }
         )
@@ -127,9 +132,21 @@ class LevelsWriter(TardisWriter):
 
     def __init__(self, file: IO[bytes], opening: Opening) -> None:
         super().__init__(file, opening, _levels)
-        self._is_first = True
+        self._is_first, self._last_seq, self._last_us = True, -1, 0
         if len(opening.resting):
             self.write(level_changes(opening.resting, opening.time_ns))
+
+    def arrivals(self, rows: Rows, times_us: Rows) -> Rows:
+        """Each command has a local time of its own, so that readers can tell two within a microsecond apart."""
+        if not len(rows):
+            return times_us
+        is_new = np.diff(rows["seq"], prepend=self._last_seq) != 0
+        group, first = np.cumsum(is_new), np.flatnonzero(is_new)
+        starts = np.concatenate([[self._last_us], times_us[first]])
+        own = np.arange(len(starts))
+        local: Rows = (np.maximum.accumulate(starts - own) + own)[group]
+        self._last_seq, self._last_us = int(rows["seq"][-1]), int(local[-1])
+        return local
 
     def keep(self, rows: Rows) -> Rows:
         """What a level has after the last of the changes that follow each other there by one command."""
@@ -145,18 +162,6 @@ class LevelsWriter(TardisWriter):
         for name in ("side", "price_ticks"):
             goes_on[:-1] &= rows[name][1:] == rows[name][:-1]
         return rows[~goes_on]
-
-
-def level_changes(resting: Rows, time_ns: int) -> Rows:
-    """CHANGE rows of the levels that one contract's resting orders make: one for each, all of one event."""
-    rows = as_changes(resting, time_ns)
-    is_new = np.ones(len(rows), bool)
-    is_new[1:] = (rows["side"][1:] != rows["side"][:-1]) | (rows["price_ticks"][1:] != rows["price_ticks"][:-1])
-    first = np.flatnonzero(is_new)
-    levels = rows[first]
-    levels["level_lots"] = np.add.reduceat(rows["lots"], first)
-    levels["last"][-1] = 1
-    return levels
 
 
 class TradesWriter(TardisWriter):

@@ -18,6 +18,10 @@ from engine.recordings import open_recording
 from engine.recordings.source import RecordingError
 from tests.fuzz.mutate import below, mutated
 from tests.fuzz.target import Target, Wrong
+from tests.recordings import itch_writer, pitch_writer
+from tests.recordings.bitstamp_writer import BitstampWriter
+from tests.recordings.coinbase_writer import CoinbaseWriter
+from tests.recordings.small_exchange import SmallExchange
 from tests.recordings.test_readers import FLASH1_CSV, LOG, MESSAGES, ORDERBOOK, binary
 
 CSV = (
@@ -32,11 +36,34 @@ BITSTAMP_CSV = (
     "id,timestamp,exchange.timestamp,price,volume,action,direction\n"
     "5,1430438404518,1430438404000,236.47,2.00000000,created,bid\n5,1430438404520,1430438404000,236.47,1.5,changed,bid\n"
 )
+TARDIS = (
+    "exchange,symbol,timestamp,local_timestamp,is_snapshot,side,price,amount\n"
+    "deribit,BTC,1700000000000000,1700000000000900,true,bid,50.5,1.25\n"
+    "deribit,BTC,1700000000000000,1700000000000900,true,ask,50.6,3\n"
+    "deribit,ETH,1700000000001000,1700000000001900,true,ask,7e1,0.5\n"
+    "deribit,BTC,1700000000002000,1700000000002900,false,bid,50.5,0\n"
+)
+BINANCE = (
+    '{"lastUpdateId":7,"bids":[["50.5","1.250"]],"asks":[["50.60","3"]]}\n'
+    '{"e":"aggTrade","E":1700000000001,"s":"BTCUSDT","p":"50.5","q":"0.25","T":1700000000001,"m":true}\n'
+    '{"e":"depthUpdate","E":1700000000002,"s":"BTCUSDT","U":8,"u":9,"b":[["50.5","1"]],"a":[]}\n'
+)
+KRAKEN = (
+    '1.5 [9,{"as":[["50.60","3.0","1618678133.36"]],"bs":[["50.50","1.2","1618678133.36"]]},"book-10","XBT/USD"]\n'
+    '1.6 [9,{"b":[["50.50","0.0","1618678133.37"]],"c":"974947235"},"book-10","XBT/USD"]\n{"event":"heartbeat"}\n'
+)
 _RECORDS = [(0, 1, 0, 0, 7, 0, 11, 101, 0), (0, 0, 1, 0, 3, 1, 12, 101, 0), (1, 1, 0, 0, 9, 3, 11, 102, 0)]
 _LOBSTER = "ABC_2012-06-21_34200000_57600000_{}_2.csv"
+_EXCHANGE = SmallExchange(1, ("ABC", "XYZ"), reduces=False)
+_DAY = [fact for step in _EXCHANGE.day(12) for fact in step]
+_COINBASE, _BITSTAMP = CoinbaseWriter(), BitstampWriter()
 BASES = {
     "flash1.csv": FLASH1_CSV.encode(), "flash1.bin": binary(*_RECORDS), "bitstamp.log": LOG.encode(),
     "orders.csv": CSV.encode(), "orders.jsonl": JSONL.encode(), "bitstamp.csv": BITSTAMP_CSV.encode(),
+    "20200130.itch": itch_writer.file_of(_DAY, ("ABC", "XYZ")), "20120106.pitch": pitch_writer.file_of(_DAY),
+    "coinbase.jsonl": "\n".join([*_COINBASE.lines(_DAY), _COINBASE.snapshot(_EXCHANGE, "ABC")]).encode(),
+    "bitstamp.jsonl": "\n".join([*_BITSTAMP.lines(_DAY), _BITSTAMP.snapshot(_EXCHANGE, "ABC")]).encode(),
+    "tardis.csv": TARDIS.encode(), "binance.jsonl": BINANCE.encode(), "kraken.log": KRAKEN.encode(),
     _LOBSTER.format("message"): MESSAGES.encode(), _LOBSTER.format("orderbook"): ORDERBOOK.encode(),
 }  # fmt: skip
 _NAMES = list(BASES)

@@ -348,7 +348,7 @@ def test_watch_has_the_contracts_decimals(capsys):
         def depth(self, levels):
             return [(Decimal(19900), Decimal("0.25"))], [(Decimal("19900.5"), Decimal(1200))]
 
-    view = watch._View(BTC, Book(), 3, Decimals(1, 3))
+    view = watch.View(BTC, Book(), 3, Decimals(1, 3))
     view.ticker = {"last_price": Decimal(19900), "mark_price": Decimal("19900.123"), "open_interest": Decimal("0.5")}
     view.traded([{"timestamp": 1000, "price": Decimal(19900), "amount": Decimal("0.25"), "direction": "buy"}])
     Console(width=120).print(view.render(is_connected=True))

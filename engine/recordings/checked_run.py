@@ -1,0 +1,152 @@
+"""Applies a batch of commands and compares at every check of it, in compiled code.
+
+One call of the engine takes the rows up to the next check. The events pile up in the ring; when it is nearly full, or
+the batch is done, the loop comes back to Python with them.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numba import types
+
+from engine.code_values import COMMAND_LABEL
+from engine.codes import NIL
+from engine.kernels import part, unlocked
+from engine.recordings.batches import Batch
+from engine.recordings.checks import Checks, no_checks
+from engine.recordings.comparison import Comparison, compare, take_fills
+from engine.recordings.runner import Rows, Runner
+from engine.schema import COMMAND, MIN_EVENT_ROWS, record
+from engine.statements import stepping
+from engine.statements.stepping import apply_at
+from engine.units import JIT, NS_PER_S
+
+RING_ROWS = 4096
+"""Of the engine's ring so many rows are used, so that they are still in the caches when they are looked at."""
+_STRETCH = 512
+"""So many commands at most are applied in one call of the engine."""
+_DONE, _DRAIN, _BROKEN = range(3)
+WORK = record(
+    [
+        ("code", "i8"),  # where the engine's entry lies
+        ("count", "i8"),  # rows of the batch
+        ("place", "i8"),  # the next one to be applied
+        ("checks", "i8"),  # up to which check the loop may go
+        ("check", "i8"),  # the next one
+        ("execution", "i8"),  # the next row of the executions
+        ("book", "i8"),  # the next row of the books
+        ("written", "i8"),  # rows of the ring
+        ("engine_ns", "i8"),  # time inside the engine
+    ]
+)
+
+if JIT:
+    _clock_gettime = types.ExternalFunction("clock_gettime", types.int32(types.int32, types.intp))
+    _CLOCK = int(time.CLOCK_MONOTONIC)
+
+    @part
+    def _now_ns(instant):
+        _clock_gettime(_CLOCK, instant.ctypes.data)
+        return instant[0] * NS_PER_S + instant[1]
+
+else:
+
+    def _now_ns(instant: Any) -> int:
+        return time.monotonic_ns()
+
+
+@part
+def _apply(root, work, batch, events, compared):
+    """Apply rows up to the next check, or as many as go at once: _DONE, _DRAIN when there is no room, _BROKEN."""
+    commands, address, stop, instant = batch
+    ring, ring_address, ring_rows = events
+    tallies, fills, _, _, _, _, _, _ = compared
+    room = min(ring_rows - work.written, len(fills) - tallies[0].fills)
+    if room < MIN_EVENT_ROWS:
+        return _DRAIN
+    count = min(stop - work.place, _STRETCH)
+    if work.place + count < stop and commands[work.place + count].kind == COMMAND_LABEL:
+        count += 1
+    begun_ns = _now_ns(instant)
+    span = (ring_address, np.int64(work.written), np.int64(room))
+    consumed, written = apply_at(work.code, root, (address, np.int64(work.place), np.int64(count)), span)
+    work.engine_ns += _now_ns(instant) - begun_ns
+    if consumed < 0:
+        return _BROKEN
+    take_fills(tallies[0], fills, ring, np.int64(work.written), written)
+    work.written += written
+    work.place += consumed
+    return _DONE if consumed == count else _DRAIN
+
+
+@unlocked
+def _run(root, works, batch, events, said, compared):
+    work = works[0]
+    commands, address, instant = batch
+    checks, executions, books = said
+    while True:
+        stop = np.int64(work.count)
+        if work.check < len(checks):
+            stop = np.int64(checks[work.check].at)
+        while work.place < stop:
+            status = _apply(root, work, (commands, address, stop, instant), events, compared)
+            if status != _DONE:
+                return status
+        if work.check >= work.checks:
+            return _DONE
+        check = checks[work.check]
+        compare(root[0], compared, check, (executions, books), (np.int64(work.execution), np.int64(work.book)))
+        work.execution += check.executions
+        work.book += check.books
+        work.check += 1
+
+
+class CheckedRun:
+    """Gives the rows of one batch after another to a runner's engine and compares at their checks."""
+
+    def __init__(self, runner: Runner, comparison: Comparison) -> None:
+        self._runner, self._comparison = runner, comparison
+        engine = runner.engine
+        self._events = engine.ring, engine.ring_address, min(RING_ROWS, len(engine.ring))
+        self._work = np.zeros(1, WORK)
+        self._work["code"] = stepping.code_of_apply(engine.root)
+        self._instant = np.zeros(2, np.int64)
+        self._commands, self._address, self._checks = np.zeros(0, COMMAND), 0, no_checks()
+
+    def begin(self, batch: Batch, checks: Checks) -> None:
+        """Go on with these rows, which are numbered, and these checks."""
+        for name in ("place", "check", "execution", "book"):
+            self._work[name] = 0
+        self._commands, self._checks = batch.commands, checks
+        self._address = stepping.address_of(batch.commands)
+
+    def advance(self, stop: int, checks: int, sink: Callable[[Rows], None]) -> None:
+        """Apply the rows up to `stop` and compare at the first so many checks; `sink` gets the events as they come."""
+        work = self._work
+        work["count"], work["checks"] = stop, checks
+
+        def apply() -> tuple[int, int]:
+            work["engine_ns"] = 0
+            begun, status = int(work["place"][0]), _DRAIN
+            while status == _DRAIN:
+                status = self._run()
+                written, work["written"] = int(work["written"][0]), 0
+                if written:
+                    self._runner.count(self._events[0][:written])
+                    sink(self._events[0][:written])
+            return (NIL if status == _BROKEN else int(work["place"][0]) - begun), int(work["engine_ns"][0])
+
+        rows = self._commands[int(work["place"][0]) : stop]
+        if len(rows):
+            self._runner.engine.apply_by(rows, apply)
+        else:
+            apply()
+
+    def _run(self) -> int:
+        self._comparison.make_room()
+        said = self._checks.rows, self._checks.executions, self._checks.books
+        batch = self._commands, self._address, self._instant
+        root = self._runner.engine.root
+        return int(_run(root, self._work, batch, self._events, said, self._comparison.arrays))

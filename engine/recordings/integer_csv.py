@@ -1,0 +1,229 @@
+"""Lines of whole numbers, decimals and short words, parsed by compiled code a block at a time.
+
+What it reads is plain: fields of one to 18 digits, with a minus sign or without, or words of up to eight letters,
+parted by commas, and nothing else on the line. Every other line is only marked: its reader looks at its text, and says
+what is wrong or takes it after all.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from engine.kernels import entry, part
+from engine.recordings.source import BadLineError, RecordingError, Source, count_lines
+
+BLOCK_BYTES = 1 << 18
+MAX_DIGITS = 18
+"""Digits of a plain field; two such values sum within int64."""
+_NEWLINE, _RETURN, _COMMA, _MINUS, _POINT, _ZERO, _SPACE, _TAB = 10, 13, 44, 45, 46, 48, 32, 9
+
+WORD = -1
+"""In place of a number of decimals: the field is a word, and its value is that of `word_value`."""
+_WORD_LETTERS = 8
+_LETTERS = (ord("A"), ord("z"))
+
+Array = np.ndarray[Any, Any]
+
+
+def word_value(text: str) -> int:
+    """A word of up to eight letters as a number."""
+    return int.from_bytes(text.encode("ascii"), "little")
+
+
+Settled = tuple[Array, RecordingError | None]
+"""Which lines are bad; with an error that ends them, of those before it alone."""
+
+
+@dataclass(slots=True)
+class Lines:
+    """Parsed lines: their numbers in the file (from 1), values, and whether each was plain; blank ones are left out.
+
+    `values` is an int64 array (lines, fields). Those of a line that is not plain mean nothing until they are set.
+    """
+
+    numbers: Array
+    values: Array
+    plain: Array
+    starts: Array
+    data: bytes
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    def text(self, row: int) -> str:
+        """The text of a line, without its end."""
+        end = self.data.find(b"\n", self.starts[row])
+        line = self.data[self.starts[row] : end if end >= 0 else len(self.data)]
+        return line.decode("ascii", "replace").strip()
+
+    def settle(self, good: Array, parse: Callable[[int, str], Any], skip_bad: bool) -> Settled:
+        """Set the values of lines that are not good by `parse`, which gets (number, text).
+
+        What it refuses with BadLineError is bad, or ends the lines unless bad ones are skipped.
+        """
+        bad = np.zeros(len(self), np.bool_)
+        for row in np.flatnonzero(~good).tolist():
+            try:
+                self.values[row] = parse(int(self.numbers[row]), self.text(row))
+            except BadLineError as error:
+                if not skip_bad:
+                    return bad[:row], error
+                bad[row] = True
+        return bad, None
+
+
+Taken = tuple[Array, Array, Array]
+"""(numbers, values, whether each is bad) of some lines."""
+Settle = Callable[[Lines], Settled]
+"""Sets the values of lines that are not plain."""
+
+
+class LineStream:
+    """The lines of a source in order, taken in any portions.
+
+    `places` says for each field how many decimals it may have, 1.5 with 2 of them is 150, or WORD. `error` is why
+    nothing more comes, once everything before it is taken.
+    """
+
+    def __init__(self, source: Source, places: Array, settle: Settle, block_bytes: int = BLOCK_BYTES) -> None:
+        self.error: RecordingError | None = None
+        self._blocks, self._places, self._settle = source.blocks(block_bytes), places, settle
+        self._left: Taken = np.empty(0, np.int64), np.empty((0, len(places)), np.int64), np.empty(0, np.bool_)
+        self._is_done = False
+        self._end_error: RecordingError | None = None
+
+    def take(self, count: int) -> Taken:
+        """The next so many lines, fewer at the end. RecordingError for damage."""
+        parts = [self._left]
+        have = len(self._left[0])
+        while have < count and not self._is_done:
+            parts.append(self._next())
+            have += len(parts[-1][0])
+        whole = [np.concatenate(column) if len(parts) > 1 else column[0] for column in zip(*parts, strict=True)]
+        self._left = whole[0][count:], whole[1][count:], whole[2][count:]
+        if have < count:
+            self.error = self._end_error
+        return whole[0][:count], whole[1][:count], whole[2][:count]
+
+    def _next(self) -> Taken:
+        first_line, data = next(self._blocks, (0, b""))
+        lines = parse(data, first_line, self._places)
+        bad, self._end_error = self._settle(lines)
+        self._is_done = not data or self._end_error is not None
+        return lines.numbers[: len(bad)], lines.values[: len(bad)], bad
+
+
+def parse(data: bytes, first_line: int, places: Array) -> Lines:
+    """Parse whole lines, of which the first one has a number."""
+    count = count_lines(data) + 1
+    numbers, starts = np.empty(count, np.int64), np.empty(count, np.int64)
+    values, plain = np.zeros((count, len(places)), np.int64), np.zeros(count, np.bool_)
+    used = _parse(np.frombuffer(data, np.uint8), first_line, places, values, (numbers, starts, plain))
+    return Lines(numbers[:used], values[:used], plain[:used], starts[:used], data)
+
+
+@part
+def _word(octets, at):
+    """The value of a word and where it ends; -1 where there is none."""
+    value, letters = np.int64(0), 0
+    while at < len(octets) and letters <= _WORD_LETTERS and _LETTERS[0] <= octets[at] <= _LETTERS[1]:
+        value |= np.int64(octets[at]) << np.int64(8 * letters)
+        letters += 1
+        at += 1
+    return value, (at if 0 < letters <= _WORD_LETTERS else -1)
+
+
+@part
+def number_at(octets, at, places):
+    """The plain number at a place and where it ends, scaled by 10^places; -1 where there is none."""
+    size, sign, value, digits = len(octets), 1, 0, 0
+    if at < size and octets[at] == _MINUS:
+        sign = -1
+        at += 1
+    begun = at
+    while at < size and digits <= MAX_DIGITS:
+        digit = np.int64(octets[at]) - _ZERO
+        if digit < 0 or digit > 9:
+            break
+        value = value * 10 + digit
+        digits += 1
+        at += 1
+    if at == begun or digits + places > MAX_DIGITS:
+        return 0, -1
+    if places == 0:
+        return sign * value, at
+    left = places
+    if at < size and octets[at] == _POINT:
+        at += 1
+        begun = at
+        while at < size and left > 0:
+            digit = np.int64(octets[at]) - _ZERO
+            if digit < 0 or digit > 9:
+                break
+            value = value * 10 + digit
+            left -= 1
+            at += 1
+        if at == begun:
+            return 0, -1
+    for _ in range(left):
+        value *= 10
+    return sign * value, at
+
+
+@part
+def text_is_blank(octets, start, end):
+    """Whether only white space stands there."""
+    for at in range(start, end):
+        octet = octets[at]
+        if octet != _SPACE and not _TAB <= octet <= _RETURN:
+            return False
+    return True
+
+
+@part
+def text_end(octets, at):
+    """Where the line ends: its newline, or behind everything."""
+    while at < len(octets) and octets[at] != _NEWLINE:
+        at += 1
+    return at
+
+
+@part
+def _values(octets, at, places, row):
+    """Parse one line into a row of values; where it ends (its newline, or behind everything), -1: it is not plain."""
+    last = len(places) - 1
+    for field in range(last + 1):
+        value, at = _word(octets, at) if places[field] == WORD else number_at(octets, at, places[field])
+        if at < 0:
+            return -1
+        row[field] = value
+        if field < last:
+            if at == len(octets) or octets[at] != _COMMA:
+                return -1
+            at += 1
+    if at < len(octets) and octets[at] == _RETURN:
+        at += 1
+    return at if at == len(octets) or octets[at] == _NEWLINE else -1
+
+
+@entry
+def _parse(octets, first_line, places, values, lines):
+    """Parse whole lines; how many are not blank."""
+    numbers, starts, plain = lines
+    at, used, number = 0, 0, first_line
+    while at < len(octets):
+        start = at
+        at = _values(octets, start, places, values[used])
+        is_plain = at >= 0
+        if not is_plain:
+            at = text_end(octets, start)
+        if is_plain or not text_is_blank(octets, start, at):
+            numbers[used] = number
+            starts[used] = start
+            plain[used] = is_plain
+            used += 1
+        at += 1
+        number += 1
+    return used

@@ -1,0 +1,36 @@
+"""Ways to follow order lives wrongly: see `mutants_of_checks`."""
+
+from tests.mutants_of_checks import CheckMutant
+
+SCENES = "tests/recordings/test_order_lives.py"
+
+LIFE_MUTANTS = (
+    CheckMutant(
+        "a level taken out of turn is left as price-time priority leaves it",
+        "recordings/order_follower.py",
+        "        if not is_equal:\n            _correct(f, out, ladder, side, worst)\n",
+        "",
+        f"{SCENES}::test_an_order_taken_out_of_turn_is_told_and_its_level_entered_again",
+    ),
+    CheckMutant(
+        "an order enters a book that waits to be uncrossed",
+        "recordings/order_follower.py",
+        "    if f.markets[order.contract].held or crosses(f, order.contract, order.side, order.price_ticks):\n",
+        "    if crosses(f, order.contract, order.side, order.price_ticks):\n",
+        f"{SCENES}::test_orders_that_cross_wait_until_the_book_is_uncrossed",
+    ),
+    CheckMutant(
+        "a snapshot of level 3 forgets the messages between it and its line",
+        "recordings/coinbase.py",
+        "        later = [each for each in product.recent if each.sequence > message.sequence]\n",
+        "        later = list(product.recent)[:0]\n",
+        "tests/recordings/test_coinbase.py::test_a_snapshot_that_is_older_than_its_line",
+    ),
+    CheckMutant(
+        "an order of Bitstamp that trades at once rests from the start",
+        "recordings/bitstamp_live.py",
+        "        is_taking = not event.price_ticks or not event.size_lots or self._takes(event)\n",
+        "        is_taking = not event.price_ticks or not event.size_lots\n",
+        "tests/recordings/test_bitstamp_live.py::test_the_book_and_the_executions_of_a_day",
+    ),
+)
