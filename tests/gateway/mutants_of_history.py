@@ -4,6 +4,7 @@ from tests.gateway.mutants import Mutant
 
 STORE = "tests/gateway/read_model/test_history_store.py"
 ON_DISK = "tests/gateway/read_model/test_history_on_disk.py"
+AHEAD = "tests/gateway/read_model/test_rows_ahead.py"
 
 HISTORY_MUTANTS = (
     Mutant(
@@ -35,6 +36,16 @@ HISTORY_MUTANTS = (
         "rows of a log that was longer stay", "read_model/history_store.py",
         "if n >= oldest and not self._out.has_same", "if False and not self._out.has_same",
         f"{STORE}::test_rows_of_a_log_that_lost_its_end_are_written_again",
+    ),
+    Mutant(
+        "a report's memory is written to while a thread looks at what it had", "read_model/reports.py",
+        " or not forgotten.is_sealed:", ":",
+        f"{AHEAD}::test_rows_whose_look_is_not_noted_yet_are_not_taken_for_others",
+    ),
+    Mutant(
+        "the next segment's memory is not the one that was made ready", "read_model/rows_ahead.py",
+        "if found is None or len(found) != rows:", "if True:",
+        f"{AHEAD}::test_history_and_reports_write_to_memory_that_was_made_ready",
     ),
     Mutant(
         "a read model is loaded without the rows before it", "read_model/history.py",
