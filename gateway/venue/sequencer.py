@@ -406,6 +406,8 @@ class Sequencer:
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
             _, times, writes, then = outbox.popleft()
+            if outbox and outbox[0][0] <= durable_seq:
+                writes, then = self._joined(writes, then, durable_seq)
             self._released += 1
             is_timed = not self._released & TIMED_MASK and times is not UNTIMED
             begun_ns = clock.steady_ns() if is_timed else 0
@@ -415,6 +417,20 @@ class Sequencer:
                 self.stage_times.sent(times, begun_ns, clock.steady_ns())
             if then is not None:
                 then()
+
+    def _joined(
+        self, writes: list[tuple[Origin, bytes]], then: Callable[[], None] | None, durable_seq: int
+    ) -> tuple[list[tuple[Origin, bytes]], Callable[[], None] | None]:
+        """The writes of this turn and of the durable ones behind it, one for each origin, up to the first `then`.
+
+        After a sync that took long many turns wait, and a write to a socket costs as much as an order.
+        """
+        outbox, found = self._outbox, {id(origin): (origin, [data]) for origin, data in writes}
+        while then is None and outbox and outbox[0][0] <= durable_seq:
+            _, _, more, then = outbox.popleft()
+            for origin, data in more:
+                found.setdefault(id(origin), (origin, []))[1].append(data)
+        return [(origin, b"".join(parts)) for origin, parts in found.values()], then
 
     @property
     def collected(self) -> int:
