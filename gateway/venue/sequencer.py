@@ -425,11 +425,13 @@ class Sequencer:
 
         After a sync that took long many turns wait, and a write to a socket costs as much as an order.
         """
-        outbox, found = self._outbox, {id(origin): (origin, [data]) for origin, data in writes}
-        while then is None and outbox and outbox[0][0] <= durable_seq:
-            _, _, more, then = outbox.popleft()
-            for origin, data in more:
+        outbox, found = self._outbox, dict[int, tuple[Origin, list[bytes]]]()
+        while True:
+            for origin, data in writes:
                 found.setdefault(id(origin), (origin, []))[1].append(data)
+            if then is not None or not outbox or outbox[0][0] > durable_seq:
+                break
+            _, _, writes, then = outbox.popleft()
         return [(origin, b"".join(parts)) for origin, parts in found.values()], then
 
     @property

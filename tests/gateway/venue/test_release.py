@@ -17,7 +17,7 @@ def test_turns_that_become_durable_together_are_one_write_for_each_origin():
     found._released, found.engine = 0, SimpleNamespace(durable_seq=2)
     found._outbox = deque([
         (1, UNTIMED, [(a, b"1")], None),
-        (2, UNTIMED, [(b, b"2"), (a, b"3")], None),
+        (2, UNTIMED, [(b, b"2"), (a, b"3"), (b, b"")], None),
         (3, UNTIMED, [(a, b"4")], None),
         (4, UNTIMED, [(b, b"5")], lambda: told.append("noted")),
         (5, UNTIMED, [(b, b"6")], None),
