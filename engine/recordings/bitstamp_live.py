@@ -29,7 +29,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from engine.codes import Side
+from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.json_lines import JsonLives, Life
@@ -45,7 +45,7 @@ EVENTS = {"order_created": "created", "order_changed": "changed", "order_deleted
 ORDERS, DETAILS, CSV_PAIR = "live_orders_", "detail_order_book_", "BTC_USD"
 MARKET_SUBTYPE = 2
 MAX_TIME_US = (1 << 63) // 1000 - 1
-_SIDES = (int(Side.BUY), int(Side.SELL))
+_SIDES = (SIDE_BUY, SIDE_SELL)
 _DIRECTIONS = {"bid": 0, "ask": 1}
 _SNAPSHOT_FLAGS = int(LifeFlag.SNAPSHOT | LifeFlag.LAST)
 _NAMED = re.compile(rb"^\d{10,16} (order_(?:created|changed|deleted)) $")
@@ -383,6 +383,6 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
 
 def _meet(taker: Event | Known, maker: Known) -> bool:
     """Whether an order reaches the price of one of the other side; a market order reaches every price."""
-    sign = 1 if taker.side == Side.BUY else -1
+    sign = 1 if taker.side == SIDE_BUY else -1
     is_reached = not taker.price_ticks or sign * maker.price_ticks <= sign * taker.price_ticks
     return is_reached and (taker.contract, taker.side) == (maker.contract, 3 - maker.side)

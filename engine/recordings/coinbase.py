@@ -27,6 +27,7 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
+from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.codes import Side
 from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.decimal_units import DecimalUnits
@@ -39,7 +40,7 @@ RECENT_MESSAGES = 1 << 14
 CHANNEL = ("received", "open", "match", "change", "done", "activate")
 """The types of the full channel."""
 _LEVEL_3 = re.compile(rb'"(bids|asks)":\[\["[0-9.]+","[0-9.]+","[0-9a-f]{8}-')
-_SIDES = {"buy": int(Side.BUY), "sell": int(Side.SELL)}
+_SIDES = {"buy": SIDE_BUY, "sell": SIDE_SELL}
 _LAST, _SNAPSHOT, _AGGRESSOR = int(LifeFlag.LAST), int(LifeFlag.SNAPSHOT), int(LifeFlag.AGGRESSOR)
 
 

@@ -5,8 +5,17 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
-from engine.code_values import COMMAND_AMEND, COMMAND_CANCEL, COMMAND_NEW, SIDE_BUY, SIDE_SELL
-from engine.codes import ExecInst, OrdType, TimeInForce
+from engine.code_values import (
+    COMMAND_AMEND,
+    COMMAND_CANCEL,
+    COMMAND_NEW,
+    EXEC_QTY_IS_LEAVES,
+    SIDE_BUY,
+    SIDE_SELL,
+    TIF_GTC,
+    TIF_IOC,
+    TYPE_LIMIT,
+)
 from engine.recordings.checks import ASK_LOTS, ASK_TICKS, BID_LOTS, BID_TICKS, BOOK_WORDS, CHECK, EXECUTION
 from engine.recordings.live_orders import (
     BOOKS,
@@ -22,8 +31,6 @@ from engine.recordings.live_orders import (
 )
 from engine.schema import COMMAND
 
-_LIMIT, _GTC, _IOC = int(OrdType.LIMIT), int(TimeInForce.GTC), int(TimeInForce.IOC)
-_LEAVES = int(ExecInst.QTY_IS_LEAVES)
 _SPARE_ROWS = 8
 """Rows that most LIFE rows need at most; those that need more say so before they change anything."""
 
@@ -71,9 +78,9 @@ def write_command(f, out, slot, kind):
     row.kind, row.time_ns = kind, head[TIME_NS]
     row.contract_slot, row.cl_ord_id = order.contract, order.cl_ord_id
     if kind == COMMAND_NEW:
-        row.side, row.ord_type, row.tif = order.side, _LIMIT, _GTC
+        row.side, row.ord_type, row.tif = order.side, TYPE_LIMIT, TIF_GTC
     if kind == COMMAND_AMEND:
-        row.flags = _LEAVES
+        row.flags = EXEC_QTY_IS_LEAVES
     if kind != COMMAND_CANCEL:
         row.qty_lots, row.price_ticks = order.size_lots, order.price_ticks
     out.messages[head[ROWS]] = head[MESSAGE]
@@ -90,7 +97,7 @@ def write_aggressor(f, out, contract, side, price_ticks, qty_lots):
     row = out.commands[head[ROWS]]
     row.kind, row.time_ns = COMMAND_NEW, head[TIME_NS]
     row.contract_slot, row.cl_ord_id = contract, head[READER_IDS]
-    row.side, row.ord_type, row.tif = SIDE_BUY + SIDE_SELL - side, _LIMIT, _IOC
+    row.side, row.ord_type, row.tif = SIDE_BUY + SIDE_SELL - side, TYPE_LIMIT, TIF_IOC
     row.qty_lots, row.price_ticks = qty_lots, price_ticks
     out.messages[head[ROWS]] = head[MESSAGE]
     head[ROWS] += 1

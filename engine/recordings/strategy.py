@@ -23,6 +23,7 @@ from typing import Any, SupportsIndex
 
 import numpy as np
 
+from engine.code_values import EXEC_POST_ONLY
 from engine.codes import CommandKind, ExecInst, OrdType, Side, TimeInForce
 from engine.recordings.batches import Batch, ContractSpec, Reader, command_rows, contracts_of
 from engine.recordings.event_batches import Depth, check_intervals, check_times, depth_of, running_times
@@ -140,7 +141,7 @@ class Session:
         if not 0 <= contract_slot < len(self.contracts):
             raise ValueError(f"contract_slot: {contract_slot} is none of the {len(self.contracts)} contracts so far")
         cl_ord_id, self._next_id = self._next_id, self._next_id + 1
-        flags = int(ExecInst.POST_ONLY) if post_only else 0
+        flags = EXEC_POST_ONLY if post_only else 0
         self._send(
             CommandKind.NEW, side, OrdType.LIMIT, tif, flags, OWN_ACCOUNT, contract_slot, cl_ord_id, lots, price
         )  # fmt: skip

@@ -20,7 +20,7 @@ from tests.simulation.virtual_disk import SECTOR, PowerLost, VirtualDisk
 SEEDS, STEPS = (*range(1, 31), 2416), 600
 """In 2416 a start makes again what a trial has cut: the damage is no loss."""
 LOOKED_FOR = 150
-MOST_STARTS = 40
+MOST_STARTS = 80
 """A seed has fewer starts than that, those of damaged copies included."""
 A, B = Path("/d/a"), Path("/d/b")
 ROOT = Path(__file__).parents[2]

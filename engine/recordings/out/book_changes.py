@@ -16,6 +16,7 @@ from engine.code_values import (
     EVENT_CANCELLED,
     EVENT_FILL,
     EVENT_NOTICE_FIRST,
+    EVENT_REFILLED,
     EVENT_REPEATED,
     EVENT_RESTED,
     FLAG_DELEVERAGING,
@@ -23,11 +24,9 @@ from engine.code_values import (
     FLAG_RESTING,
     SIDE_BUY,
 )
-from engine.codes import EventKind
 from engine.schema import ORDER_SLOT_BITS, record
 
 Rows = np.ndarray[Any, Any]
-_REFILLED = int(EventKind.REFILLED)
 
 
 class Action(IntEnum):
@@ -319,7 +318,7 @@ def _leave(book, event, change, stays, levels):
 def _apply(book, event, change, levels):
     """Apply an event that is about one order in the book; whether that can be seen."""
     kind = event.kind
-    if kind in (EVENT_ACCEPTED, EVENT_RESTED, _REFILLED):
+    if kind in (EVENT_ACCEPTED, EVENT_RESTED, EVENT_REFILLED):
         return _rest(book, event, change, levels)
     if kind == EVENT_FILL:
         return _leave(book, event, change, event.leaves_lots > 0, levels)
