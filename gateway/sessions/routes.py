@@ -12,6 +12,7 @@ from gateway.sessions.methods import (
     market,
     market_records,
     mass_cancels,
+    preview,
     queries,
     session,
     trading,
@@ -46,12 +47,13 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **trading.HANDLERS,
     **mass_cancels.HANDLERS,
     **closing.HANDLERS,
+    **preview.HANDLERS,
     **queries.HANDLERS,
     **account.HANDLERS,
     **venue.HANDLERS,
     **admin.HANDLERS,
 }
-_ASKING = (market, market_records, queries, account, account_records, venue)
+_ASKING = (market, market_records, preview, queries, account, account_records, venue)
 _READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
     "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
     "public/get_contract_size", "public/get_index_price_names", "public/get_supported_index_names",
