@@ -101,7 +101,7 @@ class _Compare:
             return
         watched = self.asked % self._digest_each == 0
         before = host.digest(self.root) if watched else ""
-        expected = self.what_if.new_order(rows[:1], int(row["time_ns"]))
+        expected = self.what_if.new_order(rows, int(row["time_ns"]))
         if watched:
             assert host.digest(self.root) == before, "a question left a trace in the state"
         found = _happened(self.root, row, _apply(self.root, rows).copy())

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from engine import book, events, idmap, matching, orders, row_access
-from engine.codes import NIL, EventFlag, EventKind, ExecInst, Reason
+from engine.codes import NIL, EventFlag, EventKind, Reason
 from engine.journal.snapshot import regions
 from engine.kernels import entry, part
 from engine.overlay import DIRECT, GRANULE_BITS, OVERLAY
@@ -128,7 +128,7 @@ def _play(root, address, ring, ring_rows, now_ns, out):
         _begin(s, now_ns)
     events.open_ring(s, ring, ring_rows)
     if now_ns != NIL:
-        orders.new(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id), _label_at(address, 0))
+        orders.new(s, c, idmap.tag_of(c.account_slot, c.cl_ord_id), _label_at(address, 1))
     out[_IS_DONE] = 1
     if ring_rows == 0:
         return events.close_ring(s)
@@ -147,7 +147,7 @@ class WhatIf:
 
     def __init__(self, root: Any) -> None:
         self._root = root
-        self._command = np.zeros(1, COMMAND)
+        self._command = np.zeros(2, COMMAND)
         self._ring = np.zeros(RING_ROWS, EVENT)
         self._out = np.zeros(_POSITION_SLOT + 1, np.int64)
         self._addresses = row_access.address_of(self._command), row_access.address_of(self._ring)
@@ -170,9 +170,8 @@ class WhatIf:
         return row
 
     def new_order(self, command: Any, now_ns: int) -> Played:
-        """What a NEW command (one row) would do at a time. Its label, sequence and time do not count."""
-        self._command[:] = command
-        self._command["flags"] &= ~int(ExecInst.LABELLED)
+        """What a NEW command, with its label's row if it has one, would do at a time; its own time does not count."""
+        self._command[: len(command)] = command
         overlay, told = self._copied(), list[Any]()
         while True:
             written = _play(overlay, *self._addresses, RING_ROWS, NIL if told else now_ns, self._out)
@@ -182,9 +181,8 @@ class WhatIf:
 
     def admits(self, command: Any, now_ns: int, qty_lots: int) -> bool:
         """Whether the same order would be taken with so many lots."""
-        self._command[:] = command
-        self._command["flags"] &= ~int(ExecInst.LABELLED)
-        self._command["qty_lots"] = qty_lots
+        self._command[: len(command)] = command
+        self._command["qty_lots"][0] = qty_lots
         _play(self._copied(), *self._addresses, 0, now_ns, self._out)
         return int(self._ring["kind"][0]) != EventKind.REJECTED
 

@@ -27,7 +27,7 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
     """
     side = Side.BUY if params.direction == "buy" else Side.SELL
     contract = contract_of(call.projection, params.instrument_name)
-    command = np.frombuffer(asked(session, params, call, side), COMMAND, 1)
+    command = np.frombuffer(asked(session, params, call, side), COMMAND)
     projection, account_slot = call.projection, session.account_slot
     before, held = projection.previews.before(account_slot, contract.slot)
     played = projection.previews.play(command, call.now_ns)
