@@ -87,7 +87,7 @@ def test_where_the_bytes_are_cut_does_not_matter(tmp_path: Path, monkeypatch: py
     for size in (1, 3, 64):
         monkeypatch.setattr(byte_blocks, "READ_BYTES", size)
         assert plain(decoded(ItchDecoder(source))) == plain(whole)
-    monkeypatch.setattr(itch, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(exchange_day, "BLOCK_ROWS", 7)
     blocks = list(ItchDecoder(source).blocks())
     assert plain(np.concatenate([block.rows for block in blocks])) == plain(whole)
     assert max(len(block.rows) for block in blocks) == 7
@@ -127,7 +127,7 @@ def test_a_file_without_its_beginning(tmp_path: Path) -> None:
     decoder = ItchDecoder(source)
     assert decoded(decoder)["action"].tolist() == [LifeAction.ADD, LifeAction.DELETE]
     assert decoder.contracts[0].name == "AAPL"
-    assert decoder.ignored == {"message of a symbol that nothing names": 1}
+    assert decoder.ignored == {"message of a symbol without an order so far": 1}
 
 
 def test_messages_that_change_no_book(tmp_path: Path) -> None:
