@@ -15,7 +15,7 @@ from engine.recordings.source import RecordingError, Source
 FILLED, MIDNIGHT_NS, MESSAGES, FIRST_WORD = range(4)
 """Words of a decoder's state: rows of the block at hand, the day's midnight, messages read. Its own words follow."""
 OK, MORE, FULL, END, FIRST_CODE = range(5)
-"""Why compiled code came back: to be called again, for more bytes, with a full block, at the end. Its own codes follow."""
+"""Why compiled code came back: to be called again, for more bytes, with a full block, at the end. More codes follow."""
 
 
 class ExchangeDay(RecordedContracts, ABC):
@@ -38,7 +38,7 @@ class ExchangeDay(RecordedContracts, ABC):
         return {reason: count for reason, count in zip(self.reasons, counts, strict=True) if count}
 
     def blocks(self) -> Iterator[LifeBlock]:
-        """The whole file. What stands before a damage comes first, then BadBytesError, BadLineError or RecordingError."""
+        """The whole file. What stands before a damage comes first, then RecordingError or one of its kinds."""
         with ByteBlocks(self.source) as window:
             rows, code, failure = np.zeros(BLOCK_ROWS, LIFE), OK, None
             while code != END:

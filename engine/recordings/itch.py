@@ -14,8 +14,8 @@ What a message means for a book:
 are counted by whoever follows the orders. *Forgetting.* Nothing: every order's end is in the file.
 
 *Contracts.* The directory (R) or an order itself names the symbol of a locate code; each symbol that has orders is a
-contract. Above MAX_CONTRACTS the symbols that are wanted must be named; messages of the others are left out here. What is
-wanted and not listed is refused when the market opens, if the file begins with the day.
+contract. Above MAX_CONTRACTS the symbols that are wanted must be named; messages of the others are left out here. A
+symbol that is wanted and not listed is refused when the market opens, if the file begins with the day.
 *Prices* have four decimals. An order above 2^30 ticks, such as a stub quote of $199,999.99 at a tick of 0.0001, is left
 out and counted; so are trades beside the book whose price is no multiple of a coarser tick.
 *Times* are nanoseconds after New York's midnight of the date in the file's name; without one, of 1 January 1970.

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.recordings import byte_blocks, itch
+from engine.recordings import byte_blocks, exchange_day, itch
 from engine.recordings.batches import Wanted
 from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
@@ -109,6 +109,15 @@ def test_a_wanted_symbol_that_is_not_there_is_said(tmp_path: Path) -> None:
     there = "there are: AAPL, MSFT, ZVZZT$"
     with pytest.raises(RecordingError, match=f"--symbols: APPL is not in the recording; {there}"):
         list(LivesReader(ItchDecoder(source, only("APPL")), wanted=only("APPL")).batches())
+
+
+def test_an_unlisted_symbol_is_refused_when_the_market_opens(tmp_path: Path) -> None:
+    """In front of anything that follows; a file without its beginning is read to its end, for orders name symbols."""
+    opens, damage = framed(head(b"S", 0, 3) + b"Q"), b"\x00\x09damage"
+    with pytest.raises(RecordingError, match=r"--symbols: APPL is not in .*; there are: AAPL, MSFT$"):
+        decoded(ItchDecoder(write(tmp_path, directory(["AAPL", "MSFT"]) + opens + damage), only("APPL", "MSFT")))
+    decoder = ItchDecoder(write(tmp_path, opens + framed(message(ADDED, 1))), only("AAPL"))
+    assert decoded(decoder)["order_id"].tolist() == [5]
 
 
 def test_more_symbols_than_contracts(tmp_path: Path) -> None:

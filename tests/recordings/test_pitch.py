@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.recordings import byte_blocks, id_table, pitch
+from engine.recordings import byte_blocks, exchange_day, id_table, pitch
 from engine.recordings.batches import Wanted
 from engine.recordings.order_lives import LIFE, LifeAction
 from engine.recordings.pitch import PitchDecoder
