@@ -1,4 +1,4 @@
-"""Contracts' descriptions as JSON: bytes that are kept until what they say changes."""
+"""Contracts' rules, and their descriptions as JSON: bytes that are kept until what they say changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -38,8 +38,8 @@ class Instruments:
         return self._texts
 
 
-def contract_terms(row: Any) -> ContractTerms:
-    """The rules of a contract, from its row of the engine's state."""
+def terms_of(row: Any) -> ContractTerms:
+    """The rules of a contract, from the engine's row of it."""
     brackets = [
         (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
         for at in range(int(row["brackets"]))

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import pytest
+from msgspec import structs
 
 from engine.codes import Reason
 from engine.statements.what_if import Holding, Played, Pool
@@ -45,16 +46,11 @@ def test_fills_are_weighed_and_compared_with_the_best_price_and_the_mark(desk):
 def test_the_rest_pays_the_fee_of_a_maker_rounded_up_for_the_venue(desk):
     rests = Played(Reason.NONE, AFTER, Holding(), resting_lots=1, resting_ticks=40_001)
     assert previewed(desk, rests)["maker_fee"] == 0.000401
-    desk.rows.terms = lambda slot, terms=desk.rows.terms(0): _with(terms, maker_fee_ppb=-200_000)
+    rebate = structs.replace(desk.rows.terms(0), maker_fee_ppb=-200_000)
+    desk.rows.terms = lambda slot: rebate
     told = previewed(desk, rests)
     assert told["maker_fee"] == -0.0004 and told["order_state"] == "open"
     assert (told["resting_amount"], told["resting_price"], told["order_value"]) == (0.0001, 20_000.5, 2.00005)
-
-
-def _with(terms, **fields):
-    for name, value in fields.items():
-        setattr(terms, name, value)
-    return terms
 
 
 @pytest.mark.parametrize(
