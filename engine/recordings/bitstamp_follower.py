@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import SIDE_BUY, SIDE_SELL, TIF_GTC
-from engine.kernels import entry, part
+from engine.kernels import entry, part, unlocked
 from engine.recordings.batches import READER_ID, Batch
 from engine.recordings.checks import ASK_TICKS, BID_TICKS, BOOK_WORDS, CHECK, EXECUTION, Checks, copy_book
 from engine.recordings.recorded_orders import NOWHERE, OrderTable, add_order, find_order, has_room, remove_order
@@ -142,7 +142,7 @@ def _step(f, orders, out, event, books, said):
             write_check(cursor, checks, 0, 0)
 
 
-@entry
+@unlocked
 def _follow_entries(followers, orders, out, entries, books, said):
     """Follow entries from `f.next` on, as long as there is room."""
     f = followers[0]

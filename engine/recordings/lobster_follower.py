@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import SIDE_BUY, SIDE_SELL, TIF_GTC, TIF_IOC
-from engine.kernels import entry, part
+from engine.kernels import entry, part, unlocked
 from engine.recordings.batches import READER_ID, Batch
 from engine.recordings.checks import (
     ASK_TICKS,
@@ -430,7 +430,7 @@ def _fits(queues, out, scratch, count, depth):
     )
 
 
-@entry
+@unlocked
 def _follow_rows(followers, queues, out, block, said, scratch):
     """Follow the messages of a block from `f.next` on; the last sweep waits unless the block is the last one."""
     f = followers[0]
