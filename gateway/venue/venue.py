@@ -24,11 +24,14 @@ from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.history import History
 from gateway.read_model.history_store import follow, open_store
+from gateway.read_model.operator_views import OperatorViews
 from gateway.read_model.projection import Projection
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
+from gateway.sessions.operation import Operation
 from gateway.sessions.shared_context import Context, make_context
+from gateway.surveillance.store import AlertStore, file_of
 from gateway.venue import losses
 from gateway.venue.clock_watch import ClockWatch
 from gateway.venue.daily_review import DailyReview
@@ -123,6 +126,8 @@ class Venue:
         parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
+        views, alerts = OperatorViews(self.history, self.engine.root), file_of(Path(config.data))
+        self.context.operation = Operation(views, lambda: AlertStore(alerts))
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
