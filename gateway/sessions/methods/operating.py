@@ -9,7 +9,16 @@ from typing import Any
 
 import msgspec
 
-from engine.codes import NIL, AccountAttribute, Affiliation, CommandKind, ContractParameter, Reason, VenueParameter
+from engine.codes import (
+    NIL,
+    AccountAttribute,
+    Affiliation,
+    CommandKind,
+    ContractParameter,
+    MarketState,
+    Reason,
+    VenueParameter,
+)
 from gateway.affiliates.governance import governance
 from gateway.office.changes import KINDS, Plan
 from gateway.office.client_list import client_rows
@@ -58,7 +67,17 @@ def preview_change(session: SessionState, params: m.PreviewChange, call: Call) -
     with refusable():
         typed = sealed_params(typed, call)
         plan, told = Office(call.context.registry).previewed(params.change, typed, key_of(session), call.now_ns)
+    for row in told["directives"]:
+        _say_present_state(call, row)
     return encode({**told, "open_orders": _open_orders(call, plan)})
+
+
+def _say_present_state(call: Call, row: dict[str, Any]) -> None:
+    """The state of a contract or the venue is the engine's: it changes without officers too, as by a stale index."""
+    if row["kind"] == "contract_state" and (contract := call.projection.contract(row["instrument_name"])) is not None:
+        row["before"] = MarketState(call.projection.state(contract.slot)).name.lower()
+    elif row["kind"] == "venue_state":
+        row["before"] = "halted" if call.projection.is_halted() else "open"
 
 
 def _open_orders(call: Call, plan: Plan) -> int:
