@@ -126,14 +126,18 @@ class Venue:
         parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
-        views, alerts = OperatorViews(self.history, self.engine.root), file_of(Path(config.data))
-        self.context.operation = Operation(views, lambda: AlertStore(alerts))
+        self.context.operation = self._operation()
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _operation(self) -> Operation:
+        """What officers see of this venue; the server adds its connections."""
+        alerts = file_of(Path(self.config.data))
+        return Operation(OperatorViews(self.history, self.engine.root), lambda: AlertStore(alerts))
 
     def _look_after_folder(self) -> None:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""
