@@ -38,6 +38,7 @@ EXAMPLES: dict[str, dict[str, Any]] = {
     "public/get_funding_rate_value": {**_I, **_PERIOD},
     "public/get_funding_rate_history": {**_I, **_PERIOD},
     "public/get_tradingview_chart_data": {**_I, **_PERIOD, "resolution": "1"},
+    "public/get_price_chart_data": {**_I, **_PERIOD, "resolution": "1"},
     "public/get_book_summary_by_currency": {"currency": "USDC"},
     "public/get_book_summary_by_instrument": _I,
     "public/status": {},

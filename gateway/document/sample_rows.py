@@ -19,6 +19,7 @@ from gateway.wire.views import (
     MovementView,
     OrderView,
     PositionView,
+    ReferenceView,
     Report,
     RuleState,
     SettlementView,
@@ -86,6 +87,7 @@ class SampleProjection:
         self.floor = 0
         self.connections: dict[int, int] = {}
         self.spans: list[Span] = []
+        self.reference_rows: list[ReferenceView] = []
         self.mark_rows: list[tuple[int, int]] = []
         self.money_records = SampleMoneyRecords()
         self.halted = False
@@ -130,6 +132,9 @@ class SampleProjection:
 
     def candles(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         return self.candle_rows
+
+    def references(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[ReferenceView]:
+        return self.reference_rows
 
     def funding(self, slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         return [row for row in self.funding_rows if start_ns <= row.time_ns <= end_ns]
@@ -259,6 +264,7 @@ def sample_projection() -> SampleProjection:
         TransactionView(2, NOW, "trade", 0, Side.BUY, 5_000, 40_001, 5_000_125, -5_000_125, 9_994_999_875, 77, 3),
         TransactionView(1, NOW, "deposit", NIL, 0, 0, 0, 0, 10_000_000_000, 10_000_000_000),
     ]
+    rows.reference_rows = [ReferenceView(NOW - 60 * S, 40_000_000, 39_998_000)]
     rows.mark_rows = [(NOW - 2 * S, 39_999_000), (NOW - S, 40_000_000)]
     rows.money_records.movement_rows = {
         CommandKind.DEPOSIT: [MovementView(1, NOW, 10_000_000_000, NIL)],

@@ -19,7 +19,7 @@ from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from engine.statements import decision_figures
-from gateway.read_model import event_fold, render, saved_rows
+from gateway.read_model import event_fold, market_minutes, render, saved_rows
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -31,13 +31,15 @@ from gateway.read_model.history_views import (
     closed_by_force,
     funding_rate,
     order_view,
+    reference_view,
     trade_view,
     transaction_view,
     user_trade_view,
 )
-from gateway.read_model.instruments import Instruments
+from gateway.read_model.instruments import Instruments, terms_of
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
+from gateway.read_model.reference_prices import ReferencePrices, latest_marks
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
 from gateway.read_model.segments import Segment
@@ -54,6 +56,7 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
+    ReferenceView,
     Report,
     RuleState,
     Span,
@@ -88,6 +91,7 @@ class Projection:
         self.history = history or History()
         self._recent: tuple[Segment, int] = (self.history.segments[0], 0)
         self._candles = Candles(self.history.store)
+        self._reference_prices = ReferencePrices(self.history.store)
         self.switches = Switches()
         self.money_records = MoneyRecords(self.history)
         self._funding = FundingRates(self.history.store)
@@ -172,10 +176,12 @@ class Projection:
             self.apply(batch, len(commands), len(events))
 
     def _note_rare(self, segment: Segment, first: int) -> None:
-        """Keep closed minutes and funding rates where a question finds them without a walk through the history."""
+        """Keep minutes that are over and funding rates where a question finds them without a walk through all."""
         kinds = segment.legs["kind"][first : segment.used]
-        for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
+        for index in np.flatnonzero(kinds == market_minutes.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
+        for index in np.flatnonzero(kinds == market_minutes.REFERENCE_KIND).tolist():
+            self._reference_prices.add(*reference_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
             self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
 
@@ -205,7 +211,8 @@ class Projection:
 
     @property
     def _saved_parts(self) -> tuple[Any, ...]:
-        return self.history, self._reports, self._candles.series, self._funding.series, self.switches
+        series = self._candles.series, self._reference_prices.series, self._funding.series
+        return self.history, self._reports, *series, self.switches
 
     def save(self, path: Path, pace: disk.Pace | None = None) -> None:
         """Write everything durably to a file, which gets its name when it is complete. With a pace in pieces."""
@@ -261,18 +268,7 @@ class Projection:
 
     def terms(self, contract_slot: int) -> ContractTerms:
         """The rules of a contract."""
-        row = self._engine_contracts[contract_slot]
-        brackets = [
-            (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
-            for at in range(int(row["brackets"]))
-        ]
-        return ContractTerms(
-            int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
-            int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
-            int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
-            int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
-            bool(row["impact_excludes_affiliates"]),
-        )  # fmt: skip
+        return terms_of(self._engine_contracts[contract_slot])
 
     def instruments(self) -> Sequence[bytes]:
         """The description of each contract as JSON, by slot."""
@@ -363,6 +359,11 @@ class Projection:
         running = self._running(contract_slot)
         return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, running, self.now_ns)
 
+    def references(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[ReferenceView]:
+        """Mark and index as they were at the end of each period, up to now."""
+        market, end_ns = self._markets[contract_slot], min(end_ns, self.now_ns)
+        return self._reference_prices.period(contract_slot, resolution_s, start_ns, end_ns, market)
+
     def _running(self, contract_slot: int) -> Candle | None:
         row = self._markets[contract_slot]
         if not row["candle_ns"]:
@@ -378,12 +379,7 @@ class Projection:
 
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
         """(time in ns, mark in subticks) of the latest marks, oldest first."""
-        row = self._markets[contract_slot]
-        noted = int(row["marks_noted"])
-        places = np.arange(max(0, noted - event_fold.MARKS_KEPT), noted) % event_fold.MARKS_KEPT
-        times, marks = row["mark_times_ns"][places], row["marks_subticks"][places]
-        inside = (start_ns <= times) & (times <= end_ns)
-        return list(zip(times[inside].tolist(), marks[inside].tolist(), strict=True))
+        return latest_marks(self._markets[contract_slot], start_ns, end_ns)
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""

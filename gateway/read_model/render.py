@@ -50,6 +50,7 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
+    ReferenceView,
     TickerView,
     TradeView,
     TransactionView,
@@ -441,6 +442,17 @@ def chart(contract: Contract, candles: list[Candle]) -> bytes:
         array(contract.amount_text(row.volume_lots) for row in candles),
         array(_notional(contract, row.volume_tick_lots) for row in candles),
     )  # fmt: skip
+
+
+def reference_chart(contract: Contract, periods: list[ReferenceView]) -> bytes:
+    """The answer of public/get_price_chart_data: one array for each column."""
+    price = contract.subticks_text
+    return b'{"status":"%b","ticks":%b,"mark":%b,"index":%b}' % (
+        b"ok" if periods else b"no_data",
+        array(b"%d" % (row.start_ns // _NS_PER_MS) for row in periods),
+        array(price(row.mark_subticks) for row in periods),
+        array(price(row.index_subticks) for row in periods),
+    )
 
 
 def funding(contract: Contract, view: FundingView) -> bytes:

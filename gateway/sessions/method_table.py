@@ -371,6 +371,7 @@ _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_funding_rate_value": (FundingParams, "number", "The funding rate of a period, added up"),
     "public/get_funding_rate_history": (FundingParams, "[Funding]", "Funding rates of a period"),
     "public/get_tradingview_chart_data": (ChartParams, "Chart", "Candles of a period"),
+    "public/get_price_chart_data": (ChartParams, "PriceChart", "Mark and index at the end of each candle of a period"),
     "public/get_book_summary_by_currency": (CurrencyParams, "[Summary]", "Summaries by settlement currency"),
     "public/get_book_summary_by_instrument": (InstrumentParams, "[Summary]", "The summary of one contract"),
     "public/status": (Params, "Status", "Whether trading is locked"),

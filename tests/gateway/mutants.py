@@ -238,6 +238,13 @@ QUERY_MUTANTS = (
         CANDLES,
     ),
     Mutant(
+        "a period has the mark of its beginning",
+        "read_model/reference_prices.py",
+        'np.searchsorted(minutes["time_ns"], begins + step_ns) - 1',
+        'np.searchsorted(minutes["time_ns"], begins + 1) - 1',
+        "tests/gateway/read_model/test_reference_prices.py",
+    ),
+    Mutant(
         "a window ends with its last trade",
         "read_model/candles.py",
         "return merged + _flat(close_ticks, next_ns, min(end_ns, now_ns) + 1, step_ns)",

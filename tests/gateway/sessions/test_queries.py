@@ -9,6 +9,7 @@ from gateway.wire.views import (
     Candle,
     FundingView,
     PositionView,
+    ReferenceView,
     Report,
     RuleState,
     TickerView,
@@ -102,6 +103,10 @@ def test_trades_candles_and_funding(desk):
     }  # fmt: skip
     desk.rows.candle_rows = []
     assert result(desk, "public/get_tradingview_chart_data", **span, resolution="1")["status"] == "no_data"
+    desk.rows.reference_rows = [ReferenceView(NOW, 40_000_000, 39_998_500)]
+    assert result(desk, "public/get_price_chart_data", **span, resolution="240") == {
+        "status": "ok", "ticks": [NOW // MS], "mark": [20000], "index": [19999.25],
+    }  # fmt: skip
     now = {"instrument_name": NAME, "start_timestamp": NOW // MS - 10**7, "end_timestamp": NOW // MS}
     desk.rows.ticker_rows[0].current_funding_ppb = 7_000
     assert result(desk, "public/get_funding_rate_value", **now) == 0.000007
