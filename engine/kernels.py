@@ -52,6 +52,11 @@ def _remembered(record: Any) -> str:
 
 types.Record.__repr__ = _remembered
 
+_SETTLED = {"error_model": "numpy", "_nrt": False}
+"""A division by zero raises nothing. Nothing that is compiled here allocates, so references to arrays are not counted:
+whoever calls an entry holds its arrays. To count would take two locked instructions for each array out of a tuple.
+"""
+
 KERNELS: list[Any] = []
 """Every kernel in the order of definition, callees first."""
 
@@ -242,7 +247,7 @@ def _compile_once(function: Callable[..., Any], options: dict[str, Any], attribu
 
     There is one signature for the state itself and one for an overlay of it.
     """
-    settled = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    settled = _SETTLED | {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
     options = settled | {"forceinline": False} | options  # explicit, or the caller's would be inherited
     dispatcher = njit(pipeline_class=PART_PIPELINE, **options)(function)
     names = inspect.signature(function).parameters
@@ -292,23 +297,22 @@ def entry(function: Callable[..., Any]) -> Any:
     """A function that Python calls: compiled with every kernel that it reaches, and kept in the cache on disk."""
     if not JIT:
         return function
-    return njit(pipeline_class=_WHOLE_PIPELINE, error_model="numpy", no_cfunc_wrapper=True, cache=True)(function)
+    return njit(pipeline_class=_WHOLE_PIPELINE, **_SETTLED, no_cfunc_wrapper=True, cache=True)(function)
 
 
 def unlocked(function: Callable[..., Any]) -> Any:
     """An entry that gives the interpreter's lock away while it runs: for a thread of its own."""
     if not JIT:
         return function
-    options = {"error_model": "numpy", "no_cfunc_wrapper": True, "cache": True, "nogil": True}
-    return njit(pipeline_class=_WHOLE_PIPELINE, **options)(function)
+    return njit(pipeline_class=_WHOLE_PIPELINE, **_SETTLED, no_cfunc_wrapper=True, cache=True, nogil=True)(function)
 
 
 def part(function: Callable[..., Any]) -> Any:
     """A compiled function of the gateway that only entries call: its code is kept for the entry that reaches it."""
     if not JIT:
         return function
-    options = {"error_model": "numpy", "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    return njit(pipeline_class=PART_PIPELINE, **options)(function)
+    options = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    return njit(pipeline_class=PART_PIPELINE, **_SETTLED, **options)(function)
 
 
 def direct(function: Any, *like: Any) -> Any:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.office import officer_params as admin
 from gateway.office.changes import KINDS
 from gateway.registry.authentication import AuthParams
+from gateway.sessions import operating_params as operating
 from gateway.sessions import record_params as records
 from gateway.wire.decimals import ABSENT, Number
 
@@ -469,6 +470,24 @@ _OFFICE: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/list_lapses": (admin.ListLapses, "[Lapse]", "What lapses soon or has lapsed, of clients and persons"),
     "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
 }
+_OPERATING: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/preview_change": (operating.PreviewChange, "ChangePreview", "What a change would do, written nowhere"),
+    "venue/admin/list_parameters": (operating.ListParameters, "[Parameter]", "Parameters in force, and who set them"),
+    "venue/admin/list_sessions": (operating.ListSessions, "[SessionInfo]", "Who is connected by websocket"),
+    "venue/admin/list_risks": (operating.ListRisks, "[Risk]", "Accounts with positions, nearest to liquidation first"),
+    "venue/admin/list_forced_trades": (operating.ListForcedTrades, "[ForcedTrade]", "Liquidations and deleveraging"),
+    "venue/admin/explain_account": (operating.ExplainAccount, "AccountExplained", "An account's margin and admission"),
+    "venue/admin/list_clients": (operating.ListClients, "[ClientSummary]", "Clients, what each lacks and what lapses"),
+    "venue/admin/list_affiliates": (operating.ListAffiliates, "[Affiliate]", "Group companies and their approvals"),
+    "venue/admin/list_alerts": (operating.ListAlerts, "[Alert]", "Alerts of surveillance in a state, newest first"),
+    "venue/admin/get_alert": (operating.GetAlert, "AlertEvidence", "One alert with its orders, trades and reviews"),
+}
+_CUT: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/end_session": (operating.EndSession, "SessionEnded", "End a websocket; its client may connect again"),
+}
+_REVIEWS: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/review_alert": (operating.ReviewAlert, "Alert", "Say what became of an alert, and why"),
+}
 
 
 def _changes(scope: str) -> dict[str, tuple[type[Struct], str, str]]:
@@ -497,6 +516,9 @@ def _methods() -> dict[str, Method]:
         (_changes("compliance"), "compliance", "queries"),
         (_changes("admin"), "admin", "queries"),
         (_OFFICE, "officer", "queries"),
+        (_OPERATING, "officer", "queries"),
+        (_CUT, "admin", "queries"),
+        (_REVIEWS, "compliance", "queries"),
     ]
     return {
         name: Method(params, scope, bucket, result, summary)
