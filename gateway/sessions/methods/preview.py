@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from engine.codes import NIL, Reason, Side
-from engine.schema import COMMAND
+from engine.schema import COMMAND, LABEL
 from gateway.audit_trail.refusals import why
-from gateway.read_model.render_preview import Previewed, preview
+from gateway.read_model.render_preview import Previewed, preview, terms
 from gateway.sessions import method_table
 from gateway.sessions.methods.common import contract_of
 from gateway.sessions.methods.trading import asked
@@ -18,6 +18,9 @@ from gateway.wire.decimals import Contract
 from gateway.wire.errors import refusal_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
+
+LABEL_AT = LABEL.fields["text"][1]  # type: ignore[index]
+"""Where the text is in a label's row."""
 
 
 def preview_order(session: SessionState, params: method_table.PreviewParams, call: Call) -> bytes:
@@ -41,8 +44,9 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
     unmet = [
         state for state in projection.admission(account_slot, contract.slot, session.signer.person) if not state.is_met
     ]
-    more = b',"sequence":%d,"reduce_only":%b,"failing_rules":%b' % (
-        projection.durable_seq, encode(bool(params.reduce_only or params.reduceOnly)), encode(rules(unmet)),
+    label = command[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
+    more = b',%b,"sequence":%d,"failing_rules":%b' % (
+        terms(contract, row, label), projection.durable_seq, encode(rules(unmet)),
     )  # fmt: skip
     if params.with_max:
         largest = projection.previews.largest_lots(command, call.now_ns)

@@ -87,6 +87,18 @@ def test_an_order_that_rests_tells_its_place_its_cost_and_the_fee_of_a_maker(mar
     assert told["after"] == (sent(market, "buy", amount=0.1, price=19_900), money(market))[1]
 
 
+def test_the_order_is_told_as_it_would_be_sent(market):
+    plain = asked(market, "buy", amount=0.1, price=19_900)
+    assert (plain["time_in_force"], plain["stp"], plain["label"]) == ("good_til_cancelled", "cancel_maker", "")
+    assert plain["trigger"] is plain["cl_ord_id"] is plain["display_amount"] is plain["expires_at"] is None
+    order = {
+        "price": 20_600, "trigger_price": 20_500, "trigger": "index_price", "label": "<b>é</b>", "cl_ord_id": 7,
+        "stp": "decrement",
+    }  # fmt: skip
+    told = asked(market, "buy", amount=0.1, type="stop_limit", **order)
+    assert {name: told[name] for name in order} == order and told["order_state"] == "untriggered"
+
+
 def test_a_post_only_order_tells_where_it_slides_to(market):
     sent(market, "sell", 1, amount=0.1, price=20_010)
     told = asked(market, "buy", amount=0.1, price=20_020, post_only=True)
