@@ -26,8 +26,10 @@ LABEL_AT = LABEL.fields["text"][1]  # type: ignore[index]
 def preview_order(session: SessionState, params: method_table.PreviewParams, call: Call) -> bytes:
     """What an order would do if it came now: as the venue admits, matches and books it, with the reason if it does not.
 
-    What is wrong with a parameter by itself is answered with the error that buy and sell would give.
+    What is wrong with a parameter by itself is answered with the error that buy and sell would give; so is any order
+    while the venue takes none.
     """
+    session.check_taken("orders")
     side = Side.BUY if params.direction == "buy" else Side.SELL
     contract = contract_of(call.projection, params.instrument_name)
     command = np.frombuffer(asked(session, params, call, side), COMMAND)

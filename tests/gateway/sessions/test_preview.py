@@ -4,6 +4,7 @@ import pytest
 
 from engine import host
 from engine.codes import ContractParameter
+from gateway.wire.errors import ErrorCode, Refusal
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import START_NS, QueryVenue
 
@@ -135,6 +136,17 @@ def test_what_is_wrong_with_a_parameter_is_the_error_of_the_order(market):
         told = market.ask(0, "private/preview_order", direction="buy", **params)["error"]
         assert told == market.ask(0, "private/buy", **params)["error"]
     assert market.ask(0, "private/preview_order", instrument_name=BTC, amount=1)["error"]["code"] == -32602
+
+
+def test_while_the_venue_takes_no_orders_a_preview_says_so(market):
+    context = market.venue.context
+    context.take_all_but(frozenset({"orders"}), lambda: Refusal(ErrorCode.RETRY, "the disk is full"))
+    try:
+        params = {"instrument_name": BTC, "amount": 0.1, "price": 19_900}
+        told = market.ask(0, "private/preview_order", direction="buy", **params)["error"]
+        assert told == market.ask(0, "private/buy", **params)["error"] and told["code"] == ErrorCode.RETRY
+    finally:
+        context.take_all_but(frozenset(), lambda: Refusal(ErrorCode.RETRY, ""))
 
 
 def test_the_largest_amount_passes_and_one_step_more_does_not(market):
