@@ -18,6 +18,7 @@ from gateway.wire.decimals import Contract
 from gateway.wire.errors import refusal_of
 from gateway.wire.jsonrpc_answers import encode
 from gateway.wire.reasons import shown
+from gateway.wire.views import RuleState
 
 LABEL_AT = LABEL.fields["text"][1]  # type: ignore[index]
 """Where the text is in a label's row."""
@@ -43,9 +44,7 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
         int(side), int(row["ord_type"]), int(row["qty_lots"]), price_ticks, best_ticks or NIL,
         ticker.mark_subticks, projection.terms(contract.slot).maker_fee_ppb, before, held, played,
     )  # fmt: skip
-    unmet = [
-        state for state in projection.admission(account_slot, contract.slot, session.signer.person) if not state.is_met
-    ]
+    unmet = _unmet(session, contract, call) if played.reason != Reason.NONE or played.made_reduce_only else []
     label = command[1:].tobytes()[LABEL_AT:].rstrip(b"\0").decode("utf-8", "surrogatepass")
     more = b',%b,"sequence":%d,"failing_rules":%b' % (
         terms(contract, row, label), projection.durable_seq, encode(rules(unmet)),
@@ -54,6 +53,12 @@ def preview_order(session: SessionState, params: method_table.PreviewParams, cal
         largest = projection.previews.largest_lots(command, call.now_ns)
         more += b',"max_amount":%b' % contract.amount_text(largest)
     return preview(contract, seen, _refusal(call, contract, row, played.reason), more)
+
+
+def _unmet(session: SessionState, contract: Contract, call: Call) -> list[RuleState]:
+    """All rules of the ladder that are not met, not only the first one."""
+    states = call.projection.admission(session.account_slot, contract.slot, session.signer.person)
+    return [state for state in states if not state.is_met]
 
 
 def _refusal(call: Call, contract: Contract, row: Any, reason: Reason) -> bytes:
