@@ -23,7 +23,7 @@ export function Header() {
         <button type="button" class="button small icon" aria-label={`change to ${theme.value === "dark" ? "light" : "dark"} colours`} onClick={switchTheme}>
           {theme.value === "dark" ? "☀" : "☾"}
         </button>
-        <button type="button" class="button small icon" aria-label="help and keys" onClick={() => (isHelping.value = true)}>?</button>
+        <button type="button" class="button small icon help-button" aria-label="help and keys" onClick={() => (isHelping.value = true)}>?</button>
         <AccountMenu />
       </div>
     </header>
@@ -33,11 +33,12 @@ export function Header() {
 function Figures() {
   const now = ticker.value;
   const of = instrument.value;
-  if (now === null || of === null) return <dl class="facts" />;
+  if (now === null || of === null) return <div class="facts" />;
   const price = (value: number | null | undefined) => shown(value, priceDecimals.value);
   const change = now.stats.price_change;
   return (
-    <dl class="facts">
+    <div class="facts" tabIndex={0} role="group" aria-label="figures of the contract">
+      <dl>
       <Fact name="Mark" value={price(now.mark_price)} isLarge />
       <Fact name="Index" value={price(now.index_price)} />
       <Fact name="Last" value={price(now.last_price)} />
@@ -51,7 +52,8 @@ function Figures() {
       <Fact name="24 h volume" value={`${compact(now.stats.volume_notional)} ${of.quote_currency}`} hint={`${now.stats.volume} ${of.base_currency}`} />
       <Fact name="Open interest" value={`${compact(now.open_interest)} ${of.base_currency}`} />
       <Funding />
-    </dl>
+      </dl>
+    </div>
   );
 }
 
@@ -91,8 +93,8 @@ function State() {
   const isGood = connection === "live" && (market === "open" || market === "");
   const words = connection !== "live" ? CONNECTION[connection] : isHalted.value ? "venue halted by its officers" : market === "" ? "live" : marketWords(market);
   return (
-    <span class={`state ${isGood ? "good" : connection === "connecting" ? "" : "bad"}`} role="status" aria-label="state" data-connection={connection} data-market={market}>
-      <span aria-hidden="true">{isGood ? "●" : "▲"}</span> {words}
+    <span class={`state ${isGood ? "good" : connection === "connecting" ? "" : "bad"}`} role="status" aria-label="state" title={words} data-connection={connection} data-market={market}>
+      <span aria-hidden="true">{isGood ? "●" : "▲"}</span> <span class="words">{words}</span>
     </span>
   );
 }

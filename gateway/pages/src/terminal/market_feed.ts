@@ -76,7 +76,7 @@ function follow(name: string): () => void {
     }),
     venue.whenLive(async () => {
       const { trades: recent } = await venue.call<{ trades: Trade[] }>("public/get_last_trades_by_instrument", {
-        instrument_name: name, count: TRADES, sorting: "asc",
+        instrument_name: name, count: TRADES,
       });
       if (isOver) return;
       newTrades = [...recent, ...newTrades];

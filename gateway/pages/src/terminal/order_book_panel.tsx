@@ -8,6 +8,9 @@ import { book, instrument, instrumentOrders, ticker } from "./state";
 import { pickPrice } from "./ticket_state";
 
 const ROW_PX = 20;
+const PHONE = matchMedia("(max-width: 767px)");
+/** A row is a target for a finger on a phone. */
+const PHONE_ROW_PX = 28;
 const HEAD_PX = 24;
 const MIDDLE_PX = 28;
 const MOST_ROWS = 40;
@@ -37,7 +40,7 @@ export function OrderBookPanel() {
     if (room.current === null) return;
     const observer = new ResizeObserver(([entry]) => {
       const height = (entry?.contentRect.height ?? 0) - HEAD_PX - MIDDLE_PX;
-      rows.value = Math.max(4, Math.min(MOST_ROWS, Math.floor(height / 2 / ROW_PX)));
+      rows.value = Math.max(4, Math.min(MOST_ROWS, Math.floor(height / 2 / (PHONE.matches ? PHONE_ROW_PX : ROW_PX))));
     });
     observer.observe(room.current);
     return () => observer.disconnect();
