@@ -33,6 +33,12 @@ interface HistoryProps<Row> {
   version: unknown;
 }
 
+/** Rows with those of a further page: what has come since has moved some onto it that were there before. */
+function joined<Row>(rows: Row[], further: Row[], keyOf: (row: Row) => string): Row[] {
+  const known = new Set(rows.map(keyOf));
+  return [...rows, ...further.filter((row) => !known.has(keyOf(row)))];
+}
+
 /** A table that grows page by page, and saves all of its rows as CSV. */
 function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }: HistoryProps<Row>) {
   const rows = useSignal<Row[]>([]);
@@ -43,7 +49,7 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
     if (currency.peek() === "") return;
     try {
       const page = await load(currency.peek(), from);
-      rows.value = from === null ? page.rows : [...rows.peek(), ...page.rows];
+      rows.value = from === null ? page.rows : joined(rows.peek(), page.rows, keyOf);
       next.value = page.next;
       said.value = "";
     } catch (error) {
@@ -52,13 +58,13 @@ function History<Row>({ label, columns, keyOf, empty, file, load, csv, version }
   };
   useEffect(() => void take(null), [currency.value, version]);
   const saveAll = async () => {
-    const all: Row[] = [];
+    let all: Row[] = [];
     let from: number | string | null = null;
     for (let pages = 1; ; pages++) {
       said.value = `page ${pages} …`;
       try {
         const page: Page<Row> = await load(currency.peek(), from);
-        all.push(...page.rows);
+        all = joined(all, page.rows, keyOf);
         from = page.next;
       } catch (error) {
         said.value = sayReason(error);
@@ -133,7 +139,9 @@ export function Fills() {
       ...end,
     });
     const last = page.trades.at(-1);
-    return { rows: page.trades, next: page.has_more && last ? last.timestamp - 1 : null };
+    if (!page.has_more || last === undefined) return { rows: page.trades, next: null };
+    // trades of one millisecond may lie on both sides of a page's end
+    return { rows: page.trades, next: last.timestamp === from ? last.timestamp - 1 : last.timestamp };
   };
   return (
     <History

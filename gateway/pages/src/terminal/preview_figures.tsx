@@ -74,7 +74,7 @@ export function PreviewFigures({ previews, of }: Props) {
 }
 
 function Refused({ side, preview, columns }: { side: Direction; preview: Preview; columns: number }) {
-  const found = preview.failing_rules.length > 0 ? preview.failing_rules : [];
+  const { message = "", remedy = "" } = preview.refusal ?? {};
   if (preview.admitted && !preview.made_reduce_only) return null;
   const name = side === "buy" ? "Buy" : "Sell";
   return (
@@ -82,8 +82,8 @@ function Refused({ side, preview, columns }: { side: Direction; preview: Preview
       <td colSpan={columns} class="warn wraps">
         {preview.admitted
           ? `${name}: the venue makes it reduce-only.`
-          : `${name} would be refused: ${preview.refusal?.message ?? ""} ${preview.refusal?.remedy ?? ""}`}
-        {found.map((rule) => (
+          : `${name} would be refused: ${message} ${message.includes(remedy) ? "" : remedy}`}
+        {preview.failing_rules.map((rule) => (
           <p key={rule.reason}>
             {rule.meaning} {rule.remedy}
           </p>

@@ -37,12 +37,11 @@ export function TradesPanel() {
 function Filter({ of }: { of: Instrument }) {
   return (
     <label class="filter">
-      <span class="dim">from</span>
       <input
         class="input small-input"
         aria-label={`smallest amount in ${of.base_currency}`}
         inputMode="decimal"
-        placeholder="all"
+        placeholder="min"
         value={smallestTrade.value[of.instrument_name] ?? ""}
         onInput={(event) =>
           (smallestTrade.value = { ...smallestTrade.value, [of.instrument_name]: event.currentTarget.value })
