@@ -238,7 +238,10 @@ _being_read: dict[Path, "weakref.ref[BinaryIO]"] = {}
 
 
 def share_read(path: Path) -> float:
-    """How much of a file that is being read was read, from 0 to 1; 0 while it is not open. For a zip: of all of it."""
+    """How much of a file that is being read was read, from 0 to 1; 0 while it is not open. For a zip: of all of it.
+
+    Of a packed file this counts what a thread has read ahead: up to six times AHEAD_BYTES when unpacked.
+    """
     file = _being_read[path]() if path in _being_read else None
     if file is None or file.closed:
         return 0.0
