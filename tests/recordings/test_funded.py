@@ -86,6 +86,20 @@ def test_funding_is_paid_every_minute_of_the_venues_clock() -> None:
 
 
 @compiled
+def test_a_short_recording_trades_at_the_first_price_that_it_has(tmp_path: Path) -> None:
+    rows = ["1,sell,5,101,", "2,sell,5,102,", "3,buy,5,99,", "4,buy,3,101,ioc"]
+    path = tmp_path / "short.csv"
+    lines = ["cl_ord_id,side,qty_lots,price_ticks,tif,action", *(f"{row},new" for row in rows)]
+    path.write_text("\n".join(lines) + "\n")
+    result = play(path, spec="tick=1,lot=1")
+    assert (result.trades, result.volume_lots, result.rejects) == (1, 3, {})
+    assert result.depth == ([(99, 5)], [(101, 2), (102, 5)])
+    path.write_text("\n".join(path.read_text().splitlines()[:3]) + "\n")
+    one_sided = play(path, spec="tick=1,lot=1")
+    assert (one_sided.trades, sum(one_sided.rejects.values())) == (0, 2), "a book of one side has no price"
+
+
+@compiled
 def test_an_order_that_is_larger_than_money_can_count_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
