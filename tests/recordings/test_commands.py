@@ -259,6 +259,7 @@ def test_pace_waits_in_proportion(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("gateway.clock.steady_ns", lambda: now[0])
     monkeypatch.setattr("time.sleep", lambda seconds: now.__setitem__(0, now[0] + round(seconds * 1e9)))
     pace = Pace(2.0)
+    assert pace.left_s(0) == 0.0  # what opens a market has no time
     pace(1_000_000_000)
     assert now[0] == 1
     pace(2_000_000_000)
