@@ -2,7 +2,8 @@
 
 Importing it says where compiled code is kept, before anything is compiled: `LIONROCK_CACHE_DIR`, else
 `$XDG_CACHE_HOME/lionrock`, else `~/.cache/lionrock`, in a folder named by a digest of the engine's sources, the
-compiler's version and its flags. numba itself sees neither an edit in another file nor a changed flag.
+compiler's version and its flags. numba itself sees neither an edit in another file nor a changed flag. What is compiled
+in other packages is stamped with the files that it is made of: see `cache_stamps`.
 """
 
 import contextlib

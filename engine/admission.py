@@ -175,7 +175,7 @@ def _full_reason(s, contract):
 def _gate_reason(s):
     """Rows 2 to 15, for an account and a contract that are known."""
     account, contract = account_at(s, s.taker.account_slot), contract_at(s, s.taker.contract_slot)
-    if not eligibility.passes(s, account, s.taker.person):
+    if not eligibility.passes(s, account, s.taker.person, s.now_ns):
         return _full_reason(s, contract)
     if contract.gate != 0:
         return market_reason(s, contract)
@@ -343,18 +343,6 @@ def _reduce_only_capacity(s):
 
 
 @inlined
-def _is_plain(flags, ord_type, tif, self_trade, side):
-    """A limit order that uses no option: most orders, and nothing of their style is left to check."""
-    return (
-        flags == 0
-        and ord_type == OrdType.LIMIT
-        and (tif == TimeInForce.GTC or tif == TimeInForce.IOC)
-        and self_trade == 0
-        and (side == Side.BUY or side == Side.SELL)
-    )
-
-
-@inlined
 def is_plain_new(c):
     """Whether a NEW command uses no option."""
     return is_plain_style(style_of(c)) and c.flags == 0
@@ -362,7 +350,10 @@ def is_plain_new(c):
 
 @inlined
 def is_plain_style(style):
-    """`_is_plain` by what `row_access.style_of` reads at once. Of a side's two bits exactly one is set."""
+    """Whether what `row_access.style_of` reads is the style of most orders: GTC or IOC, a limit and no option.
+
+    Nothing of such a style is left to check. Of a side's two bits exactly one is set.
+    """
     return style == plain_style(style) and (style + 1) & 2 != 0
 
 
@@ -382,7 +373,7 @@ def is_plain_resting(order):
 def form_reason(s, contract):
     """Row 16: order form, ids, capacity."""
     taker = s.taker
-    if not _is_plain(taker.flags, taker.ord_type, taker.tif, taker.self_trade, taker.side):
+    if taker.flags != 0 or not is_plain_style(style_of(taker)):
         reason = _style_reason(s, contract)
         if reason != Reason.NONE:
             return reason

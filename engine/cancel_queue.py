@@ -180,7 +180,7 @@ def _takes_of_person(s, job, slot, account_slot):
     if job.scope & KNOWING and not eligibility.needs_person(s, account):
         return False
     if job.scope & UNKNOWING:
-        if eligibility.knows(s, own_at(s, slot).person):
+        if eligibility.knows(s, own_at(s, slot).person, s.now_ns):
             return False
         return job.account_slot != NIL or account.investor_class == InvestorClass.INSTITUTIONAL
     return job.person == NIL or own_at(s, slot).person == job.person

@@ -44,9 +44,9 @@ def needs_person(s, account):
 
 
 @inlined
-def knows(s, person):
-    """Whether a person's knowledge of derivatives is in date."""
-    return 0 <= person < s.persons_used and s.now_ns < s.persons[person]
+def knows(s, person, now_ns):
+    """Whether a person's knowledge of derivatives is in date at an instant."""
+    return 0 <= person < s.persons_used and now_ns < s.persons[person]
 
 
 @kernel
@@ -83,7 +83,7 @@ def client_reason(s, account_slot, person):
     if not skips and values[AccountAttribute.VA_KNOWLEDGE] == 0:
         return Reason.VA_KNOWLEDGE_REQUIRED
     if person != ANYONE and needs_person(s, account):
-        if not knows(s, person):
+        if not knows(s, person, s.now_ns):
             return Reason.DERIVATIVES_KNOWLEDGE_REQUIRED
     if not skips and values[AccountAttribute.RISK_PROFILE] == 0:
         return Reason.RISK_PROFILE_MISMATCH
@@ -203,13 +203,13 @@ def classify(s, taker):
 
 
 @inlined
-def passes(s, account, person):
-    """Whether an order of this person passes rows 2 to 4 and 6 to 15 without a further look."""
-    if s.now_ns >= account.eligible_until_ns:
+def passes(s, account, person, now_ns):
+    """Whether an order of this person passes rows 2 to 4 and 6 to 15 at an instant without a further look."""
+    if now_ns >= account.eligible_until_ns:
         return False
     if account.gate == CLEARED:
         return True
-    return account.gate == PERSONAL and knows(s, person)
+    return account.gate == PERSONAL and knows(s, person, now_ns)
 
 
 @kernel

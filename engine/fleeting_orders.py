@@ -51,12 +51,8 @@ def _is_taken_back(s, c, cancel):
 def _load_amended(taker, amend):
     """The order as an AMEND asks for it, of which nothing is filled."""
     taker.stage = Stage.AMEND
-    taker.person = amend.person
-    if amend.price_ticks != 0:
-        taker.price_ticks = amend.price_ticks
-        taker.sweep_ticks = amend.price_ticks
-    if amend.qty_lots != 0:
-        taker.leaves_lots = amend.qty_lots
+    taker_row.load_asked(taker, amend)
+    taker.sweep_ticks = taker.price_ticks
 
 
 @inlined
@@ -73,8 +69,7 @@ def _may_amend(s, c, taker, amend):
         and orders.has_amend_form(amend)
         and amend.qty_lots >= 0
         and (not keeps or amend.flags & EXEC_FORFEIT_PRIORITY != 0)
-        and amend.time_ns < account.eligible_until_ns
-        and eligibility.passes(s, account, taker.person)
+        and eligibility.passes(s, account, taker.person, max(s.now_ns, amend.time_ns))
         and terms.more == 0
         and plain_terms.admit(s, taker, terms)
         and s.levels_live < terms.most_levels

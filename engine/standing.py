@@ -37,6 +37,6 @@ def lost_reason(s, slot):
     if s.jobs_wide == 0 and s.now_ns < account.eligible_until_ns:
         if account.gate == eligibility.CLEARED:
             return np.int64(0)
-        if account.gate == eligibility.PERSONAL and eligibility.knows(s, own_at(s, slot).person):
+        if account.gate == eligibility.PERSONAL and eligibility.knows(s, own_at(s, slot).person, s.now_ns):
             return np.int64(0)
     return _full_reason(s, slot)

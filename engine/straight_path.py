@@ -119,7 +119,7 @@ def new(s, c, tag, after, behind):
         return 0
     terms = plain_terms.of_contract(s, c.contract_slot)
     contract, account = contract_at(s, c.contract_slot), account_at(s, c.account_slot)
-    if not eligibility.passes(s, account, c.person) or account.position_slot == NIL:
+    if not eligibility.passes(s, account, c.person, s.now_ns) or account.position_slot == NIL:
         return 0
     taker = passing_taker()
     taker_row.load_plain(taker, c, tag)
@@ -156,7 +156,7 @@ def amend(s, c, tag):
     contract, terms = contract_at(s, contract_slot), plain_terms.of_contract(s, contract_slot)
     if not admission.is_plain_resting(order) or orders.amendment_reason(order, c) != Reason.NONE:
         return False
-    if not eligibility.passes(s, account_at(s, c.account_slot), c.person):
+    if not eligibility.passes(s, account_at(s, c.account_slot), c.person, s.now_ns):
         return False
     taker = passing_taker()
     taker_row.load_plain_amended(s, taker, slot, c)

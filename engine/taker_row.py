@@ -96,8 +96,8 @@ def load_plain(taker, c, tag):
 
 
 @inlined
-def load_waiting(s, taker, slot, stage):
-    """An order that waits, on the book or for its trigger, as it is."""
+def _load_row(s, taker, slot, stage):
+    """A waiting order without its flags and its style."""
     order = order_at(s, slot)
     position = position_at(s, order.position_slot)
     clear(taker)
@@ -111,9 +111,16 @@ def load_waiting(s, taker, slot, stage):
     taker.position_slot = order.position_slot
     taker.account_slot = position.account_slot
     taker.contract_slot = position.contract_slot
+    taker.stage = stage
+
+
+@inlined
+def load_waiting(s, taker, slot, stage):
+    """An order that waits, on the book or for its trigger, as it is."""
+    order = order_at(s, slot)
+    _load_row(s, taker, slot, stage)
     taker.flags = order.flags
     set_style(taker, style_of(order) & STYLE_MASK)
-    taker.stage = stage
     if order.flags & (EXEC_CONDITIONAL | EXEC_ICEBERG):
         taker.display_lots = detail_at(s, slot).display_lots
     if order.flags & EXEC_REDUCE_ONLY and detail_at(s, slot).made_reduce_only:
@@ -128,23 +135,35 @@ def load_waiting(s, taker, slot, stage):
 
 
 @inlined
-def load_amended(s, taker, slot, c):
-    """A waiting order as it would be after an AMEND: 0 leaves its limit, its quantity or its trigger."""
-    order = order_at(s, slot)
-    load_waiting(s, taker, slot, Stage.AMEND)
-    taker.self_trade = c.self_trade
+def load_asked(taker, c):
+    """What an AMEND asks of the order in the row: 0 leaves its limit or its quantity."""
     taker.person = c.person
     if c.price_ticks != 0 and not is_market(taker.ord_type):
         taker.price_ticks = c.price_ticks
     if c.qty_lots != 0:
         taker.leaves_lots = c.qty_lots if c.flags & EXEC_QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
+
+
+@inlined
+def _load_before(taker, order):
+    """What an order on the book counted for before its amendment."""
+    taker.old_leaves_lots = order.leaves_lots
+    taker.old_price_ticks = order.price_ticks
+    taker.old_loss_subticks = order.loss_subticks
+
+
+@inlined
+def load_amended(s, taker, slot, c):
+    """A waiting order as it would be after an AMEND; 0 leaves its trigger, too."""
+    order = order_at(s, slot)
+    load_waiting(s, taker, slot, Stage.AMEND)
+    taker.self_trade = c.self_trade
+    load_asked(taker, c)
     if order.flags & EXEC_CONDITIONAL:
         if c.trigger_price_ticks != 0:
             taker.trigger_price_ticks = c.trigger_price_ticks
         return
-    taker.old_leaves_lots = order.leaves_lots
-    taker.old_price_ticks = order.price_ticks
-    taker.old_loss_subticks = order.loss_subticks
+    _load_before(taker, order)
     if order.flags & EXEC_ICEBERG:
         taker.display_lots = min(taker.display_lots, taker.leaves_lots + taker.filled_lots)
 
@@ -153,27 +172,11 @@ def load_amended(s, taker, slot, c):
 def load_plain_amended(s, taker, slot, c):
     """`load_amended` for an order that has no option: what is known of it need not be read again."""
     order = order_at(s, slot)
-    position = position_at(s, order.position_slot)
-    clear(taker)
-    taker.cl_ord_id = order.cl_ord_id
-    taker.order_id = order.order_id
-    taker.filled_lots = order.filled_lots
-    taker.price_ticks = c.price_ticks if c.price_ticks != 0 else order.price_ticks
-    taker.sweep_ticks = taker.price_ticks
-    taker.leaves_lots = order.leaves_lots
-    if c.qty_lots != 0:
-        taker.leaves_lots = c.qty_lots if c.flags & EXEC_QTY_IS_LEAVES else c.qty_lots - taker.filled_lots
-    taker.old_leaves_lots = order.leaves_lots
-    taker.old_price_ticks = order.price_ticks
-    taker.old_loss_subticks = order.loss_subticks
-    taker.group = account_at(s, position.account_slot).group
-    taker.order_slot = slot
-    taker.position_slot = order.position_slot
-    taker.account_slot = position.account_slot
-    taker.contract_slot = position.contract_slot
-    taker.person = c.person
-    taker.stage = Stage.AMEND
+    _load_row(s, taker, slot, Stage.AMEND)
     set_style(taker, plain_style(style_of(order)))
+    load_asked(taker, c)
+    taker.sweep_ticks = taker.price_ticks
+    _load_before(taker, order)
 
 
 @inlined

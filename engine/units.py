@@ -14,6 +14,8 @@ from numba import config, njit, types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+import engine.cache_stamps  # noqa: F401  numba is told before anything is compiled
+
 PPB = 1_000_000_000
 SUBTICKS = 1000
 MICROS = 1_000_000

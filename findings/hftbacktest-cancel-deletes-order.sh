@@ -11,8 +11,8 @@
 #             reads such files, so 6 are left in its book.
 # Behaviour:  The size of a cancel is never read: the order is gone with all 10, and the best bid falls to the next
 #             level. The library's own check of the rows passes. M with the size that is left does what was meant.
-# For us:     Nothing here writes such a file yet. One for hftbacktest has to say a fill as T, F and M, and C for
-#             a whole order only. A strict reader of the format wants C of the filled size: one file cannot serve both.
+# For us:     `lionrock export --format dbn --option fills=reduce` says a fill as T, F and M, and C for a whole order
+#             only. A strict reader of the format wants C of the filled size (`fills=strict`): one file cannot serve both.
 set -euo pipefail
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

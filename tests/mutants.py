@@ -139,7 +139,7 @@ MUTANTS = (
     Mutant(
         "anybody places orders for a cleared account",
         "eligibility.py",
-        "0 <= person < s.persons_used and s.now_ns < s.persons[person]",
+        "0 <= person < s.persons_used and now_ns < s.persons[person]",
         "0 <= person < s.persons_used",
     ),
     Mutant(
@@ -247,7 +247,7 @@ MUTANTS = (
     Mutant(
         "a maker's person may forget",
         "standing.py",
-        "account.gate == eligibility.PERSONAL and eligibility.knows(s, own_at(s, slot).person)",
+        "account.gate == eligibility.PERSONAL and eligibility.knows(s, own_at(s, slot).person, s.now_ns)",
         "account.gate == eligibility.PERSONAL",
     ),
     Mutant(

@@ -11,6 +11,7 @@ ROOT = Path(__file__).parents[1]
 ENGINE_ORDER = [
     "codes",
     "code_values",
+    "cache_stamps",
     "units",
     "row_layout",
     "log_rows",
@@ -262,7 +263,7 @@ def calls(path: Path) -> set[str]:
     return {ast.unparse(function) for function in nodes if isinstance(function, ast.Attribute | ast.Name)}
 
 
-HOST_MODULES = ("batch_slices", "disk", "host", "journal", "recordings")
+HOST_MODULES = ("batch_slices", "cache_stamps", "disk", "host", "journal", "recordings")
 KERNEL_MODULES = [path for path in ENGINE if module_of(path) not in HOST_MODULES]
 
 

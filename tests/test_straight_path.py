@@ -14,10 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine import step
-from engine.codes import CommandKind, ExecInst, OrdType, TimeInForce
+from engine.codes import CommandKind, EventKind, ExecInst, OrdType, Reason, Side, TimeInForce
 from engine.schema import COMMAND
 from engine.units import JIT
-from tests.build import CENTRE_TICKS
+from tests.build import CENTRE_TICKS, PLAIN_CONTRACT, START_NS, listed, opened, person
 from tests.flow import ACCOUNTS, CONTRACTS, Mix, flow, stage
 from tests.pair import RING_ROWS, Pair, Script
 from tests.test_model import batches, outcome
@@ -119,6 +119,27 @@ def test_an_order_that_the_next_command_cancels_leaves_what_any_other_leaves(siz
     apart = outcome(sent, RING_ROWS)
     for ring_rows in (128, RING_ROWS):
         assert outcome(batches(sent, size), ring_rows) == apart
+
+
+def test_a_person_may_forget_between_an_order_and_its_amendment() -> None:
+    """A person's lapse is worked off at the next whole second; an amendment asks for their knowledge before that."""
+    pair, until_ns = Pair(), START_NS + 1_500_000_000
+    pair.play([person(1, until_ns), *opened(0), *listed(0, PLAIN_CONTRACT)])
+    new, amend, cancel = (np.zeros(1, COMMAND) for _ in range(3))
+    for rows in (new, amend, cancel):
+        rows["cl_ord_id"], rows["person"] = 7, 1
+    new["kind"], new["ord_type"], new["tif"], new["side"] = CommandKind.NEW, OrdType.LIMIT, TimeInForce.GTC, Side.BUY
+    new["qty_lots"], new["price_ticks"] = 4, CENTRE_TICKS
+    amend["kind"], amend["price_ticks"], cancel["kind"] = CommandKind.AMEND, CENTRE_TICKS + 1, CommandKind.CANCEL
+    for second_ns in (0, 1_000_000_000):  # the first round leaves the rows that the next one passes by
+        for rows, after_ns in ((new, 100_000_000), (amend, 600_000_000), (cancel, 700_000_000)):
+            rows["time_ns"] = START_NS + second_ns + after_ns
+            reports = pair.send(rows.copy())
+            if rows is amend:
+                assert [report["reason"] for report in reports if report["kind"] == EventKind.REJECTED] == (
+                    [Reason.DERIVATIVES_KNOWLEDGE_REQUIRED] if second_ns else []
+                )
+    assert outcome(batches(pair.sent, len(pair.sent)), RING_ROWS) == outcome(pair.sent, RING_ROWS)
 
 
 @pytest.mark.skipif(JIT, reason="the JIT is on in this run: the comparison is made by a process of its own")

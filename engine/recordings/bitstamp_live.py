@@ -21,6 +21,7 @@ from before that changes rests from then on with what it has left, and is counte
 
 *Times* are `microtimestamp`, or the exchange's of the CSV. What an order does next is looked for within HORIZON_NS and
 HORIZON_EVENTS. *Units*: 0.01 and 0.00000001 unless `--contract PAIR,tick=...,lot=...` says otherwise.
+An order above 2^30 ticks is left out, and what is said of it is counted.
 """
 
 import re
@@ -35,7 +36,6 @@ from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.json_lines import JsonLives, Life
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.source import Source
-from engine.units import MAX_LOTS, MAX_TICKS
 
 HORIZON_NS = 100_000_000
 HORIZON_EVENTS = 4096
@@ -189,22 +189,27 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
         pair = self._pair(message.channel.removeprefix(ORDERS))
         if pair.contract < 0:
             return self._ignore("message of a pair that is not wanted")
-        return self._keep(self._event(pair, EVENTS[message.event], data))
+        event = self._event(pair, EVENTS[message.event], data)
+        return self._keep(event) if event else None
 
     # --- one event ------------------------------------------------------------------------------------------------
 
-    def _event(self, pair: Pair, action: str, data: BitstampData) -> Event:
+    def _event(self, pair: Pair, action: str, data: BitstampData) -> Event | None:
         if not data.id:
             raise self._error("id", "is missing")
         if data.order_type not in (0, 1):
             raise self._error("order_type", f"{data.order_type} is neither 0 (buy) nor 1 (sell)")
         price = data.price if data.price_str is None else data.price_str
         amount = data.amount if data.amount_str is None else data.amount_str
-        price_ticks = self._units("price", None if price is None else str(price), pair.ticks, least=0)
         size_lots = self._units("amount", None if amount is None else str(amount), pair.lots, least=0)
         time_ns = self._time_ns(data.microtimestamp)
-        if data.order_subtype == MARKET_SUBTYPE:
-            price_ticks = 0
+        price_ticks: int | None = 0
+        if data.order_subtype != MARKET_SUBTYPE:
+            price_ticks = self._price("price", None if price is None else str(price), pair.ticks, least=0)
+        if price_ticks is None:
+            if data.id not in self._left:
+                return None
+            action, price_ticks = "deleted", 0
         taken_lots = max(0, self._left.get(data.id, 0) - size_lots)
         if action == "deleted":
             self._left.pop(data.id, None)
@@ -298,7 +303,8 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
     def _changed(self, event: Event, known: Known) -> None:
         """A resting order gave, moved or went."""
         taken_lots, head = known.size_lots - event.size_lots, (event.contract, event.time_ns, event.order_id)
-        if event.action == "changed" and (taken_lots < 0 or event.price_ticks not in (0, known.price_ticks)):
+        is_moved = taken_lots < 0 or event.price_ticks not in (0, known.price_ticks)
+        if event.action == "changed" and event.size_lots and is_moved:
             price_ticks = event.price_ticks or known.price_ticks
             self._orders[event.order_id] = known._replace(price_ticks=price_ticks, size_lots=event.size_lots)
             return self._row(Life(LifeAction.RESIZE, *head, 0, price_ticks, event.size_lots), event.line)
@@ -345,10 +351,11 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
             for entry in entries or ():
                 if len(entry) != 3 or not str(entry[2]).isdecimal() or not 0 < int(entry[2]) < 1 << 63:
                     raise self._error(name, f"{str(entry)[:60]} is not price, amount and order id")
-                price_ticks = self._units(name, str(entry[0]), pair.ticks)
+                price_ticks = self._price(name, str(entry[0]), pair.ticks)
                 size_lots, order_id = self._units(name, str(entry[1]), pair.lots), int(entry[2])
                 where = (self.line, time_ns, pair.contract, "created", order_id, _SIDES[side])
-                events.append(Event(*where, price_ticks, size_lots, 0))
+                if price_ticks is not None:
+                    events.append(Event(*where, price_ticks, size_lots, 0))
         self._finish()
         for event in sorted(events, key=lambda each: each.order_id):
             if event.order_id in self._gone:
@@ -364,10 +371,7 @@ class BitstampLiveDecoder(JsonLives[BitstampMessage]):
         if pair is None:
             if not name:
                 raise self._error("channel", "names no pair")
-            contract = self._contract(name)
-            spec = self.contracts[contract] if contract >= 0 else self.default
-            ticks, lots = DecimalUnits("tick", spec.tick, MAX_TICKS), DecimalUnits("lot", spec.lot, MAX_LOTS)
-            pair = self._pairs[name] = Pair(contract, ticks, lots)
+            pair = self._pairs[name] = Pair(*self._market(name))
         return pair
 
     def _only_pair(self) -> str:

@@ -17,7 +17,8 @@ the orders that were there changes nothing; orders that it shows otherwise are c
 
 *Gaps.* `sequence` counts by one for each product. What is missing is counted; what comes again is left out and counted.
 *Ids* are UUIDs: each order gets a number, from 1. *Prices and sizes* are decimals of the contract's tick and lot, 0.01
-and 0.00000001 unless `--contract PRODUCT,tick=...,lot=...` says otherwise.
+and 0.00000001 unless `--contract PRODUCT,tick=...,lot=...` says otherwise. An order above 2^30 ticks is left out and
+counted.
 """
 
 import re
@@ -34,7 +35,6 @@ from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.json_lines import JsonLives, Life, time_ns_of
 from engine.recordings.order_lives import LifeAction, LifeFlag
 from engine.recordings.source import Source
-from engine.units import MAX_LOTS, MAX_TICKS
 
 RECENT_MESSAGES = 1 << 14
 CHANNEL = ("received", "open", "match", "change", "done", "activate")
@@ -143,8 +143,10 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
             raise self._error("side", f"{message.side[:40]!r} is neither buy nor sell")
         if not message.order_id:
             raise self._error("order_id", "is missing")
-        price_ticks = self._units("price", message.price, product.ticks)
         size_lots = self._units("remaining_size", message.remaining_size, product.lots)
+        price_ticks = self._price("price", message.price, product.ticks)
+        if price_ticks is None:
+            return
         order = product.orders[message.order_id] = Resting(self._number(), side, price_ticks, size_lots)
         self._row(Life(LifeAction.ADD, product.contract, self._time_ns, *order))
 
@@ -153,31 +155,34 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
         order = product.orders.get(message.maker_order_id)
         if order is None:
             self._ignore("match of an order that never opened")
-            price_ticks = self._units("price", message.price, product.ticks)
-            trade = Life(LifeAction.TRADE, product.contract, self._time_ns, 0, 0, price_ticks, size_lots)
-            return self._row(trade)
+            price_ticks = self._price("price", message.price, product.ticks)
+            if price_ticks is not None:
+                self._row(Life(LifeAction.TRADE, product.contract, self._time_ns, 0, 0, price_ticks, size_lots))
+            return
         flags = _LAST if message.taker_order_id == product.taker else _LAST | _AGGRESSOR
         product.taker = message.taker_order_id
         self._leave_with(product, message.maker_order_id, order.size_lots - size_lots)
         execution = Life(LifeAction.EXECUTE, product.contract, self._time_ns, order.number, size_lots=size_lots)
-        return self._row(execution._replace(flags=flags))
+        self._row(execution._replace(flags=flags))
 
     def _change(self, product: Product, message: CoinbaseMessage) -> None:
         order = product.orders.get(message.order_id)
         if order is None:
-            return
+            return None
         size_lots = order.size_lots
         if message.new_size is not None:
             size_lots = self._units("new_size", message.new_size, product.lots, least=0)
-        price_ticks = order.price_ticks
+        price_ticks: int | None = order.price_ticks
         if message.new_price is not None:
-            price_ticks = self._units("new_price", message.new_price, product.ticks)
+            price_ticks = self._price("new_price", message.new_price, product.ticks)
+        if price_ticks is None:
+            return self._done(product, message)
         if price_ticks != order.price_ticks or size_lots > order.size_lots:
             del product.orders[message.order_id]
         product.orders[message.order_id] = order._replace(price_ticks=price_ticks)
         self._leave_with(product, message.order_id, size_lots)
         action = LifeAction.RESIZE if size_lots else LifeAction.DELETE
-        self._row(Life(action, product.contract, self._time_ns, order.number, 0, price_ticks, size_lots))
+        return self._row(Life(action, product.contract, self._time_ns, order.number, 0, price_ticks, size_lots))
 
     def _done(self, product: Product, message: CoinbaseMessage) -> None:
         order = product.orders.pop(message.order_id, None)
@@ -205,7 +210,7 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
         if message.time:
             self._time_ns = max(self._time_ns, self._time(message))
         now_ns = self._time_ns
-        orders = self._with(replace(product, orders=orders), later)
+        orders = self._numbered(product, self._with(replace(product, orders=orders), later))
         self._time_ns = now_ns
         product.sequence = max(product.sequence, message.sequence)
         if product.is_seeded and orders == product.orders:
@@ -226,17 +231,26 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
         return None
 
     def _snapshot_orders(self, product: Product, message: CoinbaseMessage) -> dict[str, Resting]:
+        """The orders that a snapshot shows, without their numbers."""
         orders: dict[str, Resting] = {}
         for name, side, entries in (("bids", Side.BUY, message.bids), ("asks", Side.SELL, message.asks)):
             for entry in entries or ():
                 if len(entry) != 3 or not all(isinstance(part, str) for part in entry):
                     raise self._error(name, f"{str(entry)[:60]} is not price, size and order id, as level 3 has them")
                 price, size, order_id = map(str, entry)
-                known = product.orders.get(order_id)
-                number = known.number if known else self._number()
-                price_ticks = self._units(name, price, product.ticks)
-                orders[order_id] = Resting(number, int(side), price_ticks, self._units(name, size, product.lots))
+                size_lots = self._units(name, size, product.lots)
+                price_ticks = self._price(name, price, product.ticks)
+                if price_ticks is not None:
+                    orders[order_id] = Resting(0, int(side), price_ticks, size_lots)
         return orders
+
+    def _numbered(self, product: Product, orders: dict[str, Resting]) -> dict[str, Resting]:
+        """Orders with the numbers under which they are known; those that are not get the next ones."""
+        known = product.orders
+        return {
+            order_id: order._replace(number=known[order_id].number if order_id in known else self._number())
+            for order_id, order in orders.items()
+        }
 
     def _with(self, product: Product, later: list[CoinbaseMessage]) -> dict[str, Resting]:
         """A snapshot's orders as later messages leave them; rows and counts of these were made when they came."""
@@ -261,10 +275,7 @@ class CoinbaseDecoder(JsonLives[CoinbaseMessage]):
         if product is None:
             if not name:
                 raise self._error("product_id", "is missing")
-            contract = self._contract(name)
-            spec = self.contracts[contract] if contract >= 0 else self.default
-            ticks, lots = DecimalUnits("tick", spec.tick, MAX_TICKS), DecimalUnits("lot", spec.lot, MAX_LOTS)
-            product = self._products[name] = Product(contract, ticks, lots)
+            product = self._products[name] = Product(*self._market(name))
         return product
 
     def _number(self) -> int:

@@ -15,10 +15,10 @@ as such wherever it stands. *Forgetting*: nothing. F_MAYBE_BAD_BOOK is counted, 
 
 *Times* are `ts_recv`, by which these files are ordered; `ts_event` where it is undefined or bad (F_BAD_TS_RECV).
 *Contracts* are instruments of one publisher, named by the file's mappings, else by their number; of several publishers
-of one instrument the later ones have their number behind an @. *Ticks* are those that
-`--contract NAME,tick=...` says, else those of definitions in the file, else the coarsest one of which all prices of the
-contract's first block are multiples and that leaves room for prices eight times as high. An order whose price is not
-above zero, as of a spread, is left out and counted.
+of one instrument the later ones have their number behind an @. Above MAX_CONTRACTS those wanted must be named. *Ticks*
+are those that `--contract NAME,tick=...` says, else those of definitions in the file, else the finest power of ten that
+leaves room for prices eight times as high as those of the contract's first block, or a finer tick of which all these
+are multiples. An order whose price is not above zero, as of a spread, is left out and counted.
 """
 
 from collections.abc import Iterator
@@ -33,6 +33,7 @@ from engine.recordings.batches import ContractSpec, Wanted
 from engine.recordings.databento_csv import MboCsv, is_csv
 from engine.recordings.dbn_file import MBO, DbnFile, is_dbn
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
+from engine.recordings.recorded_contracts import RecordedContracts
 from engine.recordings.source import RecordingError, Source
 from engine.units import MAX_TICKS
 
@@ -43,7 +44,7 @@ UNDEF_PRICE = (1 << 63) - 1
 UNDEF_SIZE = (1 << 32) - 1
 IGNORED = (
     "record that is no market by order",
-    "record of an instrument that is not wanted",
+    "record of an instrument that is not wanted, or has no price yet",
     "record of an aggregated level",
     "order without a side, a price or a size",
     "order whose price is not above zero",
@@ -100,16 +101,15 @@ def decoder(source: Source, wanted: Wanted, skip_bad: bool) -> "MboDecoder":
     return MboDecoder(DbnFile(source) if is_dbn(head) else MboCsv(source, skip_bad), wanted, skip_bad)
 
 
-class MboDecoder:
-    """Decodes MBO records into the lives of their orders. `seen` are the names of all instruments that were met."""
+class MboDecoder(RecordedContracts):
+    """Decodes MBO records into the lives of their orders."""
 
     format = "databento"
     total = 0
 
     def __init__(self, file: Records, wanted: Wanted, skip_bad: bool = False) -> None:
-        self.file, self.wanted, self.skip_bad = file, wanted, skip_bad
-        self.contracts: list[ContractSpec] = []
-        self.seen: set[str] = set()
+        super().__init__(file.source, wanted)
+        self.file, self.skip_bad = file, skip_bad
         self._bad = 0
         self._slots: dict[int, int] = {}
         self._nanos = np.zeros(0, np.int64)
@@ -143,7 +143,7 @@ class MboDecoder:
 
     def _decoded(self, joined: list[Array], whole: int, read: int) -> LifeBlock:
         records, contracts, numbers = (each[:whole] for each in joined)
-        out = np.zeros(2 * whole, LIFE)
+        out = np.zeros(whole, LIFE)
         work = Work(records, contracts, numbers, self._nanos, np.zeros(whole, np.int64), self._counts, self._state)
         return LifeBlock(out[: _decode(work, out)], read)
 
@@ -165,8 +165,7 @@ class MboDecoder:
         """A publisher's first records of an instrument: a contract when it is wanted and has a price."""
         publisher_id, instrument_id = key >> 32, key & 0xFFFF_FFFF
         name = self.file.name(instrument_id, records, int(np.argmax(is_its)))
-        self.seen.add(name)
-        if not self.wanted.takes(name):
+        if not self.takes(name):
             self._slots[key] = -1
             return
         prices = records["price"][is_its]
@@ -178,14 +177,14 @@ class MboDecoder:
         if any(each.name == name for each in self.contracts):
             name = f"{name}:{instrument_id}"
         nanos = self.file.ticks.get(instrument_id) or _tick_of(prices)
-        spec = self.wanted.spec(ContractSpec(name, tick=_decimal(nanos)))
+        slot = self.append(ContractSpec(name, tick=_decimal(nanos)))
+        spec = self.contracts[slot]
         said = Decimal(spec.tick) * PRICE_NANOS
         if said != int(said):
             raise RecordingError(
                 f"{self.file.source.name}: a tick of {spec.tick} is finer than the format's 0.000000001"
             )
-        self._slots[key] = len(self.contracts)
-        self.contracts.append(spec)
+        self._slots[key] = slot
         self._nanos = np.append(self._nanos, np.int64(said))
 
     # --- records ------------------------------------------------------------------------------------------------------
@@ -228,7 +227,7 @@ _ACTIONS[[_A, _M, _C, _R, _T, _F, _N]] = True
 
 
 def _tick_of(prices: Array) -> int:
-    """The coarsest tick that leaves prices room and of which all these are multiples, in 1e-9."""
+    """The finest power of ten that leaves prices room, or a finer tick of which all these are multiples, in 1e-9."""
     fine = 1
     while int(prices.max()) * _ROOM > fine * MAX_TICKS:
         fine *= 10

@@ -12,8 +12,9 @@ import numpy as np
 from numba import njit
 
 from engine.recordings.byte_blocks import ByteBlocks
-from engine.recordings.dbn_file import MBO, RTYPE_MBO, readable
+from engine.recordings.dbn_file import MBO, RTYPE_MBO
 from engine.recordings.order_lives import BLOCK_ROWS
+from engine.recordings.recorded_contracts import readable
 from engine.recordings.source import BadLineError, Source
 
 REQUIRED = ("ts_event", "instrument_id", "action", "side", "price", "size", "order_id", "flags")

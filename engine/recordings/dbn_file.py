@@ -12,6 +12,7 @@ from numba import njit
 
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.order_lives import BLOCK_ROWS
+from engine.recordings.recorded_contracts import readable
 from engine.recordings.source import BadBytesError, RecordingError, Source
 from engine.schema import record
 
@@ -19,8 +20,6 @@ MAGIC = b"DBN"
 VERSIONS = (1, 2, 3)
 NO_LIBRARY = "DBN needs databento-dbn: pip install 'lionrock[databento]', or replay the same data as CSV"
 MAX_METADATA_BYTES = 1 << 26
-MAX_NAME = 71
-"""Letters of the longest symbol of the format."""
 MBO = record(
     [
         ("length", "u1"),  # of the record, in units of four bytes
@@ -54,11 +53,6 @@ Array = np.ndarray[Any, Any]
 def is_dbn(head: bytes) -> bool:
     """Whether this is the beginning of a DBN file of a version that is known."""
     return head[:3] == MAGIC and len(head) > 3 and head[3] in VERSIONS
-
-
-def readable(name: str) -> str:
-    """A recorded name as it may stand in a line for a person."""
-    return "".join(letter if letter.isascii() and letter.isprintable() else "?" for letter in name.strip())[:MAX_NAME]
 
 
 class DbnFile:

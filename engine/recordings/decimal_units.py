@@ -9,15 +9,18 @@ _EXACT = Context(prec=80)
 
 
 class DecimalUnits:
-    """Counts decimals in one unit. The values that come again, as prices do, are kept."""
+    """Counts decimals in one unit. The values that come again, as prices do, are kept.
 
-    def __init__(self, name: str, unit: str, most: int) -> None:
-        self.name, self.unit, self.most = name, unit, most
+    What is more than `most` counts as `beyond`, and is refused where that is 0.
+    """
+
+    def __init__(self, name: str, unit: str, most: int, beyond: int = 0) -> None:
+        self.name, self.unit, self.most, self.beyond = name, unit, most, beyond
         self._divisor = Decimal(unit)
         self._known: dict[str, int] = {}
 
     def __call__(self, text: str) -> int:
-        """How many units a decimal is, 0 to `most`. ValueError says why it is none of them."""
+        """How many units a decimal is, 0 to `most`, or `beyond`. ValueError says why it is none of them."""
         units = self._known.get(text)
         if units is None:
             units = self._count(text)
@@ -31,6 +34,8 @@ class DecimalUnits:
             raise ValueError(f"{text[:40]!r} is no decimal number")
         units = _EXACT.divide(_EXACT.create_decimal(text), self._divisor)
         if units > self.most:
+            if self.beyond:
+                return self.beyond
             reason = f"is more than {self.most} times the {self.name} {self.unit}"
             raise ValueError(f"{text[:40]} {reason}; name a coarser one with --contract")
         if units != int(units):

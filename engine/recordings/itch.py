@@ -29,8 +29,8 @@ from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
+from engine.recordings.recorded_contracts import RecordedContracts, readable
 from engine.recordings.source import BadBytesError, RecordingError, Source
-from engine.schema import MAX_CONTRACTS
 from engine.units import MAX_TICKS, NS_PER_S
 
 PRICE_UNIT = "0.0001"
@@ -77,21 +77,19 @@ def is_itch(head: bytes) -> bool:
     return known > 0
 
 
-class ItchDecoder:
+class ItchDecoder(RecordedContracts):
     """Decodes one file: a contract for each wanted symbol that is listed, or without a wish for each with orders."""
 
     format = "itch"
     total = 0
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
-        self.source, self.wanted, self.skip_bad = source, wanted, skip_bad
-        self.contracts: list[ContractSpec] = []
-        self.bad = 0
+        super().__init__(source, wanted)
+        self.skip_bad, self.bad = skip_bad, 0
         self._state = np.zeros(_FIELDS, np.int64)
         self._state[_MIDNIGHT] = midnight_ns(source.name)
         self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
         self._slots: dict[str, int] = {}
-        self.seen: set[str] = set()
 
     @property
     def ignored(self) -> dict[str, int]:
@@ -138,25 +136,16 @@ class ItchDecoder:
         message = bytes(window.data[window.at + 2 : window.at + 2 + LENGTH_OF["F"]])
         is_listing = message[0] == _R
         locate, name_at = int.from_bytes(message[1:3], "big"), 11 if is_listing else 24
-        name = message[name_at : name_at + 8].decode("ascii", "replace").strip()
-        self.seen.add(name)
-        if not self.wanted.takes(name):
+        name = readable(message[name_at : name_at + 8].decode("ascii", "replace"))
+        if not self.takes(name):
             self._locates[locate, 0] = _UNWANTED
         elif is_listing and not self.wanted.symbols:
             self._locates[locate, 0] = _LISTED
         else:
-            slot = self._slots[name] if name in self._slots else self._append(name)
+            if name not in self._slots:
+                self._slots[name] = self.append(ContractSpec(name, tick=PRICE_UNIT))
+            slot = self._slots[name]
             self._locates[locate] = slot, units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
-
-    def _append(self, name: str) -> int:
-        slot = self._slots[name] = len(self.contracts)
-        if slot == MAX_CONTRACTS:
-            raise RecordingError(
-                f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols ({len(self.seen):,} are listed); "
-                f"name those wanted with --symbols, such as {self.contracts[0].name},{name}"
-            )
-        self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))
-        return slot
 
     def _error(self, window: ByteBlocks, code: int) -> BadBytesError:
         message = window.rest()[2 : 2 + LENGTH_OF["O"]]

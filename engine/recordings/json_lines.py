@@ -13,9 +13,9 @@ from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.decimal_units import DecimalUnits
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeBlock, LifeFlag
+from engine.recordings.recorded_contracts import RecordedContracts, readable
 from engine.recordings.source import BadLineError, RecordingError, Source
-from engine.schema import MAX_CONTRACTS
-from engine.units import NS_PER_S
+from engine.units import MAX_LOTS, MAX_TICKS, NS_PER_S
 
 MAX_LINE_BYTES = 1 << 28
 """A snapshot of a whole book is one line."""
@@ -37,7 +37,7 @@ class Life(NamedTuple):
     flags: int = int(LifeFlag.LAST)
 
 
-class JsonLives(ABC, Generic[Message]):
+class JsonLives(RecordedContracts, ABC, Generic[Message]):
     """A decoder of one capture: what `_take` makes of each message of type `message_type`, a block at a time.
 
     What stands before the first brace of a line is left out: tools write the time of arrival there. Blank lines are
@@ -51,11 +51,9 @@ class JsonLives(ABC, Generic[Message]):
     total = 0
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
-        self.source, self.wanted, self.skip_bad = source, wanted, skip_bad
-        self.contracts: list[ContractSpec] = []
+        super().__init__(source, wanted)
         self.ignored: dict[str, int] = {}
-        self.seen: set[str] = set()
-        self.bad, self.line = 0, 0
+        self.skip_bad, self.bad, self.line = skip_bad, 0, 0
         self._decoder = msgspec.json.Decoder(self.message_type)
         self._rows: list[tuple[int, Life]] = []
 
@@ -111,18 +109,22 @@ class JsonLives(ABC, Generic[Message]):
             raise self._error(name, f"{text[:40]} is not above 0")
         return value
 
-    def _contract(self, name: str) -> int:
-        """The slot of a contract that has just appeared; -1 when it is not wanted."""
-        self.seen.add(name)
-        if not self.wanted.takes(name):
-            return -1
-        if len(self.contracts) == MAX_CONTRACTS:
-            raise RecordingError(
-                f"{self.source.path}: more than {MAX_CONTRACTS} contracts; name those wanted with --symbols, "
-                f"such as {self.contracts[0].name},{name}"
-            )
-        self.contracts.append(self.wanted.spec(ContractSpec(name, self.default.tick, self.default.lot)))
-        return len(self.contracts) - 1
+    def _price(self, name: str, text: str | None, ticks: DecimalUnits, least: int = 1) -> int | None:
+        """As `_units`; None, and counted, for a price above the highest."""
+        value = self._units(name, text, ticks, least)
+        if value != ticks.beyond:
+            return value
+        self._ignore("order above 2^30 ticks")
+        return None
+
+    def _market(self, name: str) -> tuple[int, DecimalUnits, DecimalUnits]:
+        """The slot of a contract that has just appeared, -1 when it is not wanted, its ticks and its lots."""
+        name, spec, slot = readable(name), self.default, -1
+        if self.takes(name):
+            slot = self.append(ContractSpec(name, spec.tick, spec.lot))
+            spec = self.contracts[slot]
+        ticks = DecimalUnits("tick", spec.tick, MAX_TICKS, beyond=MAX_TICKS + 1)
+        return slot, ticks, DecimalUnits("lot", spec.lot, MAX_LOTS)
 
     def _lines(self) -> Iterator[bytes]:
         with ByteBlocks(self.source) as window:

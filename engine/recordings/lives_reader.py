@@ -29,11 +29,10 @@ from engine.recordings.live_orders import (
 )
 from engine.recordings.order_follower import follow, seed
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeDecoder
+from engine.recordings.recorded_contracts import refuse_unknown_symbols
 from engine.recordings.source import RecordingError
 
 OUT_ROWS = 1 << 15
-SHOWN_NAMES = 20
-"""Of the contracts that a recording has, an error names so many."""
 _COUNTED = {
     ADDED_AGAIN: "orders that came again under an id that rested",
     OVERRUN: "orders that gave more than they had",
@@ -66,7 +65,7 @@ class LivesReader:
         while not self.contracts:
             block = next(self._blocks, None)
             if block is None:
-                self._refuse_unknown_symbols()
+                refuse_unknown_symbols(self.wanted, self.decoder.seen)
                 raise RecordingError(f"a {self.format} recording without an order")
             self._ahead.append(block)
         return self.contracts[0]
@@ -112,7 +111,7 @@ class LivesReader:
         yield from self._follow(LifeBlock(rest, self._read))
         if self._follower.head[IS_MUTE]:
             yield self._seeded()
-        self._refuse_unknown_symbols()
+        refuse_unknown_symbols(self.wanted, self.decoder.seen)
 
     def _follow(self, block: LifeBlock) -> Iterator[Batch]:
         follower, done = self._follower, 0
@@ -142,16 +141,6 @@ class LivesReader:
         head[[ROWS, CHECKS, EXECUTIONS, BOOKS]] = 0
         self._out = new_out(max(OUT_ROWS, need), self.depth)
         return Batch(out.commands[:rows], messages, messages, read, checks)
-
-    def _refuse_unknown_symbols(self) -> None:
-        """RecordingError for a symbol that is wanted and was not met."""
-        met = {each.name for each in self.decoder.contracts}
-        missing = sorted(self.wanted.symbols - met)
-        if missing:
-            names = sorted(met | set(getattr(self.decoder, "seen", ())))
-            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-            there = ", ".join(names[:SHOWN_NAMES]) + more if names else "none"
-            raise RecordingError(f"--symbols: {', '.join(missing)} is not in the recording; there are: {there}")
 
 
 def choose_contract(reader: Reader, option: str) -> None:

@@ -80,10 +80,11 @@ class LifeDecoder(Protocol):
     """Decodes one recording. It decides nothing about books: it does not look at what rests.
 
     `contracts` is indexed by LIFE's `contract`; a block's contracts stand there before the block is given, later ones
-    are only appended.
+    are only appended, at most MAX_CONTRACTS. `seen`: the names of all that were met, wanted or not.
     """
 
     contracts: list[ContractSpec]
+    seen: set[str]
 
     @property
     def format(self) -> str:

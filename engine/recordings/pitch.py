@@ -28,8 +28,8 @@ from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
 from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
 from engine.recordings.id_table import EMPTY, find, new_table, rebuilt, remove
 from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
+from engine.recordings.recorded_contracts import RecordedContracts, readable
 from engine.recordings.source import BadLineError, RecordingError, Source
-from engine.schema import MAX_CONTRACTS
 from engine.units import MAX_TICKS
 
 PRICE_UNIT = "0.0001"
@@ -70,20 +70,18 @@ def is_pitch(head: bytes) -> bool:
     return _LINE.fullmatch(line) is not None and len(body) >= MIN_LENGTH_OF[chr(body[8])]
 
 
-class PitchDecoder:
+class PitchDecoder(RecordedContracts):
     """Decodes one file: a contract for each wanted symbol that has orders or trades."""
 
     format = "pitch"
     total = 0
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
-        self.source, self.wanted, self.skip_bad = source, wanted, skip_bad
-        self.contracts: list[ContractSpec] = []
-        self.bad = 0
+        super().__init__(source, wanted)
+        self.skip_bad, self.bad = skip_bad, 0
         self._state = np.zeros(_FIELDS, np.int64)
         self._state[_MIDNIGHT] = midnight_ns(source.name)
         self._orders, self._symbols = new_table(), new_table()
-        self.seen: set[str] = set()
 
     @property
     def ignored(self) -> dict[str, int]:
@@ -142,18 +140,11 @@ class PitchDecoder:
     def _name_symbol(self) -> None:
         """Learn whether a symbol is wanted, and which contract it is."""
         symbol = int(self._state[_SYMBOL])
-        name = symbol.to_bytes(8, "big", signed=True).decode("ascii", "replace").strip()
+        name = readable(symbol.to_bytes(8, "big", signed=True).decode("ascii", "replace"))
         slot, units = _UNWANTED, 1
-        if self.wanted.takes(name):
-            slot = len(self.contracts)
-            if slot == MAX_CONTRACTS:
-                raise RecordingError(
-                    f"{self.source.path}: orders of more than {MAX_CONTRACTS} symbols; "
-                    f"name those wanted with --symbols, such as {self.contracts[0].name},{name}"
-                )
-            self.contracts.append(self.wanted.spec(ContractSpec(name, tick=PRICE_UNIT)))
+        if self.takes(name):
+            slot = self.append(ContractSpec(name, tick=PRICE_UNIT))
             units = units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
-        self.seen.add(name)
         if 2 * len(self.seen) >= len(self._symbols):
             self._symbols = rebuilt(self._symbols, self._symbols[:, 1] != EMPTY)
         self._symbols[find(self._symbols, symbol)] = symbol, slot, units

@@ -13,6 +13,7 @@ import numpy as np
 from engine.recordings import level_follower as follower
 from engine.recordings.batches import Batch, ContractSpec, Wanted
 from engine.recordings.checks import BOOK_WORDS, CHECK, EXECUTION, Checks
+from engine.recordings.recorded_contracts import refuse_unknown_symbols
 from engine.recordings.source import RecordingError, Source
 from engine.schema import COMMAND, record
 
@@ -21,8 +22,6 @@ BLOCK_ROWS = 1 << 16
 OUT_ROWS = 1 << 15
 MAX_LEVELS = 1 << 20
 """Levels that all contracts may have together: as many as the engine's."""
-SHOWN_NAMES = 20
-"""Of the contracts that a recording has, an error names so many."""
 _FIRST_ROOM = 256
 _CELLS = 4 * BLOCK_ROWS
 
@@ -184,7 +183,7 @@ class LevelsReader:
                 yield self._flush(block.read)
         if self._muted:
             yield self._seeded(self._time_ns, self._read)
-        self._refuse_unknown_symbols()
+        refuse_unknown_symbols(self.wanted, self.decoder.seen)
 
     def _follow(self, rows: Array) -> Iterator[Batch]:
         """The batches that are full; the last one stays to be flushed."""
@@ -255,15 +254,6 @@ class LevelsReader:
         self._out = self._new_out(max(OUT_ROWS, int(self._book.ladders[:, follower.COUNT].sum())))
         follower.seed(self._book, self._out, self._state, time_ns, message)
         return self._flush(message)
-
-    def _refuse_unknown_symbols(self) -> None:
-        """RecordingError for a symbol that is wanted and was not met."""
-        missing = sorted(self.wanted.symbols - self.decoder.seen)
-        if missing:
-            names = sorted(self.decoder.seen)
-            more = f" and {len(names) - SHOWN_NAMES} more" if len(names) > SHOWN_NAMES else ""
-            there = ", ".join(names[:SHOWN_NAMES]) + more if names else "none"
-            raise RecordingError(f"--symbols: {', '.join(missing)} is not in the recording; there are: {there}")
 
 
 def _first_event(rows: Array, from_ns: int) -> int:

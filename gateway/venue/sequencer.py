@@ -406,24 +406,31 @@ class Sequencer:
         outbox = self._outbox
         while outbox and outbox[0][0] <= durable_seq:
             _, times, writes, then = outbox.popleft()
-            if outbox and outbox[0][0] <= durable_seq:
-                writes, then = self._joined(writes, then, durable_seq)
             self._released += 1
-            is_timed = not self._released & TIMED_MASK and times is not UNTIMED
-            begun_ns = clock.steady_ns() if is_timed else 0
+            timed = [times] if not self._released & TIMED_MASK and times is not UNTIMED and writes else []
+            if outbox and outbox[0][0] <= durable_seq:
+                writes, then = self._joined(writes, then, durable_seq, timed)
+            begun_ns = clock.steady_ns() if timed else 0
             for origin, data in writes:
                 origin.write(data)
-            if is_timed and writes:
-                self.stage_times.sent(times, begun_ns, clock.steady_ns())
+            if timed:
+                sent_ns = clock.steady_ns()
+                for times in timed:
+                    self.stage_times.sent(times, begun_ns, sent_ns)
             if then is not None:
                 then()
 
     def _joined(
-        self, writes: list[tuple[Origin, bytes]], then: Callable[[], None] | None, durable_seq: int
+        self,
+        writes: list[tuple[Origin, bytes]],
+        then: Callable[[], None] | None,
+        durable_seq: int,
+        timed: list[tuple[int, int]],
     ) -> tuple[list[tuple[Origin, bytes]], Callable[[], None] | None]:
         """The writes of this turn and of the durable ones behind it, one for each origin, up to the first `then`.
 
-        After a sync that took long many turns wait, and a write to a socket costs as much as an order.
+        After a sync that took long many turns wait, and a write to a socket costs as much as an order. `timed` gets the
+        times of those turns of which they are counted: the first one alone would always be the one that waited longest.
         """
         outbox, found = self._outbox, dict[int, tuple[Origin, list[bytes]]]()
         while True:
@@ -431,7 +438,10 @@ class Sequencer:
                 found.setdefault(id(origin), (origin, []))[1].append(data)
             if then is not None or not outbox or outbox[0][0] > durable_seq:
                 break
-            _, _, writes, then = outbox.popleft()
+            _, times, writes, then = outbox.popleft()
+            self._released += 1
+            if not self._released & TIMED_MASK and times is not UNTIMED and writes:
+                timed.append(times)
         return [(origin, b"".join(parts)) for origin, parts in found.values()], then
 
     @property

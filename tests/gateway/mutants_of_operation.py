@@ -23,6 +23,13 @@ OPERATION_MUTANTS = (
         f"{_HEADERS}::test_whose_page_asks",
     ),
     Mutant(
+        "a request that cannot be served has its connection wait for ever",
+        "net/http_connection.py",
+        "call_soon(self._turns.guard, self, self._next)",
+        "call_soon(self._next)",
+        "tests/gateway/net/test_http_connection.py::test_a_connection_that_cannot_be_served_is_cut_and_told_once",
+    ),
+    Mutant(
         "a duration on a bound is counted below it",
         "venue/stage_times.py",
         'side="right"',

@@ -65,7 +65,7 @@ def reached(name: str) -> frozenset[str]:
 def place_cache(folder: Path, broken_name: str) -> None:
     """A cache of its own with the compiled code that the broken module has no part in.
 
-    numba looks at a function's own file alone, and would take what was compiled with the whole module.
+    The files on disk are whole: by them, all of it would be taken.
     """
     compiled = Path(os.environ["NUMBA_CACHE_DIR"])
     (folder / compiled.name).mkdir()

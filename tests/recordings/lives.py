@@ -178,6 +178,7 @@ class GivenDecoder:
         self.rows, self.block = rows, block
         self.contracts = [ContractSpec(f"C{index}") for index in range(contracts)]
         self.ignored: dict[str, int] = {}
+        self.seen = {spec.name for spec in self.contracts}
 
     def blocks(self) -> Iterator[LifeBlock]:
         """The rows."""

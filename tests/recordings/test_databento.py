@@ -106,7 +106,7 @@ def test_symbols_and_from_choose_a_part(tmp_path: Path) -> None:
     path = written(tmp_path, MboWriter().records(lives.rows))
     one = replayed(path, symbols=frozenset(["BETA"]), contracts=SPECS)
     assert exact(one) and books_of(one) == {"BETA": books(lives)["BETA"]}
-    assert one.ignored.keys() == {"record of an instrument that is not wanted"}
+    assert one.ignored.keys() == {"record of an instrument that is not wanted, or has no price yet"}
     late = replayed(path, from_ns=lives.rows[-1][0] - 20_000, contracts=SPECS)
     assert exact(late) and books_of(late) == books_of(replayed(path, contracts=SPECS))
     assert 0 < (late.executions or 0) < lives.executions
@@ -184,6 +184,16 @@ def test_publishers_of_one_instrument_have_books_of_their_own(tmp_path: Path) ->
     records = [order("A", 1, publisher_id=38), order("A", 2, publisher_id=39), order("C", 1, publisher_id=39)]
     result = replayed(written(tmp_path, records), contracts=SPECS)
     assert exact(result) and books_of(result) == {"ALPHA": ([(1000, 1)], []), "ALPHA@39": ([(1000, 1)], [])}
+
+
+def test_more_instruments_than_the_engine_takes_are_to_be_chosen(tmp_path: Path) -> None:
+    records = [order("A", instrument_id=1000 + number, order_id=number) for number in range(300)]
+    path = written(tmp_path, records)
+    with pytest.raises(RecordingError, match=r"more than 256 contracts \(\d+ are named .* name those .* --symbols"):
+        replayed(path)
+    with pytest.raises(RecordingError, match="more than 256 contracts"):
+        list(open_recording(path).batches())
+    assert exact(replayed(path, symbols=frozenset(["1299"])))
 
 
 def test_a_snapshot_is_of_the_time_at_which_it_was_made(tmp_path: Path) -> None:

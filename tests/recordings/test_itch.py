@@ -115,7 +115,7 @@ def test_more_symbols_than_contracts(tmp_path: Path) -> None:
     symbols = tuple(f"S{number}" for number in range(300))
     orders = [ADDED._replace(symbol=name, order_id=number) for number, name in enumerate(symbols, 1)]
     source = write(tmp_path, file_of(orders, symbols))
-    with pytest.raises(RecordingError, match=r"more than 256 symbols \(300 are listed\); name those .* --symbols"):
+    with pytest.raises(RecordingError, match=r"more than 256 contracts \(300 are named .* name those .* --symbols"):
         decoded(ItchDecoder(source))
     assert len(decoded(ItchDecoder(source, only("S299")))) == 1
 

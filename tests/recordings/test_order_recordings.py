@@ -14,6 +14,7 @@ from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
 from engine.recordings.order_lives import LifeDecoder
 from engine.recordings.pitch import PitchDecoder
+from engine.recordings.source import Source
 from tests.recordings import itch_writer, pitch_writer
 from tests.recordings.bitstamp_writer import BitstampWriter
 from tests.recordings.coinbase_writer import CoinbaseWriter
@@ -76,6 +77,17 @@ def test_a_person_names_symbols_and_ticks(tmp_path: Path, capsys: pytest.Capture
     assert said["ignored"]["message of a symbol that is not wanted"] > 100
     assert lionrock("replay", path, "--symbols", "BBC") == 2
     assert "--symbols: BBC is not in the recording; there are: AAA, BBB, CCC" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("write", [itch, pitch, coinbase, bitstamp])
+def test_names_that_no_line_may_hold_are_made_readable(
+    write: Callable[[Day], tuple[bytes, type[LifeDecoder]]], tmp_path: Path
+) -> None:
+    content, decoder = write(list(SmallExchange(13, SYMBOLS[:1], reduces=write is not bitstamp).day(40)))
+    (tmp_path / "day").write_bytes(content.replace(b"AAA", b"\x1b\x7fA" if write in (itch, pitch) else rb"\u001b\nA"))
+    found = decoder(Source(tmp_path / "day"), Wanted(), False)
+    assert sum(len(block.rows) for block in found.blocks()) > 20
+    assert {spec.name for spec in found.contracts} == {"??A"} and "??A" in found.seen
 
 
 @compiled

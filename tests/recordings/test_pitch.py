@@ -135,7 +135,7 @@ def test_prices_beyond_the_ticks(tmp_path: Path) -> None:
 def test_more_symbols_than_contracts(tmp_path: Path) -> None:
     orders = [ADDED._replace(symbol=f"S{number}", order_id=number) for number in range(5000)]
     source = write(tmp_path, "\n".join(map(line, orders)).encode())
-    with pytest.raises(RecordingError, match=r"more than 256 symbols; name .* --symbols, such as S0,S256"):
+    with pytest.raises(RecordingError, match=r"more than 256 contracts .* name .* --symbols, such as S0,S256"):
         decoded(PitchDecoder(source))
     assert len(decoded(PitchDecoder(source, Wanted(frozenset(["S4999"]))))) == 1
 

@@ -145,8 +145,9 @@ def test_who_waits_for_the_venue_is_answered_however_long_it_takes(tmp_path, mon
     conversation(tmp_path, talk)
 
 
+@pytest.mark.parametrize("waits", [False, True], ids=["at once", "in its turn"])
 @pytest.mark.parametrize(("name", "target"), [("is_call", TIME), ("tag_of", b"/")])
-def test_a_connection_that_cannot_be_served_is_cut_and_told_once(tmp_path, monkeypatch, caplog, name, target):
+def test_a_connection_that_cannot_be_served_is_cut_and_told_once(tmp_path, monkeypatch, caplog, name, target, waits):
     def broken(*_):
         raise KeyError("a fault of ours")
 
@@ -154,6 +155,7 @@ def test_a_connection_that_cannot_be_served_is_cut_and_told_once(tmp_path, monke
         reader, writer = await connect()
         with monkeypatch.context() as patched:
             patched.setattr(http_connection, name, broken)
+            patched.setattr(server.turns.queries, "is_open", lambda pool: not waits)
             writer.write(get(verb=b"OPTIONS") + get(target))  # the second one is served by a call of the loop
             assert (await answered(reader, has_body=False))[0] == 204
             async with asyncio.timeout(20):

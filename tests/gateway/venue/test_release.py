@@ -4,6 +4,7 @@ from collections import deque
 from types import SimpleNamespace
 
 from gateway.venue.sequencer import UNTIMED, Sequencer
+from gateway.venue.stage_times import StageTimes
 
 
 def test_turns_that_become_durable_together_are_one_write_for_each_origin():
@@ -31,3 +32,14 @@ def test_turns_that_become_durable_together_are_one_write_for_each_origin():
     found.release()
     assert told == [("a", b"4"), ("b", b"5"), "noted", ("b", b"6")], "what follows a turn comes before the next turn"
     assert len(found._outbox) == 1
+
+
+def test_of_turns_that_leave_together_one_in_eight_has_its_own_times_counted():
+    """The first of them always waits longest: its times alone would say that all answers are late."""
+    origin, ms = SimpleNamespace(write=lambda data: None), 1_000_000
+    found = object.__new__(Sequencer)
+    found._released, found.engine, found.stage_times = 0, SimpleNamespace(durable_seq=16), StageTimes()
+    found._outbox = deque((seq, (seq * ms, (seq + seq) * ms), [(origin, b"1")], None) for seq in range(1, 17))
+    found.release()
+    counted = found.stage_times.histograms()["received_to_applied"]
+    assert (counted.counts.sum(), counted.sum_ns) == (2, (8 + 16) * ms)
