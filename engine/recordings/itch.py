@@ -14,22 +14,35 @@ What a message means for a book:
 are counted by whoever follows the orders. *Forgetting.* Nothing: every order's end is in the file.
 
 *Contracts.* The directory (R) or an order itself names the symbol of a locate code; each symbol that has orders is a
-contract. Above MAX_CONTRACTS the symbols that are wanted must be named; messages of the others are left out here.
+contract. Above MAX_CONTRACTS the symbols that are wanted must be named; messages of the others are left out here. A
+symbol that is wanted and not listed is refused when the market opens, if the file begins with the day.
 *Prices* have four decimals. An order above 2^30 ticks, such as a stub quote of $199,999.99 at a tick of 0.0001, is left
 out and counted; so are trades beside the book whose price is no multiple of a coarser tick.
 *Times* are nanoseconds after New York's midnight of the date in the file's name; without one, of 1 January 1970.
 """
 
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
-from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
-from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
-from engine.recordings.recorded_contracts import RecordedContracts, readable
+from engine.recordings.byte_blocks import ByteBlocks, units_per_tick
+from engine.recordings.exchange_day import (
+    END,
+    FILLED,
+    FIRST_CODE,
+    FIRST_WORD,
+    FULL,
+    MESSAGES,
+    MIDNIGHT_NS,
+    MORE,
+    OK,
+    ExchangeDay,
+)
+from engine.recordings.order_lives import LifeAction, LifeFlag
+from engine.recordings.recorded_contracts import readable, refuse_unknown_symbols
 from engine.recordings.source import BadBytesError, RecordingError, Source
 from engine.units import MAX_TICKS, NS_PER_S
 
@@ -42,7 +55,7 @@ LENGTH_OF = {
 IGNORED = (
     "message of an unknown type",
     "message of a symbol that is not wanted",
-    "message of a symbol that nothing names",
+    "message of a symbol without an order so far",
     "order above 2^30 ticks",
     "trade between two ticks",
 )
@@ -56,11 +69,13 @@ _LOOKED_AT = 8
 _LOCATES = 1 << 16
 _UNSEEN, _LISTED, _UNWANTED = -1, -2, -3
 
-_FILLED, _MIDNIGHT, _MESSAGES, _UNKNOWN, _OTHER, _UNNAMED, _TOO_HIGH, _OFF_TICK, _FIELDS = range(9)
-_OK, _MORE, _FULL, _END, _DIRECTORY, _CUT = range(6)
+_STAGE, _UNKNOWN, _OTHER, _UNNAMED, _TOO_HIGH, _OFF_TICK, _WORDS = range(FIRST_WORD, FIRST_WORD + 7)
+_DIRECTORY, _OPENING, _CUT = range(FIRST_CODE, FIRST_CODE + 3)
 _BAD_LENGTH, _BAD_TIME, _BAD_SIDE, _BAD_SHARES, _BAD_PRICE, _BAD_TICK = range(10, 16)
 _A, _F, _E, _C, _X, _D, _U, _P, _Q, _R = (ord(letter) for letter in "AFECXDUPQR")
 _B, _S, _NOT_PRINTED = ord("B"), ord("S"), ord("N")
+_FILE_BEGINS, _MARKET_OPENS = ord("O"), ord("Q")
+_BEGUN, _OPEN = 1, 2
 _ADD, _REDUCE, _DELETE = int(LifeAction.ADD), int(LifeAction.REDUCE), int(LifeAction.DELETE)
 _EXECUTE, _REPLACE, _TRADE = int(LifeAction.EXECUTE), int(LifeAction.REPLACE), int(LifeAction.TRADE)
 _LAST = int(LifeFlag.LAST)
@@ -77,61 +92,50 @@ def is_itch(head: bytes) -> bool:
     return known > 0
 
 
-class ItchDecoder(RecordedContracts):
+class ItchDecoder(ExchangeDay):
     """Decodes one file: a contract for each wanted symbol that is listed, or without a wish for each with orders."""
 
     format = "itch"
-    total = 0
+    words, reasons = _WORDS, IGNORED
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
-        super().__init__(source, wanted)
-        self.skip_bad, self.bad = skip_bad, 0
-        self._state = np.zeros(_FIELDS, np.int64)
-        self._state[_MIDNIGHT] = midnight_ns(source.name)
+        super().__init__(source, wanted, skip_bad)
         self._locates = np.tile(np.array([_UNSEEN, 1], np.int64), (_LOCATES, 1))
         self._slots: dict[str, int] = {}
 
-    @property
-    def ignored(self) -> dict[str, int]:
-        """How many messages so far became no row although they might have, by reason."""
-        counts = self._state[_UNKNOWN:].tolist()
-        return {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
-
-    def blocks(self) -> Iterator[LifeBlock]:
-        """The whole file. What stands before a damage comes first, then BadBytesError or RecordingError."""
-        with ByteBlocks(self.source) as window:
-            rows, code, failure = np.zeros(BLOCK_ROWS, LIFE), _OK, None
-            while code != _END:
-                window.at, code = _decode(window.data, window.at, self._locates, self._state, rows)
-                if code == _DIRECTORY:
-                    self._name_locate(window)
-                elif code not in (_OK, _FULL):
-                    code, failure = self._go_on(window, code)
-                if failure or code in (_FULL, _END):
-                    yield LifeBlock(rows[: self._state[_FILLED]], int(self._state[_MESSAGES]))
-                    rows, self._state[_FILLED] = np.zeros(BLOCK_ROWS, LIFE), 0
-                if failure:
-                    raise failure
+    def _decode(self, window: ByteBlocks, rows: np.ndarray[Any, Any]) -> int:
+        window.at, code = _decode(window.data, window.at, self._locates, self._state, rows)
+        return int(code)
 
     def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
         """What to do where the compiled decoder stopped: read on, leave a message out, or fail."""
         try:
-            if code == _MORE:
+            if code == MORE:
                 if window.more():
-                    return _OK, None
-                return _END, self._error(window, _CUT) if len(window.rest()) else None
-            if code == _END:
-                return _END, self._error(window, _END) if len(window.rest()) > 2 or window.more() else None
+                    return OK, None
+                return END, self._error(window, _CUT) if len(window.rest()) else None
+            if code == _DIRECTORY:
+                return self._name_locate(window), None
+            if code == _OPENING:
+                return self._open(), None
+            if code == END:
+                return END, self._error(window, END) if len(window.rest()) > 2 or window.more() else None
         except RecordingError as error:
             return code, error
         if not self.skip_bad:
             return code, self._error(window, code)
         self.bad += 1
-        self._state[_MESSAGES] += 1
+        self._state[MESSAGES] += 1
         window.at += 2 + int.from_bytes(window.rest()[:2], "big")
-        return _OK, None
+        return OK, None
 
-    def _name_locate(self, window: ByteBlocks) -> None:
+    def _open(self) -> int:
+        """The market opens, and the directory is whole. RecordingError for symbols that are wanted and not listed."""
+        refuse_unknown_symbols(self.wanted, self.seen)
+        self._state[_STAGE] = _OPEN
+        return OK
+
+    def _name_locate(self, window: ByteBlocks) -> int:
         """Learn which contract a locate code is, from the directory or from the first order."""
         message = bytes(window.data[window.at + 2 : window.at + 2 + LENGTH_OF["F"]])
         is_listing = message[0] == _R
@@ -146,6 +150,7 @@ class ItchDecoder(RecordedContracts):
                 self._slots[name] = self.append(ContractSpec(name, tick=PRICE_UNIT))
             slot = self._slots[name]
             self._locates[locate] = slot, units_per_tick(self.source.name, self.contracts[slot].tick, PRICE_UNIT)
+        return OK
 
     def _error(self, window: ByteBlocks, code: int) -> BadBytesError:
         message = window.rest()[2 : 2 + LENGTH_OF["O"]]
@@ -155,7 +160,7 @@ class ItchDecoder(RecordedContracts):
         price = int.from_bytes(message[price_at : price_at + 4], "big")
         tick = int(self._locates[int.from_bytes(message[1:3], "big"), 1])
         field, reason = {
-            _END: ("length", "is 0, which ends a file, but bytes follow"),
+            END: ("length", "is 0, which ends a file, but bytes follow"),
             _CUT: ("length", f"{length}, but the file ends {len(message)} bytes after it"),
             _BAD_LENGTH: ("length", f"{length} is not the {LENGTH_OF.get(kind)} of type {kind!r}"),
             _BAD_TIME: ("time", "is not within a day"),
@@ -164,22 +169,22 @@ class ItchDecoder(RecordedContracts):
             _BAD_PRICE: ("price", f"is 0 in a message of type {kind!r}"),
             _BAD_TICK: ("price", f"{price / 10000:.4f} is no multiple of the tick {tick / 10000:.4f}"),
         }[code]
-        return BadBytesError(self.source.name, window.position, int(self._state[_MESSAGES]) + 1, field, reason)
+        return BadBytesError(self.source.name, window.position, int(self._state[MESSAGES]) + 1, field, reason)
 
 
 @njit(cache=True)
 def _decode(data, at, locates, state, rows):
     """Decode messages into rows until something is needed; (where the next message begins, what is needed)."""
     while True:
-        if state[_FILLED] == len(rows):
-            return at, _FULL
+        if state[FILLED] == len(rows):
+            return at, FULL
         if at + 2 > len(data):
-            return at, _MORE
+            return at, MORE
         length = _number(data, at, 2)
         if length == 0:
-            return at, _END
+            return at, END
         if at + 2 + length > len(data):
-            return at, _MORE
+            return at, MORE
         expected = _LENGTHS[data[at + 2]]
         if expected == 0:
             state[_UNKNOWN] += 1
@@ -187,9 +192,9 @@ def _decode(data, at, locates, state, rows):
             return at, _BAD_LENGTH
         else:
             code = _message(data, at + 2, locates, state, rows)
-            if code != _OK:
+            if code != OK:
                 return at, code
-        state[_MESSAGES] += 1
+        state[MESSAGES] += 1
         at += 2 + length
 
 
@@ -207,10 +212,14 @@ def _message(data, at, locates, state, rows):
     """Decode one message of a known type; the code of what stops it."""
     kind, locate = data[at], _number(data, at + 1, 2)
     contract = locates[locate, 0]
+    if kind == _S and data[at + 11] == _FILE_BEGINS:
+        state[_STAGE] = _BEGUN
+    if kind == _S and data[at + 11] == _MARKET_OPENS and state[_STAGE] == _BEGUN:
+        return _OPENING
     if kind == _R:
-        return _DIRECTORY if contract == _UNSEEN else _OK
+        return _DIRECTORY if contract == _UNSEEN else OK
     if kind not in (_A, _F, _E, _C, _X, _D, _U, _P, _Q):
-        return _OK
+        return OK
     if contract < 0:
         if contract == _UNWANTED:
             state[_OTHER] += 1
@@ -218,15 +227,15 @@ def _message(data, at, locates, state, rows):
             return _DIRECTORY
         else:
             state[_UNNAMED] += 1
-        return _OK
+        return OK
     time_ns = _number(data, at + 5, 6)
     if time_ns >= _DAY_NS:
         return _BAD_TIME
-    row = rows[state[_FILLED]]
-    row["time_ns"] = state[_MIDNIGHT] + time_ns
+    row = rows[state[FILLED]]
+    row["time_ns"] = state[MIDNIGHT_NS] + time_ns
     row["order_id"] = _number(data, at + 11, 8)
     row["new_order_id"] = row["price_ticks"] = row["size_lots"] = 0
-    row["message"] = state[_MESSAGES] + 1
+    row["message"] = state[MESSAGES] + 1
     row["contract"] = contract
     row["side"] = 0
     row["flags"] = _LAST
@@ -241,8 +250,8 @@ def _life(data, at, units, state, row):
     kind = data[at]
     if kind == _D:
         row["action"] = _DELETE
-        state[_FILLED] += 1
-        return _OK
+        state[FILLED] += 1
+        return OK
     if kind in (_A, _F):
         if data[at + 19] != _B and data[at + 19] != _S:
             return _BAD_SIDE
@@ -258,8 +267,8 @@ def _life(data, at, units, state, row):
         return _BAD_SHARES
     is_taken = kind == _E or (kind == _C and data[at + 31] != _NOT_PRINTED)
     row["action"] = _EXECUTE if is_taken else _REDUCE
-    state[_FILLED] += 1
-    return _OK
+    state[FILLED] += 1
+    return OK
 
 
 @njit(cache=True)
@@ -274,14 +283,14 @@ def _order(data, shares_at, price_at, units, state, row):
         state[_TOO_HIGH] += 1
         if row["action"] == _REPLACE:
             row["action"] = _DELETE
-            state[_FILLED] += 1
-        return _OK
+            state[FILLED] += 1
+        return OK
     if price % units != 0:
         return _BAD_TICK
     row["size_lots"] = shares
     row["price_ticks"] = price // units
-    state[_FILLED] += 1
-    return _OK
+    state[FILLED] += 1
+    return OK
 
 
 @njit(cache=True)
@@ -297,5 +306,5 @@ def _trade(data, at, units, state, row):
         row["order_id"] = 0
         row["size_lots"] = shares
         row["price_ticks"] = price // units
-        state[_FILLED] += 1
-    return _OK
+        state[FILLED] += 1
+    return OK

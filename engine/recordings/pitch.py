@@ -18,17 +18,29 @@ those about an order that the file never added (it began earlier) are counted. *
 """
 
 import re
-from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numba import njit
 
 from engine.code_values import SIDE_BUY, SIDE_SELL
 from engine.recordings.batches import EVERYTHING, ContractSpec, Wanted
-from engine.recordings.byte_blocks import ByteBlocks, midnight_ns, units_per_tick
+from engine.recordings.byte_blocks import ByteBlocks, units_per_tick
+from engine.recordings.exchange_day import (
+    END,
+    FILLED,
+    FIRST_CODE,
+    FIRST_WORD,
+    FULL,
+    MESSAGES,
+    MIDNIGHT_NS,
+    MORE,
+    OK,
+    ExchangeDay,
+)
 from engine.recordings.id_table import EMPTY, find, new_table, rebuilt, remove
-from engine.recordings.order_lives import BLOCK_ROWS, LIFE, LifeAction, LifeBlock, LifeFlag
-from engine.recordings.recorded_contracts import RecordedContracts, readable
+from engine.recordings.order_lives import LifeAction, LifeFlag
+from engine.recordings.recorded_contracts import readable
 from engine.recordings.source import BadLineError, RecordingError, Source
 from engine.units import MAX_TICKS
 
@@ -54,8 +66,8 @@ for _type, _length in MIN_LENGTH_OF.items():
     _LENGTHS[ord(_type)] = _length
 _LINE = re.compile(rb"S?\d{8}[sAdEXPrBHIJR][0-9A-Z][0-9A-Z .+*=^#-]+")
 _UNWANTED = -1
-_FILLED, _MIDNIGHT, _LINES, _SYMBOL, _OPEN, _UNKNOWN, _OTHER, _NEVER, _TOO_HIGH, _OFF_TICK, _FIELDS = range(11)
-_OK, _MORE, _FULL, _END, _NEW_SYMBOL, _CLEARED, _GROW = range(7)
+_SYMBOL, _OPEN, _UNKNOWN, _OTHER, _NEVER, _TOO_HIGH, _OFF_TICK, _WORDS = range(FIRST_WORD, FIRST_WORD + 8)
+_NEW_SYMBOL, _CLEARED, _GROW = range(FIRST_CODE, FIRST_CODE + 3)
 _BAD_LENGTH, _BAD_TIME, _BAD_ID, _BAD_SIDE, _BAD_SHARES, _BAD_PRICE, _BAD_TICK, _TOO_LONG = range(10, 18)
 _A, _D, _E, _X, _P, _R, _CLEAR_TYPE = (ord(letter) for letter in "AdEXPrs")
 _B, _S, _LF, _CR, _SPACE, _ZERO, _NINE, _LETTER_A, _LETTER_Z = (ord(letter) for letter in "BS\n\r 09AZ")
@@ -70,47 +82,28 @@ def is_pitch(head: bytes) -> bool:
     return _LINE.fullmatch(line) is not None and len(body) >= MIN_LENGTH_OF[chr(body[8])]
 
 
-class PitchDecoder(RecordedContracts):
+class PitchDecoder(ExchangeDay):
     """Decodes one file: a contract for each wanted symbol that has orders or trades."""
 
     format = "pitch"
-    total = 0
+    words, reasons = _WORDS, IGNORED
 
     def __init__(self, source: Source, wanted: Wanted = EVERYTHING, skip_bad: bool = False) -> None:
-        super().__init__(source, wanted)
-        self.skip_bad, self.bad = skip_bad, 0
-        self._state = np.zeros(_FIELDS, np.int64)
-        self._state[_MIDNIGHT] = midnight_ns(source.name)
+        super().__init__(source, wanted, skip_bad)
         self._orders, self._symbols = new_table(), new_table()
 
-    @property
-    def ignored(self) -> dict[str, int]:
-        """How many lines so far became no row although they might have, by reason."""
-        counts = self._state[_UNKNOWN:].tolist()
-        return {reason: count for reason, count in zip(IGNORED, counts, strict=True) if count}
-
-    def blocks(self) -> Iterator[LifeBlock]:
-        """The whole file. What stands before a damage comes first, then BadLineError or RecordingError."""
-        with ByteBlocks(self.source) as window:
-            rows, code, failure = np.zeros(BLOCK_ROWS, LIFE), _OK, None
-            while code != _END:
-                window.at, code = _decode(window.data, window.at, self._orders, self._symbols, self._state, rows)
-                if code not in (_OK, _FULL):
-                    code, failure = self._go_on(window, code)
-                if failure or code in (_FULL, _END):
-                    yield LifeBlock(rows[: self._state[_FILLED]], int(self._state[_LINES]))
-                    rows, self._state[_FILLED] = np.zeros(BLOCK_ROWS, LIFE), 0
-                if failure:
-                    raise failure
+    def _decode(self, window: ByteBlocks, rows: np.ndarray[Any, Any]) -> int:
+        window.at, code = _decode(window.data, window.at, self._orders, self._symbols, self._state, rows)
+        return int(code)
 
     def _go_on(self, window: ByteBlocks, code: int) -> tuple[int, RecordingError | None]:
         """What to do where the compiled decoder stopped: read on, learn, leave a line out, or fail."""
         try:
-            if code == _MORE:
+            if code == MORE:
                 return self._more(window)
             if code == _NEW_SYMBOL:
                 self._name_symbol()
-                return _OK, None
+                return OK, None
         except RecordingError as error:
             return code, error
         if code in (_CLEARED, _GROW):
@@ -118,24 +111,24 @@ class PitchDecoder(RecordedContracts):
             kept = (self._orders[:, 1] != EMPTY) & ~of_cleared
             self._orders = rebuilt(self._orders, kept)
             self._state[_OPEN] = kept.sum()
-            return _OK, None
+            return OK, None
         if not self.skip_bad or code == _TOO_LONG:
             return code, self._error(window, code)
         self.bad += 1
-        self._state[_LINES] += 1
+        self._state[MESSAGES] += 1
         window.at += len(_line(window)) + 1
-        return _OK, None
+        return OK, None
 
     def _more(self, window: ByteBlocks) -> tuple[int, RecordingError | None]:
         """Read on; a last line without its end gets one."""
         if len(window.data) - window.at > MAX_LINE_BYTES:
             return _TOO_LONG, self._error(window, _TOO_LONG)
         if window.more():
-            return _OK, None
+            return OK, None
         if not len(window.data):
-            return _END, None
+            return END, None
         window.data = np.append(window.data, np.uint8(_LF))
-        return _OK, None
+        return OK, None
 
     def _name_symbol(self) -> None:
         """Learn whether a symbol is wanted, and which contract it is."""
@@ -164,7 +157,7 @@ class PitchDecoder(RecordedContracts):
             _BAD_PRICE: ("price", f"{body[price_at : price_at + 10]!r} is no number above 0"),
             _BAD_TICK: ("price", f"{body[price_at : price_at + 10]!r} ten-thousandths are no multiple of the tick"),
         }[code]
-        return BadLineError(self.source.name, int(self._state[_LINES]) + 1, field, reason)
+        return BadLineError(self.source.name, int(self._state[MESSAGES]) + 1, field, reason)
 
 
 def _line(window: ByteBlocks) -> bytes:
@@ -176,25 +169,25 @@ def _line(window: ByteBlocks) -> bytes:
 def _decode(data, at, orders, symbols, state, rows):
     """Decode lines into rows until something is needed; (where the next line begins, what is needed)."""
     while True:
-        if state[_FILLED] == len(rows):
-            return at, _FULL
+        if state[FILLED] == len(rows):
+            return at, FULL
         if 2 * state[_OPEN] >= len(orders):
             return at, _GROW
         stop = at
         while stop < len(data) and data[stop] != _LF:
             stop += 1
         if stop == len(data):
-            return at, _MORE
+            return at, MORE
         end = stop
         if end > at and data[end - 1] == _CR:
             end -= 1
-        code = _OK
+        code = OK
         if end > at:
             begin = at + 1 if data[at] == _S else at
             code = _message(data[begin:end], orders, symbols, state, rows)
             if code >= _BAD_LENGTH or code == _NEW_SYMBOL:
                 return at, code
-        state[_LINES] += 1
+        state[MESSAGES] += 1
         at = stop + 1
         if code == _CLEARED:
             return at, code
@@ -210,12 +203,12 @@ def _message(line, orders, symbols, state, rows):
         return _BAD_TIME
     if _LENGTHS[kind] == 0:
         state[_UNKNOWN] += 1
-        return _OK
+        return OK
     if len(line) < _LENGTHS[kind]:
         return _BAD_LENGTH
-    row = rows[state[_FILLED]]
-    row["time_ns"] = state[_MIDNIGHT] + time_ms * _NS_PER_MS
-    row["message"] = state[_LINES] + 1
+    row = rows[state[FILLED]]
+    row["time_ns"] = state[MIDNIGHT_NS] + time_ms * _NS_PER_MS
+    row["message"] = state[MESSAGES] + 1
     row["order_id"] = row["new_order_id"] = row["price_ticks"] = row["size_lots"] = 0
     row["side"] = 0
     row["flags"] = _LAST
@@ -225,7 +218,7 @@ def _message(line, orders, symbols, state, rows):
         return _placed(line, orders, symbols, state, row)
     if kind == _CLEAR_TYPE:
         return _cleared(line, symbols, state, row)
-    return _OK
+    return OK
 
 
 @njit(cache=True)
@@ -240,18 +233,18 @@ def _smaller(line, orders, state, row):
     contract = orders[place, 1]
     if contract == EMPTY:
         state[_NEVER] += 1
-        return _OK
+        return OK
     orders[place, 2] -= shares
     if orders[place, 2] <= 0:
         remove(orders, place)
         state[_OPEN] -= 1
     if contract == _UNWANTED:
         state[_OTHER] += 1
-        return _OK
+        return OK
     row["action"] = _EXECUTE if line[8] == _E else _REDUCE
     row["contract"], row["order_id"], row["size_lots"] = contract, order_id, shares
-    state[_FILLED] += 1
-    return _OK
+    state[FILLED] += 1
+    return OK
 
 
 @njit(cache=True)
@@ -285,17 +278,17 @@ def _placed(line, orders, symbols, state, row):
         orders[place, 1] = _UNWANTED if is_too_high else contract
     if contract == _UNWANTED:
         state[_OTHER] += 1
-        return _OK
+        return OK
     if is_too_high or price % units != 0:
         state[_TOO_HIGH if is_order else _OFF_TICK] += 1
-        return _OK
+        return OK
     row["action"] = _ADD if is_order else _TRADE
     row["contract"], row["price_ticks"], row["size_lots"] = contract, price // units, shares
     if is_order:
         row["order_id"] = order_id
         row["side"] = SIDE_BUY if line[21] == _B else SIDE_SELL
-    state[_FILLED] += 1
-    return _OK
+    state[FILLED] += 1
+    return OK
 
 
 @njit(cache=True)
@@ -304,9 +297,9 @@ def _cleared(line, symbols, state, row):
     symbol = _symbol(line, 9, 8)
     contract = symbols[find(symbols, symbol), 1]
     if contract in (EMPTY, _UNWANTED):
-        return _OK
+        return OK
     row["action"], row["contract"] = _CLEAR, contract
-    state[_FILLED] += 1
+    state[FILLED] += 1
     state[_SYMBOL] = contract
     return _CLEARED
 

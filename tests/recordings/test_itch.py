@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.recordings import byte_blocks, itch
+from engine.recordings import byte_blocks, exchange_day, itch
 from engine.recordings.batches import Wanted
 from engine.recordings.itch import ItchDecoder
 from engine.recordings.lives_reader import LivesReader
@@ -87,7 +87,7 @@ def test_where_the_bytes_are_cut_does_not_matter(tmp_path: Path, monkeypatch: py
     for size in (1, 3, 64):
         monkeypatch.setattr(byte_blocks, "READ_BYTES", size)
         assert plain(decoded(ItchDecoder(source))) == plain(whole)
-    monkeypatch.setattr(itch, "BLOCK_ROWS", 7)
+    monkeypatch.setattr(exchange_day, "BLOCK_ROWS", 7)
     blocks = list(ItchDecoder(source).blocks())
     assert plain(np.concatenate([block.rows for block in blocks])) == plain(whole)
     assert max(len(block.rows) for block in blocks) == 7
@@ -111,6 +111,15 @@ def test_a_wanted_symbol_that_is_not_there_is_said(tmp_path: Path) -> None:
         list(LivesReader(ItchDecoder(source, only("APPL")), wanted=only("APPL")).batches())
 
 
+def test_an_unlisted_symbol_is_refused_when_the_market_opens(tmp_path: Path) -> None:
+    """In front of anything that follows; a file without its beginning is read to its end, for orders name symbols."""
+    opens, damage = framed(head(b"S", 0, 3) + b"Q"), b"\x00\x09damage"
+    with pytest.raises(RecordingError, match=r"--symbols: APPL is not in .*; there are: AAPL, MSFT$"):
+        decoded(ItchDecoder(write(tmp_path, directory(["AAPL", "MSFT"]) + opens + damage), only("APPL", "MSFT")))
+    decoder = ItchDecoder(write(tmp_path, opens + framed(message(ADDED, 1))), only("AAPL"))
+    assert decoded(decoder)["order_id"].tolist() == [5]
+
+
 def test_more_symbols_than_contracts(tmp_path: Path) -> None:
     symbols = tuple(f"S{number}" for number in range(300))
     orders = [ADDED._replace(symbol=name, order_id=number) for number, name in enumerate(symbols, 1)]
@@ -127,7 +136,7 @@ def test_a_file_without_its_beginning(tmp_path: Path) -> None:
     decoder = ItchDecoder(source)
     assert decoded(decoder)["action"].tolist() == [LifeAction.ADD, LifeAction.DELETE]
     assert decoder.contracts[0].name == "AAPL"
-    assert decoder.ignored == {"message of a symbol that nothing names": 1}
+    assert decoder.ignored == {"message of a symbol without an order so far": 1}
 
 
 def test_messages_that_change_no_book(tmp_path: Path) -> None:

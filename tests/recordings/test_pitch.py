@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.recordings import byte_blocks, id_table, pitch
+from engine.recordings import byte_blocks, exchange_day, id_table, pitch
 from engine.recordings.batches import Wanted
 from engine.recordings.order_lives import LIFE, LifeAction
 from engine.recordings.pitch import PitchDecoder
@@ -73,7 +73,7 @@ def test_where_the_bytes_are_cut_does_not_matter(tmp_path: Path, monkeypatch: py
     for size in (1, 7, 64):
         monkeypatch.setattr(byte_blocks, "READ_BYTES", size)
         assert plain(decoded(PitchDecoder(source))) == whole
-    monkeypatch.setattr(pitch, "BLOCK_ROWS", 5)
+    monkeypatch.setattr(exchange_day, "BLOCK_ROWS", 5)
     blocks = list(PitchDecoder(source).blocks())
     assert plain(np.concatenate([block.rows for block in blocks])) == whole
 
