@@ -42,7 +42,7 @@ _EXAMPLES = """examples:
   lionrock replay 2015-05-01.log.xz --until 2015-05-01T02:00 --speed 60 --depth 5
   lionrock replay 01302020.NASDAQ_ITCH50.gz --symbols AAPL,MSFT --contract tick=0.01
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
-  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --contract tick=0.01
+  lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --to 2023-11-14T15:00
   lionrock replay lionrock-data --until 5000
   lionrock replay 2015-05-01.log.xz --watch --speed 60
   lionrock replay synthetic:1:200000 --plot picture.html
@@ -81,7 +81,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object as the last line")
     parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="with --accounts: who has and places what")
-    parser.add_argument("--to", metavar="URL", help="send the orders to this venue, a connection for each key")
+    parser.add_argument(
+        "--to", action=_To, metavar="URL|T", help="send the orders to this venue, a connection for each key; a time: --until"
+    )
     parser.add_argument(
         "--secret-file", action="append", metavar="FILE",
         help="with --to: a key file (LIONROCK_SECRET_FILE, or LIONROCK_KEY and LIONROCK_SECRET); several for several",
@@ -95,7 +97,9 @@ def add_parser(subparsers: Any) -> None:
     parser.set_defaults(run=run)
 
 
-def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--format") -> None:
+def add_input_arguments(
+    parser: argparse.ArgumentParser, format_flag: str = "--format", until_flags: tuple[str, ...] = ("--until",)
+) -> None:
     """The arguments that say what to read, shared with `convert` and `export`."""
     parser.add_argument("path", type=Path, metavar="PATH", help="the recording")
     parser.add_argument(
@@ -115,12 +119,25 @@ def add_input_arguments(parser: argparse.ArgumentParser, format_flag: str = "--f
         "--trades", type=Path, metavar="FILE", help="trades beside Tardis' or Binance's book"
     )
     parser.add_argument(
-        "--until", type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
+        *until_flags, type=_until, default=Until(), metavar="T|N", help="stop after N messages, or at a time (UTC)"
     )
     parser.add_argument("--skip-bad", action="store_true", help="count malformed lines and go on")
     parser.add_argument(
         "--allow-refused", action="store_true", help="end with 0 though orders were refused for limits (else 3)"
     )
+
+
+class _To(argparse.Action):
+    """`--to URL` names a venue; with a time or a count it is `--until`, beside `--from`."""
+
+    def __call__(self, parser: Any, namespace: Any, value: Any, option: Any = None) -> None:
+        if "://" in value:
+            namespace.to = value
+            return
+        try:
+            namespace.until = _until(value)
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, f"no URL of a venue such as ws://127.0.0.1:8765, and {error}") from None
 
 
 def run(args: argparse.Namespace) -> int:
