@@ -37,7 +37,7 @@ class States:
         self.count -= 1
 
     def collect_many(self) -> None:
-        """Collect when many states may be garbage: after a test, or in the midst of one that has many venues."""
+        """Collect when many states may be garbage: after a test."""
         if self.count >= self._left + COLLECTED:
             gc.collect()
             self._left = self.count

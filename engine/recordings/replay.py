@@ -267,7 +267,7 @@ class Replay:
         result.repeated = runner.repeated
         result.lost = {} if self.reader.is_log else lost_orders(result.rejects, result.repeated, self.limits)
         result.depth = runner.depth(self.options.levels)
-        if isinstance(self.reader, ManyContracts):
+        if isinstance(self.reader, ManyContracts) and self.reader.contracts:
             names = [each.name for each in self.reader.contracts]
             result.contract = ", ".join(names[:NAMED_CONTRACTS]) + (", ..." if len(names) > NAMED_CONTRACTS else "")
             for slot, name in enumerate(names):

@@ -1,5 +1,6 @@
 """The headers of responses over HTTP: what browsers may do with them, and which pages may read them."""
 
+from gateway import pages
 from gateway.net.http_messages import Header, Request
 from gateway.sessions.http_calls import is_open_call
 from gateway.wire.origins import Origins
@@ -10,7 +11,9 @@ FIXED: list[Header] = [
 ]
 """Headers of every response."""
 _FRESH, _STATIC = ("Cache-Control", "no-store"), ("Cache-Control", "no-cache")
-"""What is made for each request is never kept. What is static may be, and is asked for again with its tag."""
+_LASTING = ("Cache-Control", "public, max-age=31536000, immutable")
+"""What is made for each request is never kept. What is static may be, and is asked for again with its tag; what has its
+hash in its name is never asked for again."""
 PAGE_POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src data:; connect-src 'self'; base-uri 'none'; "
     "form-action 'none'; frame-ancestors 'none'"
@@ -27,9 +30,11 @@ def of(request: Request, origins: Origins) -> list[Header]:
 
 def of_static(request: Request, origins: Origins, tag: str) -> list[Header]:
     """The same for what is static: a page, its script and its style, the protocol's document."""
-    policy = _NOTHING if request.target.partition("?")[0] in _SHARED else PAGE_POLICY
+    path = request.target.partition("?")[0]
+    policy = _NOTHING if path in _SHARED else PAGE_POLICY
+    kept = _LASTING if pages.is_hashed(path) else _STATIC
     shared = _sharing(request, origins)
-    return [_STATIC, ("ETag", tag), *FIXED, ("Content-Security-Policy", policy), *shared]
+    return [kept, ("ETag", tag), *FIXED, ("Content-Security-Policy", policy), *shared]
 
 
 def of_refusal() -> list[Header]:

@@ -82,10 +82,10 @@ class Server:
         config, health = self.venue.config, HealthPages(self.venue, self.failed.done)
         metrics = Metrics(self.venue, health, self._port_counts, self.turns.lag)
         document = begin_document(self.turns.loop)
-        public = Port(self.connections, health.brief, StaticAnswers(pages.find, document), False)
-        no_pages = StaticAnswers(lambda path: None, document)
+        public = Port(self.connections, health.brief, StaticAnswers(pages.terminal, document), False)
+        console = StaticAnswers(pages.console, document)
         operations = Port(
-            self.operations_connections, lambda path: health.full(path) or metrics.find(path), no_pages, True
+            self.operations_connections, lambda path: health.full(path) or metrics.find(path), console, True
         )
         wanted = config.operations_port or (config.port and config.port + 1)
         try:

@@ -1,26 +1,66 @@
-"""The pages that the server gives to a browser: files beside this module, nothing from anywhere else.
+"""The pages that the server gives to a browser: what was built from `src`, nothing from anywhere else.
 
-The path of an HTTP request comes in. The file's content and its type go out, read once from the disk.
-The page itself is a client of the public protocol like any other.
+The path of an HTTP request comes in. The file's content and its type go out, read once from the disk. Each page has its
+own files, as the build's manifest lists them: the public port gives none of the console's. A page is a client of the
+public protocol like any other. `README.md` says how pages are built.
 """
 
+import json
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+Page = tuple[int, bytes, str]
+"""Status, content, content type."""
+BUILT = Path(__file__).parent / "built"
+_PLAIN = {"index.html", "app.js", "style.css"}
 _TYPES = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
-_FOLDER = Path(__file__).parent
+
+
+def terminal(path: str) -> Page | None:
+    """A file of the trading page, at "/", or of the terminal, at "/terminal.html". None where there is none."""
+    page = _plain_files().get("/index.html" if path == "/" else path)
+    return page or _files("terminal.html").get("/" if path == "/terminal.html" else path)
+
+
+def console(path: str) -> Page | None:
+    """A file of the console for operators and compliance officers, which is at "/". None where there is none."""
+    return _files("console.html").get(path)
+
+
+def is_hashed(path: str) -> bool:
+    """Whether a file's name has the hash of its content: what is at such a path never changes."""
+    return path.startswith("/assets/")
 
 
 @cache
-def _read() -> dict[str, tuple[bytes, str]]:
-    return {
-        f"/{path.name}": (path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8")
-        for path in _FOLDER.iterdir()
-        if path.suffix in _TYPES
-    }
+def _plain_files() -> dict[str, Page]:
+    """The files of the trading page that are served as they are."""
+    folder = Path(__file__).parent
+    return {f"/{path.name}": _read(path) for path in folder.iterdir() if path.name in _PLAIN}
 
 
-def find(path: str) -> tuple[int, bytes, str] | None:
-    """(status, content, content type) of a page; "/" is the trading page. None where there is no page."""
-    found = _read().get("/index.html" if path == "/" else path)
-    return None if found is None else (200, *found)
+@cache
+def _files(entry: str) -> dict[str, Page]:
+    """Every file of one page by its path."""
+    return {"/": _read(BUILT / entry), **{f"/{name}": _read(BUILT / name) for name in assets_of(entry)}}
+
+
+def assets_of(entry: str) -> set[str]:
+    """The scripts and styles that `terminal.html` or `console.html` needs, as paths inside `BUILT`."""
+    return _assets(json.loads((BUILT / "manifest.json").read_text()), entry, set())
+
+
+def _assets(manifest: dict[str, Any], entry: str, seen: set[str]) -> set[str]:
+    """The files of one entry of the manifest, with those of what it imports."""
+    if entry in seen:
+        return set()
+    seen.add(entry)
+    chunk = manifest[entry]
+    imported = (*chunk.get("imports", ()), *chunk.get("dynamicImports", ()))
+    needed = (_assets(manifest, name, seen) for name in imported)
+    return {chunk["file"], *chunk.get("css", ()), *chunk.get("assets", ())}.union(*needed)
+
+
+def _read(path: Path) -> Page:
+    return 200, path.read_bytes(), f"{_TYPES[path.suffix]}; charset=utf-8"

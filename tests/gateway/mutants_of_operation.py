@@ -11,8 +11,8 @@ OPERATION_MUTANTS = (
     Mutant(
         "officers act over the public port",
         "net/server.py",
-        "StaticAnswers(pages.find, document), False)",
-        "StaticAnswers(pages.find, document), True)",
+        "StaticAnswers(pages.terminal, document), False)",
+        "StaticAnswers(pages.terminal, document), True)",
         f"{_LISTENER}::test_officers_act_at_their_own_port_alone",
     ),
     Mutant(

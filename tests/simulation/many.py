@@ -50,7 +50,6 @@ def _chunk(order: tuple[list[int], int]) -> list[Outcome]:
     found = []
     for seed in seeds:
         found.append(Outcome(seed, world.run(_moved[0] if _moved else ready(), seed, world.steps_of(seed, steps))))
-        gc.collect()
     return found
 
 

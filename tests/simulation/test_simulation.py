@@ -11,6 +11,7 @@ import pytest
 
 from engine import disk as engine_disk
 from engine.journal.tip import SLOT_BYTES, Tip, TipFile, tip_path
+from tests.memory import STATES
 from tests.simulation import broken, kept, world
 from tests.simulation.many import ready
 from tests.simulation.virtual_disk import SECTOR, PowerLost, VirtualDisk
@@ -28,10 +29,13 @@ def genesis():
 
 
 def test_seeds_break_no_promise(genesis):
+    """And leave no venue in memory: each takes 2 GB of addresses, of which a process may not have too many to fork."""
+    before = STATES.count
     for seed in SEEDS:
         result = world.run(genesis, seed, world.steps_of(seed, STEPS))
         assert not result.violation, f"python -m tests.simulation --seeds {seed}..{seed} --steps {STEPS} --trace"
         assert result.steps == STEPS
+        assert STATES.count <= before
 
 
 LEFT_IN_MEMORY = """

@@ -4,6 +4,7 @@ A step is a 64-bit integer. What it does follows from it and from the world's st
 list of steps again: that is what shrinking needs. `run` is the same for the same seed, to the last byte.
 """
 
+import gc
 from bisect import bisect
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,7 +20,6 @@ from gateway.office.onboarding import deposit
 from gateway.registry.registry import Registry
 from gateway.venue.read_only import disk_failure
 from gateway.wire.command_rows import index_row
-from tests.memory import STATES
 from tests.simulation import audit
 from tests.simulation.clients import ALL, BrokenPromiseError, Client, Trader
 from tests.simulation.machine import REFUSALS, Image, Machine, config_of
@@ -439,7 +439,13 @@ def steps_of(seed: int, count: int) -> list[int]:
 
 def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None, setting: Setting | None = None) -> Result:
     """Begin a world and take these steps; a setting other than the seed's is one that was kept."""
-    world = World(genesis, seed, setting or setting_of(seed))
+    result = _lived(World(genesis, seed, setting or setting_of(seed)), steps, log)
+    gc.collect()  # the world is garbage now, with the 2 GB of addresses of each of its venues
+    return result
+
+
+def _lived(world: World, steps: Sequence[int], log: Any) -> Result:
+    """What a world came to."""
     world.log = log or _silent
     done, digest, violation = 0, "", ""
     with world.machine.in_place():
@@ -457,7 +463,6 @@ def run(genesis: Genesis, seed: int, steps: Sequence[int], log: Any = None, sett
             violation = f"{type(error).__name__}: {error}"
         finally:
             world.close()
-    STATES.collect_many()
     seen = blake3(digest.encode() + violation.encode())
     for client in world.clients:
         for message in client.heard:

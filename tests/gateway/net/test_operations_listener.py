@@ -7,6 +7,7 @@ import socket
 import aiohttp
 import pytest
 
+from gateway import pages
 from gateway.client import Client, RpcError
 from gateway.config import ConfigError
 from gateway.net.server import Server
@@ -116,15 +117,20 @@ def test_a_venue_without_an_open_market_is_not_ready(tmp_path):
     play(story())
 
 
-def test_a_full_public_port_keeps_no_officer_out_and_pages_stay_outside(tmp_path):
+def test_a_full_public_port_keeps_no_officer_out_and_each_port_has_its_own_page(tmp_path):
     async def story():
         async with market(tmp_path, ("alice",), max_connections=1) as (server, _), aiohttp.ClientSession() as http:
             async with http.get(f"http://127.0.0.1:{server.port}/readyz") as answer:
                 assert answer.status == 503 and b"too many" in await answer.read()
             assert (await got(http, server, "/readyz"))[0] == 200
-            for path in ("/", "/app.js", "/nothing"):
-                async with http.get(f"http://127.0.0.1:{server.operations_port}{path}") as answer:
-                    assert answer.status == 404
+            place = f"http://127.0.0.1:{server.operations_port}"
+            async with http.get(place) as answer:
+                assert answer.status == 200 and b"Lionrock console" in await answer.read()
+            own = {f"/{name}" for name in pages.assets_of("terminal.html") - pages.assets_of("console.html")}
+            for path in (*own, "/terminal.html", "/nothing"):
+                async with http.get(f"{place}{path}") as answer:
+                    assert answer.status == 404, path
+            assert own
 
     play(story())
 

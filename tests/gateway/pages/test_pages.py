@@ -9,8 +9,8 @@ from gateway.document.sample_rows import BTC
 from gateway.sessions.method_table import METHODS
 from gateway.wire import channels
 
-SCRIPT = pages.find("/app.js")[1].decode()
-MARKUP = pages.find("/")[1].decode()
+SCRIPT = pages.terminal("/app.js")[1].decode()
+MARKUP = pages.terminal("/")[1].decode()
 NAMED = {"${name}": BTC.name, "${resolution}": "1"}
 
 
