@@ -58,6 +58,7 @@ def is_dbn(head: bytes) -> bool:
 class DbnFile:
     """The MBO records of a file. `others` counts records that are none; the rest is complete for the blocks so far.
 
+    `listed`: the names of all instruments, when the metadata has them.
     `ticks`: of instruments that the file defines, what one tick is in 1e-9.
     """
 
@@ -65,6 +66,7 @@ class DbnFile:
         self.source = source
         self.ticks: dict[int, int] = {}
         self.others = 0
+        self.listed: frozenset[str] = frozenset()
         self._names: dict[int, str] = {}
 
     def name(self, instrument_id: int, block: Array, row: int) -> str:
@@ -116,6 +118,7 @@ class DbnFile:
         for symbol, intervals in mappings.items():
             for interval in intervals:
                 self._map(symbol, str(interval["symbol"]))
+        self.listed = frozenset(self._names.values())
 
     def _map(self, symbol: str, mapped: str) -> None:
         """One of the two is an instrument's number, and the other its name."""

@@ -104,7 +104,7 @@ class _Funded(Replay):
         self.result = self.outcome = result
         self.recorded = prepare(reader)
         self.accounts, self.seed, self.messages = 1, 0, 0
-        self._has_index, self._ahead = False, 0
+        self._has_index, self._ahead, self._waited_ns = False, 0, 0
         self.counts = np.zeros(max(EventKind) + 1, np.int64)
 
     def open_venue(self) -> None:
@@ -124,7 +124,7 @@ class _Funded(Replay):
     @property
     def now_ns(self) -> int:
         """The venue's clock."""
-        return START_NS + self.messages * MESSAGE_NS
+        return START_NS + self.messages * MESSAGE_NS + self._waited_ns
 
     def _send(self, rows: Rows, sink: Any) -> None:
         rows["time_ns"] = np.maximum(rows["time_ns"], self.now_ns)
@@ -157,12 +157,17 @@ class _Funded(Replay):
             self.recorded.feed(rows, _ignore)
 
     def _look_for_index(self, rows: Rows) -> None:
-        """Go ahead in the recording until its book has two sides: a market opens with an index."""
+        """Go ahead in the recording until its book has two sides, and say its price a second before the orders come:
+        the index is there at the tick in between.
+        """
         step = 1
         while self._ahead < len(rows) and not self._has_index:
             self._record(rows[self._ahead : self._ahead + step])
             self._ahead, step = min(len(rows), self._ahead + step), min(2 * step, SLICE)
             self._has_index = all(self.recorded.depth(1))
+        if self._has_index:
+            self._say_index()
+            self._waited_ns = SLICE * MESSAGE_NS
 
     def _say_index(self) -> None:
         bids, asks = self.recorded.depth(1)

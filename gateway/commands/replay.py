@@ -82,8 +82,9 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--accounts", type=int, metavar="N", help="trade among N funded accounts, with everything on")
     parser.add_argument("--seed", type=int, default=1, metavar="S", help="with --accounts: who has and places what")
     parser.add_argument(
-        "--to", action=_To, metavar="URL|T", help="send the orders to this venue, a connection for each key; a time: --until"
-    )
+        "--to", action=_To, metavar="URL|T",
+        help="send the orders to this venue, a connection for each key; a time is as --until",
+    )  # fmt: skip
     parser.add_argument(
         "--secret-file", action="append", metavar="FILE",
         help="with --to: a key file (LIONROCK_SECRET_FILE, or LIONROCK_KEY and LIONROCK_SECRET); several for several",
