@@ -7,7 +7,9 @@ Kraken, and our own CSV, JSONL and tables.
 """
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from engine.host import holds_journal
 from engine.recordings import (
@@ -20,6 +22,7 @@ from engine.recordings import (
     databento,
     flash1,
     itch,
+    joined_files,
     journals,
     kraken,
     lobster,
@@ -132,14 +135,30 @@ def _open_folder(folder: Path, format: str, book: Path | None, skip_bad: bool, w
     other = next((path for path, each in found.items() if each != kind), None)
     if other:
         raise RecordingError(f"{other}: is {found[other]}, and {path.name} is {kind}; a folder has files of one format")
+    if kind in joined_files.JOINED_FORMATS:
+        return _open_joined(folder, kind, skip_bad, wanted)
     if kind not in daily_files.FORMATS_BY_DAY:
-        names = ", ".join(daily_files.FORMATS_BY_DAY)
+        names = ", ".join((*daily_files.FORMATS_BY_DAY, *joined_files.JOINED_FORMATS))
         reason = f"a folder of {kind} files is not read as one, those of {names} are; name a file"
         raise RecordingError(f"{folder}: {reason}")
     if kind in DECODERS:
         lives = daily_files.DailyFiles(folder, kind, DECODERS[kind], wanted, skip_bad)
         return LivesReader(lives, wanted=wanted)
     return LevelsReader(daily_files.DailyFiles(folder, kind, LEVEL_DECODERS[kind], wanted, skip_bad), wanted=wanted)
+
+
+def _open_joined(folder: Path, kind: str, skip_bad: bool, wanted: Wanted) -> Reader:
+    """A folder of files whose lines are one stream; each error names the file that the line is in."""
+    head = joined_files.JoinedSource(folder).head()
+    source = joined_files.JoinedSource(folder, has_header=kind == "csv" or bitstamp_live.has_header(head))
+    if kind in ("csv", "jsonl"):
+        reader = csv_jsonl.TextReader(source, skip_bad)
+        reader.batches = partial(lambda read: source.located(read()), reader.batches)  # type: ignore[method-assign]
+        return reader
+    make: Callable[[Source, Wanted, bool], Any] = DECODERS.get(kind) or LEVEL_DECODERS[kind]
+    decoder = make(source, wanted, skip_bad)
+    decoder.blocks = partial(lambda read: source.located(read()), decoder.blocks)
+    return LivesReader(decoder, wanted=wanted) if kind in DECODERS else LevelsReader(decoder, wanted=wanted)
 
 
 def recognise(source: Source) -> str:

@@ -139,7 +139,7 @@ class DailyFiles(RecordedContracts):
             if self.format in _BEGIN_EMPTY and self.contracts:
                 yield self._cleared()
             wanted = replace(self.wanted, known=tuple(self.contracts), may_lack=True)
-            self._parts = [_Part(self._make(_only_source(path), wanted, self.skip_bad), []) for path in paths]
+            self._parts = [_Part(self._make(only_source(path), wanted, self.skip_bad), []) for path in paths]
             yield from self._following(self._parts[0]) if len(paths) == 1 else self._merged()
             self._messages += sum(part.read for part in self._parts)
             self.seen.update(*(part.decoder.seen for part in self._parts))
@@ -239,7 +239,7 @@ def _event_times(rows: Array, ended: bool) -> Array:
     return np.repeat(times, np.diff(starts, append=count)) if count else times
 
 
-def _only_source(path: Path) -> Source:
+def only_source(path: Path) -> Source:
     """The one stream in a file. RecordingError for a zip of several."""
     found = sources(path)
     if len(found) != 1:

@@ -139,7 +139,8 @@ class MboDecoder(RecordedContracts):
             kept = self._checked(records, self._contracts_of(records), numbers)
             joined = [np.concatenate(pair) for pair in zip(rest, kept, strict=True)] if len(rest[0]) else list(kept)
             whole = _whole_events(joined[0])
-            yield self._decoded(joined, whole, read)
+            reached = int(joined[2][whole]) - 1 if whole < len(joined[2]) else read
+            yield self._decoded(joined, whole, reached)
             rest = (joined[0][whole:], joined[1][whole:], joined[2][whole:])
         yield self._decoded(list(rest), len(rest[0]), read)
 

@@ -1,8 +1,10 @@
 """A folder of daily files replays as the one recording that it is."""
 
+import gzip
 import hashlib
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,10 +16,16 @@ from engine.recordings.daily_files import day_of
 from engine.recordings.replay import Options, prepare, replay
 from engine.recordings.source import RecordingError, share_read
 from tests.recordings import itch_writer
+from tests.recordings.bitstamp_writer import BitstampWriter
+from tests.recordings.coinbase_writer import CoinbaseWriter
 from tests.recordings.data import compiled, play
 from tests.recordings.level_market import Event, Market, books_of
-from tests.recordings.small_exchange import Fact
+from tests.recordings.small_exchange import Fact, SmallExchange
+from tests.recordings.test_binance import captured
+from tests.recordings.test_binance import write as write_binance
+from tests.recordings.test_order_formats import orders, write_csv, write_jsonl
 from tests.recordings.test_price_levels import BOOK_NAME, TRADES_NAME, write_tardis
+from tests.recordings.test_readers import FLASH1_CSV
 
 DAYS = ("2023-11-14", "2023-11-15", "2023-11-16")
 SYMBOLS = ("BTC-PERPETUAL", "ETH-PERPETUAL")
@@ -149,10 +157,10 @@ def test_what_is_no_folder_of_days_is_one_line(tmp_path: Path) -> None:
         path.unlink()
     with pytest.raises(JournalError):
         open_recording(folder)
-    (folder / "a-2020-01-30.csv").write_text("action,cl_ord_id\ncancel,1\n")
-    refused("a folder of csv files is not read as one, those of tardis, databento, itch, pitch are; name a file")
+    (folder / "a-2020-01-30.csv").write_text(FLASH1_CSV)
+    refused("a folder of flash1 files is not read as one, those of tardis, databento, itch, pitch, .* are; name a file")
     (folder / "b-2020-01-31.itch").write_bytes(itch_writer.directory(["A"]))
-    refused("b-2020-01-31.itch: is itch, and a-2020-01-30.csv is csv; a folder has files of one format")
+    refused("b-2020-01-31.itch: is itch, and a-2020-01-30.csv is flash1; a folder has files of one format")
 
 
 @pytest.mark.parametrize(
@@ -167,3 +175,61 @@ def test_what_is_no_folder_of_days_is_one_line(tmp_path: Path) -> None:
 def test_days_in_names(name: str, day: str) -> None:
     assert str(day_of(Path(name))) == day
     assert day_of(Path(name.replace("-", "x").replace("20", "y").replace("NASDAQ", ""))) is None
+
+
+# --- captures whose lines go on ---------------------------------------------------------------------------------------
+
+
+def parted(folder: Path, data: bytes, name: str, header: bool = False) -> None:
+    """A file's lines in three files of three days, the second of them packed, the last line without its end."""
+    folder.mkdir()
+    head, lines = (data.splitlines()[0] + b"\n", data.splitlines()[1:]) if header else (b"", data.splitlines())
+    third = len(lines) // 3
+    for day, part in zip(DAYS, (lines[:third], lines[third : 2 * third], lines[2 * third :]), strict=True):
+        content, packed = head + b"\n".join(part), day == DAYS[1]
+        path = folder / f"{name.format(day)}{'.gz' if packed else ''}"
+        path.write_bytes(gzip.compress(content) if packed else content)
+        checksum(path)
+
+
+@pytest.mark.parametrize("kind", ["binance", "coinbase", "bitstamp_live", "csv", "jsonl"])
+def test_a_capture_of_several_files_is_read_as_one(tmp_path: Path, kind: str) -> None:
+    whole = tmp_path / "whole"
+    if kind == "binance":
+        write_binance(whole, captured(list(Market(7).events(200)), True))
+    elif kind in ("csv", "jsonl"):
+        (write_csv if kind == "csv" else write_jsonl)(whole, orders(3, 90))
+    else:
+        exchange = SmallExchange(3, ("BTC", "ETH"), reduces=False)
+        writer: Any = CoinbaseWriter() if kind == "coinbase" else BitstampWriter()
+        whole.write_text("\n".join(line for step in exchange.day(120) for line in writer.lines(step)))
+    parted(tmp_path / "parts", whole.read_bytes(), "a-{}.txt", kind == "csv")
+    found = []
+    for path in (whole, tmp_path / "parts"):
+        reader = open_recording(path, kind)
+        batches = list(reader.batches())
+        rows = np.concatenate([batch.commands for batch in batches])
+        messages = np.concatenate([batch.messages for batch in batches])
+        found.append((rows.tobytes(), messages.tobytes(), batches[-1].read, getattr(reader, "ignored", {})))
+    assert found[0] == found[1] and len(found[0][0]) > 1000
+    assert share_read(tmp_path / "parts") > 0.5
+
+
+def test_an_error_names_the_file_and_its_own_line(tmp_path: Path) -> None:
+    header = b"action,cl_ord_id,side,qty_lots,price_ticks\n"
+    good, bad = b"new,1,buy,5,10\n", b"new,2,up,5,10\n"
+    for name, content in (("a", good + good), ("b", good + bad), ("c", bad)):
+        (tmp_path / f"{name}.csv").write_bytes(header + content)
+
+    def refused(match: str) -> None:
+        with pytest.raises(RecordingError, match=match):
+            list(open_recording(tmp_path).batches())
+
+    refused("^b.csv, line 3, side: 'up' is none of buy, sell$")
+    (tmp_path / "b.csv").write_bytes(header)
+    refused("^c.csv, line 2, side")
+    (tmp_path / "c.csv").write_bytes(b"cl_ord_id,action,side,qty_lots,price_ticks\n" + good)
+    refused("^c.csv, line 1, header: is not that of a.csv; a folder has one for all$")
+    (tmp_path / "c.csv").unlink()
+    (batch,) = open_recording(tmp_path).batches()
+    assert (len(batch.commands), batch.read) == (2, 2)
