@@ -145,7 +145,11 @@ class Config:
     ] = 256
     max_subscriptions: Annotated[int, Meta(ge=1, le=1 << 16, description="channels of one connection")] = 500
     scripted_index: Annotated[
-        str, Meta(description="index that wanders from NAME=PRICE,...: for demonstrations; empty: none")
+        str,
+        Meta(
+            description="index that wanders from NAME=PRICE,..., and after a restart on from the log's last: for "
+            "demonstrations; empty: none"
+        ),
     ] = ""
     index_feeds: Annotated[
         str,

@@ -1,4 +1,4 @@
-"""The demo's traders: market makers, takers and an arbitrageur, each a client like any other."""
+"""The demo's traders: makers, takers, an arbitrageur and gamblers, each a client like any other."""
 
 import asyncio
 import random
@@ -62,9 +62,13 @@ class Maker:
         self._size_notional = size_notional
         self._orders: dict[tuple[str, str, int], tuple[str, Decimal]] = {}
         self._skew: dict[str, Decimal] = {}
+        self._has_begun = False
 
     async def step(self, known: list[Market]) -> None:
-        """Move every quote to its right price, in one write."""
+        """Move every quote to its right price, in one write. What an earlier run has left goes first."""
+        if not self._has_begun:
+            await self.client.cancel_all()
+            self._has_begun = True
         for position in await self.client.positions():
             self._skew[position.instrument_name] = position.size
         open_ids = {order.order_id for order in await self.client.open_orders()}
@@ -148,6 +152,35 @@ class Arbitrageur:
                     f"private/{side}", instrument_name=market.name, amount=amount, price=market.ticker[price_name],
                     time_in_force="immediate_or_cancel", label="arbitrage",
                 )  # fmt: skip
+
+
+class Gambler:
+    """Bets at full leverage in every contract where it has no position, and takes what it has won.
+
+    A move of some tenths of a per cent against it is a liquidation; then it bets again.
+    """
+
+    def __init__(self, client: Client, seed: int, size_notional: float, take_profit: float = 0.01) -> None:
+        self.client = client
+        self._random = random.Random(seed)
+        self._size_notional = size_notional
+        self._take_profit = Decimal(str(take_profit))
+
+    async def step(self, known: list[Market]) -> None:
+        """Send at most one order, in one contract."""
+        market = self._random.choice(known)
+        held = {position.instrument_name: position for position in await self.client.positions() if position.size}
+        position = held.get(market.name)
+        if not market.index:
+            return
+        if position is None:
+            side = self._random.choice(("buy", "sell"))
+            amount = market.amount(self._size_notional / float(market.index))
+            await self.client.call(
+                f"private/{side}", instrument_name=market.name, amount=amount, type="market", label="bet"
+            )
+        elif position.floating_profit_loss > abs(position.size) * market.index * self._take_profit:
+            await self.client.call("private/close_position", instrument_name=market.name, type="market")
 
 
 async def run(

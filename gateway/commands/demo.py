@@ -1,15 +1,19 @@
-"""`lionrock demo`: an exchange on loopback with traders on it, to watch and to trade on."""
+"""`lionrock demo`: an exchange on loopback with a day behind it and traders on it, to watch and to trade on."""
 
 import argparse
 import asyncio
 import json
 import shlex
+import signal
 import sys
 import tempfile
-from contextlib import AsyncExitStack, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
+from urllib.parse import urlencode
 
 import uvloop
 from rich.console import Console, Group
@@ -18,27 +22,31 @@ from rich.table import Table
 from rich.text import Text
 
 from engine import disk
-from gateway import clock
+from engine.host import holds_journal
 from gateway.client import Client, demo_traders
-from gateway.commands.common import FAILED, compile_engine, make_data_folder, readable_errors
+from gateway.commands import demo_market
+from gateway.commands.common import FAILED, compile_engine, make_data_folder, progress_bar, readable_errors, whole
+from gateway.commands.demo_history import HOURS, DayBefore
+from gateway.commands.demo_market import ARBITRAGEUR, GAMBLERS, MAKERS, TAKERS, YOU
 from gateway.config import Config
 from gateway.net.server import Server
-from gateway.office.bootstrap import SHIPPED, Trader, list_contracts, open_trader, set_up_venue
-from gateway.registry.registry import Registry
-from gateway.registry.vault import Vault
+from gateway.office.bootstrap import Trader
 
 _EXAMPLES = """examples:
   lionrock demo
   lionrock demo --seconds 30 --json
   lionrock demo --port 8765 --data my-demo
+  lionrock demo --hours 0
 
-Trade with the address and keys that it prints: lionrock trade, lionrock watch, the page in a browser, or ccxt.
+Open the address that it prints: it is logged in. Trade with the same key: lionrock trade, lionrock watch, or ccxt.
+The hours before (--hours) are traded by the engine itself, at past times, before the demo begins; a day takes seconds.
+Ctrl-C or SIGTERM ends it, and a temporary data folder goes with it.
+exit codes: 0 ended by a signal or after --seconds, 2 refused or failed
 """
-PRICES = {"BTC": "60000", "ETH": "3000"}
-MILLION_MICROS = 1_000_000 * 1_000_000
 REFRESH_SECONDS = 0.5
 READY_LOOK_SECONDS = 0.05
 MAX_PORT = 65_535
+MAX_HOURS = 24 * 7
 
 
 def add_parser(subparsers: Any) -> None:
@@ -46,14 +54,18 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "demo",
         help="watch an exchange trade, and trade on it",
-        description="Start an exchange on loopback with BTC and ETH perpetuals, an index that moves, market makers, "
-        "takers and an arbitrageur.",
+        description="Start an exchange on loopback with four perpetuals and a day of trading behind them: an index "
+        "that moves, market makers, takers, an arbitrageur, and gamblers who are liquidated.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--port", type=int, default=8765, help="port to listen on; 0 picks a free one (default: 8765)")
     parser.add_argument("--seconds", type=float, default=0, help="stop by itself after so long (default: never)")
     parser.add_argument("--data", default="", metavar="DIR", help="data folder (default: a temporary one)")
+    parser.add_argument(
+        "--hours", type=whole(0, MAX_HOURS), default=HOURS, metavar="N",
+        help=f"hours of trading before the demo in a new data folder, up to {MAX_HOURS} (default: {HOURS})",
+    )  # fmt: skip
     parser.add_argument("--durability", choices=("fsync", "os", "none"), default="fsync")
     parser.add_argument("--json", action="store_true", help="no table; one JSON object when it runs, one at the end")
     parser.set_defaults(run=run)
@@ -61,18 +73,50 @@ def add_parser(subparsers: Any) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo; 0, or one line of error and 2."""
-    with readable_errors("demo"), tempfile.TemporaryDirectory(prefix="lionrock-demo-") as temporary:
+    with readable_errors("demo"), _ended_by_signal(), tempfile.TemporaryDirectory(prefix="lionrock-demo-") as temporary:
         config = Config(
             data=args.data or temporary, port=args.port, durability=args.durability, testnet=True, max_stop_days=0,
-            scripted_index=",".join(f"{listing.name}={PRICES[listing.base]}" for listing in SHIPPED),
+            scripted_index=demo_market.scripted_index(),
         )  # fmt: skip
         if not 0 <= args.port <= MAX_PORT:
             raise ValueError(f"--port {args.port}: must be from 0 to {MAX_PORT}")
         make_data_folder(config.data)
         compile_engine()
+        traders = _set_up(config, args.hours)
         with suppress(KeyboardInterrupt):
-            return uvloop.run(_Demo(config, args.seconds, args.json).run())
+            return uvloop.run(_Demo(config, traders, args.seconds, args.json).run())
         return 0
+
+
+@contextmanager
+def _ended_by_signal() -> Iterator[None]:
+    """SIGTERM before the loop runs ends the command in order, so that the temporary folder goes; 0 then, as later."""
+
+    def end(number: int, frame: Any) -> NoReturn:
+        raise _EndedError
+
+    before = signal.signal(signal.SIGTERM, end)
+    try:
+        yield
+    except _EndedError:
+        raise SystemExit(0) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+class _EndedError(Exception):
+    """SIGTERM has come."""
+
+
+def _set_up(config: Config, hours: int) -> dict[str, Trader]:
+    """Contracts, accounts and keys, new in every demo, and hours of trading in a folder that has no log yet."""
+    is_new = not holds_journal(config.journal)
+    begin_ns = demo_market.began_before(hours if is_new else 0)
+    traders = demo_market.set_up(config, begin_ns)
+    if is_new and hours:
+        with progress_bar("steps of the day before") as show_progress:
+            DayBefore(config, traders, begin_ns).write(show_progress)
+    return traders
 
 
 @dataclass
@@ -80,14 +124,23 @@ class _Demo:
     """The demo while it runs."""
 
     config: Config
+    traders: dict[str, Trader]
     seconds: float
     as_json: bool
     console: Console = field(default_factory=Console)
     trades: int = 0
+    liquidations: int = 0
     volume: Any = 0
 
     async def run(self) -> int:
-        traders = self._set_up()
+        task, loop = asyncio.current_task(), asyncio.get_running_loop()
+        assert task is not None
+        loop.add_signal_handler(signal.SIGTERM, task.cancel)
+        with suppress(asyncio.CancelledError):
+            return await self._serve()
+        return 0
+
+    async def _serve(self) -> int:
         server = Server(self.config)
         try:
             await server.start()
@@ -95,42 +148,28 @@ class _Demo:
             print(f"lionrock demo: port {self.config.port}: {error.strerror}; choose another", file=sys.stderr)
             return FAILED
         try:
-            await self._trade(server, traders)
+            await self._trade(server)
         finally:
             await server.stop()
         self._say_end(server)
         return 0
 
-    def _set_up(self) -> dict[str, Trader]:
-        """Set up the venue's contracts, accounts and keys, new in every demo."""
-        registry, now_ns = Registry(self.config.registry), clock.wall_ns()
-        vault = Vault(self.config.vault, registry)
-        if not registry.contracts():
-            set_up_venue(registry, now_ns, 10 * MILLION_MICROS)
-            list_contracts(registry, now_ns)
-        run_name = f"{len(registry.accounts())}"
-        names = ("maker-1", "maker-2", "taker-1", "taker-2", "arbitrageur", "you")
-        traders = {
-            name: open_trader(registry, vault, f"{name}-{run_name}", 10 * MILLION_MICROS, now_ns) for name in names
-        }
-        registry.close()
-        return traders
-
-    async def _trade(self, server: Server, traders: dict[str, Trader]) -> None:
+    async def _trade(self, server: Server) -> None:
         """Let the bots trade until the time is over or a signal comes."""
         url = f"ws://127.0.0.1:{server.port}"
         async with AsyncExitStack() as stack:
             clients = {
                 name: await stack.enter_async_context(Client(url, trader.key.id, trader.key.secret))
-                for name, trader in traders.items()
+                for name, trader in self.traders.items()
             }
-            known = await demo_traders.markets(clients["you"])
+            known = await demo_traders.markets(clients[YOU])
             for market in known:
-                await clients["you"].subscribe(f"trades.{market.name}.100ms", self._count)
+                await clients[YOU].subscribe(f"trades.{market.name}.100ms", self._count)
+                await clients[YOU].subscribe(f"liquidations.{market.name}", self._count_forced)
             tasks = [asyncio.ensure_future(task) for task in self._bots(clients, known)]
             try:
                 if await _can_trade(server, known):
-                    self._say_begin(url, traders["you"])
+                    self._say_begin(url, server.operations_port)
                     await self._watch(server, known, clients)
             finally:
                 for task in tasks:
@@ -138,18 +177,24 @@ class _Demo:
                 await asyncio.gather(*tasks, return_exceptions=True)
 
     def _bots(self, clients: dict[str, Client], known: list[demo_traders.Market]) -> list[Any]:
+        small, large = (clients[name] for name in MAKERS)
+        quick, slow = (clients[name] for name in TAKERS)
         steps = [
-            (demo_traders.Maker(clients["maker-1"], 1, 0.0004, 20_000).step, 0.4),
-            (demo_traders.Maker(clients["maker-2"], 2, 0.0008, 60_000).step, 0.6),
-            (demo_traders.Taker(clients["taker-1"], 3, 8_000).step, 0.15),
-            (demo_traders.Taker(clients["taker-2"], 4, 25_000).step, 0.5),
-            (demo_traders.Arbitrageur(clients["arbitrageur"], 5, 30_000).step, 0.3),
+            (demo_traders.Maker(small, 1, 0.0003, 20_000).step, 0.5),
+            (demo_traders.Maker(large, 2, 0.0006, 60_000).step, 0.8),
+            (demo_traders.Taker(quick, 3, 2_000).step, 0.4),
+            (demo_traders.Taker(slow, 4, 12_000).step, 1.5),
+            (demo_traders.Arbitrageur(clients[ARBITRAGEUR], 5, 20_000).step, 0.5),
+            *((demo_traders.Gambler(clients[name], seed, 100_000).step, 2.0) for seed, name in enumerate(GAMBLERS, 6)),
         ]
         return [demo_traders.run(step, known, seconds, seed) for seed, (step, seconds) in enumerate(steps)]
 
     def _count(self, data: Any) -> None:
         self.trades += len(data)
         self.volume += sum(trade["amount"] * trade["price"] for trade in data)
+
+    def _count_forced(self, data: Any) -> None:
+        self.liquidations += len(data)
 
     async def _watch(self, server: Server, known: list[demo_traders.Market], clients: dict[str, Client]) -> None:
         """Show what happens until the time is over."""
@@ -178,32 +223,48 @@ class _Demo:
             held = ", ".join(f"{position.size} {position.instrument_name.partition('_')[0]}" for position in positions)
             money.add_row(name, _cell(summary["equity"]), _cell(summary["available_funds"]), held or "flat")
         sequence = server.venue.engine.last_seq
-        line = f"{self.trades} trades, {self.volume:,.0f} USDC, log at {sequence}; Ctrl-C stops"
+        line = f"{self._counts()}, log at {sequence}; Ctrl-C stops"
         return [prices, money, Text(line)]
 
-    def _say_begin(self, url: str, you: Trader) -> None:
-        page = url.replace("ws", "http", 1)
+    def _counts(self) -> str:
+        return f"{self.trades} trades, {self.volume:,.0f} USDC, {self.liquidations} liquidations"
+
+    def _say_begin(self, url: str, operations_port: int) -> None:
+        you, page = self.traders[YOU], url.replace("ws", "http", 1)
         kept = Path(self.config.data).resolve() / f"{you.name}.key"
         disk.write_new(kept, json.dumps({"id": you.key.id, "secret": you.key.secret}).encode() + b"\n")
-        facts = {
-            "url": f"{url}/ws/api/v2", "page": page, "key": you.key.id, "secret": you.key.secret, "file": str(kept),
-        }  # fmt: skip
+        address = f"{page}/#{urlencode({'key': you.key.id, 'secret': you.key.secret})}"
         if self.as_json:
+            facts = {
+                "address": address, "page": page, "url": f"{url}/ws/api/v2", "key": you.key.id,
+                "secret": you.key.secret, "file": str(kept), "operations": f"http://127.0.0.1:{operations_port}",
+            }  # fmt: skip
             print(json.dumps(facts), flush=True)
             return
-        self.console.print("[bold]an exchange to trade on[/], 10,000,000 USDC in your account")
-        for name, value in facts.items():
-            self.console.print(f"  {name:7} {value}", soft_wrap=True)
-        self.console.print("in another terminal, then lionrock watch, lionrock trade:")
         settings = f"LIONROCK_URL={url} LIONROCK_SECRET_FILE={shlex.quote(str(kept))}"
-        self.console.print(f"  export {settings}", soft_wrap=True, highlight=False)
+        said = partial(self.console.print, soft_wrap=True, highlight=False)
+        said("[bold]an exchange to trade on[/], 10,000,000 USDC in your account; open this, it is logged in:")
+        said(f"  {address}", markup=False)
+        said("or in another terminal:")
+        commands = ("watch", "trade buy BTC_USDC-PERPETUAL 0.1 --type market", "trade positions")
+        for line in (f"export {settings}", *(f"{_program()} {command}" for command in commands)):
+            said(f"  {line}", markup=False)
 
     def _say_end(self, server: Server) -> None:
-        facts = {"trades": self.trades, "volume": f"{self.volume:f}", "sequence": server.venue.engine.last_seq}
+        facts = {
+            "trades": self.trades, "volume": f"{self.volume:f}", "liquidations": self.liquidations,
+            "sequence": server.venue.engine.last_seq,
+        }  # fmt: skip
         if self.as_json:
             print(json.dumps(facts))
         else:
-            self.console.print(f"{self.trades} trades, {self.volume:,.0f} USDC, log at {facts['sequence']}")
+            self.console.print(f"{self._counts()}, log at {facts['sequence']}")
+
+
+def _program() -> str:
+    """How this program is called from any folder."""
+    called = Path(sys.argv[0]).absolute()
+    return shlex.quote(str(called)) if called.suffix != ".py" else f"{shlex.quote(sys.executable)} -m gateway.cli"
 
 
 async def _can_trade(server: Server, known: list[demo_traders.Market]) -> bool:

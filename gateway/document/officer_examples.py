@@ -107,6 +107,21 @@ ADMIN_EXAMPLES: dict[str, dict[str, Any]] = {
     "venue/admin/get_change": {"number": 1},
     "venue/admin/list_lapses": {"days": 400},
     "venue/admin/get_client_record": {"client": "sample"},
+    "venue/admin/preview_change": {
+        "change": "set_contract_state",
+        "params": {"instrument_name": BTC.name, "state": "halted", "reason": "the index is wrong"},
+    },
+    "venue/admin/list_parameters": {"instrument_name": BTC.name},
+    "venue/admin/list_sessions": {},
+    "venue/admin/end_session": {"session": 1, "reason": "it floods the venue"},
+    "venue/admin/list_risks": {"count": 10},
+    "venue/admin/list_forced_trades": {"count": 10},
+    "venue/admin/explain_account": {"account": "sample"},
+    "venue/admin/list_clients": {"count": 1},
+    "venue/admin/list_affiliates": {},
+    "venue/admin/list_alerts": {"state": "all", "count": 10},
+    "venue/admin/get_alert": {"number": 1},
+    "venue/admin/review_alert": {"number": 1, "state": "dismissed", "note": "two desks, no common interest"},
 }
 """Parameters of one call of each method, in an order in which two officers can make all calls."""
 

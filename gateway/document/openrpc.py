@@ -17,6 +17,7 @@ from engine.codes import NIL, CommandKind, EventKind
 from engine.schema import COMMAND, EVENT, LABEL, SEMANTICS_VERSION
 from gateway.document.examples import CHANNELS, EXAMPLES
 from gateway.document.officer_examples import set_up_sample
+from gateway.document.sample_operation import sample_operation
 from gateway.document.sample_rows import NOW, own_trade, sample_projection
 from gateway.office.officer_params import plain_type
 from gateway.registry.authentication import Authenticator, new_hmac_key
@@ -110,6 +111,8 @@ def type_schema(kind: Any) -> dict[str, Any]:
         return {"enum": list(get_args(kind))}
     if origin is list:
         return {"type": "array", "items": type_schema(get_args(kind)[0])}
+    if origin is dict:
+        return {"type": "object"}
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         fields = msgspec.structs.fields(kind)
         properties = {field.encode_name: type_schema(field.type) for field in fields}
@@ -168,6 +171,8 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
     """A client and two officers, each in a session of their own; the second officer decides on what the first asks."""
     set_up_sample(registry)
     context, rows = Context(Authenticator(registry, vault), registry), sample_projection()
+    sessions: dict[str, Session] = {}
+    context.operation = sample_operation(registry.path.with_name("alerts.db"), sessions.values)
     keys = {
         name: _sample_key(registry, vault, name, slot, scopes)
         for name, slot, scopes in (
@@ -175,7 +180,7 @@ def _play(registry: Registry, vault: Vault) -> dict[str, Any]:
             ("Ben", NIL, ("compliance", "admin")),
         )
     }  # fmt: skip
-    sessions = {name: Session(context, rows, steady_ns=NOW) for name in keys}
+    sessions |= {name: Session(context, rows, steady_ns=NOW) for name in keys}
     for session in sessions.values():
         session.serves_officers = True
     for name in ("Ann", "Ben"):

@@ -5,9 +5,11 @@ from typing import Any
 
 from engine.code_values import REASON_BY_CLIENT
 from engine.codes import NIL, Asset, CommandKind, MarketState, OrdStatus, OrdType, Reason, Side, TimeInForce
+from engine.statements.what_if import Holding, Played, Pool
 from gateway.read_model import render
 from gateway.read_model.switches import Switches
 from gateway.wire.decimals import Contract, Unit
+from gateway.wire.errors import Explanation
 from gateway.wire.views import (
     AccountView,
     BookView,
@@ -19,6 +21,7 @@ from gateway.wire.views import (
     MovementView,
     OrderView,
     PositionView,
+    ReferenceView,
     Report,
     RuleState,
     SettlementView,
@@ -62,6 +65,29 @@ class SampleMoneyRecords:
         return [(slot, time_ns, price) for slot, time_ns, price in self.delivery_rows if slot in slots]
 
 
+class SamplePreviews:
+    """The preview of one order: it takes what the book shows."""
+
+    def __init__(self) -> None:
+        self.pool = Pool(10_000_000_000, -250_000, 9_999_750_000, 500_000_000, 1_000_000_000, 8_999_750_000)
+        self.held = Holding(5_000, 10_000_250_000, 10, -250_000, 1_000_000_000, 500_000_000, 36_000_000)
+        after = Pool(9_994_999_875, -500_000, 9_994_499_875, 1_000_000_000, 2_000_000_000, 7_994_499_875)
+        held = Holding(10_000, 20_000_500_000, 10, -500_000, 2_000_000_000, 1_000_000_000, 38_000_000)
+        self.played = Played(Reason.NONE, after, held, ((40_001, 5_000),), 5_000_125)
+
+    def before(self, account: int, slot: int) -> tuple[Pool, Holding]:
+        return self.pool, self.held
+
+    def play(self, command: Any, now_ns: int) -> Played:
+        return self.played
+
+    def largest_lots(self, command: Any, now_ns: int) -> int:
+        return 44_000
+
+    def why(self, explain: Any, command: Any, reason: Reason) -> Explanation | None:
+        return None
+
+
 class SampleProjection:
     """A projection of fixed rows, for the protocol's document and for tests, which add their own."""
 
@@ -86,8 +112,11 @@ class SampleProjection:
         self.floor = 0
         self.connections: dict[int, int] = {}
         self.spans: list[Span] = []
+        self.reference_rows: list[ReferenceView] = []
         self.mark_rows: list[tuple[int, int]] = []
         self.money_records = SampleMoneyRecords()
+        self.previews = SamplePreviews()
+        self.mark_ticks = 0
         self.halted = False
 
     def contracts(self) -> list[Contract]:
@@ -130,6 +159,9 @@ class SampleProjection:
 
     def candles(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]:
         return self.candle_rows
+
+    def references(self, slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[ReferenceView]:
+        return self.reference_rows
 
     def funding(self, slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         return [row for row in self.funding_rows if start_ns <= row.time_ns <= end_ns]
@@ -182,6 +214,12 @@ class SampleProjection:
 
     def positions(self, account: int) -> list[PositionView]:
         return list(self.position_rows.values())
+
+    def heard_positions(self, account: int, slot: int) -> list[PositionView]:
+        return self.positions(account) if slot == NIL else [self.position(account, slot)]
+
+    def holds_position(self, account: int) -> bool:
+        return bool(self.positions(account))
 
     def account(self, account: int) -> AccountView:
         return self.account_row
@@ -250,7 +288,7 @@ def sample_projection() -> SampleProjection:
     }  # fmt: skip
     rows.ticker_rows[0] = TickerView(
         0, NOW, MarketState.OPEN, 40_000, 10_000, 40_001, 20_000, 40_001, 40_000_000, 40_000_000, 38_800, 41_200,
-        40_500, 39_500, 39_900, 30_000, 1_200_000_000, 5_000, 100_000, 100_000,
+        40_500, 39_500, 39_900, 30_000, 1_200_000_000, 5_000, 100_000, 100_000, True, NOW + 7200 * S, 28_800,
     )  # fmt: skip
     rows.book_rows[0] = BookView(0, NOW, 7, [(40_000, 10_000)], [(40_001, 20_000)])
     rows.candle_rows = [Candle(NOW - 60 * S, 39_990, 40_010, 39_980, 40_001, 5_000, 200_005_000)]
@@ -259,6 +297,7 @@ def sample_projection() -> SampleProjection:
         TransactionView(2, NOW, "trade", 0, Side.BUY, 5_000, 40_001, 5_000_125, -5_000_125, 9_994_999_875, 77, 3),
         TransactionView(1, NOW, "deposit", NIL, 0, 0, 0, 0, 10_000_000_000, 10_000_000_000),
     ]
+    rows.reference_rows = [ReferenceView(NOW - 60 * S, 40_000_000, 39_998_000)]
     rows.mark_rows = [(NOW - 2 * S, 39_999_000), (NOW - S, 40_000_000)]
     rows.money_records.movement_rows = {
         CommandKind.DEPOSIT: [MovementView(1, NOW, 10_000_000_000, NIL)],

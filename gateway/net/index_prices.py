@@ -27,7 +27,7 @@ class IndexPrices:
 
     def start(self) -> None:
         """Begin with the sources of now. Raises when one names a contract that is not listed."""
-        self._follow(self._venue.decided.sources())
+        self._follow(self._venue.decided.sources(), begins=True)
         self._step()
         self._turns.every(INDEX_SECONDS, self._step)
 
@@ -44,7 +44,8 @@ class IndexPrices:
             task.cancel()
         self._tasks = []
 
-    def _follow(self, sources: Sources) -> None:
+    def _follow(self, sources: Sources, begins: bool = False) -> None:
+        """`begins`: scripted prices wander on from the index of the log, as if the venue had not been away."""
         find = self._venue.projection.contract
         self.stop()
         routes = routes_of(sources)
@@ -59,6 +60,9 @@ class IndexPrices:
                     raise IndexScriptError(f"scripted_index: {name} is not listed")
                 is_new = sources[name] != self._sources.get(name)
                 walks[name] = IndexWalk(contract, first.pair) if is_new else self._walks[name]
+                last_subticks = self._venue.projection.ticker(contract.slot).index_subticks
+                if begins and last_subticks:
+                    walks[name].go_on_from(last_subticks)
         self._walks, self._sources = walks, sources
 
     def _step(self) -> None:

@@ -22,7 +22,9 @@ from gateway.net.static_answers import StaticAnswers, begin_document
 from gateway.net.websocket_upgrade import WebsocketUpgrade
 from gateway.operations.health_pages import HealthPages
 from gateway.operations.metrics import Metrics, PortCount
+from gateway.sessions.operation import OpenSession
 from gateway.sessions.query_turns import QueryTurns
+from gateway.sessions.session import ENDED
 from gateway.venue.losses import AcceptedLoss
 from gateway.venue.read_only import DiskFailure, ReadOnlyVenue
 from gateway.venue.venue import Progress, Venue
@@ -60,6 +62,9 @@ class Server:
         self.operations_connections = Connections(OPERATIONS_CONNECTIONS)
         self._listener: Listener | None = None
         self._operations_listener: Listener | None = None
+        operation = self.venue.context.operation
+        if operation is not None:
+            operation.sessions, operation.end_session = self._open_sessions, self._end_session
         self._index = IndexPrices(self.venue, self.turns)
         self._ticks = 0
 
@@ -169,6 +174,22 @@ class Server:
             _count("public", self.connections),
             _count("operations", self.operations_connections),
         ]
+
+    def _open_sessions(self) -> list[OpenSession]:
+        """Who is connected to the two ports by websocket."""
+        ports = (("public", self.connections), ("operations", self.operations_connections))
+        return [
+            OpenSession(port, connection.session, connection.is_slow, connection.unsent_bytes)
+            for port, connections in ports
+            for connection in connections.websockets
+        ]
+
+    def _end_session(self, number: int, why: str) -> bool:
+        """Close the websocket of a session; False when there is none with this number."""
+        found = [connection for connection in self._websockets if connection.session.number == number]
+        for connection in found:
+            connection.act([connection.session.close(ENDED, why)])
+        return bool(found)
 
     # --- time -----------------------------------------------------------------------------------------------------
 

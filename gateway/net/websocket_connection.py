@@ -154,6 +154,11 @@ class WebsocketConnection(picows.WSListener):
     # --- waiting --------------------------------------------------------------------------------------------------
 
     @property
+    def unsent_bytes(self) -> int:
+        """What is answered or told and not sent yet."""
+        return self._unsent_bytes
+
+    @property
     def is_held(self) -> bool:
         """Whether nothing may be served now: a request waits for its turn, or what was answered is not sent yet."""
         most = MAX_ANONYMOUS_BYTES if self.session.key is None else MAX_UNSENT_BYTES

@@ -1,6 +1,7 @@
 """The shipped contracts and the venue's settings, and the directives that set them up."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from engine.codes import CommandKind, VenueParameter
 from engine.codes import ContractParameter as P
@@ -55,6 +56,8 @@ class Listing:
     micros_per_tick_lot: int
     max_price_ticks: int
     settlement: str = "USDC"
+    rules: Mapping[P, int | list[int]] = field(default_factory=dict, hash=False)
+    """What differs from the shipped rules."""
 
     @property
     def name(self) -> str:
@@ -75,7 +78,8 @@ def listing_record(slot: int, listing: Listing, now_ns: int) -> ContractRecord:
 
 def listing_intents(slot: int, listing: Listing) -> list[Intent]:
     """The directives that create a contract, set it up and list it."""
-    rules = _RULES | {P.MICROS_PER_TICK_LOT: listing.micros_per_tick_lot, P.MAX_PRICE_TICKS: listing.max_price_ticks}
+    units = {P.MICROS_PER_TICK_LOT: listing.micros_per_tick_lot, P.MAX_PRICE_TICKS: listing.max_price_ticks}
+    rules = _RULES | units | dict(listing.rules)
     intents = [Intent(CommandKind.CONTRACT_CREATE, contract_slot=slot, note=f"create {listing.name}")]
     for code, values in rules.items():
         for item, value in enumerate(values if isinstance(values, list) else [values]):

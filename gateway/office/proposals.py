@@ -7,29 +7,21 @@ with any key, and a proposal is void when the key that made it was revoked.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import IntEnum
 from typing import Any
 
 import msgspec
 
-from engine.codes import (
-    AccountAttribute,
-    ClientAttribute,
-    CommandKind,
-    ContractParameter,
-    MarketState,
-    Reason,
-    VenueParameter,
-    VenueState,
-)
+from engine.codes import Reason
 from gateway.office import segregation
 from gateway.office.changes import KINDS, Lookup, Plan
+from gateway.office.directive_names import named
+from gateway.office.effects import directives, effects
 from gateway.office.four_eyes import needs_second_person
 from gateway.office.frozen_clients import frozen_clients
 from gateway.office.outcomes import Outcome, outcome_of
 from gateway.office.remarks import Asked, remarks, used_elsewhere
 from gateway.registry import identities
-from gateway.registry.registry import Intent, Key, Registry, RegistryError, Result
+from gateway.registry.registry import Key, Registry, RegistryError, Result
 
 _NOTHING: Mapping[int, Result] = {}
 PROPOSAL_NS = 3 * 86_400 * 1_000_000_000
@@ -79,10 +71,7 @@ class Office:
     def _submit(self, kind: str, params: Any, actor: tuple[int, int], now_ns: int, is_own: bool) -> Change:
         registry = self._registry
         with registry.transaction():
-            plan = KINDS[kind].plan(Lookup(registry, now_ns), params)
-            waits = not is_own and self._needs_second_person(plan)
-            if waits:
-                segregation.check_somebody_may(registry, plan.intents, actor[0], KINDS[kind].scope)
+            plan, waits = self._planned(kind, params, actor[0], now_ns, is_own)
             text = msgspec.json.encode(params).decode()
             number = registry.insert_change(
                 (kind, text, params.reason, *actor, now_ns, now_ns + PROPOSAL_NS, "proposed" if waits else "done")
@@ -91,6 +80,28 @@ class Office:
                 self._carry_out(plan, (actor[0], 0, number, actor[1]), now_ns)
             registry.vouch(number, now_ns)
         return self.change(number, now_ns)
+
+    def _planned(self, kind: str, params: Any, actor: int, now_ns: int, is_own: bool) -> tuple[Plan, bool]:
+        """The plan of a change as of now, and whether it waits for a second person."""
+        plan = KINDS[kind].plan(Lookup(self._registry, now_ns), params)
+        waits = not is_own and self._needs_second_person(plan)
+        if waits:
+            segregation.check_somebody_may(self._registry, plan.intents, actor, KINDS[kind].scope)
+        return plan, waits
+
+    def previewed(self, kind: str, params: Any, officer: Key, now_ns: int) -> tuple[Plan, dict[str, Any]]:
+        """What a change would do if this officer asked for it now; refused as the change itself would be."""
+        self._check_officer(kind, officer)
+        plan, waits = self._planned(kind, params, officer.person, now_ns, is_own=False)
+        given = msgspec.to_builtins(params)
+        return plan, {
+            "change": kind,
+            "needs_second_person": waits,
+            "effects": effects(plan),
+            "directives": directives(self._registry, plan.intents),
+            "remarks": remarks(self._registry, Asked(0, kind, given, True), now_ns),
+            "frozen_clients": frozen_clients(self._registry, given),
+        }
 
     def _needs_second_person(self, plan: Plan) -> bool:
         known = self._registry.known_value
@@ -209,7 +220,7 @@ class Office:
         outcome = outcome_of(directives)
         results = [
             {
-                "reference": intent.reference, **_named(intent),
+                "reference": intent.reference, **named(intent),
                 "account_slot": intent.account_slot, "contract_slot": intent.contract_slot, "index": intent.item,
                 "value": intent.value,
                 "sequence": result.sequence, "refused": Reason(result.reason).name if result.reason else None,
@@ -237,23 +248,6 @@ class Office:
             "is_cancelling": outcome.is_cancelling,
             "directives": results,
         }
-
-
-def _named(intent: Intent) -> dict[str, str | None]:
-    """A directive's kind and code, as names."""
-    kind = CommandKind(intent.kind)
-    codes = _CODES.get(kind)
-    return {"kind": kind.name.lower(), "code": codes(intent.code).name.lower() if codes else None}
-
-
-_CODES: dict[int, type[IntEnum]] = {
-    CommandKind.ACCOUNT_SET: AccountAttribute,
-    CommandKind.CLIENT_SET: ClientAttribute,
-    CommandKind.CONTRACT_SET: ContractParameter,
-    CommandKind.CONTRACT_STATE: MarketState,
-    CommandKind.VENUE_SET: VenueParameter,
-    CommandKind.VENUE_STATE: VenueState,
-}
 
 
 def _change(row: tuple[Any, ...], now_ns: int) -> Change:

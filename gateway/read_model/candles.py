@@ -5,8 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from gateway.read_model.event_fold import CANDLE_NS
 from gateway.read_model.history_store import HistoryStore
+from gateway.read_model.market_minutes import CANDLE_NS
 from gateway.read_model.series import Series
 from gateway.wire.views import Candle
 

@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from engine.code_values import (
-    EXEC_AFFILIATE,
     EXEC_LABELLED,
     FLAG_MADE_REDUCE_ONLY,
     FLAG_RESTING,
@@ -22,18 +21,14 @@ from engine.code_values import (
 from engine.codes import NIL, Asset, CommandKind, ContractParameter, EventKind, OrdStatus, Reason
 from engine.kernels import entry, part
 from engine.schema import LABEL_BYTES, MAX_CONTRACTS, ORDER_SLOT_BITS, VENUE, record
+from gateway.read_model.market_minutes import MARKS_KEPT, begin_minute, clear, count_trade, note_mark
 
-CANDLE_NS = 60_000_000_000
-"""The shortest candle; longer ones are made of these."""
 SLOT_MASK = (1 << ORDER_SLOT_BITS) - 1
-MARKS_KEPT = 512
-"""How many changes of each contract's mark are kept: at one a second, more than eight minutes."""
 
 ORDER_KIND = 1
 TRADE_KIND = 2
 MONEY_KIND = 3
 FUNDING_KIND = 4
-CANDLE_KIND = 5
 NOTICE_KIND = 6
 DELIVERY_KIND = 7
 COLLATERAL_KIND = 8
@@ -79,11 +74,11 @@ ORDER_ROW = record(
     ]
 )
 
-LEG_ROW = record(  # trades, money, funding, candles and notices
+LEG_ROW = record(  # trades, money, funding, candles, reference prices and notices
     [
         ("order_id", "i8"),
         ("cl_ord_id", "i8"),
-        ("time_ns", "i8"),  # candles: the start of the minute
+        ("time_ns", "i8"),  # candles and reference prices: the start of the minute
         ("cash_micros", "i8"),  # the account's, after
         ("seq", "i8"),
         ("price_ticks", "i8"),  # candles: open
@@ -116,6 +111,7 @@ MARKET_ROW = record(
         ("low_ticks", "i8"),
         ("volume_lots", "i8"),
         ("volume_tick_lots", "i8"),
+        ("reference_ns", "i8"),  # start of the minute in which mark or index changed last, 0: never
         ("funding_interval_s", "i8"),  # of the running interval, which keeps the length that it began with
         ("next_interval_s", "i8"),
         ("has_funding", "i8"),  # intervals run from the first index on
@@ -136,7 +132,7 @@ VIEW = record(
         ("applied_seq", "i8"),
         ("orders_used", "i8"),
         ("accounts_used", "i8"),
-        ("rare", "i8"),  # candle and funding rows written by the last fold
+        ("rare", "i8"),  # candle, reference and funding rows written by the last fold
         ("reported", "i8"),  # where its report rows end
         ("switched", "i8"),  # how many SWITCH commands it accepted
         ("noted", "i4", (1 << _NOTED_BITS,)),  # where a level was noted last, by hash of its key; see `_levels`
@@ -263,31 +259,6 @@ def _update(row, event):
 
 
 @part
-def _clear(out):
-    out.order_id = 0
-    out.cl_ord_id = 0
-    out.price_ticks = 0
-    out.lots = 0
-    out.leaves_lots = 0
-    out.trade_id = 0
-    out.close_ticks = 0
-    out.fee_micros = 0
-    out.position_lots = 0
-    out.change_micros = 0
-    out.account_slot = NIL
-    out.flags = 0
-    out.reason = 0
-    out.side = 0
-    out.ord_type = 0
-    out.tif = 0
-    out.status = 0
-    out.tick_direction = 0
-    out.affiliated_maker = 0
-    for word in range(LABEL_BYTES // 8):
-        out.label[word] = 0
-
-
-@part
 def _set_cash(v, account_slot, cash_micros):
     """Set an account's cash; returns the change against the last known value."""
     account = v.accounts[account_slot]
@@ -301,58 +272,10 @@ def _set_cash(v, account_slot, cash_micros):
 
 
 @part
-def _write_candle(market, contract_slot, out):
-    _clear(out)
-    out.kind = CANDLE_KIND
-    out.contract_slot = contract_slot
-    out.time_ns = market.candle_ns
-    out.price_ticks = market.open_ticks
-    out.leaves_lots = market.high_ticks
-    out.trade_id = market.low_ticks
-    out.close_ticks = market.last_ticks
-    out.lots = market.volume_lots
-    out.change_micros = market.volume_tick_lots
-    out.seq = 0
-
-
-@part
-def _count_trade(v, event, out):
-    """A public trade, from its maker's leg: its contract's last price and candle, and of what class its maker is.
-
-    Returns how many candle rows were written.
-    """
-    market = v.markets[event.contract_slot]
-    written = 0
-    start_ns = event.time_ns - event.time_ns % CANDLE_NS
-    if market.candle_ns != start_ns:
-        if market.candle_ns != 0:
-            _write_candle(market, event.contract_slot, out)
-            written = 1
-        market.candle_ns = start_ns
-        market.open_ticks = event.price_ticks
-        market.high_ticks = event.price_ticks
-        market.low_ticks = event.price_ticks
-        market.volume_lots = 0
-        market.volume_tick_lots = 0
-    same = market.last_direction | 1
-    if event.price_ticks != market.last_ticks:
-        market.last_direction = 0 if event.price_ticks > market.last_ticks else 2
-    else:
-        market.last_direction = same
-    market.last_ticks = event.price_ticks
-    market.affiliated_maker = 1 if event.flags & EXEC_AFFILIATE else 0
-    market.high_ticks = max(market.high_ticks, event.price_ticks)
-    market.low_ticks = min(market.low_ticks, event.price_ticks)
-    market.volume_lots += event.last_lots
-    market.volume_tick_lots += event.last_lots * event.price_ticks
-    return written
-
-
-@part
 def _write_trade(v, event, order, out):
     """One leg of a trade; both legs carry its tick direction and whose its maker is. Deleveraging has no maker."""
     market = v.markets[event.contract_slot]
-    _clear(out)
+    clear(out)
     out.kind = TRADE_KIND
     out.order_id = event.order_id
     out.cl_ord_id = event.cl_ord_id
@@ -382,15 +305,6 @@ def _write_trade(v, event, order, out):
 
 
 @part
-def _note_mark(market, notice):
-    market.mark_subticks = notice.price_subticks
-    place = market.marks_noted % MARKS_KEPT
-    market.mark_times_ns[place] = notice.time_ns
-    market.marks_subticks[place] = notice.price_subticks
-    market.marks_noted += 1
-
-
-@part
 def _note_asked(v, notice):
     """Count the switches; a change of the funding interval counts from the next interval on. No history: 0."""
     if notice.kind == EventKind.SWITCHED:
@@ -410,12 +324,14 @@ def _notice(v, notice, out):
     if kind == EventKind.SWITCHED or kind == EventKind.CONTRACT_CHANGED:
         return _note_asked(v, notice)
     if kind == EventKind.MARK_CHANGED:
-        _note_mark(v.markets[notice.contract_slot], notice)
-        return 0
+        written = begin_minute(v, notice, out)
+        note_mark(v.markets[notice.contract_slot], notice)
+        return written
     if kind == EventKind.INDEX_CHANGED:
+        written = begin_minute(v, notice, out)
         v.markets[notice.contract_slot].index_subticks = notice.price_subticks
         v.markets[notice.contract_slot].has_funding = 1
-        return 0
+        return written
     money = (
         (kind == EventKind.CASH_CHANGED and notice.index == Asset.SETTLEMENT)
         or kind == EventKind.COLLATERAL_TAKEN
@@ -429,7 +345,7 @@ def _notice(v, notice, out):
     pledged = kind == EventKind.CASH_CHANGED and notice.index != Asset.SETTLEMENT
     if not (money and notice.account_slot >= 0) and kind != EventKind.FUNDING_RATE and not delivered and not pledged:
         return 0
-    _clear(out)
+    clear(out)
     out.time_ns = notice.time_ns
     out.seq = notice.seq
     out.contract_slot = notice.contract_slot
@@ -472,7 +388,7 @@ def _report_notice(v, notice, reports):
         return
     out = reports[v.reported]
     v.reported += 1
-    _clear(out)
+    clear(out)
     out.kind = NOTICE_KIND
     out.time_ns = notice.time_ns
     out.seq = notice.seq
@@ -505,7 +421,7 @@ def _order_event(v, event, cause, history, written):
         v.reported += 1
     if event.kind == EventKind.FILL:
         if event.flags & FLAG_TAKER == 0 and event.account_slot >= 0 and event.order_id != 0:
-            candles = _count_trade(v, event, legs[written])
+            candles = count_trade(v, event, legs[written])
             v.rare += candles
             written += candles
         _write_trade(v, event, row, legs[written])

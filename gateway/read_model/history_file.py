@@ -22,7 +22,6 @@ from engine import disk
 from engine.code_values import FLAG_FORCED
 from engine.disk import Pace
 from gateway.read_model.event_fold import (
-    CANDLE_KIND,
     DELIVERY_KIND,
     FUNDING_KIND,
     LEG_ROW,
@@ -31,6 +30,7 @@ from gateway.read_model.event_fold import (
     ORDER_ROW,
     TRADE_KIND,
 )
+from gateway.read_model.market_minutes import CANDLE_KIND, REFERENCE_KIND
 from gateway.read_model.segments import Block
 from gateway.registry.errors import SQLITE_FAULTS, in_one_line
 
@@ -111,13 +111,14 @@ def block_notes(first_block: int, legs: Any) -> list[BlockNote]:
     """The notes of whole blocks of rows; `content` is left 0."""
     rows = legs.reshape(-1, BLOCK_ROWS)
     kinds, is_order = rows["kind"], rows["kind"] == ORDER_KIND
-    is_trade, is_money, is_candle = kinds == TRADE_KIND, kinds == MONEY_KIND, kinds == CANDLE_KIND
+    is_trade, is_money = kinds == TRADE_KIND, kinds == MONEY_KIND
+    is_minute = (kinds == CANDLE_KIND) | (kinds == REFERENCE_KIND)
     times = np.where(is_order, rows.view(ORDER_ROW)["updated_ns"], rows["time_ns"])
     largest = np.iinfo(np.int64).max
     bits = np.int64(1) << (np.maximum(rows["contract_slot"], 0) % _MASK_BITS).astype(np.int64)
     found = (
-        np.where(is_candle, largest, times).min(axis=1), np.where(is_candle, -1, times).max(axis=1),
-        np.where(is_candle, largest, rows["seq"]).min(axis=1), np.where(is_candle, -1, rows["seq"]).max(axis=1),
+        np.where(is_minute, largest, times).min(axis=1), np.where(is_minute, -1, times).max(axis=1),
+        np.where(is_minute, largest, rows["seq"]).min(axis=1), np.where(is_minute, -1, rows["seq"]).max(axis=1),
         np.bitwise_or.reduce(np.int64(1) << kinds.astype(np.int64), axis=1),
         np.bitwise_or.reduce(np.where(is_trade, bits, 0), axis=1),
         np.bitwise_or.reduce(np.where(is_money, bits, 0), axis=1),

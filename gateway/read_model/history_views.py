@@ -10,7 +10,15 @@ from engine.codes import CommandKind, EventKind, OrdStatus
 from engine.row_layout import row_struct
 from gateway.read_model.event_fold import LEG_ROW, ORDER_ROW
 from gateway.wire.jsonrpc_answers import encode
-from gateway.wire.views import Candle, NoticeView, OrderView, TradeView, TransactionView, UserTradeView
+from gateway.wire.views import (
+    Candle,
+    NoticeView,
+    OrderView,
+    ReferenceView,
+    TradeView,
+    TransactionView,
+    UserTradeView,
+)
 
 HISTORY_ROW_BYTES = ORDER_ROW.itemsize
 _ORDER = row_struct(
@@ -39,6 +47,7 @@ _CANDLE = row_struct(
     LEG_ROW, "time_ns", "price_ticks", "lots", "leaves_lots", "trade_id", "close_ticks", "change_micros",
     "contract_slot",
 )  # fmt: skip
+_REFERENCE = row_struct(LEG_ROW, "time_ns", "mark_subticks", "index_subticks", "contract_slot")
 _NOTICE = row_struct(LEG_ROW, "time_ns", "cash_micros", "change_micros", "contract_slot", "flags", "reason")
 _MONEY_NAMES = {
     EventKind.CASH_CHANGED: "transfer",
@@ -164,3 +173,9 @@ def candle_view(data: Any, offset: int) -> tuple[int, Candle]:
         start_ns, open_ticks, lots, high_ticks, low_ticks, close_ticks, tick_lots, contract_slot,
     ) = _CANDLE.unpack_from(data, offset)  # fmt: skip
     return contract_slot, Candle(start_ns, open_ticks, high_ticks, low_ticks, close_ticks, lots, tick_lots)
+
+
+def reference_view(data: Any, offset: int) -> tuple[int, ReferenceView]:
+    """(contract slot, minute that is over) of a row of reference prices."""
+    start_ns, mark_subticks, index_subticks, contract_slot = _REFERENCE.unpack_from(data, offset)
+    return contract_slot, ReferenceView(start_ns, mark_subticks, index_subticks)

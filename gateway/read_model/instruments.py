@@ -1,4 +1,4 @@
-"""Contracts' descriptions as JSON: bytes that are kept until what they say changes."""
+"""Contracts' rules, and their descriptions as JSON: bytes that are kept until what they say changes."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -36,3 +36,18 @@ class Instruments:
             ]  # fmt: skip
             self._keys = keys
         return self._texts
+
+
+def terms_of(row: Any) -> ContractTerms:
+    """The rules of a contract, from the engine's row of it."""
+    brackets = [
+        (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
+        for at in range(int(row["brackets"]))
+    ]
+    return ContractTerms(
+        int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
+        int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
+        int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
+        int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
+        bool(row["impact_excludes_affiliates"]),
+    )  # fmt: skip

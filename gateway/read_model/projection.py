@@ -19,7 +19,8 @@ from engine.codes import NIL, Mode, VenueState
 from engine.kernels import direct
 from engine.schema import COMMAND, EVENT, LABEL, NOTICE, SMALL
 from engine.statements import decision_figures
-from gateway.read_model import event_fold, render, saved_rows
+from gateway.read_model import event_fold, market_minutes, order_previews, render, saved_rows
+from gateway.read_model.account_views import Lights, account_view, position_view
 from gateway.read_model.admission_view import rule_states, warnings
 from gateway.read_model.books import Books
 from gateway.read_model.candles import Candles
@@ -31,13 +32,15 @@ from gateway.read_model.history_views import (
     closed_by_force,
     funding_rate,
     order_view,
+    reference_view,
     trade_view,
     transaction_view,
     user_trade_view,
 )
-from gateway.read_model.instruments import Instruments
+from gateway.read_model.instruments import Instruments, terms_of
 from gateway.read_model.margin_explanation import explanation
 from gateway.read_model.money_records import MoneyRecords
+from gateway.read_model.reference_prices import ReferencePrices, latest_marks
 from gateway.read_model.reports import REPORT_ROWS, Reports
 from gateway.read_model.saved_rows import SavedRows
 from gateway.read_model.segments import Segment
@@ -54,6 +57,7 @@ from gateway.wire.views import (
     LapseWarning,
     OrderView,
     PositionView,
+    ReferenceView,
     Report,
     RuleState,
     Span,
@@ -88,6 +92,7 @@ class Projection:
         self.history = history or History()
         self._recent: tuple[Segment, int] = (self.history.segments[0], 0)
         self._candles = Candles(self.history.store)
+        self._reference_prices = ReferencePrices(self.history.store)
         self.switches = Switches()
         self.money_records = MoneyRecords(self.history)
         self._funding = FundingRates(self.history.store)
@@ -124,6 +129,8 @@ class Projection:
         self._positions = self._state["positions"]
         self._ladders = self._state["ladders"]
         self._levels = self._state["levels"]
+        self._lights = Lights(root)
+        self.previews = order_previews.OrderPreviews(root, self._contracts, self.shown_lots)
 
     def warm_up(self) -> None:
         """Compile what the first question about an account needs, before a client asks it."""
@@ -136,6 +143,7 @@ class Projection:
         statements.lights(root, 0)
         statements.funding_statement(root, 0)
         decision_figures.warm_up(root)
+        order_previews.warm_up(root)
 
     def set_contracts(self, records: Sequence[ContractRecord]) -> None:
         """Set the names and units of the contracts, by slot."""
@@ -172,10 +180,12 @@ class Projection:
             self.apply(batch, len(commands), len(events))
 
     def _note_rare(self, segment: Segment, first: int) -> None:
-        """Keep closed minutes and funding rates where a question finds them without a walk through the history."""
+        """Keep minutes that are over and funding rates where a question finds them without a walk through all."""
         kinds = segment.legs["kind"][first : segment.used]
-        for index in np.flatnonzero(kinds == event_fold.CANDLE_KIND).tolist():
+        for index in np.flatnonzero(kinds == market_minutes.CANDLE_KIND).tolist():
             self._candles.add(*candle_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
+        for index in np.flatnonzero(kinds == market_minutes.REFERENCE_KIND).tolist():
+            self._reference_prices.add(*reference_view(segment.data, (first + index) * HISTORY_ROW_BYTES))
         for index in np.flatnonzero(kinds == event_fold.FUNDING_KIND).tolist():
             self._funding.add(*funding_rate(segment.data, (first + index) * HISTORY_ROW_BYTES))
 
@@ -205,7 +215,8 @@ class Projection:
 
     @property
     def _saved_parts(self) -> tuple[Any, ...]:
-        return self.history, self._reports, self._candles.series, self._funding.series, self.switches
+        series = self._candles.series, self._reference_prices.series, self._funding.series
+        return self.history, self._reports, *series, self.switches
 
     def save(self, path: Path, pace: disk.Pace | None = None) -> None:
         """Write everything durably to a file, which gets its name when it is complete. With a pace in pieces."""
@@ -261,18 +272,7 @@ class Projection:
 
     def terms(self, contract_slot: int) -> ContractTerms:
         """The rules of a contract."""
-        row = self._engine_contracts[contract_slot]
-        brackets = [
-            (int(row["bracket_floor_micros"][at]), int(row["bracket_leverage"][at]), int(row["bracket_mmr_ppb"][at]))
-            for at in range(int(row["brackets"]))
-        ]
-        return ContractTerms(
-            int(row["state"]), int(row["min_order_lots"]), int(row["max_order_lots"]), int(row["max_position_lots"]),
-            int(row["taker_fee_ppb"]), int(row["maker_fee_ppb"]), int(row["liquidation_fee_ppb"]), int(row["band_ppb"]),
-            int(row["funding_interval_s"]), brackets[0][1] if brackets else 1, brackets,
-            int(row["max_order_value_micros"]), int(row["lot_step"]), bool(row["affiliate_present"]),
-            bool(row["impact_excludes_affiliates"]),
-        )  # fmt: skip
+        return terms_of(self._engine_contracts[contract_slot])
 
     def instruments(self) -> Sequence[bytes]:
         """The description of each contract as JSON, by slot."""
@@ -310,7 +310,8 @@ class Projection:
             int(row["mark_subticks"]), int(row["index_subticks"]), int(row["min_sell_ticks"]) if is_banded else 0,
             int(row["max_buy_ticks"]) if is_banded else 0, day.high_ticks, day.low_ticks, day.open_ticks,
             day.volume_lots, day.volume_tick_lots, int(row["open_interest_lots"]), running.rate_ppb,
-            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0,
+            running.rate_8h_ppb, int(row["liquidation_enabled"]) != 0, int(row["next_funding_ns"]),
+            int(row["funding_interval_s"]),
         )  # fmt: skip
 
     def mark(self, contract_slot: int) -> int:
@@ -363,6 +364,11 @@ class Projection:
         running = self._running(contract_slot)
         return self._candles.period(contract_slot, resolution_s, start_ns, end_ns, running, self.now_ns)
 
+    def references(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[ReferenceView]:
+        """Mark and index as they were at the end of each period, up to now."""
+        market, end_ns = self._markets[contract_slot], min(end_ns, self.now_ns)
+        return self._reference_prices.period(contract_slot, resolution_s, start_ns, end_ns, market)
+
     def _running(self, contract_slot: int) -> Candle | None:
         row = self._markets[contract_slot]
         if not row["candle_ns"]:
@@ -378,12 +384,7 @@ class Projection:
 
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]:
         """(time in ns, mark in subticks) of the latest marks, oldest first."""
-        row = self._markets[contract_slot]
-        noted = int(row["marks_noted"])
-        places = np.arange(max(0, noted - event_fold.MARKS_KEPT), noted) % event_fold.MARKS_KEPT
-        times, marks = row["mark_times_ns"][places], row["marks_subticks"][places]
-        inside = (start_ns <= times) & (times <= end_ns)
-        return list(zip(times[inside].tolist(), marks[inside].tolist(), strict=True))
+        return latest_marks(self._markets[contract_slot], start_ns, end_ns)
 
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]:
         """Settled funding rates."""
@@ -493,33 +494,35 @@ class Projection:
         slots = self._account_slots(account_slot)
         return [self._position_view(slot) for slot in slots if self._positions[slot]["size_lots"]]
 
-    def _position_view(self, slot: int) -> PositionView:
-        found, row = statements.position_statement(self._root, slot), self._positions[slot]
-        contract = self._engine_contracts[found.contract_slot]
-        return PositionView(
-            found.contract_slot, found.size_lots, found.entry_cost_micros, int(contract["mark_subticks"]),
-            int(contract["index_subticks"]), found.unrealised_micros, int(row["realised_micros"]),
-            int(row["funding_micros"]), found.initial_micros, found.maintenance_micros, found.leverage,
-            found.liquidation_subticks, int(statements.lights(self._root, slot)) if found.size_lots else 0,
-            found.is_isolated, self._funding.settled_mark(found.contract_slot),
-        )  # fmt: skip
+    def heard_positions(self, account_slot: int, contract_slot: int) -> list[PositionView]:
+        """The positions as channels tell them: every one, or (not NIL) one contract's, also when it is flat."""
+        slots = self._account_slots(account_slot)
+        if contract_slot == NIL:
+            wanted = [slot for slot in slots if self._positions[slot]["size_lots"]]
+        else:
+            wanted = [slot for slot in slots if int(self._positions[slot]["contract_slot"]) == contract_slot]
+            if not wanted:
+                return [self.position(account_slot, contract_slot)]
+        return [self._position_view(slot, self._lights.of(slot)) for slot in wanted]
+
+    def holds_position(self, account_slot: int) -> bool:
+        """Whether an account has a position that is not flat."""
+        return any(self._positions[slot]["size_lots"] for slot in self._account_slots(account_slot))
+
+    @property
+    def mark_ticks(self) -> int:
+        """How many mark ticks there were."""
+        return int(self._state["mark_ticks"])
+
+    def _position_view(self, slot: int, lights: int | None = None) -> PositionView:
+        contract_slot = int(self._positions[slot]["contract_slot"])
+        if lights is None:
+            lights = int(statements.lights(self._root, slot)) if self._positions[slot]["size_lots"] else 0
+        return position_view(self._root, slot, self._funding.settled_mark(contract_slot), lights)
 
     def account(self, account_slot: int) -> AccountView:
         """The money of an account; money of isolated positions is theirs and does not count."""
-        known = 0 <= account_slot < int(self._state["accounts_used"])
-        if not known or not self._engine_accounts[account_slot]["state"]:
-            return AccountView(account_slot)
-        found = statements.account_statement(self._root, account_slot)
-        realised = sum(int(self._positions[position.position_slot]["realised_micros"]) for position in found.positions)
-        return AccountView(
-            account_slot, found.cash_micros, found.equity_micros, found.unrealised_micros, realised,
-            found.requirement_micros, found.maintenance_micros, max(0, found.free_micros), found.withdrawable_micros,
-            [
-                (position.contract_slot, position.size_lots, self.mark(position.contract_slot))
-                for position in found.positions
-                if position.size_lots
-            ],
-        )  # fmt: skip
+        return account_view(self._root, account_slot)
 
     def explanation(self, account_slot: int) -> dict[str, Any]:
         """The account's statement, line by line."""
@@ -585,7 +588,6 @@ class Projection:
             while slot != NIL:
                 yield slot
                 slot = int(self._next_slots[slot])
-
 
 
 def _cut(found: Iterator[Any], make: Callable[[Any, int], Any], span: Span) -> tuple[Iterator[Any], HasMore]:

@@ -14,6 +14,7 @@ from msgspec import Struct
 from gateway.office import officer_params as admin
 from gateway.office.changes import KINDS
 from gateway.registry.authentication import AuthParams
+from gateway.sessions import operating_params as operating
 from gateway.sessions import record_params as records
 from gateway.wire.decimals import ABSENT, Number
 
@@ -155,6 +156,13 @@ class OrderParams(Strict, kw_only=True):
     expires_at: Number = ABSENT
     stp: SelfTradeName | None = None
     confirm: bool | None = None
+
+
+class PreviewParams(OrderParams, kw_only=True):
+    """An order as buy and sell take it, with its side; `with_max` also asks for the largest amount that would pass."""
+
+    direction: Literal["buy", "sell"]
+    with_max: bool | None = None
 
 
 class _Change(Strict, kw_only=True):
@@ -370,6 +378,7 @@ _MARKET: dict[str, tuple[type[Params], str, str]] = {
     "public/get_funding_rate_value": (FundingParams, "number", "The funding rate of a period, added up"),
     "public/get_funding_rate_history": (FundingParams, "[Funding]", "Funding rates of a period"),
     "public/get_tradingview_chart_data": (ChartParams, "Chart", "Candles of a period"),
+    "public/get_price_chart_data": (ChartParams, "PriceChart", "Mark and index at the end of each candle of a period"),
     "public/get_book_summary_by_currency": (CurrencyParams, "[Summary]", "Summaries by settlement currency"),
     "public/get_book_summary_by_instrument": (InstrumentParams, "[Summary]", "The summary of one contract"),
     "public/status": (Params, "Status", "Whether trading is locked"),
@@ -436,6 +445,7 @@ _QUERIES: dict[str, tuple[type[Struct], str, str]] = {
     "private/get_positions": (PositionsParams, "[Position]", "All positions"),
     "private/get_transaction_log": (TransactionLogParams, "Transactions", "Trades, fees, funding and transfers"),
     "private/get_leverage": (InstrumentParams, "Leverage", "The leverage chosen for a contract"),
+    "private/preview_order": (PreviewParams, "Preview", "What an order would do now: fills, fees, margin; sends none"),
     "venue/get_admission": (AdmissionParams, "Admission", "Why this account may or may not trade, rule by rule"),
     "venue/explain_account": (Params, "AccountStatement", "Own margin line by line, in millionths of the currency"),
     "venue/resume": (ResumeParams, "Resumed", "What the account's own channels said after a sequence"),
@@ -459,6 +469,24 @@ _OFFICE: dict[str, tuple[type[Struct], str, str]] = {
     "venue/admin/get_change": (admin.GetChange, "Change", "One change, and what the engine made of it"),
     "venue/admin/list_lapses": (admin.ListLapses, "[Lapse]", "What lapses soon or has lapsed, of clients and persons"),
     "venue/admin/get_client_record": (admin.GetClientRecord, "ClientRecord", "A client's file"),
+}
+_OPERATING: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/preview_change": (operating.PreviewChange, "ChangePreview", "What a change would do, written nowhere"),
+    "venue/admin/list_parameters": (operating.ListParameters, "[Parameter]", "Parameters in force, and who set them"),
+    "venue/admin/list_sessions": (operating.ListSessions, "[SessionInfo]", "Who is connected by websocket"),
+    "venue/admin/list_risks": (operating.ListRisks, "[Risk]", "Accounts with positions, nearest to liquidation first"),
+    "venue/admin/list_forced_trades": (operating.ListForcedTrades, "[ForcedTrade]", "Liquidations and deleveraging"),
+    "venue/admin/explain_account": (operating.ExplainAccount, "AccountExplained", "An account's margin and admission"),
+    "venue/admin/list_clients": (operating.ListClients, "[ClientSummary]", "Clients, what each lacks and what lapses"),
+    "venue/admin/list_affiliates": (operating.ListAffiliates, "[Affiliate]", "Group companies and their approvals"),
+    "venue/admin/list_alerts": (operating.ListAlerts, "[Alert]", "Alerts of surveillance in a state, newest first"),
+    "venue/admin/get_alert": (operating.GetAlert, "AlertEvidence", "One alert with its orders, trades and reviews"),
+}
+_CUT: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/end_session": (operating.EndSession, "SessionEnded", "End a websocket; its client may connect again"),
+}
+_REVIEWS: dict[str, tuple[type[Struct], str, str]] = {
+    "venue/admin/review_alert": (operating.ReviewAlert, "Alert", "Say what became of an alert, and why"),
 }
 
 
@@ -488,6 +516,9 @@ def _methods() -> dict[str, Method]:
         (_changes("compliance"), "compliance", "queries"),
         (_changes("admin"), "admin", "queries"),
         (_OFFICE, "officer", "queries"),
+        (_OPERATING, "officer", "queries"),
+        (_CUT, "admin", "queries"),
+        (_REVIEWS, "compliance", "queries"),
     ]
     return {
         name: Method(params, scope, bucket, result, summary)

@@ -8,10 +8,13 @@ from gateway.sessions.methods import (
     account,
     account_records,
     admin,
+    alerts,
     closing,
     market,
     market_records,
     mass_cancels,
+    operating,
+    preview,
     queries,
     session,
     trading,
@@ -46,19 +49,23 @@ _HANDLERS: dict[str, Callable[..., Any]] = {
     **trading.HANDLERS,
     **mass_cancels.HANDLERS,
     **closing.HANDLERS,
+    **preview.HANDLERS,
     **queries.HANDLERS,
     **account.HANDLERS,
     **venue.HANDLERS,
     **admin.HANDLERS,
+    **operating.HANDLERS,
+    **alerts.HANDLERS,
 }
-_ASKING = (market, market_records, queries, account, account_records, venue)
+_ASKING = (market, market_records, preview, queries, account, account_records, venue)
 _READS = frozenset(name for module in _ASKING for name in module.HANDLERS) - {
     "public/get_time", "public/get_currencies", "public/get_instruments", "public/get_instrument", "public/status",
     "public/get_contract_size", "public/get_index_price_names", "public/get_supported_index_names",
     "private/list_api_keys", "private/get_leverage", "private/set_leverage", "venue/get_reject_reasons",
     "venue/get_rules",
-} | {"private/close_position", "private/edit", "private/edit_by_label"}  # fmt: skip
+} | {"private/close_position", "private/edit", "private/edit_by_label"} | operating.READS  # fmt: skip
 """Methods that look at what orders change: books, trades, orders, positions and money."""
+_OFFICERS_QUESTIONS = admin.QUESTIONS | operating.QUESTIONS | alerts.QUESTIONS
 _CHANGES = frozenset(admin.HANDLERS) - admin.QUESTIONS - {"venue/get_disclosures"}
 """Methods of officers, and of clients about their own standing, that the log hears of."""
 
@@ -70,7 +77,7 @@ def _writes(name: str) -> str:
 
 ROUTES: dict[type, Route] = {
     REQUESTS[name]: Route(
-        _HANDLERS[name], method.scope, method.bucket, name, name in _READS, name in admin.QUESTIONS, _writes(name)
+        _HANDLERS[name], method.scope, method.bucket, name, name in _READS, name in _OFFICERS_QUESTIONS, _writes(name)
     )
     for name, method in METHODS.items()
 }

@@ -47,7 +47,7 @@ class Session(SessionState):
 
     def receive(self, data: bytes, steady_ns: int) -> list[Action]:
         """One text message: exactly one answer, now or when its commands are durable."""
-        self._received_ns = steady_ns
+        self.received_ns = steady_ns
         try:
             request = jsonrpc_requests.decode_message(data)
         except jsonrpc_requests.Malformed as malformed:
@@ -166,7 +166,7 @@ class Session(SessionState):
 
     def receive_rows(self, data: bytes, steady_ns: int) -> list[Action]:
         """One binary message of command rows; a bad frame is refused whole, with one JSON error that names the row."""
-        self._received_ns, now_ns = steady_ns, steady_ns + self.context.time.offset_ns
+        self.received_ns, now_ns = steady_ns, steady_ns + self.context.time.offset_ns
         call = Call(self, None, now_ns)
         try:
             self.check_scope("trade")
@@ -214,7 +214,7 @@ class Session(SessionState):
             limits.orders.take(steady_ns, orders)
         if cancels:
             limits.cancels.take(steady_ns, cancels)
-        self._received_ns = steady_ns
+        self.received_ns = steady_ns
         self._faults = 0
         return True
 
@@ -249,9 +249,9 @@ class Session(SessionState):
         """Heartbeats, idle logins and ended keys; call about every second."""
         if self.closed:
             return []
-        if self.key is None and 0 < self.context.login_seconds * _S <= steady_ns - self._opened_ns:
+        if self.key is None and 0 < self.context.login_seconds * _S <= steady_ns - self.opened_ns:
             return [self.close(POLICY, f"no login within {self.context.login_seconds} s")]
-        idle_ns = steady_ns - self._received_ns
+        idle_ns = steady_ns - self.received_ns
         if self.key is None and not self.channels and 0 < self.context.idle_seconds * _S <= idle_ns:
             return [self.close(POLICY, f"nothing was asked for {self.context.idle_seconds} s, and no channel is heard")]
         if self.key is not None and self.key.id in self.context.ended_keys:
@@ -259,7 +259,7 @@ class Session(SessionState):
         return self._beat(steady_ns) if self.heartbeat_ns else []
 
     def _beat(self, steady_ns: int) -> list[Action]:
-        silent_ns = steady_ns - self._received_ns
+        silent_ns = steady_ns - self.received_ns
         if silent_ns >= 2 * self.heartbeat_ns:
             return [self.close(GONE, "no answer to the heartbeat's test_request")]
         if steady_ns - self._beaten_ns < self.heartbeat_ns:

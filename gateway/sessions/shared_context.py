@@ -10,6 +10,7 @@ from gateway.config import Config
 from gateway.registry.authentication import Authenticator
 from gateway.registry.registry import Registry, Result
 from gateway.registry.vault import Vault
+from gateway.sessions.operation import Operation
 from gateway.sessions.order_confirmation import Confirmation
 from gateway.sessions.query_turns import QueryTurns
 from gateway.sessions.rate_limits import KeyLimits, RateLimits
@@ -47,6 +48,8 @@ class Context:
     """Whether a venue runs: what officers do is logged then. The protocol's document plays its examples without one."""
     operations_place: str = "the operations listener"
     """Where officers' methods are served."""
+    operation: Operation | None = None
+    """What officers see of the running venue; None where none runs."""
     ended_keys: set[str] = field(default_factory=set)
     requests: Counter[str] = field(default_factory=Counter)
     """How often each method was asked for, plain orders of the compiled path apart."""

@@ -20,7 +20,7 @@ class Slices:
     __slots__ = ("_parts", "_rows", "_tail", "rows")
 
     def __init__(self, head: bytes, rows: Iterable[bytes], tail: bytes | Callable[[], bytes]) -> None:
-        """A `tail` that is known only when all rows are there is called then."""
+        """A `tail` that is known only when all rows are there is called then. An empty row is work without a row."""
         self._rows = iter(rows)
         self._tail = tail
         self._parts = [head + b"["]
@@ -31,7 +31,8 @@ class Slices:
         """Render the next rows, fewer where they take long to read; the result in parts when it is complete."""
         until_ns, rows = now_ns() + SLICE_NS, []
         for row in self._rows:
-            rows.append(row)
+            if row:
+                rows.append(row)
             if len(rows) == SLICE_ROWS or now_ns() >= until_ns:
                 self._add(rows)
                 return None
@@ -40,7 +41,7 @@ class Slices:
 
     def whole(self) -> list[bytes]:
         """Render all that is left at once."""
-        self._add(list(self._rows))
+        self._add([row for row in self._rows if row])
         return self._ended()
 
     def _add(self, rows: list[bytes]) -> None:

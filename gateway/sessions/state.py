@@ -44,7 +44,7 @@ class SessionState:
         self.limits = context.address_limits(self.address)
         self.channels: dict[str, Channel] = {}
         self.heartbeat_ns = 0
-        self._opened_ns = self._received_ns = self._beaten_ns = steady_ns
+        self.opened_ns = self.received_ns = self._beaten_ns = steady_ns
         self._faults = 0
 
     @property
@@ -135,7 +135,7 @@ class SessionState:
     def set_heartbeat(self, interval_ns: int) -> None:
         """Beat every so many ns from the message on that is served now; 0 stops."""
         self.heartbeat_ns = interval_ns
-        self._beaten_ns = self._received_ns
+        self._beaten_ns = self.received_ns
 
 
 class Call(Struct, gc=False):

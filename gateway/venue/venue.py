@@ -24,11 +24,14 @@ from gateway.office.onboarding import bind_accounts
 from gateway.plain_orders.compiled_path import CompiledPath
 from gateway.read_model.history import History
 from gateway.read_model.history_store import follow, open_store
+from gateway.read_model.operator_views import OperatorViews
 from gateway.read_model.projection import Projection
 from gateway.registry.registry import WAIT_SECONDS, BusyError, RegistryError, Result
 from gateway.sessions import binary_protocol
 from gateway.sessions.dead_mans_switch import of_countdown, of_lost_connection
+from gateway.sessions.operation import Operation
 from gateway.sessions.shared_context import Context, make_context
+from gateway.surveillance.store import AlertStore, file_of
 from gateway.venue import losses
 from gateway.venue.clock_watch import ClockWatch
 from gateway.venue.daily_review import DailyReview
@@ -123,12 +126,18 @@ class Venue:
         parts = Parts(self.time, self.projection, self.hub, compiled_path, (self._sweeps, surveillance))
         self.sequencer = self.sequencer_type(self.engine, parts, config.batch_rows)
         self.context: Context = make_context(config, self.registry, vault, self.time, self.settle, self.submit_intents)
+        self.context.operation = self._operation()
         self.daily_review = DailyReview(self.registry, self.projection, self.submit_intents)
         log = GatewayLog(config.gateway_log, config.gateway_log_days)
         self.gateway_log = GatewayLogWriter(log, self.context.notes, lambda row: self.sequencer.submit(row, None, None))
         self._look_after_folder()
         self._take_up()
         self.registry.wait_at_most(REGISTRY_SECONDS)
+
+    def _operation(self) -> Operation:
+        """What officers see of this venue; the server adds its connections."""
+        alerts = file_of(Path(self.config.data))
+        return Operation(OperatorViews(self.history, self.engine.root), lambda: AlertStore(alerts))
 
     def _look_after_folder(self) -> None:
         """Make the parts that look after the data folder while the venue runs, and what they report to."""

@@ -4,12 +4,13 @@ Everything is in the engine's units and as of the durable sequence; `render` mak
 the views from durable events and from the engine's state, and can be rebuilt from the journal.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol
 
 from msgspec import Struct
 
-from engine.codes import OrdStatus
+from engine.codes import OrdStatus, Reason
+from engine.statements.what_if import Holding, Played, Pool
 from gateway.wire.command_rows import Signer
 from gateway.wire.decimals import Contract
 from gateway.wire.errors import Explanation
@@ -146,6 +147,8 @@ class TickerView(Struct, gc=False):
     current_funding_ppb: int = 0
     funding_8h_ppb: int = 0
     liquidation_enabled: bool = True
+    next_funding_ns: int = 0
+    funding_interval_s: int = 0
 
 
 class BookView(Struct, gc=False):
@@ -168,6 +171,14 @@ class Candle(Struct, gc=False):
     close_ticks: int
     volume_lots: int = 0
     volume_tick_lots: int = 0
+
+
+class ReferenceView(NamedTuple):
+    """The mark and the index as they were at the end of a period beginning at `start_ns`, or as they are in it now."""
+
+    start_ns: int
+    mark_subticks: int
+    index_subticks: int
 
 
 class FundingView(Struct, gc=False):
@@ -267,6 +278,32 @@ class LapseWarning(Struct, gc=False):
     step: int
 
 
+class RiskView(Struct, gc=False):
+    """How far an account is from liquidation, for officers. Amounts are of the cross pool.
+
+    `ratio_ppb`: maintenance margin as a share of equity, of the pool that is nearest; liquidation begins above 1.
+    """
+
+    account_slot: int
+    equity_micros: int
+    maintenance_micros: int
+    requirement_micros: int
+    ratio_ppb: int
+    is_flagged: bool
+    warning_level: int
+    open_orders: int
+    positions: Sequence[tuple[int, int, int, bool]]
+    """(contract slot, lots, liquidation price in subticks or 0, whether isolated)."""
+
+
+class ForcedTradeView(Struct, gc=False):
+    """A trade that closed a position by force: whose, and by deleveraging who gave up its profit, else NIL."""
+
+    trade: TradeView
+    account_slot: int
+    against_slot: int
+
+
 class Outcome(Struct, gc=False):
     """The outcome of one command: a refusal's reason, or the order and its trades."""
 
@@ -328,6 +365,24 @@ class MoneyRecords(Protocol):
     def deliveries(self, slots: frozenset[int]) -> list[tuple[int, int, int]]: ...
 
 
+class OrderPreviews(Protocol):
+    """What orders would do that nobody has sent; see `gateway.read_model.order_previews`."""
+
+    def before(self, account_slot: int, contract_slot: int) -> tuple[Pool, Holding]: ...
+    def play(self, command: Any, now_ns: int) -> Played: ...
+    def largest_lots(self, command: Any, now_ns: int) -> int: ...
+    def why(self, explain: Any, command: Any, reason: Reason) -> Explanation | None: ...
+
+
+class OperatorViews(Protocol):
+    """Reads over all accounts, for officers; see `gateway.read_model.operator_views`."""
+
+    def exposed_accounts(self) -> Sequence[int]: ...
+    def risk(self, account_slot: int) -> RiskView: ...
+    def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]: ...
+    def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int: ...
+
+
 class Switches(Protocol):
     """The dead-man's switches that are on; see `gateway.read_model.switches`."""
 
@@ -358,6 +413,7 @@ class Projection(Protocol):
     def book(self, contract_slot: int, depth: int) -> BookView: ...
     def trades(self, slots: frozenset[int], span: Span) -> tuple[Iterable[TradeView], HasMore]: ...
     def candles(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[Candle]: ...
+    def references(self, contract_slot: int, resolution_s: int, start_ns: int, end_ns: int) -> list[ReferenceView]: ...
     def funding(self, contract_slot: int, start_ns: int, end_ns: int) -> list[FundingView]: ...
     def volume_lots(self, contract_slot: int, since_ns: int) -> int: ...
     def marks(self, contract_slot: int, start_ns: int, end_ns: int) -> list[tuple[int, int]]: ...
@@ -384,6 +440,12 @@ class Projection(Protocol):
     def position(self, account_slot: int, contract_slot: int) -> PositionView: ...
     def size_lots(self, account_slot: int, contract_slot: int) -> int: ...
     def positions(self, account_slot: int) -> list[PositionView]: ...
+    def heard_positions(self, account_slot: int, contract_slot: int) -> list[PositionView]: ...
+    def holds_position(self, account_slot: int) -> bool: ...
+    @property
+    def mark_ticks(self) -> int: ...
+    @property
+    def previews(self) -> OrderPreviews: ...
     def account(self, account_slot: int) -> AccountView: ...
     def leverage(self, account_slot: int, contract_slot: int) -> int: ...
     def transactions(

@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.codes import CommandKind, EventKind
 from engine.schema import COMMAND, DIRECTIVE, NOTICE
+from gateway.document.sample_operation import sample_operation
 from gateway.document.sample_rows import BTC, ETH, MS, NOW, S, SampleProjection, order, own_trade
 from gateway.registry import authentication
 from gateway.registry.registry import KeyOrder, Registry
@@ -30,6 +31,8 @@ class Desk:
         self.rows = SampleProjection()
         context.setdefault("limits", RateLimits(logins_burst=10**6))  # time stands still here
         self.context = Context(authentication.Authenticator(self.registry, self.vault), self.registry, **context)
+        self.sessions = []
+        self.context.operation = sample_operation(folder / "alerts.db", lambda: self.sessions)
         self.keys = {}
         for slot, name in enumerate(("alice", "bob")):
             self.registry.create_account(name, NOW)
@@ -47,6 +50,7 @@ class Desk:
         """A new session, logged in if a name is given."""
         session = Session(self.context, self.rows, binary, "test", NOW)
         session.serves_officers = True
+        self.sessions.append(session)
         if name:
             key = self.keys[name]
             params = {"grant_type": "client_credentials", "client_id": key.id, "client_secret": key.secret}
@@ -54,13 +58,13 @@ class Desk:
         return session
 
 
-def send(session, method, now_ns=NOW, request_id=1, **params):
+def send(session, method, /, now_ns=NOW, request_id=1, **params):
     """The actions that a request causes."""
     message = {"jsonrpc": "2.0", "id": request_id, "method": method, "params": params}
     return session.receive(json.dumps(message).encode(), now_ns)
 
 
-def ask(session, method, now_ns=NOW, **params):
+def ask(session, method, /, now_ns=NOW, **params):
     """The one immediate answer to a request, decoded."""
     return answer(logged(session, send(session, method, now_ns, **params), now_ns))
 

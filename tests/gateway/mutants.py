@@ -147,8 +147,8 @@ QUERY_MUTANTS = (
     Mutant(
         "money is told in a currency without business",
         "market_data/account_topics.py",
-        "            if settled_in(contract, channel.currency):\n",
-        "            if channel.currency in (contract.base, contract.settlement):\n",
+        "            if settled_in(contract, channel.currency):\n                view",
+        "            if channel.currency in (contract.base, contract.settlement):\n                view",
         "tests/gateway/market_data/test_account_channels.py::test_money_in_a_currency_without_business_says_nothing",
     ),
     Mutant(
@@ -236,6 +236,13 @@ QUERY_MUTANTS = (
         "close_ticks = self._close_before(contract_slot, first_ns, running)",
         "close_ticks = 0",
         CANDLES,
+    ),
+    Mutant(
+        "a period has the mark of its beginning",
+        "read_model/reference_prices.py",
+        'np.searchsorted(minutes["time_ns"], begins + step_ns) - 1',
+        'np.searchsorted(minutes["time_ns"], begins + 1) - 1',
+        "tests/gateway/read_model/test_reference_prices.py",
     ),
     Mutant(
         "a window ends with its last trade",

@@ -7,7 +7,29 @@ PROPOSALS = "tests/gateway/office/test_proposals.py"
 SUSPENSION = "tests/gateway/office/test_suspension_and_keys_live.py"
 THRESHOLDS = "tests/gateway/surveillance/test_thresholds.py"
 
+OPERATING = "tests/gateway/office/test_operating_live.py"
+PREVIEW = f"{OPERATING}::test_a_preview_says_what_the_change_then_does_and_writes_nothing"
+RISKS = f"{OPERATING}::test_risks_clients_and_accounts_are_the_venue_s_own_figures"
+
 OFFICER_MUTANTS = (
+    Mutant(
+        "a preview does not ask for the second person", "office/proposals.py", '"needs_second_person": waits,',
+        '"needs_second_person": False,', PREVIEW,
+    ),
+    Mutant(
+        "an alert is shown without its orders", "sessions/methods/alerts.py",
+        "for account in alert.accounts:", "for account in ():",
+        f"{OPERATING}::test_alerts_are_shown_with_their_orders_and_reviewed_by_the_person_of_the_key",
+    ),
+    Mutant(
+        "an officer may cut the own connection", "sessions/methods/operating.py",
+        "if params.session == session.number:", "if False:",
+        f"{OPERATING}::test_officers_see_who_is_connected_and_cut_a_connection",
+    ),
+    Mutant(
+        "the nearest to liquidation is last", "sessions/methods/operating.py", "(-view.ratio_ppb, view.account_slot)",
+        "(view.ratio_ppb, view.account_slot)", RISKS,
+    ),
     Mutant(
         "one document is two persons'", "registry/identities.py", "if found and found[0] != person:", "if False:",
         PERSONS,

@@ -33,7 +33,7 @@ PREFIX = "venue/admin/"
 
 
 @contextmanager
-def _refusable() -> Iterator[None]:
+def refusable() -> Iterator[None]:
     """What the registry refuses is an answer: "field: why" names the parameter."""
     try:
         yield
@@ -45,7 +45,8 @@ def _refusable() -> Iterator[None]:
         raise Refusal(code, why if found else field, field if found else "") from None
 
 
-def _key(session: SessionState) -> Key:
+def key_of(session: SessionState) -> Key:
+    """The key that is logged in."""
     if session.key is None:
         raise Refusal(ErrorCode.UNAUTHORIZED, "this method needs a login; call public/auth first")
     return session.key
@@ -67,7 +68,7 @@ def _answer(call: Call, change: Change) -> bytes:
 
 def _log(call: Call, change: Change) -> None:
     """Tell who changed what; of the words of a change nothing."""
-    key = _key(call.session)
+    key = key_of(call.session)
     told = event(
         "officers_change", change=change.number, kind=change.kind, state=change.state, connection=call.session.number,
         key=key.number, person=key.person,
@@ -75,14 +76,20 @@ def _log(call: Call, change: Change) -> None:
     _LOG.info("change %d, %s: %s", change.number, change.kind, change.state, extra=told)
 
 
+def sealed_params(params: m.ChangeParams, call: Call) -> m.ChangeParams:
+    """The parameters with a keyed hash in place of a document's number."""
+    if isinstance(params, m.IssueKey | m.BindIdentity) and params.identity is not None:
+        return structs.replace(params, identity=sealed(params.identity, call.context.authenticator.vault))
+    return params
+
+
 def _change_handler(kind: str) -> Callable[..., bytes]:
     def ask(session: SessionState, params: m.ChangeParams, call: Call) -> bytes:
         if isinstance(params, m.IssueKey) and params.kind != "ed25519":
             raise bad_param("kind", "only the host can seal an hmac secret: lionrock key create; or give a public key")
-        with _refusable():
-            if isinstance(params, m.IssueKey | m.BindIdentity) and params.identity is not None:
-                params = structs.replace(params, identity=sealed(params.identity, call.context.authenticator.vault))
-            change = _office(call).submit(kind, params, _key(session), call.now_ns)
+        with refusable():
+            params = sealed_params(params, call)
+            change = _office(call).submit(kind, params, key_of(session), call.now_ns)
         return _answer(call, change)
 
     ask.__doc__ = KINDS[kind].summary
@@ -91,15 +98,15 @@ def _change_handler(kind: str) -> Callable[..., bytes]:
 
 def approve(session: SessionState, params: m.Decide, call: Call) -> bytes:
     """Carry out a proposal, as another person than who made it."""
-    with _refusable():
-        change = _office(call).approve(params.number, _key(session), params.note, call.now_ns)
+    with refusable():
+        change = _office(call).approve(params.number, key_of(session), params.note, call.now_ns)
     return _answer(call, change)
 
 
 def reject(session: SessionState, params: m.Decide, call: Call) -> bytes:
     """End a proposal."""
-    with _refusable():
-        change = _office(call).reject(params.number, _key(session), params.note, call.now_ns)
+    with refusable():
+        change = _office(call).reject(params.number, key_of(session), params.note, call.now_ns)
     return _answer(call, change)
 
 
@@ -112,13 +119,13 @@ def list_changes(session: SessionState, params: m.ListChanges, call: Call) -> by
 
 def get_change(session: SessionState, params: m.GetChange, call: Call) -> bytes:
     """One change, and what the engine made of its directives."""
-    with _refusable():
+    with refusable():
         return encode(_office(call).described(_office(call).change(params.number, call.now_ns), call.now_ns))
 
 
 def get_client_record(session: SessionState, params: m.GetClientRecord, call: Call) -> bytes:
     """A client's file."""
-    with _refusable():
+    with refusable():
         return encode(client_file(call.context.registry, params.client, call.now_ns))
 
 
@@ -132,12 +139,12 @@ def list_lapses(session: SessionState, params: m.ListLapses, call: Call) -> byte
 
 def acknowledge_disclosure(session: SessionState, params: m.AcknowledgeDisclosure, call: Call) -> bytes:
     """The client has read a disclosure in the version that a contract requires now."""
-    registry, key = call.context.registry, _key(session)
+    registry, key = call.context.registry, key_of(session)
     _check_person(session, call)
     wanted = disclosures.required_version(registry, params.disclosure)
     if params.version != wanted:
         raise bad_param("version", f"{params.version} is not the version in force, which is {wanted}")
-    with _refusable():
+    with refusable():
         sha256 = disclosures.acknowledged_sha256(registry, params.disclosure, wanted, civil_date(call.now_ns))
     if params.hash is not None and params.hash != sha256:
         raise bad_param("hash", f"version {wanted} has the SHA-256 {sha256 or 'of no text: none is published'}")
@@ -189,7 +196,7 @@ def withdraw_status(session: SessionState, params: m.WithdrawOwnStatus, call: Ca
     """The client gives up the status of a professional investor: no new risk from this moment."""
     if not params.confirm:
         raise bad_param("confirm", "say true: opening orders are cancelled, and only the venue can restore the status")
-    key, registry = _key(session), call.context.registry
+    key, registry = key_of(session), call.context.registry
     _check_person(session, call)
     if registry.attribute(key.account_slot, AccountAttribute.PI_WITHDRAWN):
         return _nothing_new("withdraw_status")
@@ -203,7 +210,7 @@ def _nothing_new(kind: str, **more: str | None) -> bytes:
 
 
 def _own(call: Call, kind: str, params: m.ChangeParams, key: Key, **more: str | None) -> bytes:
-    with _refusable():
+    with refusable():
         change = _office(call).submit_own(kind, params, key, call.now_ns)
     call.context.sequence_changes()
     return encode({"number": change.number, "change": kind, "state": change.state, **more})

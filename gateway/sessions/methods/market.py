@@ -123,14 +123,25 @@ def get_funding_rate_history(session: SessionState, params: method_table.Funding
 def get_tradingview_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
     """Candles of a period up to now, at most 5000: the latest ones when the period has more."""
     contract = contract_of(call.projection, params.instrument_name)
+    return render.chart(contract, call.projection.candles(contract.slot, *chart_span(params, call)))
+
+
+def get_price_chart_data(session: SessionState, params: method_table.ChartParams, call: Call) -> bytes:
+    """Mark and index as they were at the end of each candle's time, or are now; at most 5000, the latest ones."""
+    contract = contract_of(call.projection, params.instrument_name)
+    periods = call.projection.references(contract.slot, *chart_span(params, call))
+    return render.reference_chart(contract, periods)
+
+
+def chart_span(params: method_table.ChartParams, call: Call) -> tuple[int, int, int]:
+    """(resolution in seconds, start, end) of a chart that is asked for: up to now, at most `MAX_CANDLES`."""
     resolution_s = RESOLUTIONS_S.get(params.resolution)
     if resolution_s is None:
         raise bad_param("resolution", f"{params.resolution[:10]!r}; choose from {', '.join(RESOLUTIONS_S)}")
     start_ns, end_ns = period(params.start_timestamp, params.end_timestamp, call.now_ns)
     step_ns = resolution_s * 1_000_000_000
     end_ns = min(end_ns, call.now_ns)
-    start_ns = max(start_ns, end_ns - end_ns % step_ns - (MAX_CANDLES - 1) * step_ns)
-    return render.chart(contract, call.projection.candles(contract.slot, resolution_s, start_ns, end_ns))
+    return resolution_s, max(start_ns, end_ns - end_ns % step_ns - (MAX_CANDLES - 1) * step_ns), end_ns
 
 
 def get_book_summary_by_currency(session: SessionState, params: method_table.CurrencyParams, call: Call) -> bytes:
@@ -171,6 +182,7 @@ HANDLERS: dict[str, Callable[..., Any]] = {
     "public/get_funding_rate_value": get_funding_rate_value,
     "public/get_funding_rate_history": get_funding_rate_history,
     "public/get_tradingview_chart_data": get_tradingview_chart_data,
+    "public/get_price_chart_data": get_price_chart_data,
     "public/get_book_summary_by_currency": get_book_summary_by_currency,
     "public/get_book_summary_by_instrument": get_book_summary_by_instrument,
     "public/status": status,

@@ -7,7 +7,6 @@ import pytest
 
 from gateway.read_model import history
 from gateway.read_model.event_fold import (
-    CANDLE_KIND,
     DELIVERY_KIND,
     FUNDING_KIND,
     LEG_ROW,
@@ -17,6 +16,7 @@ from gateway.read_model.event_fold import (
     TRADE_KIND,
 )
 from gateway.read_model.history import History, OrderFilter
+from gateway.read_model.market_minutes import CANDLE_KIND
 from gateway.read_model.money_records import MoneyRecords
 from gateway.read_model.rows_ahead import BEHIND, SEGMENT_ROWS
 from gateway.read_model.segments import Segment

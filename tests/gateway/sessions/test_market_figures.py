@@ -7,6 +7,7 @@ import pytest
 from engine.codes import ContractParameter as P
 from gateway.market_data.public_topics import make_topic
 from gateway.wire.channels import parse
+from gateway.wire.command_rows import index_row
 from tests.gateway.live import BTC
 from tests.gateway.query_venue import MINUTE_NS, START_NS, QueryVenue
 
@@ -152,3 +153,49 @@ def test_a_chart_has_at_most_5000_candles_the_latest(venue):
     venue.pass_time(venue.clock.now_ns + 6000 * MINUTE_NS)
     found = chart(venue, start_ms, venue.clock.now_ns // MS)
     assert len(found) == 5000 and max(found) == venue.clock.now_ns // MS // 60_000 * 60_000
+
+
+# --- mark and index of past periods -------------------------------------------------------------------------------
+
+
+def move_index(venue, price, until_ns):
+    """Let time go on to an instant at which all sources of the index say another price."""
+    venue.clock.now_ns = until_ns
+    subticks = venue.venue.projection.contract_at(0).price_ticks(b"%d" % price) * 1000
+    for source in range(3):
+        venue.sequencer.submit(index_row(0, source, subticks, until_ns), None, None)
+    venue.sequencer.settle()
+
+
+def price_chart(venue, start_ms, end_ms, resolution="1"):
+    span = {"start_timestamp": start_ms, "end_timestamp": end_ms, "resolution": resolution}
+    found = venue.result(0, "public/get_price_chart_data", instrument_name=BTC, **span)
+    assert found["status"] == ("ok" if found["ticks"] else "no_data")
+    return dict(zip(found["ticks"], zip(found["mark"], found["index"], strict=True), strict=True))
+
+
+def test_a_price_chart_says_mark_and_index_at_the_end_of_each_minute(venue, tmp_path):
+    next_minute(venue)
+    first_ns = venue.clock.now_ns - venue.clock.now_ns % MINUTE_NS
+    seen = {}
+    for minute, price in enumerate((20_000, 20_020, 20_010, 20_030)):
+        for second in (1, 30, 58):
+            move_index(venue, price - 60 + second, first_ns + minute * MINUTE_NS + second * 10**9)
+        ticker = venue.result(0, "public/ticker", instrument_name=BTC)
+        seen[(first_ns + minute * MINUTE_NS) // MS] = ticker["mark_price"], ticker["index_price"]
+    assert len({index for _, index in seen.values()}) == 4
+    first_ms, now_ms = first_ns // MS, venue.clock.now_ns // MS
+    assert price_chart(venue, first_ms, now_ms + HOUR_MS) == seen
+    quarter_ms = first_ms - first_ms % 900_000
+    assert price_chart(venue, first_ms, now_ms, "15")[quarter_ms + (now_ms - quarter_ms) // 900_000 * 900_000] == (
+        seen[max(seen)]
+    )
+    assert price_chart(venue, 0, START_NS // MS - HOUR_MS) == {}
+
+    projection = venue.venue.projection
+    projection.save(tmp_path / "saved.rows")
+    again = type(projection)()
+    again.load(tmp_path / "saved.rows")
+    again.attach(projection._root)
+    span = 0, 60, first_ns, venue.clock.now_ns
+    assert again.references(*span) == projection.references(*span) != []

@@ -1,11 +1,81 @@
+import { useSignal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
+import { keepCredentials } from "../shared/session";
+import { switchTheme, theme } from "../shared/theme";
 import type { Venue } from "../shared/venue";
+import { ChangeDialog } from "./change_dialog";
+import { Changes } from "./changes";
+import { Markets } from "./markets";
+import { Overview } from "./overview";
+import { Sessions } from "./sessions";
+import { SignIn } from "./sign_in";
+import { health, KEYS, officer, readiness, unreachable } from "./state";
+import { words } from "./words";
+
+const PLACES: Record<string, { title: string; shown: ComponentType<{ venue: Venue }> }> = {
+  overview: { title: "Overview", shown: Overview },
+  markets: { title: "Markets", shown: Markets },
+  sessions: { title: "Sessions", shown: Sessions },
+  changes: { title: "Changes", shown: Changes },
+};
+
+/** The place that the address names: the overview without one. */
+function placeOf(hash: string): string {
+  const name = hash.replace(/^#\//, "");
+  return name in PLACES ? name : "overview";
+}
 
 /** The whole console. */
 export function App({ venue }: { venue: Venue }) {
+  const place = useSignal(placeOf(location.hash));
+  useEffect(() => {
+    const follow = () => (place.value = placeOf(location.hash));
+    addEventListener("hashchange", follow);
+    return () => removeEventListener("hashchange", follow);
+  }, []);
+  const Shown = PLACES[place.value]!.shown;
   return (
-    <header>
+    <div class="console">
+      <Head venue={venue} />
+      {unreachable.value !== "" && <p class="banner" role="alert">{unreachable}</p>}
+      {venue.connection.value === "lost" && <p class="banner" role="alert">The connection is lost; connecting again…</p>}
+      {officer.value === null ? <SignIn venue={venue} /> : (
+        <div class="columns">
+          <nav aria-label="places">
+            {Object.entries(PLACES).map(([name, { title }]) => (
+              <a href={`#/${name}`} aria-current={place.value === name ? "page" : undefined}>{title}</a>
+            ))}
+          </nav>
+          <main aria-label={PLACES[place.value]!.title}>
+            <Shown venue={venue} />
+          </main>
+        </div>
+      )}
+      {officer.value !== null && <ChangeDialog venue={venue} />}
+    </div>
+  );
+}
+
+function Head({ venue }: { venue: Venue }) {
+  const leave = () => {
+    keepCredentials(KEYS, []);
+    officer.value = null;
+    venue.logOut();
+  };
+  const isReady = readiness.value?.ready;
+  return (
+    <header class="console-head">
       <h1>Lionrock console</h1>
-      <span role="status">{venue.connection}</span>
+      <span class={isReady === undefined ? "dim" : isReady ? "up" : "down"} role="status">
+        {isReady === undefined ? "…" : isReady ? "● takes orders" : `■ ${words(health.value?.state ?? "not ready")}: takes no orders`}
+      </span>
+      <span class="grows" />
+      {officer.value !== null && <span><b>{officer.value.person}</b> <span class="dim">({officer.value.scopes.join(", ")})</span></span>}
+      <button type="button" class="button small" onClick={switchTheme} aria-label={`Change to the ${theme.value === "dark" ? "light" : "dark"} theme`}>
+        {theme.value === "dark" ? "Light" : "Dark"}
+      </button>
+      {officer.value !== null && <button type="button" class="button small" onClick={leave}>Log out</button>}
     </header>
   );
 }

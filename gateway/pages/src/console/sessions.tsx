@@ -1,0 +1,90 @@
+import { useSignal } from "@preact/signals";
+import { Dialog } from "../shared/dialog";
+import type { Venue } from "../shared/venue";
+import { useAsked } from "./asked";
+import { askFor } from "./change_dialog";
+import type { SessionInfo } from "./console_types";
+import { bytes, duration } from "./figures";
+import { changed, isAdmin } from "./state";
+import { Table } from "./table";
+
+/** Who is connected, and how to cut a connection or end a key. */
+export function Sessions({ venue }: { venue: Venue }) {
+  const asked = useAsked<SessionInfo[]>(venue, "venue/admin/list_sessions", {}, 3000);
+  const cut = useSignal<SessionInfo | null>(null);
+  return (
+    <>
+      <Table name="Sessions" rows={asked.data.value} error={asked.error.value} empty="Nobody is connected."
+        keyOf={({ session }) => session}
+        columns={[
+          { title: "Session", isNumber: true, of: ({ session }) => session },
+          { title: "Account", of: ({ account, scopes }) => account ?? (scopes.length > 0 ? "officer" : "–") },
+          { title: "Person", of: ({ person }) => person ?? "–" },
+          { title: "Key", of: ({ key }) => key ?? "–" },
+          { title: "Address", of: ({ address }) => address },
+          { title: "Port", of: ({ port }) => port },
+          { title: "Protocol", of: ({ is_binary }) => (is_binary ? "binary" : "JSON") },
+          { title: "Channels", isNumber: true, of: ({ channels }) => channels },
+          { title: "Open for", isNumber: true, of: ({ open_s }) => duration(open_s), file: ({ open_s }) => open_s },
+          { title: "Silent for", isNumber: true, of: ({ idle_s }) => duration(idle_s), file: ({ idle_s }) => idle_s },
+          {
+            title: "Not read yet", isNumber: true, file: ({ unsent_bytes }) => unsent_bytes,
+            of: ({ unsent_bytes, is_slow }) => <span class={is_slow ? "down" : ""}>{is_slow && "■ slow, "}{bytes(unsent_bytes)}</span>,
+          },
+          {
+            title: "",
+            of: (row) => isAdmin.value && (row.is_own ? <span class="dim">this page</span> : (
+              <span class="actions">
+                <button type="button" class="button small" aria-label={`Cut session ${row.session}`} onClick={() => (cut.value = row)}>Cut…</button>
+                {row.key !== null && (
+                  <button type="button" class="button small" aria-label={`Revoke key ${row.key}`}
+                    onClick={() => askFor("revoke_key", { key: row.key ?? "" })}>
+                    Revoke key…
+                  </button>
+                )}
+              </span>
+            )),
+          },
+        ]} />
+      {cut.value !== null && <Cut key={cut.value.session} venue={venue} of={cut.value} onClose={() => (cut.value = null)} />}
+    </>
+  );
+}
+
+function Cut({ venue, of, onClose }: { venue: Venue; of: SessionInfo; onClose(): void }) {
+  const reason = useSignal("");
+  const fault = useSignal("");
+  const isBusy = useSignal(false);
+  const end = async (event: Event) => {
+    event.preventDefault();
+    if (isBusy.value) return;
+    isBusy.value = true;
+    try {
+      await venue.call("venue/admin/end_session", { session: of.session, reason: reason.value });
+      changed.value += 1;
+      onClose();
+    } catch (error) {
+      fault.value = (error as Error).message;
+      isBusy.value = false;
+    }
+  };
+  return (
+    <Dialog title={`Cut session ${of.session}`} onClose={onClose}>
+      <form class="form" onSubmit={end}>
+        <p>
+          The websocket of {of.account ?? of.person ?? of.address} ends now. Its orders stay, unless its client has asked for
+          cancel-on-disconnect. The client may connect again at once: to keep it out, revoke its key.
+        </p>
+        <label class="field">
+          <span>Reason</span>
+          <input class="input" required maxLength={500} value={reason.value} onInput={(event) => (reason.value = event.currentTarget.value)} />
+        </label>
+        {fault.value !== "" && <p class="banner" role="alert">{fault}</p>}
+        <div class="dialog-actions">
+          <button type="button" class="button" onClick={onClose}>Cancel</button>
+          <button type="submit" class="button down-button" disabled={isBusy.value}>Cut it</button>
+        </div>
+      </form>
+    </Dialog>
+  );
+}

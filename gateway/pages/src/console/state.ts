@@ -1,0 +1,66 @@
+import { computed, signal } from "@preact/signals";
+import { takeCredentials } from "../shared/session";
+import type { Venue } from "../shared/venue";
+import type { Health, Readiness, SessionInfo } from "./console_types";
+import { Figures } from "./figures";
+
+/** Under this name the tab keeps officers' keys, apart from the terminal's. */
+export const KEYS = "lionrock.console";
+const EVERY_MS = 2000;
+
+/** What the operations listener says without a login, read every two seconds while somebody looks. */
+export const figures = signal<Figures | null>(null);
+export const earlier = signal<Figures | null>(null);
+export const health = signal<Health | null>(null);
+export const readiness = signal<Readiness | null>(null);
+export const unreachable = signal("");
+
+/** The person whose key is logged in, and what the key may do. */
+export const officer = signal<{ person: string; scopes: string[] } | null>(null);
+export const isCompliance = computed(() => officer.value?.scopes.includes("compliance") ?? false);
+export const isAdmin = computed(() => officer.value?.scopes.includes("admin") ?? false);
+
+/** Grows with everything that this page has changed: lists are asked for again then. */
+export const changed = signal(0);
+
+async function page<T>(path: string): Promise<T> {
+  return (await (await fetch(path)).json()) as T;
+}
+
+async function look(): Promise<void> {
+  if (document.visibilityState !== "visible") return;
+  try {
+    const [text, found, ready] = await Promise.all([
+      fetch("/metrics").then((answer) => answer.text()),
+      page<Health>("/healthz"),
+      page<Readiness>("/readyz"),
+    ]);
+    earlier.value = figures.value;
+    figures.value = Figures.parse(text, Date.now());
+    health.value = found;
+    readiness.value = ready;
+    unreachable.value = "";
+  } catch {
+    unreachable.value = "the venue does not answer; the figures are the last ones";
+  }
+}
+
+/** Read the figures now and every two seconds; log in with the key that this tab holds. */
+export function begin(venue: Venue): void {
+  const [kept] = takeCredentials(KEYS);
+  if (kept !== undefined) venue.use(kept);
+  venue.whenLive(() => learnOfficer(venue));
+  void look();
+  setInterval(look, EVERY_MS);
+}
+
+/** Whose key is logged in: the venue says it of this very connection. Nobody's when it is no officer's. */
+export async function learnOfficer(venue: Venue): Promise<void> {
+  if (venue.login.value === null) {
+    officer.value = null;
+    return;
+  }
+  const sessions = await venue.call<SessionInfo[]>("venue/admin/list_sessions");
+  const own = sessions.find((session) => session.is_own);
+  officer.value = own?.person ? { person: own.person, scopes: own.scopes } : null;
+}

@@ -1,0 +1,84 @@
+"""What officers and operators ask about all accounts: who is near liquidation, what was closed by force, open orders.
+
+Read from the engine's state and from the history, as everything here. An account's figures are the engine's own.
+"""
+
+from collections.abc import Collection
+from itertools import islice
+from typing import Any
+
+import numpy as np
+
+from engine import statements
+from engine.code_values import FLAG_FORCED
+from engine.codes import NIL
+from engine.units import PPB
+from gateway.read_model.history import History
+from gateway.read_model.history_views import HISTORY_ROW_BYTES, closed_by_force, user_trade_view
+from gateway.wire.views import ForcedTradeView, RiskView, Span
+
+LADDERS_OF_CONTRACT = 8
+MOST_RATIO_PPB = 1000 * PPB
+"""A ratio is told up to this: a pool without equity has no ratio."""
+
+
+class OperatorViews:
+    """Reads over all accounts. A read changes nothing."""
+
+    def __init__(self, history: History, root: Any) -> None:
+        self._history, self._root, self._state = history, root, root[0]
+
+    def exposed_accounts(self) -> list[int]:
+        """The accounts that hold a position, by slot."""
+        rows = self._state["positions"][: int(self._state["positions_used"])]
+        slots: list[int] = np.unique(rows["account_slot"][rows["size_lots"] != 0]).tolist()
+        return slots
+
+    def risk(self, account_slot: int) -> RiskView:
+        """How far an account is from liquidation: of its cross pool and its isolated positions the nearest one."""
+        found, row = statements.account_statement(self._root, account_slot), self._state["accounts"][account_slot]
+        held = [position for position in found.positions if position.size_lots]
+        pools = [(found.maintenance_micros, found.equity_micros)]
+        pools += [(one.maintenance_micros, one.pool_equity_micros) for one in held if one.is_isolated]
+        return RiskView(
+            account_slot, found.equity_micros, found.maintenance_micros, found.requirement_micros,
+            max(_ratio_ppb(*pool) for pool in pools), found.is_flagged, int(row["warning_level"]),
+            int(row["open_orders"]),
+            [(one.contract_slot, one.size_lots, one.liquidation_subticks, one.is_isolated) for one in held],
+        )  # fmt: skip
+
+    def forced_trades(self, slots: Collection[int], span: Span) -> list[ForcedTradeView]:
+        """What was closed by force in some contracts, the latest first: whose position, and who gave up its profit."""
+        found = (
+            view
+            for segment, index in self._history.of_contracts(slots, FLAG_FORCED, span)
+            if (view := _forced(segment.data, index * HISTORY_ROW_BYTES)) is not None
+        )
+        return list(islice(found, span.count))
+
+    def open_orders(self, accounts: Collection[int], contracts: Collection[int]) -> int:
+        """How many orders rest or wait: of some accounts, or of some contracts; of all when none is named."""
+        if accounts:
+            return sum(int(self._state["accounts"][slot]["open_orders"]) for slot in accounts)
+        if not contracts:
+            return int(self._state["orders_live"])
+        levels = self._state["levels"][: int(self._state["levels_used"])]
+        is_theirs = np.isin(levels["ladder_slot"] // LADDERS_OF_CONTRACT, list(contracts))
+        return int(levels["orders"][is_theirs & (levels["orders"] > 0)].sum())
+
+
+def _ratio_ppb(maintenance_micros: int, equity_micros: int) -> int:
+    """Maintenance margin as a share of equity: liquidation begins above 1."""
+    if maintenance_micros <= 0:
+        return 0
+    return min(PPB * maintenance_micros // equity_micros, MOST_RATIO_PPB) if equity_micros > 0 else MOST_RATIO_PPB
+
+
+def _forced(data: Any, offset: int) -> ForcedTradeView | None:
+    closed = closed_by_force(data, offset)
+    if closed is None:
+        return None
+    trade, is_deleveraging = closed
+    account_slot = user_trade_view(data, offset).account_slot
+    against = user_trade_view(data, offset - HISTORY_ROW_BYTES).account_slot if is_deleveraging else NIL
+    return ForcedTradeView(trade, account_slot, against)

@@ -1,0 +1,211 @@
+"""The console in a real browser against a real venue: officers halt a market, decide by two, and cut a connection."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.client import RpcError
+from tests.browser.console_venue import console_venue
+from tests.gateway.live import BTC, until
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwright is not installed")
+CHROMIUM = Path("/usr/bin/chromium")
+pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
+MS = 30_000
+PLACES = ("overview", "markets", "sessions", "changes")
+WIDTHS = (360, 390, 768, 1440, 1920)
+EXPECT = sync_api.expect
+
+
+@pytest.fixture(scope="module")
+def venue(tmp_path_factory):
+    with console_venue(tmp_path_factory.mktemp("console") / "v") as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=str(CHROMIUM))
+        yield started
+        started.close()
+
+
+class Officer:
+    """An officer before the console, logged in by the form."""
+
+    def __init__(self, browser, venue, name, scheme="dark", width=1440):
+        self.faults = []
+        self.context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
+        self.page = self.context.new_page()
+        self.page.set_default_timeout(MS)
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda said: said.type == "error" and self.faults.append(said.text))
+        self.address = venue.address
+        key, secret = venue.officers[name]
+        self.page.goto(self.address)
+        self.page.get_by_label("Key id").fill(key)
+        self.page.get_by_label("Secret").fill(secret)
+        self.page.get_by_role("button", name="Log in").click()
+        EXPECT(self.page.get_by_text(name, exact=True)).to_be_visible(timeout=MS)
+
+    def go(self, place):
+        self.page.goto(f"{self.address}/#/{place}")
+        return self.page
+
+    @property
+    def dialog(self):
+        return self.page.get_by_role("dialog")
+
+    def ask(self, reason, button):
+        """Give the reason in the open dialog, look at what it does, and confirm; the outcome's words."""
+        self.dialog.get_by_label("reason").fill(reason)
+        self.dialog.get_by_role("button", name="See what it does").click()
+        self.dialog.get_by_role("button", name=button).click()
+        outcome = self.dialog.get_by_role("status")
+        outcome.wait_for()
+        words = outcome.inner_text()
+        self.dialog.get_by_role("button", name="Close", exact=True).click()
+        return words
+
+    def close(self):
+        self.context.close()
+        assert not self.faults
+
+
+@pytest.fixture
+def officers(browser, venue):
+    """Ann and Ben, each in a browser of their own."""
+    found = [Officer(browser, venue, name) for name in ("Ann", "Ben")]
+    yield found
+    for officer in found:
+        officer.close()
+
+
+def state_of(venue):
+    return venue.run(venue.clients["alice"].call("public/ticker", instrument_name=BTC))["market_state"]
+
+
+def test_one_officer_halts_a_market_and_two_open_it_again(venue, officers):
+    ann, ben = officers
+    alice = venue.clients["alice"]
+    venue.run(alice.buy(BTC, "0.1", price="19000"))
+    page = ann.go("markets")
+    page.get_by_role("button", name=f"Halt {BTC}").click()
+    ann.dialog.get_by_label("reason").fill("the index is wrong")
+    ann.dialog.get_by_role("button", name="See what it does").click()
+    told = ann.dialog.get_by_role("region", name="what it does")
+    EXPECT(told).to_contain_text("no order is taken and nothing is matched")
+    EXPECT(told).to_contain_text("1 orders are open")
+    EXPECT(told).to_contain_text("one officer may do it")
+    assert state_of(venue) == "open"  # nothing is done before it is confirmed
+    ann.dialog.get_by_role("button", name="Do it now").click()
+    EXPECT(ann.dialog.get_by_role("status")).to_contain_text("is done at sequence")
+    assert state_of(venue) == "halted"
+    with pytest.raises(RpcError, match="MARKET_HALTED"):
+        venue.run(alice.buy(BTC, "0.1", price="19000"))
+    ann.dialog.get_by_role("button", name="Close", exact=True).click()
+    EXPECT(page.get_by_role("row", name=BTC).first).to_contain_text("halted")
+
+    page.get_by_role("button", name=f"Open {BTC}").click()
+    assert "waits for a second person" in ann.ask("the index is right again", "Propose it to a second person")
+    assert state_of(venue) == "halted"
+    page = ann.go("changes")
+    page.get_by_role("button", name="Decide change").click()
+    EXPECT(ann.dialog).to_contain_text("another person must approve it")
+    EXPECT(ann.dialog.get_by_role("button", name="Approve")).to_be_disabled()
+
+    page = ben.go("changes")
+    page.get_by_role("button", name="Decide change").click()
+    EXPECT(ben.dialog).to_contain_text("the index is right again")
+    EXPECT(ben.dialog.get_by_role("region", name="what it does")).to_contain_text("orders are taken and matched")
+    ben.dialog.get_by_role("button", name="Approve").click()
+    EXPECT(page.get_by_text("No proposal waits.")).to_be_visible()
+    assert state_of(venue) == "open"
+    venue.run(alice.cancel_all())
+
+
+def test_a_press_asks_once_however_often_it_is_pressed(venue, officers):
+    ann, _ = officers
+    page = ann.go("markets")
+    page.get_by_role("button", name=f"Another state of {BTC}").click()
+    ann.dialog.get_by_label("state", exact=True).select_option("post_only")
+    ann.dialog.get_by_label("reason").fill("pressed twice")
+    ann.dialog.get_by_role("button", name="See what it does").dblclick()
+    ann.dialog.get_by_role("button", name="Do it now").dblclick()
+    EXPECT(ann.dialog.get_by_role("status")).to_contain_text("is done")
+    registry_rows = venue.run(asked(venue, "SELECT count(*) FROM changes WHERE reason = 'pressed twice'"))
+    assert registry_rows == 1
+    ann.dialog.get_by_role("button", name="Close", exact=True).click()
+
+
+async def asked(venue, query):
+    return venue.server.venue.registry.one(query)[0]
+
+
+def test_what_people_write_is_shown_as_text(venue, officers):
+    ann, _ = officers
+    page = ann.go("sessions")
+    EXPECT(page.get_by_text("<i>eve</i>").first).to_be_visible()
+    page = ann.go("changes")
+    page.get_by_label("Ask for a change").select_option("set_limits")
+    page.get_by_role("button", name="Ask…").click()
+    ann.dialog.get_by_label("account (optional)").fill("alice")
+    ann.dialog.get_by_label("max leverage (optional)").fill("5")
+    markup = "<img src=x onerror=document.title='hurt'>"
+    assert "is done" in ann.ask(markup, "Do it now")
+    page.get_by_label("Show").select_option("all")
+    EXPECT(page.get_by_text(markup).first).to_be_visible()
+    assert page.locator("img").count() == 0 and page.title() == "Lionrock console"
+
+
+def test_an_officer_cuts_a_connection(venue, officers):
+    ann, _ = officers
+    number = venue.run(session_of(venue, "bob"))
+    page = ann.go("sessions")
+    page.get_by_role("button", name=f"Cut session {number}").click()
+    ann.dialog.get_by_label("Reason").fill("it floods the venue")
+    ann.dialog.get_by_role("button", name="Cut it").click()
+    EXPECT(page.get_by_role("button", name=f"Cut session {number}")).to_have_count(0)
+    venue.run(until(lambda: number_of(venue, "bob") not in (None, number)))  # its client connects again by itself
+
+
+def number_of(venue, name):
+    """The number of an account's session, None while it has none."""
+    slot = venue.server.venue.registry.account(name).slot
+    return next((one.session.number for one in venue.server._websockets if one.session.account_slot == slot), None)
+
+
+async def session_of(venue, name):
+    return number_of(venue, name)
+
+
+def test_a_trader_s_key_is_no_officer_s(venue, browser):
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(venue.address)
+    client = venue.clients["alice"]
+    page.get_by_label("Key id").fill(client.key_id)
+    page.get_by_label("Secret").fill(client._secret)
+    page.get_by_role("button", name="Log in").click()
+    EXPECT(page.locator("form").get_by_role("alert")).to_contain_text("compliance or admin", timeout=MS)
+    assert page.get_by_role("navigation").count() == 0
+    context.close()
+
+
+@pytest.mark.parametrize("scheme", ["dark", "light"])
+def test_every_place_is_accessible_and_never_wider_than_the_screen(venue, browser, scheme):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    officer = Officer(browser, venue, "Ann", scheme)
+    for place in PLACES:
+        page = officer.go(place)
+        page.locator("main section, main p").first.wait_for()
+        for width in WIDTHS:
+            page.set_viewport_size({"width": width, "height": 800})
+            wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide <= 0, (place, width, wide)
+        found = axe.Axe().run(page).response["violations"]
+        serious = [(one["id"], [node["html"] for node in one["nodes"]][:3]) for one in found
+                   if one["impact"] in ("serious", "critical")]  # fmt: skip
+        assert not serious, (place, scheme, serious)
+    officer.close()
