@@ -44,6 +44,7 @@ _EXAMPLES = """examples:
   lionrock replay orders.csv --contract BTC_USD,tick=0.01,lot=0.001
   lionrock replay xnas-itch-20231114.mbo.dbn.zst --symbols AAPL,MSFT --from 2023-11-14T14:30 --to 2023-11-14T15:00
   lionrock replay lionrock-data --until 5000
+  lionrock replay folder-of-daily-files --from 2023-11-14T14:30 --to 2023-11-16
   lionrock replay 2015-05-01.log.xz --watch --speed 60
   lionrock replay synthetic:1:200000 --plot picture.html
   lionrock replay synthetic:1:500000 --contract tick=0.01,lot=0.01 --accounts 200 --seed 7
@@ -68,7 +69,8 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser(
         "replay",
         help="replay a recorded order stream through the engine",
-        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a data folder.",
+        description="Replay a recording: a file, plain or .gz, .xz, .zst or .zip; a LOBSTER zip; a data folder; "
+        "a folder of daily files.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
