@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, BinaryIO
 
 from engine.recordings.daily_files import days_of, only_source, verify
-from engine.recordings.source import BUFFER_BYTES, HEAD_BYTES, BadLineError, Source, count_lines, note_file
+from engine.recordings.source import BUFFER_BYTES, DAMAGED, HEAD_BYTES, BadLineError, Source, count_lines, note_file
 
 JOINED_FORMATS = ("binance", "kraken", "coinbase", "bitstamp_live", "csv", "jsonl")
 """The formats that are lines and nothing else, but for a header."""
@@ -72,16 +72,25 @@ class _Joined(io.RawIOBase):
                 if self._next == len(self._parts):
                     return 0
                 self._begin()
-            assert self._stream is not None
-            data = self._stream.read1(len(buffer))  # type: ignore[attr-defined]
+            data = self._read(len(buffer))
             if not data:
-                self._stream.close()
-                self._stream = None
                 data = b"" if self._last == _LINE_FEED else _LINE_FEED
             if data:
                 self._last, self._lines = data[-1:], self._lines + count_lines(data)
                 buffer[: len(data)] = data
                 return len(data)
+
+    def _read(self, size: int) -> bytes:
+        """The next bytes of the file at hand; none at its end. OSError names a damaged file."""
+        assert self._stream is not None
+        try:
+            data: bytes = self._stream.read1(size)  # type: ignore[attr-defined]
+        except DAMAGED as error:
+            raise OSError(f"in {self._source.names[-1]}: {error}") from error
+        if not data:
+            self._stream.close()
+            self._stream = None
+        return data
 
     def _begin(self) -> None:
         """Open the next file."""

@@ -231,5 +231,9 @@ def test_an_error_names_the_file_and_its_own_line(tmp_path: Path) -> None:
     (tmp_path / "c.csv").write_bytes(b"cl_ord_id,action,side,qty_lots,price_ticks\n" + good)
     refused("^c.csv, line 1, header: is not that of a.csv; a folder has one for all$")
     (tmp_path / "c.csv").unlink()
+    packed = tmp_path / "d.csv.gz"
+    packed.write_bytes(gzip.compress(header + good)[:-4])
+    refused("damaged after line [34]: in d.csv: Compressed file ended")
+    packed.unlink()
     (batch,) = open_recording(tmp_path).batches()
     assert (len(batch.commands), batch.read) == (2, 2)
