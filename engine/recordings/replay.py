@@ -197,7 +197,7 @@ class Replay:
         if not self.reader.has_clock or self.reader.is_log or not len(batch.commands):
             return
         late, self._latest_ns = count_late(batch.commands, batch.messages, self._latest_ns)
-        self.result.times_out_of_order += late
+        self.result.times_out_of_order += int(late)
 
     def _cut(self, batch: Batch) -> bool:
         """Shorten the batch to what is wanted; whether nothing after it is."""

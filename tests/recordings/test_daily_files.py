@@ -232,8 +232,8 @@ def test_an_error_names_the_file_and_its_own_line(tmp_path: Path) -> None:
     refused("^c.csv, line 1, header: is not that of a.csv; a folder has one for all$")
     (tmp_path / "c.csv").unlink()
     packed = tmp_path / "d.csv.gz"
-    packed.write_bytes(gzip.compress(header + good)[:-4])
-    refused("damaged after line [34]: in d.csv: Compressed file ended")
+    packed.write_bytes(gzip.compress(header + b"".join(b"new,%d,buy,5,10\n" % order for order in range(3, 900)))[:-4])
+    refused(r"damaged after line \d{3}: in d.csv: Compressed file ended")
     packed.unlink()
     (batch,) = open_recording(tmp_path).batches()
     assert (len(batch.commands), batch.read) == (2, 2)
