@@ -209,7 +209,7 @@ def test_a_recording_with_a_book_converts(tmp_path: Path, capsys: pytest.Capture
         (["{example}", "--contract", "X,max_price_ticks=9e9"], "max_price_ticks='9e9' is not within 1 to"),
         (["{example}", "--contract", "X,colour=red"], "'colour' is none of tick, lot, max_price_ticks"),
         (["{example}", "--reports", "{folder}"], "is a directory"),
-        (["{folder}"], "bad.csv, line 2, side: 'up' is none of buy, sell"),
+        (["{folder}"], "example.csv, line 1, header: is not that of bad.csv; a folder has one for all"),
     ],
 )
 def test_bad_input_is_one_line_and_exit_code_2(
