@@ -13,7 +13,7 @@ from numba import njit
 from engine.recordings.byte_blocks import ByteBlocks
 from engine.recordings.order_lives import BLOCK_ROWS
 from engine.recordings.recorded_contracts import readable
-from engine.recordings.source import BadBytesError, RecordingError, Source
+from engine.recordings.source import BadBytesError, RecordingError, Source, one_line
 from engine.schema import record
 
 MAGIC = b"DBN"
@@ -112,8 +112,7 @@ class DbnFile:
             metadata = databento_dbn.Metadata.decode(data.rest()[:size])
             mappings = metadata.mappings
         except Exception as error:  # its own error, and those of Python for what it cannot make a value of
-            reason = str(error).partition("\n")[0][:120]
-            raise BadBytesError(self.source.name, 0, 1, "metadata", f"cannot be read: {reason}") from error
+            raise BadBytesError(self.source.name, 0, 1, "metadata", f"cannot be read: {one_line(error)}") from error
         data.at += size
         for symbol, intervals in mappings.items():
             for interval in intervals:

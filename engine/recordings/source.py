@@ -42,6 +42,12 @@ class RecordingError(ValueError):
     """A recording that cannot be read; the text is one line for a person."""
 
 
+def one_line(error: Exception, most: int = 200) -> str:
+    """What a library says of bytes that it cannot read, as one line that prints: it may repeat some of them."""
+    text = " ".join(str(error).split())[:most]
+    return "".join(letter if letter.isprintable() else "?" for letter in text)
+
+
 class BadLineError(RecordingError):
     """A malformed line or record: file, line (from 1), field and reason."""
 
