@@ -90,7 +90,7 @@ export async function tellUnanswered(): Promise<void> {
   for (const [clientId, words] of pressed) {
     const order = found.get(clientId);
     if (order === undefined) say("info", `${words}: the venue has not taken it. Nothing was placed.`);
-    else say("good", `${words}: the venue had taken it; it is ${plain(order.order_state)}.`);
+    else say("info", `${words}: the venue had taken it; it is ${plain(order.order_state)}.`);
   }
 }
 

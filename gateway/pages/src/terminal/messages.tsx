@@ -11,7 +11,7 @@ interface Message {
   remedy: string;
 }
 
-const SHOWN_MS = { good: 6000, info: 8000, bad: 20_000 };
+const SHOWN_MS = { good: 6000, info: 12_000, bad: 20_000 };
 const MOST = 4;
 /** What is shown, the oldest first. */
 export const messages = signal<Message[]>([]);
