@@ -17,11 +17,12 @@ const MOST = 4;
 export const messages = signal<Message[]>([]);
 let nextId = 1;
 
-/** Tell the user something in a corner of the page. */
-export function say(kind: Kind, text: string, remedy = ""): void {
+/** Tell the user something in a corner of the page. Returns the message's id. */
+export function say(kind: Kind, text: string, remedy = ""): number {
   const id = nextId++;
   messages.value = [...messages.value, { id, kind, text, remedy }].slice(-MOST);
   setTimeout(() => drop(id), SHOWN_MS[kind]);
+  return id;
 }
 
 /** Tell why something did not happen, with what to do about it. */
@@ -30,7 +31,8 @@ export function sayRefusal(error: unknown): void {
   say("bad", text, remedy);
 }
 
-function drop(id: number): void {
+/** Take a message away. */
+export function drop(id: number): void {
   messages.value = messages.value.filter((message) => message.id !== id);
 }
 
