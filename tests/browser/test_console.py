@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from gateway import clock
 from gateway.client import RpcError
+from gateway.surveillance.activity import Alert, Evidence
 from tests.browser.console_venue import console_venue
 from tests.gateway.live import BTC, until
 
@@ -12,7 +14,9 @@ sync_api = pytest.importorskip("playwright.sync_api", reason="the package playwr
 CHROMIUM = Path("/usr/bin/chromium")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser at {CHROMIUM}; Debian's package is chromium")
 MS = 30_000
-PLACES = ("overview", "markets", "sessions", "changes")
+PLACES = (
+    "overview", "markets", "risk", "funding", "sessions", "changes", "clients", "calendar", "affiliates", "alerts", "audit",
+)  # fmt: skip
 WIDTHS = (360, 390, 768, 1440, 1920)
 EXPECT = sync_api.expect
 
@@ -157,6 +161,68 @@ def test_what_people_write_is_shown_as_text(venue, officers):
     page.get_by_label("Show").select_option("all")
     EXPECT(page.get_by_text(markup).first).to_be_visible()
     assert page.locator("img").count() == 0 and page.title() == "Lionrock console"
+
+
+def test_a_step_of_onboarding_takes_two_persons(venue, officers):
+    ann, ben = officers
+    page = ann.go("clients")
+    page.get_by_role("button", name="Open an account…").click()
+    ann.dialog.get_by_label("account", exact=True).fill("carol")
+    assert "is done" in ann.ask("application 33", "Do it now")
+    page.get_by_role("button", name="Open carol").click()
+    ann.dialog.get_by_role("button", name="Record Identity (KYC)").click()
+    ann.dialog.get_by_label("document date").fill("2026-01-05")
+    ann.dialog.get_by_label("document hash", exact=True).fill("5e" * 32)
+    ann.dialog.get_by_label("valid through").fill("2099-12-31")
+    assert "waits for a second person" in ann.ask("application 33", "Propose it to a second person")
+    page = ben.go("changes")
+    page.get_by_role("button", name="Decide change").click()
+    EXPECT(ben.dialog.get_by_role("region", name="what it does")).to_contain_text("kyc until ns")
+    ben.dialog.get_by_role("button", name="Approve").click()
+    EXPECT(page.get_by_text("No proposal waits.")).to_be_visible()
+    page = ben.go("clients")
+    page.get_by_role("button", name="Open carol").click()
+    EXPECT(ben.dialog.get_by_role("button", name="Renew Identity (KYC)")).to_be_visible()
+    EXPECT(ben.dialog.get_by_text("through 2099-12-31").first).to_be_visible()
+
+
+def test_an_alert_s_orders_are_drawn_and_a_person_reviews_it(venue, officers):
+    ann, _ = officers
+    alice = venue.clients["alice"]
+    placed = venue.run(alice.buy(BTC, "0.1", price="19000"))
+    venue.run(alice.cancel(placed.order.order_id))
+    venue.run(filed(venue, int(placed.order.order_id)))
+    page = ann.go("alerts")
+    page.get_by_role("button", name="Look at alert").first.click()
+    EXPECT(ann.dialog.get_by_role("img")).to_have_accessible_name(
+        f"1 orders of alice on {BTC}; the table below has them in figures"
+    )
+    EXPECT(ann.dialog.locator("canvas")).to_be_visible()
+    EXPECT(ann.dialog).to_contain_text("<b>shown and withdrawn</b>")
+    ann.dialog.get_by_label("What became of it").select_option("dismissed")
+    ann.dialog.get_by_label("Why").fill("one desk, two screens")
+    ann.dialog.get_by_role("button", name="Review").click()
+    EXPECT(page.get_by_text("There is none.")).to_be_visible()
+
+
+async def filed(venue, order_id):
+    """An alert of surveillance about one order of alice."""
+    store = venue.server.venue.context.operation.alerts()
+    evidence = Evidence([5], [order_id], {"times": 1})
+    store.add([Alert("spoofing", "<b>shown and withdrawn</b>", clock.wall_ns(), 0, (0,), evidence)])
+    store.close()
+
+
+def test_an_order_is_found_and_explained(venue, officers):
+    ann, _ = officers
+    placed = venue.run(venue.clients["alice"].buy(BTC, "0.1", price="18999"))
+    page = ann.go("audit")
+    page.get_by_label("Account").fill("alice")
+    page.get_by_role("button", name="Its orders").click()
+    page.get_by_role("button", name=f"Explain order {placed.order.order_id}", exact=True).click()
+    EXPECT(page.get_by_role("region", name="admission ladder").first).to_be_visible(timeout=10 * MS)
+    page.get_by_role("button", name="Explain its margin").click()
+    EXPECT(ann.dialog).to_contain_text("KYC_NOT_VALID")
 
 
 def test_an_officer_cuts_a_connection(venue, officers):

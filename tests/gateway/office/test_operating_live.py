@@ -1,5 +1,6 @@
 """Officers look at a running venue: connections, risks, parameters, clients, alerts; and what a change would do."""
 
+import asyncio
 from decimal import Decimal
 
 import pytest
@@ -167,3 +168,35 @@ def test_alerts_are_shown_with_their_orders_and_reviewed_by_the_person_of_the_ke
                 await alice.call("venue/admin/review_alert", **review)
 
     play(story())
+
+
+def test_an_order_s_life_is_read_out_of_the_journal_beside_the_venue(tmp_path):
+    async def story():
+        async with venue(tmp_path / "v") as (_, (alice, _, ann, _)):
+            placed = await alice.buy(BTC, "0.1", price="19000")
+            await alice.cancel(placed.order.order_id)
+            await alice.buy(BTC, "0.2", price="19001")
+            listed = await ann.call("venue/admin/list_orders", account="alice")
+            assert [(row["price"], row["order_state"]) for row in listed] == [(19001, "open"), (19000, "cancelled")]
+            assert await ann.call("venue/admin/list_orders", account="alice", offset=1) == []
+            order_id = int(placed.order.order_id)
+
+            async def told(**asked):
+                while True:
+                    answer = await ann.call("venue/admin/explain_order", **asked)
+                    if answer["state"] in ("done", "failed"):
+                        return answer
+                    other = await ann.call("venue/admin/explain_order", number=12345)
+                    assert (answer["state"], other["state"]) == ("running", "waiting") or other["state"] == "running"
+                    await asyncio.sleep(0.2)
+
+            life = await told(number=order_id)
+            records = [step["record"] for step in life["steps"]]
+            assert [record["command"] for record in records][:2] == ["NEW", "CANCEL"]
+            assert life["steps"][0]["ladder"] and records[0]["outcome"] == "accepted"
+            answer = await told(by="sequence", number=records[0]["seq"])
+            assert answer["steps"][0]["record"]["order_id"] == order_id
+            nothing = await told(number=7)
+            assert nothing["state"] == "failed" and "knows no order 7" in nothing["problem"]
+
+    play(story(), seconds=400)
